@@ -1,0 +1,44 @@
+// The layers of the architecture: each imports only from those below it.
+const layers = ["domain", "storage", "cache", "uploads", "auth", "registry", "http"];
+const above = (layer) => layers.slice(layers.indexOf(layer) + 1).join("|");
+
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    ...layers.slice(0, -1).map((layer) => ({
+      name: `${layer}-knows-nothing-above-it`,
+      severity: "error",
+      from: { path: `^src/${layer}/` },
+      to: { path: `^src/(${above(layer)})/|^src/(server|cli)[.]ts$` },
+    })),
+    {
+      name: "only-http-knows-uwebsockets",
+      severity: "error",
+      from: { path: "^(src|workers)/", pathNot: "^src/http/" },
+      to: { path: "uWebSockets|uwebsockets" },
+    },
+    {
+      name: "only-drivers-and-workers-touch-files",
+      severity: "error",
+      from: { path: "^src/(domain|cache|uploads|auth|registry|http)/" },
+      to: { path: "^(node:)?fs(/promises)?$" },
+    },
+    {
+      name: "drivers-are-wired-in-the-composition-root",
+      severity: "error",
+      from: { path: "^src/(domain|cache|uploads|auth|registry|http)/" },
+      to: { path: "^src/storage/filesystem/" },
+    },
+    {
+      name: "workers-share-domain-and-slab-layout-only",
+      severity: "error",
+      from: { path: "^workers/" },
+      to: { path: "^src/", pathNot: "^src/(domain/|uploads/worker-protocol[.]ts$)" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+  },
+};
