@@ -1,0 +1,54 @@
+/** Every cache of the registry with its bound: what is hot in memory, and what it may take. */
+import type { Digest } from "../domain/digest.js";
+import type { ManifestMediaType } from "../domain/media-type.js";
+import type { Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Storage } from "../storage/storage.js";
+import { OpenBlobs } from "./open-blobs.js";
+import { ReadThroughCache } from "./read-through.js";
+
+/** A manifest as it is answered with. */
+export interface StoredManifest {
+  readonly digest: Digest;
+  readonly mediaType: ManifestMediaType;
+  readonly bytes: Buffer;
+}
+
+export type ManifestKey = `${RepositoryName}@${Digest}`;
+export type TagKey = `${RepositoryName}:${Tag}`;
+export type BlobKey = `${RepositoryName}@${Digest}`;
+
+const manifestCacheBytes = 32 * 1024 * 1024;
+const smallBlobCacheBytes = 32 * 1024 * 1024;
+/** Configs and tiny layers; what is larger is read from the page cache. */
+export const smallBlobBytesMax = 64 * 1024;
+/** Some 200 bytes each. */
+const tagCacheEntries = 100_000;
+const blobSizeCacheEntries = 100_000;
+/** Tags in all lists that are kept sorted, some 60 bytes each. */
+const tagListCacheTags = 500_000;
+
+/** What an entry takes beside its bytes: keys and objects, so that tiny values cannot overrun the bound. */
+const entryBytes = 512;
+
+export class Caches {
+  readonly manifests = new ReadThroughCache<ManifestKey, StoredManifest>({
+    maxSize: manifestCacheBytes,
+    sizeOf: (manifest) => manifest.bytes.length + entryBytes,
+  });
+  readonly tags = new ReadThroughCache<TagKey, Digest>({ max: tagCacheEntries });
+  readonly tagLists = new ReadThroughCache<RepositoryName, Tag[]>({
+    maxSize: tagListCacheTags,
+    sizeOf: (tags) => tags.length,
+  });
+  readonly blobSizes = new ReadThroughCache<BlobKey, number>({ max: blobSizeCacheEntries });
+  readonly smallBlobs = new ReadThroughCache<BlobKey, Buffer>({
+    maxSize: smallBlobCacheBytes,
+    sizeOf: (bytes) => bytes.length + entryBytes,
+  });
+  readonly openBlobs: OpenBlobs;
+
+  constructor(storage: Storage) {
+    this.openBlobs = new OpenBlobs(storage.blobs);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The settings of a server, from the environment, under the names that CNCF distribution uses where the
+ * thing is the same. All that is wrong is told at once.
+ */
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+
+const truth = z.enum(["true", "false"]).transform((text) => text === "true");
+
+const address = z.string().transform((text, context) => {
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(text);
+  const port = Number(match?.groups?.["port"]);
+  if (match === null || port > 65_535) {
+    context.addIssue("expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces");
+    return z.NEVER;
+  }
+  return { host: match.groups?.["v6"] ?? match.groups?.["host"] ?? "", port };
+});
+
+const environment = z.object({
+  REGISTRY_HTTP_ADDR: address.prefault("127.0.0.1:5000"),
+  REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: z.string().min(1).default(".gantry"),
+  REGISTRY_STORAGE_FILESYSTEM_DURABILITY: z.enum(["full", "relaxed"]).default("full"),
+  REGISTRY_STORAGE_DELETE_ENABLED: truth.prefault("true"),
+  REGISTRY_STORAGE_MOUNT_ANONYMOUS: truth.prefault("true"),
+  REGISTRY_VALIDATION_MANIFESTS_SPARSE: truth.prefault("false"),
+  REGISTRY_UPLOADS_WORKERS: z.coerce.number().int().min(1).max(64).default(Math.max(1, availableParallelism())),
+  REGISTRY_UPLOADS_MEMORYMIB: z.coerce.number().int().min(8).max(65_536).default(64),
+});
+
+export interface Config {
+  readonly http: { readonly addr: { readonly host: string; readonly port: number } };
+  readonly storage: {
+    readonly filesystem: { readonly rootdirectory: string; readonly durability: "full" | "relaxed" };
+    readonly delete: { readonly enabled: boolean };
+    readonly mount: { readonly anonymous: boolean };
+  };
+  readonly validation: { readonly manifests: { readonly sparse: boolean } };
+  readonly uploads: { readonly workers: number; readonly memorymib: number };
+}
+
+/** Settings that no server can start with; `message` names each, what it was, and what was expected. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Throws `ConfigError`. */
+export function readConfig(variables: NodeJS.ProcessEnv): Config {
+  const parsed = environment.safeParse(variables);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return `${name}=${variables[name] ?? ""}: ${issue.message}`;
+    });
+    throw new ConfigError(lines.join("\n"));
+  }
+  const values = parsed.data;
+  return {
+    http: { addr: values.REGISTRY_HTTP_ADDR },
+    storage: {
+      filesystem: {
+        rootdirectory: values.REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY,
+        durability: values.REGISTRY_STORAGE_FILESYSTEM_DURABILITY,
+      },
+      delete: { enabled: values.REGISTRY_STORAGE_DELETE_ENABLED },
+      mount: { anonymous: values.REGISTRY_STORAGE_MOUNT_ANONYMOUS },
+    },
+    validation: { manifests: { sparse: values.REGISTRY_VALIDATION_MANIFESTS_SPARSE } },
+    uploads: { workers: values.REGISTRY_UPLOADS_WORKERS, memorymib: values.REGISTRY_UPLOADS_MEMORYMIB },
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * The closed set of what can go wrong, as typed values. Thrown anywhere, told to clients in one place
+ * (`http/errors`), where each kind gets its status and its code of the specification.
+ */
+
+export type ErrorKind =
+  | "blob-unknown"
+  | "upload-invalid"
+  | "upload-unknown"
+  | "upload-busy"
+  | "range-not-satisfiable"
+  | "chunk-out-of-order"
+  | "digest-invalid"
+  | "digest-unsupported"
+  | "digest-mismatch"
+  | "manifest-blob-unknown"
+  | "manifest-invalid"
+  | "manifest-unknown"
+  | "manifest-too-large"
+  | "tag-invalid"
+  | "name-invalid"
+  | "name-unknown"
+  | "size-invalid"
+  | "request-invalid"
+  | "page-invalid"
+  | "uri-too-long"
+  | "path-unknown"
+  | "method-not-allowed"
+  | "delete-disabled"
+  | "unauthorized"
+  | "denied"
+  | "too-many-requests"
+  | "storage-full"
+  | "storage-failed"
+  | "shutting-down";
+
+/** An expected failure: the caller did something that the registry refuses, or a resource is exhausted. */
+export class RegistryError extends Error {
+  override readonly name = "RegistryError";
+
+  constructor(
+    readonly kind: ErrorKind,
+    message: string,
+    /** Arbitrary JSON that helps the client to resolve the issue. */
+    readonly detail?: unknown,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Several of one kind at once: a manifest may name more than one absent blob, and each gets its own entry. */
+export class RegistryErrors extends Error {
+  override readonly name = "RegistryErrors";
+
+  constructor(readonly errors: readonly [RegistryError, ...RegistryError[]]) {
+    super(errors.map((error) => error.message).join("; "));
+  }
+}
+
+/** States an invariant of our own. A failure is a bug, never a client's doing. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`invariant broken: ${message}`);
+}

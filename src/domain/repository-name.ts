@@ -1,0 +1,27 @@
+/** Repository names (distribution-spec, «Pulling manifests»: `<name>`). */
+import { RegistryError } from "./errors.js";
+
+declare const nameBrand: unique symbol;
+export type RepositoryName = string & { readonly [nameBrand]: true };
+
+/**
+ * The specification's grammar, one component at a time. Written without nested repetition of what can
+ * match the same text twice, so that no input makes it backtrack: each separator is followed by a
+ * character that no separator contains.
+ */
+const component = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/;
+
+/** Many clients limit host and name to 255 characters together; a longer name could not be pulled by them. */
+export const nameCharactersMax = 255;
+
+/** The name that `text` spells. Throws `name-invalid`. */
+export function parseRepositoryName(text: string): RepositoryName {
+  if (text.length <= nameCharactersMax && text.split("/").every((part) => component.test(part))) {
+    return text as RepositoryName;
+  }
+  const reason =
+    text.length > nameCharactersMax
+      ? `a repository name has at most ${nameCharactersMax} characters`
+      : "a repository name has lower-case letters, digits and separators (. _ __ -) between them, in components parted by /";
+  throw new RegistryError("name-invalid", reason, { name: text.slice(0, nameCharactersMax) });
+}

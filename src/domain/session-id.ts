@@ -1,0 +1,16 @@
+/** The id of an upload session: a UUID, as the specification demands of `<blob-push-location>`. */
+import { randomUUID } from "node:crypto";
+
+declare const sessionBrand: unique symbol;
+export type SessionId = string & { readonly [sessionBrand]: true };
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function newSessionId(): SessionId {
+  return randomUUID() as SessionId;
+}
+
+/** Whether `text` could be the id of a session; nothing else ever reaches a path. */
+export function isSessionId(text: string): text is SessionId {
+  return uuid.test(text);
+}

@@ -1,0 +1,154 @@
+/**
+ * The uWebSockets.js adapter: one wrapper that makes every handler safe. A handler that throws, rejects,
+ * or answers nothing must never take the process down or leave a client waiting, and a client that goes
+ * away must never make us touch its response again.
+ */
+import "./uws-settings.js";
+import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
+import type { Gate } from "../auth/gate.js";
+import { RegistryError } from "../domain/errors.js";
+import { parseRepositoryName } from "../domain/repository-name.js";
+import type { Services } from "../registry/services.js";
+import { ClientGone, RequestBody } from "./body.js";
+import { renderError } from "./errors.js";
+import { Exchange } from "./exchange.js";
+import { Router } from "./router.js";
+import { type HttpContext, routes } from "./routes.js";
+
+export interface AppOptions {
+  readonly services: Services;
+  readonly gate: Gate;
+  readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting connections. */
+  close(): void;
+}
+
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`, which the package's types declare as a const enum that has no value at run time. */
+const exclusivePort = 1;
+
+/** A longer path names nothing: a name has 255 characters, a digest 135. */
+const urlCharactersMax = 4096;
+
+export class App {
+  readonly #router = new Router<HttpContext>(routes);
+  readonly #context: HttpContext;
+  readonly #app = uws.App();
+
+  constructor(readonly options: AppOptions) {
+    this.#context = { services: options.services };
+    this.#app.any("/*", (response, request) => this.#serve(response, request));
+  }
+
+  /** Listens on `host` and `port`, 0 for a free one. Rejects where it can't. */
+  listen(host: string, port: number): Promise<Listening> {
+    return new Promise((resolve, reject) => {
+      const listening = (socket: us_listen_socket | false) => {
+        if (socket === false) {
+          reject(new Error(`cannot listen on ${host}:${port}: the address is in use or not ours`));
+          return;
+        }
+        const close = () => uws.us_listen_socket_close(socket);
+        resolve({ host, port: uws.us_socket_local_port(socket), close });
+      };
+      // Without this option the kernel lets a second server share the port, each getting some of the connections.
+      const listen = this.#app.listen as (...parameters: unknown[]) => unknown;
+      listen.call(this.#app, host, port, exclusivePort, listening);
+    });
+  }
+
+  /** Synchronous up to the first await of the handler: the request is only valid until this returns. */
+  #serve(response: HttpResponse, request: HttpRequest): void {
+    const method = request.getMethod().toUpperCase();
+    const url = request.getUrl();
+    let exchange: Exchange | undefined;
+    response.onAborted(() => {
+      exchange?.body?.abort();
+      exchange?.abort();
+    });
+    try {
+      const match = url.length > urlCharactersMax ? undefined : this.#router.match(method, url);
+      const route = match?.kind === "found" ? match.route : undefined;
+      const body = route?.body === true ? new RequestBody(response) : undefined;
+      exchange = new Exchange(response, method, url, request.getQuery(), readHeaders(request, route?.headers), body);
+      if (match === undefined) throw new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
+      refuseSmuggling(request);
+      if (match.kind === "found") {
+        const done = this.#run(exchange, match.route, match.path);
+        if (done instanceof Promise) done.catch((error: unknown) => this.#fail(exchange, response, error));
+      } else if (match.kind === "method-not-allowed") {
+        this.#refuseMethod(exchange, match.allow);
+      } else {
+        throw new RegistryError("path-unknown", "no such endpoint in the distribution API", { path: url.slice(0, 256) });
+      }
+    } catch (error) {
+      this.#fail(exchange, response, error);
+    }
+  }
+
+  #run(
+    exchange: Exchange,
+    route: (typeof routes)[number],
+    path: { readonly name: string; readonly last: string },
+  ): void | Promise<void> {
+    const name = path.name === "" ? undefined : parseRepositoryName(path.name);
+    const decision = this.options.gate({ action: route.action, name });
+    if (decision instanceof Promise) {
+      return decision.then(() => (exchange.aborted ? undefined : route.handle(this.#context, exchange, path)));
+    }
+    return route.handle(this.#context, exchange, path);
+  }
+
+  #refuseMethod(exchange: Exchange, allow: string): void {
+    const { status, body } = renderError(new RegistryError("method-not-allowed", `this endpoint takes ${allow}`));
+    exchange.send(status, [["Allow", allow], jsonType], body);
+  }
+
+  #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): void {
+    if (error instanceof ClientGone) return;
+    const { status, body, unexpected } = renderError(error);
+    if (unexpected) this.options.onUnexpectedError(error, exchange?.method ?? "", exchange?.path ?? "");
+    if (exchange === undefined) {
+      response.cork(() => response.writeStatus("500 Internal Server Error").end(body));
+      return;
+    }
+    if (exchange.aborted) return;
+    exchange.body?.discard();
+    // Too late for an answer: only a connection that breaks tells the client that something is missing.
+    if (exchange.responded) response.close();
+    else exchange.send(status, errorHeaders(error), body);
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    this.#app.close();
+  }
+}
+
+const jsonType = ["Content-Type", "application/json"] as const;
+
+function errorHeaders(error: unknown): [string, string][] {
+  const headers: [string, string][] = [[...jsonType]];
+  if (error instanceof RegistryError && error.kind === "too-many-requests") headers.push(["Retry-After", "5"]);
+  return headers;
+}
+
+function readHeaders(request: HttpRequest, names: readonly string[] | undefined): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (names !== undefined) for (const name of names) headers[name] = request.getHeader(name);
+  return headers;
+}
+
+/** uWebSockets.js takes the first of two lengths; a proxy before it may take the second. */
+function refuseSmuggling(request: HttpRequest): void {
+  if (request.getHeader("content-length") === "") return;
+  let lengths = 0;
+  request.forEach((name) => {
+    if (name === "content-length") lengths++;
+  });
+  if (lengths > 1) throw new RegistryError("request-invalid", "a request has one Content-Length");
+}

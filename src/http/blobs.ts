@@ -1,0 +1,68 @@
+/** Blobs over HTTP (distribution-spec, end-2), with ranges by RFC 9110. */
+import { type Digest, parseDigest } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import { selectRanges } from "../domain/range.js";
+import { parseRepositoryName } from "../domain/repository-name.js";
+import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
+import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
+import { sendSource } from "./download.js";
+import { renderError } from "./errors.js";
+import type { Exchange, Headers } from "./exchange.js";
+import type { PathTexts } from "./router.js";
+import type { HttpContext } from "./routes.js";
+import { blobSource, memorySource, rangeSource, severalRanges } from "./source.js";
+
+const octets = ["Content-Type", "application/octet-stream"] as const;
+
+function headersOf(digest: Digest): Headers {
+  return [
+    ["Docker-Content-Digest", digest],
+    ["ETag", etagOf(digest)],
+    ["Accept-Ranges", "bytes"],
+    // Content never changes under its digest; whether a shared cache may keep it is for the gate to say.
+    ["Cache-Control", "private, max-age=31536000, immutable"],
+  ];
+}
+
+export function headBlobRoute({ services }: HttpContext, exchange: Exchange, path: PathTexts): void | Promise<void> {
+  const digest = parseDigest(path.last);
+  const size = headBlob(services, parseRepositoryName(path.name), digest);
+  const answer = (length: number): void => {
+    if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
+  };
+  if (size instanceof Promise) return size.then(answer);
+  answer(size);
+}
+
+export function getBlob({ services }: HttpContext, exchange: Exchange, path: PathTexts): void | Promise<void> {
+  const digest = parseDigest(path.last);
+  const blob = pullBlob(services, parseRepositoryName(path.name), digest);
+  if (blob instanceof Promise) return blob.then((pulled) => sendBlob(exchange, digest, pulled));
+  return sendBlob(exchange, digest, blob);
+}
+
+async function sendBlob(exchange: Exchange, digest: Digest, blob: PulledBlob): Promise<void> {
+  try {
+    if (isNotModified(exchange, digest)) return;
+    const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
+    const ranges = rangeApplies(exchange, digest) ? selectRanges(exchange.header("range"), blob.size) : "all";
+    if (ranges === "unsatisfiable") {
+      const error = new RegistryError("range-not-satisfiable", "the blob has no such bytes", { size: blob.size });
+      const { status, body } = renderError(error);
+      exchange.send(status, [["Content-Range", `bytes */${blob.size}`], ["Content-Type", "application/json"]], body);
+      return;
+    }
+    const [first, ...others] = ranges === "all" ? [] : ranges;
+    if (ranges === "all" || first === undefined) {
+      await sendSource(exchange, 200, [octets, ...headersOf(digest)], whole);
+    } else if (others.length === 0) {
+      const contentRange = ["Content-Range", `bytes ${first.first}-${first.last}/${blob.size}`] as const;
+      await sendSource(exchange, 206, [octets, contentRange, ...headersOf(digest)], rangeSource(whole, first));
+    } else {
+      const { source, contentType } = severalRanges(whole, ranges);
+      await sendSource(exchange, 206, [["Content-Type", contentType], ...headersOf(digest)], source);
+    }
+  } finally {
+    if ("file" in blob) blob.file.release();
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A request's body as it comes from uWebSockets.js. Attached before anything is awaited; until somebody
+ * wants the bytes the sender is paused, and what had been received by then is kept.
+ */
+import type { HttpResponse } from "uWebSockets.js";
+import { RegistryError } from "../domain/errors.js";
+import type { Flow } from "../uploads/body-writer.js";
+
+export interface BodySink {
+  /** Takes a chunk, which is gone when this returns. */
+  write(chunk: Uint8Array): void;
+}
+
+/** The client went away before its body had come. */
+export class ClientGone extends Error {
+  override readonly name = "ClientGone";
+}
+
+export class RequestBody implements Flow {
+  readonly #early: Uint8Array[] = [];
+  #sink: BodySink | undefined;
+  #ended = false;
+  #gone = false;
+  #paused = false;
+  #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
+
+  constructor(readonly response: HttpResponse) {
+    response.onData((data, isLast) => {
+      if (data.byteLength > 0) this.#take(new Uint8Array(data));
+      if (isLast) this.#end();
+    });
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#sink !== undefined) {
+      this.#sink.write(chunk);
+      return;
+    }
+    this.#early.push(chunk.slice());
+    this.pause();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#finish?.resolve();
+  }
+
+  /** To be called when the client has gone. */
+  abort(): void {
+    this.#gone = true;
+    this.#early.length = 0;
+    this.#finish?.reject(new ClientGone());
+  }
+
+  pause(): void {
+    if (this.#paused || this.#ended || this.#gone) return;
+    this.#paused = true;
+    this.response.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#gone) return;
+    this.#paused = false;
+    if (!this.#ended) this.response.resume();
+  }
+
+  /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone`. */
+  async pipeTo(sink: BodySink): Promise<void> {
+    if (this.#gone) throw new ClientGone();
+    this.#sink = sink;
+    this.resume();
+    for (const chunk of this.#early.splice(0)) sink.write(chunk);
+    if (this.#ended) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#finish = { resolve, reject };
+    });
+  }
+
+  /** Reads what is left and drops it, so that the answer reaches the client and the connection stays good. */
+  discard(): void {
+    if (this.#gone) return;
+    this.#early.length = 0;
+    this.#sink = { write: () => {} };
+    this.resume();
+  }
+
+  /** The whole body, if it has at most `bytesMax` bytes. Rejects with `manifest-too-large` or `ClientGone`. */
+  async collect(bytesMax: number): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    await this.pipeTo({
+      write: (chunk) => {
+        length += chunk.length;
+        // What is too much is counted, not kept.
+        if (length <= bytesMax) chunks.push(chunk.slice());
+        else chunks.length = 0;
+      },
+    });
+    if (length > bytesMax) throw tooLarge(bytesMax);
+    return Buffer.concat(chunks, length);
+  }
+}
+
+export function tooLarge(bytesMax: number): RegistryError {
+  return new RegistryError("manifest-too-large", `a manifest has at most ${bytesMax} bytes`);
+}

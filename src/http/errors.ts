@@ -1,0 +1,57 @@
+/** The one place where a typed error becomes a status and an error body of the specification («Error Codes»). */
+import { type ErrorKind, RegistryError, RegistryErrors } from "../domain/errors.js";
+
+export interface RenderedError {
+  readonly status: number;
+  readonly body: string;
+  /** Whether the cause is ours and belongs into the log. */
+  readonly unexpected: boolean;
+}
+
+/** `code` MUST be one of the specification's; for a 5xx, which the specification leaves open, `UNKNOWN`. */
+const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: string]>> = {
+  "blob-unknown": [404, "BLOB_UNKNOWN"],
+  "upload-invalid": [400, "BLOB_UPLOAD_INVALID"],
+  "upload-unknown": [404, "BLOB_UPLOAD_UNKNOWN"],
+  "upload-busy": [409, "BLOB_UPLOAD_INVALID"],
+  "range-not-satisfiable": [416, "SIZE_INVALID"],
+  "chunk-out-of-order": [416, "BLOB_UPLOAD_INVALID"],
+  "digest-invalid": [400, "DIGEST_INVALID"],
+  "digest-unsupported": [400, "DIGEST_INVALID"],
+  "digest-mismatch": [400, "DIGEST_INVALID"],
+  "manifest-blob-unknown": [400, "MANIFEST_BLOB_UNKNOWN"],
+  "manifest-invalid": [400, "MANIFEST_INVALID"],
+  "manifest-unknown": [404, "MANIFEST_UNKNOWN"],
+  "manifest-too-large": [413, "SIZE_INVALID"],
+  "tag-invalid": [400, "MANIFEST_INVALID"],
+  "name-invalid": [400, "NAME_INVALID"],
+  "name-unknown": [404, "NAME_UNKNOWN"],
+  "size-invalid": [400, "SIZE_INVALID"],
+  "request-invalid": [400, "UNSUPPORTED"],
+  "page-invalid": [400, "UNSUPPORTED"],
+  "uri-too-long": [414, "UNSUPPORTED"],
+  "path-unknown": [404, "UNSUPPORTED"],
+  "method-not-allowed": [405, "UNSUPPORTED"],
+  "delete-disabled": [405, "UNSUPPORTED"],
+  unauthorized: [401, "UNAUTHORIZED"],
+  denied: [403, "DENIED"],
+  "too-many-requests": [429, "TOOMANYREQUESTS"],
+  "storage-full": [507, "UNKNOWN"],
+  "storage-failed": [500, "UNKNOWN"],
+  "shutting-down": [503, "UNKNOWN"],
+};
+
+export function renderError(error: unknown): RenderedError {
+  const errors = error instanceof RegistryErrors ? error.errors : error instanceof RegistryError ? [error] : undefined;
+  if (errors === undefined) {
+    const body = JSON.stringify({ errors: [{ code: "UNKNOWN", message: "internal error" }] });
+    return { status: 500, body, unexpected: true };
+  }
+  const [status] = rendering[errors[0].kind];
+  const entries = errors.map(({ kind, message, detail }) => ({
+    code: rendering[kind][1],
+    message,
+    ...(detail !== undefined && { detail }),
+  }));
+  return { status, body: JSON.stringify({ errors: entries }), unexpected: status >= 500 && status !== 507 };
+}

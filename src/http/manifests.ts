@@ -1,0 +1,75 @@
+/** Manifests over HTTP (distribution-spec, end-3 and end-7). */
+import type { StoredManifest } from "../cache/caches.js";
+import { RegistryError } from "../domain/errors.js";
+import { manifestBytesMax } from "../domain/manifest.js";
+import { withoutParameters } from "../domain/media-type.js";
+import { parseReference, parseTag, type Reference } from "../domain/reference.js";
+import { parseRepositoryName } from "../domain/repository-name.js";
+import { pullManifest } from "../registry/pull-manifest.js";
+import { pushManifest } from "../registry/push-manifest.js";
+import { tooLarge } from "./body.js";
+import { etagOf, isNotModified } from "./conditional.js";
+import type { Exchange } from "./exchange.js";
+import type { PathTexts } from "./router.js";
+import type { HttpContext } from "./routes.js";
+
+/** Tags of one end-7b request; the specification asks for at least ten. */
+const tagsMax = 100;
+
+export function getManifest({ services }: HttpContext, exchange: Exchange, path: PathTexts): void | Promise<void> {
+  const name = parseRepositoryName(path.name);
+  const found = pullManifest(services, name, readReference(path.last));
+  if (found instanceof Promise) return found.then((manifest) => sendManifest(exchange, manifest));
+  sendManifest(exchange, found);
+}
+
+/**
+ * The stored bytes, whatever `Accept` says: there is one representation, and a server may disregard the
+ * field rather than refuse (RFC 9110, section 12.5.1; docs/decisions/0004).
+ */
+function sendManifest(exchange: Exchange, { digest, mediaType, bytes }: StoredManifest): void {
+  if (isNotModified(exchange, digest)) return;
+  exchange.send(
+    200,
+    [
+      ["Content-Type", mediaType],
+      ["Docker-Content-Digest", digest],
+      ["ETag", etagOf(digest)],
+    ],
+    bytes,
+  );
+}
+
+/** Nothing is stored under text that is no tag, so asking for it is asking for what is not there. */
+export function readReference(text: string): Reference {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    if (error instanceof RegistryError && error.kind === "tag-invalid") {
+      throw new RegistryError("manifest-unknown", error.message, error.detail);
+    }
+    throw error;
+  }
+}
+
+export async function putManifest({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+  const name = parseRepositoryName(path.name);
+  const reference = parseReference(path.last);
+  const tags = new URLSearchParams(exchange.query).getAll("tag").map(parseTag);
+  if (tags.length > tagsMax) throw new RegistryError("uri-too-long", `a request has at most ${tagsMax} tags`);
+  if (tags.length > 0 && reference.kind === "tag") {
+    throw new RegistryError("request-invalid", "tag parameters go with a push by digest");
+  }
+  const { body } = exchange;
+  if (body === undefined) throw new Error("invariant broken: this route takes a body");
+  if (Number(exchange.header("content-length")) > manifestBytesMax) throw tooLarge(manifestBytesMax);
+  const bytes = await body.collect(manifestBytesMax);
+  const contentType = withoutParameters(exchange.header("content-type"));
+  const pushed = await pushManifest(services, { name, reference, tags, contentType, bytes });
+  exchange.send(201, [
+    ["Location", `/v2/${name}/manifests/${pushed.digest}`],
+    ["Docker-Content-Digest", pushed.digest],
+    ...(pushed.subject === undefined ? [] : [["OCI-Subject", pushed.subject] as const]),
+    ...tags.map((tag) => ["OCI-Tag", tag] as const),
+  ]);
+}

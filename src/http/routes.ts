@@ -1,0 +1,47 @@
+/**
+ * The whole API on one screen: the distribution specification's end-1 to end-14 and the catalog. Each
+ * row names the action that the gate decides on; there is no other way to a use-case.
+ */
+import type { Services } from "../registry/services.js";
+import { getBlob, headBlobRoute } from "./blobs.js";
+import { getCatalog, getReferrers, getTags } from "./listings.js";
+import { getManifest, putManifest } from "./manifests.js";
+import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
+import type { Route } from "./router.js";
+import { cancelUploadRoute, patchUpload, putUpload, startUpload, uploadStatus } from "./uploads.js";
+
+export interface HttpContext {
+  readonly services: Services;
+}
+
+const conditional = ["if-none-match"];
+const download = ["if-none-match", "range", "if-range"];
+const chunk = ["content-length", "content-range"];
+const typed = ["content-type", "content-length"];
+
+// biome-ignore format: a table reads better in columns
+export const routes: readonly Route<HttpContext>[] = [
+  // end-1
+  { methods: ["GET", "HEAD"], path: "/v2/", action: "base", headers: [], handle: (_, exchange) => exchange.send(200, [["Content-Type", "application/json"]], "{}") },
+  { methods: ["GET", "HEAD"], path: "/v2", action: "base", headers: [], handle: (_, exchange) => exchange.send(200, [["Content-Type", "application/json"]], "{}") },
+  // end-2, end-10
+  { methods: ["GET"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: download, handle: getBlob },
+  { methods: ["HEAD"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: conditional, handle: headBlobRoute },
+  { methods: ["DELETE"], path: "/v2/<name>/blobs/<digest>", action: "delete", headers: [], handle: deleteBlobRoute },
+  // end-3, end-7, end-9
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/manifests/<reference>", action: "pull", headers: conditional, handle: getManifest },
+  { methods: ["PUT"], path: "/v2/<name>/manifests/<reference>", action: "push", headers: typed, body: true, handle: putManifest },
+  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: [], handle: deleteManifestRoute },
+  // end-4, end-11
+  { methods: ["POST"], path: "/v2/<name>/blobs/uploads/", action: "push", headers: chunk, body: true, handle: startUpload },
+  { methods: ["POST"], path: "/v2/<name>/blobs/uploads", action: "push", headers: chunk, body: true, handle: startUpload },
+  // end-5, end-6, end-13, end-14
+  { methods: ["PATCH"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: patchUpload },
+  { methods: ["PUT"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: putUpload },
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: uploadStatus },
+  { methods: ["DELETE"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: cancelUploadRoute },
+  // end-8, end-12, catalog
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/tags/list", action: "pull", headers: [], handle: getTags },
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/referrers/<digest>", action: "pull", headers: [], handle: getReferrers },
+  { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
+];

@@ -1,0 +1,132 @@
+/** Uploads over HTTP (distribution-spec, end-4 to end-6, end-11, end-13, end-14). */
+import { type Digest, parseAlgorithm, parseDigest } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import { parseContentRange } from "../domain/range.js";
+import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
+import { mountBlob } from "../registry/mount.js";
+import { cancelUpload, findUpload, IncomingBody, openUpload } from "../registry/push-blob.js";
+import type { Services } from "../registry/services.js";
+import type { Session } from "../uploads/session.js";
+import type { RequestBody } from "./body.js";
+import { renderError } from "./errors.js";
+import type { Exchange, Headers } from "./exchange.js";
+import type { PathTexts } from "./router.js";
+import type { HttpContext } from "./routes.js";
+
+/** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
+export async function startUpload({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+  const name = parseRepositoryName(path.name);
+  const query = new URLSearchParams(exchange.query);
+  const mount = query.get("mount");
+  if (mount !== null) {
+    const from = query.get("from");
+    const source = from === null || from === "" ? undefined : parseRepositoryName(from);
+    const digest = parseDigest(mount);
+    if (await mountBlob(services, digest, name, source)) return sendCreated(exchange, name, digest);
+  }
+  const algorithm = query.get("digest-algorithm");
+  const digest = query.get("digest");
+  const closing = digest === null ? undefined : parseDigest(digest);
+  const session = openUpload(services, name, algorithm === null ? undefined : parseAlgorithm(algorithm));
+  if (closing !== undefined) return receiveLast(services, exchange, session, closing);
+  bodyOf(exchange).discard();
+  exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
+}
+
+export async function patchUpload({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+  const found = findUpload(services, parseRepositoryName(path.name), path.last);
+  const session = found instanceof Promise ? await found : found;
+  const incoming = await begin(services, exchange, session, undefined);
+  if (incoming === undefined) return;
+  await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
+  await incoming.end();
+  exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
+}
+
+export async function putUpload({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+  const digest = new URLSearchParams(exchange.query).get("digest");
+  if (digest === null) throw new RegistryError("digest-invalid", "the request that closes an upload names its digest");
+  const closing = parseDigest(digest);
+  const found = findUpload(services, parseRepositoryName(path.name), path.last);
+  const session = found instanceof Promise ? await found : found;
+  await receiveLast(services, exchange, session, closing);
+}
+
+async function receiveLast(services: Services, exchange: Exchange, session: Session, closing: Digest): Promise<void> {
+  const incoming = await begin(services, exchange, session, closing);
+  if (incoming === undefined) return;
+  await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
+  await incoming.commit(closing);
+  sendCreated(exchange, session.name, closing);
+}
+
+/** Takes up the request's body; where its range is out of order, answers with how to go on instead. */
+async function begin(
+  services: Services,
+  exchange: Exchange,
+  session: Session,
+  closing: Digest | undefined,
+): Promise<IncomingBody | undefined> {
+  const range = exchange.header("content-range");
+  const length = exchange.header("content-length");
+  const claim = {
+    range: range === "" ? undefined : parseContentRange(range),
+    length: length === "" ? undefined : Number(length),
+    closing,
+  };
+  try {
+    return new IncomingBody(services, session, claim, bodyOf(exchange));
+  } catch (error) {
+    if (!(error instanceof RegistryError && error.kind === "chunk-out-of-order")) throw error;
+    bodyOf(exchange).discard();
+    const { status, body } = renderError(error);
+    const headers: Headers = [
+      ...sessionHeaders(session),
+      ["Range", receivedRange(session)],
+      ["Content-Type", "application/json"],
+    ];
+    exchange.send(status, headers, body);
+    return undefined;
+  }
+}
+
+function afterAbort(incoming: IncomingBody): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await incoming.abort();
+    throw error;
+  };
+}
+
+export async function uploadStatus({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+  const session = await findUpload(services, parseRepositoryName(path.name), path.last);
+  exchange.send(204, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
+}
+
+export async function cancelUploadRoute({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+  await cancelUpload(services, await findUpload(services, parseRepositoryName(path.name), path.last));
+  exchange.send(204, []);
+}
+
+function bodyOf(exchange: Exchange): RequestBody {
+  if (exchange.body === undefined) throw new Error("invariant broken: this route takes a body");
+  return exchange.body;
+}
+
+function sessionHeaders(session: Session): Headers {
+  return [
+    ["Location", `/v2/${session.name}/blobs/uploads/${session.id}`],
+    ["Docker-Upload-UUID", session.id],
+  ];
+}
+
+/** `0-<end-of-range>`; the specification has no way to say «nothing yet», and clients know this one. */
+function receivedRange(session: Session): string {
+  return `0-${Math.max(0, session.received - 1)}`;
+}
+
+function sendCreated(exchange: Exchange, name: RepositoryName, digest: Digest): void {
+  exchange.send(201, [
+    ["Location", `/v2/${name}/blobs/${digest}`],
+    ["Docker-Content-Digest", digest],
+  ]);
+}

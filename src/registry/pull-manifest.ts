@@ -1,0 +1,47 @@
+/** Pulling manifests (distribution-spec, end-3). An answer from memory is synchronous. */
+import type { StoredManifest } from "../cache/caches.js";
+import type { Digest } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import { storedMediaType } from "../domain/manifest.js";
+import type { Reference, Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Services } from "./services.js";
+
+/** The manifest that `reference` names. Throws or rejects with `manifest-unknown`. */
+export function pullManifest(
+  services: Services,
+  name: RepositoryName,
+  reference: Reference,
+): StoredManifest | Promise<StoredManifest> {
+  const digest = reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
+  const kept = digest && services.caches.manifests.get(`${name}@${digest}`);
+  return kept ?? readManifest(services, name, reference);
+}
+
+async function readManifest(services: Services, name: RepositoryName, reference: Reference): Promise<StoredManifest> {
+  const digest = reference.kind === "digest" ? reference.digest : await resolveTag(services, name, reference.tag);
+  const manifest = digest && (await loadManifest(services, name, digest));
+  if (manifest === undefined) {
+    throw new RegistryError("manifest-unknown", "no such manifest in this repository", {
+      reference: reference.kind === "digest" ? reference.digest : reference.tag,
+    });
+  }
+  return manifest;
+}
+
+/** The digest that a tag points to, `undefined` where there is no such tag. */
+export async function resolveTag(services: Services, name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
+  return services.caches.tags.load(`${name}:${tag}`, () => services.storage.tags.resolve(name, tag));
+}
+
+/** The manifest, `undefined` where the repository has none of that digest. */
+export async function loadManifest(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<StoredManifest | undefined> {
+  return services.caches.manifests.load(`${name}@${digest}`, async () => {
+    const bytes = await services.storage.manifests.read(name, digest);
+    return bytes && { digest, bytes, mediaType: storedMediaType(bytes) };
+  });
+}

@@ -1,0 +1,159 @@
+/** Pushing blobs (distribution-spec, end-4 to end-6, end-13, end-14): every way ends in the same commit. */
+import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import type { ByteRange } from "../domain/range.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import { BodyWriter, type Flow } from "../uploads/body-writer.js";
+import type { Session } from "../uploads/session.js";
+import type { Services } from "./services.js";
+
+/** What a request says of the body that it brings. */
+export interface BodyClaim {
+  /** `Content-Range`, where there is one. */
+  readonly range: ByteRange | undefined;
+  /** `Content-Length`, where there is one. */
+  readonly length: number | undefined;
+  /** The digest of the whole blob, where the body is the last of it. */
+  readonly closing: Digest | undefined;
+}
+
+/** Opens a session. `announced` is the algorithm that the client says it will use. */
+export function openUpload({ sessions }: Services, name: RepositoryName, announced: Algorithm | undefined): Session {
+  return sessions.open(name, announced ?? defaultAlgorithm, announced !== undefined);
+}
+
+/** The session of an upload. Throws or rejects with `upload-unknown`. */
+export function findUpload({ sessions }: Services, name: RepositoryName, id: string): Session | Promise<Session> {
+  return sessions.find(name, id);
+}
+
+/** Ends a session and drops its bytes. Throws `upload-busy`. */
+export async function cancelUpload({ sessions }: Services, session: Session): Promise<void> {
+  session.claim();
+  await sessions.close(session);
+}
+
+/** One request's body on its way into the blob. */
+export class IncomingBody {
+  readonly #start: number;
+  readonly #writer: BodyWriter;
+  #length = 0;
+
+  /**
+   * Claims the session for one body. Throws `chunk-out-of-order`, `size-invalid`, `digest-invalid` or
+   * `upload-busy`, and then the session is as it was.
+   */
+  constructor(
+    readonly services: Services,
+    readonly session: Session,
+    readonly claim: BodyClaim,
+    flow: Flow,
+  ) {
+    const { range, length, closing } = claim;
+    if (closing !== undefined && session.announced && algorithmOf(closing) !== session.algorithm) {
+      throw new RegistryError("digest-invalid", `this upload was announced as ${session.algorithm}`, { digest: closing });
+    }
+    session.claim();
+    this.#start = session.received;
+    try {
+      if (range !== undefined) checkRange(range, length, session);
+    } catch (error) {
+      session.enter("idle");
+      throw error;
+    }
+    if (session.received === 0 && closing !== undefined) session.algorithm = algorithmOf(closing);
+    session.target ??= targetFor(services, session, closing !== undefined);
+    this.#writer = new BodyWriter(session, session.target, services.slabs, services.workers, flow);
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#length += chunk.length;
+    this.#writer.write(chunk);
+  }
+
+  /** Ends a body that leaves the upload open. Rejects with `size-invalid` or what the storage failed with. */
+  async end(): Promise<void> {
+    try {
+      await this.#writer.end();
+      this.#checkLength();
+    } catch (error) {
+      await this.#giveUp(!(error instanceof RegistryError && error.kind === "size-invalid"));
+      throw error;
+    }
+    this.session.enter("idle");
+  }
+
+  /** Ends the upload: when this resolves the blob is there to stay. Rejects with `digest-mismatch` too. */
+  async commit(expected: Digest): Promise<void> {
+    const { services, session } = this;
+    try {
+      this.#checkLength();
+    } catch (error) {
+      await this.#giveUp(false);
+      throw error;
+    }
+    try {
+      const actual = await this.#writer.seal(expected);
+      if (actual !== expected) {
+        throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
+          expected,
+          actual,
+        });
+      }
+      await services.storage.blobs.commit(this.#writer.target, session.name, expected);
+      services.caches.blobSizes.set(`${session.name}@${expected}`, this.#start + this.#length);
+    } finally {
+      // The blob is linked, or it never will be: what is left of the upload goes, and nobody waits for that.
+      void services.sessions.close(session).catch(services.onBackgroundError);
+    }
+  }
+
+  /** The client has gone. What a PATCH has brought stays, to go on with; what came to close the upload does not. */
+  async abort(): Promise<void> {
+    await this.#writer.abort();
+    await this.#giveUp(this.claim.closing === undefined);
+  }
+
+  async #giveUp(keep: boolean): Promise<void> {
+    const { services, session } = this;
+    await this.#writer.abort();
+    if (session.state !== "receiving") return;
+    if (!keep) {
+      session.rollBack(this.#start);
+      if (this.#start === 0 && session.target !== undefined) {
+        await services.workers.forget(session.id, session.affinity);
+        await services.storage.uploads.remove(session.target);
+        session.target = undefined;
+      }
+    }
+    session.enter("idle");
+  }
+
+  /** Where the body came without a length, its range can only be checked at its end. */
+  #checkLength(): void {
+    const { range } = this.claim;
+    if (range !== undefined && range.last - range.first + 1 !== this.#length) throw lie(range, this.#length);
+  }
+}
+
+/** Chunks MUST be uploaded in order (distribution-spec, «Pushing a blob in chunks»). */
+function checkRange(range: ByteRange, length: number | undefined, session: Session): void {
+  if (range.first !== session.received) {
+    throw new RegistryError("chunk-out-of-order", `the next chunk begins at byte ${session.received}`, {
+      contentRange: `${range.first}-${range.last}`,
+    });
+  }
+  if (length !== undefined && range.last - range.first + 1 !== length) throw lie(range, length);
+}
+
+function lie(range: ByteRange, length: number): RegistryError {
+  return new RegistryError("size-invalid", "the chunk does not have the length that its Content-Range says", {
+    contentRange: `${range.first}-${range.last}`,
+    length,
+  });
+}
+
+/** A body that brings all at once is not worth a session on disk. */
+function targetFor({ storage }: Services, session: Session, closing: boolean): NonNullable<Session["target"]> {
+  return closing ? storage.uploads.oneRequestTarget(session.id) : storage.uploads.sessionTarget(session.id, session);
+}

@@ -1,0 +1,137 @@
+/** Pushing manifests (distribution-spec, end-7a and end-7b). */
+import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
+import type { Descriptor } from "../domain/descriptor.js";
+import { RegistryError, RegistryErrors } from "../domain/errors.js";
+import { digestBytes } from "../domain/hash.js";
+import { type Manifest, parseManifest } from "../domain/manifest.js";
+import type { Reference, Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Referrer } from "../storage/storage.js";
+import { blobSize } from "./pull-blob.js";
+import { loadManifest } from "./pull-manifest.js";
+import type { Services } from "./services.js";
+import { tagAdded } from "./tags.js";
+
+export interface ManifestPush {
+  readonly name: RepositoryName;
+  readonly reference: Reference;
+  /** Tags named beside a digest, end-7b. */
+  readonly tags: readonly Tag[];
+  /** Without parameters; `""` where the request had none. */
+  readonly contentType: string;
+  readonly bytes: Buffer;
+}
+
+export interface PushedManifest {
+  readonly digest: Digest;
+  readonly subject: Digest | undefined;
+}
+
+/**
+ * Stores the manifest, lists it among its subject's referrers and points its tags to it, in this order,
+ * so that a crash leaves no tag without its manifest. Rejects with `manifest-invalid`,
+ * `digest-mismatch` or, for what it names and the repository lacks, `manifest-blob-unknown`.
+ */
+export async function pushManifest(services: Services, push: ManifestPush): Promise<PushedManifest> {
+  const { name, reference, bytes } = push;
+  const manifest = parseManifest(bytes, push.contentType);
+  await checkEmbedded(manifest);
+  const digest = await digestFor(reference, bytes);
+  const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
+  await services.repositoryLocks.shared(name, async () => {
+    if (!services.rules.sparseManifests) await checkPresence(services, name, manifest);
+    await services.storage.manifests.write(name, digest, bytes);
+    services.caches.manifests.set(`${name}@${digest}`, { digest, bytes, mediaType: manifest.mediaType });
+    if (manifest.subject !== undefined) {
+      await services.storage.referrers.add(name, manifest.subject.digest, referrerOf(manifest, digest, bytes.length));
+    }
+    await Promise.all(
+      Array.from(tags, async (tag) => {
+        await services.storage.tags.point(name, tag, digest);
+        tagAdded(services, name, tag, digest);
+      }),
+    );
+  });
+  return { digest, subject: manifest.subject?.digest };
+}
+
+async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Digest> {
+  if (reference.kind === "tag") return digestBytes(defaultAlgorithm, bytes);
+  const actual = await digestBytes(algorithmOf(reference.digest), bytes);
+  if (actual !== reference.digest) {
+    throw new RegistryError("digest-mismatch", "the manifest does not have the digest that it was pushed by", {
+      expected: reference.digest,
+      actual,
+    });
+  }
+  return actual;
+}
+
+/** Embedded content must be what its descriptor says, or clients would disagree on what they got. */
+async function checkEmbedded(manifest: Manifest): Promise<void> {
+  for (const { data, digest } of [...manifest.blobs, ...manifest.children]) {
+    if (data !== undefined && (await digestBytes(algorithmOf(digest), data)) !== digest) {
+      throw new RegistryError("manifest-invalid", "embedded data does not have its descriptor's digest", { digest });
+    }
+  }
+}
+
+/** Descriptors looked up at a time: a manifest of 4 MiB may name 30,000. */
+const lookupsAtOnce = 64;
+
+async function checkPresence(services: Services, name: RepositoryName, manifest: Manifest): Promise<void> {
+  const missing: RegistryError[] = [];
+  const lookups = [
+    ...manifest.blobs.map((blob) => () => checkBlob(services, name, blob)),
+    ...manifest.children.map((child) => () => checkChild(services, name, child)),
+  ];
+  for (let start = 0; start < lookups.length; start += lookupsAtOnce) {
+    const errors = await Promise.all(lookups.slice(start, start + lookupsAtOnce).map((lookup) => lookup()));
+    for (const error of errors) if (error !== undefined) missing.push(error);
+    if (missing.length >= missingReportedMax) break;
+  }
+  const [first, ...others] = missing;
+  if (first !== undefined) throw new RegistryErrors([first, ...others.slice(0, missingReportedMax - 1)]);
+}
+
+/** One error for each absent blob, but not thousands. */
+const missingReportedMax = 100;
+
+async function checkBlob(
+  services: Services,
+  name: RepositoryName,
+  { digest, size }: Descriptor,
+): Promise<RegistryError | undefined> {
+  const found = await blobSize(services, name, digest);
+  if (found === undefined) return absent("blob", digest);
+  return found === size ? undefined : wrongSize(digest, size, found);
+}
+
+async function checkChild(
+  services: Services,
+  name: RepositoryName,
+  { digest, size }: Descriptor,
+): Promise<RegistryError | undefined> {
+  const found = await loadManifest(services, name, digest);
+  if (found === undefined) return absent("manifest", digest);
+  return found.bytes.length === size ? undefined : wrongSize(digest, size, found.bytes.length);
+}
+
+function absent(what: string, digest: Digest): RegistryError {
+  return new RegistryError("manifest-blob-unknown", `the repository has no such ${what}`, { digest });
+}
+
+function wrongSize(digest: Digest, size: number, found: number): RegistryError {
+  return new RegistryError("manifest-invalid", "a descriptor's size is not its content's", { digest, size, found });
+}
+
+/** As the referrers API lists it (distribution-spec, «Listing Referrers»). */
+function referrerOf(manifest: Manifest, digest: Digest, size: number): Referrer {
+  return {
+    mediaType: manifest.mediaType,
+    digest,
+    size,
+    ...(manifest.artifactType !== undefined && { artifactType: manifest.artifactType }),
+    ...(manifest.annotations !== undefined && { annotations: manifest.annotations }),
+  };
+}

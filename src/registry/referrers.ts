@@ -1,0 +1,41 @@
+/** Listing referrers (distribution-spec, end-12a and end-12b). */
+import type { Digest } from "../domain/digest.js";
+import { manifestBytesMax } from "../domain/manifest.js";
+import { firstOf, type Page } from "../domain/page.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Referrer } from "../storage/storage.js";
+import type { Services } from "./services.js";
+
+export interface ReferrersQuery {
+  readonly name: RepositoryName;
+  readonly subject: Digest;
+  readonly artifactType: string | undefined;
+  /** The page begins behind this one. */
+  readonly after: Digest | undefined;
+  /** Most of a page. */
+  readonly n: number;
+}
+
+/** A page is an index, and an index larger than a manifest may be is one that clients need not accept. */
+const pageBytesMax = manifestBytesMax / 2;
+
+/**
+ * The manifests of the repository that name `subject`, which itself need not be there: an image that a
+ * client attached by the referrers tag schema is among them, since it was listed when it was pushed.
+ */
+export function listReferrers(services: Services, query: ReferrersQuery): Promise<Page<Referrer>> {
+  let bytes = 0;
+  return firstOf(matching(services, query), (items, item) => {
+    bytes += JSON.stringify(item).length;
+    return items.length === 0 || (items.length < query.n && bytes <= pageBytesMax);
+  });
+}
+
+async function* matching(services: Services, query: ReferrersQuery): AsyncIterable<Referrer> {
+  const { name, subject, artifactType, after } = query;
+  for await (const referrer of services.storage.referrers.list(name, subject, after)) {
+    if (artifactType !== undefined && referrer.artifactType !== artifactType) continue;
+    // A crash may have left the entry of a manifest whose push was never acknowledged, or whose deletion was.
+    if (await services.storage.manifests.exists(name, referrer.digest)) yield referrer;
+  }
+}

@@ -1,0 +1,30 @@
+/** What the use-cases work with, put together in the composition root, and the rules that an operator sets. */
+import type { Caches } from "../cache/caches.js";
+import type { KeyedLock } from "../domain/keyed-lock.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Storage } from "../storage/storage.js";
+import type { SessionTable } from "../uploads/session-table.js";
+import type { SlabPool } from "../uploads/slab-pool.js";
+import type { WorkerPool } from "../uploads/worker-pool.js";
+
+export interface Rules {
+  /** Whether tags, manifests and blobs may be deleted over the API. */
+  readonly deleteEnabled: boolean;
+  /** Whether a mount that names no source finds the blob in any repository. */
+  readonly anonymousMount: boolean;
+  /** Whether a manifest may name blobs and manifests that the repository does not have. */
+  readonly sparseManifests: boolean;
+}
+
+export interface Services {
+  readonly storage: Storage;
+  readonly caches: Caches;
+  readonly sessions: SessionTable;
+  readonly slabs: SlabPool;
+  readonly workers: WorkerPool;
+  readonly rules: Rules;
+  /** Shared by pushes of manifests, exclusive for deletions: no manifest is accepted for what is being deleted. */
+  readonly repositoryLocks: KeyedLock<RepositoryName>;
+  /** Told of clean-up that failed behind an answer that was right. */
+  readonly onBackgroundError: (error: unknown) => void;
+}

@@ -1,0 +1,89 @@
+/** The composition root: everything is wired here, and nowhere else. */
+import { pino } from "pino";
+import { openGate } from "./auth/gate.js";
+import { Caches } from "./cache/caches.js";
+import type { Config } from "./config/config.js";
+import { KeyedLock } from "./domain/keyed-lock.js";
+import { App } from "./http/app.js";
+import type { Services } from "./registry/services.js";
+import { openFilesystemStorage } from "./storage/filesystem/open.js";
+import { SessionTable } from "./uploads/session-table.js";
+import { defaultSlabs, SlabPool } from "./uploads/slab-pool.js";
+import { WorkerPool } from "./uploads/worker-pool.js";
+
+export interface Server {
+  /** `http://host:port`, with the port that was really taken. */
+  readonly url: string;
+  readonly rootDirectory: string;
+  readonly hardLinks: boolean;
+  readonly services: Services;
+  /** Stops accepting, ends what runs, and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** Rejects where the folder cannot be used or the address is taken. */
+export async function startServer(config: Config): Promise<Server> {
+  const log = pino({ level: "info" }, pino.destination({ dest: 2, sync: true }));
+  const { filesystem } = config.storage;
+  const slabs = new SlabPool({
+    slabBytes: defaultSlabs.slabBytes,
+    slabs: Math.floor((config.uploads.memorymib * mebibyte) / defaultSlabs.slabBytes),
+  });
+  const workers = new WorkerPool(slabs, {
+    threads: config.uploads.workers,
+    durable: filesystem.durability === "full",
+  });
+  try {
+    const storage = await openFilesystemStorage({
+      rootDirectory: filesystem.rootdirectory,
+      durability: filesystem.durability,
+      digestFile: (file, expected) => workers.digestFile(file, expected),
+    });
+    const sessions = new SessionTable(storage.uploads, workers);
+    const services: Services = {
+      storage,
+      caches: new Caches(storage),
+      sessions,
+      slabs,
+      workers,
+      rules: {
+        deleteEnabled: config.storage.delete.enabled,
+        anonymousMount: config.storage.mount.anonymous,
+        sparseManifests: config.validation.manifests.sparse,
+      },
+      repositoryLocks: new KeyedLock(),
+      onBackgroundError: (error) => log.error({ err: error }, "clean-up failed"),
+    };
+    const app = new App({
+      services,
+      gate: openGate,
+      onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
+    });
+    const { host, port } = config.http.addr;
+    const listening = await app.listen(host === "" ? "::" : host, port);
+    return {
+      url: `http://${urlHost(host)}:${listening.port}`,
+      rootDirectory: storage.layout.root,
+      hardLinks: storage.hardLinks,
+      services,
+      stop: async () => {
+        listening.close();
+        app.close();
+        sessions.stop();
+        services.caches.openBlobs.close();
+        await workers.close();
+        await storage.close();
+      },
+    };
+  } catch (error) {
+    await workers.close();
+    throw error;
+  }
+}
+
+function urlHost(host: string): string {
+  if (host === "") return "0.0.0.0";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,169 @@
+/**
+ * Blobs: one inode for each distinct content, linked into every repository that has it. What a 201
+ * needs on stable storage is the repository's link; the content's own name is an index for dedupe, and
+ * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
+ */
+import { link, open, rename, stat, unlink } from "node:fs/promises";
+import { LRUCache } from "lru-cache";
+import type { Digest } from "../../domain/digest.js";
+import { KeyedLock } from "../../domain/keyed-lock.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { BlobReader, BlobStore, UploadTarget } from "../storage.js";
+import { copyDurably, errorCode, ifThere, linkOver, removeIfThere } from "./files.js";
+import type { Layout } from "./layout.js";
+import { FileBlobReader } from "./reader.js";
+import type { Directories } from "./sync.js";
+
+/** Re-reads a file and gives its digest in the algorithm of `expected`; done by the workers. */
+export type DigestFile = (file: string, expected: Digest) => Promise<Digest>;
+
+/** Contents that this process has written or checked; 50,000 digests of 71 characters are some 5 MB. */
+const soundContentsMax = 50_000;
+
+/** Bytes copied at a time when a damaged content is overwritten. */
+const healBytes = 1024 * 1024;
+
+export class FileBlobs implements BlobStore {
+  readonly #locks = new KeyedLock<Digest>();
+  readonly #sound = new LRUCache<Digest, true>({ max: soundContentsMax });
+
+  constructor(
+    readonly layout: Layout,
+    readonly directories: Directories,
+    readonly hardLinks: boolean,
+    readonly digestFile: DigestFile,
+  ) {}
+
+  async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
+    return (await ifThere(stat(this.layout.blob(name, digest))))?.size;
+  }
+
+  async open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined> {
+    const handle = await ifThere(open(this.layout.blob(name, digest), "r"));
+    return handle && FileBlobReader.over(handle);
+  }
+
+  async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<void> {
+    const folder = this.layout.blobs(name);
+    await Promise.all([this.directories.ensure(folder), this.directories.ensure(this.layout.contentFolder(digest))]);
+    await this.#locks.exclusive(digest, async () => {
+      if (this.hardLinks) {
+        await this.#adopt(upload.file, digest);
+        await this.#linkInto(name, digest, this.layout.content(digest));
+        // Now, not later: the link count tells who still needs the content.
+        await unlink(upload.file);
+      } else {
+        await rename(upload.file, this.layout.blob(name, digest));
+      }
+    });
+    await this.directories.sync(folder);
+  }
+
+  /** Makes the uploaded file the content, or finds that there is one already, and that it is whole. */
+  async #adopt(file: string, digest: Digest): Promise<void> {
+    const content = this.layout.content(digest);
+    try {
+      await link(file, content);
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+      if (!(await this.#isSound(digest))) await this.#heal(file, content);
+    }
+    this.#sound.set(digest, true);
+  }
+
+  async #isSound(digest: Digest): Promise<boolean> {
+    if (this.#sound.get(digest) === true) return true;
+    return (await this.digestFile(this.layout.content(digest), digest)) === digest;
+  }
+
+  /**
+   * Overwrites damaged content in place: it has nothing left to lose, and every repository that links
+   * to it is mended at once. A crash in the middle leaves it damaged, and the next push begins anew.
+   */
+  async #heal(file: string, content: string): Promise<void> {
+    const from = await open(file, "r");
+    const to = await open(content, "r+");
+    try {
+      const buffer = Buffer.allocUnsafe(healBytes);
+      let position = 0;
+      for (;;) {
+        const { bytesRead } = await from.read(buffer, 0, healBytes, position);
+        if (bytesRead === 0) break;
+        await to.write(buffer, 0, bytesRead, position);
+        position += bytesRead;
+      }
+      await to.truncate(position);
+      await to.datasync();
+    } finally {
+      await from.close();
+      await to.close();
+    }
+  }
+
+  async #linkInto(name: RepositoryName, digest: Digest, source: string): Promise<void> {
+    const blob = this.layout.blob(name, digest);
+    try {
+      await link(source, blob);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "EMLINK") await this.#linkToCopy(source, blob);
+      else if (code !== "EEXIST") throw error;
+      else if (!(await sameInode(source, blob))) await linkOver(source, blob, this.layout.temporary());
+    }
+  }
+
+  /** The inode has as many links as the file system allows: a copy takes its place for those to come. */
+  async #linkToCopy(source: string, blob: string): Promise<void> {
+    const copy = this.layout.temporary();
+    await copyDurably(source, copy, this.directories.durability);
+    try {
+      await link(copy, blob);
+      await rename(copy, source);
+    } finally {
+      await removeIfThere(copy);
+    }
+  }
+
+  async mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined> {
+    const source = from === undefined ? this.layout.content(digest) : this.layout.blob(from, digest);
+    const size = (await ifThere(stat(source)))?.size;
+    if (size === undefined) return undefined;
+    const folder = this.layout.blobs(to);
+    await this.directories.ensure(folder);
+    const found = await this.#locks.exclusive(digest, () => ifThere(this.#mountLocked(digest, to, source)));
+    if (found === undefined) return undefined;
+    await this.directories.sync(folder);
+    return size;
+  }
+
+  async #mountLocked(digest: Digest, to: RepositoryName, source: string): Promise<true> {
+    if (this.hardLinks) {
+      await this.#linkInto(to, digest, source);
+    } else {
+      const copy = this.layout.temporary();
+      await copyDurably(source, copy, this.directories.durability);
+      await rename(copy, this.layout.blob(to, digest));
+    }
+    return true;
+  }
+
+  async remove(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const removed = await this.#locks.exclusive(digest, async () => {
+      if (!(await removeIfThere(this.layout.blob(name, digest)))) return false;
+      const content = this.layout.content(digest);
+      // The link count is the reference count: the content's own name is the last one.
+      if ((await ifThere(stat(content)))?.nlink === 1) {
+        this.#sound.delete(digest);
+        await unlink(content);
+      }
+      return true;
+    });
+    if (removed) await this.directories.sync(this.layout.blobs(name));
+    return removed;
+  }
+}
+
+async function sameInode(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
+  return first.ino === second.ino && first.dev === second.dev;
+}

@@ -1,0 +1,90 @@
+/** Small file operations with the promises that the stores build on. */
+import { randomUUID } from "node:crypto";
+import { copyFile, link, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import type { Durability } from "./sync.js";
+
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}
+
+/** The operation's result, `undefined` where the file, or a folder above it, is not there. */
+export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+export function readIfThere(path: string): Promise<Buffer | undefined> {
+  return ifThere(readFile(path));
+}
+
+/** Whether there was something to remove. */
+export async function removeIfThere(path: string): Promise<boolean> {
+  return (await ifThere(unlink(path).then(() => true))) ?? false;
+}
+
+/** Writes a new file whose bytes are on stable storage when this resolves. The name is not: sync the directory. */
+export async function writeDurably(path: string, bytes: Uint8Array | string, durability: Durability): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    await handle.writeFile(bytes);
+    if (durability === "full") await handle.datasync();
+  } catch (error) {
+    await unlink(path).catch(() => {});
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Copies to a new file whose bytes are on stable storage when this resolves. */
+export async function copyDurably(from: string, to: string, durability: Durability): Promise<void> {
+  try {
+    await copyFile(from, to);
+    if (durability === "relaxed") return;
+    const handle = await open(to, "r+");
+    try {
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    await unlink(to).catch(() => {});
+    throw error;
+  }
+}
+
+/** Puts `from` in place of `to`, at once for every reader: the first link of a name, or its successor. */
+export async function linkOver(from: string, to: string, temporary: string): Promise<void> {
+  await link(from, temporary);
+  try {
+    await rename(temporary, to);
+  } finally {
+    // Renaming one link onto another of the same inode does nothing and leaves both.
+    await removeIfThere(temporary);
+  }
+}
+
+/** Whether the file system under `directory` has hard links: found out at start, not at the first push. */
+export async function supportsHardLinks(directory: string): Promise<boolean> {
+  const probe = `${directory}/${randomUUID()}.tmp`;
+  const second = `${probe}.tmp`;
+  await (await open(probe, "wx")).close();
+  try {
+    await link(probe, second);
+    return (await stat(second)).nlink === 2;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS" || code === "EMLINK") {
+      return false;
+    }
+    throw error;
+  } finally {
+    await removeIfThere(second);
+    await removeIfThere(probe);
+  }
+}

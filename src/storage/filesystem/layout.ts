@@ -1,0 +1,104 @@
+/**
+ * Where everything lies below the root directory:
+ *
+ *   blobs/<namespace>/<digest>                        a hard link to the content
+ *   manifests/<namespace>/<digest>                    the manifest's bytes
+ *   manifests/<namespace>/tags/<tag>/manifest.sha256  the digest that the tag points to; this file decides
+ *   manifests/<namespace>/tags/<tag>/manifest         the manifest's bytes, for people and scripts
+ *   manifests/<namespace>/_referrers/<subject>/<digest>   the referrer's descriptor, as JSON
+ *   content/<algorithm>/<first two>/<hex>             one inode for each distinct content
+ *   uploads/<session_id>/{data,session.json}          a session that survives a crash
+ *   uploads/<session_id>                              a body that comes in one request; dropped at start
+ *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
+ *
+ * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
+ * a component `tags` is written `_tags`, and only digests hold a colon.
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
+import type { Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { SessionId } from "../../domain/session-id.js";
+
+const reserved = "tags";
+const escaped = "_tags";
+
+/** A name as path: its own components but for the one that a repository's folder uses itself. */
+export function namespaceOf(name: RepositoryName): string {
+  return name.includes(reserved)
+    ? name
+        .split("/")
+        .map((part) => (part === reserved ? escaped : part))
+        .join("/")
+    : name;
+}
+
+/** The component of a name that a folder stands for; `undefined` where it stands for none. */
+export function componentOf(folder: string): string | undefined {
+  if (folder === escaped) return reserved;
+  return folder === reserved || folder.startsWith("_") ? undefined : folder;
+}
+
+export class Layout {
+  readonly blobsRoot: string;
+  readonly manifestsRoot: string;
+  readonly contentRoot: string;
+  readonly uploadsRoot: string;
+
+  constructor(readonly root: string) {
+    this.blobsRoot = join(root, "blobs");
+    this.manifestsRoot = join(root, "manifests");
+    this.contentRoot = join(root, "content");
+    this.uploadsRoot = join(root, "uploads");
+  }
+
+  blobs(name: RepositoryName): string {
+    return `${this.blobsRoot}/${namespaceOf(name)}`;
+  }
+
+  blob(name: RepositoryName, digest: Digest): string {
+    return `${this.blobs(name)}/${digest}`;
+  }
+
+  contentFolder(digest: Digest): string {
+    return `${this.contentRoot}/${algorithmOf(digest)}/${encodedOf(digest).slice(0, 2)}`;
+  }
+
+  content(digest: Digest): string {
+    return `${this.contentFolder(digest)}/${encodedOf(digest)}`;
+  }
+
+  manifests(name: RepositoryName): string {
+    return `${this.manifestsRoot}/${namespaceOf(name)}`;
+  }
+
+  manifest(name: RepositoryName, digest: Digest): string {
+    return `${this.manifests(name)}/${digest}`;
+  }
+
+  tags(name: RepositoryName): string {
+    return `${this.manifests(name)}/tags`;
+  }
+
+  tag(name: RepositoryName, tag: Tag): string {
+    return `${this.tags(name)}/${tag}`;
+  }
+
+  referrers(name: RepositoryName, subject: Digest): string {
+    return `${this.manifests(name)}/_referrers/${subject}`;
+  }
+
+  upload(id: SessionId): string {
+    return `${this.uploadsRoot}/${id}`;
+  }
+
+  /** A path that nobody else uses, on the same file system as everything else. */
+  temporary(): string {
+    return `${this.uploadsRoot}/${randomUUID()}${temporarySuffix}`;
+  }
+}
+
+export const temporarySuffix = ".tmp";
+export const pointerFile = "manifest.sha256";
+export const tagManifestFile = "manifest";

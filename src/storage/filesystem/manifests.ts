@@ -1,0 +1,44 @@
+/** Manifests: the bytes as pushed, by digest, in each repository. */
+import { rename, stat } from "node:fs/promises";
+import type { Digest } from "../../domain/digest.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { ManifestStore } from "../storage.js";
+import { ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import type { Layout } from "./layout.js";
+import type { Directories } from "./sync.js";
+
+export class FileManifests implements ManifestStore {
+  constructor(
+    readonly layout: Layout,
+    readonly directories: Directories,
+  ) {}
+
+  read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined> {
+    return readIfThere(this.layout.manifest(name, digest));
+  }
+
+  async exists(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return (await ifThere(stat(this.layout.manifest(name, digest)))) !== undefined;
+  }
+
+  async write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void> {
+    const path = this.layout.manifest(name, digest);
+    const folder = this.layout.manifests(name);
+    // The tags' folder is what makes this a repository, with or without a tag.
+    const ready = this.directories.ensure(this.layout.tags(name));
+    const there = await readIfThere(path);
+    if (there === undefined || !there.equals(bytes)) {
+      const temporary = this.layout.temporary();
+      await Promise.all([ready, writeDurably(temporary, bytes, this.directories.durability)]);
+      await rename(temporary, path);
+    }
+    // Also where it was there already: whoever wrote it may not have synced it yet.
+    await Promise.all([ready, this.directories.sync(folder)]);
+  }
+
+  async remove(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const removed = await removeIfThere(this.layout.manifest(name, digest));
+    if (removed) await this.directories.sync(this.layout.manifests(name));
+    return removed;
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Tags: each a folder with a pointer file, which decides, and a link to the manifest for people and
+ * scripts. A new tag is made aside and renamed into place whole; a tag that moves has its pointer
+ * replaced by rename.
+ */
+import { link, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { type Digest, isDigest } from "../../domain/digest.js";
+import { KeyedLock } from "../../domain/keyed-lock.js";
+import { isTag, type Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { TagStore } from "../storage.js";
+import { copyDurably, errorCode, ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import { type Layout, pointerFile, tagManifestFile } from "./layout.js";
+import type { Directories } from "./sync.js";
+
+export class FileTags implements TagStore {
+  readonly #locks = new KeyedLock<string>();
+
+  constructor(
+    readonly layout: Layout,
+    readonly directories: Directories,
+    readonly hardLinks: boolean,
+  ) {}
+
+  async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
+    const text = (await readIfThere(`${this.layout.tag(name, tag)}/${pointerFile}`))?.toString("latin1").trim();
+    if (text === undefined || !isDigest(text)) return undefined;
+    await this.#heal(name, tag, text);
+    return text;
+  }
+
+  point(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+    const folder = this.layout.tag(name, tag);
+    return this.#locks.exclusive(folder, async () => {
+      await this.directories.ensure(this.layout.tags(name));
+      const current = await readIfThere(`${folder}/${pointerFile}`);
+      if (current === undefined) await this.#create(name, folder, digest);
+      else if (current.toString("latin1").trim() !== digest) await this.#move(name, folder, digest);
+    });
+  }
+
+  async #create(name: RepositoryName, folder: string, digest: Digest): Promise<void> {
+    const aside = this.layout.temporary();
+    await mkdir(aside);
+    try {
+      await Promise.all([
+        writeDurably(`${aside}/${pointerFile}`, digest, this.directories.durability),
+        this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
+      ]);
+      await this.directories.sync(aside);
+      // What a crash or a hand left there without a pointer is no tag: it gives way.
+      await rename(aside, folder).catch(async (error: unknown) => {
+        if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
+        await rm(folder, { recursive: true });
+        await rename(aside, folder);
+      });
+    } finally {
+      await rm(aside, { recursive: true, force: true });
+    }
+    await this.directories.sync(this.layout.tags(name));
+  }
+
+  async #move(name: RepositoryName, folder: string, digest: Digest): Promise<void> {
+    const pointer = this.layout.temporary();
+    const manifest = this.layout.temporary();
+    try {
+      await Promise.all([
+        writeDurably(pointer, digest, this.directories.durability),
+        this.#addManifest(name, digest, manifest),
+      ]);
+      await rename(pointer, `${folder}/${pointerFile}`);
+      await rename(manifest, `${folder}/${tagManifestFile}`);
+    } finally {
+      await removeIfThere(pointer);
+      await removeIfThere(manifest);
+    }
+    await this.directories.sync(folder);
+  }
+
+  async #addManifest(name: RepositoryName, digest: Digest, to: string): Promise<void> {
+    const from = this.layout.manifest(name, digest);
+    if (!this.hardLinks) return copyDurably(from, to, this.directories.durability);
+    await link(from, to).catch((error: unknown) => {
+      // 65,000 tags of one manifest are all that ext4 allows.
+      if (errorCode(error) !== "EMLINK") throw error;
+      return copyDurably(from, to, this.directories.durability);
+    });
+  }
+
+  remove(name: RepositoryName, tag: Tag): Promise<boolean> {
+    const folder = this.layout.tag(name, tag);
+    return this.#locks.exclusive(folder, async () => {
+      const aside = this.layout.temporary();
+      if ((await ifThere(rename(folder, aside).then(() => true))) === undefined) return false;
+      await this.directories.sync(this.layout.tags(name));
+      await rm(aside, { recursive: true, force: true });
+      return true;
+    });
+  }
+
+  async list(name: RepositoryName): Promise<Tag[] | undefined> {
+    const entries = await ifThere(readdir(this.layout.tags(name)));
+    return entries?.filter(isTag).sort();
+  }
+
+  /** Puts the manifest beside the pointer right, where a crash came between the two. */
+  async #heal(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+    const folder = this.layout.tag(name, tag);
+    if (await this.#isBeside(name, folder, digest)) return;
+    await this.#locks.exclusive(folder, async () => {
+      const pointer = await readIfThere(`${folder}/${pointerFile}`);
+      if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest))) return;
+      const temporary = this.layout.temporary();
+      await this.#addManifest(name, digest, temporary);
+      await rename(temporary, `${folder}/${tagManifestFile}`).finally(() => removeIfThere(temporary));
+    });
+  }
+
+  /** Whether the right manifest lies beside the pointer, or none can, since the repository has lost it. */
+  async #isBeside(name: RepositoryName, folder: string, digest: Digest): Promise<boolean> {
+    const [wanted, found] = await Promise.all([
+      readIfThere(this.layout.manifest(name, digest)),
+      readIfThere(`${folder}/${tagManifestFile}`),
+    ]);
+    return wanted === undefined || (found?.equals(wanted) ?? false);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The storage port: what the registry asks of any storage, in the domain's words. A driver promises
+ * that whatever a method has resolved for survives a crash (unless it is set up otherwise), that nothing
+ * half-made is ever visible, and that failures are `storage-full` or `storage-failed`. Nothing above
+ * may assume a local path, a hard link or a single process.
+ */
+import type { Algorithm, Digest } from "../domain/digest.js";
+import type { Annotations } from "../domain/descriptor.js";
+import type { Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { SessionId } from "../domain/session-id.js";
+
+/** A blob opened for reading. Positions and sizes are bytes. */
+export interface BlobReader {
+  readonly size: number;
+  /** Fills `into` from `position` on; fewer bytes only where the blob ends. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Where the bytes of an upload go. Made by a driver, carried to the workers, opaque to all between. */
+export interface UploadTarget {
+  readonly file: string;
+  /** Present for a session that must be found again after a crash: its folder, and its record as JSON. */
+  readonly session?: { readonly directory: string; readonly recordFile: string; readonly record: string };
+}
+
+export interface UploadRecord {
+  readonly name: RepositoryName;
+  readonly algorithm: Algorithm;
+  /** Whether the client has named the algorithm. */
+  readonly announced: boolean;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+export interface RecoveredUpload extends UploadRecord {
+  readonly target: UploadTarget;
+  /** Bytes that are there. */
+  readonly received: number;
+}
+
+export interface BlobStore {
+  /** Size in bytes, `undefined` where the repository has no such blob. */
+  size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
+  open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined>;
+  /** Makes uploaded and verified bytes the blob `digest` of the repository; the upload is used up. */
+  commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<void>;
+  /**
+   * Makes a blob that `from`, or any repository where `from` is absent, has a blob of `to` as well.
+   * Size in bytes, `undefined` where it could not be found.
+   */
+  mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined>;
+  /** Whether it was there. */
+  remove(name: RepositoryName, digest: Digest): Promise<boolean>;
+}
+
+export interface ManifestStore {
+  read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined>;
+  exists(name: RepositoryName, digest: Digest): Promise<boolean>;
+  write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** Whether it was there. */
+  remove(name: RepositoryName, digest: Digest): Promise<boolean>;
+}
+
+export interface TagStore {
+  resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined>;
+  /** Points the tag to a manifest that the repository has: atomically, the last caller wins whole. */
+  point(name: RepositoryName, tag: Tag, digest: Digest): Promise<void>;
+  /** Whether it was there. */
+  remove(name: RepositoryName, tag: Tag): Promise<boolean>;
+  /** All tags in ASCII order, `undefined` where the repository is not known. */
+  list(name: RepositoryName): Promise<Tag[] | undefined>;
+}
+
+/** A manifest that names another as its subject, as the referrers API lists it. */
+export interface Referrer {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly artifactType?: string;
+  readonly annotations?: Annotations;
+}
+
+export interface ReferrerStore {
+  add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void>;
+  remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
+  /** In order of digest, from behind `after` on. Lazily, so that a page costs a page. */
+  list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer>;
+}
+
+export interface RepositoryStore {
+  /** In ASCII order, from behind `after` on. Lazily, so that a page costs a page. */
+  list(after?: string): AsyncIterable<RepositoryName>;
+}
+
+export interface UploadStore {
+  /** A target for a body that comes with its digest in one request: gone after a crash. */
+  oneRequestTarget(id: SessionId): UploadTarget;
+  /** A target for a session of several requests: recovered after a crash. */
+  sessionTarget(id: SessionId, record: UploadRecord): UploadTarget;
+  recover(id: SessionId): Promise<RecoveredUpload | undefined>;
+  /** Drops what an upload has left behind; what is not there is no error. */
+  remove(target: UploadTarget): Promise<void>;
+}
+
+export interface Storage {
+  readonly blobs: BlobStore;
+  readonly manifests: ManifestStore;
+  readonly tags: TagStore;
+  readonly referrers: ReferrerStore;
+  readonly repositories: RepositoryStore;
+  readonly uploads: UploadStore;
+  /** Ends what is still running in the background and lets go of every resource. */
+  close(): Promise<void>;
+}

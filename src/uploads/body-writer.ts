@@ -1,0 +1,215 @@
+/**
+ * One request's body on its way into its session: chunks go into slabs, slabs to the worker. Holds a
+ * slab only while there are bytes in it; pauses the sender where no slab is free or too many are on
+ * their way. Knows nothing of HTTP: whoever owns the socket gives it `Flow`.
+ */
+import { assert } from "../domain/errors.js";
+import type { Digest } from "../domain/digest.js";
+import type { UploadTarget } from "../storage/storage.js";
+import type { Session } from "./session.js";
+import type { SlabPool } from "./slab-pool.js";
+import type { WorkerPool } from "./worker-pool.js";
+import type { SlabPart } from "./worker-protocol.js";
+
+/** The sender, who can be made to wait. What was already received may still come after `pause`. */
+export interface Flow {
+  pause(): void;
+  resume(): void;
+}
+
+/** Slabs of one body on their way: two would keep a worker busy, more take memory from the others. */
+const slabsInFlightMax = 4;
+
+export class BodyWriter {
+  /** The slab being filled. */
+  #slab: number | undefined;
+  #filled = 0;
+  /** Bytes that came while there was no slab: at most what the socket had received when it was paused. */
+  readonly #held: Uint8Array[] = [];
+  #inFlight = 0;
+  /** Offset in the upload of the first byte that no task has been made for. */
+  #offset: number;
+  #ended = false;
+  #failure: unknown;
+  #leaveQueue: (() => void) | undefined;
+  #flushing = false;
+  #settled: (() => void) | undefined;
+
+  constructor(
+    readonly session: Session,
+    readonly target: UploadTarget,
+    readonly slabs: SlabPool,
+    readonly workers: WorkerPool,
+    readonly flow: Flow,
+  ) {
+    this.#offset = session.received;
+  }
+
+  /** Takes a chunk, which is the caller's again when this returns. */
+  write(chunk: Uint8Array): void {
+    if (this.#failure !== undefined || this.#ended) return;
+    const taken = this.#held.length > 0 ? 0 : this.#fill(chunk);
+    if (taken < chunk.length) {
+      this.#held.push(chunk.slice(taken));
+      this.flow.pause();
+    }
+    this.#flushAtEndOfTurn();
+  }
+
+  /** Puts as much as it can of `chunk` into slabs; how much. */
+  #fill(chunk: Uint8Array): number {
+    let taken = 0;
+    while (taken < chunk.length) {
+      if (this.#slab === undefined && !this.#takeSlab()) break;
+      const slab = this.#slab;
+      assert(slab !== undefined, "a slab was taken");
+      const count = Math.min(chunk.length - taken, this.slabs.slabBytes - this.#filled);
+      this.slabs.bytes(slab).set(chunk.subarray(taken, taken + count), this.#filled);
+      this.#filled += count;
+      taken += count;
+      if (this.#filled === this.slabs.slabBytes) this.#send();
+    }
+    return taken;
+  }
+
+  #takeSlab(): boolean {
+    if (this.#inFlight >= slabsInFlightMax || this.#leaveQueue !== undefined) return false;
+    this.#slab = this.slabs.take();
+    if (this.#slab !== undefined) return true;
+    this.#leaveQueue = this.slabs.wait((slab) => {
+      this.#leaveQueue = undefined;
+      this.#slab = slab;
+      this.#drainHeld();
+    });
+    return false;
+  }
+
+  #drainHeld(): void {
+    while (this.#held[0] !== undefined) {
+      const chunk = this.#held[0];
+      const taken = this.#fill(chunk);
+      if (taken < chunk.length) {
+        this.#held[0] = chunk.subarray(taken);
+        return;
+      }
+      this.#held.shift();
+    }
+    if (this.#slab !== undefined && this.#filled === 0) this.#releaseSlab();
+    if (!this.#ended) this.flow.resume();
+    this.#flushAtEndOfTurn();
+    this.#settle();
+  }
+
+  /** What there is at the end of the turn goes, so that small records coalesce and nobody idle holds a slab. */
+  #flushAtEndOfTurn(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#ended && this.#inFlight === 0 && this.#filled > 0 && this.#failure === undefined) this.#send();
+  }
+
+  /** Makes what is in the slab a task. */
+  #send(): void {
+    const part = this.#takePart();
+    assert(part !== undefined, "there is something to send");
+    const { id, algorithm, affinity } = this.session;
+    const offset = this.#offset;
+    this.#offset += part.length;
+    this.#inFlight++;
+    this.workers
+      .append({ session: id, target: this.target, algorithm, offset, part }, affinity)
+      .then(() => {
+        if (this.#failure === undefined) this.session.wrote(part.length);
+      })
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#inFlight--;
+        this.slabs.give(part.slab);
+        if (this.#held.length > 0 && this.#leaveQueue === undefined) this.#drainHeld();
+        this.#flush();
+        this.#settle();
+      });
+  }
+
+  /** The filled part of the slab, now the task's to give back. */
+  #takePart(): SlabPart | undefined {
+    if (this.#slab === undefined) return undefined;
+    const part = { slab: this.#slab, length: this.#filled };
+    this.#slab = undefined;
+    this.#filled = 0;
+    return part;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#drop();
+    // The rest of the body is read and dropped, so that the client gets to see the answer.
+    this.flow.resume();
+  }
+
+  #drop(): void {
+    this.#leaveQueue?.();
+    this.#leaveQueue = undefined;
+    this.#held.length = 0;
+    if (this.#slab !== undefined) this.#releaseSlab();
+  }
+
+  #releaseSlab(): void {
+    const part = this.#takePart();
+    if (part !== undefined) this.slabs.give(part.slab);
+  }
+
+  /** Resolves when all tasks are done and nothing waits for a slab; what is in the last slab may remain. */
+  async #quiet(): Promise<void> {
+    if (!this.#isQuiet()) await new Promise<void>((resolve) => (this.#settled = resolve));
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #isQuiet(): boolean {
+    return this.#inFlight === 0 && this.#held.length === 0 && this.#leaveQueue === undefined;
+  }
+
+  #settle(): void {
+    if (this.#settled === undefined || !this.#isQuiet()) return;
+    this.#settled();
+    this.#settled = undefined;
+  }
+
+  /** Ends the body of a session that goes on: resolves when all of it is written. Rejects with what failed. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#quiet();
+    if (this.#filled > 0) this.#send();
+    await this.#quiet();
+  }
+
+  /** Ends the body and with it the upload: the digest of all its bytes, in the algorithm of `expected`. */
+  async seal(expected: Digest): Promise<Digest> {
+    this.#ended = true;
+    await this.#quiet();
+    const part = this.#takePart();
+    const { id, algorithm, affinity } = this.session;
+    this.session.enter("sealing");
+    try {
+      return await this.workers.seal(
+        { session: id, target: this.target, algorithm, offset: this.#offset, part, expected },
+        affinity,
+      );
+    } finally {
+      if (part !== undefined) this.slabs.give(part.slab);
+    }
+  }
+
+  /** The sender has gone: resolves when nothing of this body is on its way any more. Never rejects. */
+  async abort(): Promise<void> {
+    this.#ended = true;
+    this.#drop();
+    await this.#quiet().catch(() => {});
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * An upload session: the bytes of one blob on their way into one repository. Its states:
+ *
+ *   idle → receiving → idle        a request with a body (PATCH) came and went
+ *   idle → receiving → sealing     the closing PUT, or a POST with the digest
+ *   sealing → closed               the blob is there, or its digest was wrong
+ *   idle → closed                  canceled, or purged by age
+ *
+ * One request at a time: what comes while another is at work is refused. Owned by the main thread.
+ */
+import type { Algorithm } from "../domain/digest.js";
+import { assert, RegistryError } from "../domain/errors.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { SessionId } from "../domain/session-id.js";
+import type { RecoveredUpload, UploadRecord, UploadTarget } from "../storage/storage.js";
+import type { Affinity } from "./worker-pool.js";
+
+export type SessionState = "idle" | "receiving" | "sealing" | "closed";
+
+const transitions: Readonly<Record<SessionState, readonly SessionState[]>> = {
+  idle: ["receiving", "closed"],
+  receiving: ["idle", "sealing", "closed"],
+  sealing: ["closed"],
+  closed: [],
+};
+
+export class Session implements UploadRecord {
+  readonly affinity: Affinity = {};
+  #state: SessionState = "idle";
+  #received: number;
+  /** Where the bytes are; chosen when the first of them come. */
+  target: UploadTarget | undefined;
+  /** Milliseconds since the epoch: when a request last came or ended. */
+  lastUsedAt: number;
+
+  constructor(
+    readonly id: SessionId,
+    readonly name: RepositoryName,
+    /** What is being hashed with; may still change while there are no bytes. */
+    public algorithm: Algorithm,
+    /** Whether the client has named the algorithm when it opened the session. */
+    readonly announced: boolean,
+    readonly createdAt: number = Date.now(),
+    recovered?: RecoveredUpload,
+  ) {
+    this.lastUsedAt = Date.now();
+    this.#received = recovered?.received ?? 0;
+    this.target = recovered?.target;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Bytes that have been written, and the offset at which the next ones go. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Takes the session for one request. Throws `upload-busy` where another has it. */
+  claim(): void {
+    if (this.#state !== "idle") {
+      throw new RegistryError("upload-busy", "another request of this upload is being worked on");
+    }
+    this.enter("receiving");
+  }
+
+  enter(state: SessionState): void {
+    assert(transitions[this.#state].includes(state), `a session goes from ${this.#state} to ${state}`);
+    this.#state = state;
+    this.lastUsedAt = Date.now();
+  }
+
+  wrote(bytes: number): void {
+    assert(this.#state === "receiving", "bytes come while a request is at work");
+    this.#received += bytes;
+  }
+
+  /** Forgets what came after `offset`: the next append cuts it off. */
+  rollBack(offset: number): void {
+    assert(offset <= this.#received, "a session rolls back, not forth");
+    this.#received = offset;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The bounded memory of all uploads together: one shared buffer, cut into slabs that are lent, first
+ * come first served. Whatever the number of uploads, bodies never take more than this.
+ */
+import { assert } from "../domain/errors.js";
+
+export interface SlabPoolOptions {
+  readonly slabBytes: number;
+  readonly slabs: number;
+}
+
+/** 512 KiB: what uWebSockets.js reads from a socket at once; 64 MiB in all. */
+export const defaultSlabs: SlabPoolOptions = { slabBytes: 512 * 1024, slabs: 128 };
+
+export class SlabPool {
+  readonly memory: SharedArrayBuffer;
+  readonly slabBytes: number;
+  readonly #free: number[];
+  readonly #lent: Set<number> = new Set();
+  /** A Set keeps the order of arrival, and a waiter who gives up leaves it at once. */
+  readonly #waiting = new Set<(slab: number) => void>();
+
+  constructor({ slabBytes, slabs }: SlabPoolOptions = defaultSlabs) {
+    this.memory = new SharedArrayBuffer(slabBytes * slabs);
+    this.slabBytes = slabBytes;
+    this.#free = Array.from({ length: slabs }, (_, index) => slabs - 1 - index);
+  }
+
+  /** Slabs lent at the moment. */
+  get lent(): number {
+    return this.#lent.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** A slab, or `undefined` where none is free or others wait for one. */
+  take(): number | undefined {
+    if (this.#waiting.size > 0) return undefined;
+    const slab = this.#free.pop();
+    if (slab !== undefined) this.#lent.add(slab);
+    return slab;
+  }
+
+  /** Calls `use` with a slab as soon as it is this caller's turn. The function returned gives up the place. */
+  wait(use: (slab: number) => void): () => void {
+    this.#waiting.add(use);
+    return () => this.#waiting.delete(use);
+  }
+
+  give(slab: number): void {
+    assert(this.#lent.has(slab), "a slab is given back once");
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#lent.delete(slab);
+      this.#free.push(slab);
+    } else {
+      this.#waiting.delete(next);
+      next(slab);
+    }
+  }
+
+  bytes(slab: number): Uint8Array {
+    return new Uint8Array(this.memory, slab * this.slabBytes, this.slabBytes);
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What the main thread and the workers say to each other. A task is a plain message; bytes travel in
+ * the shared slabs. Errors come back as values, since cloning an Error loses its code.
+ */
+import type { Algorithm, Digest } from "../domain/digest.js";
+import type { SessionId } from "../domain/session-id.js";
+import type { UploadTarget } from "../storage/storage.js";
+
+/** What each worker is given once, when it starts. */
+export interface WorkerSetup {
+  readonly slabs: SharedArrayBuffer;
+  readonly slabBytes: number;
+  /** Whether the data is on stable storage when a seal is answered. */
+  readonly durable: boolean;
+}
+
+/** Some bytes in a slab. */
+export interface SlabPart {
+  readonly slab: number;
+  readonly length: number;
+}
+
+/** Adds a part to the end of an upload. */
+export interface AppendTask {
+  readonly kind: "append";
+  readonly session: SessionId;
+  readonly target: UploadTarget;
+  readonly algorithm: Algorithm;
+  /** Bytes that the upload has before this part. What the file has beyond is cut off. */
+  readonly offset: number;
+  readonly part: SlabPart;
+}
+
+/** Adds the last part, if there is one, puts the data on stable storage and gives its digest. */
+export interface SealTask {
+  readonly kind: "seal";
+  readonly session: SessionId;
+  readonly target: UploadTarget;
+  readonly algorithm: Algorithm;
+  readonly offset: number;
+  readonly part: SlabPart | undefined;
+  readonly expected: Digest;
+}
+
+/** Lets go of what a worker holds for an upload. */
+export interface ForgetTask {
+  readonly kind: "forget";
+  readonly session: SessionId;
+}
+
+/** Reads a file and gives its digest. */
+export interface DigestTask {
+  readonly kind: "digest";
+  readonly file: string;
+  readonly algorithm: Algorithm;
+}
+
+export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask;
+
+export type WorkerResult =
+  | { readonly ok: true; readonly digest?: Digest }
+  | { readonly ok: false; readonly code: string; readonly message: string };

@@ -1,0 +1,120 @@
+/**
+ * An upload as its worker holds it: an open file and the running hash of all that is in it. It can be
+ * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
+ * read at page-cache speed and nothing else.
+ */
+import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import type { Algorithm, Digest } from "../src/domain/digest.js";
+import { digestOf } from "../src/domain/digest.js";
+import { type Hasher, newHasher } from "../src/domain/hash.js";
+import type { UploadTarget } from "../src/storage/storage.js";
+
+/**
+ * Bytes between two starts of write-back, so that the sync at the end of a long upload finds little to
+ * do. One such sync runs at a time and the upload never waits for it.
+ */
+const writeBackBytes = 64 * 1024 * 1024;
+
+/** Bytes read at a time where a file is hashed anew. */
+const readBytes = 1024 * 1024;
+
+export class OpenUpload {
+  #written: number;
+  #writeBackFrom: number;
+  #writeBack: Promise<void> | undefined;
+  #writeBackError: NodeJS.ErrnoException | undefined;
+
+  private constructor(
+    readonly descriptor: number,
+    readonly algorithm: Algorithm,
+    readonly hasher: Hasher,
+    offset: number,
+    readonly durable: boolean,
+  ) {
+    this.#written = offset;
+    this.#writeBackFrom = offset;
+  }
+
+  /** Opens the upload to go on at `offset`: reads what is there, cuts off what is beyond. */
+  static async at(target: UploadTarget, algorithm: Algorithm, offset: number, durable: boolean): Promise<OpenUpload> {
+    const hasher = await newHasher(algorithm);
+    const descriptor = offset === 0 ? create(target) : openSync(target.file, "r+");
+    try {
+      hashFrom(descriptor, hasher, offset);
+      ftruncateSync(descriptor, offset);
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    return new OpenUpload(descriptor, algorithm, hasher, offset, durable);
+  }
+
+  get offset(): number {
+    return this.#written;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.hasher.update(bytes);
+    let done = 0;
+    while (done < bytes.length) {
+      done += writeSync(this.descriptor, bytes, done, bytes.length - done, this.#written + done);
+    }
+    this.#written += bytes.length;
+    if (this.durable && this.#writeBack === undefined && this.#written - this.#writeBackFrom >= writeBackBytes) {
+      this.#startWriteBack();
+    }
+  }
+
+  #startWriteBack(): void {
+    this.#writeBackFrom = this.#written;
+    this.#writeBack = dataSync(this.descriptor)
+      // The kernel reports a failed write-back once: it is kept for the seal, which must not succeed after it.
+      .catch((error: NodeJS.ErrnoException) => {
+        this.#writeBackError = error;
+      })
+      .finally(() => {
+        this.#writeBack = undefined;
+      });
+  }
+
+  /** Ends the upload: its digest in the algorithm of `expected`, its data on stable storage if that is wanted. */
+  async seal(expected: Algorithm): Promise<Digest> {
+    const hasher = expected === this.algorithm ? this.hasher : await newHasher(expected);
+    if (hasher !== this.hasher) hashFrom(this.descriptor, hasher, this.#written);
+    const digest = digestOf(expected, hasher.hex());
+    await this.#writeBack;
+    if (this.#writeBackError !== undefined) throw this.#writeBackError;
+    if (this.durable) await dataSync(this.descriptor);
+    return digest;
+  }
+
+  /** Lets go of the file. Waits for what still runs on it: the kernel may give its number to another. */
+  async close(): Promise<void> {
+    await this.#writeBack;
+    closeSync(this.descriptor);
+  }
+}
+
+function create(target: UploadTarget): number {
+  if (target.session !== undefined) {
+    mkdirSync(target.session.directory, { recursive: true });
+    writeFileSync(target.session.recordFile, target.session.record);
+  }
+  return openSync(target.file, "w+");
+}
+
+function hashFrom(descriptor: number, hasher: Hasher, length: number): void {
+  const buffer = Buffer.allocUnsafe(Math.min(readBytes, length));
+  for (let position = 0; position < length; ) {
+    const got = readSync(descriptor, buffer, 0, Math.min(buffer.length, length - position), position);
+    if (got === 0) throw Object.assign(new Error("the upload has fewer bytes than it had"), { code: "EIO" });
+    hasher.update(buffer.subarray(0, got));
+    position += got;
+  }
+}
+
+function dataSync(descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error)));
+  });
+}

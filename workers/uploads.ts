@@ -1,0 +1,127 @@
+/**
+ * What runs in the pool: hashes and writes the bytes of uploads, and reads files to hash them again.
+ * A worker owns the open files and running hashes of the uploads that are sent to it; it knows nothing
+ * of repositories, sessions or HTTP.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { workerData } from "piscina";
+import { algorithmOf, digestOf } from "../src/domain/digest.js";
+import { newHasher } from "../src/domain/hash.js";
+import type { SessionId } from "../src/domain/session-id.js";
+import type {
+  AppendTask,
+  DigestTask,
+  ForgetTask,
+  SealTask,
+  SlabPart,
+  WorkerResult,
+  WorkerSetup,
+  WorkerTask,
+} from "../src/uploads/worker-protocol.js";
+import { OpenUpload } from "./open-upload.js";
+
+const setup = workerData as WorkerSetup;
+
+/** Open files of one worker; the upload idle for longest gives way and is opened again when it goes on. */
+const openUploadsMax = 1024;
+
+/** In order of last use. */
+const uploads = new Map<SessionId, OpenUpload>();
+
+/** The last task of each upload that has some: an upload's tasks run in the order in which they came. */
+const tails = new Map<SessionId, Promise<unknown>>();
+
+/** Runs one task. Never rejects. */
+export async function run(task: WorkerTask): Promise<WorkerResult> {
+  try {
+    if (task.kind === "digest") return await digestFile(task);
+    return await inOrder(task.session, () => runUploadTask(task));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { ok: false, code: code ?? "UNKNOWN", message };
+  }
+}
+
+async function inOrder<T>(session: SessionId, work: () => Promise<T>): Promise<T> {
+  const before = tails.get(session);
+  const mine = before === undefined ? work() : before.then(work, work);
+  tails.set(session, mine);
+  try {
+    return await mine;
+  } finally {
+    if (tails.get(session) === mine) tails.delete(session);
+  }
+}
+
+async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<WorkerResult> {
+  if (task.kind === "forget") {
+    await forget(task.session);
+    return { ok: true };
+  }
+  try {
+    const upload = heldFor(task) ?? (await openFor(task));
+    if (task.part !== undefined) upload.append(bytesOf(task.part));
+    if (task.kind === "append") return { ok: true };
+    const digest = await upload.seal(algorithmOf(task.expected));
+    await forget(task.session);
+    return { ok: true, digest };
+  } catch (error) {
+    await forget(task.session);
+    throw error;
+  }
+}
+
+/** The upload that this worker holds, if it stands where the task goes on. */
+function heldFor(task: AppendTask | SealTask): OpenUpload | undefined {
+  const held = uploads.get(task.session);
+  if (held?.offset !== task.offset || held.algorithm !== task.algorithm) return undefined;
+  uploads.delete(task.session);
+  uploads.set(task.session, held);
+  return held;
+}
+
+async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
+  await forget(task.session);
+  const upload = await OpenUpload.at(task.target, task.algorithm, task.offset, setup.durable);
+  uploads.set(task.session, upload);
+  if (uploads.size > openUploadsMax) {
+    for (const session of uploads.keys()) {
+      if (!tails.has(session)) {
+        await forget(session);
+        break;
+      }
+    }
+  }
+  return upload;
+}
+
+async function forget(session: SessionId): Promise<void> {
+  const held = uploads.get(session);
+  uploads.delete(session);
+  await held?.close();
+}
+
+function bytesOf(part: SlabPart): Uint8Array {
+  return Buffer.from(setup.slabs, part.slab * setup.slabBytes, part.length);
+}
+
+/** Bytes read at a time; between two reads other tasks of this worker have their turn. */
+const readBytes = 1024 * 1024;
+
+async function digestFile(task: DigestTask): Promise<WorkerResult> {
+  const hasher = await newHasher(task.algorithm);
+  const descriptor = openSync(task.file, "r");
+  try {
+    const buffer = Buffer.allocUnsafe(readBytes);
+    for (let position = 0; ; ) {
+      const got = readSync(descriptor, buffer, 0, readBytes, position);
+      if (got === 0) break;
+      hasher.update(buffer.subarray(0, got));
+      position += got;
+      await new Promise((resume) => setImmediate(resume));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return { ok: true, digest: digestOf(task.algorithm, hasher.hex()) };
+}
