@@ -6,7 +6,7 @@ import { ConfigError, readConfig } from "./config/config.js";
  * Threads of libuv's pool, where files are read and synced: a sync waits for the disk, and with the
  * default of 4 a few of them would hold up every download. Read by libuv when the pool is first used.
  */
-process.env["UV_THREADPOOL_SIZE"] ??= "16";
+process.env.UV_THREADPOOL_SIZE ??= "16";
 
 const usage = `Usage: gantry serve
 
@@ -33,10 +33,14 @@ async function serve(): Promise<number> {
   const { startServer } = await import("./server.js");
   const server = await startServer(config);
   if (!isLoopback(config.http.addr.host)) {
-    process.stderr.write("gantry: warning: without authentication, everybody who reaches this address may push and delete\n");
+    process.stderr.write(
+      "gantry: warning: without authentication, everybody who reaches this address may push and delete\n",
+    );
   }
   if (!server.hardLinks) {
-    process.stderr.write("gantry: warning: this file system has no hard links; blobs shared by repositories are stored in each\n");
+    process.stderr.write(
+      "gantry: warning: this file system has no hard links; blobs shared by repositories are stored in each\n",
+    );
   }
   const audience = isLoopback(config.http.addr.host) ? " (this machine only, no authentication)" : "";
   process.stdout.write(`gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}\n`);
@@ -56,7 +60,9 @@ main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`gantry: ${error instanceof ConfigError ? `these settings are wrong:\n${message}` : message}\n`);
+    process.stderr.write(
+      `gantry: ${error instanceof ConfigError ? `these settings are wrong:\n${message}` : message}\n`,
+    );
     process.exit(error instanceof ConfigError ? 2 : 1);
   },
 );

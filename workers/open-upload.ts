@@ -3,7 +3,16 @@
  * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
  * read at page-cache speed and nothing else.
  */
-import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
 import { type Hasher, newHasher } from "../src/domain/hash.js";
@@ -36,7 +45,12 @@ export class OpenUpload {
   }
 
   /** Opens the upload to go on at `offset`: reads what is there, cuts off what is beyond. */
-  static async at(target: UploadTarget, algorithm: Algorithm, offset: number, durable: boolean): Promise<OpenUpload> {
+  static async at(
+    target: UploadTarget,
+    algorithm: Algorithm,
+    offset: number,
+    durable: boolean,
+  ): Promise<OpenUpload> {
     const hasher = await newHasher(algorithm);
     const descriptor = offset === 0 ? create(target) : openSync(target.file, "r+");
     try {
@@ -60,7 +74,11 @@ export class OpenUpload {
       done += writeSync(this.descriptor, bytes, done, bytes.length - done, this.#written + done);
     }
     this.#written += bytes.length;
-    if (this.durable && this.#writeBack === undefined && this.#written - this.#writeBackFrom >= writeBackBytes) {
+    if (
+      this.durable &&
+      this.#writeBack === undefined &&
+      this.#written - this.#writeBackFrom >= writeBackBytes
+    ) {
       this.#startWriteBack();
     }
   }

@@ -6,7 +6,9 @@
 import { LRUCache } from "lru-cache";
 
 /** Most entries, or most units of whatever `sizeOf` counts. */
-export type Bound<V> = { readonly max: number } | { readonly maxSize: number; readonly sizeOf: (value: V) => number };
+export type Bound<V> =
+  | { readonly max: number }
+  | { readonly maxSize: number; readonly sizeOf: (value: V) => number };
 
 export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> {
   readonly #kept: LRUCache<K, V>;
@@ -16,7 +18,10 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
     this.#kept =
       "max" in bound
         ? new LRUCache({ max: bound.max })
-        : new LRUCache({ maxSize: bound.maxSize, sizeCalculation: (value) => Math.max(1, bound.sizeOf(value)) });
+        : new LRUCache({
+            maxSize: bound.maxSize,
+            sizeCalculation: (value) => Math.max(1, bound.sizeOf(value)),
+          });
   }
 
   get(key: K): V | undefined {

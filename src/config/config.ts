@@ -9,12 +9,12 @@ const truth = z.enum(["true", "false"]).transform((text) => text === "true");
 
 const address = z.string().transform((text, context) => {
   const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(text);
-  const port = Number(match?.groups?.["port"]);
+  const port = Number(match?.groups?.port);
   if (match === null || port > 65_535) {
     context.addIssue("expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces");
     return z.NEVER;
   }
-  return { host: match.groups?.["v6"] ?? match.groups?.["host"] ?? "", port };
+  return { host: match.groups?.v6 ?? match.groups?.host ?? "", port };
 });
 
 const environment = z.object({
@@ -24,7 +24,12 @@ const environment = z.object({
   REGISTRY_STORAGE_DELETE_ENABLED: truth.prefault("true"),
   REGISTRY_STORAGE_MOUNT_ANONYMOUS: truth.prefault("true"),
   REGISTRY_VALIDATION_MANIFESTS_SPARSE: truth.prefault("false"),
-  REGISTRY_UPLOADS_WORKERS: z.coerce.number().int().min(1).max(64).default(Math.max(1, availableParallelism())),
+  REGISTRY_UPLOADS_WORKERS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(Math.max(1, availableParallelism())),
   REGISTRY_UPLOADS_MEMORYMIB: z.coerce.number().int().min(8).max(65_536).default(64),
 });
 

@@ -33,7 +33,9 @@ export function parseDescriptor(value: unknown, where: string): Descriptor {
     throw invalid(`${where}.size`, "is not a whole number of bytes");
   }
   const descriptor = { mediaType, digest: parseDescriptorDigest(digest, where), size };
-  return data === undefined || data === null ? descriptor : { ...descriptor, data: parseData(data, size, where) };
+  return data === undefined || data === null
+    ? descriptor
+    : { ...descriptor, data: parseData(data, size, where) };
 }
 
 function parseDescriptorDigest(text: string, where: string): Digest {

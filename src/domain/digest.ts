@@ -28,11 +28,17 @@ const digestCharactersMax = 256;
 export function parseDigest(text: string): Digest {
   const colon = text.indexOf(":");
   const hexLength = hexLengths[text.slice(0, colon) as Algorithm];
-  if (hexLength !== undefined && text.length === colon + 1 + hexLength && lowerHex.test(text.slice(colon + 1))) {
+  if (
+    hexLength !== undefined &&
+    text.length === colon + 1 + hexLength &&
+    lowerHex.test(text.slice(colon + 1))
+  ) {
     return text as Digest;
   }
   if (text.length > digestCharactersMax || !digestGrammar.test(text)) {
-    throw new RegistryError("digest-invalid", "the digest is malformed", { digest: text.slice(0, digestCharactersMax) });
+    throw new RegistryError("digest-invalid", "the digest is malformed", {
+      digest: text.slice(0, digestCharactersMax),
+    });
   }
   if (hexLength !== undefined) {
     throw new RegistryError(
@@ -57,7 +63,9 @@ export function parseAlgorithm(text: string): Algorithm {
 export function isDigest(text: string): text is Digest {
   const colon = text.indexOf(":");
   const hexLength = hexLengths[text.slice(0, colon) as Algorithm];
-  return hexLength !== undefined && text.length === colon + 1 + hexLength && lowerHex.test(text.slice(colon + 1));
+  return (
+    hexLength !== undefined && text.length === colon + 1 + hexLength && lowerHex.test(text.slice(colon + 1))
+  );
 }
 
 export function digestOf(algorithm: Algorithm, hex: string): Digest {

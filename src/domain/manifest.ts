@@ -3,9 +3,23 @@
  * schema 2), parsed once where they come in. The bytes are kept as they were pushed; what this file
  * takes from them is what the registry's rules need.
  */
-import { type Annotations, type Descriptor, isObject, type JsonObject, parseAnnotations, parseDescriptor } from "./descriptor.js";
+import {
+  type Annotations,
+  type Descriptor,
+  isObject,
+  type JsonObject,
+  parseAnnotations,
+  parseDescriptor,
+} from "./descriptor.js";
 import { RegistryError } from "./errors.js";
-import { isManifestMediaType, isNonDistributable, kindOf, type ManifestKind, type ManifestMediaType, mediaTypes } from "./media-type.js";
+import {
+  isManifestMediaType,
+  isNonDistributable,
+  kindOf,
+  type ManifestKind,
+  type ManifestMediaType,
+  mediaTypes,
+} from "./media-type.js";
 
 /** Clients and registries SHOULD support at least 4 megabytes (distribution-spec, «Pushing Manifests»). */
 export const manifestBytesMax = 4 * 1024 * 1024;
@@ -33,21 +47,31 @@ export function parseManifest(bytes: Uint8Array, contentType: string): Manifest 
   const mediaType = mediaTypeOf(json, contentType);
   const kind = kindOf(mediaType);
   refuseAmbiguity(json, kind);
-  if (json["schemaVersion"] !== 2) throw invalid("schemaVersion must be 2");
+  if (json.schemaVersion !== 2) throw invalid("schemaVersion must be 2");
   const artifactType = optionalString(json, "artifactType");
   const common = {
     mediaType,
     kind,
-    subject: json["subject"] == null ? undefined : parseDescriptor(json["subject"], "subject"),
-    annotations: parseAnnotations(json["annotations"]),
+    subject: json.subject == null ? undefined : parseDescriptor(json.subject, "subject"),
+    annotations: parseAnnotations(json.annotations),
   };
   if (kind === "index") {
     if (!("manifests" in json)) throw invalid("an index must have manifests");
-    return { ...common, blobs: [], children: descriptors(json, "manifests"), artifactType: artifactType || undefined };
+    return {
+      ...common,
+      blobs: [],
+      children: descriptors(json, "manifests"),
+      artifactType: artifactType || undefined,
+    };
   }
-  const config = parseDescriptor(json["config"], "config");
+  const config = parseDescriptor(json.config, "config");
   const layers = descriptors(json, "layers").filter((layer) => !isNonDistributable(layer.mediaType));
-  return { ...common, blobs: [config, ...layers], children: [], artifactType: artifactType || config.mediaType };
+  return {
+    ...common,
+    blobs: [config, ...layers],
+    children: [],
+    artifactType: artifactType || config.mediaType,
+  };
 }
 
 /** The media type of stored manifest bytes, which were checked when they were pushed. */
@@ -72,13 +96,15 @@ function parseJson(bytes: Uint8Array): JsonObject {
 }
 
 function refuseSchema1(json: JsonObject, contentType: string): void {
-  const types = [contentType, json["mediaType"]];
+  const types = [contentType, json.mediaType];
   if (
-    json["schemaVersion"] === 1 ||
+    json.schemaVersion === 1 ||
     types.includes(mediaTypes.dockerSchema1) ||
     types.includes(mediaTypes.dockerSchema1Signed)
   ) {
-    throw invalid("Docker image manifests of schema 1 are not supported: push the image with Docker 1.10 or later");
+    throw invalid(
+      "Docker image manifests of schema 1 are not supported: push the image with Docker 1.10 or later",
+    );
   }
 }
 

@@ -16,7 +16,10 @@ export function pageOf<T extends string>(sorted: readonly T[], n: number, last: 
 }
 
 /** The page that the first of `source` make. */
-export async function firstOf<T>(source: AsyncIterable<T>, fits: (items: readonly T[], item: T) => boolean): Promise<Page<T>> {
+export async function firstOf<T>(
+  source: AsyncIterable<T>,
+  fits: (items: readonly T[], item: T) => boolean,
+): Promise<Page<T>> {
   const items: T[] = [];
   for await (const item of source) {
     if (!fits(items, item)) {

@@ -34,7 +34,6 @@ export function selectRanges(header: string, size: number): readonly ByteRange[]
     if (match === null) return "all";
     const [, from, to, suffix] = match;
     const range = suffix === undefined ? openOrClosed(from ?? "", to ?? "", size) : lastBytes(suffix, size);
-    if (range === "malformed") return "all";
     if (range === "unsatisfiable") continue;
     selected.push(range);
     total += range.last - range.first + 1;
@@ -44,11 +43,11 @@ export function selectRanges(header: string, size: number): readonly ByteRange[]
   return selected.length > 1 && total > size ? "all" : selected;
 }
 
-function openOrClosed(from: string, to: string, size: number): ByteRange | "malformed" | "unsatisfiable" {
+/** One that ends before it begins is invalid, which a server may ignore or reject (section 14.2): 416 says more than 200. */
+function openOrClosed(from: string, to: string, size: number): ByteRange | "unsatisfiable" {
   const first = Number(from);
-  const last = to === "" ? size - 1 : Number(to);
-  if (to !== "" && last < first) return "malformed";
-  return first >= size ? "unsatisfiable" : { first, last: Math.min(last, size - 1) };
+  const last = to === "" ? size - 1 : Math.min(Number(to), size - 1);
+  return last < first ? "unsatisfiable" : { first, last };
 }
 
 function lastBytes(suffix: string, size: number): ByteRange | "unsatisfiable" {
@@ -61,7 +60,10 @@ const chunkGrammar = /^(\d{1,15})-(\d{1,15})$/;
 /** `<range>` of a chunk: `^[0-9]+-[0-9]+$` (distribution-spec, end-5). Throws `upload-invalid`. */
 export function parseContentRange(header: string): ByteRange {
   // Some clients write it as for a 206 answer, `bytes 0-9/*`; what it says is as clear.
-  const text = header.trim().replace(/^bytes[ =]/, "").replace(/\/(?:\d+|\*)$/, "");
+  const text = header
+    .trim()
+    .replace(/^bytes[ =]/, "")
+    .replace(/\/(?:\d+|\*)$/, "");
   const match = chunkGrammar.exec(text);
   const first = Number(match?.[1]);
   const last = Number(match?.[2]);

@@ -74,8 +74,16 @@ export class App {
       const match = url.length > urlCharactersMax ? undefined : this.#router.match(method, url);
       const route = match?.kind === "found" ? match.route : undefined;
       const body = route?.body === true ? new RequestBody(response) : undefined;
-      exchange = new Exchange(response, method, url, request.getQuery(), readHeaders(request, route?.headers), body);
-      if (match === undefined) throw new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
+      exchange = new Exchange(
+        response,
+        method,
+        url,
+        request.getQuery(),
+        readHeaders(request, route?.headers),
+        body,
+      );
+      if (match === undefined)
+        throw new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
       refuseSmuggling(request);
       if (match.kind === "found") {
         const done = this.#run(exchange, match.route, match.path);
@@ -83,7 +91,9 @@ export class App {
       } else if (match.kind === "method-not-allowed") {
         this.#refuseMethod(exchange, match.allow);
       } else {
-        throw new RegistryError("path-unknown", "no such endpoint in the distribution API", { path: url.slice(0, 256) });
+        throw new RegistryError("path-unknown", "no such endpoint in the distribution API", {
+          path: url.slice(0, 256),
+        });
       }
     } catch (error) {
       this.#fail(exchange, response, error);
@@ -98,13 +108,17 @@ export class App {
     const name = path.name === "" ? undefined : parseRepositoryName(path.name);
     const decision = this.options.gate({ action: route.action, name });
     if (decision instanceof Promise) {
-      return decision.then(() => (exchange.aborted ? undefined : route.handle(this.#context, exchange, path)));
+      return decision.then(() =>
+        exchange.aborted ? undefined : route.handle(this.#context, exchange, path),
+      );
     }
     return route.handle(this.#context, exchange, path);
   }
 
   #refuseMethod(exchange: Exchange, allow: string): void {
-    const { status, body } = renderError(new RegistryError("method-not-allowed", `this endpoint takes ${allow}`));
+    const { status, body } = renderError(
+      new RegistryError("method-not-allowed", `this endpoint takes ${allow}`),
+    );
     exchange.send(status, [["Allow", allow], jsonType], body);
   }
 
@@ -133,7 +147,8 @@ const jsonType = ["Content-Type", "application/json"] as const;
 
 function errorHeaders(error: unknown): [string, string][] {
   const headers: [string, string][] = [[...jsonType]];
-  if (error instanceof RegistryError && error.kind === "too-many-requests") headers.push(["Retry-After", "5"]);
+  if (error instanceof RegistryError && error.kind === "too-many-requests")
+    headers.push(["Retry-After", "5"]);
   return headers;
 }
 

@@ -24,7 +24,11 @@ function headersOf(digest: Digest): Headers {
   ];
 }
 
-export function headBlobRoute({ services }: HttpContext, exchange: Exchange, path: PathTexts): void | Promise<void> {
+export function headBlobRoute(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): void | Promise<void> {
   const digest = parseDigest(path.last);
   const size = headBlob(services, parseRepositoryName(path.name), digest);
   const answer = (length: number): void => {
@@ -34,7 +38,11 @@ export function headBlobRoute({ services }: HttpContext, exchange: Exchange, pat
   answer(size);
 }
 
-export function getBlob({ services }: HttpContext, exchange: Exchange, path: PathTexts): void | Promise<void> {
+export function getBlob(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): void | Promise<void> {
   const digest = parseDigest(path.last);
   const blob = pullBlob(services, parseRepositoryName(path.name), digest);
   if (blob instanceof Promise) return blob.then((pulled) => sendBlob(exchange, digest, pulled));
@@ -47,9 +55,18 @@ async function sendBlob(exchange: Exchange, digest: Digest, blob: PulledBlob): P
     const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
     const ranges = rangeApplies(exchange, digest) ? selectRanges(exchange.header("range"), blob.size) : "all";
     if (ranges === "unsatisfiable") {
-      const error = new RegistryError("range-not-satisfiable", "the blob has no such bytes", { size: blob.size });
+      const error = new RegistryError("range-not-satisfiable", "the blob has no such bytes", {
+        size: blob.size,
+      });
       const { status, body } = renderError(error);
-      exchange.send(status, [["Content-Range", `bytes */${blob.size}`], ["Content-Type", "application/json"]], body);
+      exchange.send(
+        status,
+        [
+          ["Content-Range", `bytes */${blob.size}`],
+          ["Content-Type", "application/json"],
+        ],
+        body,
+      );
       return;
     }
     const [first, ...others] = ranges === "all" ? [] : ranges;
@@ -57,7 +74,12 @@ async function sendBlob(exchange: Exchange, digest: Digest, blob: PulledBlob): P
       await sendSource(exchange, 200, [octets, ...headersOf(digest)], whole);
     } else if (others.length === 0) {
       const contentRange = ["Content-Range", `bytes ${first.first}-${first.last}/${blob.size}`] as const;
-      await sendSource(exchange, 206, [octets, contentRange, ...headersOf(digest)], rangeSource(whole, first));
+      await sendSource(
+        exchange,
+        206,
+        [octets, contentRange, ...headersOf(digest)],
+        rangeSource(whole, first),
+      );
     } else {
       const { source, contentType } = severalRanges(whole, ranges);
       await sendSource(exchange, 206, [["Content-Type", contentType], ...headersOf(digest)], source);

@@ -7,12 +7,20 @@ import { readReference } from "./manifests.js";
 import type { PathTexts } from "./router.js";
 import type { HttpContext } from "./routes.js";
 
-export async function deleteManifestRoute({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function deleteManifestRoute(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   await deleteManifest(services, parseRepositoryName(path.name), readReference(path.last));
   exchange.send(202, []);
 }
 
-export async function deleteBlobRoute({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function deleteBlobRoute(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   await deleteBlob(services, parseRepositoryName(path.name), parseDigest(path.last));
   exchange.send(202, []);
 }

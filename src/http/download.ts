@@ -16,7 +16,12 @@ interface Piece {
 }
 
 /** Sends all of `source`. Resolves when the last byte has been handed to the socket or the client has gone. */
-export async function sendSource(exchange: Exchange, status: number, headers: Headers, source: ByteSource): Promise<void> {
+export async function sendSource(
+  exchange: Exchange,
+  status: number,
+  headers: Headers,
+  source: ByteSource,
+): Promise<void> {
   if (exchange.aborted) return;
   if (source.bytes !== undefined) exchange.send(status, headers, source.bytes);
   else if (source.size === 0) exchange.send(status, headers);

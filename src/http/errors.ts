@@ -42,7 +42,8 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
 };
 
 export function renderError(error: unknown): RenderedError {
-  const errors = error instanceof RegistryErrors ? error.errors : error instanceof RegistryError ? [error] : undefined;
+  const errors =
+    error instanceof RegistryErrors ? error.errors : error instanceof RegistryError ? [error] : undefined;
   if (errors === undefined) {
     const body = JSON.stringify({ errors: [{ code: "UNKNOWN", message: "internal error" }] });
     return { status: 500, body, unexpected: true };

@@ -70,21 +70,28 @@ export class Exchange {
 
   /** Sends a whole response. For HEAD the length of `body` is told and its bytes are kept. */
   send(status: number, headers: Headers, body: string | Uint8Array = ""): void {
-    if (this.aborted || this.responded) return;
-    this.response.cork(() => {
-      this.writeHead(status, headers);
-      if (this.isHead) this.response.endWithoutBody(typeof body === "string" ? Buffer.byteLength(body) : body.length);
-      else if (status === 204 || status === 304) this.response.endWithoutBody();
-      else this.response.end(body);
-    });
+    if (this.isHead) {
+      this.sendLength(status, headers, typeof body === "string" ? Buffer.byteLength(body) : body.length);
+    } else if (!this.aborted && !this.responded) {
+      this.response.cork(() => {
+        this.writeHead(status, headers);
+        if (status === 204 || status === 304) this.response.endWithoutBody();
+        else this.response.end(body);
+      });
+    }
   }
 
-  /** Sends the answer to a HEAD for something of `length` bytes. */
+  /**
+   * Sends the answer to a HEAD for something of `length` bytes. The length goes as a header of ours:
+   * with `endWithoutBody(length)` the response never counts as ended, and the connection breaks when
+   * the next request comes (seen with uWebSockets.js 20.43).
+   */
   sendLength(status: number, headers: Headers, length: number): void {
     if (this.aborted || this.responded) return;
     this.response.cork(() => {
       this.writeHead(status, headers);
-      this.response.endWithoutBody(length);
+      this.response.writeHeader("Content-Length", String(length));
+      this.response.endWithoutBody();
     });
   }
 

@@ -29,7 +29,11 @@ export async function getCatalog({ services }: HttpContext, exchange: Exchange):
   exchange.send(200, [json, ...link], JSON.stringify({ repositories: items }));
 }
 
-export async function getReferrers({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function getReferrers(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   const name = parseRepositoryName(path.name);
   const subject = parseDigest(path.last);
   const query = new URLSearchParams(exchange.query);
@@ -41,7 +45,9 @@ export async function getReferrers({ services }: HttpContext, exchange: Exchange
   const { items, next } = await listReferrers(services, { name, subject, artifactType, after, n });
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =
-    next === undefined ? [] : [nextLink(`/v2/${name}/referrers/${subject}`, { ...parameters, last: next.digest })];
+    next === undefined
+      ? []
+      : [nextLink(`/v2/${name}/referrers/${subject}`, { ...parameters, last: next.digest })];
   exchange.send(
     200,
     [

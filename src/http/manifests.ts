@@ -16,7 +16,11 @@ import type { HttpContext } from "./routes.js";
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
 
-export function getManifest({ services }: HttpContext, exchange: Exchange, path: PathTexts): void | Promise<void> {
+export function getManifest(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): void | Promise<void> {
   const name = parseRepositoryName(path.name);
   const found = pullManifest(services, name, readReference(path.last));
   if (found instanceof Promise) return found.then((manifest) => sendManifest(exchange, manifest));
@@ -52,7 +56,11 @@ export function readReference(text: string): Reference {
   }
 }
 
-export async function putManifest({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function putManifest(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   const name = parseRepositoryName(path.name);
   const reference = parseReference(path.last);
   const tags = new URLSearchParams(exchange.query).getAll("tag").map(parseTag);

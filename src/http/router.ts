@@ -82,7 +82,12 @@ function groupByPath<Context>(table: readonly Route<Context>[]): Map<string, Rou
 function resourceOf<Context>(path: string, rows: readonly Route<Context>[]): Resource<Context> {
   const routes = new Map(rows.flatMap((route) => route.methods.map((method) => [method, route] as const)));
   const tail = path.startsWith(namePrefix) ? path.slice(namePrefix.length).split("/") : [];
-  return { tail, hasVariable: tail.at(-1)?.startsWith("<") ?? false, routes, allow: [...routes.keys()].join(", ") };
+  return {
+    tail,
+    hasVariable: tail.at(-1)?.startsWith("<") ?? false,
+    routes,
+    allow: [...routes.keys()].join(", "),
+  };
 }
 
 function methodOf<Context>(resource: Resource<Context>, method: string, path: PathTexts): Match<Context> {
@@ -92,7 +97,10 @@ function methodOf<Context>(resource: Resource<Context>, method: string, path: Pa
     : { kind: "found", route, path };
 }
 
-function matchTail({ tail, hasVariable }: Pick<Resource<never>, "tail" | "hasVariable">, url: string): PathTexts | undefined {
+function matchTail(
+  { tail, hasVariable }: Pick<Resource<never>, "tail" | "hasVariable">,
+  url: string,
+): PathTexts | undefined {
   let end = url.length;
   let last = "";
   for (let index = tail.length - 1; index >= 0; index--) {

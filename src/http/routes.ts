@@ -4,9 +4,9 @@
  */
 import type { Services } from "../registry/services.js";
 import { getBlob, headBlobRoute } from "./blobs.js";
+import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
-import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import type { Route } from "./router.js";
 import { cancelUploadRoute, patchUpload, putUpload, startUpload, uploadStatus } from "./uploads.js";
 

@@ -52,7 +52,10 @@ export function severalRanges(
     rangeSource(whole, range),
   ]);
   const end = memorySource(Buffer.from(`\r\n--${boundary}--\r\n`));
-  return { source: concatenation([...parts, end]), contentType: `multipart/byteranges; boundary=${boundary}` };
+  return {
+    source: concatenation([...parts, end]),
+    contentType: `multipart/byteranges; boundary=${boundary}`,
+  };
 }
 
 function concatenation(parts: readonly ByteSource[]): ByteSource {

@@ -14,7 +14,11 @@ import type { PathTexts } from "./router.js";
 import type { HttpContext } from "./routes.js";
 
 /** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
-export async function startUpload({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function startUpload(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   const name = parseRepositoryName(path.name);
   const query = new URLSearchParams(exchange.query);
   const mount = query.get("mount");
@@ -33,7 +37,11 @@ export async function startUpload({ services }: HttpContext, exchange: Exchange,
   exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
 }
 
-export async function patchUpload({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function patchUpload(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   const found = findUpload(services, parseRepositoryName(path.name), path.last);
   const session = found instanceof Promise ? await found : found;
   const incoming = await begin(services, exchange, session, undefined);
@@ -43,16 +51,26 @@ export async function patchUpload({ services }: HttpContext, exchange: Exchange,
   exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
 }
 
-export async function putUpload({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function putUpload(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   const digest = new URLSearchParams(exchange.query).get("digest");
-  if (digest === null) throw new RegistryError("digest-invalid", "the request that closes an upload names its digest");
+  if (digest === null)
+    throw new RegistryError("digest-invalid", "the request that closes an upload names its digest");
   const closing = parseDigest(digest);
   const found = findUpload(services, parseRepositoryName(path.name), path.last);
   const session = found instanceof Promise ? await found : found;
   await receiveLast(services, exchange, session, closing);
 }
 
-async function receiveLast(services: Services, exchange: Exchange, session: Session, closing: Digest): Promise<void> {
+async function receiveLast(
+  services: Services,
+  exchange: Exchange,
+  session: Session,
+  closing: Digest,
+): Promise<void> {
   const incoming = await begin(services, exchange, session, closing);
   if (incoming === undefined) return;
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
@@ -97,12 +115,20 @@ function afterAbort(incoming: IncomingBody): (error: unknown) => Promise<never> 
   };
 }
 
-export async function uploadStatus({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function uploadStatus(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   const session = await findUpload(services, parseRepositoryName(path.name), path.last);
   exchange.send(204, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
 }
 
-export async function cancelUploadRoute({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
+export async function cancelUploadRoute(
+  { services }: HttpContext,
+  exchange: Exchange,
+  path: PathTexts,
+): Promise<void> {
   await cancelUpload(services, await findUpload(services, parseRepositoryName(path.name), path.last));
   exchange.send(204, []);
 }

@@ -9,7 +9,11 @@ import type { Services } from "./services.js";
 import { tagRemoved } from "./tags.js";
 
 /** Deletes the tag, or the manifest with all tags that point to it. Rejects with `manifest-unknown` or `delete-disabled`. */
-export async function deleteManifest(services: Services, name: RepositoryName, reference: Reference): Promise<void> {
+export async function deleteManifest(
+  services: Services,
+  name: RepositoryName,
+  reference: Reference,
+): Promise<void> {
   checkSwitch(services);
   const deleted = await services.repositoryLocks.exclusive(name, () =>
     reference.kind === "tag"

@@ -1,6 +1,7 @@
 /** Pulling blobs (distribution-spec, end-2). */
-import { type SharedBlob } from "../cache/open-blobs.js";
+
 import { smallBlobBytesMax } from "../cache/caches.js";
+import type { SharedBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -27,7 +28,11 @@ export function headBlob(services: Services, name: RepositoryName, digest: Diges
 }
 
 /** Throws or rejects with `blob-unknown`. From memory it is synchronous. */
-export function pullBlob(services: Services, name: RepositoryName, digest: Digest): PulledBlob | Promise<PulledBlob> {
+export function pullBlob(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): PulledBlob | Promise<PulledBlob> {
   const bytes = services.caches.smallBlobs.get(`${name}@${digest}`);
   return bytes === undefined ? openBlob(services, name, digest) : { size: bytes.length, bytes };
 }

@@ -13,13 +13,19 @@ export function pullManifest(
   name: RepositoryName,
   reference: Reference,
 ): StoredManifest | Promise<StoredManifest> {
-  const digest = reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
+  const digest =
+    reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
   const kept = digest && services.caches.manifests.get(`${name}@${digest}`);
   return kept ?? readManifest(services, name, reference);
 }
 
-async function readManifest(services: Services, name: RepositoryName, reference: Reference): Promise<StoredManifest> {
-  const digest = reference.kind === "digest" ? reference.digest : await resolveTag(services, name, reference.tag);
+async function readManifest(
+  services: Services,
+  name: RepositoryName,
+  reference: Reference,
+): Promise<StoredManifest> {
+  const digest =
+    reference.kind === "digest" ? reference.digest : await resolveTag(services, name, reference.tag);
   const manifest = digest && (await loadManifest(services, name, digest));
   if (manifest === undefined) {
     throw new RegistryError("manifest-unknown", "no such manifest in this repository", {
@@ -30,7 +36,11 @@ async function readManifest(services: Services, name: RepositoryName, reference:
 }
 
 /** The digest that a tag points to, `undefined` where there is no such tag. */
-export async function resolveTag(services: Services, name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
+export async function resolveTag(
+  services: Services,
+  name: RepositoryName,
+  tag: Tag,
+): Promise<Digest | undefined> {
   return services.caches.tags.load(`${name}:${tag}`, () => services.storage.tags.resolve(name, tag));
 }
 

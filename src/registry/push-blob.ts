@@ -18,12 +18,20 @@ export interface BodyClaim {
 }
 
 /** Opens a session. `announced` is the algorithm that the client says it will use. */
-export function openUpload({ sessions }: Services, name: RepositoryName, announced: Algorithm | undefined): Session {
+export function openUpload(
+  { sessions }: Services,
+  name: RepositoryName,
+  announced: Algorithm | undefined,
+): Session {
   return sessions.open(name, announced ?? defaultAlgorithm, announced !== undefined);
 }
 
 /** The session of an upload. Throws or rejects with `upload-unknown`. */
-export function findUpload({ sessions }: Services, name: RepositoryName, id: string): Session | Promise<Session> {
+export function findUpload(
+  { sessions }: Services,
+  name: RepositoryName,
+  id: string,
+): Session | Promise<Session> {
   return sessions.find(name, id);
 }
 
@@ -51,7 +59,9 @@ export class IncomingBody {
   ) {
     const { range, length, closing } = claim;
     if (closing !== undefined && session.announced && algorithmOf(closing) !== session.algorithm) {
-      throw new RegistryError("digest-invalid", `this upload was announced as ${session.algorithm}`, { digest: closing });
+      throw new RegistryError("digest-invalid", `this upload was announced as ${session.algorithm}`, {
+        digest: closing,
+      });
     }
     session.claim();
     this.#start = session.received;
@@ -95,10 +105,14 @@ export class IncomingBody {
     try {
       const actual = await this.#writer.seal(expected);
       if (actual !== expected) {
-        throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
-          expected,
-          actual,
-        });
+        throw new RegistryError(
+          "digest-mismatch",
+          "the blob does not have the digest that it was pushed by",
+          {
+            expected,
+            actual,
+          },
+        );
       }
       await services.storage.blobs.commit(this.#writer.target, session.name, expected);
       services.caches.blobSizes.set(`${session.name}@${expected}`, this.#start + this.#length);
@@ -154,6 +168,12 @@ function lie(range: ByteRange, length: number): RegistryError {
 }
 
 /** A body that brings all at once is not worth a session on disk. */
-function targetFor({ storage }: Services, session: Session, closing: boolean): NonNullable<Session["target"]> {
-  return closing ? storage.uploads.oneRequestTarget(session.id) : storage.uploads.sessionTarget(session.id, session);
+function targetFor(
+  { storage }: Services,
+  session: Session,
+  closing: boolean,
+): NonNullable<Session["target"]> {
+  return closing
+    ? storage.uploads.oneRequestTarget(session.id)
+    : storage.uploads.sessionTarget(session.id, session);
 }

@@ -1,6 +1,7 @@
 /** Pushing manifests (distribution-spec, end-7a and end-7b). */
-import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
+
 import type { Descriptor } from "../domain/descriptor.js";
+import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
 import { digestBytes } from "../domain/hash.js";
 import { type Manifest, parseManifest } from "../domain/manifest.js";
@@ -43,7 +44,11 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
     await services.storage.manifests.write(name, digest, bytes);
     services.caches.manifests.set(`${name}@${digest}`, { digest, bytes, mediaType: manifest.mediaType });
     if (manifest.subject !== undefined) {
-      await services.storage.referrers.add(name, manifest.subject.digest, referrerOf(manifest, digest, bytes.length));
+      await services.storage.referrers.add(
+        name,
+        manifest.subject.digest,
+        referrerOf(manifest, digest, bytes.length),
+      );
     }
     await Promise.all(
       Array.from(tags, async (tag) => {
@@ -59,10 +64,14 @@ async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Diges
   if (reference.kind === "tag") return digestBytes(defaultAlgorithm, bytes);
   const actual = await digestBytes(algorithmOf(reference.digest), bytes);
   if (actual !== reference.digest) {
-    throw new RegistryError("digest-mismatch", "the manifest does not have the digest that it was pushed by", {
-      expected: reference.digest,
-      actual,
-    });
+    throw new RegistryError(
+      "digest-mismatch",
+      "the manifest does not have the digest that it was pushed by",
+      {
+        expected: reference.digest,
+        actual,
+      },
+    );
   }
   return actual;
 }
@@ -71,7 +80,9 @@ async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Diges
 async function checkEmbedded(manifest: Manifest): Promise<void> {
   for (const { data, digest } of [...manifest.blobs, ...manifest.children]) {
     if (data !== undefined && (await digestBytes(algorithmOf(digest), data)) !== digest) {
-      throw new RegistryError("manifest-invalid", "embedded data does not have its descriptor's digest", { digest });
+      throw new RegistryError("manifest-invalid", "embedded data does not have its descriptor's digest", {
+        digest,
+      });
     }
   }
 }
@@ -122,7 +133,11 @@ function absent(what: string, digest: Digest): RegistryError {
 }
 
 function wrongSize(digest: Digest, size: number, found: number): RegistryError {
-  return new RegistryError("manifest-invalid", "a descriptor's size is not its content's", { digest, size, found });
+  return new RegistryError("manifest-invalid", "a descriptor's size is not its content's", {
+    digest,
+    size,
+    found,
+  });
 }
 
 /** As the referrers API lists it (distribution-spec, «Listing Referrers»). */

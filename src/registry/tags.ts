@@ -7,7 +7,12 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
 /** Up to `n` tags behind `last`, in ASCII order. Rejects with `name-unknown`. */
-export async function listTags(services: Services, name: RepositoryName, n: number, last: string): Promise<Page<Tag>> {
+export async function listTags(
+  services: Services,
+  name: RepositoryName,
+  n: number,
+  last: string,
+): Promise<Page<Tag>> {
   const tags = await services.caches.tagLists.load(name, () => services.storage.tags.list(name));
   if (tags === undefined) throw new RegistryError("name-unknown", "no such repository", { name });
   return pageOf(tags, n, last);

@@ -4,8 +4,9 @@
  * half-made is ever visible, and that failures are `storage-full` or `storage-failed`. Nothing above
  * may assume a local path, a hard link or a single process.
  */
-import type { Algorithm, Digest } from "../domain/digest.js";
+
 import type { Annotations } from "../domain/descriptor.js";
+import type { Algorithm, Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { SessionId } from "../domain/session-id.js";

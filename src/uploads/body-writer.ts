@@ -3,8 +3,9 @@
  * slab only while there are bytes in it; pauses the sender where no slab is free or too many are on
  * their way. Knows nothing of HTTP: whoever owns the socket gives it `Flow`.
  */
-import { assert } from "../domain/errors.js";
+
 import type { Digest } from "../domain/digest.js";
+import { assert } from "../domain/errors.js";
 import type { UploadTarget } from "../storage/storage.js";
 import type { Session } from "./session.js";
 import type { SlabPool } from "./slab-pool.js";

@@ -52,7 +52,9 @@ export class SessionTable {
   find(name: RepositoryName, id: string): Session | Promise<Session> {
     if (!isSessionId(id)) throw unknown();
     const session = this.#sessions.get(id);
-    return session === undefined ? this.#recover(id).then((found) => owned(found, name)) : owned(session, name);
+    return session === undefined
+      ? this.#recover(id).then((found) => owned(found, name))
+      : owned(session, name);
   }
 
   #recover(id: SessionId): Promise<Session | undefined> {

@@ -46,7 +46,9 @@ export class WorkerPool {
       loadBalancer: (task, workers) => {
         const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
         const own = workers.find((worker) => worker.id === affinity?.workerId);
-        const chosen = own ?? workers.reduce((least, worker) => (worker.currentUsage < least.currentUsage ? worker : least));
+        const chosen =
+          own ??
+          workers.reduce((least, worker) => (worker.currentUsage < least.currentUsage ? worker : least));
         if (affinity !== null) affinity.workerId = chosen.id;
         return chosen.currentUsage < tasksPerWorkerMax ? chosen : null;
       },

@@ -45,7 +45,10 @@ export class FileBlobs implements BlobStore {
 
   async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<void> {
     const folder = this.layout.blobs(name);
-    await Promise.all([this.directories.ensure(folder), this.directories.ensure(this.layout.contentFolder(digest))]);
+    await Promise.all([
+      this.directories.ensure(folder),
+      this.directories.ensure(this.layout.contentFolder(digest)),
+    ]);
     await this.#locks.exclusive(digest, async () => {
       if (this.hardLinks) {
         await this.#adopt(upload.file, digest);

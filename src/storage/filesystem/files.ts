@@ -28,7 +28,11 @@ export async function removeIfThere(path: string): Promise<boolean> {
 }
 
 /** Writes a new file whose bytes are on stable storage when this resolves. The name is not: sync the directory. */
-export async function writeDurably(path: string, bytes: Uint8Array | string, durability: Durability): Promise<void> {
+export async function writeDurably(
+  path: string,
+  bytes: Uint8Array | string,
+  durability: Durability,
+): Promise<void> {
   const handle = await open(path, "wx");
   try {
     await handle.writeFile(bytes);
@@ -79,7 +83,13 @@ export async function supportsHardLinks(directory: string): Promise<boolean> {
     return (await stat(second)).nlink === 2;
   } catch (error) {
     const code = errorCode(error);
-    if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS" || code === "EMLINK") {
+    if (
+      code === "EPERM" ||
+      code === "ENOTSUP" ||
+      code === "EOPNOTSUPP" ||
+      code === "ENOSYS" ||
+      code === "EMLINK"
+    ) {
       return false;
     }
     throw error;

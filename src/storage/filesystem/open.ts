@@ -55,7 +55,8 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
 async function dropUnfinished(layout: Layout): Promise<void> {
   for (const entry of await readdir(layout.uploadsRoot, { withFileTypes: true })) {
     const unfinished = entry.name.endsWith(temporarySuffix) || (entry.isFile() && isSessionId(entry.name));
-    if (unfinished) await ifThere(rm(`${layout.uploadsRoot}/${entry.name}`, { recursive: true, force: true }));
+    if (unfinished)
+      await ifThere(rm(`${layout.uploadsRoot}/${entry.name}`, { recursive: true, force: true }));
   }
 }
 
@@ -78,7 +79,9 @@ function withStorageErrors<T extends object>(store: T): T {
       if (typeof value !== "function") return value;
       return (...parameters: unknown[]) => {
         const result: unknown = Reflect.apply(value, target, parameters);
-        return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(storageError(error))) : result;
+        return result instanceof Promise
+          ? result.catch((error: unknown) => Promise.reject(storageError(error)))
+          : result;
       };
     },
   });

@@ -44,7 +44,8 @@ export class Directories {
   #begin(directory: string): Promise<void> {
     const running = this.#fsync(directory).finally(() => {
       // Whoever shares the next turn has registered its beginning on `running` already.
-      if (this.#turns.get(directory)?.running === running && turn.next === undefined) this.#turns.delete(directory);
+      if (this.#turns.get(directory)?.running === running && turn.next === undefined)
+        this.#turns.delete(directory);
     });
     const turn: Turn = { running, next: undefined };
     this.#turns.set(directory, turn);

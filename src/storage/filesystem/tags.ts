@@ -23,7 +23,9 @@ export class FileTags implements TagStore {
   ) {}
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
-    const text = (await readIfThere(`${this.layout.tag(name, tag)}/${pointerFile}`))?.toString("latin1").trim();
+    const text = (await readIfThere(`${this.layout.tag(name, tag)}/${pointerFile}`))
+      ?.toString("latin1")
+      .trim();
     if (text === undefined || !isDigest(text)) return undefined;
     await this.#heal(name, tag, text);
     return text;
@@ -109,7 +111,8 @@ export class FileTags implements TagStore {
     if (await this.#isBeside(name, folder, digest)) return;
     await this.#locks.exclusive(folder, async () => {
       const pointer = await readIfThere(`${folder}/${pointerFile}`);
-      if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest))) return;
+      if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest)))
+        return;
       const temporary = this.layout.temporary();
       await this.#addManifest(name, digest, temporary);
       await rename(temporary, `${folder}/${tagManifestFile}`).finally(() => removeIfThere(temporary));

@@ -1,7 +1,7 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
 import { readFile, rm, stat } from "node:fs/promises";
-import { parseAlgorithm } from "../../domain/digest.js";
 import { isObject } from "../../domain/descriptor.js";
+import { parseAlgorithm } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseRepositoryName } from "../../domain/repository-name.js";
 import type { SessionId } from "../../domain/session-id.js";
@@ -48,7 +48,8 @@ function parseRecord(text: string): UploadRecord | undefined {
     const json: unknown = JSON.parse(text);
     if (!isObject(json)) return undefined;
     const { name, algorithm, announced, createdAt } = json;
-    if (typeof name !== "string" || typeof algorithm !== "string" || typeof createdAt !== "number") return undefined;
+    if (typeof name !== "string" || typeof algorithm !== "string" || typeof createdAt !== "number")
+      return undefined;
     return {
       name: parseRepositoryName(name),
       algorithm: parseAlgorithm(algorithm),
