@@ -33,7 +33,7 @@ module.exports = {
       name: "workers-share-domain-and-slab-layout-only",
       severity: "error",
       from: { path: "^workers/" },
-      to: { path: "^src/", pathNot: "^src/(domain/|uploads/worker-protocol[.]ts$)" },
+      to: { path: "^src/", pathNot: "^src/(domain/|uploads/worker-protocol[.]ts$|storage/storage[.]ts$)" },
     },
   ],
   options: {

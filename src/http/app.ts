@@ -10,10 +10,11 @@ import { RegistryError } from "../domain/errors.js";
 import { parseRepositoryName } from "../domain/repository-name.js";
 import type { Services } from "../registry/services.js";
 import { ClientGone, RequestBody } from "./body.js";
+import type { HttpContext } from "./context.js";
 import { renderError } from "./errors.js";
 import { Exchange } from "./exchange.js";
 import { Router } from "./router.js";
-import { type HttpContext, routes } from "./routes.js";
+import { routes } from "./routes.js";
 
 export interface AppOptions {
   readonly services: Services;

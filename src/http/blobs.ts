@@ -5,11 +5,11 @@ import { selectRanges } from "../domain/range.js";
 import { parseRepositoryName } from "../domain/repository-name.js";
 import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
+import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
 import { renderError } from "./errors.js";
 import type { Exchange, Headers } from "./exchange.js";
 import type { PathTexts } from "./router.js";
-import type { HttpContext } from "./routes.js";
 import { blobSource, memorySource, rangeSource, severalRanges } from "./source.js";
 
 const octets = ["Content-Type", "application/octet-stream"] as const;

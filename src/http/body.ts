@@ -42,6 +42,8 @@ export class RequestBody implements Flow {
 
   #end(): void {
     this.#ended = true;
+    // There is nothing left to hold back, and the socket must read again for the next request.
+    this.resume();
     this.#finish?.resolve();
   }
 
@@ -61,7 +63,7 @@ export class RequestBody implements Flow {
   resume(): void {
     if (!this.#paused || this.#gone) return;
     this.#paused = false;
-    if (!this.#ended) this.response.resume();
+    this.response.resume();
   }
 
   /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone`. */

@@ -2,10 +2,10 @@
 import { parseDigest } from "../domain/digest.js";
 import { parseRepositoryName } from "../domain/repository-name.js";
 import { deleteBlob, deleteManifest } from "../registry/delete.js";
+import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import { readReference } from "./manifests.js";
 import type { PathTexts } from "./router.js";
-import type { HttpContext } from "./routes.js";
 
 export async function deleteManifestRoute(
   { services }: HttpContext,

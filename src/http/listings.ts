@@ -5,10 +5,10 @@ import { parseRepositoryName } from "../domain/repository-name.js";
 import { listRepositories } from "../registry/catalog.js";
 import { listReferrers } from "../registry/referrers.js";
 import { listTags } from "../registry/tags.js";
+import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import { nextLink, parsePageSize } from "./query.js";
 import type { PathTexts } from "./router.js";
-import type { HttpContext } from "./routes.js";
 
 const json = ["Content-Type", "application/json"] as const;
 

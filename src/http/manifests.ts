@@ -9,9 +9,9 @@ import { pullManifest } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import { tooLarge } from "./body.js";
 import { etagOf, isNotModified } from "./conditional.js";
+import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import type { PathTexts } from "./router.js";
-import type { HttpContext } from "./routes.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;

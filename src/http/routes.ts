@@ -2,17 +2,14 @@
  * The whole API on one screen: the distribution specification's end-1 to end-14 and the catalog. Each
  * row names the action that the gate decides on; there is no other way to a use-case.
  */
-import type { Services } from "../registry/services.js";
+
 import { getBlob, headBlobRoute } from "./blobs.js";
+import type { HttpContext } from "./context.js";
 import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
 import type { Route } from "./router.js";
 import { cancelUploadRoute, patchUpload, putUpload, startUpload, uploadStatus } from "./uploads.js";
-
-export interface HttpContext {
-  readonly services: Services;
-}
 
 const conditional = ["if-none-match"];
 const download = ["if-none-match", "range", "if-range"];

@@ -8,10 +8,10 @@ import { cancelUpload, findUpload, IncomingBody, openUpload } from "../registry/
 import type { Services } from "../registry/services.js";
 import type { Session } from "../uploads/session.js";
 import type { RequestBody } from "./body.js";
+import type { HttpContext } from "./context.js";
 import { renderError } from "./errors.js";
 import type { Exchange, Headers } from "./exchange.js";
 import type { PathTexts } from "./router.js";
-import type { HttpContext } from "./routes.js";
 
 /** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
 export async function startUpload(
