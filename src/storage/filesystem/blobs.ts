@@ -45,21 +45,19 @@ export class FileBlobs implements BlobStore {
 
   async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<void> {
     const folder = this.layout.blobs(name);
-    await Promise.all([
-      this.directories.ensure(folder),
-      this.directories.ensure(this.layout.contentFolder(digest)),
-    ]);
-    await this.#locks.exclusive(digest, async () => {
-      if (this.hardLinks) {
-        await this.#adopt(upload.file, digest);
-        await this.#linkInto(name, digest, this.layout.content(digest));
-        // Now, not later: the link count tells who still needs the content.
-        await unlink(upload.file);
-      } else {
-        await rename(upload.file, this.layout.blob(name, digest));
-      }
-    });
+    const folders = this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
+    await this.#locks.exclusive(digest, () =>
+      this.directories.within(folders, () => this.#commitLocked(upload.file, name, digest)),
+    );
     await this.directories.sync(folder);
+  }
+
+  async #commitLocked(file: string, name: RepositoryName, digest: Digest): Promise<void> {
+    if (!this.hardLinks) return rename(file, this.layout.blob(name, digest));
+    await this.#adopt(file, digest);
+    await this.#linkInto(name, digest, this.layout.content(digest));
+    // Now, not later: the link count tells who still needs the content.
+    await unlink(file);
   }
 
   /** Makes the uploaded file the content, or finds that there is one already, and that it is whole. */
@@ -132,8 +130,9 @@ export class FileBlobs implements BlobStore {
     const size = (await ifThere(stat(source)))?.size;
     if (size === undefined) return undefined;
     const folder = this.layout.blobs(to);
-    await this.directories.ensure(folder);
-    const found = await this.#locks.exclusive(digest, () => ifThere(this.#mountLocked(digest, to, source)));
+    const found = await this.#locks.exclusive(digest, () =>
+      ifThere(this.directories.within([folder], () => this.#mountLocked(digest, to, source))),
+    );
     if (found === undefined) return undefined;
     await this.directories.sync(folder);
     return size;

@@ -25,15 +25,15 @@ export class FileManifests implements ManifestStore {
     const path = this.layout.manifest(name, digest);
     const folder = this.layout.manifests(name);
     // The tags' folder is what makes this a repository, with or without a tag.
-    const ready = this.directories.ensure(this.layout.tags(name));
-    const there = await readIfThere(path);
-    if (there === undefined || !there.equals(bytes)) {
+    await this.directories.within([this.layout.tags(name)], async () => {
+      const there = await readIfThere(path);
+      if (there?.equals(bytes)) return;
       const temporary = this.layout.temporary();
-      await Promise.all([ready, writeDurably(temporary, bytes, this.directories.durability)]);
+      await writeDurably(temporary, bytes, this.directories.durability);
       await rename(temporary, path);
-    }
+    });
     // Also where it was there already: whoever wrote it may not have synced it yet.
-    await Promise.all([ready, this.directories.sync(folder)]);
+    await this.directories.sync(folder);
   }
 
   async remove(name: RepositoryName, digest: Digest): Promise<boolean> {

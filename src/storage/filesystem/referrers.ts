@@ -17,12 +17,11 @@ export class FileReferrers implements ReferrerStore {
 
   async add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void> {
     const folder = this.layout.referrers(name, subject);
-    const temporary = this.layout.temporary();
-    await Promise.all([
-      this.directories.ensure(folder),
-      writeDurably(temporary, JSON.stringify(referrer), this.directories.durability),
-    ]);
-    await rename(temporary, `${folder}/${referrer.digest}`);
+    await this.directories.within([folder], async () => {
+      const temporary = this.layout.temporary();
+      await writeDurably(temporary, JSON.stringify(referrer), this.directories.durability);
+      await rename(temporary, `${folder}/${referrer.digest}`);
+    });
     await this.directories.sync(folder);
   }
 

@@ -87,4 +87,28 @@ export class Directories {
     await this.sync(parent);
     this.#known.set(directory, true);
   }
+
+  /**
+   * Runs `work` with the directories there. Where one has gone since it was last seen (an operator tidied
+   * up), they are made again and the work is done once more.
+   */
+  async within<T>(directories: readonly string[], work: () => Promise<T>): Promise<T> {
+    await this.#ensureAll(directories);
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      for (const directory of directories) this.#forget(directory);
+      await this.#ensureAll(directories);
+      return await work();
+    }
+  }
+
+  async #ensureAll(directories: readonly string[]): Promise<void> {
+    await Promise.all(directories.map((directory) => this.ensure(directory)));
+  }
+
+  #forget(directory: string): void {
+    for (let path = directory; path.length > this.root.length; path = dirname(path)) this.#known.delete(path);
+  }
 }

@@ -34,7 +34,6 @@ export class FileTags implements TagStore {
   point(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
-      await this.directories.ensure(this.layout.tags(name));
       const current = await readIfThere(`${folder}/${pointerFile}`);
       if (current === undefined) await this.#create(name, folder, digest);
       else if (current.toString("latin1").trim() !== digest) await this.#move(name, folder, digest);

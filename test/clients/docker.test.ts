@@ -1,0 +1,49 @@
+/**
+ * A Docker daemon of its own pushes an image, forgets it, pulls it back and runs it.
+ */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startGantry } from "../support/gantry.js";
+import { runnableTar, uniqueText } from "./images.js";
+import { needs, run, startDaemon, temporaryFolder } from "./support.js";
+import { Remote } from "./verify.js";
+
+const skip = needs("dockerd", "docker", "containerd", "runc", "busybox");
+
+test("docker: what is pulled is what was pushed, and runs", { skip }, async () => {
+  await using folder = await temporaryFolder();
+  await using registry = await startGantry();
+  const socket = join(folder.path, "docker.sock");
+  const docker = (...args: string[]) =>
+    run("docker", ["--host", `unix://${socket}`, ...args], { env: { DOCKER_CONFIG: folder.path } });
+  const daemonArgs = [
+    ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"],
+    ...["--data-root", join(folder.path, "data"), "--exec-root", join(folder.path, "exec")],
+    ...["--pidfile", join(folder.path, "docker.pid"), "--host", `unix://${socket}`],
+  ];
+  await using _daemon = await startDaemon("dockerd", daemonArgs, () => docker("info"));
+
+  const greeting = uniqueText();
+  const tar = join(folder.path, "root.tar");
+  await writeFile(tar, await runnableTar(greeting));
+  const image = `${registry.host}/docker/image:latest`;
+  await docker("import", tar, image);
+  await docker("push", image);
+  const pushed = await new Remote(registry.url, "docker/image").verify("latest");
+
+  await docker("rmi", image);
+  await docker("pull", image);
+  const known = await docker("inspect", "--format", "{{index .RepoDigests 0}}", image);
+  assert.equal(known, `${registry.host}/docker/image@${pushed.digest}`);
+  const said = await docker("run", "--rm", "--network=none", image, "/bin/busybox", "cat", "/greeting");
+  assert.equal(said, greeting);
+
+  // A second repository takes its layers over by mounting them, and the digest is asked for by name.
+  const other = `${registry.host}/docker/other:latest`;
+  await docker("tag", image, other);
+  await docker("push", other);
+  await docker("pull", `${registry.host}/docker/other@${pushed.digest}`);
+  assert.equal(await new Remote(registry.url, "docker/other").digest("latest"), pushed.digest);
+});

@@ -1,0 +1,89 @@
+/**
+ * Looks at the registry from outside, with nothing but HTTP and a hash: fetches what a reference names and
+ * everything below it, and compares each byte's digest and size with what was promised.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+
+const manifestTypes = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+interface Content {
+  readonly digest: string;
+  readonly size: number;
+}
+
+interface ManifestBody {
+  readonly config?: Content;
+  readonly layers?: readonly Content[];
+  readonly manifests?: readonly Content[];
+}
+
+/** A repository as a client sees it. */
+export class Remote {
+  constructor(
+    private readonly url: string,
+    readonly repository: string,
+  ) {}
+
+  /** The digest that a tag points to, as the registry says it. */
+  async digest(reference: string): Promise<string> {
+    const answer = await this.#get(`manifests/${reference}`, "HEAD");
+    return answer.headers.get("docker-content-digest") ?? "";
+  }
+
+  /** Fetches a manifest and all that it names. Gives the manifest's digest and the count of things compared. */
+  async verify(reference: string): Promise<{ digest: string; compared: number }> {
+    const answer = await this.#get(`manifests/${reference}`);
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    assert.equal(answer.headers.get("docker-content-digest"), digest, `${this.repository}:${reference}`);
+    if (reference.includes(":")) assert.equal(reference, digest);
+
+    const body = JSON.parse(bytes.toString("utf8")) as ManifestBody;
+    let compared = 1;
+    for (const child of body.manifests ?? []) {
+      compared += (await this.verify(child.digest)).compared;
+    }
+    for (const blob of [body.config, ...(body.layers ?? [])]) {
+      if (blob === undefined) continue;
+      await this.#verifyBlob(blob);
+      compared += 1;
+    }
+    return { digest, compared };
+  }
+
+  /** The digests of what refers to a manifest, as the referrers API tells them. */
+  async referrers(digest: string): Promise<readonly string[]> {
+    const answer = await this.#get(`referrers/${digest}`);
+    const body = (await answer.json()) as ManifestBody;
+    return (body.manifests ?? []).map((manifest) => manifest.digest);
+  }
+
+  async #verifyBlob(blob: Content): Promise<void> {
+    const answer = await this.#get(`blobs/${blob.digest}`);
+    const hash = createHash(blob.digest.slice(0, blob.digest.indexOf(":")));
+    let size = 0;
+    assert.ok(answer.body, "a blob has a body");
+    for await (const chunk of answer.body) {
+      hash.update(chunk);
+      size += chunk.length;
+    }
+    assert.equal(size, blob.size, blob.digest);
+    assert.ok(blob.digest.endsWith(`:${hash.digest("hex")}`), `${blob.digest} holds other bytes`);
+  }
+
+  async #get(path: string, method = "GET"): Promise<Response> {
+    const answer = await fetch(`${this.url}/v2/${this.repository}/${path}`, {
+      method,
+      headers: { accept: manifestTypes.join(", ") },
+      signal: AbortSignal.timeout(60_000),
+    });
+    assert.ok(answer.ok, `${method} ${this.repository}/${path} answered ${answer.status}`);
+    return answer;
+  }
+}

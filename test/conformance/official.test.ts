@@ -1,0 +1,85 @@
+/**
+ * Runs the official conformance program of the OCI distribution specification with everything on: not only
+ * must nothing fail, nothing may be skipped or switched off either, save what a run's settings leave out.
+ */
+import assert from "node:assert/strict";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { needs, run } from "../clients/support.js";
+import { startGantry } from "../support/gantry.js";
+import { readJunit } from "./junit.js";
+
+const skip = needs("conformance");
+
+/** Named one by one, as some are off by default for a released version of the specification. */
+const apis = [
+  ...["PING", "PULL", "PUSH", "REFERRER", "TAGS_ATOMIC", "TAGS_DELETE", "TAGS_LIST"],
+  ...["BLOBS_ATOMIC", "BLOBS_DELETE", "BLOBS_DIGEST_HEADER", "BLOBS_MOUNT_ANONYMOUS", "BLOBS_UPLOAD_CANCEL"],
+  ...["MANIFESTS_ATOMIC", "MANIFESTS_DELETE", "MANIFESTS_DIGEST_HEADER", "MANIFESTS_TAG_PARAM"],
+];
+const data = [
+  ...["IMAGE", "INDEX", "INDEX_LIST", "ARTIFACT", "ARTIFACT_LIST", "SUBJECT", "SUBJECT_MISSING"],
+  ...["SUBJECT_LIST", "DATA_FIELD", "NONDISTRIBUTABLE", "CUSTOM_FIELDS", "NO_LAYERS", "EMPTY_BLOB", "SHA512"],
+];
+const sparseName = "Sparse Manifests";
+
+const runs = [
+  { name: "1.1", version: "1.1", sparse: false },
+  { name: "dev", version: "dev", sparse: false },
+  { name: "sparse", version: "dev", sparse: true },
+];
+
+for (const { name, version, sparse } of runs) {
+  test(`the official conformance program, version ${version}, sparse ${sparse}`, { skip }, async (t) => {
+    await using registry = await startGantry({ REGISTRY_VALIDATION_MANIFESTS_SPARSE: String(sparse) });
+    const results = resolve("results", "conformance", name);
+    await rm(results, { recursive: true, force: true });
+    await mkdir(results, { recursive: true });
+    const outcome = await run("conformance", [], {
+      cwd: results,
+      env: {
+        OCI_REGISTRY: registry.host,
+        OCI_TLS: "disabled",
+        OCI_VERSION: version,
+        OCI_RESULTS_DIR: results,
+        ...Object.fromEntries(apis.map((api) => [`OCI_API_${api}`, "true"])),
+        ...Object.fromEntries(data.map((kind) => [`OCI_DATA_${kind}`, "true"])),
+        OCI_DATA_SPARSE: String(sparse),
+      },
+    }).then(() => "passed", String);
+
+    const { cases, counts } = await readJunit(join(results, "junit.xml"));
+    const notPassed = cases.filter(({ status }) => status !== "passed").map((c) => `${c.status}: ${c.name}`);
+    assert.deepEqual(notPassed, [], `${join(results, "report.html")} tells why`);
+    const left = { failures: 0, errors: 0, skipped: 0, disabled: 0 };
+    const { tests = 0, failures = 0, errors = 0, skipped = 0, disabled = 0 } = counts;
+    assert.deepEqual({ failures, errors, skipped, disabled }, left);
+    assert.ok(tests >= cases.length, "the report counts at least the tests that it lists");
+
+    const yaml = await readFile(join(results, "results.yaml"), "utf8");
+    assert.deepEqual(switchedOff(yaml), sparse ? [] : ["sparse"]);
+    const statuses = [...section(yaml, "apis"), ...section(yaml, "data")];
+    assert.ok(section(yaml, "apis").length > 0 && section(yaml, "data").length > 0, "both parts were run");
+    const expected = sparse ? [] : [[sparseName, "Disabled"]];
+    assert.deepEqual(
+      statuses.filter(([, status]) => status !== "Pass"),
+      expected,
+    );
+    assert.equal(outcome, "passed");
+    t.diagnostic(
+      `${tests} of ${tests} passed (${cases.length} cases), ${statuses.length} kinds, reports in ${results}`,
+    );
+  });
+}
+
+/** The `name: status` lines of a section at the top of results.yaml. */
+function section(yaml: string, name: string): (readonly [string, string])[] {
+  const body = new RegExp(`^${name}:\n((?: .*\n)+)`, "m").exec(yaml)?.[1] ?? "";
+  return [...body.matchAll(/^ {2}(\S.*): (\S+)$/gm)].map(([, key = "", value = ""]) => [key, value]);
+}
+
+/** Flags of the program's configuration that are off, so that a flag that a later version adds is noticed. */
+function switchedOff(yaml: string): string[] {
+  return [...yaml.matchAll(/^ +(\w+): false$/gm)].map(([, flag = ""]) => flag);
+}
