@@ -12,8 +12,7 @@ import type { BlobReader, BlobStore } from "../storage/storage.js";
 const openBlobsMax = 256;
 
 export class SharedBlob {
-  /** The cache's own hold counts as one. */
-  #holders = 1;
+  #holders = 0;
 
   constructor(readonly reader: BlobReader) {}
 
@@ -22,20 +21,20 @@ export class SharedBlob {
   }
 
   hold(): this {
-    assert(this.#holders > 0, "a closed blob is not held again");
     this.#holders++;
     return this;
   }
 
   release(): void {
+    assert(this.#holders > 0, "a blob is released once by each holder");
     this.#holders--;
-    assert(this.#holders >= 0, "a blob is released once by each holder");
     // Nobody can use the file any more, and a read-only file has nothing to lose in its close.
     if (this.#holders === 0) void this.reader.close().catch(() => {});
   }
 }
 
 export class OpenBlobs {
+  /** Each of them held by the cache itself. */
   readonly #open = new LRUCache<string, SharedBlob>({ max: openBlobsMax, dispose: (blob) => blob.release() });
   readonly #opening = new Map<string, Promise<SharedBlob | undefined>>();
 
@@ -48,22 +47,23 @@ export class OpenBlobs {
     if (kept !== undefined) return kept.hold();
     let opening = this.#opening.get(key);
     if (opening === undefined) {
-      opening = this.#openNew(key, name, digest).finally(() => this.#opening.delete(key));
+      opening = this.store.open(name, digest).then((reader) => reader && new SharedBlob(reader));
       this.#opening.set(key, opening);
     }
-    return (await opening)?.hold();
-  }
-
-  async #openNew(key: string, name: RepositoryName, digest: Digest): Promise<SharedBlob | undefined> {
-    const reader = await this.store.open(name, digest);
-    if (reader === undefined) return undefined;
-    const blob = new SharedBlob(reader);
-    this.#open.set(key, blob);
-    return blob;
+    try {
+      const blob = (await opening)?.hold();
+      // Kept by the first who comes here, unless the blob was forgotten meanwhile.
+      if (blob !== undefined && this.#opening.get(key) === opening) this.#open.set(key, blob.hold());
+      return blob;
+    } finally {
+      if (this.#opening.get(key) === opening) this.#opening.delete(key);
+    }
   }
 
   forget(name: RepositoryName, digest: Digest): void {
-    this.#open.delete(`${name}@${digest}`);
+    const key = `${name}@${digest}`;
+    this.#opening.delete(key);
+    this.#open.delete(key);
   }
 
   close(): void {

@@ -32,7 +32,14 @@ export async function startUpload(
   const digest = query.get("digest");
   const closing = digest === null ? undefined : parseDigest(digest);
   const session = openUpload(services, name, algorithm === null ? undefined : parseAlgorithm(algorithm));
-  if (closing !== undefined) return receiveLast(services, exchange, session, closing);
+  if (closing !== undefined) {
+    try {
+      return await receiveLast(services, exchange, session, closing);
+    } finally {
+      // Nobody was told of this session: whatever became of its only request, nobody will go on with it.
+      if (session.state === "idle") await cancelUpload(services, session);
+    }
+  }
   bodyOf(exchange).discard();
   exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
 }

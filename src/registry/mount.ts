@@ -14,8 +14,9 @@ export async function mountBlob(
   from: RepositoryName | undefined,
 ): Promise<boolean> {
   if (from === undefined && !services.rules.anonymousMount) return false;
-  const size = await services.storage.blobs.mount(digest, to, from);
-  if (size === undefined) return false;
-  services.caches.blobSizes.set(`${to}@${digest}`, size);
-  return true;
+  return services.repositoryLocks.shared(to, async () => {
+    const size = await services.storage.blobs.mount(digest, to, from);
+    if (size !== undefined) services.caches.blobSizes.set(`${to}@${digest}`, size);
+    return size !== undefined;
+  });
 }

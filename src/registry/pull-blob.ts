@@ -38,15 +38,30 @@ export function pullBlob(
 }
 
 async function openBlob(services: Services, name: RepositoryName, digest: Digest): Promise<PulledBlob> {
-  const file = await services.caches.openBlobs.acquire(name, digest);
-  if (file === undefined) return unknown(digest);
-  if (file.size > smallBlobBytesMax) return { size: file.size, file };
+  const { caches } = services;
+  const size = await blobSize(services, name, digest);
+  if (size === undefined) return unknown(digest);
+  if (size > smallBlobBytesMax) {
+    const file = await caches.openBlobs.acquire(name, digest);
+    return file === undefined ? unknown(digest) : { size: file.size, file };
+  }
+  const bytes = await caches.smallBlobs.load(`${name}@${digest}`, () =>
+    readSmallBlob(services, name, digest),
+  );
+  return bytes === undefined ? unknown(digest) : { size: bytes.length, bytes };
+}
+
+/** Opens and reads in one go, so that what is cached was there for the whole of the read. */
+async function readSmallBlob(
+  { caches }: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<Buffer | undefined> {
+  const file = await caches.openBlobs.acquire(name, digest);
+  if (file === undefined) return undefined;
   try {
-    const bytes = await services.caches.smallBlobs.load(`${name}@${digest}`, async () => {
-      const buffer = Buffer.alloc(file.size);
-      return buffer.subarray(0, await file.reader.read(buffer, 0));
-    });
-    return bytes === undefined ? unknown(digest) : { size: bytes.length, bytes };
+    const buffer = Buffer.alloc(file.size);
+    return buffer.subarray(0, await file.reader.read(buffer, 0));
   } finally {
     file.release();
   }

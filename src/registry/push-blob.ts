@@ -114,8 +114,11 @@ export class IncomingBody {
           },
         );
       }
-      await services.storage.blobs.commit(this.#writer.target, session.name, expected);
-      services.caches.blobSizes.set(`${session.name}@${expected}`, this.#start + this.#length);
+      const { name } = session;
+      await services.repositoryLocks.shared(name, async () => {
+        await services.storage.blobs.commit(this.#writer.target, name, expected);
+        services.caches.blobSizes.set(`${name}@${expected}`, this.#start + this.#length);
+      });
     } finally {
       // The blob is linked, or it never will be: what is left of the upload goes, and nobody waits for that.
       void services.sessions.close(session).catch(services.onBackgroundError);

@@ -23,7 +23,10 @@ export interface Services {
   readonly slabs: SlabPool;
   readonly workers: WorkerPool;
   readonly rules: Rules;
-  /** Shared by pushes of manifests, exclusive for deletions: no manifest is accepted for what is being deleted. */
+  /**
+   * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no
+   * cache is told of what is gone.
+   */
   readonly repositoryLocks: KeyedLock<RepositoryName>;
   /** Told of clean-up that failed behind an answer that was right. */
   readonly onBackgroundError: (error: unknown) => void;

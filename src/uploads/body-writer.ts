@@ -50,10 +50,9 @@ export class BodyWriter {
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#ended) return;
     const taken = this.#held.length > 0 ? 0 : this.#fill(chunk);
-    if (taken < chunk.length) {
-      this.#held.push(chunk.slice(taken));
-      this.flow.pause();
-    }
+    if (taken < chunk.length) this.#held.push(chunk.slice(taken));
+    // Early enough that the next chunk finds a slab: one that has to be held is copied twice.
+    if (this.#held.length > 0 || this.#inFlight >= slabsInFlightMax - 1) this.flow.pause();
     this.#flushAtEndOfTurn();
   }
 
@@ -96,7 +95,7 @@ export class BodyWriter {
       this.#held.shift();
     }
     if (this.#slab !== undefined && this.#filled === 0) this.#releaseSlab();
-    if (!this.#ended) this.flow.resume();
+    if (!this.#ended && this.#inFlight < slabsInFlightMax - 1) this.flow.resume();
     this.#flushAtEndOfTurn();
     this.#settle();
   }
@@ -132,7 +131,7 @@ export class BodyWriter {
       .finally(() => {
         this.#inFlight--;
         this.slabs.give(part.slab);
-        if (this.#held.length > 0 && this.#leaveQueue === undefined) this.#drainHeld();
+        if (this.#leaveQueue === undefined) this.#drainHeld();
         this.#flush();
         this.#settle();
       });
