@@ -41,7 +41,13 @@ export async function startServer(config: Config): Promise<Server> {
       durability: filesystem.durability,
       digestFile: (file, expected) => workers.digestFile(file, expected),
     });
-    const sessions = new SessionTable(storage.uploads, workers);
+    const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
+    const { uploadpurging } = config.storage.maintenance;
+    const sessions = new SessionTable(storage.uploads, workers, {
+      onError: onBackgroundError,
+      idleSecondsMax: uploadpurging.age,
+      purgeEverySeconds: uploadpurging.interval,
+    });
     const services: Services = {
       storage,
       caches: new Caches(storage),
@@ -54,7 +60,7 @@ export async function startServer(config: Config): Promise<Server> {
         sparseManifests: config.validation.manifests.sparse,
       },
       repositoryLocks: new KeyedLock(),
-      onBackgroundError: (error) => log.error({ err: error }, "clean-up failed"),
+      onBackgroundError,
     };
     const app = new App({
       services,
@@ -70,8 +76,11 @@ export async function startServer(config: Config): Promise<Server> {
       services,
       stop: async () => {
         listening.close();
-        app.close();
+        const drained = await app.drain(config.http.draintimeout);
+        if (!drained) log.warn("some requests did not come to their end in time");
         sessions.stop();
+        await sessions.save();
+        app.close();
         services.caches.openBlobs.close();
         await workers.close();
         await storage.close();

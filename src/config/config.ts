@@ -17,12 +17,27 @@ const address = z.string().transform((text, context) => {
   return { host: match.groups?.v6 ?? match.groups?.host ?? "", port };
 });
 
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** A time as CNCF distribution writes it, such as `90s`, `5m` or `168h`, in seconds. */
+const duration = z.string().transform((text, context) => {
+  const match = /^(\d{1,9})([smh])$/.exec(text);
+  if (match === null) {
+    context.addIssue("expected a time such as 90s, 5m or 168h");
+    return z.NEVER;
+  }
+  return Number(match[1]) * (secondsOf[match[2] ?? ""] ?? 1);
+});
+
 const environment = z.object({
   REGISTRY_HTTP_ADDR: address.prefault("127.0.0.1:5000"),
+  REGISTRY_HTTP_DRAINTIMEOUT: duration.prefault("30s"),
   REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: z.string().min(1).default(".gantry"),
   REGISTRY_STORAGE_FILESYSTEM_DURABILITY: z.enum(["full", "relaxed"]).default("full"),
   REGISTRY_STORAGE_DELETE_ENABLED: truth.prefault("true"),
   REGISTRY_STORAGE_MOUNT_ANONYMOUS: truth.prefault("true"),
+  REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE: duration.prefault("168h"),
+  REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL: duration.prefault("24h"),
   REGISTRY_VALIDATION_MANIFESTS_SPARSE: truth.prefault("false"),
   REGISTRY_UPLOADS_WORKERS: z.coerce
     .number()
@@ -34,11 +49,17 @@ const environment = z.object({
 });
 
 export interface Config {
-  readonly http: { readonly addr: { readonly host: string; readonly port: number } };
+  readonly http: {
+    readonly addr: { readonly host: string; readonly port: number };
+    /** Seconds that running requests have to come to their end when the server stops. */
+    readonly draintimeout: number;
+  };
   readonly storage: {
     readonly filesystem: { readonly rootdirectory: string; readonly durability: "full" | "relaxed" };
     readonly delete: { readonly enabled: boolean };
     readonly mount: { readonly anonymous: boolean };
+    /** In seconds. */
+    readonly maintenance: { readonly uploadpurging: { readonly age: number; readonly interval: number } };
   };
   readonly validation: { readonly manifests: { readonly sparse: boolean } };
   readonly uploads: { readonly workers: number; readonly memorymib: number };
@@ -61,7 +82,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
   }
   const values = parsed.data;
   return {
-    http: { addr: values.REGISTRY_HTTP_ADDR },
+    http: { addr: values.REGISTRY_HTTP_ADDR, draintimeout: values.REGISTRY_HTTP_DRAINTIMEOUT },
     storage: {
       filesystem: {
         rootdirectory: values.REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY,
@@ -69,6 +90,12 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
       },
       delete: { enabled: values.REGISTRY_STORAGE_DELETE_ENABLED },
       mount: { anonymous: values.REGISTRY_STORAGE_MOUNT_ANONYMOUS },
+      maintenance: {
+        uploadpurging: {
+          age: values.REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE,
+          interval: values.REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL,
+        },
+      },
     },
     validation: { manifests: { sparse: values.REGISTRY_VALIDATION_MANIFESTS_SPARSE } },
     uploads: { workers: values.REGISTRY_UPLOADS_WORKERS, memorymib: values.REGISTRY_UPLOADS_MEMORYMIB },

@@ -5,6 +5,7 @@
  */
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
+import { setTimeout } from "node:timers/promises";
 import type { Gate } from "../auth/gate.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseRepositoryName } from "../domain/repository-name.js";
@@ -39,6 +40,9 @@ export class App {
   readonly #router = new Router<HttpContext>(routes);
   readonly #context: HttpContext;
   readonly #app = uws.App();
+  /** Requests whose handlers are at work. */
+  #active = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
     this.#context = { services: options.services };
@@ -88,7 +92,7 @@ export class App {
       refuseSmuggling(request);
       if (match.kind === "found") {
         const done = this.#run(exchange, match.route, match.path);
-        if (done instanceof Promise) done.catch((error: unknown) => this.#fail(exchange, response, error));
+        if (done instanceof Promise) this.#track(done, exchange, response);
       } else if (match.kind === "method-not-allowed") {
         this.#refuseMethod(exchange, match.allow);
       } else {
@@ -116,6 +120,16 @@ export class App {
     return route.handle(this.#context, exchange, path);
   }
 
+  #track(done: Promise<void>, exchange: Exchange, response: HttpResponse): void {
+    this.#active++;
+    done
+      .catch((error: unknown) => this.#fail(exchange, response, error))
+      .finally(() => {
+        this.#active--;
+        if (this.#active === 0) this.#onIdle?.();
+      });
+  }
+
   #refuseMethod(exchange: Exchange, allow: string): void {
     const { status, body } = renderError(
       new RegistryError("method-not-allowed", `this endpoint takes ${allow}`),
@@ -136,6 +150,17 @@ export class App {
     // Too late for an answer: only a connection that breaks tells the client that something is missing.
     if (exchange.responded) response.close();
     else exchange.send(status, errorHeaders(error), body);
+  }
+
+  /** Resolves when no request is at work any more, or after `secondsMax`; whether all came to their end. */
+  async drain(secondsMax: number): Promise<boolean> {
+    if (this.#active === 0) return true;
+    const idle = new Promise<true>((resolve) => {
+      this.#onIdle = () => resolve(true);
+    });
+    const late = new AbortController();
+    const limit = setTimeout(secondsMax * 1000, false, { signal: late.signal }).catch(() => false);
+    return Promise.race([idle, limit]).finally(() => late.abort());
   }
 
   /** Ends all connections. */

@@ -100,7 +100,11 @@ export interface UploadStore {
   oneRequestTarget(id: SessionId): UploadTarget;
   /** A target for a session of several requests: recovered after a crash. */
   sessionTarget(id: SessionId, record: UploadRecord): UploadTarget;
+  /** Makes a session that has no bytes yet one that is recovered. */
+  save(target: UploadTarget): Promise<void>;
   recover(id: SessionId): Promise<RecoveredUpload | undefined>;
+  /** Sessions that nothing has been written to since `before`, in milliseconds since the epoch. */
+  abandoned(before: number): AsyncIterable<{ readonly id: SessionId; readonly target: UploadTarget }>;
   /** Drops what an upload has left behind; what is not there is no error. */
   remove(target: UploadTarget): Promise<void>;
 }

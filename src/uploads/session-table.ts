@@ -15,23 +15,54 @@ export interface SessionTableOptions {
   readonly sessionsMax: number;
   /** A session that no request has used for so long is dropped, with its bytes. */
   readonly idleSecondsMax: number;
+  /** Time between two looks for such sessions. */
+  readonly purgeEverySeconds: number;
+  /** Told of what went wrong in the background. */
+  readonly onError: (error: unknown) => void;
 }
 
-export const defaultSessionTable: SessionTableOptions = { sessionsMax: 100_000, idleSecondsMax: 24 * 3600 };
+/** Ages as CNCF distribution purges them. */
+export const defaultSessionTable: SessionTableOptions = {
+  sessionsMax: 100_000,
+  idleSecondsMax: 7 * 24 * 3600,
+  purgeEverySeconds: 24 * 3600,
+  onError: (error) => {
+    throw error;
+  },
+};
 
-const purgeEverySeconds = 60;
+/** The longest that a timer can wait. */
+const timerMillisecondsMax = 2 ** 31 - 1;
+
+/**
+ * A session that has no bytes after this time is put on disk, to be found after a crash. Most have been
+ * used, or are over, long before.
+ */
+const saveAfterMilliseconds = 500;
 
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
   readonly #recovering = new Map<SessionId, Promise<Session | undefined>>();
-  readonly #timer: NodeJS.Timeout;
+  /** Opened, and not on disk yet. */
+  readonly #unsaved = new Set<Session>();
+  readonly #timers: readonly NodeJS.Timeout[];
+
+  readonly options: SessionTableOptions;
 
   constructor(
     readonly store: UploadStore,
     readonly workers: WorkerPool,
-    readonly options: SessionTableOptions = defaultSessionTable,
+    options: Partial<SessionTableOptions> = {},
   ) {
-    this.#timer = setInterval(() => void this.purge(), purgeEverySeconds * 1000).unref();
+    this.options = { ...defaultSessionTable, ...options };
+    const { onError, purgeEverySeconds } = this.options;
+    const purge = () => void this.purge().catch(onError);
+    const save = () => void this.save(Date.now() - saveAfterMilliseconds).catch(onError);
+    this.#timers = [
+      setInterval(purge, Math.min(purgeEverySeconds * 1000, timerMillisecondsMax)).unref(),
+      setInterval(save, saveAfterMilliseconds).unref(),
+    ];
+    setImmediate(purge);
   }
 
   get size(): number {
@@ -45,7 +76,19 @@ export class SessionTable {
     }
     const session = new Session(newSessionId(), name, algorithm, announced);
     this.#sessions.set(session.id, session);
+    this.#unsaved.add(session);
     return session;
+  }
+
+  /** Puts sessions on disk that were opened before `openedBefore` and have no bytes yet. */
+  async save(openedBefore: number = Number.POSITIVE_INFINITY): Promise<void> {
+    for (const session of this.#unsaved) {
+      if (session.createdAt > openedBefore) break;
+      this.#unsaved.delete(session);
+      if (session.state !== "idle" || session.target !== undefined) continue;
+      session.target = this.store.sessionTarget(session.id, session);
+      await this.store.save(session.target);
+    }
   }
 
   /** The session `id` of repository `name`, also one of an earlier process. Throws `upload-unknown`. */
@@ -78,21 +121,25 @@ export class SessionTable {
   async close(session: Session): Promise<void> {
     session.enter("closed");
     this.#sessions.delete(session.id);
+    this.#unsaved.delete(session);
     if (session.target === undefined) return;
     await this.workers.forget(session.id, session.affinity);
     await this.store.remove(session.target);
   }
 
-  /** Ends the sessions that nobody has used for too long. */
+  /** Ends the sessions that nobody has used for too long, and those of earlier processes. */
   async purge(now: number = Date.now()): Promise<void> {
     const oldest = now - this.options.idleSecondsMax * 1000;
     for (const session of this.#sessions.values()) {
       if (session.state === "idle" && session.lastUsedAt < oldest) await this.close(session);
     }
+    for await (const { id, target } of this.store.abandoned(oldest)) {
+      if (!this.#sessions.has(id) && !this.#recovering.has(id)) await this.store.remove(target);
+    }
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Storage } from "../storage.js";
 import { type DigestFile, FileBlobs } from "./blobs.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
 import { Layout, temporarySuffix } from "./layout.js";
+import { lockStore, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
@@ -22,6 +23,8 @@ export interface FilesystemOptions {
 
 export interface FilesystemStorage extends Storage {
   readonly layout: Layout;
+  /** Whether other servers are kept out; not where the system has no `flock`. */
+  readonly locked: boolean;
   /** Whether content is shared between repositories by hard links, or copied. */
   readonly hardLinks: boolean;
 }
@@ -30,6 +33,20 @@ export interface FilesystemStorage extends Storage {
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<FilesystemStorage> {
   const layout = new Layout(resolve(options.rootDirectory));
   await mkdir(layout.root, { recursive: true });
+  const lock = await lockStore(layout.root);
+  try {
+    return await openLocked(layout, lock, options);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(
+  layout: Layout,
+  lock: StoreLock,
+  options: FilesystemOptions,
+): Promise<FilesystemStorage> {
   const directories = new Directories(layout.root, options.durability);
   await Promise.all(
     [layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot].map((folder) =>
@@ -40,6 +57,7 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   const hardLinks = await supportsHardLinks(layout.uploadsRoot);
   return {
     layout,
+    locked: lock.locked,
     hardLinks,
     blobs: withStorageErrors(new FileBlobs(layout, directories, hardLinks, options.digestFile)),
     manifests: withStorageErrors(new FileManifests(layout, directories)),
@@ -47,7 +65,7 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
     referrers: withStorageErrors(new FileReferrers(layout, directories)),
     repositories: withStorageErrors(new FileRepositories(layout)),
     uploads: withStorageErrors(new FileUploads(layout)),
-    close: async () => {},
+    close: () => lock.release(),
   };
 }
 

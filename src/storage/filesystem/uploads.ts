@@ -1,10 +1,10 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { isObject } from "../../domain/descriptor.js";
 import { parseAlgorithm } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseRepositoryName } from "../../domain/repository-name.js";
-import type { SessionId } from "../../domain/session-id.js";
+import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
 import { ifThere } from "./files.js";
 import type { Layout } from "./layout.js";
@@ -17,11 +17,13 @@ export class FileUploads implements UploadStore {
   }
 
   sessionTarget(id: SessionId, record: UploadRecord): UploadTarget {
-    const directory = this.layout.upload(id);
-    return {
-      file: `${directory}/data`,
-      session: { directory, recordFile: `${directory}/session.json`, record: serialize(record) },
-    };
+    return targetIn(this.layout.upload(id), serialize(record));
+  }
+
+  async save(target: UploadTarget): Promise<void> {
+    if (target.session === undefined) return;
+    await mkdir(target.session.directory, { recursive: true });
+    await writeFile(target.session.recordFile, target.session.record);
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
@@ -33,9 +35,26 @@ export class FileUploads implements UploadStore {
     return { ...record, target, received: (await ifThere(stat(target.file)))?.size ?? 0 };
   }
 
+  async *abandoned(before: number): AsyncIterable<{ id: SessionId; target: UploadTarget }> {
+    for (const id of await readdir(this.layout.uploadsRoot)) {
+      if (!isSessionId(id)) continue;
+      const directory = this.layout.upload(id);
+      const touched = await Promise.all([directory, `${directory}/data`].map((path) => ifThere(stat(path))));
+      if (touched.every((file) => file === undefined || file.mtimeMs < before))
+        yield { id, target: targetIn(directory) };
+    }
+  }
+
   async remove(target: UploadTarget): Promise<void> {
     await rm(target.session?.directory ?? target.file, { recursive: true, force: true });
   }
+}
+
+function targetIn(directory: string, record = ""): UploadTarget {
+  return {
+    file: `${directory}/data`,
+    session: { directory, recordFile: `${directory}/session.json`, record },
+  };
 }
 
 function serialize({ name, algorithm, announced, createdAt }: UploadRecord): string {
