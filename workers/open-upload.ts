@@ -10,8 +10,8 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  write,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
@@ -67,13 +67,12 @@ export class OpenUpload {
     return this.#written;
   }
 
-  append(bytes: Uint8Array): void {
-    this.hasher.update(bytes);
-    let done = 0;
-    while (done < bytes.length) {
-      done += writeSync(this.descriptor, bytes, done, bytes.length - done, this.#written + done);
-    }
+  /** Adds bytes; they may be used again when this resolves. Written by another thread while this one hashes. */
+  async append(bytes: Uint8Array): Promise<void> {
+    const writing = writeAll(this.descriptor, bytes, this.#written);
     this.#written += bytes.length;
+    this.hasher.update(bytes);
+    await writing;
     if (
       this.durable &&
       this.#writeBack === undefined &&
@@ -129,6 +128,19 @@ function hashFrom(descriptor: number, hasher: Hasher, length: number): void {
     hasher.update(buffer.subarray(0, got));
     position += got;
   }
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const next = (done: number): void => {
+      write(descriptor, bytes, done, bytes.length - done, position + done, (error, count) => {
+        if (error !== null) reject(error);
+        else if (done + count < bytes.length) next(done + count);
+        else resolve();
+      });
+    };
+    next(0);
+  });
 }
 
 function dataSync(descriptor: number): Promise<void> {

@@ -60,7 +60,7 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
   }
   try {
     const upload = heldFor(task) ?? (await openFor(task));
-    if (task.part !== undefined) upload.append(bytesOf(task.part));
+    if (task.part !== undefined) await upload.append(bytesOf(task.part));
     if (task.kind === "append") return { ok: true };
     const digest = await upload.seal(algorithmOf(task.expected));
     await forget(task.session);
