@@ -1,0 +1,126 @@
+/**
+ * The contenders of one scenario side by side, and the order in which they are measured: A B A B, each run
+ * on written-back disks. Owns the started contenders; dispose the arena to end them.
+ */
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Contender, type ContenderName, startContender } from "./contenders.js";
+import { cpuSeconds, syncDisks } from "./processes.js";
+import { progress } from "./progress.js";
+import type { Sample, Series, Settings, Timing } from "./scenario.js";
+import { mebibyte, spell } from "./units.js";
+
+export class Arena implements AsyncDisposable {
+  readonly contenders: readonly Contender[];
+
+  private constructor(contenders: readonly Contender[]) {
+    this.contenders = contenders;
+  }
+
+  /** Fresh servers with empty folders. The subject must start; a peer that is not installed is left out. */
+  static async open(settings: Settings, peers: readonly ContenderName[]): Promise<Arena> {
+    const contenders: Contender[] = [];
+    const arena = new Arena(contenders);
+    try {
+      for (const name of [settings.subject, ...peers]) {
+        const contender = await startContender(name);
+        if (contender === undefined) {
+          progress(`  ${name} is not installed: going on without it`);
+        } else {
+          contenders.push(contender);
+        }
+      }
+      return arena;
+    } catch (error) {
+      await arena[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.contenders.map((contender) => contender[Symbol.asyncDispose]()));
+  }
+
+  /** Runs every contender once unmeasured, then all of them in turn for the given rounds. */
+  async interleave(
+    rounds: number,
+    warmUp: (contender: Contender) => Promise<void>,
+    run: (contender: Contender, round: number) => Promise<Sample>,
+  ): Promise<readonly Series[]> {
+    for (const contender of this.contenders) {
+      await blaming(contender, () => warmUp(contender));
+    }
+    const samples = new Map<Contender, Sample[]>(this.contenders.map((contender) => [contender, []]));
+    for (let round = 0; round < rounds; round++) {
+      for (const [contender, collected] of samples) {
+        await syncDisks();
+        const sample = await blaming(contender, () => run(contender, round));
+        collected.push(sample);
+        progress(`  round ${round + 1} ${contender.name}: ${spellSample(sample)}`);
+      }
+    }
+    return [...samples].map(([contender, collected]) => ({ contender: contender.name, samples: collected }));
+  }
+}
+
+/** Wall time of `work`, and the CPU time that it took on either side. */
+export async function timed(contender: Contender, work: () => Promise<unknown>): Promise<Timing> {
+  const cpuBefore = cpuSeconds(contender.pid);
+  const driverBefore = process.cpuUsage();
+  const begin = performance.now();
+  await work();
+  const seconds = (performance.now() - begin) / 1000;
+  const { user, system } = process.cpuUsage(driverBefore);
+  return {
+    seconds,
+    cpuSeconds: cpuSeconds(contender.pid) - cpuBefore,
+    driverCpuSeconds: (user + system) / 1_000_000,
+  };
+}
+
+/**
+ * Removes the large blobs of a run behind the server's back, for they are never asked for again: what
+ * stays in the page cache or on the disk slows the next run. Every link to a blob goes.
+ */
+export async function discardLargeFiles(folder: string): Promise<void> {
+  for (const entry of await unlessGone(readdir(folder, { withFileTypes: true }), [])) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      await discardLargeFiles(path);
+    } else {
+      const status = await unlessGone(stat(path), undefined);
+      if (status !== undefined && status.size >= mebibyte) {
+        await rm(path, { force: true });
+      }
+    }
+  }
+}
+
+/** The server may still be tidying up after the run, too. */
+async function unlessGone<T, U>(found: Promise<T>, otherwise: U): Promise<T | U> {
+  return await found.catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") {
+      return otherwise;
+    }
+    throw error;
+  });
+}
+
+/** A failure names its contender, and says so when that has ended: then the broken connection is no cause. */
+async function blaming<T>(contender: Contender, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    contender.assertAlive();
+    return result;
+  } catch (error) {
+    contender.assertAlive();
+    const message = error instanceof Error ? error.message : String(error);
+    progress(`  ${contender.name} says: ${contender.complaints().slice(-2000)}`);
+    throw new Error(`${contender.name}: ${message}`, { cause: error });
+  }
+}
+
+function spellSample({ value, details = {}, ...times }: Sample): string {
+  const figures = Object.entries({ ...times, ...details });
+  return [spell(value), ...figures.map(([name, figure]) => `${name} ${spell(figure)}`)].join(", ");
+}

@@ -1,0 +1,158 @@
+/**
+ * The servers that are compared: Gantry, docker-registry (CNCF distribution) and nginx. Each runs on a
+ * loopback port with a temporary folder of its own, and leaves nothing behind when disposed.
+ */
+import { rmSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
+
+export type RegistryName = "gantry" | "docker-registry";
+export type ContenderName = RegistryName | "nginx";
+
+export interface Contender extends AsyncDisposable {
+  readonly name: ContenderName;
+  readonly port: number;
+  readonly pid: number;
+  /** Where it stores blobs, or, for nginx, the files it serves. */
+  readonly dataFolder: string;
+  /** What it printed to standard error. */
+  complaints(): string;
+  assertAlive(): void;
+}
+
+/** Process and folder of those that run, for the bench may be interrupted or fail where nothing is disposed. */
+const leftovers = new Map<number, string>();
+
+process.once("exit", () => {
+  for (const [pid, folder] of leftovers) {
+    try {
+      // Not SIGKILL: nginx's master takes its workers along.
+      process.kill(pid, "SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
+
+/** Compiled, this file is dist/bench/contenders.js. */
+const gantryCommand = fileURLToPath(new URL("../src/cli.js", import.meta.url));
+
+/** Starts a contender and waits until it answers; undefined when its program is not installed. */
+export async function startContender(name: ContenderName): Promise<Contender | undefined> {
+  const program = name === "gantry" ? process.execPath : await findProgram(name);
+  if (program === undefined) {
+    return undefined;
+  }
+  // The folder follows TMPDIR: point that at the disk to be measured.
+  const folder = await mkdtemp(join(tmpdir(), `gantry-bench-${name}-`));
+  const dataFolder = join(folder, "data");
+  await mkdir(dataFolder);
+  try {
+    const { running, port } = await starters[name](program, folder, dataFolder);
+    leftovers.set(running.pid, folder);
+    return {
+      name,
+      port,
+      pid: running.pid,
+      dataFolder,
+      complaints: running.complaints,
+      assertAlive: running.assertAlive,
+      [Symbol.asyncDispose]: async () => {
+        await running[Symbol.asyncDispose]();
+        leftovers.delete(running.pid);
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+interface Started {
+  readonly running: RunningProcess;
+  readonly port: number;
+}
+
+const starters: Readonly<
+  Record<ContenderName, (program: string, folder: string, dataFolder: string) => Promise<Started>>
+> = { gantry: startGantry, "docker-registry": startDockerRegistry, nginx: startNginx };
+
+async function startGantry(program: string, _folder: string, dataFolder: string): Promise<Started> {
+  const running = startProcess(program, [gantryCommand, "serve"], {
+    REGISTRY_HTTP_ADDR: "127.0.0.1:0",
+    REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
+  });
+  return await whenReady(running, async () => {
+    const port = /ready on http:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];
+    return port === undefined ? undefined : Number(port);
+  });
+}
+
+/** As its documented example configuration has it (in-memory descriptor cache), with its logs off. */
+async function startDockerRegistry(program: string, folder: string, dataFolder: string): Promise<Started> {
+  const port = await freePort();
+  const configuration = {
+    version: "0.1",
+    log: { level: "error", accesslog: { disabled: true } },
+    storage: {
+      cache: { blobdescriptor: "inmemory" },
+      filesystem: { rootdirectory: dataFolder },
+      delete: { enabled: true },
+    },
+    http: { addr: `127.0.0.1:${port}` },
+  };
+  // JSON is YAML.
+  const path = join(folder, "config.yml");
+  await writeFile(path, JSON.stringify(configuration));
+  const running = startProcess(program, ["serve", path]);
+  return await whenReady(running, () => answering(port));
+}
+
+async function startNginx(program: string, folder: string, dataFolder: string): Promise<Started> {
+  const port = await freePort();
+  // A master that runs as root would serve as an account that may not enter the temporary folder.
+  const user = process.getuid?.() === 0 ? "user root root;" : "";
+  const scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  );
+  const path = join(folder, "nginx.conf");
+  await writeFile(
+    path,
+    `${user} daemon off; worker_processes auto; pid ${folder}/pid; error_log stderr crit;
+    events { worker_connections 1024; }
+    http {
+      access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
+      ${scratch.join(" ")}
+      server { listen 127.0.0.1:${port}; root ${dataFolder}; }
+    }`,
+  );
+  const running = startProcess(program, ["-p", folder, "-c", path, "-e", "stderr"]);
+  return await whenReady(running, () => answering(port));
+}
+
+/** A contender that never becomes ready must not stay behind. */
+async function whenReady(
+  running: RunningProcess,
+  probe: () => Promise<number | undefined>,
+): Promise<Started> {
+  try {
+    return { running, port: await waitUntil(running, probe) };
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function answering(port: number): Promise<number | undefined> {
+  return await new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(port)).once("error", () => resolve(undefined));
+    socket.once("connect", () => socket.destroy());
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * Reads HTTP/1.1 replies with a Content-Length, which is all that the measured requests are answered with.
+ * Anything else is an error: a load driver that guesses measures something else.
+ */
+
+export interface Reply {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
+export interface ReplyHead {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  /** Bytes of head in the buffer, the empty line included. */
+  readonly headBytes: number;
+  readonly contentLength: number;
+}
+
+const noBody: Buffer = Buffer.alloc(0);
+const headBytesMax = 64 * 1024;
+
+/** The head at the beginning of `received`, or undefined while it is incomplete. */
+export function parseHead(received: Buffer): ReplyHead | undefined {
+  const end = received.indexOf("\r\n\r\n");
+  if (end < 0) {
+    if (received.length > headBytesMax) {
+      throw new Error("a reply's head does not end");
+    }
+    return undefined;
+  }
+  const [statusLine = "", ...lines] = received.toString("latin1", 0, end).split("\r\n");
+  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(statusLine)?.[1]);
+  if (Number.isNaN(status)) {
+    throw new Error(`not a status line: ${statusLine}`);
+  }
+  const headers = new Map(
+    lines.map((line) => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    }),
+  );
+  if (headers.has("transfer-encoding")) {
+    throw new Error("the driver reads no chunked replies");
+  }
+  return { status, headers, headBytes: end + 4, contentLength: Number(headers.get("content-length") ?? 0) };
+}
+
+/** One reply at a time from the bytes of one connection; nothing is pipelined. */
+export class ReplyReader {
+  #received: Buffer = noBody;
+  #head: ReplyHead | undefined;
+
+  /** The finished reply, or undefined while bytes of it are missing. A reply to HEAD has no body. */
+  push(chunk: Buffer, answersHead: boolean): Reply | undefined {
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    this.#head ??= parseHead(this.#received);
+    if (this.#head === undefined) {
+      return undefined;
+    }
+    const { status, headers, headBytes, contentLength } = this.#head;
+    const end = headBytes + (answersHead ? 0 : contentLength);
+    if (this.#received.length < end) {
+      return undefined;
+    }
+    const body = this.#received.subarray(headBytes, end);
+    this.#received = this.#received.subarray(end);
+    this.#head = undefined;
+    // An interim reply (100 Continue) only announces the real one.
+    return status < 200 ? this.push(noBody, answersHead) : { status, headers, body };
+  }
+}

@@ -1,0 +1,103 @@
+/** `npm run bench`: runs the scenarios one after the other, prints the table, keeps it in `bench/results/`. */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { progress } from "./progress.js";
+import { type Outcome, rowsOf, textTable, writeResults } from "./report.js";
+import type { Scenario, Settings } from "./scenario.js";
+import { memoryScenarios } from "./scenarios/memory.js";
+import { metadataScenarios } from "./scenarios/metadata.js";
+import { pullScenarios } from "./scenarios/pull.js";
+import { pushLargeScenarios } from "./scenarios/push-large.js";
+import { pushSmallScenario } from "./scenarios/push-small.js";
+
+const scenarios: readonly Scenario[] = [
+  ...pushLargeScenarios,
+  pushSmallScenario,
+  ...metadataScenarios,
+  ...pullScenarios,
+  ...memoryScenarios,
+];
+
+const usage = `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--subject gantry|docker-registry]
+A NAME is a scenario or the beginning of some:
+${scenarios.map(({ name, what }) => `  ${name.padEnd(22)} ${what}`).join("\n")}`;
+
+/** Relative to the working directory, which npm sets to the package's root. */
+const resultsFolder = resolve("bench/results");
+const roundsMax = 100;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string" },
+      rounds: { type: "string" },
+      subject: { type: "string", default: "gantry" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
+  const settings = settingsOf(values.quick, values.rounds, values.subject);
+  const outcomes: Outcome[] = [];
+  for (const scenario of select(values.only)) {
+    outcomes.push(await runScenario(scenario, settings));
+  }
+  const report = await writeResults(resultsFolder, outcomes, settings);
+  process.stdout.write(`${textTable(outcomes.flatMap(rowsOf))}\n`);
+  progress(`kept in ${report}`);
+  if (outcomes.some(({ failure }) => failure !== undefined)) {
+    process.exitCode = 1;
+  }
+}
+
+function settingsOf(quick: boolean, rounds: string | undefined, subject: string): Settings {
+  const count = rounds === undefined ? (quick ? 3 : 5) : Number(rounds);
+  if (!Number.isInteger(count) || count < 1 || count > roundsMax) {
+    throw new Error(`--rounds is a number from 1 to ${roundsMax}`);
+  }
+  if (subject !== "gantry" && subject !== "docker-registry") {
+    throw new Error("--subject is gantry or docker-registry");
+  }
+  return { quick, rounds: count, subject };
+}
+
+function select(only: string | undefined): readonly Scenario[] {
+  const names = only?.split(",");
+  const selected = scenarios.filter(({ name }) => names?.some((wanted) => name.startsWith(wanted)) ?? true);
+  if (selected.length === 0) {
+    throw new Error(`no such scenario\n${usage}`);
+  }
+  return selected;
+}
+
+/** A scenario that fails says so in the table; the others still run. */
+async function runScenario(scenario: Scenario, settings: Settings): Promise<Outcome> {
+  progress(`${scenario.name}: ${scenario.what}`);
+  const begin = performance.now();
+  const seconds = () => (performance.now() - begin) / 1000;
+  try {
+    return { scenario, series: await scenario.run(settings), seconds: seconds() };
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    progress(`  failed: ${error instanceof Error ? error.stack : failure}`);
+    return {
+      scenario,
+      series: [],
+      failure,
+      seconds: seconds(),
+    };
+  }
+}
+
+// Leaving by way of `exit` ends what was started.
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
+try {
+  await main();
+} catch (error) {
+  progress(error instanceof Error ? error.message : String(error));
+  process.exitCode = 2;
+}

@@ -1,0 +1,149 @@
+/**
+ * Child processes that the benchmark starts, and what Linux tells about them: CPU seconds and peak memory.
+ * Knows nothing of registries. A process is always ended by the id that was noted when it was started.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { access, constants } from "node:fs/promises";
+import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { kibibyte } from "./units.js";
+
+/** `utime` and `stime` count in these units on every Linux that Node supports (USER_HZ). */
+const clockTicksPerSecond = 100;
+const exitSecondsMax = 10;
+const readySecondsMax = 20;
+
+export interface RunningProcess extends AsyncDisposable {
+  readonly pid: number;
+  /** All that it wrote to standard output so far; where nobody reads it, the start of it. */
+  output(): string;
+  /** The same of standard error. */
+  complaints(): string;
+  /** Throws with what it printed when it has ended, which no contender should before it is told to. */
+  assertAlive(): void;
+}
+
+/** Starts `command`; its disposal sends SIGTERM, then SIGKILL, and waits for its end. */
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): RunningProcess {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = keepStart(child.stdout);
+  const complaints = keepStart(child.stderr);
+  child.on("error", (error) => complaints.push(String(error)));
+  const pid = child.pid;
+  if (pid === undefined) {
+    throw new Error(`${command} cannot be started`);
+  }
+  const assertAlive = () => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const end = child.signalCode ?? `status ${child.exitCode}`;
+      throw new Error(`${command} ended early (${end}): ${output.join("")}${complaints.join("")}`);
+    }
+  };
+  return {
+    pid,
+    output: () => output.join(""),
+    complaints: () => complaints.join(""),
+    assertAlive,
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
+/** Reads a stream to its end, so that the writer never blocks, and keeps only its first 16 KiB. */
+function keepStart(stream: NodeJS.ReadableStream): string[] {
+  const kept: string[] = [];
+  let room = 16 * kibibyte;
+  stream.on("data", (chunk: Buffer) => {
+    if (room > 0) {
+      kept.push(chunk.subarray(0, room).toString());
+      room -= chunk.length;
+    }
+  });
+  return kept;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return;
+  }
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), exitSecondsMax * 1000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Asks every 20 ms until `probe` gives a value. */
+export async function waitUntil<T>(running: RunningProcess, probe: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + readySecondsMax * 1000;
+  while (Date.now() < deadline) {
+    running.assertAlive();
+    const value = await probe();
+    if (value !== undefined) {
+      return value;
+    }
+    await sleep(20);
+  }
+  throw new Error(`process ${running.pid} was not ready after ${readySecondsMax} s: ${running.output()}`);
+}
+
+/** A loopback port that was free a moment ago, for programs that cannot choose one and tell. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") {
+    throw new Error("no loopback port");
+  }
+  return address.port;
+}
+
+/** User and system seconds of a process, its threads and its children (nginx works in children). */
+export function cpuSeconds(pid: number): number {
+  // The command in field 2 may hold spaces; what follows its last parenthesis starts with field 3.
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const own = (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return children === ""
+    ? own
+    : children.split(" ").reduce((sum, child) => sum + cpuSeconds(Number(child)), own);
+}
+
+/** The largest resident set the process ever had (VmHWM), shared pages of its program included. */
+export function peakResidentBytes(pid: number): number {
+  const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1] ?? Number.NaN) * kibibyte;
+}
+
+/** Where a program is in the search path or the folders for daemons; undefined when not installed. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  for (const folder of [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]) {
+    const path = join(folder, name);
+    const executable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (executable) {
+      return path;
+    }
+  }
+  return undefined;
+}
+
+/** Writes back all dirty pages, so that a run does not pay for the one before it. */
+export async function syncDisks(): Promise<void> {
+  await promisify(execFile)("sync");
+}

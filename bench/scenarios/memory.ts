@@ -1,0 +1,99 @@
+/** Peak memory where a server that buffers would drown: 200 uploads at once, 200 readers that dawdle. */
+import { strict as assert } from "node:assert";
+import { Arena, discardLargeFiles, timed } from "../arena.js";
+import type { Contender } from "../contenders.js";
+import { Connection } from "../driver/connection.js";
+import { Payload } from "../driver/payload.js";
+import { blobPath, openUpload, pushBlob, sendBlob } from "../driver/registry.js";
+import { readSlowly } from "../driver/slow-readers.js";
+import { peakResidentBytes } from "../processes.js";
+import { progress } from "../progress.js";
+import type { Sample, Scenario, Settings } from "../scenario.js";
+import { gibibyte, mebibyte, megabyte } from "../units.js";
+
+const repository = "bench/memory";
+const clients = 200;
+const peers = ["docker-registry"] as const;
+
+export const memoryScenarios: readonly Scenario[] = [
+  memoryScenario(
+    "rss-uploads",
+    "200 uploads of 64 MiB at once (16 MiB when quick): POST, chunked PATCH, PUT",
+    uploadAll,
+  ),
+  memoryScenario("rss-slow-readers", "200 readers of one 1 GiB blob, each at most 640 KB/s", dawdle),
+];
+
+/** One run for each contender, one after the other: a peak is the process's whole life. */
+function memoryScenario(
+  name: string,
+  what: string,
+  strain: (contender: Contender, settings: Settings) => Promise<Sample>,
+): Scenario {
+  return {
+    name,
+    what,
+    unit: "MB peak RSS",
+    target: { kind: "ceiling", atMost: 300 },
+    peers,
+    run: async (settings) => {
+      await using arena = await Arena.open(settings, peers);
+      return await arena.interleave(
+        1,
+        async (contender) => progress(`  ${contender.name} at rest: ${peakMegabytes(contender)} MB`),
+        async (contender) => {
+          const sample = await strain(contender, settings);
+          await discardLargeFiles(contender.dataFolder);
+          return sample;
+        },
+      );
+    },
+  };
+}
+
+async function uploadAll(contender: Contender, settings: Settings): Promise<Sample> {
+  const blobBytes = (settings.quick ? 16 : 64) * mebibyte;
+  const uploads = await Promise.all(
+    Array.from({ length: clients }, async () => {
+      const connection = await Connection.open(contender.port);
+      return {
+        connection,
+        payload: new Payload(blobBytes),
+        session: await openUpload(connection, repository),
+      };
+    }),
+  );
+  const timing = await timed(contender, () =>
+    Promise.all(
+      uploads.map(({ connection, session, payload }) => sendBlob(connection, session, payload, "patch")),
+    ),
+  );
+  for (const { connection } of uploads) {
+    connection[Symbol.dispose]();
+  }
+  const details = { megabytesPerSecond: Math.round((clients * blobBytes) / megabyte / timing.seconds) };
+  return { value: peakMegabytes(contender), ...timing, details };
+}
+
+async function dawdle(contender: Contender, settings: Settings): Promise<Sample> {
+  const payload = new Payload(gibibyte);
+  {
+    using connection = await Connection.open(contender.port);
+    await pushBlob(connection, repository, payload, "put");
+  }
+  const afterPush = peakMegabytes(contender);
+  let received: readonly number[] = [];
+  const timing = await timed(contender, async () => {
+    const seconds = settings.quick ? 8 : 20;
+    const path = blobPath(repository, payload.digest);
+    received = await readSlowly({ port: contender.port, path, readers: clients, seconds });
+  });
+  const fewest = Math.min(...received);
+  assert(fewest > 0, "every reader was served");
+  const details = { megabytesAfterPush: afterPush, slowestReaderMegabytes: fewest / megabyte };
+  return { value: peakMegabytes(contender), ...timing, details };
+}
+
+function peakMegabytes(contender: Contender): number {
+  return Math.round(peakResidentBytes(contender.pid) / megabyte);
+}

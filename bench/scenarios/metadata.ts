@@ -1,0 +1,121 @@
+/** What CI asks most: is this tag, this manifest, this layer there? 64 connections on hot objects. */
+import { strict as assert } from "node:assert";
+import { Arena, timed } from "../arena.js";
+import type { Contender } from "../contenders.js";
+import { Connection } from "../driver/connection.js";
+import { type Load, type LoadResult, type LoadTool, loadTools } from "../driver/load.js";
+import { Payload } from "../driver/payload.js";
+import {
+  blobPath,
+  expectStatus,
+  makeManifest,
+  manifestMediaType,
+  manifestPath,
+  pushBlob,
+  putManifest,
+} from "../driver/registry.js";
+import { findProgram } from "../processes.js";
+import { progress } from "../progress.js";
+import type { Sample, Scenario } from "../scenario.js";
+
+const repository = "bench/metadata";
+const tag = "latest";
+const connections = 64;
+const peers = ["docker-registry"] as const;
+
+interface Question {
+  readonly method: "GET" | "HEAD";
+  readonly object: "manifest" | "blob";
+  readonly tool: LoadTool;
+}
+
+/** The same image for every contender: a manifest of some 1.7 KB. */
+const config = new Payload(2_000);
+const layers = Array.from({ length: 8 }, () => new Payload(20_000));
+const manifest = makeManifest(config, layers);
+
+export const metadataScenarios: readonly Scenario[] = [
+  metadataScenario("get-manifest", { method: "GET", object: "manifest", tool: "autocannon" }),
+  metadataScenario("get-manifest-wrk", { method: "GET", object: "manifest", tool: "wrk" }),
+  metadataScenario("head-manifest", { method: "HEAD", object: "manifest", tool: "autocannon" }),
+  metadataScenario("head-manifest-sockets", { method: "HEAD", object: "manifest", tool: "sockets" }),
+  metadataScenario("head-blob", { method: "HEAD", object: "blob", tool: "autocannon" }),
+  metadataScenario("head-blob-sockets", { method: "HEAD", object: "blob", tool: "sockets" }),
+];
+
+function metadataScenario(name: string, question: Question): Scenario {
+  const { method, object, tool } = question;
+  return {
+    name,
+    what: `${method} ${object === "manifest" ? "manifest by tag" : "blob"}, ${connections} connections, driven by ${tool}`,
+    unit: "requests/s",
+    target: { kind: "ratio", peer: "docker-registry", atLeast: 20 },
+    peers,
+    run: async (settings) => {
+      if (tool === "wrk" && (await findProgram("wrk")) === undefined) {
+        progress("wrk is not installed: going on without it");
+        return [];
+      }
+      const seconds = settings.quick ? 2 : 3;
+      await using arena = await Arena.open(settings, peers);
+      return await arena.interleave(
+        settings.rounds,
+        async (contender) => {
+          await prepare(contender);
+          await ask(contender, question, 1);
+        },
+        (contender) => ask(contender, question, seconds),
+      );
+    },
+  };
+}
+
+/** Pushes the image and checks the answers that will be counted. */
+async function prepare(contender: Contender): Promise<void> {
+  using connection = await Connection.open(contender.port);
+  for (const blob of [config, ...layers]) {
+    await pushBlob(connection, repository, blob, "put");
+  }
+  await putManifest(connection, repository, tag, manifest);
+  const headers = { Accept: manifestMediaType };
+  const got = expectStatus(
+    await connection.request("GET", manifestPath(repository, tag), { headers }),
+    200,
+    "GET manifest",
+  );
+  assert(got.body.equals(manifest.bytes), "the manifest comes back as it was pushed");
+  for (const [path, length] of [
+    [pathOf("manifest"), manifest.bytes.length],
+    [pathOf("blob"), layers[0]?.length],
+  ] as const) {
+    const head = expectStatus(await connection.request("HEAD", path, { headers }), 200, `HEAD ${path}`);
+    assert.equal(head.headers.get("content-length"), String(length), "HEAD tells the length");
+  }
+}
+
+async function ask(
+  contender: Contender,
+  { method, object, tool }: Question,
+  seconds: number,
+): Promise<Sample> {
+  const load: Load = {
+    port: contender.port,
+    path: pathOf(object),
+    method,
+    accept: manifestMediaType,
+    connections,
+    seconds,
+  };
+  let result: LoadResult = { requestsPerSecond: 0 };
+  const timing = await timed(contender, async () => {
+    result = await loadTools[tool](load);
+  });
+  const { requestsPerSecond, ...details } = result;
+  return { value: requestsPerSecond, ...timing, details: { ...details } };
+}
+
+function pathOf(object: Question["object"]): string {
+  return object === "manifest"
+    ? manifestPath(repository, tag)
+    : blobPath(repository, layers[0]?.digest ?? "");
+}

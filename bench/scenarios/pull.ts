@@ -1,0 +1,72 @@
+/** A 1 GiB layer out of the page cache: one reader, then eight at once, against sendfile. */
+import { strict as assert } from "node:assert";
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { Arena, timed } from "../arena.js";
+import type { Contender, ContenderName } from "../contenders.js";
+import { Connection } from "../driver/connection.js";
+import { drain, verify } from "../driver/drain.js";
+import { Payload } from "../driver/payload.js";
+import { blobPath, pushBlob } from "../driver/registry.js";
+import type { Scenario } from "../scenario.js";
+import { gibibyte, mebibyte, megabyte } from "../units.js";
+
+const repository = "bench/pull";
+const fileName = "blob";
+const peers: readonly ContenderName[] = ["nginx", "docker-registry"];
+
+export const pullScenarios: readonly Scenario[] = [
+  pullScenario("pull-1g", 1, "one 1 GiB blob, one reader, three times in a row"),
+  pullScenario("pull-8x", 8, "8 readers of one blob at once (1 GiB; 256 MiB when quick)"),
+];
+
+function pullScenario(name: string, readers: number, what: string): Scenario {
+  return {
+    name,
+    what,
+    unit: "MB/s",
+    target: { kind: "ratio", peer: "nginx", atLeast: 1 },
+    peers,
+    run: async (settings) => {
+      const payload = new Payload(settings.quick && readers > 1 ? 256 * mebibyte : gibibyte);
+      // One reader is done in half a second, which a neighbour's hiccup could decide.
+      const turns = readers === 1 ? 3 : 1;
+      await using arena = await Arena.open(settings, peers);
+      return await arena.interleave(
+        settings.rounds,
+        (contender) => prepare(contender, payload),
+        async (contender) => {
+          const path = pathOn(contender, payload);
+          const timing = await timed(contender, async () => {
+            for (let turn = 0; turn < turns; turn++) {
+              const lengths = await Promise.all(
+                Array.from({ length: readers }, () => drain(contender.port, path)),
+              );
+              assert(
+                lengths.every((length) => length === payload.length),
+                "every reader gets the whole blob",
+              );
+            }
+          });
+          return { value: (turns * readers * payload.length) / megabyte / timing.seconds, ...timing };
+        },
+      );
+    },
+  };
+}
+
+/** Stores the blob, then reads it once in full: the untimed check, and what warms the page cache. */
+async function prepare(contender: Contender, payload: Payload): Promise<void> {
+  if (contender.name === "nginx") {
+    await pipeline(payload.bytes(), createWriteStream(join(contender.dataFolder, fileName)));
+  } else {
+    using connection = await Connection.open(contender.port);
+    await pushBlob(connection, repository, payload, "put");
+  }
+  await verify(contender.port, pathOn(contender, payload), payload.digest);
+}
+
+function pathOn(contender: Contender, payload: Payload): string {
+  return contender.name === "nginx" ? `/${fileName}` : blobPath(repository, payload.digest);
+}

@@ -1,0 +1,86 @@
+/** Large layers that are new to the registry: one of 1 GiB, and eight of 128 MiB at once. */
+import { Arena, discardLargeFiles, timed } from "../arena.js";
+import type { Contender } from "../contenders.js";
+import { Connection } from "../driver/connection.js";
+import { verify } from "../driver/drain.js";
+import { Payload } from "../driver/payload.js";
+import { blobPath, type PushShape, pushBlob } from "../driver/registry.js";
+import type { Sample, Scenario } from "../scenario.js";
+import { gibibyte, mebibyte, megabyte } from "../units.js";
+
+const repository = "bench/push";
+const peers = ["docker-registry"] as const;
+
+interface Push {
+  readonly blobs: number;
+  readonly blobBytes: number;
+  readonly shape: PushShape;
+}
+
+const oneLarge = { blobs: 1, blobBytes: gibibyte };
+const eightAtOnce = { blobs: 8, blobBytes: 128 * mebibyte };
+
+export const pushLargeScenarios: readonly Scenario[] = [
+  pushScenario("push-1g", { ...oneLarge, shape: "put" }, 3, "one 1 GiB blob: POST, PUT (containerd's shape)"),
+  pushScenario(
+    "push-1g-patch",
+    { ...oneLarge, shape: "patch" },
+    3,
+    "one 1 GiB blob: POST, chunked PATCH, PUT (docker's shape)",
+  ),
+  pushScenario("push-8x128m", { ...eightAtOnce, shape: "put" }, 4, "8 blobs of 128 MiB at once: POST, PUT"),
+];
+
+function pushScenario(name: string, push: Push, atLeast: number, what: string): Scenario {
+  return {
+    name,
+    what,
+    unit: "MB/s",
+    target: { kind: "ratio", peer: "docker-registry", atLeast },
+    peers,
+    run: async (settings) => {
+      await using arena = await Arena.open(settings, peers);
+      return await arena.interleave(
+        settings.rounds,
+        (contender) => warmUp(contender, push.shape),
+        async (contender) => {
+          const sample = await pushOnce(contender, push);
+          await discardLargeFiles(contender.dataFolder);
+          return sample;
+        },
+      );
+    },
+  };
+}
+
+/** Also the check that what is measured is a working push: the content must come back. */
+async function warmUp(contender: Contender, shape: PushShape): Promise<void> {
+  using connection = await Connection.open(contender.port);
+  const payload = new Payload(64 * mebibyte);
+  await pushBlob(connection, repository, payload, shape);
+  await verify(contender.port, blobPath(repository, payload.digest), payload.digest);
+  await discardLargeFiles(contender.dataFolder);
+}
+
+/** From the first POST to the last 201. */
+async function pushOnce(contender: Contender, { blobs, blobBytes, shape }: Push): Promise<Sample> {
+  const payloads = Array.from({ length: blobs }, () => new Payload(blobBytes));
+  const connections = await Promise.all(payloads.map(() => Connection.open(contender.port)));
+  try {
+    const timing = await timed(contender, () =>
+      Promise.all(
+        connections.map(async (connection, index) => {
+          const payload = payloads[index];
+          if (payload !== undefined) {
+            await pushBlob(connection, repository, payload, shape);
+          }
+        }),
+      ),
+    );
+    return { value: (blobs * blobBytes) / megabyte / timing.seconds, ...timing };
+  } finally {
+    for (const connection of connections) {
+      connection[Symbol.dispose]();
+    }
+  }
+}
