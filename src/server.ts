@@ -81,7 +81,7 @@ export async function startServer(config: Config): Promise<Server> {
         sessions.stop();
         await sessions.save();
         app.close();
-        services.caches.openBlobs.close();
+        services.caches.openBlobs.clear();
         await workers.close();
         await storage.close();
       },

@@ -4,7 +4,7 @@ import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Storage } from "../storage/storage.js";
-import { OpenBlobs } from "./open-blobs.js";
+import { type BlobKey, OpenBlobs } from "./open-blobs.js";
 import { ReadThroughCache } from "./read-through.js";
 
 /** A manifest as it is answered with. */
@@ -16,7 +16,6 @@ export interface StoredManifest {
 
 export type ManifestKey = `${RepositoryName}@${Digest}`;
 export type TagKey = `${RepositoryName}:${Tag}`;
-export type BlobKey = `${RepositoryName}@${Digest}`;
 
 const manifestCacheBytes = 32 * 1024 * 1024;
 const smallBlobCacheBytes = 32 * 1024 * 1024;
@@ -50,5 +49,20 @@ export class Caches {
 
   constructor(storage: Storage) {
     this.openBlobs = new OpenBlobs(storage.blobs);
+  }
+
+  /** To be called when the repository's blob has been removed or replaced. */
+  forgetBlob(name: RepositoryName, digest: Digest): void {
+    const key = `${name}@${digest}` as const;
+    this.blobSizes.delete(key);
+    this.smallBlobs.delete(key);
+    this.openBlobs.forget(key);
+  }
+
+  /** To be called when content has changed under its digest, which only damage and its repair can do. */
+  forgetBlobs(): void {
+    this.blobSizes.clear();
+    this.smallBlobs.clear();
+    this.openBlobs.clear();
   }
 }

@@ -8,6 +8,8 @@ import { assert } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { BlobReader, BlobStore } from "../storage/storage.js";
 
+export type BlobKey = `${RepositoryName}@${Digest}`;
+
 /** File descriptors that idle blobs may take; those being read come on top. */
 const openBlobsMax = 256;
 
@@ -35,14 +37,17 @@ export class SharedBlob {
 
 export class OpenBlobs {
   /** Each of them held by the cache itself. */
-  readonly #open = new LRUCache<string, SharedBlob>({ max: openBlobsMax, dispose: (blob) => blob.release() });
-  readonly #opening = new Map<string, Promise<SharedBlob | undefined>>();
+  readonly #open = new LRUCache<BlobKey, SharedBlob>({
+    max: openBlobsMax,
+    dispose: (blob) => blob.release(),
+  });
+  readonly #opening = new Map<BlobKey, Promise<SharedBlob | undefined>>();
 
   constructor(readonly store: BlobStore) {}
 
   /** The blob, held for the caller, who releases it. `undefined` where the repository has none. */
   async acquire(name: RepositoryName, digest: Digest): Promise<SharedBlob | undefined> {
-    const key = `${name}@${digest}`;
+    const key: BlobKey = `${name}@${digest}`;
     const kept = this.#open.get(key);
     if (kept !== undefined) return kept.hold();
     let opening = this.#opening.get(key);
@@ -60,13 +65,14 @@ export class OpenBlobs {
     }
   }
 
-  forget(name: RepositoryName, digest: Digest): void {
-    const key = `${name}@${digest}`;
+  forget(key: BlobKey): void {
     this.#opening.delete(key);
     this.#open.delete(key);
   }
 
-  close(): void {
+  /** Forgets all. */
+  clear(): void {
+    this.#opening.clear();
     this.#open.clear();
   }
 }

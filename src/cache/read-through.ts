@@ -62,4 +62,9 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
     this.#reading.delete(key);
     this.#kept.delete(key);
   }
+
+  clear(): void {
+    this.#reading.clear();
+    this.#kept.clear();
+  }
 }

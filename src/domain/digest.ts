@@ -11,9 +11,14 @@ export type Digest = string & { readonly [digestBrand]: true };
 /** sha256 and sha512 are registered by image-spec 1.1, blake3 by its main branch. */
 export type Algorithm = "sha256" | "sha512" | "blake3";
 
-const hexLengths: Readonly<Record<Algorithm, number>> = { sha256: 64, sha512: 128, blake3: 64 };
+/** A map, since an object would also have `constructor` and the like. */
+const hexLengths: ReadonlyMap<string, number> = new Map<Algorithm, number>([
+  ["sha256", 64],
+  ["sha512", 128],
+  ["blake3", 64],
+]);
 
-export const algorithms = Object.keys(hexLengths) as readonly Algorithm[];
+export const algorithms = [...hexLengths.keys()] as readonly Algorithm[];
 
 /** Clients that name no algorithm mean this one (distribution-spec, end-4a). */
 export const defaultAlgorithm: Algorithm = "sha256";
@@ -27,7 +32,7 @@ const digestCharactersMax = 256;
 /** The digest that `text` spells. Throws `digest-invalid` or `digest-unsupported`. */
 export function parseDigest(text: string): Digest {
   const colon = text.indexOf(":");
-  const hexLength = hexLengths[text.slice(0, colon) as Algorithm];
+  const hexLength = hexLengths.get(text.slice(0, colon));
   if (
     hexLength !== undefined &&
     text.length === colon + 1 + hexLength &&
@@ -54,7 +59,7 @@ export function parseDigest(text: string): Digest {
 
 /** The algorithm that `text` names. Throws `digest-unsupported`. */
 export function parseAlgorithm(text: string): Algorithm {
-  if (Object.hasOwn(hexLengths, text)) return text as Algorithm;
+  if (hexLengths.has(text)) return text as Algorithm;
   throw new RegistryError("digest-unsupported", `supported digest algorithms are ${algorithms.join(", ")}`, {
     algorithm: text.slice(0, digestCharactersMax),
   });
@@ -62,7 +67,7 @@ export function parseAlgorithm(text: string): Algorithm {
 
 export function isDigest(text: string): text is Digest {
   const colon = text.indexOf(":");
-  const hexLength = hexLengths[text.slice(0, colon) as Algorithm];
+  const hexLength = hexLengths.get(text.slice(0, colon));
   return (
     hexLength !== undefined && text.length === colon + 1 + hexLength && lowerHex.test(text.slice(colon + 1))
   );

@@ -14,12 +14,14 @@ import { ClientGone, RequestBody } from "./body.js";
 import type { HttpContext } from "./context.js";
 import { renderError } from "./errors.js";
 import { Exchange } from "./exchange.js";
-import { Router } from "./router.js";
+import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
+import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
 
 export interface AppOptions {
   readonly services: Services;
   readonly gate: Gate;
+  readonly patience?: Partial<PatienceOptions>;
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
 }
 
@@ -40,12 +42,14 @@ export class App {
   readonly #router = new Router<HttpContext>(routes);
   readonly #context: HttpContext;
   readonly #app = uws.App();
+  readonly #patience: Patience;
   /** Requests whose handlers are at work. */
   #active = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
     this.#context = { services: options.services };
+    this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     this.#app.any("/*", (response, request) => this.#serve(response, request));
   }
 
@@ -76,20 +80,16 @@ export class App {
       exchange?.abort();
     });
     try {
-      const match = url.length > urlCharactersMax ? undefined : this.#router.match(method, url);
-      const route = match?.kind === "found" ? match.route : undefined;
-      const body = route?.body === true ? new RequestBody(response) : undefined;
-      exchange = new Exchange(
-        response,
-        method,
-        url,
-        request.getQuery(),
-        readHeaders(request, route?.headers),
-        body,
-      );
-      if (match === undefined)
-        throw new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
-      refuseSmuggling(request);
+      const match = this.#match(method, url);
+      const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
+      const { headers, framing } = readHeaders(request, route?.headers ?? []);
+      const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
+      exchange = new Exchange(response, method, url, request.getQuery(), headers, body, this.#patience);
+      if (framing !== "clear") {
+        this.#refuseFraming(exchange);
+        return;
+      }
+      if (match instanceof RegistryError) throw match;
       if (match.kind === "found") {
         const done = this.#run(exchange, match.route, match.path);
         if (done instanceof Promise) this.#track(done, exchange, response);
@@ -103,6 +103,29 @@ export class App {
     } catch (error) {
       this.#fail(exchange, response, error);
     }
+  }
+
+  #match(method: string, url: string): Match<HttpContext> | RegistryError {
+    if (url.length > urlCharactersMax) {
+      return new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
+    }
+    try {
+      return this.#router.match(method, url);
+    } catch (error) {
+      if (error instanceof RegistryError) return error;
+      throw error;
+    }
+  }
+
+  /**
+   * Answers later, since uWebSockets.js drops the connection where another request follows one that has
+   * no answer yet: what is hidden in the body of this one is never taken for a request.
+   */
+  #refuseFraming(exchange: Exchange): void {
+    exchange.body?.discard();
+    const error = new RegistryError("request-invalid", "the length of the body is not said once and clearly");
+    const { status, body } = renderError(error);
+    setImmediate(() => exchange.sendAndClose(status, [jsonType], body));
   }
 
   #run(
@@ -165,6 +188,7 @@ export class App {
 
   /** Ends all connections. */
   close(): void {
+    this.#patience.stop();
     this.#app.close();
   }
 }
@@ -178,18 +202,31 @@ function errorHeaders(error: unknown): [string, string][] {
   return headers;
 }
 
-function readHeaders(request: HttpRequest, names: readonly string[] | undefined): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (names !== undefined) for (const name of names) headers[name] = request.getHeader(name);
-  return headers;
-}
+/** What a request says of its body's length, as every other reader of it must understand it too. */
+type Framing = "clear" | "unclear";
 
-/** uWebSockets.js takes the first of two lengths; a proxy before it may take the second. */
-function refuseSmuggling(request: HttpRequest): void {
-  if (request.getHeader("content-length") === "") return;
-  let lengths = 0;
-  request.forEach((name) => {
-    if (name === "content-length") lengths++;
+/** The headers that are wanted, one that comes several times as a list (RFC 9110, section 5.3). */
+function readHeaders(
+  request: HttpRequest,
+  wanted: readonly string[],
+): { headers: Record<string, string>; framing: Framing } {
+  const headers: Record<string, string> = {};
+  let length: string | undefined;
+  let coding: string | undefined;
+  let framing: Framing = "clear";
+  request.forEach((name, value) => {
+    if (name === "content-length") {
+      // uWebSockets.js takes the first of two lengths, and an empty one for none; a proxy may differ.
+      if (length !== undefined || value === "") framing = "unclear";
+      length = value;
+    } else if (name === "transfer-encoding") {
+      if (coding !== undefined || value.toLowerCase() !== "chunked") framing = "unclear";
+      coding = value;
+    }
+    if (wanted.includes(name)) {
+      const before = headers[name];
+      headers[name] = before === undefined ? value : `${before}, ${value}`;
+    }
   });
-  if (lengths > 1) throw new RegistryError("request-invalid", "a request has one Content-Length");
+  return { headers, framing };
 }

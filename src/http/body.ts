@@ -5,6 +5,7 @@
 import type { HttpResponse } from "uWebSockets.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Flow } from "../uploads/body-writer.js";
+import type { Patience, Wait } from "./patience.js";
 
 export interface BodySink {
   /** Takes a chunk, which is gone when this returns. */
@@ -23,8 +24,12 @@ export class RequestBody implements Flow {
   #gone = false;
   #paused = false;
   #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #wait: Wait | undefined;
 
-  constructor(readonly response: HttpResponse) {
+  constructor(
+    readonly response: HttpResponse,
+    readonly patience: Patience,
+  ) {
     response.onData((data, isLast) => {
       if (data.byteLength > 0) this.#take(new Uint8Array(data));
       if (isLast) this.#end();
@@ -32,6 +37,7 @@ export class RequestBody implements Flow {
   }
 
   #take(chunk: Uint8Array): void {
+    if (this.#wait !== undefined) this.#wait.moved = true;
     if (this.#sink !== undefined) {
       this.#sink.write(chunk);
       return;
@@ -42,6 +48,7 @@ export class RequestBody implements Flow {
 
   #end(): void {
     this.#ended = true;
+    this.#wait?.end();
     // There is nothing left to hold back, and the socket must read again for the next request.
     this.resume();
     this.#finish?.resolve();
@@ -50,6 +57,7 @@ export class RequestBody implements Flow {
   /** To be called when the client has gone. */
   abort(): void {
     this.#gone = true;
+    this.#wait?.end();
     this.#early.length = 0;
     this.#finish?.reject(new ClientGone());
   }
@@ -57,12 +65,14 @@ export class RequestBody implements Flow {
   pause(): void {
     if (this.#paused || this.#ended || this.#gone) return;
     this.#paused = true;
+    if (this.#wait !== undefined) this.#wait.held = true;
     this.response.pause();
   }
 
   resume(): void {
     if (!this.#paused || this.#gone) return;
     this.#paused = false;
+    if (this.#wait !== undefined) this.#wait.held = false;
     this.response.resume();
   }
 
@@ -73,6 +83,8 @@ export class RequestBody implements Flow {
     this.resume();
     for (const chunk of this.#early.splice(0)) sink.write(chunk);
     if (this.#ended) return;
+    this.#wait = this.patience.forSender(this.response);
+    this.#wait.held = this.#paused;
     await new Promise<void>((resolve, reject) => {
       this.#finish = { resolve, reject };
     });
@@ -81,6 +93,7 @@ export class RequestBody implements Flow {
   /** Reads what is left and drops it, so that the answer reaches the client and the connection stays good. */
   discard(): void {
     if (this.#gone) return;
+    this.#wait?.end();
     this.#early.length = 0;
     this.#sink = { write: () => {} };
     this.resume();

@@ -141,9 +141,11 @@ class Download {
     if (this.#writable || this.exchange.aborted) return;
     this.#waiting = true;
     for (const piece of this.#held) this.#park(piece);
+    const wait = this.exchange.patience.forReader(this.exchange.response);
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    wait.end();
     this.#waiting = false;
     for (const piece of this.#held) buffers.unpark(piece.buffer);
   }

@@ -5,6 +5,7 @@
  */
 import type { HttpResponse } from "uWebSockets.js";
 import type { RequestBody } from "./body.js";
+import type { Patience } from "./patience.js";
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -47,6 +48,7 @@ export class Exchange {
     readonly headers: Readonly<Record<string, string>>,
     /** Present on routes that take a body. */
     readonly body: RequestBody | undefined,
+    readonly patience: Patience,
   ) {}
 
   get isHead(): boolean {
@@ -70,15 +72,25 @@ export class Exchange {
 
   /** Sends a whole response. For HEAD the length of `body` is told and its bytes are kept. */
   send(status: number, headers: Headers, body: string | Uint8Array = ""): void {
-    if (this.isHead) {
+    const hasBody = status !== 204 && status !== 304;
+    if (this.isHead && hasBody) {
       this.sendLength(status, headers, typeof body === "string" ? Buffer.byteLength(body) : body.length);
     } else if (!this.aborted && !this.responded) {
       this.response.cork(() => {
         this.writeHead(status, headers);
-        if (status === 204 || status === 304) this.response.endWithoutBody();
-        else this.response.end(body);
+        if (hasBody) this.response.end(body);
+        else this.response.endWithoutBody();
       });
     }
+  }
+
+  /** Sends a whole response and ends the connection: nothing behind this request is listened to. */
+  sendAndClose(status: number, headers: Headers, body: string): void {
+    if (this.aborted || this.responded) return;
+    this.response.cork(() => {
+      this.writeHead(status, headers);
+      this.response.end(body, true);
+    });
   }
 
   /**

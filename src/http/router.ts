@@ -44,7 +44,7 @@ const namePrefix = "/v2/<name>/";
 
 export class Router<Context> {
   readonly #fixed = new Map<string, Resource<Context>>();
-  /** Those with more segments first: `/blobs/uploads/<session>` before `/blobs/<digest>`. */
+  /** The longer and the more literal first: `/blobs/uploads/<session>`, `/blobs/uploads`, `/blobs/<digest>`. */
   readonly #named: readonly Resource<Context>[];
 
   constructor(table: readonly Route<Context>[]) {
@@ -54,7 +54,9 @@ export class Router<Context> {
       if (path.startsWith(namePrefix)) named.push(resource);
       else this.#fixed.set(path, resource);
     }
-    this.#named = named.sort((a, b) => b.tail.length - a.tail.length);
+    this.#named = named.sort(
+      (a, b) => b.tail.length - a.tail.length || Number(a.hasVariable) - Number(b.hasVariable),
+    );
   }
 
   match(method: string, url: string): Match<Context> {

@@ -28,9 +28,7 @@ export async function deleteBlob(services: Services, name: RepositoryName, diges
   checkSwitch(services);
   const deleted = await services.repositoryLocks.exclusive(name, async () => {
     const removed = await services.storage.blobs.remove(name, digest);
-    services.caches.blobSizes.delete(`${name}@${digest}`);
-    services.caches.smallBlobs.delete(`${name}@${digest}`);
-    services.caches.openBlobs.forget(name, digest);
+    services.caches.forgetBlob(name, digest);
     return removed;
   });
   if (!deleted) throw new RegistryError("blob-unknown", "no such blob in this repository", { digest });

@@ -116,7 +116,9 @@ export class IncomingBody {
       }
       const { name } = session;
       await services.repositoryLocks.shared(name, async () => {
-        await services.storage.blobs.commit(this.#writer.target, name, expected);
+        const { healed } = await services.storage.blobs.commit(this.#writer.target, name, expected);
+        if (healed) services.caches.forgetBlobs();
+        else services.caches.forgetBlob(name, expected);
         services.caches.blobSizes.set(`${name}@${expected}`, this.#start + this.#length);
       });
     } finally {
@@ -137,11 +139,7 @@ export class IncomingBody {
     if (session.state !== "receiving") return;
     if (!keep) {
       session.rollBack(this.#start);
-      if (this.#start === 0 && session.target !== undefined) {
-        await services.workers.forget(session.id, session.affinity);
-        await services.storage.uploads.remove(session.target);
-        session.target = undefined;
-      }
+      if (this.#start === 0) await services.sessions.dropBytes(session);
     }
     session.enter("idle");
   }

@@ -78,7 +78,8 @@ async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Diges
 
 /** Embedded content must be what its descriptor says, or clients would disagree on what they got. */
 async function checkEmbedded(manifest: Manifest): Promise<void> {
-  for (const { data, digest } of [...manifest.blobs, ...manifest.children]) {
+  const { blobs, children, subject } = manifest;
+  for (const { data, digest } of [...blobs, ...children, ...(subject === undefined ? [] : [subject])]) {
     if (data !== undefined && (await digestBytes(algorithmOf(digest), data)) !== digest) {
       throw new RegistryError("manifest-invalid", "embedded data does not have its descriptor's digest", {
         digest,

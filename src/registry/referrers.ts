@@ -27,7 +27,7 @@ export function listReferrers(services: Services, query: ReferrersQuery): Promis
   let bytes = 0;
   return firstOf(matching(services, query), (items, item) => {
     bytes += JSON.stringify(item).length;
-    return items.length === 0 || (items.length < query.n && bytes <= pageBytesMax);
+    return items.length < query.n && (items.length === 0 || bytes <= pageBytesMax);
   });
 }
 

@@ -45,8 +45,11 @@ export interface BlobStore {
   /** Size in bytes, `undefined` where the repository has no such blob. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined>;
-  /** Makes uploaded and verified bytes the blob `digest` of the repository; the upload is used up. */
-  commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<void>;
+  /**
+   * Makes uploaded and verified bytes the blob `digest` of the repository; the upload is used up.
+   * `healed`: the store had damaged bytes under this digest, which these have replaced in every repository.
+   */
+  commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<{ healed: boolean }>;
   /**
    * Makes a blob that `from`, or any repository where `from` is absent, has a blob of `to` as well.
    * Size in bytes, `undefined` where it could not be found.

@@ -87,7 +87,8 @@ export class SessionTable {
       this.#unsaved.delete(session);
       if (session.state !== "idle" || session.target !== undefined) continue;
       session.target = this.store.sessionTarget(session.id, session);
-      await this.store.save(session.target);
+      session.saving = this.store.save(session.target);
+      await session.saving;
     }
   }
 
@@ -120,11 +121,24 @@ export class SessionTable {
   /** Ends a session and drops what is left of it. The caller need not wait for the clean-up. */
   async close(session: Session): Promise<void> {
     session.enter("closed");
-    this.#sessions.delete(session.id);
     this.#unsaved.delete(session);
-    if (session.target === undefined) return;
+    try {
+      await this.dropBytes(session);
+    } finally {
+      // Not before: who asks for it meanwhile would find it again on the disk.
+      this.#sessions.delete(session.id);
+    }
+  }
+
+  /** Drops what the session has brought so far, and what tells of it on the disk. */
+  async dropBytes(session: Session): Promise<void> {
+    const { target } = session;
+    if (target === undefined) return;
+    session.target = undefined;
+    // What is being written while it is removed would stay.
+    await session.saving?.catch(() => {});
     await this.workers.forget(session.id, session.affinity);
-    await this.store.remove(session.target);
+    await this.store.remove(target);
   }
 
   /** Ends the sessions that nobody has used for too long, and those of earlier processes. */

@@ -30,6 +30,8 @@ export class Session implements UploadRecord {
   #received: number;
   /** Where the bytes are; chosen when the first of them come. */
   target: UploadTarget | undefined;
+  /** Settled when the session's record is on the disk, where it was put there before any bytes came. */
+  saving: Promise<void> | undefined;
   /** Milliseconds since the epoch: when a request last came or ended. */
   lastUsedAt: number;
 

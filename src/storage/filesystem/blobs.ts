@@ -43,33 +43,44 @@ export class FileBlobs implements BlobStore {
     return handle && FileBlobReader.over(handle);
   }
 
-  async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<void> {
+  async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<{ healed: boolean }> {
     const folder = this.layout.blobs(name);
     const folders = this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
-    await this.#locks.exclusive(digest, () =>
+    const healed = await this.#locks.exclusive(digest, () =>
       this.directories.within(folders, () => this.#commitLocked(upload.file, name, digest)),
     );
     await this.directories.sync(folder);
+    return { healed };
   }
 
-  async #commitLocked(file: string, name: RepositoryName, digest: Digest): Promise<void> {
-    if (!this.hardLinks) return rename(file, this.layout.blob(name, digest));
-    await this.#adopt(file, digest);
+  async #commitLocked(file: string, name: RepositoryName, digest: Digest): Promise<boolean> {
+    if (!this.hardLinks) {
+      await rename(file, this.layout.blob(name, digest));
+      return false;
+    }
+    const healed = await this.#adopt(file, digest);
     await this.#linkInto(name, digest, this.layout.content(digest));
     // Now, not later: the link count tells who still needs the content.
     await unlink(file);
+    return healed;
   }
 
-  /** Makes the uploaded file the content, or finds that there is one already, and that it is whole. */
-  async #adopt(file: string, digest: Digest): Promise<void> {
+  /**
+   * Makes the uploaded file the content, or finds that there is one already, and that it is whole.
+   * Whether it was not.
+   */
+  async #adopt(file: string, digest: Digest): Promise<boolean> {
+    let healed = false;
     const content = this.layout.content(digest);
     try {
       await link(file, content);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
-      if (!(await this.#isSound(digest))) await this.#heal(file, content);
+      healed = !(await this.#isSound(digest));
+      if (healed) await this.#heal(file, content);
     }
     this.#sound.set(digest, true);
+    return healed;
   }
 
   async #isSound(digest: Digest): Promise<boolean> {

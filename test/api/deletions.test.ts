@@ -1,0 +1,166 @@
+// end-9 and end-10: what is deleted is gone everywhere at once, from memory too, and nothing else is.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertError, serve } from "../support/client.js";
+import { blobOf, image, index, newName } from "../support/content.js";
+import { storedBelow } from "../support/store.js";
+
+const { client, gantry } = await serve();
+const keeping = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "false" });
+
+test("a deleted tag is gone, its manifest and its other tags are not", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushImage(name, made, "one");
+  await client.pushImage(name, made, "two");
+  assert.equal((await client.get(`/v2/${name}/manifests/one`)).status, 200);
+  const deleted = await client.delete(`/v2/${name}/manifests/one`);
+  assert.deepEqual([deleted.status, deleted.body.length], [202, 0]);
+  assertError(await client.get(`/v2/${name}/manifests/one`), 404, "MANIFEST_UNKNOWN");
+  assert.equal((await client.head(`/v2/${name}/manifests/one`)).status, 404);
+  assert.equal((await client.get(`/v2/${name}/manifests/two`)).status, 200);
+  assert.equal((await client.get(`/v2/${name}/manifests/${made.digest}`)).status, 200);
+  assert.deepEqual((await client.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["two"] });
+  assertError(await client.delete(`/v2/${name}/manifests/one`), 404, "MANIFEST_UNKNOWN");
+});
+
+test("a deleted manifest is gone with all its tags, those of other manifests stay", async () => {
+  const name = newName();
+  const [made, other] = [image(), image()];
+  for (const tag of ["a", "b", "c"]) await client.pushImage(name, made, tag);
+  await client.pushImage(name, other, "b");
+  await client.pushImage(name, other, "d");
+  for (const tag of ["a", "b", "c", "d"]) await client.get(`/v2/${name}/manifests/${tag}`);
+  assert.equal((await client.delete(`/v2/${name}/manifests/${made.digest}`)).status, 202);
+  for (const reference of ["a", "c", made.digest]) {
+    assertError(await client.get(`/v2/${name}/manifests/${reference}`), 404, "MANIFEST_UNKNOWN");
+  }
+  for (const reference of ["b", "d", other.digest]) {
+    assert.equal((await client.get(`/v2/${name}/manifests/${reference}`)).status, 200);
+  }
+  assert.deepEqual((await client.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["b", "d"] });
+  const left = await storedBelow(`${gantry.root}/manifests/${name}`);
+  assert.ok(left.every((path) => !path.includes(made.digest) && !/^tags\/[ac]/.test(path)));
+});
+
+test("a deleted manifest may be pushed again", async () => {
+  const name = newName();
+  const made = image();
+  for (let time = 0; time < 3; time++) {
+    await client.pushImage(name, made, "latest");
+    assert.equal((await client.get(`/v2/${name}/manifests/latest`)).status, 200);
+    await client.delete(`/v2/${name}/manifests/${made.digest}`);
+    assert.equal((await client.get(`/v2/${name}/manifests/latest`)).status, 404);
+  }
+});
+
+test("a manifest that an index names may be deleted, and the index is left", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushImage(name, made);
+  const list = index([made]);
+  await client.pushImage(name, list, "list");
+  assert.equal((await client.delete(`/v2/${name}/manifests/${made.digest}`)).status, 202);
+  assert.equal((await client.get(`/v2/${name}/manifests/list`)).status, 200);
+});
+
+for (const [what, size] of [
+  ["small", 100],
+  ["large", 200_000],
+] as const) {
+  test(`a deleted ${what} blob is gone at once though it was just read, and its bytes with the last repository`, async () => {
+    const [name, other] = [newName(), newName()];
+    const blob = blobOf(size);
+    await client.pushBlobs(name, blob);
+    await client.pushBlobs(other, blob);
+    const path = (repository: string) => `/v2/${repository}/blobs/${blob.digest}`;
+    for (const repository of [name, other]) {
+      assert.equal((await client.get(path(repository))).status, 200);
+      assert.equal((await client.head(path(repository))).status, 200);
+    }
+    const deleted = await client.delete(path(name));
+    assert.deepEqual([deleted.status, deleted.body.length], [202, 0]);
+    assertError(await client.get(path(name)), 404, "BLOB_UNKNOWN");
+    assert.equal((await client.head(path(name))).status, 404);
+    assert.equal((await client.get(path(name), { Range: "bytes=0-1" })).status, 404);
+    assert.equal((await client.get(path(name), { "If-None-Match": "*" })).status, 404);
+    assertError(await client.delete(path(name)), 404, "BLOB_UNKNOWN");
+    assert.ok((await client.get(path(other))).body.equals(blob.bytes));
+    const hex = blob.digest.slice("sha256:".length);
+    assert.equal((await storedBelow(gantry.root)).filter((file) => file.includes(hex)).length, 2);
+    assert.equal((await client.delete(path(other))).status, 202);
+    assert.ok((await storedBelow(gantry.root)).every((file) => !file.includes(hex)));
+    await client.pushBlobs(name, blob);
+    assert.ok((await client.get(path(name))).body.equals(blob.bytes));
+  });
+
+  test(`a ${what} blob that is deleted while it is read is not kept for later readers`, async () => {
+    for (let time = 0; time < 20; time++) {
+      const name = newName();
+      const blob = blobOf(size);
+      await client.pushBlobs(name, blob);
+      const path = `/v2/${name}/blobs/${blob.digest}`;
+      const [deleted, ...read] = await Promise.all([
+        client.delete(path),
+        client.get(path),
+        client.get(path),
+        client.head(path),
+      ]);
+      assert.equal(deleted.status, 202);
+      for (const answer of read) assert.ok([200, 404].includes(answer.status));
+      assert.equal((await client.get(path)).status, 404);
+      assert.equal((await client.head(path)).status, 404);
+    }
+  });
+
+  test(`a ${what} blob that is pushed and deleted at a time is there or is not, in every answer`, async () => {
+    for (let time = 0; time < 20; time++) {
+      const name = newName();
+      const blob = blobOf(size);
+      await client.pushBlobs(name, blob);
+      const path = `/v2/${name}/blobs/${blob.digest}`;
+      await Promise.all([client.delete(path), client.pushBlobs(name, blob)]);
+      const [get, head] = [await client.get(path), await client.head(path)];
+      assert.equal(get.status, head.status);
+    }
+  });
+}
+
+test("what a deleted blob's manifest needs is looked for anew", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushImage(name, made);
+  const [config] = made.blobs;
+  await client.delete(`/v2/${name}/blobs/${config?.digest}`);
+  const answer = await client.putManifest(name, "latest", made.bytes, made.mediaType);
+  assertError(answer, 400, "MANIFEST_BLOB_UNKNOWN");
+});
+
+test("what is not there cannot be deleted", async () => {
+  const { digest } = blobOf(1);
+  for (const name of [newName(), "a"]) {
+    assertError(await client.delete(`/v2/${name}/blobs/${digest}`), 404, "BLOB_UNKNOWN");
+    assertError(await client.delete(`/v2/${name}/manifests/${digest}`), 404, "MANIFEST_UNKNOWN");
+    assertError(await client.delete(`/v2/${name}/manifests/latest`), 404, "MANIFEST_UNKNOWN");
+  }
+});
+
+test("where deletion is off tags, manifests and blobs stay: 405", async () => {
+  const name = newName();
+  const made = image();
+  await keeping.client.pushImage(name, made, "latest");
+  const before = await storedBelow(keeping.gantry.root);
+  for (const path of [
+    `manifests/latest`,
+    `manifests/${made.digest}`,
+    `blobs/${made.blobs[0]?.digest}`,
+    "manifests/none",
+    `blobs/${blobOf(1).digest}`,
+  ]) {
+    assertError(await keeping.client.delete(`/v2/${name}/${path}`), 405, "UNSUPPORTED");
+  }
+  assert.deepEqual(await storedBelow(keeping.gantry.root), before);
+  const location = await keeping.client.openUpload(name);
+  assert.equal((await keeping.client.delete(location)).status, 204, "an upload can be canceled all the same");
+});

@@ -1,0 +1,129 @@
+// Whatever a client does or leaves undone, no slab, no session and no lock is kept for it.
+
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { Client, locationOf } from "../support/client.js";
+import { blobOf, image, newName } from "../support/content.js";
+import { RawConnection } from "../support/raw.js";
+import { serveInside } from "../support/server.js";
+import { eventually, storedBelow } from "../support/store.js";
+
+const server = await serveInside({ REGISTRY_UPLOADS_MEMORYMIB: "8" });
+const client = new Client(server.url);
+const { slabs, sessions, repositoryLocks } = server.services;
+const { bytes, digest } = blobOf(2_000_000);
+const wrong = blobOf(1).digest;
+
+afterEach(async () => {
+  await eventually("every slab is given back", () =>
+    slabs.lent === 0 && slabs.waiting === 0 ? true : undefined,
+  );
+  assert.equal(repositoryLocks.size, 0);
+});
+
+async function noneOpen(): Promise<void> {
+  const state = () => (sessions.size === 0 ? true : undefined);
+  await eventually("no session is open", state, 2_000).catch(() => assert.equal(sessions.size, 0));
+  const empty = async () =>
+    (await storedBelow(`${server.rootDirectory}/uploads`)).length === 0 ? true : undefined;
+  await eventually("nothing is left in uploads", empty);
+}
+
+/** Sends the head of a request and a part of its body, and goes away once some of it has been taken up. */
+async function sendAndVanish(method: string, path: string): Promise<void> {
+  const connection = await RawConnection.open(server.url);
+  connection.send(
+    [`${method} ${path} HTTP/1.1`, "Host: x", `Content-Length: ${bytes.length}`],
+    bytes.subarray(0, 1_500_000),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  connection.vanish();
+}
+
+test("a session lives from its POST to its PUT", async () => {
+  const name = newName();
+  const location = await client.openUpload(name);
+  assert.equal(sessions.size, 1);
+  assert.equal((await client.close(location, digest, bytes)).status, 201);
+  await noneOpen();
+});
+
+test("a push in one request leaves no session, however it ends", async () => {
+  const path = `/v2/${newName()}/blobs/uploads/`;
+  const post = (query: string, headers: Record<string, string> = {}) =>
+    client.request("POST", path + query, { body: bytes, headers });
+  assert.equal((await post(`?digest=${digest}`)).status, 201);
+  await noneOpen();
+  assert.equal((await post(`?digest=${wrong}`)).status, 400);
+  await noneOpen();
+  assert.equal((await post("?digest=bad")).status, 400);
+  assert.equal((await post("?digest-algorithm=bad")).status, 400);
+  await noneOpen();
+  assert.equal((await post(`?digest=${digest}&digest-algorithm=sha512`)).status, 400);
+  await noneOpen();
+  for (const range of ["5-9", "0-9", "x"]) {
+    const { status } = await post(`?digest=${digest}`, { "Content-Range": range });
+    assert.ok(status === 400 || status === 416);
+    await noneOpen();
+  }
+});
+
+test("clients that go away in the middle of a push in one request leave no session", async () => {
+  const path = `/v2/${newName()}/blobs/uploads/?digest=${digest}`;
+  await Promise.all(Array.from({ length: 20 }, () => sendAndVanish("POST", path)));
+  await noneOpen();
+});
+
+test("clients that go away in the middle of a PATCH or PUT leave just their sessions, which can be canceled", async () => {
+  const name = newName();
+  const locations = await Promise.all(Array.from({ length: 20 }, () => client.openUpload(name)));
+  await Promise.all(
+    locations.map((location, place) =>
+      place % 2 === 0
+        ? sendAndVanish("PATCH", location)
+        : sendAndVanish("PUT", `${location}?digest=${digest}`),
+    ),
+  );
+  assert.equal(sessions.size, locations.length);
+  for (const location of locations) {
+    await eventually("it is canceled", async () => {
+      const { status } = await client.delete(location);
+      assert.ok(status === 204 || status === 409);
+      return status === 204 ? true : undefined;
+    });
+  }
+  await noneOpen();
+});
+
+test("a session that is closed with a wrong digest is over", async () => {
+  const location = locationOf(await client.patch(await client.openUpload(newName()), bytes));
+  assert.equal((await client.close(location, wrong)).status, 400);
+  await noneOpen();
+});
+
+test("more uploads at a time than there are slabs all come to their end", async () => {
+  const name = newName();
+  const blobs = Array.from({ length: 40 }, () => blobOf(1_000_000));
+  const pushes = blobs.map(async (blob) =>
+    client.close(await client.openUpload(name), blob.digest, blob.bytes),
+  );
+  for (const answer of await Promise.all(pushes)) assert.equal(answer.status, 201);
+  await noneOpen();
+});
+
+test("uploads that nobody sends for hold no slab", async () => {
+  const connections = await Promise.all(Array.from({ length: 30 }, () => RawConnection.open(server.url)));
+  const name = newName();
+  for (const connection of connections) {
+    const path = `/v2/${name}/blobs/uploads/?digest=${digest}`;
+    connection.send(
+      [`POST ${path} HTTP/1.1`, "Host: x", `Content-Length: ${bytes.length}`],
+      bytes.subarray(0, 1000),
+    );
+  }
+  await eventually("all have begun", () => (sessions.size === connections.length ? true : undefined));
+  await eventually("nobody holds a slab", () => (slabs.lent === 0 ? true : undefined));
+  await client.pushImage(name, image(), "latest");
+  for (const connection of connections) connection.vanish();
+  await noneOpen();
+});

@@ -1,0 +1,107 @@
+// end-11: a blob of one repository becomes one of another without its bytes being sent.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Answer, assertError, locationOf, serve } from "../support/client.js";
+import { blobOf, newName } from "../support/content.js";
+import { leavesNothing } from "../support/store.js";
+
+const { client, gantry } = await serve();
+const strict = await serve({ REGISTRY_STORAGE_MOUNT_ANONYMOUS: "false" });
+
+function mount(to: string, digest: string, from?: string, at = client): Promise<Answer> {
+  const source = from === undefined ? "" : `&from=${encodeURIComponent(from)}`;
+  return at.request("POST", `/v2/${to}/blobs/uploads/?mount=${digest}${source}`, { body: "" });
+}
+
+/** The answer is that of a session that begins: the client sends the blob. */
+async function assertSession(answer: Answer, at = client): Promise<void> {
+  assert.equal(answer.status, 202, answer.body.toString());
+  assert.equal((await at.get(locationOf(answer))).status, 204);
+  await at.delete(locationOf(answer));
+}
+
+for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
+  for (const [what, named] of [
+    ["from a repository that has it", true],
+    ["from nowhere in particular", false],
+  ] as const) {
+    test(`a ${algorithm} blob is mounted ${what}`, async () => {
+      const [from, to] = [newName("from"), newName("to/below")];
+      const blob = blobOf(500, algorithm);
+      await client.pushBlobs(from, blob);
+      const answer = await mount(to, blob.digest, named ? from : undefined);
+      assert.equal(answer.status, 201, answer.body.toString());
+      assert.equal(locationOf(answer), `/v2/${to}/blobs/${blob.digest}`);
+      assert.equal(answer.headers["docker-content-digest"], blob.digest);
+      assert.ok((await client.get(locationOf(answer))).body.equals(blob.bytes));
+      const head = await client.head(locationOf(answer));
+      assert.equal(head.headers["content-length"], "500");
+    });
+  }
+}
+
+test("a mounted blob stays when it is deleted where it came from", async () => {
+  const [from, to] = [newName("from"), newName("to")];
+  const blob = blobOf(500);
+  await client.pushBlobs(from, blob);
+  await mount(to, blob.digest, from);
+  assert.equal((await client.delete(`/v2/${from}/blobs/${blob.digest}`)).status, 202);
+  assert.ok((await client.get(`/v2/${to}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  await assertSession(await mount(newName(), blob.digest, from));
+});
+
+test("mounting a blob where it is already, also from there itself, is fine", async () => {
+  const name = newName();
+  const blob = blobOf(500);
+  await client.pushBlobs(name, blob);
+  for (const from of [name, undefined]) {
+    assert.equal((await mount(name, blob.digest, from)).status, 201);
+  }
+});
+
+test("many who mount one blob into one repository at a time all get it", async () => {
+  const [from, to] = [newName("from"), newName("to")];
+  const blob = blobOf(500);
+  await client.pushBlobs(from, blob);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => mount(to, blob.digest, from)));
+  for (const answer of answers) assert.equal(answer.status, 201);
+});
+
+test("what cannot be mounted begins a session instead, and leaves nothing", async () => {
+  const somebody = newName();
+  const blob = blobOf(500);
+  await client.pushBlobs(somebody, blob);
+  const missing = blobOf(10).digest;
+  await leavesNothing(gantry.root, async () => {
+    await assertSession(await mount(newName(), missing, somebody));
+    await assertSession(await mount(newName(), missing));
+    await assertSession(await mount(newName(), blob.digest, newName("nobody")));
+  });
+});
+
+test("the session that a failed mount began takes the blob", async () => {
+  const name = newName();
+  const blob = blobOf(500);
+  const answer = await mount(name, blob.digest, newName("nobody"));
+  assert.equal((await client.close(locationOf(answer), blob.digest, blob.bytes)).status, 201);
+});
+
+test("where anonymous mounts are off a source must be named", async () => {
+  const [from, to] = [newName("from"), newName("to")];
+  const blob = blobOf(500);
+  await strict.client.pushBlobs(from, blob);
+  await assertSession(await mount(to, blob.digest, undefined, strict.client), strict.client);
+  await assertSession(await mount(to, blob.digest, "", strict.client), strict.client);
+  assert.equal((await mount(to, blob.digest, from, strict.client)).status, 201);
+});
+
+test("a mount that names no digest or no repository is refused", async () => {
+  const { digest } = blobOf(1);
+  for (const bad of ["", "sha256:abc", "latest", `${digest}/../x`]) {
+    assertError(await mount(newName(), encodeURIComponent(bad), newName()), 400, "DIGEST_INVALID");
+  }
+  for (const from of ["UPPER", "../..", "a//b", "a/", "_a"]) {
+    assertError(await mount(newName(), digest, from), 400, "NAME_INVALID");
+  }
+});

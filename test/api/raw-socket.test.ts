@@ -1,0 +1,229 @@
+// Lies and garbage at the level of HTTP, on a bare socket: what is said of a body's length must be true and
+// said once, and whatever comes, nothing is stored that was not asked for and the server goes on.
+
+import assert from "node:assert/strict";
+import { describe, type TestOptions, test } from "node:test";
+import { Client, serve } from "../support/client.js";
+import { type Blob, blobOf, newName } from "../support/content.js";
+import { RawConnection } from "../support/raw.js";
+
+const { client, gantry } = await serve();
+
+const smuggledName = newName("smuggled");
+/** What somebody hides in a body: it must never be taken for a request. */
+const smuggled = `POST /v2/${smuggledName}/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
+
+function pushLines(name: string, { digest }: Blob, ...headers: string[]): string[] {
+  return [`POST /v2/${name}/blobs/uploads/?digest=${digest} HTTP/1.1`, "Host: x", ...headers];
+}
+
+async function isStored(name: string, { digest }: Blob): Promise<boolean> {
+  return (await client.head(`/v2/${name}/blobs/${digest}`)).status === 200;
+}
+
+const chunkedBody = "5\r\nhello\r\n0\r\n\r\n";
+const length = `Content-Length: ${smuggled.length}`;
+
+/** Requests whose length is not said once and clearly; what follows the headers is body to one reader and a request to another. */
+const unclear: readonly [what: string, headers: string[], body: string][] = [
+  ["two equal lengths", ["Content-Length: 5", "Content-Length: 5"], `hello${smuggled}`],
+  ["a short and a long length", ["Content-Length: 0", length], smuggled],
+  ["a long and a short length", [length, "Content-Length: 0"], smuggled],
+  ["an empty length and another", ["Content-Length:", length], smuggled],
+  ["a length and an empty one", [length, "Content-Length:"], smuggled],
+  ["three lengths", ["Content-Length: 0", "Content-Length: 0", length], smuggled],
+  ["a list of lengths", ["Content-Length: 5, 5"], `hello${smuggled}`],
+  ["an empty length", ["Content-Length:"], smuggled],
+  ["a negative length", ["Content-Length: -5"], `hello${smuggled}`],
+  ["a length with a sign", ["Content-Length: +5"], `hello${smuggled}`],
+  ["a length with a letter", ["Content-Length: 5x"], `hello${smuggled}`],
+  ["a hexadecimal length", ["Content-Length: 0x5"], `hello${smuggled}`],
+  ["two numbers for a length", ["Content-Length: 5 5"], `hello${smuggled}`],
+  ["a length that overflows", [`Content-Length: ${2n ** 64n + 5n}`], `hello${smuggled}`],
+  [
+    "a length before Transfer-Encoding",
+    ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    chunkedBody + smuggled,
+  ],
+  [
+    "a length behind Transfer-Encoding",
+    ["Transfer-Encoding: chunked", "Content-Length: 5"],
+    chunkedBody + smuggled,
+  ],
+  ["an unknown Transfer-Encoding", ["Transfer-Encoding: identity"], smuggled],
+  ["chunks that are compressed", ["Transfer-Encoding: gzip, chunked"], chunkedBody],
+  ["chunks under another coding", ["Transfer-Encoding: chunked, gzip"], chunkedBody],
+  ["what only ends in «chunked»", ["Transfer-Encoding: xchunked"], chunkedBody],
+  ["two Transfer-Encodings", ["Transfer-Encoding: identity", "Transfer-Encoding: chunked"], chunkedBody],
+  ["a chunk of no number", ["Transfer-Encoding: chunked"], `zz\r\nhello\r\n0\r\n\r\n${smuggled}`],
+  ["a chunk of negative size", ["Transfer-Encoding: chunked"], `-5\r\nhello\r\n0\r\n\r\n${smuggled}`],
+  [
+    "a chunk whose size overflows",
+    ["Transfer-Encoding: chunked"],
+    `${"f".repeat(20)}\r\nhello\r\n0\r\n\r\n${smuggled}`,
+  ],
+];
+
+/** Bytes that are no request of HTTP/1.1, or one that no server can serve. */
+const garbage: readonly [what: string, bytes: string][] = [
+  ["a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+  ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+  ["HTTP/1.0", "GET /v2/ HTTP/1.0\r\nHost: x\r\n\r\n"],
+  ["HTTP/0.9", "GET /v2/\r\n"],
+  ["zeros", "\0".repeat(1000)],
+  ["noise", Array.from({ length: 2000 }, (_, place) => String.fromCharCode((place * 97) % 256)).join("")],
+  ["a NUL in the path", "GET /v2/\0 HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ["CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ["an asterisk", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ["no Host", "GET /v2/ HTTP/1.1\r\n\r\n"],
+  ["a header without a colon", "GET /v2/ HTTP/1.1\r\nHost x\r\n\r\n"],
+  ["a space behind a header's name", "GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length : 0\r\n\r\n"],
+  ["a folded header", "GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n"],
+  ["a thousand headers", `GET /v2/ HTTP/1.1\r\nHost: x\r\n${"A: b\r\n".repeat(1000)}\r\n`],
+  ["a header that never ends", `GET /v2/ HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(100_000)}`],
+  ["a path that never ends", `GET /${"x".repeat(100_000)}`],
+];
+
+describe("on a bare socket", { concurrency: true }, () => {
+  for (const [what, headers, body] of unclear) {
+    test(`${what}: the request is refused, the connection ends, and what is in it is served to nobody`, async () => {
+      const name = newName();
+      const blob = blobOf("hello");
+      // One request whose answer takes a while, and one that is answered at once.
+      for (const lines of [pushLines(name, blob, ...headers), ["GET /v2/ HTTP/1.1", "Host: x", ...headers]]) {
+        using connection = await RawConnection.open(gantry.url);
+        connection.send(lines, body);
+        await connection.ended();
+        const statuses = [...connection.received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
+        assert.ok(statuses.length <= 1, `one answer at most, not ${statuses}`);
+        assert.ok(
+          statuses.every((status) => status === "400" || status === "501"),
+          connection.received,
+        );
+      }
+      assert.ok(!(await isStored(name, blob)), "nothing is stored");
+    });
+  }
+
+  for (const [what, bytes] of garbage) {
+    test(`${what}: refused or dropped, and the server goes on`, async () => {
+      using connection = await RawConnection.open(gantry.url);
+      connection.write(bytes);
+      await connection.ended();
+      assert.match(connection.received, /^$|^HTTP\/1\.1 [45]\d\d /);
+      assert.equal((await new Client(gantry.url).get("/v2/")).status, 200);
+    });
+  }
+
+  test("a header section of 15 KiB, as long tokens make it, is read", async () => {
+    using connection = await RawConnection.open(gantry.url);
+    const lines = ["GET /v2/ HTTP/1.1", "Host: x", `Authorization: Bearer ${"x".repeat(15_000)}`];
+    for (const part of lines.join("\r\n").match(/[\s\S]{1,4000}/g) ?? []) connection.write(part);
+    connection.write("\r\n\r\n");
+    assert.equal((await connection.answer()).status, 200);
+  });
+
+  test("a header section over the limit gets 431 and ends the connection", async () => {
+    using connection = await RawConnection.open(gantry.url);
+    connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(40_000)}`);
+    await connection.ended();
+    assert.match(connection.received, /^HTTP\/1\.1 431 /);
+  });
+
+  const splitAt: readonly [what: string, whole: RegExp, options: TestOptions][] = [
+    ["headers and body", /^.*\r\n/, {}],
+    [
+      "request line",
+      /^/,
+      {
+        todo: "uWebSockets.js 20.43, the build for Node 20, answers 505 to a request line that comes in pieces",
+      },
+    ],
+  ];
+  for (const [what, whole, options] of splitAt) {
+    test(`a request whose ${what} come byte by byte is served`, options, async () => {
+      const name = newName();
+      const blob = blobOf("hello");
+      using connection = await RawConnection.open(gantry.url);
+      const request = `${pushLines(name, blob, "Content-Length: 5").join("\r\n")}\r\n\r\nhello`;
+      const together = whole.exec(request)?.[0] ?? "";
+      connection.write(together);
+      for (const byte of request.slice(together.length)) {
+        connection.write(byte);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.equal((await connection.answer()).status, 201);
+      assert.ok(await isStored(name, blob));
+    });
+  }
+
+  test("a client that waits for 100 Continue is told to go on", async () => {
+    const name = newName();
+    const blob = blobOf(30);
+    using connection = await RawConnection.open(gantry.url);
+    connection.send(pushLines(name, blob, "Content-Length: 30", "Expect: 100-continue"));
+    assert.equal((await connection.answer()).status, 100);
+    connection.write(blob.bytes);
+    assert.equal((await connection.answer()).status, 201);
+  });
+
+  test("bytes behind the body that was said are not part of it", async () => {
+    const name = newName();
+    const blob = blobOf("hello");
+    using connection = await RawConnection.open(gantry.url);
+    connection.send(pushLines(name, blob, "Content-Length: 5"), "hello");
+    assert.equal((await connection.answer()).status, 201);
+    connection.write(" and more\r\n\r\n");
+    await connection.ended();
+    assert.match(connection.received, /^$|^HTTP\/1\.1 [45]\d\d /);
+    assert.equal((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.toString(), "hello");
+  });
+
+  test("a HEAD's answer has no body, and the next answer begins right behind it", async () => {
+    const name = newName();
+    const blob = blobOf("hello");
+    await client.pushBlobs(name, blob);
+    using connection = await RawConnection.open(gantry.url);
+    const path = `/v2/${name}/blobs/${blob.digest}`;
+    for (let time = 0; time < 3; time++) {
+      for (const target of [path, `/v2/${name}/manifests/none`, "/v2/", "/none"]) {
+        connection.send([`HEAD ${target} HTTP/1.1`, "Host: x"]);
+        await connection.answer(true);
+      }
+      connection.send([`GET ${path} HTTP/1.1`, "Host: x"]);
+      const answer = await connection.answer();
+      assert.deepEqual([answer.status, answer.body], [200, "hello"]);
+    }
+  });
+
+  test("pipelined requests that are answered from memory are answered in order", async () => {
+    using connection = await RawConnection.open(gantry.url);
+    const paths = ["/v2/", "/none", "/v2/", "/v2/a/blobs/x", "/v2/"];
+    connection.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(""));
+    const statuses: number[] = [];
+    for (const _ of paths) statuses.push((await connection.answer()).status);
+    assert.deepEqual(statuses, [200, 404, 200, 400, 200]);
+  });
+
+  test("pipelined pushes are answered in order, or the connection ends; nothing mixes", async () => {
+    const name = newName();
+    const blobs = [blobOf("first"), blobOf("other")];
+    using connection = await RawConnection.open(gantry.url);
+    for (const blob of blobs) connection.send(pushLines(name, blob, "Content-Length: 5"), blob.bytes);
+    for (const blob of blobs) {
+      const answer = await connection.answer().catch(() => undefined);
+      if (answer === undefined) break;
+      assert.equal(answer.status, 201);
+      assert.ok(answer.head.includes(blob.digest));
+    }
+    for (const blob of blobs) {
+      const pulled = await client.get(`/v2/${name}/blobs/${blob.digest}`);
+      if (pulled.status === 200) assert.ok(pulled.body.equals(blob.bytes));
+    }
+  });
+});
+
+test("nothing that was hidden in a body has been done, and nothing went wrong unseen", async () => {
+  assert.doesNotMatch(gantry.log(), /request failed|clean-up failed/);
+  assert.equal((await client.get("/v2/")).status, 200);
+});

@@ -1,0 +1,125 @@
+// Clients and policies that take their time: longer than the ten seconds after which uWebSockets.js drops
+// a connection that is silent. All at once, since each takes half a minute.
+
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { openGate } from "../../src/auth/gate.js";
+import { App } from "../../src/http/app.js";
+import { Client } from "../support/client.js";
+import { blobOf, digestOf, newName } from "../support/content.js";
+import { RawConnection } from "../support/raw.js";
+import { serveInside } from "../support/server.js";
+
+const slowMilliseconds = 26_000;
+
+const server = await serveInside();
+const client = new Client(server.url);
+/** A second front end on the same services, whose gate takes its time. */
+const slow = new App({
+  services: server.services,
+  gate: async () => {
+    await pause(slowMilliseconds);
+  },
+  onUnexpectedError: (error) => assert.fail(String(error)),
+});
+const slowUrl = await listen(slow);
+/** A third, which does not wait for long. */
+const strictUrl = await listen(
+  new App({
+    services: server.services,
+    gate: openGate,
+    patience: { senderSeconds: 12, readerSeconds: 12 },
+    onUnexpectedError: (error) => assert.fail(String(error)),
+  }),
+);
+
+async function listen(app: App): Promise<string> {
+  const listening = await app.listen("127.0.0.1", 0);
+  after(() => {
+    listening.close();
+    app.close();
+  });
+  return `http://127.0.0.1:${listening.port}`;
+}
+
+const large = blobOf(24 * 1024 * 1024);
+const name = newName();
+await client.pushBlobs(name, large);
+
+describe("after more than 25 seconds", { concurrency: true }, () => {
+  test("a response that was pending comes", async () => {
+    using connection = await RawConnection.open(slowUrl);
+    connection.send(["GET /v2/_catalog HTTP/1.1", "Host: x"]);
+    await pause(slowMilliseconds / 2);
+    assert.equal((await connection.answer()).status, 200);
+  });
+
+  test("an upload that was paused goes on and is whole", async () => {
+    const blob = blobOf(8 * 1024 * 1024);
+    using connection = await RawConnection.open(slowUrl);
+    connection.send(
+      [
+        `POST /v2/${newName()}/blobs/uploads/?digest=${blob.digest} HTTP/1.1`,
+        "Host: x",
+        `Content-Length: ${blob.bytes.length}`,
+      ],
+      blob.bytes,
+    );
+    await pause(slowMilliseconds / 2);
+    const answer = await connection.answer();
+    assert.equal(answer.status, 201);
+  });
+
+  test("a sender who sends a little every few seconds is still listened to", async () => {
+    const blob = blobOf(7);
+    const location = await client.openUpload(name);
+    using connection = await RawConnection.open(server.url);
+    connection.send([`PUT ${location}?digest=${blob.digest} HTTP/1.1`, "Host: x", "Content-Length: 7"]);
+    for (const byte of blob.bytes) {
+      await pause(slowMilliseconds / blob.bytes.length);
+      connection.write(Uint8Array.of(byte));
+    }
+    assert.equal((await connection.answer()).status, 201);
+  });
+
+  test("a reader who takes a little every few seconds gets all of it", async () => {
+    using connection = await RawConnection.open(server.url);
+    const { socket } = connection;
+    connection.send([`GET /v2/${name}/blobs/${large.digest} HTTP/1.1`, "Host: x", "Connection: close"]);
+    for (let count = 0; count < 7; count++) {
+      socket.pause();
+      await pause(slowMilliseconds / 7);
+      socket.resume();
+      const before = connection.size;
+      await connection.until(() => (connection.size > before ? true : undefined), "more bytes");
+    }
+    const { body } = await connection.answer();
+    assert.equal(digestOf(Buffer.from(body, "latin1")), large.digest);
+  });
+
+  test("a client who is silent in the middle of a body has been dropped, and its upload can go on", async () => {
+    const blob = blobOf(100);
+    const location = await client.openUpload(name);
+    using connection = await RawConnection.open(strictUrl);
+    connection.send(
+      [`PATCH ${location} HTTP/1.1`, "Host: x", "Content-Length: 100"],
+      blob.bytes.subarray(0, 40),
+    );
+    await connection.ended();
+    assert.equal(connection.received, "");
+    const rest = { "Content-Range": "40-99" };
+    assert.equal((await client.patch(location, blob.bytes.subarray(40), rest)).status, 202);
+    assert.equal((await client.close(location, blob.digest)).status, 201);
+  });
+
+  test("a reader who takes nothing has been dropped", async () => {
+    using connection = await RawConnection.open(strictUrl);
+    connection.send([`GET /v2/${name}/blobs/${large.digest} HTTP/1.1`, "Host: x"]);
+    connection.socket.pause();
+    await pause(slowMilliseconds);
+    connection.socket.resume();
+    await connection.ended();
+    assert.ok(connection.size < large.bytes.length, `${connection.size} bytes`);
+  });
+});

@@ -1,0 +1,182 @@
+// What lies in the store's folder: the documented layout, one copy of each content, and how damage is healed.
+
+import assert from "node:assert/strict";
+import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { Client, serve } from "../support/client.js";
+import { blobOf, describe, digestOf, image, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { eventually, storedBelow } from "../support/store.js";
+
+const { client, gantry } = await serve();
+
+function contentPath(root: string, digest: string): string {
+  const [algorithm = "", hex = ""] = digest.split(":");
+  return `${root}/content/${algorithm}/${hex.slice(0, 2)}/${hex}`;
+}
+
+type Damage = (file: Awaited<ReturnType<typeof open>>, size: number) => Promise<unknown>;
+const damages: Readonly<Record<string, Damage>> = {
+  "of other bytes": (file, size) => file.write(Buffer.alloc(size, 1), 0, size, 0),
+  "cut short": (file, size) => file.truncate(Math.floor(size / 2)),
+  empty: (file) => file.truncate(0),
+  "too long": (file, size) => file.write(Buffer.alloc(10, 1), 0, 10, size),
+};
+const cases = [3000, 300_000].flatMap((size) =>
+  Object.entries(damages).map(([what, damage]) => ({
+    size,
+    what,
+    damage,
+    name: newName(),
+    blob: blobOf(size),
+  })),
+);
+const kept = { name: newName(), image: image(), blob: blobOf(5000) };
+const attached = image({ subject: describe(kept.image) });
+
+// A first server writes; what it wrote is damaged; a second one, whose memory knows nothing of it, goes on.
+const folder = await mkdtemp(join(tmpdir(), "gantry-storage-"));
+after(() => rm(folder, { recursive: true, force: true }));
+const first = await startGantry({}, folder);
+const writer = new Client(first.url);
+for (const { name, blob } of cases) await writer.pushBlobs(name, blob);
+await writer.pushImage(kept.name, kept.image, "latest");
+await writer.pushImage(kept.name, attached);
+const location = await writer.openUpload(kept.name);
+await writer.patch(location, kept.blob.bytes.subarray(0, 2000));
+await first.stop();
+for (const { damage, size, blob } of cases) {
+  const file = await open(contentPath(folder, blob.digest), "r+");
+  await damage(file, size);
+  await file.close();
+}
+const second = await startGantry({}, folder);
+after(() => second.stop());
+const restarted = new Client(second.url);
+
+for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
+  test(`a ${algorithm} blob lies at its paths, one inode for all repositories`, async () => {
+    const blob = blobOf(3000, algorithm);
+    const names = [newName("a/b"), newName("c")];
+    for (const name of names) await client.pushBlobs(name, blob);
+    const content = await stat(contentPath(gantry.root, blob.digest));
+    for (const name of names) {
+      const path = `${gantry.root}/blobs/${name}/${blob.digest}`;
+      assert.equal((await stat(path)).ino, content.ino);
+      assert.ok((await readFile(path)).equals(blob.bytes));
+    }
+    const links = async () =>
+      (await stat(contentPath(gantry.root, blob.digest))).nlink === 3 ? true : undefined;
+    await eventually("the content has its own link and one a repository", links);
+  });
+}
+
+test("a manifest and its tags lie at their paths", async () => {
+  const name = newName("a/b");
+  const made = image({ subject: describe(image()) });
+  await client.pushImage(name, made, "v1");
+  const folder = `${gantry.root}/manifests/${name}`;
+  assert.ok((await readFile(`${folder}/${made.digest}`)).equals(made.bytes));
+  assert.equal((await readFile(`${folder}/tags/v1/manifest.sha256`, "latin1")).trim(), made.digest);
+  assert.ok((await readFile(`${folder}/tags/v1/manifest`)).equals(made.bytes));
+});
+
+test("nothing of a push is left in uploads", async () => {
+  const name = newName();
+  await client.pushImage(name, image(), "latest");
+  await client.pushImage(name, image(), "latest");
+  const empty = async () => ((await storedBelow(`${gantry.root}/uploads`)).length === 0 ? true : undefined);
+  await eventually("uploads is empty", empty);
+});
+
+test("repositories whose names look like parts of the layout do not disturb each other", async () => {
+  const base = newName();
+  const names = [
+    "",
+    "/tags",
+    "/tags/latest",
+    "/tags/latest/manifest",
+    "/tags/tags",
+    "/blobs",
+    "/manifests",
+  ].map((end) => base + end);
+  names.push(`${base}/blobs/uploads`, `tags/${base}`, `blobs/${base}`, `uploads/${base}`);
+  const images = new Map(names.map((name) => [name, image()]));
+  for (const [name, made] of images) {
+    await client.pushImage(name, made, "latest");
+    await client.pushImage(name, made, "manifest");
+  }
+  for (const [name, made] of images) {
+    for (const reference of ["latest", "manifest", made.digest]) {
+      const answer = await client.get(`/v2/${name}/manifests/${reference}`);
+      assert.ok(answer.body.equals(made.bytes), `${name} ${reference}`);
+    }
+    const { tags } = (await client.get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
+    assert.deepEqual(tags, ["latest", "manifest"], name);
+    for (const { digest } of made.blobs) {
+      assert.equal((await client.head(`/v2/${name}/blobs/${digest}`)).status, 200);
+    }
+  }
+  const { repositories } = (await client.get("/v2/_catalog")).json() as { repositories: string[] };
+  assert.deepEqual(
+    repositories.filter((name) => name.includes(base)),
+    [...names].sort(),
+  );
+  assert.equal((await client.delete(`/v2/${base}/manifests/latest`)).status, 202);
+  assert.equal((await client.get(`/v2/${base}/tags/latest/manifests/latest`)).status, 200);
+});
+
+for (const { size, what, name, blob } of cases) {
+  test(`a blob of ${size} bytes whose content is ${what} is healed everywhere by pushing it anywhere`, async () => {
+    const damaged = await restarted.get(`/v2/${name}/blobs/${blob.digest}`);
+    assert.equal(damaged.status, 200);
+    assert.notEqual(digestOf(damaged.body), blob.digest);
+    await restarted.head(`/v2/${name}/blobs/${blob.digest}`);
+    const other = newName();
+    await restarted.pushBlobs(other, blob);
+    for (const repository of [other, name]) {
+      const path = `/v2/${repository}/blobs/${blob.digest}`;
+      assert.equal((await restarted.head(path)).headers["content-length"], String(size), repository);
+      assert.ok((await restarted.get(path)).body.equals(blob.bytes), `${repository} has the sound bytes`);
+    }
+  });
+}
+
+test("manifests, tags and referrers are found after a restart", async () => {
+  const { name, image } = kept;
+  assert.ok((await restarted.get(`/v2/${name}/manifests/latest`)).body.equals(image.bytes));
+  assert.deepEqual((await restarted.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["latest"] });
+  const answer = await restarted.get(`/v2/${name}/referrers/${image.digest}`);
+  const { manifests } = answer.json() as { manifests: { digest: string }[] };
+  assert.deepEqual(
+    manifests.map(({ digest }) => digest),
+    [attached.digest],
+  );
+});
+
+test("an open upload goes on after a restart", async () => {
+  const { name, blob } = kept;
+  assert.equal((await restarted.get(location)).headers.range, "0-1999");
+  const rest = { "Content-Range": "2000-4999" };
+  assert.equal((await restarted.close(location, blob.digest, blob.bytes.subarray(2000), rest)).status, 201);
+  assert.ok((await restarted.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+});
+
+test("a second server on a folder that one has already does not start", async () => {
+  await assert.rejects(startGantry({}, gantry.root), /in use/);
+  assert.equal((await client.get("/v2/")).status, 200);
+});
+
+test("files that no push has made are passed over", async () => {
+  const name = newName();
+  await client.pushImage(name, image(), "latest");
+  const folder = `${gantry.root}/manifests/${name}`;
+  for (const path of [`${folder}/tags/-odd`, `${folder}/notes.txt`, `${gantry.root}/manifests/README`]) {
+    await (await open(path, "w")).close();
+  }
+  assert.deepEqual((await client.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["latest"] });
+  const { repositories } = (await client.get("/v2/_catalog")).json() as { repositories: string[] };
+  assert.ok(repositories.includes(name) && !repositories.some((text) => text.includes("README")));
+});

@@ -1,0 +1,194 @@
+// Speaks HTTP to the registry for the API tests: plain requests with control over every byte of path and
+// headers, the ways of pushing a blob, and what an answer must look like. Knows nothing of src/.
+
+import assert from "node:assert/strict";
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
+import { after } from "node:test";
+import type { Blob, Image } from "./content.js";
+import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
+
+/** An answer takes milliseconds; past this the server counts as hung. */
+const answerMillisecondsMax = 20_000;
+
+export interface RequestOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Sends the body by `Transfer-Encoding: chunked`, in these pieces. */
+  readonly pieces?: readonly Uint8Array[];
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Every value of a header, in order, lists taken apart. */
+  list(name: string): string[];
+  json(): unknown;
+}
+
+export class Client {
+  readonly #agent: Agent;
+
+  constructor(
+    readonly url: string,
+    connectionsMax: number = 64,
+  ) {
+    this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+  }
+
+  /** `path` goes out as it is: neither `..` nor escapes are touched. A `Location` with a host may be given too. */
+  request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const { hostname, port } = new URL(this.url);
+    const target = path.startsWith("http:") ? path.slice(new URL(path).origin.length) : path;
+    const { headers = {}, body, pieces } = options;
+    const length = body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) };
+    return new Promise((resolve, reject) => {
+      const outgoing = request(
+        {
+          hostname,
+          port,
+          method,
+          path: target,
+          agent: this.#agent,
+          headers: { ...length, ...headers },
+          timeout: answerMillisecondsMax,
+        },
+        (incoming) => collect(incoming).then(resolve, reject),
+      );
+      outgoing.once("error", reject);
+      outgoing.once("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no answer`)));
+      for (const piece of pieces ?? []) outgoing.write(piece);
+      outgoing.end(body);
+    });
+  }
+
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    return this.request("GET", path, { headers });
+  }
+
+  head(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    return this.request("HEAD", path, { headers });
+  }
+
+  delete(path: string): Promise<Answer> {
+    return this.request("DELETE", path);
+  }
+
+  /** Opens an upload session: its location. */
+  async openUpload(name: string, query = ""): Promise<string> {
+    const answer = await this.request("POST", `/v2/${name}/blobs/uploads/${query}`, { body: "" });
+    assert.equal(answer.status, 202, answer.body.toString());
+    return locationOf(answer);
+  }
+
+  patch(
+    location: string,
+    bytes: Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    return this.request("PATCH", location, {
+      body: bytes,
+      headers: { "Content-Type": "application/octet-stream", ...headers },
+    });
+  }
+
+  /** Closes an upload session, with the last bytes if there are some left. */
+  close(
+    location: string,
+    digest: string,
+    bytes: Uint8Array = new Uint8Array(),
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    return this.request("PUT", withQuery(location, `digest=${digest}`), { body: bytes, headers });
+  }
+
+  /** Pushes each blob in one request. */
+  async pushBlobs(name: string, ...blobs: readonly Blob[]): Promise<void> {
+    for (const { bytes, digest } of blobs) {
+      const answer = await this.request("POST", `/v2/${name}/blobs/uploads/?digest=${digest}`, {
+        body: bytes,
+      });
+      assert.equal(answer.status, 201, answer.body.toString());
+    }
+  }
+
+  putManifest(
+    name: string,
+    reference: string,
+    bytes: string | Uint8Array,
+    contentType: string | undefined,
+  ): Promise<Answer> {
+    return this.request("PUT", `/v2/${name}/manifests/${reference}`, {
+      body: bytes,
+      headers: contentType === undefined ? {} : { "Content-Type": contentType },
+    });
+  }
+
+  /** Pushes an image with its blobs, by its digest or as a tag. */
+  async pushImage(name: string, image: Image, reference: string = image.digest): Promise<Answer> {
+    await this.pushBlobs(name, ...image.blobs);
+    const answer = await this.putManifest(name, reference, image.bytes, image.mediaType);
+    assert.equal(answer.status, 201, answer.body.toString());
+    return answer;
+  }
+}
+
+async function collect(incoming: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  return {
+    status: incoming.statusCode ?? 0,
+    headers: incoming.headers,
+    body,
+    list: (name) =>
+      (incoming.headersDistinct[name.toLowerCase()] ?? []).flatMap((value) => value.split(/\s*,\s*/)),
+    json: () => JSON.parse(body.toString()),
+  };
+}
+
+/**
+ * A server for all tests of the file, ended after them. To be called at the top of a test file; like all
+ * that a file awaits there, before its first test, or the runner takes the file for finished.
+ */
+export async function serve(settings: GantrySettings = {}): Promise<{ gantry: Gantry; client: Client }> {
+  const gantry = await startGantry(settings);
+  after(() => gantry.stop());
+  return { gantry, client: new Client(gantry.url) };
+}
+
+export function locationOf(answer: Answer): string {
+  const { location } = answer.headers;
+  assert.ok(location !== undefined && location !== "", "the answer has a Location");
+  return location;
+}
+
+export function withQuery(location: string, query: string): string {
+  return `${location}${location.includes("?") ? "&" : "?"}${query}`;
+}
+
+/** The target of a `Link` with the relation type `next`, resolved against the server. */
+export function nextOf(answer: Answer): string | undefined {
+  const { link } = answer.headers;
+  if (link === undefined) return undefined;
+  const text = Array.isArray(link) ? link.join(", ") : link;
+  const match = /^<([^>]+)>; ?rel="?next"?$/.exec(text);
+  assert.ok(match?.[1] !== undefined, `«${text}» is a Link of RFC 5988`);
+  const { pathname, search } = new URL(match[1], "http://registry.invalid");
+  return pathname + search;
+}
+
+/** The specification's error body: which code, in which format («Error Codes»). */
+export function assertError(answer: Answer, status: number, code: string): void {
+  const text = answer.body.toString();
+  assert.equal(answer.status, status, text);
+  assert.equal(answer.headers["content-type"], "application/json");
+  const json = answer.json() as { errors: { code: string; message?: unknown }[] };
+  assert.deepEqual(Object.keys(json), ["errors"], text);
+  assert.ok(json.errors.length > 0, text);
+  for (const error of json.errors) {
+    assert.match(error.code, /^[A-Z_]+$/);
+    assert.equal(typeof error.message, "string");
+  }
+  assert.equal(json.errors[0]?.code, code, text);
+}

@@ -1,0 +1,25 @@
+// The server within the test's own process, for what can only be seen from inside: what is lent, open or held.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { readConfig } from "../../src/config/config.js";
+import { type Server, startServer } from "../../src/server.js";
+
+/** A server for all tests of the file, ended after them. To be called before the file's first test. */
+export async function serveInside(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
+  const root = await mkdtemp(join(tmpdir(), "gantry-inside-"));
+  const server = await startServer(
+    readConfig({
+      REGISTRY_HTTP_ADDR: "127.0.0.1:0",
+      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
+      ...settings,
+    }),
+  );
+  after(async () => {
+    await server.stop();
+    await rm(root, { recursive: true, force: true });
+  });
+  return server;
+}

@@ -1,0 +1,197 @@
+// Bodies on their way through slabs to the workers: whatever the pieces, the order of events, failures and
+// senders who go away, bytes arrive in order and every slab comes back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import fc from "fast-check";
+import { type Digest, parseDigest } from "../../src/domain/digest.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
+import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
+import { Session } from "../../src/uploads/session.js";
+import { SlabPool } from "../../src/uploads/slab-pool.js";
+import type { WorkerPool } from "../../src/uploads/worker-pool.js";
+import type { AppendTask, SealTask } from "../../src/uploads/worker-protocol.js";
+
+const name = parseRepositoryName("a");
+const digest = parseDigest(`sha256:${"0".repeat(64)}`);
+
+/** Workers that keep the bytes in memory, one task of an upload after the other, each after some turns. */
+class FakeWorkers {
+  readonly files = new Map<SessionId, number[]>();
+  readonly #tails = new Map<SessionId, Promise<unknown>>();
+  tasks = 0;
+
+  constructor(
+    readonly slabs: SlabPool,
+    /** Turns that a task takes, by its number. */
+    readonly turns: readonly number[],
+    /** The number of the task that fails, and all behind it. */
+    readonly failing = Number.POSITIVE_INFINITY,
+  ) {}
+
+  async append(task: Omit<AppendTask, "kind">): Promise<void> {
+    await this.#inOrder(task);
+  }
+
+  async seal(task: Omit<SealTask, "kind">): Promise<Digest> {
+    await this.#inOrder(task);
+    return task.expected;
+  }
+
+  /** What the pool's users see of it; its private parts keep a fake from being one by shape. */
+  asPool(): WorkerPool {
+    return this as unknown as WorkerPool;
+  }
+
+  #inOrder(task: Omit<AppendTask, "kind"> | Omit<SealTask, "kind">): Promise<void> {
+    const before = this.#tails.get(task.session) ?? Promise.resolve();
+    const number = this.tasks++;
+    const mine = before.catch(() => {}).then(() => this.#run(task, number));
+    this.#tails.set(task.session, mine);
+    return mine;
+  }
+
+  async #run({ session, part, offset }: Omit<AppendTask | SealTask, "kind">, number: number): Promise<void> {
+    for (let count = this.turns[number % this.turns.length] ?? 0; count > 0; count--) await turn();
+    if (number >= this.failing) throw new Error("the disk is gone");
+    const file = this.files.get(session) ?? [];
+    assert.equal(file.length, offset, "a part goes where the one before it ended");
+    if (part !== undefined) file.push(...this.slabs.bytes(part.slab).subarray(0, part.length));
+    this.files.set(session, file);
+  }
+}
+
+/** A sender who stops when told to, but for one chunk that was on its way. */
+class Sender implements Flow {
+  paused = false;
+  #resumed: () => void = () => {};
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.#resumed();
+  }
+
+  async ready(): Promise<void> {
+    while (this.paused) await new Promise<void>((resolve) => (this.#resumed = resolve));
+  }
+}
+
+type Ending = "end" | "seal" | "abort";
+
+interface Body {
+  readonly chunks: readonly Uint8Array[];
+  /** Whether the sender waits a turn behind each chunk. */
+  readonly slow: boolean;
+  readonly ending: Ending;
+}
+
+const bodies: fc.Arbitrary<Body[]> = fc.array(
+  fc.record({
+    chunks: fc.array(fc.uint8Array({ minLength: 1, maxLength: 23 }), { maxLength: 8 }),
+    slow: fc.boolean(),
+    ending: fc.constantFrom<Ending>("end", "seal", "abort"),
+  }),
+  { minLength: 1, maxLength: 5 },
+);
+
+async function send(body: Body, workers: FakeWorkers): Promise<{ session: Session; failed: boolean }> {
+  const session = new Session(newSessionId(), name, "sha256", false);
+  session.claim();
+  const sender = new Sender();
+  const writer = new BodyWriter(session, { file: "f" }, workers.slabs, workers.asPool(), sender);
+  for (const chunk of body.chunks) {
+    if (body.ending !== "abort") await sender.ready();
+    const copy = chunk.slice();
+    writer.write(copy);
+    copy.fill(255); // the chunk is gone when write returns
+    if (body.slow) await turn();
+  }
+  try {
+    if (body.ending === "end") await writer.end();
+    if (body.ending === "seal") assert.equal(await writer.seal(digest), digest);
+    if (body.ending === "abort") await writer.abort();
+    return { session, failed: false };
+  } catch (error) {
+    assert.match(String(error), /the disk is gone/);
+    await writer.abort();
+    return { session, failed: true };
+  }
+}
+
+const turns = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 });
+
+test("bodies arrive whole and in order however they are cut, and every slab comes back", async () => {
+  await fc.assert(
+    fc.asyncProperty(bodies, turns, fc.integer({ min: 1, max: 4 }), async (list, delays, slabs) => {
+      const pool = new SlabPool({ slabBytes: 8, slabs });
+      const workers = new FakeWorkers(pool, delays);
+      const results = await Promise.all(list.map((body) => send(body, workers)));
+      for (const [place, { session }] of results.entries()) {
+        const body = list[place];
+        assert.ok(body !== undefined);
+        const sent = body.chunks.flatMap((chunk) => [...chunk]);
+        const stored = workers.files.get(session.id) ?? [];
+        if (body.ending === "abort") assert.deepEqual(stored, sent.slice(0, stored.length));
+        else assert.deepEqual(stored, sent);
+        if (body.ending !== "seal") assert.equal(session.received, stored.length);
+      }
+      assert.equal(pool.lent, 0, "no slab is kept");
+      assert.equal(pool.waiting, 0, "nobody waits any more");
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("when the storage fails the sender is let go on, the failure is told, and every slab comes back", async () => {
+  await fc.assert(
+    fc.asyncProperty(bodies, turns, fc.nat({ max: 12 }), async (list, delays, failing) => {
+      const pool = new SlabPool({ slabBytes: 8, slabs: 2 });
+      const workers = new FakeWorkers(pool, delays, failing);
+      const results = await Promise.all(list.map((body) => send(body, workers)));
+      for (const [place, { session, failed }] of results.entries()) {
+        const sent = list[place]?.chunks.flatMap((chunk) => [...chunk]) ?? [];
+        const stored = workers.files.get(session.id) ?? [];
+        assert.deepEqual(stored, sent.slice(0, stored.length));
+        if (!failed && list[place]?.ending === "end") assert.equal(stored.length, sent.length);
+      }
+      assert.equal(pool.lent, 0);
+      assert.equal(pool.waiting, 0);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("small chunks of one turn go to the worker together", async () => {
+  const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
+  const workers = new FakeWorkers(pool, [0]);
+  const chunks = Array.from({ length: 20 }, (_, value) => Uint8Array.of(value));
+  await send({ chunks, slow: false, ending: "end" }, workers);
+  assert.equal(workers.tasks, 1);
+});
+
+test("an idle body holds no slab", async () => {
+  const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
+  const workers = new FakeWorkers(pool, [0]);
+  const session = new Session(newSessionId(), name, "sha256", false);
+  session.claim();
+  const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender());
+  writer.write(Uint8Array.of(1, 2, 3));
+  assert.equal(pool.lent, 1);
+  for (let count = 0; count < 10; count++) await turn();
+  assert.equal(pool.lent, 0);
+  assert.equal(session.received, 3);
+  await writer.end();
+});
+
+test("a small body that closes its upload costs one task", async () => {
+  const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
+  const workers = new FakeWorkers(pool, [0]);
+  await send({ chunks: [Uint8Array.of(1, 2, 3)], slow: false, ending: "seal" }, workers);
+  assert.equal(workers.tasks, 1);
+});

@@ -1,0 +1,171 @@
+// Caches in front of the store: readers share a read, and what was deleted or replaced meanwhile never
+// comes back (CVE-2026-35172 is what happens otherwise).
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { OpenBlobs } from "../../src/cache/open-blobs.js";
+import { ReadThroughCache } from "../../src/cache/read-through.js";
+import { parseDigest } from "../../src/domain/digest.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import type { BlobReader, BlobStore } from "../../src/storage/storage.js";
+
+/** A read that ends when the test says so. */
+class Pending<T> {
+  reads = 0;
+  #resolve: (value: T) => void = () => {};
+  #reject: (error: Error) => void = () => {};
+
+  readonly read = (): Promise<T> => {
+    this.reads++;
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  };
+
+  give(value: T): void {
+    this.#resolve(value);
+  }
+
+  fail(): void {
+    this.#reject(new Error("wanted"));
+  }
+}
+
+test("callers who miss share one read, and its value is kept", async () => {
+  const cache = new ReadThroughCache<string, string>({ max: 10 });
+  const source = new Pending<string | undefined>();
+  const callers = [cache.load("k", source.read), cache.load("k", source.read)];
+  source.give("value");
+  assert.deepEqual(await Promise.all(callers), ["value", "value"]);
+  assert.equal(source.reads, 1);
+  assert.equal(cache.get("k"), "value");
+  assert.equal(cache.load("k", source.read), "value", "from memory it is synchronous");
+});
+
+const overtakers: readonly [
+  what: string,
+  act: (cache: ReadThroughCache<string, string>) => void,
+  kept?: string,
+][] = [
+  ["a deletion", (cache) => cache.delete("k")],
+  ["a new value", (cache) => cache.set("k", "new"), "new"],
+];
+for (const [what, act, kept] of overtakers) {
+  test(`a read that ${what} overtakes answers who waits for it and is not kept`, async () => {
+    const cache = new ReadThroughCache<string, string>({ max: 10 });
+    const source = new Pending<string | undefined>();
+    const caller = cache.load("k", source.read);
+    act(cache);
+    source.give("old");
+    assert.equal(await caller, "old");
+    assert.equal(cache.get("k"), kept);
+  });
+}
+
+test("a read that began after a deletion is kept although one from before ends later", async () => {
+  const cache = new ReadThroughCache<string, string>({ max: 10 });
+  const [before, after] = [new Pending<string | undefined>(), new Pending<string | undefined>()];
+  const first = cache.load("k", before.read);
+  cache.delete("k");
+  const second = cache.load("k", after.read);
+  after.give("new");
+  before.give("old");
+  assert.deepEqual(await Promise.all([first, second]), ["old", "new"]);
+  assert.equal(cache.get("k"), "new");
+});
+
+test("absence and failure are not kept", async () => {
+  const cache = new ReadThroughCache<string, string>({ max: 10 });
+  const source = new Pending<string | undefined>();
+  const absent = cache.load("k", source.read);
+  source.give(undefined);
+  assert.equal(await absent, undefined);
+  const failing = cache.load("k", source.read);
+  source.fail();
+  await assert.rejects(async () => failing, /wanted/);
+  const found = cache.load("k", source.read);
+  source.give("value");
+  assert.equal(await found, "value");
+  assert.equal(source.reads, 3);
+});
+
+test("a cache bounded by size gives up the value unused for longest, and refuses one that is too large", () => {
+  const cache = new ReadThroughCache<string, string>({ maxSize: 10, sizeOf: (value) => value.length });
+  cache.set("a", "12345");
+  cache.set("b", "12345");
+  cache.get("a");
+  cache.set("c", "12345");
+  assert.deepEqual([cache.get("a"), cache.get("b"), cache.get("c")], ["12345", undefined, "12345"]);
+  cache.set("d", "12345678901");
+  assert.equal(cache.get("d"), undefined);
+});
+
+const name = parseRepositoryName("a");
+const digest = parseDigest(`sha256:${"0".repeat(64)}`);
+
+/** A store that opens what the test gives, and counts the readers that are open. */
+function fakeStore(): {
+  store: BlobStore;
+  opening: Pending<BlobReader | undefined>;
+  reader(): BlobReader;
+  open(): number;
+} {
+  const opening = new Pending<BlobReader | undefined>();
+  let open = 0;
+  const reader = (): BlobReader => {
+    open++;
+    return { size: 1, read: async () => 0, close: async () => void open-- };
+  };
+  const store: BlobStore = {
+    open: opening.read,
+    size: async () => undefined,
+    commit: async () => ({ healed: false }),
+    mount: async () => undefined,
+    remove: async () => true,
+  };
+  return { store, opening, reader, open: () => open };
+}
+
+test("readers of one blob share one open file, which closes after the cache and the last of them let go", async () => {
+  const { store, opening, reader, open } = fakeStore();
+  const blobs = new OpenBlobs(store);
+  const acquiring = [blobs.acquire(name, digest), blobs.acquire(name, digest)];
+  opening.give(reader());
+  const [first, second] = await Promise.all(acquiring);
+  const third = await blobs.acquire(name, digest);
+  assert.ok(first !== undefined && first === second && first === third);
+  assert.equal(opening.reads, 1);
+  blobs.forget(`${name}@${digest}`);
+  first.release();
+  second.release();
+  assert.equal(open(), 1);
+  third.release();
+  assert.equal(open(), 0);
+});
+
+test("a file that is being opened while its blob is forgotten is not kept for the next reader", async () => {
+  const { store, opening, reader, open } = fakeStore();
+  const blobs = new OpenBlobs(store);
+  const acquiring = blobs.acquire(name, digest);
+  blobs.forget(`${name}@${digest}`);
+  opening.give(reader());
+  (await acquiring)?.release();
+  const again = blobs.acquire(name, digest);
+  await turn();
+  assert.equal(opening.reads, 2, "the store is asked again");
+  opening.give(undefined);
+  assert.equal(await again, undefined);
+  assert.equal(open(), 0);
+});
+
+test("closing lets go of every file, also of one that is still being opened", async () => {
+  const { store, opening, reader, open } = fakeStore();
+  const blobs = new OpenBlobs(store);
+  const acquiring = blobs.acquire(name, digest);
+  opening.give(reader());
+  (await acquiring)?.release();
+  blobs.clear();
+  assert.equal(open(), 0);
+});

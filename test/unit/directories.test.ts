@@ -1,0 +1,95 @@
+// Durable directories: every caller is covered by a sync that began after its call, and those who ask
+// meanwhile share one.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { Directories } from "../../src/storage/filesystem/sync.js";
+
+const root = await mkdtemp(join(tmpdir(), "gantry-directories-"));
+after(() => rm(root, { recursive: true, force: true }));
+
+async function newFolder(name: string): Promise<string> {
+  const folder = join(root, name);
+  await mkdir(folder);
+  return folder;
+}
+
+test("who asks while a sync runs shares the next one with all who ask meanwhile", async () => {
+  const directories = new Directories(root, "full");
+  const folder = await newFolder("shared");
+  const first = directories.sync(folder);
+  const others = Array.from({ length: 50 }, () => directories.sync(folder));
+  assert.equal(directories.syncs, 1);
+  await first;
+  await Promise.all(others);
+  assert.equal(directories.syncs, 2);
+});
+
+test("a sync that ran before the call is not taken for one after it", async () => {
+  const directories = new Directories(root, "full");
+  const folder = await newFolder("again");
+  for (const count of [1, 2, 3]) {
+    await directories.sync(folder);
+    assert.equal(directories.syncs, count);
+  }
+});
+
+test("rounds of callers, each round while the one before is synced, cost one sync a round", async () => {
+  const directories = new Directories(root, "full");
+  const folder = await newFolder("rounds");
+  let running = directories.sync(folder);
+  for (let round = 0; round < 5; round++) {
+    const asked = Array.from({ length: 10 }, () => directories.sync(folder));
+    await running;
+    running = Promise.all(asked).then(() => {});
+  }
+  await running;
+  assert.equal(directories.syncs, 6);
+});
+
+test("syncs of different directories do not wait for each other", async () => {
+  const directories = new Directories(root, "full");
+  const folders = await Promise.all(["one", "two", "three"].map(newFolder));
+  await Promise.all(folders.map((folder) => directories.sync(folder)));
+  assert.equal(directories.syncs, 3);
+});
+
+test("a failed sync fails those who shared it, and the next one is tried anew", async () => {
+  const directories = new Directories(root, "full");
+  const folder = join(root, "late");
+  await assert.rejects(directories.sync(folder), { code: "ENOENT" });
+  const both = [directories.sync(folder), directories.sync(folder)];
+  for (const result of await Promise.allSettled(both)) assert.equal(result.status, "rejected");
+  await mkdir(folder);
+  await directories.sync(folder);
+});
+
+test("making sure of a directory creates those above it and syncs each parent once", async () => {
+  const directories = new Directories(root, "full");
+  const folder = join(root, "x", "y", "z");
+  await Promise.all([
+    directories.ensure(folder),
+    directories.ensure(folder),
+    directories.ensure(join(root, "x")),
+  ]);
+  assert.ok((await stat(folder)).isDirectory());
+  assert.equal(directories.syncs, 3);
+  assert.equal(directories.ensure(folder), undefined, "what is known needs no waiting");
+});
+
+test("a directory that an earlier process made has its parent synced all the same", async () => {
+  const folder = await newFolder("earlier");
+  const directories = new Directories(root, "full");
+  await directories.ensure(folder);
+  assert.equal(directories.syncs, 1);
+});
+
+test("with relaxed durability nothing is synced", async () => {
+  const directories = new Directories(root, "relaxed");
+  await directories.ensure(join(root, "p", "q"));
+  await directories.sync(root);
+  assert.equal(directories.syncs, 0);
+});

@@ -1,0 +1,232 @@
+// Manifests: any bytes are judged in a typed way, valid ones parse to what the rules need, and documents
+// that mean two things are refused.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseManifest, storedMediaType } from "../../src/domain/manifest.js";
+import { mediaTypes, withoutParameters } from "../../src/domain/media-type.js";
+import { digests, kindOf } from "./arbitraries.js";
+
+const { ociManifest, ociIndex, dockerManifest, dockerList } = mediaTypes;
+const contentTypes = fc.constantFrom("", ...Object.values(mediaTypes), "application/json");
+
+function bytesOf(json: unknown): Buffer {
+  return Buffer.from(JSON.stringify(json) ?? "null");
+}
+
+const data = fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes));
+const descriptor = fc.oneof(
+  fc.record(
+    {
+      mediaType: fc.constantFrom("application/octet-stream", "application/vnd.example+json"),
+      digest: digests,
+      size: fc.nat(),
+      annotations: fc.constant({ a: "b" }),
+      urls: fc.constant(["https://example.com"]),
+      "com.example.field": fc.jsonValue(),
+    },
+    { requiredKeys: ["mediaType", "digest", "size"] },
+  ),
+  fc.record({ mediaType: fc.constant("application/x"), digest: digests, data }).map((entry) => ({
+    ...entry,
+    data: entry.data.toString("base64"),
+    size: entry.data.length,
+  })),
+);
+const annotations = fc.dictionary(fc.string(), fc.string(), { maxKeys: 4, noNullPrototype: true });
+const extra = {
+  subject: descriptor,
+  annotations,
+  artifactType: fc.constantFrom("", "application/vnd.example.sbom"),
+};
+
+const validImage = fc.record(
+  {
+    schemaVersion: fc.constant(2),
+    mediaType: fc.constantFrom(ociManifest, dockerManifest),
+    config: descriptor,
+    layers: fc.array(descriptor, { maxLength: 4 }),
+    ...extra,
+  },
+  { requiredKeys: ["schemaVersion", "mediaType", "config", "layers"] },
+);
+const validIndex = fc.record(
+  {
+    schemaVersion: fc.constant(2),
+    mediaType: fc.constantFrom(ociIndex, dockerList),
+    manifests: fc.oneof(fc.array(descriptor, { maxLength: 4 }), fc.constant(null)),
+    ...extra,
+  },
+  { requiredKeys: ["schemaVersion", "mediaType", "manifests"] },
+);
+
+test("bytes of any kind give a manifest or a typed error, nothing else", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), contentTypes, (bytes, contentType) => {
+      assert.equal(
+        kindOf(() => parseManifest(bytes, contentType)),
+        "manifest-invalid",
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("JSON of any kind gives a manifest or a typed error, nothing else", () => {
+  const fields = fc.record(
+    {
+      schemaVersion: fc.oneof(fc.constant(2), fc.jsonValue()),
+      mediaType: fc.oneof(fc.constantFrom(ociManifest, ociIndex), fc.jsonValue()),
+      config: fc.oneof(descriptor, fc.jsonValue()),
+      layers: fc.oneof(fc.array(descriptor), fc.jsonValue()),
+      manifests: fc.oneof(fc.array(descriptor), fc.jsonValue()),
+      subject: fc.oneof(descriptor, fc.jsonValue()),
+      annotations: fc.oneof(annotations, fc.jsonValue()),
+      artifactType: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(fc.oneof(fc.jsonValue(), fields), contentTypes, (json, contentType) => {
+      const kind = kindOf(() => parseManifest(bytesOf(json), contentType));
+      assert.ok(kind === "none" || kind === "manifest-invalid", kind);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test("a valid image names its config and its layers, in order, and no children", () => {
+  fc.assert(
+    fc.property(validImage, fc.boolean(), (json, withType) => {
+      const manifest = parseManifest(bytesOf(json), withType ? json.mediaType : "");
+      assert.equal(manifest.kind, "image");
+      assert.equal(manifest.mediaType, json.mediaType);
+      assert.deepEqual(
+        manifest.blobs.map(({ digest }) => digest),
+        [json.config, ...json.layers].map(({ digest }) => digest),
+      );
+      assert.deepEqual(manifest.children, []);
+      assert.equal(manifest.subject?.digest, json.subject?.digest);
+      assert.equal(manifest.artifactType, json.artifactType || json.config.mediaType);
+      assert.deepEqual(manifest.annotations, json.annotations);
+      assert.equal(storedMediaType(bytesOf(json)), json.mediaType);
+    }),
+  );
+});
+
+test("a valid index names its manifests, and has an artifact type only if it says so", () => {
+  fc.assert(
+    fc.property(validIndex, fc.boolean(), (json, withType) => {
+      const manifest = parseManifest(bytesOf(json), withType ? json.mediaType : "");
+      assert.equal(manifest.kind, "index");
+      assert.deepEqual(manifest.blobs, []);
+      assert.deepEqual(
+        manifest.children.map(({ digest }) => digest),
+        (json.manifests ?? []).map(({ digest }) => digest),
+      );
+      assert.equal(manifest.artifactType, json.artifactType || undefined);
+    }),
+  );
+});
+
+test("embedded data is the bytes that its base64 spells", () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  fc.assert(
+    fc.property(data, (bytes) => {
+      const config = { mediaType: "x", digest, size: bytes.length, data: bytes.toString("base64") };
+      const { blobs } = parseManifest(bytesOf({ schemaVersion: 2, mediaType: ociManifest, config }), "");
+      assert.deepEqual(blobs[0]?.data, bytes);
+    }),
+  );
+});
+
+const sound = { mediaType: "application/x", digest: `sha256:${"0".repeat(64)}`, size: 1 };
+const image = { schemaVersion: 2, mediaType: ociManifest, config: sound, layers: [] };
+const index = { schemaVersion: 2, mediaType: ociIndex, manifests: [] };
+const bad: readonly [what: string, json: unknown, contentType?: string][] = [
+  ["null", null],
+  ["a list", []],
+  ["a string", "manifest"],
+  ["an empty object", {}],
+  ["without a schema version", { ...image, schemaVersion: undefined }],
+  ["of a schema version in text", { ...image, schemaVersion: "2" }],
+  ["of schema version 3", { ...image, schemaVersion: 3 }],
+  ["of schema 1", { schemaVersion: 1, name: "a", tag: "b", fsLayers: [], history: [] }],
+  ["schema 1 by its Content-Type", image, mediaTypes.dockerSchema1Signed],
+  ["of one type within and another without", image, ociIndex],
+  ["of a foreign type", { ...image, mediaType: "application/json" }],
+  ["of a type that is a number", { ...image, mediaType: 2 }],
+  ["of an empty type", { ...image, mediaType: "" }],
+  ["an image that lists manifests", { ...image, manifests: [] }],
+  ["an image whose manifests are null", { ...image, manifests: null }],
+  ["an index with a config", { ...index, config: sound }],
+  ["an index with layers", { ...index, layers: [] }],
+  ["an index with fsLayers", { ...index, fsLayers: [] }],
+  ["both by shape, of no type", { ...index, config: sound, mediaType: undefined }],
+  ["an index without manifests", { schemaVersion: 2, mediaType: ociIndex }],
+  ["an image without config", { ...image, config: undefined }],
+  ["a Docker manifest that does not say so", { ...image, mediaType: undefined }, dockerManifest],
+  ["layers that are an object", { ...image, layers: {} }],
+  ["a layer that is null", { ...image, layers: [null] }],
+  ["a layer without media type", { ...image, layers: [{ ...sound, mediaType: undefined }] }],
+  ["a layer without digest", { ...image, layers: [{ ...sound, digest: undefined }] }],
+  ["a layer of an unsupported digest", { ...image, layers: [{ ...sound, digest: "md5:00" }] }],
+  ["a layer of negative size", { ...image, layers: [{ ...sound, size: -1 }] }],
+  ["a layer of half a byte", { ...image, layers: [{ ...sound, size: 0.5 }] }],
+  ["a layer of a size in text", { ...image, layers: [{ ...sound, size: "1" }] }],
+  ["a layer of a size beyond exact numbers", { ...image, layers: [{ ...sound, size: 2 ** 53 }] }],
+  ["data that is no base64", { ...image, config: { ...sound, data: "?" } }],
+  ["data that is a number", { ...image, config: { ...sound, data: 1 } }],
+  ["data of another size", { ...image, config: { ...sound, data: "AAAA" } }],
+  ["a subject that is text", { ...image, subject: "sha256:00" }],
+  ["annotations that are a list", { ...image, annotations: [] }],
+  ["annotations of numbers", { ...image, annotations: { a: 1 } }],
+  ["an artifact type that is a number", { ...image, artifactType: 1 }],
+];
+for (const [what, json, contentType = ""] of bad) {
+  test(`a manifest that is ${what} is invalid`, () => {
+    assert.equal(
+      kindOf(() => parseManifest(bytesOf(json), contentType)),
+      "manifest-invalid",
+    );
+  });
+}
+
+test("a byte order mark, bytes that are no UTF-8 and JSON nested without end are invalid", () => {
+  const documents = [
+    Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytesOf(image)]),
+    Buffer.concat([bytesOf(image).subarray(0, -1), Buffer.from([0x2c, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])]),
+    Buffer.from("[".repeat(1_000_000)),
+    Buffer.from(`${'{"config":'.repeat(100_000)}1${"}".repeat(100_000)}`),
+  ];
+  for (const bytes of documents) {
+    assert.equal(
+      kindOf(() => parseManifest(bytes, "")),
+      "manifest-invalid",
+    );
+  }
+});
+
+test("only OCI documents may leave out their type, which then follows from header or shape", () => {
+  const { mediaType: _image, ...untypedImage } = image;
+  const { mediaType: _index, ...untypedIndex } = index;
+  assert.equal(parseManifest(bytesOf(untypedImage), "").mediaType, ociManifest);
+  assert.equal(parseManifest(bytesOf(untypedImage), ociManifest).mediaType, ociManifest);
+  assert.equal(parseManifest(bytesOf(untypedIndex), "").mediaType, ociIndex);
+  assert.equal(parseManifest(bytesOf(untypedIndex), ociIndex).mediaType, ociIndex);
+});
+
+test("layers that may not be distributed need not be in the registry", () => {
+  const elsewhere = [
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+  ];
+  const layers = elsewhere.map((mediaType) => ({ ...sound, mediaType }));
+  assert.equal(parseManifest(bytesOf({ ...image, layers }), "").blobs.length, 1);
+});
+
+test("a Content-Type counts without its parameters and in lower case", () => {
+  assert.equal(withoutParameters(` ${ociIndex.toUpperCase()} ; charset=utf-8`), ociIndex);
+  assert.equal(withoutParameters(""), "");
+});

@@ -1,0 +1,118 @@
+// The slab pool and the read buffers: bounded memory that is lent, first come first served, and given back once.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type ReadBuffer, ReadBuffers } from "../../src/http/read-buffers.js";
+import { SlabPool } from "../../src/uploads/slab-pool.js";
+
+test("slabs are apart from each other and cover the memory", () => {
+  const pool = new SlabPool({ slabBytes: 4, slabs: 3 });
+  const slabs = [pool.take(), pool.take(), pool.take()];
+  for (const slab of slabs) {
+    assert.ok(slab !== undefined);
+    pool.bytes(slab).fill(slab + 1);
+  }
+  assert.deepEqual([...new Uint8Array(pool.memory)], [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+  assert.equal(pool.take(), undefined);
+  assert.equal(pool.lent, 3);
+});
+
+test("a slab is given back once", () => {
+  const pool = new SlabPool({ slabBytes: 4, slabs: 1 });
+  const slab = pool.take();
+  assert.ok(slab !== undefined);
+  pool.give(slab);
+  assert.throws(() => pool.give(slab), /invariant/);
+  assert.throws(() => pool.give(7), /invariant/);
+});
+
+test("who waits is served in order, and nobody takes a slab past them", () => {
+  type Step = "take" | "give" | "wait" | "leave";
+  const steps = fc.array(fc.constantFrom<Step>("take", "give", "wait", "leave"), { maxLength: 60 });
+  fc.assert(
+    fc.property(steps, fc.integer({ min: 1, max: 3 }), (list, slabs) => {
+      const pool = new SlabPool({ slabBytes: 1, slabs });
+      const held: number[] = [];
+      let queue: { place: number; leave: () => void }[] = [];
+      let places = 0;
+      for (const step of list) {
+        if (step === "take") {
+          const slab = pool.take();
+          assert.equal(slab !== undefined, held.length < slabs && queue.length === 0);
+          if (slab !== undefined) held.push(slab);
+        } else if (step === "give") {
+          const slab = held.shift();
+          if (slab !== undefined) pool.give(slab);
+        } else if (step === "wait" && held.length === slabs) {
+          const place = places++;
+          const leave = pool.wait((slab) => {
+            assert.equal(queue.shift()?.place, place, "first come, first served");
+            held.push(slab);
+          });
+          queue.push({ place, leave });
+        } else if (step === "leave") {
+          const gone = queue.at(-1);
+          gone?.leave();
+          queue = queue.filter((waiter) => waiter !== gone);
+        }
+        assert.equal(new Set(held).size, held.length, "no slab is lent twice");
+        assert.equal(pool.lent, held.length);
+        assert.equal(pool.waiting, queue.length);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+async function taken(buffers: ReadBuffers): Promise<ReadBuffer> {
+  return buffers.take();
+}
+
+test("a read buffer is made as long as the bound allows, and waited for beyond it", async () => {
+  const buffers = new ReadBuffers(2);
+  const [first, second] = [await taken(buffers), await taken(buffers)];
+  assert.notEqual(first, second);
+  const order: string[] = [];
+  const third = taken(buffers).then((buffer) => {
+    order.push("third");
+    return buffer;
+  });
+  const fourth = taken(buffers).then((buffer) => {
+    order.push("fourth");
+    return buffer;
+  });
+  buffers.give(second);
+  buffers.give(first);
+  assert.equal(await third, second);
+  assert.equal(await fourth, first);
+  assert.deepEqual(order, ["third", "fourth"]);
+  buffers.give(first);
+  buffers.give(second);
+  assert.equal(buffers.idle, 2);
+});
+
+test("the buffer parked for longest is taken, and its owner is told", async () => {
+  const buffers = new ReadBuffers(2);
+  const [first, second] = [await taken(buffers), await taken(buffers)];
+  const told: string[] = [];
+  buffers.park(first, () => told.push("first"));
+  buffers.park(second, () => told.push("second"));
+  assert.equal(await taken(buffers), first);
+  assert.deepEqual(told, ["first"]);
+  assert.equal(buffers.unpark(first), false, "it is somebody else's now");
+  assert.equal(buffers.unpark(second), true);
+});
+
+test("a buffer that is parked while others wait goes to the first of them", async () => {
+  const buffers = new ReadBuffers(1);
+  const first = await taken(buffers);
+  const waiting = taken(buffers);
+  let told = false;
+  buffers.park(first, () => {
+    told = true;
+  });
+  assert.equal(await waiting, first);
+  assert.ok(told);
+  assert.equal(buffers.unpark(first), false);
+});
