@@ -122,7 +122,6 @@ export class App {
    * no answer yet: what is hidden in the body of this one is never taken for a request.
    */
   #refuseFraming(exchange: Exchange): void {
-    exchange.body?.discard();
     const error = new RegistryError("request-invalid", "the length of the body is not said once and clearly");
     const { status, body } = renderError(error);
     setImmediate(() => exchange.sendAndClose(status, [jsonType], body));
@@ -169,7 +168,6 @@ export class App {
       return;
     }
     if (exchange.aborted) return;
-    exchange.body?.discard();
     // Too late for an answer: only a connection that breaks tells the client that something is missing.
     if (exchange.responded) response.close();
     else exchange.send(status, errorHeaders(error), body);

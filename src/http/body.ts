@@ -92,7 +92,7 @@ export class RequestBody implements Flow {
 
   /** Reads what is left and drops it, so that the answer reaches the client and the connection stays good. */
   discard(): void {
-    if (this.#gone) return;
+    if (this.#gone || this.#ended) return;
     this.#wait?.end();
     this.#early.length = 0;
     this.#sink = { write: () => {} };

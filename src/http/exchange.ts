@@ -107,9 +107,10 @@ export class Exchange {
     });
   }
 
-  /** Writes status line and headers. To be called corked. */
+  /** Writes status line and headers. To be called corked. What is left of the request's body is not wanted. */
   writeHead(status: number, headers: Headers): void {
     this.responded = true;
+    this.body?.discard();
     const { response } = this;
     response.writeStatus(`${status} ${reasons[status] ?? ""}`);
     response.writeHeader("Docker-Distribution-Api-Version", "registry/2.0");

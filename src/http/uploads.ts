@@ -40,7 +40,6 @@ export async function startUpload(
       if (session.state === "idle") await cancelUpload(services, session);
     }
   }
-  bodyOf(exchange).discard();
   exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
 }
 
@@ -103,7 +102,6 @@ async function begin(
     return new IncomingBody(services, session, claim, bodyOf(exchange));
   } catch (error) {
     if (!(error instanceof RegistryError && error.kind === "chunk-out-of-order")) throw error;
-    bodyOf(exchange).discard();
     const { status, body } = renderError(error);
     const headers: Headers = [
       ...sessionHeaders(session),
