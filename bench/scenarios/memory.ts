@@ -53,14 +53,12 @@ function memoryScenario(
 
 async function uploadAll(contender: Contender, settings: Settings): Promise<Sample> {
   const blobBytes = (settings.quick ? 16 : 64) * mebibyte;
+  // Made before any connection is open: it takes long, and a silent connection is closed.
+  const payloads = Array.from({ length: clients }, () => new Payload(blobBytes));
   const uploads = await Promise.all(
-    Array.from({ length: clients }, async () => {
+    payloads.map(async (payload) => {
       const connection = await Connection.open(contender.port);
-      return {
-        connection,
-        payload: new Payload(blobBytes),
-        session: await openUpload(connection, repository),
-      };
+      return { connection, payload, session: await openUpload(connection, repository) };
     }),
   );
   const timing = await timed(contender, () =>

@@ -50,7 +50,7 @@ export async function patchUpload(
 ): Promise<void> {
   const found = findUpload(services, parseRepositoryName(path.name), path.last);
   const session = found instanceof Promise ? await found : found;
-  const incoming = await begin(services, exchange, session, undefined);
+  const incoming = begin(services, exchange, session, undefined);
   if (incoming === undefined) return;
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.end();
@@ -77,7 +77,7 @@ async function receiveLast(
   session: Session,
   closing: Digest,
 ): Promise<void> {
-  const incoming = await begin(services, exchange, session, closing);
+  const incoming = begin(services, exchange, session, closing);
   if (incoming === undefined) return;
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.commit(closing);
@@ -85,12 +85,12 @@ async function receiveLast(
 }
 
 /** Takes up the request's body; where its range is out of order, answers with how to go on instead. */
-async function begin(
+function begin(
   services: Services,
   exchange: Exchange,
   session: Session,
   closing: Digest | undefined,
-): Promise<IncomingBody | undefined> {
+): IncomingBody | undefined {
   const range = exchange.header("content-range");
   const length = exchange.header("content-length");
   const claim = {

@@ -1,7 +1,8 @@
 /**
- * One request's body on its way into its session: chunks go into slabs, slabs to the worker. Holds a
- * slab only while there are bytes in it; pauses the sender where no slab is free or too many are on
- * their way. Knows nothing of HTTP: whoever owns the socket gives it `Flow`.
+ * One request's body on its way into its session: chunks go into slabs, slabs to the worker. Where slabs
+ * are short the sender is paused before it sends, and resumed when there is a slab for what it sends; a
+ * sender who then has nothing to send holds none. Knows nothing of HTTP: whoever owns the socket gives it
+ * `Flow`.
  */
 
 import type { Digest } from "../domain/digest.js";
@@ -25,7 +26,7 @@ export class BodyWriter {
   /** The slab being filled. */
   #slab: number | undefined;
   #filled = 0;
-  /** Bytes that came while there was no slab: at most what the socket had received when it was paused. */
+  /** Bytes that came all the same while there was no slab: at most what the socket had received by then. */
   readonly #held: Uint8Array[] = [];
   #inFlight = 0;
   /** Offset in the upload of the first byte that no task has been made for. */
@@ -51,8 +52,7 @@ export class BodyWriter {
     if (this.#failure !== undefined || this.#ended) return;
     const taken = this.#held.length > 0 ? 0 : this.#fill(chunk);
     if (taken < chunk.length) this.#held.push(chunk.slice(taken));
-    // Early enough that the next chunk finds a slab: one that has to be held is copied twice.
-    if (this.#held.length > 0 || this.#inFlight >= slabsInFlightMax - 1) this.flow.pause();
+    this.#steer();
     this.#flushAtEndOfTurn();
   }
 
@@ -75,16 +75,33 @@ export class BodyWriter {
   #takeSlab(): boolean {
     if (this.#inFlight >= slabsInFlightMax || this.#leaveQueue !== undefined) return false;
     this.#slab = this.slabs.take();
-    if (this.#slab !== undefined) return true;
+    if (this.#slab === undefined) this.#queueForSlab();
+    return this.#slab !== undefined;
+  }
+
+  #queueForSlab(): void {
     this.#leaveQueue = this.slabs.wait((slab) => {
       this.#leaveQueue = undefined;
       this.#slab = slab;
-      this.#drainHeld();
+      this.#advance();
     });
-    return false;
   }
 
-  #drainHeld(): void {
+  /**
+   * Lets the sender go on where there is room for what it sends. Paused early enough that the next chunk
+   * finds a slab: one that has to be held is copied twice, and takes memory that the pool does not bound.
+   */
+  #steer(): void {
+    if (this.#ended || this.#failure !== undefined) return;
+    const busy = this.#inFlight >= slabsInFlightMax - 1;
+    if (!busy && this.#slab === undefined && this.#leaveQueue === undefined && this.slabs.exhausted) {
+      this.#queueForSlab();
+    }
+    if (busy || this.#held.length > 0 || this.#leaveQueue !== undefined) this.flow.pause();
+    else this.flow.resume();
+  }
+
+  #advance(): void {
     while (this.#held[0] !== undefined) {
       const chunk = this.#held[0];
       const taken = this.#fill(chunk);
@@ -94,10 +111,17 @@ export class BodyWriter {
       }
       this.#held.shift();
     }
-    if (this.#slab !== undefined && this.#filled === 0) this.#releaseSlab();
-    if (!this.#ended && this.#inFlight < slabsInFlightMax - 1) this.flow.resume();
+    if (this.#slab !== undefined && this.#filled === 0) this.#lendEmptySlab();
+    this.#steer();
     this.#flushAtEndOfTurn();
     this.#settle();
+  }
+
+  /** A slab to resume with is kept until the socket has been asked once for what it has. */
+  #lendEmptySlab(): void {
+    if (this.#ended || this.#failure !== undefined) this.#releaseEmptySlab();
+    // The first comes behind the sockets of this turn, the second behind those of the next.
+    else setImmediate(() => setImmediate(() => this.#releaseEmptySlab()));
   }
 
   /** What there is at the end of the turn goes, so that small records coalesce and nobody idle holds a slab. */
@@ -111,7 +135,11 @@ export class BodyWriter {
   }
 
   #flush(): void {
-    if (!this.#ended && this.#inFlight === 0 && this.#filled > 0 && this.#failure === undefined) this.#send();
+    if (this.#ended || this.#failure !== undefined || this.#filled === 0) return;
+    // Where others wait, a slab that is not full yet is no reason to keep it.
+    if (this.#inFlight > 0 && !this.slabs.exhausted) return;
+    this.#send();
+    this.#steer();
   }
 
   /** Makes what is in the slab a task. */
@@ -131,7 +159,7 @@ export class BodyWriter {
       .finally(() => {
         this.#inFlight--;
         this.slabs.give(part.slab);
-        if (this.#leaveQueue === undefined) this.#drainHeld();
+        if (this.#leaveQueue === undefined) this.#advance();
         this.#flush();
         this.#settle();
       });
@@ -157,12 +185,24 @@ export class BodyWriter {
     this.#leaveQueue?.();
     this.#leaveQueue = undefined;
     this.#held.length = 0;
-    if (this.#slab !== undefined) this.#releaseSlab();
+    this.#filled = 0;
+    this.#releaseEmptySlab();
   }
 
-  #releaseSlab(): void {
-    const part = this.#takePart();
-    if (part !== undefined) this.slabs.give(part.slab);
+  #releaseEmptySlab(): void {
+    if (this.#slab === undefined || this.#filled > 0) return;
+    const slab = this.#slab;
+    this.#slab = undefined;
+    this.slabs.give(slab);
+  }
+
+  /** No more will come: gives up what was meant for it. */
+  #stopListening(): void {
+    this.#ended = true;
+    if (this.#held.length > 0) return;
+    this.#leaveQueue?.();
+    this.#leaveQueue = undefined;
+    this.#releaseEmptySlab();
   }
 
   /** Resolves when all tasks are done and nothing waits for a slab; what is in the last slab may remain. */
@@ -183,7 +223,7 @@ export class BodyWriter {
 
   /** Ends the body of a session that goes on: resolves when all of it is written. Rejects with what failed. */
   async end(): Promise<void> {
-    this.#ended = true;
+    this.#stopListening();
     await this.#quiet();
     if (this.#filled > 0) this.#send();
     await this.#quiet();
@@ -191,7 +231,7 @@ export class BodyWriter {
 
   /** Ends the body and with it the upload: the digest of all its bytes, in the algorithm of `expected`. */
   async seal(expected: Digest): Promise<Digest> {
-    this.#ended = true;
+    this.#stopListening();
     await this.#quiet();
     const part = this.#takePart();
     const { id, algorithm, affinity } = this.session;

@@ -31,6 +31,11 @@ export class SlabPool {
     return this.#lent.size;
   }
 
+  /** Whether who wants a slab now has to wait. */
+  get exhausted(): boolean {
+    return this.#free.length === 0 || this.#waiting.size > 0;
+  }
+
   get waiting(): number {
     return this.#waiting.size;
   }
