@@ -64,7 +64,7 @@ export class BodyWriter {
       const slab = this.#slab;
       assert(slab !== undefined, "a slab was taken");
       const count = Math.min(chunk.length - taken, this.slabs.slabBytes - this.#filled);
-      this.slabs.bytes(slab).set(chunk.subarray(taken, taken + count), this.#filled);
+      this.slabs.copyInto(slab, this.#filled, chunk.subarray(taken, taken + count));
       this.#filled += count;
       taken += count;
       if (this.#filled === this.slabs.slabBytes) this.#send();
