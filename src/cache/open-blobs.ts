@@ -7,6 +7,7 @@ import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { BlobReader, BlobStore } from "../storage/storage.js";
+import { BlobChunks, type Piece } from "./blob-chunks.js";
 
 export type BlobKey = `${RepositoryName}@${Digest}`;
 
@@ -14,12 +15,27 @@ export type BlobKey = `${RepositoryName}@${Digest}`;
 const openBlobsMax = 256;
 
 export class SharedBlob {
+  static #count = 0;
+  /** Its own, and no other's that was opened before or will be. */
+  readonly number = SharedBlob.#count++;
   #holders = 0;
 
-  constructor(readonly reader: BlobReader) {}
+  constructor(
+    readonly reader: BlobReader,
+    readonly chunks: BlobChunks,
+  ) {}
 
   get size(): number {
     return this.reader.size;
+  }
+
+  /** See `BlobChunks.at`. */
+  at(position: number): Piece | Promise<Piece> {
+    return this.chunks.at(this, position);
+  }
+
+  readAhead(position: number): void {
+    this.chunks.readAhead(this, position);
   }
 
   hold(): this {
@@ -41,6 +57,7 @@ export class OpenBlobs {
     max: openBlobsMax,
     dispose: (blob) => blob.release(),
   });
+  readonly #chunks = new BlobChunks();
   readonly #opening = new Map<BlobKey, Promise<SharedBlob | undefined>>();
 
   constructor(readonly store: BlobStore) {}
@@ -52,7 +69,9 @@ export class OpenBlobs {
     if (kept !== undefined) return kept.hold();
     let opening = this.#opening.get(key);
     if (opening === undefined) {
-      opening = this.store.open(name, digest).then((reader) => reader && new SharedBlob(reader));
+      opening = this.store
+        .open(name, digest)
+        .then((reader) => reader && new SharedBlob(reader, this.#chunks));
       this.#opening.set(key, opening);
     }
     try {

@@ -1,5 +1,6 @@
-/** What a response is made of: bytes that can be read from any position, as often as the socket needs it. */
+/** What a response is made of: bytes that can be had from any position, as often as the socket needs it. */
 import { randomUUID } from "node:crypto";
+import type { Piece } from "../cache/blob-chunks.js";
 import type { SharedBlob } from "../cache/open-blobs.js";
 import type { ByteRange } from "../domain/range.js";
 
@@ -7,32 +8,45 @@ export interface ByteSource {
   readonly size: number;
   /** The bytes, where all of them are in memory. */
   readonly bytes?: Uint8Array;
-  /** Fills `into` from `position` on, as far as there are bytes; how many. */
-  read(into: Uint8Array, position: number): Promise<number>;
+  /** Some bytes, one at least, from `position` on, which lies within the source. */
+  at(position: number): Piece | Promise<Piece>;
+  /** Told what will be asked for next. */
+  readAhead(position: number): void;
 }
 
 export function memorySource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.length,
     bytes,
-    read: async (into, position) => {
-      const part = bytes.subarray(position, position + into.length);
-      into.set(part);
-      return part.length;
-    },
+    at: (position) => ({ bytes: bytes.subarray(position), release: () => {} }),
+    readAhead: () => {},
   };
 }
 
 export function blobSource(blob: SharedBlob): ByteSource {
-  return { size: blob.size, read: (into, position) => blob.reader.read(into, position) };
+  return {
+    size: blob.size,
+    at: (position) => blob.at(position),
+    readAhead: (position) => blob.readAhead(position),
+  };
 }
 
 export function rangeSource(whole: ByteSource, { first, last }: ByteRange): ByteSource {
   const size = last - first + 1;
+  const cut = ({ bytes, release }: Piece, position: number): Piece => ({
+    bytes: bytes.subarray(0, size - position),
+    release,
+  });
   return {
     size,
     ...(whole.bytes !== undefined && { bytes: whole.bytes.subarray(first, last + 1) }),
-    read: (into, position) => whole.read(into.subarray(0, Math.max(0, size - position)), first + position),
+    at: (position) => {
+      const piece = whole.at(first + position);
+      return piece instanceof Promise ? piece.then((come) => cut(come, position)) : cut(piece, position);
+    },
+    readAhead: (position) => {
+      if (position < size) whole.readAhead(first + position);
+    },
   };
 }
 
@@ -59,20 +73,24 @@ export function severalRanges(
 }
 
 function concatenation(parts: readonly ByteSource[]): ByteSource {
-  const size = parts.reduce((sum, part) => sum + part.size, 0);
+  const partAt = (position: number): { part: ByteSource; offset: number } | undefined => {
+    let offset = position;
+    for (const part of parts) {
+      if (offset < part.size) return { part, offset };
+      offset -= part.size;
+    }
+    return undefined;
+  };
   return {
-    size,
-    read: async (into, position) => {
-      let filled = 0;
-      let start = 0;
-      for (const part of parts) {
-        const offset = position + filled - start;
-        if (filled < into.length && offset < part.size) {
-          filled += await part.read(into.subarray(filled, filled + part.size - offset), offset);
-        }
-        start += part.size;
-      }
-      return filled;
+    size: parts.reduce((sum, part) => sum + part.size, 0),
+    at: (position) => {
+      const found = partAt(position);
+      if (found === undefined) throw new Error("invariant broken: asked for bytes behind the end");
+      return found.part.at(found.offset);
+    },
+    readAhead: (position) => {
+      const found = partAt(position);
+      found?.part.readAhead(found.offset);
     },
   };
 }

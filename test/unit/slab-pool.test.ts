@@ -1,9 +1,8 @@
-// The slab pool and the read buffers: bounded memory that is lent, first come first served, and given back once.
+// The slab pool: bounded memory that is lent, first come first served, and given back once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type ReadBuffer, ReadBuffers } from "../../src/http/read-buffers.js";
 import { SlabPool } from "../../src/uploads/slab-pool.js";
 
 test("slabs are apart from each other and cover the memory", () => {
@@ -63,56 +62,4 @@ test("who waits is served in order, and nobody takes a slab past them", () => {
     }),
     { numRuns: 1000 },
   );
-});
-
-async function taken(buffers: ReadBuffers): Promise<ReadBuffer> {
-  return buffers.take();
-}
-
-test("a read buffer is made as long as the bound allows, and waited for beyond it", async () => {
-  const buffers = new ReadBuffers(2);
-  const [first, second] = [await taken(buffers), await taken(buffers)];
-  assert.notEqual(first, second);
-  const order: string[] = [];
-  const third = taken(buffers).then((buffer) => {
-    order.push("third");
-    return buffer;
-  });
-  const fourth = taken(buffers).then((buffer) => {
-    order.push("fourth");
-    return buffer;
-  });
-  buffers.give(second);
-  buffers.give(first);
-  assert.equal(await third, second);
-  assert.equal(await fourth, first);
-  assert.deepEqual(order, ["third", "fourth"]);
-  buffers.give(first);
-  buffers.give(second);
-  assert.equal(buffers.idle, 2);
-});
-
-test("the buffer parked for longest is taken, and its owner is told", async () => {
-  const buffers = new ReadBuffers(2);
-  const [first, second] = [await taken(buffers), await taken(buffers)];
-  const told: string[] = [];
-  buffers.park(first, () => told.push("first"));
-  buffers.park(second, () => told.push("second"));
-  assert.equal(await taken(buffers), first);
-  assert.deepEqual(told, ["first"]);
-  assert.equal(buffers.unpark(first), false, "it is somebody else's now");
-  assert.equal(buffers.unpark(second), true);
-});
-
-test("a buffer that is parked while others wait goes to the first of them", async () => {
-  const buffers = new ReadBuffers(1);
-  const first = await taken(buffers);
-  const waiting = taken(buffers);
-  let told = false;
-  buffers.park(first, () => {
-    told = true;
-  });
-  assert.equal(await waiting, first);
-  assert.ok(told);
-  assert.equal(buffers.unpark(first), false);
 });

@@ -1,4 +1,5 @@
 /** A blob's open file. */
+import { read } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { BlobReader } from "../storage.js";
 
@@ -17,14 +18,18 @@ export class FileBlobReader implements BlobReader {
     }
   }
 
-  async read(into: Uint8Array, position: number): Promise<number> {
-    let filled = 0;
-    while (filled < into.length) {
-      const { bytesRead } = await this.handle.read(into, filled, into.length - filled, position + filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return filled;
+  /** By callback: a handle's own `read` takes four times the processor's time beside the copy. */
+  read(into: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const next = (filled: number): void => {
+        read(this.handle.fd, into, filled, into.length - filled, position + filled, (error, count) => {
+          if (error !== null) reject(error);
+          else if (count === 0 || filled + count === into.length) resolve(filled + count);
+          else next(filled + count);
+        });
+      };
+      next(0);
+    });
   }
 
   close(): Promise<void> {

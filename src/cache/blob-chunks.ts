@@ -1,0 +1,170 @@
+/**
+ * The bounded memory of all downloads together: chunks of large blobs, read once for all who are at the
+ * same place. Many jobs that pull one layer at once share every read. A download holds a chunk only while
+ * it hands it to its socket, so slow readers, however many, hold nothing back: the chunk may be gone when
+ * they go on, and is read again from the page cache.
+ */
+import { assert } from "../domain/errors.js";
+import type { SharedBlob } from "./open-blobs.js";
+
+/** Bytes from a position on, held until they are released. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  release(): void;
+}
+
+export interface BlobChunksOptions {
+  /** Large enough that a read costs little beside its bytes. */
+  readonly chunkBytes: number;
+  readonly chunks: number;
+}
+
+/** 32 MiB in all (docs/decisions/0008). */
+export const defaultBlobChunks: BlobChunksOptions = { chunkBytes: 2 * 1024 * 1024, chunks: 16 };
+
+class Chunk {
+  holders = 0;
+  length = 0;
+  /** Set while its bytes are being read. Rejects with what the storage failed with. */
+  loading: Promise<void> | undefined;
+  /** Whether it was read ahead, and nobody has asked for it yet. */
+  ahead = false;
+
+  constructor(readonly buffer: Buffer) {}
+}
+
+export class BlobChunks {
+  /** The one used longest ago first. */
+  readonly #kept = new Map<string, Chunk>();
+  readonly #free: Buffer[] = [];
+  #waiting: (() => void)[] = [];
+  #made = 0;
+  #ahead = 0;
+
+  constructor(readonly options: BlobChunksOptions = defaultBlobChunks) {}
+
+  /** What the blob has from `position` on, to the end of a chunk. Synchronous where it is in memory. */
+  at(blob: SharedBlob, position: number): Piece | Promise<Piece> {
+    const key = this.#keyAt(blob, position);
+    const chunk = this.#kept.get(key);
+    if (chunk === undefined || chunk.loading !== undefined) return this.#load(blob, position, key);
+    chunk.holders++;
+    return this.#piece(key, chunk, position);
+  }
+
+  /** Begins to read what the blob has from `position` on, if that costs nobody else anything. */
+  readAhead(blob: SharedBlob, position: number): void {
+    const key = this.#keyAt(blob, position);
+    if (position >= blob.size || this.#kept.has(key) || this.#ahead >= this.options.chunks / 2) return;
+    const chunk = this.#begin(blob, position, key);
+    if (chunk === undefined) return;
+    chunk.ahead = true;
+    this.#ahead++;
+  }
+
+  #keyAt(blob: SharedBlob, position: number): string {
+    return `${blob.number}:${Math.floor(position / this.options.chunkBytes)}`;
+  }
+
+  async #load(blob: SharedBlob, position: number, key: string): Promise<Piece> {
+    for (;;) {
+      const chunk = this.#kept.get(key) ?? this.#begin(blob, position, key);
+      if (chunk === undefined) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        continue;
+      }
+      chunk.holders++;
+      try {
+        await chunk.loading;
+      } catch (error) {
+        this.#release(chunk);
+        throw error;
+      }
+      return this.#piece(key, chunk, position);
+    }
+  }
+
+  #piece(key: string, chunk: Chunk, position: number): Piece {
+    this.#noLongerAhead(chunk);
+    if (this.#kept.get(key) === chunk) {
+      this.#kept.delete(key);
+      this.#kept.set(key, chunk);
+    }
+    const bytes = chunk.buffer.subarray(position % this.options.chunkBytes, chunk.length);
+    return { bytes, release: () => this.#release(chunk) };
+  }
+
+  /** A chunk that is being read, `undefined` where there is no memory for it now. */
+  #begin(blob: SharedBlob, position: number, key: string): Chunk | undefined {
+    const buffer = this.#takeBuffer();
+    if (buffer === undefined) return undefined;
+    const chunk = new Chunk(buffer);
+    this.#kept.set(key, chunk);
+    chunk.loading = this.#read(blob, position - (position % this.options.chunkBytes), chunk).catch(
+      (error: unknown) => {
+        this.#kept.delete(key);
+        this.#noLongerAhead(chunk);
+        if (chunk.holders === 0) this.#giveBuffer(chunk.buffer);
+        throw error;
+      },
+    );
+    // Of a failure hears who wants the chunk; after a reading ahead that may be nobody.
+    chunk.loading.catch(() => {});
+    return chunk;
+  }
+
+  async #read(blob: SharedBlob, start: number, chunk: Chunk): Promise<void> {
+    chunk.length = Math.min(this.options.chunkBytes, blob.size - start);
+    blob.hold();
+    try {
+      const got = await blob.reader.read(chunk.buffer.subarray(0, chunk.length), start);
+      if (got < chunk.length) throw new Error("a blob is shorter than it was");
+      chunk.loading = undefined;
+      if (chunk.holders === 0) this.#wakeAll();
+    } finally {
+      blob.release();
+    }
+  }
+
+  #takeBuffer(): Buffer | undefined {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#made < this.options.chunks) {
+      this.#made++;
+      return Buffer.allocUnsafeSlow(this.options.chunkBytes);
+    }
+    for (const [key, chunk] of this.#kept) {
+      if (chunk.holders > 0 || chunk.loading !== undefined) continue;
+      this.#kept.delete(key);
+      this.#noLongerAhead(chunk);
+      return chunk.buffer;
+    }
+    return undefined;
+  }
+
+  #noLongerAhead(chunk: Chunk): void {
+    if (chunk.ahead) this.#ahead--;
+    chunk.ahead = false;
+  }
+
+  #release(chunk: Chunk): void {
+    assert(chunk.holders > 0, "a piece is released once by each holder");
+    chunk.holders--;
+    if (chunk.holders > 0) return;
+    // Still set: its bytes never came, and nobody will find it again.
+    if (chunk.loading !== undefined) this.#giveBuffer(chunk.buffer);
+    else this.#wakeAll();
+  }
+
+  #giveBuffer(buffer: Buffer): void {
+    this.#free.push(buffer);
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,146 @@
+// The chunks that all downloads share: whatever the readers and their order, each gets the right bytes, the
+// memory keeps its bound, and what fails or waits leaves nothing behind.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import fc from "fast-check";
+import { BlobChunks } from "../../src/cache/blob-chunks.js";
+import { SharedBlob } from "../../src/cache/open-blobs.js";
+
+const chunkBytes = 8;
+
+/** A blob whose bytes tell where they are and whose it is, on a disk that takes some turns to read. */
+class FakeBlob {
+  reads = 0;
+  failing = false;
+  closed = false;
+  readonly shared: SharedBlob;
+
+  constructor(
+    chunks: BlobChunks,
+    readonly size: number,
+    readonly salt: number,
+    readonly turns = 1,
+  ) {
+    this.shared = new SharedBlob(
+      {
+        size,
+        read: async (into, position) => {
+          this.reads++;
+          for (let count = 0; count < this.turns; count++) await turn();
+          assert.ok(!this.closed, "nothing is read from a closed file");
+          if (this.failing) throw new Error("the disk is gone");
+          for (let place = 0; place < into.length; place++) into[place] = this.byteAt(position + place);
+          return into.length;
+        },
+        close: async () => {
+          this.closed = true;
+        },
+      },
+      chunks,
+    ).hold();
+  }
+
+  byteAt(position: number): number {
+    return (position * 7 + this.salt) % 256;
+  }
+
+  /** Reads all of it as a download does, pausing now and then. */
+  async readAll(pauses: readonly number[]): Promise<void> {
+    for (let position = 0; position < this.size; ) {
+      const piece = await this.shared.at(position);
+      this.shared.readAhead(position + piece.bytes.length);
+      assert.ok(piece.bytes.length > 0 && position + piece.bytes.length <= this.size);
+      for (const [place, byte] of piece.bytes.entries()) assert.equal(byte, this.byteAt(position + place));
+      position += piece.bytes.length;
+      piece.release();
+      for (let count = pauses[position % pauses.length] ?? 0; count > 0; count--) await turn();
+    }
+  }
+}
+
+test("every reader gets the right bytes, however many there are and however few chunks", async () => {
+  const readers = fc.array(
+    fc.record({ blob: fc.nat({ max: 2 }), pauses: fc.array(fc.nat({ max: 3 }), { minLength: 1 }) }),
+    { minLength: 1, maxLength: 12 },
+  );
+  await fc.assert(
+    fc.asyncProperty(readers, fc.integer({ min: 1, max: 6 }), async (list, count) => {
+      const chunks = new BlobChunks({ chunkBytes, chunks: count });
+      const blobs = [61, 8, 30].map((size, place) => new FakeBlob(chunks, size, place * 50, place));
+      await Promise.all(list.map(({ blob, pauses }) => blobs[blob]?.readAll(pauses)));
+      for (const blob of blobs) blob.shared.release();
+      for (let count = 0; count < 5; count++) await turn();
+      assert.ok(
+        blobs.every(({ closed }) => closed),
+        "nobody holds a file any more",
+      );
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("readers at the same place share one read, and the next of them needs none", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 20, 0);
+  const pieces = await Promise.all([0, 3, 7].map((position) => blob.shared.at(position)));
+  assert.equal(blob.reads, 1);
+  assert.deepEqual(
+    pieces.map(({ bytes }) => bytes.length),
+    [8, 5, 1],
+  );
+  assert.ok(!(blob.shared.at(1) instanceof Promise));
+  assert.equal(blob.reads, 1);
+});
+
+test("who finds all chunks held waits for one, and goes on when it is released", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 2 }), 80, 0);
+  const held = [await blob.shared.at(0), await blob.shared.at(8)];
+  let come = false;
+  const third = Promise.resolve(blob.shared.at(16)).then((piece) => {
+    come = true;
+    return piece;
+  });
+  for (let count = 0; count < 5; count++) await turn();
+  assert.equal(come, false);
+  held[0]?.release();
+  assert.equal((await third).bytes[0], blob.byteAt(16));
+  assert.equal(held[1]?.bytes[0], blob.byteAt(8), "what is held stays as it is");
+});
+
+test("a read that fails is told to all who wait for it, and the next one is tried anew", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 1 }), 20, 0);
+  blob.failing = true;
+  const both = await Promise.allSettled([blob.shared.at(0), blob.shared.at(4)]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ["rejected", "rejected"],
+  );
+  blob.shared.readAhead(8);
+  for (let count = 0; count < 3; count++) await turn();
+  blob.failing = false;
+  (await blob.shared.at(0)).release();
+  (await blob.shared.at(8)).release();
+});
+
+test("reading ahead takes half of the chunks at most, and none behind the end", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 80, 0);
+  for (let position = 0; position <= 80; position += 8) blob.shared.readAhead(position);
+  assert.equal(blob.reads, 2);
+  await turn();
+  await turn();
+  for (const position of [0, 8]) (await blob.shared.at(position)).release();
+  blob.shared.readAhead(80);
+  assert.equal(blob.reads, 2);
+  blob.shared.readAhead(16);
+  assert.equal(blob.reads, 3, "what was asked for is no longer ahead");
+});
+
+test("a file that is let go of while it is read ahead closes after the read", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 20, 0, 3);
+  blob.shared.readAhead(0);
+  blob.shared.release();
+  assert.equal(blob.closed, false);
+  for (let count = 0; count < 6; count++) await turn();
+  assert.equal(blob.closed, true);
+});
