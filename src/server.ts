@@ -4,7 +4,10 @@ import { openGate } from "./auth/gate.js";
 import { Caches } from "./cache/caches.js";
 import type { Config } from "./config/config.js";
 import { KeyedLock } from "./domain/keyed-lock.js";
+import { Protection } from "./gc/protection.js";
+import { restoreLeases, saveLeases } from "./gc/saved.js";
 import { App } from "./http/app.js";
+import { collectGarbage } from "./registry/collect-garbage.js";
 import type { Services } from "./registry/services.js";
 import { openFilesystemStorage } from "./storage/filesystem/open.js";
 import { SessionTable } from "./uploads/session-table.js";
@@ -20,6 +23,9 @@ export interface Server {
   /** Stops accepting, ends what runs, and lets go of everything. */
   stop(): Promise<void>;
 }
+
+/** The longest that a timer can wait. */
+const timerMillisecondsMax = 2 ** 31 - 1;
 
 const mebibyte = 1024 * 1024;
 
@@ -48,8 +54,11 @@ export async function startServer(config: Config): Promise<Server> {
       idleSecondsMax: uploadpurging.age,
       purgeEverySeconds: uploadpurging.interval,
     });
+    const protection = new Protection({ leaseSeconds: config.gc.lease });
+    await restoreLeases(protection, storage.notes, storage.fresh);
     const services: Services = {
       storage,
+      protection,
       caches: new Caches(storage),
       sessions,
       slabs,
@@ -67,6 +76,15 @@ export async function startServer(config: Config): Promise<Server> {
       gate: openGate,
       onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
     });
+    const collecting = everySeconds(
+      config.gc.interval,
+      async (signal) => {
+        const untaggedSeconds = config.gc.untagged;
+        const report = await collectGarbage(services, { dryRun: false, untaggedSeconds, signal });
+        if (report.repositories.length > 0 || report.orphans > 0) log.info(report, "garbage collected");
+      },
+      onBackgroundError,
+    );
     const { host, port } = config.http.addr;
     const listening = await app.listen(host === "" ? "::" : host, port);
     return {
@@ -79,7 +97,10 @@ export async function startServer(config: Config): Promise<Server> {
         const drained = await app.drain(config.http.draintimeout);
         if (!drained) log.warn("some requests did not come to their end in time");
         sessions.stop();
+        await collecting.stop();
         await sessions.save();
+        // Without them everything is protected for a while after the next start.
+        await saveLeases(protection, storage.notes).catch(onBackgroundError);
         app.close();
         services.caches.openBlobs.clear();
         await workers.close();
@@ -90,6 +111,34 @@ export async function startServer(config: Config): Promise<Server> {
     await workers.close();
     throw error;
   }
+}
+
+/** Runs `work` every so many seconds, never twice at a time; not at all where it is 0. */
+function everySeconds(
+  seconds: number,
+  work: (signal: AbortSignal) => Promise<void>,
+  onError: (error: unknown) => void,
+): { stop(): Promise<void> } {
+  let running: Promise<void> | undefined;
+  const stopping = new AbortController();
+  const timer = setInterval(
+    () => {
+      running ??= work(stopping.signal)
+        .catch(onError)
+        .finally(() => {
+          running = undefined;
+        });
+    },
+    Math.min(seconds * 1000, timerMillisecondsMax),
+  ).unref();
+  if (seconds === 0) clearInterval(timer);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      stopping.abort();
+      await running;
+    },
+  };
 }
 
 function urlHost(host: string): string {

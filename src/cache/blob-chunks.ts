@@ -5,7 +5,17 @@
  * they go on, and is read again from the page cache.
  */
 import { assert } from "../domain/errors.js";
-import type { SharedBlob } from "./open-blobs.js";
+import type { BlobReader } from "../storage/storage.js";
+
+/** An open blob, which stays open while it is held. */
+export interface OpenBlob {
+  /** Its own, and no other's that was opened before or will be. */
+  readonly number: number;
+  readonly size: number;
+  readonly reader: BlobReader;
+  hold(): void;
+  release(): void;
+}
 
 /** Bytes from a position on, held until they are released. */
 export interface Piece {
@@ -44,7 +54,7 @@ export class BlobChunks {
   constructor(readonly options: BlobChunksOptions = defaultBlobChunks) {}
 
   /** What the blob has from `position` on, to the end of a chunk. Synchronous where it is in memory. */
-  at(blob: SharedBlob, position: number): Piece | Promise<Piece> {
+  at(blob: OpenBlob, position: number): Piece | Promise<Piece> {
     const key = this.#keyAt(blob, position);
     const chunk = this.#kept.get(key);
     if (chunk === undefined || chunk.loading !== undefined) return this.#load(blob, position, key);
@@ -53,7 +63,7 @@ export class BlobChunks {
   }
 
   /** Begins to read what the blob has from `position` on, if that costs nobody else anything. */
-  readAhead(blob: SharedBlob, position: number): void {
+  readAhead(blob: OpenBlob, position: number): void {
     const key = this.#keyAt(blob, position);
     if (position >= blob.size || this.#kept.has(key) || this.#ahead >= this.options.chunks / 2) return;
     const chunk = this.#begin(blob, position, key);
@@ -62,11 +72,11 @@ export class BlobChunks {
     this.#ahead++;
   }
 
-  #keyAt(blob: SharedBlob, position: number): string {
+  #keyAt(blob: OpenBlob, position: number): string {
     return `${blob.number}:${Math.floor(position / this.options.chunkBytes)}`;
   }
 
-  async #load(blob: SharedBlob, position: number, key: string): Promise<Piece> {
+  async #load(blob: OpenBlob, position: number, key: string): Promise<Piece> {
     for (;;) {
       const chunk = this.#kept.get(key) ?? this.#begin(blob, position, key);
       if (chunk === undefined) {
@@ -95,7 +105,7 @@ export class BlobChunks {
   }
 
   /** A chunk that is being read, `undefined` where there is no memory for it now. */
-  #begin(blob: SharedBlob, position: number, key: string): Chunk | undefined {
+  #begin(blob: OpenBlob, position: number, key: string): Chunk | undefined {
     const buffer = this.#takeBuffer();
     if (buffer === undefined) return undefined;
     const chunk = new Chunk(buffer);
@@ -113,7 +123,7 @@ export class BlobChunks {
     return chunk;
   }
 
-  async #read(blob: SharedBlob, start: number, chunk: Chunk): Promise<void> {
+  async #read(blob: OpenBlob, start: number, chunk: Chunk): Promise<void> {
     chunk.length = Math.min(this.options.chunkBytes, blob.size - start);
     blob.hold();
     try {

@@ -7,16 +7,15 @@ import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { BlobReader, BlobStore } from "../storage/storage.js";
-import { BlobChunks, type Piece } from "./blob-chunks.js";
+import { BlobChunks, type OpenBlob, type Piece } from "./blob-chunks.js";
 
 export type BlobKey = `${RepositoryName}@${Digest}`;
 
 /** File descriptors that idle blobs may take; those being read come on top. */
 const openBlobsMax = 256;
 
-export class SharedBlob {
+export class SharedBlob implements OpenBlob {
   static #count = 0;
-  /** Its own, and no other's that was opened before or will be. */
   readonly number = SharedBlob.#count++;
   #holders = 0;
 

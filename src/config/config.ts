@@ -38,6 +38,9 @@ const environment = z.object({
   REGISTRY_STORAGE_MOUNT_ANONYMOUS: truth.prefault("true"),
   REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE: duration.prefault("168h"),
   REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL: duration.prefault("24h"),
+  REGISTRY_GC_INTERVAL: duration.prefault("1h"),
+  REGISTRY_GC_LEASE: duration.prefault("6h"),
+  REGISTRY_GC_UNTAGGED: z.union([z.literal("never").transform(() => undefined), duration]).prefault("never"),
   REGISTRY_VALIDATION_MANIFESTS_SPARSE: truth.prefault("false"),
   REGISTRY_UPLOADS_WORKERS: z.coerce
     .number()
@@ -60,6 +63,14 @@ export interface Config {
     readonly mount: { readonly anonymous: boolean };
     /** In seconds. */
     readonly maintenance: { readonly uploadpurging: { readonly age: number; readonly interval: number } };
+  };
+  readonly gc: {
+    /** Seconds between two collections, 0 for none. */
+    readonly interval: number;
+    /** Seconds that what a client was told of is kept for it. */
+    readonly lease: number;
+    /** Seconds that a manifest without a tag is kept after its push, `undefined` for ever. */
+    readonly untagged: number | undefined;
   };
   readonly validation: { readonly manifests: { readonly sparse: boolean } };
   readonly uploads: { readonly workers: number; readonly memorymib: number };
@@ -96,6 +107,11 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
           interval: values.REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL,
         },
       },
+    },
+    gc: {
+      interval: values.REGISTRY_GC_INTERVAL,
+      lease: values.REGISTRY_GC_LEASE,
+      untagged: values.REGISTRY_GC_UNTAGGED,
     },
     validation: { manifests: { sparse: values.REGISTRY_VALIDATION_MANIFESTS_SPARSE } },
     uploads: { workers: values.REGISTRY_UPLOADS_WORKERS, memorymib: values.REGISTRY_UPLOADS_MEMORYMIB },

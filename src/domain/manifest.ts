@@ -11,6 +11,7 @@ import {
   parseAnnotations,
   parseDescriptor,
 } from "./descriptor.js";
+import type { Digest } from "./digest.js";
 import { RegistryError } from "./errors.js";
 import {
   isManifestMediaType,
@@ -31,6 +32,8 @@ export interface Manifest {
   readonly blobs: readonly Descriptor[];
   /** Manifests that must be in the repository unless sparse ones are allowed. */
   readonly children: readonly Descriptor[];
+  /** All content that it names but for its subject, also what need not be here. */
+  readonly named: readonly Digest[];
   readonly subject: Descriptor | undefined;
   /** As a list of referrers gives it: an image without one has its config's media type, an index none. */
   readonly artifactType: string | undefined;
@@ -57,21 +60,28 @@ export function parseManifest(bytes: Uint8Array, contentType: string): Manifest 
   };
   if (kind === "index") {
     if (!("manifests" in json)) throw invalid("an index must have manifests");
+    const children = descriptors(json, "manifests");
     return {
       ...common,
       blobs: [],
-      children: descriptors(json, "manifests"),
+      children,
+      named: digestsOf(children),
       artifactType: artifactType || undefined,
     };
   }
   const config = parseDescriptor(json.config, "config");
-  const layers = descriptors(json, "layers").filter((layer) => !isNonDistributable(layer.mediaType));
+  const layers = descriptors(json, "layers");
   return {
     ...common,
-    blobs: [config, ...layers],
+    blobs: [config, ...layers.filter((layer) => !isNonDistributable(layer.mediaType))],
     children: [],
+    named: digestsOf([config, ...layers]),
     artifactType: artifactType || config.mediaType,
   };
+}
+
+function digestsOf(descriptors: readonly Descriptor[]): Digest[] {
+  return descriptors.map(({ digest }) => digest);
 }
 
 /** The media type of stored manifest bytes, which were checked when they were pushed. */

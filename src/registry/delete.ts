@@ -4,7 +4,7 @@ import { RegistryError } from "../domain/errors.js";
 import { parseManifest } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import { loadManifest, resolveTag } from "./pull-manifest.js";
+import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
 import { tagRemoved } from "./tags.js";
 
@@ -26,12 +26,25 @@ export async function deleteManifest(
 /** Rejects with `blob-unknown` or `delete-disabled`. */
 export async function deleteBlob(services: Services, name: RepositoryName, digest: Digest): Promise<void> {
   checkSwitch(services);
-  const deleted = await services.repositoryLocks.exclusive(name, async () => {
-    const removed = await services.storage.blobs.remove(name, digest);
-    services.caches.forgetBlob(name, digest);
-    return removed;
-  });
-  if (!deleted) throw new RegistryError("blob-unknown", "no such blob in this repository", { digest });
+  const freed = await services.repositoryLocks.exclusive(name, () => removeBlob(services, name, digest));
+  if (freed === undefined)
+    throw new RegistryError("blob-unknown", "no such blob in this repository", { digest });
+}
+
+/**
+ * Removes a blob. To be called with the repository's lock held. Bytes that it freed, `undefined` where it
+ * was not there.
+ */
+export async function removeBlob(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<number | undefined> {
+  services.caches.forgetBlob(name, digest);
+  const freed = await services.storage.blobs.remove(name, digest);
+  // Again, for those who read it meanwhile.
+  services.caches.forgetBlob(name, digest);
+  return freed;
 }
 
 function checkSwitch(services: Services): void {
@@ -46,14 +59,38 @@ async function removeTag(services: Services, name: RepositoryName, tag: Tag): Pr
 
 /** The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. */
 async function removeManifest(services: Services, name: RepositoryName, digest: Digest): Promise<boolean> {
-  const manifest = await loadManifest(services, name, digest);
-  if (manifest === undefined) return false;
   for (const tag of (await services.storage.tags.list(name)) ?? []) {
     if ((await resolveTag(services, name, tag)) === digest) await removeTag(services, name, tag);
   }
-  const { subject } = parseManifest(manifest.bytes, "");
-  if (subject !== undefined) await services.storage.referrers.remove(name, subject.digest, digest);
+  return removeUntagged(services, name, digest);
+}
+
+/**
+ * Removes a manifest that no tag points to, and then its entry as a referrer: a crash in between leaves an
+ * entry that nobody is told of. To be called with the repository's lock held. Whether it was there.
+ */
+export async function removeUntagged(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<boolean> {
+  const key = `${name}@${digest}` as const;
+  services.caches.manifests.delete(key);
+  const bytes = await services.storage.manifests.read(name, digest);
+  if (bytes === undefined) return false;
   const removed = await services.storage.manifests.remove(name, digest);
-  services.caches.manifests.delete(`${name}@${digest}`);
+  services.caches.manifests.delete(key);
+  const subject = subjectOf(bytes);
+  if (subject !== undefined) await services.storage.referrers.remove(name, subject, digest);
   return removed;
+}
+
+/** None where a hand has damaged the manifest: that must not keep it from being deleted. */
+function subjectOf(bytes: Uint8Array): Digest | undefined {
+  try {
+    return parseManifest(bytes, "").subject?.digest;
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
 }

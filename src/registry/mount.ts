@@ -16,7 +16,10 @@ export async function mountBlob(
   if (from === undefined && !services.rules.anonymousMount) return false;
   return services.repositoryLocks.shared(to, async () => {
     const size = await services.storage.blobs.mount(digest, to, from);
-    if (size !== undefined) services.caches.blobSizes.set(`${to}@${digest}`, size);
-    return size !== undefined;
+    if (size === undefined) return false;
+    const key = `${to}@${digest}` as const;
+    services.protection.grant(key);
+    services.caches.blobSizes.set(key, size);
+    return true;
   });
 }

@@ -5,6 +5,7 @@ import type { SharedBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
 /** A blob to send: its bytes where it is small, else a hold on its open file, which the caller releases. */
@@ -12,13 +13,25 @@ export type PulledBlob =
   | { readonly size: number; readonly bytes: Buffer }
   | { readonly size: number; readonly file: SharedBlob };
 
-/** The blob's size in bytes, `undefined` where the repository has none. From memory it is synchronous. */
-export function blobSize(
-  { caches, storage }: Services,
+/**
+ * The blob's size in bytes, `undefined` where the repository has none. Whoever is told of a blob has a
+ * lease on it. From memory it is synchronous.
+ */
+function blobSize(
+  services: Services,
   name: RepositoryName,
   digest: Digest,
 ): number | undefined | Promise<number | undefined> {
-  return caches.blobSizes.load(`${name}@${digest}`, () => storage.blobs.size(name, digest));
+  const { caches, protection, storage } = services;
+  const key = `${name}@${digest}` as const;
+  const kept = caches.blobSizes.get(key);
+  if (kept === undefined) {
+    return lease(services, name, digest, () =>
+      caches.blobSizes.load(key, () => storage.blobs.size(name, digest)),
+    );
+  }
+  protection.renew(key);
+  return kept;
 }
 
 /** Throws or rejects with `blob-unknown`. */
@@ -33,8 +46,11 @@ export function pullBlob(
   name: RepositoryName,
   digest: Digest,
 ): PulledBlob | Promise<PulledBlob> {
-  const bytes = services.caches.smallBlobs.get(`${name}@${digest}`);
-  return bytes === undefined ? openBlob(services, name, digest) : { size: bytes.length, bytes };
+  const key = `${name}@${digest}` as const;
+  const bytes = services.caches.smallBlobs.get(key);
+  if (bytes === undefined) return openBlob(services, name, digest);
+  services.protection.renew(key);
+  return { size: bytes.length, bytes };
 }
 
 async function openBlob(services: Services, name: RepositoryName, digest: Digest): Promise<PulledBlob> {

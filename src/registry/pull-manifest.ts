@@ -5,6 +5,7 @@ import { RegistryError } from "../domain/errors.js";
 import { storedMediaType } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
 /** The manifest that `reference` names. Throws or rejects with `manifest-unknown`. */
@@ -15,8 +16,11 @@ export function pullManifest(
 ): StoredManifest | Promise<StoredManifest> {
   const digest =
     reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
-  const kept = digest && services.caches.manifests.get(`${name}@${digest}`);
-  return kept ?? readManifest(services, name, reference);
+  const key = digest && (`${name}@${digest}` as const);
+  const kept = key && services.caches.manifests.get(key);
+  if (key === undefined || kept === undefined) return readManifest(services, name, reference);
+  services.protection.renew(key);
+  return kept;
 }
 
 async function readManifest(
@@ -26,7 +30,8 @@ async function readManifest(
 ): Promise<StoredManifest> {
   const digest =
     reference.kind === "digest" ? reference.digest : await resolveTag(services, name, reference.tag);
-  const manifest = digest && (await loadManifest(services, name, digest));
+  const manifest =
+    digest && (await lease(services, name, digest, () => loadManifest(services, name, digest)));
   if (manifest === undefined) {
     throw new RegistryError("manifest-unknown", "no such manifest in this repository", {
       reference: reference.kind === "digest" ? reference.digest : reference.tag,
@@ -45,7 +50,7 @@ export async function resolveTag(
 }
 
 /** The manifest, `undefined` where the repository has none of that digest. */
-export async function loadManifest(
+async function loadManifest(
   services: Services,
   name: RepositoryName,
   digest: Digest,

@@ -119,7 +119,9 @@ export class IncomingBody {
         const { healed } = await services.storage.blobs.commit(this.#writer.target, name, expected);
         if (healed) services.caches.forgetBlobs();
         else services.caches.forgetBlob(name, expected);
-        services.caches.blobSizes.set(`${name}@${expected}`, this.#start + this.#length);
+        const key = `${name}@${expected}` as const;
+        services.protection.grant(key);
+        services.caches.blobSizes.set(key, this.#start + this.#length);
       });
     } finally {
       // The blob is linked, or it never will be: what is left of the upload goes, and nobody waits for that.

@@ -5,11 +5,10 @@ import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js"
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
 import { digestBytes } from "../domain/hash.js";
 import { type Manifest, parseManifest } from "../domain/manifest.js";
+import { isManifestMediaType } from "../domain/media-type.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Referrer } from "../storage/storage.js";
-import { blobSize } from "./pull-blob.js";
-import { loadManifest } from "./pull-manifest.js";
 import type { Services } from "./services.js";
 import { tagAdded } from "./tags.js";
 
@@ -40,9 +39,13 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
   const digest = await digestFor(reference, bytes);
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
   await services.repositoryLocks.shared(name, async () => {
+    // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
+    services.protection.note(name, [digest, ...manifest.named]);
     if (!services.rules.sparseManifests) await checkPresence(services, name, manifest);
+    const key = `${name}@${digest}` as const;
+    services.protection.grant(key);
     await services.storage.manifests.write(name, digest, bytes);
-    services.caches.manifests.set(`${name}@${digest}`, { digest, bytes, mediaType: manifest.mediaType });
+    services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
     if (manifest.subject !== undefined) {
       await services.storage.referrers.add(
         name,
@@ -114,19 +117,32 @@ async function checkBlob(
   name: RepositoryName,
   { digest, size }: Descriptor,
 ): Promise<RegistryError | undefined> {
-  const found = await blobSize(services, name, digest);
+  const found = await presentSize(services, name, digest);
   if (found === undefined) return absent("blob", digest);
   return found === size ? undefined : wrongSize(digest, size, found);
 }
 
+/** Past the reads that others share: they may be waiting for the lock that is held here. */
+async function presentSize(
+  { caches, storage }: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<number | undefined> {
+  return caches.blobSizes.get(`${name}@${digest}`) ?? (await storage.blobs.size(name, digest));
+}
+
+/** What an index names may also be a blob, where it does not say that it is a manifest: BuildKit's caches are such. */
 async function checkChild(
   services: Services,
   name: RepositoryName,
-  { digest, size }: Descriptor,
+  child: Descriptor,
 ): Promise<RegistryError | undefined> {
-  const found = await loadManifest(services, name, digest);
-  if (found === undefined) return absent("manifest", digest);
-  return found.bytes.length === size ? undefined : wrongSize(digest, size, found.bytes.length);
+  const { digest, size, mediaType } = child;
+  const kept = services.caches.manifests.get(`${name}@${digest}`)?.bytes.length;
+  const found = kept ?? (await services.storage.manifests.size(name, digest));
+  if (found === undefined)
+    return isManifestMediaType(mediaType) ? absent("manifest", digest) : checkBlob(services, name, child);
+  return found === size ? undefined : wrongSize(digest, size, found);
 }
 
 function absent(what: string, digest: Digest): RegistryError {

@@ -36,6 +36,6 @@ async function* matching(services: Services, query: ReferrersQuery): AsyncIterab
   for await (const referrer of services.storage.referrers.list(name, subject, after)) {
     if (artifactType !== undefined && referrer.artifactType !== artifactType) continue;
     // A crash may have left the entry of a manifest whose push was never acknowledged, or whose deletion was.
-    if (await services.storage.manifests.exists(name, referrer.digest)) yield referrer;
+    if ((await services.storage.manifests.size(name, referrer.digest)) !== undefined) yield referrer;
   }
 }

@@ -2,6 +2,7 @@
 import type { Caches } from "../cache/caches.js";
 import type { KeyedLock } from "../domain/keyed-lock.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { Protection } from "../gc/protection.js";
 import type { Storage } from "../storage/storage.js";
 import type { SessionTable } from "../uploads/session-table.js";
 import type { SlabPool } from "../uploads/slab-pool.js";
@@ -23,6 +24,8 @@ export interface Services {
   readonly slabs: SlabPool;
   readonly workers: WorkerPool;
   readonly rules: Rules;
+  /** What clients were told of, and the collector leaves alone. */
+  readonly protection: Protection;
   /**
    * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no
    * cache is told of what is gone.

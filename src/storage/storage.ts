@@ -55,13 +55,29 @@ export interface BlobStore {
    * Size in bytes, `undefined` where it could not be found.
    */
   mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined>;
-  /** Whether it was there. */
-  remove(name: RepositoryName, digest: Digest): Promise<boolean>;
+  /** Bytes of storage that this freed, 0 where another repository has the content; `undefined` where it was not there. */
+  remove(name: RepositoryName, digest: Digest): Promise<number | undefined>;
+  /** In no order. */
+  list(name: RepositoryName): Promise<Digest[]>;
+  /** Size in bytes, and whether other repositories share its content. */
+  usage(
+    name: RepositoryName,
+    digest: Digest,
+  ): Promise<{ readonly size: number; readonly shared: boolean } | undefined>;
+  /** All contents, with the number of names that each has, its own included. None where content is not shared. */
+  contents(): AsyncIterable<{ readonly digest: Digest; readonly size: number; readonly links: number }>;
+  /** Removes a content that no repository has. Bytes freed, `undefined` where one has it after all. */
+  removeOrphan(digest: Digest): Promise<number | undefined>;
 }
 
 export interface ManifestStore {
   read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined>;
-  exists(name: RepositoryName, digest: Digest): Promise<boolean>;
+  /** Size in bytes, `undefined` where the repository has no such manifest. */
+  size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
+  /** In no order. */
+  list(name: RepositoryName): Promise<Digest[]>;
+  /** Milliseconds since the epoch at which it was first pushed, `undefined` where it is not there. */
+  pushedAt(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void>;
   /** Whether it was there. */
   remove(name: RepositoryName, digest: Digest): Promise<boolean>;
@@ -91,11 +107,15 @@ export interface ReferrerStore {
   remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
   /** In order of digest, from behind `after` on. Lazily, so that a page costs a page. */
   list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer>;
+  /** All entries of the repository, also those whose manifest is gone. */
+  all(name: RepositoryName): AsyncIterable<{ readonly subject: Digest; readonly referrer: Digest }>;
 }
 
 export interface RepositoryStore {
   /** In ASCII order, from behind `after` on. Lazily, so that a page costs a page. */
   list(after?: string): AsyncIterable<RepositoryName>;
+  /** In no order, with those that have blobs only. */
+  all(): AsyncIterable<RepositoryName>;
 }
 
 export interface UploadStore {
@@ -112,7 +132,17 @@ export interface UploadStore {
   remove(target: UploadTarget): Promise<void>;
 }
 
+/** Small notes of the registry's own that outlive the process. */
+export interface NoteStore {
+  /** The note, which is gone when this resolves. */
+  take(name: string): Promise<Buffer | undefined>;
+  put(name: string, bytes: Uint8Array): Promise<void>;
+}
+
 export interface Storage {
+  /** Whether nothing was here before. */
+  readonly fresh: boolean;
+  readonly notes: NoteStore;
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;
   readonly tags: TagStore;

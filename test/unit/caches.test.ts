@@ -123,7 +123,11 @@ function fakeStore(): {
     size: async () => undefined,
     commit: async () => ({ healed: false }),
     mount: async () => undefined,
-    remove: async () => true,
+    remove: async () => 0,
+    list: async () => [],
+    usage: async () => undefined,
+    contents: async function* () {},
+    removeOrphan: async () => undefined,
   };
   return { store, opening, reader, open: () => open };
 }

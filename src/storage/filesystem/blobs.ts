@@ -3,9 +3,9 @@
  * needs on stable storage is the repository's link; the content's own name is an index for dedupe, and
  * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
  */
-import { link, open, rename, stat, unlink } from "node:fs/promises";
+import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { LRUCache } from "lru-cache";
-import type { Digest } from "../../domain/digest.js";
+import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { BlobReader, BlobStore, UploadTarget } from "../storage.js";
@@ -160,19 +160,53 @@ export class FileBlobs implements BlobStore {
     return true;
   }
 
-  async remove(name: RepositoryName, digest: Digest): Promise<boolean> {
-    const removed = await this.#locks.exclusive(digest, async () => {
-      if (!(await removeIfThere(this.layout.blob(name, digest)))) return false;
-      const content = this.layout.content(digest);
-      // The link count is the reference count: the content's own name is the last one.
-      if ((await ifThere(stat(content)))?.nlink === 1) {
-        this.#sound.delete(digest);
-        await unlink(content);
-      }
-      return true;
+  async remove(name: RepositoryName, digest: Digest): Promise<number | undefined> {
+    const blob = this.layout.blob(name, digest);
+    const freed = await this.#locks.exclusive(digest, async () => {
+      const { nlink, size } = (await ifThere(stat(blob))) ?? {};
+      if (size === undefined || !(await removeIfThere(blob))) return undefined;
+      // Not linked to its content, or no hard links at all: nobody else had it.
+      return (await this.#removeUnlinked(digest)) ?? (nlink === 1 ? size : 0);
     });
-    if (removed) await this.directories.sync(this.layout.blobs(name));
-    return removed;
+    if (freed !== undefined) await this.directories.sync(this.layout.blobs(name));
+    return freed;
+  }
+
+  removeOrphan(digest: Digest): Promise<number | undefined> {
+    return this.#locks.exclusive(digest, () => this.#removeUnlinked(digest));
+  }
+
+  /** The link count is the reference count: the content's own name is the last one. */
+  async #removeUnlinked(digest: Digest): Promise<number | undefined> {
+    const content = this.layout.content(digest);
+    const { nlink, size } = (await ifThere(stat(content))) ?? {};
+    if (nlink !== 1) return undefined;
+    this.#sound.delete(digest);
+    await unlink(content);
+    return size;
+  }
+
+  async list(name: RepositoryName): Promise<Digest[]> {
+    return ((await ifThere(readdir(this.layout.blobs(name)))) ?? []).filter(isDigest);
+  }
+
+  async usage(name: RepositoryName, digest: Digest): Promise<{ size: number; shared: boolean } | undefined> {
+    const found = await ifThere(stat(this.layout.blob(name, digest)));
+    return found && { size: found.size, shared: found.nlink > 2 };
+  }
+
+  async *contents(): AsyncIterable<{ digest: Digest; size: number; links: number }> {
+    for (const algorithm of algorithms) {
+      const root = `${this.layout.contentRoot}/${algorithm}`;
+      for (const folder of (await ifThere(readdir(root))) ?? []) {
+        for (const hex of (await ifThere(readdir(`${root}/${folder}`))) ?? []) {
+          const digest = `${algorithm}:${hex}`;
+          if (!isDigest(digest)) continue;
+          const found = await ifThere(stat(`${root}/${folder}/${hex}`));
+          if (found !== undefined) yield { digest, size: found.size, links: found.nlink };
+        }
+      }
+    }
   }
 }
 

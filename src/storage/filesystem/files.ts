@@ -1,6 +1,6 @@
 /** Small file operations with the promises that the stores build on. */
 import { randomUUID } from "node:crypto";
-import { copyFile, link, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { copyFile, link, open, readFile, rename, rmdir, stat, unlink } from "node:fs/promises";
 import type { Durability } from "./sync.js";
 
 export function errorCode(error: unknown): string | undefined {
@@ -25,6 +25,13 @@ export function readIfThere(path: string): Promise<Buffer | undefined> {
 /** Whether there was something to remove. */
 export async function removeIfThere(path: string): Promise<boolean> {
   return (await ifThere(unlink(path).then(() => true))) ?? false;
+}
+
+/** Removes a folder that has nothing in it; whoever needs it makes it again. */
+export async function removeIfEmpty(folder: string): Promise<void> {
+  await ifThere(rmdir(folder)).catch((error: unknown) => {
+    if (errorCode(error) !== "ENOTEMPTY") throw error;
+  });
 }
 
 /** Writes a new file whose bytes are on stable storage when this resolves. The name is not: sync the directory. */

@@ -9,6 +9,7 @@
  *   content/<algorithm>/<first two>/<hex>             one inode for each distinct content
  *   uploads/<session_id>/{data,session.json}          a session that survives a crash
  *   uploads/<session_id>                              a body that comes in one request; dropped at start
+ *   notes/<name>                                      what the registry keeps of itself across a restart
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
  * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
@@ -45,12 +46,14 @@ export class Layout {
   readonly manifestsRoot: string;
   readonly contentRoot: string;
   readonly uploadsRoot: string;
+  readonly notesRoot: string;
 
   constructor(readonly root: string) {
     this.blobsRoot = join(root, "blobs");
     this.manifestsRoot = join(root, "manifests");
     this.contentRoot = join(root, "content");
     this.uploadsRoot = join(root, "uploads");
+    this.notesRoot = join(root, "notes");
   }
 
   blobs(name: RepositoryName): string {
@@ -85,8 +88,12 @@ export class Layout {
     return `${this.tags(name)}/${tag}`;
   }
 
+  referrersRoot(name: RepositoryName): string {
+    return `${this.manifests(name)}/_referrers`;
+  }
+
   referrers(name: RepositoryName, subject: Digest): string {
-    return `${this.manifests(name)}/_referrers/${subject}`;
+    return `${this.referrersRoot(name)}/${subject}`;
   }
 
   upload(id: SessionId): string {

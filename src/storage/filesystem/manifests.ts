@@ -1,6 +1,6 @@
 /** Manifests: the bytes as pushed, by digest, in each repository. */
-import { rename, stat } from "node:fs/promises";
-import type { Digest } from "../../domain/digest.js";
+import { readdir, rename, stat } from "node:fs/promises";
+import { type Digest, isDigest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { ManifestStore } from "../storage.js";
 import { ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
@@ -17,8 +17,16 @@ export class FileManifests implements ManifestStore {
     return readIfThere(this.layout.manifest(name, digest));
   }
 
-  async exists(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return (await ifThere(stat(this.layout.manifest(name, digest)))) !== undefined;
+  async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
+    return (await ifThere(stat(this.layout.manifest(name, digest))))?.size;
+  }
+
+  async list(name: RepositoryName): Promise<Digest[]> {
+    return ((await ifThere(readdir(this.layout.manifests(name)))) ?? []).filter(isDigest);
+  }
+
+  async pushedAt(name: RepositoryName, digest: Digest): Promise<number | undefined> {
+    return (await ifThere(stat(this.layout.manifest(name, digest))))?.mtimeMs;
   }
 
   async write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
 /** Opens a store on a local file system: the folders, what the file system can do, and the parts on top. */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { RegistryError } from "../../domain/errors.js";
 import { isSessionId } from "../../domain/session-id.js";
@@ -9,6 +9,7 @@ import { errorCode, ifThere, supportsHardLinks } from "./files.js";
 import { Layout, temporarySuffix } from "./layout.js";
 import { lockStore, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
+import { FileNotes } from "./notes.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { Directories, type Durability } from "./sync.js";
@@ -48,6 +49,7 @@ async function openLocked(
   options: FilesystemOptions,
 ): Promise<FilesystemStorage> {
   const directories = new Directories(layout.root, options.durability);
+  const fresh = (await ifThere(stat(layout.uploadsRoot))) === undefined;
   await Promise.all(
     [layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot].map((folder) =>
       directories.ensure(folder),
@@ -57,6 +59,7 @@ async function openLocked(
   const hardLinks = await supportsHardLinks(layout.uploadsRoot);
   return {
     layout,
+    fresh,
     locked: lock.locked,
     hardLinks,
     blobs: withStorageErrors(new FileBlobs(layout, directories, hardLinks, options.digestFile)),
@@ -65,6 +68,7 @@ async function openLocked(
     referrers: withStorageErrors(new FileReferrers(layout, directories)),
     repositories: withStorageErrors(new FileRepositories(layout)),
     uploads: withStorageErrors(new FileUploads(layout)),
+    notes: withStorageErrors(new FileNotes(layout, directories)),
     close: () => lock.release(),
   };
 }

@@ -5,7 +5,7 @@ import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
-import { ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import { ifThere, readIfThere, removeIfEmpty, removeIfThere, writeDurably } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Directories } from "./sync.js";
 
@@ -27,7 +27,17 @@ export class FileReferrers implements ReferrerStore {
 
   async remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void> {
     const folder = this.layout.referrers(name, subject);
-    if (await removeIfThere(`${folder}/${referrer}`)) await this.directories.sync(folder);
+    if (!(await removeIfThere(`${folder}/${referrer}`))) return;
+    await this.directories.sync(folder);
+    await removeIfEmpty(folder);
+  }
+
+  async *all(name: RepositoryName): AsyncIterable<{ subject: Digest; referrer: Digest }> {
+    const folder = this.layout.referrersRoot(name);
+    for (const subject of ((await ifThere(readdir(folder))) ?? []).filter(isDigest)) {
+      for (const referrer of ((await ifThere(readdir(`${folder}/${subject}`))) ?? []).filter(isDigest))
+        yield { subject, referrer };
+    }
   }
 
   async *list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer> {

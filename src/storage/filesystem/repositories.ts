@@ -1,5 +1,6 @@
 /** The catalog: repositories in ASCII order of their whole names, read a folder at a time as they are asked for. */
 import { readdir, stat } from "node:fs/promises";
+import { isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { RepositoryStore } from "../storage.js";
@@ -11,6 +12,13 @@ export class FileRepositories implements RepositoryStore {
 
   list(after = ""): AsyncIterable<RepositoryName> {
     return this.#below(this.layout.manifestsRoot, "", after);
+  }
+
+  async *all(): AsyncIterable<RepositoryName> {
+    yield* this.list();
+    for await (const name of withBlobs(this.layout.blobsRoot, "")) {
+      if ((await ifThere(stat(this.layout.tags(name)))) === undefined) yield name;
+    }
   }
 
   /**
@@ -41,6 +49,18 @@ export class FileRepositories implements RepositoryStore {
         if (name !== undefined) yield name;
       }
     }
+  }
+}
+
+/** The folders below `folder` that hold blobs. */
+async function* withBlobs(folder: string, prefix: string): AsyncIterable<RepositoryName> {
+  const entries = (await ifThere(readdir(folder, { withFileTypes: true }))) ?? [];
+  const name = entries.some((entry) => isDigest(entry.name)) ? nameOf(prefix) : undefined;
+  if (name !== undefined) yield name;
+  for (const entry of entries) {
+    const component = entry.isDirectory() ? componentOf(entry.name) : undefined;
+    if (component !== undefined)
+      yield* withBlobs(`${folder}/${entry.name}`, prefix === "" ? component : `${prefix}/${component}`);
   }
 }
 

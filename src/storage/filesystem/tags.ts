@@ -37,6 +37,8 @@ export class FileTags implements TagStore {
       const current = await readIfThere(`${folder}/${pointerFile}`);
       if (current === undefined) await this.#create(name, folder, digest);
       else if (current.toString("latin1").trim() !== digest) await this.#move(name, folder, digest);
+      // Whoever put it there may have been killed before it was synced.
+      else await Promise.all([this.directories.sync(folder), this.directories.sync(this.layout.tags(name))]);
     });
   }
 

@@ -1,0 +1,27 @@
+/** What a collection has removed, or would. */
+import type { Digest } from "../domain/digest.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+
+export interface CollectedRepository {
+  readonly name: RepositoryName;
+  readonly manifests: readonly Digest[];
+  readonly blobs: readonly Digest[];
+  /** What no manifest names, but a lease protects. */
+  readonly leased: number;
+  /** Why nothing of it was collected, where its manifests cannot all be read. */
+  readonly skipped?: string;
+}
+
+export interface GarbageReport {
+  readonly dryRun: boolean;
+  /** Those of which something was collected or could not be. */
+  readonly repositories: readonly CollectedRepository[];
+  readonly manifests: number;
+  readonly blobs: number;
+  /** Bytes of the contents whose last link went. */
+  readonly bytesFreed: number;
+  /** Contents that no repository had. */
+  readonly orphans: number;
+  /** Milliseconds since the epoch, where everything was protected because not all leases are known. */
+  readonly protectedUntil?: number;
+}

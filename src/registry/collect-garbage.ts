@@ -1,0 +1,244 @@
+/**
+ * Garbage collection, while pushes and pulls go on. A repository at a time: what its manifests name is read
+ * without any lock; its lock is held for batches of a few unlinks, and there it is checked again that
+ * nobody was told of the object, and that no manifest pushed meanwhile names it.
+ */
+import { type Digest, isDigest } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import { parseManifest } from "../domain/manifest.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { ObjectKey } from "../gc/protection.js";
+import type { CollectedRepository, GarbageReport } from "../gc/report.js";
+import { removeBlob, removeUntagged } from "./delete.js";
+import type { Services } from "./services.js";
+
+export interface CollectOptions {
+  /** Tell what would go, and leave it. */
+  readonly dryRun: boolean;
+  /** Seconds that a manifest without a tag is kept after its push; `undefined` for ever. */
+  readonly untaggedSeconds: number | undefined;
+  /** Ends the collection behind the batch at work; the report then tells of what was done until then. */
+  readonly signal?: AbortSignal;
+}
+
+/** Told of each repository that is done, and of the contents in the end. */
+export type Progress = (done: number, what: string) => void;
+
+/** Removals under one hold of a repository's lock. */
+const batchSize = 16;
+
+/** Manifests read at a time. */
+const readsAtOnce = 8;
+
+/** What of a repository's manifests the collector goes by. */
+interface Named {
+  readonly named: readonly Digest[];
+  readonly subject: Digest | undefined;
+}
+
+/** Collects everything once. Rejects where the storage fails; what one repository hides stops no other. */
+export async function collectGarbage(
+  services: Services,
+  options: CollectOptions,
+  onProgress: Progress = () => {},
+): Promise<GarbageReport> {
+  const repositories: CollectedRepository[] = [];
+  const totals = { manifests: 0, blobs: 0, bytesFreed: 0, orphans: 0 };
+  let done = 0;
+  for await (const name of services.storage.repositories.all()) {
+    const { bytesFreed, ...collected } = await collectRepository(services, name, options);
+    totals.manifests += collected.manifests.length;
+    totals.blobs += collected.blobs.length;
+    totals.bytesFreed += bytesFreed;
+    if (collected.manifests.length + collected.blobs.length > 0 || collected.skipped !== undefined)
+      repositories.push(collected);
+    onProgress(++done, name);
+    if (options.signal?.aborted) break;
+  }
+  for await (const { digest, size, links } of services.storage.blobs.contents()) {
+    if (options.signal?.aborted) break;
+    if (links !== 1) continue;
+    const freed = options.dryRun ? size : await services.storage.blobs.removeOrphan(digest);
+    if (freed === undefined) continue;
+    totals.orphans++;
+    totals.bytesFreed += freed;
+    onProgress(done, "contents of no repository");
+  }
+  const { allUntil } = services.protection;
+  return {
+    dryRun: options.dryRun,
+    repositories,
+    ...totals,
+    ...(allUntil > Date.now() && { protectedUntil: allUntil }),
+  };
+}
+
+type Collected = CollectedRepository & { readonly bytesFreed: number };
+
+function collectRepository(
+  services: Services,
+  name: RepositoryName,
+  options: CollectOptions,
+): Promise<Collected> {
+  return services.protection.withJournal(name, async (noted) => {
+    // Pushes that began before the journal did come to their end first.
+    await services.repositoryLocks.exclusive(name, async () => {});
+    const all = await readManifests(services, name);
+    if (typeof all === "string")
+      return { name, manifests: [], blobs: [], leased: 0, bytesFreed: 0, skipped: all };
+    const kept = await keptManifests(services, name, all, options.untaggedSeconds);
+    const spare = (digest: Digest) => noted.has(digest) || services.protection.protects(`${name}@${digest}`);
+    const manifests = await removeInBatches(
+      services,
+      name,
+      [...all.keys()].filter((digest) => !kept.has(digest)),
+      { ...options, spare, remove: (digest) => removeUntagged(services, name, digest) },
+    );
+    const gone = new Set(manifests);
+    const named = new Set([...all].flatMap(([digest, { named }]) => (gone.has(digest) ? [] : named)));
+    const unnamed = (await services.storage.blobs.list(name)).filter((digest) => !named.has(digest));
+    let bytesFreed = 0;
+    const blobs = await removeInBatches(services, name, unnamed, {
+      ...options,
+      spare,
+      remove: async (digest) => {
+        bytesFreed += (await removeBlob(services, name, digest)) ?? 0;
+      },
+    });
+    if (options.dryRun) {
+      for (const digest of blobs) {
+        const usage = await services.storage.blobs.usage(name, digest);
+        if (usage?.shared === false) bytesFreed += usage.size;
+      }
+    } else {
+      await dropDanglingReferrers(services, name);
+    }
+    return { name, manifests, blobs, leased: unnamed.length - blobs.length, bytesFreed };
+  });
+}
+
+/** What each manifest names, or why that cannot be told: then nothing may be taken for unnamed. */
+async function readManifests(
+  { storage }: Services,
+  name: RepositoryName,
+): Promise<Map<Digest, Named> | string> {
+  const digests = await storage.manifests.list(name);
+  const manifests = new Map<Digest, Named>();
+  for (let start = 0; start < digests.length; start += readsAtOnce) {
+    const problems = await Promise.all(
+      digests.slice(start, start + readsAtOnce).map(async (digest) => {
+        const bytes = await storage.manifests.read(name, digest);
+        if (bytes === undefined) return undefined;
+        try {
+          const { named, subject } = parseManifest(bytes, "");
+          manifests.set(digest, { named, subject: subject?.digest });
+          return undefined;
+        } catch (error) {
+          if (!(error instanceof RegistryError)) throw error;
+          return `manifest ${digest} cannot be read: ${error.message}`;
+        }
+      }),
+    );
+    const problem = problems.find((text) => text !== undefined);
+    if (problem !== undefined) return problem;
+  }
+  return manifests;
+}
+
+/**
+ * Manifests that have a tag, are new, or somebody was told of; those that these name; and what refers to
+ * any of them.
+ */
+async function keptManifests(
+  services: Services,
+  name: RepositoryName,
+  all: ReadonlyMap<Digest, Named>,
+  untaggedSeconds: number | undefined,
+): Promise<ReadonlySet<Digest>> {
+  if (untaggedSeconds === undefined) return new Set(all.keys());
+  const kept = new Set<Digest>();
+  const keep = (root: Digest): void => {
+    // Not by recursion: an index may be nested as deep as somebody likes.
+    for (const reached = [root]; reached.length > 0; ) {
+      const digest = reached.pop();
+      const manifest = digest && all.get(digest);
+      if (digest === undefined || manifest === undefined || kept.has(digest)) continue;
+      kept.add(digest);
+      reached.push(...manifest.named);
+    }
+  };
+  for (const digest of await taggedDigests(services, name)) keep(digest);
+  const oldest = Date.now() - untaggedSeconds * 1000;
+  for (const digest of all.keys()) {
+    const pushedAt = await services.storage.manifests.pushedAt(name, digest);
+    if (pushedAt === undefined || pushedAt > oldest || services.protection.protects(`${name}@${digest}`))
+      keep(digest);
+  }
+  for (let before = -1; before < kept.size; ) {
+    before = kept.size;
+    for (const [digest, { subject }] of all) if (subject !== undefined && kept.has(subject)) keep(digest);
+  }
+  return kept;
+}
+
+async function taggedDigests({ storage }: Services, name: RepositoryName): Promise<Digest[]> {
+  const digests: Digest[] = [];
+  for (const tag of (await storage.tags.list(name)) ?? []) {
+    const digest = await storage.tags.resolve(name, tag);
+    if (digest !== undefined) digests.push(digest);
+    // The referrers tag schema: while the tag is there, so is what it is about.
+    const about = tag.replace("-", ":");
+    if (isDigest(about)) digests.push(about);
+  }
+  return digests;
+}
+
+interface Removal extends CollectOptions {
+  /** Whether the object has to stay after all. */
+  readonly spare: (digest: Digest) => boolean;
+  /** Called with the repository's lock held. */
+  readonly remove: (digest: Digest) => Promise<unknown>;
+}
+
+/** Those that were removed. */
+async function removeInBatches(
+  { protection, repositoryLocks }: Services,
+  name: RepositoryName,
+  digests: readonly Digest[],
+  { dryRun, signal, spare, remove }: Removal,
+): Promise<Digest[]> {
+  const removed: Digest[] = [];
+  for (let start = 0; start < digests.length; start += batchSize) {
+    if (signal?.aborted) break;
+    const batch = digests.slice(start, start + batchSize);
+    if (dryRun) {
+      removed.push(...batch.filter((digest) => !spare(digest)));
+      continue;
+    }
+    await repositoryLocks.exclusive(name, async () => {
+      const garbage = batch.filter((digest) => !spare(digest));
+      await Promise.all(
+        garbage.map((digest) => {
+          const key: ObjectKey = `${name}@${digest}`;
+          return protection.condemn(key, () => remove(digest));
+        }),
+      );
+      removed.push(...garbage);
+    });
+  }
+  return removed;
+}
+
+/** A crash may have left the entry of a referrer whose manifest is gone. */
+async function dropDanglingReferrers(
+  { storage, repositoryLocks }: Services,
+  name: RepositoryName,
+): Promise<void> {
+  for await (const { subject, referrer } of storage.referrers.all(name)) {
+    if ((await storage.manifests.size(name, referrer)) !== undefined) continue;
+    await repositoryLocks.exclusive(name, async () => {
+      if ((await storage.manifests.size(name, referrer)) === undefined)
+        await storage.referrers.remove(name, subject, referrer);
+    });
+  }
+}
