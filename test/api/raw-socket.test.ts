@@ -25,7 +25,7 @@ const chunkedBody = "5\r\nhello\r\n0\r\n\r\n";
 const length = `Content-Length: ${smuggled.length}`;
 
 /** Requests whose length is not said once and clearly; what follows the headers is body to one reader and a request to another. */
-const unclear: readonly [what: string, headers: string[], body: string][] = [
+const unclear: readonly [what: string, headers: string[], body: string, inTheBody?: true][] = [
   ["two equal lengths", ["Content-Length: 5", "Content-Length: 5"], `hello${smuggled}`],
   ["a short and a long length", ["Content-Length: 0", length], smuggled],
   ["a long and a short length", [length, "Content-Length: 0"], smuggled],
@@ -55,12 +55,13 @@ const unclear: readonly [what: string, headers: string[], body: string][] = [
   ["chunks under another coding", ["Transfer-Encoding: chunked, gzip"], chunkedBody],
   ["what only ends in «chunked»", ["Transfer-Encoding: xchunked"], chunkedBody],
   ["two Transfer-Encodings", ["Transfer-Encoding: identity", "Transfer-Encoding: chunked"], chunkedBody],
-  ["a chunk of no number", ["Transfer-Encoding: chunked"], `zz\r\nhello\r\n0\r\n\r\n${smuggled}`],
-  ["a chunk of negative size", ["Transfer-Encoding: chunked"], `-5\r\nhello\r\n0\r\n\r\n${smuggled}`],
+  ["a chunk of no number", ["Transfer-Encoding: chunked"], `zz\r\nhello\r\n0\r\n\r\n${smuggled}`, true],
+  ["a chunk of negative size", ["Transfer-Encoding: chunked"], `-5\r\nhello\r\n0\r\n\r\n${smuggled}`, true],
   [
     "a chunk whose size overflows",
     ["Transfer-Encoding: chunked"],
     `${"f".repeat(20)}\r\nhello\r\n0\r\n\r\n${smuggled}`,
+    true,
   ],
 ];
 
@@ -85,7 +86,7 @@ const garbage: readonly [what: string, bytes: string][] = [
 ];
 
 describe("on a bare socket", { concurrency: true }, () => {
-  for (const [what, headers, body] of unclear) {
+  for (const [what, headers, body, inTheBody] of unclear) {
     test(`${what}: the request is refused, the connection ends, and what is in it is served to nobody`, async () => {
       const name = newName();
       const blob = blobOf("hello");
@@ -95,6 +96,8 @@ describe("on a bare socket", { concurrency: true }, () => {
         connection.send(lines, body);
         await connection.ended();
         const statuses = [...connection.received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
+        // What asks for no body may be answered before it is seen that the body is wrong.
+        if (inTheBody && lines[0]?.startsWith("GET") && statuses[0] === "200") statuses.shift();
         assert.ok(statuses.length <= 1, `one answer at most, not ${statuses}`);
         assert.ok(
           statuses.every((status) => status === "400" || status === "501"),
