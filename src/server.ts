@@ -3,10 +3,13 @@ import { pino } from "pino";
 import { openGate } from "./auth/gate.js";
 import { Caches } from "./cache/caches.js";
 import type { Config } from "./config/config.js";
+import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
 import { KeyedLock } from "./domain/keyed-lock.js";
 import { Protection } from "./gc/protection.js";
+import { Pulls } from "./gc/pulls.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
 import { App } from "./http/app.js";
+import { applyRetention } from "./registry/apply-retention.js";
 import { collectGarbage } from "./registry/collect-garbage.js";
 import type { Services } from "./registry/services.js";
 import { openFilesystemStorage } from "./storage/filesystem/open.js";
@@ -27,12 +30,15 @@ export interface Server {
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
+const pullsSavedEverySeconds = 60;
+
 const mebibyte = 1024 * 1024;
 
 /** Rejects where the folder cannot be used or the address is taken. */
 export async function startServer(config: Config): Promise<Server> {
   const log = pino({ level: "info" }, pino.destination({ dest: 2, sync: true }));
   const { filesystem } = config.storage;
+  const tagPolicy = config.tags.policy === undefined ? noTagPolicy : await readTagPolicy(config.tags.policy);
   const slabs = new SlabPool({
     slabBytes: defaultSlabs.slabBytes,
     slabs: Math.floor((config.uploads.memorymib * mebibyte) / defaultSlabs.slabBytes),
@@ -59,6 +65,7 @@ export async function startServer(config: Config): Promise<Server> {
     const services: Services = {
       storage,
       protection,
+      pulls: new Pulls(),
       caches: new Caches(storage),
       sessions,
       slabs,
@@ -67,6 +74,7 @@ export async function startServer(config: Config): Promise<Server> {
         deleteEnabled: config.storage.delete.enabled,
         anonymousMount: config.storage.mount.anonymous,
         sparseManifests: config.validation.manifests.sparse,
+        tagPolicy,
       },
       repositoryLocks: new KeyedLock(),
       onBackgroundError,
@@ -80,9 +88,16 @@ export async function startServer(config: Config): Promise<Server> {
       config.gc.interval,
       async (signal) => {
         const untaggedSeconds = config.gc.untagged;
+        const retained = await applyRetention(services, { dryRun: false, signal });
+        if (retained.tags > 0) log.info(retained, "tags removed");
         const report = await collectGarbage(services, { dryRun: false, untaggedSeconds, signal });
         if (report.repositories.length > 0 || report.orphans > 0) log.info(report, "garbage collected");
       },
+      onBackgroundError,
+    );
+    const savingPulls = everySeconds(
+      pullsSavedEverySeconds,
+      () => services.pulls.save(storage.tags),
       onBackgroundError,
     );
     const { host, port } = config.http.addr;
@@ -98,6 +113,8 @@ export async function startServer(config: Config): Promise<Server> {
         if (!drained) log.warn("some requests did not come to their end in time");
         sessions.stop();
         await collecting.stop();
+        await savingPulls.stop();
+        await services.pulls.save(storage.tags).catch(onBackgroundError);
         await sessions.save();
         // Without them everything is protected for a while after the next start.
         await saveLeases(protection, storage.notes).catch(onBackgroundError);

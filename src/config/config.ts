@@ -17,13 +17,13 @@ const address = z.string().transform((text, context) => {
   return { host: match.groups?.v6 ?? match.groups?.host ?? "", port };
 });
 
-const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** A time as CNCF distribution writes it, such as `90s`, `5m` or `168h`, in seconds. */
-const duration = z.string().transform((text, context) => {
-  const match = /^(\d{1,9})([smh])$/.exec(text);
+/** A time as CNCF distribution writes it, such as `90s`, `5m` or `168h`, and `30d`; in seconds. */
+export const duration = z.string().transform((text, context) => {
+  const match = /^(\d{1,9})([smhd])$/.exec(text);
   if (match === null) {
-    context.addIssue("expected a time such as 90s, 5m or 168h");
+    context.addIssue("expected a time such as 90s, 5m, 168h or 30d");
     return z.NEVER;
   }
   return Number(match[1]) * (secondsOf[match[2] ?? ""] ?? 1);
@@ -41,6 +41,7 @@ const environment = z.object({
   REGISTRY_GC_INTERVAL: duration.prefault("1h"),
   REGISTRY_GC_LEASE: duration.prefault("6h"),
   REGISTRY_GC_UNTAGGED: z.union([z.literal("never").transform(() => undefined), duration]).prefault("never"),
+  REGISTRY_TAGS_POLICY: z.string().min(1).optional(),
   REGISTRY_VALIDATION_MANIFESTS_SPARSE: truth.prefault("false"),
   REGISTRY_UPLOADS_WORKERS: z.coerce
     .number()
@@ -72,6 +73,8 @@ export interface Config {
     /** Seconds that a manifest without a tag is kept after its push, `undefined` for ever. */
     readonly untagged: number | undefined;
   };
+  /** `policy`: path of a file, see `tag-policy`. */
+  readonly tags: { readonly policy: string | undefined };
   readonly validation: { readonly manifests: { readonly sparse: boolean } };
   readonly uploads: { readonly workers: number; readonly memorymib: number };
 }
@@ -113,6 +116,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
       lease: values.REGISTRY_GC_LEASE,
       untagged: values.REGISTRY_GC_UNTAGGED,
     },
+    tags: { policy: values.REGISTRY_TAGS_POLICY },
     validation: { manifests: { sparse: values.REGISTRY_VALIDATION_MANIFESTS_SPARSE } },
     uploads: { workers: values.REGISTRY_UPLOADS_WORKERS, memorymib: values.REGISTRY_UPLOADS_MEMORYMIB },
   };

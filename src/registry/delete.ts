@@ -4,9 +4,10 @@ import { RegistryError } from "../domain/errors.js";
 import { parseManifest } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { isImmutable } from "../gc/retention.js";
 import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
-import { tagRemoved } from "./tags.js";
+import { immutable, tagRemoved } from "./tags.js";
 
 /** Deletes the tag, or the manifest with all tags that point to it. Rejects with `manifest-unknown` or `delete-disabled`. */
 export async function deleteManifest(
@@ -17,7 +18,7 @@ export async function deleteManifest(
   checkSwitch(services);
   const deleted = await services.repositoryLocks.exclusive(name, () =>
     reference.kind === "tag"
-      ? removeTag(services, name, reference.tag)
+      ? untag(services, name, reference.tag)
       : removeManifest(services, name, reference.digest),
   );
   if (!deleted) throw new RegistryError("manifest-unknown", "no such manifest in this repository");
@@ -51,7 +52,17 @@ function checkSwitch(services: Services): void {
   if (!services.rules.deleteEnabled) throw new RegistryError("delete-disabled", "deletion is disabled");
 }
 
-async function removeTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
+function checkImmutable(services: Services, name: RepositoryName, tag: Tag): void {
+  if (isImmutable(services.rules.tagPolicy, name, tag)) throw immutable(tag);
+}
+
+async function untag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
+  checkImmutable(services, name, tag);
+  return removeTag(services, name, tag);
+}
+
+/** To be called with the repository's lock held. Whether it was there. */
+export async function removeTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
   const removed = await services.storage.tags.remove(name, tag);
   tagRemoved(services, name, tag);
   return removed;
@@ -59,9 +70,12 @@ async function removeTag(services: Services, name: RepositoryName, tag: Tag): Pr
 
 /** The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. */
 async function removeManifest(services: Services, name: RepositoryName, digest: Digest): Promise<boolean> {
+  const tags: Tag[] = [];
   for (const tag of (await services.storage.tags.list(name)) ?? []) {
-    if ((await resolveTag(services, name, tag)) === digest) await removeTag(services, name, tag);
+    if ((await resolveTag(services, name, tag)) === digest) tags.push(tag);
   }
+  for (const tag of tags) checkImmutable(services, name, tag);
+  for (const tag of tags) await removeTag(services, name, tag);
   return removeUntagged(services, name, digest);
 }
 

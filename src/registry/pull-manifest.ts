@@ -16,6 +16,7 @@ export function pullManifest(
 ): StoredManifest | Promise<StoredManifest> {
   const digest =
     reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
+  if (reference.kind === "tag") services.pulls.note(name, reference.tag);
   const key = digest && (`${name}@${digest}` as const);
   const kept = key && services.caches.manifests.get(key);
   if (key === undefined || kept === undefined) return readManifest(services, name, reference);

@@ -8,9 +8,10 @@ import { type Manifest, parseManifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { isImmutable } from "../gc/retention.js";
 import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
-import { tagAdded } from "./tags.js";
+import { immutable, tagAdded } from "./tags.js";
 
 export interface ManifestPush {
   readonly name: RepositoryName;
@@ -38,6 +39,7 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
   await checkEmbedded(manifest);
   const digest = await digestFor(reference, bytes);
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
+  await checkMovable(services, name, tags, digest);
   await services.repositoryLocks.shared(name, async () => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
@@ -55,12 +57,27 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
     }
     await Promise.all(
       Array.from(tags, async (tag) => {
-        await services.storage.tags.point(name, tag, digest);
+        const movable = !isImmutable(services.rules.tagPolicy, name, tag);
+        if (!(await services.storage.tags.point(name, tag, digest, movable))) throw immutable(tag);
         tagAdded(services, name, tag, digest);
       }),
     );
   });
   return { digest, subject: manifest.subject?.digest };
+}
+
+/** Before anything is stored; when the tag is pointed it is seen once more who was first. */
+async function checkMovable(
+  services: Services,
+  name: RepositoryName,
+  tags: Iterable<Tag>,
+  digest: Digest,
+): Promise<void> {
+  for (const tag of tags) {
+    if (!isImmutable(services.rules.tagPolicy, name, tag)) continue;
+    const current = await services.storage.tags.resolve(name, tag);
+    if (current !== undefined && current !== digest) throw immutable(tag);
+  }
 }
 
 async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Digest> {

@@ -3,6 +3,8 @@ import type { Caches } from "../cache/caches.js";
 import type { KeyedLock } from "../domain/keyed-lock.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Protection } from "../gc/protection.js";
+import type { Pulls } from "../gc/pulls.js";
+import type { TagPolicy } from "../gc/retention.js";
 import type { Storage } from "../storage/storage.js";
 import type { SessionTable } from "../uploads/session-table.js";
 import type { SlabPool } from "../uploads/slab-pool.js";
@@ -15,6 +17,7 @@ export interface Rules {
   readonly anonymousMount: boolean;
   /** Whether a manifest may name blobs and manifests that the repository does not have. */
   readonly sparseManifests: boolean;
+  readonly tagPolicy: TagPolicy;
 }
 
 export interface Services {
@@ -26,6 +29,7 @@ export interface Services {
   readonly rules: Rules;
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;
+  readonly pulls: Pulls;
   /**
    * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no
    * cache is told of what is gone.

@@ -18,6 +18,11 @@ export async function listTags(
   return pageOf(tags, n, last);
 }
 
+/** The error for who would move or remove a tag that the policy keeps as it is. */
+export function immutable(tag: Tag): RegistryError {
+  return new RegistryError("denied", `the tag ${tag} is immutable: it is neither moved nor deleted`, { tag });
+}
+
 /** To be called when a tag has been pointed to a manifest. */
 export function tagAdded(services: Services, name: RepositoryName, tag: Tag, digest: Digest): void {
   services.caches.tags.set(`${name}:${tag}`, digest);

@@ -85,8 +85,18 @@ export interface ManifestStore {
 
 export interface TagStore {
   resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined>;
-  /** Points the tag to a manifest that the repository has: atomically, the last caller wins whole. */
-  point(name: RepositoryName, tag: Tag, digest: Digest): Promise<void>;
+  /**
+   * Points the tag to a manifest that the repository has: atomically, the last caller wins whole. A tag that
+   * is not `movable` stays where it points; whether it points to `digest` now.
+   */
+  point(name: RepositoryName, tag: Tag, digest: Digest, movable: boolean): Promise<boolean>;
+  /** When it was last pushed and pulled, in milliseconds since the epoch; `undefined` where it is not there. */
+  times(
+    name: RepositoryName,
+    tag: Tag,
+  ): Promise<{ readonly pushedAt: number; readonly pulledAt: number | undefined } | undefined>;
+  /** Keeps when the tag was last pulled. No error where it has gone. */
+  setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void>;
   /** Whether it was there. */
   remove(name: RepositoryName, tag: Tag): Promise<boolean>;
   /** All tags in ASCII order, `undefined` where the repository is not known. */

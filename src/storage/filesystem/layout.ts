@@ -5,6 +5,7 @@
  *   manifests/<namespace>/<digest>                    the manifest's bytes
  *   manifests/<namespace>/tags/<tag>/manifest.sha256  the digest that the tag points to; this file decides
  *   manifests/<namespace>/tags/<tag>/manifest         the manifest's bytes, for people and scripts
+ *   manifests/<namespace>/tags/<tag>/pulled           empty; its time is that of the last pull
  *   manifests/<namespace>/_referrers/<subject>/<digest>   the referrer's descriptor, as JSON
  *   content/<algorithm>/<first two>/<hex>             one inode for each distinct content
  *   uploads/<session_id>/{data,session.json}          a session that survives a crash
@@ -109,3 +110,4 @@ export class Layout {
 export const temporarySuffix = ".tmp";
 export const pointerFile = "manifest.sha256";
 export const tagManifestFile = "manifest";
+export const pulledFile = "pulled";

@@ -3,14 +3,14 @@
  * scripts. A new tag is made aside and renamed into place whole; a tag that moves has its pointer
  * replaced by rename.
  */
-import { link, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { TagStore } from "../storage.js";
 import { copyDurably, errorCode, ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
-import { type Layout, pointerFile, tagManifestFile } from "./layout.js";
+import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Directories } from "./sync.js";
 
 export class FileTags implements TagStore {
@@ -31,15 +31,44 @@ export class FileTags implements TagStore {
     return text;
   }
 
-  point(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+  point(name: RepositoryName, tag: Tag, digest: Digest, movable: boolean): Promise<boolean> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
-      const current = await readIfThere(`${folder}/${pointerFile}`);
+      const current = (await readIfThere(`${folder}/${pointerFile}`))?.toString("latin1").trim();
       if (current === undefined) await this.#create(name, folder, digest);
-      else if (current.toString("latin1").trim() !== digest) await this.#move(name, folder, digest);
-      // Whoever put it there may have been killed before it was synced.
-      else await Promise.all([this.directories.sync(folder), this.directories.sync(this.layout.tags(name))]);
+      else if (current === digest) await this.#pointAgain(name, folder);
+      else if (movable || !isDigest(current)) await this.#move(name, folder, digest);
+      else return false;
+      return true;
     });
+  }
+
+  /** It counts as pushed now; and whoever put it there may have been killed before it was synced. */
+  async #pointAgain(name: RepositoryName, folder: string): Promise<void> {
+    const now = new Date();
+    await utimes(`${folder}/${pointerFile}`, now, now);
+    await Promise.all([this.directories.sync(folder), this.directories.sync(this.layout.tags(name))]);
+  }
+
+  async times(
+    name: RepositoryName,
+    tag: Tag,
+  ): Promise<{ pushedAt: number; pulledAt: number | undefined } | undefined> {
+    const folder = this.layout.tag(name, tag);
+    const [pointer, pulled] = await Promise.all(
+      [pointerFile, pulledFile].map((file) => ifThere(stat(`${folder}/${file}`))),
+    );
+    return pointer && { pushedAt: pointer.mtimeMs, pulledAt: pulled?.mtimeMs };
+  }
+
+  async setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void> {
+    const file = `${this.layout.tag(name, tag)}/${pulledFile}`;
+    const handle = await ifThere(open(file, "a"));
+    try {
+      await handle?.utimes(at / 1000, at / 1000);
+    } finally {
+      await handle?.close();
+    }
   }
 
   async #create(name: RepositoryName, folder: string, digest: Digest): Promise<void> {

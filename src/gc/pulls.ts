@@ -1,0 +1,45 @@
+/**
+ * When each tag was last pulled. Noted in memory on the hot path, put into the storage now and then: a tag's
+ * time is right to within the hour, or the minute where it had none, which is what retention by days needs.
+ */
+import { LRUCache } from "lru-cache";
+import type { Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { TagStore } from "../storage/storage.js";
+
+/** Some 150 bytes each. */
+const tagsMax = 100_000;
+const hourMilliseconds = 3_600_000;
+
+interface Pull {
+  readonly name: RepositoryName;
+  readonly tag: Tag;
+  readonly at: number;
+  saved: boolean;
+}
+
+export class Pulls {
+  readonly #last = new LRUCache<string, Pull>({ max: tagsMax });
+
+  note(name: RepositoryName, tag: Tag): void {
+    const key = `${name}:${tag}`;
+    const before = this.#last.get(key);
+    const at = Date.now();
+    if (before === undefined || at - before.at >= hourMilliseconds)
+      this.#last.set(key, { name, tag, at, saved: false });
+  }
+
+  /** Milliseconds since the epoch, where it was pulled from this process. */
+  lastOf(name: RepositoryName, tag: Tag): number | undefined {
+    return this.#last.peek(`${name}:${tag}`)?.at;
+  }
+
+  /** Puts what is new into the storage. */
+  async save(tags: TagStore): Promise<void> {
+    for (const pull of this.#last.values()) {
+      if (pull.saved) continue;
+      pull.saved = true;
+      await tags.setPulledAt(pull.name, pull.tag, pull.at);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+// Immutable tags and retention, through the server: no route moves or removes what is immutable, and what
+// the rules no longer keep goes by itself.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { applyRetention } from "../../src/registry/apply-retention.js";
+import { assertError, Client } from "../support/client.js";
+import { image, newName, types } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { serveInside } from "../support/server.js";
+import { eventually } from "../support/store.js";
+
+const folder = await mkdtemp(join(tmpdir(), "gantry-policy-"));
+after(() => rm(folder, { recursive: true, force: true }));
+const policy = join(folder, "policy.json");
+await writeFile(
+  policy,
+  JSON.stringify({
+    immutable: [{ tags: "v*" }],
+    retention: [{ repositories: "ci-*", tags: "pr-*", keepLast: 1, keepPulledWithin: "10d" }],
+  }),
+);
+const server = await serveInside({ REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_INTERVAL: "0s" });
+const client = new Client(server.url);
+
+test("an immutable tag is pushed once, and again only as what it is", async () => {
+  const name = newName();
+  const [made, other] = [image(), image()];
+  await client.pushImage(name, made, "v1");
+  await client.pushImage(name, made, "v1");
+  await client.pushBlobs(name, ...other.blobs);
+  assertError(await client.putManifest(name, "v1", other.bytes, types.manifest), 403, "DENIED");
+  assertError(
+    await client.putManifest(name, `${other.digest}?tag=free&tag=v1`, other.bytes, types.manifest),
+    403,
+    "DENIED",
+  );
+  assert.equal((await client.head(`/v2/${name}/manifests/${other.digest}`)).status, 404, "nothing is stored");
+  assert.equal((await client.head(`/v2/${name}/manifests/free`)).status, 404);
+  assert.ok((await client.get(`/v2/${name}/manifests/v1`)).body.equals(made.bytes));
+});
+
+test("an immutable tag is not deleted, neither by itself nor with its manifest", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushImage(name, made, "v1");
+  await client.pushImage(name, made, "latest");
+  assertError(await client.delete(`/v2/${name}/manifests/v1`), 403, "DENIED");
+  assertError(await client.delete(`/v2/${name}/manifests/${made.digest}`), 403, "DENIED");
+  const { tags } = (await client.get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
+  assert.deepEqual(tags, ["latest", "v1"], "no tag of the manifest is gone");
+  assert.equal((await client.delete(`/v2/${name}/manifests/latest`)).status, 202);
+});
+
+test("of many who push an immutable tag at once one gets it, and the tag is theirs", async () => {
+  const name = newName();
+  const images = Array.from({ length: 16 }, () => image());
+  await client.pushBlobs(name, ...images.flatMap(({ blobs }) => blobs));
+  const answers = await Promise.all(
+    images.map(({ bytes }) => client.putManifest(name, "v1", bytes, types.manifest)),
+  );
+  const winners = images.filter((_, place) => answers[place]?.status === 201);
+  assert.equal(winners.length, 1);
+  assert.ok(answers.every(({ status }) => status === 201 || status === 403));
+  assert.ok((await client.get(`/v2/${name}/manifests/v1`)).body.equals(winners[0]?.bytes ?? Buffer.alloc(0)));
+});
+
+/** Makes a tag look as if it had been pushed so many days ago. */
+async function ageTag(name: string, tag: string, days: number): Promise<void> {
+  const then = new Date(Date.now() - days * 86_400_000);
+  await utimes(`${server.rootDirectory}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
+}
+
+test("retention removes what no rule keeps; a dry run tells of it and leaves it", async () => {
+  const name = newName("ci-retention");
+  for (const [tag, days] of Object.entries({ "pr-1": 30, "pr-2": 20, "pr-3": 10, main: 40 })) {
+    await client.pushImage(name, image(), tag);
+    await ageTag(name, tag, days);
+  }
+  assert.equal((await client.get(`/v2/${name}/manifests/pr-1`)).status, 200, "it is pulled");
+  const plan = await applyRetention(server.services, { dryRun: true });
+  assert.deepEqual(plan.repositories, [
+    {
+      name,
+      tags: [{ tag: "pr-2", rule: "ci-* : pr-*", why: "not among the last 1, never pulled" }],
+    },
+  ]);
+  assert.equal((await client.head(`/v2/${name}/manifests/pr-2`)).status, 200);
+  const { services } = server;
+  // The HEAD was a pull too.
+  assert.equal((await applyRetention(services, { dryRun: false })).tags, 0);
+});
+
+test("the server applies the rules by itself, and remembers pulls across a restart", async () => {
+  const name = newName("ci-restart");
+  const root = join(folder, "store");
+  const settings = { REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_INTERVAL: "0s" };
+  {
+    await using gantry = await startGantry(settings, root);
+    const one = new Client(gantry.url);
+    for (const tag of ["pr-1", "pr-2", "pr-3"]) {
+      await one.pushImage(name, image(), tag);
+    }
+    await one.get(`/v2/${name}/manifests/pr-1`);
+  }
+  for (const [tag, days] of [
+    ["pr-1", 30],
+    ["pr-2", 20],
+  ] as const) {
+    const then = new Date(Date.now() - days * 86_400_000);
+    await utimes(`${root}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
+  }
+  await using gantry = await startGantry({ ...settings, REGISTRY_GC_INTERVAL: "1s" }, root);
+  const one = new Client(gantry.url);
+  const tags = async () => ((await one.get(`/v2/${name}/tags/list`)).json() as { tags: string[] }).tags;
+  await eventually("pr-2 has gone", async () => ((await tags()).length < 3 ? true : undefined), 20_000);
+  assert.deepEqual(await tags(), ["pr-1", "pr-3"]);
+});
+
+test("a policy that is wrong keeps the server from starting, and says where", async () => {
+  const bad = join(folder, "bad.json");
+  await writeFile(bad, JSON.stringify({ retention: [{ keepLast: -1 }] }));
+  await assert.rejects(startGantry({ REGISTRY_TAGS_POLICY: bad }), /bad\.json: retention\.0\.keepLast/);
+});

@@ -1,0 +1,150 @@
+// Retention: which tags the rules keep, decided from when they were pushed and pulled.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { readTagPolicy } from "../../src/config/tag-policy.js";
+import { parseReference, type Tag } from "../../src/domain/reference.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { expiredTags, isImmutable, type TagTimes } from "../../src/gc/retention.js";
+
+const folder = await mkdtemp(join(tmpdir(), "gantry-policy-"));
+after(() => rm(folder, { recursive: true, force: true }));
+
+const day = 86_400_000;
+const now = 1000 * day;
+
+function tagOf(text: string): Tag {
+  const reference = parseReference(text);
+  assert.ok(reference.kind === "tag");
+  return reference.tag;
+}
+
+async function policyOf(json: unknown) {
+  const path = join(folder, "policy.json");
+  await writeFile(path, typeof json === "string" ? json : JSON.stringify(json));
+  return readTagPolicy(path);
+}
+
+/** Tags with the days since their last push and pull. */
+type Ages = Readonly<Record<string, readonly [pushed: number, pulled?: number]>>;
+
+async function expired(policy: unknown, repository: string, ages: Ages): Promise<string[]> {
+  const times = new Map<Tag, TagTimes>(
+    Object.entries(ages).map(([tag, [pushed, pulled]]) => [
+      tagOf(tag),
+      { pushedAt: now - pushed * day, pulledAt: pulled === undefined ? undefined : now - pulled * day },
+    ]),
+  );
+  return expiredTags(await policyOf(policy), parseRepositoryName(repository), times, now).map(
+    ({ tag }) => tag,
+  );
+}
+
+const cases: readonly [what: string, policy: unknown, repository: string, ages: Ages, gone: string[]][] = [
+  ["no rule keeps everything", {}, "a", { old: [500] }, []],
+  [
+    "the last N by push, the oldest go first",
+    { retention: [{ keepLast: 2 }] },
+    "a",
+    { a: [4], b: [1], c: [3], d: [2] },
+    ["a", "c"],
+  ],
+  [
+    "what is young enough by push",
+    { retention: [{ keepPushedWithin: "30d" }] },
+    "a",
+    { young: [29], old: [31, 1] },
+    ["old"],
+  ],
+  [
+    "what was pulled lately; what never was has only its push",
+    { retention: [{ keepPulledWithin: "240h", keepPushedWithin: "48h" }] },
+    "a",
+    { used: [90, 9], unused: [90, 11], never: [90], fresh: [1] },
+    ["never", "unused"],
+  ],
+  [
+    "one condition is enough",
+    { retention: [{ keepLast: 1, keepPulledWithin: "10d" }] },
+    "a",
+    { newest: [50], pulled: [60, 3], neither: [70, 20] },
+    ["neither"],
+  ],
+  [
+    "keepLast counts the tags that the rule is for, and only those",
+    {
+      retention: [
+        { tags: "pr-*", keepLast: 1 },
+        { tags: ["main", "v*"], keepLast: 100 },
+      ],
+    },
+    "a",
+    { "pr-1": [3], "pr-2": [2], main: [900], v1: [800], other: [700] },
+    ["pr-1"],
+  ],
+  [
+    "the first rule that matches decides",
+    { retention: [{ tags: "pr-1", keepLast: 5 }, { keepLast: 0 }] },
+    "a",
+    { "pr-1": [3], x: [1] },
+    ["x"],
+  ],
+  [
+    "a star stops at a slash",
+    { retention: [{ repositories: "ci/*", keepLast: 0 }] },
+    "ci/a/b",
+    { x: [1] },
+    [],
+  ],
+  ["two stars do not", { retention: [{ repositories: "ci/**", keepLast: 0 }] }, "ci/a/b", { x: [1] }, ["x"]],
+  [
+    "immutable tags stay, and do not count",
+    { immutable: [{ tags: "v*" }], retention: [{ keepLast: 1 }] },
+    "a",
+    { v1: [1], "2": [2], "3": [3] },
+    ["3"],
+  ],
+];
+
+for (const [what, policy, repository, ages, gone] of cases) {
+  test(`retention: ${what}`, async () => {
+    assert.deepEqual(await expired(policy, repository, ages), gone);
+  });
+}
+
+test("a reason tells why a tag goes", async () => {
+  const policy = await policyOf({
+    retention: [
+      { repositories: "ci/**", tags: "pr-*", keepLast: 0, keepPushedWithin: "1d", keepPulledWithin: "1d" },
+    ],
+  });
+  const times = new Map([[tagOf("pr-1"), { pushedAt: now - 40 * day, pulledAt: undefined }]]);
+  assert.deepEqual(expiredTags(policy, parseRepositoryName("ci/a"), times, now), [
+    { tag: "pr-1", rule: "ci/** : pr-*", why: "not among the last 0, pushed 40 days ago, never pulled" },
+  ]);
+});
+
+test("immutable tags are those of a pattern, in the repositories of a pattern", async () => {
+  const policy = await policyOf({ immutable: [{ repositories: ["prod/**", "base"], tags: ["v*", "20??"] }] });
+  const is = (name: string, tag: string) => isImmutable(policy, parseRepositoryName(name), tagOf(tag));
+  assert.deepEqual(
+    [is("prod/a", "v1"), is("base", "2026"), is("prod/a", "latest"), is("dev/a", "v1")],
+    [true, true, false, false],
+  );
+});
+
+const wrong: readonly [what: string, json: unknown, message: RegExp][] = [
+  ["a rule that keeps nothing", { retention: [{ tags: "*" }] }, /retention\.0: .*keepLast/],
+  ["an unknown field", { retention: [{ keepLast: 1, keepPulled: "1d" }] }, /keepPulled/],
+  ["a time of no unit", { retention: [{ keepPushedWithin: "30" }] }, /retention\.0\.keepPushedWithin: .*30d/],
+  ["no JSON", "{", /policy\.json: /],
+];
+
+for (const [what, json, message] of wrong) {
+  test(`a policy with ${what} is refused, and told what is wrong`, async () => {
+    await assert.rejects(policyOf(json), { name: "ConfigError", message });
+  });
+}
