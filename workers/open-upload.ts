@@ -3,16 +3,7 @@
  * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
  * read at page-cache speed and nothing else.
  */
-import {
-  closeSync,
-  fdatasync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  write,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fdatasync, ftruncateSync, openSync, readSync, write, writeFileSync } from "node:fs";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
 import { type Hasher, newHasher } from "../src/domain/hash.js";
@@ -113,10 +104,7 @@ export class OpenUpload {
 }
 
 function create(target: UploadTarget): number {
-  if (target.session !== undefined) {
-    mkdirSync(target.session.directory, { recursive: true });
-    writeFileSync(target.session.recordFile, target.session.record);
-  }
+  if (target.session !== undefined) writeFileSync(target.session.recordFile, target.session.record);
   return openSync(target.file, "w+");
 }
 

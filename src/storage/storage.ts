@@ -22,8 +22,8 @@ export interface BlobReader {
 /** Where the bytes of an upload go. Made by a driver, carried to the workers, opaque to all between. */
 export interface UploadTarget {
   readonly file: string;
-  /** Present for a session that must be found again after a crash: its folder, and its record as JSON. */
-  readonly session?: { readonly directory: string; readonly recordFile: string; readonly record: string };
+  /** Present for a session that must be found again after a crash: its record, as JSON. */
+  readonly session?: { readonly recordFile: string; readonly record: string };
 }
 
 export interface UploadRecord {

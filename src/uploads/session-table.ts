@@ -135,6 +135,7 @@ export class SessionTable {
     const { target } = session;
     if (target === undefined) return;
     session.target = undefined;
+    if (session.state !== "closed") this.#unsaved.add(session);
     // What is being written while it is removed would stay.
     await session.saving?.catch(() => {});
     await this.workers.forget(session.id, session.affinity);

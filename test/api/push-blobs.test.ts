@@ -160,7 +160,7 @@ test("a canceled upload is gone, and its bytes with it", async () => {
   const location = await client.openUpload(name);
   await client.patch(location, Buffer.alloc(5000));
   const id = location.slice(location.lastIndexOf("/") + 1);
-  assert.ok((await storedBelow(gantry.root)).includes(`uploads/${id}/data`));
+  assert.ok((await storedBelow(gantry.root)).includes(`uploads/${id}`));
   const canceled = await client.delete(location);
   assert.equal(canceled.status, 204);
   assert.equal(canceled.body.length, 0);

@@ -8,8 +8,9 @@
  *   manifests/<namespace>/tags/<tag>/pulled           empty; its time is that of the last pull
  *   manifests/<namespace>/_referrers/<subject>/<digest>   the referrer's descriptor, as JSON
  *   content/<algorithm>/<first two>/<hex>             one inode for each distinct content
- *   uploads/<session_id>/{data,session.json}          a session that survives a crash
- *   uploads/<session_id>                              a body that comes in one request; dropped at start
+ *   uploads/<session_id>                              the bytes of an upload on its way
+ *   uploads/<session_id>.json                         its session, which survives a crash; bytes without
+ *                                                     one came in one request, and are dropped at start
  *   notes/<name>                                      what the registry keeps of itself across a restart
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
@@ -101,6 +102,10 @@ export class Layout {
     return `${this.uploadsRoot}/${id}`;
   }
 
+  uploadRecord(id: SessionId): string {
+    return `${this.upload(id)}${recordSuffix}`;
+  }
+
   /** A path that nobody else uses, on the same file system as everything else. */
   temporary(): string {
     return `${this.uploadsRoot}/${randomUUID()}${temporarySuffix}`;
@@ -108,6 +113,7 @@ export class Layout {
 }
 
 export const temporarySuffix = ".tmp";
+export const recordSuffix = ".json";
 export const pointerFile = "manifest.sha256";
 export const tagManifestFile = "manifest";
 export const pulledFile = "pulled";

@@ -14,7 +14,7 @@ import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { Directories, type Durability } from "./sync.js";
 import { FileTags } from "./tags.js";
-import { FileUploads } from "./uploads.js";
+import { FileUploads, sessionOf } from "./uploads.js";
 
 export interface FilesystemOptions {
   readonly rootDirectory: string;
@@ -73,12 +73,13 @@ async function openLocked(
   };
 }
 
-/** What can't be gone on with after a restart goes; sessions, which are folders, stay. */
+/** What can't be gone on with after a restart goes; sessions, which have a record, stay. */
 async function dropUnfinished(layout: Layout): Promise<void> {
-  for (const entry of await readdir(layout.uploadsRoot, { withFileTypes: true })) {
-    const unfinished = entry.name.endsWith(temporarySuffix) || (entry.isFile() && isSessionId(entry.name));
-    if (unfinished)
-      await ifThere(rm(`${layout.uploadsRoot}/${entry.name}`, { recursive: true, force: true }));
+  const names = await readdir(layout.uploadsRoot);
+  const sessions = new Set(names.map(sessionOf));
+  for (const name of names) {
+    if (name.endsWith(temporarySuffix) || (isSessionId(name) && !sessions.has(name)))
+      await ifThere(rm(`${layout.uploadsRoot}/${name}`, { recursive: true, force: true }));
   }
 }
 

@@ -1,13 +1,13 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { isObject } from "../../domain/descriptor.js";
 import { parseAlgorithm } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
-import { ifThere } from "./files.js";
-import type { Layout } from "./layout.js";
+import { ifThere, removeIfThere } from "./files.js";
+import { type Layout, recordSuffix } from "./layout.js";
 
 export class FileUploads implements UploadStore {
   constructor(readonly layout: Layout) {}
@@ -17,18 +17,15 @@ export class FileUploads implements UploadStore {
   }
 
   sessionTarget(id: SessionId, record: UploadRecord): UploadTarget {
-    return targetIn(this.layout.upload(id), serialize(record));
+    return this.#targetOf(id, serialize(record));
   }
 
   async save(target: UploadTarget): Promise<void> {
-    if (target.session === undefined) return;
-    await mkdir(target.session.directory, { recursive: true });
-    await writeFile(target.session.recordFile, target.session.record);
+    if (target.session !== undefined) await writeFile(target.session.recordFile, target.session.record);
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
-    const directory = this.layout.upload(id);
-    const text = await ifThere(readFile(`${directory}/session.json`, "utf8"));
+    const text = await ifThere(readFile(this.layout.uploadRecord(id), "utf8"));
     const record = text === undefined ? undefined : parseRecord(text);
     if (record === undefined) return undefined;
     const target = this.sessionTarget(id, record);
@@ -36,25 +33,33 @@ export class FileUploads implements UploadStore {
   }
 
   async *abandoned(before: number): AsyncIterable<{ id: SessionId; target: UploadTarget }> {
-    for (const id of await readdir(this.layout.uploadsRoot)) {
-      if (!isSessionId(id)) continue;
-      const directory = this.layout.upload(id);
-      const touched = await Promise.all([directory, `${directory}/data`].map((path) => ifThere(stat(path))));
-      if (touched.every((file) => file === undefined || file.mtimeMs < before))
-        yield { id, target: targetIn(directory) };
+    for (const name of await readdir(this.layout.uploadsRoot)) {
+      const id = sessionOf(name);
+      if (id === undefined) continue;
+      const target = this.#targetOf(id, "");
+      const touched = await Promise.all(filesOf(target).map((path) => ifThere(stat(path))));
+      if (touched.every((file) => file === undefined || file.mtimeMs < before)) yield { id, target };
     }
   }
 
   async remove(target: UploadTarget): Promise<void> {
-    await rm(target.session?.directory ?? target.file, { recursive: true, force: true });
+    for (const file of filesOf(target)) await removeIfThere(file);
+  }
+
+  #targetOf(id: SessionId, record: string): UploadTarget {
+    return { file: this.layout.upload(id), session: { recordFile: this.layout.uploadRecord(id), record } };
   }
 }
 
-function targetIn(directory: string, record = ""): UploadTarget {
-  return {
-    file: `${directory}/data`,
-    session: { directory, recordFile: `${directory}/session.json`, record },
-  };
+/** The record goes last: while it is there, so is the session. */
+function filesOf({ file, session }: UploadTarget): string[] {
+  return session === undefined ? [file] : [file, session.recordFile];
+}
+
+/** The session whose record a file in the folder of uploads is. */
+export function sessionOf(fileName: string): SessionId | undefined {
+  const id = fileName.slice(0, -recordSuffix.length);
+  return fileName.endsWith(recordSuffix) && isSessionId(id) ? id : undefined;
 }
 
 function serialize({ name, algorithm, announced, createdAt }: UploadRecord): string {
