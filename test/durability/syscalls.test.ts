@@ -1,0 +1,142 @@
+// What durability costs, counted by strace: the syncs of one push, none where they are switched off, less
+// than one directory sync a push where many push at once; and that all of them come before the answer.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Client } from "../support/client.js";
+import { blobOf, image, newName } from "../support/content.js";
+import { type Call, skip, startTraced, type TracedServer } from "./trace.js";
+
+/** The calls that `work` causes. What goes on behind its answers is waited for: the trace has all or nothing. */
+async function callsOf(server: TracedServer, work: () => Promise<unknown>): Promise<readonly Call[]> {
+  await pause(700);
+  await server.calls();
+  await work();
+  await pause(700);
+  return server.calls();
+}
+
+interface Syncs {
+  readonly data: number;
+  readonly directories: number;
+}
+
+function syncsIn(calls: readonly Call[]): Syncs {
+  return {
+    data: calls.filter(({ name }) => name === "fdatasync").length,
+    directories: calls.filter(({ name }) => name === "fsync").length,
+  };
+}
+
+/** Each way to push a blob of 100 KB. */
+const ways: Readonly<Record<string, (client: Client, name: string) => Promise<unknown>>> = {
+  "POST ?digest=": (client, name) => client.pushBlobs(name, blobOf(100_000)),
+  "POST, PUT": async (client, name) => {
+    const { bytes, digest } = blobOf(100_000);
+    assert.equal((await client.close(await client.openUpload(name), digest, bytes)).status, 201);
+  },
+  "POST, PATCH, PUT": async (client, name) => {
+    const { bytes, digest } = blobOf(100_000);
+    const location = await client.openUpload(name);
+    assert.equal((await client.patch(location, bytes)).status, 202);
+    assert.equal((await client.close(location, digest)).status, 201);
+  },
+};
+
+/** So that the folders of `content/` are known, which a store makes once. */
+async function warmUp(client: Client, name: string): Promise<void> {
+  await client.pushImage(name, image(), "latest");
+}
+
+for (const [way, push] of Object.entries(ways)) {
+  test(`a blob pushed by ${way} costs one data sync and one directory sync`, { skip }, async () => {
+    await using server = await startTraced();
+    const client = new Client(server.url);
+    const name = newName();
+    await warmUp(client, name);
+    const calls = await callsOf(server, () => push(client, name));
+    const { data, directories } = syncsIn(calls);
+    assert.equal(data, 1);
+    // A first two digits that no content had before make one folder, durably: one sync more.
+    assert.ok(directories >= 1 && directories <= 2, `${directories} directory syncs`);
+    assertInOrder(calls);
+  });
+}
+
+/** Data is synced before it gets a name that counts, the name before the client is told. */
+function assertInOrder(calls: readonly Call[]): void {
+  const at = (what: string, is: (call: Call) => boolean): number => {
+    const place = calls.findLastIndex(is);
+    assert.notEqual(place, -1, `there is ${what}`);
+    return place;
+  };
+  const dataSync = at("a data sync", ({ name }) => name === "fdatasync");
+  const link = at(
+    "a link into blobs",
+    ({ name, parameters }) => name.startsWith("link") && /\/blobs\//.test(parameters),
+  );
+  const directorySync = at(
+    "a sync of the repository's folder",
+    ({ name, path }) => name === "fsync" && /\/blobs\//.test(path ?? ""),
+  );
+  const answer = at("a 201", ({ parameters }) => parameters.includes("HTTP/1.1 201"));
+  assert.ok(
+    dataSync < link && link < directorySync && directorySync < answer,
+    `${[dataSync, link, directorySync, answer]}`,
+  );
+}
+
+test("a manifest pushed by a new tag costs two data syncs and three of directories, by one that moves two and two", {
+  skip,
+}, async () => {
+  await using server = await startTraced();
+  const client = new Client(server.url);
+  const name = newName();
+  await warmUp(client, name);
+  const made = image();
+  await client.pushBlobs(name, ...made.blobs);
+  const calls = await callsOf(server, () => client.putManifest(name, "new", made.bytes, made.mediaType));
+  assert.deepEqual(syncsIn(calls), { data: 2, directories: 3 });
+  const moved = image();
+  await client.pushBlobs(name, ...moved.blobs);
+  const moving = await callsOf(server, () => client.putManifest(name, "new", moved.bytes, moved.mediaType));
+  assert.deepEqual(syncsIn(moving), { data: 2, directories: 2 });
+});
+
+test("where durability is relaxed nothing is synced", { skip }, async () => {
+  await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" });
+  const client = new Client(server.url);
+  const calls = await callsOf(server, async () => {
+    for (const push of Object.values(ways)) await push(client, newName());
+    await client.pushImage(newName(), image(), "latest");
+  });
+  assert.deepEqual(syncsIn(calls), { data: 0, directories: 0 });
+  assert.ok(
+    calls.some(({ name }) => name.startsWith("link")),
+    "there were pushes",
+  );
+});
+
+test("32 who push at once share the directory syncs: less than one a push", { skip }, async (t) => {
+  await using server = await startTraced();
+  const name = newName();
+  await warmUp(new Client(server.url), name);
+  const clients = Array.from({ length: 32 }, () => new Client(server.url, 1));
+  const pushesEach = 8;
+  const calls = await callsOf(server, () =>
+    Promise.all(
+      clients.map(async (client) => {
+        for (let count = 0; count < pushesEach; count++) await client.pushBlobs(name, blobOf(20_000));
+      }),
+    ),
+  );
+  const pushes = clients.length * pushesEach;
+  const ofRepository = calls.filter(
+    ({ name, path }) => name === "fsync" && /\/blobs\//.test(path ?? ""),
+  ).length;
+  const all = syncsIn(calls);
+  t.diagnostic(`${pushes} pushes: ${all.data} data syncs, ${ofRepository} syncs of the repository's folder`);
+  assert.equal(all.data, pushes);
+  assert.ok(ofRepository < pushes, `${ofRepository} of ${pushes}`);
+});

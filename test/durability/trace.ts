@@ -1,0 +1,103 @@
+// The server under strace: what it asks of the kernel, and when, between two moments of a test.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { needs } from "../clients/support.js";
+
+const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+const startMillisecondsMax = 30_000;
+
+/** Why the tests cannot run here, as node:test wants it. */
+export const skip = needs("strace");
+
+const traced =
+  "fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,openat,close,write,writev,sendto";
+
+export interface Call {
+  readonly name: string;
+  readonly parameters: string;
+  /** What `strace -y` says of the first parameter, when it is an open file: its path. */
+  readonly path: string | undefined;
+}
+
+export interface TracedServer extends AsyncDisposable {
+  readonly url: string;
+  readonly root: string;
+  /** The calls since this was asked last, in the order in which they ended. */
+  calls(): Promise<readonly Call[]>;
+}
+
+/** Starts the server with a folder of its own. */
+export async function startTraced(settings: Readonly<Record<string, string>> = {}): Promise<TracedServer> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-trace-"));
+  const trace = join(folder, "trace");
+  const root = join(folder, "data");
+  const child = spawn(
+    "strace",
+    ["-f", "-y", "-qq", "-s", "64", "-e", `trace=${traced}`, "-o", trace, process.execPath, cli, "serve"],
+    {
+      env: {
+        ...process.env,
+        REGISTRY_HTTP_ADDR: "127.0.0.1:0",
+        REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
+        ...settings,
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  const end = Date.now() + startMillisecondsMax;
+  let url: string | undefined;
+  while (url === undefined) {
+    url = /ready on (\S+),/.exec(output)?.[1];
+    if (Date.now() > end || child.exitCode !== null)
+      throw new Error(`the traced server did not start: ${output}`);
+    await pause(20);
+  }
+  let seen = 0;
+  return {
+    url,
+    root,
+    calls: async () => {
+      const lines = (await readFile(trace, "utf8")).split("\n").slice(0, -1);
+      const calls = parse(lines).slice(seen);
+      seen += calls.length;
+      return calls;
+    },
+    [Symbol.asyncDispose]: async () => {
+      // strace hands the signal on to nobody: the server is its only child.
+      const server = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
+      process.kill(Number(server.trim().split(" ")[0]), "SIGTERM");
+      if (child.exitCode === null) await once(child, "exit");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A call that another thread interrupts comes in two lines; it counts where it ends. */
+function parse(lines: readonly string[]): Call[] {
+  const begun = new Map<string, string>();
+  const calls: Call[] = [];
+  for (const line of lines) {
+    const [, thread = "", rest = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    const unfinished = /^(.*) <unfinished \.\.\.>$/.exec(rest);
+    if (unfinished !== null) {
+      begun.set(thread, unfinished[1] ?? "");
+      continue;
+    }
+    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest);
+    const whole = resumed === null ? rest : `${begun.get(thread) ?? ""}${resumed[1] ?? ""}`;
+    const [, name, parameters] = /^(\w+)\((.*)$/.exec(whole) ?? [];
+    if (name === undefined || parameters === undefined) continue;
+    calls.push({ name, parameters, path: /^\d+<([^>]*)>/.exec(parameters)?.[1] });
+  }
+  return calls;
+}
