@@ -46,6 +46,8 @@ export async function startServer(config: Config): Promise<Server> {
   const workers = new WorkerPool(slabs, {
     threads: config.uploads.workers,
     durable: filesystem.durability === "full",
+    taskSecondsMax: config.uploads.tasktimeout,
+    onError: (error) => log.error({ err: error }, "a worker ended"),
   });
   try {
     const storage = await openFilesystemStorage({

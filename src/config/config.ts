@@ -49,6 +49,7 @@ const environment = z.object({
     .min(1)
     .max(64)
     .default(Math.max(1, availableParallelism())),
+  REGISTRY_UPLOADS_TASKTIMEOUT: duration.prefault("5m"),
   REGISTRY_UPLOADS_MEMORYMIB: z.coerce.number().int().min(8).max(65_536).default(64),
 });
 
@@ -76,7 +77,12 @@ export interface Config {
   /** `policy`: path of a file, see `tag-policy`. */
   readonly tags: { readonly policy: string | undefined };
   readonly validation: { readonly manifests: { readonly sparse: boolean } };
-  readonly uploads: { readonly workers: number; readonly memorymib: number };
+  readonly uploads: {
+    readonly workers: number;
+    readonly memorymib: number;
+    /** Seconds after which a worker that does not answer is replaced. */
+    readonly tasktimeout: number;
+  };
 }
 
 /** Settings that no server can start with; `message` names each, what it was, and what was expected. */
@@ -118,6 +124,10 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
     },
     tags: { policy: values.REGISTRY_TAGS_POLICY },
     validation: { manifests: { sparse: values.REGISTRY_VALIDATION_MANIFESTS_SPARSE } },
-    uploads: { workers: values.REGISTRY_UPLOADS_WORKERS, memorymib: values.REGISTRY_UPLOADS_MEMORYMIB },
+    uploads: {
+      workers: values.REGISTRY_UPLOADS_WORKERS,
+      memorymib: values.REGISTRY_UPLOADS_MEMORYMIB,
+      tasktimeout: values.REGISTRY_UPLOADS_TASKTIMEOUT,
+    },
   };
 }

@@ -5,6 +5,7 @@ import type { ByteRange } from "../domain/range.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
+import { isAbandoned } from "../uploads/worker-pool.js";
 import type { Services } from "./services.js";
 
 /** What a request says of the body that it brings. */
@@ -139,6 +140,7 @@ export class IncomingBody {
     const { services, session } = this;
     await this.#writer.abort();
     if (session.state !== "receiving") return;
+    if (isAbandoned(this.#writer.failure)) return services.sessions.close(session);
     if (!keep) {
       session.rollBack(this.#start);
       if (this.#start === 0) await services.sessions.dropBytes(session);

@@ -47,6 +47,11 @@ export class BodyWriter {
     this.#offset = session.received;
   }
 
+  /** What kept the body from being written, if anything did. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
   /** Takes a chunk, which is the caller's again when this returns. */
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#ended) return;

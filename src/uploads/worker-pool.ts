@@ -17,6 +17,33 @@ export interface Affinity {
 export interface WorkerPoolOptions {
   readonly threads: number;
   readonly durable: boolean;
+  /** A task that takes longer, beside the bytes that it may have to read again, hangs. */
+  readonly taskSecondsMax: number;
+  /** Told of a worker that ended outside any task. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Bytes of an upload that a task may have to hash again; a disk that reads slower is as good as none. */
+const readBytesPerSecondMin = 20 * 1024 * 1024;
+
+const lookForHungEverySeconds = 1;
+
+/** A task at work. */
+interface Running {
+  readonly affinity: Affinity;
+  /** By `performance.now()`. */
+  readonly deadline: number;
+  /** Ends the wait for it. */
+  readonly giveUp: () => void;
+}
+
+/** Codes of results that did not come from the task itself. */
+const workerLost = "WORKER";
+const workerHung = "HUNG";
+
+/** Whether the upload may still be written to by whoever hangs: then its file must not be used again. */
+export function isAbandoned(error: unknown): boolean {
+  return error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === workerHung;
 }
 
 /**
@@ -30,10 +57,24 @@ const workerFile = new URL("../../workers/uploads.js", import.meta.url);
 /** Codes of the system that mean «no space left». */
 const full = new Set(["ENOSPC", "EDQUOT"]);
 
+function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
+  let least = workers[0];
+  for (const worker of workers) {
+    if (least === undefined || worker.currentUsage < least.currentUsage) least = worker;
+  }
+  return least;
+}
+
 export class WorkerPool {
   readonly #piscina: Piscina<WorkerTask, WorkerResult>;
+  readonly #running = new Set<Running>();
+  readonly #watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
 
-  constructor(slabs: SlabPool, { threads, durable }: WorkerPoolOptions) {
+  constructor(
+    slabs: SlabPool,
+    readonly options: WorkerPoolOptions,
+  ) {
+    const { threads, durable } = options;
     const setup: WorkerSetup = { slabs: slabs.memory, slabBytes: slabs.slabBytes, durable };
     this.#piscina = new Piscina({
       filename: workerFile.href,
@@ -46,13 +87,15 @@ export class WorkerPool {
       loadBalancer: (task, workers) => {
         const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
         const own = workers.find((worker) => worker.id === affinity?.workerId);
-        const chosen =
-          own ??
-          workers.reduce((least, worker) => (worker.currentUsage < least.currentUsage ? worker : least));
+        const chosen = own ?? leastUsed(workers);
+        // All have died, and those that replace them are not ready yet: the task waits for them.
+        if (chosen === undefined) return null;
         if (affinity !== null) affinity.workerId = chosen.id;
         return chosen.currentUsage < tasksPerWorkerMax ? chosen : null;
       },
     });
+    // Without a listener it would end the process; the pool has started another worker by then.
+    this.#piscina.on("error", options.onError);
   }
 
   async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<void> {
@@ -78,11 +121,9 @@ export class WorkerPool {
   }
 
   async #run(task: WorkerTask, affinity: Affinity): Promise<Extract<WorkerResult, { ok: true }>> {
-    const sent = { ...task, [Piscina.queueOptionsSymbol]: affinity };
-    const result = await this.#piscina.run(sent).catch((error: unknown): WorkerResult => {
-      const message = error instanceof Error ? error.message : String(error);
-      return { ok: false, code: "WORKER", message };
-    });
+    let result = await this.#try(task, affinity);
+    // It died of something else, or of this: another worker takes up the upload from its file, and tells.
+    if (!result.ok && result.code === workerLost) result = await this.#try(task, affinity);
     if (result.ok) return result;
     const cause = Object.assign(new Error(result.message), { code: result.code });
     throw full.has(result.code)
@@ -90,7 +131,46 @@ export class WorkerPool {
       : new RegistryError("storage-failed", "the registry's storage failed", undefined, { cause });
   }
 
+  #try(task: WorkerTask, affinity: Affinity): Promise<WorkerResult> {
+    return new Promise((resolve) => {
+      const finish = (result: WorkerResult): void => {
+        this.#running.delete(running);
+        resolve(result);
+      };
+      const running: Running = {
+        affinity,
+        deadline: performance.now() + this.#secondsMax(task) * 1000,
+        giveUp: () => finish({ ok: false, code: workerHung, message: "the worker does not answer" }),
+      };
+      this.#running.add(running);
+      this.#piscina
+        .run({ ...task, [Piscina.queueOptionsSymbol]: affinity })
+        .then(finish, (error: unknown) => {
+          const message = error instanceof Error ? error.message : String(error);
+          finish({ ok: false, code: workerLost, message });
+        });
+    });
+  }
+
+  #secondsMax(task: WorkerTask): number {
+    if (task.kind === "digest") return Number.POSITIVE_INFINITY;
+    const again = task.kind === "forget" ? 0 : task.offset / readBytesPerSecondMin;
+    return this.options.taskSecondsMax + again;
+  }
+
+  /** Ends the workers that do not answer; what else they had to do goes to those that replace them. */
+  #endHung(): void {
+    const now = performance.now();
+    for (const { affinity, deadline, giveUp } of this.#running) {
+      if (deadline > now) continue;
+      giveUp();
+      const thread = this.#piscina.threads.find(({ threadId }) => threadId === affinity.workerId);
+      void thread?.terminate();
+    }
+  }
+
   close(): Promise<void> {
+    clearInterval(this.#watch);
     return this.#piscina.destroy();
   }
 }

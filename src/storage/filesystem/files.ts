@@ -52,6 +52,22 @@ export async function writeDurably(
   }
 }
 
+/** Puts a file into place whole, or not at all. Its bytes are on stable storage when this resolves; sync the directory. */
+export async function putDurably(
+  path: string,
+  bytes: Uint8Array | string,
+  temporary: string,
+  durability: Durability,
+): Promise<void> {
+  await writeDurably(temporary, bytes, durability);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    throw error;
+  }
+}
+
 /** Copies to a new file whose bytes are on stable storage when this resolves. */
 export async function copyDurably(from: string, to: string, durability: Durability): Promise<void> {
   try {

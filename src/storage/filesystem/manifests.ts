@@ -1,9 +1,9 @@
 /** Manifests: the bytes as pushed, by digest, in each repository. */
-import { readdir, rename, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { ManifestStore } from "../storage.js";
-import { ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import { ifThere, putDurably, readIfThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Directories } from "./sync.js";
 
@@ -36,9 +36,7 @@ export class FileManifests implements ManifestStore {
     await this.directories.within([this.layout.tags(name)], async () => {
       const there = await readIfThere(path);
       if (there?.equals(bytes)) return;
-      const temporary = this.layout.temporary();
-      await writeDurably(temporary, bytes, this.directories.durability);
-      await rename(temporary, path);
+      await putDurably(path, bytes, this.layout.temporary(), this.directories.durability);
     });
     // Also where it was there already: whoever wrote it may not have synced it yet.
     await this.directories.sync(folder);

@@ -1,7 +1,6 @@
 /** Notes of the registry's own: each a small file, written whole or not at all. */
-import { rename } from "node:fs/promises";
 import type { NoteStore } from "../storage.js";
-import { readIfThere, removeIfThere, writeDurably } from "./files.js";
+import { putDurably, readIfThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Directories } from "./sync.js";
 
@@ -20,11 +19,9 @@ export class FileNotes implements NoteStore {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const folder = this.layout.notesRoot;
-    await this.directories.within([folder], async () => {
-      const temporary = this.layout.temporary();
-      await writeDurably(temporary, bytes, this.directories.durability);
-      await rename(temporary, `${folder}/${name}`);
-    });
+    await this.directories.within([folder], () =>
+      putDurably(`${folder}/${name}`, bytes, this.layout.temporary(), this.directories.durability),
+    );
     await this.directories.sync(folder);
   }
 }

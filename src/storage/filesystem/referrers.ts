@@ -1,11 +1,11 @@
 /** Referrers: for each subject a folder with one small file a referrer, its descriptor as the API lists it. */
-import { readdir, rename } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { isObject, parseAnnotations, parseDescriptor } from "../../domain/descriptor.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
-import { ifThere, readIfThere, removeIfEmpty, removeIfThere, writeDurably } from "./files.js";
+import { ifThere, putDurably, readIfThere, removeIfEmpty, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Directories } from "./sync.js";
 
@@ -17,11 +17,10 @@ export class FileReferrers implements ReferrerStore {
 
   async add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void> {
     const folder = this.layout.referrers(name, subject);
-    await this.directories.within([folder], async () => {
-      const temporary = this.layout.temporary();
-      await writeDurably(temporary, JSON.stringify(referrer), this.directories.durability);
-      await rename(temporary, `${folder}/${referrer.digest}`);
-    });
+    const entry = JSON.stringify(referrer);
+    await this.directories.within([folder], () =>
+      putDurably(`${folder}/${referrer.digest}`, entry, this.layout.temporary(), this.directories.durability),
+    );
     await this.directories.sync(folder);
   }
 

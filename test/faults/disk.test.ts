@@ -1,0 +1,160 @@
+// A disk that fails: the one request is told, everybody else is served, and what was lent comes back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertError } from "../support/client.js";
+import { type Blob, blobOf, image, newName } from "../support/content.js";
+import type { Fault } from "./inject.js";
+import { FaultyServer, slabsMebibytes } from "./support.js";
+
+const server = await FaultyServer.start({ REGISTRY_UPLOADS_TASKTIMEOUT: "3s" });
+const { client } = server;
+
+/** The fault, and how the push of a blob by a session is answered while it lasts. */
+const faults: readonly [what: string, fault: (id: string, digest: string) => Fault, status: number][] = [
+  ["a write that fails", (id) => ({ call: "write", code: "EIO", path: `uploads/${id}` }), 500],
+  ["a full disk", (id) => ({ call: "write", code: "ENOSPC", path: `uploads/${id}` }), 507],
+  ["a data sync that fails", (id) => ({ call: "fdatasync", code: "EIO", path: `uploads/${id}` }), 500],
+  ["no more open files", (id) => ({ call: "open", code: "EMFILE", path: `uploads/${id}` }), 500],
+  ["a link to the content that fails", (id) => ({ call: "link", code: "EIO", path: `uploads/${id}` }), 500],
+  [
+    "a link into the repository that fails",
+    (_, digest) => ({ call: "link", code: "EIO", path: `/${digest}` }),
+    500,
+  ],
+  ["a full disk at the link", (_, digest) => ({ call: "link", code: "ENOSPC", path: `/${digest}` }), 507],
+];
+
+async function pushBySession(name: string, blob: Blob, fault: (id: string, digest: string) => Fault) {
+  const location = await client.openUpload(name);
+  const id = location.split("/").at(-1)?.split("?")[0] ?? "";
+  return server.during(fault(id, blob.digest), async () => {
+    const [answer] = await Promise.all([
+      client.close(location, blob.digest, blob.bytes),
+      // At the same time others push, to the same repository too.
+      client.pushImage(name, image(), "meanwhile"),
+      client.pushImage(newName(), image(), "meanwhile"),
+    ]);
+    return answer;
+  });
+}
+
+for (const [what, fault, status] of faults) {
+  test(`${what}: the push gets ${status}, others go on, and it succeeds when it is repeated`, async () => {
+    const name = newName();
+    const blob = blobOf(3_000_000);
+    for (let time = 0; time < slabsMebibytes / 2; time++) {
+      assertError(await pushBySession(name, blob, fault), status, "UNKNOWN");
+      assert.equal((await client.head(`/v2/${name}/blobs/${blob.digest}`)).status, 404, "it is not visible");
+    }
+    await client.pushBlobs(name, blob);
+    assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+    await server.isSound();
+  });
+}
+
+test("a directory sync that fails: no 201 for what it was to keep", async () => {
+  const name = newName();
+  const blob = blobOf(1000);
+  await client.pushImage(name, image(), "latest");
+  await server.during({ call: "fsync", code: "EIO", path: `blobs/${name}` }, async () => {
+    assertError(
+      await client.request("POST", `/v2/${name}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes }),
+      500,
+      "UNKNOWN",
+    );
+  });
+  await client.pushBlobs(name, blob);
+  await server.isSound();
+});
+
+for (const [what, call] of [
+  ["written", "datasync"],
+  ["put into place", "rename"],
+] as const) {
+  test(`a manifest that cannot be ${what} is not acknowledged, and the tag stays where it was`, async () => {
+    const name = newName();
+    const [before, made] = [image(), image()];
+    await client.pushImage(name, before, "latest");
+    await client.pushBlobs(name, ...made.blobs);
+    await server.during({ call, code: "ENOSPC", path: "" }, async () => {
+      assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 507, "UNKNOWN");
+    });
+    assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(before.bytes));
+    assert.equal((await client.head(`/v2/${name}/manifests/${made.digest}`)).status, 404);
+    await client.pushImage(name, made, "latest");
+    await server.isSound();
+  });
+}
+
+test("a content that has all the links a file system allows is copied, and the push succeeds", async () => {
+  const [one, two] = [newName(), newName()];
+  const blob = blobOf(5000);
+  await client.pushBlobs(one, blob);
+  const fault = { call: "link", code: "EMLINK", path: `content/.* .*blobs/${two}` } as const;
+  await server.during(fault, () => client.pushBlobs(two, blob));
+  for (const name of [one, two])
+    assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  await server.isSound();
+});
+
+test("a blob that cannot be read breaks off its own download, and no other", async () => {
+  const name = newName();
+  const [bad, good] = [blobOf(9_000_000), blobOf(9_000_000)];
+  await client.pushBlobs(name, bad, good);
+  await server.during({ call: "read", code: "EIO", path: bad.digest }, async () => {
+    const [failed, whole] = await Promise.allSettled([
+      client.get(`/v2/${name}/blobs/${bad.digest}`),
+      client.get(`/v2/${name}/blobs/${good.digest}`),
+    ]);
+    assert.ok(failed.status === "rejected" || failed.value.status === 500);
+    assert.ok(whole.status === "fulfilled" && whole.value.body.equals(good.bytes));
+  });
+  assert.ok((await client.get(`/v2/${name}/blobs/${bad.digest}`)).body.equals(bad.bytes));
+});
+
+test("a worker that ends in mid-upload costs nobody anything: another takes up what it had", async () => {
+  const name = newName();
+  for (let time = 0; time < 4; time++) {
+    const blob = blobOf(3_000_000);
+    const fault = (id: string) =>
+      ({ call: "write", code: "EXIT", path: `uploads/${id}`, once: true }) as const;
+    assert.equal((await pushBySession(name, blob, fault)).status, 201);
+    assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  }
+  await server.isSound();
+});
+
+test("a worker that hangs in mid-upload fails that upload; others and what comes later go on", async () => {
+  const name = newName();
+  for (let time = 0; time < 2; time++) {
+    const blob = blobOf(3_000_000);
+    const fault = (id: string) =>
+      ({ call: "write", code: "HANG", path: `uploads/${id}`, once: true }) as const;
+    assertError(await pushBySession(name, blob, fault), 500, "UNKNOWN");
+    await client.pushBlobs(name, blob);
+    assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+    await server.isSound();
+  }
+});
+
+test("an upload that a worker's end has interrupted is taken up by another from what is on the disk", async () => {
+  const name = newName();
+  const [blob, fatal] = [blobOf(2_500_000), blobOf(1_500_000)];
+  const locations = await Promise.all(Array.from({ length: 6 }, () => client.openUpload(name)));
+  for (const location of locations) {
+    assert.equal((await client.patch(location, blob.bytes.subarray(0, 1_000_000))).status, 202);
+  }
+  await pushBySession(name, fatal, (id) => ({
+    call: "write",
+    code: "EXIT",
+    path: `uploads/${id}`,
+    once: true,
+  }));
+  for (const location of locations) {
+    const rest = blob.bytes.subarray(1_000_000);
+    assert.equal((await client.close(location, blob.digest, rest)).status, 201);
+  }
+  assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  await server.isSound();
+});

@@ -1,0 +1,112 @@
+// Loaded into the server and its workers before anything else (`node --import`): makes calls of node:fs fail
+// as a file says that the test writes and removes. Nothing of it is in the program.
+
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { isMainThread } from "node:worker_threads";
+
+/** What fails now: calls of this name on paths that match. */
+export interface Fault {
+  readonly call: "write" | "fdatasync" | "fsync" | "datasync" | "link" | "rename" | "read" | "open";
+  /** A code of the system; or the worker ends, or never answers. */
+  readonly code: "EIO" | "ENOSPC" | "EMLINK" | "EMFILE" | "EXIT" | "HANG";
+  /** A regular expression; of two paths, the first and the second with a space between. */
+  readonly path: string;
+  /** Only the first such call. */
+  readonly once?: boolean;
+}
+
+const planFile = process.env.GANTRY_TEST_FAULT ?? "";
+const { readFileSync } = fs;
+
+function faultOf(call: Fault["call"], ...paths: readonly unknown[]): Fault["code"] | undefined {
+  let plan: Fault;
+  try {
+    plan = JSON.parse(readFileSync(planFile, "utf8")) as Fault;
+  } catch {
+    return undefined;
+  }
+  if (plan.call !== call || !new RegExp(plan.path).test(paths.join(" "))) return undefined;
+  if (plan.once) fs.rmSync(planFile);
+  return plan.code;
+}
+
+function errorOf(code: string, call: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: injected, ${call}`), { code });
+}
+
+/** Paths of files that are open by number. */
+const opened = new Map<number, string>();
+
+type Callback = (error: NodeJS.ErrnoException | null, ...results: unknown[]) => void;
+type Loose = (...parameters: unknown[]) => unknown;
+
+function patch(target: object, name: string, wrap: (original: Loose) => Loose): void {
+  const original = Reflect.get(target, name) as Loose;
+  Reflect.set(target, name, wrap(original.bind(target === fs ? fs : target)));
+}
+
+function strike(code: Fault["code"], call: string, callback: Callback): void {
+  if (code === "HANG") return;
+  if (code === "EXIT" && !isMainThread) process.exit(1);
+  setImmediate(() => callback(errorOf(code, call)));
+}
+
+patch(fs, "openSync", (original) => (...parameters) => {
+  const code = faultOf("open", parameters[0]);
+  if (code !== undefined) throw errorOf(code, "open");
+  const descriptor = original(...parameters) as number;
+  opened.set(descriptor, String(parameters[0]));
+  return descriptor;
+});
+
+for (const call of ["write", "fdatasync", "read"] as const) {
+  patch(fs, call, (original) => (...parameters) => {
+    const path = opened.get(parameters[0] as number) ?? descriptorPath(parameters[0] as number);
+    const code = faultOf(call, path);
+    if (code === undefined) return original(...parameters);
+    strike(code, call, parameters.at(-1) as Callback);
+    return undefined;
+  });
+}
+
+function descriptorPath(descriptor: number): string {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return "";
+  }
+}
+
+for (const call of ["link", "rename"] as const) {
+  patch(fs.promises, call, (original) => async (...parameters) => {
+    const code = faultOf(call, parameters[0], parameters[1]);
+    if (code !== undefined) throw errorOf(code, call);
+    return original(...parameters);
+  });
+}
+
+patch(fs.promises, "open", (original) => async (...parameters) => {
+  const code = faultOf("open", parameters[0]);
+  if (code !== undefined) throw errorOf(code, "open");
+  const handle = (await original(...parameters)) as fs.promises.FileHandle;
+  patchHandle(handle, "sync", "fsync", String(parameters[0]));
+  patchHandle(handle, "datasync", "datasync", String(parameters[0]));
+  return handle;
+});
+
+function patchHandle(
+  handle: fs.promises.FileHandle,
+  method: "sync" | "datasync",
+  call: Fault["call"],
+  path: string,
+): void {
+  const original = handle[method].bind(handle);
+  handle[method] = async () => {
+    const code = faultOf(call, path);
+    if (code !== undefined) throw errorOf(code, call);
+    return original();
+  };
+}
+
+syncBuiltinESMExports();

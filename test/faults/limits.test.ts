@@ -1,0 +1,121 @@
+// Limits of the real system: a small file system that fills up, and a process that may open few files.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { assertError, Client, locationOf } from "../support/client.js";
+import { blobOf, image, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { eventually, storedBelow } from "../support/store.js";
+
+const mebibyte = 1024 * 1024;
+const folder = mkdtempSync(join(tmpdir(), "gantry-full-"));
+const mounted = mount();
+after(() => {
+  if (mounted) execFileSync("umount", ["--lazy", folder]);
+  rmSync(folder, { recursive: true, force: true });
+});
+const skip = mounted ? false : "no small file system can be mounted here";
+
+function mount(): boolean {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("pushes that a full file system has no room for get 507, the rest goes on, and the room comes back", {
+  skip,
+}, async () => {
+  await using gantry = await startGantry({ REGISTRY_UPLOADS_MEMORYMIB: "8" }, join(folder, "store"));
+  const client = new Client(gantry.url);
+  const name = newName();
+  const there = image();
+  const [fits, large] = [blobOf(10 * mebibyte), blobOf(20 * mebibyte)];
+  await client.pushImage(name, there, "latest");
+  await client.pushBlobs(name, fits);
+  for (let time = 0; time < 3; time++) {
+    const answers = await Promise.all([
+      client.request("POST", `/v2/${name}/blobs/uploads/?digest=${large.digest}`, { body: large.bytes }),
+      client.openUpload(name).then((location) => client.close(location, large.digest, large.bytes)),
+    ]);
+    for (const answer of answers) assertError(answer, 507, "UNKNOWN");
+    const location = await client.openUpload(name);
+    const first = await client.patch(location, large.bytes.subarray(0, 5 * mebibyte));
+    assert.equal(first.status, 202);
+    const session = locationOf(first);
+    assertError(await client.patch(session, large.bytes.subarray(5 * mebibyte)), 507, "UNKNOWN");
+    // What was acknowledged is there to go on with, once there is room.
+    const range = String((await client.get(session)).headers.range);
+    assert.ok(Number(range.slice("0-".length)) >= 5 * mebibyte - 1, range);
+    assert.equal((await client.delete(session)).status, 204);
+    await eventually("the room is back", async () =>
+      (await storedBelow(`${gantry.root}/uploads`)).length === 0 ? true : undefined,
+    );
+  }
+  assert.ok((await client.get(`/v2/${name}/blobs/${fits.digest}`)).body.equals(fits.bytes));
+  assert.equal((await client.delete(`/v2/${name}/blobs/${fits.digest}`)).status, 202);
+  await client.pushBlobs(name, large);
+  assert.ok((await client.get(`/v2/${name}/blobs/${large.digest}`)).body.equals(large.bytes));
+  assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(there.bytes));
+  assert.doesNotMatch(gantry.log(), /request failed.*TypeError/);
+});
+
+test("a manifest that a full file system has no room for gets 507, and its tag stays where it was", {
+  skip,
+}, async () => {
+  await using gantry = await startGantry({}, join(folder, "manifests"));
+  const client = new Client(gantry.url);
+  const name = newName();
+  const [before, made] = [image(), image({ annotations: { filler: "x".repeat(200_000) } })];
+  await client.pushImage(name, before, "latest");
+  await client.pushBlobs(name, ...made.blobs);
+  const filler = join(folder, "filler");
+  execFileSync("sh", ["-c", `cat /dev/zero > ${filler} 2>/dev/null || true`]);
+  assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 507, "UNKNOWN");
+  assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(before.bytes));
+  rmSync(filler);
+  await client.pushImage(name, made, "latest");
+  assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
+});
+
+test("when no more files can be opened, requests fail one by one, and all is well afterwards", async () => {
+  await using gantry = await startGantry();
+  const client = new Client(gantry.url);
+  const name = newName();
+  const made = image();
+  await client.pushImage(name, made, "latest");
+  const limit = (files: string) =>
+    execFileSync("prlimit", ["--pid", String(gantry.pid), `--nofile=${files}`]);
+  const files = execFileSync("sh", ["-c", `ls /proc/${gantry.pid}/fd | wc -l`])
+    .toString()
+    .trim();
+  // Room for the connections that are there, and none for files.
+  limit(`${Number(files)}:`);
+  const blobs = Array.from({ length: 8 }, () => blobOf(100_000));
+  const answers = await Promise.allSettled(
+    blobs.map(({ bytes, digest }) =>
+      client.request("POST", `/v2/${name}/blobs/uploads/?digest=${digest}`, { body: bytes }),
+    ),
+  );
+  assert.ok(answers.every((one) => one.status === "rejected" || [201, 500].includes(one.value.status)));
+  assert.ok(
+    answers.some((one) => one.status === "rejected" || one.value.status === 500),
+    "some were refused",
+  );
+  limit("1024:");
+  await eventually("connections are taken again", async () => {
+    const answer = await new Client(gantry.url).get("/v2/").catch(() => undefined);
+    return answer?.status === 200 ? true : undefined;
+  });
+  const again = new Client(gantry.url);
+  await again.pushBlobs(name, ...blobs);
+  for (const { bytes, digest } of blobs)
+    assert.ok((await again.get(`/v2/${name}/blobs/${digest}`)).body.equals(bytes));
+  assert.ok((await again.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
+});
