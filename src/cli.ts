@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 /** The command line. */
-import { ConfigError, readConfig } from "./config/config.js";
+import { parseArgs } from "node:util";
+import { type Command, type FlagValues, UsageError } from "./commands/command.js";
+import { commands } from "./commands/commands.js";
+import { ConfigError } from "./config/config.js";
+import { describeError } from "./domain/errors.js";
 
 /**
  * Threads of libuv's pool, where files are read and synced: a sync waits for the disk, and with the
@@ -8,67 +12,71 @@ import { ConfigError, readConfig } from "./config/config.js";
  */
 process.env.UV_THREADPOOL_SIZE ??= "16";
 
-const usage = `Usage: gantry serve
+const nameWidth = 8;
+
+const exitCodes = `Exit codes: 0 all is fine, 1 something is wrong or failed, 2 wrong usage or settings.
+`;
+
+const usage = `Usage: gantry COMMAND [OPTIONS]
+
+  ${"serve".padEnd(nameWidth)}serve the registry
+${commands.map(({ name, summary }) => `  ${name.padEnd(nameWidth)}${summary}\n`).join("")}
+gantry COMMAND --help tells about each. All but serve work on the store by themselves, and through the
+server where one has it. Settings come from the environment:
+  REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY   folder for the data (.gantry)
+
+${exitCodes}`;
+
+const serveHelp = `Usage: gantry serve
 
 Serves the registry. Settings come from the environment:
   REGISTRY_HTTP_ADDR                          address and port (127.0.0.1:5000; port 0 picks a free one)
   REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY   folder for the data (.gantry)
 `;
 
-/** Exit codes: 0 done, 1 failed, 2 wrong usage or settings. */
-async function main(parameters: readonly string[]): Promise<number> {
-  if (parameters.includes("--help") || parameters.includes("-h")) {
-    process.stdout.write(usage);
-    return 0;
+async function main([name = "", ...parameters]: readonly string[]): Promise<number> {
+  if (name === "--help" || name === "-h") return print(usage);
+  if (name === "serve") {
+    if (isForHelp(parameters)) return print(serveHelp);
+    if (parameters.length > 0) throw new UsageError("serve takes no parameters");
+    return (await import("./serve.js")).serve();
   }
-  if (parameters.length !== 1 || parameters[0] !== "serve") {
-    process.stderr.write(usage);
-    return 2;
-  }
-  return serve();
+  const command = commands.find((one) => one.name === name);
+  if (command === undefined)
+    throw new UsageError(name === "" ? usage : `there is no command ${name}\n\n${usage}`);
+  if (isForHelp(parameters)) return print(`${command.help}\n${exitCodes}`);
+  const { json, ...values } = parseFlags(command, parameters);
+  const { runOperatorCommand } = await import("./operate.js");
+  const { report, text, fine } = await runOperatorCommand(command.name, command.optionsOf(values));
+  print(`${json === true ? JSON.stringify(report, null, 2) : text}\n`);
+  return fine ? 0 : 1;
 }
 
-async function serve(): Promise<number> {
-  const config = readConfig(process.env);
-  const { startServer } = await import("./server.js");
-  const server = await startServer(config);
-  if (!isLoopback(config.http.addr.host)) {
-    process.stderr.write(
-      "gantry: warning: without authentication, everybody who reaches this address may push and delete\n",
-    );
+function isForHelp(parameters: readonly string[]): boolean {
+  return parameters.includes("--help") || parameters.includes("-h");
+}
+
+function parseFlags({ name, flags }: Command, parameters: readonly string[]): FlagValues {
+  try {
+    const options = { ...flags, json: { type: "boolean" } as const };
+    return parseArgs({ args: [...parameters], options, strict: true }).values as FlagValues;
+  } catch (error) {
+    throw new UsageError(`${describeError(error)}\nTry gantry ${name} --help.`);
   }
-  if (!server.hardLinks) {
-    process.stderr.write(
-      "gantry: warning: this file system has no hard links; blobs shared by repositories are stored in each\n",
-    );
-  }
-  const audience = isLoopback(config.http.addr.host) ? " (this machine only, no authentication)" : "";
-  process.stdout.write(`gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}\n`);
-  await new Promise((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-  });
-  await server.stop();
+}
+
+function print(text: string): 0 {
+  process.stdout.write(text);
   return 0;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
-}
-
-/** With its causes: what the system said helps who set it up. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
 
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    const message = describe(error);
+    const message = describeError(error);
     process.stderr.write(
       `gantry: ${error instanceof ConfigError ? `these settings are wrong:\n${message}` : message}\n`,
     );
-    process.exit(error instanceof ConfigError ? 2 : 1);
+    process.exit(error instanceof ConfigError || error instanceof UsageError ? 2 : 1);
   },
 );

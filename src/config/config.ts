@@ -19,14 +19,17 @@ const address = z.string().transform((text, context) => {
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** A time as CNCF distribution writes it, such as `90s`, `5m` or `168h`, and `30d`; in seconds. */
-export const duration = z.string().transform((text, context) => {
+/** A time as CNCF distribution writes it, such as `90s`, `5m` or `168h`, and `30d`, in seconds; `undefined` for other text. */
+export function durationSeconds(text: string): number | undefined {
   const match = /^(\d{1,9})([smhd])$/.exec(text);
-  if (match === null) {
-    context.addIssue("expected a time such as 90s, 5m, 168h or 30d");
-    return z.NEVER;
-  }
-  return Number(match[1]) * (secondsOf[match[2] ?? ""] ?? 1);
+  return match === null ? undefined : Number(match[1]) * (secondsOf[match[2] ?? ""] ?? 1);
+}
+
+export const duration = z.string().transform((text, context) => {
+  const seconds = durationSeconds(text);
+  if (seconds !== undefined) return seconds;
+  context.addIssue("expected a time such as 90s, 5m, 168h or 30d");
+  return z.NEVER;
 });
 
 const environment = z.object({

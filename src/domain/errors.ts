@@ -31,6 +31,7 @@ export type ErrorKind =
   | "denied"
   | "too-many-requests"
   | "storage-full"
+  | "storage-read-only"
   | "storage-failed"
   | "shutting-down";
 
@@ -56,6 +57,12 @@ export class RegistryErrors extends Error {
   constructor(readonly errors: readonly [RegistryError, ...RegistryError[]]) {
     super(errors.map((error) => error.message).join("; "));
   }
+}
+
+/** The message with those of its causes, for whoever runs the registry; a client is told less. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
 }
 
 /** States an invariant of our own. A failure is a bug, never a client's doing. */

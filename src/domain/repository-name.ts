@@ -14,11 +14,13 @@ const component = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/;
 /** Many clients limit host and name to 255 characters together; a longer name could not be pulled by them. */
 export const nameCharactersMax = 255;
 
+export function isRepositoryName(text: string): text is RepositoryName {
+  return text.length <= nameCharactersMax && text.split("/").every((part) => component.test(part));
+}
+
 /** The name that `text` spells. Throws `name-invalid`. */
 export function parseRepositoryName(text: string): RepositoryName {
-  if (text.length <= nameCharactersMax && text.split("/").every((part) => component.test(part))) {
-    return text as RepositoryName;
-  }
+  if (isRepositoryName(text)) return text;
   const reason =
     text.length > nameCharactersMax
       ? `a repository name has at most ${nameCharactersMax} characters`

@@ -37,6 +37,8 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   denied: [403, "DENIED"],
   "too-many-requests": [429, "TOOMANYREQUESTS"],
   "storage-full": [507, "UNKNOWN"],
+  // As CNCF distribution answers in its read-only mode: Docker shows the message, and nobody tries again for nothing.
+  "storage-read-only": [405, "UNSUPPORTED"],
   "storage-failed": [500, "UNKNOWN"],
   "shutting-down": [503, "UNKNOWN"],
 };

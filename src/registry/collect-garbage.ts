@@ -3,8 +3,9 @@
  * without any lock; its lock is held for batches of a few unlinks, and there it is checked again that
  * nobody was told of the object, and that no manifest pushed meanwhile names it.
  */
-import { type Digest, isDigest } from "../domain/digest.js";
-import { RegistryError } from "../domain/errors.js";
+import { algorithmOf, type Digest, isDigest } from "../domain/digest.js";
+import { describeError, RegistryError } from "../domain/errors.js";
+import { digestBytes } from "../domain/hash.js";
 import { parseManifest } from "../domain/manifest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { ObjectKey } from "../gc/protection.js";
@@ -46,7 +47,9 @@ export async function collectGarbage(
   const totals = { manifests: 0, blobs: 0, bytesFreed: 0, orphans: 0 };
   let done = 0;
   for await (const name of services.storage.repositories.all()) {
-    const { bytesFreed, ...collected } = await collectRepository(services, name, options);
+    const { bytesFreed, ...collected } = await collectRepository(services, name, options).catch(
+      (error: unknown) => skipped(name, error),
+    );
     totals.manifests += collected.manifests.length;
     totals.blobs += collected.blobs.length;
     totals.bytesFreed += bytesFreed;
@@ -74,6 +77,12 @@ export async function collectGarbage(
 }
 
 type Collected = CollectedRepository & { readonly bytesFreed: number };
+
+/** What the storage refuses to tell of one repository, or to remove, says nothing of the others. */
+function skipped(name: RepositoryName, error: unknown): Collected {
+  if (!(error instanceof RegistryError)) throw error;
+  return { name, manifests: [], blobs: [], leased: 0, bytesFreed: 0, skipped: describeError(error) };
+}
 
 function collectRepository(
   services: Services,
@@ -130,6 +139,8 @@ async function readManifests(
         const bytes = await storage.manifests.read(name, digest);
         if (bytes === undefined) return undefined;
         try {
+          if ((await digestBytes(algorithmOf(digest), bytes)) !== digest)
+            return `manifest ${digest} cannot be read: its bytes do not have its digest`;
           const { named, subject } = parseManifest(bytes, "");
           manifests.set(digest, { named, subject: subject?.digest });
           return undefined;

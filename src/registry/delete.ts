@@ -99,8 +99,8 @@ export async function removeUntagged(
   return removed;
 }
 
-/** None where a hand has damaged the manifest: that must not keep it from being deleted. */
-function subjectOf(bytes: Uint8Array): Digest | undefined {
+/** The subject that the manifest names. None where a hand has damaged the manifest: that must not keep it from being deleted. */
+export function subjectOf(bytes: Uint8Array): Digest | undefined {
   try {
     return parseManifest(bytes, "").subject?.digest;
   } catch (error) {

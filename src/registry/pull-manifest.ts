@@ -1,7 +1,8 @@
 /** Pulling manifests (distribution-spec, end-3). An answer from memory is synchronous. */
 import type { StoredManifest } from "../cache/caches.js";
-import type { Digest } from "../domain/digest.js";
+import { algorithmOf, type Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
+import { digestBytes } from "../domain/hash.js";
 import { storedMediaType } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -58,6 +59,11 @@ async function loadManifest(
 ): Promise<StoredManifest | undefined> {
   return services.caches.manifests.load(`${name}@${digest}`, async () => {
     const bytes = await services.storage.manifests.read(name, digest);
-    return bytes && { digest, bytes, mediaType: storedMediaType(bytes) };
+    if (bytes === undefined) return undefined;
+    // Told as absent, so that whoever has the manifest pushes it again, which heals it.
+    if ((await digestBytes(algorithmOf(digest), bytes)) === digest)
+      return { digest, bytes, mediaType: storedMediaType(bytes) };
+    services.onOdd(`${name}@${digest}`, "the manifest's bytes do not have its digest");
+    return undefined;
   });
 }

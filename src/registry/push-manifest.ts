@@ -175,7 +175,7 @@ function wrongSize(digest: Digest, size: number, found: number): RegistryError {
 }
 
 /** As the referrers API lists it (distribution-spec, «Listing Referrers»). */
-function referrerOf(manifest: Manifest, digest: Digest, size: number): Referrer {
+export function referrerOf(manifest: Manifest, digest: Digest, size: number): Referrer {
   return {
     mediaType: manifest.mediaType,
     digest,

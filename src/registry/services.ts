@@ -35,6 +35,10 @@ export interface Services {
    * cache is told of what is gone.
    */
   readonly repositoryLocks: KeyedLock<RepositoryName>;
+  /** One run of a kind at a time, by the clock or by an operator's command. */
+  readonly maintenanceLocks: KeyedLock<"collect" | "verify">;
+  /** Told of what is stored and is not what it is stored as; it is passed over. */
+  readonly onOdd: (what: string, why: string) => void;
   /** Told of clean-up that failed behind an answer that was right. */
   readonly onBackgroundError: (error: unknown) => void;
 }

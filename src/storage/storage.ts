@@ -1,8 +1,8 @@
 /**
  * The storage port: what the registry asks of any storage, in the domain's words. A driver promises
  * that whatever a method has resolved for survives a crash (unless it is set up otherwise), that nothing
- * half-made is ever visible, and that failures are `storage-full` or `storage-failed`. Nothing above
- * may assume a local path, a hard link or a single process.
+ * half-made is ever visible, and that failures are `storage-full`, `storage-read-only` or `storage-failed`.
+ * What does not belong there hides nothing else. Nothing above may assume a local path, a hard link or a single process.
  */
 
 import type { Annotations } from "../domain/descriptor.js";
@@ -41,6 +41,15 @@ export interface RecoveredUpload extends UploadRecord {
   readonly received: number;
 }
 
+export interface BlobUsage {
+  /** In bytes. */
+  readonly size: number;
+  /** Whether other repositories share its content. */
+  readonly shared: boolean;
+  /** Whether its bytes are not among the contents, but the repository's alone. */
+  readonly own: boolean;
+}
+
 export interface BlobStore {
   /** Size in bytes, `undefined` where the repository has no such blob. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
@@ -59,18 +68,23 @@ export interface BlobStore {
   remove(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   /** In no order. */
   list(name: RepositoryName): Promise<Digest[]>;
-  /** Size in bytes, and whether other repositories share its content. */
-  usage(
-    name: RepositoryName,
-    digest: Digest,
-  ): Promise<{ readonly size: number; readonly shared: boolean } | undefined>;
+  usage(name: RepositoryName, digest: Digest): Promise<BlobUsage | undefined>;
   /** All contents, with the number of names that each has, its own included. None where content is not shared. */
   contents(): AsyncIterable<{ readonly digest: Digest; readonly size: number; readonly links: number }>;
   /** Removes a content that no repository has. Bytes freed, `undefined` where one has it after all. */
   removeOrphan(digest: Digest): Promise<number | undefined>;
+  /** Re-reads a content: whether its bytes have its digest, `undefined` where there is none. */
+  checkContent(digest: Digest): Promise<boolean | undefined>;
+  /** The same for a repository's blob; `shared` where it is the content, whose check goes for all. */
+  check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined>;
+  /** Takes a content aside if it is damaged still. Whether it was; repositories may have the damaged bytes yet. */
+  quarantineContent(digest: Digest): Promise<boolean>;
+  /** The same for a repository's blob. */
+  quarantine(name: RepositoryName, digest: Digest): Promise<boolean>;
 }
 
 export interface ManifestStore {
+  /** Empty, as no manifest is, where something else lies in its place. */
   read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined>;
   /** Size in bytes, `undefined` where the repository has no such manifest. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
@@ -81,6 +95,8 @@ export interface ManifestStore {
   write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void>;
   /** Whether it was there. */
   remove(name: RepositoryName, digest: Digest): Promise<boolean>;
+  /** Takes it aside, whatever it is. Whether it was there. */
+  quarantine(name: RepositoryName, digest: Digest): Promise<boolean>;
 }
 
 export interface TagStore {
@@ -101,6 +117,17 @@ export interface TagStore {
   remove(name: RepositoryName, tag: Tag): Promise<boolean>;
   /** All tags in ASCII order, `undefined` where the repository is not known. */
   list(name: RepositoryName): Promise<Tag[] | undefined>;
+  /** What there is of a tag, as it is: nothing is mended. `undefined` where there is no such tag. */
+  inspect(name: RepositoryName, tag: Tag): Promise<TagState | undefined>;
+  /** Takes it aside, whatever it is. Whether it was there. */
+  quarantine(name: RepositoryName, tag: Tag): Promise<boolean>;
+}
+
+export interface TagState {
+  /** Absent where what the tag points to cannot be told. */
+  readonly digest?: Digest;
+  /** Whether the copy of the manifest that lies beside is right. `resolve` mends it. */
+  readonly copied: boolean;
 }
 
 /** A manifest that names another as its subject, as the referrers API lists it. */
@@ -117,6 +144,8 @@ export interface ReferrerStore {
   remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
   /** In order of digest, from behind `after` on. Lazily, so that a page costs a page. */
   list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer>;
+  /** One entry; `undefined` where there is none that can be read. */
+  find(name: RepositoryName, subject: Digest, referrer: Digest): Promise<Referrer | undefined>;
   /** All entries of the repository, also those whose manifest is gone. */
   all(name: RepositoryName): AsyncIterable<{ readonly subject: Digest; readonly referrer: Digest }>;
 }
@@ -138,8 +167,25 @@ export interface UploadStore {
   recover(id: SessionId): Promise<RecoveredUpload | undefined>;
   /** Sessions that nothing has been written to since `before`, in milliseconds since the epoch. */
   abandoned(before: number): AsyncIterable<{ readonly id: SessionId; readonly target: UploadTarget }>;
+  /** All sessions that are there. Bytes are those received. */
+  all(): AsyncIterable<{ readonly id: SessionId; readonly bytes: number }>;
   /** Drops what an upload has left behind; what is not there is no error. */
   remove(target: UploadTarget): Promise<void>;
+}
+
+/** Something that lies in the store and that no part of the registry has put there. */
+export interface OddFile {
+  /** In the driver's terms, for an operator. */
+  readonly path: string;
+  readonly why: string;
+  /** Whether it lies where something of the registry belongs, which cannot be pushed because of it. */
+  readonly inTheWay: boolean;
+}
+
+export interface OddFileStore {
+  all(): AsyncIterable<OddFile>;
+  /** Takes it aside. Whether it was there. */
+  quarantine(odd: OddFile): Promise<boolean>;
 }
 
 /** Small notes of the registry's own that outlive the process. */
@@ -152,6 +198,8 @@ export interface NoteStore {
 export interface Storage {
   /** Whether nothing was here before. */
   readonly fresh: boolean;
+  /** Whether nothing can be written, as it was found out when the storage was opened. */
+  readonly readOnly: boolean;
   readonly notes: NoteStore;
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;
@@ -159,6 +207,7 @@ export interface Storage {
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;
+  readonly oddFiles: OddFileStore;
   /** Ends what is still running in the background and lets go of every resource. */
   close(): Promise<void>;
 }

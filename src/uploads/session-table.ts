@@ -15,7 +15,7 @@ export interface SessionTableOptions {
   readonly sessionsMax: number;
   /** A session that no request has used for so long is dropped, with its bytes. */
   readonly idleSecondsMax: number;
-  /** Time between two looks for such sessions. */
+  /** Time between two looks for such sessions, 0 to never look. */
   readonly purgeEverySeconds: number;
   /** Told of what went wrong in the background. */
   readonly onError: (error: unknown) => void;
@@ -58,10 +58,11 @@ export class SessionTable {
     const { onError, purgeEverySeconds } = this.options;
     const purge = () => void this.purge().catch(onError);
     const save = () => void this.save(Date.now() - saveAfterMilliseconds).catch(onError);
-    this.#timers = [
-      setInterval(purge, Math.min(purgeEverySeconds * 1000, timerMillisecondsMax)).unref(),
-      setInterval(save, saveAfterMilliseconds).unref(),
-    ];
+    const saving = setInterval(save, saveAfterMilliseconds).unref();
+    this.#timers = [saving];
+    if (purgeEverySeconds === 0) return;
+    const purging = setInterval(purge, Math.min(purgeEverySeconds * 1000, timerMillisecondsMax)).unref();
+    this.#timers = [saving, purging];
     setImmediate(purge);
   }
 

@@ -4,8 +4,9 @@
  */
 import { Piscina } from "piscina";
 import { algorithmOf, type Digest } from "../domain/digest.js";
-import { assert, RegistryError } from "../domain/errors.js";
+import { assert } from "../domain/errors.js";
 import type { SessionId } from "../domain/session-id.js";
+import { storageFailure } from "../storage/errors.js";
 import type { SlabPool } from "./slab-pool.js";
 import type { AppendTask, SealTask, WorkerResult, WorkerSetup, WorkerTask } from "./worker-protocol.js";
 
@@ -53,9 +54,6 @@ export function isAbandoned(error: unknown): boolean {
 const tasksPerWorkerMax = 64;
 
 const workerFile = new URL("../../workers/uploads.js", import.meta.url);
-
-/** Codes of the system that mean «no space left». */
-const full = new Set(["ENOSPC", "EDQUOT"]);
 
 function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
   let least = workers[0];
@@ -126,9 +124,7 @@ export class WorkerPool {
     if (!result.ok && result.code === workerLost) result = await this.#try(task, affinity);
     if (result.ok) return result;
     const cause = Object.assign(new Error(result.message), { code: result.code });
-    throw full.has(result.code)
-      ? new RegistryError("storage-full", "the registry's storage is full", undefined, { cause })
-      : new RegistryError("storage-failed", "the registry's storage failed", undefined, { cause });
+    throw storageFailure(result.code, cause);
   }
 
   #try(task: WorkerTask, affinity: Affinity): Promise<WorkerResult> {

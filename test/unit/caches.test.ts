@@ -128,6 +128,10 @@ function fakeStore(): {
     usage: async () => undefined,
     contents: async function* () {},
     removeOrphan: async () => undefined,
+    checkContent: async () => undefined,
+    check: async () => undefined,
+    quarantineContent: async () => false,
+    quarantine: async () => false,
   };
   return { store, opening, reader, open: () => open };
 }

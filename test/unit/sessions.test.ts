@@ -21,6 +21,7 @@ function table(options = { sessionsMax: 3, idleSecondsMax: 60 }, onDisk?: [Sessi
     sessionTarget: (id) => ({ file: id }),
     save: async () => {},
     abandoned: async function* () {},
+    all: async function* () {},
     recover: async (id) => (onDisk !== undefined && id === onDisk[0] ? onDisk[1] : undefined),
     remove: async (target) => void removed.push(target),
   };

@@ -6,11 +6,14 @@
 import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { LRUCache } from "lru-cache";
 import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { BlobReader, BlobStore, UploadTarget } from "../storage.js";
+import type { BlobReader, BlobStore, BlobUsage, UploadTarget } from "../storage.js";
 import { copyDurably, errorCode, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
+import { type Oddities, readFlags } from "./oddities.js";
+import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
 import type { Directories } from "./sync.js";
 
@@ -32,14 +35,17 @@ export class FileBlobs implements BlobStore {
     readonly directories: Directories,
     readonly hardLinks: boolean,
     readonly digestFile: DigestFile,
+    readonly oddities: Oddities,
+    readonly quarantined: Quarantine,
   ) {}
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    return (await ifThere(stat(this.layout.blob(name, digest))))?.size;
+    return (await this.oddities.file(this.layout.blob(name, digest)))?.size;
   }
 
   async open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined> {
-    const handle = await ifThere(open(this.layout.blob(name, digest), "r"));
+    const path = this.layout.blob(name, digest);
+    const handle = await this.oddities.passOver(path, open(path, readFlags));
     return handle && FileBlobReader.over(handle);
   }
 
@@ -138,7 +144,7 @@ export class FileBlobs implements BlobStore {
 
   async mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined> {
     const source = from === undefined ? this.layout.content(digest) : this.layout.blob(from, digest);
-    const size = (await ifThere(stat(source)))?.size;
+    const size = (await this.oddities.file(source))?.size;
     if (size === undefined) return undefined;
     const folder = this.layout.blobs(to);
     const found = await this.#locks.exclusive(digest, () =>
@@ -190,23 +196,72 @@ export class FileBlobs implements BlobStore {
     return ((await ifThere(readdir(this.layout.blobs(name)))) ?? []).filter(isDigest);
   }
 
-  async usage(name: RepositoryName, digest: Digest): Promise<{ size: number; shared: boolean } | undefined> {
-    const found = await ifThere(stat(this.layout.blob(name, digest)));
-    return found && { size: found.size, shared: found.nlink > 2 };
+  async usage(name: RepositoryName, digest: Digest): Promise<BlobUsage | undefined> {
+    const found = await this.oddities.file(this.layout.blob(name, digest));
+    return found && { size: found.size, shared: found.nlink > 2, own: found.nlink === 1 };
   }
 
   async *contents(): AsyncIterable<{ digest: Digest; size: number; links: number }> {
     for (const algorithm of algorithms) {
       const root = `${this.layout.contentRoot}/${algorithm}`;
-      for (const folder of (await ifThere(readdir(root))) ?? []) {
-        for (const hex of (await ifThere(readdir(`${root}/${folder}`))) ?? []) {
+      for (const folder of (await this.#entries(root)) ?? []) {
+        for (const hex of (await this.#entries(`${root}/${folder}`)) ?? []) {
           const digest = `${algorithm}:${hex}`;
           if (!isDigest(digest)) continue;
-          const found = await ifThere(stat(`${root}/${folder}/${hex}`));
+          const found = await this.oddities.file(`${root}/${folder}/${hex}`);
           if (found !== undefined) yield { digest, size: found.size, links: found.nlink };
         }
       }
     }
+  }
+
+  #entries(folder: string): Promise<string[] | undefined> {
+    return this.oddities.passOver(folder, readdir(folder));
+  }
+
+  checkContent(digest: Digest): Promise<boolean | undefined> {
+    return this.#check(this.layout.content(digest), digest);
+  }
+
+  async check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined> {
+    const blob = this.layout.blob(name, digest);
+    const shared = await ifThere(sameInode(blob, this.layout.content(digest)));
+    return shared ? "shared" : this.#check(blob, digest);
+  }
+
+  /** Whether the file has its digest; `undefined` where it is not there. */
+  async #check(path: string, digest: Digest): Promise<boolean | undefined> {
+    const found = await ifThere(stat(path));
+    if (found === undefined) return undefined;
+    const intact = found.isFile() && (await this.#digestIfThere(path, digest));
+    // Else the next push would take the store's word for it, and heal nothing.
+    if (intact === false) this.#sound.delete(digest);
+    return intact;
+  }
+
+  async #digestIfThere(path: string, digest: Digest): Promise<boolean | undefined> {
+    try {
+      return (await this.digestFile(path, digest)) === digest;
+    } catch (error) {
+      if (error instanceof RegistryError && errorCode(error.cause) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  quarantineContent(digest: Digest): Promise<boolean> {
+    return this.#quarantine(this.layout.content(digest), digest);
+  }
+
+  quarantine(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#quarantine(this.layout.blob(name, digest), digest);
+  }
+
+  /** Looks again with the digest's lock held: a push may have healed it meanwhile. */
+  #quarantine(path: string, digest: Digest): Promise<boolean> {
+    return this.#locks.exclusive(digest, async () => {
+      if ((await this.#check(path, digest)) !== false) return false;
+      return this.quarantined.take(path);
+    });
   }
 }
 

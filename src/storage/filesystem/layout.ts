@@ -11,6 +11,8 @@
  *   uploads/<session_id>                              the bytes of an upload on its way
  *   uploads/<session_id>.json                         its session, which survives a crash; bytes without
  *                                                     one came in one request, and are dropped at start
+ *   quarantine/<path>                                 what `gantry verify` has taken from that path
+ *   control.sock, lock                                of the server that has the store
  *   notes/<name>                                      what the registry keeps of itself across a restart
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
@@ -49,6 +51,9 @@ export class Layout {
   readonly contentRoot: string;
   readonly uploadsRoot: string;
   readonly notesRoot: string;
+  readonly quarantineRoot: string;
+  readonly controlSocket: string;
+  readonly lock: string;
 
   constructor(readonly root: string) {
     this.blobsRoot = join(root, "blobs");
@@ -56,6 +61,9 @@ export class Layout {
     this.contentRoot = join(root, "content");
     this.uploadsRoot = join(root, "uploads");
     this.notesRoot = join(root, "notes");
+    this.quarantineRoot = join(root, "quarantine");
+    this.controlSocket = join(root, "control.sock");
+    this.lock = join(root, "lock");
   }
 
   blobs(name: RepositoryName): string {

@@ -7,7 +7,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
-import { errorCode } from "./files.js";
+import { dirname } from "node:path";
+import { errorCode, ifThere } from "./files.js";
 
 export interface StoreLock {
   /** Whether the store is really locked; not where the system has no `flock`. */
@@ -15,25 +16,44 @@ export interface StoreLock {
   release(): Promise<void>;
 }
 
+/** Another process has the store. */
+export class StoreInUse extends Error {
+  override readonly name = "StoreInUse";
+}
+
 /** What `flock --nonblock` ends with when somebody else has the lock. */
 const taken = 1;
 
-/** Locks the store at `root`. Rejects, naming the holder, where another process has it. */
-export async function lockStore(root: string): Promise<StoreLock> {
-  const handle = await open(`${root}/lock`, "a+");
+/** Locks the store by its file. Rejects, naming the holder, where another process has it. */
+export async function lockStore(file: string): Promise<StoreLock> {
+  const { handle, readOnly } = await openLock(file);
+  if (handle === undefined) return { locked: false, release: async () => {} };
   try {
     const code = await flock(handle);
     if (code === taken) {
       const holder = (await handle.readFile("latin1")).trim();
-      throw new Error(`${root} is in use by another gantry${holder === "" ? "" : ` (${holder})`}`);
+      const who = holder === "" ? "" : ` (${holder})`;
+      throw new StoreInUse(`${dirname(file)} is in use by another gantry${who}`);
     }
     if (code !== undefined && code !== 0) throw new Error(`flock ended with ${code}`);
-    await handle.truncate(0);
-    await handle.appendFile(`process ${process.pid}\n`);
+    if (!readOnly) {
+      await handle.truncate(0);
+      await handle.appendFile(`process ${process.pid}\n`);
+    }
     return { locked: code !== undefined, release: () => handle.close() };
   } catch (error) {
     await handle.close();
     throw error;
+  }
+}
+
+/** On a read-only file system a file that is there can be locked; where there is none, nobody writes here anyway. */
+async function openLock(file: string): Promise<{ handle: FileHandle | undefined; readOnly: boolean }> {
+  try {
+    return { handle: await open(file, "a+"), readOnly: false };
+  } catch (error) {
+    if (errorCode(error) !== "EROFS") throw error;
+    return { handle: await ifThere(open(file, "r")), readOnly: true };
   }
 }
 

@@ -3,30 +3,47 @@ import { readdir, stat } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { ManifestStore } from "../storage.js";
-import { ifThere, putDurably, readIfThere, removeIfThere } from "./files.js";
+import { errorCode, ifThere, putDurably, readIfThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
+import type { Oddities } from "./oddities.js";
+import type { Quarantine } from "./quarantine.js";
 import type { Directories } from "./sync.js";
 
 export class FileManifests implements ManifestStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
+    readonly oddities: Oddities,
+    readonly quarantined: Quarantine,
   ) {}
 
-  read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined> {
-    return readIfThere(this.layout.manifest(name, digest));
+  async read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined> {
+    const path = this.layout.manifest(name, digest);
+    const bytes = await this.oddities.read(path);
+    if (bytes !== undefined) return bytes;
+    return (await ifThere(stat(path))) === undefined ? undefined : Buffer.alloc(0);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    return (await ifThere(stat(this.layout.manifest(name, digest))))?.size;
+    return (await this.oddities.file(this.layout.manifest(name, digest)))?.size;
   }
 
+  /** Rejects where a file lies in the folder's place: what is hidden by it must not pass for what is gone. */
   async list(name: RepositoryName): Promise<Digest[]> {
-    return ((await ifThere(readdir(this.layout.manifests(name)))) ?? []).filter(isDigest);
+    try {
+      return (await readdir(this.layout.manifests(name))).filter(isDigest);
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return [];
+      throw error;
+    }
   }
 
   async pushedAt(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    return (await ifThere(stat(this.layout.manifest(name, digest))))?.mtimeMs;
+    return (await this.oddities.file(this.layout.manifest(name, digest)))?.mtimeMs;
+  }
+
+  quarantine(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.quarantined.take(this.layout.manifest(name, digest));
   }
 
   async write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void> {

@@ -1,8 +1,9 @@
 /** Opens a store on a local file system: the folders, what the file system can do, and the parts on top. */
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { RegistryError } from "../../domain/errors.js";
 import { isSessionId } from "../../domain/session-id.js";
+import { storageFailure } from "../errors.js";
 import type { Storage } from "../storage.js";
 import { type DigestFile, FileBlobs } from "./blobs.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
@@ -10,6 +11,9 @@ import { Layout, temporarySuffix } from "./layout.js";
 import { lockStore, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { FileNotes } from "./notes.js";
+import { OddFiles } from "./odd-files.js";
+import { Oddities, type OnOdd } from "./oddities.js";
+import { Quarantine } from "./quarantine.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { Directories, type Durability } from "./sync.js";
@@ -20,6 +24,10 @@ export interface FilesystemOptions {
   readonly rootDirectory: string;
   readonly durability: Durability;
   readonly digestFile: DigestFile;
+  /** Told of what lies in the store and does not belong there, each time that it is met. */
+  readonly onOdd: OnOdd;
+  /** Whether a store is created where there is none. */
+  readonly create: boolean;
 }
 
 export interface FilesystemStorage extends Storage {
@@ -30,11 +38,13 @@ export interface FilesystemStorage extends Storage {
   readonly hardLinks: boolean;
 }
 
-/** Creates the store where there is none. Rejects where the folder cannot be used. */
+/** Rejects where the folder cannot be used. */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<FilesystemStorage> {
   const layout = new Layout(resolve(options.rootDirectory));
-  await mkdir(layout.root, { recursive: true });
-  const lock = await lockStore(layout.root);
+  if (options.create) await mkdir(layout.root, { recursive: true });
+  else if ((await ifThere(stat(layout.uploadsRoot))) === undefined)
+    throw new Error(`there is no store in ${layout.root}`);
+  const lock = await lockStore(layout.lock);
   try {
     return await openLocked(layout, lock, options);
   } catch (error) {
@@ -50,27 +60,43 @@ async function openLocked(
 ): Promise<FilesystemStorage> {
   const directories = new Directories(layout.root, options.durability);
   const fresh = (await ifThere(stat(layout.uploadsRoot))) === undefined;
-  await Promise.all(
-    [layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot].map((folder) =>
-      directories.ensure(folder),
-    ),
-  );
-  await dropUnfinished(layout);
-  const hardLinks = await supportsHardLinks(layout.uploadsRoot);
+  const folders = [layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot];
+  await Promise.all(folders.map((folder) => directories.ensure(folder)));
+  for (const folder of folders)
+    if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+  const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
+  if (!readOnly) await dropUnfinished(layout);
+  const oddities = new Oddities(layout.root, options.onOdd);
+  const quarantine = new Quarantine(layout, directories);
+  const blobs = new FileBlobs(layout, directories, hardLinks, options.digestFile, oddities, quarantine);
+  const oddFiles = new OddFiles(layout, quarantine);
+  for await (const { path, why } of oddFiles.foreign()) oddities.name(join(layout.root, path), why);
   return {
     layout,
     fresh,
+    readOnly,
     locked: lock.locked,
     hardLinks,
-    blobs: withStorageErrors(new FileBlobs(layout, directories, hardLinks, options.digestFile)),
-    manifests: withStorageErrors(new FileManifests(layout, directories)),
-    tags: withStorageErrors(new FileTags(layout, directories, hardLinks)),
-    referrers: withStorageErrors(new FileReferrers(layout, directories)),
-    repositories: withStorageErrors(new FileRepositories(layout)),
+    blobs: withStorageErrors(blobs),
+    manifests: withStorageErrors(new FileManifests(layout, directories, oddities, quarantine)),
+    tags: withStorageErrors(new FileTags(layout, directories, hardLinks, oddities, quarantine)),
+    referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
+    repositories: withStorageErrors(new FileRepositories(layout, oddities)),
     uploads: withStorageErrors(new FileUploads(layout)),
+    oddFiles: withStorageErrors(oddFiles),
     notes: withStorageErrors(new FileNotes(layout, directories)),
     close: () => lock.release(),
   };
+}
+
+/** What the file system allows. One that nothing can be written to is taken for one with hard links. */
+async function probe(folder: string): Promise<{ readOnly: boolean; hardLinks: boolean }> {
+  try {
+    return { readOnly: false, hardLinks: await supportsHardLinks(folder) };
+  } catch (error) {
+    if (errorCode(error) !== "EROFS") throw error;
+    return { readOnly: true, hardLinks: true };
+  }
 }
 
 /** What can't be gone on with after a restart goes; sessions, which have a record, stay. */
@@ -83,15 +109,10 @@ async function dropUnfinished(layout: Layout): Promise<void> {
   }
 }
 
-const full = new Set(["ENOSPC", "EDQUOT"]);
-
 /** The system's error as the port's. */
-export function storageError(error: unknown): unknown {
+function storageError(error: unknown): unknown {
   const code = errorCode(error);
-  if (code === undefined || error instanceof RegistryError) return error;
-  return full.has(code)
-    ? new RegistryError("storage-full", "the registry's storage is full", undefined, { cause: error })
-    : new RegistryError("storage-failed", "the registry's storage failed", undefined, { cause: error });
+  return code === undefined || error instanceof RegistryError ? error : storageFailure(code, error);
 }
 
 /** Wraps a store so that what its methods reject with are the port's errors. */
@@ -102,10 +123,22 @@ function withStorageErrors<T extends object>(store: T): T {
       if (typeof value !== "function") return value;
       return (...parameters: unknown[]) => {
         const result: unknown = Reflect.apply(value, target, parameters);
-        return result instanceof Promise
-          ? result.catch((error: unknown) => Promise.reject(storageError(error)))
-          : result;
+        if (result instanceof Promise)
+          return result.catch((error: unknown) => Promise.reject(storageError(error)));
+        return isAsyncIterable(result) ? translated(result) : result;
       };
     },
   });
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+async function* translated(source: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  try {
+    yield* source;
+  } catch (error) {
+    throw storageError(error);
+  }
 }

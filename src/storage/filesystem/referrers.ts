@@ -5,14 +5,16 @@ import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
-import { ifThere, putDurably, readIfThere, removeIfEmpty, removeIfThere } from "./files.js";
+import { putDurably, removeIfEmpty, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
+import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 export class FileReferrers implements ReferrerStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
+    readonly oddities: Oddities,
   ) {}
 
   async add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void> {
@@ -33,21 +35,30 @@ export class FileReferrers implements ReferrerStore {
 
   async *all(name: RepositoryName): AsyncIterable<{ subject: Digest; referrer: Digest }> {
     const folder = this.layout.referrersRoot(name);
-    for (const subject of ((await ifThere(readdir(folder))) ?? []).filter(isDigest)) {
-      for (const referrer of ((await ifThere(readdir(`${folder}/${subject}`))) ?? []).filter(isDigest))
-        yield { subject, referrer };
+    for (const subject of await this.#digestsIn(folder)) {
+      for (const referrer of await this.#digestsIn(`${folder}/${subject}`)) yield { subject, referrer };
     }
   }
 
   async *list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer> {
-    const folder = this.layout.referrers(name, subject);
-    const digests = ((await ifThere(readdir(folder))) ?? []).filter(isDigest).sort();
-    for (const digest of digests) {
+    for (const digest of (await this.#digestsIn(this.layout.referrers(name, subject))).sort()) {
       if (after !== undefined && digest <= after) continue;
-      const bytes = await readIfThere(`${folder}/${digest}`);
-      const referrer = bytes && parseReferrer(bytes);
-      if (referrer?.digest === digest) yield referrer;
+      const referrer = await this.find(name, subject, digest);
+      if (referrer !== undefined) yield referrer;
     }
+  }
+
+  async find(name: RepositoryName, subject: Digest, digest: Digest): Promise<Referrer | undefined> {
+    const path = `${this.layout.referrers(name, subject)}/${digest}`;
+    const bytes = await this.oddities.read(path);
+    const referrer = bytes && parseReferrer(bytes);
+    if (referrer?.digest === digest) return referrer;
+    if (bytes !== undefined) this.oddities.name(path, "not the descriptor of a referrer");
+    return undefined;
+  }
+
+  async #digestsIn(folder: string): Promise<Digest[]> {
+    return ((await this.oddities.passOver(folder, readdir(folder))) ?? []).filter(isDigest);
   }
 }
 

@@ -8,9 +8,11 @@ import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { TagStore } from "../storage.js";
+import type { TagState, TagStore } from "../storage.js";
 import { copyDurably, errorCode, ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
+import type { Oddities } from "./oddities.js";
+import type { Quarantine } from "./quarantine.js";
 import type { Directories } from "./sync.js";
 
 export class FileTags implements TagStore {
@@ -20,21 +22,46 @@ export class FileTags implements TagStore {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly hardLinks: boolean,
+    readonly oddities: Oddities,
+    readonly quarantined: Quarantine,
   ) {}
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
-    const text = (await readIfThere(`${this.layout.tag(name, tag)}/${pointerFile}`))
-      ?.toString("latin1")
-      .trim();
-    if (text === undefined || !isDigest(text)) return undefined;
-    await this.#heal(name, tag, text);
-    return text;
+    const digest = await this.#pointer(name, tag);
+    if (digest === undefined) return undefined;
+    // The pointer decides: what is wrong with the copy, or keeps it from being mended, keeps nobody from pulling.
+    await this.#heal(name, tag, digest).catch((error: unknown) => {
+      const why = errorCode(error) ?? String(error);
+      this.oddities.name(`${this.layout.tag(name, tag)}/${tagManifestFile}`, `cannot be mended: ${why}`);
+    });
+    return digest;
+  }
+
+  async #pointer(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
+    const path = `${this.layout.tag(name, tag)}/${pointerFile}`;
+    const text = (await this.oddities.read(path))?.toString("latin1").trim();
+    if (text === undefined || isDigest(text)) return text;
+    this.oddities.name(path, "not a digest");
+    return undefined;
+  }
+
+  async inspect(name: RepositoryName, tag: Tag): Promise<TagState | undefined> {
+    const folder = this.layout.tag(name, tag);
+    if ((await ifThere(stat(folder))) === undefined) return undefined;
+    const digest = await this.#pointer(name, tag);
+    if (digest === undefined) return { copied: false };
+    return { digest, copied: await this.#isBeside(name, folder, digest) };
+  }
+
+  quarantine(name: RepositoryName, tag: Tag): Promise<boolean> {
+    const folder = this.layout.tag(name, tag);
+    return this.#locks.exclusive(folder, () => this.quarantined.take(folder));
   }
 
   point(name: RepositoryName, tag: Tag, digest: Digest, movable: boolean): Promise<boolean> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
-      const current = (await readIfThere(`${folder}/${pointerFile}`))?.toString("latin1").trim();
+      const current = (await this.oddities.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
       if (current === undefined) await this.#create(name, folder, digest);
       else if (current === digest) await this.#pointAgain(name, folder);
       else if (movable || !isDigest(current)) await this.#move(name, folder, digest);
@@ -131,7 +158,8 @@ export class FileTags implements TagStore {
   }
 
   async list(name: RepositoryName): Promise<Tag[] | undefined> {
-    const entries = await ifThere(readdir(this.layout.tags(name)));
+    const folder = this.layout.tags(name);
+    const entries = await this.oddities.passOver(folder, readdir(folder));
     return entries?.filter(isTag).sort();
   }
 
@@ -152,8 +180,8 @@ export class FileTags implements TagStore {
   /** Whether the right manifest lies beside the pointer, or none can, since the repository has lost it. */
   async #isBeside(name: RepositoryName, folder: string, digest: Digest): Promise<boolean> {
     const [wanted, found] = await Promise.all([
-      readIfThere(this.layout.manifest(name, digest)),
-      readIfThere(`${folder}/${tagManifestFile}`),
+      this.oddities.read(this.layout.manifest(name, digest)),
+      this.oddities.read(`${folder}/${tagManifestFile}`),
     ]);
     return wanted === undefined || (found?.equals(wanted) ?? false);
   }

@@ -42,6 +42,13 @@ export class FileUploads implements UploadStore {
     }
   }
 
+  async *all(): AsyncIterable<{ id: SessionId; bytes: number }> {
+    for (const name of await readdir(this.layout.uploadsRoot)) {
+      const id = sessionOf(name);
+      if (id !== undefined) yield { id, bytes: (await ifThere(stat(this.layout.upload(id))))?.size ?? 0 };
+    }
+  }
+
   async remove(target: UploadTarget): Promise<void> {
     for (const file of filesOf(target)) await removeIfThere(file);
   }

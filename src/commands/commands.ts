@@ -1,0 +1,14 @@
+/** The table of the commands that work on a store. */
+import { type Command, type CommandContext, type Outcome, UsageError } from "./command.js";
+import { gc } from "./gc.js";
+import { stats } from "./stats.js";
+import { verify } from "./verify.js";
+
+export const commands: readonly Command[] = [gc, verify, stats];
+
+/** Rejects with `UsageError` where there is no such command or its options are wrong. */
+export async function runCommand(name: string, options: unknown, context: CommandContext): Promise<Outcome> {
+  const command = commands.find((one) => one.name === name);
+  if (command === undefined) throw new UsageError(`there is no command ${name}`);
+  return command.run(context, options);
+}

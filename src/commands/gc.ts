@@ -1,0 +1,98 @@
+/** `gantry gc`: what the retention rules no longer keep and what no manifest names; a plan, or the deed. */
+import { z } from "zod";
+import { durationSeconds } from "../config/config.js";
+import type { CollectedRepository, GarbageReport } from "../gc/report.js";
+import { applyRetention, type RetentionReport } from "../registry/apply-retention.js";
+import { type CollectOptions, collectGarbage, type Progress } from "../registry/collect-garbage.js";
+import type { Services } from "../registry/services.js";
+import { type Command, type FlagValues, UsageError } from "./command.js";
+import { count, formatBytes } from "./format.js";
+import { parseOptions } from "./options.js";
+
+const options = z.object({
+  dryRun: z.boolean(),
+  /** `null`: for ever. Absent: as the settings have it. */
+  untagged: z.number().nonnegative().nullable().optional(),
+});
+
+export const gc: Command = {
+  name: "gc",
+  summary: "tell what nobody wants any more, or remove it",
+  help: `Usage: gantry gc [--delete] [--untagged TIME] [--json]
+
+Tells what nobody wants any more, and with --delete removes it, while pushes and pulls go on: tags that the
+retention rules no longer keep, blobs that no manifest of their repository names, contents that no
+repository has, and, if there is a policy, manifests that no tag, no index and no subject keeps. What a
+client was told of lately is protected by a lease and stays.
+
+  --delete          remove it
+  --untagged TIME   remove manifests without a tag that were pushed longer ago than this, such as 168h;
+                    "never" keeps them. Else it is as the setting REGISTRY_GC_UNTAGGED has it.
+  --json            print the report as JSON
+`,
+  flags: { delete: { type: "boolean" }, untagged: { type: "string" } },
+  optionsOf: (values) => ({ dryRun: values.delete !== true, ...untaggedOf(values) }),
+  run: async ({ services, config, onProgress, signal }, given) => {
+    const { dryRun, untagged = config.gc.untagged ?? null } = parseOptions(options, given);
+    const report = await collectOnce(
+      services,
+      { dryRun, signal, untaggedSeconds: untagged ?? undefined },
+      (done, what) => onProgress({ what, done, unit: "repositories" }),
+    );
+    const fine = !signal.aborted && !report.garbage.repositories.some(({ skipped }) => skipped !== undefined);
+    return { report, text: render(report.retention, report.garbage), fine };
+  },
+};
+
+/** Applies the retention rules and collects, when nobody else does. */
+export function collectOnce(
+  services: Services,
+  options: CollectOptions,
+  onProgress?: Progress,
+): Promise<{ retention: RetentionReport; garbage: GarbageReport }> {
+  return services.maintenanceLocks.exclusive("collect", async () => {
+    const retention = await applyRetention(services, options, onProgress);
+    return { retention, garbage: await collectGarbage(services, options, onProgress) };
+  });
+}
+
+function untaggedOf({ untagged }: FlagValues): { untagged?: number | null } {
+  if (typeof untagged !== "string") return {};
+  if (untagged === "never") return { untagged: null };
+  const seconds = durationSeconds(untagged);
+  if (seconds === undefined)
+    throw new UsageError(`--untagged: ${untagged} is neither a time such as 168h nor never`);
+  return { untagged: seconds };
+}
+
+function render(retention: RetentionReport, garbage: GarbageReport): string {
+  const removed = garbage.dryRun ? "would be removed" : "removed";
+  const { manifests, blobs, orphans, bytesFreed, protectedUntil } = garbage;
+  const lines = [
+    ...retention.repositories.flatMap(({ name, tags }) =>
+      tags.map(({ tag, rule, why }) => `${name}:${tag}: by the rule ${rule}: ${why}`),
+    ),
+    ...garbage.repositories.flatMap(linesOf),
+    `${count(retention.tags, "tag")}, ${count(manifests, "manifest")}, ${count(blobs, "blob")} and ` +
+      `${count(orphans, "orphaned content")} ${removed}: ${formatBytes(bytesFreed)}`,
+  ];
+  if (protectedUntil !== undefined) {
+    const until = new Date(protectedUntil).toISOString();
+    lines.push(
+      `Everything is protected until ${until}: what clients were told of before a crash is not known.`,
+    );
+  }
+  if (garbage.dryRun) lines.push("Nothing has been removed: --delete does it.");
+  return lines.join("\n");
+}
+
+function linesOf({ name, manifests, blobs, leased, skipped }: CollectedRepository): string[] {
+  const lines = [
+    ...manifests.map((digest) => `${name}: manifest ${digest}`),
+    ...blobs.map((digest) => `${name}: blob ${digest}`),
+  ];
+  if (leased > 0 && lines.length > 0)
+    lines.push(`${name}: ${count(leased, "unnamed blob")} protected by leases`);
+  if (skipped !== undefined) lines.push(`${name}: left as it is: ${skipped}`);
+  return lines;
+}

@@ -1,0 +1,12 @@
+/** Options of commands, checked where they are typed and again where they arrive. */
+import type { z } from "zod";
+import { UsageError } from "./command.js";
+
+/** Throws `UsageError`. */
+export function parseOptions<T>(schema: z.ZodType<T>, options: unknown): T {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(
+    parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("\n"),
+  );
+}

@@ -1,0 +1,38 @@
+/** Asks the server that has the store to run an operator's command. */
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
+import { type Outcome, type Task, UsageError } from "../commands/command.js";
+import { isTooLong, type Message, message, runPath } from "./messages.js";
+
+/** What the system says where nobody listens. */
+const nobody = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
+
+/**
+ * The outcome, `undefined` where no server listens on the socket. Rejects with what the server failed with,
+ * or where the connection broke.
+ */
+export async function askServer(
+  socketPath: string,
+  command: string,
+  options: unknown,
+  { onProgress, signal }: Task,
+): Promise<Outcome | undefined> {
+  if (isTooLong(socketPath)) return undefined;
+  const outgoing = request({ socketPath, method: "POST", path: runPath, signal });
+  outgoing.end(JSON.stringify({ command, options }));
+  let incoming: IncomingMessage;
+  try {
+    [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
+  } catch (error) {
+    if (nobody.has((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+  for await (const line of createInterface({ input: incoming })) {
+    const said: Message = message.parse(JSON.parse(line));
+    if ("outcome" in said) return said.outcome;
+    if ("failure" in said) throw said.usage ? new UsageError(said.failure) : new Error(said.failure);
+    onProgress(said.progress);
+  }
+  throw new Error("the server ended before the command did");
+}

@@ -1,0 +1,32 @@
+/**
+ * What an operator's command and the server that has the store say to each other: one HTTP request on a
+ * Unix socket, answered by lines of JSON, of which the last is the outcome or a failure.
+ */
+import { z } from "zod";
+
+/** Where the request goes. */
+export const runPath = "/run";
+
+export const request = z.object({ command: z.string(), options: z.unknown() });
+
+export const message = z.union([
+  z.object({
+    progress: z.object({
+      what: z.string(),
+      done: z.number(),
+      total: z.number().optional(),
+      unit: z.enum(["bytes", "repositories"]),
+    }),
+  }),
+  z.object({ outcome: z.object({ report: z.unknown(), text: z.string(), fine: z.boolean() }) }),
+  z.object({ failure: z.string(), usage: z.boolean() }),
+]);
+
+export type Message = z.infer<typeof message>;
+
+/** Bytes of `sun_path` but for the zero that ends it: a longer path is cut off in silence. */
+export const socketPathBytesMax = 107;
+
+export function isTooLong(path: string): boolean {
+  return Buffer.byteLength(path) > socketPathBytesMax;
+}

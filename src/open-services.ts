@@ -1,0 +1,117 @@
+/**
+ * Opens a store with everything that works on it, but for HTTP: what the server serves, and what an
+ * operator's command works with where no server has the store. Part of the composition root.
+ */
+import { LRUCache } from "lru-cache";
+import type { Logger } from "pino";
+import { Caches } from "./cache/caches.js";
+import type { Config } from "./config/config.js";
+import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
+import { KeyedLock } from "./domain/keyed-lock.js";
+import { Protection } from "./gc/protection.js";
+import { Pulls } from "./gc/pulls.js";
+import { restoreLeases, saveLeases } from "./gc/saved.js";
+import type { Services } from "./registry/services.js";
+import { type FilesystemStorage, openFilesystemStorage } from "./storage/filesystem/open.js";
+import { SessionTable } from "./uploads/session-table.js";
+import { defaultSlabs, SlabPool } from "./uploads/slab-pool.js";
+import { WorkerPool } from "./uploads/worker-pool.js";
+
+export interface OpenedServices {
+  readonly services: Services;
+  readonly storage: FilesystemStorage;
+  /** To be called when nothing works with the services any more. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** Whether this is to serve: then a store is made where there is none, and old uploads are purged. */
+  readonly serving: boolean;
+  readonly log: Logger;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** Rejects where the folder cannot be used. */
+export async function openServices(config: Config, { serving, log }: OpenOptions): Promise<OpenedServices> {
+  const { filesystem } = config.storage;
+  const tagPolicy = config.tags.policy === undefined ? noTagPolicy : await readTagPolicy(config.tags.policy);
+  const onOdd = once((what, why) => log.warn({ what, why }, "passed over what does not belong in the store"));
+  const slabs = new SlabPool({
+    slabBytes: defaultSlabs.slabBytes,
+    slabs: Math.floor((config.uploads.memorymib * mebibyte) / defaultSlabs.slabBytes),
+  });
+  const workers = new WorkerPool(slabs, {
+    threads: config.uploads.workers,
+    durable: filesystem.durability === "full",
+    taskSecondsMax: config.uploads.tasktimeout,
+    onError: (error) => log.error({ err: error }, "a worker ended"),
+  });
+  try {
+    const storage = await openFilesystemStorage({
+      rootDirectory: filesystem.rootdirectory,
+      durability: filesystem.durability,
+      digestFile: (file, expected) => workers.digestFile(file, expected),
+      onOdd,
+      create: serving,
+    });
+    const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
+    const { uploadpurging } = config.storage.maintenance;
+    const sessions = new SessionTable(storage.uploads, workers, {
+      onError: onBackgroundError,
+      idleSecondsMax: uploadpurging.age,
+      purgeEverySeconds: serving && !storage.readOnly ? uploadpurging.interval : 0,
+    });
+    const protection = new Protection({ leaseSeconds: config.gc.lease });
+    if (storage.readOnly) protection.protectAll();
+    else await restoreLeases(protection, storage.notes, storage.fresh);
+    const services: Services = {
+      storage,
+      protection,
+      pulls: new Pulls(),
+      caches: new Caches(storage),
+      sessions,
+      slabs,
+      workers,
+      rules: {
+        deleteEnabled: config.storage.delete.enabled,
+        anonymousMount: config.storage.mount.anonymous,
+        sparseManifests: config.validation.manifests.sparse,
+        tagPolicy,
+      },
+      repositoryLocks: new KeyedLock(),
+      maintenanceLocks: new KeyedLock(),
+      onOdd,
+      onBackgroundError,
+    };
+    const close = async () => {
+      sessions.stop();
+      await sessions.save().catch(onBackgroundError);
+      if (!storage.readOnly) {
+        await services.pulls.save(storage.tags).catch(onBackgroundError);
+        // Without them everything is protected for a while after the next start.
+        await saveLeases(protection, storage.notes).catch(onBackgroundError);
+      }
+      services.caches.openBlobs.clear();
+      await workers.close();
+      await storage.close();
+    };
+    return { services, storage, close };
+  } catch (error) {
+    await workers.close();
+    throw error;
+  }
+}
+
+/** Things that are remembered as named, some 200 bytes each. */
+const namedMax = 5_000;
+
+/** `tell`, but not again of what it was told of before. */
+function once(tell: (what: string, why: string) => void): (what: string, why: string) => void {
+  const named = new LRUCache<string, true>({ max: namedMax });
+  return (what, why) => {
+    if (named.get(what) === true) return;
+    named.set(what, true);
+    tell(what, why);
+  };
+}

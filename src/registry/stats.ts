@@ -1,0 +1,124 @@
+/** How much the registry holds: by repository, and what sharing content saves. */
+import { describeError } from "../domain/errors.js";
+import { inParallel } from "../domain/in-parallel.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Services } from "./services.js";
+
+export interface RepositoryStats {
+  readonly name: RepositoryName;
+  readonly blobs: number;
+  readonly manifests: number;
+  readonly tags: number;
+  /** Of blobs and manifests. */
+  readonly bytes: number;
+  /** Of blobs that other repositories have too. */
+  readonly sharedBytes: number;
+  /** What would be freed if the repository went. */
+  readonly uniqueBytes: number;
+}
+
+/** A repository that cannot be read is told with why, and counts as nothing. */
+export interface UnreadRepository {
+  readonly name: RepositoryName;
+  readonly why: string;
+}
+
+export interface RegistryStats {
+  readonly repositories: readonly RepositoryStats[];
+  readonly unread: readonly UnreadRepository[];
+  readonly contents: number;
+  /** What the contents take. */
+  readonly contentBytes: number;
+  /** What blobs and manifests take. */
+  readonly storedBytes: number;
+  /** What they would take if nothing were shared. */
+  readonly logicalBytes: number;
+  /** Logical over stored; 1 where nothing is stored. */
+  readonly dedupeRatio: number;
+  readonly openUploads: { readonly sessions: number; readonly bytes: number };
+}
+
+/** Blobs looked up at a time. */
+const lookupsAtOnce = 32;
+
+/** Stops behind the repository at work where `signal` is aborted: what is told then is not all there is. */
+export async function gatherStats(
+  services: Services,
+  signal: AbortSignal,
+  onRepository: (done: number, name: RepositoryName) => void,
+): Promise<RegistryStats> {
+  const { storage } = services;
+  const repositories: RepositoryStats[] = [];
+  const unread: UnreadRepository[] = [];
+  let ownBytes = 0;
+  for await (const name of storage.repositories.all()) {
+    signal.throwIfAborted();
+    try {
+      const { own, ...stats } = await statsOf(services, name);
+      repositories.push(stats);
+      ownBytes += own;
+    } catch (error) {
+      unread.push({ name, why: describeError(error) });
+    }
+    onRepository(repositories.length, name);
+  }
+  let contents = 0;
+  let contentBytes = 0;
+  for await (const { size } of storage.blobs.contents()) {
+    signal.throwIfAborted();
+    contents++;
+    contentBytes += size;
+  }
+  const openUploads = { sessions: 0, bytes: 0 };
+  for await (const { bytes } of storage.uploads.all()) {
+    openUploads.sessions++;
+    openUploads.bytes += bytes;
+  }
+  repositories.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const logicalBytes = repositories.reduce((sum, { bytes }) => sum + bytes, 0);
+  const storedBytes = contentBytes + ownBytes;
+  const dedupeRatio = storedBytes === 0 ? 1 : logicalBytes / storedBytes;
+  return {
+    repositories,
+    unread,
+    contents,
+    contentBytes,
+    storedBytes,
+    logicalBytes,
+    dedupeRatio,
+    openUploads,
+  };
+}
+
+/** `own`: bytes that are stored for this repository alone, beside the contents. */
+async function statsOf(
+  { storage }: Services,
+  name: RepositoryName,
+): Promise<RepositoryStats & { readonly own: number }> {
+  const blobs = await storage.blobs.list(name);
+  const manifests = await storage.manifests.list(name);
+  const tags = (await storage.tags.list(name)) ?? [];
+  let [sharedBytes, uniqueBytes, own] = [0, 0, 0];
+  await inParallel(blobs, lookupsAtOnce, async (digest) => {
+    const usage = await storage.blobs.usage(name, digest);
+    if (usage === undefined) return;
+    if (usage.shared) sharedBytes += usage.size;
+    else uniqueBytes += usage.size;
+    if (usage.own) own += usage.size;
+  });
+  await inParallel(manifests, lookupsAtOnce, async (digest) => {
+    const size = (await storage.manifests.size(name, digest)) ?? 0;
+    uniqueBytes += size;
+    own += size;
+  });
+  return {
+    name,
+    blobs: blobs.length,
+    manifests: manifests.length,
+    tags: tags.length,
+    bytes: sharedBytes + uniqueBytes,
+    sharedBytes,
+    uniqueBytes,
+    own,
+  };
+}

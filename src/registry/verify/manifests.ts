@@ -1,0 +1,134 @@
+/** Verification of a repository's manifests: each is what it is called by, and leads to what is there. */
+import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { describeError, RegistryError } from "../../domain/errors.js";
+import { digestBytes } from "../../domain/hash.js";
+import { inParallel } from "../../domain/in-parallel.js";
+import { type Manifest, parseManifest } from "../../domain/manifest.js";
+import { isManifestMediaType } from "../../domain/media-type.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Verification, Wrongs } from "./context.js";
+import { verifyReferrer, verifyReferrers } from "./referrers.js";
+
+/** Manifests looked at at a time. */
+const checksAtOnce = 8;
+
+/** Those that are wrong, or lead to what is wrong, with all the reasons. */
+export async function verifyManifests(verification: Verification, name: RepositoryName): Promise<Wrongs> {
+  const { services, findings, signal } = verification;
+  const wrongs = new Map<Digest, string[]>();
+  const children = new Map<Digest, readonly Digest[]>();
+  await inParallel(await services.storage.manifests.list(name), checksAtOnce, async (digest) => {
+    if (signal.aborted) return;
+    try {
+      const manifest = await verifyManifest(verification, name, digest);
+      if (manifest === "gone") return;
+      findings.counts.manifests++;
+      if (manifest === "damaged") {
+        wrongs.set(digest, [`manifest ${digest} is damaged`]);
+        return;
+      }
+      const missing = await missingOf(verification, name, digest, manifest);
+      if (missing.length > 0) wrongs.set(digest, missing);
+      if (manifest.children.length > 0)
+        children.set(
+          digest,
+          manifest.children.map((child) => child.digest),
+        );
+      await verifyReferrer(verification, name, digest, manifest);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      const what = `the manifest cannot be read: ${describeError(error)}`;
+      findings.problem({ repository: name, digest, what, remedy: "none" });
+      wrongs.set(digest, [`manifest ${digest} cannot be read`]);
+    }
+  });
+  await verifyReferrers(verification, name);
+  return withThoseAbove(wrongs, children);
+}
+
+/** The manifest in the bytes; one that is damaged is taken aside. */
+async function verifyManifest(
+  verification: Verification,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<Manifest | "damaged" | "gone"> {
+  const { services, findings, dryRun } = verification;
+  const { storage, caches, repositoryLocks } = services;
+  const read = async () => {
+    const bytes = await storage.manifests.read(name, digest);
+    return bytes === undefined ? "gone" : ((await parsed(bytes, digest)) ?? "damaged");
+  };
+  const first = await read();
+  if (first !== "damaged") return first;
+  return repositoryLocks.exclusive(name, async () => {
+    const again = await read();
+    if (again !== "damaged") return again;
+    const taken = !dryRun && (await storage.manifests.quarantine(name, digest));
+    if (taken) caches.manifests.delete(`${name}@${digest}`);
+    const what = "the manifest's bytes do not have its digest, or are no manifest";
+    findings.problem({ repository: name, digest, what, remedy: taken ? "quarantined" : "none" });
+    return again;
+  });
+}
+
+async function parsed(bytes: Buffer, digest: Digest): Promise<Manifest | undefined> {
+  if ((await digestBytes(algorithmOf(digest), bytes)) !== digest) return undefined;
+  try {
+    return parseManifest(bytes, "");
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+}
+
+/** What the manifest names and is not there, or is damaged. */
+async function missingOf(
+  { services, findings, damaged }: Verification,
+  name: RepositoryName,
+  digest: Digest,
+  { blobs, children }: Manifest,
+): Promise<string[]> {
+  const { storage, rules } = services;
+  const missing: string[] = [];
+  const absent = async (named: Digest, kind: "blob" | "manifest") => {
+    if (rules.sparseManifests) return;
+    // Where it has been deleted with what it names, nothing is wrong.
+    if ((await storage.manifests.size(name, digest)) === undefined) return;
+    missing.push(`${kind} ${named} is not there`);
+    const what = `manifest ${digest} names a ${kind} that is not there`;
+    findings.problem({ repository: name, digest: named, what, remedy: "none" });
+  };
+  for (const blob of blobs) {
+    const size = await storage.blobs.size(name, blob.digest);
+    if (size === undefined) await absent(blob.digest, "blob");
+    else if (damaged.has(blob.digest) || size !== blob.size) missing.push(`blob ${blob.digest} is damaged`);
+  }
+  for (const child of children) {
+    if ((await storage.manifests.size(name, child.digest)) !== undefined) continue;
+    if (isManifestMediaType(child.mediaType)) await absent(child.digest, "manifest");
+    else if ((await storage.blobs.size(name, child.digest)) === undefined) await absent(child.digest, "blob");
+  }
+  return missing;
+}
+
+/** An index is as whole as what it names. */
+function withThoseAbove(
+  wrongs: ReadonlyMap<Digest, readonly string[]>,
+  children: ReadonlyMap<Digest, readonly Digest[]>,
+): Wrongs {
+  const parents = new Map<Digest, Digest[]>();
+  for (const [parent, digests] of children)
+    for (const digest of digests) parents.set(digest, [...(parents.get(digest) ?? []), parent]);
+  const all = new Map<Digest, Set<string>>();
+  for (const [digest, reasons] of wrongs) {
+    const reached = new Set<Digest>();
+    for (const next = [digest]; next.length > 0; ) {
+      const one = next.pop();
+      if (one === undefined || reached.has(one)) continue;
+      reached.add(one);
+      all.set(one, new Set([...(all.get(one) ?? []), ...reasons]));
+      next.push(...(parents.get(one) ?? []));
+    }
+  }
+  return new Map(Array.from(all, ([digest, reasons]) => [digest, [...reasons]]));
+}

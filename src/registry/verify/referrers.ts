@@ -1,0 +1,65 @@
+/** Verification of the entries of referrers: each manifest with a subject has one, and no other has. */
+import { isDeepStrictEqual } from "node:util";
+import type { Digest } from "../../domain/digest.js";
+import type { Manifest } from "../../domain/manifest.js";
+import { parseManifest } from "../../domain/manifest.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { subjectOf } from "../delete.js";
+import { referrerOf } from "../push-manifest.js";
+import type { Services } from "../services.js";
+import type { Verification } from "./context.js";
+
+/** That a manifest with a subject is listed as its referrer, and as what it is. */
+export async function verifyReferrer(
+  { services, findings, dryRun }: Verification,
+  name: RepositoryName,
+  digest: Digest,
+  { subject }: Manifest,
+): Promise<void> {
+  if (subject === undefined) return;
+  const { storage, repositoryLocks } = services;
+  const wrong = async () => {
+    const bytes = await storage.manifests.read(name, digest);
+    if (bytes === undefined) return undefined;
+    const wanted = referrerOf(parseManifest(bytes, ""), digest, bytes.length);
+    const found = await storage.referrers.find(name, subject.digest, digest);
+    // As JSON has it: what is not stored does not differ.
+    return isDeepStrictEqual(found, JSON.parse(JSON.stringify(wanted))) ? undefined : wanted;
+  };
+  if ((await wrong()) === undefined) return;
+  await repositoryLocks.exclusive(name, async () => {
+    const wanted = await wrong();
+    if (wanted === undefined) return;
+    if (!dryRun) await storage.referrers.add(name, subject.digest, wanted);
+    const what = `the entry as a referrer of ${subject.digest} is missing or damaged`;
+    findings.problem({ repository: name, digest, what, remedy: dryRun ? "none" : "mended" });
+  });
+}
+
+/** That no entry is left of a manifest that is gone, or that has another subject. */
+export async function verifyReferrers(
+  { services, findings, dryRun, signal }: Verification,
+  name: RepositoryName,
+): Promise<void> {
+  const { storage, repositoryLocks } = services;
+  for await (const { subject, referrer } of storage.referrers.all(name)) {
+    if (signal.aborted) return;
+    const wrong = async () => (await storedSubject(services, name, referrer)) !== subject;
+    if (!(await wrong())) continue;
+    await repositoryLocks.exclusive(name, async () => {
+      if (!(await wrong())) return;
+      if (!dryRun) await storage.referrers.remove(name, subject, referrer);
+      const what = `there is an entry as a referrer of ${subject}, but no such manifest`;
+      findings.problem({ repository: name, digest: referrer, what, remedy: dryRun ? "none" : "mended" });
+    });
+  }
+}
+
+async function storedSubject(
+  { storage }: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<Digest | undefined> {
+  const bytes = await storage.manifests.read(name, digest);
+  return bytes && subjectOf(bytes);
+}

@@ -1,0 +1,83 @@
+/** What a verification has found, put together as it goes on. */
+import type { Digest } from "../../domain/digest.js";
+import type { Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { OddFile } from "../../storage/storage.js";
+
+/** What was done about a problem. */
+export type Remedy = "quarantined" | "mended" | "none";
+
+export interface Problem {
+  /** Absent where it is about what all repositories share. */
+  readonly repository?: RepositoryName;
+  readonly tag?: Tag;
+  readonly digest?: Digest;
+  readonly what: string;
+  readonly remedy: Remedy;
+}
+
+/** A tag that cannot be pulled whole. */
+export interface HurtTag {
+  readonly repository: RepositoryName;
+  readonly tag: Tag;
+  readonly digest?: Digest;
+  /** What is damaged or missing, of all that the tag leads to. */
+  readonly because: readonly string[];
+}
+
+export interface VerifyReport {
+  readonly dryRun: boolean;
+  readonly repositories: number;
+  readonly contents: number;
+  readonly blobs: number;
+  readonly manifests: number;
+  readonly tags: number;
+  readonly bytesRead: number;
+  readonly problems: readonly Problem[];
+  readonly hurtTags: readonly HurtTag[];
+  readonly odd: readonly OddFile[];
+  /** Findings beyond the most that a report lists. */
+  readonly omitted: number;
+  /** Whether it came to its end. */
+  readonly complete: boolean;
+}
+
+/** Of each kind: a report of more helps nobody, and has to fit into memory. */
+const listedMax = 10_000;
+
+export class Findings {
+  readonly #problems: Problem[] = [];
+  readonly #hurtTags: HurtTag[] = [];
+  readonly #odd: OddFile[] = [];
+  #omitted = 0;
+  readonly counts = { repositories: 0, contents: 0, blobs: 0, manifests: 0, tags: 0, bytesRead: 0 };
+
+  problem(problem: Problem): void {
+    this.#list(this.#problems, problem);
+  }
+
+  hurtTag(tag: HurtTag): void {
+    this.#list(this.#hurtTags, tag);
+  }
+
+  odd(file: OddFile): void {
+    this.#list(this.#odd, file);
+  }
+
+  #list<T>(list: T[], item: T): void {
+    if (list.length < listedMax) list.push(item);
+    else this.#omitted++;
+  }
+
+  report(dryRun: boolean, complete: boolean): VerifyReport {
+    return {
+      dryRun,
+      ...this.counts,
+      problems: this.#problems,
+      hurtTags: this.#hurtTags,
+      odd: this.#odd,
+      omitted: this.#omitted,
+      complete,
+    };
+  }
+}

@@ -1,0 +1,54 @@
+/** Verification of one repository: its blobs, then its manifests and referrers, then its tags. */
+import type { Digest } from "../../domain/digest.js";
+import { describeError, RegistryError } from "../../domain/errors.js";
+import { inParallel } from "../../domain/in-parallel.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Verification } from "./context.js";
+import { verifyManifests } from "./manifests.js";
+import type { Problem } from "./report.js";
+import { verifyTags } from "./tags.js";
+
+/** Blobs looked at at a time. */
+const checksAtOnce = 4;
+
+/** Never rejects for what the storage refuses to tell of this repository: that is a finding. */
+export async function verifyRepository(verification: Verification, name: RepositoryName): Promise<void> {
+  try {
+    await verifyBlobs(verification, name);
+    const wrongs = await verifyManifests(verification, name);
+    await verifyTags(verification, name, wrongs);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const what = `the repository cannot be read: ${describeError(error)}`;
+    verification.findings.problem({ repository: name, what, remedy: "none" });
+  }
+}
+
+async function verifyBlobs(
+  { services, findings, damaged, dryRun, signal }: Verification,
+  name: RepositoryName,
+): Promise<void> {
+  const { storage, caches, repositoryLocks } = services;
+  const tell = (digest: Digest, what: string, remedy: Problem["remedy"]) =>
+    findings.problem({ repository: name, digest, what, remedy });
+  await inParallel(await storage.blobs.list(name), checksAtOnce, async (digest) => {
+    if (signal.aborted) return;
+    try {
+      const found = await storage.blobs.check(name, digest);
+      if (found === undefined) return;
+      findings.counts.blobs++;
+      const sound = found === "shared" ? !damaged.has(digest) : found;
+      if (sound) return;
+      if (dryRun) return tell(digest, "the blob's bytes do not have its digest", "none");
+      const taken = await repositoryLocks.exclusive(name, async () => {
+        const quarantined = await storage.blobs.quarantine(name, digest);
+        caches.forgetBlob(name, digest);
+        return quarantined;
+      });
+      if (taken) tell(digest, "the blob's bytes did not have its digest", "quarantined");
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      tell(digest, `the blob cannot be read: ${describeError(error)}`, "none");
+    }
+  });
+}

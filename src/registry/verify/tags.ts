@@ -1,0 +1,71 @@
+/** Verification of a repository's tags: each points to a manifest that is there, and leads to what is sound. */
+import { inParallel } from "../../domain/in-parallel.js";
+import type { Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { tagRemoved } from "../tags.js";
+import type { Verification, Wrongs } from "./context.js";
+
+/** Tags looked at at a time. */
+const checksAtOnce = 8;
+
+export async function verifyTags(
+  verification: Verification,
+  name: RepositoryName,
+  wrongs: Wrongs,
+): Promise<void> {
+  const { services, findings, signal } = verification;
+  await inParallel((await services.storage.tags.list(name)) ?? [], checksAtOnce, async (tag) => {
+    if (signal.aborted) return;
+    const state = await services.storage.tags.inspect(name, tag);
+    if (state === undefined) return;
+    findings.counts.tags++;
+    const { digest } = state;
+    if (digest === undefined || (await services.storage.manifests.size(name, digest)) === undefined) {
+      await verifyDangling(verification, name, tag, digest && wrongs.get(digest));
+      return;
+    }
+    const because = wrongs.get(digest);
+    if (because !== undefined) findings.hurtTag({ repository: name, tag, digest, because });
+    if (!state.copied) await mendCopy(verification, name, tag);
+  });
+}
+
+/** A tag that points nowhere is listed and cannot be pulled: it goes, and is named with what it pointed to. */
+async function verifyDangling(
+  { services, findings, dryRun }: Verification,
+  name: RepositoryName,
+  tag: Tag,
+  wrongs: readonly string[] = [],
+): Promise<void> {
+  const { storage, repositoryLocks } = services;
+  await repositoryLocks.exclusive(name, async () => {
+    const state = await storage.tags.inspect(name, tag);
+    if (state === undefined) return;
+    const { digest } = state;
+    if (digest !== undefined && (await storage.manifests.size(name, digest)) !== undefined) return;
+    const what =
+      digest === undefined
+        ? "the tag's pointer is damaged"
+        : "the tag points to a manifest that is not there";
+    const taken = !dryRun && (await storage.tags.quarantine(name, tag));
+    if (taken) tagRemoved(services, name, tag);
+    const known = digest !== undefined && { digest };
+    findings.problem({ repository: name, tag, ...known, what, remedy: taken ? "quarantined" : "none" });
+    findings.hurtTag({ repository: name, tag, ...known, because: wrongs.length > 0 ? wrongs : [what] });
+  });
+}
+
+/** The copy of the manifest is for people and scripts: no client sees it. */
+async function mendCopy(
+  { services, findings, dryRun }: Verification,
+  name: RepositoryName,
+  tag: Tag,
+): Promise<void> {
+  const { storage } = services;
+  if (!dryRun) await storage.tags.resolve(name, tag);
+  const state = await storage.tags.inspect(name, tag);
+  if (state === undefined) return;
+  const what = "the copy of the manifest beside the tag's pointer is not right";
+  if (dryRun ? !state.copied : true)
+    findings.problem({ repository: name, tag, what, remedy: state.copied ? "mended" : "none" });
+}

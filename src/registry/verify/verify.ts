@@ -1,0 +1,82 @@
+/**
+ * Verification, while pushes and pulls go on: re-reads every content, and checks that everything leads to
+ * what is there. What is damaged is taken aside, so that clients find it absent and push it again. What
+ * looks wrong is looked at again with the repository's lock held before anything is done about it.
+ */
+import type { Digest } from "../../domain/digest.js";
+import { describeError, RegistryError } from "../../domain/errors.js";
+import { inParallel } from "../../domain/in-parallel.js";
+import type { Services } from "../services.js";
+import type { VerifyOptions } from "./context.js";
+import { Findings, type VerifyReport } from "./report.js";
+import { verifyRepository } from "./repository.js";
+
+export interface VerifyProgress {
+  /** Told of each content that was read. */
+  readonly onContent: (bytesRead: number, bytesTotal: number) => void;
+  /** Told of each repository that was checked. */
+  readonly onRepository: (done: number, name: string) => void;
+}
+
+/** Contents read at a time: the workers hash for uploads too. */
+const readsAtOnce = 4;
+
+/** Rejects only where the storage as a whole cannot be read; what is wrong with a part of it is a finding. */
+export async function verify(
+  services: Services,
+  options: VerifyOptions,
+  { onContent, onRepository }: VerifyProgress,
+): Promise<VerifyReport> {
+  const { dryRun, signal } = options;
+  const findings = new Findings();
+  const damaged = await verifyContents(services, options, findings, onContent);
+  const verification = { services, findings, damaged, ...options };
+  for await (const name of services.storage.repositories.all()) {
+    if (signal.aborted) break;
+    await verifyRepository(verification, name);
+    onRepository(++findings.counts.repositories, name);
+  }
+  for await (const odd of services.storage.oddFiles.all()) {
+    if (signal.aborted) break;
+    findings.odd(odd);
+    if (!odd.inTheWay) continue;
+    const taken = !dryRun && (await services.storage.oddFiles.quarantine(odd));
+    findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: taken ? "quarantined" : "none" });
+  }
+  return findings.report(dryRun, !signal.aborted);
+}
+
+async function verifyContents(
+  { storage }: Services,
+  { dryRun, signal }: VerifyOptions,
+  findings: Findings,
+  onContent: VerifyProgress["onContent"],
+): Promise<ReadonlySet<Digest>> {
+  let bytesTotal = 0;
+  for await (const { size } of storage.blobs.contents()) bytesTotal += size;
+  const damaged = new Set<Digest>();
+  const { counts } = findings;
+  await inParallel(storage.blobs.contents(), readsAtOnce, async ({ digest, size }) => {
+    if (signal.aborted) return;
+    try {
+      const sound = await storage.blobs.checkContent(digest);
+      if (sound === undefined) return;
+      counts.contents++;
+      if (!sound && (dryRun || (await storage.blobs.quarantineContent(digest)))) {
+        damaged.add(digest);
+        const what = "the content's bytes do not have its digest";
+        findings.problem({ digest, what, remedy: dryRun ? "none" : "quarantined" });
+      }
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      findings.problem({
+        digest,
+        what: `the content cannot be read: ${describeError(error)}`,
+        remedy: "none",
+      });
+    }
+    counts.bytesRead += size;
+    onContent(counts.bytesRead, Math.max(bytesTotal, counts.bytesRead));
+  });
+  return damaged;
+}

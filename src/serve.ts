@@ -1,0 +1,33 @@
+/** `gantry serve`: runs the server until it is told to stop. */
+import { readConfig } from "./config/config.js";
+import { startServer } from "./server.js";
+
+export async function serve(): Promise<number> {
+  const config = readConfig(process.env);
+  const server = await startServer(config);
+  if (!isLoopback(config.http.addr.host)) {
+    process.stderr.write(
+      "gantry: warning: without authentication, everybody who reaches this address may push and delete\n",
+    );
+  }
+  if (!server.hardLinks) {
+    process.stderr.write(
+      "gantry: warning: this file system has no hard links; blobs shared by repositories are stored in each\n",
+    );
+  }
+  if (server.readOnly) {
+    process.stderr.write("gantry: warning: this file system is read-only; nothing can be pushed\n");
+  }
+  const audience = isLoopback(config.http.addr.host) ? " (this machine only, no authentication)" : "";
+  process.stdout.write(`gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}\n`);
+  await new Promise((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+  await server.stop();
+  return 0;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}

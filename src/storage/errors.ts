@@ -1,0 +1,15 @@
+/** What the system failed with, as the errors that the storage port promises. */
+import { RegistryError } from "../domain/errors.js";
+
+const full = new Set(["ENOSPC", "EDQUOT"]);
+
+/** `code` is the system's, such as `EIO`; `cause` goes into the log, never to a client. */
+export function storageFailure(code: string, cause: unknown): RegistryError {
+  if (full.has(code))
+    return new RegistryError("storage-full", "the registry's storage is full", undefined, { cause });
+  if (code === "EROFS")
+    return new RegistryError("storage-read-only", "the registry's storage is read-only", undefined, {
+      cause,
+    });
+  return new RegistryError("storage-failed", "the registry's storage failed", undefined, { cause });
+}

@@ -1,0 +1,167 @@
+/**
+ * Walks the whole store for what no part of it has put there. What should be a blob, manifest or tag and is
+ * not is none of this file's business: whoever checks those meets it by its name.
+ */
+import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { relative } from "node:path";
+import { algorithms, isDigest } from "../../domain/digest.js";
+import { isTag } from "../../domain/reference.js";
+import { isRepositoryName } from "../../domain/repository-name.js";
+import { isSessionId } from "../../domain/session-id.js";
+import type { OddFile, OddFileStore } from "../storage.js";
+import { errorCode } from "./files.js";
+import {
+  componentOf,
+  type Layout,
+  pointerFile,
+  pulledFile,
+  tagManifestFile,
+  temporarySuffix,
+} from "./layout.js";
+import type { Quarantine } from "./quarantine.js";
+import { sessionOf } from "./uploads.js";
+
+type Found = AsyncIterable<OddFile>;
+
+const ofTags = new Set([pointerFile, tagManifestFile, pulledFile]);
+
+/** Beside the folders of the layout: what a file system puts into its own root. */
+const tolerated = new Set(["lost+found"]);
+
+export class OddFiles implements OddFileStore {
+  constructor(
+    readonly layout: Layout,
+    readonly quarantined: Quarantine,
+  ) {}
+
+  async *all(): Found {
+    const { blobsRoot, manifestsRoot, contentRoot, uploadsRoot } = this.layout;
+    yield* this.foreign();
+    yield* this.#namespace(blobsRoot, "", () => undefined);
+    yield* this.#namespace(manifestsRoot, "", (entry, path) => this.#ofManifests(entry, path));
+    for (const entry of await this.#entries(contentRoot)) yield* this.#contents(entry);
+    for (const { name } of await this.#entries(uploadsRoot)) {
+      if (!isSessionId(name) && sessionOf(name) === undefined && !name.endsWith(temporarySuffix))
+        yield this.#odd(`${uploadsRoot}/${name}`, "not an upload");
+    }
+  }
+
+  /** What lies beside the folders of the store. */
+  async *foreign(): Found {
+    const { layout } = this;
+    const own = new Set([
+      ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
+      ...[layout.notesRoot, layout.quarantineRoot, layout.controlSocket, layout.lock],
+    ]);
+    for (const { name } of await this.#entries(layout.root)) {
+      const path = `${layout.root}/${name}`;
+      if (own.has(path) || tolerated.has(name)) continue;
+      const another = name === "docker" && (await this.#entries(`${path}/registry`)).length > 0;
+      yield this.#odd(
+        path,
+        another
+          ? "a store of CNCF distribution, whose content is not served: copy it with a client such as skopeo sync"
+          : "not part of the store",
+      );
+    }
+  }
+
+  quarantine(odd: OddFile): Promise<boolean> {
+    return this.quarantined.take(`${this.layout.root}/${odd.path}`);
+  }
+
+  /** Folders of repositories. `special` gives what it knows of entries that are no component of a name. */
+  async *#namespace(
+    folder: string,
+    prefix: string,
+    special: (entry: Dirent, path: string) => Found | undefined,
+  ): Found {
+    for (const entry of await this.#entries(folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (isDigest(entry.name) && prefix !== "") continue;
+      const own = prefix === "" ? undefined : special(entry, path);
+      const component = componentOf(entry.name);
+      const name = component === undefined ? "" : `${prefix}${component}`;
+      if (own !== undefined) yield* own;
+      else if (!isRepositoryName(name)) yield this.#odd(path, "not named as a repository is");
+      else if (entry.isDirectory()) yield* this.#namespace(path, `${name}/`, special);
+      else yield this.#odd(path, "a file where a repository's folder belongs", true);
+    }
+  }
+
+  #ofManifests(entry: Dirent, path: string): Found | undefined {
+    if (entry.name !== "tags" && entry.name !== "_referrers") return undefined;
+    if (!entry.isDirectory()) return one(this.#odd(path, "a file where a folder belongs", true));
+    return entry.name === "tags" ? this.#tags(path) : this.#referrers(path);
+  }
+
+  async *#tags(folder: string): Found {
+    for (const entry of await this.#entries(folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (!isTag(entry.name)) yield this.#odd(path, "not named as a tag is");
+      else if (entry.isDirectory()) {
+        for (const { name } of await this.#entries(path)) {
+          if (!ofTags.has(name)) yield this.#odd(`${path}/${name}`, "not part of a tag");
+        }
+      }
+    }
+  }
+
+  async *#referrers(folder: string): Found {
+    for (const entry of await this.#entries(folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (!isDigest(entry.name)) yield this.#odd(path, "not named as a subject is");
+      else if (!entry.isDirectory()) yield this.#odd(path, "a file where a folder belongs", true);
+      else {
+        for (const inner of await this.#entries(path)) {
+          if (!isDigest(inner.name)) yield this.#odd(`${path}/${inner.name}`, "not named as a referrer is");
+          else if (!inner.isFile())
+            yield this.#odd(`${path}/${inner.name}`, "not a file, where one belongs", true);
+        }
+      }
+    }
+  }
+
+  /** `content/<algorithm>/<first two>/<hex>`. */
+  async *#contents(algorithm: Dirent): Found {
+    const root = `${this.layout.contentRoot}/${algorithm.name}`;
+    if (!algorithms.some((known) => known === algorithm.name)) yield this.#odd(root, "not an algorithm");
+    else if (!algorithm.isDirectory()) yield this.#odd(root, "a file where a folder belongs", true);
+    else {
+      for (const start of await this.#entries(root)) {
+        const folder = `${root}/${start.name}`;
+        if (!/^[0-9a-f]{2}$/.test(start.name)) yield this.#odd(folder, "not the start of a digest");
+        else if (!start.isDirectory()) yield this.#odd(folder, "a file where a folder belongs", true);
+        else yield* this.#contentsIn(folder, algorithm.name, start.name);
+      }
+    }
+  }
+
+  async *#contentsIn(folder: string, algorithm: string, start: string): Found {
+    for (const entry of await this.#entries(folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (!entry.name.startsWith(start) || !isDigest(`${algorithm}:${entry.name}`))
+        yield this.#odd(path, "not named as a content is");
+      else if (!entry.isFile()) yield this.#odd(path, "not a file, where a content belongs", true);
+    }
+  }
+
+  /** A folder that cannot be read has nothing to tell; those who need it say so. */
+  async #entries(folder: string): Promise<Dirent[]> {
+    try {
+      return await readdir(folder, { withFileTypes: true });
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return [];
+    }
+  }
+
+  #odd(path: string, why: string, inTheWay = false): OddFile {
+    return { path: relative(this.layout.root, path), why, inTheWay };
+  }
+}
+
+async function* one(odd: OddFile): Found {
+  yield odd;
+}

@@ -1,0 +1,293 @@
+// The commands of an operator, through the real program: with a server that has the store and without one,
+// the same answers.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import type { GarbageReport } from "../../src/gc/report.js";
+import type { RetentionReport } from "../../src/registry/apply-retention.js";
+import type { RegistryStats } from "../../src/registry/stats.js";
+import type { VerifyReport } from "../../src/registry/verify/report.js";
+import { Client } from "../support/client.js";
+import { gantry } from "../support/command.js";
+import { blobOf, image, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { serveInside } from "../support/server.js";
+import { storedBelow } from "../support/store.js";
+
+/** What `gc --json` prints. */
+interface Collected {
+  readonly retention: RetentionReport;
+  readonly garbage: GarbageReport;
+}
+
+/** Leases that are over at once: what is left to see is what the commands do. */
+const settings = { REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s" };
+
+async function newFolder(prefix = "gantry-operator-"): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), prefix));
+  after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A store in which two repositories share an image, one has a blob of its own, and an upload is open. */
+async function filled(client: Client) {
+  const [one, two] = [newName("a"), newName("b")];
+  const shared = image({ layers: 2 });
+  const lone = blobOf(5000);
+  await client.pushImage(one, shared, "v1");
+  await client.pushImage(two, shared, "latest");
+  await client.pushImage(two, shared, "v2");
+  await client.pushBlobs(one, lone);
+  await client.patch(await client.openUpload(two), Buffer.alloc(1234));
+  const sharedBytes = shared.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return { one, two, shared, lone, sharedBytes };
+}
+
+test("stats tells the same of a store with and without a server", async () => {
+  const root = await newFolder();
+  const server = await startGantry(settings, root);
+  const { one, two, shared, lone, sharedBytes } = await filled(new Client(server.url));
+  const online = await gantry(root, ["stats", "--json"]);
+  await server.stop();
+  const offline = await gantry(root, ["stats", "--json"]);
+  assert.deepEqual([online.code, offline.code], [0, 0], online.stderr + offline.stderr);
+  assert.deepEqual(online.json(), offline.json());
+  const manifest = shared.bytes.length;
+  const stored = sharedBytes + lone.bytes.length + 2 * manifest;
+  const logical = 2 * sharedBytes + lone.bytes.length + 2 * manifest;
+  assert.deepEqual(online.json<RegistryStats>(), {
+    repositories: [
+      {
+        name: one,
+        blobs: 4,
+        manifests: 1,
+        tags: 1,
+        bytes: sharedBytes + lone.bytes.length + manifest,
+        sharedBytes,
+        uniqueBytes: lone.bytes.length + manifest,
+      },
+      {
+        name: two,
+        blobs: 3,
+        manifests: 1,
+        tags: 2,
+        bytes: sharedBytes + manifest,
+        sharedBytes,
+        uniqueBytes: manifest,
+      },
+    ],
+    unread: [],
+    contents: 4,
+    contentBytes: sharedBytes + lone.bytes.length,
+    storedBytes: stored,
+    logicalBytes: logical,
+    dedupeRatio: logical / stored,
+    openUploads: { sessions: 1, bytes: 1234 },
+  });
+  const table = await gantry(root, ["stats"]);
+  assert.match(table.stdout, new RegExp(`^${one} +4 +1 +1 +`, "m"));
+  assert.match(table.stdout, /dedupe ratio 1\.\d\d/);
+});
+
+for (const online of [true, false]) {
+  const where = online ? "through the server that has the store" : "on a store that no server has";
+  test(`gc ${where} tells what would go, then removes it`, async () => {
+    const root = await newFolder();
+    const server = await startGantry(settings, root);
+    const { one, lone } = await filled(new Client(server.url));
+    if (!online) await server.stop();
+    const plan = await gantry(root, ["gc", "--json"], settings);
+    assert.equal(plan.code, 0, plan.stderr);
+    assert.deepEqual(plan.json<Collected>().garbage.repositories, [
+      { name: one, manifests: [], blobs: [lone.digest], leased: 0 },
+    ]);
+    const isThere = async () =>
+      (await storedBelow(`${root}/blobs`)).some((path) => path.endsWith(lone.digest));
+    assert.ok(await isThere(), "a plan removes nothing");
+    const report = await gantry(root, ["gc", "--delete"], settings);
+    assert.equal(report.code, 0, report.stderr);
+    assert.match(report.stdout, new RegExp(`${one}: blob ${lone.digest}`));
+    assert.match(report.stdout, /0 tags, 0 manifests, 1 blob and 0 orphaned contents removed: 4\.9 KiB/);
+    assert.ok(!(await isThere()));
+    if (online) await server.stop();
+  });
+
+  test(`gc --untagged ${where} removes manifests that have no tag`, async () => {
+    const root = await newFolder();
+    const server = await startGantry(settings, root);
+    const client = new Client(server.url);
+    const name = newName();
+    const untagged = image();
+    await client.pushImage(name, image(), "latest");
+    await client.pushImage(name, untagged);
+    if (!online) await server.stop();
+    for (const [time, manifests] of [
+      ["never", []],
+      ["1h", []],
+      ["0s", [untagged.digest]],
+    ] as const) {
+      const { garbage } = (
+        await gantry(root, ["gc", "--delete", "--json", "--untagged", time], settings)
+      ).json<Collected>();
+      assert.deepEqual(
+        garbage.repositories.flatMap((one) => one.manifests),
+        manifests,
+        time,
+      );
+    }
+    if (online) await server.stop();
+  });
+}
+
+test("verify finds nothing wrong with a sound store", async () => {
+  const root = await newFolder();
+  const server = await startGantry(settings, root);
+  await filled(new Client(server.url));
+  const online = await gantry(root, ["verify", "--json"]);
+  await server.stop();
+  const offline = await gantry(root, ["verify", "--json"]);
+  assert.deepEqual([online.code, offline.code], [0, 0], online.stdout + offline.stdout);
+  assert.deepEqual(online.json(), offline.json());
+  const { problems, hurtTags, odd, ...counts } = online.json<VerifyReport>();
+  assert.deepEqual([problems, hurtTags, odd], [[], [], []]);
+  const { contents, blobs, manifests, tags } = counts;
+  assert.deepEqual({ contents, blobs, manifests, tags }, { contents: 4, blobs: 7, manifests: 2, tags: 3 });
+});
+
+test("wrong usage ends with 2 and says what is wrong, a store that is not there with 1", async () => {
+  const root = await newFolder();
+  for (const [parameters, said] of [
+    [[], /Usage: gantry COMMAND/],
+    [["frobnicate"], /no command frobnicate/],
+    [["stats", "--frobnicate"], /frobnicate.*\n?.*--help/],
+    [["gc", "--untagged", "soon"], /neither a time/],
+    [["verify", "everything"], /--help/],
+  ] as const) {
+    const { code, stderr, stdout } = await gantry(root, parameters);
+    assert.deepEqual([code, stdout], [2, ""], parameters.join(" "));
+    assert.match(stderr, said);
+  }
+  const wrong = await gantry(root, ["stats"], { REGISTRY_UPLOADS_WORKERS: "none" });
+  assert.equal(wrong.code, 2);
+  const missing = await gantry(root, ["stats"]);
+  assert.deepEqual([missing.code, missing.stdout], [1, ""]);
+  assert.match(missing.stderr, /there is no store in/);
+  assert.deepEqual(await storedBelow(root), [], "and none is made");
+});
+
+test("every command has its own help", async () => {
+  for (const name of ["serve", "gc", "verify", "stats"]) {
+    const { code, stdout } = await gantry("/nowhere", [name, "--help"]);
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`^Usage: gantry ${name}`));
+  }
+  assert.match((await gantry("/nowhere", ["--help"])).stdout, /Exit codes: 0/);
+});
+
+test("the socket is the user's own, replaces one that a crash has left, and goes with the server", async () => {
+  const root = await newFolder();
+  const crashing = await startGantry(settings, root);
+  await crashing.kill();
+  assert.ok((await stat(`${root}/control.sock`)).isSocket(), "a crash leaves it");
+  assert.equal(
+    (await gantry(root, ["stats"])).code,
+    0,
+    "a stale socket does not keep a command from the store",
+  );
+  const server = await startGantry(settings, root);
+  assert.equal((await stat(`${root}/control.sock`)).mode & 0o777, 0o600);
+  assert.equal((await gantry(root, ["stats"])).code, 0);
+  await server.stop();
+  await assert.rejects(stat(`${root}/control.sock`), /ENOENT/);
+});
+
+test("a store whose path is too long for a socket is served, and its commands say so", async () => {
+  const root = await newFolder(`gantry-${"x".repeat(100)}-`);
+  const server = await startGantry(settings, root);
+  assert.match(server.log(), /longer than the 107 bytes/);
+  const { code, stderr } = await gantry(root, ["stats"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /too long for a socket/);
+  await server.stop();
+  assert.equal((await gantry(root, ["stats"])).code, 0);
+});
+
+test("a server that is asked for what it does not know says so and goes on", async () => {
+  const root = await newFolder();
+  await using server = await startGantry(settings, root);
+  const ask = (path: string, body: string) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const outgoing = request({ socketPath: `${root}/control.sock`, method: "POST", path }, (incoming) => {
+        let text = "";
+        incoming.on("data", (chunk) => {
+          text += String(chunk);
+        });
+        incoming.once("end", () => resolve({ status: incoming.statusCode ?? 0, text }));
+      });
+      outgoing.once("error", reject);
+      outgoing.end(body);
+    });
+  assert.equal((await ask("/other", "")).status, 404);
+  assert.equal((await ask("/run", "not JSON")).status, 400);
+  assert.equal((await ask("/run", "x".repeat(100_000))).status, 413);
+  assert.match(
+    (await ask("/run", '{"command":"frobnicate","options":{}}')).text,
+    /"failure":"there is no command/,
+  );
+  assert.match((await ask("/run", '{"command":"gc","options":{}}')).text, /"usage":true/);
+  assert.equal((await new Client(server.url).get("/v2/")).status, 200);
+});
+
+test("a command ends when whoever asked has gone", async () => {
+  const inside = await serveInside(settings);
+  const client = new Client(inside.url);
+  for (let count = 0; count < 30; count++) await client.pushBlobs(newName(), blobOf(10));
+  const { workers, maintenanceLocks } = inside.services;
+  // Hold the first reading until the client is known to have gone.
+  const read = workers.digestFile.bind(workers);
+  let reads = 0;
+  let begin: () => void = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  workers.digestFile = async (...parameters) => {
+    reads++;
+    begin();
+    await released;
+    return read(...parameters);
+  };
+  const outgoing = request({
+    socketPath: `${inside.rootDirectory}/control.sock`,
+    method: "POST",
+    path: "/run",
+  });
+  outgoing.on("error", () => {});
+  outgoing.end(JSON.stringify({ command: "verify", options: { dryRun: true } }));
+  await begun;
+  outgoing.destroy();
+  await pause(200);
+  release();
+  await maintenanceLocks.exclusive("verify", async () => {});
+  assert.ok(reads < 30, `${reads} of 30 were read`);
+});
+
+test("stats tells of the repositories beside files that do not belong", async () => {
+  const root = await newFolder();
+  const server = await startGantry(settings, root);
+  const { two } = await filled(new Client(server.url));
+  await server.stop();
+  await writeFile(`${root}/manifests/odd`, "");
+  await writeFile(`${root}/blobs/odd`, "");
+  const ran = await gantry(root, ["stats"]);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.match(ran.stdout, new RegExp(two));
+});

@@ -1,0 +1,37 @@
+// Runs an operator's command as an operator would, and gives back all that it said.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+
+/** A command on a test's small store takes a second; past this it counts as hung. */
+const commandMillisecondsMax = 30_000;
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  json<T>(): T;
+}
+
+/** Runs `gantry` with these parameters on the store in `root`, whether a server has it or not. */
+export async function gantry(
+  root: string,
+  parameters: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  const child = spawn(process.execPath, [cli, ...parameters], {
+    env: { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root, ...settings },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: commandMillisecondsMax,
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const)
+    child[stream].on("data", (chunk) => {
+      said[stream] += String(chunk);
+    });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, ...said, json: <T>() => JSON.parse(said.stdout) as T };
+}
