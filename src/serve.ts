@@ -19,11 +19,13 @@ export async function serve(): Promise<number> {
     process.stderr.write("gantry: warning: this file system is read-only; nothing can be pushed\n");
   }
   const audience = isLoopback(config.http.addr.host) ? " (this machine only, no authentication)" : "";
-  process.stdout.write(`gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}\n`);
-  await new Promise((resolve) => {
+  // Before it says that it is ready: whoever reads that may end it at once, and gracefully.
+  const told = new Promise((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
   });
+  process.stdout.write(`gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}\n`);
+  await told;
   await server.stop();
   return 0;
 }
