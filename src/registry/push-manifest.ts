@@ -29,8 +29,9 @@ export interface PushedManifest {
 }
 
 /**
- * Stores the manifest, lists it among its subject's referrers and points its tags to it, in this order,
- * so that a crash leaves no tag without its manifest. Rejects with `manifest-invalid`,
+ * Enters the manifest among its subject's referrers, stores it and points its tags to it, in this order:
+ * a crash leaves no tag without its manifest, no manifest that its subject does not list, and at most an
+ * entry that nobody is told of. Rejects with `manifest-invalid`,
  * `digest-mismatch` or, for what it names and the repository lacks, `manifest-blob-unknown`.
  */
 export async function pushManifest(services: Services, push: ManifestPush): Promise<PushedManifest> {
@@ -46,8 +47,6 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
     if (!services.rules.sparseManifests) await checkPresence(services, name, manifest);
     const key = `${name}@${digest}` as const;
     services.protection.grant(key);
-    await services.storage.manifests.write(name, digest, bytes);
-    services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
     if (manifest.subject !== undefined) {
       await services.storage.referrers.add(
         name,
@@ -55,6 +54,8 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
         referrerOf(manifest, digest, bytes.length),
       );
     }
+    await services.storage.manifests.write(name, digest, bytes);
+    services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
     await Promise.all(
       Array.from(tags, async (tag) => {
         const movable = !isImmutable(services.rules.tagPolicy, name, tag);
