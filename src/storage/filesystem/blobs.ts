@@ -53,19 +53,25 @@ export class FileBlobs implements BlobStore {
     const folder = this.layout.blobs(name);
     const folders = this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
     const healed = await this.#locks.exclusive(digest, () =>
-      this.directories.within(folders, () => this.#commitLocked(upload.file, name, digest)),
+      this.directories.within(folders, () => this.#commitLocked(upload, name, digest)),
     );
     await this.directories.sync(folder);
     return { healed };
   }
 
-  async #commitLocked(file: string, name: RepositoryName, digest: Digest): Promise<boolean> {
+  async #commitLocked(
+    { file, session }: UploadTarget,
+    name: RepositoryName,
+    digest: Digest,
+  ): Promise<boolean> {
     if (!this.hardLinks) {
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
     const healed = await this.#adopt(file, digest);
     await this.#linkInto(name, digest, this.layout.content(digest));
+    // Before its bytes: a crash in between must not leave a session that has none.
+    if (session !== undefined) await removeIfThere(session.recordFile);
     // Now, not later: the link count tells who still needs the content.
     await unlink(file);
     return healed;

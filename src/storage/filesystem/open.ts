@@ -1,13 +1,12 @@
 /** Opens a store on a local file system: the folders, what the file system can do, and the parts on top. */
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { RegistryError } from "../../domain/errors.js";
-import { isSessionId } from "../../domain/session-id.js";
 import { storageFailure } from "../errors.js";
 import type { Storage } from "../storage.js";
 import { type DigestFile, FileBlobs } from "./blobs.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
-import { Layout, temporarySuffix } from "./layout.js";
+import { Layout } from "./layout.js";
 import { lockStore, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { FileNotes } from "./notes.js";
@@ -18,7 +17,7 @@ import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { Directories, type Durability } from "./sync.js";
 import { FileTags } from "./tags.js";
-import { FileUploads, sessionOf } from "./uploads.js";
+import { FileUploads } from "./uploads.js";
 
 export interface FilesystemOptions {
   readonly rootDirectory: string;
@@ -65,7 +64,8 @@ async function openLocked(
   for (const folder of folders)
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
   const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
-  if (!readOnly) await dropUnfinished(layout);
+  const uploads = new FileUploads(layout);
+  if (!readOnly) await uploads.dropUnfinished();
   const oddities = new Oddities(layout.root, options.onOdd);
   const quarantine = new Quarantine(layout, directories);
   const blobs = new FileBlobs(layout, directories, hardLinks, options.digestFile, oddities, quarantine);
@@ -82,7 +82,7 @@ async function openLocked(
     tags: withStorageErrors(new FileTags(layout, directories, hardLinks, oddities, quarantine)),
     referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
     repositories: withStorageErrors(new FileRepositories(layout, oddities)),
-    uploads: withStorageErrors(new FileUploads(layout)),
+    uploads: withStorageErrors(uploads),
     oddFiles: withStorageErrors(oddFiles),
     notes: withStorageErrors(new FileNotes(layout, directories)),
     close: () => lock.release(),
@@ -96,16 +96,6 @@ async function probe(folder: string): Promise<{ readOnly: boolean; hardLinks: bo
   } catch (error) {
     if (errorCode(error) !== "EROFS") throw error;
     return { readOnly: true, hardLinks: true };
-  }
-}
-
-/** What can't be gone on with after a restart goes; sessions, which have a record, stay. */
-async function dropUnfinished(layout: Layout): Promise<void> {
-  const names = await readdir(layout.uploadsRoot);
-  const sessions = new Set(names.map(sessionOf));
-  for (const name of names) {
-    if (name.endsWith(temporarySuffix) || (isSessionId(name) && !sessions.has(name)))
-      await ifThere(rm(`${layout.uploadsRoot}/${name}`, { recursive: true, force: true }));
   }
 }
 

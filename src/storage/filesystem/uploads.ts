@@ -1,5 +1,5 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { isObject } from "../../domain/descriptor.js";
 import { parseAlgorithm } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -7,10 +7,38 @@ import { parseRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
 import { ifThere, removeIfThere } from "./files.js";
-import { type Layout, recordSuffix } from "./layout.js";
+import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
+
+/** Entries of the uploads' folder that are looked at together when the store is opened. */
+const looksAtOnce = 32;
 
 export class FileUploads implements UploadStore {
   constructor(readonly layout: Layout) {}
+
+  /** What can't be gone on with after a restart goes. To be called before there are uploads. */
+  async dropUnfinished(): Promise<void> {
+    const names = await readdir(this.layout.uploadsRoot);
+    const recorded = new Set(names.map(sessionOf));
+    for (let start = 0; start < names.length; start += looksAtOnce) {
+      await Promise.all(
+        names.slice(start, start + looksAtOnce).map(async (name) => {
+          const session = sessionOf(name);
+          if (session !== undefined && !(await this.#isOpen(session)))
+            await this.remove(this.#targetOf(session, ""));
+          const unfinished = name.endsWith(temporarySuffix) || (isSessionId(name) && !recorded.has(name));
+          if (unfinished) await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
+        }),
+      );
+    }
+  }
+
+  /** Not where a crash came into its beginning or its end: bytes that are linked elsewhere are a blob already. */
+  async #isOpen(id: SessionId): Promise<boolean> {
+    const found = await this.recover(id);
+    if (found === undefined) return false;
+    const links = (await ifThere(stat(found.target.file)))?.nlink ?? 1;
+    return links === 1;
+  }
 
   oneRequestTarget(id: SessionId): UploadTarget {
     return { file: this.layout.upload(id) };
