@@ -1,0 +1,150 @@
+/**
+ * Looks at everything a restarted server shows, over HTTP: whether each thing is what the ledger says it
+ * may be, whole, and of one piece with what belongs to it.
+ */
+import { type Answer, Client } from "../support/client.js";
+import { keys, type Ledger, present, type Value } from "./ledger.js";
+import type { PushedManifest, Universe } from "./universe.js";
+import type { Violations } from "./violations.js";
+
+/** Requests at a time. */
+const requestsAtOnce = 16;
+
+export interface Seen {
+  readonly url: string;
+  readonly universe: Universe;
+  readonly ledger: Ledger;
+  readonly violations: Violations;
+  /** The moment of the crash, where the ledger has gone on after it. */
+  readonly until?: number;
+}
+
+/** What the server shows of each thing. */
+export async function checkApi(seen: Seen): Promise<ReadonlyMap<string, Value>> {
+  const { url, universe, ledger, violations, until } = seen;
+  const client = new Client(url);
+  const found = new Map<string, Value>();
+  const looks = universe.names.flatMap((name) => [
+    ...universe.blobs.map((blob) => async () => {
+      found.set(
+        keys.blob(name, blob.digest),
+        await lookAt(client, name, `blobs/${blob.digest}`, blob.bytes, violations),
+      );
+    }),
+    ...universe.manifests.map((manifest) => async () => {
+      const path = `manifests/${manifest.digest}`;
+      found.set(
+        keys.manifest(name, manifest.digest),
+        await lookAt(client, name, path, manifest.bytes, violations),
+      );
+    }),
+    () => lookAtTags(client, seen, name, found),
+  ]);
+  await inTurns(looks);
+  await inTurns(universe.names.map((name) => () => lookAtReferrers(client, seen, name, found)));
+  for (const [key, value] of found) {
+    const objection = ledger.objection(key, value, until);
+    if (objection !== undefined) violations.add(objection);
+  }
+  await lookAtCatalog(client, seen);
+  return found;
+}
+
+async function inTurns(looks: readonly (() => Promise<void>)[]): Promise<void> {
+  const rest = looks.values();
+  const take = async () => {
+    for (const look of rest) await look();
+  };
+  await Promise.all(Array.from({ length: requestsAtOnce }, take));
+}
+
+/** `present` where it is there; HEAD and GET must agree, and the bytes be those that were pushed. */
+async function lookAt(
+  client: Client,
+  name: string,
+  path: string,
+  bytes: Buffer,
+  violations: Violations,
+): Promise<Value> {
+  const full = `/v2/${name}/${path}`;
+  const [head, get] = await Promise.all([client.head(full), client.get(full)]);
+  if (head.status === 404 && get.status === 404) return undefined;
+  if (head.status !== 200 || get.status !== 200)
+    violations.add(`${full}: HEAD ${head.status}, GET ${get.status}`);
+  else if (head.headers["content-length"] !== String(bytes.length) || !get.body.equals(bytes))
+    violations.add(`${full} is not whole: ${get.body.length} bytes of ${bytes.length}`);
+  return present;
+}
+
+/** A tag that is listed resolves, to a manifest that the repository has by its digest too. */
+async function lookAtTags(
+  client: Client,
+  seen: Seen,
+  name: string,
+  found: Map<string, Value>,
+): Promise<void> {
+  const { universe, violations } = seen;
+  const list = await client.get(`/v2/${name}/tags/list`);
+  const listed = list.status === 200 ? (list.json() as { tags: string[] }).tags : [];
+  if (list.status !== 200 && list.status !== 404) violations.add(`the tags of ${name} got ${list.status}`);
+  for (const tag of new Set([...listed, ...universe.tags])) {
+    const answer = await client.get(`/v2/${name}/manifests/${tag}`);
+    if ((answer.status === 200) !== listed.includes(tag))
+      violations.add(`tag ${name}:${tag} got ${answer.status}, listed are ${listed.join(", ")}`);
+    found.set(keys.tag(name, tag), await digestOfTag(client, seen, name, answer));
+  }
+}
+
+async function digestOfTag(
+  client: Client,
+  { universe, violations }: Seen,
+  name: string,
+  answer: Answer,
+): Promise<Value> {
+  if (answer.status === 404) return undefined;
+  const manifest = universe.manifests.find(({ bytes }) => bytes.equals(answer.body));
+  const told = answer.headers["docker-content-digest"];
+  if (manifest === undefined || told !== manifest.digest) {
+    violations.add(
+      `a tag of ${name} got ${answer.status} with ${answer.body.length} odd bytes of ${String(told)}`,
+    );
+    return "nothing known";
+  }
+  const { status } = await client.head(`/v2/${name}/manifests/${manifest.digest}`);
+  if (status !== 200) violations.add(`a tag of ${name} points to ${manifest.digest}, which got ${status}`);
+  return manifest.digest;
+}
+
+/** Listed as referrers are those manifests that are there, and no others. */
+async function lookAtReferrers(
+  client: Client,
+  { universe, violations }: Seen,
+  name: string,
+  found: ReadonlyMap<string, Value>,
+): Promise<void> {
+  const bySubject = new Map<string, PushedManifest[]>();
+  for (const manifest of universe.manifests) {
+    if (manifest.subject === undefined) continue;
+    bySubject.set(manifest.subject, [...(bySubject.get(manifest.subject) ?? []), manifest]);
+  }
+  for (const [subject, manifests] of bySubject) {
+    const answer = await client.get(`/v2/${name}/referrers/${subject}`);
+    const listed = (answer.json() as { manifests: { digest: string }[] }).manifests.map(
+      ({ digest }) => digest,
+    );
+    const there = manifests
+      .map(({ digest }) => digest)
+      .filter((digest) => found.get(keys.manifest(name, digest)));
+    if (listed.sort().join() !== there.sort().join())
+      violations.add(
+        `referrers of ${name}@${subject}: listed are [${listed.join()}], there are [${there.join()}]`,
+      );
+  }
+}
+
+async function lookAtCatalog(client: Client, { universe, violations }: Seen): Promise<void> {
+  const answer = await client.get("/v2/_catalog");
+  const { repositories } = answer.json() as { repositories: string[] };
+  const odd = repositories.filter((name) => !universe.names.includes(name));
+  if (odd.length > 0) violations.add(`the catalog names ${odd.join(", ")}, which nobody has pushed to`);
+}

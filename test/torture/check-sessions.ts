@@ -1,0 +1,70 @@
+/**
+ * Asks a restarted server for the upload sessions of the one before, and carries some of them on to the
+ * end, from the offset that it tells.
+ */
+import type { StoredSession } from "./check-store.js";
+import type { Random } from "./random.js";
+import type { Requests } from "./requests.js";
+import type { OpenSession } from "./sessions.js";
+
+/** `losesUnsynced`: bytes that were acknowledged may be lost; an upload is promised only at its end. */
+export async function checkSessions(
+  requests: Requests,
+  stored: readonly StoredSession[],
+  random: Random,
+  losesUnsynced: boolean,
+): Promise<void> {
+  const { sessions, violations } = requests;
+  for (const { id, name } of stored) {
+    const { status } = await requests.send("GET", `/v2/${name}/blobs/uploads/${id}`);
+    if (status !== 204) violations.add(`the session ${id} in the store is not known: ${status}`);
+  }
+  for (const session of sessions.ended) {
+    const { status } = await requests.send("GET", session.location);
+    if (status !== 404 && !losesUnsynced)
+      violations.add(`an ended upload is there again: ${session.location}`);
+    sessions.forget(session);
+  }
+  for (const session of [...sessions.open]) {
+    const carryOn = random.chance(0.7);
+    const how = random.pickWeighted({ ranged: 1, streamed: 1, closing: 1 });
+    const offset = await offsetOf(requests, session, losesUnsynced);
+    if (offset === undefined) sessions.forget(session);
+    else if (carryOn) await finish(requests, session, offset, how);
+  }
+}
+
+/** The offset that the server tells, `undefined` where the session is rightly gone. */
+async function offsetOf(
+  requests: Requests,
+  session: OpenSession,
+  losesUnsynced: boolean,
+): Promise<number | undefined> {
+  const { acknowledged, sent, ending, location } = session;
+  const { status, headers } = await requests.send("GET", location);
+  const mayBeLost = losesUnsynced || acknowledged === 0 || ending !== "no";
+  if (status === 404 && mayBeLost) return undefined;
+  const last = Number(/^0-(\d+)$/.exec(headers.range ?? "")?.[1]);
+  // «0-0» is both none and one byte; no client of the mix sends just one.
+  const offset = last === 0 ? 0 : last + 1;
+  const least = losesUnsynced ? 0 : acknowledged;
+  if (status === 204 && offset >= least && offset <= sent) return offset;
+  requests.violations.add(
+    `${location} (${ending}) got ${status}, ${String(headers.range)}; acknowledged ${acknowledged}, sent ${sent}`,
+  );
+  return undefined;
+}
+
+/** Sends what is missing, from the offset on: as a stream, with its range, or in the closing request. */
+async function finish(
+  requests: Requests,
+  session: OpenSession,
+  offset: number,
+  how: "ranged" | "streamed" | "closing",
+): Promise<void> {
+  const { length } = session.blob.bytes;
+  session.acknowledged = offset;
+  session.ending = "no";
+  if (offset < length && how !== "closing") await requests.patch(session, length, how);
+  await requests.close(session);
+}

@@ -1,0 +1,171 @@
+/**
+ * Accounts for every file in the store of a restarted server that has nothing to do: what src/storage/
+ * filesystem/layout.ts knows of, whole, with the link counts that its names explain, and nothing else.
+ */
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
+import { isDigest } from "../../src/domain/digest.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { isSessionId } from "../../src/domain/session-id.js";
+import { Layout, namespaceOf, pointerFile, tagManifestFile } from "../../src/storage/filesystem/layout.js";
+import { digestOf } from "../support/content.js";
+import type { Universe } from "./universe.js";
+import type { Violations } from "./violations.js";
+
+/** A session that lies in the store, and the repository that its record names. */
+export interface StoredSession {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Where content may lose its own name in a crash (docs/decisions/0002), `indexed` is not set. */
+export function checkStore(
+  root: string,
+  universe: Universe,
+  violations: Violations,
+  indexed: boolean,
+): StoredSession[] {
+  const walk = new StoreWalk(new Layout(root), universe, violations);
+  walk.roots();
+  walk.contents();
+  for (const name of universe.names) walk.repository(name, indexed);
+  walk.unvisited();
+  return walk.sessions();
+}
+
+class StoreWalk {
+  /** Names found of each inode, and how many the inode says it has. */
+  readonly #links = new Map<number, { found: number; links: number; path: string }>();
+  readonly #visited = new Set<string>();
+  readonly #contents = new Map<string, number>();
+
+  constructor(
+    readonly layout: Layout,
+    readonly universe: Universe,
+    readonly violations: Violations,
+  ) {}
+
+  #entries(folder: string): Dirent[] {
+    try {
+      return readdirSync(folder, { withFileTypes: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  }
+
+  /** Marks a file as known; its inode. */
+  #account(path: string): number {
+    this.#visited.add(path);
+    const { ino, nlink } = statSync(path);
+    const seen = this.#links.get(ino) ?? { found: 0, links: nlink, path };
+    seen.found++;
+    this.#links.set(ino, seen);
+    return ino;
+  }
+
+  /** Marks a file as known, whose bytes must have the digest; its inode. */
+  #accountFor(path: string, digest: string): number {
+    const algorithm = digest.startsWith("sha512") ? "sha512" : "sha256";
+    const actual = digestOf(readFileSync(path), algorithm);
+    if (actual !== digest) this.violations.add(`${path} has the bytes of ${actual}`);
+    return this.#account(path);
+  }
+
+  roots(): void {
+    const known = ["blobs", "manifests", "content", "uploads", "notes", "lock"];
+    for (const { name } of this.#entries(this.layout.root))
+      if (!known.includes(name)) this.violations.add(`${name} in the store's root`);
+    this.#visited.add(`${this.layout.root}/lock`);
+  }
+
+  contents(): void {
+    const root = this.layout.contentRoot;
+    for (const { name: algorithm } of this.#entries(root)) {
+      for (const { name: folder } of this.#entries(`${root}/${algorithm}`)) {
+        for (const { name: hex } of this.#entries(`${root}/${algorithm}/${folder}`)) {
+          const [path, digest] = [`${root}/${algorithm}/${folder}/${hex}`, `${algorithm}:${hex}`];
+          if (!isDigest(digest) || !hex.startsWith(folder)) this.violations.add(`${path} is no content`);
+          else this.#contents.set(digest, this.#accountFor(path, digest));
+        }
+      }
+    }
+  }
+
+  repository(text: string, indexed: boolean): void {
+    const name = parseRepositoryName(text);
+    for (const entry of this.#entries(this.layout.blobs(name))) {
+      if (!isDigest(entry.name)) continue;
+      const path = this.layout.blob(name, entry.name);
+      const inode = statSync(path).ino;
+      if (this.#contents.get(entry.name) === inode) this.#account(path);
+      else if (indexed) this.violations.add(`${path} is not linked to its content`);
+      else this.#accountFor(path, entry.name);
+    }
+    const manifests = this.#entries(this.layout.manifests(name)).map((entry) => entry.name);
+    for (const digest of manifests.filter(isDigest))
+      this.#accountFor(this.layout.manifest(name, digest), digest);
+    this.#tags(this.layout.tags(name), this.layout.manifests(name));
+    this.#referrers(this.layout.referrersRoot(name));
+  }
+
+  #tags(folder: string, manifests: string): void {
+    for (const { name: tag } of this.#entries(folder)) {
+      const files = this.#entries(`${folder}/${tag}`).map((entry) => entry.name);
+      if (files.sort().join() !== [tagManifestFile, pointerFile].sort().join()) {
+        this.violations.add(`${folder}/${tag} holds [${files.join()}]`);
+        continue;
+      }
+      const pointer = `${folder}/${tag}/${pointerFile}`;
+      const digest = readFileSync(pointer, "latin1").trim();
+      this.#account(pointer);
+      if (!isDigest(digest)) this.violations.add(`${pointer} says «${digest}»`);
+      else if (
+        this.#account(`${folder}/${tag}/${tagManifestFile}`) !== statSync(`${manifests}/${digest}`).ino
+      )
+        this.violations.add(`${folder}/${tag} has another manifest than ${digest}`);
+    }
+  }
+
+  #referrers(folder: string): void {
+    for (const { name: subject } of this.#entries(folder)) {
+      for (const { name: digest } of this.#entries(`${folder}/${subject}`)) {
+        const path = `${folder}/${subject}/${digest}`;
+        const entry = JSON.parse(readFileSync(path, "utf8")) as { digest: unknown };
+        this.#account(path);
+        if (entry.digest !== digest) this.violations.add(`${path} tells of ${String(entry.digest)}`);
+      }
+    }
+  }
+
+  /** Everything has been visited, and every link been found. */
+  unvisited(): void {
+    const folders = new Set(this.universe.names.map((name) => namespaceOf(parseRepositoryName(name))));
+    const look = (folder: string): void => {
+      for (const entry of this.#entries(folder)) {
+        const path = `${folder}/${entry.name}`;
+        if (entry.isDirectory()) look(path);
+        else if (!this.#visited.has(path)) this.violations.add(`${path} is not accounted for`);
+      }
+    };
+    for (const root of [this.layout.blobsRoot, this.layout.manifestsRoot, this.layout.notesRoot]) look(root);
+    for (const { found, links, path } of this.#links.values())
+      if (found !== links)
+        this.violations.add(
+          `${path} has ${links} links; ${found} were found of ${folders.size} repositories`,
+        );
+  }
+
+  /** What is left in uploads is sessions that can be gone on with. */
+  sessions(): StoredSession[] {
+    return this.#entries(this.layout.uploadsRoot).flatMap((entry) => {
+      const folder = `${this.layout.uploadsRoot}/${entry.name}`;
+      const files = entry.isDirectory() ? this.#entries(folder).map(({ name }) => name) : [];
+      if (!isSessionId(entry.name) || !files.includes("session.json")) {
+        this.violations.add(`${folder} [${files.join()}] is no session`);
+        return [];
+      }
+      const { name } = JSON.parse(readFileSync(`${folder}/session.json`, "utf8")) as { name: string };
+      return [{ id: entry.name, name }];
+    });
+  }
+}

@@ -1,0 +1,119 @@
+// What the clients have sent, and what was acknowledged to them: the judge of what a store may show after
+// a crash. Each thing in the registry (a blob of a repository, a manifest, a tag) is a register with a
+// value; an operation writes some of them, at an unknown moment between «sent» and «acknowledged».
+
+/** A digest, or `present`; `undefined` where it is not there. */
+export type Value = string | undefined;
+
+export const present = "present";
+
+export interface Write {
+  readonly key: string;
+  readonly value: Value;
+  /** Written only where the register has this value: a deleted manifest takes its own tags with it. */
+  readonly onlyIf?: string;
+}
+
+export interface Operation {
+  acknowledge(): void;
+  /** The server has refused it: nothing was written. */
+  reject(): void;
+}
+
+/** Milliseconds since the epoch. */
+interface Written extends Write {
+  readonly sent: number;
+  acknowledged: number;
+}
+
+export const keys = {
+  blob: (name: string, digest: string) => `blob ${name}@${digest}`,
+  manifest: (name: string, digest: string) => `manifest ${name}@${digest}`,
+  tag: (name: string, tag: string) => `tag ${name}:${tag}`,
+};
+
+export class Ledger {
+  readonly #registers = new Map<string, Written[]>();
+  #now = 0;
+  sent = 0;
+  acknowledged = 0;
+  /** Moments of the acknowledgements, in order. */
+  readonly acknowledgements: number[] = [];
+
+  /** Later than every moment before, so that the order of events is told by their moments. */
+  #moment(): number {
+    this.#now = Math.max(Date.now(), this.#now + 0.0001);
+    return this.#now;
+  }
+
+  begin(writes: readonly Write[]): Operation {
+    const sent = this.#moment();
+    const written = writes.map(
+      (write): Written => ({ ...write, sent, acknowledged: Number.POSITIVE_INFINITY }),
+    );
+    for (const write of written) this.#history(write.key).push(write);
+    this.sent++;
+    return {
+      acknowledge: () => {
+        const moment = this.#moment();
+        for (const write of written) write.acknowledged = moment;
+        this.acknowledgements.push(moment);
+        this.acknowledged++;
+      },
+      reject: () => {
+        for (const write of written) {
+          const history = this.#history(write.key);
+          history.splice(history.indexOf(write), 1);
+        }
+      },
+    };
+  }
+
+  #history(key: string): Written[] {
+    let history = this.#registers.get(key);
+    if (history === undefined) {
+      history = [settled(key, undefined)];
+      this.#registers.set(key, history);
+    }
+    return history;
+  }
+
+  /**
+   * Why the register cannot have this value after a crash at the moment `until`; `undefined` where it can.
+   * It can if somebody wrote it, or may have, and no acknowledged operation that began after that was
+   * acknowledged has written something else.
+   */
+  objection(key: string, value: Value, until: number = Number.POSITIVE_INFINITY): string | undefined {
+    const history = this.#history(key)
+      .filter((write) => write.sent <= until)
+      // A millisecond is all that a moment is known to.
+      .map((write) =>
+        write.acknowledged + 1 <= until ? write : { ...write, acknowledged: Number.POSITIVE_INFINITY },
+      );
+    const overwrites = (later: Written, earlier: Written) =>
+      later.acknowledged < Number.POSITIVE_INFINITY &&
+      later.sent > earlier.acknowledged &&
+      later.value !== value &&
+      (later.onlyIf === undefined || later.onlyIf === value);
+    const writers = history.filter((write) => write.value === value);
+    if (writers.some((write) => !history.some((later) => overwrites(later, write)))) return undefined;
+    return `${key} is ${value ?? "absent"}; written were ${history.map(told).join(", ")}`;
+  }
+
+  /** The server has shown the value after a crash: from now on it is the one. */
+  settle(key: string, value: Value): void {
+    this.#registers.set(key, [settled(key, value)]);
+  }
+}
+
+function settled(key: string, value: Value): Written {
+  return { key, value, sent: Number.NEGATIVE_INFINITY, acknowledged: Number.NEGATIVE_INFINITY };
+}
+
+function told({ value, onlyIf, sent, acknowledged }: Written): string {
+  const condition = onlyIf === undefined ? "" : ` (if it was ${onlyIf})`;
+  const begun = sent === Number.NEGATIVE_INFINITY ? "before" : `sent ${sent.toFixed(4)}`;
+  const ended =
+    acknowledged === Number.POSITIVE_INFINITY ? "in flight" : `acknowledged ${acknowledged.toFixed(4)}`;
+  return `«${value ?? "absent"}»${condition} ${begun === "before" ? begun : `${begun} ${ended}`}`;
+}

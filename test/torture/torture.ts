@@ -1,0 +1,141 @@
+/**
+ * Kills a server again and again in the middle of what many clients do to it, and looks each time at what
+ * the next one finds in the store.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { checkRestarted, type World } from "./check.js";
+import type { Disk } from "./disk.js";
+import { Ledger } from "./ledger.js";
+import { runClient } from "./mix.js";
+import { Random } from "./random.js";
+import { type Life, Requests } from "./requests.js";
+import { ServerProcess } from "./server-process.js";
+import { Sessions } from "./sessions.js";
+import { makeUniverse } from "./universe.js";
+import { Violations } from "./violations.js";
+
+export interface TortureOptions {
+  readonly kills: number;
+  readonly seed: string;
+  readonly clients: number;
+  readonly makeDisk: () => Promise<Disk>;
+  /** Told after each kill. */
+  readonly onProgress: (kill: number, report: TortureReport) => void;
+}
+
+export interface TortureReport {
+  kills: number;
+  /** Operations that write, and how many of them were acknowledged. */
+  sent: number;
+  acknowledged: number;
+  violations: readonly string[];
+  /** Where the store is left to look at, after violations. */
+  store?: string;
+}
+
+/** A store grows; a new one begins in time, and its first start is tortured too. */
+const killsPerStore = 20;
+
+export async function torture(options: TortureOptions): Promise<TortureReport> {
+  const report: TortureReport = { kills: 0, sent: 0, acknowledged: 0, violations: [] };
+  for (let first = 1; first <= options.kills && report.violations.length === 0; first += killsPerStore) {
+    const disk = await options.makeDisk();
+    try {
+      await tortureStore(options, disk, first, report);
+    } catch (error) {
+      report.violations = [...report.violations, `after kill ${report.kills}: ${String(error)}`];
+    }
+    const left = await disk.release(report.violations.length > 0);
+    if (report.violations.length > 0) report.store = left;
+  }
+  return report;
+}
+
+async function tortureStore(
+  { seed, clients, kills, onProgress }: TortureOptions,
+  disk: Disk,
+  first: number,
+  report: TortureReport,
+): Promise<void> {
+  const world: World = {
+    universe: makeUniverse(`${seed}/${first}`),
+    ledger: new Ledger(),
+    sessions: new Sessions(),
+    violations: new Violations(),
+  };
+  const before = { sent: report.sent, acknowledged: report.acknowledged };
+  let server = new ServerProcess(disk.root);
+  try {
+    const last = Math.min(kills, first + killsPerStore - 1);
+    for (let kill = first; kill <= last && world.violations.count === 0; kill++) {
+      const label = `${seed}/${kill}`;
+      const random = new Random(label);
+      await untilKilled(world, await server.ready, label, random, clients, () => disk.crash(server));
+      report.kills = kill;
+      server = await startAgain(disk, random);
+      await checkRestarted(world, await server.ready, disk.root, random, disk.losesUnsynced);
+      report.sent = before.sent + world.ledger.sent;
+      report.acknowledged = before.acknowledged + world.ledger.acknowledged;
+      report.violations = world.violations.texts.map((text) => `kill ${kill}: ${text}`);
+      onProgress(kill, report);
+    }
+  } finally {
+    await server.kill();
+  }
+}
+
+/** Lets the clients work until the moment that `random` draws, and then crashes the server under them. */
+async function untilKilled(
+  world: World,
+  url: string,
+  label: string,
+  random: Random,
+  clients: number,
+  crash: () => Promise<void>,
+): Promise<void> {
+  let event: () => void = () => {};
+  const life: Life = { url, over: false, onEvent: () => event() };
+  const moment = momentOfKill(random);
+  const struck = new Promise<void>((resolve) => {
+    let events = 0;
+    event = () => {
+      if (++events === moment.events) resolve();
+    };
+  });
+  const requests = new Requests(life, world.universe, world.ledger, world.sessions, world.violations);
+  const running = Array.from({ length: clients }, (_, index) => runClient(`${label}/${index}`, requests));
+  await Promise.race([struck, pause(moment.milliseconds)]);
+  life.over = true;
+  await crash();
+  await Promise.all(running);
+}
+
+interface Moment {
+  readonly milliseconds: number;
+  /** The request or answer right behind which the kill comes, if the time is not over before. */
+  readonly events: number;
+}
+
+function momentOfKill(random: Random): Moment {
+  const never = Number.POSITIVE_INFINITY;
+  switch (random.pickWeighted({ early: 3, middle: 3, late: 2, event: 4 })) {
+    case "early":
+      return { milliseconds: random.between(2, 100), events: never };
+    case "middle":
+      return { milliseconds: random.between(100, 500), events: never };
+    case "late":
+      return { milliseconds: random.between(500, 1000), events: never };
+    case "event":
+      return { milliseconds: 1000, events: random.between(1, 800) };
+  }
+}
+
+/** Some servers do not live to be ready. */
+async function startAgain(disk: Disk, random: Random): Promise<ServerProcess> {
+  if (random.chance(0.15)) {
+    const server = new ServerProcess(disk.root);
+    await pause(random.between(20, 500));
+    await disk.crash(server);
+  }
+  return new ServerProcess(disk.root);
+}
