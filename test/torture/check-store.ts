@@ -6,7 +6,14 @@ import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { isDigest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { isSessionId } from "../../src/domain/session-id.js";
-import { Layout, namespaceOf, pointerFile, tagManifestFile } from "../../src/storage/filesystem/layout.js";
+import {
+  Layout,
+  namespaceOf,
+  pointerFile,
+  recordSuffix,
+  tagManifestFile,
+} from "../../src/storage/filesystem/layout.js";
+import { sessionOf } from "../../src/storage/filesystem/uploads.js";
 import { digestOf } from "../support/content.js";
 import type { Universe } from "./universe.js";
 import type { Violations } from "./violations.js";
@@ -157,15 +164,17 @@ class StoreWalk {
 
   /** What is left in uploads is sessions that can be gone on with. */
   sessions(): StoredSession[] {
-    return this.#entries(this.layout.uploadsRoot).flatMap((entry) => {
-      const folder = `${this.layout.uploadsRoot}/${entry.name}`;
-      const files = entry.isDirectory() ? this.#entries(folder).map(({ name }) => name) : [];
-      if (!isSessionId(entry.name) || !files.includes("session.json")) {
-        this.violations.add(`${folder} [${files.join()}] is no session`);
-        return [];
+    const names = this.#entries(this.layout.uploadsRoot).map(({ name }) => name);
+    return names.flatMap((name) => {
+      const path = `${this.layout.uploadsRoot}/${name}`;
+      const id = sessionOf(name);
+      if (id !== undefined) {
+        const record = JSON.parse(readFileSync(path, "utf8")) as { name: string };
+        return [{ id, name: record.name }];
       }
-      const { name } = JSON.parse(readFileSync(`${folder}/session.json`, "utf8")) as { name: string };
-      return [{ id: entry.name, name }];
+      if (!isSessionId(name) || !names.includes(`${name}${recordSuffix}`))
+        this.violations.add(`${path} is no session's`);
+      return [];
     });
   }
 }
