@@ -1,6 +1,6 @@
 /** Opens a store on a local file system: the folders, what the file system can do, and the parts on top. */
 import { mkdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { RegistryError } from "../../domain/errors.js";
 import { storageFailure } from "../errors.js";
 import type { Storage } from "../storage.js";
@@ -40,7 +40,7 @@ export interface FilesystemStorage extends Storage {
 /** Rejects where the folder cannot be used. */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<FilesystemStorage> {
   const layout = new Layout(resolve(options.rootDirectory));
-  if (options.create) await mkdir(layout.root, { recursive: true });
+  if (options.create) await makeRoot(layout.root, options.durability);
   else if ((await ifThere(stat(layout.uploadsRoot))) === undefined)
     throw new Error(`there is no store in ${layout.root}`);
   const lock = await lockStore(layout.lock);
@@ -49,6 +49,22 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/**
+ * Makes the store's own folder, and those above it that are not there, to stay: a store is lost with its
+ * name. A folder that was there may have been made just before, by hand or by a server that was killed.
+ */
+async function makeRoot(root: string, durability: Durability): Promise<void> {
+  const made = await mkdir(root, { recursive: true });
+  const directories = new Directories(root, durability);
+  for (let folder = root; ; folder = dirname(folder)) {
+    await directories.sync(dirname(folder)).catch((error: unknown) => {
+      // Who may not read the folder above, or write to it, has not made this one.
+      if (made !== undefined || !["EACCES", "EROFS"].includes(errorCode(error) ?? "")) throw error;
+    });
+    if (made === undefined || folder === made) return;
   }
 }
 
