@@ -32,6 +32,9 @@ export const keys = {
   tag: (name: string, tag: string) => `tag ${name}:${tag}`,
 };
 
+/** Milliseconds between two events: no less than a number of today's milliseconds can tell, 2^-12. */
+const momentStep = 0.001;
+
 export class Ledger {
   readonly #registers = new Map<string, Written[]>();
   #now = 0;
@@ -42,7 +45,7 @@ export class Ledger {
 
   /** Later than every moment before, so that the order of events is told by their moments. */
   #moment(): number {
-    this.#now = Math.max(Date.now(), this.#now + 0.0001);
+    this.#now = Math.max(Date.now(), this.#now + momentStep);
     return this.#now;
   }
 

@@ -1,17 +1,21 @@
 /**
- * The command line of the torture: `npm run torture -- [--kills N] [--seed S] [--clients C] [--disk]`.
+ * The command line of the torture, `npm run torture`: kills, power cuts of a file system of its own, or
+ * those that are told from a trace.
  * Ends with 1 where something acknowledged was lost, or anything else was wrong.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { makeFolder, makeLoopDisk } from "./disk.js";
-import { type TortureReport, torture } from "./torture.js";
+import { cutPower } from "./power.js";
+import { torture } from "./torture.js";
 
-const usage = `Usage: npm run torture -- [--kills N] [--clients C] [--seed S] [--disk]
+const usage = `Usage: npm run torture -- [--kills N] [--clients C] [--seed S] [--disk | --power [--cuts N]]
   --kills    how often the server is killed (200)
   --clients  clients at a time (12)
   --seed     what everything is drawn from; the same seed gives the same plan again
   --disk     cut the power: shut down a file system of its own under the server (as root)
+  --power    trace a server, and start others on what was synced at some moments of its life
+  --cuts     such moments (20)
 `;
 
 async function main(): Promise<number> {
@@ -21,6 +25,8 @@ async function main(): Promise<number> {
       clients: { type: "string", default: "12" },
       seed: { type: "string", default: randomBytes(4).toString("hex") },
       disk: { type: "boolean", default: false },
+      power: { type: "boolean", default: false },
+      cuts: { type: "string", default: "20" },
       help: { type: "boolean", default: false },
     },
   });
@@ -29,37 +35,64 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
-  const { seed } = values;
-  process.stdout.write(
-    `seed ${seed}, ${kills} kills, ${clients} clients${values.disk ? ", power cuts" : ""}\n`,
-  );
   const began = Date.now();
+  const { seed } = values;
+  process.stdout.write(`seed ${seed}, ${clients} clients\n`);
+  const { text, violations, left } = values.power
+    ? await power(seed, clients, Number(values.cuts))
+    : await kill(seed, clients, kills, values.disk);
+  process.stdout.write(`${process.stdout.isTTY ? "\n" : ""}${text}, `);
+  process.stdout.write(violations.length === 0 ? "nothing was lost" : `${violations.length} violations`);
+  process.stdout.write(`, in ${Math.round((Date.now() - began) / 1000)} s\n`);
+  if (violations.length === 0) return 0;
+  process.stdout.write(`${violations.join("\n")}\nseed ${seed}; what is left of it lies in ${left}\n`);
+  return 1;
+}
+
+interface Outcome {
+  readonly text: string;
+  readonly violations: readonly string[];
+  readonly left: string;
+}
+
+async function kill(seed: string, clients: number, kills: number, disk: boolean): Promise<Outcome> {
   const report = await torture({
     kills,
     clients,
     seed,
-    makeDisk: values.disk ? makeLoopDisk : makeFolder,
-    onProgress: (kill, { acknowledged }) =>
-      progress(`kill ${kill} of ${kills}, ${acknowledged} acknowledged`, kill),
+    makeDisk: disk ? makeLoopDisk : makeFolder,
+    onProgress: (kill, { acknowledged }) => {
+      const text = `kill ${kill} of ${kills}, ${acknowledged} acknowledged`;
+      if (process.stdout.isTTY || kill % 20 === 0) progress(text);
+    },
   });
-  process.stdout.write(`${summary(report)} in ${Math.round((Date.now() - began) / 1000)} s\n`);
-  if (report.violations.length === 0) return 0;
-  process.stdout.write(
-    `${report.violations.join("\n")}\nseed ${seed}; the store is left in ${report.store}\n`,
-  );
-  return 1;
+  const { sent, acknowledged, violations, store = "" } = report;
+  const how = disk ? "power cuts" : "kills";
+  const text = `${report.kills} ${how}: ${acknowledged} of ${sent} writes were acknowledged`;
+  return { text, violations, left: store };
 }
 
-/** One line on a terminal; elsewhere one for each twenty kills. */
-function progress(text: string, kill: number): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r${text}\x1b[K`);
-  else if (kill % 20 === 0) process.stdout.write(`${text}\n`);
+/** How long clients work under the tracer, which slows the server down to a fifth. */
+const tracedMilliseconds = 8_000;
+
+async function power(seed: string, clients: number, cuts: number): Promise<Outcome> {
+  const report = await cutPower({
+    seed,
+    clients,
+    cuts,
+    milliseconds: tracedMilliseconds,
+    onProgress: progress,
+  });
+  const { acknowledged, moments, violations, folder } = report;
+  const text = `${report.cuts} cuts, ${moments} moments told from the trace: ${acknowledged} writes were acknowledged`;
+  return { text, violations, left: folder };
 }
 
-function summary({ kills, sent, acknowledged, violations }: TortureReport): string {
-  const lost = violations.length === 0 ? "nothing was lost" : `${violations.length} violations`;
-  const end = process.stdout.isTTY ? "\n" : "";
-  return `${end}${kills} kills: ${acknowledged} of ${sent} writes were acknowledged, ${lost},`;
+/** Over the last on a terminal, below it elsewhere. */
+function progress(text: string): void {
+  process.stdout.write(process.stdout.isTTY ? `\r${text}\x1b[K` : `${text}\n`);
 }
 
+// Servers are in process groups of their own: what ends this one ends them at its exit.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main();

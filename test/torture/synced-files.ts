@@ -1,0 +1,199 @@
+/**
+ * A file system as POSIX promises it and no more, fed with a trace. Bytes are on stable storage as far as
+ * they were written before a sync of their file began that has ended; a directory's entries as far as they
+ * were made before such a sync of that directory. Everything else may be lost, or may not.
+ */
+import type { Call, TraceEvent } from "./trace.js";
+
+export class FileNode {
+  bytes: Buffer = Buffer.alloc(0);
+  /** What is on stable storage. */
+  synced: Buffer = Buffer.alloc(0);
+
+  write(bytes: Buffer, position: number): void {
+    const size = Math.max(this.bytes.length, position + bytes.length);
+    const grown = Buffer.alloc(size);
+    this.bytes.copy(grown);
+    bytes.copy(grown, position);
+    this.bytes = grown;
+  }
+
+  truncate(size: number): void {
+    const cut = Buffer.alloc(size);
+    this.bytes.copy(cut);
+    this.bytes = cut;
+  }
+}
+
+/** Entries that came or went in one step; renamed within a directory, a file does both at once. */
+type Change = ReadonlyMap<string, Node | undefined>;
+export type Node = FileNode | DirectoryNode;
+
+export class DirectoryNode {
+  readonly entries = new Map<string, Node>();
+  readonly synced = new Map<string, Node>();
+  /** Not synced yet, in the order in which they were made. */
+  #unsynced: Change[] = [];
+  #changes = 0;
+
+  change(change: Change): void {
+    apply(this.entries, change);
+    this.#unsynced.push(change);
+    this.#changes++;
+  }
+
+  /** Changes so far: what a sync that begins now will have on stable storage. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  syncedUpTo(changes: number): void {
+    const count = this.#unsynced.length - (this.#changes - changes);
+    for (const change of this.#unsynced.splice(0, Math.max(0, count))) apply(this.synced, change);
+  }
+
+  get unsynced(): number {
+    return this.#unsynced.length;
+  }
+
+  /** The synced entries, and the first so many changes that nobody has synced. */
+  withUnsynced(count: number): ReadonlyMap<string, Node> {
+    const entries = new Map(this.synced);
+    for (const change of this.#unsynced.slice(0, count)) apply(entries, change);
+    return entries;
+  }
+}
+
+function apply(entries: Map<string, Node>, change: Change): void {
+  for (const [name, node] of change) {
+    if (node === undefined) entries.delete(name);
+    else entries.set(name, node);
+  }
+}
+
+const writes = new Set(["write", "pwrite64"]);
+
+export class SyncedFiles {
+  readonly top = new DirectoryNode();
+  /** What a sync that has begun will cover. */
+  readonly #begun = new Map<Call, () => void>();
+
+  /** `root`: the folder that is there before the trace begins, and everything of interest below it. */
+  constructor(readonly root: string) {}
+
+  apply({ call, result }: TraceEvent): void {
+    if (call.name === "fsync" || call.name === "fdatasync") this.#sync(call, result !== undefined);
+    else if (result !== undefined) this.#done(call, result);
+  }
+
+  #sync(call: Call, ended: boolean): void {
+    if (ended) {
+      this.#begun.get(call)?.();
+      this.#begun.delete(call);
+      return;
+    }
+    const node = this.#find(call.path);
+    if (node instanceof FileNode) {
+      const { bytes } = node;
+      this.#begun.set(call, () => {
+        node.synced = bytes;
+      });
+    } else if (node !== undefined) {
+      const { changes } = node;
+      this.#begun.set(call, () => node.syncedUpTo(changes));
+    }
+  }
+
+  #done(call: Call, result: number): void {
+    const { name, texts, rest, path } = call;
+    if (writes.has(name)) {
+      const file = this.#file(path);
+      // Without a position, it is written from its start on.
+      const position = name === "write" ? file?.bytes.length : Number(rest.split(", ").at(-1));
+      file?.write(texts[0]?.subarray(0, result) ?? Buffer.alloc(0), position ?? 0);
+      return;
+    }
+    const [first = "", second = ""] = texts.map((text) => text.toString());
+    if (![path, first, second].some((named) => this.#within(named))) return;
+    if (name === "openat") this.#open(first, rest);
+    else if (name === "mkdir") this.#makeFolder(first);
+    else if (name === "unlink" || name === "rmdir") this.#set(first, undefined);
+    else if (name === "link") this.#set(second, this.#find(first));
+    else if (name === "rename") this.#rename(first, second);
+    else if (name === "ftruncate") this.#file(path)?.truncate(Number(rest.split(", ")[1]));
+    else throw new Error(`line ${call.line} of the trace: ${name} of ${path || first} is not modelled`);
+  }
+
+  #within(path: string | undefined): boolean {
+    return path?.startsWith(`${this.root}/`) === true;
+  }
+
+  #find(path: string | undefined): Node | undefined {
+    if (path === this.root) return this.top;
+    if (path === undefined || !this.#within(path)) return undefined;
+    let node: Node | undefined = this.top;
+    for (const part of path.slice(this.root.length + 1).split("/"))
+      node = node instanceof DirectoryNode ? node.entries.get(part) : undefined;
+    return node;
+  }
+
+  /** What is on stable storage under the path, with all folders above it. */
+  findSynced(path: string): Node | undefined {
+    let node: Node | undefined = this.top;
+    for (const part of path.slice(this.root.length + 1).split("/"))
+      node = node instanceof DirectoryNode ? node.synced.get(part) : undefined;
+    return node;
+  }
+
+  #file(path: string): FileNode | undefined {
+    const node = this.#find(path);
+    return node instanceof FileNode ? node : undefined;
+  }
+
+  #open(path: string, flags: string): void {
+    const there = this.#find(path);
+    if (flags.includes("O_TRUNC") && there instanceof FileNode) there.truncate(0);
+    if (flags.includes("O_CREAT") && there === undefined) this.#set(path, new FileNode());
+  }
+
+  /** Its making may have been told of already by what another thread did in it. */
+  #makeFolder(path: string): void {
+    if (this.#find(path) === undefined) this.#set(path, new DirectoryNode());
+  }
+
+  #set(path: string, node: Node | undefined): void {
+    this.#folder(path).change(new Map([[nameOf(path), node]]));
+  }
+
+  #rename(from: string, to: string): void {
+    const node = this.#find(from);
+    const [source, target] = [this.#folder(from), this.#folder(to)];
+    // Two links of one inode stay both.
+    if (node !== undefined && node === this.#find(to)) return;
+    if (source === target) {
+      source.change(
+        new Map([
+          [nameOf(from), undefined],
+          [nameOf(to), node],
+        ]),
+      );
+      return;
+    }
+    target.change(new Map([[nameOf(to), node]]));
+    source.change(new Map([[nameOf(from), undefined]]));
+  }
+
+  /** The folder of a path; where the end of its making has not been traced yet, it is made. */
+  #folder(path: string): DirectoryNode {
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    const node = this.#find(parent);
+    if (node instanceof DirectoryNode) return node;
+    const made = new DirectoryNode();
+    this.#folder(parent).change(new Map([[nameOf(parent), made]]));
+    return made;
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,49 @@
+// The torture at a size for CI. Its seed is new each time and stands in the report; how long a run is, and
+// what else it can do, is said by `npm run torture -- --help`.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { type TestContext, test } from "node:test";
+import { type Disk, makeFolder, makeLoopDisk } from "./disk.js";
+import { cutPower } from "./power.js";
+import { torture } from "./torture.js";
+
+function newSeed(context: TestContext): string {
+  const seed = process.env.TORTURE_SEED ?? randomBytes(4).toString("hex");
+  context.diagnostic(`seed ${seed}`);
+  return seed;
+}
+
+/** So few acknowledgements would mean that the clients have not done their work. */
+const acknowledgedMin = 50;
+
+async function killed(context: TestContext, kills: number, makeDisk: () => Promise<Disk>): Promise<void> {
+  const seed = newSeed(context);
+  const report = await torture({ kills, clients: 12, seed, makeDisk, onProgress: () => {} });
+  assert.deepEqual(report.violations, [], `seed ${seed}, the store is left in ${report.store}`);
+  assert.equal(report.kills, kills);
+  assert.ok(report.acknowledged >= acknowledgedMin, `only ${report.acknowledged} were acknowledged`);
+}
+
+test("what was acknowledged outlives kills at any moment, and nothing else is left behind", (context) =>
+  killed(context, 20, makeFolder));
+
+test("what was acknowledged outlives power cuts of an ext4 file system", async (context) => {
+  try {
+    await (await makeLoopDisk()).release(false);
+  } catch (error) {
+    return context.skip(`this machine mounts no file system of its own: ${String(error)}`);
+  }
+  await killed(context, 8, makeLoopDisk);
+});
+
+test("what was acknowledged had been synced, file by file and folder by folder", async (context) => {
+  if (spawnSync("strace", ["-V"]).status !== 0) return context.skip("there is no strace");
+  const seed = newSeed(context);
+  const options = { seed, clients: 6, cuts: 6, milliseconds: 4_000, onProgress: () => {} };
+  const report = await cutPower(options);
+  assert.deepEqual(report.violations, [], `seed ${seed}, what is left of it lies in ${report.folder}`);
+  assert.equal(report.cuts, options.cuts);
+  assert.ok(report.acknowledged >= acknowledgedMin, `only ${report.acknowledged} were acknowledged`);
+});
