@@ -61,8 +61,8 @@ async function makeRoot(root: string, durability: Durability): Promise<void> {
   const directories = new Directories(root, durability);
   for (let folder = root; ; folder = dirname(folder)) {
     await directories.sync(dirname(folder)).catch((error: unknown) => {
-      // Who may not read the folder above, or write to it, has not made this one.
-      if (made !== undefined || !["EACCES", "EROFS"].includes(errorCode(error) ?? "")) throw error;
+      // The folder above one that was there may be unreadable, or on a file system that knows no sync.
+      if (made !== undefined) throw error;
     });
     if (made === undefined || folder === made) return;
   }
