@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
 
 export type RegistryName = "gantry" | "docker-registry";
-export type ContenderName = RegistryName | "nginx";
+/** `gantry-relaxed` syncs nothing. */
+export type ContenderName = RegistryName | "gantry-relaxed" | "nginx";
 
 export interface Contender extends AsyncDisposable {
   readonly name: ContenderName;
@@ -44,7 +45,7 @@ const gantryCommand = fileURLToPath(new URL("../src/cli.js", import.meta.url));
 
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
 export async function startContender(name: ContenderName): Promise<Contender | undefined> {
-  const program = name === "gantry" ? process.execPath : await findProgram(name);
+  const program = name.startsWith("gantry") ? process.execPath : await findProgram(name);
   if (program === undefined) {
     return undefined;
   }
@@ -81,12 +82,22 @@ interface Started {
 
 const starters: Readonly<
   Record<ContenderName, (program: string, folder: string, dataFolder: string) => Promise<Started>>
-> = { gantry: startGantry, "docker-registry": startDockerRegistry, nginx: startNginx };
+> = {
+  gantry: (program, _, dataFolder) => startGantry(program, dataFolder, "full"),
+  "gantry-relaxed": (program, _, dataFolder) => startGantry(program, dataFolder, "relaxed"),
+  "docker-registry": startDockerRegistry,
+  nginx: startNginx,
+};
 
-async function startGantry(program: string, _folder: string, dataFolder: string): Promise<Started> {
+async function startGantry(
+  program: string,
+  dataFolder: string,
+  durability: "full" | "relaxed",
+): Promise<Started> {
   const running = startProcess(program, [gantryCommand, "serve"], {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
+    REGISTRY_STORAGE_FILESYSTEM_DURABILITY: durability,
   });
   return await whenReady(running, async () => {
     const port = /ready on http:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];

@@ -8,11 +8,11 @@ import { memoryScenarios } from "./scenarios/memory.js";
 import { metadataScenarios } from "./scenarios/metadata.js";
 import { pullScenarios } from "./scenarios/pull.js";
 import { pushLargeScenarios } from "./scenarios/push-large.js";
-import { pushSmallScenario } from "./scenarios/push-small.js";
+import { pushSmallScenarios } from "./scenarios/push-small.js";
 
 const scenarios: readonly Scenario[] = [
   ...pushLargeScenarios,
-  pushSmallScenario,
+  ...pushSmallScenarios,
   ...metadataScenarios,
   ...pullScenarios,
   ...memoryScenarios,

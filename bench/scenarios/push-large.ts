@@ -1,6 +1,6 @@
 /** Large layers that are new to the registry: one of 1 GiB, and eight of 128 MiB at once. */
 import { Arena, discardLargeFiles, timed } from "../arena.js";
-import type { Contender } from "../contenders.js";
+import type { Contender, ContenderName } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
 import { verify } from "../driver/drain.js";
 import { Payload } from "../driver/payload.js";
@@ -9,7 +9,7 @@ import type { Sample, Scenario } from "../scenario.js";
 import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/push";
-const peers = ["docker-registry"] as const;
+const peer = "docker-registry";
 
 interface Push {
   readonly blobs: number;
@@ -29,17 +29,30 @@ export const pushLargeScenarios: readonly Scenario[] = [
     "one 1 GiB blob: POST, chunked PATCH, PUT (docker's shape)",
   ),
   pushScenario("push-8x128m", { ...eightAtOnce, shape: "put" }, 4, "8 blobs of 128 MiB at once: POST, PUT"),
+  pushScenario(
+    "durable-1g",
+    { ...oneLarge, shape: "put" },
+    0.9,
+    "one 1 GiB blob, synced before the 201, beside one that is not",
+    "gantry-relaxed",
+  ),
 ];
 
-function pushScenario(name: string, push: Push, atLeast: number, what: string): Scenario {
+function pushScenario(
+  name: string,
+  push: Push,
+  atLeast: number,
+  what: string,
+  beside: ContenderName = peer,
+): Scenario {
   return {
     name,
     what,
     unit: "MB/s",
-    target: { kind: "ratio", peer: "docker-registry", atLeast },
-    peers,
+    target: { kind: "ratio", peer: beside, atLeast },
+    peers: [beside],
     run: async (settings) => {
-      await using arena = await Arena.open(settings, peers);
+      await using arena = await Arena.open(settings, [beside]);
       return await arena.interleave(
         settings.rounds,
         (contender) => warmUp(contender, push.shape),

@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
-import type { Contender } from "../contenders.js";
+import type { Contender, ContenderName } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
 import { verify } from "../driver/drain.js";
 import { Payload } from "../driver/payload.js";
@@ -28,7 +28,6 @@ const layersOfImage = 3;
 const configBytes = 2_000;
 const layerBytesMin = 10_000;
 const layerBytesMax = 1_000_000;
-const peers = ["docker-registry"] as const;
 
 interface Image {
   readonly repository: string;
@@ -37,21 +36,31 @@ interface Image {
   readonly manifest: Manifest;
 }
 
-export const pushSmallScenario: Scenario = {
-  name: "push-small",
-  what: "images of a config and 3 new layers of 10 KB to 1 MB, 32 clients at once, 8 repositories, docker's requests",
-  unit: "images/s",
-  target: { kind: "ratio", peer: "docker-registry", atLeast: 5 },
-  peers,
-  run: async (settings) => {
-    // Some 650 KB an image: a round is a few seconds of the slower contender.
-    const images = settings.quick ? 192 : 384;
-    await using arena = await Arena.open(settings, peers);
-    return await arena.interleave(settings.rounds, warmUp, (contender, round) =>
-      pushImages(contender, makeImages(images, `round-${round}`)),
-    );
-  },
-};
+const what =
+  "images of a config and 3 new layers of 10 KB to 1 MB, 32 clients at once, 8 repositories, docker's requests";
+
+export const pushSmallScenarios: readonly Scenario[] = [
+  pushSmallScenario("push-small", what, "docker-registry", 5),
+  pushSmallScenario("durable-small", "the same, synced before each 201, beside not", "gantry-relaxed", 0.9),
+];
+
+function pushSmallScenario(name: string, what: string, peer: ContenderName, atLeast: number): Scenario {
+  return {
+    name,
+    what,
+    unit: "images/s",
+    target: { kind: "ratio", peer, atLeast },
+    peers: [peer],
+    run: async (settings) => {
+      // Some 650 KB an image: a round is a few seconds of the slower contender.
+      const images = settings.quick ? 192 : 384;
+      await using arena = await Arena.open(settings, [peer]);
+      return await arena.interleave(settings.rounds, warmUp, (contender, round) =>
+        pushImages(contender, makeImages(images, `round-${round}`)),
+      );
+    },
+  };
+}
 
 async function warmUp(contender: Contender): Promise<void> {
   const images = makeImages(4 * clients, "warm-up");
