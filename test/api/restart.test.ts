@@ -1,0 +1,120 @@
+// SIGTERM: what runs comes to its end, what was acknowledged is there afterwards, the process ends with 0;
+// and what does not come to its end in time does not keep it.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Client } from "../support/client.js";
+import { type Blob, blobOf, image, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { RawConnection } from "../support/raw.js";
+
+const folder = await mkdtemp(join(tmpdir(), "gantry-restart-"));
+after(() => rm(folder, { recursive: true, force: true }));
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+test("rolling restarts under load lose no acknowledged push, and clients that try again get through", async () => {
+  const root = join(folder, "rolling");
+  const port = await freePort();
+  const settings = { REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` };
+  const url = `http://127.0.0.1:${port}`;
+  const name = newName();
+  const acknowledged: { tag: string; bytes: Buffer; blobs: readonly Blob[] }[] = [];
+  let stopping = false;
+  let retries = 0;
+  let gantry = await startGantry(settings, root);
+  const clients = Array.from({ length: 8 }, async (_, number) => {
+    for (let count = 0; !stopping; count++) {
+      const made = image({ layers: 2 });
+      const tag = `t-${number}-${count}`;
+      // As CI does: a push that a restart has broken off is tried again as a whole.
+      for (;;) {
+        const pushed = await new Client(url).pushImage(name, made, tag).then(
+          () => true,
+          () => false,
+        );
+        if (pushed) break;
+        retries++;
+        await pause(20);
+      }
+      acknowledged.push({ tag, bytes: made.bytes, blobs: made.blobs });
+    }
+  });
+  for (let restart = 0; restart < 4; restart++) {
+    await pause(700);
+    // Rejects unless it ends by itself with 0.
+    await gantry.stop();
+    gantry = await startGantry(settings, root);
+  }
+  await pause(300);
+  stopping = true;
+  await Promise.all(clients);
+  await using last = gantry;
+  const client = new Client(last.url);
+  assert.ok(acknowledged.length > 20, `${acknowledged.length} pushes`);
+  assert.ok(retries > 0, "restarts were noticed");
+  for (const { tag, bytes, blobs } of acknowledged) {
+    assert.ok((await client.get(`/v2/${name}/manifests/${tag}`)).body.equals(bytes), tag);
+    for (const { digest, bytes: content } of blobs)
+      assert.ok((await client.get(`/v2/${name}/blobs/${digest}`)).body.equals(content));
+  }
+});
+
+test("an upload and a download that run when the server is told to stop come to their end", async () => {
+  const root = join(folder, "graceful");
+  const gantry = await startGantry({}, root);
+  const name = newName();
+  const [up, down] = [blobOf(4_000_000), blobOf(8_000_000)];
+  await new Client(gantry.url).pushBlobs(name, down);
+  using sender = await RawConnection.open(gantry.url);
+  using reader = await RawConnection.open(gantry.url);
+  sender.send(
+    [
+      `POST /v2/${name}/blobs/uploads/?digest=${up.digest} HTTP/1.1`,
+      "Host: x",
+      `Content-Length: ${up.bytes.length}`,
+    ],
+    up.bytes.subarray(0, 1_000_000),
+  );
+  reader.send([`GET /v2/${name}/blobs/${down.digest} HTTP/1.1`, "Host: x"]);
+  await reader.until(() => (reader.size > 0 ? true : undefined), "the first bytes");
+  reader.socket.pause();
+  await pause(200);
+  const stopped = gantry.stop();
+  await pause(300);
+  await assert.rejects(new Client(gantry.url).get("/v2/"), "no more connections are taken");
+  sender.write(up.bytes.subarray(1_000_000));
+  assert.equal((await sender.answer()).status, 201);
+  reader.socket.resume();
+  assert.equal((await reader.answer()).body.length, down.bytes.length);
+  await stopped;
+  await using again = await startGantry({}, root);
+  const found = await new Client(again.url).get(`/v2/${name}/blobs/${up.digest}`);
+  assert.ok(found.body.equals(up.bytes));
+});
+
+test("a client that never ends does not keep the server beyond its time", async () => {
+  const gantry = await startGantry({ REGISTRY_HTTP_DRAINTIMEOUT: "1s" }, join(folder, "late"));
+  using sender = await RawConnection.open(gantry.url);
+  const blob = blobOf(1000);
+  const path = `/v2/${newName()}/blobs/uploads/?digest=${blob.digest}`;
+  sender.send([`POST ${path} HTTP/1.1`, "Host: x", "Content-Length: 1000"], blob.bytes.subarray(0, 10));
+  await pause(200);
+  const began = Date.now();
+  await gantry.stop();
+  assert.ok(Date.now() - began < 8_000, "it ended soon");
+  assert.match(gantry.log(), /did not come to their end in time/);
+});
