@@ -144,6 +144,8 @@ export interface ReferrerStore {
   remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
   /** In order of digest, from behind `after` on. Lazily, so that a page costs a page. */
   list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer>;
+  /** Whether there is an entry, be it damaged. */
+  has(name: RepositoryName, subject: Digest, referrer: Digest): Promise<boolean>;
   /** One entry; `undefined` where there is none that can be read. */
   find(name: RepositoryName, subject: Digest, referrer: Digest): Promise<Referrer | undefined>;
   /** All entries of the repository, also those whose manifest is gone. */

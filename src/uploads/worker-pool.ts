@@ -2,10 +2,11 @@
  * The piscina pool's client: sends tasks to the workers and turns what went wrong into typed errors. An
  * upload stays with one worker, which holds its open file and running hash.
  */
+import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
 import { algorithmOf, type Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
-import type { SessionId } from "../domain/session-id.js";
+import { newSessionId, type SessionId } from "../domain/session-id.js";
 import { storageFailure } from "../storage/errors.js";
 import type { SlabPool } from "./slab-pool.js";
 import type { AppendTask, SealTask, WorkerResult, WorkerSetup, WorkerTask } from "./worker-protocol.js";
@@ -28,6 +29,9 @@ export interface WorkerPoolOptions {
 const readBytesPerSecondMin = 20 * 1024 * 1024;
 
 const lookForHungEverySeconds = 1;
+
+/** A worker loads in some 100 ms, and one that hangs is not waited for. */
+const loadMillisecondsMax = 5_000;
 
 /** A task at work. */
 interface Running {
@@ -165,8 +169,16 @@ export class WorkerPool {
     }
   }
 
-  close(): Promise<void> {
+  /** Waits for workers that have only been started: Node aborts where a thread is ended while it loads its modules. */
+  async close(): Promise<void> {
     clearInterval(this.#watch);
-    return this.#piscina.destroy();
+    const loaded = this.#piscina.threads.map(({ threadId }) =>
+      this.forget(newSessionId(), { workerId: threadId }).catch(() => {}),
+    );
+    const late = new AbortController();
+    const limit = setTimeout(loadMillisecondsMax, undefined, { signal: late.signal }).catch(() => {});
+    await Promise.race([Promise.all(loaded), limit]);
+    late.abort();
+    await this.#piscina.destroy();
   }
 }

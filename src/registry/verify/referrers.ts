@@ -44,7 +44,9 @@ export async function verifyReferrers(
   const { storage, repositoryLocks } = services;
   for await (const { subject, referrer } of storage.referrers.all(name)) {
     if (signal.aborted) return;
-    const wrong = async () => (await storedSubject(services, name, referrer)) !== subject;
+    const wrong = async () =>
+      (await storage.referrers.has(name, subject, referrer)) &&
+      (await storedSubject(services, name, referrer)) !== subject;
     if (!(await wrong())) continue;
     await repositoryLocks.exclusive(name, async () => {
       if (!(await wrong())) return;

@@ -1,11 +1,11 @@
 /** Referrers: for each subject a folder with one small file a referrer, its descriptor as the API lists it. */
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { isObject, parseAnnotations, parseDescriptor } from "../../domain/descriptor.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
-import { putDurably, removeIfEmpty, removeIfThere } from "./files.js";
+import { ifThere, putDurably, removeIfEmpty, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
@@ -55,6 +55,10 @@ export class FileReferrers implements ReferrerStore {
     if (referrer?.digest === digest) return referrer;
     if (bytes !== undefined) this.oddities.name(path, "not the descriptor of a referrer");
     return undefined;
+  }
+
+  async has(name: RepositoryName, subject: Digest, referrer: Digest): Promise<boolean> {
+    return (await ifThere(stat(`${this.layout.referrers(name, subject)}/${referrer}`))) !== undefined;
   }
 
   async #digestsIn(folder: string): Promise<Digest[]> {
