@@ -16,13 +16,18 @@ export interface Ran {
   json<T>(): T;
 }
 
-/** Runs `gantry` with these parameters on the store in `root`, whether a server has it or not. */
+/**
+ * Runs `gantry` with these parameters on the store in `root`, whether a server has it or not. `prefix` is a
+ * program that runs another, such as one that changes the user.
+ */
 export async function gantry(
   root: string,
   parameters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
+  prefix: readonly string[] = [],
 ): Promise<Ran> {
-  const child = spawn(process.execPath, [cli, ...parameters], {
+  const [program = process.execPath, ...rest] = [...prefix, process.execPath, cli, ...parameters];
+  const child = spawn(program, rest, {
     env: { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: commandMillisecondsMax,
