@@ -104,6 +104,8 @@ export class IncomingBody {
       throw error;
     }
     try {
+      // A record that is still being written would come back behind its removal.
+      await session.saving?.catch(() => {});
       const actual = await this.#writer.seal(expected);
       if (actual !== expected) {
         throw new RegistryError(

@@ -86,9 +86,9 @@ export class FileUploads implements UploadStore {
   }
 }
 
-/** The record goes last: while it is there, so is the session. */
+/** In the order in which they go: a crash in between must not leave a session that has lost its bytes. */
 function filesOf({ file, session }: UploadTarget): string[] {
-  return session === undefined ? [file] : [file, session.recordFile];
+  return session === undefined ? [file] : [session.recordFile, file];
 }
 
 /** The session whose record a file in the folder of uploads is. */
