@@ -1,0 +1,66 @@
+/**
+ * Who a caller is, and the ports by which one is found out. Every way to log in ends in an `Identity`;
+ * what one may do is the policy's business, but for what the identity itself is limited to.
+ */
+import type { RepositoryName } from "../domain/repository-name.js";
+
+/**
+ * What a policy grants. `push` includes `create-tag`, which stores blobs, manifests and new tags but moves no
+ * tag that is there; `admin` includes all others.
+ */
+export type Permission = "pull" | "push" | "create-tag" | "delete" | "admin";
+
+export type IdentityKind = "anonymous" | "user" | "robot" | "workload" | "certificate" | "outside";
+
+/** Stable and unique: upload sessions, limits and the audit log know the caller by it. */
+export type Subject = "anonymous" | `${Exclude<IdentityKind, "anonymous">}:${string}`;
+
+export interface Identity {
+  readonly kind: IdentityKind;
+  readonly subject: Subject;
+  /** The user's, robot's or certificate's name, without its kind. */
+  readonly name: string;
+  /** Groups that the policy file may name. */
+  readonly groups: readonly string[];
+  /** What an issuer says of a CI job, such as `repository` or `ref`; empty for others. */
+  readonly claims: Readonly<Record<string, string>>;
+  /** What a token or key is made for. The caller may do what this *and* the policy grant; `undefined` is no limit. */
+  readonly limit: Grants | undefined;
+  /** Whether `limit` alone decides, and the policy is not asked: an outside issuer has asked its own. */
+  readonly limitDecides: boolean;
+}
+
+/** A set of permissions on repositories. */
+export interface Grants {
+  allows(permission: Permission, name: RepositoryName): boolean;
+}
+
+export const anonymous: Identity = {
+  kind: "anonymous",
+  subject: "anonymous",
+  name: "",
+  groups: [],
+  claims: {},
+  limit: undefined,
+  limitDecides: false,
+};
+
+/** One kind of name and password: users of an htpasswd file, robots, CI jobs. */
+export interface PasswordVerifier {
+  /**
+   * The identity; `undefined` where name and password are not one of this kind, or are wrong. Synchronous where
+   * they were verified a short while ago.
+   */
+  verify(user: string, password: string): Identity | undefined | Promise<Identity | undefined>;
+  /**
+   * Whether an identity that was verified earlier is one still: asked for on each request that comes with a
+   * token, so that who is revoked is out at once. Of a kind that the verifier does not know: `undefined`.
+   */
+  isCurrent(identity: Identity): boolean | undefined;
+}
+
+/** Bearer tokens of one issuer. */
+export interface TokenVerifier {
+  /** The identity; `undefined` where the token is not this issuer's. Throws or rejects with `unauthorized`. */
+  verify(token: string): Identity | undefined | Promise<Identity | undefined>;
+}
