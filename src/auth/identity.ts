@@ -24,15 +24,23 @@ export interface Identity {
   readonly groups: readonly string[];
   /** What an issuer says of a CI job, such as `repository` or `ref`; empty for others. */
   readonly claims: Readonly<Record<string, string>>;
-  /** What a token or key is made for. The caller may do what this *and* the policy grant; `undefined` is no limit. */
+  /** What a robot, a CI job or an outside issuer's token is made for; the policy may grant no more. `undefined`: no limit. */
   readonly limit: Grants | undefined;
   /** Whether `limit` alone decides, and the policy is not asked: an outside issuer has asked its own. */
   readonly limitDecides: boolean;
+  /** What the bearer token that the caller came with says, which narrows all else; `undefined` where there was none. */
+  readonly token: TokenAccess | undefined;
 }
 
 /** A set of permissions on repositories. */
 export interface Grants {
   allows(permission: Permission, name: RepositoryName): boolean;
+}
+
+/** The `access` of a bearer token (distribution's token documents): the actions that it names, and no more. */
+export interface TokenAccess extends Grants {
+  /** Whether it has `registry:catalog:*`. */
+  readonly catalog: boolean;
 }
 
 export const anonymous: Identity = {
@@ -43,6 +51,7 @@ export const anonymous: Identity = {
   claims: {},
   limit: undefined,
   limitDecides: false,
+  token: undefined,
 };
 
 /** One kind of name and password: users of an htpasswd file, robots, CI jobs. */
