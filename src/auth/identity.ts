@@ -22,6 +22,12 @@ export interface Identity {
   readonly name: string;
   /** Groups that the policy file may name. */
   readonly groups: readonly string[];
+  /**
+   * Of what it was verified against: the user's entry, the robot's key. It changes when that is changed or made
+   * anew, so that `isCurrent` can tell, and goes into tokens. It tells nothing of the secret; empty for kinds that
+   * are verified against nothing that is kept.
+   */
+  readonly version: string;
   /** What an issuer says of a CI job, such as `repository` or `ref`; empty for others. */
   readonly claims: Readonly<Record<string, string>>;
   /** What a robot, a CI job or an outside issuer's token is made for; the policy may grant no more. `undefined`: no limit. */
@@ -48,6 +54,7 @@ export const anonymous: Identity = {
   subject: "anonymous",
   name: "",
   groups: [],
+  version: "",
   claims: {},
   limit: undefined,
   limitDecides: false,
