@@ -1,6 +1,7 @@
 /** The composition root: everything is wired here, and nowhere else. */
 import { type Logger, pino } from "pino";
-import { openGate } from "./auth/gate.js";
+import { Gate } from "./auth/gate.js";
+import { openPolicy } from "./auth/policy.js";
 import { runCommand } from "./commands/commands.js";
 import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
@@ -42,7 +43,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
   const { services, storage } = opened;
   const app = new App({
     services,
-    gate: openGate,
+    gate: new Gate(openPolicy),
     onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
   });
   const { host, port } = config.http.addr;

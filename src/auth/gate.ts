@@ -1,20 +1,148 @@
 /**
- * The one authorization gate. Every route names the action that it is, and the edge asks the gate before
- * any use-case runs. Who the caller is and what they may do is a policy's business; the one here lets
- * everybody do everything, which is why a server without authentication listens on loopback only.
+ * The one authorization gate. A use-case asks for a permit of its kind, only the gate makes permits, and it
+ * makes one where the caller's token, what the caller is limited to, and the policy all agree: a route that
+ * forgets to ask does not compile. The decision depends on names alone, never on what is stored, so that
+ * who may not see a repository cannot tell whether it is there.
  */
+import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { Identity, Permission } from "./identity.js";
+import type { Policy } from "./policy.js";
 
-/** What a route does, in the gate's words. */
+/** What a route does. `base` is the API's own root, by which clients find out whether they must log in. */
 export type Action = "base" | "pull" | "push" | "delete" | "catalog";
 
-export interface AccessRequest {
-  readonly action: Action;
-  /** Absent where the route is about no single repository. */
-  readonly name: RepositoryName | undefined;
+/** Known to this file only, so that no other can write a permit down. */
+declare const granted: unique symbol;
+
+interface Granted<A extends Action> {
+  readonly [granted]: A;
+  readonly identity: Identity;
 }
 
-/** Decides: returns or resolves where access is granted; throws or rejects with `unauthorized` or `denied`. */
-export type Gate = (request: AccessRequest) => void | Promise<void>;
+export type BasePermit = Granted<"base">;
 
-export const openGate: Gate = () => {};
+export interface PullPermit extends Granted<"pull"> {
+  readonly name: RepositoryName;
+}
+
+export interface PushPermit extends Granted<"push"> {
+  readonly name: RepositoryName;
+  /** Whether tags that are there may be pointed elsewhere, not just new ones made. */
+  readonly mayMoveTags: boolean;
+  /** Where a blob may be mounted from: only from where the caller could have pulled it. */
+  readonly sources: Visible;
+}
+
+export interface DeletePermit extends Granted<"delete"> {
+  readonly name: RepositoryName;
+}
+
+export interface CatalogPermit extends Granted<"catalog"> {
+  readonly shown: Visible;
+}
+
+/** The repositories that a caller may pull from. */
+export interface Visible {
+  /** Whether it is every one. */
+  readonly all: boolean;
+  has(name: RepositoryName): boolean;
+}
+
+export interface Permits {
+  readonly base: BasePermit;
+  readonly pull: PullPermit;
+  readonly push: PushPermit;
+  readonly delete: DeletePermit;
+  readonly catalog: CatalogPermit;
+}
+
+/** Actions that are about one repository. */
+export type NamedAction = "pull" | "push" | "delete";
+
+export class Gate {
+  constructor(readonly policy: Policy) {}
+
+  /** Throws `unauthorized` where logging in, or a token with more scope, may help; else `denied`. */
+  base(identity: Identity): BasePermit {
+    // Clients learn here how to log in; were it open, they would never send what they have for a push.
+    if (identity.kind === "anonymous" && identity.token === undefined && !this.policy.open)
+      throw loginNeeded();
+    return grant<"base">({ identity });
+  }
+
+  /** Throws as `base`. */
+  pull(identity: Identity, name: RepositoryName): PullPermit {
+    this.#demand(identity, "pull", name);
+    return grant<"pull">({ identity, name });
+  }
+
+  /** Throws as `base`. */
+  push(identity: Identity, name: RepositoryName): PushPermit {
+    const mayMoveTags = this.#may(identity, "push", name);
+    if (!mayMoveTags && !this.#may(identity, "create-tag", name)) this.#refuse(identity, "push", name);
+    return grant<"push">({ identity, name, mayMoveTags, sources: this.#visible(identity, "with-token") });
+  }
+
+  /** Throws as `base`. */
+  delete(identity: Identity, name: RepositoryName): DeletePermit {
+    this.#demand(identity, "delete", name);
+    return grant<"delete">({ identity, name });
+  }
+
+  /** Throws as `base`. What is listed is what the caller may pull, whichever token it came with. */
+  catalog(identity: Identity): CatalogPermit {
+    if (identity.token !== undefined && !identity.token.catalog) throw moreScopeNeeded();
+    if (identity.kind === "anonymous" && !this.policy.letsAnonymousPull) throw loginNeeded();
+    return grant<"catalog">({ identity, shown: this.#visible(identity, "without-token") });
+  }
+
+  /** What the caller may do in the repository, for a token that is being made. */
+  may(identity: Identity, permission: Permission, name: RepositoryName): boolean {
+    return this.#may(identity, permission, name);
+  }
+
+  #may(identity: Identity, permission: Permission, name: RepositoryName): boolean {
+    if (identity.token !== undefined && !identity.token.allows(permission, name)) return false;
+    return this.#mayWithAnyToken(identity, permission, name);
+  }
+
+  #mayWithAnyToken(identity: Identity, permission: Permission, name: RepositoryName): boolean {
+    if (identity.limit !== undefined && !identity.limit.allows(permission, name)) return false;
+    return identity.limitDecides || this.policy.allows(identity, permission, name);
+  }
+
+  #demand(identity: Identity, permission: Permission, name: RepositoryName): void {
+    if (!this.#may(identity, permission, name)) this.#refuse(identity, permission, name);
+  }
+
+  #refuse(identity: Identity, permission: Permission, name: RepositoryName): never {
+    if (identity.token !== undefined && this.#mayWithAnyToken(identity, permission, name))
+      throw moreScopeNeeded();
+    if (identity.kind === "anonymous") throw loginNeeded();
+    throw new RegistryError("denied", `${identity.subject} may not ${permission} here`, { name });
+  }
+
+  #visible(identity: Identity, token: "with-token" | "without-token"): Visible {
+    const may = (name: RepositoryName) =>
+      token === "with-token"
+        ? this.#may(identity, "pull", name)
+        : this.#mayWithAnyToken(identity, "pull", name);
+    return {
+      all: this.policy.open && identity.limit === undefined && identity.token === undefined,
+      has: may,
+    };
+  }
+}
+
+function grant<A extends Action>(permit: Omit<Permits[A], typeof granted>): Permits[A] {
+  return permit as Permits[A];
+}
+
+function loginNeeded(): RegistryError {
+  return new RegistryError("unauthorized", "authentication required");
+}
+
+function moreScopeNeeded(): RegistryError {
+  return new RegistryError("insufficient-scope", "the token is not for this");
+}

@@ -4,6 +4,7 @@ import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Storage } from "../storage/storage.js";
+import { BlobHomes } from "./blob-homes.js";
 import { type BlobKey, OpenBlobs } from "./open-blobs.js";
 import { ReadThroughCache } from "./read-through.js";
 
@@ -45,10 +46,17 @@ export class Caches {
     maxSize: smallBlobCacheBytes,
     sizeOf: (bytes) => bytes.length + entryBytes,
   });
+  readonly blobHomes = new BlobHomes();
   readonly openBlobs: OpenBlobs;
 
   constructor(storage: Storage) {
     this.openBlobs = new OpenBlobs(storage.blobs);
+  }
+
+  /** To be called when the repository is known to have the blob. */
+  blobSeen(name: RepositoryName, digest: Digest, size: number): void {
+    this.blobSizes.set(`${name}@${digest}`, size);
+    this.blobHomes.seen(name, digest);
   }
 
   /** To be called when the repository's blob has been removed or replaced. */

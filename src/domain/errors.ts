@@ -28,6 +28,7 @@ export type ErrorKind =
   | "method-not-allowed"
   | "delete-disabled"
   | "unauthorized"
+  | "insufficient-scope"
   | "denied"
   | "too-many-requests"
   | "storage-full"

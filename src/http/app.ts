@@ -6,24 +6,39 @@
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
 import { setTimeout } from "node:timers/promises";
+import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
-import { RegistryError } from "../domain/errors.js";
-import { parseRepositoryName } from "../domain/repository-name.js";
+import { anonymous, type Identity } from "../auth/identity.js";
+import { assert, RegistryError } from "../domain/errors.js";
+import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "../registry/services.js";
 import { ClientGone, RequestBody } from "./body.js";
+import { type ChallengeOptions, challenge } from "./challenge.js";
 import type { HttpContext } from "./context.js";
 import { renderError } from "./errors.js";
-import { Exchange } from "./exchange.js";
+import { Exchange, type Headers, type Incoming } from "./exchange.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
-import { type Match, Router } from "./router.js";
+import { peerOf } from "./peer.js";
+import { type Match, type PathTexts, type Route, Router } from "./router.js";
 import { routes } from "./routes.js";
 
 export interface AppOptions {
   readonly services: Services;
   readonly gate: Gate;
+  /** How callers prove who they are; absent on a server without authentication, where all are anonymous. */
+  readonly login?: Login;
+  /** Told of each request once, when its answer is done or its client gone. */
+  readonly observers?: readonly Observer[];
   readonly patience?: Partial<PatienceOptions>;
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
 }
+
+export interface Login {
+  readonly authenticator: Pick<Authenticator, "identify">;
+  readonly challenge: ChallengeOptions;
+}
+
+export type Observer = (exchange: Exchange) => void;
 
 export interface Listening {
   readonly host: string;
@@ -39,7 +54,7 @@ const exclusivePort = 1;
 const urlCharactersMax = 4096;
 
 export class App {
-  readonly #router = new Router<HttpContext>(routes);
+  readonly #router = new Router(routes);
   readonly #context: HttpContext;
   readonly #app = uws.App();
   readonly #patience: Patience;
@@ -82,9 +97,11 @@ export class App {
     try {
       const match = this.#match(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
-      const { headers, framing } = readHeaders(request, route?.headers ?? []);
+      const { framing, ...headers } = readHeaders(request, route?.headers ?? []);
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
-      exchange = new Exchange(response, method, url, request.getQuery(), headers, body, this.#patience);
+      const query = request.getQuery();
+      const incoming = { method, path: url, query, ...headers, peer: peerOf(response), route, body };
+      exchange = new Exchange(response, incoming, this.#patience);
       if (framing !== "clear") {
         this.#refuseFraming(exchange);
         return;
@@ -92,7 +109,10 @@ export class App {
       if (match instanceof RegistryError) throw match;
       if (match.kind === "found") {
         const done = this.#run(exchange, match.route, match.path);
-        if (done instanceof Promise) this.#track(done, exchange, response);
+        if (done instanceof Promise) {
+          this.#track(done, exchange, response);
+          return;
+        }
       } else if (match.kind === "method-not-allowed") {
         this.#refuseMethod(exchange, match.allow);
       } else {
@@ -103,9 +123,14 @@ export class App {
     } catch (error) {
       this.#fail(exchange, response, error);
     }
+    if (exchange !== undefined) this.#observe(exchange);
   }
 
-  #match(method: string, url: string): Match<HttpContext> | RegistryError {
+  #observe(exchange: Exchange): void {
+    for (const observer of this.options.observers ?? []) observer(exchange);
+  }
+
+  #match(method: string, url: string): Match | RegistryError {
     if (url.length > urlCharactersMax) {
       return new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
     }
@@ -124,22 +149,44 @@ export class App {
   #refuseFraming(exchange: Exchange): void {
     const error = new RegistryError("request-invalid", "the length of the body is not said once and clearly");
     const { status, body } = renderError(error);
-    setImmediate(() => exchange.sendAndClose(status, [jsonType], body));
+    setImmediate(() => {
+      exchange.sendAndClose(status, [jsonType], body);
+      this.#observe(exchange);
+    });
   }
 
-  #run(
-    exchange: Exchange,
-    route: (typeof routes)[number],
-    path: { readonly name: string; readonly last: string },
-  ): void | Promise<void> {
-    const name = path.name === "" ? undefined : parseRepositoryName(path.name);
-    const decision = this.options.gate({ action: route.action, name });
-    if (decision instanceof Promise) {
-      return decision.then(() =>
-        exchange.aborted ? undefined : route.handle(this.#context, exchange, path),
-      );
+  #run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
+    if (path.name !== "") exchange.name = parseRepositoryName(path.name);
+    const identity = this.#identify(exchange);
+    if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
+    return identity.then((found) =>
+      exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last),
+    );
+  }
+
+  #identify({ incoming }: Exchange): Identity | Promise<Identity> {
+    const { login } = this.options;
+    if (login === undefined) return anonymous;
+    return login.authenticator.identify(incoming.authorization, incoming.peer.certified);
+  }
+
+  /** Lets the gate decide, and the handler work with its permit. */
+  #admit(exchange: Exchange, route: Route, identity: Identity, last: string): void | Promise<void> {
+    exchange.identity = identity;
+    const { gate } = this.options;
+    const context = this.#context;
+    switch (route.action) {
+      case "base":
+        return route.handle(context, exchange, gate.base(identity));
+      case "catalog":
+        return route.handle(context, exchange, gate.catalog(identity));
+      case "pull":
+        return route.handle(context, exchange, gate.pull(identity, nameOf(exchange)), last);
+      case "push":
+        return route.handle(context, exchange, gate.push(identity, nameOf(exchange)), last);
+      case "delete":
+        return route.handle(context, exchange, gate.delete(identity, nameOf(exchange)), last);
     }
-    return route.handle(this.#context, exchange, path);
   }
 
   #track(done: Promise<void>, exchange: Exchange, response: HttpResponse): void {
@@ -147,6 +194,7 @@ export class App {
     done
       .catch((error: unknown) => this.#fail(exchange, response, error))
       .finally(() => {
+        this.#observe(exchange);
         this.#active--;
         if (this.#active === 0) this.#onIdle?.();
       });
@@ -170,7 +218,23 @@ export class App {
     if (exchange.aborted) return;
     // Too late for an answer: only a connection that breaks tells the client that something is missing.
     if (exchange.responded) response.close();
-    else exchange.send(status, errorHeaders(error), body);
+    else exchange.send(status, this.#errorHeaders(exchange, error), body);
+  }
+
+  #errorHeaders({ incoming, name }: Exchange, error: unknown): Headers {
+    if (!(error instanceof RegistryError)) return [jsonType];
+    const { login } = this.options;
+    if (login !== undefined && (error.kind === "unauthorized" || error.kind === "insufficient-scope")) {
+      const why = error.kind === "unauthorized" ? "invalid_token" : "insufficient_scope";
+      const asked = challenge(login.challenge, {
+        action: incoming.route?.action ?? "base",
+        name,
+        error: incoming.authorization === "" ? undefined : why,
+        origin: `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
+      });
+      return [jsonType, ["WWW-Authenticate", asked]];
+    }
+    return error.kind === "too-many-requests" ? [jsonType, ["Retry-After", "5"]] : [jsonType];
   }
 
   /** Resolves when no request is at work any more, or after `secondsMax`; whether all came to their end. */
@@ -193,11 +257,9 @@ export class App {
 
 const jsonType = ["Content-Type", "application/json"] as const;
 
-function errorHeaders(error: unknown): [string, string][] {
-  const headers: [string, string][] = [[...jsonType]];
-  if (error instanceof RegistryError && error.kind === "too-many-requests")
-    headers.push(["Retry-After", "5"]);
-  return headers;
+function nameOf({ name }: Exchange): RepositoryName {
+  assert(name !== undefined, "a route on a repository has its name");
+  return name;
 }
 
 /** What a request says of its body's length, as every other reader of it must understand it too. */
@@ -207,8 +269,10 @@ type Framing = "clear" | "unclear";
 function readHeaders(
   request: HttpRequest,
   wanted: readonly string[],
-): { headers: Record<string, string>; framing: Framing } {
+): Pick<Incoming, "headers" | "authorization" | "host"> & { framing: Framing } {
   const headers: Record<string, string> = {};
+  let authorization = "";
+  let host = "";
   let length: string | undefined;
   let coding: string | undefined;
   let framing: Framing = "clear";
@@ -220,11 +284,15 @@ function readHeaders(
     } else if (name === "transfer-encoding") {
       if (coding !== undefined || value.toLowerCase() !== "chunked") framing = "unclear";
       coding = value;
+    } else if (name === "authorization") {
+      authorization = authorization === "" ? value : `${authorization}, ${value}`;
+    } else if (name === "host") {
+      host = value;
     }
     if (wanted.includes(name)) {
       const before = headers[name];
       headers[name] = before === undefined ? value : `${before}, ${value}`;
     }
   });
-  return { headers, framing };
+  return { headers, authorization, host, framing };
 }

@@ -1,15 +1,14 @@
 /** Blobs over HTTP (distribution-spec, end-2), with ranges by RFC 9110. */
+import type { PullPermit } from "../auth/gate.js";
 import { type Digest, parseDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { selectRanges } from "../domain/range.js";
-import { parseRepositoryName } from "../domain/repository-name.js";
 import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
 import { renderError } from "./errors.js";
 import type { Exchange, Headers } from "./exchange.js";
-import type { PathTexts } from "./router.js";
 import { blobSource, memorySource, rangeSource, severalRanges } from "./source.js";
 
 const octets = ["Content-Type", "application/octet-stream"] as const;
@@ -19,7 +18,7 @@ function headersOf(digest: Digest): Headers {
     ["Docker-Content-Digest", digest],
     ["ETag", etagOf(digest)],
     ["Accept-Ranges", "bytes"],
-    // Content never changes under its digest; whether a shared cache may keep it is for the gate to say.
+    // Content never changes under its digest; a cache shared by many would pass by the gate.
     ["Cache-Control", "private, max-age=31536000, immutable"],
   ];
 }
@@ -27,10 +26,11 @@ function headersOf(digest: Digest): Headers {
 export function headBlobRoute(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PullPermit,
+  last: string,
 ): void | Promise<void> {
-  const digest = parseDigest(path.last);
-  const size = headBlob(services, parseRepositoryName(path.name), digest);
+  const digest = parseDigest(last);
+  const size = headBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
   };
@@ -41,10 +41,11 @@ export function headBlobRoute(
 export function getBlob(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PullPermit,
+  last: string,
 ): void | Promise<void> {
-  const digest = parseDigest(path.last);
-  const blob = pullBlob(services, parseRepositoryName(path.name), digest);
+  const digest = parseDigest(last);
+  const blob = pullBlob(services, permit, digest);
   if (blob instanceof Promise) return blob.then((pulled) => sendBlob(exchange, digest, pulled));
   return sendBlob(exchange, digest, blob);
 }

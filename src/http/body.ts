@@ -18,6 +18,8 @@ export class ClientGone extends Error {
 }
 
 export class RequestBody implements Flow {
+  /** Bytes that have come. */
+  received = 0;
   readonly #early: Uint8Array[] = [];
   #sink: BodySink | undefined;
   #ended = false;
@@ -37,6 +39,7 @@ export class RequestBody implements Flow {
   }
 
   #take(chunk: Uint8Array): void {
+    this.received += chunk.length;
     if (this.#wait !== undefined) this.#wait.moved = true;
     if (this.#sink !== undefined) {
       this.#sink.write(chunk);

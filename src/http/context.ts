@@ -1,4 +1,4 @@
-/** What every handler is given beside its request. */
+/** What every handler is given beside its request and its permit. */
 import type { Services } from "../registry/services.js";
 
 export interface HttpContext {

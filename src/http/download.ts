@@ -59,6 +59,7 @@ class Download {
       const [ok, done] = exchange.response.tryEnd(bytes, source.size);
       this.#writable = ok || done;
       reached = this.#writable ? position + bytes.length : exchange.response.getWriteOffset();
+      exchange.sent = reached;
     });
     return reached;
   }

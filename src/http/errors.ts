@@ -34,6 +34,7 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "method-not-allowed": [405, "UNSUPPORTED"],
   "delete-disabled": [405, "UNSUPPORTED"],
   unauthorized: [401, "UNAUTHORIZED"],
+  "insufficient-scope": [401, "UNAUTHORIZED"],
   denied: [403, "DENIED"],
   "too-many-requests": [429, "TOOMANYREQUESTS"],
   "storage-full": [507, "UNKNOWN"],

@@ -4,8 +4,12 @@
  * checks that, so that nobody else has to.
  */
 import type { HttpResponse } from "uWebSockets.js";
+import type { Action } from "../auth/gate.js";
+import type { Identity } from "../auth/identity.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import type { RequestBody } from "./body.js";
 import type { Patience } from "./patience.js";
+import type { Peer } from "./peer.js";
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -31,32 +35,71 @@ const reasons: Readonly<Record<number, string>> = {
   507: "Insufficient Storage",
 };
 
+/** A request as it came. */
+export interface Incoming {
+  /** In capitals. */
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** Those that the route has asked for; `""` for one that is absent. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** `Authorization`: beside the others, so that nobody logs it with them. */
+  readonly authorization: string;
+  readonly host: string;
+  readonly peer: Peer;
+  /** The row of the route table; absent where the path is not one of the API. */
+  readonly route: { readonly path: string; readonly action: Action } | undefined;
+  /** Present on routes that take a body. */
+  readonly body: RequestBody | undefined;
+}
+
 export class Exchange {
   /** Whether the client has gone; nothing can be sent any more. */
   aborted = false;
-  /** Whether the head of the response has been written. */
-  responded = false;
+  /** Of the response, 0 as long as its head has not been written. */
+  status = 0;
+  /** Bytes of the response's body that have been handed to the socket. */
+  sent = 0;
+  /** The repository that the request is about, once the path has been parsed. */
+  name: RepositoryName | undefined;
+  /** The caller, once that is known. */
+  identity: Identity | undefined;
+  readonly startedAt = performance.now();
   readonly #onAbort: (() => void)[] = [];
 
   constructor(
     readonly response: HttpResponse,
-    /** In capitals. */
-    readonly method: string,
-    readonly path: string,
-    readonly query: string,
-    /** Those that the route has asked for; `""` for one that is absent. */
-    readonly headers: Readonly<Record<string, string>>,
-    /** Present on routes that take a body. */
-    readonly body: RequestBody | undefined,
+    readonly incoming: Incoming,
     readonly patience: Patience,
   ) {}
+
+  get method(): string {
+    return this.incoming.method;
+  }
+
+  get path(): string {
+    return this.incoming.path;
+  }
+
+  get query(): string {
+    return this.incoming.query;
+  }
+
+  get body(): RequestBody | undefined {
+    return this.incoming.body;
+  }
+
+  /** Whether the head of the response has been written. */
+  get responded(): boolean {
+    return this.status !== 0;
+  }
 
   get isHead(): boolean {
     return this.method === "HEAD";
   }
 
   header(name: string): string {
-    return this.headers[name] ?? "";
+    return this.incoming.headers[name] ?? "";
   }
 
   /** To be called once, by the wrapper that has attached the handler. */
@@ -78,10 +121,15 @@ export class Exchange {
     } else if (!this.aborted && !this.responded) {
       this.response.cork(() => {
         this.writeHead(status, headers);
-        if (hasBody) this.response.end(body);
+        if (hasBody) this.#end(body);
         else this.response.endWithoutBody();
       });
     }
+  }
+
+  #end(body: string | Uint8Array, close = false): void {
+    this.sent = body.length;
+    this.response.end(body, close);
   }
 
   /** Sends a whole response and ends the connection: nothing behind this request is listened to. */
@@ -89,7 +137,7 @@ export class Exchange {
     if (this.aborted || this.responded) return;
     this.response.cork(() => {
       this.writeHead(status, headers);
-      this.response.end(body, true);
+      this.#end(body, true);
     });
   }
 
@@ -109,7 +157,7 @@ export class Exchange {
 
   /** Writes status line and headers. To be called corked. What is left of the request's body is not wanted. */
   writeHead(status: number, headers: Headers): void {
-    this.responded = true;
+    this.status = status;
     this.body?.discard();
     const { response } = this;
     response.writeStatus(`${status} ${reasons[status] ?? ""}`);

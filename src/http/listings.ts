@@ -1,30 +1,37 @@
 /** Listings over HTTP: tags (end-8), referrers (end-12) and the catalog, in pages. */
+import type { CatalogPermit, PullPermit } from "../auth/gate.js";
 import { parseDigest } from "../domain/digest.js";
 import { mediaTypes } from "../domain/media-type.js";
-import { parseRepositoryName } from "../domain/repository-name.js";
 import { listRepositories } from "../registry/catalog.js";
 import { listReferrers } from "../registry/referrers.js";
 import { listTags } from "../registry/tags.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import { nextLink, parsePageSize } from "./query.js";
-import type { PathTexts } from "./router.js";
 
 const json = ["Content-Type", "application/json"] as const;
 
-export async function getTags({ services }: HttpContext, exchange: Exchange, path: PathTexts): Promise<void> {
-  const name = parseRepositoryName(path.name);
+export async function getTags(
+  { services }: HttpContext,
+  exchange: Exchange,
+  permit: PullPermit,
+): Promise<void> {
+  const { name } = permit;
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"));
-  const { items, next } = await listTags(services, name, n, query.get("last") ?? "");
+  const { items, next } = await listTags(services, permit, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink(`/v2/${name}/tags/list`, { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ name, tags: items }));
 }
 
-export async function getCatalog({ services }: HttpContext, exchange: Exchange): Promise<void> {
+export async function getCatalog(
+  { services }: HttpContext,
+  exchange: Exchange,
+  permit: CatalogPermit,
+): Promise<void> {
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"));
-  const { items, next } = await listRepositories(services, n, query.get("last") ?? "");
+  const { items, next } = await listRepositories(services, permit, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink("/v2/_catalog", { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ repositories: items }));
 }
@@ -32,17 +39,18 @@ export async function getCatalog({ services }: HttpContext, exchange: Exchange):
 export async function getReferrers(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PullPermit,
+  text: string,
 ): Promise<void> {
-  const name = parseRepositoryName(path.name);
-  const subject = parseDigest(path.last);
+  const { name } = permit;
+  const subject = parseDigest(text);
   const query = new URLSearchParams(exchange.query);
   // A media type has no spaces: this one was a plus sign that nobody encoded.
   const artifactType = query.get("artifactType")?.replaceAll(" ", "+") || undefined;
   const last = query.get("last");
   const after = last === null || last === "" ? undefined : parseDigest(last);
   const n = parsePageSize(query.get("n"));
-  const { items, next } = await listReferrers(services, { name, subject, artifactType, after, n });
+  const { items, next } = await listReferrers(services, permit, { subject, artifactType, after, n });
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =
     next === undefined

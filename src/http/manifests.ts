@@ -1,17 +1,16 @@
 /** Manifests over HTTP (distribution-spec, end-3 and end-7). */
+import type { PullPermit, PushPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { RegistryError } from "../domain/errors.js";
 import { manifestBytesMax } from "../domain/manifest.js";
 import { withoutParameters } from "../domain/media-type.js";
 import { parseReference, parseTag, type Reference } from "../domain/reference.js";
-import { parseRepositoryName } from "../domain/repository-name.js";
 import { pullManifest } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import { tooLarge } from "./body.js";
 import { etagOf, isNotModified } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import type { PathTexts } from "./router.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
@@ -19,10 +18,10 @@ const tagsMax = 100;
 export function getManifest(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PullPermit,
+  last: string,
 ): void | Promise<void> {
-  const name = parseRepositoryName(path.name);
-  const found = pullManifest(services, name, readReference(path.last));
+  const found = pullManifest(services, permit, readReference(last));
   if (found instanceof Promise) return found.then((manifest) => sendManifest(exchange, manifest));
   sendManifest(exchange, found);
 }
@@ -59,10 +58,10 @@ export function readReference(text: string): Reference {
 export async function putManifest(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PushPermit,
+  last: string,
 ): Promise<void> {
-  const name = parseRepositoryName(path.name);
-  const reference = parseReference(path.last);
+  const reference = parseReference(last);
   const tags = new URLSearchParams(exchange.query).getAll("tag").map(parseTag);
   if (tags.length > tagsMax) throw new RegistryError("uri-too-long", `a request has at most ${tagsMax} tags`);
   if (tags.length > 0 && reference.kind === "tag") {
@@ -73,9 +72,9 @@ export async function putManifest(
   if (Number(exchange.header("content-length")) > manifestBytesMax) throw tooLarge(manifestBytesMax);
   const bytes = await body.collect(manifestBytesMax);
   const contentType = withoutParameters(exchange.header("content-type"));
-  const pushed = await pushManifest(services, { name, reference, tags, contentType, bytes });
+  const pushed = await pushManifest(services, permit, { reference, tags, contentType, bytes });
   exchange.send(201, [
-    ["Location", `/v2/${name}/manifests/${pushed.digest}`],
+    ["Location", `/v2/${permit.name}/manifests/${pushed.digest}`],
     ["Docker-Content-Digest", pushed.digest],
     ...(pushed.subject === undefined ? [] : [["OCI-Subject", pushed.subject] as const]),
     ...tags.map((tag) => ["OCI-Tag", tag] as const),

@@ -3,8 +3,9 @@
  * are matched from their end; the last segment may be percent-encoded, since some clients send a
  * digest's colon that way, and nothing else may.
  */
-import type { Action } from "../auth/gate.js";
+import type { NamedAction, Permits } from "../auth/gate.js";
 import { RegistryError } from "../domain/errors.js";
+import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 
 /** The text of a path's variable parts, not yet parsed. */
@@ -13,42 +14,62 @@ export interface PathTexts {
   readonly last: string;
 }
 
-export interface Route<Context> {
+interface Row {
   readonly methods: readonly string[];
   /** `/v2/…`, with `<name>` for a repository and at most one more variable, at the end. */
   readonly path: string;
-  /** What the gate is asked about. */
-  readonly action: Action;
   /** Headers that the handler reads. */
   readonly headers: readonly string[];
   /** Whether the request's body is wanted. */
   readonly body?: true;
-  readonly handle: (context: Context, exchange: Exchange, path: PathTexts) => void | Promise<void>;
 }
 
-interface Resource<Context> {
+/** A route on one repository: its handler gets the gate's permit for its action, and with that the use-cases. */
+interface RepositoryRoute<A extends NamedAction> extends Row {
+  readonly action: A;
+  readonly handle: (
+    context: HttpContext,
+    exchange: Exchange,
+    permit: Permits[A],
+    last: string,
+  ) => void | Promise<void>;
+}
+
+/** A route on the registry as a whole. */
+interface RegistryRoute<A extends "base" | "catalog"> extends Row {
+  readonly action: A;
+  readonly handle: (context: HttpContext, exchange: Exchange, permit: Permits[A]) => void | Promise<void>;
+}
+
+/** A union by action, so that no row can be written whose handler wants another permit than its action gives. */
+export type Route =
+  | { [A in NamedAction]: RepositoryRoute<A> }[NamedAction]
+  | RegistryRoute<"base">
+  | RegistryRoute<"catalog">;
+
+interface Resource {
   /** Segments behind `<name>`; the last may be a variable. */
   readonly tail: readonly string[];
   readonly hasVariable: boolean;
-  readonly routes: Map<string, Route<Context>>;
+  readonly routes: Map<string, Route>;
   readonly allow: string;
 }
 
-export type Match<Context> =
-  | { readonly kind: "found"; readonly route: Route<Context>; readonly path: PathTexts }
+export type Match =
+  | { readonly kind: "found"; readonly route: Route; readonly path: PathTexts }
   | { readonly kind: "method-not-allowed"; readonly allow: string }
   | { readonly kind: "unknown" };
 
 const unknown = { kind: "unknown" } as const;
 const namePrefix = "/v2/<name>/";
 
-export class Router<Context> {
-  readonly #fixed = new Map<string, Resource<Context>>();
+export class Router {
+  readonly #fixed = new Map<string, Resource>();
   /** The longer and the more literal first: `/blobs/uploads/<session>`, `/blobs/uploads`, `/blobs/<digest>`. */
-  readonly #named: readonly Resource<Context>[];
+  readonly #named: readonly Resource[];
 
-  constructor(table: readonly Route<Context>[]) {
-    const named: Resource<Context>[] = [];
+  constructor(table: readonly Route[]) {
+    const named: Resource[] = [];
     for (const [path, routes] of groupByPath(table)) {
       const resource = resourceOf(path, routes);
       if (path.startsWith(namePrefix)) named.push(resource);
@@ -59,7 +80,7 @@ export class Router<Context> {
     );
   }
 
-  match(method: string, url: string): Match<Context> {
+  match(method: string, url: string): Match {
     const fixed = this.#fixed.get(url);
     if (fixed !== undefined) return methodOf(fixed, method, { name: "", last: "" });
     if (!url.startsWith("/v2/")) return unknown;
@@ -71,8 +92,8 @@ export class Router<Context> {
   }
 }
 
-function groupByPath<Context>(table: readonly Route<Context>[]): Map<string, Route<Context>[]> {
-  const groups = new Map<string, Route<Context>[]>();
+function groupByPath(table: readonly Route[]): Map<string, Route[]> {
+  const groups = new Map<string, Route[]>();
   for (const route of table) {
     const group = groups.get(route.path);
     if (group === undefined) groups.set(route.path, [route]);
@@ -81,7 +102,7 @@ function groupByPath<Context>(table: readonly Route<Context>[]): Map<string, Rou
   return groups;
 }
 
-function resourceOf<Context>(path: string, rows: readonly Route<Context>[]): Resource<Context> {
+function resourceOf(path: string, rows: readonly Route[]): Resource {
   const routes = new Map(rows.flatMap((route) => route.methods.map((method) => [method, route] as const)));
   const tail = path.startsWith(namePrefix) ? path.slice(namePrefix.length).split("/") : [];
   return {
@@ -92,7 +113,7 @@ function resourceOf<Context>(path: string, rows: readonly Route<Context>[]): Res
   };
 }
 
-function methodOf<Context>(resource: Resource<Context>, method: string, path: PathTexts): Match<Context> {
+function methodOf(resource: Resource, method: string, path: PathTexts): Match {
   const route = resource.routes.get(method);
   return route === undefined
     ? { kind: "method-not-allowed", allow: resource.allow }
@@ -100,7 +121,7 @@ function methodOf<Context>(resource: Resource<Context>, method: string, path: Pa
 }
 
 function matchTail(
-  { tail, hasVariable }: Pick<Resource<never>, "tail" | "hasVariable">,
+  { tail, hasVariable }: Pick<Resource, "tail" | "hasVariable">,
   url: string,
 ): PathTexts | undefined {
   let end = url.length;

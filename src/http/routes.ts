@@ -1,10 +1,10 @@
 /**
  * The whole API on one screen: the distribution specification's end-1 to end-14 and the catalog. Each
- * row names the action that the gate decides on; there is no other way to a use-case.
+ * row names the action that the gate decides on, and its handler gets the permit that the use-case asks for.
  */
 
+import { getBase } from "./base.js";
 import { getBlob, headBlobRoute } from "./blobs.js";
-import type { HttpContext } from "./context.js";
 import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
@@ -17,10 +17,10 @@ const chunk = ["content-length", "content-range"];
 const typed = ["content-type", "content-length"];
 
 // biome-ignore format: a table reads better in columns
-export const routes: readonly Route<HttpContext>[] = [
+export const routes: readonly Route[] = [
   // end-1
-  { methods: ["GET", "HEAD"], path: "/v2/", action: "base", headers: [], handle: (_, exchange) => exchange.send(200, [["Content-Type", "application/json"]], "{}") },
-  { methods: ["GET", "HEAD"], path: "/v2", action: "base", headers: [], handle: (_, exchange) => exchange.send(200, [["Content-Type", "application/json"]], "{}") },
+  { methods: ["GET", "HEAD"], path: "/v2/", action: "base", headers: [], handle: getBase },
+  { methods: ["GET", "HEAD"], path: "/v2", action: "base", headers: [], handle: getBase },
   // end-2, end-10
   { methods: ["GET"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: download, handle: getBlob },
   { methods: ["HEAD"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: conditional, handle: headBlobRoute },

@@ -1,4 +1,5 @@
 /** Uploads over HTTP (distribution-spec, end-4 to end-6, end-11, end-13, end-14). */
+import type { PushPermit } from "../auth/gate.js";
 import { type Digest, parseAlgorithm, parseDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseContentRange } from "../domain/range.js";
@@ -11,27 +12,25 @@ import type { RequestBody } from "./body.js";
 import type { HttpContext } from "./context.js";
 import { renderError } from "./errors.js";
 import type { Exchange, Headers } from "./exchange.js";
-import type { PathTexts } from "./router.js";
 
 /** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
 export async function startUpload(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PushPermit,
 ): Promise<void> {
-  const name = parseRepositoryName(path.name);
   const query = new URLSearchParams(exchange.query);
   const mount = query.get("mount");
   if (mount !== null) {
     const from = query.get("from");
     const source = from === null || from === "" ? undefined : parseRepositoryName(from);
     const digest = parseDigest(mount);
-    if (await mountBlob(services, digest, name, source)) return sendCreated(exchange, name, digest);
+    if (await mountBlob(services, permit, digest, source)) return sendCreated(exchange, permit.name, digest);
   }
   const algorithm = query.get("digest-algorithm");
   const digest = query.get("digest");
   const closing = digest === null ? undefined : parseDigest(digest);
-  const session = openUpload(services, name, algorithm === null ? undefined : parseAlgorithm(algorithm));
+  const session = openUpload(services, permit, algorithm === null ? undefined : parseAlgorithm(algorithm));
   if (closing !== undefined) {
     try {
       return await receiveLast(services, exchange, session, closing);
@@ -46,9 +45,10 @@ export async function startUpload(
 export async function patchUpload(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PushPermit,
+  id: string,
 ): Promise<void> {
-  const found = findUpload(services, parseRepositoryName(path.name), path.last);
+  const found = findUpload(services, permit, id);
   const session = found instanceof Promise ? await found : found;
   const incoming = begin(services, exchange, session, undefined);
   if (incoming === undefined) return;
@@ -60,13 +60,14 @@ export async function patchUpload(
 export async function putUpload(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PushPermit,
+  id: string,
 ): Promise<void> {
   const digest = new URLSearchParams(exchange.query).get("digest");
   if (digest === null)
     throw new RegistryError("digest-invalid", "the request that closes an upload names its digest");
   const closing = parseDigest(digest);
-  const found = findUpload(services, parseRepositoryName(path.name), path.last);
+  const found = findUpload(services, permit, id);
   const session = found instanceof Promise ? await found : found;
   await receiveLast(services, exchange, session, closing);
 }
@@ -123,18 +124,20 @@ function afterAbort(incoming: IncomingBody): (error: unknown) => Promise<never> 
 export async function uploadStatus(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PushPermit,
+  id: string,
 ): Promise<void> {
-  const session = await findUpload(services, parseRepositoryName(path.name), path.last);
+  const session = await findUpload(services, permit, id);
   exchange.send(204, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
 }
 
 export async function cancelUploadRoute(
   { services }: HttpContext,
   exchange: Exchange,
-  path: PathTexts,
+  permit: PushPermit,
+  id: string,
 ): Promise<void> {
-  await cancelUpload(services, await findUpload(services, parseRepositoryName(path.name), path.last));
+  await cancelUpload(services, await findUpload(services, permit, id));
   exchange.send(204, []);
 }
 

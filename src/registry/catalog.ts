@@ -1,10 +1,20 @@
 /** The catalog of repositories (Docker's Registry HTTP API V2, `/v2/_catalog`). */
+import type { CatalogPermit, Visible } from "../auth/gate.js";
 import { firstOf, type Page } from "../domain/page.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
-/** Up to `n` repositories behind `last`, in ASCII order. */
-export function listRepositories(services: Services, n: number, last: string): Promise<Page<RepositoryName>> {
+/** Up to `n` repositories behind `last` that the caller may pull from, in ASCII order. */
+export function listRepositories(
+  services: Services,
+  { shown }: CatalogPermit,
+  n: number,
+  last: string,
+): Promise<Page<RepositoryName>> {
   if (n === 0) return Promise.resolve({ items: [] });
-  return firstOf(services.storage.repositories.list(last), (items) => items.length < n);
+  return firstOf(shownOf(services.storage.repositories.list(last), shown), (items) => items.length < n);
+}
+
+async function* shownOf(names: AsyncIterable<RepositoryName>, shown: Visible): AsyncIterable<RepositoryName> {
+  for await (const name of names) if (shown.has(name)) yield name;
 }

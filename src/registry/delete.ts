@@ -1,4 +1,5 @@
 /** Deleting tags, manifests and blobs (distribution-spec, end-9 and end-10), behind one switch. */
+import type { DeletePermit } from "../auth/gate.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseManifest } from "../domain/manifest.js";
@@ -12,7 +13,7 @@ import { immutable, tagRemoved } from "./tags.js";
 /** Deletes the tag, or the manifest with all tags that point to it. Rejects with `manifest-unknown` or `delete-disabled`. */
 export async function deleteManifest(
   services: Services,
-  name: RepositoryName,
+  { name }: DeletePermit,
   reference: Reference,
 ): Promise<void> {
   checkSwitch(services);
@@ -25,7 +26,7 @@ export async function deleteManifest(
 }
 
 /** Rejects with `blob-unknown` or `delete-disabled`. */
-export async function deleteBlob(services: Services, name: RepositoryName, digest: Digest): Promise<void> {
+export async function deleteBlob(services: Services, { name }: DeletePermit, digest: Digest): Promise<void> {
   checkSwitch(services);
   const freed = await services.repositoryLocks.exclusive(name, () => removeBlob(services, name, digest));
   if (freed === undefined)

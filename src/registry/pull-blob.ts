@@ -1,5 +1,6 @@
 /** Pulling blobs (distribution-spec, end-2). */
 
+import type { PullPermit } from "../auth/gate.js";
 import { smallBlobBytesMax } from "../cache/caches.js";
 import type { SharedBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
@@ -27,7 +28,11 @@ function blobSize(
   const kept = caches.blobSizes.get(key);
   if (kept === undefined) {
     return lease(services, name, digest, () =>
-      caches.blobSizes.load(key, () => storage.blobs.size(name, digest)),
+      caches.blobSizes.load(key, async () => {
+        const size = await storage.blobs.size(name, digest);
+        if (size !== undefined) caches.blobHomes.seen(name, digest);
+        return size;
+      }),
     );
   }
   protection.renew(key);
@@ -35,7 +40,7 @@ function blobSize(
 }
 
 /** Throws or rejects with `blob-unknown`. */
-export function headBlob(services: Services, name: RepositoryName, digest: Digest): number | Promise<number> {
+export function headBlob(services: Services, { name }: PullPermit, digest: Digest): number | Promise<number> {
   const size = blobSize(services, name, digest);
   return size instanceof Promise ? size.then((found) => found ?? unknown(digest)) : (size ?? unknown(digest));
 }
@@ -43,7 +48,7 @@ export function headBlob(services: Services, name: RepositoryName, digest: Diges
 /** Throws or rejects with `blob-unknown`. From memory it is synchronous. */
 export function pullBlob(
   services: Services,
-  name: RepositoryName,
+  { name }: PullPermit,
   digest: Digest,
 ): PulledBlob | Promise<PulledBlob> {
   const key = `${name}@${digest}` as const;

@@ -1,4 +1,5 @@
 /** Pulling manifests (distribution-spec, end-3). An answer from memory is synchronous. */
+import type { PullPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { algorithmOf, type Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
@@ -12,7 +13,7 @@ import type { Services } from "./services.js";
 /** The manifest that `reference` names. Throws or rejects with `manifest-unknown`. */
 export function pullManifest(
   services: Services,
-  name: RepositoryName,
+  { name }: PullPermit,
   reference: Reference,
 ): StoredManifest | Promise<StoredManifest> {
   const digest =

@@ -1,8 +1,8 @@
 /** Pushing blobs (distribution-spec, end-4 to end-6, end-13, end-14): every way ends in the same commit. */
+import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
-import type { RepositoryName } from "../domain/repository-name.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
 import { isAbandoned } from "../uploads/worker-pool.js";
@@ -21,19 +21,20 @@ export interface BodyClaim {
 /** Opens a session. `announced` is the algorithm that the client says it will use. */
 export function openUpload(
   { sessions }: Services,
-  name: RepositoryName,
+  { name, identity }: PushPermit,
   announced: Algorithm | undefined,
 ): Session {
-  return sessions.open(name, announced ?? defaultAlgorithm, announced !== undefined);
+  const algorithm = announced ?? defaultAlgorithm;
+  return sessions.open({ name, opener: identity.subject, algorithm, announced: announced !== undefined });
 }
 
-/** The session of an upload. Throws or rejects with `upload-unknown`. */
+/** The session of an upload, its opener's alone. Throws or rejects with `upload-unknown`. */
 export function findUpload(
   { sessions }: Services,
-  name: RepositoryName,
+  { name, identity }: PushPermit,
   id: string,
 ): Session | Promise<Session> {
-  return sessions.find(name, id);
+  return sessions.find({ name, opener: identity.subject }, id);
 }
 
 /** Ends a session and drops its bytes. Throws `upload-busy`. */
@@ -122,9 +123,8 @@ export class IncomingBody {
         const { healed } = await services.storage.blobs.commit(this.#writer.target, name, expected);
         if (healed) services.caches.forgetBlobs();
         else services.caches.forgetBlob(name, expected);
-        const key = `${name}@${expected}` as const;
-        services.protection.grant(key);
-        services.caches.blobSizes.set(key, this.#start + this.#length);
+        services.protection.grant(`${name}@${expected}`);
+        services.caches.blobSeen(name, expected, this.#start + this.#length);
       });
     } finally {
       // The blob is linked, or it never will be: what is left of the upload goes, and nobody waits for that.

@@ -1,5 +1,6 @@
 /** Pushing manifests (distribution-spec, end-7a and end-7b). */
 
+import type { PushPermit } from "../auth/gate.js";
 import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
@@ -14,7 +15,6 @@ import type { Services } from "./services.js";
 import { immutable, tagAdded } from "./tags.js";
 
 export interface ManifestPush {
-  readonly name: RepositoryName;
   readonly reference: Reference;
   /** Tags named beside a digest, end-7b. */
   readonly tags: readonly Tag[];
@@ -34,13 +34,18 @@ export interface PushedManifest {
  * entry that nobody is told of. Rejects with `manifest-invalid`,
  * `digest-mismatch` or, for what it names and the repository lacks, `manifest-blob-unknown`.
  */
-export async function pushManifest(services: Services, push: ManifestPush): Promise<PushedManifest> {
-  const { name, reference, bytes } = push;
+export async function pushManifest(
+  services: Services,
+  permit: PushPermit,
+  push: ManifestPush,
+): Promise<PushedManifest> {
+  const { name } = permit;
+  const { reference, bytes } = push;
   const manifest = parseManifest(bytes, push.contentType);
   await checkEmbedded(manifest);
   const digest = await digestFor(reference, bytes);
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
-  await checkMovable(services, name, tags, digest);
+  await checkMovable(services, permit, tags, digest);
   await services.repositoryLocks.shared(name, async () => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
@@ -58,8 +63,8 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
     services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
     await Promise.all(
       Array.from(tags, async (tag) => {
-        const movable = !isImmutable(services.rules.tagPolicy, name, tag);
-        if (!(await services.storage.tags.point(name, tag, digest, movable))) throw immutable(tag);
+        const refusal = whyUnmovable(services, permit, tag);
+        if (!(await services.storage.tags.point(name, tag, digest, refusal === undefined))) throw refusal;
         tagAdded(services, name, tag, digest);
       }),
     );
@@ -70,15 +75,27 @@ export async function pushManifest(services: Services, push: ManifestPush): Prom
 /** Before anything is stored; when the tag is pointed it is seen once more who was first. */
 async function checkMovable(
   services: Services,
-  name: RepositoryName,
+  permit: PushPermit,
   tags: Iterable<Tag>,
   digest: Digest,
 ): Promise<void> {
   for (const tag of tags) {
-    if (!isImmutable(services.rules.tagPolicy, name, tag)) continue;
-    const current = await services.storage.tags.resolve(name, tag);
-    if (current !== undefined && current !== digest) throw immutable(tag);
+    const refusal = whyUnmovable(services, permit, tag);
+    if (refusal === undefined) continue;
+    const current = await services.storage.tags.resolve(permit.name, tag);
+    if (current !== undefined && current !== digest) throw refusal;
   }
+}
+
+/** The error for who would move the tag, `undefined` where this caller may. */
+function whyUnmovable(
+  { rules }: Services,
+  { name, mayMoveTags }: PushPermit,
+  tag: Tag,
+): RegistryError | undefined {
+  if (isImmutable(rules.tagPolicy, name, tag)) return immutable(tag);
+  if (mayMoveTags) return undefined;
+  return new RegistryError("denied", `the tag ${tag} is there, and may be moved by others only`, { tag });
 }
 
 async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Digest> {

@@ -1,4 +1,5 @@
 /** Listing referrers (distribution-spec, end-12a and end-12b). */
+import type { PullPermit } from "../auth/gate.js";
 import type { Digest } from "../domain/digest.js";
 import { manifestBytesMax } from "../domain/manifest.js";
 import { firstOf, type Page } from "../domain/page.js";
@@ -7,7 +8,6 @@ import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
 export interface ReferrersQuery {
-  readonly name: RepositoryName;
   readonly subject: Digest;
   readonly artifactType: string | undefined;
   /** The page begins behind this one. */
@@ -23,16 +23,24 @@ const pageBytesMax = manifestBytesMax / 2;
  * The manifests of the repository that name `subject`, which itself need not be there: an image that a
  * client attached by the referrers tag schema is among them, since it was listed when it was pushed.
  */
-export function listReferrers(services: Services, query: ReferrersQuery): Promise<Page<Referrer>> {
+export function listReferrers(
+  services: Services,
+  { name }: PullPermit,
+  query: ReferrersQuery,
+): Promise<Page<Referrer>> {
   let bytes = 0;
-  return firstOf(matching(services, query), (items, item) => {
+  return firstOf(matching(services, name, query), (items, item) => {
     bytes += JSON.stringify(item).length;
     return items.length < query.n && (items.length === 0 || bytes <= pageBytesMax);
   });
 }
 
-async function* matching(services: Services, query: ReferrersQuery): AsyncIterable<Referrer> {
-  const { name, subject, artifactType, after } = query;
+async function* matching(
+  services: Services,
+  name: RepositoryName,
+  query: ReferrersQuery,
+): AsyncIterable<Referrer> {
+  const { subject, artifactType, after } = query;
   for await (const referrer of services.storage.referrers.list(name, subject, after)) {
     if (artifactType !== undefined && referrer.artifactType !== artifactType) continue;
     // A crash may have left the entry of a manifest whose push was never acknowledged, or whose deletion was.

@@ -1,4 +1,5 @@
 /** Listing tags (distribution-spec, end-8a and end-8b) and keeping what is cached of them true. */
+import type { PullPermit } from "../auth/gate.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { type Page, pageOf, placeOf } from "../domain/page.js";
@@ -9,7 +10,7 @@ import type { Services } from "./services.js";
 /** Up to `n` tags behind `last`, in ASCII order. Rejects with `name-unknown`. */
 export async function listTags(
   services: Services,
-  name: RepositoryName,
+  { name }: PullPermit,
   n: number,
   last: string,
 ): Promise<Page<Tag>> {

@@ -26,8 +26,13 @@ export interface UploadTarget {
   readonly session?: { readonly recordFile: string; readonly record: string };
 }
 
-export interface UploadRecord {
+/** Whose an upload is: the repository's, and its opener's, as the edge knows its callers. */
+export interface UploadOwner {
   readonly name: RepositoryName;
+  readonly opener: string;
+}
+
+export interface UploadRecord extends UploadOwner {
   readonly algorithm: Algorithm;
   /** Whether the client has named the algorithm. */
   readonly announced: boolean;

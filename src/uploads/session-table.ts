@@ -1,12 +1,10 @@
 /**
- * The sessions of this process, by id; the one owner of their lives. A session belongs to its
- * repository: asked for under another name it does not exist.
+ * The sessions of this process, by id; the one owner of their lives. A session belongs to its repository
+ * and its opener: asked for under another name, or by somebody else, it does not exist.
  */
-import type { Algorithm } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import type { RepositoryName } from "../domain/repository-name.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
-import type { UploadStore } from "../storage/storage.js";
+import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
 import type { WorkerPool } from "./worker-pool.js";
 
@@ -71,11 +69,11 @@ export class SessionTable {
   }
 
   /** Opens a session. Throws `too-many-requests` where there are too many. */
-  open(name: RepositoryName, algorithm: Algorithm, announced: boolean): Session {
+  open(upload: Omit<UploadRecord, "createdAt">): Session {
     if (this.#sessions.size >= this.options.sessionsMax) {
       throw new RegistryError("too-many-requests", "too many uploads are open");
     }
-    const session = new Session(newSessionId(), name, algorithm, announced);
+    const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
     this.#sessions.set(session.id, session);
     this.#unsaved.add(session);
     return session;
@@ -93,13 +91,13 @@ export class SessionTable {
     }
   }
 
-  /** The session `id` of repository `name`, also one of an earlier process. Throws `upload-unknown`. */
-  find(name: RepositoryName, id: string): Session | Promise<Session> {
+  /** The session `id` of its owner, also one of an earlier process. Throws `upload-unknown`. */
+  find(owner: UploadOwner, id: string): Session | Promise<Session> {
     if (!isSessionId(id)) throw unknown();
     const session = this.#sessions.get(id);
     return session === undefined
-      ? this.#recover(id).then((found) => owned(found, name))
-      : owned(session, name);
+      ? this.#recover(id).then((found) => owned(found, owner))
+      : owned(session, owner);
   }
 
   #recover(id: SessionId): Promise<Session | undefined> {
@@ -114,7 +112,7 @@ export class SessionTable {
   async #read(id: SessionId): Promise<Session | undefined> {
     const found = await this.store.recover(id);
     if (found === undefined) return undefined;
-    const session = new Session(id, found.name, found.algorithm, found.announced, found.createdAt, found);
+    const session = new Session(id, found, found);
     this.#sessions.set(id, session);
     return session;
   }
@@ -159,8 +157,9 @@ export class SessionTable {
   }
 }
 
-function owned(session: Session | undefined, name: RepositoryName): Session {
-  if (session === undefined || session.name !== name || session.state === "closed") throw unknown();
+function owned(session: Session | undefined, { name, opener }: UploadOwner): Session {
+  if (session === undefined || session.state === "closed") throw unknown();
+  if (session.name !== name || session.opener !== opener) throw unknown();
   return session;
 }
 

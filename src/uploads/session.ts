@@ -35,16 +35,23 @@ export class Session implements UploadRecord {
   /** Milliseconds since the epoch: when a request last came or ended. */
   lastUsedAt: number;
 
+  readonly name: RepositoryName;
+  readonly opener: string;
+  readonly announced: boolean;
+  readonly createdAt: number;
+  /** What is being hashed with; may still change while there are no bytes. */
+  algorithm: Algorithm;
+
   constructor(
     readonly id: SessionId,
-    readonly name: RepositoryName,
-    /** What is being hashed with; may still change while there are no bytes. */
-    public algorithm: Algorithm,
-    /** Whether the client has named the algorithm when it opened the session. */
-    readonly announced: boolean,
-    readonly createdAt: number = Date.now(),
+    { name, opener, algorithm, announced, createdAt }: UploadRecord,
     recovered?: RecoveredUpload,
   ) {
+    this.name = name;
+    this.opener = opener;
+    this.algorithm = algorithm;
+    this.announced = announced;
+    this.createdAt = createdAt;
     this.lastUsedAt = Date.now();
     this.#received = recovered?.received ?? 0;
     this.target = recovered?.target;

@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { openGate } from "../../src/auth/gate.js";
+import { Gate } from "../../src/auth/gate.js";
+import { anonymous } from "../../src/auth/identity.js";
+import { openPolicy } from "../../src/auth/policy.js";
 import { App } from "../../src/http/app.js";
 import { Client } from "../support/client.js";
 import { blobOf, digestOf, newName } from "../support/content.js";
@@ -15,11 +17,14 @@ const slowMilliseconds = 26_000;
 
 const server = await serveInside();
 const client = new Client(server.url);
-/** A second front end on the same services, whose gate takes its time. */
+const gate = new Gate(openPolicy);
+/** A second front end on the same services, which takes its time to find out who is calling. */
 const slow = new App({
   services: server.services,
-  gate: async () => {
-    await pause(slowMilliseconds);
+  gate,
+  login: {
+    authenticator: { identify: () => pause(slowMilliseconds, anonymous) },
+    challenge: { scheme: "basic", realm: "gantry" },
   },
   onUnexpectedError: (error) => assert.fail(String(error)),
 });
@@ -28,7 +33,7 @@ const slowUrl = await listen(slow);
 const strictUrl = await listen(
   new App({
     services: server.services,
-    gate: openGate,
+    gate,
     patience: { senderSeconds: 12, readerSeconds: 12 },
     onUnexpectedError: (error) => assert.fail(String(error)),
   }),

@@ -14,7 +14,12 @@ import { SlabPool } from "../../src/uploads/slab-pool.js";
 import type { WorkerPool } from "../../src/uploads/worker-pool.js";
 import type { AppendTask, SealTask } from "../../src/uploads/worker-protocol.js";
 
-const name = parseRepositoryName("a");
+const upload = {
+  name: parseRepositoryName("a"),
+  opener: "anonymous",
+  algorithm: "sha256",
+  announced: false,
+} as const;
 const digest = parseDigest(`sha256:${"0".repeat(64)}`);
 
 /** Workers that keep the bytes in memory, one task of an upload after the other, each after some turns. */
@@ -101,7 +106,7 @@ const bodies: fc.Arbitrary<Body[]> = fc.array(
 );
 
 async function send(body: Body, workers: FakeWorkers): Promise<{ session: Session; failed: boolean }> {
-  const session = new Session(newSessionId(), name, "sha256", false);
+  const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
   const sender = new Sender();
   const writer = new BodyWriter(session, { file: "f" }, workers.slabs, workers.asPool(), sender);
@@ -178,7 +183,7 @@ test("small chunks of one turn go to the worker together", async () => {
 test("an idle body holds no slab", async () => {
   const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
-  const session = new Session(newSessionId(), name, "sha256", false);
+  const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
   const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender());
   writer.write(Uint8Array.of(1, 2, 3));

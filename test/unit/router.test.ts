@@ -4,15 +4,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { HttpContext } from "../../src/http/context.js";
 import { type Match, Router } from "../../src/http/router.js";
 import { routes } from "../../src/http/routes.js";
 import { anyText, digests, kindOf, names, tags } from "./arbitraries.js";
 
-const router = new Router<HttpContext>(routes);
+const router = new Router(routes);
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", ""];
 
-function found(match: Match<HttpContext>): { row: string; name: string; last: string } {
+function found(match: Match): { row: string; name: string; last: string } {
   assert.equal(match.kind, "found");
   assert.ok(match.kind === "found");
   return { row: match.route.path, ...match.path };

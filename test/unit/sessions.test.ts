@@ -10,8 +10,12 @@ import { SessionTable } from "../../src/uploads/session-table.js";
 import type { WorkerPool } from "../../src/uploads/worker-pool.js";
 import { kindOf } from "./arbitraries.js";
 
-const name = parseRepositoryName("a/b");
-const other = parseRepositoryName("a/c");
+const owner = { name: parseRepositoryName("a/b"), opener: "user:alice" };
+const upload = { ...owner, algorithm: "sha256" as const, announced: false };
+const strangers = [
+  { ...owner, name: parseRepositoryName("a/c") },
+  { ...owner, opener: "user:bob" },
+];
 
 /** An upload store that remembers what was removed, and a pool that forgets at once. */
 function table(options = { sessionsMax: 3, idleSecondsMax: 60 }, onDisk?: [SessionId, RecoveredUpload]) {
@@ -46,7 +50,7 @@ test("a session goes through its states and no other way", () => {
   };
   for (const from of Object.keys(ways) as SessionState[]) {
     for (const to of Object.keys(ways) as SessionState[]) {
-      const session = new Session(newSessionId(), name, "sha256", false);
+      const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
       for (const state of reach[from]) session.enter(state);
       if (ways[from].includes(to)) session.enter(to);
       else assert.throws(() => session.enter(to), /invariant/, `${from} → ${to}`);
@@ -55,7 +59,7 @@ test("a session goes through its states and no other way", () => {
 });
 
 test("a session serves one request at a time", () => {
-  const session = new Session(newSessionId(), name, "sha256", false);
+  const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   session.claim();
   assert.equal(
     kindOf(() => session.claim()),
@@ -66,7 +70,7 @@ test("a session serves one request at a time", () => {
 });
 
 test("a session rolls back to where a request began and never forth", () => {
-  const session = new Session(newSessionId(), name, "sha256", false);
+  const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   session.claim();
   session.wrote(10);
   session.rollBack(4);
@@ -74,41 +78,43 @@ test("a session rolls back to where a request began and never forth", () => {
   assert.throws(() => session.rollBack(5), /invariant/);
 });
 
-test("a session is found under its own repository only", async () => {
+test("a session is found under its own repository, by its opener only", async () => {
   const { sessions } = table();
-  const session = sessions.open(name, "sha256", false);
-  assert.equal(await sessions.find(name, session.id), session);
-  assert.equal(
-    kindOf(() => sessions.find(other, session.id)),
-    "upload-unknown",
-  );
-  for (const id of ["", "x", `../${session.id}`, session.id.toUpperCase().replaceAll("-", "")]) {
+  const session = sessions.open(upload);
+  assert.equal(await sessions.find(owner, session.id), session);
+  for (const stranger of strangers) {
     assert.equal(
-      kindOf(() => sessions.find(name, id)),
+      kindOf(() => sessions.find(stranger, session.id)),
       "upload-unknown",
     );
   }
-  await assert.rejects(async () => sessions.find(name, newSessionId()), { kind: "upload-unknown" });
+  for (const id of ["", "x", `../${session.id}`, session.id.toUpperCase().replaceAll("-", "")]) {
+    assert.equal(
+      kindOf(() => sessions.find(owner, id)),
+      "upload-unknown",
+    );
+  }
+  await assert.rejects(async () => sessions.find(owner, newSessionId()), { kind: "upload-unknown" });
 });
 
 test("there are at most so many sessions, and a closed one makes room", async () => {
   const { sessions } = table();
-  const [first] = [1, 2, 3].map(() => sessions.open(name, "sha256", false));
+  const [first] = [1, 2, 3].map(() => sessions.open(upload));
   assert.equal(
-    kindOf(() => sessions.open(name, "sha256", false)),
+    kindOf(() => sessions.open(upload)),
     "too-many-requests",
   );
   assert.ok(first !== undefined);
   await sessions.close(first);
-  sessions.open(name, "sha256", false);
+  sessions.open(upload);
   assert.equal(sessions.size, 3);
 });
 
 test("what an abandoned session has brought goes with it after its time, but not while a request is at work", async () => {
   const { sessions, removed } = table();
-  const idle = sessions.open(name, "sha256", false);
+  const idle = sessions.open(upload);
   idle.target = { file: "idle" };
-  const busy = sessions.open(name, "sha256", false);
+  const busy = sessions.open(upload);
   busy.target = { file: "busy" };
   busy.claim();
   await sessions.purge(Date.now() + 59_000);
@@ -121,9 +127,16 @@ test("what an abandoned session has brought goes with it after its time, but not
 test("those who ask at once for a session of an earlier process get one and the same", async () => {
   const id = newSessionId();
   const target = { file: "f" };
-  const record = { name, algorithm: "sha512" as const, announced: true, createdAt: 1, received: 7, target };
+  const record = {
+    ...owner,
+    algorithm: "sha512" as const,
+    announced: true,
+    createdAt: 1,
+    received: 7,
+    target,
+  };
   const { sessions } = table(undefined, [id, record]);
-  const [one, two] = await Promise.all([sessions.find(name, id), sessions.find(name, id)]);
+  const [one, two] = await Promise.all([sessions.find(owner, id), sessions.find(owner, id)]);
   assert.equal(one, two);
   assert.deepEqual([one.received, one.algorithm, one.announced, one.state], [7, "sha512", true, "idle"]);
 });
@@ -131,11 +144,11 @@ test("those who ask at once for a session of an earlier process get one and the 
 test("a session that was closed is not found again on the disk while its files are still going", async () => {
   const id = newSessionId();
   const target = { file: "f" };
-  const record = { name, algorithm: "sha256" as const, announced: false, createdAt: 1, received: 7, target };
+  const record = { ...upload, createdAt: 1, received: 7, target };
   const { sessions } = table(undefined, [id, record]);
-  const session = await sessions.find(name, id);
+  const session = await sessions.find(owner, id);
   const closing = sessions.close(session);
-  await assert.rejects(async () => sessions.find(name, id), { kind: "upload-unknown" });
+  await assert.rejects(async () => sessions.find(owner, id), { kind: "upload-unknown" });
   await closing;
   assert.equal(sessions.size, 0);
 });

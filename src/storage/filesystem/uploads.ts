@@ -97,8 +97,8 @@ export function sessionOf(fileName: string): SessionId | undefined {
   return fileName.endsWith(recordSuffix) && isSessionId(id) ? id : undefined;
 }
 
-function serialize({ name, algorithm, announced, createdAt }: UploadRecord): string {
-  return JSON.stringify({ name, algorithm, announced, createdAt });
+function serialize({ name, opener, algorithm, announced, createdAt }: UploadRecord): string {
+  return JSON.stringify({ name, opener, algorithm, announced, createdAt });
 }
 
 /** A record that a crash has cut short belongs to a session that nobody can go on with. */
@@ -106,11 +106,17 @@ function parseRecord(text: string): UploadRecord | undefined {
   try {
     const json: unknown = JSON.parse(text);
     if (!isObject(json)) return undefined;
-    const { name, algorithm, announced, createdAt } = json;
-    if (typeof name !== "string" || typeof algorithm !== "string" || typeof createdAt !== "number")
+    const { name, opener, algorithm, announced, createdAt } = json;
+    if (
+      typeof name !== "string" ||
+      typeof opener !== "string" ||
+      typeof algorithm !== "string" ||
+      typeof createdAt !== "number"
+    )
       return undefined;
     return {
       name: parseRepositoryName(name),
+      opener,
       algorithm: parseAlgorithm(algorithm),
       announced: announced === true,
       createdAt,

@@ -1,0 +1,87 @@
+/** Who may do what in which repositories: grants by rule, and nothing that no rule grants. Pure. */
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Identity, Permission } from "./identity.js";
+
+export interface Policy {
+  /** Whether everybody may do everything: a server without authentication. */
+  readonly open: boolean;
+  /** Whether there is anything that may be pulled without a login. */
+  readonly letsAnonymousPull: boolean;
+  allows(identity: Identity, permission: Permission, name: RepositoryName): boolean;
+}
+
+/** For a server without authentication, which is why such a one listens on loopback only. */
+export const openPolicy: Policy = { open: true, letsAnonymousPull: true, allows: () => true };
+
+/** Where there are logins and no policy file: who has logged in may do everything, others nothing. */
+export const loginPolicy: Policy = {
+  open: false,
+  letsAnonymousPull: false,
+  allows: ({ kind }) => kind !== "anonymous",
+};
+
+/** Whom a rule is for. */
+export interface Who {
+  /** Everybody, logged in or not. */
+  readonly anonymous: boolean;
+  /** Everybody who has logged in. */
+  readonly authenticated: boolean;
+  /** Names of users and of client certificates. */
+  readonly users: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  /** A CI job of which all of these hold. */
+  readonly claims: readonly { readonly name: string; matches(value: string): boolean }[];
+}
+
+export interface Rule {
+  readonly who: Who;
+  readonly permissions: ReadonlySet<Permission>;
+  matches(name: RepositoryName): boolean;
+}
+
+/** Which permissions each brings with it. */
+const included: Readonly<Record<Permission, readonly Permission[]>> = {
+  pull: ["pull"],
+  "create-tag": ["create-tag"],
+  push: ["push", "create-tag"],
+  delete: ["delete"],
+  admin: ["pull", "push", "create-tag", "delete", "admin"],
+};
+
+/** The permissions with all that they bring with them. */
+export function withIncluded(permissions: readonly Permission[]): ReadonlySet<Permission> {
+  return new Set(permissions.flatMap((permission) => included[permission]));
+}
+
+/** The policy of `rules`. `groups` are those that the policy itself makes, of users by name. */
+export function rulesPolicy(
+  rules: readonly Rule[],
+  groups: ReadonlyMap<string, ReadonlySet<string>>,
+): Policy {
+  const isFor = (
+    { anonymous, authenticated, users, groups: named, claims }: Who,
+    identity: Identity,
+  ): boolean => {
+    if (anonymous) return true;
+    if (identity.kind === "anonymous") return false;
+    if (authenticated || identity.groups.some((group) => named.has(group))) return true;
+    if (identity.kind === "user" || identity.kind === "certificate") {
+      if (users.has(identity.name)) return true;
+      for (const group of named) if (groups.get(group)?.has(identity.name) === true) return true;
+    }
+    return claims.length > 0 && claims.every((claim) => holds(claim, identity));
+  };
+  return {
+    open: false,
+    letsAnonymousPull: rules.some(({ who, permissions }) => who.anonymous && permissions.has("pull")),
+    allows: (identity, permission, name) =>
+      rules.some(
+        (rule) => rule.permissions.has(permission) && rule.matches(name) && isFor(rule.who, identity),
+      ),
+  };
+}
+
+function holds({ name, matches }: Who["claims"][number], { claims }: Identity): boolean {
+  const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+  return value !== undefined && matches(value);
+}

@@ -1,0 +1,48 @@
+/** What a 401 asks for: how to log in here (RFC 9110, section 11.6.1; distribution's token documents). */
+import type { Action } from "../auth/gate.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+
+export type ChallengeOptions =
+  | { readonly scheme: "basic"; readonly realm: string }
+  | {
+      readonly scheme: "bearer";
+      /** Where tokens are had; a path is one of this server's own. */
+      readonly realm: string;
+      readonly service: string;
+    };
+
+export interface ChallengeFor {
+  readonly action: Action;
+  readonly name: RepositoryName | undefined;
+  /** Why what the client came with is not enough; nothing where it came with nothing. */
+  readonly error: "insufficient_scope" | "invalid_token" | undefined;
+  /** `https://host` as the client knows this server. */
+  readonly origin: string;
+}
+
+const scopeActions = { pull: "pull", push: "pull,push", delete: "delete" } as const;
+
+/** The value of `WWW-Authenticate`. */
+export function challenge(options: ChallengeOptions, wanted: ChallengeFor): string {
+  if (options.scheme === "basic") return `Basic realm=${quoted(options.realm)}, charset="UTF-8"`;
+  const { realm, service } = options;
+  const scope = scopeOf(wanted);
+  const parameters = [
+    `realm=${quoted(realm.startsWith("/") ? `${wanted.origin}${realm}` : realm)}`,
+    `service=${quoted(service)}`,
+    ...(scope === undefined ? [] : [`scope=${quoted(scope)}`]),
+    ...(wanted.error === undefined ? [] : [`error=${quoted(wanted.error)}`]),
+  ];
+  return `Bearer ${parameters.join(",")}`;
+}
+
+function scopeOf({ action, name }: ChallengeFor): string | undefined {
+  if (action === "catalog") return "registry:catalog:*";
+  if (action === "base" || name === undefined) return undefined;
+  return `repository:${name}:${scopeActions[action]}`;
+}
+
+/** A quoted-string (RFC 9110, section 5.6.4). */
+function quoted(text: string): string {
+  return `"${text.replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "")}"`;
+}
