@@ -10,7 +10,8 @@ export interface ByteRange {
 /** More ranges in one request than this are a denial-of-service attempt (RFC 9110, section 14.2): all is sent instead. */
 export const rangesMax = 16;
 
-const rangeSpecification = /^(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))$/;
+/** A position of more digits than a number holds exactly lies beyond every blob, and that is all that counts of it. */
+const rangeSpecification = /^(?:(\d{1,32})-(\d{0,32})|-(\d{1,32}))$/;
 
 /**
  * What `header` selects of `size` bytes: the satisfiable ranges, `"unsatisfiable"` (416), or `"all"`

@@ -87,11 +87,14 @@ const cases: readonly [header: string, result: ReturnType<typeof selectRanges>][
   ["bytes=-0", "unsatisfiable"],
   ["bytes=10-", "unsatisfiable"],
   ["bytes=5-0", "unsatisfiable"],
+  ["bytes=99999999999999999999-", "unsatisfiable"],
   ["BYTES=1-2", [{ first: 1, last: 2 }]],
   ["bytes = 1-2", [{ first: 1, last: 2 }]],
   ["bytes=9-", [{ first: 9, last: 9 }]],
   ["bytes=-99", [{ first: 0, last: 9 }]],
   ["bytes=0-999999999999999", [{ first: 0, last: 9 }]],
+  ["bytes=8-18446744073709551616", [{ first: 8, last: 9 }]],
+  ["bytes=-18446744073709551616", [{ first: 0, last: 9 }]],
   [
     `bytes=${Array(rangesMax + 1)
       .fill("0-0")
