@@ -1,10 +1,13 @@
 /** Work on many things, a bounded number of them at a time. */
 
-/** Runs `work` on everything that `source` gives. Rejects with the first failure; nothing is begun after it. */
+/**
+ * Runs `work` on everything that `source` gives. Rejects with a failure when nothing runs any more; nothing is
+ * begun after it.
+ */
 export async function inParallel<T>(
   source: Iterable<T> | AsyncIterable<T>,
   limit: number,
-  work: (item: T) => Promise<void>,
+  work: (item: T) => Promise<unknown>,
 ): Promise<void> {
   const items = drain(source);
   let failed = false;
@@ -20,7 +23,16 @@ export async function inParallel<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: limit }, runner));
+  await allEnded(Array.from({ length: limit }, runner));
+}
+
+/**
+ * Resolves when all have; rejects with a failure, but not before the others have ended too: whoever holds a
+ * lock for them must not let go of it while one still works.
+ */
+export async function allEnded(works: readonly Promise<unknown>[]): Promise<void> {
+  const failure = (await Promise.allSettled(works)).find(({ status }) => status === "rejected");
+  if (failure?.status === "rejected") throw failure.reason;
 }
 
 /** A generator queues those who ask at the same time. */

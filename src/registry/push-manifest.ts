@@ -5,6 +5,7 @@ import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
 import { digestBytes } from "../domain/hash.js";
+import { allEnded } from "../domain/in-parallel.js";
 import { type Manifest, parseManifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import type { Reference, Tag } from "../domain/reference.js";
@@ -61,7 +62,7 @@ export async function pushManifest(
     }
     await services.storage.manifests.write(name, digest, bytes);
     services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
-    await Promise.all(
+    await allEnded(
       Array.from(tags, async (tag) => {
         const refusal = whyUnmovable(services, permit, tag);
         if (!(await services.storage.tags.point(name, tag, digest, refusal === undefined))) throw refusal;
