@@ -52,7 +52,12 @@ export function collectOnce(
 ): Promise<{ retention: RetentionReport; garbage: GarbageReport }> {
   return services.maintenanceLocks.exclusive("collect", async () => {
     const retention = await applyRetention(services, options, onProgress);
-    return { retention, garbage: await collectGarbage(services, options, onProgress) };
+    const expired = new Map(
+      retention.repositories.map(({ name, tags }) => [name, new Set(tags.map(({ tag }) => tag))]),
+    );
+    // Of tags that are removed the collector need not be told, and one may be back by now.
+    const collecting = options.dryRun ? { ...options, expired } : options;
+    return { retention, garbage: await collectGarbage(services, collecting, onProgress) };
   });
 }
 

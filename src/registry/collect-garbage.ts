@@ -6,7 +6,9 @@
 import { algorithmOf, type Digest, isDigest } from "../domain/digest.js";
 import { describeError, RegistryError } from "../domain/errors.js";
 import { digestBytes } from "../domain/hash.js";
+import { allEnded } from "../domain/in-parallel.js";
 import { parseManifest } from "../domain/manifest.js";
+import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { ObjectKey } from "../gc/protection.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
@@ -18,6 +20,8 @@ export interface CollectOptions {
   readonly dryRun: boolean;
   /** Seconds that a manifest without a tag is kept after its push; `undefined` for ever. */
   readonly untaggedSeconds: number | undefined;
+  /** Tags that a plan takes for removed, since they would be by then. */
+  readonly expired?: ReadonlyMap<RepositoryName, ReadonlySet<Tag>>;
   /** Ends the collection behind the batch at work; the report then tells of what was done until then. */
   readonly signal?: AbortSignal;
 }
@@ -95,7 +99,7 @@ function collectRepository(
     const all = await readManifests(services, name);
     if (typeof all === "string")
       return { name, manifests: [], blobs: [], leased: 0, bytesFreed: 0, skipped: all };
-    const kept = await keptManifests(services, name, all, options.untaggedSeconds);
+    const kept = await keptManifests(services, name, all, options);
     const spare = (digest: Digest) => noted.has(digest) || services.protection.protects(`${name}@${digest}`);
     const manifests = await removeInBatches(
       services,
@@ -111,7 +115,9 @@ function collectRepository(
       ...options,
       spare,
       remove: async (digest) => {
-        bytesFreed += (await removeBlob(services, name, digest)) ?? 0;
+        // Not in one expression with the await: others add to it meanwhile.
+        const freed = await removeBlob(services, name, digest);
+        bytesFreed += freed ?? 0;
       },
     });
     if (options.dryRun) {
@@ -164,7 +170,7 @@ async function keptManifests(
   services: Services,
   name: RepositoryName,
   all: ReadonlyMap<Digest, Named>,
-  untaggedSeconds: number | undefined,
+  { untaggedSeconds, expired }: CollectOptions,
 ): Promise<ReadonlySet<Digest>> {
   if (untaggedSeconds === undefined) return new Set(all.keys());
   const kept = new Set<Digest>();
@@ -178,7 +184,7 @@ async function keptManifests(
       reached.push(...manifest.named);
     }
   };
-  for (const digest of await taggedDigests(services, name)) keep(digest);
+  for (const digest of await taggedDigests(services, name, expired?.get(name))) keep(digest);
   const oldest = Date.now() - untaggedSeconds * 1000;
   for (const digest of all.keys()) {
     const pushedAt = await services.storage.manifests.pushedAt(name, digest);
@@ -192,9 +198,14 @@ async function keptManifests(
   return kept;
 }
 
-async function taggedDigests({ storage }: Services, name: RepositoryName): Promise<Digest[]> {
+async function taggedDigests(
+  { storage }: Services,
+  name: RepositoryName,
+  expired?: ReadonlySet<Tag>,
+): Promise<Digest[]> {
   const digests: Digest[] = [];
   for (const tag of (await storage.tags.list(name)) ?? []) {
+    if (expired?.has(tag)) continue;
     const digest = await storage.tags.resolve(name, tag);
     if (digest !== undefined) digests.push(digest);
     // The referrers tag schema: while the tag is there, so is what it is about.
@@ -228,7 +239,7 @@ async function removeInBatches(
     }
     await repositoryLocks.exclusive(name, async () => {
       const garbage = batch.filter((digest) => !spare(digest));
-      await Promise.all(
+      await allEnded(
         garbage.map((digest) => {
           const key: ObjectKey = `${name}@${digest}`;
           return protection.condemn(key, () => remove(digest));

@@ -144,6 +144,37 @@ for (const online of [true, false]) {
   });
 }
 
+test("a plan tells all that goes with the tags that the rules remove, and just that is then removed", async () => {
+  const root = await newFolder();
+  const policy = join(root, "..", `${newName("policy")}.json`);
+  after(() => rm(policy, { force: true }));
+  await writeFile(policy, JSON.stringify({ retention: [{ tags: "pr-*", keepLast: 0 }] }));
+  const ruled = { ...settings, REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_UNTAGGED: "0s" };
+  const server = await startGantry(ruled, root);
+  const client = new Client(server.url);
+  const name = newName();
+  const [kept, going] = [image({ layers: 1 }), image({ layers: 2 })];
+  await client.pushImage(name, kept, "main");
+  await client.pushImage(name, going, "pr-1");
+  await server.stop();
+  const removed = [];
+  for (const flags of [[], ["--delete"]]) {
+    const { retention, garbage } = (await gantry(root, ["gc", "--json", ...flags], ruled)).json<Collected>();
+    assert.deepEqual(
+      retention.repositories.map(({ tags }) => tags.map(({ tag }) => tag)),
+      [["pr-1"]],
+    );
+    removed.push(
+      garbage.repositories.map((one) => ({ ...one, blobs: [...one.blobs].sort() })),
+      garbage.bytesFreed,
+    );
+  }
+  const blobs = going.blobs.map(({ digest }) => digest).sort();
+  const bytes = going.blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+  const expected = [[{ name, manifests: [going.digest], blobs, leased: 0 }], bytes];
+  assert.deepEqual(removed, [...expected, ...expected]);
+});
+
 test("verify finds nothing wrong with a sound store", async () => {
   const root = await newFolder();
   const server = await startGantry(settings, root);
