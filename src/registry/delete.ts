@@ -2,6 +2,7 @@
 import type { DeletePermit } from "../auth/gate.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
+import { inParallel } from "../domain/in-parallel.js";
 import { parseManifest } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -69,14 +70,17 @@ export async function removeTag(services: Services, name: RepositoryName, tag: T
   return removed;
 }
 
+/** Tags looked at or removed at a time; all of them share the syncs of their folder. */
+const tagsAtOnce = 64;
+
 /** The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. */
 async function removeManifest(services: Services, name: RepositoryName, digest: Digest): Promise<boolean> {
   const tags: Tag[] = [];
-  for (const tag of (await services.storage.tags.list(name)) ?? []) {
+  await inParallel((await services.storage.tags.list(name)) ?? [], tagsAtOnce, async (tag) => {
     if ((await resolveTag(services, name, tag)) === digest) tags.push(tag);
-  }
+  });
   for (const tag of tags) checkImmutable(services, name, tag);
-  for (const tag of tags) await removeTag(services, name, tag);
+  await inParallel(tags, tagsAtOnce, (tag) => removeTag(services, name, tag));
   return removeUntagged(services, name, digest);
 }
 
