@@ -15,6 +15,11 @@ export async function serve(): Promise<number> {
       "gantry: warning: this file system has no hard links; blobs shared by repositories are stored in each\n",
     );
   }
+  if (!server.locked) {
+    process.stderr.write(
+      "gantry: warning: without util-linux' flock nothing keeps a second server from opening this store\n",
+    );
+  }
   if (server.readOnly) {
     process.stderr.write("gantry: warning: this file system is read-only; nothing can be pushed\n");
   }

@@ -15,6 +15,8 @@ export interface Server {
   readonly url: string;
   readonly rootDirectory: string;
   readonly hardLinks: boolean;
+  /** Whether other servers are kept out of the store. */
+  readonly locked: boolean;
   /** Whether nothing can be pushed, since the file system is read-only. */
   readonly readOnly: boolean;
   readonly services: Services;
@@ -74,6 +76,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
     url: `http://${urlHost(host)}:${listening.port}`,
     rootDirectory: storage.layout.root,
     hardLinks: storage.hardLinks,
+    locked: storage.locked || storage.readOnly,
     readOnly: storage.readOnly,
     services,
     stop: async () => {

@@ -5,6 +5,7 @@ import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { Client, serve } from "../support/client.js";
 import { blobOf, describe, digestOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
@@ -144,6 +145,24 @@ for (const { size, what, name, blob } of cases) {
   });
 }
 
+for (const [what, damage] of Object.entries(damages)) {
+  test(`a blob that becomes ${what} while its server runs is healed by the next push of it`, async () => {
+    const [name, other] = [newName(), newName()];
+    const blob = blobOf(300_000);
+    await client.pushBlobs(name, blob);
+    // The clock of a file system ticks every few milliseconds: what is written within one tick looks like one write.
+    await pause(20);
+    const file = await open(contentPath(gantry.root, blob.digest), "r+");
+    await damage(file, 300_000);
+    await file.close();
+    await client.pushBlobs(other, blob);
+    for (const repository of [other, name]) {
+      const pulled = await client.get(`/v2/${repository}/blobs/${blob.digest}`);
+      assert.ok(pulled.body.equals(blob.bytes), `${repository} has the sound bytes`);
+    }
+  });
+}
+
 test("manifests, tags and referrers are found after a restart", async () => {
   const { name, image } = kept;
   assert.ok((await restarted.get(`/v2/${name}/manifests/latest`)).body.equals(image.bytes));
@@ -167,6 +186,13 @@ test("an open upload goes on after a restart", async () => {
 test("a second server on a folder that one has already does not start", async () => {
   await assert.rejects(startGantry({}, gantry.root), /in use/);
   assert.equal((await client.get("/v2/")).status, 200);
+});
+
+test("where the system cannot lock the store the server says so, and serves", async () => {
+  await using unlocked = await startGantry({ PATH: "/nonexistent" });
+  assert.match(unlocked.log(), /warning: without util-linux' flock/);
+  assert.equal((await new Client(unlocked.url).get("/v2/")).status, 200);
+  assert.doesNotMatch(gantry.log(), /flock/);
 });
 
 test("files that no push has made are passed over", async () => {

@@ -28,7 +28,8 @@ const healBytes = 1024 * 1024;
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
-  readonly #sound = new LRUCache<Digest, true>({ max: soundContentsMax });
+  /** Since when each is known to be sound, in milliseconds since the epoch. */
+  readonly #sound = new LRUCache<Digest, number>({ max: soundContentsMax });
 
   constructor(
     readonly layout: Layout,
@@ -83,21 +84,28 @@ export class FileBlobs implements BlobStore {
    */
   async #adopt(file: string, digest: Digest): Promise<boolean> {
     let healed = false;
+    let soundSince = Date.now();
     const content = this.layout.content(digest);
     try {
       await link(file, content);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
       healed = !(await this.#isSound(digest));
-      if (healed) await this.#heal(file, content);
+      if (healed) {
+        await this.#heal(file, content);
+        soundSince = Date.now();
+      }
     }
-    this.#sound.set(digest, true);
+    this.#sound.set(digest, soundSince);
     return healed;
   }
 
+  /** Reads again only what is not known, or was written to since: that tells of hands, not of a disk that forgets. */
   async #isSound(digest: Digest): Promise<boolean> {
-    if (this.#sound.get(digest) === true) return true;
-    return (await this.digestFile(this.layout.content(digest), digest)) === digest;
+    const content = this.layout.content(digest);
+    const since = this.#sound.get(digest);
+    if (since !== undefined && Math.floor((await stat(content)).mtimeMs) <= since) return true;
+    return (await this.digestFile(content, digest)) === digest;
   }
 
   /**

@@ -31,7 +31,7 @@ export interface FilesystemOptions {
 
 export interface FilesystemStorage extends Storage {
   readonly layout: Layout;
-  /** Whether other servers are kept out; not where the system has no `flock`. */
+  /** Whether other servers are kept out; not where the system has no `flock`, or the file system is read-only. */
   readonly locked: boolean;
   /** Whether content is shared between repositories by hard links, or copied. */
   readonly hardLinks: boolean;
