@@ -18,12 +18,17 @@ export function pullManifest(
 ): StoredManifest | Promise<StoredManifest> {
   const digest =
     reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
-  if (reference.kind === "tag") services.pulls.note(name, reference.tag);
   const key = digest && (`${name}@${digest}` as const);
   const kept = key && services.caches.manifests.get(key);
   if (key === undefined || kept === undefined) return readManifest(services, name, reference);
   services.protection.renew(key);
+  notePull(services, name, reference);
   return kept;
+}
+
+/** Of a tag that is there: who asks for others must not drive those out that are pulled. */
+function notePull({ pulls }: Services, name: RepositoryName, reference: Reference): void {
+  if (reference.kind === "tag") pulls.note(name, reference.tag);
 }
 
 async function readManifest(
@@ -40,6 +45,7 @@ async function readManifest(
       reference: reference.kind === "digest" ? reference.digest : reference.tag,
     });
   }
+  notePull(services, name, reference);
   return manifest;
 }
 

@@ -6,6 +6,8 @@ import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { parseTag, type Tag } from "../../src/domain/reference.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { applyRetention } from "../../src/registry/apply-retention.js";
 import { assertError, Client } from "../support/client.js";
 import { image, newName, types } from "../support/content.js";
@@ -92,6 +94,22 @@ test("retention removes what no rule keeps; a dry run tells of it and leaves it"
   const { services } = server;
   // The HEAD was a pull too.
   assert.equal((await applyRetention(services, { dryRun: false })).tags, 0);
+});
+
+test("a pull of a tag counts from memory and from the disk, and asking for one that is not there is none", async () => {
+  const name = newName("ci-pulls");
+  await client.pushImage(name, image(), "pr-1");
+  const { pulls } = server.services;
+  const [there, missing] = ["pr-1", "pr-2"].map(parseTag) as [Tag, Tag];
+  await client.get(`/v2/${name}/manifests/${missing}`);
+  assert.equal(pulls.lastOf(parseRepositoryName(name), missing), undefined);
+  for (const forget of [true, false]) {
+    if (forget) server.services.caches.tags.clear();
+    const before = pulls.lastOf(parseRepositoryName(name), there);
+    await client.get(`/v2/${name}/manifests/${there}`);
+    const after = pulls.lastOf(parseRepositoryName(name), there);
+    assert.ok(after !== undefined && (before === undefined || before === after));
+  }
 });
 
 test("the server applies the rules by itself, and remembers pulls across a restart", async () => {
