@@ -3,20 +3,18 @@
  * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
  * read at page-cache speed and nothing else.
  */
-import { closeSync, fdatasync, ftruncateSync, openSync, readSync, write, writeFileSync } from "node:fs";
+import { closeSync, fdatasync, ftruncateSync, openSync, write, writeFileSync } from "node:fs";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
 import { type Hasher, newHasher } from "../src/domain/hash.js";
 import type { UploadTarget } from "../src/storage/storage.js";
+import { hashFile } from "./hash-file.js";
 
 /**
  * Bytes between two starts of write-back, so that the sync at the end of a long upload finds little to
  * do. One such sync runs at a time and the upload never waits for it.
  */
 const writeBackBytes = 64 * 1024 * 1024;
-
-/** Bytes read at a time where a file is hashed anew. */
-const readBytes = 1024 * 1024;
 
 export class OpenUpload {
   #written: number;
@@ -45,7 +43,7 @@ export class OpenUpload {
     const hasher = await newHasher(algorithm);
     const descriptor = offset === 0 ? create(target) : openSync(target.file, "r+");
     try {
-      hashFrom(descriptor, hasher, offset);
+      await hashAgain(descriptor, hasher, offset);
       ftruncateSync(descriptor, offset);
     } catch (error) {
       closeSync(descriptor);
@@ -88,7 +86,7 @@ export class OpenUpload {
   /** Ends the upload: its digest in the algorithm of `expected`, its data on stable storage if that is wanted. */
   async seal(expected: Algorithm): Promise<Digest> {
     const hasher = expected === this.algorithm ? this.hasher : await newHasher(expected);
-    if (hasher !== this.hasher) hashFrom(this.descriptor, hasher, this.#written);
+    if (hasher !== this.hasher) await hashAgain(this.descriptor, hasher, this.#written);
     const digest = digestOf(expected, hasher.hex());
     await this.#writeBack;
     if (this.#writeBackError !== undefined) throw this.#writeBackError;
@@ -108,14 +106,9 @@ function create(target: UploadTarget): number {
   return openSync(target.file, "w+");
 }
 
-function hashFrom(descriptor: number, hasher: Hasher, length: number): void {
-  const buffer = Buffer.allocUnsafe(Math.min(readBytes, length));
-  for (let position = 0; position < length; ) {
-    const got = readSync(descriptor, buffer, 0, Math.min(buffer.length, length - position), position);
-    if (got === 0) throw Object.assign(new Error("the upload has fewer bytes than it had"), { code: "EIO" });
-    hasher.update(buffer.subarray(0, got));
-    position += got;
-  }
+async function hashAgain(descriptor: number, hasher: Hasher, length: number): Promise<void> {
+  if ((await hashFile(descriptor, hasher, length)) === length) return;
+  throw Object.assign(new Error("the upload has fewer bytes than it had"), { code: "EIO" });
 }
 
 function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {

@@ -3,7 +3,7 @@
  * A worker owns the open files and running hashes of the uploads that are sent to it; it knows nothing
  * of repositories, sessions or HTTP.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { workerData } from "piscina";
 import { algorithmOf, digestOf } from "../src/domain/digest.js";
 import { newHasher } from "../src/domain/hash.js";
@@ -18,6 +18,7 @@ import type {
   WorkerSetup,
   WorkerTask,
 } from "../src/uploads/worker-protocol.js";
+import { hashFile } from "./hash-file.js";
 import { OpenUpload } from "./open-upload.js";
 
 const setup = workerData as WorkerSetup;
@@ -105,21 +106,11 @@ function bytesOf(part: SlabPart): Uint8Array {
   return Buffer.from(setup.slabs, part.slab * setup.slabBytes, part.length);
 }
 
-/** Bytes read at a time; between two reads other tasks of this worker have their turn. */
-const readBytes = 1024 * 1024;
-
 async function digestFile(task: DigestTask): Promise<WorkerResult> {
   const hasher = await newHasher(task.algorithm);
   const descriptor = openSync(task.file, "r");
   try {
-    const buffer = Buffer.allocUnsafe(readBytes);
-    for (let position = 0; ; ) {
-      const got = readSync(descriptor, buffer, 0, readBytes, position);
-      if (got === 0) break;
-      hasher.update(buffer.subarray(0, got));
-      position += got;
-      await new Promise((resume) => setImmediate(resume));
-    }
+    await hashFile(descriptor, hasher, Number.POSITIVE_INFINITY);
   } finally {
     closeSync(descriptor);
   }
