@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-/** The command line. */
-import { parseArgs } from "node:util";
-import { type Command, type FlagValues, UsageError } from "./commands/command.js";
+/** The program: what it does is in the tables of commands; here they meet, and errors become exit codes. */
+import { type Entry, runCommandLine } from "./command-line.js";
+import { type Command, type Flags, type FlagValues, UsageError } from "./commands/command.js";
 import { commands } from "./commands/commands.js";
-import { ConfigError } from "./config/config.js";
+import { ConfigError } from "./config/errors.js";
 import { describeError } from "./domain/errors.js";
 
 /**
@@ -12,65 +12,63 @@ import { describeError } from "./domain/errors.js";
  */
 process.env.UV_THREADPOOL_SIZE ??= "16";
 
-const nameWidth = 8;
+const settingsFlags: Flags = {
+  config: {
+    type: "string",
+    value: "FILE",
+    description: "settings, as YAML; variables REGISTRY_… are over it",
+  },
+  "ignore-unsupported": {
+    type: "boolean",
+    description: "pass over settings of CNCF distribution's that Gantry does not support",
+  },
+};
 
-const exitCodes = `Exit codes: 0 all is fine, 1 something is wrong or failed, 2 wrong usage or settings.
-`;
+const serve: Entry = {
+  line: {
+    name: "serve",
+    summary: "serve the registry",
+    help: `Serves the registry until it is told to stop (SIGTERM). Settings come from a file and from variables of the
+environment.`,
+    flags: settingsFlags,
+    parameters: [{ name: "FILE", description: "settings, as with --config", optional: true }],
+    examples: [
+      { command: "gantry serve", what: "on this machine only, data in .gantry" },
+      { command: "gantry serve --config /etc/gantry/config.yml", what: "with the settings of a file" },
+      { command: "REGISTRY_HTTP_ADDR=:5000 gantry serve", what: "on all interfaces" },
+    ],
+  },
+  run: async ({ values, parameters: [file] }) => {
+    const settings = await loadSettings(file === undefined ? values : { ...values, config: file });
+    return (await import("./serve.js")).serve(settings);
+  },
+};
 
-const usage = `Usage: gantry COMMAND [OPTIONS]
-
-  ${"serve".padEnd(nameWidth)}serve the registry
-${commands.map(({ name, summary }) => `  ${name.padEnd(nameWidth)}${summary}\n`).join("")}
-gantry COMMAND --help tells about each. All but serve work on the store by themselves, and through the
-server where one has it. Settings come from the environment:
-  REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY   folder for the data (.gantry)
-
-${exitCodes}`;
-
-const serveHelp = `Usage: gantry serve
-
-Serves the registry. Settings come from the environment:
-  REGISTRY_HTTP_ADDR                          address and port (127.0.0.1:5000; port 0 picks a free one)
-  REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY   folder for the data (.gantry)
-`;
-
-async function main([name = "", ...parameters]: readonly string[]): Promise<number> {
-  if (name === "--help" || name === "-h") return print(usage);
-  if (name === "serve") {
-    if (isForHelp(parameters)) return print(serveHelp);
-    if (parameters.length > 0) throw new UsageError("serve takes no parameters");
-    return (await import("./serve.js")).serve();
-  }
-  const command = commands.find((one) => one.name === name);
-  if (command === undefined)
-    throw new UsageError(name === "" ? usage : `there is no command ${name}\n\n${usage}`);
-  if (isForHelp(parameters)) return print(`${command.help}\n${exitCodes}`);
-  const { json, ...values } = parseFlags(command, parameters);
-  const { runOperatorCommand } = await import("./operate.js");
-  const { report, text, fine } = await runOperatorCommand(command.name, command.optionsOf(values));
-  print(`${json === true ? JSON.stringify(report, null, 2) : text}\n`);
-  return fine ? 0 : 1;
+/** A command on a store, run where the store is. */
+function onStore(command: Command): Entry {
+  const json = { type: "boolean", description: "print the report as JSON" } as const;
+  return {
+    line: { ...command, flags: { ...command.flags, json, ...settingsFlags } },
+    run: async ({ values, parameters }) => {
+      const options = command.optionsOf(values, parameters);
+      const { config } = await loadSettings(values);
+      const { runOperatorCommand } = await import("./operate.js");
+      const { report, text, fine } = await runOperatorCommand(command.name, options, config);
+      process.stdout.write(`${values.json === true ? JSON.stringify(report, null, 2) : text}\n`);
+      return fine ? 0 : 1;
+    },
+  };
 }
 
-function isForHelp(parameters: readonly string[]): boolean {
-  return parameters.includes("--help") || parameters.includes("-h");
+async function loadSettings({ config, "ignore-unsupported": ignoreUnsupported }: FlagValues) {
+  const { loadSettings: load } = await import("./config/config.js");
+  return load(process.env, {
+    file: typeof config === "string" ? config : undefined,
+    ignoreUnsupported: ignoreUnsupported === true ? true : undefined,
+  });
 }
 
-function parseFlags({ name, flags }: Command, parameters: readonly string[]): FlagValues {
-  try {
-    const options = { ...flags, json: { type: "boolean" } as const };
-    return parseArgs({ args: [...parameters], options, strict: true }).values as FlagValues;
-  } catch (error) {
-    throw new UsageError(`${describeError(error)}\nTry gantry ${name} --help.`);
-  }
-}
-
-function print(text: string): 0 {
-  process.stdout.write(text);
-  return 0;
-}
-
-main(process.argv.slice(2)).then(
+runCommandLine([serve, ...commands.map(onStore)], process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     const message = describeError(error);

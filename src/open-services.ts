@@ -60,7 +60,7 @@ export async function openServices(config: Config, { serving, log }: OpenOptions
     const sessions = new SessionTable(storage.uploads, workers, {
       onError: onBackgroundError,
       idleSecondsMax: uploadpurging.age,
-      purgeEverySeconds: serving && !storage.readOnly ? uploadpurging.interval : 0,
+      purgeEverySeconds: serving && uploadpurging.enabled && !storage.readOnly ? uploadpurging.interval : 0,
     });
     const protection = new Protection({ leaseSeconds: config.gc.lease });
     if (storage.readOnly) protection.protectAll();

@@ -7,16 +7,15 @@ import { pino } from "pino";
 import type { Outcome, Task } from "./commands/command.js";
 import { runCommand } from "./commands/commands.js";
 import { ProgressDisplay } from "./commands/progress.js";
-import { readConfig } from "./config/config.js";
+import type { Config } from "./config/config.js";
 import { askServer } from "./control/client.js";
 import { isTooLong } from "./control/messages.js";
 import { openServices } from "./open-services.js";
 import { Layout } from "./storage/filesystem/layout.js";
 import { StoreInUse } from "./storage/filesystem/lock.js";
 
-/** Rejects with `UsageError`, `ConfigError`, or what the store or the server failed with. */
-export async function runOperatorCommand(name: string, options: unknown): Promise<Outcome> {
-  const config = readConfig(process.env);
+/** Rejects with `UsageError`, or what the store or the server failed with. */
+export async function runOperatorCommand(name: string, options: unknown, config: Config): Promise<Outcome> {
   const { controlSocket } = new Layout(resolve(config.storage.filesystem.rootdirectory));
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new Error("interrupted"));

@@ -1,9 +1,10 @@
 /** `gantry serve`: runs the server until it is told to stop. */
-import { readConfig } from "./config/config.js";
+import type { Settings } from "./config/config.js";
+import { formatProblem } from "./config/errors.js";
 import { startServer } from "./server.js";
 
-export async function serve(): Promise<number> {
-  const config = readConfig(process.env);
+export async function serve({ config, notices }: Settings): Promise<number> {
+  for (const notice of notices) process.stderr.write(`gantry: setting ${formatProblem(notice)}\n`);
   const server = await startServer(config);
   if (!isLoopback(config.http.addr.host)) {
     process.stderr.write(

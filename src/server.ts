@@ -31,7 +31,8 @@ const pullsSavedEverySeconds = 60;
 
 /** Rejects where the folder cannot be used or the address is taken. */
 export async function startServer(config: Config): Promise<Server> {
-  const log = pino({ level: "info" }, pino.destination({ dest: 2, sync: true }));
+  const destination = pino.destination({ dest: 2, sync: true });
+  const log = pino({ level: config.log.level }, destination).child(config.log.fields);
   const opened = await openServices(config, { serving: true, log });
   try {
     return await serve(config, opened, log);

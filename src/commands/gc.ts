@@ -1,6 +1,6 @@
 /** `gantry gc`: what the retention rules no longer keep and what no manifest names; a plan, or the deed. */
 import { z } from "zod";
-import { durationSeconds } from "../config/config.js";
+import { durationSeconds } from "../config/values.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
 import { applyRetention, type RetentionReport } from "../registry/apply-retention.js";
 import { type CollectOptions, collectGarbage, type Progress } from "../registry/collect-garbage.js";
@@ -18,19 +18,25 @@ const options = z.object({
 export const gc: Command = {
   name: "gc",
   summary: "tell what nobody wants any more, or remove it",
-  help: `Usage: gantry gc [--delete] [--untagged TIME] [--json]
-
-Tells what nobody wants any more, and with --delete removes it, while pushes and pulls go on: tags that the
+  help: `Tells what nobody wants any more, and with --delete removes it, while pushes and pulls go on: tags that the
 retention rules no longer keep, blobs that no manifest of their repository names, contents that no
 repository has, and, if there is a policy, manifests that no tag, no index and no subject keeps. What a
 client was told of lately is protected by a lease and stays.
-
-  --delete          remove it
-  --untagged TIME   remove manifests without a tag that were pushed longer ago than this, such as 168h;
-                    "never" keeps them. Else it is as the setting REGISTRY_GC_UNTAGGED has it.
-  --json            print the report as JSON
 `,
-  flags: { delete: { type: "boolean" }, untagged: { type: "string" } },
+  flags: {
+    delete: { type: "boolean", description: "remove it" },
+    untagged: {
+      type: "string",
+      value: "TIME",
+      description:
+        "remove manifests without a tag that were pushed longer ago than this, such as 168h; never keeps them. Else it is as the setting gc.untagged has it",
+    },
+  },
+  examples: [
+    { command: "gantry gc", what: "tell what would go" },
+    { command: "gantry gc --delete", what: "remove it" },
+    { command: "gantry gc --delete --untagged 168h", what: "and manifests that had no tag for a week" },
+  ],
   optionsOf: (values) => ({ dryRun: values.delete !== true, ...untaggedOf(values) }),
   run: async ({ services, config, onProgress, signal }, given) => {
     const { dryRun, untagged = config.gc.untagged ?? null } = parseOptions(options, given);

@@ -10,15 +10,15 @@ const options = z.object({});
 export const stats: Command = {
   name: "stats",
   summary: "tell how much space each repository takes, and what sharing saves",
-  help: `Usage: gantry stats [--json]
-
-Tells of each repository how many blobs, manifests and tags it has, how many bytes they are, and how many
+  help: `Tells of each repository how many blobs, manifests and tags it has, how many bytes they are, and how many
 of these other repositories share; and of the whole store the bytes stored, the dedupe ratio (the bytes of
 all repositories over the bytes stored) and the uploads that are open.
-
-  --json   print the report as JSON
 `,
   flags: {},
+  examples: [
+    { command: "gantry stats", what: "a table for people" },
+    { command: "gantry stats --json | jq .dedupeRatio", what: "one figure for a program" },
+  ],
   optionsOf: () => ({}),
   run: async ({ services, onProgress, signal }, given) => {
     parseOptions(options, given);

@@ -11,19 +11,18 @@ const options = z.object({ dryRun: z.boolean() });
 export const verify: Command = {
   name: "verify",
   summary: "re-read and re-hash everything, and take aside what is damaged",
-  help: `Usage: gantry verify [--dry-run] [--json]
-
-Reads every content again and compares it with its digest; checks that manifests are what they are called
+  help: `Reads every content again and compares it with its digest; checks that manifests are what they are called
 by and name what is there, that tags and referrers point to manifests that are there, and names files that
 do not belong in the store. Pushes and pulls go on meanwhile.
 
 What is damaged is moved to quarantine/ in the store's folder. Clients then find it absent: the next push
 of it brings it back. Tags that cannot be pulled whole are named.
-
-  --dry-run   tell what is wrong and leave it
-  --json      print the report as JSON
 `,
-  flags: { "dry-run": { type: "boolean" } },
+  flags: { "dry-run": { type: "boolean", description: "tell what is wrong and leave it" } },
+  examples: [
+    { command: "gantry verify", what: "check everything, and take aside what is damaged" },
+    { command: "gantry verify --dry-run --json", what: "only tell, for a program" },
+  ],
   optionsOf: (values) => ({ dryRun: values["dry-run"] === true }),
   run: async ({ services, onProgress, signal }, given) => {
     const { dryRun } = parseOptions(options, given);

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import picomatch from "picomatch";
 import { z } from "zod";
 import type { TagPattern, TagPolicy } from "../gc/retention.js";
-import { ConfigError, duration } from "./config.js";
+import { ConfigError } from "./errors.js";
+import { duration } from "./values.js";
 
 const globs = z.union([
   z

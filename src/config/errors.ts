@@ -1,0 +1,46 @@
+/** What is wrong with settings, as values: the message for people is made in one place. */
+
+export type Origin =
+  | { readonly from: "default" }
+  | { readonly from: "file"; readonly file: string; readonly line: number | undefined }
+  | { readonly from: "variable"; readonly variable: string };
+
+export interface Problem {
+  /** The key, such as `http.addr`; the variable's name where no key has that name; empty for the file as a whole. */
+  readonly key: string;
+  readonly origin: Origin;
+  /** What was given, as it may be shown. */
+  readonly value?: string | undefined;
+  /** What was expected, and for an unknown key the nearest known one. */
+  readonly message: string;
+}
+
+/** Settings that no server can start with; `message` names each, what it was, and what was expected. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(
+    message: string,
+    readonly problems: readonly Problem[] = [],
+  ) {
+    super(message);
+  }
+
+  static of(problems: readonly Problem[]): ConfigError {
+    return new ConfigError(problems.map(formatProblem).join("\n"), problems);
+  }
+}
+
+export function formatProblem({ key, origin, value, message }: Problem): string {
+  const given = value === undefined ? key : `${key} = ${value}`;
+  const where = origin.from === "variable" && origin.variable === key ? undefined : formatOrigin(origin);
+  const subject = [given, where === undefined ? "" : `(${where})`].filter((part) => part !== "");
+  return `${subject.join(" ")}: ${message}`;
+}
+
+/** `undefined` for a default, which nobody gave. */
+export function formatOrigin(origin: Origin): string | undefined {
+  if (origin.from === "default") return undefined;
+  if (origin.from === "variable") return origin.variable;
+  return origin.line === undefined ? origin.file : `${origin.file}:${origin.line}`;
+}

@@ -1,0 +1,19 @@
+/** `gc`: what the garbage collection leaves, and how often it runs. */
+import { section } from "./section.js";
+import { duration, durationOrNever } from "./values.js";
+
+export const gc = section({
+  interval: duration
+    .prefault("1h")
+    .describe("Time between two garbage collections, which go on beside pushes and pulls. `0s`: none."),
+  lease: duration
+    .prefault("6h")
+    .describe(
+      "What a client was told of (201, mount, HEAD, GET) stays for so long, until it pushes a manifest that names it.",
+    ),
+  untagged: durationOrNever
+    .prefault("never")
+    .describe(
+      "Age at which a manifest goes that has no tag, no index above it and no subject. `never`: it stays.",
+    ),
+});

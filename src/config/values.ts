@@ -1,0 +1,100 @@
+/**
+ * The kinds of values that settings have. Each is parsed from text, since that is what a variable of the
+ * environment is, and since a file is read so that `0.1`, `5000` and `true` are the text they are written as.
+ */
+import { z } from "zod";
+
+export const text = z.string("expected text").min(1, "expected text of one character or more");
+
+const truths: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  false: false,
+  no: false,
+  off: false,
+};
+
+/** What YAML 1.1, and so CNCF distribution, takes for true and false. */
+export const flag = z.string("expected true or false").transform((given, context) => {
+  const truth = truths[given.toLowerCase()];
+  if (truth !== undefined) return truth;
+  context.addIssue("expected true or false");
+  return z.NEVER;
+});
+
+export function integer({ min, max }: { readonly min: number; readonly max: number }) {
+  const expected = `expected a whole number from ${min} to ${max}`;
+  return z.string(expected).transform((given, context) => {
+    const number = /^-?\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    context.addIssue(expected);
+    return z.NEVER;
+  });
+}
+
+export function choice<const T extends string>(options: readonly T[]) {
+  return z.enum(options, `expected ${oneOf(options)}`);
+}
+
+/** `"a", "b" or "c"`, without the quotes. */
+export function oneOf(options: readonly string[]): string {
+  const [last = "", ...others] = options.toReversed();
+  return others.length === 0 ? last : `${others.toReversed().join(", ")} or ${last}`;
+}
+
+const secondsOf: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
+
+/**
+ * A time as CNCF distribution writes it, such as `90s`, `1h30m` or `168h`, and `30d`, in seconds;
+ * `undefined` for other text.
+ */
+export function durationSeconds(text: string): number | undefined {
+  if (text === "0") return 0;
+  if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|[smhd]))+$/.test(text)) return undefined;
+  let seconds = 0;
+  for (const [, amount, unit = ""] of text.matchAll(/([\d.]+)(ms|[smhd])/g))
+    seconds += Number(amount) * (secondsOf[unit] ?? 0);
+  return seconds;
+}
+
+const expectedTime = "expected a time such as 90s, 5m, 168h or 30d";
+
+/** In seconds. */
+export const duration = z.string(expectedTime).transform((given, context) => {
+  const seconds = durationSeconds(given);
+  if (seconds !== undefined) return seconds;
+  context.addIssue(expectedTime);
+  return z.NEVER;
+});
+
+/** In seconds, `undefined` for `never`. */
+export const durationOrNever = z.string(`${expectedTime}, or never`).transform((given, context) => {
+  if (given === "never") return undefined;
+  const seconds = durationSeconds(given);
+  if (seconds !== undefined) return seconds;
+  context.addIssue(`${expectedTime}, or never`);
+  return z.NEVER;
+});
+
+const expectedAddress = "expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces";
+
+export const address = z.string(expectedAddress).transform((given, context) => {
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(given);
+  const port = Number(match?.groups?.port);
+  if (match === null || port > 65_535) {
+    context.addIssue(expectedAddress);
+    return z.NEVER;
+  }
+  return { host: match.groups?.v6 ?? match.groups?.host ?? "", port };
+});
+
+/** In a variable of the environment a list is YAML or JSON, or its elements have variables that end in `_0`, `_1`, …. */
+export function list<T extends z.ZodType>(element: T) {
+  return z.array(element, "expected a list");
+}
+
+/** Names of the user's own choice, each with a value; by environment as YAML or JSON, or `…_NAME`. */
+export function record<T extends z.ZodType>(value: T) {
+  return z.record(z.string().min(1), value, "expected names with values");
+}

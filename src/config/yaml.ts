@@ -1,0 +1,65 @@
+/** YAML text as a tree: every value the text it is written as, and for every key the line it is on. */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { Problem } from "./errors.js";
+import { keyOf, type Path, type Tree } from "./tree.js";
+
+export interface ReadYaml {
+  readonly tree: Tree;
+  /** By key, such as `http.addr`. */
+  readonly lines: ReadonlyMap<string, number>;
+  /** What is wrong with it as YAML: line, and why. */
+  readonly faults: readonly { readonly line: number | undefined; readonly why: string }[];
+}
+
+const emptyWords = new Set(["", "~", "null"]);
+
+/** What a file may nest; no setting is half as deep. An alias that holds itself would never end. */
+const depthMax = 20;
+
+export function readYaml(text: string): ReadYaml {
+  const counter = new LineCounter();
+  const document = parseDocument(text, { schema: "failsafe", lineCounter: counter, prettyErrors: false });
+  const lines = new Map<string, number>();
+  const faults: { line: number | undefined; why: string }[] = [...document.errors, ...document.warnings].map(
+    ({ message, pos }) => ({ line: counter.linePos(pos[0]).line, why: message }),
+  );
+  const lineOf = (node: unknown): number | undefined => {
+    const range = (node as { range?: readonly number[] | null } | null)?.range;
+    return range?.[0] === undefined ? undefined : counter.linePos(range[0]).line;
+  };
+  const treeOf = (node: unknown, path: Path): Tree => {
+    if (path.length > depthMax) {
+      faults.push({ line: lineOf(node), why: "nested too deep" });
+      return null;
+    }
+    if (isAlias(node)) return treeOf(node.resolve(document), path);
+    if (isMap(node)) {
+      return Object.fromEntries(
+        node.items.map(({ key, value }) => {
+          const name = String(isScalar(key) ? key.value : key);
+          const line = lineOf(key);
+          const below = [...path, name];
+          if (line !== undefined) lines.set(keyOf(below), line);
+          return [name, treeOf(value, below)];
+        }),
+      );
+    }
+    if (isSeq(node)) {
+      return node.items.map((item, index) => {
+        const line = lineOf(item);
+        const below = [...path, String(index)];
+        if (line !== undefined) lines.set(keyOf(below), line);
+        return treeOf(item, below);
+      });
+    }
+    if (!isScalar(node)) return null;
+    const value = String(node.value);
+    return node.type === "PLAIN" && emptyWords.has(value) ? null : value;
+  };
+  return { tree: treeOf(document.contents, []), lines, faults };
+}
+
+/** Faults as problems of a file. */
+export function problemsOf({ faults }: ReadYaml, file: string): Problem[] {
+  return faults.map(({ line, why }) => ({ key: "", origin: { from: "file", file, line }, message: why }));
+}
