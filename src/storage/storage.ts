@@ -202,12 +202,19 @@ export interface NoteStore {
   put(name: string, bytes: Uint8Array): Promise<void>;
 }
 
+/** Secrets of the registry's own, for its own eyes. */
+export interface SecretStore {
+  /** The secret of that name; where there is none, what `make` gives is kept first. All who ask get the same. */
+  secret(name: string, make: () => Uint8Array): Promise<Buffer>;
+}
+
 export interface Storage {
   /** Whether nothing was here before. */
   readonly fresh: boolean;
   /** Whether nothing can be written, as it was found out when the storage was opened. */
   readonly readOnly: boolean;
   readonly notes: NoteStore;
+  readonly secrets: SecretStore;
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;
   readonly tags: TagStore;

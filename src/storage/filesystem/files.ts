@@ -39,8 +39,9 @@ export async function writeDurably(
   path: string,
   bytes: Uint8Array | string,
   durability: Durability,
+  mode = 0o666,
 ): Promise<void> {
-  const handle = await open(path, "wx");
+  const handle = await open(path, "wx", mode);
   try {
     await handle.writeFile(bytes);
     if (durability === "full") await handle.datasync();

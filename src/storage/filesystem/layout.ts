@@ -14,6 +14,8 @@
  *   quarantine/<path>                                 what `gantry verify` has taken from that path
  *   control.sock, lock                                of the server that has the store
  *   notes/<name>                                      what the registry keeps of itself across a restart
+ *   secrets/<name>                                    what the registry keeps for its own eyes, such as its
+ *                                                     signing key; for the server's user alone to read
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
  * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
@@ -51,6 +53,7 @@ export class Layout {
   readonly contentRoot: string;
   readonly uploadsRoot: string;
   readonly notesRoot: string;
+  readonly secretsRoot: string;
   readonly quarantineRoot: string;
   readonly controlSocket: string;
   readonly lock: string;
@@ -61,6 +64,7 @@ export class Layout {
     this.contentRoot = join(root, "content");
     this.uploadsRoot = join(root, "uploads");
     this.notesRoot = join(root, "notes");
+    this.secretsRoot = join(root, "secrets");
     this.quarantineRoot = join(root, "quarantine");
     this.controlSocket = join(root, "control.sock");
     this.lock = join(root, "lock");

@@ -52,7 +52,7 @@ export class OddFiles implements OddFileStore {
     const { layout } = this;
     const own = new Set([
       ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
-      ...[layout.notesRoot, layout.quarantineRoot, layout.controlSocket, layout.lock],
+      ...[layout.notesRoot, layout.secretsRoot, layout.quarantineRoot, layout.controlSocket, layout.lock],
     ]);
     for (const { name } of await this.#entries(layout.root)) {
       const path = `${layout.root}/${name}`;

@@ -15,6 +15,7 @@ import { Oddities, type OnOdd } from "./oddities.js";
 import { Quarantine } from "./quarantine.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
+import { FileSecrets } from "./secrets.js";
 import { Directories, type Durability } from "./sync.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
@@ -101,6 +102,7 @@ async function openLocked(
     uploads: withStorageErrors(uploads),
     oddFiles: withStorageErrors(oddFiles),
     notes: withStorageErrors(new FileNotes(layout, directories)),
+    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks)),
     close: () => lock.release(),
   };
 }
