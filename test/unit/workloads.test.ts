@@ -229,7 +229,7 @@ test("new keys are fetched when a token names one, and the old ones are out then
 
 test("keys that are known go on while the issuer is away, for a day", async () => {
   await using issuer = await startIssuer();
-  const { workloads, errors } = await open(issuer.url);
+  const { workloads, errors, refusals } = await open(issuer.url);
   const later = (seconds: number) => issuer.token({ ...githubJob, exp: nowSeconds() + seconds });
   assert.ok(await workloads.verify("oidc", later(300)));
   issuer.answers.clear();
@@ -239,6 +239,7 @@ test("keys that are known go on while the issuer is away, for a day", async () =
     await eventually("the failure is told", () => errors[0]);
     mock.timers.setTime(Date.now() + 24 * 60 * 60_000);
     assert.equal(await workloads.verify("oidc", later(300)), undefined);
+    assert.match(refusals.join(), /keys cannot be fetched/);
   } finally {
     mock.timers.reset();
   }

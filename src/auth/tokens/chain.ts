@@ -1,5 +1,6 @@
 /** Whether a token's certificate chain (`x5c`, RFC 7515, 4.1.6) leads to a root that is trusted. */
 import { type KeyObject, X509Certificate } from "node:crypto";
+import { refused } from "./jwt.js";
 
 /** A leaf, intermediates, and the root where somebody sends it too. */
 const certificatesMax = 8;
@@ -22,14 +23,14 @@ export function leafKeyOf(x5c: unknown, roots: readonly X509Certificate[], now: 
     const next = chain[index + 1];
     if (next === undefined || !hasIssued(next, certificate)) break;
   }
-  throw new Error("the certificate chain leads to no trusted root");
+  throw refused("its certificate chain leads to no trusted root");
 }
 
 function parseChain(x5c: unknown): X509Certificate[] {
   if (!Array.isArray(x5c) || x5c.length > certificatesMax)
-    throw new Error("the certificate chain is malformed");
+    throw refused("its certificate chain is malformed");
   return x5c.map((der: unknown) => {
-    if (typeof der !== "string") throw new Error("the certificate chain is malformed");
+    if (typeof der !== "string") throw refused("its certificate chain is malformed");
     return new X509Certificate(Buffer.from(der, "base64"));
   });
 }

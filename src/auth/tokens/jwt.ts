@@ -30,7 +30,7 @@ export const algorithms = [
 export interface KeySource {
   /** Changes when a key that was trusted is no longer. */
   readonly generation: number;
-  /** Throws or rejects where no trusted key fits the header. */
+  /** Throws or rejects where no trusted key fits the header, with `refused` where there is more to say of it. */
   keyOf(header: JWTHeaderParameters): Promise<CryptoKey | KeyObject> | CryptoKey | KeyObject;
 }
 

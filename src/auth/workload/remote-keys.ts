@@ -5,7 +5,7 @@
  */
 import type { JWTHeaderParameters } from "jose";
 import { z } from "zod";
-import type { KeySource } from "../tokens/jwt.js";
+import { type KeySource, refused } from "../tokens/jwt.js";
 import { type KeyChoice, parseTrusted } from "../tokens/trusted-keys.js";
 import { fetchJson } from "./fetch-json.js";
 
@@ -72,7 +72,7 @@ export class RemoteKeys implements KeySource {
 
   #choose(header: JWTHeaderParameters): ReturnType<KeyChoice> {
     if (this.#fetched === undefined || this.#age() > staleMillisecondsMax)
-      throw new Error("the issuer's keys cannot be fetched");
+      throw refused("its issuer's keys cannot be fetched");
     return this.#fetched.choice(header);
   }
 
