@@ -1,0 +1,226 @@
+// The gate: what a policy, a caller's limit and its token grant together, and how a refusal is told.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Gate } from "../../src/auth/gate.js";
+import { anonymous, type Grants, type Identity, type Permission } from "../../src/auth/identity.js";
+import {
+  loginPolicy,
+  openPolicy,
+  type Rule,
+  rulesPolicy,
+  type Who,
+  withIncluded,
+} from "../../src/auth/policy.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { kindOf } from "./arbitraries.js";
+
+const team = parseRepositoryName("team/app");
+const secret = parseRepositoryName("secret/app");
+const permissions: readonly Permission[] = ["pull", "push", "create-tag", "delete", "admin"];
+
+const alice: Identity = { ...anonymous, kind: "user", subject: "user:alice", name: "alice" };
+const nobody: Who = {
+  anonymous: false,
+  authenticated: false,
+  users: new Set(),
+  groups: new Set(),
+  claims: [],
+};
+
+function rule(who: Partial<Who>, allow: readonly Permission[], of: string = team): Rule {
+  return { who: { ...nobody, ...who }, permissions: withIncluded(allow), matches: (name) => name === of };
+}
+
+function grants(...of: readonly (readonly [Permission, string])[]): Grants {
+  return { allows: (permission, name) => of.some(([one, where]) => one === permission && where === name) };
+}
+
+/** What each action of the gate gives: "granted", or the kind of the error. */
+function verdicts(gate: Gate, identity: Identity, name = team): Record<string, string> {
+  const told = (admit: () => unknown) => {
+    const kind = kindOf(() => void admit());
+    return kind === "none" ? "granted" : kind;
+  };
+  return {
+    base: told(() => gate.base(identity)),
+    pull: told(() => gate.pull(identity, name)),
+    push: told(() => gate.push(identity, name)),
+    delete: told(() => gate.delete(identity, name)),
+    catalog: told(() => gate.catalog(identity)),
+  };
+}
+
+const all = (outcome: string) => ({
+  base: outcome,
+  pull: outcome,
+  push: outcome,
+  delete: outcome,
+  catalog: outcome,
+});
+
+test("without authentication everybody may do everything", () => {
+  assert.deepEqual(verdicts(new Gate(openPolicy), anonymous), all("granted"));
+});
+
+test("with logins and no policy file, who has logged in may do everything and others are asked to log in", () => {
+  const gate = new Gate(loginPolicy);
+  assert.deepEqual(verdicts(gate, anonymous), all("unauthorized"));
+  assert.deepEqual(verdicts(gate, alice), all("granted"));
+});
+
+test("what no rule grants is denied, to who is known; who is not is asked to log in", () => {
+  const gate = new Gate(rulesPolicy([], new Map()));
+  assert.deepEqual(verdicts(gate, anonymous), all("unauthorized"));
+  assert.deepEqual(verdicts(gate, alice), { ...all("denied"), base: "granted", catalog: "granted" });
+});
+
+test("the answer is the same for a repository that is there and one that is not: names alone decide", () => {
+  const gate = new Gate(rulesPolicy([rule({ users: new Set(["alice"]) }, ["pull"])], new Map()));
+  const absent = parseRepositoryName("not/there");
+  assert.deepEqual(verdicts(gate, alice, secret), verdicts(gate, alice, absent));
+});
+
+test("rules are for users, groups of the policy's own and of the caller's, certificates, claims, or everybody", () => {
+  const job: Identity = {
+    ...anonymous,
+    kind: "workload",
+    subject: "workload:ci",
+    claims: { repository: "org/app", ref: "refs/heads/main" },
+  };
+  const claim = (name: string, value: string) => ({ name, matches: (text: string) => text === value });
+  const cases: readonly [Partial<Who>, Identity, boolean][] = [
+    [{ users: new Set(["alice"]) }, alice, true],
+    [{ users: new Set(["alice"]) }, { ...alice, name: "bob" }, false],
+    [{ users: new Set(["alice"]) }, { ...alice, kind: "certificate" }, true],
+    [{ users: new Set(["alice"]) }, { ...alice, kind: "robot" }, false],
+    [{ users: new Set([""]) }, anonymous, false],
+    [{ groups: new Set(["dev"]) }, alice, true],
+    [{ groups: new Set(["ops"]) }, alice, false],
+    [{ groups: new Set(["ops"]) }, { ...alice, groups: ["ops"] }, true],
+    [{ authenticated: true }, job, true],
+    [{ authenticated: true }, anonymous, false],
+    [{ anonymous: true }, anonymous, true],
+    [{ anonymous: true }, alice, true],
+    [{ claims: [claim("repository", "org/app")] }, job, true],
+    [{ claims: [claim("repository", "org/app"), claim("ref", "refs/heads/main")] }, job, true],
+    [{ claims: [claim("repository", "org/app"), claim("ref", "refs/heads/other")] }, job, false],
+    [{ claims: [claim("constructor", "")] }, job, false],
+    [{}, alice, false],
+  ];
+  for (const [who, identity, expected] of cases) {
+    const gate = new Gate(rulesPolicy([rule(who, ["pull"])], new Map([["dev", new Set(["alice"])]])));
+    assert.equal(gate.may(identity, "pull", team), expected, JSON.stringify([identity.subject, expected]));
+  }
+});
+
+test("push brings create-tag, admin brings all, and nothing else brings anything", () => {
+  const bring: Record<Permission, readonly Permission[]> = {
+    pull: ["pull"],
+    push: ["push", "create-tag"],
+    "create-tag": ["create-tag"],
+    delete: ["delete"],
+    admin: permissions,
+  };
+  for (const granted of permissions) {
+    const gate = new Gate(rulesPolicy([rule({ authenticated: true }, [granted])], new Map()));
+    const got = permissions.filter((permission) => gate.may(alice, permission, team));
+    assert.deepEqual(got.sort(), [...bring[granted]].sort(), granted);
+  }
+});
+
+test("who may only make new tags gets a permit that moves none", () => {
+  const gate = (allow: Permission) =>
+    new Gate(rulesPolicy([rule({ authenticated: true }, [allow])], new Map()));
+  assert.equal(gate("create-tag").push(alice, team).mayMoveTags, false);
+  assert.equal(gate("push").push(alice, team).mayMoveTags, true);
+});
+
+test("a token's scope is what it grants and no more, and one that lacks some is told so", () => {
+  const gate = new Gate(loginPolicy);
+  const token = { ...grants(["pull", team]), catalog: false };
+  assert.deepEqual(verdicts(gate, { ...alice, token }), {
+    base: "granted",
+    pull: "granted",
+    push: "insufficient-scope",
+    delete: "insufficient-scope",
+    catalog: "insufficient-scope",
+  });
+  assert.deepEqual(verdicts(gate, { ...alice, token }, secret), {
+    ...all("insufficient-scope"),
+    base: "granted",
+  });
+});
+
+test("a token grants nothing that the policy has taken back since", () => {
+  const token = { ...grants(["pull", team], ["push", team], ["delete", team]), catalog: true };
+  const gate = new Gate(rulesPolicy([rule({ users: new Set(["alice"]) }, ["pull"])], new Map()));
+  assert.deepEqual(verdicts(gate, { ...alice, token }), {
+    base: "granted",
+    pull: "granted",
+    push: "denied",
+    delete: "denied",
+    catalog: "granted",
+  });
+});
+
+test("an anonymous token says nothing about who may log in: what it lacks is answered by asking to", () => {
+  const gate = new Gate(rulesPolicy([rule({ anonymous: true }, ["pull"])], new Map()));
+  const token = { ...grants(["pull", team]), catalog: false };
+  assert.deepEqual(verdicts(gate, { ...anonymous, token }), {
+    base: "granted",
+    pull: "granted",
+    push: "unauthorized",
+    delete: "unauthorized",
+    catalog: "insufficient-scope",
+  });
+});
+
+test("a robot may do what it was made for, whatever the policy says of others, and nothing else", () => {
+  const robot: Identity = {
+    ...anonymous,
+    kind: "robot",
+    subject: "robot:ci",
+    name: "ci",
+    limit: grants(["pull", team], ["create-tag", team]),
+    limitDecides: true,
+  };
+  const gate = new Gate(rulesPolicy([], new Map()));
+  assert.deepEqual(verdicts(gate, robot), { ...all("granted"), delete: "denied" });
+  assert.deepEqual(verdicts(gate, robot, secret), { ...all("denied"), base: "granted", catalog: "granted" });
+  assert.equal(gate.push(robot, team).mayMoveTags, false);
+});
+
+test("a mount finds only what the caller may pull, with the token that it has; the catalog, with any", () => {
+  const gate = new Gate(loginPolicy);
+  const token = { ...grants(["push", team]), catalog: true };
+  const { sources } = gate.push({ ...alice, token }, team);
+  assert.deepEqual([sources.all, sources.has(team), sources.has(secret)], [false, false, false]);
+  const { shown } = gate.catalog({ ...alice, token });
+  assert.deepEqual([shown.all, shown.has(team), shown.has(secret)], [false, true, true]);
+  assert.equal(new Gate(openPolicy).push(anonymous, team).sources.all, true);
+});
+
+test("no limit and no token ever widen what the policy grants", () => {
+  const sets = fc.record({
+    policy: fc.subarray([...permissions]),
+    limit: fc.option(fc.subarray([...permissions]), { nil: undefined }),
+    token: fc.option(fc.subarray([...permissions]), { nil: undefined }),
+  });
+  fc.assert(
+    fc.property(sets, ({ policy, limit, token }) => {
+      const gate = new Gate(rulesPolicy([rule({ authenticated: true }, policy)], new Map()));
+      const of = (some: readonly Permission[]) => grants(...some.map((one) => [one, team] as const));
+      const narrowed: Identity = {
+        ...alice,
+        limit: limit && of(limit),
+        token: token && { ...of(token), catalog: false },
+      };
+      for (const permission of permissions) {
+        if (gate.may(narrowed, permission, team)) assert.ok(gate.may(alice, permission, team));
+      }
+      assert.ok(!permissions.some((permission) => gate.may(narrowed, permission, secret)));
+    }),
+  );
+});
