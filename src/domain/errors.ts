@@ -51,6 +51,17 @@ export class RegistryError extends Error {
   }
 }
 
+/** The caller, or all callers together, want more than there is for them now. */
+export class TooManyRequests extends RegistryError {
+  constructor(
+    message: string,
+    /** When it is worth another try. */
+    readonly retryAfterSeconds: number,
+  ) {
+    super("too-many-requests", message);
+  }
+}
+
 /** Several of one kind at once: a manifest may name more than one absent blob, and each gets its own entry. */
 export class RegistryErrors extends Error {
   override readonly name = "RegistryErrors";

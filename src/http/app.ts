@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
 import { anonymous, type Identity } from "../auth/identity.js";
-import { assert, RegistryError } from "../domain/errors.js";
+import { assert, RegistryError, TooManyRequests } from "../domain/errors.js";
 import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "../registry/services.js";
 import { ClientGone, RequestBody } from "./body.js";
@@ -17,6 +17,7 @@ import { type ChallengeOptions, challenge } from "./challenge.js";
 import type { HttpContext } from "./context.js";
 import { renderError } from "./errors.js";
 import { Exchange, type Headers, type Incoming } from "./exchange.js";
+import { type LimitOptions, Limits } from "./limits.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { peerOf } from "./peer.js";
 import { type Match, type PathTexts, type Route, Router } from "./router.js";
@@ -30,6 +31,7 @@ export interface AppOptions {
   /** Told of each request once, when its answer is done or its client gone. */
   readonly observers?: readonly Observer[];
   readonly patience?: Partial<PatienceOptions>;
+  readonly limits?: LimitOptions;
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
 }
 
@@ -58,6 +60,7 @@ export class App {
   readonly #context: HttpContext;
   readonly #app = uws.App();
   readonly #patience: Patience;
+  readonly #limits: Limits;
   /** Requests whose handlers are at work. */
   #active = 0;
   #onIdle: (() => void) | undefined;
@@ -65,6 +68,7 @@ export class App {
   constructor(readonly options: AppOptions) {
     this.#context = { services: options.services };
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
+    this.#limits = new Limits(options.limits);
     this.#app.any("/*", (response, request) => this.#serve(response, request));
   }
 
@@ -170,9 +174,25 @@ export class App {
     return login.authenticator.identify(incoming.authorization, incoming.peer.certified);
   }
 
-  /** Lets the gate decide, and the handler work with its permit. */
   #admit(exchange: Exchange, route: Route, identity: Identity, last: string): void | Promise<void> {
     exchange.identity = identity;
+    this.#limits.countRequest(exchange);
+    if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
+    return this.#receive(exchange, () => this.#handle(exchange, route, identity, last));
+  }
+
+  /** Works on a request that brings a body, while it has one of the places for such. */
+  async #receive(exchange: Exchange, work: () => void | Promise<void>): Promise<void> {
+    const leave = this.#limits.enterUpload(exchange);
+    try {
+      await work();
+    } finally {
+      leave();
+    }
+  }
+
+  /** Lets the gate decide, and the handler work with its permit. */
+  #handle(exchange: Exchange, route: Route, identity: Identity, last: string): void | Promise<void> {
     const { gate } = this.options;
     const context = this.#context;
     switch (route.action) {
@@ -234,7 +254,9 @@ export class App {
       });
       return [jsonType, ["WWW-Authenticate", asked]];
     }
-    return error.kind === "too-many-requests" ? [jsonType, ["Retry-After", "5"]] : [jsonType];
+    if (error instanceof TooManyRequests)
+      return [jsonType, ["Retry-After", String(Math.max(1, error.retryAfterSeconds))]];
+    return [jsonType];
   }
 
   /** Resolves when no request is at work any more, or after `secondsMax`; whether all came to their end. */

@@ -2,7 +2,7 @@
  * The sessions of this process, by id; the one owner of their lives. A session belongs to its repository
  * and its opener: asked for under another name, or by somebody else, it does not exist.
  */
-import { RegistryError } from "../domain/errors.js";
+import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
 import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
@@ -11,6 +11,8 @@ import type { WorkerPool } from "./worker-pool.js";
 export interface SessionTableOptions {
   /** Open sessions at a time; some 500 bytes each. */
   readonly sessionsMax: number;
+  /** The same of one opener. */
+  readonly sessionsPerOpenerMax: number;
   /** A session that no request has used for so long is dropped, with its bytes. */
   readonly idleSecondsMax: number;
   /** Time between two looks for such sessions, 0 to never look. */
@@ -22,6 +24,7 @@ export interface SessionTableOptions {
 /** Ages as CNCF distribution purges them. */
 export const defaultSessionTable: SessionTableOptions = {
   sessionsMax: 100_000,
+  sessionsPerOpenerMax: 20_000,
   idleSecondsMax: 7 * 24 * 3600,
   purgeEverySeconds: 24 * 3600,
   onError: (error) => {
@@ -38,8 +41,13 @@ const timerMillisecondsMax = 2 ** 31 - 1;
  */
 const saveAfterMilliseconds = 500;
 
+/** When who has too many sessions open may try again: most are closed by their clients within seconds. */
+const openRetrySeconds = 5;
+
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
+  /** Sessions by opener. */
+  readonly #counts = new Map<string, number>();
   readonly #recovering = new Map<SessionId, Promise<Session | undefined>>();
   /** Opened, and not on disk yet. */
   readonly #unsaved = new Set<Session>();
@@ -70,11 +78,12 @@ export class SessionTable {
 
   /** Opens a session. Throws `too-many-requests` where there are too many. */
   open(upload: Omit<UploadRecord, "createdAt">): Session {
-    if (this.#sessions.size >= this.options.sessionsMax) {
-      throw new RegistryError("too-many-requests", "too many uploads are open");
-    }
+    const { sessionsMax, sessionsPerOpenerMax } = this.options;
+    const own = this.#counts.get(upload.opener) ?? 0;
+    if (this.#sessions.size >= sessionsMax || own >= sessionsPerOpenerMax)
+      throw new TooManyRequests("too many uploads are open", openRetrySeconds);
     const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
-    this.#sessions.set(session.id, session);
+    this.#add(session);
     this.#unsaved.add(session);
     return session;
   }
@@ -113,8 +122,20 @@ export class SessionTable {
     const found = await this.store.recover(id);
     if (found === undefined) return undefined;
     const session = new Session(id, found, found);
-    this.#sessions.set(id, session);
+    this.#add(session);
     return session;
+  }
+
+  #add(session: Session): void {
+    this.#sessions.set(session.id, session);
+    this.#counts.set(session.opener, (this.#counts.get(session.opener) ?? 0) + 1);
+  }
+
+  #delete(session: Session): void {
+    if (!this.#sessions.delete(session.id)) return;
+    const left = (this.#counts.get(session.opener) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(session.opener);
+    else this.#counts.set(session.opener, left);
   }
 
   /** Ends a session and drops what is left of it. The caller need not wait for the clean-up. */
@@ -125,7 +146,7 @@ export class SessionTable {
       await this.dropBytes(session);
     } finally {
       // Not before: who asks for it meanwhile would find it again on the disk.
-      this.#sessions.delete(session.id);
+      this.#delete(session);
     }
   }
 

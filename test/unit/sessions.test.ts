@@ -6,7 +6,7 @@ import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import type { RecoveredUpload, UploadStore, UploadTarget } from "../../src/storage/storage.js";
 import { Session, type SessionState } from "../../src/uploads/session.js";
-import { SessionTable } from "../../src/uploads/session-table.js";
+import { SessionTable, type SessionTableOptions } from "../../src/uploads/session-table.js";
 import type { WorkerPool } from "../../src/uploads/worker-pool.js";
 import { kindOf } from "./arbitraries.js";
 
@@ -18,7 +18,10 @@ const strangers = [
 ];
 
 /** An upload store that remembers what was removed, and a pool that forgets at once. */
-function table(options = { sessionsMax: 3, idleSecondsMax: 60 }, onDisk?: [SessionId, RecoveredUpload]) {
+function table(
+  options: Partial<SessionTableOptions> = { sessionsMax: 3, idleSecondsMax: 60 },
+  onDisk?: [SessionId, RecoveredUpload],
+) {
   const removed: UploadTarget[] = [];
   const store: UploadStore = {
     oneRequestTarget: (id) => ({ file: id }),
@@ -108,6 +111,19 @@ test("there are at most so many sessions, and a closed one makes room", async ()
   await sessions.close(first);
   sessions.open(upload);
   assert.equal(sessions.size, 3);
+});
+
+test("one opener has at most so many sessions, others have theirs, and a closed one makes room", async () => {
+  const { sessions } = table({ sessionsPerOpenerMax: 2 });
+  const [first] = [1, 2].map(() => sessions.open(upload));
+  assert.equal(
+    kindOf(() => sessions.open(upload)),
+    "too-many-requests",
+  );
+  sessions.open({ ...upload, opener: "user:bob" });
+  assert.ok(first !== undefined);
+  await sessions.close(first);
+  sessions.open(upload);
 });
 
 test("what an abandoned session has brought goes with it after its time, but not while a request is at work", async () => {

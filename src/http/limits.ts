@@ -1,0 +1,74 @@
+/**
+ * What one client may take of the server, so that none starves the others. A client is whoever has logged in,
+ * and else an address. What is refused gets 429 and is told when to come again.
+ */
+import { TooManyRequests } from "../domain/errors.js";
+import { TokenBuckets } from "../domain/token-buckets.js";
+import type { Exchange } from "./exchange.js";
+
+export interface LimitOptions {
+  /** Requests a second of one client, 0 for any number. */
+  readonly requestsPerSecond: number;
+  /** Requests at once that one client may have saved up. */
+  readonly requestBurst: number;
+  /** Request bodies that are being received at a time, of all clients. */
+  readonly uploadsMax: number;
+  /** The same of one client. */
+  readonly uploadsPerClientMax: number;
+}
+
+/** A CI cluster behind one address has hundreds of jobs; a request's rate is for its operator to choose. */
+export const defaultLimits: LimitOptions = {
+  requestsPerSecond: 0,
+  requestBurst: 0,
+  uploadsMax: 10_000,
+  uploadsPerClientMax: 2_000,
+};
+
+/** Clients whose rate is known at a time. */
+const clientsMax = 100_000;
+
+/** Uploads end when their bytes have come, and nobody knows when: a time that is neither a storm nor a stall. */
+const uploadRetrySeconds = 5;
+
+export class Limits {
+  readonly #requests: TokenBuckets | undefined;
+  readonly #uploads = new Map<string, number>();
+  #uploadsInAll = 0;
+
+  constructor(readonly options: LimitOptions = defaultLimits) {
+    const { requestsPerSecond: perSecond, requestBurst } = options;
+    const burst = Math.max(1, requestBurst, perSecond);
+    this.#requests =
+      perSecond === 0 ? undefined : new TokenBuckets({ perSecond, burst, keysMax: clientsMax });
+  }
+
+  /** Counts a request whose caller is known. Throws `too-many-requests`. */
+  countRequest(exchange: Exchange): void {
+    if (this.#requests === undefined) return;
+    const client = clientOf(exchange);
+    if (this.#requests.take(client)) return;
+    throw new TooManyRequests("too many requests", this.#requests.secondsUntilOne(client));
+  }
+
+  /** Takes a place for a request's body, to be given back by what is returned. Throws `too-many-requests`. */
+  enterUpload(exchange: Exchange): () => void {
+    const { uploadsMax, uploadsPerClientMax } = this.options;
+    const client = clientOf(exchange);
+    const own = this.#uploads.get(client) ?? 0;
+    if (this.#uploadsInAll >= uploadsMax || own >= uploadsPerClientMax)
+      throw new TooManyRequests("too many uploads at once", uploadRetrySeconds);
+    this.#uploadsInAll++;
+    this.#uploads.set(client, own + 1);
+    return () => {
+      this.#uploadsInAll--;
+      const left = (this.#uploads.get(client) ?? 1) - 1;
+      if (left === 0) this.#uploads.delete(client);
+      else this.#uploads.set(client, left);
+    };
+  }
+}
+
+function clientOf({ identity, incoming }: Exchange): string {
+  return identity === undefined || identity.kind === "anonymous" ? incoming.peer.address : identity.subject;
+}

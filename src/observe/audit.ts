@@ -1,0 +1,83 @@
+/**
+ * The audit log: who did what to what, from where, with what outcome. A line of JSON for each request that
+ * changed something or was refused, and for each token that was given; pulls too where that is wanted.
+ * Written from named fields only, so that no header, query or body, and so no secret, can get into it.
+ */
+import type { Exchange } from "../http/exchange.js";
+
+export interface AuditRecord {
+  /** The route's action, such as `push`; `unknown` for a path that is none of the API. */
+  readonly action: string;
+  readonly method: string;
+  /** The pattern of the route table; the path itself where there is no such route. */
+  readonly route: string;
+  readonly subject: string;
+  readonly address: string;
+  readonly repository?: string;
+  /** Tag, digest or session that the path names. */
+  readonly reference?: string;
+  readonly tags?: readonly string[];
+  readonly digest?: string;
+  readonly from?: string;
+  readonly status: number;
+  readonly outcome: "granted" | "refused" | "failed" | "aborted";
+}
+
+export interface AuditOptions {
+  /** Whether pulls and listings are written too. */
+  readonly pulls: boolean;
+  readonly write: (record: AuditRecord) => void;
+}
+
+const refusals = new Set([401, 403, 429]);
+
+/** An observer of requests. */
+export function audit({ pulls, write }: AuditOptions): (exchange: Exchange) => void {
+  return (exchange) => {
+    const { status, incoming } = exchange;
+    const isRefused = refusals.has(status);
+    // A client that comes without credentials to learn how to log in has been refused nothing.
+    if (isRefused && incoming.authorization === "" && incoming.route?.action === "base") return;
+    const reads = ["base", "pull", "catalog", undefined].includes(incoming.route?.action);
+    if (reads && !isRefused && !pulls) return;
+    write(recordOf(exchange, isRefused));
+  };
+}
+
+/** More than anybody needs to recognize what was asked for. */
+const textCharactersMax = 256;
+
+function recordOf(exchange: Exchange, isRefused: boolean): AuditRecord {
+  const { incoming, status, name, identity } = exchange;
+  const query = new URLSearchParams(exchange.query);
+  const tags = query.getAll("tag").slice(0, 100).map(cut);
+  const digest = query.get("digest") ?? query.get("mount");
+  const from = query.get("from");
+  const last = incoming.route?.path.endsWith(">")
+    ? exchange.path.slice(exchange.path.lastIndexOf("/") + 1)
+    : "";
+  return {
+    action: incoming.route?.action ?? "unknown",
+    method: exchange.method,
+    route: incoming.route?.path ?? cut(exchange.path),
+    subject: identity?.subject ?? "unknown",
+    address: incoming.peer.address,
+    ...(name !== undefined && { repository: name }),
+    ...(last !== "" && { reference: cut(last) }),
+    ...(tags.length > 0 && { tags }),
+    ...(digest !== null && { digest: cut(digest) }),
+    ...(from !== null && { from: cut(from) }),
+    status,
+    outcome: outcomeOf(exchange, isRefused),
+  };
+}
+
+function outcomeOf({ status, aborted }: Exchange, isRefused: boolean): AuditRecord["outcome"] {
+  if (isRefused) return "refused";
+  if (status === 0 && aborted) return "aborted";
+  return status >= 200 && status < 400 ? "granted" : "failed";
+}
+
+function cut(text: string): string {
+  return text.slice(0, textCharactersMax);
+}
