@@ -30,10 +30,10 @@ module.exports = {
       to: { path: "^src/storage/filesystem/" },
     },
     {
-      name: "workers-share-domain-and-slab-layout-only",
+      name: "workers-share-domain-and-what-is-asked-of-them-only",
       severity: "error",
       from: { path: "^workers/" },
-      to: { path: "^src/", pathNot: "^src/(domain/|uploads/worker-protocol[.]ts$|storage/storage[.]ts$)" },
+      to: { path: "^src/", pathNot: "^src/(domain/|(uploads/worker|auth/bcrypt)-protocol[.]ts$|storage/storage[.]ts$)" },
     },
   ],
   options: {

@@ -1,0 +1,105 @@
+// The htpasswd file: which lines are users, which are refused, and which make it no htpasswd file.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseHtpasswd } from "../../src/auth/htpasswd.js";
+import { anyText } from "./arbitraries.js";
+
+const tail = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
+const hash = `$2y$10$${tail}`;
+
+test("bcrypt of every version is taken; comments and empty lines are passed over", () => {
+  const { users, refused } = parseHtpasswd(
+    [
+      "# those of the build",
+      "",
+      `alice:${hash}`,
+      `  bob:$2a$04$${tail}  `,
+      `carol@example.com:$2b$31$${tail}\r`,
+    ].join("\n"),
+  );
+  assert.deepEqual(
+    [...users],
+    [
+      ["alice", hash],
+      ["bob", `$2a$04$${tail}`],
+      ["carol@example.com", `$2b$31$${tail}`],
+    ],
+  );
+  assert.deepEqual(refused, []);
+});
+
+for (const [scheme, password] of [
+  ["MD5", "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"],
+  ["SHA-1", "{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE="],
+  ["salted SHA-1", "{SSHA}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr"],
+  ["SHA-512-crypt", "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq"],
+  ["SHA-256-crypt", "$5$saltsalt$hash"],
+  ["MD5-crypt", "$1$salt$hash"],
+  ["crypt or plain text", "rqXexS6ZhobKA"],
+  ["crypt or plain text", ""],
+] as const) {
+  test(`a user with ${scheme}${password === "" ? " and no password" : ""} is refused by name and line, and the others are let in`, () => {
+    const { users, refused } = parseHtpasswd(`alice:${hash}\n\nold:${password}\nbob:${hash}\n`);
+    assert.deepEqual([...users.keys()], ["alice", "bob"]);
+    assert.deepEqual(refused, [{ line: 3, user: "old", scheme }]);
+  });
+}
+
+for (const [what, text, said] of [
+  ["no colon", `alice:${hash}\nali`, /^line 2: expected name:hash$/],
+  ["no name", `:${hash}`, /^line 1: expected/],
+  ["a hash that is cut short", `alice:${hash.slice(0, -1)}`, /^line 1: alice: not a whole bcrypt hash$/],
+  ["a hash that is too long", `alice:${hash}x`, /line 1: alice/],
+  ["a cost that bcrypt does not know", `alice:$2y$32$${tail}`, /line 1: alice/],
+  ["a version that bcrypt does not know", `alice:$2x$10$${tail}`, /line 1: alice/],
+  ["one user twice", `alice:${hash}\nalice:${hash}`, /^line 2: alice stands in line 1 already$/],
+  ["one user twice, once refused", `alice:plain\nalice:${hash}`, /^line 2: alice stands in line 1 already$/],
+  ["several faults", "a\nb", /^line 1: .*\nline 2: /],
+] as const) {
+  test(`a file with ${what} is broken, and says where`, () => {
+    assert.throws(() => parseHtpasswd(text), { message: said });
+  });
+}
+
+const user = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 20 })
+  .filter((name) => !/[:\n]/.test(name) && name.trim() === name && !name.startsWith("#"));
+const salted = fc
+  .tuple(
+    fc.constantFrom("2a", "2b", "2y"),
+    fc.integer({ min: 4, max: 31 }),
+    fc.string({ unit: fc.constantFrom(..."./Az09"), minLength: 53, maxLength: 53 }),
+  )
+  .map(([version, cost, rest]) => `$${version}$${String(cost).padStart(2, "0")}$${rest}`);
+
+test("what is written as an htpasswd file is read as the same users", () => {
+  const entries = fc.uniqueArray(fc.tuple(user, salted), { selector: ([name]) => name, maxLength: 20 });
+  fc.assert(
+    fc.property(entries, fc.constantFrom("\n", "\r\n", "\n\n", "\n# a comment: here\n"), (written, end) => {
+      const text = written.map(([name, password]) => `${name}:${password}${end}`).join("");
+      assert.deepEqual([...parseHtpasswd(text).users], written);
+    }),
+  );
+});
+
+test("whatever the text, no one becomes a user but by a line of a name and a bcrypt hash", () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(anyText, salted, user), { maxLength: 8 }), (parts) => {
+      const text = parts.join(":").replaceAll(" ", "\n");
+      let users: ReadonlyMap<string, string>;
+      try {
+        ({ users } = parseHtpasswd(text));
+      } catch (error) {
+        assert.match(String(error), /line \d+: /);
+        return;
+      }
+      for (const [name, password] of users) {
+        assert.ok(text.includes(`${name}:${password}`));
+        assert.match(password, /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
