@@ -4,6 +4,7 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
+import { Robots } from "./auth/robots.js";
 import { Caches } from "./cache/caches.js";
 import type { Config } from "./config/config.js";
 import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
@@ -69,6 +70,7 @@ export async function openServices(config: Config, { serving, log }: OpenOptions
       storage,
       protection,
       pulls: new Pulls(),
+      robots: await Robots.load(storage.robots),
       caches: new Caches(storage),
       sessions,
       slabs,
@@ -89,6 +91,7 @@ export async function openServices(config: Config, { serving, log }: OpenOptions
       await sessions.save().catch(onBackgroundError);
       if (!storage.readOnly) {
         await services.pulls.save(storage.tags).catch(onBackgroundError);
+        await services.robots.saveUses().catch(onBackgroundError);
         // Without them everything is protected for a while after the next start.
         await saveLeases(protection, storage.notes).catch(onBackgroundError);
       }

@@ -27,7 +27,7 @@ export interface Server {
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
-const pullsSavedEverySeconds = 60;
+const usesSavedEverySeconds = 60;
 
 /** Rejects where the folder cannot be used or the address is taken. */
 export async function startServer(config: Config): Promise<Server> {
@@ -68,9 +68,12 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
     },
     services.onBackgroundError,
   );
-  const savingPulls = everySeconds(
-    storage.readOnly ? 0 : pullsSavedEverySeconds,
-    () => services.pulls.save(storage.tags),
+  const savingUses = everySeconds(
+    storage.readOnly ? 0 : usesSavedEverySeconds,
+    async () => {
+      await services.pulls.save(storage.tags);
+      await services.robots.saveUses();
+    },
     services.onBackgroundError,
   );
   return {
@@ -86,7 +89,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
       if (!drained) log.warn("some requests did not come to their end in time");
       await control?.close();
       await collecting.stop();
-      await savingPulls.stop();
+      await savingUses.stop();
       app.close();
       await opened.close();
     },

@@ -2,13 +2,10 @@
  * Who a caller is, and the ports by which one is found out. Every way to log in ends in an `Identity`;
  * what one may do is the policy's business, but for what the identity itself is limited to.
  */
+import type { Permission } from "../domain/permission.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
-/**
- * What a policy grants. `push` includes `create-tag`, which stores blobs, manifests and new tags but moves no
- * tag that is there; `admin` includes all others.
- */
-export type Permission = "pull" | "push" | "create-tag" | "delete" | "admin";
+export type { Permission };
 
 export type IdentityKind = "anonymous" | "user" | "robot" | "workload" | "certificate" | "outside";
 

@@ -2,9 +2,10 @@
 import { type Command, type CommandContext, type Outcome, UsageError } from "./command.js";
 import { gc } from "./gc.js";
 import { stats } from "./stats.js";
+import { tokenCreate, tokenList, tokenRevoke } from "./token.js";
 import { verify } from "./verify.js";
 
-export const commands: readonly Command[] = [gc, verify, stats];
+export const commands: readonly Command[] = [gc, verify, stats, tokenCreate, tokenList, tokenRevoke];
 
 /** Rejects with `UsageError` where there is no such command or its options are wrong. */
 export async function runCommand(name: string, options: unknown, context: CommandContext): Promise<Outcome> {

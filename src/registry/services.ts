@@ -1,4 +1,5 @@
 /** What the use-cases work with, put together in the composition root, and the rules that an operator sets. */
+import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
 import type { KeyedLock } from "../domain/keyed-lock.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -30,6 +31,7 @@ export interface Services {
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;
   readonly pulls: Pulls;
+  readonly robots: Robots;
   /**
    * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no
    * cache is told of what is gone.

@@ -9,6 +9,7 @@ import type { Annotations } from "../domain/descriptor.js";
 import type { Algorithm, Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
@@ -202,10 +203,13 @@ export interface NoteStore {
   put(name: string, bytes: Uint8Array): Promise<void>;
 }
 
-/** Secrets of the registry's own, for its own eyes. */
-export interface SecretStore {
-  /** The secret of that name; where there is none, what `make` gives is kept first. All who ask get the same. */
-  secret(name: string, make: () => Uint8Array): Promise<Buffer>;
+export interface RobotStore {
+  /** In no order. */
+  all(): AsyncIterable<Robot>;
+  /** Keeps a new one, or a known one as it is now. */
+  put(robot: Robot): Promise<void>;
+  /** Whether it was there. */
+  remove(name: RobotName): Promise<boolean>;
 }
 
 export interface Storage {
@@ -214,7 +218,7 @@ export interface Storage {
   /** Whether nothing can be written, as it was found out when the storage was opened. */
   readonly readOnly: boolean;
   readonly notes: NoteStore;
-  readonly secrets: SecretStore;
+  readonly robots: RobotStore;
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;
   readonly tags: TagStore;

@@ -2,7 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cli } from "./cli.js";
+import { fileURLToPath } from "node:url";
+
+const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
 
 /** A command on a test's small store takes a second; past this it counts as hung. */
 const commandMillisecondsMax = 30_000;

@@ -59,8 +59,9 @@ export async function putDurably(
   bytes: Uint8Array | string,
   temporary: string,
   durability: Durability,
+  mode?: number,
 ): Promise<void> {
-  await writeDurably(temporary, bytes, durability);
+  await writeDurably(temporary, bytes, durability, mode);
   try {
     await rename(temporary, path);
   } catch (error) {

@@ -14,8 +14,7 @@
  *   quarantine/<path>                                 what `gantry verify` has taken from that path
  *   control.sock, lock                                of the server that has the store
  *   notes/<name>                                      what the registry keeps of itself across a restart
- *   secrets/<name>                                    what the registry keeps for its own eyes, such as its
- *                                                     signing key; for the server's user alone to read
+ *   robots/<name>.json                                a robot account, with the hash of its key
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
  * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
@@ -26,6 +25,7 @@ import { join } from "node:path";
 import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { RobotName } from "../../domain/robot.js";
 import type { SessionId } from "../../domain/session-id.js";
 
 const reserved = "tags";
@@ -53,7 +53,7 @@ export class Layout {
   readonly contentRoot: string;
   readonly uploadsRoot: string;
   readonly notesRoot: string;
-  readonly secretsRoot: string;
+  readonly robotsRoot: string;
   readonly quarantineRoot: string;
   readonly controlSocket: string;
   readonly lock: string;
@@ -64,7 +64,7 @@ export class Layout {
     this.contentRoot = join(root, "content");
     this.uploadsRoot = join(root, "uploads");
     this.notesRoot = join(root, "notes");
-    this.secretsRoot = join(root, "secrets");
+    this.robotsRoot = join(root, "robots");
     this.quarantineRoot = join(root, "quarantine");
     this.controlSocket = join(root, "control.sock");
     this.lock = join(root, "lock");
@@ -116,6 +116,10 @@ export class Layout {
 
   uploadRecord(id: SessionId): string {
     return `${this.upload(id)}${recordSuffix}`;
+  }
+
+  robot(name: RobotName): string {
+    return `${this.robotsRoot}/${name}${recordSuffix}`;
   }
 
   /** A path that nobody else uses, on the same file system as everything else. */

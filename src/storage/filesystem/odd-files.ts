@@ -3,7 +3,7 @@
  * not is none of this file's business: whoever checks those meets it by its name.
  */
 import type { Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { algorithms, isDigest } from "../../domain/digest.js";
 import { isTag } from "../../domain/reference.js";
@@ -20,6 +20,7 @@ import {
   temporarySuffix,
 } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
+import { parseRobot, robotOf } from "./robots.js";
 import { sessionOf } from "./uploads.js";
 
 type Found = AsyncIterable<OddFile>;
@@ -36,7 +37,7 @@ export class OddFiles implements OddFileStore {
   ) {}
 
   async *all(): Found {
-    const { blobsRoot, manifestsRoot, contentRoot, uploadsRoot } = this.layout;
+    const { blobsRoot, manifestsRoot, contentRoot, uploadsRoot, robotsRoot } = this.layout;
     yield* this.foreign();
     yield* this.#namespace(blobsRoot, "", () => undefined);
     yield* this.#namespace(manifestsRoot, "", (entry, path) => this.#ofManifests(entry, path));
@@ -45,6 +46,7 @@ export class OddFiles implements OddFileStore {
       if (!isSessionId(name) && sessionOf(name) === undefined && !name.endsWith(temporarySuffix))
         yield this.#odd(`${uploadsRoot}/${name}`, "not an upload");
     }
+    for (const entry of await this.#entries(robotsRoot)) yield* this.#robot(entry);
   }
 
   /** What lies beside the folders of the store. */
@@ -52,7 +54,7 @@ export class OddFiles implements OddFileStore {
     const { layout } = this;
     const own = new Set([
       ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
-      ...[layout.notesRoot, layout.secretsRoot, layout.quarantineRoot, layout.controlSocket, layout.lock],
+      ...[layout.notesRoot, layout.robotsRoot, layout.quarantineRoot, layout.controlSocket, layout.lock],
     ]);
     for (const { name } of await this.#entries(layout.root)) {
       const path = `${layout.root}/${name}`;
@@ -147,19 +149,31 @@ export class OddFiles implements OddFileStore {
     }
   }
 
+  async *#robot(entry: Dirent): Found {
+    const path = `${this.layout.robotsRoot}/${entry.name}`;
+    const name = robotOf(entry.name);
+    if (name === undefined) yield this.#odd(path, "not named as a robot account is");
+    else if (!entry.isFile()) yield this.#odd(path, "not a file, where a robot account belongs", true);
+    else {
+      const bytes = await readFile(path).catch(passOverFailure);
+      if (bytes !== undefined && parseRobot(name, bytes) === undefined)
+        yield this.#odd(path, "not a robot account", true);
+    }
+  }
+
   /** A folder that cannot be read has nothing to tell; those who need it say so. */
   async #entries(folder: string): Promise<Dirent[]> {
-    try {
-      return await readdir(folder, { withFileTypes: true });
-    } catch (error) {
-      if (errorCode(error) === undefined) throw error;
-      return [];
-    }
+    return (await readdir(folder, { withFileTypes: true }).catch(passOverFailure)) ?? [];
   }
 
   #odd(path: string, why: string, inTheWay = false): OddFile {
     return { path: relative(this.layout.root, path), why, inTheWay };
   }
+}
+
+/** What cannot be read has nothing to tell; a fault of our own has. */
+function passOverFailure(error: unknown): undefined {
+  if (errorCode(error) === undefined) throw error;
 }
 
 async function* one(odd: OddFile): Found {

@@ -15,7 +15,7 @@ import { Oddities, type OnOdd } from "./oddities.js";
 import { Quarantine } from "./quarantine.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
-import { FileSecrets } from "./secrets.js";
+import { FileRobots } from "./robots.js";
 import { Directories, type Durability } from "./sync.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
@@ -101,8 +101,8 @@ async function openLocked(
     repositories: withStorageErrors(new FileRepositories(layout, oddities)),
     uploads: withStorageErrors(uploads),
     oddFiles: withStorageErrors(oddFiles),
+    robots: withStorageErrors(new FileRobots(layout, directories, oddities)),
     notes: withStorageErrors(new FileNotes(layout, directories)),
-    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks)),
     close: () => lock.release(),
   };
 }

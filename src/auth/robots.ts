@@ -1,0 +1,151 @@
+/**
+ * The robot accounts of the registry, in memory with their store behind: made, listed and revoked by an operator,
+ * and let in by their keys. Revoking one takes effect with the call.
+ */
+import picomatch from "picomatch";
+import { KeyedLock } from "../domain/keyed-lock.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import { isRobotName, type Robot, type RobotName, type RobotScope, robotOfUser } from "../domain/robot.js";
+import type { RobotStore } from "../storage/storage.js";
+import type { Grants, Identity, PasswordVerifier, Permission } from "./identity.js";
+import { withIncluded } from "./policy.js";
+import { hashOfKey, isKeyOf, newRobotKey } from "./robot-key.js";
+
+/** The times of use that are kept are right to within it, so that a busy robot is saved once an hour. */
+const usedResolutionMilliseconds = 3_600_000;
+
+/** No key has it: so an unknown robot costs what a known one does. */
+const noHash = "0".repeat(64);
+
+interface Entry {
+  robot: Robot;
+  readonly identity: Identity;
+  /** The time of the last use, where it is not stored yet. */
+  unsavedUse: number | undefined;
+}
+
+export class Robots implements PasswordVerifier {
+  readonly #entries = new Map<RobotName, Entry>();
+  readonly #locks = new KeyedLock<RobotName>();
+
+  private constructor(
+    readonly store: RobotStore,
+    robots: readonly Robot[],
+  ) {
+    for (const robot of robots) this.#enter(robot);
+  }
+
+  static async load(store: RobotStore): Promise<Robots> {
+    const robots: Robot[] = [];
+    for await (const robot of store.all()) robots.push(robot);
+    return new Robots(store, robots);
+  }
+
+  /** A new robot's key, which nobody is told again; `undefined` where there is one of that name. */
+  create(
+    name: RobotName,
+    scopes: readonly RobotScope[],
+    expiresAt: number | undefined,
+  ): Promise<{ readonly robot: Robot; readonly key: string } | undefined> {
+    return this.#locks.exclusive(name, async () => {
+      if (this.#entries.has(name)) return undefined;
+      const key = newRobotKey();
+      const robot: Robot = { name, keyHash: hashOfKey(key), scopes, createdAt: Date.now(), expiresAt };
+      await this.store.put(robot);
+      this.#enter(robot);
+      return { robot, key };
+    });
+  }
+
+  /** Whether there was one. It is out before this returns; should it reject, it may come back with a restart. */
+  revoke(name: RobotName): Promise<boolean> {
+    return this.#locks.exclusive(name, async () => {
+      const known = this.#entries.delete(name);
+      return (await this.store.remove(name)) || known;
+    });
+  }
+
+  /** All of them, expired ones too, by name. */
+  list(): Robot[] {
+    return [...this.#entries.values()].map(withUse).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  verify(user: string, password: string): Identity | undefined {
+    const name = robotOfUser(user);
+    if (name === undefined) return undefined;
+    const entry = this.#entries.get(name);
+    const matches = isKeyOf(password, entry?.robot.keyHash ?? noHash);
+    if (!matches || entry === undefined || !isAlive(entry)) return undefined;
+    note(entry);
+    return entry.identity;
+  }
+
+  isCurrent({ kind, name, version }: Identity): boolean | undefined {
+    if (kind !== "robot") return undefined;
+    const entry = isRobotName(name) ? this.#entries.get(name) : undefined;
+    if (entry === undefined || entry.identity.version !== version || !isAlive(entry)) return false;
+    note(entry);
+    return true;
+  }
+
+  /** Stores the times of use that are new. */
+  async saveUses(): Promise<void> {
+    for (const [name, entry] of this.#entries) {
+      if (entry.unsavedUse === undefined) continue;
+      await this.#locks.exclusive(name, async () => {
+        // One that has been revoked meanwhile must not be stored again.
+        if (this.#entries.get(name) !== entry) return;
+        const used = withUse(entry);
+        await this.store.put(used);
+        entry.robot = used;
+        entry.unsavedUse = undefined;
+      });
+    }
+  }
+
+  #enter(robot: Robot): void {
+    const entry = { robot, identity: identityOf(robot), unsavedUse: undefined };
+    this.#entries.set(robot.name, entry);
+  }
+}
+
+function isAlive({ robot }: Entry): boolean {
+  return robot.expiresAt === undefined || Date.now() < robot.expiresAt;
+}
+
+function note(entry: Entry): void {
+  const now = Date.now();
+  const before = entry.unsavedUse ?? entry.robot.usedAt;
+  if (before === undefined || now - before >= usedResolutionMilliseconds) entry.unsavedUse = now;
+}
+
+function withUse({ robot, unsavedUse }: Entry): Robot {
+  return unsavedUse === undefined ? robot : { ...robot, usedAt: unsavedUse };
+}
+
+/** What it may do is in its scopes: whoever made it has decided, and the policy need not name it. */
+function identityOf({ name, keyHash, scopes }: Robot): Identity {
+  return {
+    kind: "robot",
+    subject: `robot:${name}`,
+    name,
+    groups: [],
+    // 96 bits of a hash of 256 random ones, which nobody finds the key by.
+    version: keyHash.slice(0, 24),
+    claims: {},
+    limit: grantsOf(scopes),
+    limitDecides: true,
+    token: undefined,
+  };
+}
+
+function grantsOf(scopes: readonly RobotScope[]): Grants {
+  const grants = scopes.map(({ repositories, permissions }) => ({
+    matches: picomatch([...repositories], { dot: true }),
+    permissions: withIncluded(permissions),
+  }));
+  return {
+    allows: (permission: Permission, name: RepositoryName) =>
+      grants.some((grant) => grant.permissions.has(permission) && grant.matches(name)),
+  };
+}

@@ -1,0 +1,21 @@
+/** Scopes of robots as they are typed and shown: `ci/**:pull,push`, several repositories parted by commas too. */
+import { isPermission, permissions } from "../domain/permission.js";
+import type { RobotScope } from "../domain/robot.js";
+import { UsageError } from "./command.js";
+
+/** Throws `UsageError`. */
+export function parseScope(text: string): RobotScope {
+  const colon = text.lastIndexOf(":");
+  const repositories = text.slice(0, colon).split(",");
+  const granted = text.slice(colon + 1).split(",");
+  const wrong = granted.find((word) => !isPermission(word));
+  if (colon < 1 || repositories.includes(""))
+    throw new UsageError(`--scope: ${text}: expected repositories and permissions, such as ci/**:pull,push`);
+  if (wrong !== undefined)
+    throw new UsageError(`--scope: ${text}: «${wrong}» is none of ${permissions.join(", ")}`);
+  return { repositories, permissions: granted.filter(isPermission) };
+}
+
+export function formatScope({ repositories, permissions }: RobotScope): string {
+  return `${repositories.join(",")}:${permissions.join(",")}`;
+}

@@ -1,0 +1,81 @@
+/** Robot accounts: each a file of JSON that only the server's user may read, written whole or not at all. */
+import { readdir } from "node:fs/promises";
+import { z } from "zod";
+import { permissions } from "../../domain/permission.js";
+import { isRobotName, type Robot, type RobotName } from "../../domain/robot.js";
+import type { RobotStore } from "../storage.js";
+import { ifThere, putDurably, removeIfThere } from "./files.js";
+import { type Layout, recordSuffix } from "./layout.js";
+import type { Oddities } from "./oddities.js";
+import type { Directories } from "./sync.js";
+
+const ownerOnly = 0o600;
+
+const record = z.strictObject({
+  name: z.string(),
+  keyHash: z.string().regex(/^[0-9a-f]{64}$/),
+  scopes: z.array(
+    z.strictObject({ repositories: z.array(z.string()), permissions: z.array(z.enum(permissions)) }),
+  ),
+  createdAt: z.number(),
+  expiresAt: z.number().optional(),
+  usedAt: z.number().optional(),
+});
+
+export class FileRobots implements RobotStore {
+  constructor(
+    readonly layout: Layout,
+    readonly directories: Directories,
+    readonly oddities: Oddities,
+  ) {}
+
+  async *all(): AsyncIterable<Robot> {
+    const folder = this.layout.robotsRoot;
+    for (const fileName of (await this.oddities.passOver(folder, readdir(folder))) ?? []) {
+      const path = `${folder}/${fileName}`;
+      const name = robotOf(fileName);
+      const bytes = name === undefined ? undefined : await this.oddities.read(path);
+      const robot = name === undefined || bytes === undefined ? undefined : parseRobot(name, bytes);
+      if (robot !== undefined) yield robot;
+      else if (name === undefined || bytes !== undefined) this.oddities.name(path, "not a robot account");
+    }
+  }
+
+  async put(robot: Robot): Promise<void> {
+    const folder = this.layout.robotsRoot;
+    const { durability } = this.directories;
+    await this.directories.within([folder], () =>
+      putDurably(
+        this.layout.robot(robot.name),
+        JSON.stringify(robot),
+        this.layout.temporary(),
+        durability,
+        ownerOnly,
+      ),
+    );
+    await this.directories.sync(folder);
+  }
+
+  async remove(name: RobotName): Promise<boolean> {
+    const removed = await removeIfThere(this.layout.robot(name));
+    if (removed) await ifThere(this.directories.sync(this.layout.robotsRoot));
+    return removed;
+  }
+}
+
+/** The robot whose file it is. */
+export function robotOf(fileName: string): RobotName | undefined {
+  const name = fileName.slice(0, -recordSuffix.length);
+  return fileName.endsWith(recordSuffix) && isRobotName(name) ? name : undefined;
+}
+
+/** `undefined` where the bytes are not the record of that robot: nobody logs in by half of one. */
+export function parseRobot(name: RobotName, bytes: Buffer): Robot | undefined {
+  try {
+    const parsed = record.safeParse(JSON.parse(bytes.toString()));
+    return parsed.success && parsed.data.name === name ? { ...parsed.data, name } : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
