@@ -203,6 +203,12 @@ export interface NoteStore {
   put(name: string, bytes: Uint8Array): Promise<void>;
 }
 
+/** Secrets of the registry's own, for its own eyes. */
+export interface SecretStore {
+  /** The secret of that name; where there is none, what `make` gives is kept first. All who ask get the same. */
+  secret(name: string, make: () => Uint8Array): Promise<Buffer>;
+}
+
 export interface RobotStore {
   /** In no order. */
   all(): AsyncIterable<Robot>;
@@ -218,6 +224,7 @@ export interface Storage {
   /** Whether nothing can be written, as it was found out when the storage was opened. */
   readonly readOnly: boolean;
   readonly notes: NoteStore;
+  readonly secrets: SecretStore;
   readonly robots: RobotStore;
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;

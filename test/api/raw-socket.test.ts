@@ -133,13 +133,16 @@ describe("on a bare socket", { concurrency: true }, () => {
     assert.match(connection.received, /^HTTP\/1\.1 431 /);
   });
 
+  const node20 = process.versions.node.startsWith("20.");
   const splitAt: readonly [what: string, whole: RegExp, options: TestOptions][] = [
     ["headers and body", /^.*\r\n/, {}],
     [
       "request line",
       /^/,
       {
-        todo: "uWebSockets.js 20.43, the build for Node 20, answers 505 to a request line that comes in pieces",
+        todo:
+          node20 &&
+          "uWebSockets.js 20.43, the build for Node 20, answers 505 to a request line that comes in pieces",
       },
     ],
   ];

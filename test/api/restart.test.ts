@@ -3,28 +3,18 @@
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "../support/client.js";
 import { type Blob, blobOf, image, newName } from "../support/content.js";
+import { freePort } from "../support/free-port.js";
 import { startGantry } from "../support/gantry.js";
 import { RawConnection } from "../support/raw.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-restart-"));
 after(() => rm(folder, { recursive: true, force: true }));
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
 
 test("rolling restarts under load lose no acknowledged push, and clients that try again get through", async () => {
   const root = join(folder, "rolling");

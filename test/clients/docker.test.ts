@@ -6,24 +6,18 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startGantry } from "../support/gantry.js";
+import { needsDocker, startDocker } from "./docker-daemon.js";
 import { runnableTar, uniqueText } from "./images.js";
-import { needs, run, startDaemon, temporaryFolder } from "./support.js";
+import { temporaryFolder } from "./support.js";
 import { Remote } from "./verify.js";
 
-const skip = needs("dockerd", "docker", "containerd", "runc", "busybox");
+const skip = needsDocker("busybox");
 
 test("docker: what is pulled is what was pushed, and runs", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
-  const socket = join(folder.path, "docker.sock");
-  const docker = (...args: string[]) =>
-    run("docker", ["--host", `unix://${socket}`, ...args], { env: { DOCKER_CONFIG: folder.path } });
-  const daemonArgs = [
-    ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"],
-    ...["--data-root", join(folder.path, "data"), "--exec-root", join(folder.path, "exec")],
-    ...["--pidfile", join(folder.path, "docker.pid"), "--host", `unix://${socket}`],
-  ];
-  await using _daemon = await startDaemon("dockerd", daemonArgs, () => docker("info"));
+  await using daemon = await startDocker(folder.path);
+  const { docker } = daemon;
 
   const greeting = uniqueText();
   const tar = join(folder.path, "root.tar");

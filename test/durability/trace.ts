@@ -6,10 +6,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { needs } from "../clients/support.js";
+import { cli } from "../support/cli.js";
 
-const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
 const startMillisecondsMax = 30_000;
 
 /** Why the tests cannot run here, as node:test wants it. */

@@ -2,9 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-
-const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+import { cli } from "./cli.js";
 
 /** A command on a test's small store takes a second; past this it counts as hung. */
 const commandMillisecondsMax = 30_000;

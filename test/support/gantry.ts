@@ -8,9 +8,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { cli } from "./cli.js";
 
-const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
 const readyLine = /^gantry ready on (https?:\/\/\S+), data in \//;
 
 /** Starting opens files and worker threads; a loaded CI machine of two cores needs far less than this. */
@@ -41,11 +40,17 @@ export interface Gantry extends AsyncDisposable {
 
 /**
  * Resolves when the server has said that it is ready. With `root`, the server works on that folder and
- * leaves it: so a test can start a second server on what a first one wrote.
+ * leaves it: so a test can start a second server on what a first one wrote. `command` is the program to
+ * which "serve" is said, with what comes before it.
  */
-export async function startGantry(settings: GantrySettings = {}, root?: string): Promise<Gantry> {
+export async function startGantry(
+  settings: GantrySettings = {},
+  root?: string,
+  command: readonly [program: string, ...parameters: string[]] = [process.execPath, cli],
+): Promise<Gantry> {
   const folder = root ?? (await mkdtemp(join(tmpdir(), "gantry-test-")));
-  const child = spawn(process.execPath, [cli, "serve"], {
+  const [program, ...parameters] = command;
+  const child = spawn(program, [...parameters, "serve"], {
     env: {
       ...process.env,
       REGISTRY_HTTP_ADDR: "127.0.0.1:0",

@@ -5,9 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-
-const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+import { cli } from "../support/cli.js";
 
 /** Under strace on a loaded machine, and with a store to look through. */
 const startMillisecondsMax = 60_000;

@@ -14,6 +14,8 @@
  *   quarantine/<path>                                 what `gantry verify` has taken from that path
  *   control.sock, lock                                of the server that has the store
  *   notes/<name>                                      what the registry keeps of itself across a restart
+ *   secrets/<name>                                    what the registry keeps for its own eyes, such as its
+ *                                                     signing key; for the server's user alone to read
  *   robots/<name>.json                                a robot account, with the hash of its key
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
@@ -53,6 +55,7 @@ export class Layout {
   readonly contentRoot: string;
   readonly uploadsRoot: string;
   readonly notesRoot: string;
+  readonly secretsRoot: string;
   readonly robotsRoot: string;
   readonly quarantineRoot: string;
   readonly controlSocket: string;
@@ -64,6 +67,7 @@ export class Layout {
     this.contentRoot = join(root, "content");
     this.uploadsRoot = join(root, "uploads");
     this.notesRoot = join(root, "notes");
+    this.secretsRoot = join(root, "secrets");
     this.robotsRoot = join(root, "robots");
     this.quarantineRoot = join(root, "quarantine");
     this.controlSocket = join(root, "control.sock");

@@ -16,6 +16,7 @@ import { Quarantine } from "./quarantine.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
+import { FileSecrets } from "./secrets.js";
 import { Directories, type Durability } from "./sync.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
@@ -103,6 +104,7 @@ async function openLocked(
     oddFiles: withStorageErrors(oddFiles),
     robots: withStorageErrors(new FileRobots(layout, directories, oddities)),
     notes: withStorageErrors(new FileNotes(layout, directories)),
+    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks)),
     close: () => lock.release(),
   };
 }

@@ -1,0 +1,59 @@
+/**
+ * The tokens of an outside issuer, as CNCF distribution takes them (`auth.token`). What such a token says decides
+ * alone: its issuer has asked its own policy.
+ */
+import type { Grants, Identity, TokenVerifier } from "../identity.js";
+import { parseAccess, tokenAccess } from "./access.js";
+import { claimedIssuer, type KeySource, refused, verifyJwt } from "./jwt.js";
+import { VerifiedTokens } from "./verified-tokens.js";
+
+export interface OutsideTokensOptions {
+  readonly keys: KeySource;
+  readonly issuer: string;
+  /** This registry, as the issuer knows it: the audience. */
+  readonly service: string;
+  readonly algorithms: readonly string[];
+}
+
+/** The subject is told in logs and kept with each upload. */
+const subjectCharactersMax = 1024;
+
+/** The token narrows this to what it is for, so that who comes with too little of it is asked to get another. */
+const everything: Grants = { allows: () => true };
+
+export class OutsideTokens implements TokenVerifier {
+  readonly #verified = new VerifiedTokens();
+
+  constructor(readonly options: OutsideTokensOptions) {}
+
+  verify(token: string): Identity | undefined | Promise<Identity> {
+    const { keys, issuer } = this.options;
+    const { generation } = keys;
+    const known = this.#verified.get(token, generation);
+    if (known !== undefined) return known;
+    return claimedIssuer(token) === issuer ? this.#verify(token, generation) : undefined;
+  }
+
+  async #verify(token: string, generation: number): Promise<Identity> {
+    const { keys, issuer, service, algorithms } = this.options;
+    const verified = await verifyJwt(token, { keys, issuer, audience: service, algorithms });
+    const { sub = "", access: claim } = verified.claims;
+    const access = parseAccess(claim);
+    if (access === undefined) throw refused("its access is malformed");
+    if (typeof sub !== "string" || sub.length > subjectCharactersMax)
+      throw refused("its subject is malformed");
+    const identity: Identity = {
+      kind: "outside",
+      subject: `outside:${sub}`,
+      name: sub,
+      groups: [],
+      version: "",
+      claims: {},
+      limit: everything,
+      limitDecides: true,
+      token: tokenAccess(access),
+    };
+    this.#verified.keep(token, generation, verified, identity);
+    return identity;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The tokens that Gantry issues itself: short-lived access tokens, which say who the caller is and what the token
+ * is for, and refresh tokens, by which a user gets more of them. What the policy grants is not in them but asked
+ * at each use, and so is whether the caller is current: who is revoked is out while the token lives.
+ */
+import { randomUUID } from "node:crypto";
+import { SignJWT } from "jose";
+import { z } from "zod";
+import { anonymous, type Grants, type Identity, type Subject, type TokenVerifier } from "../identity.js";
+import { type Access, claimOf, parseAccess, tokenAccess } from "./access.js";
+import { claimedIssuer, type Expected, refused, type Verified, verifyJwt } from "./jwt.js";
+import type { SigningKey } from "./signing-key.js";
+import { VerifiedTokens } from "./verified-tokens.js";
+
+export interface OwnTokensOptions {
+  readonly key: SigningKey;
+  readonly issuer: string;
+  /** This registry, as clients know it: the audience. */
+  readonly service: string;
+  /** «A token should never be returned with less than 60 seconds to live.» */
+  readonly accessSeconds: number;
+  /** 0 where there are to be no refresh tokens. */
+  readonly refreshSeconds: number;
+  /** What a robot or a CI job is limited to now: of what it was when the token was made, the token has a name only. */
+  readonly limitOf: (identity: Identity) => Grants | undefined;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+  readonly issuedAt: Date;
+}
+
+/** The protocol's documents know one type of token; a refresh token is none that a registry takes. */
+const accessType = "JWT";
+const refreshType = "refresh+jwt";
+
+/** Kinds of callers that come with a token of ours; outside issuers make their own. */
+const kinds = ["anonymous", "user", "robot", "workload", "certificate"] as const;
+
+const callerClaim = z.object({
+  kind: z.enum(kinds),
+  subject: z.string().transform((text) => text as Subject),
+  name: z.string(),
+  groups: z.array(z.string()),
+  version: z.string(),
+  claims: z.record(z.string(), z.string()),
+  limited: z.boolean(),
+  limitDecides: z.boolean(),
+});
+
+/** The one generation of a key that is there as long as the process. */
+const generation = 0;
+
+export class OwnTokens implements TokenVerifier {
+  readonly #verified = new VerifiedTokens();
+  readonly #expected: Omit<Expected, "type">;
+
+  constructor(readonly options: OwnTokensOptions) {
+    const { key, issuer, service } = options;
+    this.#expected = {
+      keys: {
+        keyOf: ({ kid }) => {
+          if (kid === key.id) return key.publicKey;
+          throw refused("its key is not trusted");
+        },
+      },
+      algorithms: ["ES256"],
+      issuer,
+      audience: service,
+    };
+  }
+
+  async issue(identity: Identity, access: Access): Promise<IssuedToken> {
+    const { accessSeconds } = this.options;
+    const issuedAt = new Date();
+    const token = await this.#sign(identity, accessType, accessSeconds, issuedAt, {
+      access: claimOf(access),
+    });
+    return { token, expiresInSeconds: accessSeconds, issuedAt };
+  }
+
+  /** For users alone: others' credentials are made for machines, which keep them anyway. `undefined` for those. */
+  async refreshToken(identity: Identity): Promise<string | undefined> {
+    const { refreshSeconds } = this.options;
+    if (identity.kind !== "user" || refreshSeconds === 0) return undefined;
+    return this.#sign(identity, refreshType, refreshSeconds, new Date(), {});
+  }
+
+  verify(token: string): Identity | undefined | Promise<Identity> {
+    const known = this.#verified.get(token, generation);
+    if (known !== undefined) return known;
+    return claimedIssuer(token) === this.options.issuer ? this.#verifyAccess(token) : undefined;
+  }
+
+  /** Whose refresh token it is; whether the user is current is still to be asked. Rejects with `unauthorized`. */
+  async verifyRefresh(token: string): Promise<Identity> {
+    if (this.options.refreshSeconds === 0) throw refused("refresh tokens are not in use");
+    return this.#callerOf(await verifyJwt(token, { ...this.#expected, type: refreshType }));
+  }
+
+  async #verifyAccess(token: string): Promise<Identity> {
+    const verified = await verifyJwt(token, { ...this.#expected, type: accessType });
+    const access = parseAccess(verified.claims.access);
+    if (access === undefined) throw refused("its access is malformed");
+    const identity = { ...this.#callerOf(verified), token: tokenAccess(access) };
+    this.#verified.keep(token, generation, verified, identity);
+    return identity;
+  }
+
+  #callerOf({ claims }: Verified): Identity {
+    const parsed = callerClaim.safeParse(claims.gantry);
+    if (!parsed.success) throw refused("it is of another version");
+    const { limited, ...caller } = parsed.data;
+    const identity: Identity = { ...anonymous, ...caller };
+    const limit = this.options.limitOf(identity);
+    if (limited && limit === undefined) throw refused("what it was limited to is not known any more");
+    return { ...identity, limit };
+  }
+
+  #sign(
+    { kind, subject, name, groups, version, claims, limit, limitDecides }: Identity,
+    type: string,
+    seconds: number,
+    issuedAt: Date,
+    rest: { access?: unknown },
+  ): Promise<string> {
+    const caller = {
+      kind,
+      subject,
+      name,
+      groups,
+      version,
+      claims,
+      limited: limit !== undefined,
+      limitDecides,
+    };
+    return (
+      new SignJWT({ ...rest, gantry: caller })
+        .setProtectedHeader({ typ: type, alg: "ES256", kid: this.options.key.id })
+        .setIssuer(this.options.issuer)
+        // «This should be empty if the client did not authenticate.»
+        .setSubject(kind === "anonymous" ? "" : subject)
+        .setAudience(this.options.service)
+        .setIssuedAt(issuedAt)
+        .setNotBefore(issuedAt)
+        .setExpirationTime(new Date(issuedAt.getTime() + seconds * 1000))
+        .setJti(randomUUID())
+        .sign(this.options.key.privateKey)
+    );
+  }
+}

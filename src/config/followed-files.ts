@@ -1,0 +1,59 @@
+/**
+ * Files that are read again when they change. They are looked at by time rather than watched: a watch misses what a
+ * container's orchestrator does when it exchanges the links above a file.
+ */
+import { readFile, stat } from "node:fs/promises";
+
+export interface FollowOptions {
+  /** Takes over what the files say, in the order of their paths. Rejects where that cannot be. */
+  readonly take: (texts: readonly string[]) => Promise<void>;
+  /** Told that the files have changed and cannot be taken over, once for each change: what was taken before goes on. */
+  readonly onBroken: (error: unknown) => void;
+  readonly everyMilliseconds?: number;
+}
+
+export interface Following {
+  /** No file is taken over any more when this resolves. */
+  stop(): Promise<void>;
+}
+
+/** Who is taken out of a file has to be out within seconds. */
+const everyMillisecondsByDefault = 2_000;
+
+/** Resolves when the files have been taken over for the first time, and rejects where they cannot be. */
+export async function followFiles(paths: readonly string[], options: FollowOptions): Promise<Following> {
+  const { take, onBroken, everyMilliseconds = everyMillisecondsByDefault } = options;
+  const read = async () => take(await Promise.all(paths.map((path) => readFile(path, "utf8"))));
+  // Before they are read, so that what changes meanwhile is seen the next time.
+  let seen = await signatureOf(paths);
+  await read();
+  let looking: Promise<void> | undefined;
+  const look = async () => {
+    const found = await signatureOf(paths);
+    if (found === seen) return;
+    seen = found;
+    await read().catch(onBroken);
+  };
+  const timer = setInterval(() => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+  }, everyMilliseconds).unref();
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+/** Differs where a file is another one, or may have been written to. */
+async function signatureOf(paths: readonly string[]): Promise<string> {
+  const signatures = paths.map((path) =>
+    stat(path, { bigint: true }).then(
+      ({ ino, size, mtimeNs, ctimeNs }) => `${ino} ${size} ${mtimeNs} ${ctimeNs}`,
+      () => "not there",
+    ),
+  );
+  return (await Promise.all(signatures)).join();
+}

@@ -1,0 +1,73 @@
+/** The settings for CI jobs that come with tokens of their own CI system: whom to trust, and what for. */
+import { isIP } from "node:net";
+import { z } from "zod";
+import { isWellFormed, pinningClaims } from "../auth/workload/rules.js";
+
+const texts = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((text) => [text]),
+  z.array(z.string().min(1)).min(1).max(100),
+]);
+
+/** Keys over plain HTTP could be anybody's: between processes of one machine it may be. */
+const url = z
+  .string()
+  .refine(isTrustworthy, "expected an https:// URL, or an http:// one of a loopback address");
+
+function isTrustworthy(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, search, hash } = new URL(text);
+  if (username !== "" || password !== "" || search !== "" || hash !== "") return false;
+  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+const rule = z.strictObject({
+  claims: z
+    .record(z.string(), texts)
+    .refine(
+      (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
+      `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom the issuer signs for`,
+    ),
+  repositories: texts.refine(
+    (patterns) => patterns.every(isWellFormed),
+    "expected {claim} as a whole component of a path, such as ci/{repository}/**",
+  ),
+  permissions: z.array(z.enum(["pull", "push", "create-tag", "delete", "admin"])).min(1),
+});
+
+const issuer = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "expected up to 32 lower-case letters, digits and hyphens"),
+    issuer: url,
+    audience: texts,
+    /** Path of a file with the keys; absent to fetch them. */
+    jwks: z.string().min(1).optional(),
+    jwksuri: url.optional(),
+    /** Path of a file with certificates. */
+    ca: z.string().min(1).optional(),
+    rules: z.array(rule).min(1).max(1000),
+  })
+  .refine(
+    ({ jwks, jwksuri, ca }) => jwks === undefined || (jwksuri === undefined && ca === undefined),
+    "jwks says where the keys are: jwksuri and ca are for keys that are fetched",
+  );
+
+export const workloadIssuers = z
+  .array(issuer)
+  .max(100)
+  .refine(
+    (issuers) =>
+      new Set(issuers.map(({ name }) => name)).size === issuers.length &&
+      new Set(issuers.map((one) => one.issuer)).size === issuers.length,
+    "two issuers have the same name or URL",
+  );
+
+export type WorkloadIssuerSettings = z.output<typeof issuer>;

@@ -1,0 +1,50 @@
+/** Secrets: each a file that only the server's user may read, written whole once and never changed. */
+import { chmod, link, rename } from "node:fs/promises";
+import { KeyedLock } from "../../domain/keyed-lock.js";
+import type { SecretStore } from "../storage.js";
+import { errorCode, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import type { Layout } from "./layout.js";
+import type { Directories } from "./sync.js";
+
+const folderMode = 0o700;
+const fileMode = 0o600;
+
+export class FileSecrets implements SecretStore {
+  readonly #locks = new KeyedLock<string>();
+
+  constructor(
+    readonly layout: Layout,
+    readonly directories: Directories,
+    readonly hardLinks: boolean,
+  ) {}
+
+  secret(name: string, make: () => Uint8Array): Promise<Buffer> {
+    const path = `${this.layout.secretsRoot}/${name}`;
+    return this.#locks.exclusive(path, async () => (await readIfThere(path)) ?? this.#keep(path, make()));
+  }
+
+  async #keep(path: string, bytes: Uint8Array): Promise<Buffer> {
+    const folder = this.layout.secretsRoot;
+    await this.directories.within([folder], async () => {
+      await chmod(folder, folderMode);
+      await this.#put(path, bytes);
+    });
+    await this.directories.sync(folder);
+    const kept = await readIfThere(path);
+    if (kept === undefined) throw new Error(`${path} has been removed while it was made`);
+    return kept;
+  }
+
+  /** Another process may make the same secret at this moment: then the first one stays, where links can tell. */
+  async #put(path: string, bytes: Uint8Array): Promise<void> {
+    const temporary = this.layout.temporary();
+    await writeDurably(temporary, bytes, this.directories.durability, fileMode);
+    try {
+      await (this.hardLinks ? link(temporary, path) : rename(temporary, path));
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    } finally {
+      await removeIfThere(temporary);
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// Makes the package from this checkout, as whoever publishes it does.
+
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "../clients/support.js";
+
+/** The checkout; this file is two folders deep in `dist`. */
+export const checkout = fileURLToPath(new URL("../../..", import.meta.url));
+
+export interface Package {
+  /** The `.tgz`. */
+  readonly file: string;
+  /** Paths of the files in it, as in the checkout. */
+  readonly contents: readonly string[];
+}
+
+export async function pack(folder: string): Promise<Package> {
+  const said = await run("npm", ["pack", "--json", "--silent", "--pack-destination", folder], {
+    cwd: checkout,
+  });
+  const [packed] = JSON.parse(said) as { filename: string; files: { path: string }[] }[];
+  if (packed === undefined) throw new Error(`npm pack made no package: ${said}`);
+  return { file: join(folder, packed.filename), contents: packed.files.map(({ path }) => path) };
+}

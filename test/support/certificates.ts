@@ -1,0 +1,64 @@
+// Certificates for tests: authorities, and what they have issued. Made anew in each process.
+
+import { KeyObject, type webcrypto, X509Certificate } from "node:crypto";
+import * as x509 from "@peculiar/x509";
+
+export interface Issued {
+  readonly certificate: X509Certificate;
+  readonly privateKey: KeyObject;
+  /** Both as PEM. */
+  readonly pem: string;
+  readonly keyPem: string;
+}
+
+export interface CertificateOptions {
+  readonly name: string;
+  /** Absent for one that signs itself. */
+  readonly by?: Issued;
+  readonly authority?: boolean;
+  /** IP addresses that a server with it has. */
+  readonly addresses?: readonly string[];
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const hour = 60 * 60_000;
+
+let serial = 1;
+
+export async function issueCertificate(options: CertificateOptions): Promise<Issued> {
+  const { name, by, authority = false, addresses = [] } = options;
+  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const subject = `CN=${name}`;
+  const signer = by === undefined ? keys.privateKey : await toCryptoKey(by.privateKey);
+  const made = await x509.X509CertificateGenerator.create({
+    serialNumber: (serial++).toString(16).padStart(2, "0"),
+    subject,
+    issuer: by === undefined ? subject : by.certificate.subject,
+    notBefore: options.notBefore ?? new Date(Date.now() - hour),
+    notAfter: options.notAfter ?? new Date(Date.now() + hour),
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey,
+    signingKey: signer,
+    extensions: [
+      new x509.BasicConstraintsExtension(authority, undefined, true),
+      ...(addresses.length === 0
+        ? []
+        : [new x509.SubjectAlternativeNameExtension(addresses.map((value) => ({ type: "ip", value })))]),
+    ],
+  });
+  const privateKey = KeyObject.from(keys.privateKey);
+  const certificate = new X509Certificate(Buffer.from(made.rawData));
+  return {
+    certificate,
+    privateKey,
+    pem: certificate.toString(),
+    keyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
+}
+
+function toCryptoKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
+  const der = key.export({ type: "pkcs8", format: "der" });
+  return crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+}

@@ -1,0 +1,102 @@
+// Files that are read again when they change.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { followFiles } from "../../src/config/followed-files.js";
+import { eventually } from "../support/store.js";
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-followed-"));
+  after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Follows, and keeps what was told. */
+async function follow(...paths: string[]) {
+  const taken: string[] = [];
+  const broken: unknown[] = [];
+  const following = await followFiles(paths, {
+    take: async (texts) => {
+      if (texts.includes("broken")) throw new Error("cannot be parsed");
+      taken.push(texts.join());
+    },
+    onBroken: (error) => broken.push(error),
+    everyMilliseconds: 5,
+  });
+  after(() => following.stop());
+  const isTaken = (text: string) => eventually(text, () => (taken.at(-1) === text ? true : undefined));
+  return { taken, broken, following, isTaken };
+}
+
+test("what is written to a file is taken over, by whichever way it comes there", async () => {
+  const folder = await newFolder();
+  const path = `${folder}/file`;
+  await writeFile(path, "first");
+  const { isTaken, broken } = await follow(path);
+  await isTaken("first");
+  await writeFile(path, "again");
+  await isTaken("again");
+  await writeFile(`${folder}/new`, "renamed");
+  await rename(`${folder}/new`, path);
+  await isTaken("renamed");
+  assert.deepEqual(broken, []);
+});
+
+test("a file below a link that is exchanged is another file", async () => {
+  const folder = await newFolder();
+  for (const version of ["v1", "v2"]) {
+    await mkdir(`${folder}/${version}`);
+    await writeFile(`${folder}/${version}/file`, version);
+  }
+  await symlink("v1", `${folder}/current`);
+  const { isTaken } = await follow(`${folder}/current/file`);
+  await symlink("v2", `${folder}/next`);
+  await rename(`${folder}/next`, `${folder}/current`);
+  await isTaken("v2");
+});
+
+test("several files are taken over together", async () => {
+  const folder = await newFolder();
+  const [one, two] = [`${folder}/one`, `${folder}/two`];
+  await writeFile(one, "1");
+  await writeFile(two, "2");
+  const { isTaken } = await follow(one, two);
+  await isTaken("1,2");
+  await writeFile(two, "3");
+  await isTaken("1,3");
+});
+
+test("a file that is broken or gone is told of once, and what was there before goes on", async () => {
+  const path = `${await newFolder()}/file`;
+  await writeFile(path, "first");
+  const { isTaken, taken, broken } = await follow(path);
+  await writeFile(path, "broken");
+  await eventually("told of a broken file", () => broken[0]);
+  await unlink(path);
+  await eventually("told of a file that is gone", () => broken[1]);
+  await writeFile(path, "second");
+  await isTaken("second");
+  assert.deepEqual(taken, ["first", "second"]);
+  assert.equal(broken.length, 2);
+});
+
+test("the first time it has to be right", async () => {
+  const folder = await newFolder();
+  await assert.rejects(follow(`${folder}/none`), { code: "ENOENT" });
+  await writeFile(`${folder}/file`, "broken");
+  await assert.rejects(follow(`${folder}/file`), /cannot be parsed/);
+});
+
+test("who has stopped is told of nothing more", async () => {
+  const path = `${await newFolder()}/file`;
+  await writeFile(path, "first");
+  const { following, taken } = await follow(path);
+  const other = await follow(path);
+  await following.stop();
+  await writeFile(path, "second");
+  await other.isTaken("second");
+  assert.deepEqual(taken, ["first"]);
+});

@@ -1,0 +1,427 @@
+// Tokens of an outside issuer, as CNCF distribution takes them: by key set, by certificate, and not by anything else.
+
+import assert from "node:assert/strict";
+import { createHash, type KeyObject } from "node:crypto";
+import { test } from "node:test";
+import { calculateJwkThumbprint, exportJWK } from "jose";
+import { algorithms, tokenCharactersMax } from "../../src/auth/tokens/jwt.js";
+import { OutsideTokens } from "../../src/auth/tokens/outside-tokens.js";
+import { parseTrusted, type TrustedFiles, TrustedKeys } from "../../src/auth/tokens/trusted-keys.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { issueCertificate } from "../support/certificates.js";
+import { ecKeys, type Json, jwkSet, nowSeconds, rsaKeys, type Signer, signJwt } from "../support/jwt.js";
+import { assertRefused } from "../support/refused.js";
+
+const name = parseRepositoryName("team/app");
+const ec = ecKeys();
+const rsa = rsaKeys();
+const stranger = ecKeys();
+const jwks = jwkSet({ ec: ec.publicKey, rsa: rsa.publicKey });
+
+const root = await issueCertificate({ name: "root", authority: true });
+const between = await issueCertificate({ name: "between", by: root, authority: true });
+const leaf = await issueCertificate({ name: "leaf", by: between });
+const otherRoot = await issueCertificate({ name: "root", authority: true });
+const otherLeaf = await issueCertificate({ name: "leaf", by: otherRoot });
+
+async function newTokens(files: TrustedFiles = { jwks, rootCertBundle: root.pem }) {
+  const keys = new TrustedKeys(await parseTrusted(files));
+  return {
+    keys,
+    tokens: new OutsideTokens({ keys, issuer: "auth.example", service: "registry", algorithms }),
+  };
+}
+
+const claims = (more: Json = {}): Json => ({
+  iss: "auth.example",
+  aud: "registry",
+  sub: "alice",
+  exp: nowSeconds() + 300,
+  nbf: nowSeconds(),
+  access: [{ type: "repository", name, actions: ["pull"] }],
+  ...more,
+});
+
+function x5c(...chain: readonly { readonly certificate: { readonly raw: Buffer } }[]): string[] {
+  return chain.map(({ certificate }) => certificate.raw.toString("base64"));
+}
+
+/** As libtrust does: the id under which token servers before CNCF distribution 3 sign. */
+function libtrustId(key: KeyObject): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  let value = BigInt(
+    `0x${createHash("sha256")
+      .update(key.export({ type: "spki", format: "der" }))
+      .digest("hex")
+      .slice(0, 60)}`,
+  );
+  let text = "";
+  for (let index = 0; index < 48; index++, value >>= 5n) text = alphabet[Number(value & 31n)] + text;
+  return text.replace(/(.{4})(?=.)/g, "$1:");
+}
+
+const thumbprint = await calculateJwkThumbprint(await exportJWK(root.certificate.publicKey));
+
+for (const [how, header, key] of [
+  ["a key of the set", { alg: "ES256", kid: "ec" }, ec.privateKey],
+  ["an RSA key of the set", { alg: "RS256", kid: "rsa", typ: "JWT" }, rsa.privateKey],
+  ["the root's key, by its thumbprint", { alg: "ES256", kid: thumbprint }, root.privateKey],
+  [
+    "the root's key, by its libtrust id",
+    { alg: "ES256", kid: libtrustId(root.certificate.publicKey) },
+    root.privateKey,
+  ],
+  ["a certificate that the root has issued", { alg: "ES256", x5c: x5c(between) }, between.privateKey],
+  ["a certificate below that", { alg: "ES256", x5c: x5c(leaf, between) }, leaf.privateKey],
+  ["the same with the root sent along", { alg: "ES256", x5c: x5c(leaf, between, root) }, leaf.privateKey],
+  ["the root itself", { alg: "ES256", x5c: x5c(root) }, root.privateKey],
+] as const) {
+  test(`a token signed with ${how} is taken, and grants what it says alone`, async () => {
+    const { tokens } = await newTokens();
+    const identity = await tokens.verify(signJwt(header, claims(), key));
+    assert.ok(identity?.token);
+    assert.deepEqual(
+      [identity.kind, identity.subject, identity.limitDecides],
+      ["outside", "outside:alice", true],
+    );
+    assert.ok(identity.token.allows("pull", name));
+    for (const permission of ["push", "create-tag", "delete", "admin"] as const)
+      assert.ok(!identity.token.allows(permission, name));
+    assert.ok(!identity.token.allows("pull", parseRepositoryName("team/app/more")));
+    assert.ok(!identity.token.catalog);
+  });
+}
+
+const expired = await issueCertificate({
+  name: "expired",
+  by: root,
+  notBefore: new Date(Date.now() - 7_200_000),
+  notAfter: new Date(Date.now() - 3_600_000),
+});
+const future = await issueCertificate({
+  name: "future",
+  by: root,
+  notBefore: new Date(Date.now() + 3_500_000),
+});
+const belowLeaf = await issueCertificate({ name: "below", by: leaf });
+const publicPem = rsa.publicKey.export({ type: "spki", format: "pem" }).toString();
+const strangersJwk = stranger.publicKey.export({ format: "jwk" });
+
+interface Attack {
+  readonly header: Json | string;
+  readonly claims?: Json | string;
+  readonly key: Signer;
+  readonly reason: RegExp;
+}
+
+const attacks: Readonly<Record<string, Attack>> = {
+  "that is signed by nobody": { header: { alg: "none", kid: "ec" }, key: "nothing", reason: /algorithm/ },
+  "that writes none otherwise": { header: { alg: "nOnE", kid: "ec" }, key: "nothing", reason: /algorithm/ },
+  "whose signature is left out": {
+    header: { alg: "ES256", kid: "ec" },
+    key: "nothing",
+    reason: /signature|malformed/,
+  },
+  "signed with the public key as a shared secret": {
+    header: { alg: "HS256", kid: "rsa" },
+    key: { secret: publicPem },
+    reason: /algorithm/,
+  },
+  "signed by a stranger under a key's id that is trusted (CVE-2025-24976)": {
+    header: { alg: "ES256", kid: "ec" },
+    key: stranger.privateKey,
+    reason: /signature/,
+  },
+  "with a stranger's key under an id that is trusted (CVE-2025-24976)": {
+    header: { alg: "ES256", jwk: { ...strangersJwk, kid: "ec" } },
+    key: stranger.privateKey,
+    reason: /key/,
+  },
+  "with a stranger's key beside an id that is trusted": {
+    header: { alg: "ES256", kid: "ec", jwk: strangersJwk },
+    key: stranger.privateKey,
+    reason: /signature/,
+  },
+  "that says where its key could be fetched": {
+    header: { alg: "ES256", kid: "other", jku: "http://127.0.0.1:1/", x5u: "http://127.0.0.1:1/" },
+    key: stranger.privateKey,
+    reason: /key/,
+  },
+  "whose key's id says nothing": { header: { alg: "ES256" }, key: ec.privateKey, reason: /key/ },
+  "whose key's id is no text": {
+    header: { alg: "ES256", kid: ["ec"] },
+    key: ec.privateKey,
+    reason: /key|malformed/,
+  },
+  "that uses one key's algorithm with another": {
+    header: { alg: "RS256", kid: "ec" },
+    key: rsa.privateKey,
+    reason: /key/,
+  },
+  "that is of another root": {
+    header: { alg: "ES256", x5c: x5c(otherLeaf, otherRoot) },
+    key: otherLeaf.privateKey,
+    reason: /no trusted root/,
+  },
+  "that puts the trusted root behind another's certificate": {
+    header: { alg: "ES256", x5c: x5c(otherLeaf, root) },
+    key: otherLeaf.privateKey,
+    reason: /no trusted root/,
+  },
+  "that puts a trusted certificate before its own": {
+    header: { alg: "ES256", x5c: x5c(leaf, between) },
+    key: otherLeaf.privateKey,
+    reason: /signature/,
+  },
+  "whose chain has a hole": {
+    header: { alg: "ES256", x5c: x5c(leaf) },
+    key: leaf.privateKey,
+    reason: /no trusted root/,
+  },
+  "whose certificate was issued by what is no authority": {
+    header: { alg: "ES256", x5c: x5c(belowLeaf, leaf, between) },
+    key: belowLeaf.privateKey,
+    reason: /no trusted root/,
+  },
+  "whose certificate has expired": {
+    header: { alg: "ES256", x5c: x5c(expired) },
+    key: expired.privateKey,
+    reason: /no trusted root/,
+  },
+  "whose certificate is not valid yet": {
+    header: { alg: "ES256", x5c: x5c(future) },
+    key: future.privateKey,
+    reason: /no trusted root/,
+  },
+  "with a chain that has no end": {
+    header: { alg: "ES256", x5c: x5c(leaf, between, ...Array.from({ length: 10 }, () => between)) },
+    key: leaf.privateKey,
+    reason: /chain is malformed/,
+  },
+  "with an empty chain": {
+    header: { alg: "ES256", kid: "ec", x5c: [] },
+    key: ec.privateKey,
+    reason: /no trusted root/,
+  },
+  "with a chain that is none": {
+    header: { alg: "ES256", kid: "ec", x5c: [{ length: 4_000_000_000 }] },
+    key: ec.privateKey,
+    reason: /chain is malformed/,
+  },
+  "that has expired": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ exp: nowSeconds() - 61 }),
+    key: ec.privateKey,
+    reason: /expired/,
+  },
+  "that never expires": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ exp: undefined }),
+    key: ec.privateKey,
+    reason: /exp/,
+  },
+  "whose end is no time": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ exp: "tomorrow" }),
+    key: ec.privateKey,
+    reason: /exp/,
+  },
+  "that is not valid yet": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ nbf: nowSeconds() + 120 }),
+    key: ec.privateKey,
+    reason: /nbf/,
+  },
+  "for another service": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ aud: "another" }),
+    key: ec.privateKey,
+    reason: /aud/,
+  },
+  "for no service": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ aud: undefined }),
+    key: ec.privateKey,
+    reason: /aud/,
+  },
+  "of another type": {
+    header: { alg: "ES256", kid: "ec", typ: "refresh+jwt" },
+    key: ec.privateKey,
+    reason: /type/,
+  },
+  "with an extension that it says is critical": {
+    header: { alg: "ES256", kid: "ec", crit: ["exp"], exp: 1 },
+    key: ec.privateKey,
+    reason: /malformed/,
+  },
+  "whose payload is not encoded": {
+    header: { alg: "ES256", kid: "ec", crit: ["b64"], b64: false },
+    key: ec.privateKey,
+    reason: /malformed|signature/,
+  },
+  "whose header is no JSON": { header: "{", key: ec.privateKey, reason: /malformed/ },
+  "whose header is a list": { header: "[]", key: ec.privateKey, reason: /malformed/ },
+  "whose subject is no text": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ sub: { name: "alice" } }),
+    key: ec.privateKey,
+    reason: /subject|malformed/,
+  },
+  "whose subject is endless": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ sub: "a".repeat(2000) }),
+    key: ec.privateKey,
+    reason: /subject/,
+  },
+  "whose access is no list": {
+    header: { alg: "ES256", kid: "ec" },
+    claims: claims({ access: { type: "repository", name, actions: ["pull"] } }),
+    key: ec.privateKey,
+    reason: /access/,
+  },
+};
+
+for (const [what, { header, claims: said = claims(), key, reason }] of Object.entries(attacks)) {
+  test(`a token ${what} is refused`, async () => {
+    const token = signJwt(header, said, key);
+    await assertRefused((await newTokens()).tokens.verify(token), reason, token);
+  });
+}
+
+test("a token of another issuer, or of two, is not for this one", async () => {
+  const { tokens } = await newTokens();
+  for (const iss of ["auth.example.org", "AUTH.EXAMPLE", ["auth.example"], undefined])
+    assert.equal(
+      tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, claims({ iss }), ec.privateKey)),
+      undefined,
+    );
+});
+
+test("a claim that is there twice means the same to all who read it: the last", async () => {
+  const { tokens } = await newTokens();
+  const json = JSON.stringify(claims());
+  const twice = (claim: string) => json.replace(/}$/, `,${claim}}`);
+  const sign = (text: string) => signJwt({ alg: "ES256", kid: "ec" }, text, ec.privateKey);
+  assert.equal((await tokens.verify(sign(twice('"sub":"bob"'))))?.subject, "outside:bob");
+  assert.equal(tokens.verify(sign(twice('"iss":"another"'))), undefined);
+  await assertRefused(tokens.verify(sign(twice('"aud":"another"'))), /aud/);
+  const emptied = await tokens.verify(sign(twice('"access":[]')));
+  assert.equal(emptied?.token?.allows("pull", name), false);
+});
+
+test("an access is what it says, and no more", async () => {
+  const { tokens } = await newTokens();
+  const accessOf = async (...access: Json[]) =>
+    (await tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, claims({ access }), ec.privateKey)))?.token;
+  const all = ["pull", "push", "create-tag", "delete", "admin"] as const;
+  for (const [entry, expected] of [
+    [{ type: "repository", name, actions: ["push"] }, ["push", "create-tag"]],
+    [{ type: "repository", name, actions: ["*"] }, ["pull", "push", "create-tag", "delete"]],
+    [{ type: "repository(plugin)", name, actions: ["pull"] }, ["pull"]],
+    [{ type: "repository", name, actions: ["pull,push", "PULL", "constructor", "__proto__"] }, []],
+    [{ type: "repository", name: "team/*", actions: ["*"] }, []],
+    [{ type: "repository", name: "*", actions: ["*"] }, []],
+    [{ type: "repository", name: "team", actions: ["*"] }, []],
+    [{ type: "registry", name: "catalog", actions: ["*"] }, []],
+    [{ type: "repositories", name, actions: ["*"] }, []],
+  ] as const) {
+    const access = await accessOf(entry);
+    assert.deepEqual(
+      all.filter((permission) => access?.allows(permission, name)),
+      expected,
+      JSON.stringify(entry),
+    );
+    assert.equal(access?.catalog, entry.type === "registry");
+  }
+  const both = await accessOf(
+    { type: "repository", name, actions: ["pull"] },
+    { type: "repository", name, actions: ["delete"] },
+  );
+  assert.deepEqual(
+    all.filter((permission) => both?.allows(permission, name)),
+    ["pull", "delete"],
+  );
+});
+
+test("nesting as deep as a token is long is refused or passed over, and nothing breaks", async () => {
+  const { tokens } = await newTokens();
+  const deep = "[".repeat(2500) + "]".repeat(2500);
+  const text = JSON.stringify(claims()).replace(/}$/, `,"deep":${deep}}`);
+  const passedOver = await tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, text, ec.privateKey));
+  assert.equal(passedOver?.subject, "outside:alice");
+  const asAccess = JSON.stringify(claims()).replace(/}$/, `,"access":${deep}}`);
+  await assertRefused(tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, asAccess, ec.privateKey)), /access/);
+  const huge = signJwt(
+    { alg: "ES256", kid: "ec" },
+    claims({ x: "x".repeat(tokenCharactersMax) }),
+    ec.privateKey,
+  );
+  assert.equal(tokens.verify(huge), undefined);
+});
+
+test("only the algorithms that are allowed are", async () => {
+  const keys = new TrustedKeys(await parseTrusted({ jwks }));
+  const tokens = new OutsideTokens({
+    keys,
+    issuer: "auth.example",
+    service: "registry",
+    algorithms: ["RS256"],
+  });
+  await assertRefused(
+    tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, claims(), ec.privateKey)),
+    /algorithm/,
+  );
+  assert.ok(await tokens.verify(signJwt({ alg: "RS256", kid: "rsa" }, claims(), rsa.privateKey)));
+});
+
+test("without a bundle no chain is trusted, and without a set no key but those of the bundle", async () => {
+  const { tokens: ofSet } = await newTokens({ jwks });
+  await assertRefused(
+    ofSet.verify(signJwt({ alg: "ES256", x5c: x5c(root) }, claims(), root.privateKey)),
+    /no trusted root/,
+  );
+  const { tokens: ofBundle } = await newTokens({ rootCertBundle: root.pem });
+  await assertRefused(ofBundle.verify(signJwt({ alg: "ES256", kid: "ec" }, claims(), ec.privateKey)), /key/);
+});
+
+test("a token that was verified is known at once, but not after its key has been withdrawn", async () => {
+  const { keys, tokens } = await newTokens();
+  const token = signJwt({ alg: "ES256", kid: "ec" }, claims(), ec.privateKey);
+  const identity = await tokens.verify(token);
+  assert.equal(tokens.verify(token), identity);
+  const under = tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, claims({ sub: "bob" }), ec.privateKey));
+  keys.replace(await parseTrusted({ jwks: jwkSet({ ec: stranger.publicKey }) }));
+  await assertRefused(tokens.verify(token), /signature/);
+  await Promise.resolve(under).catch(() => {});
+  await assertRefused(
+    tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, claims({ sub: "bob" }), ec.privateKey)),
+    /signature/,
+  );
+});
+
+for (const [what, files] of [
+  ["nothing", {}],
+  ["an empty set", { jwks: '{"keys":[]}' }],
+  ["what is no set", { jwks: "[]" }],
+  ["what is no JSON", { jwks: "secret" }],
+  ["a bundle without a certificate", { rootCertBundle: "secret" }],
+  [
+    "a bundle with a broken one",
+    { rootCertBundle: "-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----" },
+  ],
+] as const) {
+  test(`${what} is nothing that could be trusted`, async () => {
+    await assert.rejects(parseTrusted(files), (error: Error) => !error.message.includes("secret"));
+  });
+}
+
+test("a shared secret among the keys verifies nothing", async () => {
+  const set = JSON.stringify({
+    keys: [{ kty: "oct", k: Buffer.from("secret").toString("base64url"), kid: "s" }],
+  });
+  const { tokens } = await newTokens({ jwks: set });
+  await assertRefused(
+    tokens.verify(signJwt({ alg: "HS256", kid: "s" }, claims(), { secret: "secret" })),
+    /algorithm/,
+  );
+});
