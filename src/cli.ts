@@ -53,7 +53,7 @@ function onStore(command: Command): Entry {
       const options = command.optionsOf(values, parameters);
       const { config } = await loadSettings(values);
       const { runOperatorCommand } = await import("./operate.js");
-      const { report, text, fine } = await runOperatorCommand(command.name, options, config);
+      const { report, text, fine } = await runOperatorCommand(command, options, config);
       process.stdout.write(`${values.json === true ? JSON.stringify(report, null, 2) : text}\n`);
       return fine ? 0 : 1;
     },

@@ -26,15 +26,20 @@ export interface OpenedServices {
 }
 
 export interface OpenOptions {
-  /** Whether this is to serve: then a store is made where there is none, and old uploads are purged. */
+  /** Whether this is to serve: then old uploads are purged. */
   readonly serving: boolean;
+  /** Whether a store is made where there is none. */
+  readonly create: boolean;
   readonly log: Logger;
 }
 
 const mebibyte = 1024 * 1024;
 
 /** Rejects where the folder cannot be used. */
-export async function openServices(config: Config, { serving, log }: OpenOptions): Promise<OpenedServices> {
+export async function openServices(
+  config: Config,
+  { serving, create, log }: OpenOptions,
+): Promise<OpenedServices> {
   const { filesystem } = config.storage;
   const tagPolicy = config.tags.policy === undefined ? noTagPolicy : await readTagPolicy(config.tags.policy);
   const onOdd = once((what, why) => log.warn({ what, why }, "passed over what does not belong in the store"));
@@ -54,7 +59,7 @@ export async function openServices(config: Config, { serving, log }: OpenOptions
       durability: filesystem.durability,
       digestFile: (file, expected) => workers.digestFile(file, expected),
       onOdd,
-      create: serving,
+      create,
     });
     const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
     const { uploadpurging } = config.storage.maintenance;

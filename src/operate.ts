@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import { pino } from "pino";
-import type { Outcome, Task } from "./commands/command.js";
+import type { Command, Outcome, Task } from "./commands/command.js";
 import { runCommand } from "./commands/commands.js";
 import { ProgressDisplay } from "./commands/progress.js";
 import type { Config } from "./config/config.js";
@@ -15,7 +15,11 @@ import { Layout } from "./storage/filesystem/layout.js";
 import { StoreInUse } from "./storage/filesystem/lock.js";
 
 /** Rejects with `UsageError`, or what the store or the server failed with. */
-export async function runOperatorCommand(name: string, options: unknown, config: Config): Promise<Outcome> {
+export async function runOperatorCommand(
+  { name, creates: create = false }: Command,
+  options: unknown,
+  config: Config,
+): Promise<Outcome> {
   const { controlSocket } = new Layout(resolve(config.storage.filesystem.rootdirectory));
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new Error("interrupted"));
@@ -26,7 +30,7 @@ export async function runOperatorCommand(name: string, options: unknown, config:
     const answered = await askServer(controlSocket, name, options, task);
     if (answered !== undefined) return answered;
     const log = pino({ level: "error" }, pino.destination({ dest: 2, sync: true }));
-    const opened = await openServices(config, { serving: false, log }).catch((error: unknown) => {
+    const opened = await openServices(config, { serving: false, create, log }).catch((error: unknown) => {
       throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
     });
     try {

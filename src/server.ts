@@ -33,7 +33,7 @@ const usesSavedEverySeconds = 60;
 export async function startServer(config: Config): Promise<Server> {
   const destination = pino.destination({ dest: 2, sync: true });
   const log = pino({ level: config.log.level }, destination).child(config.log.fields);
-  const opened = await openServices(config, { serving: true, log });
+  const opened = await openServices(config, { serving: true, create: true, log });
   try {
     return await serve(config, opened, log);
   } catch (error) {

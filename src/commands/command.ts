@@ -17,7 +17,7 @@ export interface Progress {
   readonly done: number;
   /** Absent where nobody knows before the end. */
   readonly total?: number | undefined;
-  readonly unit: "bytes" | "repositories";
+  readonly unit: "bytes" | "repositories" | "manifests";
 }
 
 /** What the one who runs a command has of it. */
@@ -91,6 +91,8 @@ export interface CommandLine {
 }
 
 export interface Command extends CommandLine {
+  /** Whether it makes a store where there is none. */
+  readonly creates?: boolean;
   /** The options as they travel. `parameters` are as many as there may be. Throws `UsageError`. */
   optionsOf(values: FlagValues, parameters: readonly string[]): unknown;
   /** Rejects with `UsageError` where the options are not such as `optionsOf` gives. */

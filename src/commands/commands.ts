@@ -1,11 +1,20 @@
 /** The table of the commands that work on a store. */
 import { type Command, type CommandContext, type Outcome, UsageError } from "./command.js";
 import { gc } from "./gc.js";
+import { importCommand } from "./import.js";
 import { stats } from "./stats.js";
 import { tokenCreate, tokenList, tokenRevoke } from "./token.js";
 import { verify } from "./verify.js";
 
-export const commands: readonly Command[] = [gc, verify, stats, tokenCreate, tokenList, tokenRevoke];
+export const commands: readonly Command[] = [
+  importCommand,
+  gc,
+  verify,
+  stats,
+  tokenCreate,
+  tokenList,
+  tokenRevoke,
+];
 
 /** Rejects with `UsageError` where there is no such command or its options are wrong. */
 export async function runCommand(name: string, options: unknown, context: CommandContext): Promise<Outcome> {

@@ -15,7 +15,7 @@ export const message = z.union([
       what: z.string(),
       done: z.number(),
       total: z.number().optional(),
-      unit: z.enum(["bytes", "repositories"]),
+      unit: z.enum(["bytes", "repositories", "manifests"]),
     }),
   }),
   z.object({ outcome: z.object({ report: z.unknown(), text: z.string(), fine: z.boolean() }) }),

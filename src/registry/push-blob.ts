@@ -78,6 +78,11 @@ export class IncomingBody {
     this.#writer = new BodyWriter(session, session.target, services.slabs, services.workers, flow);
   }
 
+  /** What kept the body from being written, if anything did. */
+  get failure(): unknown {
+    return this.#writer.failure;
+  }
+
   write(chunk: Uint8Array): void {
     this.#length += chunk.length;
     this.#writer.write(chunk);

@@ -27,6 +27,17 @@ export interface UploadTarget {
   readonly session?: { readonly recordFile: string; readonly record: string };
 }
 
+/**
+ * Bytes that lie outside of the storage, where a driver may be able to take them over without a copy. Made by
+ * whoever knows the place, opaque to all between.
+ */
+export interface OutsideFile {
+  readonly file: string;
+}
+
+/** How a driver took bytes over: it shares them with the place outside, or has a copy of its own. */
+export type Adoption = "linked" | "cloned" | "copied";
+
 /** Whose an upload is: the repository's, and its opener's, as the edge knows its callers. */
 export interface UploadOwner {
   readonly name: RepositoryName;
@@ -65,6 +76,17 @@ export interface BlobStore {
    * `healed`: the store had damaged bytes under this digest, which these have replaced in every repository.
    */
   commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<{ healed: boolean }>;
+  /**
+   * Makes bytes outside of the storage the blob `digest` of the repository. They are only read, now and ever
+   * after. Whether they have that digest is looked at where they are copied or `check` says so: rejects with
+   * `digest-mismatch`. `undefined` where it cannot be done, and the bytes have to come as an upload.
+   */
+  adopt(
+    outside: OutsideFile,
+    name: RepositoryName,
+    digest: Digest,
+    check: boolean,
+  ): Promise<{ readonly how: Adoption; readonly healed: boolean } | undefined>;
   /**
    * Makes a blob that `from`, or any repository where `from` is absent, has a blob of `to` as well.
    * Size in bytes, `undefined` where it could not be found.

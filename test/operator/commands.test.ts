@@ -212,7 +212,16 @@ test("wrong usage ends with 2 and says what is wrong, a store that is not there 
 });
 
 test("every command has its own help", async () => {
-  for (const name of ["serve", "gc", "verify", "stats", "token create", "token list", "token revoke"]) {
+  for (const name of [
+    "serve",
+    "import",
+    "gc",
+    "verify",
+    "stats",
+    "token create",
+    "token list",
+    "token revoke",
+  ]) {
     const { code, stdout } = await gantry("/nowhere", [...name.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`^Usage: gantry ${name}`));

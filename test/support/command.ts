@@ -1,6 +1,6 @@
 // Runs an operator's command as an operator would, and gives back all that it said.
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cli } from "./cli.js";
 
@@ -18,12 +18,22 @@ export interface Ran {
  * Runs `gantry` with these parameters on the store in `root`, whether a server has it or not. `prefix` is a
  * program that runs another, such as one that changes the user.
  */
-export async function gantry(
+export function gantry(
   root: string,
   parameters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
   prefix: readonly string[] = [],
 ): Promise<Ran> {
+  return startCommand(root, parameters, settings, prefix).ended;
+}
+
+/** The same for who does not wait for its end: with the process, to end it early. */
+export function startCommand(
+  root: string,
+  parameters: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+  prefix: readonly string[] = [],
+): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
   const [program = process.execPath, ...rest] = [...prefix, process.execPath, cli, ...parameters];
   const child = spawn(program, rest, {
     env: { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root, ...settings },
@@ -35,6 +45,10 @@ export async function gantry(
     child[stream].on("data", (chunk) => {
       said[stream] += String(chunk);
     });
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, ...said, json: <T>() => JSON.parse(said.stdout) as T };
+  const ended = once(child, "close").then(([code]) => ({
+    code: code as number | null,
+    ...said,
+    json: <T>() => JSON.parse(said.stdout) as T,
+  }));
+  return { child, ended };
 }

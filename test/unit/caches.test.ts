@@ -122,6 +122,7 @@ function fakeStore(): {
     open: opening.read,
     size: async () => undefined,
     commit: async () => ({ healed: false }),
+    adopt: async () => undefined,
     mount: async () => undefined,
     remove: async () => 0,
     list: async () => [],

@@ -15,13 +15,18 @@ const checksAtOnce = 4;
 export async function verifyRepository(verification: Verification, name: RepositoryName): Promise<void> {
   try {
     await verifyBlobs(verification, name);
-    const wrongs = await verifyManifests(verification, name);
-    await verifyTags(verification, name, wrongs);
+    await verifyNames(verification, name);
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     const what = `the repository cannot be read: ${describeError(error)}`;
     verification.findings.problem({ repository: name, what, remedy: "none" });
   }
+}
+
+/** That its manifests and tags are whole, and that what they name is there. Reads no blob. */
+export async function verifyNames(verification: Verification, name: RepositoryName): Promise<void> {
+  const wrongs = await verifyManifests(verification, name);
+  await verifyTags(verification, name, wrongs);
 }
 
 async function verifyBlobs(

@@ -3,28 +3,26 @@
  * needs on stable storage is the repository's link; the content's own name is an index for dedupe, and
  * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
  */
-import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { link, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { LRUCache } from "lru-cache";
 import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { BlobReader, BlobStore, BlobUsage, UploadTarget } from "../storage.js";
-import { copyDurably, errorCode, ifThere, linkOver, removeIfThere } from "./files.js";
+import type { Adoption, BlobReader, BlobStore, BlobUsage, OutsideFile, UploadTarget } from "../storage.js";
+import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import { type Oddities, readFlags } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
 import type { Directories } from "./sync.js";
+import { takeOver } from "./takeover.js";
 
 /** Re-reads a file and gives its digest in the algorithm of `expected`; done by the workers. */
 export type DigestFile = (file: string, expected: Digest) => Promise<Digest>;
 
 /** Contents that this process has written or checked; 50,000 digests of 71 characters are some 5 MB. */
 const soundContentsMax = 50_000;
-
-/** Bytes copied at a time when a damaged content is overwritten. */
-const healBytes = 1024 * 1024;
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
@@ -51,25 +49,36 @@ export class FileBlobs implements BlobStore {
   }
 
   async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<{ healed: boolean }> {
+    return { healed: await this.#commit(upload, name, digest, true) };
+  }
+
+  /** `checked`: whether the bytes are known to have the digest. Whether this healed damaged ones. */
+  async #commit(
+    upload: UploadTarget,
+    name: RepositoryName,
+    digest: Digest,
+    checked: boolean,
+  ): Promise<boolean> {
     const folder = this.layout.blobs(name);
     const folders = this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
     const healed = await this.#locks.exclusive(digest, () =>
-      this.directories.within(folders, () => this.#commitLocked(upload, name, digest)),
+      this.directories.within(folders, () => this.#commitLocked(upload, name, digest, checked)),
     );
     await this.directories.sync(folder);
-    return { healed };
+    return healed;
   }
 
   async #commitLocked(
     { file, session }: UploadTarget,
     name: RepositoryName,
     digest: Digest,
+    checked: boolean,
   ): Promise<boolean> {
     if (!this.hardLinks) {
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
-    const healed = await this.#adopt(file, digest);
+    const healed = await this.#makeContent(file, digest, checked);
     await this.#linkInto(name, digest, this.layout.content(digest));
     // Before its bytes: a crash in between must not leave a session that has none.
     if (session !== undefined) await removeIfThere(session.recordFile);
@@ -79,10 +88,10 @@ export class FileBlobs implements BlobStore {
   }
 
   /**
-   * Makes the uploaded file the content, or finds that there is one already, and that it is whole.
-   * Whether it was not.
+   * Makes the file the content, or finds that there is one already, and that it is whole. Whether it was
+   * not. Bytes that nobody has checked are no reason to doubt those that are there.
    */
-  async #adopt(file: string, digest: Digest): Promise<boolean> {
+  async #makeContent(file: string, digest: Digest, checked: boolean): Promise<boolean> {
     let healed = false;
     let soundSince = Date.now();
     const content = this.layout.content(digest);
@@ -90,13 +99,13 @@ export class FileBlobs implements BlobStore {
       await link(file, content);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
-      healed = !(await this.#isSound(digest));
+      healed = checked && !(await this.#isSound(digest));
       if (healed) {
-        await this.#heal(file, content);
+        await this.#heal(file, digest);
         soundSince = Date.now();
       }
     }
-    this.#sound.set(digest, soundSince);
+    if (checked) this.#sound.set(digest, soundSince);
     return healed;
   }
 
@@ -109,27 +118,19 @@ export class FileBlobs implements BlobStore {
   }
 
   /**
-   * Overwrites damaged content in place: it has nothing left to lose, and every repository that links
-   * to it is mended at once. A crash in the middle leaves it damaged, and the next push begins anew.
+   * Puts a whole file in place of a damaged content, in every repository that links to it. Its bytes are not
+   * overwritten: they may be somebody else's as well (docs/decisions/0016). The content comes last: after a
+   * crash in the middle the next push finds it damaged still, and begins anew.
    */
-  async #heal(file: string, content: string): Promise<void> {
-    const from = await open(file, "r");
-    const to = await open(content, "r+");
-    try {
-      const buffer = Buffer.allocUnsafe(healBytes);
-      let position = 0;
-      for (;;) {
-        const { bytesRead } = await from.read(buffer, 0, healBytes, position);
-        if (bytesRead === 0) break;
-        await to.write(buffer, 0, bytesRead, position);
-        position += bytesRead;
-      }
-      await to.truncate(position);
-      await to.datasync();
-    } finally {
-      await from.close();
-      await to.close();
+  async #heal(file: string, digest: Digest): Promise<void> {
+    const content = this.layout.content(digest);
+    for await (const folder of foldersBelow(this.layout.blobsRoot)) {
+      const blob = `${folder}/${digest}`;
+      if (!(await ifThere(sameInode(blob, content)))) continue;
+      await linkOver(file, blob, this.layout.temporary());
+      await this.directories.sync(folder);
     }
+    await linkOver(file, content, this.layout.temporary());
   }
 
   async #linkInto(name: RepositoryName, digest: Digest, source: string): Promise<void> {
@@ -154,6 +155,36 @@ export class FileBlobs implements BlobStore {
     } finally {
       await removeIfThere(copy);
     }
+  }
+
+  async adopt(
+    { file }: OutsideFile,
+    name: RepositoryName,
+    digest: Digest,
+    check: boolean,
+  ): Promise<{ how: Adoption; healed: boolean } | undefined> {
+    // A link to a symbolic link would lead to wherever that does by then.
+    const outside = await ifThere(lstat(file));
+    if (!outside?.isFile()) return undefined;
+    const temporary = this.layout.temporary();
+    const { durability } = this.directories;
+    try {
+      const how = await takeOver(file, temporary, { hardLinks: this.hardLinks, durability });
+      const content = await ifThere(stat(this.layout.content(digest)));
+      const differs = content !== undefined && content.size !== outside.size;
+      const checked = check || how === "copied" || differs;
+      if (checked) await this.#checkDigest(temporary, digest);
+      return { how, healed: await this.#commit({ file: temporary }, name, digest, checked) };
+    } finally {
+      await removeIfThere(temporary);
+    }
+  }
+
+  async #checkDigest(file: string, expected: Digest): Promise<void> {
+    const actual = await this.digestFile(file, expected);
+    if (actual === expected) return;
+    const message = "the bytes do not have the digest that they are kept by";
+    throw new RegistryError("digest-mismatch", message, { expected, actual });
   }
 
   async mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 /** Small file operations with the promises that the stores build on. */
 import { randomUUID } from "node:crypto";
-import { copyFile, link, open, readFile, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { copyFile, link, open, readdir, readFile, rename, rmdir, stat, unlink } from "node:fs/promises";
 import type { Durability } from "./sync.js";
 
 export function errorCode(error: unknown): string | undefined {
@@ -32,6 +32,15 @@ export async function removeIfEmpty(folder: string): Promise<void> {
   await ifThere(rmdir(folder)).catch((error: unknown) => {
     if (errorCode(error) !== "ENOTEMPTY") throw error;
   });
+}
+
+/** All folders below `folder`; what cannot be read as one has none. */
+export async function* foldersBelow(folder: string): AsyncIterable<string> {
+  for (const entry of (await ifThere(readdir(folder, { withFileTypes: true }))) ?? []) {
+    if (!entry.isDirectory()) continue;
+    yield `${folder}/${entry.name}`;
+    yield* foldersBelow(`${folder}/${entry.name}`);
+  }
 }
 
 /** Writes a new file whose bytes are on stable storage when this resolves. The name is not: sync the directory. */
@@ -75,7 +84,7 @@ export async function copyDurably(from: string, to: string, durability: Durabili
   try {
     await copyFile(from, to);
     if (durability === "relaxed") return;
-    const handle = await open(to, "r+");
+    const handle = await open(to, "r");
     try {
       await handle.datasync();
     } finally {

@@ -64,7 +64,7 @@ export class OddFiles implements OddFileStore {
       yield this.#odd(
         path,
         another
-          ? "a store of CNCF distribution, whose content is not served: copy it with a client such as skopeo sync"
+          ? "a store of CNCF distribution, whose content is not served: gantry import --from-distribution takes it in"
           : "not part of the store",
       );
     }

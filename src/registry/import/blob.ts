@@ -1,0 +1,92 @@
+/**
+ * Brings one blob into a repository, by the way that costs least: it is there; another repository has it; the
+ * storage takes it over from where it lies; its bytes are read. No lock of the repository is held: the lease
+ * keeps the collector off.
+ */
+import type { Digest } from "../../domain/digest.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { type SourceBlob, SourceError, type SourceRepository } from "../../transfer/source.js";
+import { lease } from "../lease.js";
+import type { Services } from "../services.js";
+import type { ImportRun } from "./run.js";
+import { pushStream } from "./stream.js";
+
+/**
+ * Whether the repository has it when this resolves, or would have it; not where the source does not. `size` is
+ * what it has to have, where that is known. Rejects with `SourceError` or `digest-mismatch`.
+ */
+export function bringBlob(
+  run: ImportRun,
+  from: SourceRepository,
+  digest: Digest,
+  size?: number,
+): Promise<boolean> {
+  return run.transfers.exclusive(digest, () => bring(run, from, digest, size));
+}
+
+async function bring(
+  run: ImportRun,
+  from: SourceRepository,
+  digest: Digest,
+  size: number | undefined,
+): Promise<boolean> {
+  const { services, tally, options } = run;
+  const { name } = from;
+  const there = await lease(services, name, digest, () => services.storage.blobs.size(name, digest));
+  if (there !== undefined && there === (size ?? there) && (await isSound(run, name, digest))) {
+    tally.blob("there", there);
+    return true;
+  }
+  if (!options.dryRun && (!options.rehash || run.hashed.has(digest))) {
+    const shared = await mountAnywhere(services, name, digest);
+    if (shared !== undefined && shared === (size ?? shared)) {
+      tally.blob("shared", shared);
+      return true;
+    }
+  }
+  const blob = await from.blob(digest);
+  if (blob === undefined) return false;
+  if (size !== undefined && blob.size !== undefined && blob.size !== size)
+    throw new SourceError(`the blob ${digest} has ${blob.size} bytes, and should have ${size}`);
+  const bytes = size ?? blob.size ?? 0;
+  if (options.dryRun) tally.blob("wanted", bytes);
+  else tally.blob(await take(run, name, digest, blob), bytes);
+  return true;
+}
+
+/** Takes the blob's bytes, and how. */
+async function take(run: ImportRun, name: RepositoryName, digest: Digest, blob: SourceBlob) {
+  const { services, options, hashed } = run;
+  const check = options.rehash || blob.unsure;
+  const { outside } = blob;
+  const adopted =
+    outside &&
+    (await lease(services, name, digest, () => services.storage.blobs.adopt(outside, name, digest, check)));
+  if (adopted === undefined) await pushStream(services, run.permit(name), digest, blob.read(options.signal));
+  else if (adopted.healed) services.caches.forgetBlobs();
+  else services.caches.forgetBlob(name, digest);
+  if (check || adopted === undefined) hashed.set(digest, true);
+  return adopted?.how ?? "streamed";
+}
+
+function mountAnywhere(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<number | undefined> {
+  return lease(services, name, digest, async () => {
+    const size = await services.storage.blobs.mount(digest, name);
+    if (size !== undefined) services.caches.forgetBlob(name, digest);
+    return size;
+  });
+}
+
+/** Whether the bytes that the repository has are right, as far as this import is to know. */
+async function isSound(run: ImportRun, name: RepositoryName, digest: Digest): Promise<boolean> {
+  if (!run.options.rehash || run.hashed.has(digest)) return true;
+  const { blobs } = run.services.storage;
+  const own = await blobs.check(name, digest);
+  const sound = own === "shared" ? await blobs.checkContent(digest) : own;
+  if (sound === true) run.hashed.set(digest, true);
+  return sound === true;
+}

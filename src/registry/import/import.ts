@@ -1,0 +1,75 @@
+/**
+ * Imports from another place, while pushes and pulls go on: everything enters as a push would bring it, so an
+ * import that was ended goes on with what is not there yet.
+ */
+import { inParallel } from "../../domain/in-parallel.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Source, SourceRepository } from "../../transfer/source.js";
+import type { Services } from "../services.js";
+import { Findings } from "../verify/report.js";
+import { verifyNames } from "../verify/repository.js";
+import { type ImportReport, Tally } from "./report.js";
+import { RepositoryImport } from "./repository.js";
+import { type ImportOptions, ImportRun, isOfOne } from "./run.js";
+
+/** Told of each tag and listed manifest that is done, and of the bytes of blobs that have come. */
+export type ImportProgress = (done: number, total: number, name: RepositoryName, bytes: number) => void;
+
+/** Repositories at a time. */
+const repositoriesAtOnce = 4;
+
+/**
+ * Rejects where the storage fails, and where the source can tell nothing. `open` is given whom to tell of
+ * oddities.
+ */
+export async function importFrom(
+  services: Services,
+  open: (onOdd: (what: string, why: string) => void) => Promise<Source>,
+  options: ImportOptions,
+  onProgress: ImportProgress,
+): Promise<ImportReport> {
+  const { signal, dryRun } = options;
+  const tally = new Tally();
+  const run = new ImportRun(services, options, tally);
+  const source = await open((what, why) => tally.odd(what, why));
+  try {
+    const repositories: SourceRepository[] = [];
+    let total = 0;
+    for await (const { repository, roots } of source.repositories()) {
+      if (signal.aborted) break;
+      repositories.push(repository);
+      total += roots;
+    }
+    let done = 0;
+    await inParallel(repositories, repositoriesAtOnce, async (repository) => {
+      if (signal.aborted) return;
+      const onRoot = () => onProgress(++done, total, repository.name, tally.bytes);
+      await new RepositoryImport(run, repository, onRoot).import();
+      if (!dryRun) await check(run, repository.name);
+      tally.repositories++;
+    });
+  } finally {
+    await source.close();
+  }
+  return tally.report(dryRun, !signal.aborted);
+}
+
+/** Looks whether all manifests and tags that are there now can be pulled. */
+async function check({ services, options, tally }: ImportRun, name: RepositoryName): Promise<void> {
+  const findings = new Findings();
+  const verification = {
+    services,
+    findings,
+    damaged: new Set<never>(),
+    dryRun: true,
+    signal: options.signal,
+  };
+  try {
+    await verifyNames(verification, name);
+  } catch (error) {
+    if (!isOfOne(error)) throw error;
+    findings.problem({ repository: name, what: error.message, remedy: "none" });
+  }
+  for (const { remedy, what, ...about } of findings.report(true, true).problems)
+    tally.problem({ ...about, what: `after the import: ${what}` });
+}

@@ -1,0 +1,108 @@
+/** What an import has done and met, put together as it goes on. */
+import type { Digest } from "../../domain/digest.js";
+import type { Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+
+export interface Amount {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/**
+ * How a blob came: as a link to the source's own file, as a copy that shares its blocks, as a copy, as a stream
+ * of bytes, from another repository of this registry; or it was there.
+ */
+export type BlobWay = "linked" | "cloned" | "copied" | "streamed" | "shared" | "there";
+
+export interface ImportProblem {
+  /** Absent where it is about the source as a whole. */
+  readonly repository?: RepositoryName;
+  readonly tag?: Tag;
+  readonly digest?: Digest;
+  /** What was not imported, or is not right after it, and why. */
+  readonly what: string;
+}
+
+export interface ImportReport {
+  readonly dryRun: boolean;
+  readonly repositories: number;
+  /** Those that the registry has got, and those that it had. */
+  readonly manifests: { readonly imported: number; readonly there: number };
+  /** `moved` pointed to something else before; `kept` do still, as it was asked for. */
+  readonly tags: {
+    readonly imported: number;
+    readonly moved: number;
+    readonly there: number;
+    readonly kept: number;
+  };
+  /** In a dry run, `wanted` are those that would come. */
+  readonly blobs: Readonly<Record<BlobWay | "wanted", Amount>>;
+  readonly problems: readonly ImportProblem[];
+  /** What lies in the source, can be pulled from nowhere, and was passed over. */
+  readonly odd: readonly { readonly what: string; readonly why: string }[];
+  /** Problems and oddities beyond the most that a report lists. */
+  readonly omitted: number;
+  /** Whether it came to its end. */
+  readonly complete: boolean;
+}
+
+/** Of each kind: a report of more helps nobody, and has to fit into memory. */
+const listedMax = 10_000;
+
+const noAmount: Amount = { count: 0, bytes: 0 };
+
+export class Tally {
+  readonly manifests = { imported: 0, there: 0 };
+  readonly tags = { imported: 0, moved: 0, there: 0, kept: 0 };
+  repositories = 0;
+  readonly #blobs = {
+    linked: noAmount,
+    cloned: noAmount,
+    copied: noAmount,
+    streamed: noAmount,
+    shared: noAmount,
+    there: noAmount,
+    wanted: noAmount,
+  };
+  readonly #problems: ImportProblem[] = [];
+  readonly #odd: { what: string; why: string }[] = [];
+  #omitted = 0;
+
+  blob(way: keyof ImportReport["blobs"], bytes: number): void {
+    const { count, bytes: before } = this.#blobs[way];
+    this.#blobs[way] = { count: count + 1, bytes: before + bytes };
+  }
+
+  /** Bytes of the blobs that have come. */
+  get bytes(): number {
+    const { there, ...come } = this.#blobs;
+    return Object.values(come).reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  problem(problem: ImportProblem): void {
+    this.#list(this.#problems, problem);
+  }
+
+  odd(what: string, why: string): void {
+    this.#list(this.#odd, { what, why });
+  }
+
+  #list<T>(list: T[], item: T): void {
+    if (list.length < listedMax) list.push(item);
+    else this.#omitted++;
+  }
+
+  report(dryRun: boolean, complete: boolean): ImportReport {
+    return {
+      dryRun,
+      repositories: this.repositories,
+      manifests: this.manifests,
+      tags: this.tags,
+      blobs: this.#blobs,
+      problems: this.#problems,
+      odd: this.#odd,
+      omitted: this.#omitted,
+      complete,
+    };
+  }
+}

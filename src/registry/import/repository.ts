@@ -1,0 +1,199 @@
+/**
+ * Imports one repository: its manifests with all that they name, the tags that point to them, and the blobs
+ * that no manifest names. What cannot be had is named and stops nothing else.
+ */
+import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { describeError } from "../../domain/errors.js";
+import { digestBytes } from "../../domain/hash.js";
+import { inParallel } from "../../domain/in-parallel.js";
+import { type Manifest, parseManifest } from "../../domain/manifest.js";
+import { isManifestMediaType } from "../../domain/media-type.js";
+import type { Tag } from "../../domain/reference.js";
+import type { SourceManifest, SourceRepository, SourceTag } from "../../transfer/source.js";
+import { resolveTag } from "../pull-manifest.js";
+import { pushManifest } from "../push-manifest.js";
+import { bringBlob } from "./blob.js";
+import type { ImportProblem } from "./report.js";
+import { type ImportRun, isOfOne } from "./run.js";
+
+/** Tags and listed manifests at a time. */
+const rootsAtOnce = 8;
+
+/** Blobs at a time, of one manifest or of those that no manifest names. */
+const blobsAtOnce = 8;
+
+/** What became of a manifest or blob. Where it failed, that has been told. */
+type Outcome = "there" | "absent" | "failed";
+
+export class RepositoryImport {
+  readonly #manifests = new Map<Digest, Promise<Outcome>>();
+  readonly #blobs = new Map<Digest, Promise<Outcome>>();
+
+  constructor(
+    readonly run: ImportRun,
+    readonly from: SourceRepository,
+    /** Told of each tag and listed manifest that is done. */
+    readonly onRoot: () => void,
+  ) {}
+
+  /** Rejects where the storage fails. */
+  async import(): Promise<void> {
+    await this.#all(this.from.manifests(), rootsAtOnce, async (digest) => {
+      await this.#listed(digest);
+      this.onRoot();
+    });
+    await this.#all(this.from.tags(), rootsAtOnce, async (tag) => {
+      await this.#tag(tag);
+      this.onRoot();
+    });
+    await this.#referrers();
+    await this.#all(this.from.blobs(), blobsAtOnce, (digest) => this.#looseBlob(digest));
+  }
+
+  /** What refers to a manifest may be referred to itself. */
+  async #referrers(): Promise<void> {
+    for (let seen = 0; seen < this.#manifests.size; ) {
+      const added = [...this.#manifests.keys()].slice(seen);
+      seen = this.#manifests.size;
+      await this.#all(added, rootsAtOnce, (subject) =>
+        this.#all(this.from.referrers(subject), 1, (digest) => this.#listed(digest)),
+      );
+    }
+  }
+
+  /** Works on everything that the source lists, until it fails or the import is ended early. */
+  async #all<T>(
+    source: Iterable<T> | AsyncIterable<T>,
+    limit: number,
+    work: (item: T) => Promise<void>,
+  ): Promise<void> {
+    const { signal } = this.run.options;
+    await this.#told({}, () =>
+      inParallel(source, limit, (item) => (signal.aborted ? Promise.resolve() : work(item))),
+    );
+  }
+
+  async #listed(digest: Digest): Promise<void> {
+    if ((await this.#manifest(digest)) === "absent")
+      this.#problem({ digest, what: "the source lists the manifest, and does not have it" });
+  }
+
+  #manifest(digest: Digest): Promise<Outcome> {
+    return once(this.#manifests, digest, () => this.#told({ digest }, () => this.#bringManifest(digest)));
+  }
+
+  #blob(digest: Digest, size?: number): Promise<Outcome> {
+    return once(this.#blobs, digest, () =>
+      this.#told({ digest }, async () =>
+        (await bringBlob(this.run, this.from, digest, size)) ? "there" : "absent",
+      ),
+    );
+  }
+
+  async #bringManifest(digest: Digest): Promise<Outcome> {
+    const { tally, options } = this.run;
+    const own = await this.#ownManifest(digest);
+    const found = own ?? (await this.from.manifest(digest));
+    if (found === undefined) return "absent";
+    const missing = await this.#bringNamed(parseManifest(found.bytes, found.mediaType));
+    if (missing.length > 0) {
+      this.#problem({ digest, what: `the manifest names what is not there: ${missing.join(", ")}` });
+      return "failed";
+    }
+    if (own !== undefined) tally.manifests.there++;
+    else {
+      if (!options.dryRun) await this.#push(digest, [], found);
+      tally.manifests.imported++;
+    }
+    return "there";
+  }
+
+  /** As it is stored, if it is whole. */
+  async #ownManifest(digest: Digest): Promise<SourceManifest | undefined> {
+    const bytes = await this.run.services.storage.manifests.read(this.from.name, digest);
+    if (bytes === undefined || (await digestBytes(algorithmOf(digest), bytes)) !== digest) return undefined;
+    return { bytes, mediaType: "" };
+  }
+
+  /** Brings all that a manifest names, and gives what it must not do without. */
+  async #bringNamed({ blobs, children }: Manifest): Promise<Digest[]> {
+    const missing: Digest[] = [];
+    const look = async (digest: Digest, coming: Promise<Outcome>) => {
+      const outcome = await coming;
+      const mayLack = outcome === "absent" && this.run.services.rules.sparseManifests;
+      if (outcome !== "there" && !mayLack) missing.push(digest);
+    };
+    await inParallel(blobs, blobsAtOnce, ({ digest, size }) => look(digest, this.#blob(digest, size)));
+    for (const { digest, size, mediaType } of children) {
+      const isBlob = !isManifestMediaType(mediaType);
+      await look(digest, isBlob ? this.#blob(digest, size) : this.#manifest(digest));
+    }
+    return missing;
+  }
+
+  async #push(digest: Digest, tags: readonly Tag[], { bytes, mediaType }: SourceManifest): Promise<void> {
+    const reference = { kind: "digest", digest } as const;
+    const permit = this.run.permit(this.from.name);
+    await pushManifest(this.run.services, permit, { reference, tags, contentType: mediaType, bytes });
+  }
+
+  async #tag({ tag, digest: resolve }: SourceTag): Promise<void> {
+    const digest = await this.#told({ tag }, resolve);
+    if (digest === "failed") return;
+    if (digest === undefined) {
+      this.#problem({ tag, what: "the source cannot tell what the tag points to" });
+      return;
+    }
+    const outcome = await this.#manifest(digest);
+    if (outcome === "there") await this.#told({ tag, digest }, () => this.#point(tag, digest));
+    else if (outcome === "absent")
+      this.#problem({ tag, digest, what: "the tag points to a manifest that the source does not have" });
+    else this.#problem({ tag, digest, what: "the tag points to a manifest that was not imported" });
+  }
+
+  async #point(tag: Tag, digest: Digest): Promise<void> {
+    const { tally, options, services } = this.run;
+    const current = await resolveTag(services, this.from.name, tag);
+    if (current === digest) tally.tags.there++;
+    else if (current !== undefined && options.keepTags) tally.tags.kept++;
+    else {
+      const manifest = options.dryRun ? undefined : await this.#ownManifest(digest);
+      if (manifest !== undefined) await this.#push(digest, [tag], manifest);
+      tally.tags[current === undefined ? "imported" : "moved"]++;
+    }
+  }
+
+  async #looseBlob(digest: Digest): Promise<void> {
+    if ((await this.#blob(digest)) === "absent" && !this.#manifests.has(digest))
+      this.run.tally.odd(`${this.from.name}@${digest}`, "the source lists the blob, and does not have it");
+  }
+
+  /** Runs `work`; what the source fails with, or the registry refuses, is told of `about`. */
+  async #told<T>(
+    about: Pick<ImportProblem, "tag" | "digest">,
+    work: () => Promise<T>,
+  ): Promise<T | "failed"> {
+    try {
+      return await work();
+    } catch (error) {
+      if (this.run.options.signal.aborted) return "failed";
+      if (!isOfOne(error)) throw error;
+      this.#problem({ ...about, what: describeError(error) });
+      return "failed";
+    }
+  }
+
+  #problem(problem: ImportProblem): void {
+    this.run.tally.problem({ repository: this.from.name, ...problem });
+  }
+}
+
+/** The promise of `key`, made where there is none. */
+function once<K, V>(promises: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  let promise = promises.get(key);
+  if (promise === undefined) {
+    promise = make();
+    promises.set(key, promise);
+  }
+  return promise;
+}

@@ -1,0 +1,53 @@
+/** Pushes a blob whose bytes come from a source: the same workers, the same commit as for a client. */
+import type { PushPermit } from "../../auth/gate.js";
+import { algorithmOf, type Digest } from "../../domain/digest.js";
+import type { Flow } from "../../uploads/body-writer.js";
+import { IncomingBody, openUpload } from "../push-blob.js";
+import type { Services } from "../services.js";
+
+/** Lets the source's bytes through while the upload has room for them. */
+class Gate implements Flow {
+  #opened: Promise<void> | undefined;
+  #open: () => void = () => {};
+
+  pause(): void {
+    this.#opened ??= new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#opened = undefined;
+    this.#open();
+  }
+
+  passed(): Promise<void> | undefined {
+    return this.#opened;
+  }
+}
+
+/** Rejects with `digest-mismatch`, and with what the source or the storage failed with. */
+export async function pushStream(
+  services: Services,
+  permit: PushPermit,
+  digest: Digest,
+  bytes: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const gate = new Gate();
+  const session = openUpload(services, permit, algorithmOf(digest));
+  const claim = { range: undefined, length: undefined, closing: digest };
+  const body = new IncomingBody(services, session, claim, gate);
+  try {
+    for await (const chunk of bytes) {
+      body.write(chunk);
+      await gate.passed();
+      // What is left of a large blob need not be read for nothing.
+      if (body.failure !== undefined) break;
+    }
+  } catch (error) {
+    await body.abort();
+    await services.sessions.close(session);
+    throw error;
+  }
+  await body.commit(digest);
+}

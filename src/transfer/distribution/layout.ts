@@ -1,0 +1,31 @@
+/**
+ * Where everything lies in the storage folder of CNCF distribution (`docker/registry/v2`), as its filesystem
+ * driver writes it:
+ *
+ *   blobs/<algorithm>/<first two>/<hex>/data                              the bytes
+ *   repositories/<name>/_layers/<algorithm>/<hex>/link                    the repository has this blob
+ *   repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link       and this manifest
+ *   repositories/<name>/_manifests/tags/<tag>/current/link                what the tag points to
+ *
+ * A link is a file that holds a digest.
+ */
+import { algorithmOf, algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
+import { entriesOf } from "../files.js";
+import type { OnOddSource } from "../source.js";
+
+/** Where the bytes of a content lie, `<digest>` being what distribution calls it by. */
+export function dataPath(root: string, digest: Digest): string {
+  const hex = encodedOf(digest);
+  return `${root}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
+}
+
+/** The digests that a folder `<algorithm>/<hex>/…` spells. */
+export async function* digestsIn(folder: string, onOdd: OnOddSource): AsyncIterable<Digest> {
+  for (const { name: algorithm } of await entriesOf(folder)) {
+    for (const { name: hex } of await entriesOf(`${folder}/${algorithm}`)) {
+      const digest = `${algorithm}:${hex}`;
+      if (isDigest(digest)) yield digest;
+      else onOdd(`${folder}/${algorithm}/${hex}`, `not a digest in ${algorithms.join(", ")}`);
+    }
+  }
+}

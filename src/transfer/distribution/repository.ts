@@ -1,0 +1,91 @@
+/** A repository in the storage folder of CNCF distribution: what its links lead to. */
+import type { Digest } from "../../domain/digest.js";
+import { algorithmOf, encodedOf, isDigest } from "../../domain/digest.js";
+import { manifestBytesMax } from "../../domain/manifest.js";
+import { isTag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { entriesOf, fileSize, readFileBytes, readSmall } from "../files.js";
+import type { OnOddSource, SourceBlob, SourceManifest, SourceRepository, SourceTag } from "../source.js";
+import { dataPath, digestsIn } from "./layout.js";
+
+/** The longest digest has 135 characters. */
+const linkBytesMax = 1024;
+
+export class DistributionRepository implements SourceRepository {
+  constructor(
+    /** The folder that holds `blobs` and `repositories`. */
+    readonly root: string,
+    readonly name: RepositoryName,
+    readonly folder: string,
+    readonly onOdd: OnOddSource,
+  ) {}
+
+  /** Tags and manifests. */
+  async roots(): Promise<number> {
+    let count = (await entriesOf(this.#tags)).length;
+    for (const { name } of await entriesOf(this.#revisions))
+      count += (await entriesOf(`${this.#revisions}/${name}`)).length;
+    return count;
+  }
+
+  get #tags(): string {
+    return `${this.folder}/_manifests/tags`;
+  }
+
+  get #revisions(): string {
+    return `${this.folder}/_manifests/revisions`;
+  }
+
+  get #layers(): string {
+    return `${this.folder}/_layers`;
+  }
+
+  async *tags(): AsyncIterable<SourceTag> {
+    for (const { name } of await entriesOf(this.#tags)) {
+      const path = `${this.#tags}/${name}`;
+      if (isTag(name)) yield { tag: name, digest: () => this.#linkAt(`${path}/current`) };
+      else this.onOdd(path, "not named as a tag is");
+    }
+  }
+
+  manifests(): AsyncIterable<Digest> {
+    return digestsIn(this.#revisions, this.onOdd);
+  }
+
+  blobs(): AsyncIterable<Digest> {
+    return digestsIn(this.#layers, this.onOdd);
+  }
+
+  /** None beside `manifests`, which has everything. */
+  async *referrers(): AsyncIterable<Digest> {}
+
+  async manifest(digest: Digest): Promise<SourceManifest | undefined> {
+    const stored = await this.#storedAs(this.#revisions, digest);
+    const bytes = stored && (await readSmall(dataPath(this.root, stored), manifestBytesMax));
+    return bytes && { bytes, mediaType: "" };
+  }
+
+  async blob(digest: Digest): Promise<SourceBlob | undefined> {
+    const stored = await this.#storedAs(this.#layers, digest);
+    if (stored === undefined) return undefined;
+    const file = dataPath(this.root, stored);
+    const size = await fileSize(file);
+    if (size === undefined) return undefined;
+    // A crash has left it empty, or its bytes lie there under a digest in another algorithm.
+    const unsure = size === 0 || stored !== digest;
+    return { size, unsure, outside: { file }, read: (signal) => readFileBytes(file, signal) };
+  }
+
+  /** What distribution keeps the bytes as that the repository has as `digest`. */
+  #storedAs(folder: string, digest: Digest): Promise<Digest | undefined> {
+    return this.#linkAt(`${folder}/${algorithmOf(digest)}/${encodedOf(digest)}`);
+  }
+
+  async #linkAt(folder: string): Promise<Digest | undefined> {
+    const path = `${folder}/link`;
+    const text = (await readSmall(path, linkBytesMax))?.toString("latin1").trim();
+    if (text === undefined || isDigest(text)) return text;
+    this.onOdd(path, text === "" ? "an empty link" : "a link that holds no digest");
+    return undefined;
+  }
+}

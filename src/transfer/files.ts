@@ -1,0 +1,57 @@
+/** Reading folders that somebody else has written: what is not there is absent, what cannot be read is told. */
+import { constants, createReadStream, type Dirent } from "node:fs";
+import { open, readdir, stat } from "node:fs/promises";
+import { SourceError } from "./source.js";
+
+/** A pipe that lies there must not hold up a thread; a file does not know the flag. */
+const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** Bytes of a blob that are read at a time. */
+const readBytes = 1024 * 1024;
+
+/** The operation's result, `undefined` where nothing is there. */
+async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw code === undefined ? error : new SourceError(message, { cause: error });
+  }
+}
+
+export async function entriesOf(folder: string): Promise<Dirent[]> {
+  return (await ifThere(readdir(folder, { withFileTypes: true }))) ?? [];
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  return (await ifThere(stat(path)))?.isDirectory() ?? false;
+}
+
+/** Size in bytes of a regular file; `undefined` where there is none. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  const found = await ifThere(stat(path));
+  return found?.isFile() ? found.size : undefined;
+}
+
+/** A small file as a whole, `undefined` where there is none. Rejects where it is longer than `bytesMax`. */
+export async function readSmall(path: string, bytesMax: number): Promise<Buffer | undefined> {
+  const handle = await ifThere(open(path, readFlags));
+  if (handle === undefined) return undefined;
+  try {
+    const { size } = await handle.stat();
+    if (size > bytesMax) throw new SourceError(`${path} has ${size} bytes, more than ${bytesMax}`);
+    return await ifThere(handle.readFile());
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function* readFileBytes(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  try {
+    yield* createReadStream(path, { highWaterMark: readBytes, signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new SourceError((error as Error).message, { cause: error });
+  }
+}
