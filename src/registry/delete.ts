@@ -18,11 +18,9 @@ export async function deleteManifest(
   reference: Reference,
 ): Promise<void> {
   checkSwitch(services);
-  const deleted = await services.repositoryLocks.exclusive(name, () =>
-    reference.kind === "tag"
-      ? untag(services, name, reference.tag)
-      : removeManifest(services, name, reference.digest),
-  );
+  const deleted = await (reference.kind === "tag"
+    ? services.repositoryLocks.exclusive(name, () => untag(services, name, reference.tag))
+    : removeManifest(services, name, reference.digest));
   if (!deleted) throw new RegistryError("manifest-unknown", "no such manifest in this repository");
 }
 
@@ -70,18 +68,44 @@ export async function removeTag(services: Services, name: RepositoryName, tag: T
   return removed;
 }
 
-/** Tags looked at or removed at a time; all of them share the syncs of their folder. */
+/** Tags looked at at a time, and removed under one hold of the repository's lock: they share the syncs of their folder. */
 const tagsAtOnce = 64;
 
-/** The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. */
+/**
+ * The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. All but
+ * the last of many go in batches, between which pushes have their turn.
+ */
 async function removeManifest(services: Services, name: RepositoryName, digest: Digest): Promise<boolean> {
+  for (let tags = await tagsOf(services, name, digest); tags.length > tagsAtOnce; ) {
+    const batch = tags.splice(0, tagsAtOnce);
+    await services.repositoryLocks.exclusive(name, () => removeTags(services, name, digest, batch));
+  }
+  return services.repositoryLocks.exclusive(name, async () => {
+    await removeTags(services, name, digest, await tagsOf(services, name, digest));
+    return removeUntagged(services, name, digest);
+  });
+}
+
+/** The tags that point to the manifest. Rejects with `denied` where one of them is immutable. */
+async function tagsOf(services: Services, name: RepositoryName, digest: Digest): Promise<Tag[]> {
   const tags: Tag[] = [];
   await inParallel((await services.storage.tags.list(name)) ?? [], tagsAtOnce, async (tag) => {
     if ((await resolveTag(services, name, tag)) === digest) tags.push(tag);
   });
   for (const tag of tags) checkImmutable(services, name, tag);
-  await inParallel(tags, tagsAtOnce, (tag) => removeTag(services, name, tag));
-  return removeUntagged(services, name, digest);
+  return tags;
+}
+
+/** Those of `tags` that point to the manifest still. */
+function removeTags(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+  tags: readonly Tag[],
+): Promise<void> {
+  return inParallel(tags, tagsAtOnce, async (tag) => {
+    if ((await resolveTag(services, name, tag)) === digest) await removeTag(services, name, tag);
+  });
 }
 
 /**

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertError, serve } from "../support/client.js";
 import { blobOf, image, index, newName } from "../support/content.js";
-import { storedBelow } from "../support/store.js";
+import { eventually, storedBelow } from "../support/store.js";
 
 const { client, gantry } = await serve();
 const keeping = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "false" });
@@ -42,6 +42,29 @@ test("a deleted manifest is gone with all its tags, those of other manifests sta
   assert.deepEqual((await client.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["b", "d"] });
   const left = await storedBelow(`${gantry.root}/manifests/${name}`);
   assert.ok(left.every((path) => !path.includes(made.digest) && !/^tags\/[ac]/.test(path)));
+});
+
+test("while a manifest goes with all its many tags, pushes to its repository have their turn", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushImage(name, made, "first");
+  for (let count = 0; count < 10; count++) {
+    const tags = Array.from({ length: 100 }, (_, place) => `tag=t${count}-${place}`).join("&");
+    await client.pushImage(name, made, `${made.digest}?${tags}`);
+  }
+  const order: string[] = [];
+  const deletion = client.delete(`/v2/${name}/manifests/${made.digest}`).then((answer) => {
+    order.push("deletion");
+    return answer;
+  });
+  const begun = async () =>
+    (await client.head(`/v2/${name}/manifests/t0-0`)).status === 404 ? true : undefined;
+  await eventually("the first tags have gone", begun);
+  await client.pushImage(name, image(), "pushed").then(() => order.push("push"));
+  assert.equal((await deletion).status, 202);
+  assert.deepEqual(order, ["push", "deletion"]);
+  assert.deepEqual((await client.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["pushed"] });
+  assertError(await client.get(`/v2/${name}/manifests/${made.digest}`), 404, "MANIFEST_UNKNOWN");
 });
 
 test("a deleted manifest may be pushed again", async () => {
