@@ -118,17 +118,27 @@ function refuseSchema1(json: JsonObject, contentType: string): void {
   }
 }
 
+/** Characters of a wrong media type that the client is told: it may be as long as a manifest. */
+const mediaTypeToldMax = 100;
+
 /** If a manifest includes `mediaType`, clients MUST set `Content-Type` to its value («Pushing Manifests»). */
 function mediaTypeOf(json: JsonObject, contentType: string): ManifestMediaType {
   const declared = optionalString(json, "mediaType");
   if (declared !== undefined && contentType !== "" && declared !== contentType) {
-    throw invalid("mediaType and Content-Type disagree", { mediaType: declared, contentType });
+    throw invalid("mediaType and Content-Type disagree", {
+      mediaType: declared.slice(0, mediaTypeToldMax),
+      contentType: contentType.slice(0, mediaTypeToldMax),
+    });
   }
   if (declared === undefined && contentType !== "" && !isOci(contentType)) {
-    throw invalid(`a manifest of type ${contentType.slice(0, 100)} must say so in its mediaType`);
+    throw invalid(
+      `a manifest of type ${contentType.slice(0, mediaTypeToldMax)} must say so in its mediaType`,
+    );
   }
   const mediaType = declared ?? (contentType || mediaTypeByShape(json));
-  if (!isManifestMediaType(mediaType)) throw invalid("not a media type of a manifest", { mediaType });
+  if (!isManifestMediaType(mediaType)) {
+    throw invalid("not a media type of a manifest", { mediaType: mediaType.slice(0, mediaTypeToldMax) });
+  }
   return mediaType;
 }
 

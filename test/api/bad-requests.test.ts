@@ -212,6 +212,15 @@ function manifestDigest(body: string | Uint8Array): string {
   return blobOf(body instanceof Uint8Array ? Buffer.from(body).toString("latin1") : body).digest;
 }
 
+test("a media type as long as a manifest is told in short", async () => {
+  for (const contentType of [types.manifest, ""]) {
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: "x".repeat(1_000_000) });
+    const answer = await client.putManifest(home, "bad", body, contentType || undefined);
+    assertError(answer, 400, "MANIFEST_INVALID");
+    assert.ok(answer.body.length < 1000);
+  }
+});
+
 test("schema 1 is refused in words that tell what to do", async () => {
   const body = JSON.stringify({ schemaVersion: 1, name: "a", tag: "b", fsLayers: [] });
   const answer = await client.putManifest(home, "old", body, schema1);
