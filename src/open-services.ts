@@ -8,7 +8,9 @@ import { Robots } from "./auth/robots.js";
 import { Caches } from "./cache/caches.js";
 import type { Config } from "./config/config.js";
 import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
+import { ByteBudget } from "./domain/byte-budget.js";
 import { KeyedLock } from "./domain/keyed-lock.js";
+import { manifestBytesMax } from "./domain/manifest.js";
 import { Protection } from "./gc/protection.js";
 import { Pulls } from "./gc/pulls.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
@@ -34,6 +36,9 @@ export interface OpenOptions {
 }
 
 const mebibyte = 1024 * 1024;
+
+/** Sixteen of the largest at a time; it takes 20 ms to receive one at 200 MB/s. */
+const manifestMemoryBytes = 16 * manifestBytesMax;
 
 /** Rejects where the folder cannot be used. */
 export async function openServices(
@@ -80,6 +85,7 @@ export async function openServices(
       sessions,
       slabs,
       workers,
+      manifestMemory: new ByteBudget(manifestMemoryBytes),
       rules: {
         deleteEnabled: config.storage.delete.enabled,
         anonymousMount: config.storage.mount.anonymous,

@@ -1,6 +1,7 @@
 /** What the use-cases work with, put together in the composition root, and the rules that an operator sets. */
 import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
+import type { ByteBudget } from "../domain/byte-budget.js";
 import type { KeyedLock } from "../domain/keyed-lock.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Protection } from "../gc/protection.js";
@@ -27,6 +28,8 @@ export interface Services {
   readonly sessions: SessionTable;
   readonly slabs: SlabPool;
   readonly workers: WorkerPool;
+  /** For the large among the manifests that are being pushed. */
+  readonly manifestMemory: ByteBudget;
   readonly rules: Rules;
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;

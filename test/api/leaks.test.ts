@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { Client, locationOf } from "../support/client.js";
-import { blobOf, image, newName } from "../support/content.js";
+import { blobOf, image, index, newName } from "../support/content.js";
 import { RawConnection } from "../support/raw.js";
 import { serveInside } from "../support/server.js";
 import { eventually, storedBelow } from "../support/store.js";
@@ -126,4 +126,32 @@ test("uploads that nobody sends for hold no slab", async () => {
   await client.pushImage(name, image(), "latest");
   for (const connection of connections) connection.vanish();
   await noneOpen();
+});
+
+test("large manifests that are sent slowly share bounded memory, and small ones do not wait for them", async () => {
+  const { manifestMemory } = server.services;
+  const name = newName();
+  const small = image();
+  await client.pushBlobs(name, ...small.blobs);
+  const annotations = { padding: "x".repeat(4 * 1024 * 1024 - 2000) };
+  const large = Array.from({ length: 20 }, () => index([], { annotations, id: Math.random() }));
+  const connections = await Promise.all(large.map(() => RawConnection.open(server.url)));
+  for (const [place, { bytes: whole, mediaType }] of large.entries()) {
+    const head = ["Host: x", `Content-Type: ${mediaType}`, `Content-Length: ${whole.length}`];
+    connections[place]?.send(
+      [`PUT /v2/${name}/manifests/large-${place} HTTP/1.1`, ...head],
+      whole.subarray(0, -1),
+    );
+  }
+  await eventually("as many are received as fit", () => (manifestMemory.waiting > 0 ? true : undefined));
+  assert.ok(manifestMemory.taken <= manifestMemory.bytes);
+  assert.equal((await client.putManifest(name, "small", small.bytes, small.mediaType)).status, 201);
+  for (const [place, connection] of connections.entries()) {
+    if (place % 2 === 0) connection.vanish();
+    else connection.write(large[place]?.bytes.subarray(-1) ?? "");
+  }
+  for (const [place, connection] of connections.entries())
+    if (place % 2 === 1) assert.equal((await connection.answer()).status, 201);
+  await eventually("all memory is free", () => (manifestMemory.taken === 0 ? true : undefined));
+  for (const connection of connections) connection.vanish();
 });
