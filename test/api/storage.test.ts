@@ -84,6 +84,19 @@ test("a manifest and its tags lie at their paths", async () => {
   assert.ok((await readFile(`${folder}/tags/v1/manifest`)).equals(made.bytes));
 });
 
+test("a manifest that many push at a time is one file, and so are the copies beside their tags", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushBlobs(name, ...made.blobs);
+  const tags = Array.from({ length: 24 }, (_, place) => `t${place}`);
+  const pushes = tags.map((tag) => client.putManifest(name, tag, made.bytes, made.mediaType));
+  for (const answer of await Promise.all(pushes)) assert.equal(answer.status, 201);
+  const folder = `${gantry.root}/manifests/${name}`;
+  const { ino, nlink } = await stat(`${folder}/${made.digest}`);
+  assert.equal(nlink, tags.length + 1);
+  for (const tag of tags) assert.equal((await stat(`${folder}/tags/${tag}/manifest`)).ino, ino, tag);
+});
+
 test("nothing of a push is left in uploads", async () => {
   const name = newName();
   await client.pushImage(name, image(), "latest");

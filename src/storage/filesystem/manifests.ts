@@ -1,6 +1,7 @@
 /** Manifests: the bytes as pushed, by digest, in each repository. */
 import { readdir, stat } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
+import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { ManifestStore } from "../storage.js";
 import { errorCode, ifThere, putDurably, readIfThere, removeIfThere } from "./files.js";
@@ -10,6 +11,9 @@ import type { Quarantine } from "./quarantine.js";
 import type { Directories } from "./sync.js";
 
 export class FileManifests implements ManifestStore {
+  /** By path. */
+  readonly #writing = new KeyedLock<string>();
+
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
@@ -49,12 +53,15 @@ export class FileManifests implements ManifestStore {
   async write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void> {
     const path = this.layout.manifest(name, digest);
     const folder = this.layout.manifests(name);
-    // The tags' folder is what makes this a repository, with or without a tag.
-    await this.directories.within([this.layout.tags(name)], async () => {
-      const there = await readIfThere(path);
-      if (there?.equals(bytes)) return;
-      await putDurably(path, bytes, this.layout.temporary(), this.directories.durability);
-    });
+    // One at a time: a second file in place of an equal first one would leave the tags with a copy of their own.
+    await this.#writing.exclusive(path, () =>
+      // The tags' folder is what makes this a repository, with or without a tag.
+      this.directories.within([this.layout.tags(name)], async () => {
+        const there = await readIfThere(path);
+        if (there?.equals(bytes)) return;
+        await putDurably(path, bytes, this.layout.temporary(), this.directories.durability);
+      }),
+    );
     // Also where it was there already: whoever wrote it may not have synced it yet.
     await this.directories.sync(folder);
   }
