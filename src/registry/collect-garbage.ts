@@ -3,25 +3,19 @@
  * without any lock; its lock is held for batches of a few unlinks, and there it is checked again that
  * nobody was told of the object, and that no manifest pushed meanwhile names it.
  */
-import { algorithmOf, type Digest, isDigest } from "../domain/digest.js";
+import type { Digest } from "../domain/digest.js";
 import { describeError, RegistryError } from "../domain/errors.js";
-import { digestBytes } from "../domain/hash.js";
 import { allEnded } from "../domain/in-parallel.js";
-import { parseManifest } from "../domain/manifest.js";
-import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { ObjectKey } from "../gc/protection.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
 import { removeBlob, removeUntagged } from "./delete.js";
+import { type Keeping, keptManifests, readManifests } from "./kept-manifests.js";
 import type { Services } from "./services.js";
 
-export interface CollectOptions {
+export interface CollectOptions extends Keeping {
   /** Tell what would go, and leave it. */
   readonly dryRun: boolean;
-  /** Seconds that a manifest without a tag is kept after its push; `undefined` for ever. */
-  readonly untaggedSeconds: number | undefined;
-  /** Tags that a plan takes for removed, since they would be by then. */
-  readonly expired?: ReadonlyMap<RepositoryName, ReadonlySet<Tag>>;
   /** Ends the collection behind the batch at work; the report then tells of what was done until then. */
   readonly signal?: AbortSignal;
 }
@@ -31,15 +25,6 @@ export type Progress = (done: number, what: string) => void;
 
 /** Removals under one hold of a repository's lock. */
 const batchSize = 16;
-
-/** Manifests read at a time. */
-const readsAtOnce = 8;
-
-/** What of a repository's manifests the collector goes by. */
-interface Named {
-  readonly named: readonly Digest[];
-  readonly subject: Digest | undefined;
-}
 
 /** Collects everything once. Rejects where the storage fails; what one repository hides stops no other. */
 export async function collectGarbage(
@@ -130,89 +115,6 @@ function collectRepository(
     }
     return { name, manifests, blobs, leased: unnamed.length - blobs.length, bytesFreed };
   });
-}
-
-/** What each manifest names, or why that cannot be told: then nothing may be taken for unnamed. */
-async function readManifests(
-  { storage }: Services,
-  name: RepositoryName,
-): Promise<Map<Digest, Named> | string> {
-  const digests = await storage.manifests.list(name);
-  const manifests = new Map<Digest, Named>();
-  for (let start = 0; start < digests.length; start += readsAtOnce) {
-    const problems = await Promise.all(
-      digests.slice(start, start + readsAtOnce).map(async (digest) => {
-        const bytes = await storage.manifests.read(name, digest);
-        if (bytes === undefined) return undefined;
-        try {
-          if ((await digestBytes(algorithmOf(digest), bytes)) !== digest)
-            return `manifest ${digest} cannot be read: its bytes do not have its digest`;
-          const { named, subject } = parseManifest(bytes, "");
-          manifests.set(digest, { named, subject: subject?.digest });
-          return undefined;
-        } catch (error) {
-          if (!(error instanceof RegistryError)) throw error;
-          return `manifest ${digest} cannot be read: ${error.message}`;
-        }
-      }),
-    );
-    const problem = problems.find((text) => text !== undefined);
-    if (problem !== undefined) return problem;
-  }
-  return manifests;
-}
-
-/**
- * Manifests that have a tag, are new, or somebody was told of; those that these name; and what refers to
- * any of them.
- */
-async function keptManifests(
-  services: Services,
-  name: RepositoryName,
-  all: ReadonlyMap<Digest, Named>,
-  { untaggedSeconds, expired }: CollectOptions,
-): Promise<ReadonlySet<Digest>> {
-  if (untaggedSeconds === undefined) return new Set(all.keys());
-  const kept = new Set<Digest>();
-  const keep = (root: Digest): void => {
-    // Not by recursion: an index may be nested as deep as somebody likes.
-    for (const reached = [root]; reached.length > 0; ) {
-      const digest = reached.pop();
-      const manifest = digest && all.get(digest);
-      if (digest === undefined || manifest === undefined || kept.has(digest)) continue;
-      kept.add(digest);
-      reached.push(...manifest.named);
-    }
-  };
-  for (const digest of await taggedDigests(services, name, expired?.get(name))) keep(digest);
-  const oldest = Date.now() - untaggedSeconds * 1000;
-  for (const digest of all.keys()) {
-    const pushedAt = await services.storage.manifests.pushedAt(name, digest);
-    if (pushedAt === undefined || pushedAt > oldest || services.protection.protects(`${name}@${digest}`))
-      keep(digest);
-  }
-  for (let before = -1; before < kept.size; ) {
-    before = kept.size;
-    for (const [digest, { subject }] of all) if (subject !== undefined && kept.has(subject)) keep(digest);
-  }
-  return kept;
-}
-
-async function taggedDigests(
-  { storage }: Services,
-  name: RepositoryName,
-  expired?: ReadonlySet<Tag>,
-): Promise<Digest[]> {
-  const digests: Digest[] = [];
-  for (const tag of (await storage.tags.list(name)) ?? []) {
-    if (expired?.has(tag)) continue;
-    const digest = await storage.tags.resolve(name, tag);
-    if (digest !== undefined) digests.push(digest);
-    // The referrers tag schema: while the tag is there, so is what it is about.
-    const about = tag.replace("-", ":");
-    if (isDigest(about)) digests.push(about);
-  }
-  return digests;
 }
 
 interface Removal extends CollectOptions {
