@@ -49,12 +49,13 @@ export async function openServices(
   const tagPolicy = config.tags.policy === undefined ? noTagPolicy : await readTagPolicy(config.tags.policy);
   const onOdd = once((what, why) => log.warn({ what, why }, "passed over what does not belong in the store"));
   const slabs = new SlabPool({
-    slabBytes: defaultSlabs.slabBytes,
+    ...defaultSlabs,
     slabs: Math.floor((config.uploads.memorymib * mebibyte) / defaultSlabs.slabBytes),
   });
   const workers = new WorkerPool(slabs, {
     threads: config.uploads.workers,
     durable: filesystem.durability === "full",
+    cachedBytes: config.uploads.cachedmib * mebibyte,
     taskSecondsMax: config.uploads.tasktimeout,
     onError: (error) => log.error({ err: error }, "a worker ended"),
   });

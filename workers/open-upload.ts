@@ -3,12 +3,14 @@
  * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
  * read at page-cache speed and nothing else.
  */
-import { closeSync, fdatasync, ftruncateSync, openSync, write, writeFileSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
 import { type Hasher, newHasher } from "../src/domain/hash.js";
 import type { UploadTarget } from "../src/storage/storage.js";
+import type { WorkerSetup } from "../src/uploads/worker-protocol.js";
 import { hashFile } from "./hash-file.js";
+import { UploadFile } from "./upload-file.js";
 
 /**
  * Bytes between two starts of write-back, so that the sync at the end of a long upload finds little to
@@ -23,7 +25,7 @@ export class OpenUpload {
   #writeBackError: NodeJS.ErrnoException | undefined;
 
   private constructor(
-    readonly descriptor: number,
+    readonly file: UploadFile,
     readonly algorithm: Algorithm,
     readonly hasher: Hasher,
     offset: number,
@@ -38,7 +40,7 @@ export class OpenUpload {
     target: UploadTarget,
     algorithm: Algorithm,
     offset: number,
-    durable: boolean,
+    setup: WorkerSetup,
   ): Promise<OpenUpload> {
     const hasher = await newHasher(algorithm);
     const descriptor = offset === 0 ? create(target) : openSync(target.file, "r+");
@@ -49,7 +51,8 @@ export class OpenUpload {
       closeSync(descriptor);
       throw error;
     }
-    return new OpenUpload(descriptor, algorithm, hasher, offset, durable);
+    const file = new UploadFile(target.file, descriptor, setup);
+    return new OpenUpload(file, algorithm, hasher, offset, setup.durable);
   }
 
   get offset(): number {
@@ -58,7 +61,7 @@ export class OpenUpload {
 
   /** Adds bytes; they may be used again when this resolves. Written by another thread while this one hashes. */
   async append(bytes: Uint8Array): Promise<void> {
-    const writing = writeAll(this.descriptor, bytes, this.#written);
+    const writing = this.file.write(bytes, this.#written);
     this.#written += bytes.length;
     this.hasher.update(bytes);
     await writing;
@@ -73,7 +76,8 @@ export class OpenUpload {
 
   #startWriteBack(): void {
     this.#writeBackFrom = this.#written;
-    this.#writeBack = dataSync(this.descriptor)
+    this.#writeBack = this.file
+      .sync()
       // The kernel reports a failed write-back once: it is kept for the seal, which must not succeed after it.
       .catch((error: NodeJS.ErrnoException) => {
         this.#writeBackError = error;
@@ -86,18 +90,18 @@ export class OpenUpload {
   /** Ends the upload: its digest in the algorithm of `expected`, its data on stable storage if that is wanted. */
   async seal(expected: Algorithm): Promise<Digest> {
     const hasher = expected === this.algorithm ? this.hasher : await newHasher(expected);
-    if (hasher !== this.hasher) await hashAgain(this.descriptor, hasher, this.#written);
+    if (hasher !== this.hasher) await hashAgain(this.file.descriptor, hasher, this.#written);
     const digest = digestOf(expected, hasher.hex());
     await this.#writeBack;
     if (this.#writeBackError !== undefined) throw this.#writeBackError;
-    if (this.durable) await dataSync(this.descriptor);
+    if (this.durable) await this.file.sync();
     return digest;
   }
 
   /** Lets go of the file. Waits for what still runs on it: the kernel may give its number to another. */
   async close(): Promise<void> {
     await this.#writeBack;
-    closeSync(this.descriptor);
+    this.file.close();
   }
 }
 
@@ -109,23 +113,4 @@ function create(target: UploadTarget): number {
 async function hashAgain(descriptor: number, hasher: Hasher, length: number): Promise<void> {
   if ((await hashFile(descriptor, hasher, length)) === length) return;
   throw Object.assign(new Error("the upload has fewer bytes than it had"), { code: "EIO" });
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const next = (done: number): void => {
-      write(descriptor, bytes, done, bytes.length - done, position + done, (error, count) => {
-        if (error !== null) reject(error);
-        else if (done + count < bytes.length) next(done + count);
-        else resolve();
-      });
-    };
-    next(0);
-  });
-}
-
-function dataSync(descriptor: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error)));
-  });
 }

@@ -83,7 +83,7 @@ function heldFor(task: AppendTask | SealTask): OpenUpload | undefined {
 
 async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
   await forget(task.session);
-  const upload = await OpenUpload.at(task.target, task.algorithm, task.offset, setup.durable);
+  const upload = await OpenUpload.at(task.target, task.algorithm, task.offset, setup);
   uploads.set(task.session, upload);
   if (uploads.size > openUploadsMax) {
     for (const session of uploads.keys()) {
@@ -103,7 +103,7 @@ async function forget(session: SessionId): Promise<void> {
 }
 
 function bytesOf(part: SlabPart): Uint8Array {
-  return Buffer.from(setup.slabs, part.slab * setup.slabBytes, part.length);
+  return Buffer.from(setup.slabs, part.slab * setup.slabBytes + part.start, part.length);
 }
 
 async function digestFile(task: DigestTask): Promise<WorkerResult> {

@@ -10,6 +10,11 @@ export const uploads = section({
   memorymib: integer({ min: 8, max: 65_536 })
     .prefault("64")
     .describe("Memory of all upload bodies together, in MiB. Senders wait where it is used up."),
+  cachedmib: integer({ min: 0, max: 1_048_576 })
+    .prefault("64")
+    .describe(
+      "The first so many MiB of an upload go through the page cache, for who pulls it next; what is behind them goes straight to the disk. With relaxed durability all goes through the page cache.",
+    ),
   tasktimeout: duration
     .prefault("5m")
     .describe(

@@ -23,8 +23,9 @@ export interface Flow {
 const slabsInFlightMax = 4;
 
 export class BodyWriter {
-  /** The slab being filled. */
+  /** The slab being filled, from `#start` on and up to `#filled`. */
   #slab: number | undefined;
+  #start = 0;
   #filled = 0;
   /** Bytes that came all the same while there was no slab: at most what the socket had received by then. */
   readonly #held: Uint8Array[] = [];
@@ -79,15 +80,26 @@ export class BodyWriter {
 
   #takeSlab(): boolean {
     if (this.#inFlight >= slabsInFlightMax || this.#leaveQueue !== undefined) return false;
-    this.#slab = this.slabs.take();
-    if (this.#slab === undefined) this.#queueForSlab();
-    return this.#slab !== undefined;
+    const slab = this.slabs.take();
+    if (slab === undefined) this.#queueForSlab();
+    else this.#useSlab(slab);
+    return slab !== undefined;
+  }
+
+  #useSlab(slab: number): void {
+    this.#slab = slab;
+    this.#start = this.#offset % this.slabs.blockBytes;
+    this.#filled = this.#start;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#filled === this.#start;
   }
 
   #queueForSlab(): void {
     this.#leaveQueue = this.slabs.wait((slab) => {
       this.#leaveQueue = undefined;
-      this.#slab = slab;
+      this.#useSlab(slab);
       this.#advance();
     });
   }
@@ -116,7 +128,7 @@ export class BodyWriter {
       }
       this.#held.shift();
     }
-    if (this.#slab !== undefined && this.#filled === 0) this.#lendEmptySlab();
+    if (this.#slab !== undefined && this.#isEmpty) this.#lendEmptySlab();
     this.#steer();
     this.#flushAtEndOfTurn();
     this.#settle();
@@ -140,7 +152,7 @@ export class BodyWriter {
   }
 
   #flush(): void {
-    if (this.#ended || this.#failure !== undefined || this.#filled === 0) return;
+    if (this.#ended || this.#failure !== undefined || this.#isEmpty) return;
     // Where others wait, a slab that is not full yet is no reason to keep it.
     if (this.#inFlight > 0 && !this.slabs.exhausted) return;
     this.#send();
@@ -173,9 +185,9 @@ export class BodyWriter {
   /** The filled part of the slab, now the task's to give back. */
   #takePart(): SlabPart | undefined {
     if (this.#slab === undefined) return undefined;
-    const part = { slab: this.#slab, length: this.#filled };
+    const part = { slab: this.#slab, start: this.#start, length: this.#filled - this.#start };
     this.#slab = undefined;
-    this.#filled = 0;
+    this.#filled = this.#start;
     return part;
   }
 
@@ -190,12 +202,12 @@ export class BodyWriter {
     this.#leaveQueue?.();
     this.#leaveQueue = undefined;
     this.#held.length = 0;
-    this.#filled = 0;
+    this.#filled = this.#start;
     this.#releaseEmptySlab();
   }
 
   #releaseEmptySlab(): void {
-    if (this.#slab === undefined || this.#filled > 0) return;
+    if (this.#slab === undefined || !this.#isEmpty) return;
     const slab = this.#slab;
     this.#slab = undefined;
     this.slabs.give(slab);
@@ -230,7 +242,7 @@ export class BodyWriter {
   async end(): Promise<void> {
     this.#stopListening();
     await this.#quiet();
-    if (this.#filled > 0) this.#send();
+    if (!this.#isEmpty) this.#send();
     await this.#quiet();
   }
 

@@ -3,28 +3,34 @@
  * come first served. Whatever the number of uploads, bodies never take more than this.
  */
 import { assert } from "../domain/errors.js";
+import { alignedMemory } from "./aligned-memory.js";
 
 export interface SlabPoolOptions {
   readonly slabBytes: number;
   readonly slabs: number;
+  /** What a disk is written in; a slab is a number of them. */
+  readonly blockBytes: number;
 }
 
-/** 1 MiB: twice what uWebSockets.js reads from a socket at once; 64 MiB in all. */
-export const defaultSlabs: SlabPoolOptions = { slabBytes: 1024 * 1024, slabs: 64 };
+/** 1 MiB: twice what uWebSockets.js reads from a socket at once; 64 MiB in all. Blocks are a page, and a disk's at most. */
+export const defaultSlabs: SlabPoolOptions = { slabBytes: 1024 * 1024, slabs: 64, blockBytes: 4096 };
 
 export class SlabPool {
   readonly memory: SharedArrayBuffer;
   readonly slabBytes: number;
+  readonly blockBytes: number;
   readonly #all: Buffer;
   readonly #free: number[];
   readonly #lent: Set<number> = new Set();
   /** A Set keeps the order of arrival, and a waiter who gives up leaves it at once. */
   readonly #waiting = new Set<(slab: number) => void>();
 
-  constructor({ slabBytes, slabs }: SlabPoolOptions = defaultSlabs) {
-    this.memory = new SharedArrayBuffer(slabBytes * slabs);
+  constructor({ slabBytes, slabs, blockBytes }: SlabPoolOptions = defaultSlabs) {
+    assert(slabBytes % blockBytes === 0, "slabs begin where blocks do");
+    this.memory = alignedMemory(slabBytes * slabs);
     this.#all = Buffer.from(this.memory);
     this.slabBytes = slabBytes;
+    this.blockBytes = blockBytes;
     this.#free = Array.from({ length: slabs }, (_, index) => slabs - 1 - index);
   }
 

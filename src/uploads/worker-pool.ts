@@ -19,6 +19,8 @@ export interface Affinity {
 export interface WorkerPoolOptions {
   readonly threads: number;
   readonly durable: boolean;
+  /** Of each upload, see `WorkerSetup`. */
+  readonly cachedBytes: number;
   /** A task that takes longer, beside the bytes that it may have to read again, hangs. */
   readonly taskSecondsMax: number;
   /** Told of a worker that ended outside any task. */
@@ -76,8 +78,9 @@ export class WorkerPool {
     slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
-    const { threads, durable } = options;
-    const setup: WorkerSetup = { slabs: slabs.memory, slabBytes: slabs.slabBytes, durable };
+    const { threads, durable, cachedBytes } = options;
+    const { memory, slabBytes, blockBytes } = slabs;
+    const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes };
     this.#piscina = new Piscina({
       filename: workerFile.href,
       name: "run",

@@ -10,13 +10,20 @@ import type { UploadTarget } from "../storage/storage.js";
 export interface WorkerSetup {
   readonly slabs: SharedArrayBuffer;
   readonly slabBytes: number;
+  readonly blockBytes: number;
   /** Whether the data is on stable storage when a seal is answered. */
   readonly durable: boolean;
+  /** Bytes of an upload that go through the page cache, if it is durable; what is behind them goes past it. */
+  readonly cachedBytes: number;
 }
 
-/** Some bytes in a slab. */
+/**
+ * Some bytes in a slab. They begin as far behind the beginning of a block as they do in their upload: so
+ * what is a block there is one here, and can be written to the disk from where it is.
+ */
 export interface SlabPart {
   readonly slab: number;
+  readonly start: number;
   readonly length: number;
 }
 

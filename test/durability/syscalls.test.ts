@@ -87,6 +87,19 @@ function assertInOrder(calls: readonly Call[]): void {
   );
 }
 
+test("a large blob goes past the page cache, and is synced all the same", { skip }, async () => {
+  await using server = await startTraced({ REGISTRY_UPLOADS_CACHEDMIB: "8" });
+  const client = new Client(server.url);
+  const name = newName();
+  await warmUp(client, name);
+  const calls = await callsOf(server, () => client.pushBlobs(name, blobOf(32 * 1024 * 1024)));
+  const direct = calls.filter(({ parameters }) => parameters.includes("O_DIRECT"));
+  assert.equal(direct.length, 1);
+  assert.match(direct[0]?.parameters ?? "", /\/uploads\//);
+  assert.equal(syncsIn(calls).data, 1);
+  assertInOrder(calls);
+});
+
 test("a manifest pushed by a new tag costs two data syncs and three of directories, by one that moves two and two", {
   skip,
 }, async () => {

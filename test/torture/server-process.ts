@@ -32,6 +32,8 @@ export class ServerProcess {
         // What no manifest names stays: the ledger knows of no collector.
         REGISTRY_GC_INTERVAL: "0s",
         REGISTRY_UPLOADS_WORKERS: "2",
+        // So that large blobs are written on both ways: through the page cache, and past it.
+        REGISTRY_UPLOADS_CACHEDMIB: "1",
         // Seen by no tracer.
         UV_USE_IO_URING: "0",
       },

@@ -63,7 +63,14 @@ class FakeWorkers {
     if (number >= this.failing) throw new Error("the disk is gone");
     const file = this.files.get(session) ?? [];
     assert.equal(file.length, offset, "a part goes where the one before it ended");
-    if (part !== undefined) file.push(...this.slabs.bytes(part.slab).subarray(0, part.length));
+    if (part !== undefined) {
+      assert.equal(
+        part.start,
+        offset % this.slabs.blockBytes,
+        "what is a block in the upload is one in the slab",
+      );
+      file.push(...this.slabs.bytes(part.slab).subarray(part.start, part.start + part.length));
+    }
     this.files.set(session, file);
   }
 }
@@ -134,7 +141,7 @@ const turns = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 });
 test("bodies arrive whole and in order however they are cut, and every slab comes back", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, turns, fc.integer({ min: 1, max: 4 }), async (list, delays, slabs) => {
-      const pool = new SlabPool({ slabBytes: 8, slabs });
+      const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, slabs });
       const workers = new FakeWorkers(pool, delays);
       const results = await Promise.all(list.map((body) => send(body, workers)));
       for (const [place, { session }] of results.entries()) {
@@ -156,7 +163,7 @@ test("bodies arrive whole and in order however they are cut, and every slab come
 test("when the storage fails the sender is let go on, the failure is told, and every slab comes back", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, turns, fc.nat({ max: 12 }), async (list, delays, failing) => {
-      const pool = new SlabPool({ slabBytes: 8, slabs: 2 });
+      const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, slabs: 2 });
       const workers = new FakeWorkers(pool, delays, failing);
       const results = await Promise.all(list.map((body) => send(body, workers)));
       for (const [place, { session, failed }] of results.entries()) {
@@ -173,7 +180,7 @@ test("when the storage fails the sender is let go on, the failure is told, and e
 });
 
 test("small chunks of one turn go to the worker together", async () => {
-  const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
+  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   const chunks = Array.from({ length: 20 }, (_, value) => Uint8Array.of(value));
   await send({ chunks, slow: false, ending: "end" }, workers);
@@ -181,7 +188,7 @@ test("small chunks of one turn go to the worker together", async () => {
 });
 
 test("an idle body holds no slab", async () => {
-  const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
+  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
@@ -195,7 +202,7 @@ test("an idle body holds no slab", async () => {
 });
 
 test("a small body that closes its upload costs one task", async () => {
-  const pool = new SlabPool({ slabBytes: 64, slabs: 2 });
+  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   await send({ chunks: [Uint8Array.of(1, 2, 3)], slow: false, ending: "seal" }, workers);
   assert.equal(workers.tasks, 1);
