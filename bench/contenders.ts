@@ -41,7 +41,7 @@ process.once("exit", () => {
 });
 
 /** Compiled, this file is dist/bench/contenders.js. */
-const gantryCommand = fileURLToPath(new URL("../src/cli.js", import.meta.url));
+const gantryCommand = fileURLToPath(new URL("../src/gantry.cjs", import.meta.url));
 
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
 export async function startContender(name: ContenderName): Promise<Contender | undefined> {

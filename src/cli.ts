@@ -1,16 +1,9 @@
-#!/usr/bin/env node
-/** The program: what it does is in the tables of commands; here they meet, and errors become exit codes. */
+/** The command line: what it does is in the tables of commands; here they meet, and errors become exit codes. */
 import { type Entry, runCommandLine } from "./command-line.js";
 import { type Command, type Flags, type FlagValues, UsageError } from "./commands/command.js";
 import { commands } from "./commands/commands.js";
 import { ConfigError } from "./config/errors.js";
 import { describeError } from "./domain/errors.js";
-
-/**
- * Threads of libuv's pool, where files are read and synced: a sync waits for the disk, and with the
- * default of 4 a few of them would hold up every download. Read by libuv when the pool is first used.
- */
-process.env.UV_THREADPOOL_SIZE ??= "16";
 
 const settingsFlags: Flags = {
   config: {

@@ -2,4 +2,4 @@
 
 import { fileURLToPath } from "node:url";
 
-export const cli = process.env.GANTRY_CLI ?? fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+export const cli = process.env.GANTRY_CLI ?? fileURLToPath(new URL("../../src/gantry.cjs", import.meta.url));
