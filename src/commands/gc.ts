@@ -90,7 +90,8 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
   if (protectedUntil !== undefined) {
     const until = new Date(protectedUntil).toISOString();
     lines.push(
-      `Everything is protected until ${until}: what clients were told of before a crash is not known.`,
+      `Everything is protected until ${until}: not all that clients were told of is known, after a crash or ` +
+        "where it was more than can be remembered (there a shorter REGISTRY_GC_LEASE helps).",
     );
   }
   if (garbage.dryRun) lines.push("Nothing has been removed: --delete does it.");
