@@ -8,10 +8,11 @@ import type { Config } from "./config/config.js";
 import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
 import { type OpenedServices, openServices } from "./open-services.js";
+import { openTls } from "./open-tls.js";
 import type { Services } from "./registry/services.js";
 
 export interface Server {
-  /** `http://host:port`, with the port that was really taken. */
+  /** `http://host:port` or `https://host:port`, with the port that was really taken. */
   readonly url: string;
   readonly rootDirectory: string;
   readonly hardLinks: boolean;
@@ -44,13 +45,16 @@ export async function startServer(config: Config): Promise<Server> {
 
 async function serve(config: Config, opened: OpenedServices, log: Logger): Promise<Server> {
   const { services, storage } = opened;
+  const tls = config.http.tls && (await openTls(config.http.tls, log));
   const app = new App({
     services,
+    ...(tls && { peerOf: tls.peerOf }),
     gate: new Gate(openPolicy),
     onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
   });
-  const { host, port } = config.http.addr;
-  const listening = await app.listen(host === "" ? "::" : host, port);
+  const { port } = config.http.addr;
+  const host = config.http.addr.host || "::";
+  const listening = await (tls?.listen(app, host, port) ?? app.listen(host, port));
   const control = await listenForCommands(storage.layout.controlSocket, {
     run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
     onError: services.onBackgroundError,
@@ -77,7 +81,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
     services.onBackgroundError,
   );
   return {
-    url: `http://${urlHost(host)}:${listening.port}`,
+    url: `${tls ? "https" : "http"}://${urlHost(config.http.addr.host)}:${listening.port}`,
     rootDirectory: storage.layout.root,
     hardLinks: storage.hardLinks,
     locked: storage.locked || storage.readOnly,
@@ -91,6 +95,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
       await collecting.stop();
       await savingUses.stop();
       app.close();
+      await tls?.close();
       await opened.close();
     },
   };

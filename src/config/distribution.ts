@@ -22,7 +22,6 @@ const relative = "Gantry's Location headers are relative, and so right for every
 const ownMemory = "Gantry caches in its own memory";
 const noMiddleware = refuse("Gantry loads no middleware");
 const noAuth = refuse("Gantry has no authentication yet");
-const noTls = refuse("Gantry has no TLS yet: have a proxy before it that has");
 const noChecks = refuse("Gantry checks its own storage only");
 const noRules = refuse("Gantry has no rule for this");
 
@@ -67,7 +66,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.relativeurls": note(relative),
   "http.secret": note("Gantry keeps the state of uploads itself, and signs none for clients to keep"),
   "http.headers": refuse("Gantry adds no headers of yours yet"),
-  "http.tls": noTls,
+  "http.tls.letsencrypt": refuse("Gantry fetches no certificates: have certbot or lego put them into files"),
+  "http.tls.ciphersuites": refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls"),
   "http.debug.addr": refuse("Gantry has no debugging server"),
   "http.debug.prometheus.enabled": accept(["false"], "Gantry has no metrics yet"),
   "http.debug.prometheus.path": note("Gantry has no metrics yet"),

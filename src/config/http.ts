@@ -1,5 +1,6 @@
 /** `http`: where the server listens, and how it stops. */
 import { section } from "./section.js";
+import { tls } from "./tls.js";
 import { address, duration } from "./values.js";
 
 export const http = section({
@@ -11,4 +12,5 @@ export const http = section({
     .describe(
       "Time that running requests have to come to their end when the server is told to stop (SIGTERM).",
     ),
+  tls,
 });

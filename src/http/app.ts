@@ -19,7 +19,7 @@ import { renderError } from "./errors.js";
 import { Exchange, type Headers, type Incoming } from "./exchange.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
-import { peerOf } from "./peer.js";
+import { directPeer, type PeerLookup } from "./peer.js";
 import { type Match, type PathTexts, type Route, Router } from "./router.js";
 import { routes } from "./routes.js";
 
@@ -32,6 +32,8 @@ export interface AppOptions {
   readonly observers?: readonly Observer[];
   readonly patience?: Partial<PatienceOptions>;
   readonly limits?: LimitOptions;
+  /** Who is at the other end; those whose own connection it is by default. */
+  readonly peerOf?: PeerLookup;
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
 }
 
@@ -61,6 +63,7 @@ export class App {
   readonly #app = uws.App();
   readonly #patience: Patience;
   readonly #limits: Limits;
+  readonly #peerOf: PeerLookup;
   /** Requests whose handlers are at work. */
   #active = 0;
   #onIdle: (() => void) | undefined;
@@ -69,6 +72,7 @@ export class App {
     this.#context = { services: options.services };
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     this.#limits = new Limits(options.limits);
+    this.#peerOf = options.peerOf ?? directPeer;
     this.#app.any("/*", (response, request) => this.#serve(response, request));
   }
 
@@ -89,6 +93,20 @@ export class App {
     });
   }
 
+  /** Listens on a socket of this machine that only the server's own user may open. Rejects where it can't. */
+  listenLocally(path: string): Promise<Pick<Listening, "close">> {
+    return new Promise((resolve, reject) => {
+      const listening = (socket: us_listen_socket | false) => {
+        if (socket === false) reject(new Error(`cannot listen on ${path}`));
+        else resolve({ close: () => uws.us_listen_socket_close(socket) });
+      };
+      // The socket is made in the call, and nobody else may open it, not for a moment either.
+      const mask = process.umask(0o177);
+      this.#app.listen_unix(listening, path);
+      process.umask(mask);
+    });
+  }
+
   /** Synchronous up to the first await of the handler: the request is only valid until this returns. */
   #serve(response: HttpResponse, request: HttpRequest): void {
     const method = request.getMethod().toUpperCase();
@@ -99,12 +117,17 @@ export class App {
       exchange?.abort();
     });
     try {
+      const peer = this.#peerOf(response);
+      if (peer === undefined) {
+        response.close();
+        return;
+      }
       const match = this.#match(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const { framing, ...headers } = readHeaders(request, route?.headers ?? []);
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
       const query = request.getQuery();
-      const incoming = { method, path: url, query, ...headers, peer: peerOf(response), route, body };
+      const incoming = { method, path: url, query, ...headers, peer, route, body };
       exchange = new Exchange(response, incoming, this.#patience);
       if (framing !== "clear") {
         this.#refuseFraming(exchange);

@@ -11,13 +11,22 @@ export interface Peer {
   readonly certified: Identity | undefined;
 }
 
-/** To be called while the response is valid. */
-export function peerOf(response: HttpResponse): Peer {
-  return {
-    address: addressText(new Uint8Array(response.getRemoteAddress())),
-    secure: false,
-    certified: undefined,
-  };
+/** To be called while the response is valid. `undefined` where nobody knows the connection: then it may not go on. */
+export type PeerLookup = (response: HttpResponse) => Peer | undefined;
+
+/** Of clients that are connected to this server themselves, in plain HTTP. */
+export const directPeer: PeerLookup = (response) => ({
+  address: addressText(new Uint8Array(response.getRemoteAddress())),
+  secure: false,
+  certified: undefined,
+});
+
+/**
+ * Of connections through whatever ends TLS: each says by the PROXY protocol which one it is, in the place of an
+ * address. A client may say such a thing too, and later in its connection; what counts is that it is known.
+ */
+export function announcedPeer(peerOf: (connection: Uint8Array) => Peer | undefined): PeerLookup {
+  return (response) => peerOf(new Uint8Array(response.getProxiedRemoteAddress()));
 }
 
 /** An address of 4 or 16 bytes as text; RFC 5952's form for IPv6. */

@@ -18,6 +18,8 @@ export interface CertificateOptions {
   readonly authority?: boolean;
   /** IP addresses that a server with it has. */
   readonly addresses?: readonly string[];
+  /** Other names of whoever has it. */
+  readonly names?: readonly { readonly type: "dns" | "email" | "url"; readonly value: string }[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
 }
@@ -28,7 +30,8 @@ const hour = 60 * 60_000;
 let serial = 1;
 
 export async function issueCertificate(options: CertificateOptions): Promise<Issued> {
-  const { name, by, authority = false, addresses = [] } = options;
+  const { name, by, authority = false, addresses = [], names = [] } = options;
+  const alternatives = [...addresses.map((value) => ({ type: "ip" as const, value })), ...names];
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const subject = `CN=${name}`;
   const signer = by === undefined ? keys.privateKey : await toCryptoKey(by.privateKey);
@@ -43,9 +46,7 @@ export async function issueCertificate(options: CertificateOptions): Promise<Iss
     signingKey: signer,
     extensions: [
       new x509.BasicConstraintsExtension(authority, undefined, true),
-      ...(addresses.length === 0
-        ? []
-        : [new x509.SubjectAlternativeNameExtension(addresses.map((value) => ({ type: "ip", value })))]),
+      ...(alternatives.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(alternatives)]),
     ],
   });
   const privateKey = KeyObject.from(keys.privateKey);

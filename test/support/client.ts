@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { after } from "node:test";
+import type { SecureContextOptions } from "node:tls";
 import type { Blob, Image } from "./content.js";
 import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
 
@@ -32,8 +34,11 @@ export class Client {
   constructor(
     readonly url: string,
     connectionsMax: number = 64,
+    /** For a URL of `https:`: whom to trust, and what to show. */
+    tls: SecureContextOptions = {},
   ) {
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+    const options = { keepAlive: true, maxSockets: connectionsMax };
+    this.#agent = url.startsWith("https:") ? new TlsAgent({ ...options, ...tls }) : new Agent(options);
   }
 
   /** `path` goes out as it is: neither `..` nor escapes are touched. A `Location` with a host may be given too. */
@@ -43,7 +48,7 @@ export class Client {
     const { headers = {}, body, pieces } = options;
     const length = body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) };
     return new Promise((resolve, reject) => {
-      const outgoing = request(
+      const outgoing = (this.#agent instanceof TlsAgent ? tlsRequest : request)(
         {
           hostname,
           port,

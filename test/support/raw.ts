@@ -2,6 +2,7 @@
 // wait has a time limit, and what came until then is told.
 
 import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 
 /** Answers come in milliseconds; a connection that is silent is dropped after ten seconds or so. */
 const waitMillisecondsMax = 25_000;
@@ -34,12 +35,14 @@ export class RawConnection implements Disposable {
     socket.on("error", () => {});
   }
 
-  static open(url: string): Promise<RawConnection> {
+  /** With `tls`, the bytes of the test go through TLS; without it, they are all that is sent. */
+  static open(url: string, tls?: ConnectionOptions): Promise<RawConnection> {
     const { hostname, port } = new URL(url);
+    const options = { host: hostname, port: Number(port), noDelay: true, allowHalfOpen: true };
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen: true });
+      const socket = tls === undefined ? connect(options) : connectTls({ ...options, ...tls });
       socket.once("error", reject);
-      socket.once("connect", () => {
+      socket.once(tls === undefined ? "connect" : "secureConnect", () => {
         socket.removeListener("error", reject);
         resolve(new RawConnection(socket));
       });

@@ -1,0 +1,143 @@
+/**
+ * The main thread's side of TLS: starts the thread that ends it, and knows of each connection that comes from
+ * there who is at its other end.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import type { ClientCertificate } from "../domain/client-certificate.js";
+import { assert } from "../domain/errors.js";
+import type { ConnectionId, Credentials, FromThread, TlsSetup, ToThread } from "./thread-protocol.js";
+
+export interface TlsClient {
+  readonly address: string;
+  /** Verified; absent where the client has none. */
+  readonly certificate: ClientCertificate | undefined;
+}
+
+export interface TerminatorOptions<Peer> extends Pick<TlsSetup, "minimumTls" | "clientAuth"> {
+  /** What is known of a client for as long as its connection lasts. */
+  readonly peerOf: (client: TlsClient) => Peer;
+  /** Told of each client whose certificate is missing or not to be trusted. */
+  readonly onRefused: (address: string, reason: string) => void;
+}
+
+/** In the folder for temporary files. A socket's path has at most 107 bytes. */
+const folderPrefix = "gantry-tls-";
+
+const threadFile = new URL("../../workers/tls.js", import.meta.url);
+
+interface Thread {
+  readonly port: MessagePort;
+  readonly ended: Promise<void>;
+}
+
+/** A client, and until when its certificate says so. */
+interface Known<Peer> {
+  readonly peer: Peer;
+  readonly until: number;
+}
+
+export class Terminator<Peer> {
+  readonly #known = new Map<ConnectionId, Known<Peer>>();
+  #credentials: Credentials | undefined;
+  #folder: string | undefined;
+  #thread: Thread | undefined;
+  #starting: { resolve: (port: number) => void; reject: (error: Error) => void } | undefined;
+
+  constructor(readonly options: TerminatorOptions<Peer>) {}
+
+  /** For connections from now on; those that are open stay. To be called before it listens, too. */
+  use(credentials: Credentials): void {
+    this.#credentials = credentials;
+    if (this.#thread !== undefined) this.#tell({ kind: "use", credentials });
+  }
+
+  /**
+   * Resolves with the port that was taken, when `listenLocally` has made the registry listen where the plain
+   * bytes go. Rejects where either cannot listen; it has to be closed then, too.
+   */
+  async listen(
+    host: string,
+    port: number,
+    listenLocally: (path: string) => Promise<unknown>,
+  ): Promise<number> {
+    assert(this.#credentials !== undefined, "there are credentials");
+    const { minimumTls, clientAuth } = this.options;
+    // Nobody else may enter this folder.
+    this.#folder = await mkdtemp(join(tmpdir(), folderPrefix));
+    const socketPath = join(this.#folder, "registry.sock");
+    await listenLocally(socketPath);
+    const { port1: own, port2: theirs } = new MessageChannel();
+    own.on("message", (message: FromThread) => this.#take(message));
+    const address = { host, port };
+    const credentials = this.#credentials;
+    const setup: TlsSetup = { port: theirs, address, socketPath, credentials, minimumTls, clientAuth };
+    // Nobody listens for its errors: without this thread there is no server, and they end the process.
+    const worker = new Worker(threadFile, { workerData: setup, transferList: [theirs], name: "tls" });
+    const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    this.#thread = { port: own, ended };
+    return new Promise((resolve, reject) => {
+      this.#starting = { resolve, reject };
+    });
+  }
+
+  /** Who is at the other end; `undefined` where no connection is known by this id, or its client's certificate has expired. */
+  peerOf(id: ConnectionId): Peer | undefined {
+    const known = this.#known.get(id) ?? this.#announced(id);
+    return known === undefined || known.until < Date.now() ? undefined : known.peer;
+  }
+
+  /** A connection is announced before its first byte is sent, but the bytes may be seen first. */
+  #announced(id: ConnectionId): Known<Peer> | undefined {
+    const port = this.#thread?.port;
+    if (port === undefined) return undefined;
+    for (;;) {
+      const received = receiveMessageOnPort(port) as { message: FromThread } | undefined;
+      if (received === undefined) return this.#known.get(id);
+      this.#take(received.message);
+    }
+  }
+
+  #take(message: FromThread): void {
+    switch (message.kind) {
+      case "listening":
+        this.#starting?.resolve(message.port);
+        break;
+      case "failed":
+        this.#starting?.reject(new Error(message.message));
+        break;
+      case "opened": {
+        const { id, address, certificate } = message;
+        const peer = this.options.peerOf({ address, certificate });
+        this.#known.set(id, { peer, until: certificate?.validTo ?? Number.POSITIVE_INFINITY });
+        break;
+      }
+      case "closed":
+        this.#known.delete(message.id);
+        break;
+      case "refused":
+        this.options.onRefused(message.address, message.reason);
+        break;
+    }
+  }
+
+  stopListening(): void {
+    this.#tell({ kind: "stop-listening" });
+  }
+
+  /** To be called when the registry has ended its connections. What it has answered goes out, then all ends. */
+  async close(): Promise<void> {
+    if (this.#thread !== undefined) {
+      this.#tell({ kind: "close" });
+      await this.#thread.ended;
+    }
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #tell(message: ToThread): void {
+    assert(this.#thread !== undefined, "it listens");
+    this.#thread.port.postMessage(message);
+  }
+}

@@ -1,0 +1,92 @@
+// Certificates change while the server runs: whoever is connected stays, whoever comes gets the new one, and
+// what cannot be used changes nothing.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import { Client } from "../support/client.js";
+import { startGantry } from "../support/gantry.js";
+import { RawConnection } from "../support/raw.js";
+import { eventually } from "../support/store.js";
+import { newCertificateFiles, serveTls } from "../support/tls.js";
+
+const { gantry, authority, files } = await serveTls();
+const trusting = { ca: authority.pem };
+const ask = ["GET /v2/ HTTP/1.1", "Host: x"];
+
+/** Files are looked at every two seconds. */
+const reloadMillisecondsMax = 10_000;
+
+async function newServerCertificate() {
+  return authority.issue("registry", { addresses: ["127.0.0.1"] });
+}
+
+/** The serial number of the certificate that a new connection is shown. */
+async function shownSerial(): Promise<string> {
+  using connection = await RawConnection.open(gantry.url, trusting);
+  return (connection.socket as TLSSocket).getPeerCertificate().serialNumber;
+}
+
+test("certificates are changed under 64 clients that connect and ask all the time, and none is let down", async () => {
+  using lasting = await RawConnection.open(gantry.url, trusting);
+  let stopping = false;
+  let answers = 0;
+  const clients = Array.from({ length: 64 }, async (_, number) => {
+    const kept = new Client(gantry.url, 1, trusting);
+    while (!stopping) {
+      // Half of them connect for each request.
+      const client = number % 2 === 0 ? kept : new Client(gantry.url, 1, trusting);
+      const headers = client === kept ? undefined : { Connection: "close" };
+      assert.equal((await client.get("/v2/", headers)).status, 200);
+      answers++;
+    }
+  });
+  const changes = async () => {
+    for (let change = 0; change < 3; change++) {
+      const next = await newServerCertificate();
+      await files.replace(next);
+      const seen = async () => ((await shownSerial()) === next.certificate.serialNumber ? true : undefined);
+      await eventually("the new certificate is shown", seen, reloadMillisecondsMax);
+      lasting.send(ask);
+      assert.equal((await lasting.answer()).status, 200);
+    }
+  };
+  const changed = changes().finally(() => {
+    stopping = true;
+  });
+  await Promise.all([changed, ...clients]);
+  assert.ok(answers > 100, `${answers} answers`);
+});
+
+const broken: readonly [name: string, certificate: (pem: string) => string, key: (pem: string) => string][] =
+  [
+    ["a certificate that is cut off", (pem) => pem.slice(0, 200), (key) => key],
+    ["a key that is cut off", (pem) => pem, (key) => key.slice(0, 100)],
+    ["an empty certificate", () => "", (key) => key],
+    ["another certificate's key", (pem) => pem, () => otherKey],
+  ];
+const otherKey = (await newServerCertificate()).keyPem;
+
+for (const [name, certificateOf, keyOf] of broken) {
+  test(`${name}: the one before stays in use, the log says so, and a good one is taken up again`, async () => {
+    const before = await shownSerial();
+    const next = await newServerCertificate();
+    const complaints = () => gantry.log().split("cannot be used").length;
+    const complaintsBefore = complaints();
+    await files.replace({ pem: certificateOf(next.pem), keyPem: keyOf(next.keyPem) });
+    const told = () => (complaints() > complaintsBefore ? true : undefined);
+    await eventually("the log tells of it", told, reloadMillisecondsMax);
+    assert.equal(await shownSerial(), before);
+    await files.replace(next);
+    const seen = async () => ((await shownSerial()) === next.certificate.serialNumber ? true : undefined);
+    await eventually("the new certificate is shown", seen, reloadMillisecondsMax);
+  });
+}
+
+test("a server with a certificate that it cannot use does not start, and says why", async () => {
+  const unusable = await newCertificateFiles();
+  await unusable.replace({ pem: (await newServerCertificate()).pem, keyPem: otherKey });
+  await assert.rejects(startGantry(unusable.settings), /the key in \S+server\.key does not go with/);
+  await unusable.write("server.pem", "none");
+  await assert.rejects(startGantry(unusable.settings), /server\.pem holds no certificate/);
+});

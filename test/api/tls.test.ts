@@ -1,0 +1,148 @@
+// HTTPS: it does what plain HTTP does, certificates change under it, and nobody gets in, or is taken for
+// somebody else, by what is below HTTP.
+
+import assert from "node:assert/strict";
+import { readdir, stat } from "node:fs/promises";
+import { connect as connectPlain } from "node:net";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import { blobOf, image, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { RawConnection } from "../support/raw.js";
+import { eventually } from "../support/store.js";
+import { serveTls } from "../support/tls.js";
+
+const { gantry, authority, files, client } = await serveTls();
+const strict = await startGantry({ ...files.settings, REGISTRY_HTTP_TLS_MINIMUMTLS: "tls1.3" });
+after(() => strict.stop());
+const registry = client();
+const trusting = { ca: authority.pem };
+const ask = ["GET /v2/ HTTP/1.1", "Host: x"];
+
+/** The head of a PROXY header of version 2 for TCP over IPv6: a connection says by it whose it is. */
+const proxyHead = Buffer.from("0d0a0d0a000d0a515549540a21210024", "hex");
+
+test("a blob of many records and an image come back as they were pushed", async () => {
+  const blob = blobOf(40_000_000);
+  const name = newName();
+  await registry.pushBlobs(name, blob);
+  assert.ok((await registry.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  const made = image({ layers: 2 });
+  await registry.pushImage(name, made, "latest");
+  assert.ok((await registry.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
+});
+
+describe("what comes to the port and is no HTTPS", { concurrency: true }, () => {
+  test("plain HTTP is told what is spoken here", async () => {
+    using connection = await RawConnection.open(gantry.url);
+    connection.send(ask);
+    const { status, body } = await connection.answer();
+    assert.equal(status, 400);
+    assert.match(body, /HTTPS/);
+    await connection.ended();
+  });
+
+  const garbage: readonly [name: string, bytes: Uint8Array][] = [
+    ["random bytes", blobOf(5000).bytes],
+    ["a TLS record of another kind", Buffer.from("1703030010", "hex")],
+    ["a hello that lies about its length", Buffer.from("16030100050100ffffff", "hex")],
+    ["a PROXY header", Buffer.concat([proxyHead, Buffer.alloc(36)])],
+  ];
+  for (const [name, bytes] of garbage) {
+    test(`${name}: the connection ends, and the server goes on`, async () => {
+      using connection = await RawConnection.open(gantry.url);
+      connection.write(bytes);
+      await connection.ended();
+      assert.equal((await registry.get("/v2/")).status, 200);
+    });
+  }
+
+  test("a client that says nothing is dropped, before its handshake and after it", async () => {
+    using silent = await RawConnection.open(gantry.url);
+    using shaken = await RawConnection.open(gantry.url, trusting);
+    await Promise.all([silent.ended(), shaken.ended()]);
+  });
+});
+
+test("a flood of connections that say nothing keeps nobody out", async () => {
+  const { hostname: host, port } = new URL(gantry.url);
+  const flood = Array.from({ length: 1500 }, () => {
+    const socket = connectPlain({ host, port: Number(port) });
+    return socket.on("error", () => {});
+  });
+  try {
+    const dropped = () => (flood.filter(({ closed }) => closed).length >= 400 ? true : undefined);
+    await eventually("the oldest make room", dropped);
+    assert.equal((await client().get("/v2/")).status, 200);
+  } finally {
+    for (const socket of flood) socket.destroy();
+  }
+});
+
+describe("versions of TLS", () => {
+  const cases = [
+    { server: gantry, name: "by default", client: "TLSv1.1", works: false },
+    { server: gantry, name: "by default", client: "TLSv1.2", works: true },
+    { server: gantry, name: "by default", client: "TLSv1.3", works: true },
+    { server: strict, name: "with 1.3 as the minimum", client: "TLSv1.2", works: false },
+    { server: strict, name: "with 1.3 as the minimum", client: "TLSv1.3", works: true },
+  ] as const;
+  for (const { server, name, client: version, works } of cases) {
+    test(`${version} is ${works ? "spoken" : "refused"} ${name}`, async () => {
+      // OpenSSL's own level forbids clients the old ones.
+      const only = { minVersion: version, maxVersion: version, ciphers: "DEFAULT@SECLEVEL=0" } as const;
+      const opened = RawConnection.open(server.url, { ...trusting, ...only });
+      if (!works) return assert.rejects(opened, /protocol version|unsupported protocol|no protocols/i);
+      using connection = await opened;
+      assert.equal((connection.socket as TLSSocket).getProtocol(), version);
+      connection.send(ask);
+      assert.equal((await connection.answer()).status, 200);
+    });
+  }
+
+  test("HTTP/1.1 is agreed on, where the client offers more", async () => {
+    using connection = await RawConnection.open(gantry.url, {
+      ...trusting,
+      ALPNProtocols: ["h2", "http/1.1"],
+    });
+    assert.equal((connection.socket as TLSSocket).alpnProtocol, "http/1.1");
+  });
+});
+
+describe("requests in pieces", () => {
+  test("a first line that comes a byte at a time is understood", async () => {
+    using connection = await RawConnection.open(gantry.url, trusting);
+    for (const byte of `${ask.join("\r\n")}\r\n\r\n`) connection.write(byte);
+    assert.equal((await connection.answer()).status, 200);
+  });
+});
+
+describe("the connection's own word for who it is", () => {
+  test("a client that claims to be another connection is cut off", async () => {
+    for (const claim of [
+      Buffer.alloc(36),
+      Buffer.concat([Buffer.alloc(10), Buffer.from("ffff7f000001", "hex"), Buffer.alloc(20)]),
+    ]) {
+      using connection = await RawConnection.open(gantry.url, trusting);
+      connection.send(ask);
+      assert.equal((await connection.answer()).status, 200);
+      connection.write(Buffer.concat([proxyHead, claim, Buffer.from(`${ask.join("\r\n")}\r\n\r\n`)]));
+      await connection.ended();
+      assert.equal(connection.received, "");
+    }
+  });
+
+  test("the registry's own socket is for the server's user only", async () => {
+    const folder = (await readdir(files.folder)).find((entry) => entry.startsWith("gantry-tls-"));
+    assert.ok(folder !== undefined);
+    const path = join(files.folder, folder, "registry.sock");
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.equal((await stat(join(path, ".."))).mode & 0o777, 0o700);
+    const local = connectPlain({ path });
+    local.on("error", () => {});
+    local.write(`${ask.join("\r\n")}\r\n\r\n`);
+    const chunks = await local.toArray();
+    assert.equal(Buffer.concat(chunks).toString(), "", "whoever is not announced gets no answer");
+  });
+});

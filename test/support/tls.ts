@@ -1,0 +1,77 @@
+// A server that speaks HTTPS, with a certificate of a CA made for the test, in files that the test can change.
+
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import type { SecureContextOptions } from "node:tls";
+import { type Issued, issueCertificate } from "./certificates.js";
+import { Client } from "./client.js";
+import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
+
+export interface Authority {
+  readonly pem: string;
+  issue(name: string, options?: Omit<Parameters<typeof issueCertificate>[0], "name" | "by">): Promise<Issued>;
+}
+
+export async function newAuthority(name: string): Promise<Authority> {
+  const by = await issueCertificate({ name, authority: true });
+  return {
+    pem: by.pem,
+    issue: (holder, options = {}) => issueCertificate({ name: holder, by, ...options }),
+  };
+}
+
+export class CertificateFiles {
+  constructor(readonly folder: string) {}
+
+  get settings(): GantrySettings {
+    return {
+      REGISTRY_HTTP_TLS_CERTIFICATE: join(this.folder, "server.pem"),
+      REGISTRY_HTTP_TLS_KEY: join(this.folder, "server.key"),
+      // Where the server has a socket of its own.
+      TMPDIR: this.folder,
+    };
+  }
+
+  /** Puts other files in the place of those that are there, the key last, as ACME clients do. */
+  async replace({ pem, keyPem }: Pick<Issued, "pem" | "keyPem">): Promise<void> {
+    await this.write("server.pem", pem);
+    await this.write("server.key", keyPem);
+  }
+
+  /** The file's path. */
+  async write(name: string, text: string): Promise<string> {
+    const path = join(this.folder, name);
+    await writeFile(`${path}.new`, text);
+    await rename(`${path}.new`, path);
+    return path;
+  }
+}
+
+/** A folder for all tests of the file, removed after them. */
+export async function newCertificateFiles(): Promise<CertificateFiles> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-tls-test-"));
+  after(() => rm(folder, { recursive: true, force: true }));
+  return new CertificateFiles(folder);
+}
+
+export interface TlsServer {
+  readonly gantry: Gantry;
+  readonly authority: Authority;
+  readonly files: CertificateFiles;
+  /** A client that trusts the server's CA, and shows a certificate where one is given. */
+  client(tls?: SecureContextOptions): Client;
+}
+
+/** A server for all tests of the file, ended after them. To be called before the file's first test. */
+export async function serveTls(settings: GantrySettings = {}): Promise<TlsServer> {
+  const authority = await newAuthority("the server's CA");
+  const files = await newCertificateFiles();
+  await files.replace(await authority.issue("registry", { addresses: ["127.0.0.1"] }));
+  const gantry = await startGantry({ ...files.settings, ...settings });
+  after(() => gantry.stop());
+  const client = (tls: SecureContextOptions = {}) =>
+    new Client(gantry.url, undefined, { ca: authority.pem, ...tls });
+  return { gantry, authority, files, client };
+}

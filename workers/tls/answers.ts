@@ -1,0 +1,24 @@
+/** What is answered before a request reaches the registry; the connection ends with it. */
+
+function answer(status: string, type: string, body: string): string {
+  const head = [
+    `HTTP/1.1 ${status}`,
+    `Content-Type: ${type}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}
+
+/** To one who does not speak TLS. */
+export const tlsWanted = answer("400 Bad Request", "text/plain", "This port speaks HTTPS only.\n");
+
+/** To one without a certificate that can be trusted, as the distribution specification has its errors. */
+export function certificateRefused(reason: string): string {
+  const message = `a valid client certificate is needed: ${reason}`;
+  return answer(
+    "403 Forbidden",
+    "application/json",
+    `${JSON.stringify({ errors: [{ code: "DENIED", message }] })}\n`,
+  );
+}

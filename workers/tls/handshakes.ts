@@ -1,0 +1,49 @@
+/**
+ * The connections whose handshake has not come to its end, of which there are at most so many: where there
+ * are more, the oldest goes. A client that means it needs milliseconds, and is through before that; whoever
+ * opens connections and leaves them pushes out his own.
+ */
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+
+export class Handshakes {
+  /** By the client's address and port, which its TLS socket knows too; in the order of their coming. */
+  readonly #pending = new Map<string, Socket>();
+
+  constructor(readonly atMost: number) {}
+
+  begin(socket: Socket): void {
+    const key = keyOf(socket);
+    this.#pending.set(key, socket);
+    socket.once("close", () => this.#forget(key, socket));
+    if (this.#pending.size > this.atMost) this.#dropOldest();
+  }
+
+  /** The connection below `socket`, whose handshake is over; `undefined` where it has gone. */
+  end(socket: TLSSocket): Socket | undefined {
+    const key = keyOf(socket);
+    const below = this.#pending.get(key);
+    this.#pending.delete(key);
+    return below;
+  }
+
+  dropAll(): void {
+    while (this.#pending.size > 0) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    for (const [key, socket] of this.#pending) {
+      this.#pending.delete(key);
+      socket.destroy();
+      return;
+    }
+  }
+
+  #forget(key: string, socket: Socket): void {
+    if (this.#pending.get(key) === socket) this.#pending.delete(key);
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
