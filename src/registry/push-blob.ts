@@ -126,6 +126,8 @@ export class IncomingBody {
       const { name } = session;
       await services.repositoryLocks.shared(name, async () => {
         const { healed } = await services.storage.blobs.commit(this.#writer.target, name, expected);
+        // Used up: there is nothing left to tell a worker of, or to look for on the disk.
+        session.target = undefined;
         if (healed) services.caches.forgetBlobs();
         else services.caches.forgetBlob(name, expected);
         services.protection.grant(`${name}@${expected}`);

@@ -75,6 +75,7 @@ export class FileBlobs implements BlobStore {
     checked: boolean,
   ): Promise<boolean> {
     if (!this.hardLinks) {
+      if (session !== undefined) await removeIfThere(session.recordFile);
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
