@@ -5,7 +5,9 @@ import { BcryptPool } from "./auth/bcrypt-pool.js";
 import { parseHtpasswd } from "./auth/htpasswd.js";
 import { HtpasswdUsers } from "./auth/htpasswd-users.js";
 import type { PasswordVerifier } from "./auth/identity.js";
-import { watchFile } from "./config/watched-file.js";
+import { ConfigError } from "./config/errors.js";
+import { followFiles } from "./config/followed-files.js";
+import { describeError } from "./domain/errors.js";
 
 export interface OpenedHtpasswd {
   readonly verifier: PasswordVerifier;
@@ -24,22 +26,24 @@ export async function openHtpasswd(path: string, log: Logger): Promise<OpenedHtp
     onError: (error) => log.error({ err: error }, "a thread that checks passwords ended"),
   });
   const verifier = new HtpasswdUsers(pool.check);
-  const file = await watchFile({
-    path,
-    use: (text) => {
+  const following = await followFiles([path], {
+    take: async ([text = ""]) => {
       const { users, refused } = parseHtpasswd(text);
       verifier.replace(users);
+      log.info({ path, users: users.size }, "users loaded");
       for (const { line, user, scheme } of refused)
         log.warn({ path, line, user, scheme }, "this user cannot log in: only bcrypt is taken (htpasswd -B)");
     },
-    onReload: () => log.info({ path }, "users reloaded"),
-    onBroken: (error) => log.error({ path, err: error }, "users not reloaded; those from before remain"),
+    onBroken: (error) =>
+      log.error({ path, err: error }, "the users were not reloaded; those from before remain"),
+  }).catch((error: unknown) => {
+    throw new ConfigError(`${path}: ${describeError(error)}`);
   });
   return {
     verifier,
-    close: () => {
-      file.close();
-      return pool.close();
+    close: async () => {
+      await following.stop();
+      await pool.close();
     },
   };
 }

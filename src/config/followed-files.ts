@@ -18,7 +18,7 @@ export interface Following {
 }
 
 /** Who is taken out of a file has to be out within seconds. */
-const everyMillisecondsByDefault = 2_000;
+const everyMillisecondsByDefault = 1_000;
 
 /** Resolves when the files have been taken over for the first time, and rejects where they cannot be. */
 export async function followFiles(paths: readonly string[], options: FollowOptions): Promise<Following> {
@@ -27,10 +27,14 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
   // Before they are read, so that what changes meanwhile is seen the next time.
   let seen = await signatureOf(paths);
   await read();
+  let noticed = seen;
   let looking: Promise<void> | undefined;
   const look = async () => {
     const found = await signatureOf(paths);
-    if (found === seen) return;
+    // Not before two looks have found the same: whoever writes into a file may not be through with it.
+    const settled = found === noticed;
+    noticed = found;
+    if (!settled || found === seen) return;
     seen = found;
     await read().catch(onBroken);
   };

@@ -1,10 +1,11 @@
 // Files that are read again when they change.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { followFiles } from "../../src/config/followed-files.js";
 import { eventually } from "../support/store.js";
 
@@ -16,6 +17,10 @@ async function newFolder(): Promise<string> {
 
 /** Follows, and keeps what was told. */
 async function follow(...paths: string[]) {
+  return followEvery(5, ...paths);
+}
+
+async function followEvery(everyMilliseconds: number, ...paths: string[]) {
   const taken: string[] = [];
   const broken: unknown[] = [];
   const following = await followFiles(paths, {
@@ -24,7 +29,7 @@ async function follow(...paths: string[]) {
       taken.push(texts.join());
     },
     onBroken: (error) => broken.push(error),
-    everyMilliseconds: 5,
+    everyMilliseconds,
   });
   after(() => following.stop());
   const isTaken = (text: string) => eventually(text, () => (taken.at(-1) === text ? true : undefined));
@@ -56,6 +61,21 @@ test("a file below a link that is exchanged is another file", async () => {
   await symlink("v2", `${folder}/next`);
   await rename(`${folder}/next`, `${folder}/current`);
   await isTaken("v2");
+});
+
+test("a file that is being written is not taken over before it is whole", async () => {
+  const path = `${await newFolder()}/file`;
+  await writeFile(path, "first");
+  const { isTaken, taken } = await followEvery(100, path);
+  const handle = await open(path, "w");
+  const parts = "written slowly, by a program that takes its time".split(" ");
+  for (const part of parts) {
+    await handle.write(`${part} `);
+    await pause(1);
+  }
+  await handle.close();
+  await isTaken(`${parts.join(" ")} `);
+  assert.deepEqual(taken, ["first", `${parts.join(" ")} `]);
 });
 
 test("several files are taken over together", async () => {

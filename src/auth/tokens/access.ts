@@ -3,9 +3,10 @@
  * much of what was asked for is granted.
  */
 import { z } from "zod";
+import { isPermission, permissions } from "../../domain/permission.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { Permission, TokenAccess } from "../identity.js";
-import { includes, isPermission, permissions } from "./permission.js";
+import { includes } from "./permission.js";
 import type { RequestedScopes } from "./scope.js";
 
 export interface Access {

@@ -1,11 +1,5 @@
-/** Permissions as words, and which include which. */
+/** Which permissions include which. */
 import type { Permission } from "../identity.js";
-
-export const permissions: readonly Permission[] = ["pull", "push", "create-tag", "delete", "admin"];
-
-export function isPermission(text: string): text is Permission {
-  return permissions.some((permission) => permission === text);
-}
 
 /** Whether who is granted these has this one. */
 export function includes(granted: ReadonlySet<Permission>, permission: Permission): boolean {

@@ -4,9 +4,9 @@
  * registry has is passed over, since a scope that is not granted «must not be considered an error».
  */
 import { RegistryError } from "../../domain/errors.js";
+import { isPermission } from "../../domain/permission.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { Permission } from "../identity.js";
-import { isPermission } from "./permission.js";
 
 /** `*` asks for all that is granted; skopeo deletes with it. */
 export type RequestedAction = Permission | "*";

@@ -1,0 +1,66 @@
+// An htpasswd file while the server runs: users come and go with it, and a broken one leaves those from before.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { after, test } from "node:test";
+import { hashSync } from "bcryptjs";
+import { pino } from "pino";
+import { ConfigError } from "../../src/config/errors.js";
+import { openHtpasswd } from "../../src/open-htpasswd.js";
+import { eventually } from "../support/store.js";
+
+const folder = await mkdtemp(`${tmpdir()}/gantry-htpasswd-`);
+after(() => rm(folder, { recursive: true, force: true }));
+
+const cost = 4;
+const hash = hashSync("a secret", cost);
+
+/** What was logged, as text. */
+function newLog() {
+  const lines: string[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
+  const logged = (what: RegExp) => eventually(String(what), () => lines.find((line) => what.test(line)));
+  return { log, lines, logged };
+}
+
+test("users come and go with the file, and one that is broken or gone leaves those from before", async () => {
+  const path = `${folder}/users`;
+  await writeFile(path, `alice:${hash}\nold:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=\n`);
+  const { log, lines, logged } = newLog();
+  const { verifier, close } = await openHtpasswd(path, log);
+  const alice = await verifier.verify("alice", "a secret");
+  assert.ok(alice);
+  assert.equal(await verifier.verify("old", "secret"), undefined);
+  await logged(/"line":2,"user":"old","scheme":"SHA-1"/);
+
+  await writeFile(path, `alice:${hash.slice(0, -3)}`);
+  await logged(/line 1: alice: not a whole bcrypt hash.*not reloaded/);
+  assert.equal(verifier.verify("alice", "a secret"), alice);
+
+  await unlink(path);
+  await logged(/ENOENT.*not reloaded/);
+  assert.equal(verifier.isCurrent(alice), true);
+
+  await writeFile(`${path}.new`, `bob:${hash}\n`);
+  await rename(`${path}.new`, path);
+  await eventually("alice is out", () => (verifier.isCurrent(alice) === false ? true : undefined));
+  assert.equal(await verifier.verify("alice", "a secret"), undefined);
+  assert.equal((await verifier.verify("bob", "a secret"))?.subject, "user:bob");
+  assert.ok(lines.every((line) => !line.includes(hash.slice(7)) && !line.includes("a secret")));
+  await close();
+});
+
+for (const [what, text, said] of [
+  ["that is not there", undefined, /none: ENOENT/],
+  ["that is broken", "alice", /broken: line 1: expected name:hash/],
+] as const) {
+  test(`a file ${what} is a setting that no server starts with`, async () => {
+    const path = `${folder}/${text === undefined ? "none" : "broken"}`;
+    if (text !== undefined) await writeFile(path, text);
+    await assert.rejects(
+      openHtpasswd(path, newLog().log),
+      (error) => error instanceof ConfigError && said.test(error.message),
+    );
+  });
+}
