@@ -21,10 +21,11 @@ export async function startDocker(folder: string): Promise<Docker> {
   const [program, ...parameters] = command;
   const docker = (...args: readonly string[]) => run(program, [...parameters, ...args]);
   const daemonArgs = [
-    ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"],
+    ...["--bridge=none", "--iptables=false", "--ip6tables=false"],
     ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")],
     ...["--pidfile", join(folder, "docker.pid"), "--host", `unix://${socket}`],
   ];
-  const daemon = await startDaemon("dockerd", daemonArgs, () => docker("info"));
+  // Mounts of containers are of a namespace that ends with the daemon, or the folder could not be removed.
+  const daemon = await startDaemon("unshare", ["--mount", "dockerd", ...daemonArgs], () => docker("info"));
   return { docker, command, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 }

@@ -1,0 +1,21 @@
+/**
+ * The image's health check: ends with 0 if the server in this container answers, whether or not it lets us
+ * in, and with 1 if it does not. Asks where the environment says that the server listens; where a
+ * configuration file says otherwise, set REGISTRY_HTTP_ADDR to the same.
+ */
+import { get as getPlain } from "node:http";
+import { get as getSecure } from "node:https";
+
+const { REGISTRY_HTTP_ADDR = ":5000", REGISTRY_HTTP_TLS_CERTIFICATE } = process.env;
+const colon = REGISTRY_HTTP_ADDR.lastIndexOf(":");
+const host = REGISTRY_HTTP_ADDR.slice(0, colon).replace(/^\[|\]$/g, "") || "127.0.0.1";
+const port = REGISTRY_HTTP_ADDR.slice(colon + 1);
+const get = REGISTRY_HTTP_TLS_CERTIFICATE ? getSecure : getPlain;
+
+// The certificate is for the name that clients use, and this is the same machine.
+get({ host, port, path: "/v2/", rejectUnauthorized: false }, ({ statusCode }) => {
+  process.exit(statusCode < 500 ? 0 : 1);
+}).on("error", ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});

@@ -1,0 +1,149 @@
+/**
+ * The container image, built by a real Docker daemon on Debian 13 with Node 24, and run as an operator would:
+ * by another user than root, on a root file system that nobody can write to.
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type Docker, needsDocker, startDocker } from "../clients/docker-daemon.js";
+import { type Folder, run, temporaryFolder } from "../clients/support.js";
+import { Remote } from "../clients/verify.js";
+import { freePort } from "../support/free-port.js";
+import { type Gantry, startGantry } from "../support/gantry.js";
+import { checkout } from "./pack.js";
+
+const skip = needsDocker("debootstrap", "npm");
+
+/** npm brings all that the build needs, and the root of Debian 13 may have to be made first. */
+const buildMillisecondsMax = 600_000;
+const image = "gantry:test";
+const volume = "store";
+const certificates = "/etc/ssl/certs/ca-certificates.crt";
+
+let folder: Folder;
+let daemon: Docker;
+
+before(async () => {
+  if (skip) return;
+  folder = await temporaryFolder();
+  daemon = await startDocker(folder.path);
+  const root = await run(join(checkout, ".ci", "debian-13-root"), [], {
+    millisecondsMax: buildMillisecondsMax,
+  });
+  await daemon.docker("import", root, "debian-13");
+  await build("base", await npmSettings(), "--build-arg", "BASE=debian-13");
+  const dockerfile = join(checkout, "deploy", "docker", "Dockerfile");
+  await build(image, await checkedOut(), "--file", dockerfile, "--build-arg", "BASE=base");
+});
+
+after(async () => {
+  await daemon?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+
+/** Gives a context that adds this machine's settings of npm to an image, which only this daemon ever sees. */
+async function npmSettings(): Promise<string> {
+  const context = await mkdtemp(join(folder.path, "npm-settings-"));
+  const files = await Promise.all(
+    ["globalconfig", "userconfig"].map((name) => run("npm", ["config", "get", name])),
+  );
+  const settings = await Promise.all(files.filter(existsSync).map((file) => readFile(file, "utf8")));
+  await writeFile(join(context, "npmrc"), settings.join("\n"));
+  await copyFile(certificates, join(context, "ca-certificates.crt"));
+  await writeFile(
+    join(context, "Dockerfile"),
+    `ARG BASE
+FROM \${BASE}
+COPY npmrc /usr/local/etc/npmrc
+COPY ca-certificates.crt ${certificates}
+ENV NODE_EXTRA_CA_CERTS=${certificates}
+`,
+  );
+  return context;
+}
+
+/** Gives a context that has the checkout's files, and nothing that was installed or built beside them. */
+async function checkedOut(): Promise<string> {
+  const context = await mkdtemp(join(folder.path, "checkout-"));
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const files = (await run("git", list, { cwd: checkout })).split("\0").filter((file) => file !== "");
+  await run("cp", ["--parents", "--target-directory", context, ...files], { cwd: checkout });
+  return context;
+}
+
+async function build(tag: string, context: string, ...parameters: readonly string[]): Promise<void> {
+  const [program, ...connection] = daemon.command;
+  // The network is for npm, and the machine's is the only one that this daemon has.
+  const args = ["build", "--network=host", "--tag", tag, ...parameters, context];
+  await run(program, [...connection, ...args], { millisecondsMax: buildMillisecondsMax });
+}
+
+/** The server in a container that is removed when it ends; `docker run` hands on the signals that it gets. */
+function serve(settings: Readonly<Record<string, string>>): Promise<Gantry> {
+  const variables = Object.keys(settings).flatMap((name) => ["--env", name]);
+  const args = ["--rm", "--network=host", "--read-only", "--volume", `${volume}:/var/lib/registry`];
+  return startGantry(settings, folder.path, [...daemon.command, "run", ...args, ...variables, image]);
+}
+
+test("the image has what CNCF distribution's has: port, volume and place of the store", {
+  skip,
+}, async () => {
+  const config = JSON.parse(await daemon.docker("inspect", "--format", "{{json .Config}}", image));
+  assert.deepEqual(Object.keys(config.ExposedPorts), ["5000/tcp"]);
+  assert.deepEqual(Object.keys(config.Volumes), ["/var/lib/registry"]);
+  assert.ok(config.Env.includes("REGISTRY_HTTP_ADDR=:5000"));
+  assert.ok(config.Env.includes("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/var/lib/registry"));
+  assert.equal(config.User, "65532:65532");
+});
+
+test("the image has one binary of uWebSockets.js and no tools of development", { skip }, async () => {
+  const list = ["find", "/usr/local/lib/node_modules/gantry", "-name", "*.node", "-o", "-name", "typescript"];
+  const found = await daemon.docker(
+    "run",
+    "--rm",
+    "--network=none",
+    "--entrypoint=/usr/bin/env",
+    image,
+    ...list,
+  );
+  const uws = found.split("\n").filter((path) => path.includes("/uws_"));
+  assert.equal(uws.length, 1, found);
+  assert.doesNotMatch(found, /typescript/);
+});
+
+test("a container serves its own image, and ends with 0 when it is told to; the next one has it all", {
+  skip,
+}, async () => {
+  const port = await freePort();
+  const settings = { REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` };
+  const name = `127.0.0.1:${port}/gantry/gantry:latest`;
+  const { docker } = daemon;
+  await docker("tag", image, name);
+
+  const first = await serve(settings);
+  await docker("push", name);
+  const pushed = await new Remote(first.url, "gantry/gantry").verify("latest");
+  await first.stop();
+
+  await docker("rmi", name);
+  await using second = await serve(settings);
+  await docker("pull", name);
+  assert.equal((await new Remote(second.url, "gantry/gantry").verify("latest")).digest, pushed.digest);
+  assert.equal(
+    await docker("inspect", "--format", "{{.Id}}", name),
+    await docker("inspect", "--format", "{{.Id}}", image),
+  );
+});
+
+test("the health check tells a server that answers from one that does not", { skip }, async () => {
+  const { docker } = daemon;
+  await using _gantry = await serve({ REGISTRY_HTTP_ADDR: `127.0.0.1:${await freePort()}` });
+  const container = await docker("ps", "--quiet");
+  const check = JSON.parse(await docker("inspect", "--format", "{{json .Config.Healthcheck.Test}}", image));
+  assert.equal(check[0], "CMD");
+  await docker("exec", container, ...check.slice(1));
+  const nobodyThere = ["exec", "--env", `REGISTRY_HTTP_ADDR=127.0.0.1:${await freePort()}`, container];
+  await assert.rejects(docker(...nobodyThere, ...check.slice(1)), /ECONNREFUSED/);
+});
