@@ -71,6 +71,8 @@ export async function openServices(
     const { uploadpurging } = config.storage.maintenance;
     const sessions = new SessionTable(storage.uploads, workers, {
       onError: onBackgroundError,
+      sessionsMax: config.limits.sessions.total,
+      sessionsPerOpenerMax: config.limits.sessions.peruser,
       idleSecondsMax: uploadpurging.age,
       purgeEverySeconds: serving && uploadpurging.enabled && !storage.readOnly ? uploadpurging.interval : 0,
     });

@@ -6,7 +6,7 @@ import { startServer } from "./server.js";
 export async function serve({ config, notices }: Settings): Promise<number> {
   for (const notice of notices) process.stderr.write(`gantry: setting ${formatProblem(notice)}\n`);
   const server = await startServer(config);
-  if (!isLoopback(config.http.addr.host)) {
+  if (!server.protected && !isLoopback(config.http.addr.host)) {
     process.stderr.write(
       "gantry: warning: without authentication, everybody who reaches this address may push and delete\n",
     );
@@ -24,7 +24,7 @@ export async function serve({ config, notices }: Settings): Promise<number> {
   if (server.readOnly) {
     process.stderr.write("gantry: warning: this file system is read-only; nothing can be pushed\n");
   }
-  const audience = isLoopback(config.http.addr.host) ? " (this machine only, no authentication)" : "";
+  const audience = audienceOf(server.protected, isLoopback(config.http.addr.host));
   // Before it says that it is ready: whoever reads that may end it at once, and gracefully.
   const told = new Promise((resolve) => {
     process.once("SIGTERM", resolve);
@@ -34,6 +34,14 @@ export async function serve({ config, notices }: Settings): Promise<number> {
   await told;
   await server.stop();
   return 0;
+}
+
+function audienceOf(isProtected: boolean, thisMachineOnly: boolean): string {
+  const facts = [
+    ...(thisMachineOnly ? ["this machine only"] : []),
+    ...(isProtected ? [] : ["no authentication"]),
+  ];
+  return facts.length === 0 ? "" : ` (${facts.join(", ")})`;
 }
 
 function isLoopback(host: string): boolean {

@@ -1,12 +1,11 @@
 /** The composition root: everything is wired here, and nowhere else. */
 import { type Logger, pino } from "pino";
-import { Gate } from "./auth/gate.js";
-import { openPolicy } from "./auth/policy.js";
 import { runCommand } from "./commands/commands.js";
 import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
 import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
+import { type OpenedLogin, openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
 import type { Services } from "./registry/services.js";
@@ -20,6 +19,8 @@ export interface Server {
   readonly locked: boolean;
   /** Whether nothing can be pushed, since the file system is read-only. */
   readonly readOnly: boolean;
+  /** Whether callers have to prove who they are. */
+  readonly protected: boolean;
   readonly services: Services;
   /** Stops accepting, ends what runs, and lets go of everything. */
   stop(): Promise<void>;
@@ -35,21 +36,38 @@ export async function startServer(config: Config): Promise<Server> {
   const destination = pino.destination({ dest: 2, sync: true });
   const log = pino({ level: config.log.level }, destination).child(config.log.fields);
   const opened = await openServices(config, { serving: true, create: true, log });
+  let login: OpenedLogin | undefined;
   try {
-    return await serve(config, opened, log);
+    login = await openLogin(config, opened.services, log);
+    return await serve(config, opened, login, log);
   } catch (error) {
+    await login?.close();
     await opened.close();
     throw error;
   }
 }
 
-async function serve(config: Config, opened: OpenedServices, log: Logger): Promise<Server> {
+async function serve(
+  config: Config,
+  opened: OpenedServices,
+  { gate, login, close: closeLogin }: OpenedLogin,
+  log: Logger,
+): Promise<Server> {
   const { services, storage } = opened;
   const tls = config.http.tls && (await openTls(config.http.tls, log));
+  const { requests, uploads, slow } = config.limits;
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
-    gate: new Gate(openPolicy),
+    gate,
+    login,
+    patience: { senderSeconds: slow.sender, readerSeconds: slow.reader },
+    limits: {
+      requestsPerSecond: requests.rate,
+      requestBurst: requests.burst,
+      uploadsMax: uploads.total,
+      uploadsPerClientMax: uploads.perclient,
+    },
     onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
   });
   const { port } = config.http.addr;
@@ -86,6 +104,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
     hardLinks: storage.hardLinks,
     locked: storage.locked || storage.readOnly,
     readOnly: storage.readOnly,
+    protected: login !== undefined,
     services,
     stop: async () => {
       listening.close();
@@ -96,6 +115,7 @@ async function serve(config: Config, opened: OpenedServices, log: Logger): Promi
       await savingUses.stop();
       app.close();
       await tls?.close();
+      await closeLogin();
       await opened.close();
     },
   };

@@ -1,56 +1,89 @@
 /** Finds out who a caller is, from the `Authorization` header and the client certificate. */
-import { RegistryError } from "../domain/errors.js";
+import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { type BucketOptions, TokenBuckets } from "../domain/token-buckets.js";
 import { anonymous, type Identity, type PasswordVerifier, type TokenVerifier } from "./identity.js";
 
 export interface AuthenticatorOptions {
   /** Asked one after the other, until one knows the name and password. */
   readonly passwords: readonly PasswordVerifier[];
   readonly tokens: readonly TokenVerifier[];
+  /** Wrong passwords that may be tried from one address. */
+  readonly failures: Omit<BucketOptions, "keysMax">;
+}
+
+/** What a caller comes with. */
+export interface Credentials {
+  /** The `Authorization` header, `""` where there is none. */
+  readonly authorization: string;
+  /** Whom a client certificate names, which counts where there is no other credential. */
+  readonly certified: Identity | undefined;
+  readonly address: string;
 }
 
 /** What is longer is no credential that anybody here has made; the header section as a whole has 16 KiB. */
 const headerCharactersMax = 14 * 1024;
 
-export class Authenticator {
-  constructor(readonly options: AuthenticatorOptions) {}
+const addressesMax = 100_000;
 
-  /**
-   * The caller; `certified` is whom a client certificate names, and counts where there is no other credential.
-   * Synchronous where the credentials were verified lately. Throws or rejects with `unauthorized`.
-   */
-  identify(authorization: string, certified: Identity | undefined): Identity | Promise<Identity> {
-    if (authorization === "") return certified ?? anonymous;
-    const space = authorization.indexOf(" ");
-    const scheme = authorization.slice(0, space).toLowerCase();
-    const value = authorization.slice(space + 1).trim();
-    if (authorization.length > headerCharactersMax) throw refused();
-    if (scheme === "basic") return this.#byPassword(value);
-    if (scheme === "bearer") return this.#byToken(value);
-    throw refused();
+export class Authenticator {
+  readonly #failures: TokenBuckets;
+
+  constructor(readonly options: AuthenticatorOptions) {
+    this.#failures = new TokenBuckets({ ...options.failures, keysMax: addressesMax });
   }
 
-  #byPassword(encoded: string): Identity | Promise<Identity> {
+  /**
+   * The caller. Synchronous where the credentials were verified lately. Throws or rejects with `unauthorized`,
+   * or `too-many-requests` where that address has tried too many wrong passwords.
+   */
+  identify({ authorization, certified, address }: Credentials): Identity | Promise<Identity> {
+    if (authorization === "") return certified ?? anonymous;
+    if (authorization.length > headerCharactersMax) throw refused();
+    const space = authorization.indexOf(" ");
+    const value = authorization.slice(space + 1).trim();
+    switch (authorization.slice(0, space).toLowerCase()) {
+      case "basic":
+        return this.#basic(value, address);
+      case "bearer":
+        return this.#bearer(value);
+      default:
+        throw refused();
+    }
+  }
+
+  #basic(encoded: string, address: string): Identity | Promise<Identity> {
     const text = Buffer.from(encoded, "base64").toString("utf8");
     const colon = text.indexOf(":");
     if (colon < 1) throw refused();
-    const user = text.slice(0, colon);
-    const password = text.slice(colon + 1);
-    return firstKnown(this.options.passwords, (verifier) => verifier.verify(user, password));
+    return this.byPassword(text.slice(0, colon), text.slice(colon + 1), address);
   }
 
-  #byToken(token: string): Identity | Promise<Identity> {
-    const identity = firstKnown(this.options.tokens, (verifier) => verifier.verify(token));
-    return identity instanceof Promise
-      ? identity.then((found) => this.#current(found))
-      : this.#current(identity);
+  /** As `identify`. */
+  byPassword(user: string, password: string, address: string): Identity | Promise<Identity> {
+    const beforeCheck = () => {
+      const seconds = this.#failures.secondsUntilOne(address);
+      if (seconds > 0) throw new TooManyRequests("too many wrong passwords", seconds);
+    };
+    const found = firstKnown(this.options.passwords, (one) => one.verify(user, password, beforeCheck));
+    if (!(found instanceof Promise)) return found ?? refuse();
+    return found.then((identity) => {
+      if (identity !== undefined) return identity;
+      this.#failures.take(address);
+      return refuse();
+    });
   }
 
-  /** A token outlives what it was given for: who has been revoked since is out. */
-  #current(identity: Identity): Identity {
-    for (const verifier of this.options.passwords) {
-      if (verifier.isCurrent(identity) === false) throw refused();
-    }
-    return identity;
+  #bearer(token: string): Identity | Promise<Identity> {
+    const found = firstKnown(this.options.tokens, (verifier) => verifier.verify(token));
+    return found instanceof Promise
+      ? found.then((identity) => this.current(identity ?? refuse()))
+      : this.current(found ?? refuse());
+  }
+
+  /** The identity of a token, which outlives what it was given for: throws `unauthorized` for who was revoked since. */
+  current(identity: Identity): Identity {
+    const isRevoked = this.options.passwords.some((verifier) => verifier.isCurrent(identity) === false);
+    return isRevoked ? refuse() : identity;
   }
 }
 
@@ -59,7 +92,7 @@ function firstKnown<V>(
   verifiers: readonly V[],
   ask: (verifier: V) => Identity | undefined | Promise<Identity | undefined>,
   from = 0,
-): Identity | Promise<Identity> {
+): Identity | undefined | Promise<Identity | undefined> {
   for (let index = from; index < verifiers.length; index++) {
     const verifier = verifiers[index];
     const answer = verifier && ask(verifier);
@@ -67,6 +100,10 @@ function firstKnown<V>(
       return answer.then((identity) => identity ?? firstKnown(verifiers, ask, index + 1));
     if (answer !== undefined) return answer;
   }
+  return undefined;
+}
+
+function refuse(): never {
   throw refused();
 }
 

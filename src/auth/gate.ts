@@ -10,7 +10,7 @@ import type { Identity, Permission } from "./identity.js";
 import type { Policy } from "./policy.js";
 
 /** What a route does. `base` is the API's own root, by which clients find out whether they must log in. */
-export type Action = "base" | "pull" | "push" | "delete" | "catalog";
+export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token";
 
 /** Known to this file only, so that no other can write a permit down. */
 declare const granted: unique symbol;
@@ -42,6 +42,9 @@ export interface CatalogPermit extends Granted<"catalog"> {
   readonly shown: Visible;
 }
 
+/** Anybody may ask for a token: what it is for is what the caller may do. */
+export type TokenPermit = Granted<"token">;
+
 /** The repositories that a caller may pull from. */
 export interface Visible {
   /** Whether it is every one. */
@@ -55,13 +58,15 @@ export interface Permits {
   readonly push: PushPermit;
   readonly delete: DeletePermit;
   readonly catalog: CatalogPermit;
+  readonly token: TokenPermit;
 }
 
 /** Actions that are about one repository. */
 export type NamedAction = "pull" | "push" | "delete";
 
 export class Gate {
-  constructor(readonly policy: Policy) {}
+  /** `policy` is the one in force: whoever reads its file puts another in its place. */
+  constructor(public policy: Policy) {}
 
   /** Throws `unauthorized` where logging in, or a token with more scope, may help; else `denied`. */
   base(identity: Identity): BasePermit {
@@ -73,28 +78,38 @@ export class Gate {
 
   /** Throws as `base`. */
   pull(identity: Identity, name: RepositoryName): PullPermit {
-    this.#demand(identity, "pull", name);
+    this.#demand(identity, "pull", name, "pull");
     return grant<"pull">({ identity, name });
   }
 
   /** Throws as `base`. */
   push(identity: Identity, name: RepositoryName): PushPermit {
     const mayMoveTags = this.#may(identity, "push", name);
-    if (!mayMoveTags && !this.#may(identity, "create-tag", name)) this.#refuse(identity, "push", name);
+    // The lesser of the two, which `push` brings with it.
+    this.#demand(identity, "create-tag", name, "push");
     return grant<"push">({ identity, name, mayMoveTags, sources: this.#visible(identity, "with-token") });
   }
 
   /** Throws as `base`. */
   delete(identity: Identity, name: RepositoryName): DeletePermit {
-    this.#demand(identity, "delete", name);
+    this.#demand(identity, "delete", name, "delete");
     return grant<"delete">({ identity, name });
   }
 
   /** Throws as `base`. What is listed is what the caller may pull, whichever token it came with. */
   catalog(identity: Identity): CatalogPermit {
     if (identity.token !== undefined && !identity.token.catalog) throw moreScopeNeeded();
-    if (identity.kind === "anonymous" && !this.policy.letsAnonymousPull) throw loginNeeded();
+    if (!this.mayList(identity)) throw loginNeeded();
     return grant<"catalog">({ identity, shown: this.#visible(identity, "without-token") });
+  }
+
+  token(identity: Identity): TokenPermit {
+    return grant<"token">({ identity });
+  }
+
+  /** Whether there may be anything that the catalog shows to the caller. */
+  mayList(identity: Identity): boolean {
+    return identity.kind !== "anonymous" || this.policy.letsAnonymousPull;
   }
 
   /** What the caller may do in the repository, for a token that is being made. */
@@ -112,15 +127,13 @@ export class Gate {
     return identity.limitDecides || this.policy.allows(identity, permission, name);
   }
 
-  #demand(identity: Identity, permission: Permission, name: RepositoryName): void {
-    if (!this.#may(identity, permission, name)) this.#refuse(identity, permission, name);
-  }
-
-  #refuse(identity: Identity, permission: Permission, name: RepositoryName): never {
+  /** Throws the error of an `action` that the caller lacks the permission for. */
+  #demand(identity: Identity, permission: Permission, name: RepositoryName, action: Action): void {
+    if (this.#may(identity, permission, name)) return;
     if (identity.token !== undefined && this.#mayWithAnyToken(identity, permission, name))
       throw moreScopeNeeded();
     if (identity.kind === "anonymous") throw loginNeeded();
-    throw new RegistryError("denied", `${identity.subject} may not ${permission} here`, { name });
+    throw new RegistryError("denied", `${identity.subject} may not ${action} here`, { name });
   }
 
   #visible(identity: Identity, token: "with-token" | "without-token"): Visible {

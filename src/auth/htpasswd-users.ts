@@ -35,13 +35,18 @@ export class HtpasswdUsers implements PasswordVerifier {
     this.#decoys = [...users.values()];
   }
 
-  verify(user: string, password: string): Identity | undefined | Promise<Identity | undefined> {
+  verify(
+    user: string,
+    password: string,
+    beforeCheck?: () => void,
+  ): Identity | undefined | Promise<Identity | undefined> {
     const entry = this.#entries.get(user);
     const key = this.#verdicts.keyOf(user, password, entry?.identity.version ?? "");
     const right = this.#verdicts.get(key);
     if (right !== undefined) return right ? entry?.identity : undefined;
     let running = this.#running.get(key);
     if (running === undefined) {
+      beforeCheck?.();
       running = this.#check(key, user, password, entry).finally(() => this.#running.delete(key));
       this.#running.set(key, running);
     }

@@ -35,7 +35,7 @@ export interface Identity {
   readonly token: TokenAccess | undefined;
 }
 
-/** A set of permissions on repositories. */
+/** A set of permissions on repositories, with all that each brings with it. */
 export interface Grants {
   allows(permission: Permission, name: RepositoryName): boolean;
 }
@@ -62,9 +62,14 @@ export const anonymous: Identity = {
 export interface PasswordVerifier {
   /**
    * The identity; `undefined` where name and password are not one of this kind, or are wrong. Synchronous where
-   * they were verified a short while ago.
+   * they were verified a short while ago. `beforeCheck` is called before a check that costs much is begun, and
+   * may throw to keep it from that.
    */
-  verify(user: string, password: string): Identity | undefined | Promise<Identity | undefined>;
+  verify(
+    user: string,
+    password: string,
+    beforeCheck?: () => void,
+  ): Identity | undefined | Promise<Identity | undefined>;
   /**
    * Whether an identity that was verified earlier is one still: asked for on each request that comes with a
    * token, so that who is revoked is out at once. Of a kind that the verifier does not know: `undefined`.

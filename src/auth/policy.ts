@@ -39,20 +39,6 @@ export interface Rule {
   matches(name: RepositoryName): boolean;
 }
 
-/** Which permissions each brings with it. */
-const included: Readonly<Record<Permission, readonly Permission[]>> = {
-  pull: ["pull"],
-  "create-tag": ["create-tag"],
-  push: ["push", "create-tag"],
-  delete: ["delete"],
-  admin: ["pull", "push", "create-tag", "delete", "admin"],
-};
-
-/** The permissions with all that they bring with them. */
-export function withIncluded(permissions: readonly Permission[]): ReadonlySet<Permission> {
-  return new Set(permissions.flatMap((permission) => included[permission]));
-}
-
 /** The policy of `rules`. `groups` are those that the policy itself makes, of users by name. */
 export function rulesPolicy(
   rules: readonly Rule[],

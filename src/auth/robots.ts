@@ -2,13 +2,11 @@
  * The robot accounts of the registry, in memory with their store behind: made, listed and revoked by an operator,
  * and let in by their keys. Revoking one takes effect with the call.
  */
-import picomatch from "picomatch";
 import { KeyedLock } from "../domain/keyed-lock.js";
-import type { RepositoryName } from "../domain/repository-name.js";
 import { isRobotName, type Robot, type RobotName, type RobotScope, robotOfUser } from "../domain/robot.js";
 import type { RobotStore } from "../storage/storage.js";
-import type { Grants, Identity, PasswordVerifier, Permission } from "./identity.js";
-import { withIncluded } from "./policy.js";
+import type { Grants, Identity, PasswordVerifier } from "./identity.js";
+import { patternGrants } from "./pattern-grants.js";
 import { hashOfKey, isKeyOf, newRobotKey } from "./robot-key.js";
 
 /** The times of use that are kept are right to within it, so that a busy robot is saved once an hour. */
@@ -88,6 +86,11 @@ export class Robots implements PasswordVerifier {
     return true;
   }
 
+  /** What the robot was made for; `undefined` for who is none. */
+  limitOf({ kind, name }: Identity): Grants | undefined {
+    return kind === "robot" && isRobotName(name) ? this.#entries.get(name)?.identity.limit : undefined;
+  }
+
   /** Stores the times of use that are new. */
   async saveUses(): Promise<void> {
     for (const [name, entry] of this.#entries) {
@@ -133,19 +136,8 @@ function identityOf({ name, keyHash, scopes }: Robot): Identity {
     // 96 bits of a hash of 256 random ones, which nobody finds the key by.
     version: keyHash.slice(0, 24),
     claims: {},
-    limit: grantsOf(scopes),
+    limit: patternGrants(scopes),
     limitDecides: true,
     token: undefined,
-  };
-}
-
-function grantsOf(scopes: readonly RobotScope[]): Grants {
-  const grants = scopes.map(({ repositories, permissions }) => ({
-    matches: picomatch([...repositories], { dot: true }),
-    permissions: withIncluded(permissions),
-  }));
-  return {
-    allows: (permission: Permission, name: RepositoryName) =>
-      grants.some((grant) => grant.permissions.has(permission) && grant.matches(name)),
   };
 }

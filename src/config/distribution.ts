@@ -21,7 +21,6 @@ const http1Only = "Gantry speaks HTTP/1.1, which every client does";
 const relative = "Gantry's Location headers are relative, and so right for every name that it is reached by";
 const ownMemory = "Gantry caches in its own memory";
 const noMiddleware = refuse("Gantry loads no middleware");
-const noAuth = refuse("Gantry has no authentication yet");
 const noChecks = refuse("Gantry checks its own storage only");
 const noRules = refuse("Gantry has no rule for this");
 
@@ -52,8 +51,6 @@ export const rules: Readonly<Record<string, Rule>> = {
     "Gantry has no read-only mode; its garbage collection needs none",
   ),
   "auth.silly": refuse("it lets everybody in who says anything"),
-  "auth.token": noAuth,
-  "auth.htpasswd": noAuth,
   "middleware.registry": noMiddleware,
   "middleware.repository": noMiddleware,
   "middleware.storage": noMiddleware,

@@ -2,7 +2,7 @@
  * Files that are read again when they change. They are looked at by time rather than watched: a watch misses what a
  * container's orchestrator does when it exchanges the links above a file.
  */
-import { readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 
 export interface FollowOptions {
   /** Takes over what the files say, in the order of their paths. Rejects where that cannot be. */
@@ -23,19 +23,19 @@ const everyMillisecondsByDefault = 1_000;
 /** Resolves when the files have been taken over for the first time, and rejects where they cannot be. */
 export async function followFiles(paths: readonly string[], options: FollowOptions): Promise<Following> {
   const { take, onBroken, everyMilliseconds = everyMillisecondsByDefault } = options;
-  const read = async () => take(await Promise.all(paths.map((path) => readFile(path, "utf8"))));
+  const read = async () => take(await Promise.all(paths.map(readText)));
   // Before they are read, so that what changes meanwhile is seen the next time.
   let seen = await signatureOf(paths);
+  let taken = seen;
   await read();
-  let noticed = seen;
   let looking: Promise<void> | undefined;
   const look = async () => {
     const found = await signatureOf(paths);
-    // Not before two looks have found the same: whoever writes into a file may not be through with it.
-    const settled = found === noticed;
-    noticed = found;
-    if (!settled || found === seen) return;
+    // Only what two looks have seen alike: whoever writes into a file may not be through with it.
+    const settled = found === seen;
     seen = found;
+    if (!settled || found === taken) return;
+    taken = found;
     await read().catch(onBroken);
   };
   const timer = setInterval(() => {
@@ -49,6 +49,21 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
       await looking;
     },
   };
+}
+
+/** Ten thousand users or rules take a megabyte; what is larger is another file. */
+const bytesMax = 16 * 1024 * 1024;
+
+async function readText(path: string): Promise<string> {
+  const handle = await open(path, "r");
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw new Error(`${path} is not a file`);
+    if (found.size > bytesMax) throw new Error(`${path} has more than ${bytesMax} bytes`);
+    return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Differs where a file is another one, or may have been written to. */

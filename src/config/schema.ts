@@ -15,8 +15,10 @@
  *    run `npm run docs:config`. The values are then at `config.limits.…`.
  */
 import { z } from "zod";
+import { auth } from "./auth.js";
 import { gc } from "./gc.js";
 import { http } from "./http.js";
+import { limits } from "./limits.js";
 import { log } from "./log.js";
 import { storage } from "./storage.js";
 import { tags } from "./tags.js";
@@ -30,6 +32,8 @@ export const schema = z.strictObject({
     .prefault("false")
     .describe("Whether settings of CNCF distribution's that Gantry does not support are passed over."),
   http,
+  auth,
+  limits,
   storage,
   gc,
   tags,

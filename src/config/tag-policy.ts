@@ -1,18 +1,12 @@
 /** The policy file: which tags are immutable, and which are kept for how long. JSON; patterns are globs. */
 import { readFile } from "node:fs/promises";
-import picomatch from "picomatch";
 import { z } from "zod";
+import { nameMatcher } from "../domain/patterns.js";
 import type { TagPattern, TagPolicy } from "../gc/retention.js";
 import { ConfigError } from "./errors.js";
+import { globs } from "./globs.js";
 import { duration } from "./values.js";
 
-const globs = z.union([
-  z
-    .string()
-    .min(1)
-    .transform((glob) => [glob]),
-  z.array(z.string().min(1)).min(1),
-]);
 const pattern = { repositories: globs.prefault("**"), tags: globs.prefault("*") };
 
 const schema = z.strictObject({
@@ -64,9 +58,8 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** In a repository's name `*` stops at a slash and `**` does not; tags have no slashes. */
 function patternOf({ repositories, tags }: { repositories: string[]; tags: string[] }): TagPattern {
-  const isRepository = picomatch(repositories, { dot: true });
-  const isTag = picomatch(tags, { dot: true });
+  const isRepository = nameMatcher(repositories);
+  const isTag = nameMatcher(tags);
   return { matches: (name, tag) => isTag(tag) && isRepository(name) };
 }

@@ -6,15 +6,14 @@
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
 import { setTimeout } from "node:timers/promises";
-import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
 import { anonymous, type Identity } from "../auth/identity.js";
 import { assert, RegistryError, TooManyRequests } from "../domain/errors.js";
 import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "../registry/services.js";
 import { ClientGone, RequestBody } from "./body.js";
-import { type ChallengeOptions, challenge } from "./challenge.js";
-import type { HttpContext } from "./context.js";
+import { challenge } from "./challenge.js";
+import type { HttpContext, Login } from "./context.js";
 import { renderError } from "./errors.js";
 import { Exchange, type Headers, type Incoming } from "./exchange.js";
 import { type LimitOptions, Limits } from "./limits.js";
@@ -26,8 +25,7 @@ import { routes } from "./routes.js";
 export interface AppOptions {
   readonly services: Services;
   readonly gate: Gate;
-  /** How callers prove who they are; absent on a server without authentication, where all are anonymous. */
-  readonly login?: Login;
+  readonly login?: Login | undefined;
   /** Told of each request once, when its answer is done or its client gone. */
   readonly observers?: readonly Observer[];
   readonly patience?: Partial<PatienceOptions>;
@@ -35,11 +33,6 @@ export interface AppOptions {
   /** Who is at the other end; those whose own connection it is by default. */
   readonly peerOf?: PeerLookup;
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
-}
-
-export interface Login {
-  readonly authenticator: Pick<Authenticator, "identify">;
-  readonly challenge: ChallengeOptions;
 }
 
 export type Observer = (exchange: Exchange) => void;
@@ -69,7 +62,7 @@ export class App {
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
-    this.#context = { services: options.services };
+    this.#context = { services: options.services, gate: options.gate, login: options.login };
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     this.#limits = new Limits(options.limits);
     this.#peerOf = options.peerOf ?? directPeer;
@@ -194,7 +187,8 @@ export class App {
   #identify({ incoming }: Exchange): Identity | Promise<Identity> {
     const { login } = this.options;
     if (login === undefined) return anonymous;
-    return login.authenticator.identify(incoming.authorization, incoming.peer.certified);
+    const { certified, address } = incoming.peer;
+    return login.authenticator.identify({ authorization: incoming.authorization, certified, address });
   }
 
   #admit(exchange: Exchange, route: Route, identity: Identity, last: string): void | Promise<void> {
@@ -221,6 +215,8 @@ export class App {
     switch (route.action) {
       case "base":
         return route.handle(context, exchange, gate.base(identity));
+      case "token":
+        return route.handle(context, exchange, gate.token(identity));
       case "catalog":
         return route.handle(context, exchange, gate.catalog(identity));
       case "pull":
@@ -268,11 +264,12 @@ export class App {
     if (!(error instanceof RegistryError)) return [jsonType];
     const { login } = this.options;
     if (login !== undefined && (error.kind === "unauthorized" || error.kind === "insufficient-scope")) {
-      const why = error.kind === "unauthorized" ? "invalid_token" : "insufficient_scope";
+      const cause = error.kind === "unauthorized" ? "invalid_token" : "insufficient_scope";
+      const isToken = incoming.authorization.slice(0, 7).toLowerCase() === "bearer ";
       const asked = challenge(login.challenge, {
         action: incoming.route?.action ?? "base",
         name,
-        error: incoming.authorization === "" ? undefined : why,
+        error: isToken ? cause : undefined,
         origin: `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
       });
       return [jsonType, ["WWW-Authenticate", asked]];

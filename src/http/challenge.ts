@@ -3,9 +3,11 @@ import type { Action } from "../auth/gate.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
 export type ChallengeOptions =
-  | { readonly scheme: "basic"; readonly realm: string }
+  | { readonly scheme: "basic"; readonly basicRealm: string }
   | {
       readonly scheme: "bearer";
+      /** What is shown where a token itself is asked for. */
+      readonly basicRealm: string;
       /** Where tokens are had; a path is one of this server's own. */
       readonly realm: string;
       readonly service: string;
@@ -24,7 +26,8 @@ const scopeActions = { pull: "pull", push: "pull,push", delete: "delete" } as co
 
 /** The value of `WWW-Authenticate`. */
 export function challenge(options: ChallengeOptions, wanted: ChallengeFor): string {
-  if (options.scheme === "basic") return `Basic realm=${quoted(options.realm)}, charset="UTF-8"`;
+  if (options.scheme === "basic" || wanted.action === "token")
+    return `Basic realm=${quoted(options.basicRealm)}, charset="UTF-8"`;
   const { realm, service } = options;
   const scope = scopeOf(wanted);
   const parameters = [
@@ -38,7 +41,7 @@ export function challenge(options: ChallengeOptions, wanted: ChallengeFor): stri
 
 function scopeOf({ action, name }: ChallengeFor): string | undefined {
   if (action === "catalog") return "registry:catalog:*";
-  if (action === "base" || name === undefined) return undefined;
+  if (action === "base" || action === "token" || name === undefined) return undefined;
   return `repository:${name}:${scopeActions[action]}`;
 }
 

@@ -1,6 +1,21 @@
 /** What every handler is given beside its request and its permit. */
+import type { Authenticator } from "../auth/authenticator.js";
+import type { Gate } from "../auth/gate.js";
+import type { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { Services } from "../registry/services.js";
+import type { ChallengeOptions } from "./challenge.js";
+
+/** How callers prove who they are. */
+export interface Login {
+  readonly authenticator: Pick<Authenticator, "identify" | "byPassword" | "current">;
+  readonly challenge: ChallengeOptions;
+  /** Absent where this server issues no tokens itself. */
+  readonly tokens?: OwnTokens | undefined;
+}
 
 export interface HttpContext {
   readonly services: Services;
+  readonly gate: Gate;
+  /** Absent on a server without authentication, where all are anonymous. */
+  readonly login: Login | undefined;
 }

@@ -3,7 +3,7 @@
  * are matched from their end; the last segment may be percent-encoded, since some clients send a
  * digest's colon that way, and nothing else may.
  */
-import type { NamedAction, Permits } from "../auth/gate.js";
+import type { Action, NamedAction, Permits } from "../auth/gate.js";
 import { RegistryError } from "../domain/errors.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
@@ -16,7 +16,7 @@ export interface PathTexts {
 
 interface Row {
   readonly methods: readonly string[];
-  /** `/v2/…`, with `<name>` for a repository and at most one more variable, at the end. */
+  /** A path without variables, or `/v2/<name>/…` with at most one more variable, at the end. */
   readonly path: string;
   /** Headers that the handler reads. */
   readonly headers: readonly string[];
@@ -36,7 +36,7 @@ interface RepositoryRoute<A extends NamedAction> extends Row {
 }
 
 /** A route on the registry as a whole. */
-interface RegistryRoute<A extends "base" | "catalog"> extends Row {
+interface RegistryRoute<A extends Exclude<Action, NamedAction>> extends Row {
   readonly action: A;
   readonly handle: (context: HttpContext, exchange: Exchange, permit: Permits[A]) => void | Promise<void>;
 }
@@ -44,8 +44,7 @@ interface RegistryRoute<A extends "base" | "catalog"> extends Row {
 /** A union by action, so that no row can be written whose handler wants another permit than its action gives. */
 export type Route =
   | { [A in NamedAction]: RepositoryRoute<A> }[NamedAction]
-  | RegistryRoute<"base">
-  | RegistryRoute<"catalog">;
+  | { [A in Exclude<Action, NamedAction>]: RegistryRoute<A> }[Exclude<Action, NamedAction>];
 
 interface Resource {
   /** Segments behind `<name>`; the last may be a variable. */

@@ -9,6 +9,7 @@ import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
 import type { Route } from "./router.js";
+import { getToken, postToken } from "./token.js";
 import { cancelUploadRoute, patchUpload, putUpload, startUpload, uploadStatus } from "./uploads.js";
 
 const conditional = ["if-none-match"];
@@ -37,8 +38,12 @@ export const routes: readonly Route[] = [
   { methods: ["PUT"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: putUpload },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: uploadStatus },
   { methods: ["DELETE"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: cancelUploadRoute },
-  // end-8, end-12, catalog
+  // end-8, end-12
   { methods: ["GET", "HEAD"], path: "/v2/<name>/tags/list", action: "pull", headers: [], handle: getTags },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/referrers/<digest>", action: "pull", headers: [], handle: getReferrers },
+  // Docker's token protocol, of this server's own
+  { methods: ["GET"], path: "/token", action: "token", headers: [], handle: getToken },
+  { methods: ["POST"], path: "/token", action: "token", headers: typed, body: true, handle: postToken },
+  // catalog
   { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
 ];

@@ -23,8 +23,12 @@ const slow = new App({
   services: server.services,
   gate,
   login: {
-    authenticator: { identify: () => pause(slowMilliseconds, anonymous) },
-    challenge: { scheme: "basic", realm: "gantry" },
+    authenticator: {
+      identify: () => pause(slowMilliseconds, anonymous),
+      byPassword: () => anonymous,
+      current: (identity) => identity,
+    },
+    challenge: { scheme: "basic", basicRealm: "gantry" },
   },
   onUnexpectedError: (error) => assert.fail(String(error)),
 });

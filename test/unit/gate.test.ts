@@ -5,14 +5,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Gate } from "../../src/auth/gate.js";
 import { anonymous, type Grants, type Identity, type Permission } from "../../src/auth/identity.js";
-import {
-  loginPolicy,
-  openPolicy,
-  type Rule,
-  rulesPolicy,
-  type Who,
-  withIncluded,
-} from "../../src/auth/policy.js";
+import { loginPolicy, openPolicy, type Rule, rulesPolicy, type Who } from "../../src/auth/policy.js";
+import { withIncluded } from "../../src/domain/permission.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { kindOf } from "./arbitraries.js";
 
@@ -34,7 +28,10 @@ function rule(who: Partial<Who>, allow: readonly Permission[], of: string = team
 }
 
 function grants(...of: readonly (readonly [Permission, string])[]): Grants {
-  return { allows: (permission, name) => of.some(([one, where]) => one === permission && where === name) };
+  return {
+    allows: (permission, name) =>
+      of.some(([one, where]) => withIncluded([one]).has(permission) && where === name),
+  };
 }
 
 /** What each action of the gate gives: "granted", or the kind of the error. */

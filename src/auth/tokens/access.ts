@@ -3,10 +3,9 @@
  * much of what was asked for is granted.
  */
 import { z } from "zod";
-import { isPermission, permissions } from "../../domain/permission.js";
+import { isPermission, permissions, withIncluded } from "../../domain/permission.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { Permission, TokenAccess } from "../identity.js";
-import { includes } from "./permission.js";
 import type { RequestedScopes } from "./scope.js";
 
 export interface Access {
@@ -85,11 +84,9 @@ export function parseAccess(value: unknown): Access | undefined {
 
 /** As the gate asks for it. */
 export function tokenAccess({ repositories, catalog }: Access): TokenAccess {
+  const granted = new Map(Array.from(repositories, ([name, some]) => [name, withIncluded(some)]));
   return {
     catalog,
-    allows: (permission, name) => {
-      const granted = repositories.get(name);
-      return granted !== undefined && includes(granted, permission);
-    },
+    allows: (permission, name) => granted.get(name)?.has(permission) === true,
   };
 }

@@ -2,10 +2,10 @@
  * What a CI job may do, by what its issuer says of it: rules on claims, which grant permissions on repositories. A
  * repository may be named after a claim, as in `ci/{repository}/**`; no claim can make it more than it says. Pure.
  */
-import picomatch from "picomatch";
+import { nameMatcher } from "../../domain/patterns.js";
 import { isRepositoryName } from "../../domain/repository-name.js";
 import type { Grants, Permission } from "../identity.js";
-import { includes } from "../tokens/permission.js";
+import { type PatternGrant, patternGrants } from "../pattern-grants.js";
 
 export type Claims = Readonly<Record<string, string>>;
 
@@ -41,29 +41,20 @@ export function isWellFormed(repository: string): boolean {
   return !/\{[^,}]*\}/.test(repository.replaceAll(placeholder, ""));
 }
 
-interface Grant {
-  matches(name: string): boolean;
-  readonly permissions: ReadonlySet<Permission>;
-}
-
 /** What all rules together grant; `undefined` where none does. */
 export function grantsOf(rules: readonly WorkloadRule[], claims: Claims): Grants | undefined {
   const granted = rules.flatMap((rule) => grantOf(rule, claims) ?? []);
-  if (granted.length === 0) return undefined;
-  return {
-    allows: (permission, name) =>
-      granted.some(({ matches, permissions }) => includes(permissions, permission) && matches(name)),
-  };
+  return granted.length === 0 ? undefined : patternGrants(granted);
 }
 
-function grantOf(rule: WorkloadRule, claims: Claims): Grant | undefined {
+function grantOf(rule: WorkloadRule, claims: Claims): PatternGrant | undefined {
   const holds = Object.entries(rule.claims).every(([name, globs]) => {
     const value = claimOf(claims, name);
-    return value !== undefined && picomatch.isMatch(value, [...globs], { dot: true });
+    return value !== undefined && nameMatcher(globs)(value);
   });
   const repositories = holds ? rule.repositories.flatMap((pattern) => fill(pattern, claims) ?? []) : [];
   if (repositories.length === 0) return undefined;
-  return { matches: picomatch(repositories, { dot: true }), permissions: new Set(rule.permissions) };
+  return { repositories, permissions: rule.permissions };
 }
 
 /** The pattern with the claims in it, `undefined` where one of them is not there or could not be part of a name. */

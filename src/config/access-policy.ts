@@ -1,0 +1,75 @@
+/**
+ * The access policy file: who may do what in which repositories. YAML or JSON; patterns are globs. What no
+ * rule grants is denied.
+ */
+import { parse } from "yaml";
+import { z } from "zod";
+import { type Policy, type Rule, rulesPolicy } from "../auth/policy.js";
+import { nameMatcher, textMatcher } from "../domain/patterns.js";
+import { permissions as allPermissions, withIncluded } from "../domain/permission.js";
+import { ConfigError } from "./errors.js";
+import { globs, oneOrMore } from "./globs.js";
+
+const permissions = z.enum(allPermissions);
+const names = oneOrMore(z.string().min(1));
+
+const rule = z
+  .strictObject({
+    repositories: globs,
+    anonymous: z.boolean().prefault(false),
+    authenticated: z.boolean().prefault(false),
+    users: names.default([]),
+    groups: names.default([]),
+    claims: z.record(z.string().min(1), globs).prefault({}),
+    allow: oneOrMore(permissions),
+  })
+  .refine(
+    ({ anonymous, authenticated, users, groups, claims }) =>
+      anonymous || authenticated || users.length + groups.length + Object.keys(claims).length > 0,
+    "needs anonymous, authenticated, users, groups or claims: else it would be for nobody",
+  )
+  .refine(
+    ({ anonymous, allow }) => !anonymous || allow.every((permission) => permission === "pull"),
+    "grants everybody without a login more than to pull",
+  );
+
+const schema = z.strictObject({
+  groups: z.record(z.string().min(1), z.array(z.string().min(1))).prefault({}),
+  rules: z.array(rule),
+});
+
+/** The policy that the file at `path` says. Throws `ConfigError`, which names all that is wrong. */
+export function parseAccessPolicy(text: string, path: string): Policy {
+  const parsed = schema.safeParse(readYaml(text, path));
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".")}: ${issue.message}`);
+    throw new ConfigError(lines.join("\n"));
+  }
+  const groups = new Map(Object.entries(parsed.data.groups).map(([group, users]) => [group, new Set(users)]));
+  return rulesPolicy(parsed.data.rules.map(ruleOf), groups);
+}
+
+function ruleOf({ repositories, allow, ...who }: z.output<typeof rule>): Rule {
+  return {
+    matches: nameMatcher(repositories),
+    permissions: withIncluded(allow),
+    who: {
+      anonymous: who.anonymous,
+      authenticated: who.authenticated,
+      users: new Set(who.users),
+      groups: new Set(who.groups),
+      claims: Object.entries(who.claims).map(([name, patterns]) => ({
+        name,
+        matches: textMatcher(patterns),
+      })),
+    },
+  };
+}
+
+function readYaml(text: string, path: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,43 @@
+/** `limits`: what one client may take, and all together, so that none starves the others. */
+import { section } from "./section.js";
+import { duration, integer } from "./values.js";
+
+const countMax = 10_000_000;
+const count = integer({ min: 1, max: countMax });
+
+export const limits = section({
+  requests: section({
+    rate: integer({ min: 0, max: countMax })
+      .prefault("0")
+      .describe(
+        "Requests a second of one client, who is a login or else an address; more get 429. `0`: any number, since a whole CI cluster may come from one address.",
+      ),
+    burst: integer({ min: 0, max: countMax })
+      .prefault("0")
+      .describe("Requests that a client may have saved up; a second's worth where it is less than that."),
+  }),
+  uploads: section({
+    total: count.prefault("10000").describe("Request bodies that are received at a time, of all clients."),
+    perclient: count.prefault("2000").describe("The same of one client."),
+  }),
+  sessions: section({
+    total: count.prefault("100000").describe("Upload sessions that are open at a time."),
+    peruser: count.prefault("20000").describe("The same of one user."),
+  }),
+  logins: section({
+    failures: count
+      .prefault("60")
+      .describe(
+        "Wrong passwords that may be tried from one address in the time `per`; then 429. One that is tried again and again counts once.",
+      ),
+    per: duration.prefault("1m").describe("The time for it."),
+  }),
+  slow: section({
+    sender: duration
+      .prefault("60s")
+      .describe("A client that sends nothing of a body for so long is dropped."),
+    reader: duration
+      .prefault("180s")
+      .describe("A client that takes nothing of an answer for so long is dropped."),
+  }),
+});

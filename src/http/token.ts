@@ -1,0 +1,65 @@
+/** The token endpoint over HTTP (distribution's token documents): by GET, and by POST as OAuth 2 has it. */
+import type { TokenPermit } from "../auth/gate.js";
+import type { Identity } from "../auth/identity.js";
+import { answerTokenRequest } from "../auth/tokens/token-endpoint.js";
+import {
+  parseTokenForm,
+  parseTokenQuery,
+  type TokenForm,
+  type TokenRequest,
+} from "../auth/tokens/token-request.js";
+import { RegistryError } from "../domain/errors.js";
+import type { HttpContext } from "./context.js";
+import type { Exchange } from "./exchange.js";
+
+/** Of a form: a CI job's token and a hundred scopes. */
+const formBytesMax = 64 * 1024;
+
+export async function getToken(
+  context: HttpContext,
+  exchange: Exchange,
+  { identity }: TokenPermit,
+): Promise<void> {
+  await answer(context, exchange, parseTokenQuery(new URLSearchParams(exchange.query)), identity);
+}
+
+export async function postToken(context: HttpContext, exchange: Exchange, _: TokenPermit): Promise<void> {
+  const { body } = exchange;
+  if (body === undefined) throw new Error("invariant broken: this route takes a body");
+  const bytes = await body.collect(formBytesMax);
+  const form = parseTokenForm(new URLSearchParams(bytes.toString("utf8")));
+  const identity = await callerOf(context, exchange, form);
+  exchange.identity = identity;
+  await answer(context, exchange, form, identity);
+}
+
+/** Whose credentials the form has in it. */
+async function callerOf(context: HttpContext, exchange: Exchange, { grant }: TokenForm): Promise<Identity> {
+  const { authenticator, tokens } = issuing(context);
+  return grant.type === "password"
+    ? authenticator.byPassword(grant.user, grant.password, exchange.incoming.peer.address)
+    : authenticator.current(await tokens.verifyRefresh(grant.token));
+}
+
+async function answer(
+  context: HttpContext,
+  exchange: Exchange,
+  request: TokenRequest,
+  identity: Identity,
+): Promise<void> {
+  const { tokens } = issuing(context);
+  const body = await answerTokenRequest(request, identity, tokens, context.gate);
+  exchange.send(
+    200,
+    [
+      ["Content-Type", "application/json"],
+      ["Cache-Control", "no-store"],
+    ],
+    JSON.stringify(body),
+  );
+}
+
+function issuing({ login }: HttpContext) {
+  if (login?.tokens === undefined) throw new RegistryError("path-unknown", "this server issues no tokens");
+  return { authenticator: login.authenticator, tokens: login.tokens };
+}
