@@ -4,9 +4,9 @@
  */
 import { resolve } from "node:path";
 import { pino } from "pino";
+import { ProgressDisplay } from "./cli/progress.js";
 import type { Command, Outcome, Task } from "./commands/command.js";
 import { runCommand } from "./commands/commands.js";
-import { ProgressDisplay } from "./commands/progress.js";
 import type { Config } from "./config/config.js";
 import { askServer } from "./control/client.js";
 import { isTooLong } from "./control/messages.js";

@@ -1,10 +1,11 @@
 /** The composition root: everything is wired here, and nowhere else. */
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { runCommand } from "./commands/commands.js";
 import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
 import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
+import { openLog } from "./log.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
@@ -33,8 +34,7 @@ const usesSavedEverySeconds = 60;
 
 /** Rejects where the folder cannot be used or the address is taken. */
 export async function startServer(config: Config): Promise<Server> {
-  const destination = pino.destination({ dest: 2, sync: true });
-  const log = pino({ level: config.log.level }, destination).child(config.log.fields);
+  const log = await openLog(config.log);
   const opened = await openServices(config, { serving: true, create: true, log });
   let login: OpenedLogin | undefined;
   try {
@@ -61,6 +61,9 @@ async function serve(
     ...(tls && { peerOf: tls.peerOf }),
     gate,
     login,
+    headers: Object.entries(config.http.headers).flatMap(([name, values]) =>
+      values.map((value) => [name, value] as const),
+    ),
     patience: { senderSeconds: slow.sender, readerSeconds: slow.reader },
     limits: {
       requestsPerSecond: requests.rate,

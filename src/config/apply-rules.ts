@@ -2,13 +2,14 @@
  * Takes out of the settings what is none of Gantry's, before they are parsed: keys that CNCF distribution has
  * and Gantry has not, and keys that nobody knows.
  */
-import type { z } from "zod";
-import { isRuledGroup, type Rule, rules } from "./distribution.js";
+import { z } from "zod";
+import { isRuledGroup, type Rule, ruleAt, rules } from "./distribution.js";
 import type { Origin, Problem } from "./errors.js";
-import { below, isGroup, keysOf } from "./keys.js";
+import { below, isGroup, keysOf, peel } from "./keys.js";
 import { nearest } from "./nearest.js";
 import { schema } from "./schema.js";
 import { shownUnknown } from "./secret.js";
+import { groupExpected } from "./section.js";
 import { isNames, keyOf, type Path, type SettingsTree, type Tree } from "./tree.js";
 
 /** What was accepted and changes nothing, and why. */
@@ -44,39 +45,42 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
   };
 
   const walk = (path: Path, tree: Tree, at: z.core.$ZodType | undefined) => {
-    const children = Array.isArray(tree)
-      ? tree.map((value, index) => [String(index), value] as const)
-      : isNames(tree)
-        ? Object.entries(tree)
-        : [];
-    for (const [name, value] of children) {
+    for (const [name, value] of childrenOf(tree, at)) {
       const here = [...path, name];
-      const ruled = rules[keyOf(here)];
+      const ruled = ruleAt(here);
       const next = at === undefined ? undefined : below(at, name);
       if (ruled !== undefined) rule(here, value, ruled);
-      else if (next === undefined && !isRuledGroup(here)) unknown(here, value);
+      else if (next === undefined && !isRuledGroup(here))
+        wrong(here, value, `there is no such key${hintFor(here)}`);
       else {
         const named = groupNamed(here, value, next);
         if (named !== undefined) settings.set(here, named, settings.originOf(here));
-        walk(here, named ?? value, next);
+        const group = named ?? value;
+        walk(here, group, next);
+        if (next === undefined && group !== null && !isNames(group)) wrong(here, group, groupExpected);
         // A group that only rules know is not to reach the schema; one of which nothing is said has its defaults.
         if (next === undefined || value === null) settings.remove(here);
       }
     }
   };
 
-  const unknown = (path: Path, value: Tree) => {
+  const wrong = (path: Path, value: Tree, message: string) => {
     settings.remove(path);
-    problems.push({
-      key: keyOf(path),
-      origin: settings.originOf(path),
-      value: shownUnknown(keyOf(path), value),
-      message: `there is no such key${hintFor(path)}`,
-    });
+    const key = keyOf(path);
+    problems.push({ key, origin: settings.originOf(path), value: shownUnknown(key, value), message });
   };
 
   walk([], settings.root, schema);
   return { problems, notices };
+}
+
+/** What is in a group or a list; nothing where the schema expects something else, which it says itself. */
+function childrenOf(tree: Tree, at: z.core.$ZodType | undefined): [string, Tree][] {
+  const core = at === undefined ? undefined : peel(at).core;
+  if (Array.isArray(tree))
+    return core instanceof z.ZodArray ? tree.map((value, index) => [String(index), value]) : [];
+  const isGroup = core === undefined || core instanceof z.ZodObject || core instanceof z.ZodRecord;
+  return isGroup && isNames(tree) ? Object.entries(tree) : [];
 }
 
 /**
@@ -88,7 +92,7 @@ function groupNamed(path: Path, value: Tree, at: z.core.$ZodType | undefined): T
   const next = at === undefined ? undefined : below(at, value);
   const chosen = [...path, value];
   const isChoice =
-    Object.hasOwn(rules, keyOf(chosen)) || isRuledGroup(chosen) || (next !== undefined && isGroup(next));
+    ruleAt(chosen) !== undefined || isRuledGroup(chosen) || (next !== undefined && isGroup(next));
   return isChoice ? { [value]: {} } : undefined;
 }
 

@@ -85,9 +85,11 @@ function applyFile(settings: SettingsTree, file: string, text: string): Problem[
   return problems;
 }
 
-function problemOf(settings: SettingsTree, { path, message }: z.core.$ZodIssue): Problem {
-  const names = path.map(String);
+function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
+  const names = issue.path.map(String);
   const given = settings.get(names);
+  // Of a name in a record that is wrong, zod tells in an issue of its own below.
+  const message = (issue.code === "invalid_key" ? issue.issues[0] : issue)?.message ?? issue.message;
   return {
     key: keyOf(names),
     origin: settings.originOf(names),

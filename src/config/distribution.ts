@@ -62,7 +62,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.host": note(relative),
   "http.relativeurls": note(relative),
   "http.secret": note("Gantry keeps the state of uploads itself, and signs none for clients to keep"),
-  "http.headers": refuse("Gantry adds no headers of yours yet"),
   "http.tls.letsencrypt": refuse("Gantry fetches no certificates: have certbot or lego put them into files"),
   "http.tls.ciphersuites": refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls"),
   "http.debug.addr": refuse("Gantry has no debugging server"),
@@ -90,11 +89,17 @@ export const rules: Readonly<Record<string, Rule>> = {
   "policy.repository.classes": noRules,
 };
 
+/** The rule for just this key. */
+export function ruleAt(path: Path): Rule | undefined {
+  const key = keyOf(path);
+  return Object.hasOwn(rules, key) ? rules[key] : undefined;
+}
+
 /** The rule for a key, or for a group that it is in. */
 export function ruleFor(path: Path): Rule | undefined {
   for (let length = path.length; length > 0; length--) {
-    const key = keyOf(path.slice(0, length));
-    if (Object.hasOwn(rules, key)) return rules[key];
+    const rule = ruleAt(path.slice(0, length));
+    if (rule !== undefined) return rule;
   }
   return undefined;
 }

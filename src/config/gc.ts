@@ -9,11 +9,11 @@ export const gc = section({
   lease: duration
     .prefault("6h")
     .describe(
-      "What a client was told of (201, mount, HEAD, GET) stays for so long, until it pushes a manifest that names it.",
+      "What a client was told of (201, mount, HEAD, GET) stays for so long, for it to push a manifest that names it. 200,000 such blobs and manifests are remembered; where there are more, nothing is collected until the lease of the first that was not has ended.",
     ),
   untagged: durationOrNever
     .prefault("never")
     .describe(
       "Age at which a manifest goes that has no tag, no index above it and no subject. `never`: it stays.",
     ),
-});
+}).describe("What the garbage collection leaves, and how often it runs.");

@@ -1,7 +1,38 @@
-/** `http`: where the server listens, and how it stops. */
+/** `http`: where the server listens, what every response has, and how the server stops. */
+import { z } from "zod";
 import { section } from "./section.js";
 import { tls } from "./tls.js";
-import { address, duration } from "./values.js";
+import { address, duration, list } from "./values.js";
+
+/** RFC 9110, section 5.1. */
+const headerName = z
+  .string()
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "expected the name of a header")
+  .refine((name) => !ours.has(name.toLowerCase()), "expected a header that Gantry does not set itself");
+
+/** RFC 9110, section 5.5: no line break may come in, behind which a response of somebody else's could begin. */
+const headerValue = z.string("expected text").regex(/^[\t\x20-\x7e]*$/, "expected printable ASCII text");
+
+/** What a response's own headers say; a second one beside it would make it wrong. */
+const ours: ReadonlySet<string> = new Set([
+  "accept-ranges",
+  "connection",
+  "content-length",
+  "content-range",
+  "content-type",
+  "date",
+  "docker-content-digest",
+  "docker-distribution-api-version",
+  "docker-upload-uuid",
+  "etag",
+  "keep-alive",
+  "link",
+  "location",
+  "range",
+  "transfer-encoding",
+  "upgrade",
+  "www-authenticate",
+]);
 
 export const http = section({
   addr: address
@@ -12,5 +43,9 @@ export const http = section({
     .describe(
       "Time that running requests have to come to their end when the server is told to stop (SIGTERM).",
     ),
+  headers: z
+    .record(headerName, list(headerValue), "expected names of headers, each with a list of values")
+    .prefault({})
+    .describe("Headers that every response has, such as `X-Content-Type-Options: [nosniff]`."),
   tls,
-});
+}).describe("Where the server listens, what every response has, and how the server stops.");

@@ -6,5 +6,10 @@ export const log = section({
   level: choice(["error", "warn", "info", "debug"])
     .prefault("info")
     .describe("The least severe of what is logged."),
+  formatter: choice(["text", "json", "logstash"]).optional().meta({
+    description:
+      "`text`: lines for people. `json`: one object a line. `logstash`: the same with Logstash's names.",
+    defaultNote: "`text` on a terminal, else `json`",
+  }),
   fields: record(text).prefault({}).describe("Fields that every line has, by name."),
-});
+}).describe("What the server writes to its standard error.");

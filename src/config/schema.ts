@@ -3,7 +3,7 @@
  * names of the environment's variables, `gantry config show` and the reference page.
  *
  * To add a section, or keys to one:
- * 1. A section is a file of its own beside this one: `export const limits = section({ … })`, of `section.ts`. Names are
+ * 1. A section is a file of its own beside this one: `export const limits = section({ … }).describe(…)`, of `section.ts`. Names are
  *    CNCF distribution's where the thing is the same, in lower case, of letters and digits: `_` separates
  *    them in a variable (`limits.requests.rate` is `REGISTRY_LIMITS_REQUESTS_RATE`).
  * 2. A key is one of the values of `values.ts` (each is parsed from text) or `secret()`, then its default as

@@ -1,10 +1,7 @@
 /** A group of keys that is always there: whoever reads the settings need not ask whether it is. */
 import { z } from "zod";
 
-/** For zod, whose own words are for programmers. */
-export function groupExpected({ code }: { readonly code?: string | undefined }): string | undefined {
-  return code === "invalid_type" ? "expected a group of keys with values" : undefined;
-}
+export const groupExpected = "expected a group of keys with values";
 
 /**
  * Each key must have a default or be optional, so that the group can be left out. A group that is absent
@@ -17,5 +14,7 @@ export function section<const T extends z.core.$ZodLooseShape>(keys: T) {
 
 /** Keys that belong together; any other key among them is an error. */
 export function group<const T extends z.core.$ZodLooseShape>(keys: T) {
-  return z.strictObject(keys, { error: groupExpected });
+  return z.strictObject(keys, {
+    error: ({ code }) => (code === "invalid_type" ? groupExpected : undefined),
+  });
 }

@@ -34,4 +34,4 @@ export const storage = section({
       interval: duration.prefault("24h").describe("Time between two looks for such uploads."),
     }),
   }),
-});
+}).describe("Where the data is, how durable it is, and what may be done to it.");

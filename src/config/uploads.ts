@@ -20,4 +20,4 @@ export const uploads = section({
     .describe(
       "A worker that does not answer for so long is ended and replaced; its upload fails, others go on with the next.",
     ),
-});
+}).describe("The threads and the memory that uploads have.");

@@ -8,4 +8,4 @@ export const validation = section({
       .prefault("false")
       .describe("Whether a manifest may name blobs and manifests that its repository lacks."),
   }),
-});
+}).describe("What a push must satisfy.");

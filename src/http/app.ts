@@ -28,6 +28,8 @@ export interface AppOptions {
   readonly login?: Login | undefined;
   /** Told of each request once, when its answer is done or its client gone. */
   readonly observers?: readonly Observer[];
+  /** Headers that every response has, beside the API's own. */
+  readonly headers?: Headers;
   readonly patience?: Partial<PatienceOptions>;
   readonly limits?: LimitOptions;
   /** Who is at the other end; those whose own connection it is by default. */
@@ -57,6 +59,7 @@ export class App {
   readonly #patience: Patience;
   readonly #limits: Limits;
   readonly #peerOf: PeerLookup;
+  readonly #always: Headers;
   /** Requests whose handlers are at work. */
   #active = 0;
   #onIdle: (() => void) | undefined;
@@ -66,6 +69,7 @@ export class App {
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     this.#limits = new Limits(options.limits);
     this.#peerOf = options.peerOf ?? directPeer;
+    this.#always = [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])];
     this.#app.any("/*", (response, request) => this.#serve(response, request));
   }
 
@@ -121,7 +125,7 @@ export class App {
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
       const query = request.getQuery();
       const incoming = { method, path: url, query, ...headers, peer, route, body };
-      exchange = new Exchange(response, incoming, this.#patience);
+      exchange = new Exchange(response, incoming, this.#patience, this.#always);
       if (framing !== "clear") {
         this.#refuseFraming(exchange);
         return;

@@ -71,6 +71,8 @@ export class Exchange {
     readonly response: HttpResponse,
     readonly incoming: Incoming,
     readonly patience: Patience,
+    /** What every response has. */
+    readonly always: Headers,
   ) {}
 
   get method(): string {
@@ -161,7 +163,7 @@ export class Exchange {
     this.body?.discard();
     const { response } = this;
     response.writeStatus(`${status} ${reasons[status] ?? ""}`);
-    response.writeHeader("Docker-Distribution-Api-Version", "registry/2.0");
+    for (const [name, value] of this.always) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
   }
 }

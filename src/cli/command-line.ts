@@ -1,0 +1,120 @@
+/**
+ * The command line made from tables: what is typed goes to the command it names, or is a `UsageError` that
+ * says where help is. Knows commander, and nothing of what commands do.
+ */
+import type { WriteStream } from "node:tty";
+import { Command as Commander, CommanderError, Option } from "commander";
+import {
+  type CommandLine,
+  type Example,
+  type Flags,
+  type FlagValues,
+  UsageError,
+} from "../commands/command.js";
+import type { Entry } from "./entry.js";
+import { colorsFor, hasColors } from "./output.js";
+import { packageVersion } from "./version.js";
+
+const exitCodes = "\nExit codes: 0 all is fine, 1 something is wrong or failed, 2 wrong usage or settings.\n";
+
+/** The exit code of what was typed. Rejects with `UsageError`, or with what the command failed with. */
+export async function runCommandLine(entries: readonly Entry[], typed: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = root();
+  for (const entry of entries) {
+    const { line, run } = entry;
+    declare(parentOf(program, line), line).action(async (...given: unknown[]) => {
+      const command = given.at(-1) as Commander;
+      code = await run({ values: valuesOf(command, line.flags), parameters: command.args });
+    });
+  }
+  try {
+    await program.parseAsync(typed, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    throw new UsageError(wordsOf(error, program, typed));
+  }
+  return code;
+}
+
+/** What is set here holds of all that is declared in it. */
+function root(): Commander {
+  const colors = (stream: WriteStream) => () => hasColors(stream, process.argv, process.env);
+  return new Commander("gantry")
+    .description("An OCI and Docker image registry for heavy CI traffic.")
+    .usage("COMMAND [OPTIONS]")
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, getOutHasColors: colors(process.stdout) })
+    .configureHelp({
+      subcommandTerm: (command) => command.name(),
+      showGlobalOptions: true,
+      styleTitle: (title) => colorsFor(process.stdout).bold(title),
+    })
+    .helpOption("-h, --help", "show this")
+    .version(packageVersion, "--version", "print the version")
+    .option("--no-color", "no colours, as with the variable NO_COLOR")
+    .addHelpText("after", exitCodes);
+}
+
+/** Where a command is declared: the program, or the group that the first of two words names. */
+function parentOf(program: Commander, { name }: CommandLine): Commander {
+  const [first = "", second] = name.split(" ");
+  if (second === undefined) return program;
+  const group =
+    program.commands.find((command) => command.name() === first) ??
+    program.command(first).usage("COMMAND [OPTIONS]").helpCommand(false);
+  return group.summary([...group.commands.map((command) => command.name()), second].join(", "));
+}
+
+function declare(parent: Commander, line: CommandLine): Commander {
+  const command = parent.command(line.name.split(" ").at(-1) ?? "").summary(line.summary);
+  command.description(flowing(line.help)).helpOption("-h, --help", "show this");
+  for (const { name, description, optional, variadic } of line.parameters ?? []) {
+    const dots = variadic === true ? "..." : "";
+    command.argument(optional === true ? `[${name}${dots}]` : `<${name}${dots}>`, description);
+  }
+  const flags = Object.entries(line.flags);
+  for (const [name, { type, description, value = "VALUE", multiple, choices }] of flags) {
+    const option = new Option(`--${name}${type === "boolean" ? "" : ` <${value}>`}`, description);
+    if (choices !== undefined) option.choices([...choices]);
+    // By commander's own `<VALUE...>` a flag would take the parameters behind it too.
+    if (multiple === true) option.argParser((one: string, before: string[] = []) => [...before, one]);
+    command.addOption(option);
+  }
+  const terms = (line.parameters ?? []).map(({ name, optional, variadic }) => {
+    const term = variadic === true ? `${name}...` : name;
+    return optional === true ? `[${term}]` : term;
+  });
+  command.usage([...terms, "[OPTIONS]"].join(" "));
+  return command.addHelpText("after", examplesOf(line.examples ?? []) + exitCodes);
+}
+
+function examplesOf(examples: readonly Example[]): string {
+  if (examples.length === 0) return "";
+  const width = Math.max(...examples.map(({ command }) => command.length));
+  const lines = examples.map(({ command, what }) => `  ${command.padEnd(width)}  ${what}\n`);
+  return `\n${colorsFor(process.stdout).bold("Examples:")}\n${lines.join("")}`;
+}
+
+/** Paragraphs without their line breaks: commander breaks lines at the terminal's width. */
+function flowing(text: string): string {
+  return text.trim().replace(/(?<=\S)\n(?=\S)/g, " ");
+}
+
+/** By the names that the table has, which commander changes. */
+function valuesOf(command: Commander, flags: Flags): FlagValues {
+  return Object.fromEntries(
+    command.options
+      .map((option) => [option.long?.slice(2) ?? "", command.getOptionValue(option.attributeName())] as const)
+      .filter(([name]) => Object.hasOwn(flags, name)),
+  ) as FlagValues;
+}
+
+function wordsOf({ code, message }: CommanderError, program: Commander, typed: readonly string[]): string {
+  const known = program.commands.find((command) => command.name() === typed[0]);
+  if (code === "commander.help") return (known ?? program).helpInformation();
+  const words = message.replace(/^error: /, "").replace(/^unknown command '(.*?)'/, "there is no command $1");
+  return `${words}\nTry gantry ${known === undefined ? "" : `${known.name()} `}--help.`;
+}

@@ -1,0 +1,13 @@
+/** A command as the command line has it: how it is typed, and what is then done. */
+import type { CommandLine, FlagValues } from "../commands/command.js";
+
+export interface Typed {
+  readonly values: FlagValues;
+  readonly parameters: readonly string[];
+}
+
+export interface Entry {
+  readonly line: CommandLine;
+  /** The exit code. */
+  run(typed: Typed): Promise<number>;
+}

@@ -1,0 +1,20 @@
+/** The commands that work on a store: typed here, run where the store is. */
+import type { Command } from "../commands/command.js";
+import type { Entry } from "./entry.js";
+import { jsonFlag, print } from "./output.js";
+import { settingsFlags, settingsOf } from "./settings.js";
+
+export function onStore(command: Command): Entry {
+  return {
+    line: { ...command, flags: { ...command.flags, ...jsonFlag, ...settingsFlags } },
+    run: async ({ values, parameters }) => {
+      const options = command.optionsOf(values, parameters);
+      const { config } = await settingsOf(values);
+      // Not before it is needed: it loads the whole registry, and help is to come at once.
+      const { runOperatorCommand } = await import("../operate.js");
+      const outcome = await runOperatorCommand(command, options, config);
+      print(values, outcome);
+      return outcome.fine ? 0 : 1;
+    },
+  };
+}

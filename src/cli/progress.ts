@@ -1,0 +1,86 @@
+/**
+ * Shows how far a command is: a bar with rate and time left on a terminal, else a line every few seconds.
+ * Elsewhere than on a terminal a command that is soon over shows nothing.
+ */
+import type { WriteStream } from "node:tty";
+import { type Options, type Params, SingleBar } from "cli-progress";
+import type { Progress } from "../commands/command.js";
+import { formatBytes, formatSeconds } from "../commands/format.js";
+import { colorsFor } from "./output.js";
+
+const framesPerSecond = 10;
+const lineMilliseconds = 5_000;
+const barWidth = 30;
+
+export class ProgressDisplay {
+  readonly #output: WriteStream;
+  /** Something else may have had the terminal before. */
+  readonly #begun = Date.now();
+  #bar: SingleBar | undefined;
+  #last: Progress | undefined;
+
+  constructor(output: WriteStream) {
+    this.#output = output;
+  }
+
+  show(progress: Progress): void {
+    if (!this.#output.isTTY && Date.now() < this.#begun + lineMilliseconds) return;
+    if (this.#bar === undefined || this.#last === undefined || !isSameWork(this.#last, progress))
+      this.#bar = this.#begin(progress);
+    this.#last = progress;
+    this.#bar.setTotal(progress.total ?? 0);
+    this.#bar.update(progress.done, { progress });
+  }
+
+  /** Leaves the terminal as if nothing had been shown. */
+  end(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #begin(progress: Progress): SingleBar {
+    this.end();
+    const { cyan } = colorsFor(this.#output);
+    const bar = new SingleBar({
+      stream: this.#output,
+      fps: framesPerSecond,
+      noTTYOutput: true,
+      notTTYSchedule: lineMilliseconds,
+      linewrap: false,
+      clearOnComplete: true,
+      // Whoever runs the command ends it when it is interrupted, and ends this.
+      gracefulExit: false,
+      format: (_: Options, params: Params, payload: { readonly progress: Progress }) =>
+        lineOf(payload.progress, params, progress.done, cyan),
+    });
+    bar.start(progress.total ?? 0, progress.done, { progress });
+    return bar;
+  }
+}
+
+/** Of one kind and going on: else there is a new rate to tell. */
+function isSameWork(before: Progress, now: Progress): boolean {
+  return (
+    before.unit === now.unit &&
+    (before.total === undefined) === (now.total === undefined) &&
+    before.done <= now.done
+  );
+}
+
+/** `from`: what was done already when the bar began, and says nothing of the rate. */
+export function lineOf(
+  { what, done, total, unit }: Progress,
+  { eta, startTime }: Pick<Params, "eta" | "startTime">,
+  from: number,
+  paint: (text: string) => string,
+): string {
+  const amount = (value: number) => (unit === "bytes" ? formatBytes(value) : `${Math.round(value)} ${unit}`);
+  const seconds = (Date.now() - startTime) / 1000;
+  const rate = seconds > 0 ? (done - from) / seconds : 0;
+  const speed = rate > 0 ? `, ${amount(rate)}/s` : "";
+  if (total === undefined) return `${amount(done)}${speed}  ${what}`;
+  const share = total === 0 ? 1 : Math.min(1, done / total);
+  const bar = paint("#".repeat(Math.round(share * barWidth)).padEnd(barWidth, "."));
+  const left = rate > 0 && Number.isFinite(eta) ? `, ${formatSeconds(eta)} left` : "";
+  return `[${bar}] ${Math.floor(share * 100)} %  ${amount(done)} of ${amount(total)}${speed}${left}  ${what}`;
+}

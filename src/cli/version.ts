@@ -1,0 +1,38 @@
+/** `gantry version`: what is running, for a report of a fault. */
+import { createRequire } from "node:module";
+import { z } from "zod";
+import type { Entry } from "./entry.js";
+import { jsonFlag, print } from "./output.js";
+
+const require = createRequire(import.meta.url);
+
+export const packageVersion = versionOf("../../../package.json");
+
+export const version: Entry = {
+  line: {
+    name: "version",
+    summary: "tell the versions of Gantry, Node and uWebSockets.js",
+    help: "Tells which Gantry this is and what it runs on: say so when you report a fault.",
+    flags: jsonFlag,
+    examples: [{ command: "gantry version --json | jq -r .gantry", what: "the package's version" }],
+  },
+  run: async ({ values }) => {
+    const report = {
+      gantry: packageVersion,
+      node: process.versions.node,
+      uWebSockets: {
+        package: versionOf("uWebSockets.js/package.json"),
+        build: `uws_${process.platform}_${process.arch}_${process.versions.modules}`,
+      },
+      platform: `${process.platform} ${process.arch}`,
+    };
+    const { gantry, node, uWebSockets, platform } = report;
+    const text = `gantry ${gantry}, Node ${node}, uWebSockets.js ${uWebSockets.package} (${uWebSockets.build}), ${platform}`;
+    print(values, { report, text });
+    return 0;
+  },
+};
+
+function versionOf(packageFile: string): string {
+  return z.object({ version: z.string() }).parse(require(packageFile)).version;
+}

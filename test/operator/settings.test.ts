@@ -1,0 +1,219 @@
+// Settings through the real program: what a server starts with, what it is told that is wrong, and what
+// `gantry config` says of both.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { parse } from "yaml";
+import { gantry } from "../support/command.js";
+import { startGantry } from "../support/gantry.js";
+
+const folder = await mkdtemp(join(tmpdir(), "gantry-settings-"));
+after(() => rm(folder, { recursive: true, force: true }));
+
+let files = 0;
+async function fileOf(text: string): Promise<string> {
+  const path = join(folder, `${files++}.yml`);
+  await writeFile(path, text);
+  return path;
+}
+
+/** What the image of CNCF distribution 2.8 has in its file. */
+const imageSettings = `version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: /var/lib/registry
+http:
+  addr: :5000
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+`;
+
+test("a server starts with the file of CNCF distribution's image and the environment that CI gives it", async () => {
+  await using server = await startGantry({
+    REGISTRY_CONFIGURATION_PATH: await fileOf(imageSettings),
+    REGISTRY_STORAGE: "filesystem",
+    REGISTRY_STORAGE_DELETE_ENABLED: "true",
+    REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR: "inmemory",
+    REGISTRY_HTTP_SECRET: "of no use",
+    REGISTRY_LOG_LEVEL: "debug",
+    "REGISTRY_HTTP_HEADERS_Access-Control-Allow-Origin": "['*']",
+  });
+  const { headers } = await fetch(`${server.url}/v2/`);
+  assert.equal(headers.get("x-content-type-options"), "nosniff");
+  assert.equal(headers.get("access-control-allow-origin"), "*");
+  assert.equal(headers.get("docker-distribution-api-version"), "registry/2.0");
+  assert.match(server.log(), /http\.secret \(REGISTRY_HTTP_SECRET\): changes nothing/);
+  assert.doesNotMatch(server.log(), /of no use/);
+});
+
+test("serve takes the file with --config and as a parameter", async () => {
+  const file = await fileOf("http: {addr: 127.0.0.1:65536}\n");
+  for (const parameters of [
+    ["serve", "--config", file],
+    ["serve", `--config=${file}`],
+    ["serve", file],
+  ]) {
+    const { code, stdout, stderr } = await gantry(folder, parameters);
+    assert.deepEqual([code, stdout], [2, ""], parameters.join(" "));
+    assert.ok(
+      stderr.startsWith(
+        `gantry: these settings are wrong:\nhttp.addr = "127.0.0.1:65536" (${file}:1): expected host:port`,
+      ),
+      stderr,
+    );
+  }
+});
+
+for (const [name, text, settings, said] of [
+  ["a file that is no YAML", "http: [", {}, /\(FILE:1\): Flow sequence/],
+  [
+    "a value of the wrong kind in the file",
+    "gc:\n  lease: soon\n",
+    {},
+    /^gc\.lease = "soon" \(FILE:2\): expected a time such as 90s/m,
+  ],
+  [
+    "a value of the wrong kind in a variable",
+    "",
+    { REGISTRY_UPLOADS_WORKERS: "none" },
+    /^uploads\.workers = "none" \(REGISTRY_UPLOADS_WORKERS\): expected a whole number from 1 to 64/m,
+  ],
+  [
+    "a key that is misspelled",
+    "storage: {filesystem: {rootdir: /x}}",
+    {},
+    /^storage\.filesystem\.rootdir = "\/x" \(FILE:1\): there is no such key/m,
+  ],
+  [
+    "a variable that is misspelled",
+    "",
+    { REGISTRY_HTP_ADDR: ":1" },
+    /^REGISTRY_HTP_ADDR = ":1": there is no such variable; the nearest is REGISTRY_HTTP_ADDR/m,
+  ],
+  [
+    "a storage that Gantry has not",
+    "",
+    { REGISTRY_STORAGE_S3_BUCKET: "b" },
+    /^storage\.s3 \(REGISTRY_STORAGE_S3_BUCKET\): not supported: Gantry stores in a folder/m,
+  ],
+  [
+    "a header that would break answers",
+    'http: {headers: {X-A: ["a\\r\\nb"]}}',
+    {},
+    /^http\.headers\.X-A\.0 = "a\\r\\nb" \(FILE:1\): expected printable/m,
+  ],
+  [
+    "a policy file that is wrong",
+    `tags: {policy: ${join(folder, "absent.json")}}`,
+    {},
+    /absent\.json: ENOENT/,
+  ],
+] as const)
+  test(`config check tells of ${name}, and serve does not start with it`, async () => {
+    const file = await fileOf(text);
+    for (const command of [["config", "check"], ["serve"]]) {
+      const { code, stdout, stderr } = await gantry(
+        join(folder, "store"),
+        [...command, "--config", file],
+        settings,
+      );
+      assert.deepEqual([code, stdout], [2, ""], stderr);
+      assert.match(stderr.replaceAll(file, "FILE"), said);
+    }
+  });
+
+test("config check tells of everything at once, also as JSON", async () => {
+  const file = await fileOf("http: {addr: x, port: 5000}\nredis: {addr: x}\n");
+  const settings = { REGISTRY_GC_LEASE: "x" };
+  const { stderr } = await gantry(folder, ["config", "check", "--config", file], settings);
+  assert.equal(stderr.trimEnd().split("\n").length, 5, stderr);
+  const ran = await gantry(folder, ["config", "check", "--json", "--config", file], settings);
+  assert.equal(ran.code, 2);
+  const { fine, problems } = ran.json<{ fine: boolean; problems: { key: string; origin: unknown }[] }>();
+  assert.equal(fine, false);
+  assert.deepEqual(problems.map(({ key }) => key).toSorted(), [
+    "gc.lease",
+    "http.addr",
+    "http.port",
+    "redis",
+  ]);
+  assert.deepEqual(problems.find(({ key }) => key === "gc.lease")?.origin, {
+    from: "variable",
+    variable: "REGISTRY_GC_LEASE",
+  });
+});
+
+test("config check is content with what a server can start with", async () => {
+  const { code, stdout } = await gantry(folder, ["config", "check", "--config", await fileOf(imageSettings)]);
+  assert.equal(code, 0);
+  assert.match(stdout, /health\.storagedriver .*: changes nothing/);
+  const refused = await fileOf("proxy: {remoteurl: https://registry.example}\n");
+  assert.equal((await gantry(folder, ["config", "check", "--config", refused])).code, 2);
+  assert.equal(
+    (await gantry(folder, ["config", "check", "--ignore-unsupported", "--config", refused])).code,
+    0,
+  );
+});
+
+test("config show tells what is in effect and where it came from, as settings of the same effect", async () => {
+  const file = await fileOf("http:\n  draintimeout: 5s\n  headers: {X-A: [a, b]}\n");
+  const settings = { REGISTRY_GC_LEASE: "2h" };
+  const shown = await gantry("/data", ["config", "show", "--config", file], settings);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, new RegExp(`draintimeout: 5s # ${file}:2$`, "m"));
+  assert.match(shown.stdout, /lease: 2h # REGISTRY_GC_LEASE$/m);
+  assert.match(shown.stdout, /addr: 127\.0\.0\.1:5000 # default$/m);
+  assert.deepEqual((parse(shown.stdout) as { http: { headers: unknown } }).http.headers, {
+    "X-A": ["a", "b"],
+  });
+  const again = await gantry("/data", ["config", "show", "--json", "--config", await fileOf(shown.stdout)]);
+  const first = await gantry("/data", ["config", "show", "--json", "--config", file], settings);
+  const valuesOf = (ran: typeof first) =>
+    Object.entries(ran.json<Record<string, { value: unknown }>>()).map(([key, { value }]) => [key, value]);
+  assert.deepEqual(valuesOf(again), valuesOf(first));
+});
+
+test("a file that is not there is told of", async () => {
+  const { code, stderr } = await gantry(folder, ["stats", "--config", join(folder, "absent.yml")]);
+  assert.equal(code, 2);
+  assert.match(stderr, /absent\.yml\): ENOENT/);
+});
+
+/** What is said at the start in a folder whose path is too long for a socket: one line of the log, a warning. */
+async function warned(settings: Readonly<Record<string, string>>): Promise<string> {
+  const root = join(folder, "x".repeat(120));
+  await using server = await startGantry({ REGISTRY_LOG_FIELDS_SERVICE: "registry", ...settings }, root);
+  return server.log();
+}
+
+for (const [formatter, expected] of [
+  ["json", /^\{"level":40,.*"service":"registry".*"msg":"no commands can be given/m],
+  [
+    "logstash",
+    /^\{"level":"warn","@timestamp":"\d{4}-.*"service":"registry".*"message":"no commands can be/m,
+  ],
+  ["text", /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: no commands can be given/m],
+] as const)
+  test(`the log is written as ${formatter}, with the fields of the settings`, async () => {
+    const log = await warned({ REGISTRY_LOG_FORMATTER: formatter });
+    assert.match(log, expected);
+    assert.match(log, /service"?: ?"registry"/);
+  });
+
+test("what is less severe than the level is not logged", async () => {
+  assert.match(await warned({ REGISTRY_LOG_LEVEL: "warn" }), /no commands can be given/);
+  assert.doesNotMatch(await warned({ REGISTRY_LOG_LEVEL: "error" }), /no commands can be given/);
+});

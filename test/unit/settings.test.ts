@@ -1,0 +1,337 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import fc from "fast-check";
+import { readSettings } from "../../src/config/config.js";
+import { rules } from "../../src/config/distribution.js";
+import { variableOf } from "../../src/config/environment.js";
+import { ConfigError } from "../../src/config/errors.js";
+import { keysOf } from "../../src/config/keys.js";
+import { schema } from "../../src/config/schema.js";
+import { Secret } from "../../src/config/secret.js";
+import { durationSeconds } from "../../src/config/values.js";
+
+function read(text: string, variables: Record<string, string> = {}, ignoreUnsupported?: boolean) {
+  return readSettings({ variables, file: { name: "config.yml", text }, ignoreUnsupported });
+}
+
+/** What is said of settings that are wrong. */
+function said(text: string, variables: Record<string, string> = {}): string[] {
+  try {
+    read(text, variables);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message.split("\n");
+  }
+  return [];
+}
+
+test("what nobody says has its default", () => {
+  const { config } = readSettings({ variables: {} });
+  assert.deepEqual(config.http, { addr: { host: "127.0.0.1", port: 5000 }, draintimeout: 30, headers: {} });
+  assert.deepEqual(config.storage.maintenance.uploadpurging, {
+    enabled: true,
+    age: 604_800,
+    interval: 86_400,
+  });
+  assert.equal(config.gc.untagged, undefined);
+  assert.deepEqual(read("").config, config);
+  assert.deepEqual(
+    read("http:\nstorage:\n  filesystem:\n").config,
+    config,
+    "a group of which nothing is said",
+  );
+});
+
+test("a file sets keys, and variables are over it", () => {
+  const text =
+    "version: 0.1\nhttp:\n  addr: :5001\n  draintimeout: 90s\nlog: {fields: {service: registry, node: a}}\n";
+  const { config, effective } = read(text, {
+    REGISTRY_HTTP_ADDR: "localhost:5002",
+    REGISTRY_LOG_FIELDS_NODE: "b",
+    REGISTRY_UPLOADS_WORKERS: "3",
+  });
+  assert.deepEqual(config.http.addr, { host: "localhost", port: 5002 });
+  assert.equal(config.http.draintimeout, 90);
+  assert.deepEqual(config.log.fields, { service: "registry", node: "b" });
+  const origins = Object.fromEntries(
+    effective.map(({ path, value, origin }) => [path.join("."), { value, origin }]),
+  );
+  assert.deepEqual(origins["http.addr"], {
+    value: "localhost:5002",
+    origin: { from: "variable", variable: "REGISTRY_HTTP_ADDR" },
+  });
+  assert.deepEqual(origins["http.draintimeout"], {
+    value: "90s",
+    origin: { from: "file", file: "config.yml", line: 4 },
+  });
+  assert.deepEqual(origins["gc.lease"], { value: "6h", origin: { from: "default" } });
+});
+
+test("a variable has a group as YAML or JSON", () => {
+  for (const value of ['{"age":"1h","interval":"2h"}', "age: 1h\ninterval: 2h"]) {
+    const { config } = readSettings({ variables: { REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING: value } });
+    assert.deepEqual(config.storage.maintenance.uploadpurging, { enabled: true, age: 3600, interval: 7200 });
+  }
+});
+
+test("the variable for a key is over the one for its group", () => {
+  const variables = { REGISTRY_LOG: "{level: error}", REGISTRY_LOG_LEVEL: "debug" };
+  assert.equal(readSettings({ variables }).config.log.level, "debug");
+});
+
+test("every key of the schema and every rule can be named by a variable, and no two by the same", () => {
+  const variables = [
+    ...keysOf(schema).map(({ path }) => path),
+    ...Object.keys(rules).map((key) => key.split(".")),
+  ].map(variableOf);
+  assert.equal(new Set(variables).size, variables.length);
+  for (const { path, description } of keysOf(schema)) {
+    assert.ok(
+      path.every((name) => /^(?:[a-z0-9]+|\*|<name>)$/.test(name)),
+      path.join("."),
+    );
+    assert.notEqual(description, "", `${path.join(".")} has a description`);
+  }
+});
+
+test("no key of Gantry's is one that distribution's rules take out", () => {
+  for (const { path } of keysOf(schema))
+    for (let length = 1; length <= path.length; length++)
+      assert.ok(!Object.hasOwn(rules, path.slice(0, length).join(".")), path.join("."));
+});
+
+for (const [name, text, variables, expected] of [
+  [
+    "a word that is no truth",
+    "storage:\n  delete:\n    enabled: maybe",
+    {},
+    'storage.delete.enabled = "maybe" (config.yml:3): expected true or false',
+  ],
+  [
+    "a time without a unit",
+    "",
+    { REGISTRY_GC_LEASE: "10" },
+    'gc.lease = "10" (REGISTRY_GC_LEASE): expected a time such as 90s, 5m, 168h or 30d',
+  ],
+  [
+    "a number out of its bounds",
+    "uploads: {memorymib: 1}",
+    {},
+    'uploads.memorymib = "1" (config.yml:1): expected a whole number from 8 to 65536',
+  ],
+  [
+    "a choice that there is not",
+    "log:\n  level: loud",
+    {},
+    'log.level = "loud" (config.yml:2): expected error, warn, info or debug',
+  ],
+  [
+    "an address without a port",
+    "http: {addr: localhost}",
+    {},
+    'http.addr = "localhost" (config.yml:1): expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces',
+  ],
+  [
+    "a group that is text",
+    "uploads: 3",
+    {},
+    'uploads = "3" (config.yml:1): expected a group of keys with values',
+  ],
+  [
+    "text that is a group",
+    "http:\n  addr:\n    host: x",
+    {},
+    'http.addr = {"host":"x"} (config.yml:2): expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces',
+  ],
+  [
+    "a list for a group",
+    "http: [a]",
+    {},
+    'http = ["a"] (config.yml:1): expected a group of keys with values',
+  ],
+  [
+    "a key misspelled",
+    "storage:\n  filesystem:\n    rootdirektory: /x",
+    {},
+    'storage.filesystem.rootdirektory = "/x" (config.yml:3): there is no such key; the nearest is storage.filesystem.rootdirectory',
+  ],
+  [
+    "a group misspelled",
+    "stroage:\n  delete: {enabled: true}",
+    {},
+    "stroage (config.yml:1): there is no such key; the nearest is storage",
+  ],
+  [
+    "a key in the wrong place",
+    "delete:\n  enabled: true",
+    {},
+    "delete (config.yml:1): there is no such key; the nearest is storage.delete",
+  ],
+  ["a key like no other", "frobnicate: 1", {}, 'frobnicate = "1" (config.yml:1): there is no such key'],
+  [
+    "a variable misspelled",
+    "",
+    { REGISTRY_STORAGE_DELETE_ENABLE: "false" },
+    'REGISTRY_STORAGE_DELETE_ENABLE = "false": there is no such variable; the nearest is REGISTRY_STORAGE_DELETE_ENABLED',
+  ],
+  [
+    "a variable below a value",
+    "",
+    { REGISTRY_HTTP_ADDR_HOST: "x" },
+    'REGISTRY_HTTP_ADDR_HOST = "x": there is no such variable; the nearest is REGISTRY_HTTP_ADDR',
+  ],
+  [
+    "an unknown name that may be a secret's",
+    "http: {pasword-token: abc}",
+    {},
+    "http.pasword-token = (hidden) (config.yml:1): there is no such key",
+  ],
+  ["another version", "version: 0.2", {}, 'version = "0.2" (config.yml:1): expected 0.1'],
+  ["a key twice", "http: {}\nhttp: {}", {}, "(config.yml:2): Map keys must be unique"],
+  [
+    "no keys at all",
+    "just text",
+    {},
+    "(config.yml): expected keys with values, such as `http: { addr: :5000 }`",
+  ],
+  ["a variable that is no YAML", "", { REGISTRY_LOG: "{level: [" }, "log (REGISTRY_LOG): not YAML or JSON: "],
+  [
+    "another storage",
+    "storage:\n  s3:\n    bucket: b",
+    {},
+    "storage.s3 (config.yml:2): not supported: Gantry stores in a folder: storage.filesystem.rootdirectory. To start without it: --ignore-unsupported",
+  ],
+  [
+    "a storage of which nothing is said",
+    "storage:\n  inmemory:",
+    {},
+    "storage.inmemory (config.yml:2): not supported: ",
+  ],
+  [
+    "another storage by name",
+    "",
+    { REGISTRY_STORAGE: "s3" },
+    "storage.s3 (REGISTRY_STORAGE): not supported: ",
+  ],
+  [
+    "another storage by a key of its",
+    "",
+    { REGISTRY_STORAGE_S3_BUCKET: "b" },
+    "storage.s3 (REGISTRY_STORAGE_S3_BUCKET): not supported: ",
+  ],
+  [
+    "a cache elsewhere",
+    "storage: {cache: {blobdescriptor: redis}}",
+    {},
+    'storage.cache.blobdescriptor = "redis" (config.yml:1): not supported: Gantry caches in its own memory',
+  ],
+  [
+    "a key of nobody's among distribution's",
+    "http: {http2: {disable: true}}",
+    {},
+    'http.http2.disable = "true" (config.yml:1): there is no such key; the nearest is http.http2.disabled',
+  ],
+] as const)
+  test(`${name} is told of`, () => {
+    const lines = said(text, variables);
+    assert.equal(lines[0]?.slice(0, expected.length), expected, lines.join("\n"));
+  });
+
+test("all that is wrong is told at once, the file's and the environment's", () => {
+  const text = "http:\n  addr: x\n  port: 5000\nredis: {addr: x}\ngc: {lease: x}";
+  const lines = said(text, { REGISTRY_UPLOADS_WORKERS: "none", REGISTRY_FROB: "1" });
+  assert.equal(lines.length, 6, lines.join("\n"));
+});
+
+test("what is not supported is passed over where that is asked for, and told of", () => {
+  const text = "storage:\n  s3: {bucket: b}\n  delete: {enabled: false}\nredis: {addr: x}\n";
+  for (const { config, notices } of [
+    read(text, {}, true),
+    read(text, { REGISTRY_IGNOREUNSUPPORTED: "true" }),
+  ]) {
+    assert.equal(config.storage.delete.enabled, false);
+    assert.deepEqual(
+      notices.map(({ key }) => key),
+      ["storage.s3", "redis"],
+    );
+  }
+  assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not what nobody knows");
+});
+
+test("what is harmless is accepted, and told of where it changes nothing", () => {
+  const { notices } = read(
+    "storage: {cache: {blobdescriptor: inmemory}, maintenance: {readonly: {enabled: false}}}",
+    { REGISTRY_HTTP_SECRET: "abc", REGISTRY_STORAGE: "filesystem" },
+  );
+  assert.deepEqual(notices, [
+    {
+      key: "http.secret",
+      origin: { from: "variable", variable: "REGISTRY_HTTP_SECRET" },
+      message:
+        "changes nothing: Gantry keeps the state of uploads itself, and signs none for clients to keep",
+    },
+  ]);
+});
+
+test("the variables that Kubernetes sets beside a service called registry are nobody's settings", () => {
+  const variables = {
+    REGISTRY_SERVICE_HOST: "10.0.0.1",
+    REGISTRY_SERVICE_PORT: "5000",
+    REGISTRY_SERVICE_PORT_HTTP: "5000",
+    REGISTRY_PORT: "tcp://10.0.0.1:5000",
+    REGISTRY_PORT_5000_TCP: "tcp://10.0.0.1:5000",
+    REGISTRY_PORT_5000_TCP_ADDR: "10.0.0.1",
+  };
+  assert.doesNotThrow(() => readSettings({ variables }));
+});
+
+test("aliases are followed, and one that holds itself ends", () => {
+  assert.equal(read("http: {draintimeout: &time 90s}\ngc: {lease: *time}").config.gc.lease, 90);
+  assert.match(said("http: &a\n  b: *a\n").join("\n"), /nested too deep/);
+});
+
+test("a name of JavaScript's own is a name like others", () => {
+  assert.match(
+    said("__proto__: {x: 1}\nconstructor: 1\n").join("\n"),
+    /__proto__.*no such key\nconstructor.*no such key/,
+  );
+});
+
+test("a secret does not show by accident", () => {
+  const secret = new Secret("abc");
+  assert.equal(secret.reveal(), "abc");
+  for (const text of [String(secret), JSON.stringify({ secret }), inspect(secret), `${secret}`])
+    assert.doesNotMatch(text, /abc/);
+});
+
+for (const [text, seconds] of [
+  ["90s", 90],
+  ["1h30m", 5400],
+  ["1.5h", 5400],
+  ["250ms", 0.25],
+  ["30d", 2_592_000],
+  ["0", 0],
+  ["", undefined],
+  ["s", undefined],
+  ["5", undefined],
+  ["-5s", undefined],
+  ["5s ", undefined],
+  ["5 s", undefined],
+] as const)
+  test(`"${text}" is ${seconds === undefined ? "no time" : `${seconds} seconds`}`, () => {
+    assert.equal(durationSeconds(text), seconds);
+  });
+
+test("whatever a file says, it is read or told what is wrong", () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 200 }), (text) => {
+      try {
+        read(text);
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, String(error));
+        assert.notEqual(error.message, "");
+      }
+    }),
+  );
+});
