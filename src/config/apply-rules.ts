@@ -28,20 +28,20 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
   const problems: Problem[] = [];
   const notices: Notice[] = [];
 
-  const rule = (path: Path, value: Tree, { does, why, ...rest }: Rule) => {
+  const obey = (path: Path, value: Tree, rule: Rule) => {
     settings.remove(path);
     const told = { key: keyOf(path), origin: settings.originOf(path) };
     // A key of which nothing is said says nothing, but `storage: { s3: }` chooses a storage.
-    if (value === null && does !== "refuse") return;
-    if (does === "accept" && "values" in rest && rest.values.includes(String(value))) return;
-    if (does === "note") notices.push({ ...told, message: `changes nothing: ${why}` });
-    else if (ignoreUnsupported) notices.push({ ...told, message: `passed over: ${why}` });
-    else
-      problems.push({
-        ...told,
-        value: shownUnknown(keyOf(path), value),
-        message: `not supported: ${why}. To start without it: --ignore-unsupported`,
-      });
+    if (value === null && rule.does !== "refuse") return;
+    if (rule.does === "note") notices.push({ ...told, message: `changes nothing: ${rule.why}` });
+    else if (rule.does === "accept" && rule.values.includes(String(value))) return;
+    else if (ignoreUnsupported && rule.firm !== true)
+      notices.push({ ...told, message: `passed over: ${rule.why}` });
+    else {
+      const way = rule.firm === true ? "" : ". To start without it: --ignore-unsupported";
+      const message = `not supported: ${rule.why}${way}`;
+      problems.push({ ...told, value: shownUnknown(keyOf(path), value), message });
+    }
   };
 
   const walk = (path: Path, tree: Tree, at: z.core.$ZodType | undefined) => {
@@ -49,7 +49,7 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
       const here = [...path, name];
       const ruled = ruleAt(here);
       const next = at === undefined ? undefined : below(at, name);
-      if (ruled !== undefined) rule(here, value, ruled);
+      if (ruled !== undefined) obey(here, value, ruled);
       else if (next === undefined && !isRuledGroup(here))
         wrong(here, value, `there is no such key${hintFor(here)}`);
       else {

@@ -94,8 +94,13 @@ function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
     key: keyOf(names),
     origin: settings.originOf(names),
     value: given === undefined ? undefined : JSON.stringify(shown(schemaAt(names), given)),
-    message: given === undefined ? `is missing: ${message}` : message,
+    message: given === undefined ? missing(message) : message,
   };
+}
+
+/** What zod says by itself of what is not there tells no more than that. */
+function missing(message: string): string {
+  return message.startsWith("Invalid input") ? "is missing" : `is missing: ${message}`;
 }
 
 function schemaAt(path: Path): z.core.$ZodType | undefined {

@@ -6,12 +6,19 @@
 import { keyOf, type Path } from "./tree.js";
 
 export type Rule =
-  | { readonly does: "refuse"; readonly why: string }
+  | { readonly does: "refuse"; readonly why: string; readonly firm?: true }
   /** These values say what Gantry does anyway; others are refused. */
-  | { readonly does: "accept"; readonly values: readonly string[]; readonly why: string }
+  | {
+      readonly does: "accept";
+      readonly values: readonly string[];
+      readonly why: string;
+      readonly firm?: true;
+    }
   /** Any value is accepted, and that it changes nothing is told. */
   | { readonly does: "note"; readonly why: string };
 
+/** Passed over by nobody: whoever wrote it would have a registry that is more open than it says. */
+const firm = <T extends Rule>(rule: T) => ({ ...rule, firm: true }) as const;
 const refuse = (why: string): Rule => ({ does: "refuse", why });
 const accept = (values: readonly string[], why: string): Rule => ({ does: "accept", values, why });
 const note = (why: string): Rule => ({ does: "note", why });
@@ -46,11 +53,10 @@ export const rules: Readonly<Record<string, Rule>> = {
     ["false"],
     "Gantry drops uploads or it does not: say enabled: false",
   ),
-  "storage.maintenance.readonly.enabled": accept(
-    ["false"],
-    "Gantry has no read-only mode; its garbage collection needs none",
+  "storage.maintenance.readonly.enabled": firm(
+    accept(["false"], "Gantry has no read-only mode; its garbage collection needs none"),
   ),
-  "auth.silly": refuse("it lets everybody in who says anything"),
+  "auth.silly": firm(refuse("it lets everybody in who says anything")),
   "middleware.registry": noMiddleware,
   "middleware.repository": noMiddleware,
   "middleware.storage": noMiddleware,
@@ -62,8 +68,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.host": note(relative),
   "http.relativeurls": note(relative),
   "http.secret": note("Gantry keeps the state of uploads itself, and signs none for clients to keep"),
-  "http.tls.letsencrypt": refuse("Gantry fetches no certificates: have certbot or lego put them into files"),
-  "http.tls.ciphersuites": refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls"),
+  "http.tls.letsencrypt": firm(refuse("Gantry fetches no certificates: have certbot or lego put them into files")),
+  "http.tls.ciphersuites": firm(refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls")),
   "http.debug.addr": refuse("Gantry has no debugging server"),
   "http.debug.prometheus.enabled": accept(["false"], "Gantry has no metrics yet"),
   "http.debug.prometheus.path": note("Gantry has no metrics yet"),

@@ -38,7 +38,8 @@ const rulesIntroduction = `
 ## Settings of CNCF distribution's that are none of Gantry's
 
 Each is refused by name, with the reason. \`--ignore-unsupported\`, or \`ignoreunsupported: true\`, passes over
-those that are refused, and tells so at the start.
+those that are refused, and tells so at the start; but not over those in **bold**, without which a registry
+would be more open than its settings say.
 `;
 
 export function renderReference(): string {
@@ -86,8 +87,12 @@ function text(tree: Tree): string {
 function ruleTable(title: string, does: Rule["does"]): string {
   const rows = Object.entries(rules)
     .filter(([, rule]) => rule.does === does)
-    .map(([key, rule]) => `| \`${key}\`${valuesOf(rule)} | ${cell(rule.why)} |\n`);
+    .map(([key, rule]) => `| ${nameOf(key, rule)}${valuesOf(rule)} | ${cell(rule.why)} |\n`);
   return `\n### ${title}\n\n| key | why |\n| --- | --- |\n${rows.join("")}`;
+}
+
+function nameOf(key: string, rule: Rule): string {
+  return rule.does !== "note" && rule.firm === true ? `**\`${key}\`**` : `\`${key}\``;
 }
 
 function valuesOf(rule: Rule): string {

@@ -6,10 +6,11 @@ import { readSettings } from "../../src/config/config.js";
 import { rules } from "../../src/config/distribution.js";
 import { variableOf } from "../../src/config/environment.js";
 import { ConfigError } from "../../src/config/errors.js";
-import { keysOf } from "../../src/config/keys.js";
+import { keysOf, shown } from "../../src/config/keys.js";
 import { schema } from "../../src/config/schema.js";
-import { Secret } from "../../src/config/secret.js";
-import { durationSeconds } from "../../src/config/values.js";
+import { Secret, secret } from "../../src/config/secret.js";
+import { group, section } from "../../src/config/section.js";
+import { durationSeconds, list, record, text } from "../../src/config/values.js";
 
 function read(text: string, variables: Record<string, string> = {}, ignoreUnsupported?: boolean) {
   return readSettings({ variables, file: { name: "config.yml", text }, ignoreUnsupported });
@@ -259,6 +260,18 @@ test("what is not supported is passed over where that is asked for, and told of"
   assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not what nobody knows");
 });
 
+test("what would leave a registry more open than its settings say is passed over by nobody", () => {
+  for (const [key, value] of [
+    ["auth", "silly"],
+    ["storage", "{maintenance: {readonly: {enabled: true}}}"],
+  ] as const)
+    assert.match(
+      said(`ignoreunsupported: true\n${key}: ${value}`).join("\n"),
+      /not supported: [^.]*$/,
+      "and no way around it is named",
+    );
+});
+
 test("what is harmless is accepted, and told of where it changes nothing", () => {
   const { notices } = read(
     "storage: {cache: {blobdescriptor: inmemory}, maintenance: {readonly: {enabled: false}}}",
@@ -305,7 +318,19 @@ test("a secret does not show by accident", () => {
     assert.doesNotMatch(text, /abc/);
 });
 
-for (const [text, seconds] of [
+test("a secret is hidden wherever it stands among what is shown", () => {
+  const one = group({ user: text, password: secret().optional() });
+  const all = section({ one: one.optional(), several: list(one).optional(), named: record(one).optional() });
+  const given = { user: "a", password: "abc" };
+  const seen = { user: "a", password: "(hidden)" };
+  assert.deepEqual(shown(all, { one: given, several: [given, given], named: { x: given } }), {
+    one: seen,
+    several: [seen, seen],
+    named: { x: seen },
+  });
+});
+
+for (const [time, seconds] of [
   ["90s", 90],
   ["1h30m", 5400],
   ["1.5h", 5400],
@@ -319,8 +344,8 @@ for (const [text, seconds] of [
   ["5s ", undefined],
   ["5 s", undefined],
 ] as const)
-  test(`"${text}" is ${seconds === undefined ? "no time" : `${seconds} seconds`}`, () => {
-    assert.equal(durationSeconds(text), seconds);
+  test(`"${time}" is ${seconds === undefined ? "no time" : `${seconds} seconds`}`, () => {
+    assert.equal(durationSeconds(time), seconds);
   });
 
 test("whatever a file says, it is read or told what is wrong", () => {
