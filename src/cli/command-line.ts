@@ -79,8 +79,10 @@ function declare(parent: Commander, line: CommandLine): Commander {
   for (const [name, { type, description, value = "VALUE", multiple, choices }] of flags) {
     const option = new Option(`--${name}${type === "boolean" ? "" : ` <${value}>`}`, description);
     if (choices !== undefined) option.choices([...choices]);
+    const checked = option.parseArg;
     // By commander's own `<VALUE...>` a flag would take the parameters behind it too.
-    if (multiple === true) option.argParser((one: string, before: string[] = []) => [...before, one]);
+    if (multiple === true)
+      option.argParser((one, before: string[] = []) => [...before, checked?.(one, one) ?? one]);
     command.addOption(option);
   }
   const terms = (line.parameters ?? []).map(({ name, optional, variadic }) => {

@@ -60,7 +60,7 @@ It may do what its scopes say, and nothing else; the policy file need not name i
   ],
   examples: [
     {
-      command: 'gantry token create ci --scope "ci/**:pull,push" "base/**:pull"',
+      command: 'gantry token create ci --scope "ci/**:pull,push" --scope "base/**:pull"',
       what: "push to ci, pull from base",
     },
     { command: 'gantry token create deploy --scope "**:pull" --expires never', what: "pull everything" },

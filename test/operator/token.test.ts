@@ -48,7 +48,7 @@ test("what the server that has the store is told takes effect at once", async ()
 for (const online of [true, false]) {
   test(`robots are made, listed and revoked ${online ? "through the server" : "without a server"}`, async () => {
     const root = online ? inside.rootDirectory : await newStore();
-    const scopes = ["--scope", "ci/**,tools/*:pull,push", "base/**:pull"];
+    const scopes = ["--scope", "ci/**,tools/*:pull,push", "--scope", "base/**:pull"];
     const before = Date.now();
     const made = await gantry(root, ["token", "create", "ci", ...scopes, "--json"]);
     assert.equal(made.code, 0, made.stderr);
