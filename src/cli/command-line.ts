@@ -17,6 +17,9 @@ import { packageVersion } from "./version.js";
 
 const exitCodes = "\nExit codes: 0 all is fine, 1 something is wrong or failed, 2 wrong usage or settings.\n";
 
+/** Characters of an example that has its explanation beside it. */
+const besideMax = 66;
+
 /** The exit code of what was typed. Rejects with `UsageError`, or with what the command failed with. */
 export async function runCommandLine(entries: readonly Entry[], typed: readonly string[]): Promise<number> {
   let code = 0;
@@ -90,13 +93,16 @@ function declare(parent: Commander, line: CommandLine): Commander {
     return optional === true ? `[${term}]` : term;
   });
   command.usage([...terms, "[OPTIONS]"].join(" "));
-  return command.addHelpText("after", examplesOf(line.examples ?? []) + exitCodes);
+  return command.addHelpText("after", examplesOf(line.examples) + exitCodes);
 }
 
+/** What an example does stands beside it, or below one that is too long for that. */
 function examplesOf(examples: readonly Example[]): string {
-  if (examples.length === 0) return "";
-  const width = Math.max(...examples.map(({ command }) => command.length));
-  const lines = examples.map(({ command, what }) => `  ${command.padEnd(width)}  ${what}\n`);
+  const lengths = examples.map(({ command }) => command.length).filter((length) => length <= besideMax);
+  const width = Math.max(0, ...lengths);
+  const lines = examples.map(({ command, what }) =>
+    command.length <= besideMax ? `  ${command.padEnd(width)}  ${what}\n` : `  ${command}\n      ${what}\n`,
+  );
   return `\n${colorsFor(process.stdout).bold("Examples:")}\n${lines.join("")}`;
 }
 

@@ -87,7 +87,7 @@ export interface CommandLine {
   readonly help: string;
   readonly flags: Flags;
   readonly parameters?: readonly Parameter[];
-  readonly examples?: readonly Example[];
+  readonly examples: readonly Example[];
 }
 
 export interface Command extends CommandLine {

@@ -93,6 +93,7 @@ export const tokenList: Command = {
 hour. Keys are not shown: nobody has them but those who were given them.
 `,
   flags: {},
+  examples: [{ command: "gantry token list --json", what: "all of them, for a program" }],
   optionsOf: () => ({}),
   run: async ({ services: { robots } }, given) => {
     parseOptions(z.object({}), given);
@@ -120,6 +121,7 @@ server that runs too.
 `,
   flags: {},
   parameters: [nameParameter],
+  examples: [{ command: "gantry token revoke ci", what: "the robot that logs in as robot-ci" }],
   optionsOf: (_, [typed = ""]) => ({ name: parseName(typed) }),
   run: async ({ services: { robots } }, given) => {
     const options = parseOptions(z.object({ name }), given);
