@@ -7,7 +7,7 @@ import type { z } from "zod";
 import { applyRules, type Notice } from "./apply-rules.js";
 import { applyVariables } from "./environment.js";
 import { ConfigError, type Origin, type Problem } from "./errors.js";
-import { below, keysOf, shown } from "./keys.js";
+import { below, keysOf, peel, shown } from "./keys.js";
 import { type Config, schema } from "./schema.js";
 import { isNames, keyOf, type Path, SettingsTree, type Tree } from "./tree.js";
 import { problemsOf, readYaml } from "./yaml.js";
@@ -111,10 +111,18 @@ function schemaAt(path: Path): z.core.$ZodType | undefined {
 
 function effectiveOf(settings: SettingsTree): Effective[] {
   return keysOf(schema).flatMap((key) => {
-    if (key.path.includes("*") || key.path.includes("<name>")) return [];
+    if (key.path.includes("*") || key.path.includes("<name>") || isLeftOut(settings, key.path)) return [];
     const given = settings.get(key.path);
     const origin = given === undefined ? ({ from: "default" } as const) : settings.originOf(key.path);
     const value = given ?? key.defaultValue;
     return value === undefined ? [] : [{ path: key.path, value: shown(key.schema, value), origin }];
+  });
+}
+
+/** Whether a key is in a group that may be left out, and is: its defaults are then nobody's. */
+function isLeftOut(settings: SettingsTree, path: Path): boolean {
+  return path.some((_, index) => {
+    const group = schemaAt(path.slice(0, index));
+    return group !== undefined && peel(group).optional && settings.get(path.slice(0, index)) === undefined;
   });
 }

@@ -68,7 +68,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.host": note(relative),
   "http.relativeurls": note(relative),
   "http.secret": note("Gantry keeps the state of uploads itself, and signs none for clients to keep"),
-  "http.tls.letsencrypt": firm(refuse("Gantry fetches no certificates: have certbot or lego put them into files")),
+  "http.tls.letsencrypt": firm(
+    refuse("Gantry fetches no certificates: have certbot or lego put them into files"),
+  ),
   "http.tls.ciphersuites": firm(refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls")),
   "http.debug.addr": refuse("Gantry has no debugging server"),
   "http.debug.prometheus.enabled": accept(["false"], "Gantry has no metrics yet"),

@@ -20,16 +20,20 @@ export interface Peeled {
   readonly defaultNote: string | undefined;
   readonly defaultValue: Tree | undefined;
   readonly hidden: boolean;
+  /** Whether it may be left out, and is then not there. */
+  readonly optional: boolean;
 }
 
 export function peel(schema: z.core.$ZodType): Peeled {
   let core = schema;
   let defaultValue: Tree | undefined;
   let isHidden = false;
+  let optional = false;
   let meta: z.GlobalMeta | undefined;
   for (;;) {
     meta ??= z.globalRegistry.get(core);
     isHidden ||= isSecret(core);
+    optional ||= core instanceof z.ZodOptional;
     if (core instanceof z.ZodPrefault) defaultValue ??= core.def.defaultValue as Tree;
     if (core instanceof z.ZodPrefault || core instanceof z.ZodOptional) core = core.unwrap();
     else if (core instanceof z.ZodPipe) core = core.in;
@@ -42,6 +46,7 @@ export function peel(schema: z.core.$ZodType): Peeled {
     defaultNote: typeof note === "string" ? note : undefined,
     defaultValue,
     hidden: isHidden,
+    optional,
   };
 }
 

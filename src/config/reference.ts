@@ -71,8 +71,9 @@ function tableOf(keys: readonly Key[]): string {
   return `| key and variable | default | what it does |\n| --- | --- | --- |\n${rows.join("")}`;
 }
 
-function defaultOf({ defaultNote, defaultValue }: Key): string {
+function defaultOf({ defaultNote, defaultValue, schema: own }: Key): string {
   if (defaultNote !== undefined) return defaultNote;
+  if (defaultValue === undefined && !peel(own).optional) return "needed, where its group is given";
   return defaultValue === undefined || isEmpty(defaultValue) ? "none" : `\`${text(defaultValue)}\``;
 }
 
