@@ -33,27 +33,38 @@ const rule = z.strictObject({
     .refine(
       (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
       `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom the issuer signs for`,
-    ),
-  repositories: texts.refine(
-    (patterns) => patterns.every(isWellFormed),
-    "expected {claim} as a whole component of a path, such as ci/{repository}/**",
-  ),
-  permissions: z.array(z.enum(["pull", "push", "create-tag", "delete", "admin"])).min(1),
+    )
+    .describe("Claims that the token must have, each with the values of which one must be it; globs."),
+  repositories: texts
+    .refine(
+      (patterns) => patterns.every(isWellFormed),
+      "expected {claim} as a whole component of a path, such as ci/{repository}/**",
+    )
+    .describe("The repositories of the grant, as globs; `{claim}` is the value of a claim."),
+  permissions: z
+    .array(z.enum(["pull", "push", "create-tag", "delete", "admin"]))
+    .min(1)
+    .describe("What is granted there: `pull`, `push`, `create-tag`, `delete`, `admin`."),
 });
 
 const issuer = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "expected up to 32 lower-case letters, digits and hyphens"),
-    issuer: url,
-    audience: texts,
-    /** Path of a file with the keys; absent to fetch them. */
-    jwks: z.string().min(1).optional(),
-    jwksuri: url.optional(),
-    /** Path of a file with certificates. */
-    ca: z.string().min(1).optional(),
-    rules: z.array(rule).min(1).max(1000),
+      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "expected up to 32 lower-case letters, digits and hyphens")
+      .describe("A name of yours for the CI system, which its jobs' names begin with."),
+    issuer: url.describe("The URL that its tokens name (`iss`)."),
+    audience: texts.describe("Names of this registry, of which the tokens must be made for one (`aud`)."),
+    jwks: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A file with the keys that sign the tokens. Without it they are fetched."),
+    jwksuri: url
+      .optional()
+      .describe("Where the keys are fetched. Without it, the issuer's OpenID configuration says."),
+    ca: z.string().min(1).optional().describe("A PEM file with the CA of the server that has the keys."),
+    rules: z.array(rule).min(1).max(1000).describe("What jobs may do, by the claims of their tokens."),
   })
   .refine(
     ({ jwks, jwksuri, ca }) => jwks === undefined || (jwksuri === undefined && ca === undefined),
