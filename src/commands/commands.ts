@@ -1,5 +1,6 @@
 /** The table of the commands that work on a store. */
 import { type Command, type CommandContext, type Outcome, UsageError } from "./command.js";
+import { exportCommand } from "./export.js";
 import { gc } from "./gc.js";
 import { importCommand } from "./import.js";
 import { stats } from "./stats.js";
@@ -8,6 +9,7 @@ import { verify } from "./verify.js";
 
 export const commands: readonly Command[] = [
   importCommand,
+  exportCommand,
   gc,
   verify,
   stats,

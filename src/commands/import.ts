@@ -1,18 +1,14 @@
-/** `gantry import`: brings in what another registry has. */
-import { resolve } from "node:path";
-import picomatch from "picomatch";
+/** `gantry import`: brings in what another registry, or an OCI layout, has. */
 import { z } from "zod";
 import { importFrom } from "../registry/import/import.js";
 import type { Amount, ImportProblem, ImportReport } from "../registry/import/report.js";
-import { openDistribution } from "../transfer/distribution/store.js";
-import { type Command, UsageError } from "./command.js";
+import type { Command } from "./command.js";
 import { count, formatBytes } from "./format.js";
+import { importSource, openSource, sourceFlags, sourceOf } from "./import-source.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({
-  /** The folder, as the process that runs the command finds it. */
-  distribution: z.string().min(1),
-  repositories: z.array(z.string().min(1)),
+  source: importSource,
   dryRun: z.boolean(),
   rehash: z.boolean(),
   keepTags: z.boolean(),
@@ -21,22 +17,22 @@ const options = z.object({
 export const importCommand: Command = {
   name: "import",
   summary: "bring in what another registry has",
-  help: `Brings in all tags, manifests with and without a tag, referrers and blobs from the storage folder of CNCF
-distribution (what its rootdirectory is, or docker/registry/v2 in it), while pushes and pulls go on. Blobs
-are linked where both lie on one file system, and take no space twice; else they are copied. The source is
-only read, and may be removed afterwards. An import that was ended goes on where it was; what is there
-already is not done again. At the end it is looked whether all tags and manifests can be pulled whole.
+  help: `Brings in tags, manifests, referrers and blobs, while pushes and pulls go on. The source is only read. An import
+that was ended goes on where it was; what is there already is not done again. At the end it is looked whether
+all tags and manifests can be pulled whole. What the source itself cannot give, such as a manifest whose layer
+is lost, is named and passed over.
 
-What the source itself cannot give, such as a manifest whose layer is lost, is named and passed over.
+--from-distribution takes the storage folder of CNCF distribution (what its rootdirectory is), with manifests
+that have no tag. Blobs are linked where both lie on one file system, and take no space twice; else they are
+copied. The folder may be removed afterwards.
+
+--from-oci takes an OCI image layout, such as gantry export, skopeo and buildx make.
+
+--from-registry takes what a registry lists and serves. A password goes to the registry alone, and to token
+servers on its host or on those that --realm-host names.
 `,
   flags: {
-    "from-distribution": { type: "string", value: "FOLDER", description: "what to import" },
-    repository: {
-      type: "string",
-      value: "GLOB",
-      multiple: true,
-      description: "import the repositories whose name matches; * stops at a slash, ** does not",
-    },
+    ...sourceFlags,
     "keep-tags": {
       type: "boolean",
       description: "leave tags that point to something else here; else they follow the source",
@@ -44,36 +40,34 @@ What the source itself cannot give, such as a manifest whose layer is lost, is n
     rehash: {
       type: "boolean",
       description:
-        "hash every blob before it is taken over, and those that are there. Else linked ones are taken to be what their name says, which gantry verify looks at at any time",
+        "hash blobs also where they are linked or there already. Else these are taken to be what their name says, which gantry verify looks at at any time",
     },
     "dry-run": { type: "boolean", description: "tell what would come, and import nothing" },
   },
   examples: [
-    { command: "gantry import --from-distribution /var/lib/registry", what: "bring in everything" },
     {
-      command: "gantry import --from-distribution /var/lib/registry --repository 'team/**' --dry-run",
-      what: "tell what would come of one team's",
+      command: "gantry import --from-distribution /var/lib/registry",
+      what: "move in from CNCF distribution",
     },
+    {
+      command:
+        "gantry import --from-registry https://registry.example.com --repository 'team/**' --rate 50MiB",
+      what: "copy one team's repositories",
+    },
+    { command: "gantry import --from-oci ./layout --as team/app:v1", what: "bring in one image" },
   ],
   creates: true,
-  optionsOf: (values) => {
-    const folder = values["from-distribution"];
-    if (typeof folder !== "string" || folder === "") throw new UsageError("--from-distribution is missing");
-    const { repository } = values;
-    return {
-      distribution: resolve(folder),
-      repositories: Array.isArray(repository) ? repository : [],
-      dryRun: values["dry-run"] === true,
-      rehash: values.rehash === true,
-      keepTags: values["keep-tags"] === true,
-    };
-  },
+  optionsOf: (values) => ({
+    source: sourceOf(values),
+    dryRun: values["dry-run"] === true,
+    rehash: values.rehash === true,
+    keepTags: values["keep-tags"] === true,
+  }),
   run: async ({ services, onProgress, signal }, given) => {
-    const { distribution, repositories, ...how } = parseOptions(options, given);
-    const matches = picomatch(repositories.length > 0 ? repositories : ["**"], { dot: true });
+    const { source, ...how } = parseOptions(options, given);
     const report = await importFrom(
       services,
-      (onOdd) => openDistribution({ path: distribution, wants: (name) => matches(name), onOdd }),
+      (onOdd) => openSource(source, onOdd, signal),
       { ...how, signal },
       (done, total, name, bytes) =>
         onProgress({ what: `${name}, ${formatBytes(bytes)} of blobs`, done, total, unit: "manifests" }),

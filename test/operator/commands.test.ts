@@ -215,6 +215,7 @@ test("every command has its own help", async () => {
   for (const name of [
     "serve",
     "import",
+    "export",
     "gc",
     "verify",
     "stats",

@@ -1,0 +1,101 @@
+/** `gantry export`: writes what this registry has to an OCI image layout. */
+import { resolve } from "node:path";
+import picomatch from "picomatch";
+import { z } from "zod";
+import { isDigest } from "../domain/digest.js";
+import { exportTo } from "../registry/export/export.js";
+import type { ExportReport } from "../registry/export/report.js";
+import { rootsOf, type Selection } from "../registry/export/select.js";
+import { LayoutWriter } from "../transfer/oci-layout/writer.js";
+import { type Command, UsageError } from "./command.js";
+import { count, formatBytes } from "./format.js";
+import { parseOptions } from "./options.js";
+
+const options = z.object({
+  references: z.array(z.string().min(1).max(512)).min(1).max(1000),
+  folder: z.string().min(1),
+  referrers: z.boolean(),
+});
+
+export const exportCommand: Command = {
+  name: "export",
+  summary: "write images to an OCI layout",
+  help: `Writes images with all that they name to an OCI image layout, while pushes and pulls go on. FOLDER is made,
+or added to where it is a layout already. Others read it: skopeo copy oci:FOLDER:TAG docker://…
+
+A REFERENCE is NAME:TAG, NAME@DIGEST, or NAME for all its tags; in NAME and TAG globs may stand, of which *
+stops at a slash and ** does not. An image is called by its tag there; where there are several repositories,
+by NAME:TAG. One that was asked for by its digest has no name.
+`,
+  flags: {
+    referrers: { type: "boolean", description: "take along what refers to the images: signatures, SBOMs" },
+  },
+  parameters: [
+    { name: "REFERENCE", description: "an image, or several by a pattern" },
+    { name: "FOLDER", description: "more references, and at the end the folder", variadic: true },
+  ],
+  examples: [
+    { command: "gantry export team/app:v1 ./layout", what: "one image" },
+    {
+      command: "gantry export --referrers 'team/**:v*' tools/lint ./layout",
+      what: "many, with their signatures",
+    },
+  ],
+  optionsOf: (values, parameters) => {
+    const references = parameters.slice(0, -1);
+    const folder = parameters.at(-1);
+    if (folder === undefined || references.length === 0)
+      throw new UsageError("give a reference and a folder");
+    for (const reference of references) selectionOf(reference);
+    return { references, folder: resolve(folder), referrers: values.referrers === true };
+  },
+  run: async ({ services, onProgress, signal }, given) => {
+    const { references, folder, referrers } = parseOptions(options, given);
+    const { roots, unmet } = await rootsOf(services, references.map(selectionOf));
+    const writer = await LayoutWriter.open({
+      path: folder,
+      digestFile: (file, expected) => services.workers.digestFile(file, expected),
+    });
+    const exported = await exportTo(
+      services,
+      writer,
+      roots,
+      { referrers, signal },
+      (done, total, name, bytes) =>
+        onProgress({ what: `${name}, ${formatBytes(bytes)}`, done, total, unit: "manifests" }),
+    );
+    const report = { ...exported, unmet: unmet.map(({ text }) => text) };
+    const fine = report.complete && report.problems.length === 0 && unmet.length === 0;
+    return { report, text: render(report), fine };
+  },
+};
+
+/** Throws `UsageError`. */
+function selectionOf(text: string): Selection {
+  const at = text.indexOf("@");
+  const colon = at === -1 ? text.lastIndexOf(":") : -1;
+  const end = Math.max(at, colon);
+  const name = end === -1 ? text : text.slice(0, end);
+  const rest = text.slice(name.length + 1);
+  if (name === "" || (end !== -1 && rest === ""))
+    throw new UsageError(`${text} is not such as NAME, NAME:TAG or NAME@DIGEST`);
+  const wants = picomatch(name, { dot: true });
+  if (at === -1)
+    return { text, wants, what: { wantsTag: picomatch(end === -1 ? "*" : rest, { dot: true }) } };
+  if (!isDigest(rest)) throw new UsageError(`${text}: ${rest} is not a digest`);
+  return { text, wants, what: { digest: rest } };
+}
+
+function render(report: ExportReport & { readonly unmet: readonly string[] }): string {
+  const { problems, written, there, references, complete, unmet } = report;
+  const lines = problems.map(({ repository, tag, digest, what }) => {
+    const place = tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`;
+    return `${place}: ${what}`;
+  });
+  lines.push(...unmet.map((text) => `${text}: there is no such image`));
+  lines.push(
+    `${count(references, "reference")}: ${count(written.count, "content")} written (${formatBytes(written.bytes)}), ` +
+      `${there.count} were there (${formatBytes(there.bytes)})${complete ? "" : " until it was ended early"}`,
+  );
+  return lines.join("\n");
+}

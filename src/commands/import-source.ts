@@ -1,0 +1,209 @@
+/** Where `gantry import` imports from: what may be typed, how it travels, and how it is opened. */
+import { resolve } from "node:path";
+import picomatch from "picomatch";
+import { z } from "zod";
+import { isTag } from "../domain/reference.js";
+import { isRepositoryName } from "../domain/repository-name.js";
+import { openDistribution } from "../transfer/distribution/store.js";
+import { openLayout } from "../transfer/oci-layout/reader.js";
+import { openRegistry } from "../transfer/remote/registry.js";
+import type { OnOddSource, Source } from "../transfer/source.js";
+import { type Flags, type FlagValues, UsageError } from "./command.js";
+import { parseBytes } from "./format.js";
+
+const globs = z.array(z.string().min(1).max(255)).max(1000);
+
+const connectionsDefault = 8;
+
+export const importSource = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("distribution"), folder: z.string().min(1), repositories: globs }),
+  z.object({
+    kind: z.literal("layout"),
+    folder: z.string().min(1),
+    name: z.string().refine(isRepositoryName, "not a repository's name").optional(),
+    tag: z.string().refine(isTag, "not a tag").optional(),
+  }),
+  z.object({
+    kind: z.literal("registry"),
+    url: z.url({ protocol: /^https?$/ }),
+    repositories: globs,
+    tags: globs,
+    bytesPerSecond: z.number().positive().optional(),
+    connections: z.number().int().min(1).max(64),
+    username: z.string().min(1).optional(),
+    passwordFile: z.string().min(1).optional(),
+    caFile: z.string().min(1).optional(),
+    realmHosts: z.array(z.string().min(1)).max(100),
+  }),
+]);
+
+export type ImportSource = z.infer<typeof importSource>;
+
+export const sourceFlags = {
+  "from-distribution": {
+    type: "string",
+    value: "FOLDER",
+    description: "a storage folder of CNCF distribution",
+  },
+  "from-oci": { type: "string", value: "FOLDER", description: "an OCI image layout" },
+  "from-registry": {
+    type: "string",
+    value: "URL",
+    description: "a registry that runs, such as https://registry.example.com; http:// where it has no TLS",
+  },
+  as: {
+    type: "string",
+    value: "NAME[:TAG]",
+    description:
+      "where an OCI layout goes: all its tags to the repository NAME, or its only image to TAG. Else its images have to be named as NAME:TAG there",
+  },
+  repository: {
+    type: "string",
+    value: "GLOB",
+    multiple: true,
+    description: "import the repositories whose name matches; * stops at a slash, ** does not",
+  },
+  tag: {
+    type: "string",
+    value: "GLOB",
+    multiple: true,
+    description: "import from a registry the tags that match, with what refers to their manifests",
+  },
+  rate: {
+    type: "string",
+    value: "BYTES",
+    description: "read no more from a registry in a second, such as 50MiB",
+  },
+  connections: {
+    type: "string",
+    value: "NUMBER",
+    description: `connections to a registry at a time (${connectionsDefault})`,
+  },
+  username: { type: "string", value: "NAME", description: "log in to the registry" },
+  "password-file": { type: "string", value: "FILE", description: "the password of that user" },
+  ca: { type: "string", value: "FILE", description: "certificates to trust the registry by, as PEM" },
+  "realm-host": {
+    type: "string",
+    value: "HOST",
+    multiple: true,
+    description:
+      "a host beside the registry's own whose token server may have the password, such as auth.docker.io",
+  },
+} as const satisfies Flags;
+
+/** Which flags are for which sources; the others are for all. */
+const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
+  as: ["layout"],
+  repository: ["distribution", "registry"],
+  ...Object.fromEntries(
+    ["tag", "rate", "connections", "username", "password-file", "ca", "realm-host"].map((name) => [
+      name,
+      ["registry"],
+    ]),
+  ),
+};
+
+const kinds = { distribution: "from-distribution", layout: "from-oci", registry: "from-registry" } as const;
+
+/** Throws `UsageError`. Paths are those of who types them; a server may be somewhere else. */
+export function sourceOf(values: FlagValues): ImportSource {
+  const named = Object.entries(kinds).filter(([, name]) => values[name] !== undefined);
+  const [[kind, flag] = []] = named as [ImportSource["kind"], string][];
+  if (kind === undefined || flag === undefined || named.length > 1)
+    throw new UsageError(
+      `give one of ${Object.values(kinds)
+        .map((name) => `--${name}`)
+        .join(", ")}`,
+    );
+  for (const [name, allowed] of Object.entries(onlyFor)) {
+    if (values[name] !== undefined && !allowed.includes(kind))
+      throw new UsageError(`--${name} does not go with --${flag}`);
+  }
+  const place = String(values[flag]);
+  if (kind === "distribution")
+    return { kind, folder: resolve(place), repositories: listOf(values.repository) };
+  if (kind === "layout") return { kind, folder: resolve(place), ...nameAndTag(values.as) };
+  return { kind, url: originOf(place), ...registryOptions(values) };
+}
+
+function nameAndTag(given: FlagValues[string]): { name?: ImportedName; tag?: ImportedTag } {
+  if (typeof given !== "string") return {};
+  const colon = given.indexOf(":");
+  const name = colon === -1 ? given : given.slice(0, colon);
+  const tag = given.slice(name.length + 1);
+  if (!isRepositoryName(name)) throw new UsageError(`--as: ${name} is not a repository's name`);
+  if (colon === -1) return { name };
+  if (!isTag(tag)) throw new UsageError(`--as: ${tag} is not a tag`);
+  return { name, tag };
+}
+
+type Layout = Extract<ImportSource, { kind: "layout" }>;
+type ImportedName = NonNullable<Layout["name"]>;
+type ImportedTag = NonNullable<Layout["tag"]>;
+type Registry = Extract<ImportSource, { kind: "registry" }>;
+
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOrigin = url !== undefined && url.pathname === "/" && url.search === "" && url.username === "";
+  if (!isOrigin || !["http:", "https:"].includes(url.protocol))
+    throw new UsageError(`--from-registry: ${text} is not such as https://registry.example.com:5000`);
+  return url.origin;
+}
+
+function registryOptions(values: FlagValues): Omit<Registry, "kind" | "url"> {
+  const { rate, username, ca, connections = String(connectionsDefault) } = values;
+  const password = values["password-file"];
+  if ((username === undefined) !== (password === undefined))
+    throw new UsageError("--username and --password-file go together");
+  const bytesPerSecond = typeof rate === "string" ? parseBytes(rate) : undefined;
+  if (rate !== undefined && bytesPerSecond === undefined)
+    throw new UsageError(`--rate: ${String(rate)} is not such as 50MiB`);
+  const number = Number(connections);
+  if (!Number.isInteger(number) || number < 1 || number > 64)
+    throw new UsageError(`--connections: ${String(connections)} is not a number from 1 to 64`);
+  return {
+    repositories: listOf(values.repository),
+    tags: listOf(values.tag),
+    connections: number,
+    realmHosts: listOf(values["realm-host"]),
+    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    ...(typeof username === "string" && { username }),
+    ...(typeof password === "string" && { passwordFile: resolve(password) }),
+    ...(typeof ca === "string" && { caFile: resolve(ca) }),
+  };
+}
+
+function listOf(value: FlagValues[string]): string[] {
+  return Array.isArray(value) ? [...(value as readonly string[])] : [];
+}
+
+/** Rejects with `SourceError`. */
+export async function openSource(
+  source: ImportSource,
+  onOdd: OnOddSource,
+  signal: AbortSignal,
+): Promise<Source> {
+  if (source.kind === "layout") {
+    const { folder: path, name, tag } = source;
+    return openLayout({ path, name, tag, onOdd });
+  }
+  const matches = picomatch(source.repositories.length > 0 ? source.repositories : ["**"], { dot: true });
+  const wants = (name: string) => matches(name);
+  if (source.kind === "distribution") return openDistribution({ path: source.folder, wants, onOdd });
+  const { url, tags, repositories, username, passwordFile, caFile, bytesPerSecond, ...others } = source;
+  // A registry that lists none of its repositories can still be asked for one by its name.
+  const names = repositories.filter(isRepositoryName);
+  return openRegistry({
+    ...others,
+    url: new URL(url),
+    names: names.length === repositories.length ? names : [],
+    wants,
+    wantsTag: tags.length > 0 ? picomatch(tags, { dot: true }) : undefined,
+    username,
+    passwordFile,
+    caFile,
+    bytesPerSecond,
+    onOdd,
+    signal,
+  });
+}

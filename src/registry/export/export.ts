@@ -1,0 +1,198 @@
+/**
+ * Exports manifests with all that they name, while pushes and pulls go on. What is being read has a lease, so
+ * that no collector takes it meanwhile.
+ */
+import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { describeError, RegistryError } from "../../domain/errors.js";
+import { digestBytes } from "../../domain/hash.js";
+import { inParallel } from "../../domain/in-parallel.js";
+import { type Manifest, parseManifest } from "../../domain/manifest.js";
+import { isManifestMediaType } from "../../domain/media-type.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { BlobReader } from "../../storage/storage.js";
+import { type NamedContent, refName, type Sink } from "../../transfer/sink.js";
+import { lease } from "../lease.js";
+import type { Services } from "../services.js";
+import type { ExportProblem, ExportReport } from "./report.js";
+import type { Root } from "./select.js";
+
+export interface ExportOptions {
+  /** Whether what refers to a manifest goes with it. */
+  readonly referrers: boolean;
+  /** Ends the export behind what is at work; what was finished by then is named. */
+  readonly signal: AbortSignal;
+}
+
+/** Told of each root that is done, and of the bytes written. */
+export type ExportProgress = (done: number, total: number, name: RepositoryName, bytes: number) => void;
+
+/** Manifests at a time; blobs of each; bytes of a blob that are read at a time. */
+const rootsAtOnce = 2;
+const blobsAtOnce = 2;
+const readBytes = 1024 * 1024;
+
+export async function exportTo(
+  services: Services,
+  sink: Sink,
+  roots: readonly Root[],
+  options: ExportOptions,
+  onProgress: ExportProgress,
+): Promise<ExportReport> {
+  const running = new Export(services, sink, options);
+  const names = new Set(roots.map(({ name }) => name));
+  const finished: NamedContent[] = [];
+  let done = 0;
+  await inParallel(roots, rootsAtOnce, async (root) => {
+    if (options.signal.aborted) return;
+    finished.push(...(await running.root(root, names.size > 1)));
+    onProgress(++done, roots.length, root.name, running.written.bytes);
+  });
+  await sink.finish(finished);
+  return {
+    references: finished.length,
+    written: running.written,
+    there: running.there,
+    problems: running.problems,
+    complete: !options.signal.aborted,
+  };
+}
+
+/** A manifest that cannot be exported; `message` says why. */
+class Unexportable extends Error {
+  override readonly name = "Unexportable";
+}
+
+class Export {
+  readonly written = { count: 0, bytes: 0 };
+  readonly there = { count: 0, bytes: 0 };
+  readonly problems: ExportProblem[] = [];
+  /** By repository and digest. */
+  readonly #manifests = new Map<string, Promise<NamedContent>>();
+  readonly #contents = new Map<Digest, Promise<void>>();
+
+  constructor(
+    readonly services: Services,
+    readonly sink: Sink,
+    readonly options: ExportOptions,
+  ) {}
+
+  /** What is to be named: the manifest by its tag, with its repository where there are several, and its referrers. */
+  async root({ name, tag, digest }: Root, several: boolean): Promise<NamedContent[]> {
+    try {
+      const exported = await this.#manifest(name, digest);
+      const ref = several ? `${name}:${tag}` : tag;
+      const entry =
+        ref === undefined || tag === undefined ? exported : { ...exported, annotations: { [refName]: ref } };
+      return [entry, ...(this.options.referrers ? await this.#referrers(name, digest) : [])];
+    } catch (error) {
+      if (this.options.signal.aborted) return [];
+      if (!(error instanceof Unexportable) && !(error instanceof RegistryError)) throw error;
+      this.problems.push({ repository: name, ...(tag && { tag }), digest, what: describeError(error) });
+      return [];
+    }
+  }
+
+  /** Those of the manifest, of what it names, and of these again. */
+  async #referrers(name: RepositoryName, root: Digest): Promise<NamedContent[]> {
+    const found = new Map<Digest, NamedContent>();
+    const seen = new Set<Digest>();
+    for (const next = [root]; next.length > 0; ) {
+      const subject = next.pop();
+      if (subject === undefined || seen.has(subject)) continue;
+      seen.add(subject);
+      for await (const { digest } of this.services.storage.referrers.list(name, subject)) {
+        if ((await this.services.storage.manifests.size(name, digest)) === undefined) continue;
+        found.set(digest, await this.#manifest(name, digest));
+        next.push(digest);
+      }
+      const { manifest } = await this.#read(name, subject);
+      next.push(
+        ...manifest.children
+          .filter(({ mediaType }) => isManifestMediaType(mediaType))
+          .map(({ digest }) => digest),
+      );
+    }
+    return [...found.values()];
+  }
+
+  #manifest(name: RepositoryName, digest: Digest): Promise<NamedContent> {
+    const key = `${name}@${digest}`;
+    let exporting = this.#manifests.get(key);
+    if (exporting === undefined) {
+      exporting = this.#exportManifest(name, digest);
+      this.#manifests.set(key, exporting);
+    }
+    return exporting;
+  }
+
+  async #exportManifest(name: RepositoryName, digest: Digest): Promise<NamedContent> {
+    const { bytes, manifest } = await this.#read(name, digest);
+    for (const child of manifest.children) {
+      if (isManifestMediaType(child.mediaType)) {
+        if (!(await this.#mayLack(name, child.digest))) await this.#manifest(name, child.digest);
+      } else await this.#blob(name, child.digest);
+    }
+    await inParallel(manifest.blobs, blobsAtOnce, (blob) => this.#blob(name, blob.digest));
+    await this.#content(digest, bytes.length, async function* () {
+      yield bytes;
+    });
+    return { mediaType: manifest.mediaType, digest, size: bytes.length };
+  }
+
+  async #read(name: RepositoryName, digest: Digest): Promise<{ bytes: Buffer; manifest: Manifest }> {
+    const { services } = this;
+    const bytes = await lease(services, name, digest, () => services.storage.manifests.read(name, digest));
+    if (bytes === undefined) throw new Unexportable(`the repository has no manifest ${digest}`);
+    if ((await digestBytes(algorithmOf(digest), bytes)) !== digest)
+      throw new Unexportable(`the manifest ${digest} is damaged`);
+    return { bytes, manifest: parseManifest(bytes, "") };
+  }
+
+  /** Whether a manifest is not there, and need not be. */
+  async #mayLack(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const { rules, storage } = this.services;
+    return rules.sparseManifests && (await storage.manifests.size(name, digest)) === undefined;
+  }
+
+  async #blob(name: RepositoryName, digest: Digest): Promise<void> {
+    const { services } = this;
+    const reader = await lease(services, name, digest, () => services.storage.blobs.open(name, digest));
+    if (reader === undefined) {
+      if (services.rules.sparseManifests) return;
+      throw new Unexportable(`the repository has no blob ${digest}`);
+    }
+    try {
+      await this.#content(digest, reader.size, () => bytesOf(reader));
+    } finally {
+      await reader.close();
+    }
+  }
+
+  #content(digest: Digest, size: number, bytes: () => AsyncIterable<Uint8Array>): Promise<void> {
+    let adding = this.#contents.get(digest);
+    if (adding === undefined) {
+      adding = this.#add(digest, size, bytes);
+      this.#contents.set(digest, adding);
+    }
+    return adding;
+  }
+
+  async #add(digest: Digest, size: number, bytes: () => AsyncIterable<Uint8Array>): Promise<void> {
+    const isThere = await this.sink.has(digest, size);
+    if (!isThere) await this.sink.add(digest, bytes(), this.options.signal);
+    const amount = isThere ? this.there : this.written;
+    amount.count++;
+    amount.bytes += size;
+  }
+}
+
+async function* bytesOf(reader: BlobReader): AsyncIterable<Uint8Array> {
+  for (let position = 0; position < reader.size; ) {
+    // A new one each time: whoever writes may hold the last one still.
+    const buffer = Buffer.allocUnsafe(Math.min(readBytes, reader.size - position));
+    const got = await reader.read(buffer, position);
+    if (got === 0) return;
+    position += got;
+    yield buffer.subarray(0, got);
+  }
+}

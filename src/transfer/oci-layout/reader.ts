@@ -1,0 +1,132 @@
+/**
+ * An OCI image layout as a source. Its blobs are read, not linked: a layout is a folder that people work in.
+ */
+import { resolve } from "node:path";
+import type { Digest } from "../../domain/digest.js";
+import { manifestBytesMax } from "../../domain/manifest.js";
+import { isTag, type Tag } from "../../domain/reference.js";
+import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
+import { fileSize, readFileBytes, readSmall } from "../files.js";
+import { type NamedContent, refName } from "../sink.js";
+import {
+  type OnOddSource,
+  type Source,
+  type SourceBlob,
+  SourceError,
+  type SourceManifest,
+  type SourceRepository,
+  type SourceTag,
+} from "../source.js";
+import { blobFile, readIndex } from "./layout.js";
+
+export interface LayoutOptions {
+  readonly path: string;
+  /** The repository that everything goes to; else each entry has to be named as `NAME:TAG`. */
+  readonly name: RepositoryName | undefined;
+  /** The tag that the layout's only image gets, whatever it is called there. */
+  readonly tag: Tag | undefined;
+  readonly onOdd: OnOddSource;
+}
+
+/** Rejects where there is no layout, or where it has not the one image that the tag is for. */
+export async function openLayout({ path, name, tag, onOdd }: LayoutOptions): Promise<Source> {
+  const folder = resolve(path);
+  const entries = await readIndex(folder);
+  if (entries === undefined) throw new SourceError(`there is no OCI layout in ${folder}`);
+  const repositories = new Map<RepositoryName, LayoutRepository>();
+  const repository = (of: RepositoryName): LayoutRepository => {
+    const found = repositories.get(of) ?? new LayoutRepository(folder, of);
+    repositories.set(of, found);
+    return found;
+  };
+  if (tag !== undefined && name !== undefined) {
+    const [entry, ...others] = named(entries);
+    if (entry === undefined || others.length > 0)
+      throw new SourceError(
+        `${folder} has not one image but ${named(entries).length}: give no tag, to have them all`,
+      );
+    repository(name).add(entry.digest, tag);
+    for (const { digest } of entries) repository(name).add(digest);
+  } else {
+    for (const { digest, annotations } of entries) {
+      const ref = annotations?.[refName];
+      const place = placeOf(ref, name);
+      if (place !== undefined) repository(place.name).add(digest, place.tag);
+      else onOdd(`${digest} ${ref ?? ""}`.trim(), "not named as NAME:TAG: say with --as where it belongs");
+    }
+  }
+  return {
+    repositories: async function* () {
+      for (const one of repositories.values()) yield { repository: one, roots: one.roots };
+    },
+    close: async () => {},
+  };
+}
+
+/** The entries that an image is asked for by, all where none has a name: what has none is attached to another. */
+function named(entries: readonly NamedContent[]): readonly NamedContent[] {
+  const withNames = entries.filter(({ annotations }) => annotations?.[refName] !== undefined);
+  const distinct = new Map(
+    (withNames.length > 0 ? withNames : entries).map((entry) => [entry.digest, entry]),
+  );
+  return [...distinct.values()];
+}
+
+/** Where an entry belongs. What stands in front of the tag in its own name gives way to the name asked for. */
+function placeOf(
+  ref: string | undefined,
+  asked: RepositoryName | undefined,
+): { name: RepositoryName; tag?: Tag } | undefined {
+  const colon = ref?.lastIndexOf(":") ?? -1;
+  const tag = ref?.slice(colon + 1) ?? "";
+  const own = ref?.slice(0, Math.max(colon, 0)) ?? "";
+  const name = asked ?? (isRepositoryName(own) ? own : undefined);
+  if (name === undefined) return undefined;
+  return isTag(tag) ? { name, tag } : { name };
+}
+
+class LayoutRepository implements SourceRepository {
+  readonly #tags: SourceTag[] = [];
+  readonly #untagged: Digest[] = [];
+
+  constructor(
+    readonly folder: string,
+    readonly name: RepositoryName,
+  ) {}
+
+  add(digest: Digest, tag?: Tag): void {
+    if (tag === undefined) this.#untagged.push(digest);
+    else this.#tags.push({ tag, digest: async () => digest });
+  }
+
+  get roots(): number {
+    return this.#tags.length + this.#untagged.length;
+  }
+
+  async *tags(): AsyncIterable<SourceTag> {
+    yield* this.#tags;
+  }
+
+  async *manifests(): AsyncIterable<Digest> {
+    yield* this.#untagged;
+  }
+
+  /** None beside those that manifests name. */
+  async *blobs(): AsyncIterable<Digest> {}
+
+  /** None beside `manifests`: what is attached to an image is an entry without a name. */
+  async *referrers(): AsyncIterable<Digest> {}
+
+  async manifest(digest: Digest): Promise<SourceManifest | undefined> {
+    const bytes = await readSmall(blobFile(this.folder, digest), manifestBytesMax);
+    return bytes && { bytes, mediaType: "" };
+  }
+
+  async blob(digest: Digest): Promise<SourceBlob | undefined> {
+    const file = blobFile(this.folder, digest);
+    const size = await fileSize(file);
+    return size === undefined
+      ? undefined
+      : { size, unsure: true, read: (signal) => readFileBytes(file, signal) };
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Writes an OCI image layout, or adds to one: content first, the index that names it last, each put into place
+ * whole. What is there already is not written again.
+ */
+import { randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Digest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import { fileSize } from "../files.js";
+import { type NamedContent, refName, type Sink } from "../sink.js";
+import { blobFile, indexFile, layoutFile, layoutVersion, readIndex, serializeIndex } from "./layout.js";
+
+export interface LayoutWriterOptions {
+  readonly path: string;
+  /** Re-reads a file and gives its digest in the algorithm of `expected`. */
+  readonly digestFile: (file: string, expected: Digest) => Promise<Digest>;
+}
+
+export class LayoutWriter implements Sink {
+  private constructor(
+    readonly folder: string,
+    readonly digestFile: LayoutWriterOptions["digestFile"],
+    readonly entries: readonly NamedContent[],
+  ) {}
+
+  /** Rejects where the folder holds what is no layout. */
+  static async open({ path, digestFile }: LayoutWriterOptions): Promise<LayoutWriter> {
+    const folder = resolve(path);
+    return new LayoutWriter(folder, digestFile, (await readIndex(folder)) ?? []);
+  }
+
+  async has(digest: Digest, size: number): Promise<boolean> {
+    return (await fileSize(blobFile(this.folder, digest))) === size;
+  }
+
+  async add(digest: Digest, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    await this.#put(blobFile(this.folder, digest), async (temporary) => {
+      await pipeline(Readable.from(bytes), createWriteStream(temporary, { flags: "wx" }), { signal });
+      const actual = await this.digestFile(temporary, digest);
+      if (actual === digest) return;
+      throw new RegistryError("digest-mismatch", "what is stored does not have its digest", {
+        digest,
+        actual,
+      });
+    });
+  }
+
+  async finish(added: readonly NamedContent[]): Promise<void> {
+    const keyOf = ({ digest, annotations }: NamedContent) => annotations?.[refName] ?? digest;
+    const entries = new Map([...this.entries, ...added].map((entry) => [keyOf(entry), entry]));
+    const write = (path: string, text: string) =>
+      this.#put(join(this.folder, path), (temporary) => writeFile(temporary, text, { flag: "wx" }));
+    await write(layoutFile, JSON.stringify({ imageLayoutVersion: layoutVersion }));
+    await write(indexFile, serializeIndex([...entries.values()]));
+  }
+
+  /** Makes a file aside and puts it into place when it is on the disk. */
+  async #put(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = join(this.folder, `.${randomUUID()}.tmp`);
+    try {
+      await make(temporary);
+      const handle = await open(temporary, "r");
+      await handle.datasync().finally(() => handle.close());
+      await rename(temporary, path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Logging in to a registry as its challenges ask for (RFC 7235; Docker's token protocol). The credentials go to
+ * the registry itself and to token servers on its host or on one that is allowed by name, and to nobody else: a
+ * registry may name any realm it likes (CVE-2026-33540).
+ */
+import { isObject } from "../../domain/descriptor.js";
+import { SourceError } from "../source.js";
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface Challenge {
+  readonly scheme: "basic" | "bearer";
+  readonly realm: string;
+  readonly service: string | undefined;
+  readonly scope: string | undefined;
+}
+
+/** What `WWW-Authenticate` asks for; `undefined` where it is nothing that this client knows. */
+export function parseChallenge(header: string): Challenge | undefined {
+  const match = /^\s*(basic|bearer)\b\s*(.*)$/is.exec(header);
+  const scheme = match?.[1]?.toLowerCase();
+  if (scheme !== "basic" && scheme !== "bearer") return undefined;
+  const parameters = new Map<string, string>();
+  for (const [, key = "", quoted, plain] of (match?.[2] ?? "").matchAll(
+    /([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/gi,
+  ))
+    parameters.set(key.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
+  return {
+    scheme,
+    realm: parameters.get("realm") ?? "",
+    service: parameters.get("service"),
+    scope: parameters.get("scope"),
+  };
+}
+
+export interface AuthorizerOptions {
+  readonly registry: URL;
+  readonly credentials: Credentials | undefined;
+  /** Hosts beside the registry's own whose token servers may have the credentials. */
+  readonly realmHosts: readonly string[];
+  /** Fetches JSON; `undefined` where the answer is not a success. */
+  readonly fetchJson: (url: URL, headers: Readonly<Record<string, string>>) => Promise<unknown>;
+}
+
+export class Authorizer {
+  /** By the challenge that they were given for. */
+  readonly #headers = new Map<string, Promise<string>>();
+
+  constructor(readonly options: AuthorizerOptions) {}
+
+  /**
+   * The `Authorization` that answers a challenge. `refused`: the one that the challenge came in spite of.
+   * Rejects with `SourceError` where there is none.
+   */
+  answer(challenge: Challenge, refused: string | undefined): Promise<string> {
+    const key = JSON.stringify(challenge);
+    const kept = this.#headers.get(key);
+    if (kept === undefined) return this.#keep(key, this.#make(challenge));
+    return kept.then((header) => (header === refused ? this.#keep(key, this.#make(challenge)) : header));
+  }
+
+  #keep(key: string, making: Promise<string>): Promise<string> {
+    this.#headers.set(key, making);
+    making.catch(() => this.#headers.delete(key));
+    return making;
+  }
+
+  async #make({ scheme, realm, service, scope }: Challenge): Promise<string> {
+    const { registry, credentials } = this.options;
+    if (scheme === "basic") {
+      if (credentials === undefined)
+        throw new SourceError(`${registry.host} wants a user name and a password`);
+      return basic(credentials);
+    }
+    const url = this.#realmUrl(realm);
+    if (service !== undefined) url.searchParams.set("service", service);
+    if (scope !== undefined) url.searchParams.set("scope", scope);
+    const headers = credentials === undefined ? {} : { Authorization: basic(credentials) };
+    const answer = await this.options.fetchJson(url, headers);
+    const token = isObject(answer) ? (answer.token ?? answer.access_token) : undefined;
+    if (typeof token !== "string" || token === "")
+      throw new SourceError(`the token server ${url.host} gives no token${scope ? ` for ${scope}` : ""}`);
+    return `Bearer ${token}`;
+  }
+
+  #realmUrl(realm: string): URL {
+    const { registry, credentials, realmHosts } = this.options;
+    if (!URL.canParse(realm)) throw new SourceError(`${registry.host} names no token server`);
+    const url = new URL(realm);
+    if (url.protocol !== "https:" && url.protocol !== registry.protocol)
+      throw new SourceError(`${registry.host} names a token server without TLS, ${url.host}`);
+    if (credentials !== undefined && url.host !== registry.host && !realmHosts.includes(url.host)) {
+      throw new SourceError(
+        `${registry.host} wants the credentials to go to ${url.host}: allow it with --realm-host ${url.host}`,
+      );
+    }
+    return url;
+  }
+}
+
+function basic({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+}

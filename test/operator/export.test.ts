@@ -1,0 +1,246 @@
+// Images out to an OCI layout and in from one, through the real program.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { ExportReport } from "../../src/registry/export/report.js";
+import type { ImportReport } from "../../src/registry/import/report.js";
+import { Client } from "../support/client.js";
+import { gantry } from "../support/command.js";
+import {
+  type Blob,
+  blobOf,
+  describe,
+  descriptorOf,
+  digestOf,
+  type Image,
+  image,
+  index,
+  types,
+} from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { storedBelow } from "../support/store.js";
+
+const refName = "org.opencontainers.image.ref.name";
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-export-"));
+  after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const large = blobOf(3 * 1024 * 1024 + 17);
+const one = image({ layers: [descriptorOf(large, types.layer)] });
+const two = image();
+const many = index([one, two]);
+const attached = image({ subject: describe(one), artifactType: "application/x.test" });
+const onAttached = image({ subject: describe(attached) });
+const elsewhere = image();
+
+/** A store with all of these, and a server on it. */
+async function filled() {
+  const root = await newFolder();
+  const server = await startGantry({}, root);
+  const client = new Client(server.url);
+  await client.pushBlobs("team/app", large);
+  for (const [made, tag] of [
+    [one, "v1"],
+    [two, "v2"],
+    [many, "all"],
+  ] as const)
+    await client.pushImage("team/app", made, tag);
+  for (const made of [attached, onAttached]) await client.pushImage("team/app", made);
+  await client.pushImage("tools/lint", elsewhere, "v1");
+  return { root, server, client };
+}
+
+interface Index {
+  readonly manifests: {
+    digest: string;
+    mediaType: string;
+    size: number;
+    annotations?: Record<string, string>;
+  }[];
+}
+
+async function named(layout: string): Promise<[string | undefined, string][]> {
+  const { manifests } = JSON.parse(await readFile(`${layout}/index.json`, "utf8")) as Index;
+  return manifests.map(({ digest, annotations }) => [annotations?.[refName], digest]);
+}
+
+/** Every content of the layout has its digest; and these are there. */
+async function assertWhole(layout: string, ...contents: readonly (Blob | Image)[]): Promise<void> {
+  assert.equal(await readFile(`${layout}/oci-layout`, "utf8"), '{"imageLayoutVersion":"1.0.0"}');
+  const files = (await storedBelow(`${layout}/blobs/sha256`)).map((hex) => `sha256:${hex}`);
+  for (const digest of files)
+    assert.equal(digestOf(await readFile(`${layout}/blobs/${digest.replace(":", "/")}`)), digest);
+  for (const { digest } of contents) assert.ok(files.includes(digest), digest);
+  assert.ok(!(await storedBelow(layout)).some((path) => path.endsWith(".tmp")));
+}
+
+async function exported(root: string, ...parameters: string[]) {
+  const ran = await gantry(root, ["export", "--json", ...parameters]);
+  assert.notEqual(ran.stdout, "", ran.stderr);
+  return { code: ran.code, ...ran.json<ExportReport & { unmet: string[] }>() };
+}
+
+test("an image goes out by its tag, again by another, and comes in as it was", async () => {
+  const { root, server } = await filled();
+  const layout = join(await newFolder(), "layout");
+  const first = await exported(root, "team/app:v1", layout);
+  assert.deepEqual([first.code, first.references, first.written.count, first.problems], [0, 1, 3, []]);
+  assert.deepEqual(await named(layout), [["v1", one.digest]]);
+  await assertWhole(layout, one, large);
+  await server.stop();
+  const second = await exported(root, "team/app:all", layout);
+  assert.deepEqual([second.code, second.there.count], [0, 3], "what is there is not written again");
+  assert.deepEqual(await named(layout), [
+    ["v1", one.digest],
+    ["all", many.digest],
+  ]);
+  await assertWhole(layout, many, one, two);
+
+  const target = await newFolder();
+  const ran = await gantry(target, ["import", "--from-oci", layout, "--as", "copy/app", "--json"]);
+  assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+  const { tags, manifests, blobs } = ran.json<ImportReport>();
+  assert.deepEqual([tags.imported, manifests.imported, blobs.streamed.count], [2, 3, 4]);
+  await using imported = await startGantry({}, target);
+  const client = new Client(imported.url);
+  assert.ok((await client.get("/v2/copy/app/manifests/all")).body.equals(many.bytes));
+  assert.ok((await client.get(`/v2/copy/app/blobs/${large.digest}`)).body.equals(large.bytes));
+  const again = await gantry(target, ["import", "--from-oci", layout, "--as", "copy/app"]);
+  assert.match(again.stdout, /0 manifests and 0 tags imported, 3 and 2 were there/);
+});
+
+test("repositories go out by pattern under their names, with referrers, and come in where they were", async () => {
+  const { root, server, client } = await filled();
+  const layout = await newFolder();
+  const report = await exported(root, "--referrers", "**:v*", layout);
+  assert.deepEqual([report.code, report.references], [0, 5]);
+  const names = new Map((await named(layout)).map(([name, digest]) => [name ?? digest, digest]));
+  assert.deepEqual(
+    names,
+    new Map([
+      ["team/app:v1", one.digest],
+      [attached.digest, attached.digest],
+      [onAttached.digest, onAttached.digest],
+      ["team/app:v2", two.digest],
+      ["tools/lint:v1", elsewhere.digest],
+    ]),
+  );
+  await assertWhole(layout, attached, onAttached, elsewhere);
+  // What is deleted comes back by the same way; what is attached has no name, and needs one to go to.
+  await client.delete(`/v2/team/app/manifests/${one.digest}`);
+  await client.delete("/v2/tools/lint/manifests/v1");
+  const back = await gantry(root, ["import", "--from-oci", layout, "--json"]);
+  assert.equal(back.code, 0, back.stderr);
+  const { odd, tags } = back.json<ImportReport>();
+  assert.deepEqual([tags.imported, tags.there, odd.length], [2, 1, 2]);
+  assert.ok((await client.get("/v2/tools/lint/manifests/v1")).body.equals(elsewhere.bytes));
+  assert.ok((await client.get("/v2/team/app/manifests/v1")).body.equals(one.bytes));
+  await server.stop();
+});
+
+test("referrers come in with the image that they are about", async () => {
+  const { root, server } = await filled();
+  await server.stop();
+  const layout = await newFolder();
+  assert.equal(
+    (await exported(root, "--referrers", `team/app@${many.digest}`, "team/app:v1", layout)).code,
+    0,
+  );
+  const target = await newFolder();
+  const ran = await gantry(target, ["import", "--from-oci", layout, "--as", "app"]);
+  assert.equal(ran.code, 0, ran.stdout);
+  await using imported = await startGantry({}, target);
+  const client = new Client(imported.url);
+  for (const [subject, referrer] of [
+    [one, attached],
+    [attached, onAttached],
+  ] as const) {
+    const { manifests } = (await client.get(`/v2/app/referrers/${subject.digest}`)).json() as Index;
+    assert.deepEqual(
+      manifests.map(({ digest }) => digest),
+      [referrer.digest],
+    );
+  }
+});
+
+test("the only image of a layout gets the tag that is asked for", async () => {
+  const { root, server } = await filled();
+  await server.stop();
+  const [single, several] = [await newFolder(), await newFolder()];
+  await exported(root, "--referrers", "team/app:v1", single);
+  await exported(root, "team/app", several);
+  const target = await newFolder();
+  assert.equal((await gantry(target, ["import", "--from-oci", single, "--as", "app:new"])).code, 0);
+  const refused = await gantry(target, ["import", "--from-oci", several, "--as", "app:new"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /has not one image but 3/);
+  await using imported = await startGantry({}, target);
+  const client = new Client(imported.url);
+  assert.deepEqual((await client.get("/v2/app/tags/list")).json(), { name: "app", tags: ["new"] });
+});
+
+test("what cannot be exported whole is named and not put into the layout's index", async () => {
+  const { root, server } = await filled();
+  await server.stop();
+  const [, layer] = two.blobs;
+  assert.ok(layer);
+  const content = (digest: string) => `${root}/content/sha256/${digest.slice(7, 9)}/${digest.slice(7)}`;
+  await unlink(`${root}/blobs/team/app/${layer.digest}`);
+  await truncate(content(large.digest), 100);
+  const layout = await newFolder();
+  const report = await exported(root, "team/app", "tools/lint:v1", "nothing:v1", layout);
+  assert.equal(report.code, 1);
+  assert.deepEqual(report.unmet, ["nothing:v1"]);
+  assert.deepEqual(report.problems.map(({ tag }) => tag).sort(), ["all", "v1", "v2"]);
+  assert.match(
+    report.problems.find(({ tag }) => tag === "v2")?.what ?? "",
+    new RegExp(`no blob ${layer.digest}`),
+  );
+  assert.match(report.problems.find(({ tag }) => tag === "v1")?.what ?? "", /does not have its digest/);
+  assert.deepEqual(await named(layout), [["tools/lint:v1", elsewhere.digest]]);
+  await assertWhole(layout);
+});
+
+test("a damaged layout comes in as far as it is whole", async () => {
+  const { root, server } = await filled();
+  await server.stop();
+  const layout = await newFolder();
+  await exported(root, "team/app", layout);
+  await writeFile(`${layout}/blobs/${large.digest.replace(":", "/")}`, Buffer.alloc(large.bytes.length));
+  const target = await newFolder();
+  const ran = await gantry(target, ["import", "--from-oci", layout, "--as", "app", "--json"]);
+  assert.equal(ran.code, 1);
+  const { problems, tags } = ran.json<ImportReport>();
+  assert.equal(tags.imported, 1);
+  assert.ok(
+    problems.some(({ digest, what }) => digest === large.digest && /does not have the digest/.test(what)),
+  );
+  assert.deepEqual(problems.flatMap(({ tag }) => tag ?? []).sort(), ["all", "v1"]);
+  assert.deepEqual((await storedBelow(`${target}/uploads`)).length, 0, "nothing is left of it");
+});
+
+test("wrong usage is refused before anything is done", async () => {
+  const folder = await newFolder();
+  for (const [parameters, code, said] of [
+    [["export", "team/app:v1"], 2, /FOLDER/i],
+    [["export", ":v1", folder], 2, /is not such as NAME/],
+    [["export", "app@sha256:12", folder], 2, /is not a digest/],
+    [["import", "--from-oci", folder, "--from-distribution", folder], 2, /give one of/],
+    [["import", "--from-oci", folder, "--rate", "1MiB"], 2, /--rate does not go with --from-oci/],
+    [["import", "--from-oci", folder, "--as", "No"], 2, /not a repository's name/],
+    [["import", "--from-registry", "registry.example.com"], 2, /is not such as https/],
+    [["import", "--from-registry", "https://h", "--rate", "fast"], 2, /such as 50MiB/],
+    [["import", "--from-registry", "https://h", "--username", "me"], 2, /go together/],
+    [["import", "--from-oci", folder, "--as", "app"], 1, /there is no OCI layout/],
+  ] as const) {
+    const ran = await gantry(folder, parameters);
+    assert.deepEqual([ran.code, ran.stdout], [code, ""], parameters.join(" "));
+    assert.match(ran.stderr, said);
+  }
+});
