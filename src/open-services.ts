@@ -10,7 +10,6 @@ import type { Config } from "./config/config.js";
 import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
 import { ByteBudget } from "./domain/byte-budget.js";
 import { KeyedLock } from "./domain/keyed-lock.js";
-import { manifestBytesMax } from "./domain/manifest.js";
 import { Protection } from "./gc/protection.js";
 import { Pulls } from "./gc/pulls.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
@@ -37,8 +36,8 @@ export interface OpenOptions {
 
 const mebibyte = 1024 * 1024;
 
-/** Sixteen of the largest at a time; it takes 20 ms to receive one at 200 MB/s. */
-const manifestMemoryBytes = 16 * manifestBytesMax;
+/** So many of the largest may be received at a time; it takes 20 ms to receive one of 4 MiB at 200 MB/s. */
+const manifestsAtOnce = 16;
 
 /** Rejects where the folder cannot be used. */
 export async function openServices(
@@ -88,12 +87,14 @@ export async function openServices(
       sessions,
       slabs,
       workers,
-      manifestMemory: new ByteBudget(manifestMemoryBytes),
+      manifestMemory: new ByteBudget(manifestsAtOnce * config.limits.manifestbytes),
       rules: {
         deleteEnabled: config.storage.delete.enabled,
         anonymousMount: config.storage.mount.anonymous,
         sparseManifests: config.validation.manifests.sparse,
         tagPolicy,
+        manifestBytesMax: config.limits.manifestbytes,
+        pageEntriesMax: config.limits.pageentries,
       },
       repositoryLocks: new KeyedLock(),
       maintenanceLocks: new KeyedLock(),

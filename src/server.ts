@@ -5,7 +5,9 @@ import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
 import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
+import { TrustedProxies } from "./http/forwarded.js";
 import { openLog } from "./log.js";
+import { openAudit } from "./open-audit.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
@@ -55,7 +57,10 @@ async function serve(
 ): Promise<Server> {
   const { services, storage } = opened;
   const tls = config.http.tls && (await openTls(config.http.tls, log));
+  const { http } = config;
+  const { trustedproxies } = http;
   const { requests, uploads, slow } = config.limits;
+  const audit = openAudit(config.audit, login !== undefined, log);
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
@@ -71,6 +76,10 @@ async function serve(
       uploadsMax: uploads.total,
       uploadsPerClientMax: uploads.perclient,
     },
+    proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
+    publicOrigin: http.host,
+    absoluteLocations: !http.relativeurls,
+    observers: audit.observer === undefined ? [] : [audit.observer],
     onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
   });
   const { port } = config.http.addr;
@@ -119,6 +128,7 @@ async function serve(
       app.close();
       await tls?.close();
       await closeLogin();
+      audit.close();
       await opened.close();
     },
   };

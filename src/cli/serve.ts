@@ -19,6 +19,8 @@ are, docs/configuration.md what there is.`,
   },
   run: async ({ values, parameters: [file] }) => {
     const settings = await settingsOf(file === undefined ? values : { ...values, config: file });
+    // Read by uWebSockets.js when it is loaded.
+    process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.config.limits.headerbytes);
     return (await import("../serve.js")).serve(settings);
   },
 };

@@ -25,7 +25,6 @@ const note = (why: string): Rule => ({ does: "note", why });
 
 const folderOnly = refuse("Gantry stores in a folder: storage.filesystem.rootdirectory");
 const http1Only = "Gantry speaks HTTP/1.1, which every client does";
-const relative = "Gantry's Location headers are relative, and so right for every name that it is reached by";
 const ownMemory = "Gantry caches in its own memory";
 const noMiddleware = refuse("Gantry loads no middleware");
 const noChecks = refuse("Gantry checks its own storage only");
@@ -65,8 +64,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.prefix": refuse(
     "Gantry is reached at /v2/, as the specification has it: have a proxy before it that rewrites",
   ),
-  "http.host": note(relative),
-  "http.relativeurls": note(relative),
   "http.secret": note("Gantry keeps the state of uploads itself, and signs none for clients to keep"),
   "http.tls.letsencrypt": firm(
     refuse("Gantry fetches no certificates: have certbot or lego put them into files"),

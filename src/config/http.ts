@@ -1,8 +1,9 @@
 /** `http`: where the server listens, what every response has, and how the server stops. */
 import { z } from "zod";
+import { isAddressRange } from "../http/forwarded.js";
 import { section } from "./section.js";
 import { tls } from "./tls.js";
-import { address, duration, list } from "./values.js";
+import { address, duration, flag, list, origin, text } from "./values.js";
 
 /** RFC 9110, section 5.1. */
 const headerName = z
@@ -47,5 +48,20 @@ export const http = section({
     .record(headerName, list(headerValue), "expected names of headers, each with a list of values")
     .prefault({})
     .describe("Headers that every response has, such as `X-Content-Type-Options: [nosniff]`."),
+  host: origin
+    .optional()
+    .describe(
+      "`https://name:port` by which clients reach this server, where a proxy before it tells another name. Without it the `Host` header says.",
+    ),
+  relativeurls: flag
+    .prefault("true")
+    .describe(
+      "Whether `Location` is a path, which is right by every name; `false` puts `http.host` before it.",
+    ),
+  trustedproxies: list(
+    text.refine(isAddressRange, "expected an address or a range, such as 10.0.0.7 or 10.0.0.0/8"),
+  )
+    .prefault([])
+    .describe("Addresses of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed."),
   tls,
 }).describe("Where the server listens, what every response has, and how the server stops.");

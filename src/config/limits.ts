@@ -32,6 +32,15 @@ export const limits = section({
       ),
     per: duration.prefault("1m").describe("The time for it."),
   }),
+  headerbytes: integer({ min: 4096, max: 65_536 })
+    .prefault("16384")
+    .describe("Largest header section of a request; tokens are long."),
+  manifestbytes: integer({ min: 65_536, max: 64 * 1024 * 1024 })
+    .prefault("4194304")
+    .describe("Largest manifest; the specification asks for at least 4 MiB."),
+  pageentries: integer({ min: 10, max: 100_000 })
+    .prefault("10000")
+    .describe("Entries of a page of a listing that asks for no number, and the most that one gets."),
   slow: section({
     sender: duration
       .prefault("60s")

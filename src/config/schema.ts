@@ -15,6 +15,7 @@
  *    run `npm run docs:config`. The values are then at `config.limits.…`.
  */
 import { z } from "zod";
+import { audit } from "./audit.js";
 import { auth } from "./auth.js";
 import { gc } from "./gc.js";
 import { http } from "./http.js";
@@ -33,6 +34,7 @@ export const schema = z.strictObject({
     .describe("Whether settings of CNCF distribution's that Gantry does not support are passed over."),
   http,
   auth,
+  audit,
   limits,
   storage,
   gc,

@@ -89,6 +89,16 @@ export const address = z.string(expectedAddress).transform((given, context) => {
   return { host: match.groups?.v6 ?? match.groups?.host ?? "", port };
 });
 
+const expectedOrigin = "expected http://host or https://host, with a port or none and no path";
+
+/** As a URL has it: lower case, no default port. */
+export const origin = z.string(expectedOrigin).transform((given, context) => {
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
+  context.addIssue(expectedOrigin);
+  return z.NEVER;
+});
+
 /** In a variable of the environment a list is YAML or JSON, or its elements have variables that end in `_0`, `_1`, …. */
 export function list<T extends z.ZodType>(element: T) {
   return z.array(element, "expected a list");

@@ -15,7 +15,8 @@ import { ClientGone, RequestBody } from "./body.js";
 import { challenge } from "./challenge.js";
 import type { HttpContext, Login } from "./context.js";
 import { renderError } from "./errors.js";
-import { Exchange, type Headers, type Incoming } from "./exchange.js";
+import { type Answers, Exchange, type Headers, type Incoming } from "./exchange.js";
+import type { Forwarded, TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type PeerLookup } from "./peer.js";
@@ -30,6 +31,12 @@ export interface AppOptions {
   readonly observers?: readonly Observer[];
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
+  /** Whose word on the client counts. */
+  readonly proxies?: TrustedProxies | undefined;
+  /** `https://host` by which clients reach this server, where `Host` does not say. */
+  readonly publicOrigin?: string | undefined;
+  /** Whether a `Location` has it too. */
+  readonly absoluteLocations?: boolean;
   readonly patience?: Partial<PatienceOptions>;
   readonly limits?: LimitOptions;
   /** Who is at the other end; those whose own connection it is by default. */
@@ -59,7 +66,7 @@ export class App {
   readonly #patience: Patience;
   readonly #limits: Limits;
   readonly #peerOf: PeerLookup;
-  readonly #always: Headers;
+  readonly #answers: Answers;
   /** Requests whose handlers are at work. */
   #active = 0;
   #onIdle: (() => void) | undefined;
@@ -69,7 +76,10 @@ export class App {
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     this.#limits = new Limits(options.limits);
     this.#peerOf = options.peerOf ?? directPeer;
-    this.#always = [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])];
+    this.#answers = {
+      headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
+      locationBase: options.absoluteLocations === true ? (options.publicOrigin ?? "") : "",
+    };
     this.#app.any("/*", (response, request) => this.#serve(response, request));
   }
 
@@ -121,11 +131,12 @@ export class App {
       }
       const match = this.#match(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
-      const { framing, ...headers } = readHeaders(request, route?.headers ?? []);
+      const { framing, forwarded, host, ...headers } = readHeaders(request, route?.headers ?? []);
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
       const query = request.getQuery();
-      const incoming = { method, path: url, query, ...headers, peer, route, body };
-      exchange = new Exchange(response, incoming, this.#patience, this.#always);
+      const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
+      const incoming = { method, path: url, query, ...headers, ...seen, route, body };
+      exchange = new Exchange(response, incoming, this.#patience, this.#answers);
       if (framing !== "clear") {
         this.#refuseFraming(exchange);
         return;
@@ -274,7 +285,7 @@ export class App {
         action: incoming.route?.action ?? "base",
         name,
         error: isToken ? cause : undefined,
-        origin: `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
+        origin: this.options.publicOrigin ?? `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
       });
       return [jsonType, ["WWW-Authenticate", asked]];
     }
@@ -315,10 +326,11 @@ type Framing = "clear" | "unclear";
 function readHeaders(
   request: HttpRequest,
   wanted: readonly string[],
-): Pick<Incoming, "headers" | "authorization" | "host"> & { framing: Framing } {
+): Pick<Incoming, "headers" | "authorization" | "host"> & { framing: Framing; forwarded: Forwarded } {
   const headers: Record<string, string> = {};
   let authorization = "";
   let host = "";
+  const forwarded = { for: "", proto: "", host: "" };
   let length: string | undefined;
   let coding: string | undefined;
   let framing: Framing = "clear";
@@ -331,14 +343,25 @@ function readHeaders(
       if (coding !== undefined || value.toLowerCase() !== "chunked") framing = "unclear";
       coding = value;
     } else if (name === "authorization") {
-      authorization = authorization === "" ? value : `${authorization}, ${value}`;
+      authorization = joined(authorization, value);
     } else if (name === "host") {
       host = value;
+    } else if (name.startsWith("x-forwarded-")) {
+      const what = name.slice("x-forwarded-".length);
+      if (isForwarded(what)) forwarded[what] = joined(forwarded[what], value);
     }
     if (wanted.includes(name)) {
-      const before = headers[name];
-      headers[name] = before === undefined ? value : `${before}, ${value}`;
+      headers[name] = joined(headers[name], value);
     }
   });
-  return { headers, authorization, host, framing };
+  return { headers, authorization, host, forwarded, framing };
+}
+
+/** Several fields of one name are one with a list (RFC 9110, section 5.3). */
+function joined(before: string | undefined, value: string): string {
+  return before === undefined || before === "" ? value : `${before}, ${value}`;
+}
+
+function isForwarded(what: string): what is keyof Forwarded {
+  return what === "for" || what === "proto" || what === "host";
 }

@@ -53,6 +53,13 @@ export interface Incoming {
   readonly body: RequestBody | undefined;
 }
 
+/** What all answers of the server have. */
+export interface Answers {
+  readonly headers: Headers;
+  /** `https://host` where a `Location` is to have it, else nothing. */
+  readonly locationBase: string;
+}
+
 export class Exchange {
   /** Whether the client has gone; nothing can be sent any more. */
   aborted = false;
@@ -71,8 +78,7 @@ export class Exchange {
     readonly response: HttpResponse,
     readonly incoming: Incoming,
     readonly patience: Patience,
-    /** What every response has. */
-    readonly always: Headers,
+    readonly answers: Answers,
   ) {}
 
   get method(): string {
@@ -113,6 +119,10 @@ export class Exchange {
   onAbort(handler: () => void): void {
     if (this.aborted) handler();
     else this.#onAbort.push(handler);
+  }
+
+  location(path: string): readonly ["Location", string] {
+    return ["Location", `${this.answers.locationBase}${path}`];
   }
 
   /** Sends a whole response. For HEAD the length of `body` is told and its bytes are kept. */
@@ -163,7 +173,7 @@ export class Exchange {
     this.body?.discard();
     const { response } = this;
     response.writeStatus(`${status} ${reasons[status] ?? ""}`);
-    for (const [name, value] of this.always) response.writeHeader(name, value);
+    for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
   }
 }

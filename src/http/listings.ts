@@ -18,7 +18,7 @@ export async function getTags(
 ): Promise<void> {
   const { name } = permit;
   const query = new URLSearchParams(exchange.query);
-  const n = parsePageSize(query.get("n"));
+  const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const { items, next } = await listTags(services, permit, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink(`/v2/${name}/tags/list`, { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ name, tags: items }));
@@ -30,7 +30,7 @@ export async function getCatalog(
   permit: CatalogPermit,
 ): Promise<void> {
   const query = new URLSearchParams(exchange.query);
-  const n = parsePageSize(query.get("n"));
+  const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const { items, next } = await listRepositories(services, permit, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink("/v2/_catalog", { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ repositories: items }));
@@ -49,7 +49,7 @@ export async function getReferrers(
   const artifactType = query.get("artifactType")?.replaceAll(" ", "+") || undefined;
   const last = query.get("last");
   const after = last === null || last === "" ? undefined : parseDigest(last);
-  const n = parsePageSize(query.get("n"));
+  const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const { items, next } = await listReferrers(services, permit, { subject, artifactType, after, n });
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =

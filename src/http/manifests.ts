@@ -2,7 +2,6 @@
 import type { PullPermit, PushPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { RegistryError } from "../domain/errors.js";
-import { manifestBytesMax } from "../domain/manifest.js";
 import { withoutParameters } from "../domain/media-type.js";
 import { parseReference, parseTag, type Reference } from "../domain/reference.js";
 import { pullManifest } from "../registry/pull-manifest.js";
@@ -73,6 +72,7 @@ export async function putManifest(
   const { body } = exchange;
   if (body === undefined) throw new Error("invariant broken: this route takes a body");
   const length = exchange.header("content-length");
+  const { manifestBytesMax } = services.rules;
   const bytesMax = length === "" ? manifestBytesMax : Number(length);
   if (bytesMax > manifestBytesMax) throw tooLarge(manifestBytesMax);
   const contentType = withoutParameters(exchange.header("content-type"));
@@ -84,7 +84,7 @@ export async function putManifest(
   const pushed =
     bytesMax > smallManifestBytesMax ? await services.manifestMemory.within(bytesMax, push) : await push();
   exchange.send(201, [
-    ["Location", `/v2/${permit.name}/manifests/${pushed.digest}`],
+    exchange.location(`/v2/${permit.name}/manifests/${pushed.digest}`),
     ["Docker-Content-Digest", pushed.digest],
     ...(pushed.subject === undefined ? [] : [["OCI-Subject", pushed.subject] as const]),
     ...tags.map((tag) => ["OCI-Tag", tag] as const),

@@ -1,18 +1,15 @@
 /** Query parameters as the use-cases want them. */
 import { RegistryError } from "../domain/errors.js";
 
-/** Entries of a page that asks for no number, and the most that one gets. */
-export const pageEntriesMax = 10_000;
-
 const wholeNumber = /^\d{1,18}$/;
 
-/** `n` of a paged listing, capped. Throws `page-invalid`. */
-export function parsePageSize(text: string | null): number {
-  if (text === null || text === "") return pageEntriesMax;
+/** `n` of a paged listing, `entriesMax` at most and where there is none. Throws `page-invalid`. */
+export function parsePageSize(text: string | null, entriesMax: number): number {
+  if (text === null || text === "") return entriesMax;
   if (!wholeNumber.test(text)) {
     throw new RegistryError("page-invalid", "n is a whole number, zero or more", { n: text.slice(0, 32) });
   }
-  return Math.min(Number(text), pageEntriesMax);
+  return Math.min(Number(text), entriesMax);
 }
 
 /** A `Link` header to the next page (RFC 5988), relative so that it is right behind any proxy. */

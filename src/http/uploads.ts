@@ -39,7 +39,7 @@ export async function startUpload(
       if (session.state === "idle") await cancelUpload(services, session);
     }
   }
-  exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
+  exchange.send(202, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
 }
 
 export async function patchUpload(
@@ -54,7 +54,7 @@ export async function patchUpload(
   if (incoming === undefined) return;
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.end();
-  exchange.send(202, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
+  exchange.send(202, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
 }
 
 export async function putUpload(
@@ -105,7 +105,7 @@ function begin(
     if (!(error instanceof RegistryError && error.kind === "chunk-out-of-order")) throw error;
     const { status, body } = renderError(error);
     const headers: Headers = [
-      ...sessionHeaders(session),
+      ...sessionHeaders(exchange, session),
       ["Range", receivedRange(session)],
       ["Content-Type", "application/json"],
     ];
@@ -128,7 +128,7 @@ export async function uploadStatus(
   id: string,
 ): Promise<void> {
   const session = await findUpload(services, permit, id);
-  exchange.send(204, [...sessionHeaders(session), ["Range", receivedRange(session)]]);
+  exchange.send(204, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
 }
 
 export async function cancelUploadRoute(
@@ -146,9 +146,9 @@ function bodyOf(exchange: Exchange): RequestBody {
   return exchange.body;
 }
 
-function sessionHeaders(session: Session): Headers {
+function sessionHeaders(exchange: Exchange, session: Session): Headers {
   return [
-    ["Location", `/v2/${session.name}/blobs/uploads/${session.id}`],
+    exchange.location(`/v2/${session.name}/blobs/uploads/${session.id}`),
     ["Docker-Upload-UUID", session.id],
   ];
 }
@@ -159,8 +159,5 @@ function receivedRange(session: Session): string {
 }
 
 function sendCreated(exchange: Exchange, name: RepositoryName, digest: Digest): void {
-  exchange.send(201, [
-    ["Location", `/v2/${name}/blobs/${digest}`],
-    ["Docker-Content-Digest", digest],
-  ]);
+  exchange.send(201, [exchange.location(`/v2/${name}/blobs/${digest}`), ["Docker-Content-Digest", digest]]);
 }

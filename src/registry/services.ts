@@ -20,6 +20,10 @@ export interface Rules {
   /** Whether a manifest may name blobs and manifests that the repository does not have. */
   readonly sparseManifests: boolean;
   readonly tagPolicy: TagPolicy;
+  /** Largest manifest that is taken. */
+  readonly manifestBytesMax: number;
+  /** Most entries of a page. */
+  readonly pageEntriesMax: number;
 }
 
 export interface Services {
