@@ -54,10 +54,11 @@ export function isAbandoned(error: unknown): boolean {
 }
 
 /**
- * Tasks that one worker may have at a time: while one waits for the disk to sync, others hash and write.
- * Beyond it tasks queue in the main thread, where the slab pool bounds them.
+ * Tasks that one worker may have at a time: while one waits for the disk to sync, others hash and write. More
+ * than there can ever be, for slabs and sessions bound them: piscina lets a later task pass one that it could
+ * not place, and an upload's tasks must reach their worker in order.
  */
-const tasksPerWorkerMax = 64;
+const tasksPerWorkerMax = 1_000_000;
 
 const workerFile = new URL("../../workers/uploads.js", import.meta.url);
 
@@ -96,7 +97,7 @@ export class WorkerPool {
         // All have died, and those that replace them are not ready yet: the task waits for them.
         if (chosen === undefined) return null;
         if (affinity !== null) affinity.workerId = chosen.id;
-        return chosen.currentUsage < tasksPerWorkerMax ? chosen : null;
+        return chosen;
       },
     });
     // Without a listener it would end the process; the pool has started another worker by then.

@@ -1,0 +1,54 @@
+// The pool of workers: the tasks of one upload run in the order in which they came, however many there are.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { parseDigest } from "../../src/domain/digest.js";
+import { newSessionId } from "../../src/domain/session-id.js";
+import { SlabPool } from "../../src/uploads/slab-pool.js";
+import { WorkerPool } from "../../src/uploads/worker-pool.js";
+
+const uploads = 300;
+const length = 8;
+const like = parseDigest(`sha256:${"0".repeat(64)}`);
+
+async function turns(count: number): Promise<void> {
+  for (let done = 0; done < count; done++) await turn();
+}
+
+test("the tasks of many uploads at once keep their order", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
+  const slabs = new SlabPool({ slabBytes: length, blockBytes: length, slabs: uploads * 2 });
+  const options = { threads: 2, durable: true, cachedBytes: 0, taskSecondsMax: 60 };
+  const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
+  const partOf = (byte: number) => {
+    const slab = slabs.take();
+    assert.ok(slab !== undefined);
+    slabs.copyInto(slab, 0, new Uint8Array(length).fill(byte));
+    return { slab, start: 0, length };
+  };
+  try {
+    await Promise.all(
+      Array.from({ length: uploads }, async (_, number) => {
+        const target = { file: join(folder, `${number}`) };
+        const upload = { session: newSessionId(), target, algorithm: "sha256" } as const;
+        const affinity = {};
+        // Some turns apart, as the chunks of a body are: tasks end, and there is room, while others come.
+        const first = workers.append({ ...upload, offset: 0, part: partOf(1) }, affinity);
+        await turns(number % 20);
+        const second = workers.append({ ...upload, offset: length, part: partOf(2) }, affinity);
+        await turns(number % 7);
+        const end = { ...upload, offset: 2 * length, part: undefined, expected: like };
+        await Promise.all([first, second, workers.seal(end, affinity)]);
+        const bytes = await readFile(target.file);
+        assert.deepEqual([...bytes], [...Array(length).fill(1), ...Array(length).fill(2)]);
+      }),
+    );
+  } finally {
+    await workers.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
