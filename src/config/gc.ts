@@ -9,7 +9,7 @@ export const gc = section({
   lease: duration
     .prefault("6h")
     .describe(
-      "What a client was told of (201, mount, HEAD, GET) stays for so long, for it to push a manifest that names it. 200,000 such blobs and manifests are remembered; where there are more, nothing is collected until the lease of the first that was not has ended.",
+      "What a client was told of (201, mount, HEAD, GET) stays for so long, for it to push a manifest that names it. 2,000,000 such blobs and manifests are remembered; where there are more, nothing is collected until the leases of the older half have ended.",
     ),
   untagged: durationOrNever
     .prefault("never")

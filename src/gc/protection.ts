@@ -6,82 +6,98 @@
  */
 import type { Digest } from "../domain/digest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { LeaseTable, leaseHash } from "./lease-table.js";
 
 export type ObjectKey = `${RepositoryName}@${Digest}`;
 
-/** As it is kept across a restart. Times are milliseconds since the epoch. */
+/** As it is kept across a restart: hashes of what leases are of, and their ends. Times are seconds since the epoch. */
 export interface SavedProtection {
   readonly allUntil: number;
-  readonly leases: readonly (readonly [ObjectKey, number])[];
+  readonly leases: readonly (readonly [hash: number, end: number])[];
 }
 
 export interface ProtectionOptions {
   readonly leaseSeconds: number;
-  /** Leases at a time, some 200 bytes each. Beyond them the oldest protects everything until it ends. */
+  /** Leases at a time, 20 to 40 bytes each. Beyond them the older half protects everything until it has ended. */
   readonly leasesMax: number;
 }
 
-export const defaultProtection: ProtectionOptions = { leaseSeconds: 6 * 3600, leasesMax: 200_000 };
-
-/** The grant of one lease, to take back just that one. */
-export type Lease = number;
+/** For six hours of 90 objects a second (docs/decisions/0020). */
+export const defaultProtection: ProtectionOptions = { leaseSeconds: 6 * 3600, leasesMax: 2_000_000 };
 
 export class Protection {
-  /** Ends of the leases, the one granted first in front. */
-  readonly #leases = new Map<ObjectKey, Lease>();
+  readonly #leases = new LeaseTable();
+  /** What somebody is looking for at this moment, with how many do. */
+  readonly #looks = new Map<ObjectKey, number>();
   readonly #condemned = new Set<ObjectKey>();
   readonly #journals = new Map<RepositoryName, Set<Digest>>();
   readonly #options: ProtectionOptions;
-  /** Until then nothing may be collected: not all leases are known. */
+  /** Until then nothing may be collected, in seconds since the epoch: not all leases are known. */
   #allUntil = 0;
-  #last = 0;
 
   constructor(options: Partial<ProtectionOptions> = {}) {
     this.#options = { ...defaultProtection, ...options };
   }
 
-  /** Grants a lease from now on. To be called before it is looked whether the object is there. */
-  grant(key: ObjectKey): Lease {
-    // Each lease is told from every other by its end: thousandths of a millisecond are spare.
-    const lease = Math.max(Date.now() + this.#options.leaseSeconds * 1000, this.#last + 0.001);
-    this.#last = lease;
-    this.#leases.delete(key);
-    this.#leases.set(key, lease);
-    if (this.#leases.size > this.#options.leasesMax) this.#dropOldest();
-    return lease;
+  /** Grants a lease from now on. */
+  grant(key: ObjectKey): void {
+    this.#grant(leaseHash(key), nowSeconds());
   }
 
   /** The same for an object that is known to be there: a lease that has most of its time left will do. */
   renew(key: ObjectKey): void {
-    const enough = Date.now() + this.#options.leaseSeconds * 750;
-    if ((this.#leases.get(key) ?? 0) < enough) this.grant(key);
+    const hash = leaseHash(key);
+    const now = nowSeconds();
+    if (this.#leases.endOf(hash) < now + this.#options.leaseSeconds * 0.75) this.#grant(hash, now);
   }
 
-  /** Takes a lease back: there is no such object. */
-  retract(key: ObjectKey, lease: Lease): void {
-    if (this.#leases.get(key) === lease) this.#leases.delete(key);
+  #grant(hash: number, now: number): void {
+    // Ends are whole seconds: a lease of none would last for a part of one.
+    if (this.#options.leaseSeconds === 0) return;
+    this.#leases.set(hash, Math.ceil(now + this.#options.leaseSeconds), Math.floor(now));
+    if (this.#leases.size > this.#options.leasesMax) this.#makeRoom(Math.floor(now));
   }
 
-  #dropOldest(): void {
-    const [oldest] = this.#leases;
-    if (oldest === undefined) return;
-    this.#leases.delete(oldest[0]);
-    this.#allUntil = Math.max(this.#allUntil, oldest[1]);
+  /**
+   * What `look` finds, protected while it is looked for, and with a lease from then on where it is there: so
+   * that there is no moment at which it could go.
+   */
+  async during<T>(key: ObjectKey, look: () => Promise<T | undefined>): Promise<T | undefined> {
+    this.#looks.set(key, (this.#looks.get(key) ?? 0) + 1);
+    try {
+      const found = await look();
+      if (found !== undefined) this.grant(key);
+      return found;
+    } finally {
+      const left = (this.#looks.get(key) ?? 1) - 1;
+      if (left === 0) this.#looks.delete(key);
+      else this.#looks.set(key, left);
+    }
+  }
+
+  /** Where all the leases are current, those of the older half are forgotten, and with that what they are of. */
+  #makeRoom(now: number): void {
+    this.#leases.sweep(now);
+    if (this.#leases.size <= this.#options.leasesMax * 0.9) return;
+    const ends = Uint32Array.from(this.#leases.entries(), ([, end]) => end).sort();
+    const median = ends[ends.length >> 1] ?? now;
+    this.#leases.sweep(median);
+    this.#allUntil = Math.max(this.#allUntil, median);
   }
 
   protects(key: ObjectKey): boolean {
-    const now = Date.now();
-    return this.#allUntil > now || (this.#leases.get(key) ?? 0) > now;
+    const now = nowSeconds();
+    return this.#allUntil > now || this.#looks.has(key) || this.#leases.endOf(leaseHash(key)) > now;
   }
 
   /** Milliseconds since the epoch until which everything is protected. */
   get allUntil(): number {
-    return this.#allUntil;
+    return this.#allUntil * 1000;
   }
 
   /** Protects everything for the time of a lease: whoever was told of something before is not known. */
   protectAll(): void {
-    this.#allUntil = Date.now() + this.#options.leaseSeconds * 1000;
+    this.#allUntil = Math.ceil(nowSeconds() + this.#options.leaseSeconds);
   }
 
   /** Whether the object is being removed at this moment. */
@@ -119,16 +135,18 @@ export class Protection {
   }
 
   save(): SavedProtection {
-    const now = Date.now();
-    return { allUntil: this.#allUntil, leases: [...this.#leases].filter(([, lease]) => lease > now) };
+    const now = nowSeconds();
+    return { allUntil: this.#allUntil, leases: [...this.#leases.entries()].filter(([, end]) => end > now) };
   }
 
   restore({ allUntil, leases }: SavedProtection): void {
+    const now = Math.floor(nowSeconds());
     this.#allUntil = Math.max(this.#allUntil, allUntil);
-    for (const [key, lease] of leases) {
-      this.#leases.set(key, lease);
-      this.#last = Math.max(this.#last, lease);
-      if (this.#leases.size > this.#options.leasesMax) this.#dropOldest();
-    }
+    for (const [hash, end] of leases) this.#leases.set(hash, end, now);
+    if (this.#leases.size > this.#options.leasesMax) this.#makeRoom(now);
   }
+}
+
+function nowSeconds(): number {
+  return Date.now() / 1000;
 }

@@ -1,14 +1,14 @@
 /** Leases across a restart: kept as a note when the registry stops, taken up when it starts. */
-import { z } from "zod";
 import type { NoteStore } from "../storage/storage.js";
-import type { ObjectKey, Protection } from "./protection.js";
+import type { Protection, SavedProtection } from "./protection.js";
 
-const note = "leases.json";
+const note = "leases";
 
-const saved = z.object({
-  allUntil: z.number(),
-  leases: z.array(z.tuple([z.string().transform((key) => key as ObjectKey), z.number()])),
-});
+/** The first of the note: what is behind it, and in which form. */
+const heading = Buffer.from("gantry leases 1\n");
+
+/** A hash and an end. */
+const leaseBytes = 12;
 
 /**
  * Restores what the process before has saved. Where there is nothing, or it cannot be read, that process
@@ -20,21 +20,39 @@ export async function restoreLeases(protection: Protection, notes: NoteStore, fr
     if (!fresh) protection.protectAll();
     return;
   }
-  const parsed = saved.safeParse(parseJson(bytes));
-  if (parsed.success) protection.restore(parsed.data);
-  else protection.protectAll();
+  const saved = decodeLeases(bytes);
+  if (saved === undefined) protection.protectAll();
+  else protection.restore(saved);
 }
 
 /** To be called when no request is at work any more. */
 export async function saveLeases(protection: Protection, notes: NoteStore): Promise<void> {
-  await notes.put(note, Buffer.from(JSON.stringify(protection.save())));
+  await notes.put(note, encodeLeases(protection.save()));
 }
 
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString());
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
+export function encodeLeases({ allUntil, leases }: SavedProtection): Buffer {
+  const start = heading.length + 8;
+  const bytes = Buffer.alloc(start + leases.length * leaseBytes);
+  heading.copy(bytes);
+  bytes.writeDoubleLE(allUntil, heading.length);
+  for (const [index, [hash, end]] of leases.entries()) {
+    bytes.writeDoubleLE(hash, start + index * leaseBytes);
+    bytes.writeUInt32LE(end, start + index * leaseBytes + 8);
   }
+  return bytes;
+}
+
+/** `undefined` for bytes that a crash has cut short, or that are something else. */
+export function decodeLeases(bytes: Buffer): SavedProtection | undefined {
+  const start = heading.length + 8;
+  if (bytes.length < start || !bytes.subarray(0, heading.length).equals(heading)) return undefined;
+  if ((bytes.length - start) % leaseBytes !== 0) return undefined;
+  const leases: [hash: number, end: number][] = [];
+  for (let at = start; at < bytes.length; at += leaseBytes) {
+    const hash = bytes.readDoubleLE(at);
+    if (!Number.isSafeInteger(hash) || hash <= 0 || hash >= 2 ** 52) return undefined;
+    leases.push([hash, bytes.readUInt32LE(at + 8)]);
+  }
+  const allUntil = bytes.readDoubleLE(heading.length);
+  return Number.isFinite(allUntil) ? { allUntil, leases } : undefined;
 }

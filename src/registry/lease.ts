@@ -4,20 +4,19 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
 /**
- * What `look` finds of the object, with a lease on it that began before the look: a collector that comes
- * later finds the lease, and one that was first is waited for. Not to be called with the repository's
+ * What `look` finds of the object, protected from before the look on: a collector that comes later finds
+ * that, and one that was first is waited for. Not to be called with the repository's
  * lock held, since a collector may be waiting for that.
  */
-export async function lease<T>(
+export function lease<T>(
   { protection, repositoryLocks }: Services,
   name: RepositoryName,
   digest: Digest,
-  look: () => T | Promise<T>,
-): Promise<T> {
+  look: () => T | undefined | Promise<T | undefined>,
+): Promise<T | undefined> {
   const key = `${name}@${digest}` as const;
-  const granted = protection.grant(key);
-  if (protection.isCondemned(key)) await repositoryLocks.shared(name, async () => {});
-  const found = await look();
-  if (found === undefined) protection.retract(key, granted);
-  return found;
+  return protection.during(key, async () => {
+    if (protection.isCondemned(key)) await repositoryLocks.shared(name, async () => {});
+    return look();
+  });
 }

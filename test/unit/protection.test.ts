@@ -3,9 +3,12 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import fc from "fast-check";
 import { parseDigest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { LeaseTable, leaseHash } from "../../src/gc/lease-table.js";
 import { type ObjectKey, Protection } from "../../src/gc/protection.js";
+import { decodeLeases, encodeLeases } from "../../src/gc/saved.js";
 
 const name = parseRepositoryName("a/b");
 
@@ -54,14 +57,25 @@ test("a lease is renewed before a quarter of it is over", () => {
   });
 });
 
-test("a lease that is taken back leaves one that was granted meanwhile", () => {
+test("what is being looked for is protected meanwhile, by all who look, and has a lease where it is there", async () => {
   const protection = new Protection();
-  const first = protection.grant(keyNumber(1));
-  const second = protection.grant(keyNumber(1));
-  protection.retract(keyNumber(1), first);
-  assert.ok(protection.protects(keyNumber(1)));
-  protection.retract(keyNumber(1), second);
-  assert.ok(!protection.protects(keyNumber(1)));
+  const key = keyNumber(1);
+  const ends: (() => void)[] = [];
+  const look = () => new Promise<undefined>((resolve) => ends.push(() => resolve(undefined)));
+  const looking = [protection.during(key, look), protection.during(key, look)];
+  ends[0]?.();
+  await looking[0];
+  assert.ok(protection.protects(key), "the other looks still");
+  ends[1]?.();
+  await looking[1];
+  assert.ok(!protection.protects(key), "it was not there");
+  await assert.rejects(
+    protection.during(key, () => Promise.reject(new Error("disk"))),
+    /disk/,
+  );
+  assert.ok(!protection.protects(key));
+  assert.equal(await protection.during(key, async () => 7), 7);
+  assert.ok(protection.protects(key));
 });
 
 test("where there are too many leases, everything is protected until the dropped ones would have ended", () => {
@@ -85,7 +99,9 @@ test("leases are the same after they were saved and restored", () => {
     advance(8);
     before.grant(keyNumber(2));
     const after = new Protection({ leaseSeconds: 10 });
-    after.restore(JSON.parse(JSON.stringify(before.save())));
+    const saved = decodeLeases(encodeLeases(before.save()));
+    assert.ok(saved !== undefined);
+    after.restore(saved);
     assert.ok(after.protects(keyNumber(1)) && after.protects(keyNumber(2)) && !after.protects(keyNumber(3)));
     advance(3);
     assert.ok(!after.protects(keyNumber(1)) && after.protects(keyNumber(2)));
@@ -106,3 +122,51 @@ test("a journal has what is noted of its repository while it is kept, and nothin
   });
   await protection.withJournal(name, async (noted) => assert.equal(noted.size, 0));
 });
+
+test("a table of leases has the latest end of each hash, whatever is swept, and no other", () => {
+  const hashes = fc.oneof(
+    fc.nat({ max: 40 }).map((number) => number + 1),
+    fc.nat().map((number) => number * 2 ** 21 + 1),
+  );
+  const steps = fc.array(fc.tuple(hashes, fc.integer({ min: 1, max: 50 }), fc.boolean()), { maxLength: 300 });
+  fc.assert(
+    fc.property(steps, (all) => {
+      const table = new LeaseTable();
+      const model = new Map<number, number>();
+      let now = 0;
+      for (const [hash, end, later] of all) {
+        if (later) now += 1;
+        table.set(hash, end, now);
+        model.set(hash, Math.max(model.get(hash) ?? 0, end));
+        if (end % 17 === 0) table.sweep(now);
+      }
+      for (const [hash, end] of model) {
+        if (end > now) assert.equal(table.endOf(hash), end);
+      }
+      for (const [hash, end] of table.entries()) assert.equal(model.get(hash), end);
+    }),
+  );
+});
+
+test("hashes of keys that differ in one character differ, and have 52 bits", () => {
+  const seen = new Set<number>();
+  for (let number = 0; number < 50_000; number++) {
+    const hash = leaseHash(keyNumber(number));
+    assert.ok(Number.isInteger(hash) && hash > 0 && hash < 2 ** 52);
+    seen.add(hash);
+  }
+  assert.equal(seen.size, 50_000);
+  assert.notEqual(leaseHash("a/b@sha256:0"), leaseHash("a/c@sha256:0"));
+});
+
+for (const [what, damage] of [
+  ["cut short", (bytes: Buffer) => bytes.subarray(0, -5)],
+  ["empty", () => Buffer.alloc(0)],
+  ["something else", () => Buffer.from(JSON.stringify({ allUntil: 0, leases: [] }))],
+] as const) {
+  test(`saved leases that are ${what} are not taken for leases`, () => {
+    const protection = new Protection();
+    protection.grant(keyNumber(1));
+    assert.equal(decodeLeases(damage(encodeLeases(protection.save()))), undefined);
+  });
+}
