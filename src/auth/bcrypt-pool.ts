@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import { Piscina } from "piscina";
-import { RegistryError } from "../domain/errors.js";
+import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import type { BcryptTask } from "./bcrypt-protocol.js";
 import type { BcryptHash } from "./htpasswd.js";
 
@@ -24,6 +24,9 @@ const workerFile = new URL("../../workers/passwords.js", import.meta.url);
 
 /** Who has stopped logging in pays for no thread. */
 const idleMilliseconds = 60_000;
+
+/** 64 checks take one thread some 4 s. */
+const retrySeconds = 5;
 
 /** A worker loads in some 100 ms. */
 const loadMillisecondsMax = 5_000;
@@ -52,7 +55,7 @@ export class BcryptPool {
   readonly check: CheckPassword = async (password, hash) => {
     if (this.#closing) throw new RegistryError("shutting-down", "the registry is stopping");
     if (this.#running.size >= this.options.checksMax)
-      throw new RegistryError("too-many-requests", "too many passwords are being checked");
+      throw new TooManyRequests("too many passwords are being checked", retrySeconds);
     const running = this.#piscina.run({ password, hash });
     this.#running.add(running);
     try {

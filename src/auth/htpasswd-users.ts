@@ -4,7 +4,7 @@
  * nobody can find out who is.
  */
 import { createHash } from "node:crypto";
-import { RegistryError } from "../domain/errors.js";
+import { TooManyRequests } from "../domain/errors.js";
 import type { CheckPassword } from "./bcrypt-pool.js";
 import type { BcryptHash } from "./htpasswd.js";
 import type { Identity, PasswordVerifier } from "./identity.js";
@@ -17,6 +17,9 @@ interface Entry {
 
 /** Of one user at a time, so that who guesses at one user's password leaves room for the others. */
 const checksOfOneUserMax = 8;
+
+/** Eight checks take half a second. */
+const retrySeconds = 1;
 
 export class HtpasswdUsers implements PasswordVerifier {
   #entries: ReadonlyMap<string, Entry> = new Map();
@@ -84,7 +87,7 @@ export class HtpasswdUsers implements PasswordVerifier {
   async #oneOfFew<T>(user: string, work: () => Promise<T>): Promise<T> {
     const checks = this.#checksOf.get(user) ?? 0;
     if (checks >= checksOfOneUserMax)
-      throw new RegistryError("too-many-requests", "too many passwords of this user are being checked");
+      throw new TooManyRequests("too many passwords of this user are being checked", retrySeconds);
     this.#checksOf.set(user, checks + 1);
     try {
       return await work();

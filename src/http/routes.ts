@@ -18,7 +18,7 @@ const chunk = ["content-length", "content-range"];
 const typed = ["content-type", "content-length"];
 
 // biome-ignore format: a table reads better in columns
-export const routes: readonly Route[] = [
+export const routes = [
   // end-1
   { methods: ["GET", "HEAD"], path: "/v2/", action: "base", headers: [], handle: getBase },
   { methods: ["GET", "HEAD"], path: "/v2", action: "base", headers: [], handle: getBase },
@@ -46,4 +46,4 @@ export const routes: readonly Route[] = [
   { methods: ["POST"], path: "/token", action: "token", headers: typed, body: true, handle: postToken },
   // catalog
   { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
-];
+] as const satisfies readonly Route[];

@@ -36,6 +36,8 @@ export class Client {
     connectionsMax: number = 64,
     /** For a URL of `https:`: whom to trust, and what to show. */
     tls: SecureContextOptions = {},
+    /** Of each request, such as `Authorization`. */
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
     const options = { keepAlive: true, maxSockets: connectionsMax };
     this.#agent = url.startsWith("https:") ? new TlsAgent({ ...options, ...tls }) : new Agent(options);
@@ -55,7 +57,7 @@ export class Client {
           method,
           path: target,
           agent: this.#agent,
-          headers: { ...length, ...headers },
+          headers: { ...length, ...this.headers, ...headers },
           timeout: answerMillisecondsMax,
         },
         (incoming) => collect(incoming).then(resolve, reject),
