@@ -13,6 +13,7 @@ import { KeyedLock } from "./domain/keyed-lock.js";
 import { Protection } from "./gc/protection.js";
 import { Pulls } from "./gc/pulls.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
+import { Health } from "./registry/health.js";
 import type { Services } from "./registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "./storage/filesystem/open.js";
 import { SessionTable } from "./uploads/session-table.js";
@@ -35,6 +36,9 @@ export interface OpenOptions {
 }
 
 const mebibyte = 1024 * 1024;
+
+/** A disk that takes longer to sync a few bytes, or workers that are so far behind, keep clients waiting too. */
+const healthSecondsMax = 10;
 
 /** So many of the largest may be received at a time; it takes 20 ms to receive one of 4 MiB at 200 MB/s. */
 const manifestsAtOnce = 16;
@@ -68,6 +72,7 @@ export async function openServices(
     });
     const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
     const { uploadpurging } = config.storage.maintenance;
+    const { storagedriver } = config.health;
     const sessions = new SessionTable(storage.uploads, workers, {
       onError: onBackgroundError,
       sessionsMax: config.limits.sessions.total,
@@ -82,6 +87,19 @@ export async function openServices(
       storage,
       protection,
       pulls: new Pulls(),
+      health: new Health(
+        { storage, workers },
+        {
+          enabled: storagedriver.enabled,
+          threshold: storagedriver.threshold,
+          freeBytesMin: storagedriver.freemib * mebibyte,
+          secondsMax: healthSecondsMax,
+          onChange: (part, failure) =>
+            failure === undefined
+              ? log.info({ part }, "well again")
+              : log.error({ part, err: failure }, "clients should not come here"),
+        },
+      ),
       robots: await Robots.load(storage.robots),
       caches: new Caches(storage),
       sessions,

@@ -34,6 +34,9 @@ const timerMillisecondsMax = 2 ** 31 - 1;
 
 const usesSavedEverySeconds = 60;
 
+/** Each look syncs a file. */
+const healthEverySecondsMin = 0.01;
+
 /** Rejects where the folder cannot be used or the address is taken. */
 export async function startServer(config: Config): Promise<Server> {
   const log = await openLog(config.log);
@@ -102,6 +105,13 @@ async function serve(
     },
     services.onBackgroundError,
   );
+  const { enabled, interval } = config.health.storagedriver;
+  if (enabled) void services.health.look();
+  const watchingHealth = everySeconds(
+    enabled ? Math.max(interval, healthEverySecondsMin) : 0,
+    () => services.health.look(),
+    services.onBackgroundError,
+  );
   const savingUses = everySeconds(
     storage.readOnly ? 0 : usesSavedEverySeconds,
     async () => {
@@ -119,7 +129,9 @@ async function serve(
     protected: login !== undefined,
     services,
     stop: async () => {
+      services.health.stop();
       listening.close();
+      await watchingHealth.stop();
       const drained = await app.drain(config.http.draintimeout);
       if (!drained) log.warn("some requests did not come to their end in time");
       await control?.close();

@@ -1,7 +1,7 @@
 /**
- * The image's health check: ends with 0 if the server in this container answers, whether or not it lets us
- * in, and with 1 if it does not. Asks where the environment says that the server listens; where a
- * configuration file says otherwise, set REGISTRY_HTTP_ADDR to the same.
+ * The image's health check: ends with 0 if the server in this container says that clients should come to it,
+ * and with 1 if it does not. Asks where the environment says that the server listens; where a configuration
+ * file says otherwise, set REGISTRY_HTTP_ADDR to the same.
  */
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
@@ -12,9 +12,12 @@ const host = REGISTRY_HTTP_ADDR.slice(0, colon).replace(/^\[|\]$/g, "") || "127.
 const port = REGISTRY_HTTP_ADDR.slice(colon + 1);
 const get = REGISTRY_HTTP_TLS_CERTIFICATE ? getSecure : getPlain;
 
-// The certificate is for the name that clients use, and this is the same machine.
-get({ host, port, path: "/v2/", rejectUnauthorized: false }, ({ statusCode }) => {
-  process.exit(statusCode < 500 ? 0 : 1);
+// The certificate is for the name that clients use, and this is the same machine. A server that wants a
+// certificate of its clients answers 403, and more it does not tell one who has none.
+get({ host, port, path: "/readyz", rejectUnauthorized: false }, async (answer) => {
+  if (answer.statusCode < 500) process.exit(0);
+  for await (const chunk of answer) process.stderr.write(chunk);
+  process.exit(1);
 }).on("error", ({ message }) => {
   console.error(message);
   process.exit(1);

@@ -76,7 +76,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.h2c.enabled": accept(["false"], http1Only),
   notifications: refuse("Gantry has no webhooks yet"),
   redis: refuse(ownMemory),
-  "health.storagedriver": note("Gantry has no health page yet"),
   "health.file": noChecks,
   "health.http": noChecks,
   "health.tcp": noChecks,

@@ -18,6 +18,7 @@ import { z } from "zod";
 import { audit } from "./audit.js";
 import { auth } from "./auth.js";
 import { gc } from "./gc.js";
+import { health } from "./health.js";
 import { http } from "./http.js";
 import { limits } from "./limits.js";
 import { log } from "./log.js";
@@ -42,6 +43,7 @@ export const schema = z.strictObject({
   validation,
   uploads,
   log,
+  health,
 });
 
 /** What a server works with. Times are in seconds. */

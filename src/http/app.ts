@@ -44,6 +44,9 @@ export interface AppOptions {
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
 }
 
+/** A route that the gate decides on. */
+type PermittedRoute = Exclude<Route, { readonly action: "public" }>;
+
 export type Observer = (exchange: Exchange) => void;
 
 export interface Listening {
@@ -191,6 +194,7 @@ export class App {
   }
 
   #run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
+    if (route.action === "public") return route.handle(this.#context, exchange);
     if (path.name !== "") exchange.name = parseRepositoryName(path.name);
     const identity = this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
@@ -206,7 +210,7 @@ export class App {
     return login.authenticator.identify({ authorization: incoming.authorization, certified, address });
   }
 
-  #admit(exchange: Exchange, route: Route, identity: Identity, last: string): void | Promise<void> {
+  #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
     exchange.identity = identity;
     this.#limits.countRequest(exchange);
     if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
@@ -224,7 +228,7 @@ export class App {
   }
 
   /** Lets the gate decide, and the handler work with its permit. */
-  #handle(exchange: Exchange, route: Route, identity: Identity, last: string): void | Promise<void> {
+  #handle(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
     const { gate } = this.options;
     const context = this.#context;
     switch (route.action) {
@@ -280,9 +284,10 @@ export class App {
     const { login } = this.options;
     if (login !== undefined && (error.kind === "unauthorized" || error.kind === "insufficient-scope")) {
       const cause = error.kind === "unauthorized" ? "invalid_token" : "insufficient_scope";
+      const action = incoming.route?.action ?? "base";
       const isToken = incoming.authorization.slice(0, 7).toLowerCase() === "bearer ";
       const asked = challenge(login.challenge, {
-        action: incoming.route?.action ?? "base",
+        action: action === "public" ? "base" : action,
         name,
         error: isToken ? cause : undefined,
         origin: this.options.publicOrigin ?? `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,

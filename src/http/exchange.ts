@@ -48,7 +48,7 @@ export interface Incoming {
   readonly host: string;
   readonly peer: Peer;
   /** The row of the route table; absent where the path is not one of the API. */
-  readonly route: { readonly path: string; readonly action: Action } | undefined;
+  readonly route: { readonly path: string; readonly action: Action | "public" } | undefined;
   /** Present on routes that take a body. */
   readonly body: RequestBody | undefined;
 }

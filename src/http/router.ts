@@ -41,10 +41,17 @@ interface RegistryRoute<A extends Exclude<Action, NamedAction>> extends Row {
   readonly handle: (context: HttpContext, exchange: Exchange, permit: Permits[A]) => void | Promise<void>;
 }
 
+/** A route for everybody, of which no permit comes: its handler reaches nothing that is stored. */
+interface PublicRoute extends Row {
+  readonly action: "public";
+  readonly handle: (context: HttpContext, exchange: Exchange) => void;
+}
+
 /** A union by action, so that no row can be written whose handler wants another permit than its action gives. */
 export type Route =
   | { [A in NamedAction]: RepositoryRoute<A> }[NamedAction]
-  | { [A in Exclude<Action, NamedAction>]: RegistryRoute<A> }[Exclude<Action, NamedAction>];
+  | { [A in Exclude<Action, NamedAction>]: RegistryRoute<A> }[Exclude<Action, NamedAction>]
+  | PublicRoute;
 
 interface Resource {
   /** Segments behind `<name>`; the last may be a variable. */

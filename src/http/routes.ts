@@ -6,6 +6,7 @@
 import { getBase } from "./base.js";
 import { getBlob, headBlobRoute } from "./blobs.js";
 import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
+import { getLiveness, getReadiness } from "./health.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
 import type { Route } from "./router.js";
@@ -46,4 +47,7 @@ export const routes = [
   { methods: ["POST"], path: "/token", action: "token", headers: typed, body: true, handle: postToken },
   // catalog
   { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
+  // for whoever runs this server
+  { methods: ["GET", "HEAD"], path: "/livez", action: "public", headers: [], handle: getLiveness },
+  { methods: ["GET", "HEAD"], path: "/readyz", action: "public", headers: [], handle: getReadiness },
 ] as const satisfies readonly Route[];

@@ -11,6 +11,7 @@ import type { Storage } from "../storage/storage.js";
 import type { SessionTable } from "../uploads/session-table.js";
 import type { SlabPool } from "../uploads/slab-pool.js";
 import type { WorkerPool } from "../uploads/worker-pool.js";
+import type { Health } from "./health.js";
 
 export interface Rules {
   /** Whether tags, manifests and blobs may be deleted over the API. */
@@ -38,6 +39,7 @@ export interface Services {
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;
   readonly pulls: Pulls;
+  readonly health: Health;
   readonly robots: Robots;
   /**
    * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no

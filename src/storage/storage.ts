@@ -240,11 +240,27 @@ export interface RobotStore {
   remove(name: RobotName): Promise<boolean>;
 }
 
+/** In bytes. */
+export interface Space {
+  readonly totalBytes: number;
+  /** What the registry may still take of it. */
+  readonly freeBytes: number;
+}
+
+/** What the storage lies on. */
+export interface Volume {
+  /** Resolves where something could be written, durably, and was removed again. */
+  probe(): Promise<void>;
+  /** `undefined` where there is no end to it. */
+  space(): Promise<Space | undefined>;
+}
+
 export interface Storage {
   /** Whether nothing was here before. */
   readonly fresh: boolean;
   /** Whether nothing can be written, as it was found out when the storage was opened. */
   readonly readOnly: boolean;
+  readonly volume: Volume;
   readonly notes: NoteStore;
   readonly secrets: SecretStore;
   readonly robots: RobotStore;

@@ -119,6 +119,14 @@ export class WorkerPool {
     await this.#run({ kind: "forget", session }, affinity);
   }
 
+  /** Resolves when each worker has answered, behind what it has to do. Rejects where there are too few. */
+  async answer(): Promise<void> {
+    const { threads } = this.#piscina;
+    if (threads.length < this.options.threads)
+      throw new Error(`${threads.length} of ${this.options.threads} workers run`);
+    await Promise.all(threads.map(({ threadId }) => this.forget(newSessionId(), { workerId: threadId })));
+  }
+
   /** Reads a file and gives its digest in the algorithm of `like`. */
   async digestFile(file: string, like: Digest): Promise<Digest> {
     const { digest } = await this.#run({ kind: "digest", file, algorithm: algorithmOf(like) }, {});

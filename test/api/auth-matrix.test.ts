@@ -31,9 +31,9 @@ type RouteKey = Row extends infer R
     : never
   : never;
 
-/** What a request needs. `move` points a tag elsewhere that is there; `form` brings its own name and password. */
+/** What a request needs. `move` points a tag elsewhere that is there; `form` brings its own name and password, `none` is for everybody. */
 type RepositoryNeed = "pull" | "push" | "move" | "delete";
-type RegistryNeed = "base" | "catalog" | "token" | "form";
+type RegistryNeed = "none" | "base" | "catalog" | "token" | "form";
 
 /** `login`: 401. `scope`: 401 that asks for a token of more scope. `absent`: this server has no such thing. */
 type Outcome = "granted" | "login" | "scope" | "denied" | "absent";
@@ -122,6 +122,7 @@ const blob = (name: string, digest: string) => `/v2/${name}/blobs/${digest}`;
 const manifest = (name: string, reference: string) => `/v2/${name}/manifests/${reference}`;
 const upload = (name: string, id: string) => `/v2/${name}/blobs/uploads/${id}`;
 
+const health = (path: string) => onRegistry("none", { path });
 const base = (path: string) => onRegistry("base", { path });
 const catalog = onRegistry("catalog", { path: "/v2/_catalog" });
 const pullBlob = onRepository("pull", blob, [200, 404], newBlob, unknownDigest);
@@ -199,6 +200,10 @@ const table: Readonly<Record<RouteKey, Cases>> = {
   "POST /token": onRegistry("form", passwordForm),
   "GET /v2/_catalog": catalog,
   "HEAD /v2/_catalog": catalog,
+  "GET /livez": health("/livez"),
+  "HEAD /livez": health("/livez"),
+  "GET /readyz": health("/readyz"),
+  "HEAD /readyz": health("/readyz"),
 };
 
 const spaces = ["team", "public", "secret"] as const;
@@ -214,27 +219,28 @@ const all = (outcome: Outcome) => rights(outcome, outcome, outcome, outcome);
 const only = (pull: Outcome, rest: Outcome) => rights(pull, rest, rest, rest);
 const pulling = only("granted", "denied");
 
-/** Whoever comes with what does not count gets nothing, not even what anybody gets who comes with nothing. */
+/** Whoever comes with what does not count gets nothing of the registry, not even what anybody gets who comes with nothing. */
 const nothing: Expected = {
   ...{ base: "login", team: all("login"), public: all("login"), secret: all("login") },
-  ...{ catalog: "login", token: "login", form: "login" },
+  ...{ catalog: "login", token: "login", form: "login", none: "granted" },
 };
 
 /** A name and password that count, and may do this in `team`. */
 function password(team: Rights, open: Rights = pulling): Expected {
-  const rest = { base: "granted", catalog: "granted", token: "granted", form: "granted" } as const;
+  const registry = { base: "granted", catalog: "granted", token: "granted", form: "granted" } as const;
+  const rest = { ...registry, none: "granted" } as const;
   return { ...rest, team, public: open, secret: all("denied") };
 }
 
 /** A token of this server's own: it gets no other token, and lists nothing unless it is for that. */
 function token(team: Rights, open: Rights, catalog: Outcome = "scope"): Expected {
-  const rest = { base: "granted", token: "login", form: "granted" } as const;
+  const rest = { none: "granted", base: "granted", token: "login", form: "granted" } as const;
   return { ...rest, catalog, team, public: open, secret: all("denied") };
 }
 
 /** A token of an outside issuer, which decides alone, on a server that issues none. */
 function outsideToken(everywhere: Rights, catalog: Outcome = "scope"): Expected {
-  const rest = { base: "granted", token: "absent", form: "absent" } as const;
+  const rest = { none: "granted", base: "granted", token: "absent", form: "absent" } as const;
   return { ...rest, catalog, team: everywhere, public: everywhere, secret: everywhere };
 }
 

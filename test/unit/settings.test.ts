@@ -29,7 +29,13 @@ function said(text: string, variables: Record<string, string> = {}): string[] {
 
 test("what nobody says has its default", () => {
   const { config } = readSettings({ variables: {} });
-  assert.deepEqual(config.http, { addr: { host: "127.0.0.1", port: 5000 }, draintimeout: 30, headers: {} });
+  assert.deepEqual(config.http, {
+    addr: { host: "127.0.0.1", port: 5000 },
+    draintimeout: 30,
+    headers: {},
+    relativeurls: true,
+    trustedproxies: [],
+  });
   assert.deepEqual(config.storage.maintenance.uploadpurging, {
     enabled: true,
     age: 604_800,

@@ -20,6 +20,7 @@ import { FileSecrets } from "./secrets.js";
 import { Directories, type Durability } from "./sync.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
+import { FileVolume } from "./volume.js";
 
 export interface FilesystemOptions {
   readonly rootDirectory: string;
@@ -95,6 +96,7 @@ async function openLocked(
     readOnly,
     locked: lock.locked,
     hardLinks,
+    volume: withStorageErrors(new FileVolume(layout, options.durability)),
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(new FileManifests(layout, directories, oddities, quarantine)),
     tags: withStorageErrors(new FileTags(layout, directories, hardLinks, oddities, quarantine)),

@@ -1,0 +1,24 @@
+/** The file system that the store lies on: whether it takes what is written, and how much it has left. */
+import { statfs, unlink } from "node:fs/promises";
+import type { Space, Volume } from "../storage.js";
+import { writeDurably } from "./files.js";
+import type { Layout } from "./layout.js";
+import type { Durability } from "./sync.js";
+
+export class FileVolume implements Volume {
+  constructor(
+    readonly layout: Layout,
+    readonly durability: Durability,
+  ) {}
+
+  async probe(): Promise<void> {
+    const file = this.layout.temporary();
+    await writeDurably(file, "is there anybody?\n", this.durability);
+    await unlink(file);
+  }
+
+  async space(): Promise<Space> {
+    const { bsize, blocks, bavail } = await statfs(this.layout.root);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  }
+}

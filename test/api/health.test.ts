@@ -1,0 +1,74 @@
+// Whether the server lives and whether clients should come: for everybody, and apart from the API.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type Answer, serve } from "../support/client.js";
+import { eventually } from "../support/store.js";
+
+const folder = await mkdtemp(join(tmpdir(), "gantry-health-"));
+after(() => rm(folder, { recursive: true, force: true }));
+await writeFile(join(folder, "users"), "");
+
+const often = {
+  REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL: "20ms",
+  REGISTRY_HEALTH_STORAGEDRIVER_THRESHOLD: "2",
+};
+const { gantry, client } = await serve({ REGISTRY_AUTH_HTPASSWD_PATH: join(folder, "users"), ...often });
+const full = await serve({ REGISTRY_HEALTH_STORAGEDRIVER_FREEMIB: String(2 ** 40) });
+const unwatched = await serve({
+  REGISTRY_HEALTH_STORAGEDRIVER_FREEMIB: String(2 ** 40),
+  REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false",
+});
+
+/** The answer of `/readyz`, when it has this status. */
+function readiness(status: number, of = client): Promise<Answer> {
+  return eventually(`${status} of /readyz`, async () => {
+    const answer = await of.get("/readyz");
+    return answer.status === status ? answer : undefined;
+  });
+}
+
+test("both answer without a login where the API asks for one", async () => {
+  assert.equal((await client.get("/v2/")).status, 401);
+  assert.deepEqual((await readiness(200)).json(), { status: "ready" });
+  const alive = await client.get("/livez");
+  assert.deepEqual([alive.status, alive.json()], [200, { status: "alive" }]);
+  assert.equal(alive.headers["cache-control"], "no-store");
+  for (const path of ["/livez", "/readyz"]) {
+    assert.equal((await client.head(path)).status, 200);
+    assert.equal((await client.request("POST", path, { body: "" })).status, 405);
+  }
+});
+
+test("a login that is wrong does not matter to them", async () => {
+  const wrong = { Authorization: `Basic ${Buffer.from("nobody:nothing").toString("base64")}` };
+  assert.equal((await client.get("/livez", wrong)).status, 200);
+});
+
+test("a storage that cannot be written to makes the server unready, and ready again when it can", async () => {
+  await readiness(200);
+  const uploads = join(gantry.root, "uploads");
+  await rename(uploads, `${uploads}-gone`);
+  const answer = await readiness(503);
+  assert.deepEqual(answer.json(), {
+    status: "failing",
+    failures: { storage: "the storage cannot be written to" },
+  });
+  assert.equal((await client.get("/livez")).status, 200, "a restart would not help");
+  await rename(`${uploads}-gone`, uploads);
+  await readiness(200);
+  assert.match(gantry.log(), /"part":"storage"[^\n]*ENOENT/);
+});
+
+test("too little space makes the server unready, and pulls go on", async () => {
+  const answer = await readiness(503, full.client);
+  assert.match(answer.body.toString(), /too little space/);
+  assert.equal((await full.client.get("/v2/")).status, 200);
+});
+
+test("a server that is to look at nothing is ready", async () => {
+  assert.equal((await unwatched.client.get("/readyz")).status, 200);
+});

@@ -1,0 +1,102 @@
+// What makes a server unfit for clients, when it does, and when it is fit again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Health, type HealthOptions, type Part } from "../../src/registry/health.js";
+
+const gibibyte = 1024 ** 3;
+
+/** A registry of which parts can be made to fail. */
+function registry(options: Partial<HealthOptions> = {}, readOnly = false) {
+  const broken = new Set<Part | "hung">();
+  const changes: string[] = [];
+  const fails = (part: Part) => (broken.has(part) ? Promise.reject(new Error("broken")) : Promise.resolve());
+  const health = new Health(
+    {
+      storage: {
+        readOnly,
+        volume: {
+          probe: () => fails("storage"),
+          space: async () => ({
+            totalBytes: 2 * gibibyte,
+            freeBytes: broken.has("space") ? gibibyte - 1 : gibibyte,
+          }),
+        },
+      },
+      workers: { answer: () => (broken.has("hung") ? new Promise(() => {}) : fails("workers")) },
+    },
+    {
+      enabled: true,
+      threshold: 3,
+      freeBytesMin: gibibyte,
+      secondsMax: 0.05,
+      onChange: (part, failure) => void changes.push(`${part} ${failure === undefined ? "well" : "failing"}`),
+      ...options,
+    },
+  );
+  return { health, broken, changes };
+}
+
+for (const part of ["storage", "space", "workers"] as const) {
+  test(`${part}: fails at the third look in a row, is told once, and is well at the next`, async () => {
+    const { health, broken, changes } = registry();
+    await health.look();
+    assert.equal(health.ready, true);
+    broken.add(part);
+    await health.look();
+    await health.look();
+    assert.equal(health.ready, true, "twice may be chance");
+    await health.look();
+    await health.look();
+    assert.equal(health.ready, false);
+    assert.deepEqual(Object.keys(health.failures ?? {}), [part]);
+    broken.clear();
+    await health.look();
+    assert.equal(health.ready, true);
+    assert.deepEqual(changes, [`${part} failing`, `${part} well`]);
+  });
+
+  test(`${part}: is given no time where it has never been well`, async () => {
+    const { health, broken } = registry();
+    broken.add(part);
+    await health.look();
+    assert.equal(health.ready, false);
+  });
+}
+
+test("failures that are not one after the other are none", async () => {
+  const { health, broken } = registry({ threshold: 2 });
+  for (let round = 0; round < 4; round++) {
+    broken.clear();
+    await health.look();
+    broken.add("storage");
+    await health.look();
+  }
+  assert.equal(health.ready, true);
+});
+
+test("workers that do not answer fail when their time is over", async () => {
+  const { health, broken } = registry();
+  broken.add("hung");
+  await health.look();
+  assert.deepEqual(health.failures, { workers: "the workers do not answer" });
+});
+
+test("a read-only storage need not take anything", async () => {
+  const { health, broken } = registry({}, true);
+  broken.add("storage").add("space");
+  await health.look();
+  assert.equal(health.ready, true);
+});
+
+test("nobody is ready before the first look, nor when it stops", async () => {
+  const { health } = registry();
+  assert.equal(health.ready, false);
+  await health.look();
+  health.stop();
+  assert.equal(health.ready, false);
+});
+
+test("without looking all is taken to be well", () => {
+  assert.equal(registry({ enabled: false }).health.ready, true);
+});
