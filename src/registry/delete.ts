@@ -7,6 +7,7 @@ import { parseManifest } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
+import { checkNotOfImmutable } from "./immutable-images.js";
 import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
 import { immutable, tagRemoved } from "./tags.js";
@@ -27,7 +28,10 @@ export async function deleteManifest(
 /** Rejects with `blob-unknown` or `delete-disabled`. */
 export async function deleteBlob(services: Services, { name }: DeletePermit, digest: Digest): Promise<void> {
   checkSwitch(services);
-  const freed = await services.repositoryLocks.exclusive(name, () => removeBlob(services, name, digest));
+  const freed = await services.repositoryLocks.exclusive(name, async () => {
+    await checkNotOfImmutable(services, name, digest);
+    return removeBlob(services, name, digest);
+  });
   if (freed === undefined)
     throw new RegistryError("blob-unknown", "no such blob in this repository", { digest });
 }
@@ -76,11 +80,14 @@ const tagsAtOnce = 64;
  * the last of many go in batches, between which pushes have their turn.
  */
 async function removeManifest(services: Services, name: RepositoryName, digest: Digest): Promise<boolean> {
+  // Here too, before any of its tags is gone.
+  await checkNotOfImmutable(services, name, digest);
   for (let tags = await tagsOf(services, name, digest); tags.length > tagsAtOnce; ) {
     const batch = tags.splice(0, tagsAtOnce);
     await services.repositoryLocks.exclusive(name, () => removeTags(services, name, digest, batch));
   }
   return services.repositoryLocks.exclusive(name, async () => {
+    await checkNotOfImmutable(services, name, digest);
     await removeTags(services, name, digest, await tagsOf(services, name, digest));
     return removeUntagged(services, name, digest);
   });

@@ -10,7 +10,7 @@ import { parseTag, type Tag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { applyRetention } from "../../src/registry/apply-retention.js";
 import { assertError, Client } from "../support/client.js";
-import { image, newName, types } from "../support/content.js";
+import { type Image, image, index, newName, types } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { serveInside } from "../support/server.js";
 import { eventually } from "../support/store.js";
@@ -55,6 +55,20 @@ test("an immutable tag is not deleted, neither by itself nor with its manifest",
   const { tags } = (await client.get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
   assert.deepEqual(tags, ["latest", "v1"], "no tag of the manifest is gone");
   assert.equal((await client.delete(`/v2/${name}/manifests/latest`)).status, 202);
+});
+
+test("what belongs to an immutable image is not deleted, be it below an index, and what does not is", async () => {
+  const name = newName();
+  const [inside, outside] = [image(), image()];
+  const list = index([inside]);
+  for (const one of [inside, outside]) await client.pushImage(name, one);
+  await client.pushImage(name, list, "v1");
+  const blobs = (one: Image) => one.blobs.map(({ digest }) => `/v2/${name}/blobs/${digest}`);
+  for (const path of [...blobs(inside), `/v2/${name}/manifests/${inside.digest}`])
+    assertError(await client.delete(path), 403, "DENIED");
+  for (const path of [`/v2/${name}/manifests/${outside.digest}`, ...blobs(outside)])
+    assert.equal((await client.delete(path)).status, 202, path);
+  for (const path of blobs(inside)) assert.equal((await client.head(path)).status, 200);
 });
 
 test("of many who push an immutable tag at once one gets it, and the tag is theirs", async () => {

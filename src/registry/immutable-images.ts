@@ -1,0 +1,76 @@
+/** Immutable images: what an immutable tag points to stays whole, not only the tag. */
+import type { Digest } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import { inParallel } from "../domain/in-parallel.js";
+import { parseManifest } from "../domain/manifest.js";
+import type { Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import { isImmutable } from "../gc/retention.js";
+import { resolveTag } from "./pull-manifest.js";
+import type { Services } from "./services.js";
+
+/** Manifests looked at at a time. */
+const looksAtOnce = 64;
+
+/**
+ * Rejects with `denied` where an immutable tag's image has the blob or manifest, be it below an index. To be
+ * called with the repository's lock held. Costs a walk over the images of the repository's immutable tags, and
+ * nothing where the policy has none.
+ */
+export async function checkNotOfImmutable(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<void> {
+  const { tagPolicy } = services.rules;
+  if (tagPolicy.immutable.length === 0) return;
+  const tags = (await services.storage.tags.list(name)) ?? [];
+  const immutable = tags.filter((tag) => isImmutable(tagPolicy, name, tag));
+  const seen = new Set<Digest>();
+  await inParallel(immutable, looksAtOnce, async (tag) => {
+    const root = await resolveTag(services, name, tag);
+    if (root !== undefined && (await hasBelow(services, name, root, digest, seen))) throw ofImmutable(tag);
+  });
+}
+
+/** Whether the manifest `root` is what is looked for, or names it, directly or through others. */
+async function hasBelow(
+  services: Services,
+  name: RepositoryName,
+  root: Digest,
+  wanted: Digest,
+  seen: Set<Digest>,
+): Promise<boolean> {
+  const pending = [root];
+  for (let digest = pending.pop(); digest !== undefined; digest = pending.pop()) {
+    if (digest === wanted) return true;
+    if (seen.has(digest)) continue;
+    seen.add(digest);
+    const { named, children } = await namedBy(services, name, digest);
+    if (named.includes(wanted)) return true;
+    pending.push(...children);
+  }
+  return false;
+}
+
+/** Nothing where the manifest is not there, as in a sparse index, or a hand has damaged it. */
+async function namedBy(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<{ readonly named: readonly Digest[]; readonly children: readonly Digest[] }> {
+  const kept = services.caches.manifests.get(`${name}@${digest}`)?.bytes;
+  const bytes = kept ?? (await services.storage.manifests.read(name, digest));
+  if (bytes === undefined) return { named: [], children: [] };
+  try {
+    const { named, children } = parseManifest(bytes, "");
+    return { named, children: children.map((child) => child.digest) };
+  } catch (error) {
+    if (error instanceof RegistryError) return { named: [], children: [] };
+    throw error;
+  }
+}
+
+function ofImmutable(tag: Tag): RegistryError {
+  return new RegistryError("denied", `it belongs to the image of ${tag}, which is immutable`, { tag });
+}
