@@ -7,20 +7,20 @@ import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
 import { setTimeout } from "node:timers/promises";
 import type { Gate } from "../auth/gate.js";
-import { anonymous, type Identity } from "../auth/identity.js";
-import { assert, RegistryError, TooManyRequests } from "../domain/errors.js";
-import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
+import { RegistryError } from "../domain/errors.js";
 import type { Services } from "../registry/services.js";
+import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
-import { challenge } from "./challenge.js";
-import type { HttpContext, Login } from "./context.js";
+import type { Login } from "./context.js";
+import { ErrorHeaders, jsonType } from "./error-headers.js";
 import { renderError } from "./errors.js";
-import { type Answers, Exchange, type Headers, type Incoming } from "./exchange.js";
-import type { Forwarded, TrustedProxies } from "./forwarded.js";
+import { type Answers, Exchange, type Headers } from "./exchange.js";
+import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type PeerLookup } from "./peer.js";
-import { type Match, type PathTexts, type Route, Router } from "./router.js";
+import { readHead } from "./request-head.js";
+import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
 
 export interface AppOptions {
@@ -44,9 +44,6 @@ export interface AppOptions {
   readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
 }
 
-/** A route that the gate decides on. */
-type PermittedRoute = Exclude<Route, { readonly action: "public" }>;
-
 export type Observer = (exchange: Exchange) => void;
 
 export interface Listening {
@@ -64,10 +61,10 @@ const urlCharactersMax = 4096;
 
 export class App {
   readonly #router = new Router(routes);
-  readonly #context: HttpContext;
+  readonly #admission: Admission;
+  readonly #errorHeaders: ErrorHeaders;
   readonly #app = uws.App();
   readonly #patience: Patience;
-  readonly #limits: Limits;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
   /** Requests whose handlers are at work. */
@@ -75,9 +72,10 @@ export class App {
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
-    this.#context = { services: options.services, gate: options.gate, login: options.login };
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
-    this.#limits = new Limits(options.limits);
+    const { services, gate, login } = options;
+    this.#admission = new Admission({ services, gate, login }, new Limits(options.limits));
+    this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin);
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {
       headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
@@ -134,7 +132,7 @@ export class App {
       }
       const match = this.#match(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
-      const { framing, forwarded, host, ...headers } = readHeaders(request, route?.headers ?? []);
+      const { framing, forwarded, host, ...headers } = readHead(request, route?.headers ?? []);
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
       const query = request.getQuery();
       const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
@@ -146,7 +144,7 @@ export class App {
       }
       if (match instanceof RegistryError) throw match;
       if (match.kind === "found") {
-        const done = this.#run(exchange, match.route, match.path);
+        const done = this.#admission.run(exchange, match.route, match.path);
         if (done instanceof Promise) {
           this.#track(done, exchange, response);
           return;
@@ -193,60 +191,6 @@ export class App {
     });
   }
 
-  #run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
-    if (route.action === "public") return route.handle(this.#context, exchange);
-    if (path.name !== "") exchange.name = parseRepositoryName(path.name);
-    const identity = this.#identify(exchange);
-    if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
-    return identity.then((found) =>
-      exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last),
-    );
-  }
-
-  #identify({ incoming }: Exchange): Identity | Promise<Identity> {
-    const { login } = this.options;
-    if (login === undefined) return anonymous;
-    const { certified, address } = incoming.peer;
-    return login.authenticator.identify({ authorization: incoming.authorization, certified, address });
-  }
-
-  #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
-    exchange.identity = identity;
-    this.#limits.countRequest(exchange);
-    if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
-    return this.#receive(exchange, () => this.#handle(exchange, route, identity, last));
-  }
-
-  /** Works on a request that brings a body, while it has one of the places for such. */
-  async #receive(exchange: Exchange, work: () => void | Promise<void>): Promise<void> {
-    const leave = this.#limits.enterUpload(exchange);
-    try {
-      await work();
-    } finally {
-      leave();
-    }
-  }
-
-  /** Lets the gate decide, and the handler work with its permit. */
-  #handle(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
-    const { gate } = this.options;
-    const context = this.#context;
-    switch (route.action) {
-      case "base":
-        return route.handle(context, exchange, gate.base(identity));
-      case "token":
-        return route.handle(context, exchange, gate.token(identity));
-      case "catalog":
-        return route.handle(context, exchange, gate.catalog(identity));
-      case "pull":
-        return route.handle(context, exchange, gate.pull(identity, nameOf(exchange)), last);
-      case "push":
-        return route.handle(context, exchange, gate.push(identity, nameOf(exchange)), last);
-      case "delete":
-        return route.handle(context, exchange, gate.delete(identity, nameOf(exchange)), last);
-    }
-  }
-
   #track(done: Promise<void>, exchange: Exchange, response: HttpResponse): void {
     this.#active++;
     done
@@ -276,27 +220,7 @@ export class App {
     if (exchange.aborted) return;
     // Too late for an answer: only a connection that breaks tells the client that something is missing.
     if (exchange.responded) response.close();
-    else exchange.send(status, this.#errorHeaders(exchange, error), body);
-  }
-
-  #errorHeaders({ incoming, name }: Exchange, error: unknown): Headers {
-    if (!(error instanceof RegistryError)) return [jsonType];
-    const { login } = this.options;
-    if (login !== undefined && (error.kind === "unauthorized" || error.kind === "insufficient-scope")) {
-      const cause = error.kind === "unauthorized" ? "invalid_token" : "insufficient_scope";
-      const action = incoming.route?.action ?? "base";
-      const isToken = incoming.authorization.slice(0, 7).toLowerCase() === "bearer ";
-      const asked = challenge(login.challenge, {
-        action: action === "public" ? "base" : action,
-        name,
-        error: isToken ? cause : undefined,
-        origin: this.options.publicOrigin ?? `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
-      });
-      return [jsonType, ["WWW-Authenticate", asked]];
-    }
-    if (error instanceof TooManyRequests)
-      return [jsonType, ["Retry-After", String(Math.max(1, error.retryAfterSeconds))]];
-    return [jsonType];
+    else exchange.send(status, this.#errorHeaders.of(exchange, error), body);
   }
 
   /** Resolves when no request is at work any more, or after `secondsMax`; whether all came to their end. */
@@ -315,58 +239,4 @@ export class App {
     this.#patience.stop();
     this.#app.close();
   }
-}
-
-const jsonType = ["Content-Type", "application/json"] as const;
-
-function nameOf({ name }: Exchange): RepositoryName {
-  assert(name !== undefined, "a route on a repository has its name");
-  return name;
-}
-
-/** What a request says of its body's length, as every other reader of it must understand it too. */
-type Framing = "clear" | "unclear";
-
-/** The headers that are wanted, one that comes several times as a list (RFC 9110, section 5.3). */
-function readHeaders(
-  request: HttpRequest,
-  wanted: readonly string[],
-): Pick<Incoming, "headers" | "authorization" | "host"> & { framing: Framing; forwarded: Forwarded } {
-  const headers: Record<string, string> = {};
-  let authorization = "";
-  let host = "";
-  const forwarded = { for: "", proto: "", host: "" };
-  let length: string | undefined;
-  let coding: string | undefined;
-  let framing: Framing = "clear";
-  request.forEach((name, value) => {
-    if (name === "content-length") {
-      // uWebSockets.js takes the first of two lengths, and an empty one for none; a proxy may differ.
-      if (length !== undefined || value === "") framing = "unclear";
-      length = value;
-    } else if (name === "transfer-encoding") {
-      if (coding !== undefined || value.toLowerCase() !== "chunked") framing = "unclear";
-      coding = value;
-    } else if (name === "authorization") {
-      authorization = joined(authorization, value);
-    } else if (name === "host") {
-      host = value;
-    } else if (name.startsWith("x-forwarded-")) {
-      const what = name.slice("x-forwarded-".length);
-      if (isForwarded(what)) forwarded[what] = joined(forwarded[what], value);
-    }
-    if (wanted.includes(name)) {
-      headers[name] = joined(headers[name], value);
-    }
-  });
-  return { headers, authorization, host, forwarded, framing };
-}
-
-/** Several fields of one name are one with a list (RFC 9110, section 5.3). */
-function joined(before: string | undefined, value: string): string {
-  return before === undefined || before === "" ? value : `${before}, ${value}`;
-}
-
-function isForwarded(what: string): what is keyof Forwarded {
-  return what === "for" || what === "proto" || what === "host";
 }

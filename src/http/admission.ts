@@ -1,0 +1,84 @@
+/**
+ * The way of a request to its handler: who is calling, whether that caller may take more of the server now, and
+ * what the gate says. There is no other way to a handler that has a permit.
+ */
+import { anonymous, type Identity } from "../auth/identity.js";
+import { assert } from "../domain/errors.js";
+import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
+import type { HttpContext } from "./context.js";
+import type { Exchange } from "./exchange.js";
+import type { Limits } from "./limits.js";
+import type { PathTexts, Route } from "./router.js";
+
+/** A route that the gate decides on. */
+type PermittedRoute = Exclude<Route, { readonly action: "public" }>;
+
+export class Admission {
+  constructor(
+    readonly context: HttpContext,
+    readonly limits: Limits,
+  ) {}
+
+  /**
+   * Answers the request. Synchronous where nothing has to be waited for. Throws or rejects with the error that
+   * the client is to be told.
+   */
+  run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
+    if (route.action === "public") return route.handle(this.context, exchange);
+    if (path.name !== "") exchange.name = parseRepositoryName(path.name);
+    const identity = this.#identify(exchange);
+    if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
+    return identity.then((found) =>
+      exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last),
+    );
+  }
+
+  #identify({ incoming }: Exchange): Identity | Promise<Identity> {
+    const { login } = this.context;
+    if (login === undefined) return anonymous;
+    const { certified, address } = incoming.peer;
+    return login.authenticator.identify({ authorization: incoming.authorization, certified, address });
+  }
+
+  #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
+    exchange.identity = identity;
+    this.limits.countRequest(exchange);
+    if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
+    return this.#receive(exchange, () => this.#handle(exchange, route, identity, last));
+  }
+
+  /** Works on a request that brings a body, while it has one of the places for such. */
+  async #receive(exchange: Exchange, work: () => void | Promise<void>): Promise<void> {
+    const leave = this.limits.enterUpload(exchange);
+    try {
+      await work();
+    } finally {
+      leave();
+    }
+  }
+
+  /** Lets the gate decide, and the handler work with its permit. */
+  #handle(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
+    const { context } = this;
+    const { gate } = context;
+    switch (route.action) {
+      case "base":
+        return route.handle(context, exchange, gate.base(identity));
+      case "token":
+        return route.handle(context, exchange, gate.token(identity));
+      case "catalog":
+        return route.handle(context, exchange, gate.catalog(identity));
+      case "pull":
+        return route.handle(context, exchange, gate.pull(identity, nameOf(exchange)), last);
+      case "push":
+        return route.handle(context, exchange, gate.push(identity, nameOf(exchange)), last);
+      case "delete":
+        return route.handle(context, exchange, gate.delete(identity, nameOf(exchange)), last);
+    }
+  }
+}
+
+function nameOf({ name }: Exchange): RepositoryName {
+  assert(name !== undefined, "a route on a repository has its name");
+  return name;
+}
