@@ -4,9 +4,7 @@
  * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
  */
 import { link, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
-import { LRUCache } from "lru-cache";
 import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
-import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Adoption, BlobReader, BlobStore, BlobUsage, OutsideFile, UploadTarget } from "../storage.js";
@@ -15,28 +13,24 @@ import type { Layout } from "./layout.js";
 import { type Oddities, readFlags } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
+import { type DigestFile, Soundness } from "./soundness.js";
 import type { Directories } from "./sync.js";
 import { takeOver } from "./takeover.js";
 
-/** Re-reads a file and gives its digest in the algorithm of `expected`; done by the workers. */
-export type DigestFile = (file: string, expected: Digest) => Promise<Digest>;
-
-/** Contents that this process has written or checked; 50,000 digests of 71 characters are some 5 MB. */
-const soundContentsMax = 50_000;
-
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
-  /** Since when each is known to be sound, in milliseconds since the epoch. */
-  readonly #sound = new LRUCache<Digest, number>({ max: soundContentsMax });
+  readonly #soundness: Soundness;
 
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
     readonly hardLinks: boolean,
-    readonly digestFile: DigestFile,
+    digestFile: DigestFile,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
-  ) {}
+  ) {
+    this.#soundness = new Soundness(digestFile);
+  }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
     return (await this.oddities.file(this.layout.blob(name, digest)))?.size;
@@ -100,22 +94,14 @@ export class FileBlobs implements BlobStore {
       await link(file, content);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
-      healed = checked && !(await this.#isSound(digest));
+      healed = checked && !(await this.#soundness.isSound(content, digest));
       if (healed) {
         await this.#heal(file, digest);
         soundSince = Date.now();
       }
     }
-    if (checked) this.#sound.set(digest, soundSince);
+    if (checked) this.#soundness.remember(digest, soundSince);
     return healed;
-  }
-
-  /** Reads again only what is not known, or was written to since: that tells of hands, not of a disk that forgets. */
-  async #isSound(digest: Digest): Promise<boolean> {
-    const content = this.layout.content(digest);
-    const since = this.#sound.get(digest);
-    if (since !== undefined && Math.floor((await stat(content)).mtimeMs) <= since) return true;
-    return (await this.digestFile(content, digest)) === digest;
   }
 
   /**
@@ -174,18 +160,11 @@ export class FileBlobs implements BlobStore {
       const content = await ifThere(stat(this.layout.content(digest)));
       const differs = content !== undefined && content.size !== outside.size;
       const checked = check || how === "copied" || differs;
-      if (checked) await this.#checkDigest(temporary, digest);
+      if (checked) await this.#soundness.demand(temporary, digest);
       return { how, healed: await this.#commit({ file: temporary }, name, digest, checked) };
     } finally {
       await removeIfThere(temporary);
     }
-  }
-
-  async #checkDigest(file: string, expected: Digest): Promise<void> {
-    const actual = await this.digestFile(file, expected);
-    if (actual === expected) return;
-    const message = "the bytes do not have the digest that they are kept by";
-    throw new RegistryError("digest-mismatch", message, { expected, actual });
   }
 
   async mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined> {
@@ -233,7 +212,7 @@ export class FileBlobs implements BlobStore {
     const content = this.layout.content(digest);
     const { nlink, size } = (await ifThere(stat(content))) ?? {};
     if (nlink !== 1) return undefined;
-    this.#sound.delete(digest);
+    this.#soundness.forget(digest);
     await unlink(content);
     return size;
   }
@@ -266,32 +245,13 @@ export class FileBlobs implements BlobStore {
   }
 
   checkContent(digest: Digest): Promise<boolean | undefined> {
-    return this.#check(this.layout.content(digest), digest);
+    return this.#soundness.check(this.layout.content(digest), digest);
   }
 
   async check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined> {
     const blob = this.layout.blob(name, digest);
     const shared = await ifThere(sameInode(blob, this.layout.content(digest)));
-    return shared ? "shared" : this.#check(blob, digest);
-  }
-
-  /** Whether the file has its digest; `undefined` where it is not there. */
-  async #check(path: string, digest: Digest): Promise<boolean | undefined> {
-    const found = await ifThere(stat(path));
-    if (found === undefined) return undefined;
-    const intact = found.isFile() && (await this.#digestIfThere(path, digest));
-    // Else the next push would take the store's word for it, and heal nothing.
-    if (intact === false) this.#sound.delete(digest);
-    return intact;
-  }
-
-  async #digestIfThere(path: string, digest: Digest): Promise<boolean | undefined> {
-    try {
-      return (await this.digestFile(path, digest)) === digest;
-    } catch (error) {
-      if (error instanceof RegistryError && errorCode(error.cause) === "ENOENT") return undefined;
-      throw error;
-    }
+    return shared ? "shared" : this.#soundness.check(blob, digest);
   }
 
   quarantineContent(digest: Digest): Promise<boolean> {
@@ -305,7 +265,7 @@ export class FileBlobs implements BlobStore {
   /** Looks again with the digest's lock held: a push may have healed it meanwhile. */
   #quarantine(path: string, digest: Digest): Promise<boolean> {
     return this.#locks.exclusive(digest, async () => {
-      if ((await this.#check(path, digest)) !== false) return false;
+      if ((await this.#soundness.check(path, digest)) !== false) return false;
       return this.quarantined.take(path);
     });
   }
