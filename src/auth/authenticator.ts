@@ -25,6 +25,9 @@ const headerCharactersMax = 14 * 1024;
 
 const addressesMax = 100_000;
 
+/** No name and no password. */
+const noCredentials = Buffer.from(":").toString("base64");
+
 export class Authenticator {
   readonly #failures: TokenBuckets;
 
@@ -43,7 +46,8 @@ export class Authenticator {
     const value = authorization.slice(space + 1).trim();
     switch (authorization.slice(0, space).toLowerCase()) {
       case "basic":
-        return this.#basic(value, address);
+        // So podman and skopeo say that they have nothing to log in with.
+        return value === noCredentials ? (certified ?? anonymous) : this.#basic(value, address);
       case "bearer":
         return this.#bearer(value);
       default:

@@ -56,6 +56,9 @@ export interface Listening {
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`, which the package's types declare as a const enum that has no value at run time. */
 const exclusivePort = 1;
 
+/** A whole manifest; a client that sends more than that for an answer it does not want may miss it. */
+const heardOutBytesMax = 4 * 1024 * 1024;
+
 /** A longer path names nothing: a name has 255 characters, a digest 135. */
 const urlCharactersMax = 4096;
 
@@ -134,9 +137,10 @@ export class App {
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const { framing, forwarded, host, ...headers } = readHead(request, route?.headers ?? []);
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
+      const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       const query = request.getQuery();
       const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
-      const incoming = { method, path: url, query, ...headers, ...seen, route, body };
+      const incoming = { method, path: url, query, ...headers, ...seen, route, body, closes };
       exchange = new Exchange(response, incoming, this.#patience, this.#answers);
       if (framing !== "clear") {
         this.#refuseFraming(exchange);
@@ -157,6 +161,10 @@ export class App {
         });
       }
     } catch (error) {
+      if (exchange?.incoming.closes === true) {
+        this.#track(Promise.reject(error), exchange, response);
+        return;
+      }
       this.#fail(exchange, response, error);
     }
     if (exchange !== undefined) this.#observe(exchange);
@@ -194,7 +202,12 @@ export class App {
   #track(done: Promise<void>, exchange: Exchange, response: HttpResponse): void {
     this.#active++;
     done
-      .catch((error: unknown) => this.#fail(exchange, response, error))
+      .catch(async (error: unknown) => {
+        // uWebSockets.js closes such a connection with its answer. What still comes would make the client's kernel
+        // throw that away: podman and skopeo, which connect for each request, would never learn why.
+        if (exchange.incoming.closes) await exchange.body?.hearOut(heardOutBytesMax);
+        this.#fail(exchange, response, error);
+      })
       .finally(() => {
         this.#observe(exchange);
         this.#active--;

@@ -102,6 +102,35 @@ export class RequestBody implements Flow {
     this.resume();
   }
 
+  /**
+   * Reads what is left and drops it. Resolves when all of it has come or the client has gone, and where there is
+   * more than `bytesMax`, when so much has come.
+   */
+  async hearOut(bytesMax: number): Promise<void> {
+    if (this.#gone || this.#ended) return;
+    this.discard();
+    const before = this.#finish;
+    await new Promise<void>((resolve) => {
+      let left = bytesMax;
+      this.#sink = {
+        write: ({ length }) => {
+          left -= length;
+          if (left <= 0) resolve();
+        },
+      };
+      this.#finish = {
+        resolve: () => {
+          before?.resolve();
+          resolve();
+        },
+        reject: (error) => {
+          before?.reject(error);
+          resolve();
+        },
+      };
+    });
+  }
+
   /** The whole body, if it has at most `bytesMax` bytes. Rejects with `manifest-too-large` or `ClientGone`. */
   async collect(bytesMax: number): Promise<Buffer> {
     const chunks: Uint8Array[] = [];

@@ -51,6 +51,8 @@ export interface Incoming {
   readonly route: { readonly path: string; readonly action: Action | "public" } | undefined;
   /** Present on routes that take a body. */
   readonly body: RequestBody | undefined;
+  /** Whether it brings a body and is the last of its connection. */
+  readonly closes: boolean;
 }
 
 /** What all answers of the server have. */

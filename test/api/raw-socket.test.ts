@@ -173,6 +173,37 @@ describe("on a bare socket", { concurrency: true }, () => {
     assert.equal((await connection.answer()).status, 201);
   });
 
+  describe("a client that ends the connection with its request, and is refused", () => {
+    const lines = (length: number) => [
+      `PUT /v2/${newName()}/manifests/- HTTP/1.1`,
+      ...["Host: x", "Connection: close", `Content-Length: ${length}`],
+    ];
+
+    test("is told why when its body has come, not before: the answer would be lost", async () => {
+      using connection = await RawConnection.open(gantry.url);
+      connection.send(lines(5));
+      assert.equal((await client.get("/v2/")).status, 200);
+      assert.equal(connection.received, "");
+      connection.write("hello");
+      assert.equal((await connection.answer()).status, 400);
+      await connection.ended();
+    });
+
+    test("is told why at last though more comes than anybody wants to hear", async () => {
+      using connection = await RawConnection.open(gantry.url);
+      connection.send(lines(1024 ** 3), Buffer.alloc(4 * 1024 ** 2));
+      assert.equal((await connection.answer()).status, 400);
+      await connection.ended();
+    });
+
+    test("may go before its body has come", async () => {
+      using connection = await RawConnection.open(gantry.url);
+      connection.send(lines(5), "hell");
+      connection.vanish();
+      assert.equal((await client.get("/v2/")).status, 200);
+    });
+  });
+
   test("bytes behind the body that was said are not part of it", async () => {
     const name = newName();
     const blob = blobOf("hello");

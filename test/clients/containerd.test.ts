@@ -2,38 +2,21 @@
  * A containerd of its own, driven by ctr, pushes an image, forgets it, pulls it back and runs it.
  */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startGantry } from "../support/gantry.js";
+import { snapshotter, startContainerd } from "./containerd-daemon.js";
 import { runnableTar, uniqueText, writeImage } from "./images.js";
-import { needs, run, startDaemon, temporaryFolder } from "./support.js";
+import { needs, run, temporaryFolder } from "./support.js";
 import { Remote } from "./verify.js";
 
 const skip = needs("containerd", "ctr", "runc", "busybox");
 
-/** The native snapshotter copies, and so works on every file system; the CRI plugin wants a network. */
-const snapshotter = "--snapshotter=native";
-
-function configuration(folder: string): string {
-  return `version = 2
-root = "${folder}/root"
-state = "${folder}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = "${folder}/grpc.sock"
-[ttrpc]
-  address = "${folder}/ttrpc.sock"
-`;
-}
-
 test("containerd: what is pulled is what was pushed, and runs", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
-  const ctr = (...args: string[]) => run("ctr", ["--address", join(folder.path, "grpc.sock"), ...args]);
-  const config = join(folder.path, "config.toml");
-  await writeFile(config, configuration(folder.path));
-  await using _daemon = await startDaemon("containerd", ["--config", config], () => ctr("version"));
+  await using daemon = await startContainerd(folder.path);
+  const ctr = (...args: string[]) => run("ctr", [...daemon.address, ...args]);
 
   const greeting = uniqueText();
   const layout = join(folder.path, "layout");

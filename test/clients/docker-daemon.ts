@@ -14,8 +14,11 @@ export interface Docker extends AsyncDisposable {
   readonly command: readonly [program: string, ...parameters: string[]];
 }
 
-/** Keeps all that it has in `folder`, and no network: its containers have the machine's or none. */
-export async function startDocker(folder: string): Promise<Docker> {
+/**
+ * Keeps all that it has in `folder`, and no network: its containers have the machine's or none. `enter` is what to
+ * say before a command for it to run where the daemon shall.
+ */
+export async function startDocker(folder: string, enter: readonly string[] = []): Promise<Docker> {
   const socket = join(folder, "docker.sock");
   const command = ["docker", "--config", folder, "--host", `unix://${socket}`] as const;
   const [program, ...parameters] = command;
@@ -26,6 +29,7 @@ export async function startDocker(folder: string): Promise<Docker> {
     ...["--pidfile", join(folder, "docker.pid"), "--host", `unix://${socket}`],
   ];
   // Mounts of containers are of a namespace that ends with the daemon, or the folder could not be removed.
-  const daemon = await startDaemon("unshare", ["--mount", "dockerd", ...daemonArgs], () => docker("info"));
+  const [first = "unshare", ...rest] = [...enter, "unshare", "--mount", "dockerd", ...daemonArgs];
+  const daemon = await startDaemon(first, rest, () => docker("info"));
   return { docker, command, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 }

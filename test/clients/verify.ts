@@ -28,6 +28,7 @@ export class Remote {
   constructor(
     private readonly url: string,
     readonly repository: string,
+    private readonly headers: Readonly<Record<string, string>> = {},
   ) {}
 
   /** The digest that a tag points to, as the registry says it. */
@@ -80,7 +81,7 @@ export class Remote {
   async #get(path: string, method = "GET"): Promise<Response> {
     const answer = await fetch(`${this.url}/v2/${this.repository}/${path}`, {
       method,
-      headers: { accept: manifestTypes.join(", ") },
+      headers: { accept: manifestTypes.join(", "), ...this.headers },
       signal: AbortSignal.timeout(60_000),
     });
     assert.ok(answer.ok, `${method} ${this.repository}/${path} answered ${answer.status}`);

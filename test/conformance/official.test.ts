@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { needs, run } from "../clients/support.js";
 import { startGantry } from "../support/gantry.js";
+import { LoginFiles } from "../support/login.js";
 import { readJunit } from "./junit.js";
 
 const skip = needs("conformance");
@@ -24,15 +25,37 @@ const data = [
 ];
 const sparseName = "Sparse Manifests";
 
-const runs = [
+interface Run {
+  readonly name: string;
+  readonly version: string;
+  readonly sparse: boolean;
+  /** How the program is told to log in; it need not where this is absent. */
+  readonly challenge?: "basic" | "bearer";
+}
+
+const runs: readonly Run[] = [
   { name: "1.1", version: "1.1", sparse: false },
   { name: "dev", version: "dev", sparse: false },
   { name: "sparse", version: "dev", sparse: true },
+  { name: "basic", version: "dev", sparse: false, challenge: "basic" },
+  { name: "bearer", version: "dev", sparse: false, challenge: "bearer" },
 ];
 
-for (const { name, version, sparse } of runs) {
-  test(`the official conformance program, version ${version}, sparse ${sparse}`, { skip }, async (t) => {
-    await using registry = await startGantry({ REGISTRY_VALIDATION_MANIFESTS_SPARSE: String(sparse) });
+const user = "conformance";
+const password = "a secret";
+const files = await LoginFiles.make();
+await files.users({ [user]: password });
+await files.policy(`rules: [{ repositories: "**", users: ${user}, allow: [pull, push, delete] }]`);
+
+for (const { name, version, sparse, challenge } of runs) {
+  const login = challenge === undefined ? "" : `, logged in by ${challenge}`;
+  test(`the official conformance program, version ${version}, sparse ${sparse}${login}`, {
+    skip,
+  }, async (t) => {
+    await using registry = await startGantry({
+      REGISTRY_VALIDATION_MANIFESTS_SPARSE: String(sparse),
+      ...(challenge !== undefined && { ...files.settings, REGISTRY_AUTH_CHALLENGE: challenge }),
+    });
     const results = resolve("results", "conformance", name);
     await rm(results, { recursive: true, force: true });
     await mkdir(results, { recursive: true });
@@ -46,6 +69,7 @@ for (const { name, version, sparse } of runs) {
         ...Object.fromEntries(apis.map((api) => [`OCI_API_${api}`, "true"])),
         ...Object.fromEntries(data.map((kind) => [`OCI_DATA_${kind}`, "true"])),
         OCI_DATA_SPARSE: String(sparse),
+        ...(challenge !== undefined && { OCI_USERNAME: user, OCI_PASSWORD: password }),
       },
     }).then(() => "passed", String);
 
