@@ -1,0 +1,200 @@
+/**
+ * Moving in from Debian's docker-registry (CNCF distribution 2.8.2): from its folder and from itself, by the commands
+ * of docs/migrating.md; and out to an OCI layout that skopeo reads.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { ImportReport } from "../../src/registry/import/report.js";
+import { gantry } from "../support/command.js";
+import { freePort } from "../support/free-port.js";
+import { type Gantry, startGantry } from "../support/gantry.js";
+import { tarOf, uniqueText, writeImage, writeMultiPlatformImage } from "./images.js";
+import { needs, run, startDaemon, temporaryFolder } from "./support.js";
+import { Remote } from "./verify.js";
+
+const skip = needs("docker-registry", "crane", "skopeo", "oras");
+
+interface Pushed {
+  readonly multi: string;
+  /** Lost its tag to another image. */
+  readonly untagged: string;
+  readonly retagged: string;
+  readonly artifact: string;
+  readonly note: string;
+}
+
+async function startDockerRegistry(folder: string): Promise<{ host: string; daemon: AsyncDisposable }> {
+  const host = `127.0.0.1:${await freePort()}`;
+  const settings = join(folder, "registry.yml");
+  await writeFile(
+    settings,
+    `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: ${join(folder, "old")}}, delete: {enabled: true}}
+http: {addr: ${host}}
+`,
+  );
+  const daemon = await startDaemon("docker-registry", ["serve", settings], async () => {
+    assert.ok((await fetch(`http://${host}/v2/`)).ok);
+  });
+  return { host, daemon };
+}
+
+/** Pushes with three clients what a registry in use has. */
+async function fill(folder: string, host: string): Promise<Pushed> {
+  const skopeo = (...args: string[]) => run("skopeo", ["--insecure-policy", ...args]);
+  const multi = await writeMultiPlatformImage(join(folder, "multi"), uniqueText());
+  for (const name of ["team/app", "team/copy"])
+    await skopeo(
+      "copy",
+      "--all",
+      "--dest-tls-verify=false",
+      `oci:${join(folder, "multi")}:latest`,
+      `docker://${host}/${name}:v1`,
+    );
+  const digests: string[] = [];
+  for (const name of ["first", "second"]) {
+    digests.push(await writeImage(join(folder, name), [tarOf({ name: randomBytes(8_000_000) })]));
+    await run("crane", ["--insecure", "push", join(folder, name), `${host}/tools/lint:latest`]);
+  }
+  const oras = (...args: string[]) => run("oras", args, { cwd: folder, env: { DOCKER_CONFIG: folder } });
+  await writeFile(join(folder, "note"), uniqueText());
+  const type = ["--plain-http", "--artifact-type", "application/vnd.example.note"];
+  await oras("push", ...type, `${host}/oras/artifact:v1`, "note");
+  await oras("attach", ...type, `${host}/oras/artifact:v1`, "note");
+  const discovered = JSON.parse(
+    await oras("discover", "--plain-http", "--format=json", `${host}/oras/artifact:v1`),
+  ) as { referrers: { digest: string }[] };
+  const [untagged = "", retagged = ""] = digests;
+  const artifact = await new Remote(`http://${host}`, "oras/artifact").digest("v1");
+  return { multi, untagged, retagged, artifact, note: discovered.referrers[0]?.digest ?? "" };
+}
+
+/** Everything can be pulled, and each byte compared. `all`: also what has no tag. */
+async function assertMoved(server: Gantry, pushed: Pushed, all: boolean): Promise<void> {
+  for (const [name, reference, digest] of [
+    ["team/app", "v1", pushed.multi],
+    ["team/copy", "v1", pushed.multi],
+    ["tools/lint", "latest", pushed.retagged],
+    ["oras/artifact", "v1", pushed.artifact],
+    ["oras/artifact", pushed.note, pushed.note],
+    ...(all ? [["tools/lint", pushed.untagged, pushed.untagged]] : []),
+  ] as [string, string, string][])
+    assert.equal((await new Remote(server.url, name).verify(reference)).digest, digest, name);
+  assert.equal((await new Remote(server.url, "team/app").verify("v1")).compared, 1 + 3 * 4);
+  const referrers = await new Remote(server.url, "oras/artifact").referrers(pushed.artifact);
+  assert.deepEqual(referrers, [pushed.note]);
+}
+
+/** Bytes on the disk, each inode once. */
+function usedBy(...folders: readonly string[]): number {
+  const lines = execFileSync("du", ["--summarize", "--bytes", "--total", ...folders], { encoding: "utf8" });
+  return Number(/^(\d+)\ttotal$/m.exec(lines)?.[1]);
+}
+
+/** The blocks of commands of the page, by the heading that they stand under. */
+async function commandsOf(page: string): Promise<Map<string, string[]>> {
+  const text = await readFile(new URL(`../../../docs/${page}`, import.meta.url), "utf8");
+  const blocks = new Map<string, string[]>();
+  let heading = "";
+  for (const [, title, block] of text.matchAll(/^## (.+)$|^```sh\n([\s\S]*?)^```$/gm)) {
+    heading = title ?? heading;
+    if (block !== undefined)
+      blocks.set(heading, [...(blocks.get(heading) ?? []), ...block.trim().split("\n")]);
+  }
+  return blocks;
+}
+
+test("what docker-registry has moves in from its folder and from itself, and skopeo reads what goes out", {
+  skip,
+}, async (context) => {
+  await using folder = await temporaryFolder();
+  const old = join(folder.path, "old");
+  const { host, daemon } = await startDockerRegistry(folder.path);
+  await using _ = daemon;
+  const pushed = await fill(folder.path, host);
+  const pages = await commandsOf("migrating.md");
+  const ran = new Set<string>();
+  /** Runs the commands of the page that stand under a heading, with the test's own places. */
+  const follow = async (heading: string, root: string, wanted: RegExp) => {
+    await writeFile(join(folder.path, "password"), "secret\n");
+    for (const line of pages.get(heading) ?? []) {
+      if (!wanted.test(line)) continue;
+      ran.add(line);
+      const [program, ...parameters] = line
+        .replaceAll("/var/lib/registry", old)
+        .replaceAll("https://registry.example.com", `http://${host}`)
+        .split(" ")
+        .map((word) =>
+          word.replaceAll("'", "").replace(/^(oci:)?(layout|everything|password)\b/, `$1${folder.path}/$2`),
+        );
+      if (program === "skopeo") await run("skopeo", parameters);
+      else {
+        assert.equal(program, "gantry", line);
+        const { code, stdout, stderr } = await gantry(root, parameters);
+        assert.equal(code, 0, `${line}\n${stdout}\n${stderr}`);
+      }
+    }
+  };
+
+  await context.test("from its folder", async () => {
+    const root = join(folder.path, "from-folder");
+    const before = usedBy(old);
+    await follow("From CNCF distribution's storage folder", root, /^gantry import/);
+    const again = await gantry(root, ["import", "--from-distribution", old, "--json"]);
+    const report = again.json<ImportReport>();
+    assert.deepEqual([again.code, report.manifests.imported, report.problems], [0, 0, []]);
+    await using server = await startGantry({}, root);
+    await assertMoved(server, pushed, true);
+    const manifest = await run("crane", ["--insecure", "manifest", `${server.host}/tools/lint:latest`]);
+    const [layer = ""] = (JSON.parse(manifest) as { layers: { digest: string }[] }).layers.map(({ digest }) =>
+      digest.slice("sha256:".length),
+    );
+    const data = join(old, "docker/registry/v2/blobs/sha256", layer.slice(0, 2), layer, "data");
+    const content = join(root, "content/sha256", layer.slice(0, 2), layer);
+    assert.equal((await stat(data)).ino, (await stat(content)).ino);
+    const blobs = before - usedBy(join(old, "docker/registry/v2/repositories"));
+    const grown = usedBy(old, root) - before;
+    assert.ok(grown < blobs / 8, `${grown} bytes more for blobs of ${blobs}`);
+    const names = (await run("crane", ["--insecure", "catalog", server.host])).split("\n");
+    assert.deepEqual(names, (await run("crane", ["--insecure", "catalog", host])).split("\n").sort());
+  });
+
+  await context.test("from the running registry", async () => {
+    const root = join(folder.path, "from-registry");
+    await follow("From a registry that runs", root, /^gantry import/);
+    await using server = await startGantry({}, root);
+    await assertMoved(server, pushed, false);
+  });
+
+  await context.test("out to a layout", async () => {
+    const root = join(folder.path, "from-folder");
+    await follow("From an OCI layout, and to one", root, /^(gantry|skopeo)/);
+    const layout = join(folder.path, "layout");
+    const raw = await run("skopeo", ["inspect", "--raw", `oci:${layout}:v1`]);
+    assert.equal(raw, (await readFile(join(layout, "blobs", ...pushed.multi.split(":")), "utf8")).trim());
+    const back = `docker://${host}/back:v1`;
+    await run("skopeo", [
+      "--insecure-policy",
+      "copy",
+      "--all",
+      "--dest-tls-verify=false",
+      `oci:${layout}:v1`,
+      back,
+    ]);
+    assert.equal((await new Remote(`http://${host}`, "back").verify("v1")).digest, pushed.multi);
+    await using server = await startGantry({}, root);
+    assert.equal((await new Remote(server.url, "team/copy").verify("v1")).digest, pushed.multi);
+  });
+
+  // What the test does in its own way: it says where the store is, and serves it.
+  const left = [...pages.values()].flat().filter((line) => !ran.has(line));
+  assert.deepEqual(left, [
+    "export REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/gantry",
+    "REGISTRY_HTTP_ADDR=127.0.0.1:5000 gantry serve",
+  ]);
+});
