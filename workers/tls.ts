@@ -51,7 +51,8 @@ server.on("secureConnection", (socket) => {
 });
 server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
   const below = handshakes.end(socket);
-  if (error.code === "ERR_SSL_HTTP_REQUEST") below?.end(tlsWanted);
+  if (error.code === "ERR_SSL_HTTP_REQUEST" && below !== undefined)
+    below.end(tlsWanted, () => socket.destroy());
   else socket.destroy();
 });
 server.on("error", (error) => say({ kind: "failed", message: error.message }));
@@ -116,7 +117,7 @@ async function close(): Promise<void> {
   const late = setTimeout(() => {
     for (const { socket } of clients) socket.destroy();
   }, closeMillisecondsMax);
-  for (const client of clients) client.dropIfSilent();
+  for (const client of clients) client.hurry();
   await Promise.all([...clients].map(({ closed }) => closed));
   clearTimeout(late);
   port.close();

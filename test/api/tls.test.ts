@@ -2,11 +2,13 @@
 // somebody else, by what is below HTTP.
 
 import assert from "node:assert/strict";
-import { readdir, stat } from "node:fs/promises";
+import { once } from "node:events";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import type { TLSSocket } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
+import { Client } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { RawConnection } from "../support/raw.js";
@@ -146,3 +148,67 @@ describe("the connection's own word for who it is", () => {
     assert.equal(Buffer.concat(chunks).toString(), "", "whoever is not announced gets no answer");
   });
 });
+
+test("on SIGTERM pushes and pulls under way come to their end, and nobody new gets in", async () => {
+  const stopping = await startGantry(files.settings);
+  const pushed = blobOf(6_000_000);
+  const pulled = blobOf(8_000_000);
+  const name = newName();
+  await new Client(stopping.url, 1, trusting).pushBlobs(name, pulled);
+  using push = await RawConnection.open(stopping.url, trusting);
+  const target = `/v2/${name}/blobs/uploads/?digest=${pushed.digest}`;
+  const half = pushed.bytes.length / 2;
+  push.send(
+    [`POST ${target} HTTP/1.1`, "Host: x", `Content-Length: ${pushed.bytes.length}`],
+    pushed.bytes.subarray(0, half),
+  );
+  using pull = await RawConnection.open(stopping.url, trusting);
+  pull.send([`GET /v2/${name}/blobs/${pulled.digest} HTTP/1.1`, "Host: x"]);
+  await pull.until(() => (pull.size > 0 ? true : undefined), "the answer's first bytes");
+  const stopped = stopping.stop();
+  const refused = () =>
+    RawConnection.open(stopping.url, trusting).then(
+      () => undefined,
+      () => true,
+    );
+  await eventually("connections are refused", refused);
+  push.write(pushed.bytes.subarray(half));
+  assert.equal((await push.answer()).status, 201);
+  const { body } = await pull.answer();
+  assert.ok(Buffer.from(body, "latin1").equals(pulled.bytes));
+  // Rejects unless the process ends with 0.
+  await stopped;
+  const left = (await readdir(files.folder)).filter((entry) => entry.startsWith("gantry-tls-"));
+  assert.equal(left.length, 2, "the folders of those that still run");
+});
+
+test("readers that take nothing hold little memory", async () => {
+  const blob = blobOf(40_000_000);
+  const name = newName();
+  await registry.pushBlobs(name, blob);
+  const { hostname: host, port } = new URL(gantry.url);
+  const before = await peakBytes(gantry.pid);
+  const readers = Array.from({ length: 100 }, () => {
+    const socket = connect({ host, port: Number(port), ...trusting });
+    socket.write(`GET /v2/${name}/blobs/${blob.digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    return socket;
+  });
+  try {
+    // With nobody who reads on, what comes after this stays where it is.
+    await Promise.all(readers.map((socket) => once(socket, "readable")));
+    for (let request = 0; request < 200; request++) await registry.get("/v2/");
+    const grown = (await peakBytes(gantry.pid)) - before;
+    assert.ok(grown < readers.length * readerBytesMax, `${grown} bytes for ${readers.length} readers`);
+  } finally {
+    for (const socket of readers) socket.destroy();
+  }
+});
+
+/** What the relay, OpenSSL and the registry keep for one reader; all of them ask for 4 GB. */
+const readerBytesMax = 700_000;
+
+/** The largest resident set that a process ever had. */
+async function peakBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}

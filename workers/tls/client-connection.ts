@@ -17,6 +17,7 @@ export class ClientConnection {
   /** Never rejects: a connection may break at any time. */
   readonly closed: Promise<void>;
   #hasSpoken = false;
+  #isHurried = false;
 
   constructor(readonly socket: TLSSocket) {
     this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
@@ -48,9 +49,10 @@ export class ClientConnection {
     });
   }
 
-  /** Ends the connection at once where the client has asked nothing yet. */
-  dropIfSilent(): void {
-    if (!this.#hasSpoken) this.socket.destroy();
+  /** Ends the connection as soon as nothing is left to be sent. */
+  hurry(): void {
+    this.#isHurried = true;
+    if (!this.#hasSpoken || this.socket.writableFinished) this.socket.destroy();
   }
 
   /** Sends what is left, then ends the connection. Nothing is read until all is sent: only taking keeps it open. */
@@ -60,6 +62,7 @@ export class ClientConnection {
     socket.pause();
     socket.setTimeout(readerMillisecondsMax, () => socket.destroy());
     socket.end(() => {
+      if (this.#isHurried) socket.destroy();
       // What a client still sends would else make its kernel drop the answer.
       socket.resume();
       const late = setTimeout(() => socket.destroy(), goodbyeMillisecondsMax);
