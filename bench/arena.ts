@@ -18,12 +18,16 @@ export class Arena implements AsyncDisposable {
   }
 
   /** Fresh servers with empty folders. The subject must start; a peer that is not installed is left out. */
-  static async open(settings: Settings, peers: readonly ContenderName[]): Promise<Arena> {
+  static async open(
+    settings: Settings,
+    peers: readonly ContenderName[],
+    { secure = false }: { readonly secure?: boolean } = {},
+  ): Promise<Arena> {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
       for (const name of [settings.subject, ...peers]) {
-        const contender = await startContender(name);
+        const contender = await startContender(name, secure);
         if (contender === undefined) {
           progress(`  ${name} is not installed: going on without it`);
         } else {

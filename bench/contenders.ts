@@ -8,15 +8,16 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { issueCertificate } from "../test/support/certificates.js";
+import type { Endpoint } from "./driver/endpoint.js";
 import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
 
 export type RegistryName = "gantry" | "docker-registry";
 /** `gantry-relaxed` syncs nothing. */
 export type ContenderName = RegistryName | "gantry-relaxed" | "nginx";
 
-export interface Contender extends AsyncDisposable {
+export interface Contender extends Endpoint, AsyncDisposable {
   readonly name: ContenderName;
-  readonly port: number;
   readonly pid: number;
   /** Where it stores blobs, or, for nginx, the files it serves. */
   readonly dataFolder: string;
@@ -43,8 +44,15 @@ process.once("exit", () => {
 /** Compiled, this file is dist/bench/contenders.js. */
 const gantryCommand = fileURLToPath(new URL("../src/gantry.cjs", import.meta.url));
 
+/** What a registry needs to speak HTTPS. */
+export interface ServerTls {
+  /** PEM files. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
-export async function startContender(name: ContenderName): Promise<Contender | undefined> {
+export async function startContender(name: ContenderName, secure: boolean): Promise<Contender | undefined> {
   const program = name.startsWith("gantry") ? process.execPath : await findProgram(name);
   if (program === undefined) {
     return undefined;
@@ -54,11 +62,13 @@ export async function startContender(name: ContenderName): Promise<Contender | u
   const dataFolder = join(folder, "data");
   await mkdir(dataFolder);
   try {
-    const { running, port } = await starters[name](program, folder, dataFolder);
+    const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
+    const { running, port } = await starters[name](program, folder, dataFolder, tls);
     leftovers.set(running.pid, folder);
     return {
       name,
       port,
+      ca,
       pid: running.pid,
       dataFolder,
       complaints: running.complaints,
@@ -75,16 +85,29 @@ export async function startContender(name: ContenderName): Promise<Contender | u
   }
 }
 
+/** Of a CA of its own, with the kind of key that handshakes cost least with. */
+async function makeCertificate(folder: string): Promise<{ ca: string; tls: ServerTls }> {
+  const by = await issueCertificate({ name: "bench CA", authority: true });
+  const { pem, keyPem } = await issueCertificate({ name: "registry", by, addresses: ["127.0.0.1"] });
+  const tls = { certificate: join(folder, "server.pem"), key: join(folder, "server.key") };
+  await writeFile(tls.certificate, pem);
+  await writeFile(tls.key, keyPem);
+  return { ca: by.pem, tls };
+}
+
 interface Started {
   readonly running: RunningProcess;
   readonly port: number;
 }
 
 const starters: Readonly<
-  Record<ContenderName, (program: string, folder: string, dataFolder: string) => Promise<Started>>
+  Record<
+    ContenderName,
+    (program: string, folder: string, dataFolder: string, tls: ServerTls | undefined) => Promise<Started>
+  >
 > = {
-  gantry: (program, _, dataFolder) => startGantry(program, dataFolder, "full"),
-  "gantry-relaxed": (program, _, dataFolder) => startGantry(program, dataFolder, "relaxed"),
+  gantry: (program, _, dataFolder, tls) => startGantry(program, dataFolder, "full", tls),
+  "gantry-relaxed": (program, _, dataFolder, tls) => startGantry(program, dataFolder, "relaxed", tls),
   "docker-registry": startDockerRegistry,
   nginx: startNginx,
 };
@@ -93,20 +116,27 @@ async function startGantry(
   program: string,
   dataFolder: string,
   durability: "full" | "relaxed",
+  tls: ServerTls | undefined,
 ): Promise<Started> {
   const running = startProcess(program, [gantryCommand, "serve"], {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
     REGISTRY_STORAGE_FILESYSTEM_DURABILITY: durability,
+    ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
   });
   return await whenReady(running, async () => {
-    const port = /ready on http:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];
+    const port = /ready on https?:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];
     return port === undefined ? undefined : Number(port);
   });
 }
 
 /** As its documented example configuration has it (in-memory descriptor cache), with its logs off. */
-async function startDockerRegistry(program: string, folder: string, dataFolder: string): Promise<Started> {
+async function startDockerRegistry(
+  program: string,
+  folder: string,
+  dataFolder: string,
+  tls: ServerTls | undefined,
+): Promise<Started> {
   const port = await freePort();
   const configuration = {
     version: "0.1",
@@ -116,7 +146,7 @@ async function startDockerRegistry(program: string, folder: string, dataFolder: 
       filesystem: { rootdirectory: dataFolder },
       delete: { enabled: true },
     },
-    http: { addr: `127.0.0.1:${port}` },
+    http: { addr: `127.0.0.1:${port}`, tls },
   };
   // JSON is YAML.
   const path = join(folder, "config.yml");

@@ -4,8 +4,9 @@
  */
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { kibibyte } from "../units.js";
+import { dial, type Endpoint, readyEvent } from "./endpoint.js";
 import { type Reply, ReplyReader } from "./reply.js";
 
 export interface Body {
@@ -49,9 +50,9 @@ export class Connection implements Disposable {
     socket.on("close", () => this.#fail(new Error("the server closed the connection")));
   }
 
-  static async open(port: number): Promise<Connection> {
-    const socket = connect(port, "127.0.0.1");
-    await once(socket, "connect");
+  static async open(endpoint: Endpoint): Promise<Connection> {
+    const socket = dial(endpoint);
+    await once(socket, readyEvent(endpoint));
     return new Connection(socket);
   }
 

@@ -3,8 +3,8 @@
  * that stays in the processor's cache. Hashing is for the untimed check only.
  */
 import { createHash, type Hash } from "node:crypto";
-import { connect } from "node:net";
 import { kibibyte } from "../units.js";
+import { dialInto, type Endpoint } from "./endpoint.js";
 import { parseHead, type ReplyHead } from "./reply.js";
 
 const readBytes = 512 * kibibyte;
@@ -12,32 +12,32 @@ const readBytes = 512 * kibibyte;
 const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
 
 /** Reads the whole body at `path` and gives its length. */
-export async function drain(port: number, path: string): Promise<number> {
-  return await pull(port, path, undefined);
+export async function drain(endpoint: Endpoint, path: string): Promise<number> {
+  return await pull(endpoint, path, undefined);
 }
 
 /** Reads the body and throws unless it has this digest. */
-export async function verify(port: number, path: string, digest: string): Promise<void> {
+export async function verify(endpoint: Endpoint, path: string, digest: string): Promise<void> {
   const hash = createHash("sha256");
-  await pull(port, path, hash);
+  await pull(endpoint, path, hash);
   const found = `sha256:${hash.digest("hex")}`;
   if (found !== digest) {
     throw new Error(`${path} has ${found} instead of ${digest}`);
   }
 }
 
-async function pull(port: number, path: string, hash: Hash | undefined): Promise<number> {
+async function pull(endpoint: Endpoint, path: string, hash: Hash | undefined): Promise<number> {
   return await new Promise((resolve, reject) => {
     let head: ReplyHead | undefined;
     let bodyBytes = 0;
-    const receive = (bytesRead: number): boolean => {
-      let body = sharedBuffer.subarray(0, bytesRead);
+    const receive = (received: Buffer): void => {
+      let body = received;
       if (head === undefined) {
         // The head of a reply comes in one segment from every contender.
         head = parseHead(body);
         if (head?.status !== 200) {
           socket.destroy(new Error(`GET ${path}: ${head?.status ?? "half a head"}`));
-          return false;
+          return;
         }
         body = body.subarray(head.headBytes);
       }
@@ -47,11 +47,10 @@ async function pull(port: number, path: string, hash: Hash | undefined): Promise
         resolve(bodyBytes);
         socket.destroy();
       }
-      return true;
     };
-    const socket = connect({ port, host: "127.0.0.1", onread: { buffer: sharedBuffer, callback: receive } });
+    const socket = dialInto(endpoint, sharedBuffer, receive);
     socket.once("error", reject);
     socket.once("close", () => reject(new Error(`GET ${path}: closed after ${bodyBytes} bytes`)));
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${endpoint.port}\r\n\r\n`);
   });
 }

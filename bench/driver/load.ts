@@ -11,16 +11,20 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import autocannon from "autocannon";
 import { findProgram } from "../processes.js";
+import type { Endpoint } from "./endpoint.js";
 
 export type LoadTool = "autocannon" | "wrk" | "sockets";
 
 export interface Load {
-  readonly port: number;
+  /** By TLS only where wrk is the tool. */
+  readonly endpoint: Endpoint;
   readonly path: string;
   readonly method: "GET" | "HEAD";
   readonly accept: string;
   readonly connections: number;
   readonly seconds: number;
+  /** Whether each request has a connection of its own; only where wrk is the tool. */
+  readonly reconnect: boolean;
 }
 
 export interface LoadResult {
@@ -61,11 +65,11 @@ async function loadWithAutocannon(load: Load): Promise<LoadResult> {
   };
 }
 
-/** Printed by wrk's own hook: requests, microseconds, failures, and latencies in microseconds. */
+/** Printed by wrk's own hook: requests, microseconds, failures, connections that were ended, and latencies in microseconds. */
 const wrkScript = `done = function(summary, latency)
   local e = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\\n", summary.requests, summary.duration,
-    e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(50), latency:percentile(99)))
+  io.write(string.format("RESULT %d %d %d %d %d %d\\n", summary.requests, summary.duration,
+    e.connect + e.write + e.status + e.timeout, e.read, latency:percentile(50), latency:percentile(99)))
 end`;
 
 async function loadWithWrk(load: Load): Promise<LoadResult> {
@@ -82,13 +86,14 @@ async function loadWithWrk(load: Load): Promise<LoadResult> {
       ...shape,
       "-H",
       `Accept: ${load.accept}`,
+      ...(load.reconnect ? ["-H", "Connection: close"] : []),
       urlOf(load),
     ]);
-    const line = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(stdout);
-    const [requests = 0, microseconds = 1, failures = 1, p50 = 0, p99 = 0] = (line ?? [])
+    const line = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(stdout);
+    const [requests = 0, microseconds = 1, failures = 1, ended = 1, p50 = 0, p99 = 0] = (line ?? [])
       .slice(1)
       .map(Number);
-    failUnlessClean(load, failures);
+    failUnlessClean(load, failures + (load.reconnect ? 0 : ended));
     return {
       requestsPerSecond: (requests * 1_000_000) / microseconds,
       p50Milliseconds: p50 / 1000,
@@ -103,13 +108,13 @@ async function loadWithWrk(load: Load): Promise<LoadResult> {
 async function loadWithSockets(load: Load): Promise<LoadResult> {
   const lines = [
     `${load.method} ${load.path} HTTP/1.1`,
-    `Host: 127.0.0.1:${load.port}`,
+    `Host: 127.0.0.1:${load.endpoint.port}`,
     `Accept: ${load.accept}`,
   ];
   const request = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`);
   const deadline = performance.now() + load.seconds * 1000;
   const answers = await Promise.all(
-    Array.from({ length: load.connections }, () => repeatOnSocket(load.port, request, deadline)),
+    Array.from({ length: load.connections }, () => repeatOnSocket(load.endpoint.port, request, deadline)),
   );
   return { requestsPerSecond: answers.reduce((sum, count) => sum + count, 0) / load.seconds };
 }
@@ -149,6 +154,6 @@ function failUnlessClean(load: Load, failures: number): void {
   }
 }
 
-function urlOf({ port, path }: Load): string {
-  return `http://127.0.0.1:${port}${path}`;
+function urlOf({ endpoint: { port, ca }, path }: Load): string {
+  return `${ca === undefined ? "http" : "https"}://127.0.0.1:${port}${path}`;
 }

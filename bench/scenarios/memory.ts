@@ -22,6 +22,8 @@ export const memoryScenarios: readonly Scenario[] = [
     uploadAll,
   ),
   memoryScenario("rss-slow-readers", "200 readers of one 1 GiB blob, each at most 640 KB/s", dawdle),
+  memoryScenario("tls-rss-uploads", "200 uploads at once as in rss-uploads, by HTTPS", uploadAll, true),
+  memoryScenario("tls-rss-slow-readers", "200 slow readers by HTTPS", dawdle, true),
 ];
 
 /** One run for each contender, one after the other: a peak is the process's whole life. */
@@ -29,6 +31,7 @@ function memoryScenario(
   name: string,
   what: string,
   strain: (contender: Contender, settings: Settings) => Promise<Sample>,
+  secure = false,
 ): Scenario {
   return {
     name,
@@ -37,7 +40,7 @@ function memoryScenario(
     target: { kind: "ceiling", atMost: 300 },
     peers,
     run: async (settings) => {
-      await using arena = await Arena.open(settings, peers);
+      await using arena = await Arena.open(settings, peers, { secure });
       return await arena.interleave(
         1,
         async (contender) => progress(`  ${contender.name} at rest: ${peakMegabytes(contender)} MB`),
@@ -57,7 +60,7 @@ async function uploadAll(contender: Contender, settings: Settings): Promise<Samp
   const payloads = Array.from({ length: clients }, () => new Payload(blobBytes));
   const uploads = await Promise.all(
     payloads.map(async (payload) => {
-      const connection = await Connection.open(contender.port);
+      const connection = await Connection.open(contender);
       return { connection, payload, session: await openUpload(connection, repository) };
     }),
   );
@@ -76,7 +79,7 @@ async function uploadAll(contender: Contender, settings: Settings): Promise<Samp
 async function dawdle(contender: Contender, settings: Settings): Promise<Sample> {
   const payload = new Payload(gibibyte);
   {
-    using connection = await Connection.open(contender.port);
+    using connection = await Connection.open(contender);
     await pushBlob(connection, repository, payload, "put");
   }
   const afterPush = peakMegabytes(contender);
@@ -84,7 +87,7 @@ async function dawdle(contender: Contender, settings: Settings): Promise<Sample>
   const timing = await timed(contender, async () => {
     const seconds = settings.quick ? 8 : 20;
     const path = blobPath(repository, payload.digest);
-    received = await readSlowly({ port: contender.port, path, readers: clients, seconds });
+    received = await readSlowly({ endpoint: contender, path, readers: clients, seconds });
   });
   const fewest = Math.min(...received);
   assert(fewest > 0, "every reader was served");

@@ -27,6 +27,8 @@ interface Question {
   readonly method: "GET" | "HEAD";
   readonly object: "manifest" | "blob";
   readonly tool: LoadTool;
+  readonly secure?: boolean;
+  readonly reconnect?: boolean;
 }
 
 /** The same image for every contender: a manifest of some 1.7 KB. */
@@ -41,15 +43,27 @@ export const metadataScenarios: readonly Scenario[] = [
   metadataScenario("head-manifest-sockets", { method: "HEAD", object: "manifest", tool: "sockets" }),
   metadataScenario("head-blob", { method: "HEAD", object: "blob", tool: "autocannon" }),
   metadataScenario("head-blob-sockets", { method: "HEAD", object: "blob", tool: "sockets" }),
+  metadataScenario("tls-get-manifest", {
+    method: "GET",
+    object: "manifest",
+    tool: "wrk",
+    secure: true,
+  }),
+  metadataScenario(
+    "tls-connect",
+    { method: "GET", object: "manifest", tool: "wrk", secure: true, reconnect: true },
+    2,
+  ),
 ];
 
-function metadataScenario(name: string, question: Question): Scenario {
-  const { method, object, tool } = question;
+function metadataScenario(name: string, question: Question, atLeast = 20): Scenario {
+  const { method, object, tool, secure, reconnect } = question;
+  const ways = `${secure ? " by HTTPS" : ""}${reconnect ? ", each on a new connection" : ""}`;
   return {
     name,
-    what: `${method} ${object === "manifest" ? "manifest by tag" : "blob"}, ${connections} connections, driven by ${tool}`,
+    what: `${method} ${object === "manifest" ? "manifest by tag" : "blob"}${ways}, ${connections} connections, driven by ${tool}`,
     unit: "requests/s",
-    target: { kind: "ratio", peer: "docker-registry", atLeast: 20 },
+    target: { kind: "ratio", peer: "docker-registry", atLeast },
     peers,
     run: async (settings) => {
       if (tool === "wrk" && (await findProgram("wrk")) === undefined) {
@@ -57,7 +71,7 @@ function metadataScenario(name: string, question: Question): Scenario {
         return [];
       }
       const seconds = settings.quick ? 2 : 3;
-      await using arena = await Arena.open(settings, peers);
+      await using arena = await Arena.open(settings, peers, question);
       return await arena.interleave(
         settings.rounds,
         async (contender) => {
@@ -72,7 +86,7 @@ function metadataScenario(name: string, question: Question): Scenario {
 
 /** Pushes the image and checks the answers that will be counted. */
 async function prepare(contender: Contender): Promise<void> {
-  using connection = await Connection.open(contender.port);
+  using connection = await Connection.open(contender);
   for (const blob of [config, ...layers]) {
     await pushBlob(connection, repository, blob, "put");
   }
@@ -95,16 +109,17 @@ async function prepare(contender: Contender): Promise<void> {
 
 async function ask(
   contender: Contender,
-  { method, object, tool }: Question,
+  { method, object, tool, reconnect = false }: Question,
   seconds: number,
 ): Promise<Sample> {
   const load: Load = {
-    port: contender.port,
+    endpoint: contender,
     path: pathOf(object),
     method,
     accept: manifestMediaType,
     connections,
     seconds,
+    reconnect,
   };
   let result: LoadResult = { requestsPerSecond: 0 };
   const timing = await timed(contender, async () => {

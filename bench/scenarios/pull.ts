@@ -15,24 +15,26 @@ import { gibibyte, mebibyte, megabyte } from "../units.js";
 const repository = "bench/pull";
 const fileName = "blob";
 const peers: readonly ContenderName[] = ["nginx", "docker-registry"];
+const registryPeers: readonly ContenderName[] = ["docker-registry"];
 
 export const pullScenarios: readonly Scenario[] = [
   pullScenario("pull-1g", 1, "one 1 GiB blob, one reader, three times in a row"),
   pullScenario("pull-8x", 8, "8 readers of one blob at once (1 GiB; 256 MiB when quick)"),
+  pullScenario("tls-pull-1g", 1, "one 1 GiB blob by HTTPS, one reader, three times in a row", true),
 ];
 
-function pullScenario(name: string, readers: number, what: string): Scenario {
+function pullScenario(name: string, readers: number, what: string, secure = false): Scenario {
   return {
     name,
     what,
     unit: "MB/s",
-    target: { kind: "ratio", peer: "nginx", atLeast: 1 },
-    peers,
+    target: { kind: "ratio", peer: secure ? "docker-registry" : "nginx", atLeast: 1 },
+    peers: secure ? registryPeers : peers,
     run: async (settings) => {
       const payload = new Payload(settings.quick && readers > 1 ? 256 * mebibyte : gibibyte);
       // One reader is done in half a second, which a neighbour's hiccup could decide.
       const turns = readers === 1 ? 3 : 1;
-      await using arena = await Arena.open(settings, peers);
+      await using arena = await Arena.open(settings, secure ? registryPeers : peers, { secure });
       return await arena.interleave(
         settings.rounds,
         (contender) => prepare(contender, payload),
@@ -41,7 +43,7 @@ function pullScenario(name: string, readers: number, what: string): Scenario {
           const timing = await timed(contender, async () => {
             for (let turn = 0; turn < turns; turn++) {
               const lengths = await Promise.all(
-                Array.from({ length: readers }, () => drain(contender.port, path)),
+                Array.from({ length: readers }, () => drain(contender, path)),
               );
               assert(
                 lengths.every((length) => length === payload.length),
@@ -61,10 +63,10 @@ async function prepare(contender: Contender, payload: Payload): Promise<void> {
   if (contender.name === "nginx") {
     await pipeline(payload.bytes(), createWriteStream(join(contender.dataFolder, fileName)));
   } else {
-    using connection = await Connection.open(contender.port);
+    using connection = await Connection.open(contender);
     await pushBlob(connection, repository, payload, "put");
   }
-  await verify(contender.port, pathOn(contender, payload), payload.digest);
+  await verify(contender, pathOn(contender, payload), payload.digest);
 }
 
 function pathOn(contender: Contender, payload: Payload): string {

@@ -15,6 +15,7 @@ interface Push {
   readonly blobs: number;
   readonly blobBytes: number;
   readonly shape: PushShape;
+  readonly secure?: boolean;
 }
 
 const oneLarge = { blobs: 1, blobBytes: gibibyte };
@@ -36,6 +37,12 @@ export const pushLargeScenarios: readonly Scenario[] = [
     "one 1 GiB blob, synced before the 201, beside one that is not",
     "gantry-relaxed",
   ),
+  pushScenario(
+    "tls-push-1g",
+    { ...oneLarge, shape: "put", secure: true },
+    1,
+    "one 1 GiB blob by HTTPS: POST, PUT",
+  ),
 ];
 
 function pushScenario(
@@ -52,7 +59,7 @@ function pushScenario(
     target: { kind: "ratio", peer: beside, atLeast },
     peers: [beside],
     run: async (settings) => {
-      await using arena = await Arena.open(settings, [beside]);
+      await using arena = await Arena.open(settings, [beside], push);
       return await arena.interleave(
         settings.rounds,
         (contender) => warmUp(contender, push.shape),
@@ -68,17 +75,17 @@ function pushScenario(
 
 /** Also the check that what is measured is a working push: the content must come back. */
 async function warmUp(contender: Contender, shape: PushShape): Promise<void> {
-  using connection = await Connection.open(contender.port);
+  using connection = await Connection.open(contender);
   const payload = new Payload(64 * mebibyte);
   await pushBlob(connection, repository, payload, shape);
-  await verify(contender.port, blobPath(repository, payload.digest), payload.digest);
+  await verify(contender, blobPath(repository, payload.digest), payload.digest);
   await discardLargeFiles(contender.dataFolder);
 }
 
 /** From the first POST to the last 201. */
 async function pushOnce(contender: Contender, { blobs, blobBytes, shape }: Push): Promise<Sample> {
   const payloads = Array.from({ length: blobs }, () => new Payload(blobBytes));
-  const connections = await Promise.all(payloads.map(() => Connection.open(contender.port)));
+  const connections = await Promise.all(payloads.map(() => Connection.open(contender)));
   try {
     const timing = await timed(contender, () =>
       Promise.all(

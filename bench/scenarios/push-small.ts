@@ -67,14 +67,14 @@ async function warmUp(contender: Contender): Promise<void> {
   await pushImages(contender, images);
   const [image] = images;
   if (image !== undefined) {
-    using connection = await Connection.open(contender.port);
+    using connection = await Connection.open(contender);
     const headers = { Accept: manifestMediaType };
     const path = manifestPath(image.repository, image.tag);
     const got = expectStatus(await connection.request("GET", path, { headers }), 200, "GET manifest");
     assert(got.body.equals(image.manifest.bytes), "the manifest comes back as it was pushed");
     const [layer] = image.blobs;
     assert(layer !== undefined);
-    await verify(contender.port, blobPath(image.repository, layer.digest), layer.digest);
+    await verify(contender, blobPath(image.repository, layer.digest), layer.digest);
   }
 }
 
@@ -99,9 +99,7 @@ function layerBytes(image: number, layer: number): number {
 }
 
 async function pushImages(contender: Contender, images: readonly Image[]): Promise<Sample> {
-  const connections = await Promise.all(
-    Array.from({ length: clients }, () => Connection.open(contender.port)),
-  );
+  const connections = await Promise.all(Array.from({ length: clients }, () => Connection.open(contender)));
   const queue = images.values();
   const milliseconds: number[] = [];
   try {
