@@ -10,9 +10,8 @@ import type { Workloads } from "./auth/workload/workloads.js";
 import { parseAccessPolicy } from "./config/access-policy.js";
 import type { AuthSettings } from "./config/auth.js";
 import type { Config } from "./config/config.js";
-import { ConfigError } from "./config/errors.js";
+import { asConfigError } from "./config/errors.js";
 import { followFiles } from "./config/followed-files.js";
-import { describeError } from "./domain/errors.js";
 import type { ChallengeOptions } from "./http/challenge.js";
 import type { Login } from "./http/context.js";
 import { openHtpasswd } from "./open-htpasswd.js";
@@ -27,14 +26,19 @@ export interface OpenedLogin {
 }
 
 /** Whether callers have to prove who they are. */
-export function isProtected({ htpasswd, token, workload, policy, robots }: AuthSettings): boolean {
-  return [htpasswd, token, workload.issuers, policy].some((set) => set !== undefined) || robots.enabled;
+function isProtected({ auth, http }: Config): boolean {
+  const { htpasswd, token, workload, policy, robots } = auth;
+  const asksForCertificates = http.tls !== undefined && http.tls.clientcas.length > 0;
+  return (
+    [htpasswd, token, workload.issuers, policy].some((set) => set !== undefined) ||
+    robots.enabled ||
+    asksForCertificates
+  );
 }
 
 /** Rejects with `ConfigError` where a file that the settings name cannot be used. */
 export async function openLogin(config: Config, services: Services, log: Logger): Promise<OpenedLogin> {
-  if (!isProtected(config.auth))
-    return { gate: new Gate(openPolicy), login: undefined, close: async () => {} };
+  if (!isProtected(config)) return { gate: new Gate(openPolicy), login: undefined, close: async () => {} };
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const one of closing.splice(0).reverse()) await one();
@@ -144,10 +148,4 @@ function challengeOf({ challenge, token, tokenservice, htpasswd }: AuthSettings)
     return { scheme: "bearer", basicRealm, realm: token.realm, service: token.service };
   if (challenge === "basic" || !tokenservice.enabled) return { scheme: "basic", basicRealm };
   return { scheme: "bearer", basicRealm, realm: tokenPath, service: tokenservice.service };
-}
-
-function asConfigError(key: string): (error: unknown) => never {
-  return (error) => {
-    throw error instanceof ConfigError ? error : new ConfigError(`${key}: ${describeError(error)}`);
-  };
 }

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { identityOf } from "./auth/certificate.js";
 import type { Config } from "./config/config.js";
+import { asConfigError } from "./config/errors.js";
 import { followFiles } from "./config/followed-files.js";
 import type { App, Listening } from "./http/app.js";
 import { announcedPeer, type Peer, type PeerLookup } from "./http/peer.js";
@@ -23,7 +24,7 @@ const clientAuths = {
   "verify-client-cert-if-given": "optional",
 } as const;
 
-/** Rejects where the certificate, the key or a CA cannot be used. */
+/** Rejects with `ConfigError` where the certificate, the key or a CA cannot be used. */
 export async function openTls(settings: NonNullable<Config["http"]["tls"]>, log: Logger): Promise<OpenedTls> {
   const files: CredentialFiles = {
     certificate: settings.certificate,
@@ -48,7 +49,7 @@ export async function openTls(settings: NonNullable<Config["http"]["tls"]>, log:
     },
     onBroken: (error) =>
       log.error({ err: error }, "the changed certificate files cannot be used: those before stay in use"),
-  });
+  }).catch(asConfigError("http.tls"));
   const close = async () => {
     await following.stop();
     await terminator.close();

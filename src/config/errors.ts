@@ -1,4 +1,5 @@
 /** What is wrong with settings, as values: the message for people is made in one place. */
+import { describeError } from "../domain/errors.js";
 
 export type Origin =
   | { readonly from: "default" }
@@ -29,6 +30,13 @@ export class ConfigError extends Error {
   static of(problems: readonly Problem[]): ConfigError {
     return new ConfigError(problems.map(formatProblem).join("\n"), problems);
   }
+}
+
+/** For what a setting leads to and cannot be used: to be rejected with `ConfigError`, which names the setting. */
+export function asConfigError(key: string): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof ConfigError ? error : new ConfigError(`${key}: ${describeError(error)}`);
+  };
 }
 
 export function formatProblem({ key, origin, value, message }: Problem): string {

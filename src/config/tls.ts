@@ -13,7 +13,9 @@ export const tls = group({
     .describe("The oldest version of TLS that clients may speak."),
   clientcas: list(text)
     .prefault([])
-    .describe("PEM files with the CAs of clients' certificates. None: clients are not asked for one."),
+    .describe(
+      "PEM files with the CAs of clients' certificates, by which clients log in. None: they are not asked for one.",
+    ),
   clientauth: choice(["require-and-verify-client-cert", "verify-client-cert-if-given"])
     .prefault("require-and-verify-client-cert")
     .describe("Whether a client must have a certificate, where there are `clientcas`."),

@@ -57,7 +57,8 @@ function showing(certificate: Issued | undefined): SecureContextOptions {
 const cases: readonly [name: string, certificate: Issued | undefined, required: number, optional: number][] =
   [
     ["a right certificate", right, 200, 200],
-    ["no certificate", undefined, 403, 200],
+    // The registry's own answer: such a client may log in by other means.
+    ["no certificate", undefined, 403, 401],
     ["an expired certificate", expired, 403, 403],
     ["a certificate that is not valid yet", early, 403, 403],
     ["a certificate of another CA", strange, 403, 403],
