@@ -1,7 +1,13 @@
 /** Finds out who a caller is, from the `Authorization` header and the client certificate. */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { type BucketOptions, TokenBuckets } from "../domain/token-buckets.js";
-import { anonymous, type Identity, type PasswordVerifier, type TokenVerifier } from "./identity.js";
+import {
+  anonymous,
+  type Identity,
+  type IdentityKind,
+  type PasswordVerifier,
+  type TokenVerifier,
+} from "./identity.js";
 
 export interface AuthenticatorOptions {
   /** Asked one after the other, until one knows the name and password. */
@@ -27,6 +33,8 @@ const addressesMax = 100_000;
 
 /** No name and no password. */
 const noCredentials = Buffer.from(":").toString("base64");
+/** Whom a `PasswordVerifier` knows; the others there are no longer than their connection or their token is good. */
+const kindsWithPassword: ReadonlySet<IdentityKind> = new Set(["user", "robot", "workload"]);
 
 export class Authenticator {
   readonly #failures: TokenBuckets;
@@ -84,10 +92,15 @@ export class Authenticator {
       : this.current(found ?? refuse());
   }
 
-  /** The identity of a token, which outlives what it was given for: throws `unauthorized` for who was revoked since. */
+  /**
+   * The identity of a token, which outlives what it was given for: throws `unauthorized` for who was revoked since,
+   * and for who cannot log in any more since that way to log in is gone.
+   */
   current(identity: Identity): Identity {
-    const isRevoked = this.options.passwords.some((verifier) => verifier.isCurrent(identity) === false);
-    return isRevoked ? refuse() : identity;
+    const isKnown =
+      !kindsWithPassword.has(identity.kind) ||
+      this.options.passwords.some((verifier) => verifier.isCurrent(identity) === true);
+    return isKnown ? identity : refuse();
   }
 }
 
