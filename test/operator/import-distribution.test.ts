@@ -2,8 +2,9 @@
 // and without one. Whatever happens, the source stays as it was.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -378,6 +379,32 @@ test("where nothing can be linked it is copied, and looked at", async (context) 
   assert.deepEqual(await stateOf(source.path), before);
   await using server = await startGantry({}, root);
   await assertServed(new Client(server.url));
+});
+
+test("what this user may not link to is copied, and what it may not read is named", async (context) => {
+  const source = await fullSource();
+  const secret = image();
+  await source.addImage("secret", secret, "latest");
+  const [config] = secret.blobs;
+  assert.ok(config);
+  await chmod(source.data(config.digest), 0o600);
+  const root = await newFolder();
+  const asNobody = ["setpriv", "--reuid", "65534", "--clear-groups"];
+  const isAllowed = (program: string, ...parameters: string[]) => spawnSync(program, parameters).status === 0;
+  if (!isAllowed("setpriv", ...asNobody.slice(1), "true") || !isAllowed("chown", "65534", root))
+    return context.skip("this machine does not allow to become another user");
+  await chmod(source.path, 0o755);
+  const command = ["import", "--from-distribution", source.path, "--json"];
+  const ran = await gantry(root, command, {}, asNobody);
+  if (ran.stdout === "") return context.skip(`this user cannot run node: ${ran.stderr}`);
+  const { blobs, problems, tags } = ran.json<ImportReport>();
+  assert.equal(blobs.linked.count + blobs.copied.count, 12);
+  assert.deepEqual(
+    problems.map(({ digest, tag }) => tag ?? digest),
+    [config.digest, secret.digest, "latest"],
+  );
+  assert.match(problems[0]?.what ?? "", /permission denied/);
+  assert.equal(tags.imported, 8);
 });
 
 test("bytes behind a symbolic link come as bytes, not as a link to wherever it leads", async () => {

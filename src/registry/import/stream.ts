@@ -46,7 +46,7 @@ export async function pushStream(
     }
   } catch (error) {
     await body.abort();
-    await services.sessions.close(session);
+    if (session.state !== "closed") await services.sessions.close(session);
     throw error;
   }
   await body.commit(digest);

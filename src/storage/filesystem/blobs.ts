@@ -5,6 +5,7 @@
  */
 import { link, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Adoption, BlobReader, BlobStore, BlobUsage, OutsideFile, UploadTarget } from "../storage.js";
@@ -16,6 +17,9 @@ import { FileBlobReader } from "./reader.js";
 import { type DigestFile, Soundness } from "./soundness.js";
 import type { Directories } from "./sync.js";
 import { takeOver } from "./takeover.js";
+
+/** What the system says of a file that it does not let this user read, or that the disk has lost. */
+const unreadable = new Set(["EACCES", "EIO"]);
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
@@ -154,16 +158,36 @@ export class FileBlobs implements BlobStore {
     const outside = await ifThere(lstat(file));
     if (!outside?.isFile()) return undefined;
     const temporary = this.layout.temporary();
-    const { durability } = this.directories;
     try {
-      const how = await takeOver(file, temporary, { hardLinks: this.hardLinks, durability });
       const content = await ifThere(stat(this.layout.content(digest)));
       const differs = content !== undefined && content.size !== outside.size;
-      const checked = check || how === "copied" || differs;
-      if (checked) await this.#soundness.demand(temporary, digest);
+      const taken = await this.#takeOver(file, temporary, digest, check || differs);
+      if (taken === undefined) return undefined;
+      const { how, checked } = taken;
       return { how, healed: await this.#commit({ file: temporary }, name, digest, checked) };
     } finally {
       await removeIfThere(temporary);
+    }
+  }
+
+  /** `undefined` where the bytes cannot be read: whoever reads them then is told why, and that it is not the store. */
+  async #takeOver(
+    file: string,
+    temporary: string,
+    digest: Digest,
+    check: boolean,
+  ): Promise<{ how: Adoption; checked: boolean } | undefined> {
+    const { hardLinks } = this;
+    const { durability } = this.directories;
+    try {
+      const how = await takeOver(file, temporary, { hardLinks, durability });
+      const checked = check || how === "copied";
+      if (checked) await this.#soundness.demand(temporary, digest);
+      return { how, checked };
+    } catch (error) {
+      const cause = error instanceof RegistryError ? error.cause : error;
+      if (unreadable.has(errorCode(cause) ?? "")) return undefined;
+      throw error;
     }
   }
 
