@@ -1,5 +1,6 @@
 /** Finds out who a caller is, from the `Authorization` header and the client certificate. */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { networkOf } from "../domain/network.js";
 import { type BucketOptions, TokenBuckets } from "../domain/token-buckets.js";
 import {
   anonymous,
@@ -13,7 +14,7 @@ export interface AuthenticatorOptions {
   /** Asked one after the other, until one knows the name and password. */
   readonly passwords: readonly PasswordVerifier[];
   readonly tokens: readonly TokenVerifier[];
-  /** Wrong passwords that may be tried from one address. */
+  /** Wrong passwords that may be tried from one network, see `networkOf`. */
   readonly failures: Omit<BucketOptions, "keysMax">;
 }
 
@@ -30,6 +31,9 @@ export interface Credentials {
 const headerCharactersMax = 14 * 1024;
 
 const addressesMax = 100_000;
+
+/** Node decodes anything, up to where it makes sense: of two headers the first, which a proxy may not have looked at. */
+const base64 = /^[\w+/-]+={0,2}$/;
 
 /** No name and no password. */
 const noCredentials = Buffer.from(":").toString("base64");
@@ -64,6 +68,7 @@ export class Authenticator {
   }
 
   #basic(encoded: string, address: string): Identity | Promise<Identity> {
+    if (!base64.test(encoded)) throw refused();
     const text = Buffer.from(encoded, "base64").toString("utf8");
     const colon = text.indexOf(":");
     if (colon < 1) throw refused();
@@ -72,15 +77,16 @@ export class Authenticator {
 
   /** As `identify`. */
   byPassword(user: string, password: string, address: string): Identity | Promise<Identity> {
+    const network = networkOf(address);
     const beforeCheck = () => {
-      const seconds = this.#failures.secondsUntilOne(address);
+      const seconds = this.#failures.secondsUntilOne(network);
       if (seconds > 0) throw new TooManyRequests("too many wrong passwords", seconds);
     };
     const found = firstKnown(this.options.passwords, (one) => one.verify(user, password, beforeCheck));
     if (!(found instanceof Promise)) return found ?? refuse();
     return found.then((identity) => {
       if (identity !== undefined) return identity;
-      this.#failures.take(address);
+      this.#failures.take(network);
       return refuse();
     });
   }

@@ -10,7 +10,7 @@ export const limits = section({
     rate: integer({ min: 0, max: countMax })
       .prefault("0")
       .describe(
-        "Requests a second of one client, who is a login or else an address; more get 429. `0`: any number, since a whole CI cluster may come from one address.",
+        "Requests a second of one client, who is a login or else an address (of IPv6, a /64 network); more get 429. `0`: any number, since a whole CI cluster may come from one address.",
       ),
     burst: integer({ min: 0, max: countMax })
       .prefault("0")
@@ -28,7 +28,7 @@ export const limits = section({
     failures: count
       .prefault("60")
       .describe(
-        "Wrong passwords that may be tried from one address in the time `per`; then 429. One that is tried again and again counts once.",
+        "Wrong passwords that may be tried from one address (of IPv6, from one /64 network) in the time `per`; then 429. One that is tried again and again counts once.",
       ),
     per: duration.prefault("1m").describe("The time for it."),
   }),

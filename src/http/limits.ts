@@ -3,6 +3,7 @@
  * and else an address. What is refused gets 429 and is told when to come again.
  */
 import { TooManyRequests } from "../domain/errors.js";
+import { networkOf } from "../domain/network.js";
 import { TokenBuckets } from "../domain/token-buckets.js";
 import type { Exchange } from "./exchange.js";
 
@@ -70,5 +71,7 @@ export class Limits {
 }
 
 function clientOf({ identity, incoming }: Exchange): string {
-  return identity === undefined || identity.kind === "anonymous" ? incoming.peer.address : identity.subject;
+  return identity === undefined || identity.kind === "anonymous"
+    ? networkOf(incoming.peer.address)
+    : identity.subject;
 }

@@ -1,0 +1,61 @@
+// Who a caller is, from the header: what is malformed is nobody, and an address in a network of one's own is no way around limits.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Authenticator } from "../../src/auth/authenticator.js";
+import { anonymous, type Identity, type PasswordVerifier } from "../../src/auth/identity.js";
+
+const alice: Identity = { ...anonymous, kind: "user", subject: "user:alice", name: "alice" };
+
+const passwords: PasswordVerifier = {
+  verify: async (user, password, beforeCheck) => {
+    beforeCheck?.();
+    return user === "alice" && password === "right?>" ? alice : undefined;
+  },
+  isCurrent: () => undefined,
+};
+
+function authenticator(burst = 100): Authenticator {
+  return new Authenticator({ passwords: [passwords], tokens: [], failures: { burst, perSecond: 0.001 } });
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString("base64");
+}
+
+async function identify(authorization: string, by = authenticator(), address = "192.0.2.1"): Promise<string> {
+  try {
+    return (await by.identify({ authorization, certified: undefined, address })).subject;
+  } catch (error) {
+    return (error as { kind: string }).kind;
+  }
+}
+
+const right = base64("alice:right?>");
+const headers: readonly (readonly [what: string, header: string, caller: string])[] = [
+  ["name and password", `Basic ${right}`, "user:alice"],
+  [
+    "base64 of the other alphabet",
+    `Basic ${Buffer.from("alice:right?>").toString("base64url")}`,
+    "user:alice",
+  ],
+  ["two headers, joined", `Basic ${right}, Basic ${base64("mallory:x")}`, "unauthorized"],
+  ["two headers of different schemes", `Basic ${right}, Bearer x`, "unauthorized"],
+  ["something behind the padding", `Basic ${right}junk`, "unauthorized"],
+  ["no base64", "Basic !!!", "unauthorized"],
+  ["no colon", `Basic ${base64("alice")}`, "unauthorized"],
+  ["a password and NUL", `Basic ${base64("alice:right?>\0")}`, "unauthorized"],
+];
+
+for (const [what, header, caller] of headers) {
+  test(`who comes with ${what} is ${caller}`, async () => assert.equal(await identify(header), caller));
+}
+
+test("wrong passwords from one IPv6 network count together, whichever of its addresses they come from", async () => {
+  const by = authenticator(2);
+  const wrong = `Basic ${base64("alice:wrong")}`;
+  assert.equal(await identify(wrong, by, "2001:db8::1"), "unauthorized");
+  assert.equal(await identify(wrong, by, "2001:db8::2"), "unauthorized");
+  assert.equal(await identify(wrong, by, "2001:db8::3"), "too-many-requests");
+  assert.equal(await identify(wrong, by, "2001:db8:0:1::3"), "unauthorized");
+});
