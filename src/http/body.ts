@@ -149,5 +149,5 @@ export class RequestBody implements Flow {
 }
 
 export function tooLarge(bytesMax: number): RegistryError {
-  return new RegistryError("manifest-too-large", `a manifest has at most ${bytesMax} bytes`);
+  return new RegistryError("manifest-too-large", `this body may have at most ${bytesMax} bytes`);
 }
