@@ -37,6 +37,7 @@ const base64 = /^[\w+/-]+={0,2}$/;
 
 /** No name and no password. */
 const noCredentials = Buffer.from(":").toString("base64");
+
 /** Whom a `PasswordVerifier` knows; the others there are no longer than their connection or their token is good. */
 const kindsWithPassword: ReadonlySet<IdentityKind> = new Set(["user", "robot", "workload"]);
 

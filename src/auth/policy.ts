@@ -24,7 +24,7 @@ export const loginPolicy: Policy = {
 export interface Who {
   /** Everybody, logged in or not. */
   readonly anonymous: boolean;
-  /** Everybody who has logged in. */
+  /** Everybody who has logged in, but no CI job: its issuer may sign for everybody in the world. */
   readonly authenticated: boolean;
   /** Names of users and of client certificates. */
   readonly users: ReadonlySet<string>;
@@ -50,7 +50,8 @@ export function rulesPolicy(
   ): boolean => {
     if (anonymous) return true;
     if (identity.kind === "anonymous") return false;
-    if (authenticated || identity.groups.some((group) => named.has(group))) return true;
+    if ((authenticated && identity.kind !== "workload") || identity.groups.some((group) => named.has(group)))
+      return true;
     if (identity.kind === "user" || identity.kind === "certificate") {
       if (users.has(identity.name)) return true;
       for (const group of named) if (groups.get(group)?.has(identity.name) === true) return true;

@@ -5,7 +5,8 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { type Policy, type Rule, rulesPolicy } from "../auth/policy.js";
-import { nameMatcher, textMatcher } from "../domain/patterns.js";
+import { pinningClaims } from "../auth/workload/rules.js";
+import { nameMatcher } from "../domain/patterns.js";
 import { permissions as allPermissions, withIncluded } from "../domain/permission.js";
 import { ConfigError } from "./errors.js";
 import { globs, oneOrMore } from "./globs.js";
@@ -20,12 +21,18 @@ const rule = z
     authenticated: z.boolean().prefault(false),
     users: names.default([]),
     groups: names.default([]),
-    claims: z.record(z.string().min(1), globs).prefault({}),
+    claims: z
+      .record(z.string().min(1), globs)
+      .refine(
+        (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
+        `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom an issuer signs for`,
+      )
+      .optional(),
     allow: oneOrMore(permissions),
   })
   .refine(
     ({ anonymous, authenticated, users, groups, claims }) =>
-      anonymous || authenticated || users.length + groups.length + Object.keys(claims).length > 0,
+      anonymous || authenticated || users.length + groups.length > 0 || claims !== undefined,
     "needs anonymous, authenticated, users, groups or claims: else it would be for nobody",
   )
   .refine(
@@ -58,9 +65,9 @@ function ruleOf({ repositories, allow, ...who }: z.output<typeof rule>): Rule {
       authenticated: who.authenticated,
       users: new Set(who.users),
       groups: new Set(who.groups),
-      claims: Object.entries(who.claims).map(([name, patterns]) => ({
+      claims: Object.entries(who.claims ?? {}).map(([name, patterns]) => ({
         name,
-        matches: textMatcher(patterns),
+        matches: nameMatcher(patterns),
       })),
     },
   };

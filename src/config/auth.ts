@@ -74,9 +74,18 @@ export const auth = section({
     .describe(
       "How clients are told to log in: for a token of `/token`, or with name and password at each request. Names and passwords are taken both ways.",
     ),
-}).refine(({ token: outside, htpasswd: users }) => outside === undefined || users === undefined, {
-  message: "choose auth.token or auth.htpasswd: clients are sent to one place to log in",
-  path: ["token"],
-});
+})
+  .refine(({ token: outside, htpasswd: users }) => outside === undefined || users === undefined, {
+    message: "choose auth.token or auth.htpasswd: clients are sent to one place to log in",
+    path: ["token"],
+  })
+  .refine(
+    ({ workload, policy }) =>
+      policy !== undefined || workload.issuers?.every(({ rules }) => rules !== undefined) !== false,
+    {
+      message: "an issuer without rules needs auth.policy: else its jobs could do nothing",
+      path: ["workload", "issuers"],
+    },
+  );
 
 export type AuthSettings = z.output<typeof auth>;

@@ -64,7 +64,14 @@ const issuer = z
       .optional()
       .describe("Where the keys are fetched. Without it, the issuer's OpenID configuration says."),
     ca: z.string().min(1).optional().describe("A PEM file with the CA of the server that has the keys."),
-    rules: z.array(rule).min(1).max(1000).describe("What jobs may do, by the claims of their tokens."),
+    rules: z
+      .array(rule)
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        "What jobs may do, by the claims of their tokens. Without it, the rules of `auth.policy` for claims say so.",
+      ),
   })
   .refine(
     ({ jwks, jwksuri, ca }) => jwks === undefined || (jwksuri === undefined && ca === undefined),

@@ -2,14 +2,9 @@
 import picomatch from "picomatch";
 
 /**
- * Whether a repository's name, or a tag, matches one of the globs: `*` stops at a slash, `**` does not. A leading
+ * Whether a repository's name, a tag or a claim matches one of the globs: `*` stops at a slash, `**` does not. A leading
  * `!` means nothing: what is granted is what is named, never what is left.
  */
 export function nameMatcher(globs: readonly string[]): (name: string) => boolean {
   return picomatch([...globs], { dot: true, nonegate: true });
-}
-
-/** The same for text that is no path, where `*` stops nowhere. */
-export function textMatcher(globs: readonly string[]): (text: string) => boolean {
-  return picomatch([...globs], { dot: true, nonegate: true, bash: true });
 }

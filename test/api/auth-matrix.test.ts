@@ -262,11 +262,15 @@ rules:
   - { repositories: "team/**", users: deleter, allow: delete }
   - { repositories: "team/**", users: admin, allow: admin }
   - { repositories: "team/**", groups: crew, allow: [pull, push] }
+  - { repositories: "team/**", claims: { repository: acme/tools, ref: "refs/heads/*" }, allow: pull }
 `);
 const signing = ecKeys();
 const pem = signing.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 const issuer = await startIssuer();
 after(() => issuer[Symbol.asyncDispose]());
+/** Whose jobs the policy knows. */
+const otherIssuer = await startIssuer();
+after(() => otherIssuer[Symbol.asyncDispose]());
 const ciRule = {
   claims: { repository: "acme/team" },
   repositories: ["team/**"],
@@ -279,6 +283,7 @@ const main = await serve({
   REGISTRY_AUTH_TOKENSERVICE_SIGNINGKEY: await files.write("signing.pem", pem),
   REGISTRY_AUTH_WORKLOAD_ISSUERS: JSON.stringify([
     { name: "ci", issuer: issuer.url, audience: "gantry", rules: [ciRule] },
+    { name: "other", issuer: otherIssuer.url, audience: "gantry" },
   ]),
 });
 
@@ -363,6 +368,10 @@ const access = (name: string, ...actions: readonly string[]) => ({
 const job = (repository: string) => basic("job", issuer.token({ sub: `repo:${repository}`, repository }));
 const teamsJob = job("acme/team");
 const othersJob = job("acme/other");
+const policysJob = (ref: string) =>
+  basic("job", otherIssuer.token({ sub: `repo:acme/tools:${ref}`, repository: "acme/tools", ref }));
+const policysJobOnMain = policysJob("refs/heads/main");
+const policysJobOnTag = policysJob("refs/tags/main");
 
 interface Caller {
   readonly at?: Place;
@@ -412,6 +421,18 @@ const callers: Readonly<Record<string, Caller>> = {
     expected: password(rights("granted", "granted", "granted", "denied"), all("denied")),
   },
   "a CI job of another repository": { with: () => othersJob, expected: nothing },
+  "a CI job that the policy names by its claims": {
+    with: () => policysJobOnMain,
+    expected: password(pulling),
+  },
+  "a CI job with one claim other than the policy names": {
+    with: () => policysJobOnTag,
+    expected: password(all("denied")),
+  },
+  "the own token of a CI job that the policy names": {
+    with: tokenOf(policysJobOnMain, (name) => `repository:${name}:*`),
+    expected: token(pulling, pulling),
+  },
   "a CI job's token as a bearer token": {
     with: () => bearer(issuer.token({ sub: "repo:acme/team", repository: "acme/team" })),
     expected: nothing,

@@ -173,7 +173,7 @@ const issuer = {
 test("settings are read, a single text where there may be several", () => {
   const [first] = workloadIssuers.parse([issuer]);
   assert.deepEqual(first?.audience, ["gantry"]);
-  assert.deepEqual(first?.rules[0]?.claims, { repository: ["acme/**"] });
+  assert.deepEqual(first?.rules?.[0]?.claims, { repository: ["acme/**"] });
   const local = ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"];
   for (const url of local) assert.ok(workloadIssuers.safeParse([{ ...issuer, issuer: url }]).success, url);
 });

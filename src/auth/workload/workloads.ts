@@ -1,8 +1,8 @@
 /**
  * CI jobs, which come with the token that their own CI system signed as the password (OpenID Connect: GitHub Actions,
  * GitLab CI and others). The user name says nothing and may be any. A job gets what the rules of its issuer grant to
- * its claims, and where none does it is nobody. A token may be used again until it expires: a job pushes and pulls
- * many times.
+ * its claims, and where none does it is nobody; of an issuer without rules, what the policy grants to its claims. A
+ * token may be used again until it expires: a job pushes and pulls many times.
  */
 import type { JWTPayload } from "jose";
 import { describeError } from "../../domain/errors.js";
@@ -19,7 +19,8 @@ export interface WorkloadIssuer {
   /** One of which the token has to be made for. */
   readonly audience: readonly string[];
   readonly keys: KeySource;
-  readonly rules: readonly WorkloadRule[];
+  /** Absent where it is for the policy to decide. */
+  readonly rules?: readonly WorkloadRule[] | undefined;
 }
 
 export interface WorkloadsOptions {
@@ -30,8 +31,11 @@ export interface WorkloadsOptions {
 
 interface Trusted extends WorkloadIssuer {
   readonly verified: VerifiedTokens;
-  /** Claims that rules ask for, who says them, and what tells an operator which job it was; others are forgotten. */
-  readonly kept: ReadonlySet<string>;
+  /**
+   * Claims that rules ask for, who says them, and what tells an operator which job it was; others are forgotten.
+   * `undefined` for all of them: what the policy asks for may change.
+   */
+  readonly kept: ReadonlySet<string> | undefined;
 }
 
 const tellingClaims = [
@@ -49,7 +53,7 @@ export class Workloads implements PasswordVerifier {
   constructor(readonly options: WorkloadsOptions) {
     this.#byIssuer = new Map(
       options.issuers.map((issuer) => {
-        const kept = new Set([...tellingClaims, ...issuer.rules.flatMap(claimsOfRule)]);
+        const kept = issuer.rules && new Set([...tellingClaims, ...issuer.rules.flatMap(claimsOfRule)]);
         return [issuer.issuer, { ...issuer, verified: new VerifiedTokens(), kept }];
       }),
     );
@@ -67,10 +71,10 @@ export class Workloads implements PasswordVerifier {
     return identity.kind === "workload" ? this.#issuerOf(identity) !== undefined : undefined;
   }
 
-  /** What the rules grant to a job that was verified earlier; `undefined` where it is none, or they grant nothing. */
+  /** What rules grant to a job that was verified earlier; `undefined` where it is none, or there are none for it. */
   limitOf(identity: Identity): Grants | undefined {
     const issuer = identity.kind === "workload" ? this.#issuerOf(identity) : undefined;
-    return issuer && grantsOf(issuer.rules, identity.claims);
+    return issuer?.rules && grantsOf(issuer.rules, identity.claims);
   }
 
   #issuerOf({ claims }: Identity): Trusted | undefined {
@@ -94,8 +98,8 @@ export class Workloads implements PasswordVerifier {
     if (typeof sub !== "string" || sub === "" || sub.length > subjectCharactersMax)
       throw new Error("the token says of no job that it is about it");
     const claims = textsOf(payload, kept);
-    const limit = grantsOf(rules, claims);
-    if (limit === undefined) throw new Error("no rule grants anything to this job");
+    const limit = rules && grantsOf(rules, claims);
+    if (rules !== undefined && limit === undefined) throw new Error("no rule grants anything to this job");
     return {
       kind: "workload",
       subject: `workload:${name}:${sub}`,
@@ -104,7 +108,7 @@ export class Workloads implements PasswordVerifier {
       version: "",
       claims,
       limit,
-      limitDecides: true,
+      limitDecides: rules !== undefined,
       token: undefined,
     };
   }
@@ -115,9 +119,9 @@ function claimsOfRule({ claims, repositories }: WorkloadRule): string[] {
 }
 
 /** Claims that are text, or are as well as text (`ref_protected` is `"true"` with one issuer and `true` with another). */
-function textsOf(payload: JWTPayload, kept: ReadonlySet<string>): Record<string, string> {
+function textsOf(payload: JWTPayload, kept: ReadonlySet<string> | undefined): Record<string, string> {
   const texts = Object.entries(payload).filter(
-    ([name, value]) => kept.has(name) && ["string", "number", "boolean"].includes(typeof value),
+    ([name, value]) => kept?.has(name) !== false && ["string", "number", "boolean"].includes(typeof value),
   );
   return Object.fromEntries(texts.map(([name, value]) => [name, String(value)]));
 }
