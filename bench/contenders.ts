@@ -13,8 +13,8 @@ import type { Endpoint } from "./driver/endpoint.js";
 import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
 
 export type RegistryName = "gantry" | "docker-registry";
-/** `gantry-relaxed` syncs nothing. */
-export type ContenderName = RegistryName | "gantry-relaxed" | "nginx";
+/** `gantry-relaxed` syncs nothing, `gantry-silent` writes no access log. */
+export type ContenderName = RegistryName | "gantry-relaxed" | "gantry-silent" | "nginx";
 
 export interface Contender extends Endpoint, AsyncDisposable {
   readonly name: ContenderName;
@@ -106,8 +106,11 @@ const starters: Readonly<
     (program: string, folder: string, dataFolder: string, tls: ServerTls | undefined) => Promise<Started>
   >
 > = {
-  gantry: (program, _, dataFolder, tls) => startGantry(program, dataFolder, "full", tls),
-  "gantry-relaxed": (program, _, dataFolder, tls) => startGantry(program, dataFolder, "relaxed", tls),
+  gantry: (program, _, dataFolder, tls) => startGantry(program, dataFolder, tls),
+  "gantry-relaxed": (program, _, dataFolder, tls) =>
+    startGantry(program, dataFolder, tls, { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
+  "gantry-silent": (program, _, dataFolder, tls) =>
+    startGantry(program, dataFolder, tls, { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" }),
   "docker-registry": startDockerRegistry,
   nginx: startNginx,
 };
@@ -115,14 +118,14 @@ const starters: Readonly<
 async function startGantry(
   program: string,
   dataFolder: string,
-  durability: "full" | "relaxed",
   tls: ServerTls | undefined,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Started> {
   const running = startProcess(program, [gantryCommand, "serve"], {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
-    REGISTRY_STORAGE_FILESYSTEM_DURABILITY: durability,
     ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
+    ...settings,
   });
   return await whenReady(running, async () => {
     const port = /ready on https?:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];

@@ -1,23 +1,32 @@
 /** The log as the settings have it, on standard error. Part of the composition root. */
 import type { WriteStream } from "node:tty";
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from "pino";
+import type { PrettyOptions } from "pino-pretty";
 import { hasColors } from "./cli/output.js";
 import type { Config } from "./config/config.js";
 
 /** Written before the call returns: what led to a crash is not lost. */
 const sink = { dest: 2, sync: true } as const;
 
-export async function openLog({ level, formatter, fields }: Config["log"]): Promise<Logger> {
-  const format = formatter ?? (process.stderr.isTTY ? "text" : "json");
-  const destination = format === "text" ? await readable(process.stderr) : pino.destination(sink);
+export async function openLog(config: Config["log"]): Promise<Logger> {
+  const { level, fields } = config;
+  const format = formatOf(config, process.stderr);
+  const destination =
+    format === "text"
+      ? await readable(process.stderr, { destination: sink.dest, sync: sink.sync })
+      : pino.destination(sink);
   return pino({ level, ...(format === "logstash" ? logstash : {}) }, destination).child(fields);
 }
 
-/** Lines for people. Loaded only where they are wanted. */
-async function readable(stream: WriteStream): Promise<DestinationStream> {
+export function formatOf({ formatter }: Config["log"], stream: WriteStream): "text" | "json" | "logstash" {
+  return formatter ?? (stream.isTTY ? "text" : "json");
+}
+
+/** Lines for people, as they are on `stream`. Loaded only where they are wanted. */
+export async function readable(stream: WriteStream, options: PrettyOptions): Promise<DestinationStream> {
   const { default: pretty } = await import("pino-pretty");
   const colorize = hasColors(stream, process.argv, process.env);
-  return pretty({ destination: sink.dest, sync: sink.sync, colorize, ignore: "pid,hostname" });
+  return pretty({ colorize, ignore: "pid,hostname", ...options });
 }
 
 /** The names that Logstash gives to the time and the message. */

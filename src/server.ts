@@ -7,6 +7,7 @@ import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
 import { TrustedProxies } from "./http/forwarded.js";
 import { openLog } from "./log.js";
+import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
@@ -64,6 +65,7 @@ async function serve(
   const { trustedproxies } = http;
   const { requests, uploads, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
+  const access = await openAccessLog(config.log, log);
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
@@ -82,8 +84,9 @@ async function serve(
     proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
     publicOrigin: http.host,
     absoluteLocations: !http.relativeurls,
-    observers: audit.observer === undefined ? [] : [audit.observer],
-    onUnexpectedError: (error, method, path) => log.error({ err: error, method, path }, "request failed"),
+    observers: [audit.observer, access?.observer].filter((observer) => observer !== undefined),
+    onUnexpectedError: (error, method, path, id) =>
+      log.error({ err: error, id, method, path }, "request failed"),
   });
   const { port } = config.http.addr;
   const host = config.http.addr.host || "::";
@@ -141,6 +144,7 @@ async function serve(
       await tls?.close();
       await closeLogin();
       audit.close();
+      await access?.close();
       await opened.close();
     },
   };

@@ -32,7 +32,6 @@ const noRules = refuse("Gantry has no rule for this");
 
 export const rules: Readonly<Record<string, Rule>> = {
   loglevel: refuse("deprecated in CNCF distribution too: say log.level"),
-  "log.accesslog.disabled": note("Gantry writes no access log yet"),
   "log.hooks": refuse("Gantry sends no mail: have what collects its log do that"),
   "log.reportcaller": accept(["false"], "Gantry's log does not tell places in its source"),
   "storage.s3": folderOnly,

@@ -1,6 +1,6 @@
-/** `log`: what the server writes to its standard error. */
+/** `log`: what the server writes to its standard error, and a line for each request to its standard output. */
 import { section } from "./section.js";
-import { choice, record, text } from "./values.js";
+import { choice, flag, record, text } from "./values.js";
 
 export const log = section({
   level: choice(["error", "warn", "info", "debug"])
@@ -11,5 +11,14 @@ export const log = section({
       "`text`: lines for people. `json`: one object a line. `logstash`: the same with Logstash's names.",
     defaultNote: "`text` on a terminal, else `json`",
   }),
+  accesslog: section({
+    disabled: flag
+      .prefault("false")
+      .describe(
+        "Whether the line for each request, on standard output, is left out; `level` does not matter to it.",
+      ),
+  }),
   fields: record(text).prefault({}).describe("Fields that every line has, by name."),
-}).describe("What the server writes to its standard error.");
+}).describe(
+  "What the server writes to its standard error, and a line for each request to its standard output.",
+);

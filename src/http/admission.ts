@@ -28,9 +28,10 @@ export class Admission {
     if (path.name !== "") exchange.name = parseRepositoryName(path.name);
     const identity = this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
-    return identity.then((found) =>
-      exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last),
-    );
+    return identity.then((found) => {
+      exchange.admittedAt = performance.now();
+      return exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last);
+    });
   }
 
   #identify({ incoming }: Exchange): Identity | Promise<Identity> {

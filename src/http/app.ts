@@ -41,7 +41,7 @@ export interface AppOptions {
   readonly limits?: LimitOptions;
   /** Who is at the other end; those whose own connection it is by default. */
   readonly peerOf?: PeerLookup;
-  readonly onUnexpectedError: (error: unknown, method: string, path: string) => void;
+  readonly onUnexpectedError: (error: unknown, method: string, path: string, id: string) => void;
 }
 
 export type Observer = (exchange: Exchange) => void;
@@ -225,7 +225,10 @@ export class App {
   #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): void {
     if (error instanceof ClientGone) return;
     const { status, body, unexpected } = renderError(error);
-    if (unexpected) this.options.onUnexpectedError(error, exchange?.method ?? "", exchange?.path ?? "");
+    if (unexpected) {
+      const { method = "", path = "", id = "" } = exchange ?? {};
+      this.options.onUnexpectedError(error, method, path, id);
+    }
     if (exchange === undefined) {
       response.cork(() => response.writeStatus("500 Internal Server Error").end(body));
       return;

@@ -20,6 +20,8 @@ export class ClientGone extends Error {
 export class RequestBody implements Flow {
   /** Bytes that have come. */
   received = 0;
+  /** When the last of them came, by `performance.now()`; 0 until then. */
+  endedAt = 0;
   readonly #early: Uint8Array[] = [];
   #sink: BodySink | undefined;
   #ended = false;
@@ -51,6 +53,7 @@ export class RequestBody implements Flow {
 
   #end(): void {
     this.#ended = true;
+    this.endedAt = performance.now();
     this.#wait?.end();
     // There is nothing left to hold back, and the socket must read again for the next request.
     this.resume();

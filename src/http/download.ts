@@ -55,7 +55,10 @@ class Download {
     let reached = position;
     this.#writable = true;
     exchange.response.cork(() => {
-      if (!exchange.responded) exchange.writeHead(this.status, this.headers);
+      if (!exchange.responded) {
+        exchange.writeHead(this.status, this.headers);
+        exchange.answeredAt = performance.now();
+      }
       const [ok, done] = exchange.response.tryEnd(bytes, source.size);
       this.#writable = ok || done;
       reached = this.#writable ? position + bytes.length : exchange.response.getWriteOffset();

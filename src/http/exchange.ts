@@ -3,7 +3,9 @@
  * write the other. A response may be touched only until it ends or the client goes; everything here
  * checks that, so that nobody else has to.
  */
+
 import type { HttpResponse } from "uWebSockets.js";
+import { randomBytes } from "node:crypto";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -35,6 +37,14 @@ const reasons: Readonly<Record<number, string>> = {
   507: "Insufficient Storage",
 };
 
+/** Of this process; with a number behind it, no other request of any server has the same. */
+const requestIdStart = randomBytes(9).toString("base64url");
+let requests = 0;
+
+function newRequestId(): string {
+  return `${requestIdStart}-${requests++}`;
+}
+
 /** A request as it came. */
 export interface Incoming {
   /** In capitals. */
@@ -46,6 +56,10 @@ export interface Incoming {
   /** `Authorization`: beside the others, so that nobody logs it with them. */
   readonly authorization: string;
   readonly host: string;
+  /** `User-Agent`. */
+  readonly agent: string;
+  /** `X-Request-ID`, where whoever stands before this server has given one that can be written down. */
+  readonly requestId: string;
   readonly peer: Peer;
   /** The row of the route table; absent where the path is not one of the API. */
   readonly route: { readonly path: string; readonly action: Action | "public" } | undefined;
@@ -73,8 +87,14 @@ export class Exchange {
   name: RepositoryName | undefined;
   /** The caller, once that is known. */
   identity: Identity | undefined;
+  /** When the request's head had come, by `performance.now()`, as the following. */
   readonly startedAt = performance.now();
+  /** When its caller was known; 0 where nobody had to wait for that. */
+  admittedAt = 0;
+  /** When the first bytes of the response had been handed to the socket; 0 where that was all at once. */
+  answeredAt = 0;
   readonly #onAbort: (() => void)[] = [];
+  #id: string | undefined;
 
   constructor(
     readonly response: HttpResponse,
@@ -82,6 +102,12 @@ export class Exchange {
     readonly patience: Patience,
     readonly answers: Answers,
   ) {}
+
+  /** By which the request is found again in logs, here and elsewhere. */
+  get id(): string {
+    this.#id ??= this.incoming.requestId || newRequestId();
+    return this.#id;
+  }
 
   get method(): string {
     return this.incoming.method;

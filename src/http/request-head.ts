@@ -6,16 +6,22 @@ import type { Forwarded } from "./forwarded.js";
 /** What a request says of its body's length, as every other reader of it must understand it too. */
 export type Framing = "clear" | "unclear";
 
-export interface RequestHead extends Pick<Incoming, "headers" | "authorization" | "host"> {
+export interface RequestHead
+  extends Pick<Incoming, "headers" | "authorization" | "host" | "agent" | "requestId"> {
   readonly framing: Framing;
   readonly forwarded: Forwarded;
 }
+
+/** Those that fit a line of a log, whoever made them. */
+const requestIds = /^[\w.:/+=@-]{1,128}$/;
 
 /** The headers that everybody needs, and those that are `wanted`. */
 export function readHead(request: HttpRequest, wanted: readonly string[]): RequestHead {
   const headers: Record<string, string> = {};
   let authorization = "";
   let host = "";
+  let agent = "";
+  let requestId = "";
   const forwarded = { for: "", proto: "", host: "" };
   let length: string | undefined;
   let coding: string | undefined;
@@ -32,6 +38,10 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
       authorization = joined(authorization, value);
     } else if (name === "host") {
       host = value;
+    } else if (name === "user-agent") {
+      agent = value;
+    } else if (name === "x-request-id") {
+      if (requestIds.test(value)) requestId = value;
     } else if (name.startsWith("x-forwarded-")) {
       const what = name.slice("x-forwarded-".length);
       if (isForwarded(what)) forwarded[what] = joined(forwarded[what], value);
@@ -40,7 +50,7 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
       headers[name] = joined(headers[name], value);
     }
   });
-  return { headers, authorization, host, forwarded, framing };
+  return { headers, authorization, host, agent, requestId, forwarded, framing };
 }
 
 /** Several fields of one name are one with a list (RFC 9110, section 5.3). */

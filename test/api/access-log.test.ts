@@ -1,0 +1,166 @@
+// The access log: one line for each request on standard output, in each of the formats, and what is in it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Answer, serve } from "../support/client.js";
+import { blobOf, image as newImage, newName } from "../support/content.js";
+import type { Gantry } from "../support/gantry.js";
+import { RawConnection } from "../support/raw.js";
+import { eventually } from "../support/store.js";
+
+const { gantry, client } = await serve({
+  REGISTRY_LOG_FIELDS_SERVICE: "registry",
+  REGISTRY_LOG_LEVEL: "error",
+});
+const silent = await serve({ REGISTRY_LOG_ACCESSLOG_DISABLED: "true" });
+const logstash = await serve({ REGISTRY_LOG_FORMATTER: "logstash" });
+const text = await serve({ REGISTRY_LOG_FORMATTER: "text" });
+const ending = await serve();
+
+type Line = Readonly<Record<string, unknown>>;
+
+function linesOf(server: Gantry): Line[] {
+  return server
+    .log()
+    .split("\n")
+    .filter((line) => line.startsWith("{") && line.endsWith("}"))
+    .map((line) => JSON.parse(line) as Line);
+}
+
+/** The line of the request that was given this id. */
+function lineOf(id: string, server = gantry): Promise<Line> {
+  return eventually(`the line of ${id}`, () => linesOf(server).find((line) => line.id === id));
+}
+
+/** Sends a request with an id that is new, and gives its answer and its line. */
+async function logged(
+  send: (headers: Record<string, string>) => Promise<Answer>,
+  server = gantry,
+): Promise<{ answer: Answer; line: Line }> {
+  const id = newName("request");
+  const answer = await send({ "X-Request-ID": id, "User-Agent": 'a "client"/1' });
+  return { answer, line: await lineOf(id, server) };
+}
+
+test("a push and a pull are each a line with user, repository, bytes and times", async () => {
+  const name = newName();
+  const blob = blobOf(300_000);
+  const path = `/v2/${name}/blobs/uploads/`;
+  const push = await logged((headers) =>
+    client.request("POST", `${path}?digest=${blob.digest}`, { headers, body: blob.bytes }),
+  );
+  assert.equal(push.answer.status, 201);
+  const { time, id: _id, ms, loginMs: _login, bodyMs: _body, workMs, sendMs: _send, ...fixed } = push.line;
+  assert.deepEqual(fixed, {
+    level: 30,
+    log: "access",
+    service: "registry",
+    method: "POST",
+    path,
+    status: 201,
+    user: "anonymous",
+    repository: name,
+    address: "127.0.0.1",
+    agent: 'a "client"/1',
+    received: blob.bytes.length,
+    sent: 0,
+  });
+  assert.ok(Math.abs(Number(time) - Date.now()) < 60_000);
+  assert.ok(Number(ms) >= Number(workMs) && Number(workMs) > 0, "a push syncs, and that takes time");
+  const pull = await logged((headers) => client.get(`/v2/${name}/blobs/${blob.digest}`, headers));
+  assert.deepEqual([pull.line.method, pull.line.sent], ["GET", blob.bytes.length]);
+});
+
+test("a request has one line, whatever becomes of it, and its own id where it brings none", async () => {
+  const name = newName();
+  await client.pushImage(name, newImage(), "latest");
+  const answers = [
+    await client.get(`/v2/${name}/manifests/latest`),
+    await client.get(`/v2/${name}/manifests/none`),
+    await client.get("/nothing"),
+    await client.get("/v2/UPPER/tags/list"),
+    await client.request("PATCH", "/v2/", { body: "x" }),
+  ];
+  const paths = [
+    `/v2/${name}/manifests/latest`,
+    `/v2/${name}/manifests/none`,
+    "/nothing",
+    "/v2/UPPER/tags/list",
+  ];
+  const { line: last } = await logged((headers) => client.get("/v2/", headers));
+  assert.ok(last);
+  const lines = linesOf(gantry);
+  for (const [index, path] of paths.entries()) {
+    const found = lines.filter((line) => line.path === path && line.method === "GET");
+    assert.deepEqual(
+      found.map(({ status }) => status),
+      [answers[index]?.status],
+      path,
+    );
+  }
+  const ids = lines.map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+test("what a client makes up stays within its line", async () => {
+  const { line } = await logged((headers) => client.get(`/v2/"}\\/${"x".repeat(1000)}`, headers));
+  assert.match(String(line.path), /^\/v2\/"}\\\/x+$/);
+  assert.equal(String(line.path).length, 256);
+  const before = linesOf(gantry).length;
+  await client.get("/v2/", { "X-Request-ID": 'a","user":"user:admin' });
+  await logged((headers) => client.get("/v2/", headers));
+  const [forged] = linesOf(gantry).slice(before);
+  assert.equal(forged?.user, "anonymous");
+});
+
+test("no query and no credentials are in it", async () => {
+  const headers = { Authorization: `Basic ${Buffer.from("alice:hunter2-basic").toString("base64")}` };
+  await client.get("/v2/?password=hunter2-query", headers);
+  await logged((more) => client.get("/v2/", more));
+  assert.doesNotMatch(gantry.log(), /hunter2|Basic/);
+});
+
+test("a client that goes away has a line that says so", async () => {
+  const name = newName();
+  const { host } = new URL(gantry.url);
+  const id = newName("request");
+  using connection = await RawConnection.open(gantry.url);
+  connection.send([
+    `POST /v2/${name}/blobs/uploads/?digest=${blobOf(1).digest} HTTP/1.1`,
+    `Host: ${host}`,
+    `X-Request-ID: ${id}`,
+    "Content-Length: 100",
+  ]);
+  connection.socket.end();
+  const line = await lineOf(id);
+  assert.deepEqual([line.aborted, line.status], [true, undefined]);
+});
+
+test("whether the server lives is asked too often for a line", async () => {
+  await client.get("/livez");
+  await logged((headers) => client.get("/v2/", headers));
+  assert.ok(!linesOf(gantry).some(({ path }) => path === "/livez"));
+});
+
+test("it can be left out", async () => {
+  await silent.client.get("/v2/silent");
+  await silent.gantry.stop();
+  assert.doesNotMatch(silent.gantry.log(), /silent/);
+});
+
+test("Logstash's names, where they are wanted", async () => {
+  const { line } = await logged((headers) => logstash.client.get("/v2/", headers), logstash.gantry);
+  assert.deepEqual([line.level, line["@version"], line.time], ["info", "1", undefined]);
+  assert.ok(!Number.isNaN(Date.parse(String(line["@timestamp"]))));
+});
+
+test("people get method, path and status first", async () => {
+  await text.client.get("/v2/");
+  await eventually("the line", () => (/GET \/v2\/ 200/.test(text.gantry.log()) ? true : undefined));
+});
+
+test("what was answered before the server ends is in it", async () => {
+  await ending.client.get("/v2/last/tags/list");
+  await ending.gantry.stop();
+  assert.match(ending.gantry.log(), /"path":"\/v2\/last\/tags\/list"/);
+});
