@@ -3,9 +3,11 @@
  * is for development only, and with what npm gets wrong put right.
  */
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
 export interface Component {
+  readonly "bom-ref": string;
   readonly name: string;
   readonly version: string;
   /** Each has an SPDX identifier, or an expression of them. */
@@ -16,6 +18,7 @@ export interface Component {
 export interface Bill {
   readonly metadata: { readonly component: Component };
   readonly components: readonly Component[];
+  readonly dependencies: readonly { readonly ref: string }[];
 }
 
 /** By package; each with why it is not what the package says of itself. */
@@ -27,19 +30,38 @@ const licenses: Readonly<Record<string, string>> = {
 /** To be called in the folder that has the lock file. Rejects where npm fails. */
 export async function readBill(): Promise<Bill> {
   const format = ["--sbom-format", "cyclonedx", "--sbom-type", "application"];
-  const { stdout } = await promisify(execFile)(
-    "npm",
-    ["sbom", ...format, "--omit", "dev", "--package-lock-only"],
-    { maxBuffer: 64 * 1024 * 1024 },
-  );
+  const { stdout } = await promisify(execFile)("npm", ["sbom", ...format, "--package-lock-only"], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
   const bill = JSON.parse(stdout) as Bill;
+  const { component: own } = bill.metadata;
+  const names = await installedNames();
+  const components = bill.components.filter(({ name, version }) => names.has(`${name}@${version}`));
+  const refs = new Set([own, ...components].map((component) => component["bom-ref"]));
   return {
     ...bill,
     // npm takes the folder's name.
-    metadata: { ...bill.metadata, component: { ...bill.metadata.component, name: "gantry" } },
-    components: bill.components.map((component) => {
+    metadata: { ...bill.metadata, component: { ...own, name: "gantry" } },
+    components: components.map((component) => {
       const id = licenses[component.name];
       return id === undefined ? component : { ...component, licenses: [{ license: { id } }] };
     }),
+    dependencies: bill.dependencies.filter(({ ref }) => refs.has(ref)),
   };
+}
+
+interface Locked {
+  readonly version: string;
+  readonly dev?: boolean;
+}
+
+/** What is not for development only. npm's own `--omit dev` leaves out also what a tool needs beside Gantry. */
+async function installedNames(): Promise<ReadonlySet<string>> {
+  const lock = JSON.parse(await readFile("package-lock.json", "utf8")) as {
+    packages: Record<string, Locked>;
+  };
+  const entries = Object.entries(lock.packages).filter(([path, { dev }]) => path !== "" && dev !== true);
+  return new Set(
+    entries.map(([path, { version }]) => `${path.slice(path.lastIndexOf("node_modules/") + 13)}@${version}`),
+  );
 }

@@ -42,8 +42,8 @@ test("the package holds what src and workers were compiled to, and nothing else 
   const compiled = packed.contents.filter((path) => path.startsWith("dist/"));
   assert.ok(compiled.includes("dist/src/gantry.cjs") && compiled.includes("dist/workers/uploads.js"));
   for (const path of compiled) {
-    assert.match(path, /^dist\/(src|workers)\/.*\.js$/);
-    const source = path.replace(/^dist\//, "").replace(/\.js$/, ".ts");
+    assert.match(path, /^dist\/(src|workers)\/.*\.c?js$/);
+    const source = path.replace(/^dist\//, "").replace(/\.(c?)js$/, ".$1ts");
     assert.ok(existsSync(join(checkout, source)), `${path} is of no source`);
   }
 });
