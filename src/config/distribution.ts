@@ -81,7 +81,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   proxy: refuse("Gantry is no pull-through cache"),
   "compatibility.schema1.enabled": accept(["false"], "Gantry refuses Docker manifests of schema 1"),
   "compatibility.schema1.signingkeyfile": refuse("Gantry refuses Docker manifests of schema 1"),
-  "catalog.maxentries": refuse("the size of Gantry's pages cannot be set"),
+  "catalog.maxentries": refuse("say limits.pageentries"),
   "validation.enabled": note(
     "deprecated in CNCF distribution too, and each of Gantry's checks has its own switch",
   ),
