@@ -34,7 +34,9 @@ export const limits = section({
   }),
   headerbytes: integer({ min: 4096, max: 65_536 })
     .prefault("16384")
-    .describe("Largest header section of a request; tokens are long."),
+    .describe(
+      "Largest header section of a request that comes in pieces, in bytes; one that comes at once may have 64 KiB. Tokens are long.",
+    ),
   manifestbytes: integer({ min: 65_536, max: 64 * 1024 * 1024 })
     .prefault("4194304")
     .describe("Largest manifest; the specification asks for at least 4 MiB."),

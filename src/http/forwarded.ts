@@ -39,7 +39,8 @@ export class TrustedProxies {
       peer: {
         address: this.#clientOf(peer.address, forwarded.for),
         secure: proto === "" ? peer.secure : proto === "https",
-        certified: peer.certified,
+        // A certificate is the proxy's own: it says nothing of the clients behind.
+        certified: undefined,
       },
       host: lastOf(forwarded.host) || host,
     };

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { anonymous } from "../../src/auth/identity.js";
 import { isAddressRange, TrustedProxies } from "../../src/http/forwarded.js";
 
 const proxies = new TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
@@ -26,6 +27,20 @@ for (const [title, from, header, client] of cases) {
     assert.equal(seen.peer.address, client);
   });
 }
+
+test("a proxy's own certificate does not speak for the clients behind it", () => {
+  const certified = {
+    ...anonymous,
+    kind: "certificate",
+    subject: "certificate:proxy",
+    name: "proxy",
+  } as const;
+  const header = { for: "198.51.100.1", proto: "", host: "" };
+  const behind = proxies.seen({ address: "10.0.0.1", secure: true, certified }, "", header);
+  assert.equal(behind.peer.certified, undefined);
+  const direct = proxies.seen({ address: "198.51.100.1", secure: true, certified }, "", header);
+  assert.equal(direct.peer.certified, certified);
+});
 
 test("scheme and host are a trusted proxy's alone to say", () => {
   const said = { for: "", proto: "https", host: "public.example" };
