@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Contender, type ContenderName, startContender } from "./contenders.js";
 import { cpuSeconds, syncDisks } from "./processes.js";
 import { progress } from "./progress.js";
-import type { Sample, Series, Settings, Timing } from "./scenario.js";
+import type { Sample, Series, Timing } from "./scenario.js";
 import { mebibyte, spell } from "./units.js";
 
 export class Arena implements AsyncDisposable {
@@ -19,14 +19,14 @@ export class Arena implements AsyncDisposable {
 
   /** Fresh servers with empty folders. The subject must start; a peer that is not installed is left out. */
   static async open(
-    settings: Settings,
+    { subject }: { readonly subject: ContenderName },
     peers: readonly ContenderName[],
     { secure = false }: { readonly secure?: boolean } = {},
   ): Promise<Arena> {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
-      for (const name of [settings.subject, ...peers]) {
+      for (const name of [subject, ...peers]) {
         const contender = await startContender(name, secure);
         if (contender === undefined) {
           progress(`  ${name} is not installed: going on without it`);

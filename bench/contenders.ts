@@ -8,13 +8,20 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { hashSync } from "bcryptjs";
 import { issueCertificate } from "../test/support/certificates.js";
 import type { Endpoint } from "./driver/endpoint.js";
 import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
 
 export type RegistryName = "gantry" | "docker-registry";
-/** `gantry-relaxed` syncs nothing, `gantry-silent` writes no access log. */
-export type ContenderName = RegistryName | "gantry-relaxed" | "gantry-silent" | "nginx";
+/**
+ * `gantry-relaxed` syncs nothing, `gantry-silent` writes no access log, `gantry-login` wants a login and has a
+ * policy.
+ */
+export type ContenderName = RegistryName | "gantry-relaxed" | "gantry-silent" | "gantry-login" | "nginx";
+
+/** Who may do everything at `gantry-login`. */
+export const login = { user: "bench", password: "a password of some length" } as const;
 
 export interface Contender extends Endpoint, AsyncDisposable {
   readonly name: ContenderName;
@@ -25,6 +32,10 @@ export interface Contender extends Endpoint, AsyncDisposable {
   complaints(): string;
   assertAlive(): void;
 }
+
+const teamCount = 20;
+/** htpasswd's default is 5; what is usual is 10. */
+const bcryptCost = 10;
 
 /** Process and folder of those that run, for the bench may be interrupted or fail where nothing is disposed. */
 const leftovers = new Map<number, string>();
@@ -111,6 +122,7 @@ const starters: Readonly<
     startGantry(program, dataFolder, tls, { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
   "gantry-silent": (program, _, dataFolder, tls) =>
     startGantry(program, dataFolder, tls, { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" }),
+  "gantry-login": startGantryWithLogin,
   "docker-registry": startDockerRegistry,
   nginx: startNginx,
 };
@@ -130,6 +142,30 @@ async function startGantry(
   return await whenReady(running, async () => {
     const port = /ready on https?:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];
     return port === undefined ? undefined : Number(port);
+  });
+}
+
+/** The rule that grants is the last of several, as in a policy of many teams. */
+async function startGantryWithLogin(
+  program: string,
+  folder: string,
+  dataFolder: string,
+  tls: ServerTls | undefined,
+): Promise<Started> {
+  const users = join(folder, "users");
+  await writeFile(users, `${login.user}:${hashSync(login.password, bcryptCost)}\n`);
+  const teams = Array.from({ length: teamCount }, (_, team) => ({
+    repositories: [`team-${team}/**`],
+    users: [`member-of-${team}`],
+    allow: ["pull", "push"],
+  }));
+  const rules = [...teams, { repositories: "bench/**", users: login.user, allow: ["pull", "push"] }];
+  // JSON is YAML.
+  const policy = join(folder, "policy.yaml");
+  await writeFile(policy, JSON.stringify({ rules }));
+  return startGantry(program, dataFolder, tls, {
+    REGISTRY_AUTH_HTPASSWD_PATH: users,
+    REGISTRY_AUTH_POLICY: policy,
   });
 }
 

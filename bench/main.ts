@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { progress } from "./progress.js";
 import { type Outcome, rowsOf, textTable, writeResults } from "./report.js";
 import type { Scenario, Settings } from "./scenario.js";
+import { loginScenarios } from "./scenarios/login.js";
 import { memoryScenarios } from "./scenarios/memory.js";
 import { metadataScenarios } from "./scenarios/metadata.js";
 import { pullScenarios } from "./scenarios/pull.js";
@@ -14,6 +15,7 @@ const scenarios: readonly Scenario[] = [
   ...pushLargeScenarios,
   ...pushSmallScenarios,
   ...metadataScenarios,
+  ...loginScenarios,
   ...pullScenarios,
   ...memoryScenarios,
 ];

@@ -41,7 +41,10 @@ export class Connection implements Disposable {
   /** Wakes the sender when the socket drained, the reply came or the connection broke. */
   #wakeSender: (() => void) | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(
+    socket: Socket,
+    private readonly always: Readonly<Record<string, string>>,
+  ) {
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
@@ -50,10 +53,11 @@ export class Connection implements Disposable {
     socket.on("close", () => this.#fail(new Error("the server closed the connection")));
   }
 
-  static async open(endpoint: Endpoint): Promise<Connection> {
+  /** `always` are headers of each request. */
+  static async open(endpoint: Endpoint, always: Readonly<Record<string, string>> = {}): Promise<Connection> {
     const socket = dial(endpoint);
     await once(socket, readyEvent(endpoint));
-    return new Connection(socket);
+    return new Connection(socket, always);
   }
 
   [Symbol.dispose](): void {
@@ -81,7 +85,9 @@ export class Connection implements Disposable {
   }
 
   async #send(method: string, path: string, { headers = {}, body, framing }: RequestOptions): Promise<void> {
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries({ ...this.always, ...headers }).map(
+      ([name, value]) => `${name}: ${value}\r\n`,
+    );
     const chunked = framing === "chunked";
     const length = chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${body?.length ?? 0}`;
     const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.#socket.remotePort}\r\n${lines.join("")}${length}\r\n\r\n`;

@@ -21,6 +21,7 @@ export interface Load {
   readonly path: string;
   readonly method: "GET" | "HEAD";
   readonly accept: string;
+  readonly authorization?: string | undefined;
   readonly connections: number;
   readonly seconds: number;
   /** Whether each request has a connection of its own; only where wrk is the tool. */
@@ -45,7 +46,7 @@ async function loadWithAutocannon(load: Load): Promise<LoadResult> {
   const result = await autocannon({
     url: urlOf(load),
     method: load.method,
-    headers: { Accept: load.accept },
+    headers: headersOf(load),
     connections: load.connections,
     duration: load.seconds,
     setupClient: (client) => {
@@ -82,10 +83,10 @@ async function loadWithWrk(load: Load): Promise<LoadResult> {
     const script = join(folder, "report.lua");
     await writeFile(script, wrkScript);
     const shape = ["-t", "1", "-c", String(load.connections), "-d", `${load.seconds}s`, "-s", script];
+    const headers = linesOf(load).flatMap((line) => ["-H", line]);
     const { stdout } = await promisify(execFile)(program, [
       ...shape,
-      "-H",
-      `Accept: ${load.accept}`,
+      ...headers,
       ...(load.reconnect ? ["-H", "Connection: close"] : []),
       urlOf(load),
     ]);
@@ -109,7 +110,7 @@ async function loadWithSockets(load: Load): Promise<LoadResult> {
   const lines = [
     `${load.method} ${load.path} HTTP/1.1`,
     `Host: 127.0.0.1:${load.endpoint.port}`,
-    `Accept: ${load.accept}`,
+    ...linesOf(load),
   ];
   const request = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`);
   const deadline = performance.now() + load.seconds * 1000;
@@ -152,6 +153,14 @@ function failUnlessClean(load: Load, failures: number): void {
   if (failures > 0) {
     throw new Error(`${load.method} ${load.path}: ${failures} requests failed`);
   }
+}
+
+function headersOf({ accept, authorization }: Load): Record<string, string> {
+  return { Accept: accept, ...(authorization !== undefined && { Authorization: authorization }) };
+}
+
+function linesOf(load: Load): string[] {
+  return Object.entries(headersOf(load)).map(([name, value]) => `${name}: ${value}`);
 }
 
 function urlOf({ endpoint: { port, ca }, path }: Load): string {
