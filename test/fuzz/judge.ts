@@ -1,0 +1,43 @@
+// What an answer must never be, whatever the request was.
+
+import { claimsOf, type FuzzRequest } from "./requests.js";
+import { secretMark, sharedMark } from "./world.js";
+
+/** What is wrong with all that a request was answered, as latin 1; `undefined` where nothing is. */
+export function faultOf({ text, privileged }: FuzzRequest, answered: string): string | undefined {
+  const statuses = Array.from(answered.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status));
+  if (statuses.includes(500)) return "an error that nobody expected";
+  if (!statuses.some((status) => status >= 200 && status < 400)) return undefined;
+  const [method = "", target = ""] = text.trimStart().split(" ", 2);
+  const path = decoded(target.split("?", 1)[0] ?? "");
+  if (!["GET", "HEAD"].includes(method.toUpperCase()) && !path.startsWith("/token"))
+    return "something was done";
+  for (const mark of privileged ? [secretMark] : [secretMark, sharedMark]) {
+    if (path.includes(`${mark}/`)) return `what is ${mark} was answered for`;
+    if (answersOf(answered).some((answer) => answer.includes(mark))) return `what is ${mark} was told`;
+  }
+  return faultOfToken(answered, privileged);
+}
+
+/** The answers that grant something: an error may say the name that it was asked for. */
+function answersOf(answered: string): string[] {
+  return answered.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => /^HTTP\/1\.1 [23]/.test(answer));
+}
+
+/** Decoded again and again, as often as anybody might. */
+function decoded(path: string): string {
+  const once = path.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return once === path ? path.toLowerCase() : decoded(once);
+}
+
+function faultOfToken(answered: string, privileged: boolean): string | undefined {
+  const token = /"token":"([^"]+)"/.exec(answered)?.[1];
+  if (token === undefined) return undefined;
+  const access = claimsOf(token).access as readonly { type: string; name: string; actions: string[] }[];
+  const allowed = privileged ? ["public", sharedMark] : ["public"];
+  const excess = access.find(({ type, name, actions }) => {
+    if (type === "registry") return false;
+    return !allowed.includes(name.split("/")[0] ?? "") || actions.some((action) => action !== "pull");
+  });
+  return excess && `a token was given for ${excess.actions} of ${excess.name}`;
+}
