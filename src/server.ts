@@ -10,6 +10,7 @@ import { openLog } from "./log.js";
 import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
+import { openMetrics } from "./open-metrics.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
 import type { Services } from "./registry/services.js";
@@ -66,6 +67,7 @@ async function serve(
   const { requests, uploads, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
+  const metrics = await openMetrics(config.http.debug, services, log);
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
@@ -84,7 +86,9 @@ async function serve(
     proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
     publicOrigin: http.host,
     absoluteLocations: !http.relativeurls,
-    observers: [audit.observer, access?.observer].filter((observer) => observer !== undefined),
+    observers: [audit.observer, access?.observer, metrics?.observer].filter(
+      (observer) => observer !== undefined,
+    ),
     onUnexpectedError: (error, method, path, id) =>
       log.error({ err: error, id, method, path }, "request failed"),
   });
@@ -145,6 +149,7 @@ async function serve(
       await closeLogin();
       audit.close();
       await access?.close();
+      metrics?.close();
       await opened.close();
     },
   };

@@ -63,5 +63,19 @@ export const http = section({
   )
     .prefault([])
     .describe("Addresses of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed."),
+  debug: section({
+    addr: address
+      .optional()
+      .describe(
+        "Address and port of the server for metrics, which asks nobody to log in: for this machine, or a network of your own.",
+      ),
+    prometheus: section({
+      enabled: flag.prefault("false").describe("Whether `http.debug.addr` serves metrics for Prometheus."),
+      path: text
+        .regex(/^\//, "expected a path that begins with /")
+        .prefault("/metrics")
+        .describe("The path that has them."),
+    }),
+  }),
   tls,
 }).describe("Where the server listens, what every response has, and how the server stops.");

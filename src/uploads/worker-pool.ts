@@ -104,6 +104,11 @@ export class WorkerPool {
     this.#piscina.on("error", options.onError);
   }
 
+  /** Tasks that wait or are at work. */
+  get tasks(): number {
+    return this.#running.size;
+  }
+
   async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<void> {
     await this.#run({ kind: "append", ...task }, affinity);
   }

@@ -35,6 +35,7 @@ test("what nobody says has its default", () => {
     headers: {},
     relativeurls: true,
     trustedproxies: [],
+    debug: { prometheus: { enabled: false, path: "/metrics" } },
   });
   assert.deepEqual(config.storage.maintenance.uploadpurging, {
     enabled: true,

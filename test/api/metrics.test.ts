@@ -1,0 +1,77 @@
+// The metrics after a load that is known, and what they must not have.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Client } from "../support/client.js";
+import { blobOf, image, newName } from "../support/content.js";
+import { startMeasured, valuesOf } from "../support/metrics.js";
+
+const { gantry, page } = await startMeasured();
+after(() => gantry.stop());
+const client = new Client(gantry.url);
+
+async function values(): Promise<Map<string, number>> {
+  return valuesOf(await (await page()).text());
+}
+
+function counted(of: Map<string, number>, route: string, method: string, status: number): number {
+  const labels = `route="${route}",method="${method}",status="${status}"`;
+  return of.get(`gantry_http_request_duration_seconds_count{${labels}}`) ?? 0;
+}
+
+test("requests are counted by route, method and status, their bytes both ways, and no name is told", async () => {
+  const name = newName();
+  const picture = image();
+  const large = blobOf(200_000);
+  const before = await values();
+  await client.pushImage(name, picture, "latest");
+  await client.pushBlobs(name, large);
+  for (let round = 0; round < 5; round++) await client.get(`/v2/${name}/manifests/latest`);
+  await client.get(`/v2/${name}/manifests/none`);
+  await client.get(`/v2/${name}/blobs/${large.digest}`);
+  await client.request("BREW", `/${name}`, { body: "" });
+  const text = await (await page()).text();
+  const now = valuesOf(text);
+  const manifests = "/v2/<name>/manifests/<reference>";
+  const grown = (route: string, method: string, status: number) =>
+    counted(now, route, method, status) - counted(before, route, method, status);
+  assert.equal(grown(manifests, "GET", 200), 5);
+  assert.equal(grown(manifests, "GET", 404), 1);
+  assert.equal(grown(manifests, "PUT", 201), 1);
+  assert.equal(grown("/v2/<name>/blobs/uploads/", "POST", 201), picture.blobs.length + 1);
+  assert.equal(grown("/v2/<name>/blobs/<digest>", "GET", 200), 1);
+  assert.equal(grown("unknown", "other", 404), 1, "what clients make up is one series");
+  const pushed = [picture, large, ...picture.blobs].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const bytes = (way: string) =>
+    (now.get(`gantry_http_${way}_bytes_total`) ?? 0) - (before.get(`gantry_http_${way}_bytes_total`) ?? 0);
+  assert.equal(bytes("received"), pushed);
+  assert.ok(bytes("sent") >= large.bytes.length + 5 * picture.bytes.length);
+  assert.ok(!text.includes(name));
+});
+
+test("the buckets of a histogram count all below, and the last of them everything", async () => {
+  const now = await values();
+  const labels = 'route="/v2/<name>/manifests/<reference>",method="GET",status="200"';
+  const buckets = [...now].filter(([line]) => line.includes("_bucket{") && line.includes(labels));
+  const counts = buckets.map(([, value]) => value);
+  assert.ok(counts.length > 10);
+  assert.deepEqual(
+    counts,
+    counts.toSorted((a, b) => a - b),
+  );
+  assert.equal(counts.at(-1), now.get(`gantry_http_request_duration_seconds_count{${labels}}`));
+});
+
+test("open uploads and the storage's space are told", async () => {
+  const before = await values();
+  await client.openUpload(newName());
+  const now = await values();
+  const sessions = "gantry_upload_sessions";
+  assert.equal((now.get(sessions) ?? 0) - (before.get(sessions) ?? 0), 1);
+  const [free = 0, size = 0] = ["free", "size"].map((what) => now.get(`gantry_storage_${what}_bytes`));
+  assert.ok(free > 0 && size >= free);
+});
+
+test("the registry's own address has no metrics", async () => {
+  assert.equal((await client.get("/metrics")).status, 404);
+});

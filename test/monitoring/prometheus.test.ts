@@ -1,0 +1,46 @@
+// The metrics as Prometheus reads them, and whether alerts and dashboard ask for what there is.
+
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { needs, run, temporaryFolder } from "../clients/support.js";
+import { checkout } from "../packaging/pack.js";
+import { Client } from "../support/client.js";
+import { image, newName } from "../support/content.js";
+import { startMeasured, valuesOf } from "../support/metrics.js";
+
+const skip = needs("promtool");
+const { gantry, page } = await startMeasured();
+after(() => gantry.stop());
+await new Client(gantry.url).pushImage(newName(), image(), "latest");
+const text = await (await page()).text();
+const rules = join(checkout, "deploy", "prometheus", "rules.yml");
+const dashboard = join(checkout, "deploy", "grafana", "dashboard.json");
+
+test("promtool finds nothing wrong with the metrics", { skip }, async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "metrics");
+  await writeFile(file, text);
+  // Node's own have names that promtool would have otherwise.
+  const said = await run("sh", ["-c", `promtool check metrics < ${file} 2>&1 || true`]);
+  assert.deepEqual(
+    said.split("\n").filter((line) => line !== "" && !line.startsWith("nodejs_")),
+    [],
+  );
+});
+
+test("promtool accepts the alerts", { skip }, async () => {
+  assert.match(await run("promtool", ["check", "rules", rules]), /SUCCESS/);
+});
+
+for (const [what, file] of [
+  ["alerts", rules],
+  ["dashboard", dashboard],
+] as const)
+  test(`the ${what} ask for metrics that there are`, async () => {
+    const there = new Set([...valuesOf(text).keys()].map((line) => line.replace(/\{.*/, "")));
+    const asked = (await readFile(file, "utf8")).match(/\b(?:gantry|nodejs|process)_[a-z0-9_]+/g) ?? [];
+    assert.ok(asked.length > 5);
+    for (const name of asked) assert.ok(there.has(name), name);
+  });

@@ -1,0 +1,32 @@
+// Reads Prometheus' text format, as far as our metrics have it.
+
+import { freePort } from "./free-port.js";
+import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
+
+export interface Measured {
+  readonly gantry: Gantry;
+  /** The page as it is now. */
+  page(): Promise<Response>;
+}
+
+/** A server with metrics, which is the caller's to end. */
+export async function startMeasured(settings: GantrySettings = {}): Promise<Measured> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const gantry = await startGantry({
+    REGISTRY_HTTP_DEBUG_ADDR: address,
+    REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED: "true",
+    ...settings,
+  });
+  return { gantry, page: () => fetch(`http://${address}/metrics`) };
+}
+
+/** Values by their line's beginning, such as `name{label="value"}`. */
+export function valuesOf(page: string): Map<string, number> {
+  const lines = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [
+      line.slice(0, line.lastIndexOf(" ")),
+      Number(line.slice(line.lastIndexOf(" ") + 1)),
+    ]),
+  );
+}
