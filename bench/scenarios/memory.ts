@@ -22,8 +22,12 @@ export const memoryScenarios: readonly Scenario[] = [
     uploadAll,
   ),
   memoryScenario("rss-slow-readers", "200 readers of one 1 GiB blob, each at most 640 KB/s", dawdle),
-  memoryScenario("tls-rss-uploads", "200 uploads at once as in rss-uploads, by HTTPS", uploadAll, true),
-  memoryScenario("tls-rss-slow-readers", "200 slow readers by HTTPS", dawdle, true),
+  memoryScenario("tls-rss-uploads", "200 uploads at once as in rss-uploads, by HTTPS", uploadAll, {
+    secure: true,
+    // OpenSSL's plain bytes are garbage of a second heap, and its buffers leave holes in that thread's memory.
+    megabytesMax: 500,
+  }),
+  memoryScenario("tls-rss-slow-readers", "200 slow readers by HTTPS", dawdle, { secure: true }),
 ];
 
 /** One run for each contender, one after the other: a peak is the process's whole life. */
@@ -31,13 +35,13 @@ function memoryScenario(
   name: string,
   what: string,
   strain: (contender: Contender, settings: Settings) => Promise<Sample>,
-  secure = false,
+  { secure = false, megabytesMax = 300 }: { readonly secure?: boolean; readonly megabytesMax?: number } = {},
 ): Scenario {
   return {
     name,
     what,
     unit: "MB peak RSS",
-    target: { kind: "ceiling", atMost: 300 },
+    target: { kind: "ceiling", atMost: megabytesMax },
     peers,
     run: async (settings) => {
       await using arena = await Arena.open(settings, peers, { secure });

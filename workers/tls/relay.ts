@@ -7,14 +7,17 @@ import { connect, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import type { ClientConnection } from "./client-connection.js";
 
-/** What waits for one side before the other is held back. */
-const waitingBytesMax = 128 * 1024;
-
 export interface RelayOptions {
   readonly socketPath: string;
   /** What goes before the client's first byte. */
   readonly header: Buffer;
 }
+
+/** Read from the registry at a time, and on its way to the client before more is read. */
+const answerBytes = 64 * 1024;
+
+/** What waits for the registry before the client is held back. */
+const requestBytesMax = 64 * 1024;
 
 /** For that long the queue of the local socket may stay full when the main thread has something else to do. */
 const connectAgainMilliseconds = 10;
@@ -31,49 +34,35 @@ export async function relay(client: ClientConnection, { socketPath, header }: Re
   outer.once("close", () => inner.destroy());
   // In one piece: uWebSockets.js takes a header with nothing behind it for a broken request.
   inner.write(Buffer.concat([header, ...start]));
-  pump(outer, inner, gathering(inner));
-  pump(inner, outer);
+  sendGathered(outer, inner);
   return closed;
 }
 
-interface Sink {
-  write(chunk: Buffer): void;
-}
-
-/** Like `pipe`, with room for more than 16 KiB: 64 come at a time, and each stop costs some calls of the kernel. */
-function pump(from: Socket, to: Socket, sink: Sink = to): void {
+/** TLS gives at most 16 KiB at a time: what comes in one turn of the event loop is written in one call. */
+function sendGathered(from: Socket, to: Socket): void {
+  let isGathering = false;
+  const send = () => {
+    isGathering = false;
+    to.uncork();
+  };
   from.on("data", (chunk) => {
-    sink.write(chunk);
-    if (to.writableLength >= waitingBytesMax) from.pause();
+    if (!isGathering) {
+      isGathering = true;
+      to.cork();
+      setImmediate(send);
+    }
+    to.write(chunk);
+    if (to.writableLength >= requestBytesMax) from.pause();
   });
   to.on("drain", () => from.resume());
   from.on("end", () => to.end());
   from.resume();
 }
 
-/** TLS gives at most 16 KiB at a time: what comes in one turn of the event loop is written in one call. */
-function gathering(socket: Socket): Sink {
-  let isGathering = false;
-  const writeAll = () => {
-    isGathering = false;
-    socket.uncork();
-  };
-  return {
-    write: (chunk) => {
-      if (!isGathering) {
-        isGathering = true;
-        socket.cork();
-        setImmediate(writeAll);
-      }
-      socket.write(chunk);
-    },
-  };
-}
-
 /** `undefined`, and the client's side ended, where there is nobody to connect to. */
 async function connectTo(path: string, { socket: outer }: ClientConnection): Promise<Socket | undefined> {
   while (!outer.destroyed) {
-    const inner = connect({ path });
+    const inner = connectInto(path, outer);
     try {
       await once(inner, "connect");
       return inner;
@@ -84,4 +73,19 @@ async function connectTo(path: string, { socket: outer }: ClientConnection): Pro
     await setTimeout(connectAgainMilliseconds);
   }
   return undefined;
+}
+
+/**
+ * A connection to the local socket, all of whose bytes go to `outer`: through one buffer, used again when what is in
+ * it has gone, since thousands of buffers a second are more than the garbage collector keeps up with.
+ */
+function connectInto(path: string, outer: Socket): Socket {
+  const buffer = Buffer.allocUnsafeSlow(answerBytes);
+  const callback = (bytes: number): boolean => {
+    outer.write(buffer.subarray(0, bytes), () => inner.resume());
+    return false;
+  };
+  const inner = connect({ path, onread: { buffer, callback } });
+  inner.on("end", () => outer.end());
+  return inner;
 }
