@@ -14,6 +14,8 @@ export async function serveInside(settings: Readonly<Record<string, string>> = {
     readConfig({
       REGISTRY_HTTP_ADDR: "127.0.0.1:0",
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
+      // Standard output is the test's own.
+      REGISTRY_LOG_ACCESSLOG_DISABLED: "true",
       ...settings,
     }),
   );
