@@ -133,10 +133,19 @@ export class IncomingBody {
         services.protection.grant(`${name}@${expected}`);
         services.caches.blobSeen(name, expected, this.#start + this.#length);
       });
-    } finally {
-      // The blob is linked, or it never will be: what is left of the upload goes, and nobody waits for that.
-      void services.sessions.close(session).catch(services.onBackgroundError);
+    } catch (error) {
+      const closed = this.#close();
+      // Before the client is told: who tries again finds the room that this one took.
+      if (!isAbandoned(error)) await closed;
+      throw error;
     }
+    void this.#close();
+  }
+
+  /** The blob is linked, or it never will be: what is left of the upload goes. Never rejects. */
+  async #close(): Promise<void> {
+    const { sessions, onBackgroundError } = this.services;
+    await sessions.close(this.session).catch(onBackgroundError);
   }
 
   /** The client has gone. What a PATCH has brought stays, to go on with; what came to close the upload does not. */
