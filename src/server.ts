@@ -9,8 +9,8 @@ import { TrustedProxies } from "./http/forwarded.js";
 import { openLog } from "./log.js";
 import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
+import { openDebug } from "./open-debug.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
-import { openMetrics } from "./open-metrics.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
 import type { Services } from "./registry/services.js";
@@ -67,7 +67,7 @@ async function serve(
   const { requests, uploads, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
-  const metrics = await openMetrics(config.http.debug, services, log);
+  const debug = await openDebug(config.http.debug, services, log);
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
@@ -86,7 +86,7 @@ async function serve(
     proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
     publicOrigin: http.host,
     absoluteLocations: !http.relativeurls,
-    observers: [audit.observer, access?.observer, metrics?.observer].filter(
+    observers: [audit.observer, access?.observer, debug?.observer].filter(
       (observer) => observer !== undefined,
     ),
     onUnexpectedError: (error, method, path, id) =>
@@ -149,7 +149,7 @@ async function serve(
       await closeLogin();
       audit.close();
       await access?.close();
-      metrics?.close();
+      debug?.close();
       await opened.close();
     },
   };

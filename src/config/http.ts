@@ -67,7 +67,7 @@ export const http = section({
     addr: address
       .optional()
       .describe(
-        "Address and port of the server for metrics, which asks nobody to log in: for this machine, or a network of your own.",
+        "Address and port, of plain HTTP, that has `/livez`, `/readyz` and, where they are wanted, metrics, and asks nobody to log in or for a certificate: for this machine, or a network of your own.",
       ),
     prometheus: section({
       enabled: flag.prefault("false").describe("Whether `http.debug.addr` serves metrics for Prometheus."),

@@ -2,25 +2,40 @@
  * Whether this server lives, and whether clients should come to it: for whoever runs it, and therefore beside the
  * API and without a login. What it tells is known already, so that asking costs nothing.
  */
+import type { Health } from "../registry/health.js";
 import type { HttpContext } from "./context.js";
-import type { Exchange, Headers } from "./exchange.js";
+import type { Exchange } from "./exchange.js";
+import type { Page } from "./page-server.js";
 
-const headers: Headers = [
+const headers = [
   ["Content-Type", "application/json"],
   ["Cache-Control", "no-store"],
-];
+] as const;
 
 /** That it answers is all that it says: what a restart would not mend is none of its business. */
+export function liveness(): Page {
+  return { status: 200, headers, body: '{"status":"alive"}' };
+}
+
+export function readiness(health: Pick<Health, "ready" | "stopping" | "failures">): Page {
+  const { ready, stopping, failures } = health;
+  if (ready) return { status: 200, headers, body: '{"status":"ready"}' };
+  const status = stopping ? "stopping" : failures === undefined ? "starting" : "failing";
+  return {
+    status: 503,
+    headers,
+    body: JSON.stringify({ status, ...(failures !== undefined && { failures }) }),
+  };
+}
+
 export function getLiveness(_context: HttpContext, exchange: Exchange): void {
-  exchange.send(200, headers, '{"status":"alive"}');
+  send(exchange, liveness());
 }
 
 export function getReadiness({ services: { health } }: HttpContext, exchange: Exchange): void {
-  if (health.ready) {
-    exchange.send(200, headers, '{"status":"ready"}');
-    return;
-  }
-  const { stopping, failures } = health;
-  const status = stopping ? "stopping" : failures === undefined ? "starting" : "failing";
-  exchange.send(503, headers, JSON.stringify({ status, ...(failures !== undefined && { failures }) }));
+  send(exchange, readiness(health));
+}
+
+function send(exchange: Exchange, { status, headers, body }: Page): void {
+  exchange.send(status, headers, body);
 }

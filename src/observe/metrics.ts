@@ -4,6 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Exchange } from "../http/exchange.js";
+import type { Page } from "../http/page-server.js";
 import type { Services } from "../registry/services.js";
 import { RequestTimes } from "./request-times.js";
 
@@ -60,13 +61,10 @@ export class Metrics {
     this.#sent += sent;
   };
 
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
   /** In Prometheus' text format. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async page(): Promise<Page> {
+    const { contentType } = this.#registry;
+    return { status: 200, headers: [["Content-Type", contentType]], body: await this.#registry.metrics() };
   }
 
   #counter(name: string, help: string, value: () => number): void {

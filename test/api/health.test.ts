@@ -5,7 +5,8 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Answer, serve } from "../support/client.js";
+import { type Answer, Client, serve } from "../support/client.js";
+import { freePort } from "../support/free-port.js";
 import { eventually } from "../support/store.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-health-"));
@@ -17,7 +18,12 @@ const often = {
   REGISTRY_HEALTH_STORAGEDRIVER_THRESHOLD: "2",
 };
 const { gantry, client } = await serve({ REGISTRY_AUTH_HTPASSWD_PATH: join(folder, "users"), ...often });
-const full = await serve({ REGISTRY_HEALTH_STORAGEDRIVER_FREEMIB: String(2 ** 40) });
+const debugAddress = `127.0.0.1:${await freePort()}`;
+const full = await serve({
+  REGISTRY_HEALTH_STORAGEDRIVER_FREEMIB: String(2 ** 40),
+  REGISTRY_HTTP_DEBUG_ADDR: debugAddress,
+});
+const debug = new Client(`http://${debugAddress}`);
 const unwatched = await serve({
   REGISTRY_HEALTH_STORAGEDRIVER_FREEMIB: String(2 ** 40),
   REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false",
@@ -71,4 +77,21 @@ test("too little space makes the server unready, and pulls go on", async () => {
 
 test("a server that is to look at nothing is ready", async () => {
   assert.equal((await unwatched.client.get("/readyz")).status, 200);
+});
+
+test("the debugging server tells the same, and CNCF distribution's path is one for it", async () => {
+  const answer = await readiness(503, full.client);
+  for (const path of ["/readyz", "/debug/health"]) {
+    const same = await debug.get(path);
+    assert.deepEqual([same.status, same.json()], [503, answer.json()]);
+    assert.equal(same.headers["cache-control"], "no-store");
+  }
+  assert.equal((await debug.head("/livez")).status, 200);
+});
+
+test("the debugging server has nothing else where no metrics are wanted, and takes nothing", async () => {
+  for (const path of ["/metrics", "/v2/", "/toString", "/"])
+    assert.equal((await debug.get(path)).status, 404);
+  const answer = await debug.request("POST", "/livez", { body: "" });
+  assert.deepEqual([answer.status, answer.headers.allow], [405, "GET, HEAD"]);
 });

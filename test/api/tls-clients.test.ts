@@ -12,6 +12,7 @@ import type { Peer } from "../../src/http/peer.js";
 import { openTls } from "../../src/open-tls.js";
 import type { Issued } from "../support/certificates.js";
 import { Client } from "../support/client.js";
+import { freePort } from "../support/free-port.js";
 import { startGantry } from "../support/gantry.js";
 import { RawConnection } from "../support/raw.js";
 import { serveInside } from "../support/server.js";
@@ -28,7 +29,8 @@ const settings = {
   ...files.settings,
   REGISTRY_HTTP_TLS_CLIENTCAS_0: await files.write("clients.pem", clientCa.pem),
 };
-const required = await startGantry(settings);
+const debugAddress = `127.0.0.1:${await freePort()}`;
+const required = await startGantry({ ...settings, REGISTRY_HTTP_DEBUG_ADDR: debugAddress });
 after(() => required.stop());
 const optional = await startGantry({
   ...settings,
@@ -143,4 +145,11 @@ test("a CA that is taken away is not trusted any more, not by a session that goe
   await eventually("the new CA is trusted", taken, 10_000);
   assert.equal(await statusOf(showing(right)), 403);
   assert.equal(await statusOf(again), 403);
+});
+
+test("probes that have no certificate ask at the address of the debugging server", async () => {
+  for (const path of ["/livez", "/readyz"])
+    await eventually(`200 of ${path}`, async () =>
+      (await fetch(`http://${debugAddress}${path}`)).status === 200 ? true : undefined,
+    );
 });
