@@ -19,15 +19,19 @@ export class Arena implements AsyncDisposable {
 
   /** Fresh servers with empty folders. The subject must start; a peer that is not installed is left out. */
   static async open(
-    { subject }: { readonly subject: ContenderName },
+    {
+      subject,
+      profileFolder,
+    }: { readonly subject: ContenderName; readonly profileFolder?: string | undefined },
     peers: readonly ContenderName[],
     { secure = false }: { readonly secure?: boolean } = {},
   ): Promise<Arena> {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
-      for (const name of [subject, ...peers]) {
-        const contender = await startContender(name, secure);
+      // Nothing is compared while a profiler takes its share.
+      for (const name of profileFolder === undefined ? [subject, ...peers] : [subject]) {
+        const contender = await startContender(name, { secure, profileFolder });
         if (contender === undefined) {
           progress(`  ${name} is not installed: going on without it`);
         } else {

@@ -12,6 +12,7 @@ import { hashSync } from "bcryptjs";
 import { issueCertificate } from "../test/support/certificates.js";
 import type { Endpoint } from "./driver/endpoint.js";
 import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
+import { profilingFlags } from "./profile/profiles.js";
 
 export type RegistryName = "gantry" | "docker-registry";
 /**
@@ -53,7 +54,7 @@ process.once("exit", () => {
 });
 
 /** Compiled, this file is dist/bench/contenders.js. */
-const gantryCommand = fileURLToPath(new URL("../src/gantry.cjs", import.meta.url));
+const gantryProgram = fileURLToPath(new URL("../src/gantry.cjs", import.meta.url));
 
 /** What a registry needs to speak HTTPS. */
 export interface ServerTls {
@@ -62,10 +63,19 @@ export interface ServerTls {
   readonly key: string;
 }
 
+export interface ContenderOptions {
+  readonly secure: boolean;
+  /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
+  readonly profileFolder?: string | undefined;
+}
+
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
-export async function startContender(name: ContenderName, secure: boolean): Promise<Contender | undefined> {
-  const program = name.startsWith("gantry") ? process.execPath : await findProgram(name);
-  if (program === undefined) {
+export async function startContender(
+  name: ContenderName,
+  { secure, profileFolder }: ContenderOptions,
+): Promise<Contender | undefined> {
+  const command = await commandOf(name, profileFolder);
+  if (command === undefined) {
     return undefined;
   }
   // The folder follows TMPDIR: point that at the disk to be measured.
@@ -74,7 +84,7 @@ export async function startContender(name: ContenderName, secure: boolean): Prom
   await mkdir(dataFolder);
   try {
     const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
-    const { running, port } = await starters[name](program, folder, dataFolder, tls);
+    const { running, port } = await starters[name](command, folder, dataFolder, tls);
     leftovers.set(running.pid, folder);
     return {
       name,
@@ -96,6 +106,22 @@ export async function startContender(name: ContenderName, secure: boolean): Prom
   }
 }
 
+/** A program and what it is always given. */
+type Command = readonly [program: string, ...parameters: string[]];
+
+/** What is installed by that name. */
+async function commandOf(
+  name: ContenderName,
+  profileFolder: string | undefined,
+): Promise<Command | undefined> {
+  if (name.startsWith("gantry")) {
+    const flags = profileFolder === undefined ? [] : profilingFlags(profileFolder);
+    return [process.execPath, ...flags, gantryProgram, "serve"];
+  }
+  const program = await findProgram(name);
+  return program === undefined ? undefined : [program];
+}
+
 /** Of a CA of its own, with the kind of key that handshakes cost least with. */
 async function makeCertificate(folder: string): Promise<{ ca: string; tls: ServerTls }> {
   const by = await issueCertificate({ name: "bench CA", authority: true });
@@ -114,26 +140,26 @@ interface Started {
 const starters: Readonly<
   Record<
     ContenderName,
-    (program: string, folder: string, dataFolder: string, tls: ServerTls | undefined) => Promise<Started>
+    (command: Command, folder: string, dataFolder: string, tls: ServerTls | undefined) => Promise<Started>
   >
 > = {
-  gantry: (program, _, dataFolder, tls) => startGantry(program, dataFolder, tls),
-  "gantry-relaxed": (program, _, dataFolder, tls) =>
-    startGantry(program, dataFolder, tls, { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
-  "gantry-silent": (program, _, dataFolder, tls) =>
-    startGantry(program, dataFolder, tls, { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" }),
+  gantry: (command, _, dataFolder, tls) => startGantry(command, dataFolder, tls),
+  "gantry-relaxed": (command, _, dataFolder, tls) =>
+    startGantry(command, dataFolder, tls, { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
+  "gantry-silent": (command, _, dataFolder, tls) =>
+    startGantry(command, dataFolder, tls, { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" }),
   "gantry-login": startGantryWithLogin,
   "docker-registry": startDockerRegistry,
   nginx: startNginx,
 };
 
 async function startGantry(
-  program: string,
+  [program, ...parameters]: Command,
   dataFolder: string,
   tls: ServerTls | undefined,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Started> {
-  const running = startProcess(program, [gantryCommand, "serve"], {
+  const running = startProcess(program, parameters, {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
     ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
@@ -147,7 +173,7 @@ async function startGantry(
 
 /** The rule that grants is the last of several, as in a policy of many teams. */
 async function startGantryWithLogin(
-  program: string,
+  command: Command,
   folder: string,
   dataFolder: string,
   tls: ServerTls | undefined,
@@ -163,7 +189,7 @@ async function startGantryWithLogin(
   // JSON is YAML.
   const policy = join(folder, "policy.yaml");
   await writeFile(policy, JSON.stringify({ rules }));
-  return startGantry(program, dataFolder, tls, {
+  return startGantry(command, dataFolder, tls, {
     REGISTRY_AUTH_HTPASSWD_PATH: users,
     REGISTRY_AUTH_POLICY: policy,
   });
@@ -171,7 +197,7 @@ async function startGantryWithLogin(
 
 /** As its documented example configuration has it (in-memory descriptor cache), with its logs off. */
 async function startDockerRegistry(
-  program: string,
+  [program]: Command,
   folder: string,
   dataFolder: string,
   tls: ServerTls | undefined,
@@ -194,7 +220,7 @@ async function startDockerRegistry(
   return await whenReady(running, () => answering(port));
 }
 
-async function startNginx(program: string, folder: string, dataFolder: string): Promise<Started> {
+async function startNginx([program]: Command, folder: string, dataFolder: string): Promise<Started> {
   const port = await freePort();
   // A master that runs as root would serve as an account that may not enter the temporary folder.
   const user = process.getuid?.() === 0 ? "user root root;" : "";

@@ -1,6 +1,8 @@
 /** `npm run bench`: runs the scenarios one after the other, prints the table, keeps it in `bench/results/`. */
-import { resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { drawProfiles } from "./profile/profiles.js";
 import { progress } from "./progress.js";
 import { type Outcome, rowsOf, textTable, writeResults } from "./report.js";
 import type { Scenario, Settings } from "./scenario.js";
@@ -20,7 +22,7 @@ const scenarios: readonly Scenario[] = [
   ...memoryScenarios,
 ];
 
-const usage = `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--subject gantry|docker-registry]
+const usage = `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--subject gantry|docker-registry] [--profile FOLDER]
 A NAME is a scenario or the beginning of some:
 ${scenarios.map(({ name, what }) => `  ${name.padEnd(22)} ${what}`).join("\n")}`;
 
@@ -35,6 +37,7 @@ async function main(): Promise<void> {
       only: { type: "string" },
       rounds: { type: "string" },
       subject: { type: "string", default: "gantry" },
+      profile: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -43,6 +46,7 @@ async function main(): Promise<void> {
     return;
   }
   const settings = settingsOf(values.quick, values.rounds, values.subject);
+  if (values.profile !== undefined) return profile(select(values.only), settings, resolve(values.profile));
   const outcomes: Outcome[] = [];
   for (const scenario of select(values.only)) {
     outcomes.push(await runScenario(scenario, settings));
@@ -73,6 +77,17 @@ function select(only: string | undefined): readonly Scenario[] {
     throw new Error(`no such scenario\n${usage}`);
   }
   return selected;
+}
+
+/** Runs Gantry alone, for its profiles: how fast it is beside others they do not tell. */
+async function profile(selected: readonly Scenario[], settings: Settings, folder: string): Promise<void> {
+  for (const scenario of selected) {
+    const profileFolder = join(folder, scenario.name);
+    await mkdir(profileFolder, { recursive: true });
+    const { failure } = await runScenario(scenario, { ...settings, profileFolder });
+    if (failure !== undefined) process.exitCode = 1;
+    process.stdout.write(`${scenario.name}\n${(await drawProfiles(profileFolder)).join("\n")}\n`);
+  }
 }
 
 /** A scenario that fails says so in the table; the others still run. */

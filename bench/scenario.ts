@@ -32,6 +32,8 @@ export interface Settings {
   readonly rounds: number;
   /** Gantry, unless the bench is asked to compare a peer with itself. */
   readonly subject: RegistryName;
+  /** Where the scenario is to leave CPU profiles of the subject, which then runs alone. */
+  readonly profileFolder?: string | undefined;
 }
 
 export interface Scenario {

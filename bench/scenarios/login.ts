@@ -46,7 +46,7 @@ function loginScenario(scheme: Scheme): Scenario {
         return [];
       }
       const seconds = settings.quick ? 2 : 3;
-      await using arena = await Arena.open({ subject: "gantry-login" }, peers);
+      await using arena = await Arena.open({ ...settings, subject: "gantry-login" }, peers);
       // A token lives longer than the scenario.
       const token = await tokenOf(arena.contenders[0]);
       const authorizationOf = ({ name }: Contender) => {
