@@ -4,6 +4,7 @@
  * read at page-cache speed and nothing else.
  */
 import { closeSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
+import { now } from "../src/domain/clock.js";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
 import { type Hasher, newHasher } from "../src/domain/hash.js";
@@ -19,6 +20,8 @@ import { UploadFile } from "./upload-file.js";
 const writeBackBytes = 64 * 1024 * 1024;
 
 export class OpenUpload {
+  /** When bytes were hashed last, by the clock of all threads; 0 where none were. */
+  hashedAt = 0;
   #written: number;
   #writeBackFrom: number;
   #writeBack: Promise<void> | undefined;
@@ -64,6 +67,7 @@ export class OpenUpload {
     const writing = this.file.write(bytes, this.#written);
     this.#written += bytes.length;
     this.hasher.update(bytes);
+    this.hashedAt = now();
     await writing;
     if (
       this.durable &&
@@ -90,7 +94,10 @@ export class OpenUpload {
   /** Ends the upload: its digest in the algorithm of `expected`, its data on stable storage if that is wanted. */
   async seal(expected: Algorithm): Promise<Digest> {
     const hasher = expected === this.algorithm ? this.hasher : await newHasher(expected);
-    if (hasher !== this.hasher) await hashAgain(this.file.descriptor, hasher, this.#written);
+    if (hasher !== this.hasher) {
+      await hashAgain(this.file.descriptor, hasher, this.#written);
+      this.hashedAt = now();
+    }
     const digest = digestOf(expected, hasher.hex());
     await this.#writeBack;
     if (this.#writeBackError !== undefined) throw this.#writeBackError;

@@ -5,6 +5,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { workerData } from "piscina";
+import { now } from "../src/domain/clock.js";
 import { algorithmOf, digestOf } from "../src/domain/digest.js";
 import { newHasher } from "../src/domain/hash.js";
 import type { SessionId } from "../src/domain/session-id.js";
@@ -60,12 +61,17 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
     return { ok: true };
   }
   try {
+    const startedAt = now();
     const upload = heldFor(task) ?? (await openFor(task));
+    const openedAt = now();
     if (task.part !== undefined) await upload.append(bytesOf(task.part));
-    if (task.kind === "append") return { ok: true };
+    const writtenAt = now();
+    const times = { startedAt, openedAt, hashedAt: upload.hashedAt, writtenAt };
+    if (task.kind === "append") return { ok: true, times };
     const digest = await upload.seal(algorithmOf(task.expected));
+    const syncedAt = now();
     await forget(task.session);
-    return { ok: true, digest };
+    return { ok: true, digest, times: { ...times, hashedAt: upload.hashedAt, syncedAt } };
   } catch (error) {
     await forget(task.session);
     throw error;

@@ -7,6 +7,7 @@ import { digestBytes } from "../domain/hash.js";
 import { storedMediaType } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { type Stages, untold } from "../domain/stages.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
@@ -15,12 +16,14 @@ export function pullManifest(
   services: Services,
   { name }: PullPermit,
   reference: Reference,
+  stages: Stages = untold,
 ): StoredManifest | Promise<StoredManifest> {
   const digest =
     reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
   const key = digest && (`${name}@${digest}` as const);
   const kept = key && services.caches.manifests.get(key);
-  if (key === undefined || kept === undefined) return readManifest(services, name, reference);
+  if (key === undefined || kept === undefined)
+    return stages.during("open", () => readManifest(services, name, reference));
   services.protection.renew(key);
   notePull(services, name, reference);
   return kept;

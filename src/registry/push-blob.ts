@@ -3,6 +3,7 @@ import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
+import { type Stages, untold } from "../domain/stages.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
 import { isAbandoned } from "../uploads/worker-pool.js";
@@ -58,6 +59,7 @@ export class IncomingBody {
     readonly session: Session,
     readonly claim: BodyClaim,
     flow: Flow,
+    readonly stages: Stages = untold,
   ) {
     const { range, length, closing } = claim;
     if (closing !== undefined && session.announced && algorithmOf(closing) !== session.algorithm) {
@@ -91,7 +93,7 @@ export class IncomingBody {
   /** Ends a body that leaves the upload open. Rejects with `size-invalid` or what the storage failed with. */
   async end(): Promise<void> {
     try {
-      await this.#writer.end();
+      await this.#writer.end().finally(() => this.#tellTimes());
       this.#checkLength();
     } catch (error) {
       await this.#giveUp(!(error instanceof RegistryError && error.kind === "size-invalid"));
@@ -102,7 +104,7 @@ export class IncomingBody {
 
   /** Ends the upload: when this resolves the blob is there to stay. Rejects with `digest-mismatch` too. */
   async commit(expected: Digest): Promise<void> {
-    const { services, session } = this;
+    const { session } = this;
     try {
       this.#checkLength();
     } catch (error) {
@@ -112,7 +114,7 @@ export class IncomingBody {
     try {
       // A record that is still being written would come back behind its removal.
       await session.saving?.catch(() => {});
-      const actual = await this.#writer.seal(expected);
+      const actual = await this.#writer.seal(expected).finally(() => this.#tellTimes());
       if (actual !== expected) {
         throw new RegistryError(
           "digest-mismatch",
@@ -123,16 +125,7 @@ export class IncomingBody {
           },
         );
       }
-      const { name } = session;
-      await services.repositoryLocks.shared(name, async () => {
-        const { healed } = await services.storage.blobs.commit(this.#writer.target, name, expected);
-        // Used up: there is nothing left to tell a worker of, or to look for on the disk.
-        session.target = undefined;
-        if (healed) services.caches.forgetBlobs();
-        else services.caches.forgetBlob(name, expected);
-        services.protection.grant(`${name}@${expected}`);
-        services.caches.blobSeen(name, expected, this.#start + this.#length);
-      });
+      await this.stages.during("commit", (within) => this.#commit(expected, within));
     } catch (error) {
       const closed = this.#close();
       // Before the client is told: who tries again finds the room that this one took.
@@ -140,6 +133,24 @@ export class IncomingBody {
       throw error;
     }
     void this.#close();
+  }
+
+  async #commit(digest: Digest, stages: Stages): Promise<void> {
+    const { services, session } = this;
+    const { name } = session;
+    await services.repositoryLocks.shared(name, async () => {
+      const { healed } = await services.storage.blobs.commit(this.#writer.target, name, digest, stages);
+      // Used up: there is nothing left to tell a worker of, or to look for on the disk.
+      session.target = undefined;
+      if (healed) services.caches.forgetBlobs();
+      else services.caches.forgetBlob(name, digest);
+      services.protection.grant(`${name}@${digest}`);
+      services.caches.blobSeen(name, digest, this.#start + this.#length);
+    });
+  }
+
+  #tellTimes(): void {
+    this.#writer.times.tell(this.stages);
   }
 
   /** The blob is linked, or it never will be: what is left of the upload goes. Never rejects. */

@@ -10,6 +10,7 @@ import { type Manifest, parseManifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { type Stages, untold } from "../domain/stages.js";
 import { isImmutable } from "../gc/retention.js";
 import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
@@ -39,38 +40,50 @@ export async function pushManifest(
   services: Services,
   permit: PushPermit,
   push: ManifestPush,
+  stages: Stages = untold,
 ): Promise<PushedManifest> {
   const { name } = permit;
   const { reference, bytes } = push;
-  const manifest = parseManifest(bytes, push.contentType);
-  await checkEmbedded(manifest);
-  const digest = await digestFor(reference, bytes);
+  const { manifest, digest } = await stages.during("parse", () => parsePushed(push));
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
   await checkMovable(services, permit, tags, digest);
   await services.repositoryLocks.shared(name, async () => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
-    if (!services.rules.sparseManifests) await checkPresence(services, name, manifest);
+    if (!services.rules.sparseManifests)
+      await stages.during("check", () => checkPresence(services, name, manifest));
     const key = `${name}@${digest}` as const;
     services.protection.grant(key);
-    if (manifest.subject !== undefined) {
-      await services.storage.referrers.add(
-        name,
-        manifest.subject.digest,
-        referrerOf(manifest, digest, bytes.length),
-      );
+    const { subject } = manifest;
+    if (subject !== undefined) {
+      const referrer = referrerOf(manifest, digest, bytes.length);
+      await stages.during("referrers", () => services.storage.referrers.add(name, subject.digest, referrer));
     }
-    await services.storage.manifests.write(name, digest, bytes);
+    await stages.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
     services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
     await allEnded(
       Array.from(tags, async (tag) => {
         const refusal = whyUnmovable(services, permit, tag);
-        if (!(await services.storage.tags.point(name, tag, digest, refusal === undefined))) throw refusal;
+        const pointed = await stages.during("tag", () =>
+          services.storage.tags.point(name, tag, digest, refusal === undefined),
+        );
+        if (!pointed) throw refusal;
         tagAdded(services, name, tag, digest);
       }),
     );
   });
   return { digest, subject: manifest.subject?.digest };
+}
+
+/** What the bytes say, and their digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
+async function parsePushed({
+  reference,
+  bytes,
+  contentType,
+}: ManifestPush): Promise<{ manifest: Manifest; digest: Digest }> {
+  const manifest = parseManifest(bytes, contentType);
+  await checkEmbedded(manifest);
+  return { manifest, digest: await digestFor(reference, bytes) };
 }
 
 /** Before anything is stored; when the tag is pointed it is seen once more who was first. */

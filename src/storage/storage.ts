@@ -11,6 +11,7 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
+import type { Stages } from "../domain/stages.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
 export interface BlobReader {
@@ -75,7 +76,12 @@ export interface BlobStore {
    * Makes uploaded and verified bytes the blob `digest` of the repository; the upload is used up.
    * `healed`: the store had damaged bytes under this digest, which these have replaced in every repository.
    */
-  commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<{ healed: boolean }>;
+  commit(
+    upload: UploadTarget,
+    name: RepositoryName,
+    digest: Digest,
+    stages?: Stages,
+  ): Promise<{ healed: boolean }>;
   /**
    * Makes bytes outside of the storage the blob `digest` of the repository. They are only read, now and ever
    * after. Whether they have that digest is looked at where they are copied or `check` says so: rejects with
@@ -120,7 +126,7 @@ export interface ManifestStore {
   list(name: RepositoryName): Promise<Digest[]>;
   /** Milliseconds since the epoch at which it was first pushed, `undefined` where it is not there. */
   pushedAt(name: RepositoryName, digest: Digest): Promise<number | undefined>;
-  write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void>;
+  write(name: RepositoryName, digest: Digest, bytes: Uint8Array, stages?: Stages): Promise<void>;
   /** Whether it was there. */
   remove(name: RepositoryName, digest: Digest): Promise<boolean>;
   /** Takes it aside, whatever it is. Whether it was there. */

@@ -5,9 +5,11 @@
  * `Flow`.
  */
 
+import { now } from "../domain/clock.js";
 import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
 import type { UploadTarget } from "../storage/storage.js";
+import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
 import type { SlabPool } from "./slab-pool.js";
 import type { WorkerPool } from "./worker-pool.js";
@@ -23,6 +25,7 @@ export interface Flow {
 const slabsInFlightMax = 4;
 
 export class BodyWriter {
+  readonly times = new BodyTimes();
   /** The slab being filled, from `#start` on and up to `#filled`. */
   #slab: number | undefined;
   #start = 0;
@@ -167,9 +170,11 @@ export class BodyWriter {
     const offset = this.#offset;
     this.#offset += part.length;
     this.#inFlight++;
+    const sentAt = now();
     this.workers
       .append({ session: id, target: this.target, algorithm, offset, part }, affinity)
-      .then(() => {
+      .then((times) => {
+        this.times.add(sentAt, times);
         if (this.#failure === undefined) this.session.wrote(part.length);
       })
       .catch((error: unknown) => this.#fail(error))
@@ -253,11 +258,14 @@ export class BodyWriter {
     const part = this.#takePart();
     const { id, algorithm, affinity } = this.session;
     this.session.enter("sealing");
+    const sentAt = now();
     try {
-      return await this.workers.seal(
+      const { digest, times } = await this.workers.seal(
         { session: id, target: this.target, algorithm, offset: this.#offset, part, expected },
         affinity,
       );
+      this.times.add(sentAt, times);
+      return digest;
     } finally {
       if (part !== undefined) this.slabs.give(part.slab);
     }

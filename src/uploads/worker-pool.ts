@@ -9,7 +9,14 @@ import { assert } from "../domain/errors.js";
 import { newSessionId, type SessionId } from "../domain/session-id.js";
 import { storageFailure } from "../storage/errors.js";
 import type { SlabPool } from "./slab-pool.js";
-import type { AppendTask, SealTask, WorkerResult, WorkerSetup, WorkerTask } from "./worker-protocol.js";
+import type {
+  AppendTask,
+  SealTask,
+  TaskTimes,
+  WorkerResult,
+  WorkerSetup,
+  WorkerTask,
+} from "./worker-protocol.js";
 
 /** Which worker an upload belongs to; chosen at its first task, and again where that worker has died. */
 export interface Affinity {
@@ -109,15 +116,20 @@ export class WorkerPool {
     return this.#running.size;
   }
 
-  async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<void> {
-    await this.#run({ kind: "append", ...task }, affinity);
+  async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<TaskTimes> {
+    const { times } = await this.#run({ kind: "append", ...task }, affinity);
+    assert(times !== undefined, "an append tells its times");
+    return times;
   }
 
   /** The digest of all the upload's bytes, in the algorithm of the digest that is expected. */
-  async seal(task: Omit<SealTask, "kind">, affinity: Affinity): Promise<Digest> {
-    const { digest } = await this.#run({ kind: "seal", ...task }, affinity);
-    assert(digest !== undefined, "a seal gives a digest");
-    return digest;
+  async seal(
+    task: Omit<SealTask, "kind">,
+    affinity: Affinity,
+  ): Promise<{ readonly digest: Digest; readonly times: TaskTimes }> {
+    const { digest, times } = await this.#run({ kind: "seal", ...task }, affinity);
+    assert(digest !== undefined && times !== undefined, "a seal gives a digest and its times");
+    return { digest, times };
   }
 
   async forget(session: SessionId, affinity: Affinity): Promise<void> {

@@ -64,6 +64,20 @@ export interface DigestTask {
 
 export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask;
 
+/** When what an append or a seal does had been done, by the clock of all threads. */
+export interface TaskTimes {
+  /** When it had its turn. */
+  readonly startedAt: number;
+  /** When the upload was open, and hashed again where the worker did not hold it. */
+  readonly openedAt: number;
+  /** When something of the upload was hashed last: before `openedAt` where this task had nothing to hash. */
+  readonly hashedAt: number;
+  /** When the part was in the file: it is written beside the hashing. */
+  readonly writtenAt: number;
+  /** When all was on stable storage; of a seal only. */
+  readonly syncedAt?: number;
+}
+
 export type WorkerResult =
-  | { readonly ok: true; readonly digest?: Digest }
+  | { readonly ok: true; readonly digest?: Digest; readonly times?: TaskTimes }
   | { readonly ok: false; readonly code: string; readonly message: string };

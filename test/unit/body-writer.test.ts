@@ -5,14 +5,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
-import { type Digest, parseDigest } from "../../src/domain/digest.js";
+import { parseDigest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
 import { Session } from "../../src/uploads/session.js";
 import { SlabPool } from "../../src/uploads/slab-pool.js";
 import type { WorkerPool } from "../../src/uploads/worker-pool.js";
-import type { AppendTask, SealTask } from "../../src/uploads/worker-protocol.js";
+import type { AppendTask, SealTask, TaskTimes } from "../../src/uploads/worker-protocol.js";
 
 const upload = {
   name: parseRepositoryName("a"),
@@ -21,6 +21,7 @@ const upload = {
   announced: false,
 } as const;
 const digest = parseDigest(`sha256:${"0".repeat(64)}`);
+const times: TaskTimes = { startedAt: 0, openedAt: 0, hashedAt: 0, writtenAt: 0 };
 
 /** Workers that keep the bytes in memory, one task of an upload after the other, each after some turns. */
 class FakeWorkers {
@@ -36,14 +37,15 @@ class FakeWorkers {
     readonly failing = Number.POSITIVE_INFINITY,
   ) {}
 
-  async append(task: Omit<AppendTask, "kind">): Promise<void> {
+  readonly append: WorkerPool["append"] = async (task) => {
     await this.#inOrder(task);
-  }
+    return times;
+  };
 
-  async seal(task: Omit<SealTask, "kind">): Promise<Digest> {
+  readonly seal: WorkerPool["seal"] = async (task) => {
     await this.#inOrder(task);
-    return task.expected;
-  }
+    return { digest: task.expected, times };
+  };
 
   /** What the pool's users see of it; its private parts keep a fake from being one by shape. */
   asPool(): WorkerPool {

@@ -8,6 +8,7 @@ import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { type Stages, untold } from "../../domain/stages.js";
 import type { Adoption, BlobReader, BlobStore, BlobUsage, OutsideFile, UploadTarget } from "../storage.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
@@ -46,8 +47,13 @@ export class FileBlobs implements BlobStore {
     return handle && FileBlobReader.over(handle);
   }
 
-  async commit(upload: UploadTarget, name: RepositoryName, digest: Digest): Promise<{ healed: boolean }> {
-    return { healed: await this.#commit(upload, name, digest, true) };
+  async commit(
+    upload: UploadTarget,
+    name: RepositoryName,
+    digest: Digest,
+    stages: Stages = untold,
+  ): Promise<{ healed: boolean }> {
+    return { healed: await this.#commit(upload, name, digest, true, stages) };
   }
 
   /** `checked`: whether the bytes are known to have the digest. Whether this healed damaged ones. */
@@ -56,13 +62,16 @@ export class FileBlobs implements BlobStore {
     name: RepositoryName,
     digest: Digest,
     checked: boolean,
+    stages: Stages,
   ): Promise<boolean> {
     const folder = this.layout.blobs(name);
     const folders = this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
-    const healed = await this.#locks.exclusive(digest, () =>
-      this.directories.within(folders, () => this.#commitLocked(upload, name, digest, checked)),
+    const healed = await stages.during("link", () =>
+      this.#locks.exclusive(digest, () =>
+        this.directories.within(folders, () => this.#commitLocked(upload, name, digest, checked)),
+      ),
     );
-    await this.directories.sync(folder);
+    await stages.during("sync", () => this.directories.sync(folder));
     return healed;
   }
 
@@ -164,7 +173,7 @@ export class FileBlobs implements BlobStore {
       const taken = await this.#takeOver(file, temporary, digest, check || differs);
       if (taken === undefined) return undefined;
       const { how, checked } = taken;
-      return { how, healed: await this.#commit({ file: temporary }, name, digest, checked) };
+      return { how, healed: await this.#commit({ file: temporary }, name, digest, checked, untold) };
     } finally {
       await removeIfThere(temporary);
     }

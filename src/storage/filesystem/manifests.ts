@@ -3,6 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { type Stages, untold } from "../../domain/stages.js";
 import type { ManifestStore } from "../storage.js";
 import { errorCode, ifThere, putDurably, readIfThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
@@ -50,20 +51,27 @@ export class FileManifests implements ManifestStore {
     return this.quarantined.take(this.layout.manifest(name, digest));
   }
 
-  async write(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<void> {
+  async write(
+    name: RepositoryName,
+    digest: Digest,
+    bytes: Uint8Array,
+    stages: Stages = untold,
+  ): Promise<void> {
     const path = this.layout.manifest(name, digest);
     const folder = this.layout.manifests(name);
     // One at a time: a second file in place of an equal first one would leave the tags with a copy of their own.
-    await this.#writing.exclusive(path, () =>
-      // The tags' folder is what makes this a repository, with or without a tag.
-      this.directories.within([this.layout.tags(name)], async () => {
-        const there = await readIfThere(path);
-        if (there?.equals(bytes)) return;
-        await putDurably(path, bytes, this.layout.temporary(), this.directories.durability);
-      }),
+    await stages.during("write", () =>
+      this.#writing.exclusive(path, () =>
+        // The tags' folder is what makes this a repository, with or without a tag.
+        this.directories.within([this.layout.tags(name)], async () => {
+          const there = await readIfThere(path);
+          if (there?.equals(bytes)) return;
+          await putDurably(path, bytes, this.layout.temporary(), this.directories.durability);
+        }),
+      ),
     );
     // Also where it was there already: whoever wrote it may not have synced it yet.
-    await this.directories.sync(folder);
+    await stages.during("sync", () => this.directories.sync(folder));
   }
 
   async remove(name: RepositoryName, digest: Digest): Promise<boolean> {

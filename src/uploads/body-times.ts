@@ -1,0 +1,53 @@
+/**
+ * Where the time of one body went, put together of what the workers say of its tasks: a large body has
+ * thousands of them, and they overlap.
+ */
+import type { Stages } from "../domain/stages.js";
+import type { TaskTimes } from "./worker-protocol.js";
+
+/** One kind of work, of all tasks. */
+class Part {
+  #from = Number.POSITIVE_INFINITY;
+  #to = 0;
+  #busy = 0;
+  #tasks = 0;
+
+  add(from: number, to: number): void {
+    if (to <= from) return;
+    this.#from = Math.min(this.#from, from);
+    this.#to = Math.max(this.#to, to);
+    this.#busy += to - from;
+    this.#tasks++;
+  }
+
+  /** From the first to the last, with how much of that it was worked at. */
+  tell(name: string, stages: Stages): void {
+    if (this.#tasks > 0)
+      stages.passed(name, this.#from, this.#to, { tasks: this.#tasks, busy_ms: this.#busy });
+  }
+}
+
+export class BodyTimes {
+  readonly #queue = new Part();
+  readonly #open = new Part();
+  readonly #hash = new Part();
+  readonly #write = new Part();
+  readonly #sync = new Part();
+
+  /** `sentAt`: when the task was sent to the workers. */
+  add(sentAt: number, { startedAt, openedAt, hashedAt, writtenAt, syncedAt }: TaskTimes): void {
+    this.#queue.add(sentAt, startedAt);
+    this.#open.add(startedAt, openedAt);
+    this.#hash.add(openedAt, hashedAt);
+    this.#write.add(openedAt, writtenAt);
+    if (syncedAt !== undefined) this.#sync.add(Math.max(hashedAt, writtenAt), syncedAt);
+  }
+
+  tell(stages: Stages): void {
+    this.#queue.tell("queue", stages);
+    this.#open.tell("open", stages);
+    this.#hash.tell("hash", stages);
+    this.#write.tell("write", stages);
+    this.#sync.tell("sync", stages);
+  }
+}

@@ -1,0 +1,39 @@
+// What the tasks of one body took, put together.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Facts, Stages } from "../../src/domain/stages.js";
+import { BodyTimes } from "../../src/uploads/body-times.js";
+
+function told(times: BodyTimes): Map<string, readonly [from: number, to: number, facts: Facts | undefined]> {
+  const stages = new Map<string, readonly [number, number, Facts | undefined]>();
+  const listener: Stages = {
+    during: (_, work) => work(listener),
+    passed: (name, from, to, facts) => void stages.set(name, [from, to, facts]),
+  };
+  times.tell(listener);
+  return stages;
+}
+
+test("tasks that overlap are one stage of each kind, with the time that was worked", () => {
+  const times = new BodyTimes();
+  times.add(100, { startedAt: 101, openedAt: 103, hashedAt: 110, writtenAt: 120 });
+  times.add(105, { startedAt: 120, openedAt: 120, hashedAt: 125, writtenAt: 124 });
+  times.add(126, { startedAt: 127, openedAt: 127, hashedAt: 125, writtenAt: 127, syncedAt: 140 });
+  assert.deepEqual(
+    [...told(times)],
+    [
+      ["queue", [100, 127, { tasks: 3, busy_ms: 1 + 15 + 1 }]],
+      ["open", [101, 103, { tasks: 1, busy_ms: 2 }]],
+      ["hash", [103, 125, { tasks: 2, busy_ms: 7 + 5 }]],
+      ["write", [103, 124, { tasks: 2, busy_ms: 17 + 4 }]],
+      ["sync", [127, 140, { tasks: 1, busy_ms: 13 }]],
+    ],
+  );
+});
+
+test("what took no time is not told", () => {
+  const times = new BodyTimes();
+  times.add(100, { startedAt: 100, openedAt: 100, hashedAt: 0, writtenAt: 100 });
+  assert.equal(told(times).size, 0);
+});
