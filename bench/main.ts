@@ -6,6 +6,7 @@ import { drawProfiles } from "./profile/profiles.js";
 import { progress } from "./progress.js";
 import { type Outcome, rowsOf, textTable, writeResults } from "./report.js";
 import type { Scenario, Settings } from "./scenario.js";
+import { ciDayScenarios } from "./scenarios/ci-day.js";
 import { loginScenarios } from "./scenarios/login.js";
 import { memoryScenarios } from "./scenarios/memory.js";
 import { metadataScenarios } from "./scenarios/metadata.js";
@@ -16,6 +17,7 @@ import { pushSmallScenarios } from "./scenarios/push-small.js";
 const scenarios: readonly Scenario[] = [
   ...pushLargeScenarios,
   ...pushSmallScenarios,
+  ...ciDayScenarios,
   ...metadataScenarios,
   ...loginScenarios,
   ...pullScenarios,

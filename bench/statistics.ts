@@ -20,6 +20,13 @@ export function median(values: readonly number[]): number {
   return ((sorted[(sorted.length >> 1) - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The least value that this share of all, from 0 to 1, does not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  assert(values.length > 0, "a percentile needs values");
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
 export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }

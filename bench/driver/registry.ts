@@ -57,6 +57,21 @@ export async function hasBlob(connection: Connection, repository: string, digest
   return true;
 }
 
+/**
+ * Asks for a blob that another repository is thought to have. Undefined where the repository has it now, else the
+ * path of the session that was opened for it instead.
+ */
+export async function mountBlob(
+  connection: Connection,
+  repository: string,
+  digest: string,
+  from: string,
+): Promise<string | undefined> {
+  const query = new URLSearchParams({ mount: digest, from });
+  const reply = await connection.request("POST", `/v2/${repository}/blobs/uploads/?${query}`);
+  return reply.status === 201 ? undefined : locationOf(expectStatus(reply, 202, "POST mount"));
+}
+
 export interface Manifest {
   readonly digest: string;
   readonly bytes: Buffer;

@@ -1,25 +1,16 @@
 /** What CI asks most: is this tag, this manifest, this layer there? 64 connections on hot objects. */
 import { strict as assert } from "node:assert";
-import { Arena, timed } from "../arena.js";
+import { Arena } from "../arena.js";
 import type { Contender } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
-import { type Load, type LoadResult, type LoadTool, loadTools } from "../driver/load.js";
-import { Payload } from "../driver/payload.js";
-import {
-  blobPath,
-  expectStatus,
-  makeManifest,
-  manifestMediaType,
-  manifestPath,
-  pushBlob,
-  putManifest,
-} from "../driver/registry.js";
-import { findProgram } from "../processes.js";
-import { progress } from "../progress.js";
+import { hotImage } from "../driver/hot-image.js";
+import { storeImage } from "../driver/image.js";
+import type { LoadTool } from "../driver/load.js";
+import { blobPath, expectStatus, manifestMediaType, manifestPath } from "../driver/registry.js";
+import { measureLoad, toolIsThere } from "../measure-load.js";
 import type { Sample, Scenario, Target } from "../scenario.js";
 
 const repository = "bench/metadata";
-const tag = "latest";
 const connections = 64;
 
 interface Question {
@@ -30,10 +21,10 @@ interface Question {
   readonly reconnect?: boolean;
 }
 
-/** The same image for every contender: a manifest of some 1.7 KB. */
-const config = new Payload(2_000);
-const layers = Array.from({ length: 8 }, () => new Payload(20_000));
-const manifest = makeManifest(config, layers);
+const image = hotImage(repository);
+const [layer] = image.blobs;
+assert(layer !== undefined);
+const paths = { manifest: manifestPath(repository, image.tag), blob: blobPath(repository, layer.digest) };
 
 type Ratio = Extract<Target, { kind: "ratio" }>;
 
@@ -76,10 +67,7 @@ function metadataScenario(name: string, question: Question, target = atLeast(20)
     target,
     peers,
     run: async (settings) => {
-      if (tool === "wrk" && (await findProgram("wrk")) === undefined) {
-        progress("wrk is not installed: going on without it");
-        return [];
-      }
+      if (!(await toolIsThere(tool))) return [];
       const seconds = settings.quick ? 2 : 3;
       await using arena = await Arena.open(settings, peers, question);
       return await arena.interleave(
@@ -97,50 +85,31 @@ function metadataScenario(name: string, question: Question, target = atLeast(20)
 /** Pushes the image and checks the answers that will be counted. */
 async function prepare(contender: Contender): Promise<void> {
   using connection = await Connection.open(contender);
-  for (const blob of [config, ...layers]) {
-    await pushBlob(connection, repository, blob, "put");
-  }
-  await putManifest(connection, repository, tag, manifest);
+  await storeImage(connection, image);
   const headers = { Accept: manifestMediaType };
-  const got = expectStatus(
-    await connection.request("GET", manifestPath(repository, tag), { headers }),
-    200,
-    "GET manifest",
-  );
-  assert(got.body.equals(manifest.bytes), "the manifest comes back as it was pushed");
+  const { bytes } = image.manifest;
+  const got = expectStatus(await connection.request("GET", paths.manifest, { headers }), 200, "GET manifest");
+  assert(got.body.equals(bytes), "the manifest comes back as it was pushed");
   for (const [path, length] of [
-    [pathOf("manifest"), manifest.bytes.length],
-    [pathOf("blob"), layers[0]?.length],
+    [paths.manifest, bytes.length],
+    [paths.blob, layer?.length],
   ] as const) {
     const head = expectStatus(await connection.request("HEAD", path, { headers }), 200, `HEAD ${path}`);
     assert.equal(head.headers.get("content-length"), String(length), "HEAD tells the length");
   }
 }
 
-async function ask(
+function ask(
   contender: Contender,
   { method, object, tool, reconnect = false }: Question,
   seconds: number,
 ): Promise<Sample> {
-  const load: Load = {
-    endpoint: contender,
-    path: pathOf(object),
+  return measureLoad(contender, tool, {
+    path: paths[object],
     method,
     accept: manifestMediaType,
     connections,
     seconds,
     reconnect,
-  };
-  let result: LoadResult = { requestsPerSecond: 0 };
-  const timing = await timed(contender, async () => {
-    result = await loadTools[tool](load);
   });
-  const { requestsPerSecond, ...details } = result;
-  return { value: requestsPerSecond, ...timing, details: { ...details } };
-}
-
-function pathOf(object: Question["object"]): string {
-  return object === "manifest"
-    ? manifestPath(repository, tag)
-    : blobPath(repository, layers[0]?.digest ?? "");
 }

@@ -1,0 +1,11 @@
+/** The one image that everybody asks for: its manifest has some 1.7 KB. */
+import { type Image, makeImage } from "./image.js";
+import { Payload } from "./payload.js";
+
+const config = new Payload(2_000);
+const layers = Array.from({ length: 8 }, () => new Payload(20_000));
+
+/** The same for every contender. */
+export function hotImage(repository: string): Image {
+  return makeImage(repository, "latest", config, layers);
+}

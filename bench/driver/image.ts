@@ -1,0 +1,89 @@
+/** Images, and what clients do with them: push them as docker does, lay them down quickly, pull them whole. */
+import { strict as assert } from "node:assert";
+import type { Connection } from "./connection.js";
+import { drain } from "./drain.js";
+import type { Endpoint } from "./endpoint.js";
+import type { Payload } from "./payload.js";
+import {
+  blobPath,
+  expectStatus,
+  hasBlob,
+  type Manifest,
+  makeManifest,
+  manifestMediaType,
+  manifestPath,
+  mountBlob,
+  openUpload,
+  pushBlob,
+  putManifest,
+  sendBlob,
+} from "./registry.js";
+
+export interface Image {
+  readonly repository: string;
+  readonly tag: string;
+  /** In the order in which they are pushed. */
+  readonly blobs: readonly Payload[];
+  readonly manifest: Manifest;
+}
+
+export function makeImage(
+  repository: string,
+  tag: string,
+  config: Payload,
+  layers: readonly Payload[],
+): Image {
+  return { repository, tag, blobs: [...layers, config], manifest: makeManifest(config, layers) };
+}
+
+/** A size between these, `position` from 0 to 1 on a logarithmic scale: as many of 10 to 100 KB as of 100 KB to 1 MB. */
+export function logarithmicBytes(bytesMin: number, bytesMax: number, position: number): number {
+  return Math.round(bytesMin * (bytesMax / bytesMin) ** position);
+}
+
+/** To have it there: with as few requests as that takes. */
+export async function storeImage(connection: Connection, image: Image): Promise<void> {
+  for (const blob of image.blobs) await pushBlob(connection, image.repository, blob, "put");
+  await putManifest(connection, image.repository, image.tag, image.manifest);
+}
+
+/**
+ * In docker's order of requests: for each blob HEAD, and where it is missing a mount if `homeOf` knows a
+ * repository that has it, else POST, PATCH and PUT; then the manifest. Layers follow one another, unlike docker's
+ * five at a time. Gives the bytes of blobs that were sent.
+ */
+export async function pushImage(
+  connection: Connection,
+  image: Image,
+  homeOf: (blob: Payload) => string | undefined = () => undefined,
+): Promise<number> {
+  let sent = 0;
+  for (const blob of image.blobs) {
+    if (await hasBlob(connection, image.repository, blob.digest)) continue;
+    const home = homeOf(blob);
+    const session =
+      home === undefined
+        ? await openUpload(connection, image.repository)
+        : await mountBlob(connection, image.repository, blob.digest, home);
+    if (session === undefined) continue;
+    await sendBlob(connection, session, blob, "patch");
+    sent += blob.length;
+  }
+  await putManifest(connection, image.repository, image.tag, image.manifest);
+  return sent;
+}
+
+/** The manifest by its tag, then all blobs at once, each on a connection of its own. Gives the bytes received. */
+export async function pullImage(endpoint: Endpoint, connection: Connection, image: Image): Promise<number> {
+  const { repository, tag, blobs, manifest } = image;
+  const headers = { Accept: manifestMediaType };
+  const reply = await connection.request("GET", manifestPath(repository, tag), { headers });
+  const { body } = expectStatus(reply, 200, "GET manifest");
+  assert(body.equals(manifest.bytes), "the manifest comes back as it was pushed");
+  const lengths = await Promise.all(blobs.map(({ digest }) => drain(endpoint, blobPath(repository, digest))));
+  assert(
+    lengths.every((length, index) => length === blobs[index]?.length),
+    "every blob comes back whole",
+  );
+  return lengths.reduce((sum, length) => sum + length, body.length);
+}

@@ -1,0 +1,27 @@
+/** Measures one request that is repeated on many connections: rate and latency as the tool tells, CPU time beside. */
+import { timed } from "./arena.js";
+import type { Contender } from "./contenders.js";
+import { type Load, type LoadResult, type LoadTool, loadTools } from "./driver/load.js";
+import { findProgram } from "./processes.js";
+import { progress } from "./progress.js";
+import type { Sample } from "./scenario.js";
+
+/** Whether the tool can be had; says so where it cannot. */
+export async function toolIsThere(tool: LoadTool): Promise<boolean> {
+  if (tool !== "wrk" || (await findProgram(tool)) !== undefined) return true;
+  progress("wrk is not installed: going on without it");
+  return false;
+}
+
+export async function measureLoad(
+  contender: Contender,
+  tool: LoadTool,
+  load: Omit<Load, "endpoint">,
+): Promise<Sample> {
+  let result: LoadResult = { requestsPerSecond: 0 };
+  const timing = await timed(contender, async () => {
+    result = await loadTools[tool]({ endpoint: contender, ...load });
+  });
+  const { requestsPerSecond, ...details } = result;
+  return { value: requestsPerSecond, ...timing, details: { ...details } };
+}
