@@ -1,16 +1,18 @@
 /**
  * The image's health check: ends with 0 if the server in this container says that clients should come to it,
  * and with 1 if it does not. Asks where the environment says that the server listens; where a configuration
- * file says otherwise, set REGISTRY_HTTP_ADDR to the same.
+ * file says otherwise, set REGISTRY_HTTP_ADDR or REGISTRY_HTTP_DEBUG_ADDR to the same. The latter speaks plain
+ * HTTP and wants no certificate, so it tells the most.
  */
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
 
-const { REGISTRY_HTTP_ADDR = ":5000", REGISTRY_HTTP_TLS_CERTIFICATE } = process.env;
-const colon = REGISTRY_HTTP_ADDR.lastIndexOf(":");
-const host = REGISTRY_HTTP_ADDR.slice(0, colon).replace(/^\[|\]$/g, "") || "127.0.0.1";
-const port = REGISTRY_HTTP_ADDR.slice(colon + 1);
-const get = REGISTRY_HTTP_TLS_CERTIFICATE ? getSecure : getPlain;
+const { REGISTRY_HTTP_ADDR = ":5000", REGISTRY_HTTP_DEBUG_ADDR, REGISTRY_HTTP_TLS_CERTIFICATE } = process.env;
+const address = REGISTRY_HTTP_DEBUG_ADDR || REGISTRY_HTTP_ADDR;
+const colon = address.lastIndexOf(":");
+const host = address.slice(0, colon).replace(/^\[|\]$/g, "") || "127.0.0.1";
+const port = address.slice(colon + 1);
+const get = REGISTRY_HTTP_TLS_CERTIFICATE && !REGISTRY_HTTP_DEBUG_ADDR ? getSecure : getPlain;
 
 // The certificate is for the name that clients use, and this is the same machine. A server that wants a
 // certificate of its clients answers 403, and more it does not tell one who has none.

@@ -1,11 +1,29 @@
 /** The Helm chart, as helm reads it. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Document, parse, parseAllDocuments } from "yaml";
 import { needs, run } from "../clients/support.js";
+import { commandsOf, exampleOf } from "../documents/page.js";
+import { issueCertificate } from "../support/certificates.js";
+import { freePort } from "../support/free-port.js";
+import { type GantrySettings, startGantry } from "../support/gantry.js";
+import { eventually } from "../support/store.js";
+import { type CertificateFiles, newCertificateFiles } from "../support/tls.js";
 import { checkout } from "./pack.js";
+
+interface HttpGet {
+  readonly path: string;
+  readonly port: string;
+  readonly scheme?: string;
+}
+
+interface Port {
+  readonly name: string;
+  readonly containerPort?: number;
+  readonly targetPort?: string;
+}
 
 const skip = needs("helm");
 const chart = join(checkout, "deploy", "helm", "gantry");
@@ -64,18 +82,102 @@ test("the chart runs the version of the image", { skip }, async () => {
   assert.equal(at((await render()).get("Deployment"), ...container, "image"), `gantry:${version}`);
 });
 
-for (const [values, scheme] of [
-  [[], "HTTP"],
-  [["tls.existingSecret=cert"], "HTTPS"],
+/** What the pod's server is told, with the files that it has there in a folder of the test's, and ports that are free. */
+async function settingsOf(values: readonly string[], files: CertificateFiles): Promise<GantrySettings> {
+  const rendered = await render(...values);
+  const here = (text: string) => text.replaceAll("/etc/gantry", files.folder);
+  const config = here(String(at(rendered.get("ConfigMap"), "data", "config.yml")));
+  const variables = at(rendered.get("Deployment"), ...container, "env") as { name: string; value: string }[];
+  return {
+    ...Object.fromEntries(variables.map(({ name, value }) => [name, here(value)])),
+    REGISTRY_CONFIGURATION_PATH: await files.write("config.yml", config),
+    REGISTRY_HTTP_ADDR: `127.0.0.1:${await freePort()}`,
+    REGISTRY_HTTP_DEBUG_ADDR: `127.0.0.1:${await freePort()}`,
+    TMPDIR: files.folder,
+  };
+}
+
+const tls = ["certificate=/etc/gantry/tls/tls.crt", "key=/etc/gantry/tls/tls.key"];
+
+for (const [what, values, scheme] of [
+  ["plain HTTP", [], "http:"],
+  ["the chart's own TLS", ["tls.existingSecret=cert"], "https:"],
+  ["TLS by the settings' file", tls.map((value) => `config.http.tls.${value}`), "https:"],
+  [
+    "TLS by variables",
+    [
+      ...["CERTIFICATE", "KEY"].map((name, index) => `env[${index}].name=REGISTRY_HTTP_TLS_${name}`),
+      ...["crt", "key"].map((end, index) => `env[${index}].value=/etc/gantry/tls/tls.${end}`),
+    ],
+    "https:",
+  ],
+  [
+    "certificates that clients have to show",
+    ["tls.existingSecret=cert", "config.http.tls.clientcas[0]=/etc/gantry/tls/tls.crt"],
+    "https:",
+  ],
+  ["metrics", ["metrics.enabled=true"], "http:"],
 ] as const)
-  test(`a pod is restarted where it does not live, and gets clients where it is ready, over ${scheme}`, {
-    skip,
-  }, async () => {
+  test(`with ${what} the pod's server starts, and the probes reach it`, { skip }, async () => {
+    const files = await newCertificateFiles();
+    const { pem, keyPem } = await issueCertificate({ name: "registry" });
+    await mkdir(join(files.folder, "tls"));
+    await files.write("tls/tls.crt", pem);
+    await files.write("tls/tls.key", keyPem);
+    const settings = await settingsOf(values, files);
     const deployment = (await render(...values)).get("Deployment");
-    const paths = { startupProbe: "/livez", livenessProbe: "/livez", readinessProbe: "/readyz" };
-    for (const [probe, path] of Object.entries(paths))
-      assert.deepEqual(at(deployment, ...container, probe, "httpGet"), { path, port: "registry", scheme });
+    await using server = await startGantry(settings);
+    assert.equal(new URL(server.url).protocol, scheme);
+    for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+      const { path, port, scheme: asked } = at(deployment, ...container, probe, "httpGet") as HttpGet;
+      assert.deepEqual([port, asked], ["debug", undefined]);
+      await eventually(`${path} says 200`, async () => {
+        const { ok } = await fetch(`http://${settings.REGISTRY_HTTP_DEBUG_ADDR}${path}`);
+        return ok || undefined;
+      });
+    }
+    const metrics = await fetch(`http://${settings.REGISTRY_HTTP_DEBUG_ADDR}/metrics`);
+    assert.equal(metrics.status, what === "metrics" ? 200 : 404);
   });
+
+test("the ports of the pod are those that its server listens on", { skip }, async () => {
+  const rendered = await render("metrics.enabled=true");
+  const variables = at(rendered.get("Deployment"), ...container, "env") as { name: string; value: string }[];
+  const ports = at(rendered.get("Deployment"), ...container, "ports") as Port[];
+  for (const [name, variable] of [
+    ["registry", "REGISTRY_HTTP_ADDR"],
+    ["debug", "REGISTRY_HTTP_DEBUG_ADDR"],
+  ] as const) {
+    const { containerPort } = ports.find((port) => port.name === name) ?? {};
+    assert.deepEqual(
+      variables.find((one) => one.name === variable),
+      { name: variable, value: `:${containerPort}` },
+    );
+  }
+  assert.deepEqual(
+    (at(rendered.get("Service"), "spec", "ports") as Port[]).map(({ targetPort }) => targetPort),
+    ["registry", "debug"],
+  );
+});
+
+for (const value of [
+  "env[0].name=REGISTRY_HTTP_ADDR",
+  "env[0].name=REGISTRY_HTTP_DEBUG_ADDR",
+  "config.http.addr=:80",
+  "config.http.debug.addr=:80",
+])
+  test(`an address of one's own is refused, where probes would miss it: ${value}`, { skip }, async () => {
+    await assert.rejects(render(value), /is the chart's to set/);
+  });
+
+test("the command of the README is one that helm accepts", { skip }, async () => {
+  const [command = ""] = commandsOf({ text: await exampleOf("README.md", "Install", "helm install") });
+  // To install needs a cluster; what would be installed needs none.
+  const [program = "", , ...rest] = command.split(" ");
+  const said = await run(program, ["template", ...rest], { cwd: checkout });
+  const kinds = parseAllDocuments(said).map((document) => String((document as Document).get("kind")));
+  assert.deepEqual(kinds.sort(), [...always, "Ingress"].sort());
+});
 
 test("settings are in the file that the server reads, and a new file makes a new pod", { skip }, async () => {
   const [before, after] = [await render(), await render("config.log.level=debug")];

@@ -10,15 +10,21 @@ import { after, before, test } from "node:test";
 import { type Docker, needsDocker, startDocker } from "../clients/docker-daemon.js";
 import { type Folder, run, temporaryFolder } from "../clients/support.js";
 import { Remote } from "../clients/verify.js";
+import { commandsOf, exampleOf } from "../documents/page.js";
 import { freePort } from "../support/free-port.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
-import { checkout } from "./pack.js";
+import { eventually } from "../support/store.js";
+import { checkout, copyCheckout } from "./pack.js";
 
 const skip = needsDocker("debootstrap", "npm");
 
 /** npm brings all that the build needs, and the root of Debian 13 may have to be made first. */
 const buildMillisecondsMax = 600_000;
-const image = "gantry:test";
+/** The README's commands that build it and run it. */
+const [buildCommand = "", runCommand = ""] = commandsOf({
+  text: await exampleOf("README.md", "Install", "docker build"),
+});
+const image = "gantry";
 const volume = "store";
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -33,9 +39,10 @@ before(async () => {
     millisecondsMax: buildMillisecondsMax,
   });
   await daemon.docker("import", root, "debian-13");
-  await build("base", await npmSettings(), "--build-arg", "BASE=debian-13");
-  const dockerfile = join(checkout, "deploy", "docker", "Dockerfile");
-  await build(image, await checkedOut(), "--file", dockerfile, "--build-arg", "BASE=base");
+  await build(["--tag", "base", "--build-arg", "BASE=debian-13", "."], await npmSettings());
+  const context = await mkdtemp(join(folder.path, "checkout-"));
+  await copyCheckout(context);
+  await build(["--build-arg", "BASE=base", ...buildCommand.split(" ").slice(2)], context);
 });
 
 after(async () => {
@@ -64,20 +71,11 @@ ENV NODE_EXTRA_CA_CERTS=${certificates}
   return context;
 }
 
-/** Gives a context that has the checkout's files, and nothing that was installed or built beside them. */
-async function checkedOut(): Promise<string> {
-  const context = await mkdtemp(join(folder.path, "checkout-"));
-  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-  const files = (await run("git", list, { cwd: checkout })).split("\0").filter((file) => file !== "");
-  await run("cp", ["--parents", "--target-directory", context, ...files], { cwd: checkout });
-  return context;
-}
-
-async function build(tag: string, context: string, ...parameters: readonly string[]): Promise<void> {
+async function build(parameters: readonly string[], context: string): Promise<void> {
   const [program, ...connection] = daemon.command;
   // The network is for npm, and the machine's is the only one that this daemon has.
-  const args = ["build", "--network=host", "--tag", tag, ...parameters, context];
-  await run(program, [...connection, ...args], { millisecondsMax: buildMillisecondsMax });
+  const args = [...connection, "build", "--network=host", ...parameters];
+  await run(program, args, { cwd: context, millisecondsMax: buildMillisecondsMax });
 }
 
 /** The server in a container that is removed when it ends; `docker run` hands on the signals that it gets. */
@@ -137,13 +135,42 @@ test("a container serves its own image, and ends with 0 when it is told to; the 
   );
 });
 
+test("the command of the README runs it", { skip }, async () => {
+  const port = await freePort();
+  // The port is published by the network of the machine, which is the only one that this daemon has.
+  const network = ["--network=host", "--env", `REGISTRY_HTTP_ADDR=127.0.0.1:${port}`];
+  const words = runCommand
+    .replace(/ --publish \S+/, "")
+    .split(" ")
+    .slice(2);
+  const container = await daemon.docker("run", ...network, ...words);
+  await eventually(
+    "it answers",
+    async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+      return answer?.ok || undefined;
+    },
+    30_000,
+  );
+  await daemon.docker("stop", container);
+  assert.equal(await daemon.docker("inspect", "--format", "{{.State.ExitCode}}", container), "0");
+  await daemon.docker("rm", container);
+});
+
 test("the health check tells a server that answers from one that does not", { skip }, async () => {
   const { docker } = daemon;
-  await using _gantry = await serve({ REGISTRY_HTTP_ADDR: `127.0.0.1:${await freePort()}` });
+  const debug = `127.0.0.1:${await freePort()}`;
+  await using _gantry = await serve({
+    REGISTRY_HTTP_ADDR: `127.0.0.1:${await freePort()}`,
+    REGISTRY_HTTP_DEBUG_ADDR: debug,
+  });
   const container = await docker("ps", "--quiet");
   const check = JSON.parse(await docker("inspect", "--format", "{{json .Config.Healthcheck.Test}}", image));
   assert.equal(check[0], "CMD");
   await docker("exec", container, ...check.slice(1));
-  const nobodyThere = ["exec", "--env", `REGISTRY_HTTP_ADDR=127.0.0.1:${await freePort()}`, container];
-  await assert.rejects(docker(...nobodyThere, ...check.slice(1)), /ECONNREFUSED/);
+  const asking = (name: string, address: string) =>
+    docker("exec", "--env", `${name}=${address}`, container, ...check.slice(1));
+  const nobodyThere = `127.0.0.1:${await freePort()}`;
+  await asking("REGISTRY_HTTP_ADDR", nobodyThere);
+  await assert.rejects(asking("REGISTRY_HTTP_DEBUG_ADDR", nobodyThere), /ECONNREFUSED/);
 });

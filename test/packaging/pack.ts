@@ -7,6 +7,13 @@ import { run } from "../clients/support.js";
 /** The checkout; this file is two folders deep in `dist`. */
 export const checkout = fileURLToPath(new URL("../../..", import.meta.url));
 
+/** Copies the checkout's files into a folder, and nothing that was installed or built beside them. */
+export async function copyCheckout(folder: string): Promise<void> {
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const files = (await run("git", list, { cwd: checkout })).split("\0").filter((file) => file !== "");
+  await run("cp", ["--parents", "--target-directory", folder, ...files], { cwd: checkout });
+}
+
 export interface Package {
   /** The `.tgz`. */
   readonly file: string;

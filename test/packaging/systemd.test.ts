@@ -1,11 +1,13 @@
 /** The unit, as systemd reads it, and the server within the system calls that the unit leaves it. */
 import assert from "node:assert/strict";
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { needs, run, temporaryFolder } from "../clients/support.js";
+import { commandsOf, exampleOf } from "../documents/page.js";
 import { cli } from "../support/cli.js";
 import { Client } from "../support/client.js";
+import { gantry } from "../support/command.js";
 import { image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { checkout } from "./pack.js";
@@ -26,6 +28,39 @@ test("the unit is one that systemd accepts", { skip: needs("systemd-analyze") },
   await run("systemd-analyze", [`--root=${root.path}`, "verify", "gantry.service"]);
 });
 
+test("the commands of the README install it, with settings that a server can start with", {
+  skip: needs("systemctl"),
+}, async () => {
+  await using root = await temporaryFolder();
+  const commands = commandsOf({ text: await exampleOf("README.md", "Install", "cp deploy/systemd") });
+  await mkdir(join(root.path, "etc", "systemd", "system"), { recursive: true });
+  for (const command of commands) {
+    const below = command.replaceAll(" /etc/", ` ${root.path}/etc/`);
+    // Without a running systemd it can be enabled, and not started.
+    await run(
+      "sh",
+      ["-c", below.replace(/^systemctl enable --now/, `systemctl --root=${root.path} enable`)],
+      {
+        cwd: checkout,
+      },
+    );
+  }
+  const wanted = join(root.path, "etc", "systemd", "system", "multi-user.target.wants", "gantry.service");
+  assert.equal(await readlink(wanted), "/etc/systemd/system/gantry.service");
+  const written = await readFile(join(root.path, "etc", "gantry", "environment"), "utf8");
+  const settings = Object.fromEntries([
+    ...settingsIn(await readFile(unit, "utf8"), /^Environment=(\w+)=(.*)$/gm),
+    ...settingsIn(written, /^(\w+)=(.*)$/gm),
+  ]);
+  assert.ok("REGISTRY_HTTP_ADDR" in settings && "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY" in settings);
+  const { code, stderr } = await gantry("", ["config", "check"], settings);
+  assert.equal(code, 0, stderr);
+});
+
+function settingsIn(text: string, line: RegExp): [string, string][] {
+  return Array.from(text.matchAll(line), ([, name = "", value = ""]) => [name, value]);
+}
+
 test("the unit leaves little in reach", { skip: needs("systemd-analyze") }, async () => {
   await run("systemd-analyze", ["security", "--offline=true", `--threshold=${exposureMax}`, unit]);
 });
@@ -37,13 +72,13 @@ test("the server keeps to the system calls of the unit", {
   const trace = join(folder.path, "trace");
   // As a grandchild, the tracer leaves signals and the exit code to the server.
   const strace = ["strace", "-D", "-f", "-qq", "-o", trace, process.execPath, cli] as const;
-  const gantry = await startGantry({}, join(folder.path, "store"), strace);
-  const client = new Client(gantry.url);
+  const server = await startGantry({}, join(folder.path, "store"), strace);
+  const client = new Client(server.url);
   const name = newName();
   await client.pushImage(name, image(), "latest");
   await client.get(`/v2/${name}/manifests/latest`);
   await client.delete(`/v2/${name}/manifests/latest`);
-  await gantry.stop();
+  await server.stop();
 
   const allowed = await filtered(await readFile(unit, "utf8"));
   const lines = (await readFile(trace, "utf8")).split("\n");
