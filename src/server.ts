@@ -7,6 +7,7 @@ import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
 import { TrustedProxies } from "./http/forwarded.js";
 import { openLog } from "./log.js";
+import { Metrics } from "./observe/metrics.js";
 import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
 import { openDebug } from "./open-debug.js";
@@ -67,12 +68,14 @@ async function serve(
   const { requests, uploads, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
-  const debug = await openDebug(config.http.debug, services, log);
+  const metrics = isMeasured(http) ? new Metrics(services) : undefined;
+  const debug = await openDebug(http.debug, services.health, metrics, log);
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
     gate,
     login,
+    metrics: http.metrics.enabled ? metrics && (() => metrics.page()) : undefined,
     headers: Object.entries(config.http.headers).flatMap(([name, values]) =>
       values.map((value) => [name, value] as const),
     ),
@@ -86,7 +89,7 @@ async function serve(
     proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
     publicOrigin: http.host,
     absoluteLocations: !http.relativeurls,
-    observers: [audit.observer, access?.observer, debug?.observer].filter(
+    observers: [audit.observer, access?.observer, metrics?.observe].filter(
       (observer) => observer !== undefined,
     ),
     onUnexpectedError: (error, method, path, id) =>
@@ -153,6 +156,11 @@ async function serve(
       await opened.close();
     },
   };
+}
+
+/** Whether anybody is told the metrics. */
+function isMeasured({ debug, metrics }: Config["http"]): boolean {
+  return metrics.enabled || (debug.addr !== undefined && debug.prometheus.enabled);
 }
 
 /** Runs `work` every so many seconds, never twice at a time; not at all where it is 0. */

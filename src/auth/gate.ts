@@ -10,7 +10,7 @@ import type { Identity, Permission } from "./identity.js";
 import type { Policy } from "./policy.js";
 
 /** What a route does. `base` is the API's own root, by which clients find out whether they must log in. */
-export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token";
+export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics";
 
 /** Known to this file only, so that no other can write a permit down. */
 declare const granted: unique symbol;
@@ -45,6 +45,8 @@ export interface CatalogPermit extends Granted<"catalog"> {
 /** Anybody may ask for a token: what it is for is what the caller may do. */
 export type TokenPermit = Granted<"token">;
 
+export type MetricsPermit = Granted<"metrics">;
+
 /** The repositories that a caller may pull from. */
 export interface Visible {
   /** Whether it is every one. */
@@ -59,6 +61,7 @@ export interface Permits {
   readonly delete: DeletePermit;
   readonly catalog: CatalogPermit;
   readonly token: TokenPermit;
+  readonly metrics: MetricsPermit;
 }
 
 /** Actions that are about one repository. */
@@ -105,6 +108,14 @@ export class Gate {
 
   token(identity: Identity): TokenPermit {
     return grant<"token">({ identity });
+  }
+
+  /** Throws `unauthorized` where a name and password may help; else `denied`. */
+  metrics(identity: Identity): MetricsPermit {
+    const isOfRepositories = identity.token !== undefined || identity.limit !== undefined;
+    if (!isOfRepositories && this.policy.allowsMetrics(identity)) return grant<"metrics">({ identity });
+    if (identity.kind === "anonymous" || identity.token !== undefined) throw loginNeeded();
+    throw new RegistryError("denied", `${identity.subject} may not read the metrics`);
   }
 
   /** Whether there may be anything that the catalog shows to the caller. */

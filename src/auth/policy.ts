@@ -7,16 +7,24 @@ export interface Policy {
   readonly open: boolean;
   /** Whether there is anything that may be pulled without a login. */
   readonly letsAnonymousPull: boolean;
+  /** Whether the caller may read the metrics, which tell of all repositories together. */
+  allowsMetrics(identity: Identity): boolean;
   allows(identity: Identity, permission: Permission, name: RepositoryName): boolean;
 }
 
 /** For a server without authentication, which is why such a one listens on loopback only. */
-export const openPolicy: Policy = { open: true, letsAnonymousPull: true, allows: () => true };
+export const openPolicy: Policy = {
+  open: true,
+  letsAnonymousPull: true,
+  allowsMetrics: () => true,
+  allows: () => true,
+};
 
 /** Where there are logins and no policy file: who has logged in may do everything, others nothing. */
 export const loginPolicy: Policy = {
   open: false,
   letsAnonymousPull: false,
+  allowsMetrics: ({ kind }) => kind !== "anonymous",
   allows: ({ kind }) => kind !== "anonymous",
 };
 
@@ -39,10 +47,14 @@ export interface Rule {
   matches(name: RepositoryName): boolean;
 }
 
-/** The policy of `rules`. `groups` are those that the policy itself makes, of users by name. */
+/**
+ * The policy of `rules`. `groups` are those that the policy itself makes, of users by name; `metrics`, who may read
+ * those: nobody where that is not said.
+ */
 export function rulesPolicy(
   rules: readonly Rule[],
   groups: ReadonlyMap<string, ReadonlySet<string>>,
+  metrics?: Who,
 ): Policy {
   const isFor = (
     { anonymous, authenticated, users, groups: named, claims }: Who,
@@ -61,6 +73,7 @@ export function rulesPolicy(
   return {
     open: false,
     letsAnonymousPull: rules.some(({ who, permissions }) => who.anonymous && permissions.has("pull")),
+    allowsMetrics: (identity) => metrics !== undefined && isFor(metrics, identity),
     allows: (identity, permission, name) =>
       rules.some(
         (rule) => rule.permissions.has(permission) && rule.matches(name) && isFor(rule.who, identity),

@@ -4,7 +4,7 @@
  */
 import { parse } from "yaml";
 import { z } from "zod";
-import { type Policy, type Rule, rulesPolicy } from "../auth/policy.js";
+import { type Policy, type Rule, rulesPolicy, type Who } from "../auth/policy.js";
 import { pinningClaims } from "../auth/workload/rules.js";
 import { nameMatcher } from "../domain/patterns.js";
 import { permissions as allPermissions, withIncluded } from "../domain/permission.js";
@@ -14,25 +14,35 @@ import { globs, oneOrMore } from "./globs.js";
 const permissions = z.enum(allPermissions);
 const names = oneOrMore(z.string().min(1));
 
+/** Whom a rule is for, but for those who have not logged in. */
+const who = {
+  authenticated: z.boolean().prefault(false),
+  users: names.default([]),
+  groups: names.default([]),
+  claims: z
+    .record(z.string().min(1), globs)
+    .refine(
+      (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
+      `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom an issuer signs for`,
+    )
+    .optional(),
+};
+
+type LoggedIn = z.output<z.ZodObject<typeof who>>;
+
+function isForSomebody({ authenticated, users, groups, claims }: LoggedIn): boolean {
+  return authenticated || users.length + groups.length > 0 || claims !== undefined;
+}
+
 const rule = z
   .strictObject({
     repositories: globs,
     anonymous: z.boolean().prefault(false),
-    authenticated: z.boolean().prefault(false),
-    users: names.default([]),
-    groups: names.default([]),
-    claims: z
-      .record(z.string().min(1), globs)
-      .refine(
-        (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
-        `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom an issuer signs for`,
-      )
-      .optional(),
+    ...who,
     allow: oneOrMore(permissions),
   })
   .refine(
-    ({ anonymous, authenticated, users, groups, claims }) =>
-      anonymous || authenticated || users.length + groups.length > 0 || claims !== undefined,
+    (rule) => rule.anonymous || isForSomebody(rule),
     "needs anonymous, authenticated, users, groups or claims: else it would be for nobody",
   )
   .refine(
@@ -43,6 +53,10 @@ const rule = z
 const schema = z.strictObject({
   groups: z.record(z.string().min(1), z.array(z.string().min(1))).prefault({}),
   rules: z.array(rule),
+  metrics: z
+    .strictObject(who)
+    .refine(isForSomebody, "needs authenticated, users, groups or claims: else it would be for nobody")
+    .optional(),
 });
 
 /** The policy that the file at `path` says. Throws `ConfigError`, which names all that is wrong. */
@@ -52,24 +66,25 @@ export function parseAccessPolicy(text: string, path: string): Policy {
     const lines = parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".")}: ${issue.message}`);
     throw new ConfigError(lines.join("\n"));
   }
+  const { rules, metrics } = parsed.data;
   const groups = new Map(Object.entries(parsed.data.groups).map(([group, users]) => [group, new Set(users)]));
-  return rulesPolicy(parsed.data.rules.map(ruleOf), groups);
+  return rulesPolicy(rules.map(ruleOf), groups, metrics && whoOf({ anonymous: false, ...metrics }));
 }
 
 function ruleOf({ repositories, allow, ...who }: z.output<typeof rule>): Rule {
+  return { matches: nameMatcher(repositories), permissions: withIncluded(allow), who: whoOf(who) };
+}
+
+function whoOf({ anonymous, authenticated, users, groups, claims }: LoggedIn & { anonymous: boolean }): Who {
   return {
-    matches: nameMatcher(repositories),
-    permissions: withIncluded(allow),
-    who: {
-      anonymous: who.anonymous,
-      authenticated: who.authenticated,
-      users: new Set(who.users),
-      groups: new Set(who.groups),
-      claims: Object.entries(who.claims ?? {}).map(([name, patterns]) => ({
-        name,
-        matches: nameMatcher(patterns),
-      })),
-    },
+    anonymous,
+    authenticated,
+    users: new Set(users),
+    groups: new Set(groups),
+    claims: Object.entries(claims ?? {}).map(([name, patterns]) => ({
+      name,
+      matches: nameMatcher(patterns),
+    })),
   };
 }
 

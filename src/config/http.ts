@@ -77,5 +77,12 @@ export const http = section({
         .describe("The path that has them."),
     }),
   }),
+  metrics: section({
+    enabled: flag
+      .prefault("false")
+      .describe(
+        "Whether `http.addr` has the metrics too, as `/metrics`: for those whom the policy file grants them, for all who have logged in where there is no such file, and for everybody where nobody logs in.",
+      ),
+  }),
   tls,
 }).describe("Where the server listens, what every response has, and how the server stops.");

@@ -67,6 +67,8 @@ export class Admission {
         return route.handle(context, exchange, gate.base(identity));
       case "token":
         return route.handle(context, exchange, gate.token(identity));
+      case "metrics":
+        return route.handle(context, exchange, gate.metrics(identity));
       case "catalog":
         return route.handle(context, exchange, gate.catalog(identity));
       case "pull":

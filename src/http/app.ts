@@ -17,6 +17,7 @@ import { renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
+import type { Page } from "./page-server.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type PeerLookup } from "./peer.js";
 import { readHead } from "./request-head.js";
@@ -27,6 +28,8 @@ export interface AppOptions {
   readonly services: Services;
   readonly gate: Gate;
   readonly login?: Login | undefined;
+  /** What `/metrics` answers, if anything. */
+  readonly metrics?: (() => Promise<Page>) | undefined;
   /** Told of each request once, when its answer is done or its client gone. */
   readonly observers?: readonly Observer[];
   /** Headers that every response has, beside the API's own. */
@@ -76,8 +79,8 @@ export class App {
 
   constructor(readonly options: AppOptions) {
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
-    const { services, gate, login } = options;
-    this.#admission = new Admission({ services, gate, login }, new Limits(options.limits));
+    const { services, gate, login, metrics } = options;
+    this.#admission = new Admission({ services, gate, login, metrics }, new Limits(options.limits));
     this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin);
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {

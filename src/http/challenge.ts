@@ -24,9 +24,12 @@ export interface ChallengeFor {
 
 const scopeActions = { pull: "pull", push: "pull,push", delete: "delete" } as const;
 
+/** What no token is for. */
+const withoutToken: ReadonlySet<Action> = new Set(["token", "metrics"]);
+
 /** The value of `WWW-Authenticate`. */
 export function challenge(options: ChallengeOptions, wanted: ChallengeFor): string {
-  if (options.scheme === "basic" || wanted.action === "token")
+  if (options.scheme === "basic" || withoutToken.has(wanted.action))
     return `Basic realm=${quoted(options.basicRealm)}, charset="UTF-8"`;
   const { realm, service } = options;
   const scope = scopeOf(wanted);
@@ -41,7 +44,7 @@ export function challenge(options: ChallengeOptions, wanted: ChallengeFor): stri
 
 function scopeOf({ action, name }: ChallengeFor): string | undefined {
   if (action === "catalog") return "registry:catalog:*";
-  if (action === "base" || action === "token" || name === undefined) return undefined;
+  if (name === undefined || action === "base" || action === "token" || action === "metrics") return undefined;
   return `repository:${name}:${scopeActions[action]}`;
 }
 

@@ -4,6 +4,7 @@ import type { Gate } from "../auth/gate.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { Services } from "../registry/services.js";
 import type { ChallengeOptions } from "./challenge.js";
+import type { Page } from "./page-server.js";
 
 /** How callers prove who they are. */
 export interface Login {
@@ -18,4 +19,6 @@ export interface HttpContext {
   readonly gate: Gate;
   /** Absent on a server without authentication, where all are anonymous. */
   readonly login: Login | undefined;
+  /** Absent where the API's own port has no metrics. */
+  readonly metrics?: (() => Promise<Page>) | undefined;
 }

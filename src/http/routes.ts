@@ -9,6 +9,7 @@ import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import { getLiveness, getReadiness } from "./health.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
+import { getMetrics } from "./metrics.js";
 import type { Route } from "./router.js";
 import { getToken, postToken } from "./token.js";
 import { cancelUploadRoute, patchUpload, putUpload, startUpload, uploadStatus } from "./uploads.js";
@@ -50,4 +51,5 @@ export const routes = [
   // for whoever runs this server
   { methods: ["GET", "HEAD"], path: "/livez", action: "public", headers: [], handle: getLiveness },
   { methods: ["GET", "HEAD"], path: "/readyz", action: "public", headers: [], handle: getReadiness },
+  { methods: ["GET", "HEAD"], path: "/metrics", action: "metrics", headers: [], handle: getMetrics },
 ] as const satisfies readonly Route[];

@@ -38,7 +38,9 @@ export function audit({ pulls, write }: AuditOptions): (exchange: Exchange) => v
     const isRefused = refusals.has(status);
     // A client that comes without credentials to learn how to log in has been refused nothing.
     if (isRefused && incoming.authorization === "" && incoming.route?.action === "base") return;
-    const reads = ["base", "pull", "catalog", "public", undefined].includes(incoming.route?.action);
+    const reads = ["base", "pull", "catalog", "metrics", "public", undefined].includes(
+      incoming.route?.action,
+    );
     if (reads && !isRefused && !pulls) return;
     write(recordOf(exchange, isRefused));
   };

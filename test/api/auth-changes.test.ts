@@ -122,6 +122,8 @@ test("a broken policy leaves the one before in force, and the log says what is w
       /rules\.0: grants everybody without a login more than to pull.*rules\.1: needs anonymous/s,
     ],
     ["rules:\n  - { repositories: a, user: ann, allow: pull }", /rules\.0: Unrecognized key/],
+    ["rules: []\nmetrics: { users: [] }", /metrics: needs authenticated, users, groups or claims/],
+    ["rules: []\nmetrics: { anonymous: true }", /metrics: Unrecognized key/],
   ] as const) {
     await files.policy(text);
     await logged(why);

@@ -33,7 +33,7 @@ type RouteKey = Row extends infer R
 
 /** What a request needs. `move` points a tag elsewhere that is there; `form` brings its own name and password, `none` is for everybody. */
 type RepositoryNeed = "pull" | "push" | "move" | "delete";
-type RegistryNeed = "none" | "base" | "catalog" | "token" | "form";
+type RegistryNeed = "none" | "base" | "catalog" | "token" | "form" | "metrics";
 
 /** `login`: 401. `scope`: 401 that asks for a token of more scope. `absent`: this server has no such thing. */
 type Outcome = "granted" | "login" | "scope" | "denied" | "absent";
@@ -125,6 +125,7 @@ const upload = (name: string, id: string) => `/v2/${name}/blobs/uploads/${id}`;
 const health = (path: string) => onRegistry("none", { path });
 const base = (path: string) => onRegistry("base", { path });
 const catalog = onRegistry("catalog", { path: "/v2/_catalog" });
+const metrics = onRegistry("metrics", { path: "/metrics" });
 const pullBlob = onRepository("pull", blob, [200, 404], newBlob, unknownDigest);
 const opening = (path: string) =>
   onRepository("push", (name) => `/v2/${name}${path}`, [202, 202], newTag, unknownTag, { body: "" });
@@ -204,6 +205,8 @@ const table: Readonly<Record<RouteKey, Cases>> = {
   "HEAD /livez": health("/livez"),
   "GET /readyz": health("/readyz"),
   "HEAD /readyz": health("/readyz"),
+  "GET /metrics": metrics,
+  "HEAD /metrics": metrics,
 };
 
 const spaces = ["team", "public", "secret"] as const;
@@ -222,25 +225,27 @@ const pulling = only("granted", "denied");
 /** Whoever comes with what does not count gets nothing of the registry, not even what anybody gets who comes with nothing. */
 const nothing: Expected = {
   ...{ base: "login", team: all("login"), public: all("login"), secret: all("login") },
-  ...{ catalog: "login", token: "login", form: "login", none: "granted" },
+  ...{ catalog: "login", token: "login", form: "login", metrics: "login", none: "granted" },
 };
 
 /** A name and password that count, and may do this in `team`. */
 function password(team: Rights, open: Rights = pulling): Expected {
   const registry = { base: "granted", catalog: "granted", token: "granted", form: "granted" } as const;
-  const rest = { ...registry, none: "granted" } as const;
+  const rest = { ...registry, metrics: "denied", none: "granted" } as const;
   return { ...rest, team, public: open, secret: all("denied") };
 }
 
-/** A token of this server's own: it gets no other token, and lists nothing unless it is for that. */
+/** A token of this server's own: it gets no other token and no metrics, and lists nothing unless it is for that. */
 function token(team: Rights, open: Rights, catalog: Outcome = "scope"): Expected {
-  const rest = { none: "granted", base: "granted", token: "login", form: "granted" } as const;
+  const registry = { base: "granted", token: "login", form: "granted", metrics: "login" } as const;
+  const rest = { ...registry, none: "granted" } as const;
   return { ...rest, catalog, team, public: open, secret: all("denied") };
 }
 
 /** A token of an outside issuer, which decides alone, on a server that issues none. */
 function outsideToken(everywhere: Rights, catalog: Outcome = "scope"): Expected {
-  const rest = { none: "granted", base: "granted", token: "absent", form: "absent" } as const;
+  const registry = { base: "granted", token: "absent", form: "absent", metrics: "login" } as const;
+  const rest = { ...registry, none: "granted" } as const;
   return { ...rest, catalog, team: everywhere, public: everywhere, secret: everywhere };
 }
 
@@ -253,6 +258,7 @@ await files.users(users);
 await files.policy(`
 groups:
   crew: [member]
+metrics: { users: [owner, machine], groups: crew }
 rules:
   - { repositories: "**", users: owner, allow: admin }
   - { repositories: "public/**", anonymous: true, allow: pull }
@@ -276,7 +282,7 @@ const ciRule = {
   repositories: ["team/**"],
   permissions: ["pull", "push"],
 };
-const relaxed = { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" };
+const relaxed = { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed", REGISTRY_HTTP_METRICS_ENABLED: "true" };
 const main = await serve({
   ...relaxed,
   ...files.settings,
@@ -384,7 +390,10 @@ const everything = all("granted");
 const callers: Readonly<Record<string, Caller>> = {
   "nobody in particular": {
     with: () => ({}),
-    expected: { ...password(all("login"), only("granted", "login")), base: "login", secret: all("login") },
+    expected: {
+      ...password(all("login"), only("granted", "login")),
+      ...{ base: "login", metrics: "login", secret: all("login") },
+    },
   },
   "a user with a wrong password": { with: () => basic("admin", "wrong"), expected: nothing },
   "a user that is not there": { with: () => basic("nobody", "owner's"), expected: nothing },
@@ -404,7 +413,7 @@ const callers: Readonly<Record<string, Caller>> = {
   "a user who may do everything there": { with: () => as("admin"), expected: password(everything) },
   "a member of a group": {
     with: () => as("member"),
-    expected: password(rights("granted", "granted", "granted", "denied")),
+    expected: { ...password(rights("granted", "granted", "granted", "denied")), metrics: "granted" },
   },
   "a user whom no rule names": { with: () => as("stranger"), expected: password(all("denied")) },
   "a user who was taken out": { with: () => as("leaver"), expected: nothing },
@@ -534,7 +543,11 @@ const callers: Readonly<Record<string, Caller>> = {
     with: tokenOf(as("admin"), (name) => `repository:${name}:*`),
     expected: nothing,
   },
-  "a client certificate": { at: certified, with: () => ({}), expected: password(pulling) },
+  "a client certificate": {
+    at: certified,
+    with: () => ({}),
+    expected: { ...password(pulling), metrics: "granted" },
+  },
   "a client certificate and a wrong password": {
     at: certified,
     with: () => basic("machine", "wrong"),

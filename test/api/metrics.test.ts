@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { Client } from "../support/client.js";
+import { Client, serve } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
+import { basic, LoginFiles } from "../support/login.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 
 const { gantry, page } = await startMeasured();
@@ -72,6 +73,26 @@ test("open uploads and the storage's space are told", async () => {
   assert.ok(free > 0 && size >= free);
 });
 
-test("the registry's own address has no metrics", async () => {
+test("the registry's own address has no metrics unless a setting says so", async () => {
   assert.equal((await client.get("/metrics")).status, 404);
+});
+
+test("where nobody logs in, the registry's own address has the metrics for everybody, and no other is needed", async () => {
+  const answer = await (await serve({ REGISTRY_HTTP_METRICS_ENABLED: "true" })).client.get("/metrics");
+  assert.equal(answer.status, 200);
+  assert.match(String(answer.headers["content-type"]), /^text\/plain; version=0\.0\.4/);
+  assert.ok(valuesOf(answer.body.toString()).has("gantry_upload_sessions"));
+});
+
+test("where there are logins and no policy, who has logged in reads the metrics, and others are asked to", async () => {
+  const files = await LoginFiles.make();
+  await files.users({ prometheus: "secret" });
+  const { REGISTRY_AUTH_HTPASSWD_PATH = "" } = files.settings;
+  const protectedServer = await serve({ REGISTRY_HTTP_METRICS_ENABLED: "true", REGISTRY_AUTH_HTPASSWD_PATH });
+  const refused = await protectedServer.client.get("/metrics");
+  assert.equal(refused.status, 401);
+  // A token, which docker would be sent for, is for repositories.
+  assert.match(String(refused.headers["www-authenticate"]), /^Basic /);
+  const answer = await protectedServer.client.get("/metrics", basic("prometheus", "secret"));
+  assert.equal(answer.status, 200);
 });

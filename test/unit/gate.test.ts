@@ -46,6 +46,7 @@ function verdicts(gate: Gate, identity: Identity, name = team): Record<string, s
     push: told(() => gate.push(identity, name)),
     delete: told(() => gate.delete(identity, name)),
     catalog: told(() => gate.catalog(identity)),
+    metrics: told(() => gate.metrics(identity)),
   };
 }
 
@@ -55,6 +56,7 @@ const all = (outcome: string) => ({
   push: outcome,
   delete: outcome,
   catalog: outcome,
+  metrics: outcome,
 });
 
 test("without authentication everybody may do everything", () => {
@@ -144,10 +146,12 @@ test("a token's scope is what it grants and no more, and one that lacks some is 
     push: "insufficient-scope",
     delete: "insufficient-scope",
     catalog: "insufficient-scope",
+    metrics: "unauthorized",
   });
   assert.deepEqual(verdicts(gate, { ...alice, token }, secret), {
     ...all("insufficient-scope"),
     base: "granted",
+    metrics: "unauthorized",
   });
 });
 
@@ -160,6 +164,7 @@ test("a token grants nothing that the policy has taken back since", () => {
     push: "denied",
     delete: "denied",
     catalog: "granted",
+    metrics: "unauthorized",
   });
 });
 
@@ -172,6 +177,7 @@ test("an anonymous token says nothing about who may log in: what it lacks is ans
     push: "unauthorized",
     delete: "unauthorized",
     catalog: "insufficient-scope",
+    metrics: "unauthorized",
   });
 });
 
@@ -185,9 +191,27 @@ test("a robot may do what it was made for, whatever the policy says of others, a
     limitDecides: true,
   };
   const gate = new Gate(rulesPolicy([], new Map()));
-  assert.deepEqual(verdicts(gate, robot), { ...all("granted"), delete: "denied" });
+  assert.deepEqual(verdicts(gate, robot), {
+    ...all("granted"),
+    ...{ delete: "denied", metrics: "denied" },
+  });
   assert.deepEqual(verdicts(gate, robot, secret), { ...all("denied"), base: "granted", catalog: "granted" });
   assert.equal(gate.push(robot, team).mayMoveTags, false);
+});
+
+test("the metrics are for whom the policy names for them, whatever else they may, and for no robot or token", () => {
+  const readers: Who = { ...nobody, users: new Set(["alice"]), groups: new Set(["ops"]) };
+  const everything = rule({ authenticated: true }, ["admin"]);
+  const gate = new Gate(rulesPolicy([everything], new Map([["ops", new Set(["olga"])]]), readers));
+  const told = (identity: Identity) => verdicts(gate, identity).metrics;
+  const limit = grants(["admin", team]);
+  assert.equal(told(alice), "granted");
+  assert.equal(told({ ...alice, name: "olga" }), "granted");
+  assert.equal(told({ ...alice, kind: "certificate" }), "granted");
+  assert.equal(told({ ...alice, name: "bob" }), "denied");
+  assert.equal(told({ ...alice, limit }), "denied");
+  assert.equal(told({ ...alice, token: { ...limit, catalog: true } }), "unauthorized");
+  assert.equal(told(anonymous), "unauthorized");
 });
 
 test("a mount finds only what the caller may pull, with the token that it has; the catalog, with any", () => {

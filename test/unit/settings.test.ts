@@ -36,6 +36,7 @@ test("what nobody says has its default", () => {
     relativeurls: true,
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
+    metrics: { enabled: false },
   });
   assert.deepEqual(config.storage.maintenance.uploadpurging, {
     enabled: true,

@@ -1,0 +1,15 @@
+/** The metrics on the API's own port, where a setting puts them there: for those whom the policy grants them. */
+import type { MetricsPermit } from "../auth/gate.js";
+import { RegistryError } from "../domain/errors.js";
+import type { HttpContext } from "./context.js";
+import type { Exchange } from "./exchange.js";
+
+export async function getMetrics(
+  { metrics }: HttpContext,
+  exchange: Exchange,
+  _: MetricsPermit,
+): Promise<void> {
+  if (metrics === undefined) throw new RegistryError("path-unknown", "this server has no metrics here");
+  const { status, headers, body } = await metrics();
+  exchange.send(status, headers, body);
+}
