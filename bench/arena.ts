@@ -1,13 +1,13 @@
 /**
- * The contenders of one scenario side by side, and the order in which they are measured: A B A B, each run
+ * The contenders of one scenario side by side, and the order in which they are measured: A B C A B C, each run
  * on written-back disks. Owns the started contenders; dispose the arena to end them.
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Contender, type ContenderName, startContender } from "./contenders.js";
-import { cpuSeconds, syncDisks } from "./processes.js";
+import { type Contender, type ContenderName, type StartOptions, startContender } from "./contenders.js";
+import { cpuSeconds, forgetPeak, peakResidentBytes, syncDisks } from "./processes.js";
 import { progress } from "./progress.js";
-import type { Sample, Series, Timing } from "./scenario.js";
+import type { Measured, Plan, Sample, Series, Timing } from "./scenario.js";
 import { mebibyte, spell } from "./units.js";
 
 export class Arena implements AsyncDisposable {
@@ -24,14 +24,14 @@ export class Arena implements AsyncDisposable {
       profileFolder,
     }: { readonly subject: ContenderName; readonly profileFolder?: string | undefined },
     peers: readonly ContenderName[],
-    { secure = false }: { readonly secure?: boolean } = {},
+    options: StartOptions = {},
   ): Promise<Arena> {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
       // Nothing is compared while a profiler takes its share.
       for (const name of profileFolder === undefined ? [subject, ...peers] : [subject]) {
-        const contender = await startContender(name, { secure, profileFolder });
+        const contender = await startContender(name, { ...options, profileFolder });
         if (contender === undefined) {
           progress(`  ${name} is not installed: going on without it`);
         } else {
@@ -49,26 +49,41 @@ export class Arena implements AsyncDisposable {
     await Promise.all(this.contenders.map((contender) => contender[Symbol.asyncDispose]()));
   }
 
-  /** Runs every contender once unmeasured, then all of them in turn for the given rounds. */
+  /** Runs every contender once unmeasured, then all of them in turn for the rounds that there is time for. */
   async interleave(
-    rounds: number,
+    { rounds, deadline }: Plan,
     warmUp: (contender: Contender) => Promise<void>,
     run: (contender: Contender, round: number) => Promise<Sample>,
   ): Promise<readonly Series[]> {
     for (const contender of this.contenders) {
       await blaming(contender, () => warmUp(contender));
     }
-    const samples = new Map<Contender, Sample[]>(this.contenders.map((contender) => [contender, []]));
-    for (let round = 0; round < rounds; round++) {
+    const samples = new Map<Contender, Measured[]>(this.contenders.map((contender) => [contender, []]));
+    for (let round = 0, begin = performance.now(); round < rounds; round++) {
+      const roundMilliseconds = round === 0 ? 0 : (performance.now() - begin) / round;
+      if (round > 0 && performance.now() + roundMilliseconds > deadline) {
+        progress(`  no time for more than ${round} of ${rounds} rounds`);
+        break;
+      }
       for (const [contender, collected] of samples) {
         await syncDisks();
-        const sample = await blaming(contender, () => run(contender, round));
+        const sample = await blaming(contender, () => measured(contender, round, run));
         collected.push(sample);
         progress(`  round ${round + 1} ${contender.name}: ${spellSample(sample)}`);
       }
     }
     return [...samples].map(([contender, collected]) => ({ contender: contender.name, samples: collected }));
   }
+}
+
+async function measured(
+  contender: Contender,
+  round: number,
+  run: (contender: Contender, round: number) => Promise<Sample>,
+): Promise<Measured> {
+  forgetPeak(contender.pid);
+  const sample = await run(contender, round);
+  return { ...sample, peakBytes: peakResidentBytes(contender.pid) };
 }
 
 /** Wall time of `work`, and the CPU time that it took on either side. */
@@ -128,7 +143,7 @@ async function blaming<T>(contender: Contender, work: () => Promise<T>): Promise
   }
 }
 
-function spellSample({ value, details = {}, ...times }: Sample): string {
+function spellSample({ value, details = {}, ...times }: Measured): string {
   const figures = Object.entries({ ...times, ...details });
   return [spell(value), ...figures.map(([name, figure]) => `${name} ${spell(figure)}`)].join(", ");
 }

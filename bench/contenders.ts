@@ -1,28 +1,53 @@
 /**
- * The servers that are compared: Gantry, docker-registry (CNCF distribution) and nginx. Each runs on a
- * loopback port with a temporary folder of its own, and leaves nothing behind when disposed.
+ * The servers that are compared. Each runs on a loopback port with a temporary folder of its own, and leaves
+ * nothing behind when disposed.
  */
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { hashSync } from "bcryptjs";
 import { issueCertificate } from "../test/support/certificates.js";
+import { distribution3, dockerRegistry } from "./contenders/distribution.js";
+import { gantry, gantryLogging, gantryLogin, gantryRelaxed } from "./contenders/gantry.js";
+import { getLimit, pushLimit } from "./contenders/limits.js";
+import { nginx } from "./contenders/nginx.js";
+import type { Place, Profile, ServerTls } from "./contenders/profile.js";
+import { zot } from "./contenders/zot.js";
 import type { Endpoint } from "./driver/endpoint.js";
-import { findProgram, freePort, type RunningProcess, startProcess, waitUntil } from "./processes.js";
-import { profilingFlags } from "./profile/profiles.js";
+import { findProgram } from "./processes.js";
 
-export type RegistryName = "gantry" | "docker-registry";
+/** Whole registries, which take every request of distribution-spec. */
+export const registryNames = ["gantry", "docker-registry", "distribution-3", "zot"] as const;
+export type RegistryName = (typeof registryNames)[number];
+
 /**
- * `gantry-relaxed` syncs nothing, `gantry-silent` writes no access log, `gantry-login` wants a login and has a
- * policy.
+ * Beside the registries: Gantry that syncs nothing, that writes its access log, that wants a login and has a
+ * policy; nginx, the limit for pulls; and the limits for pushes and small answers, see bench/limit.
  */
-export type ContenderName = RegistryName | "gantry-relaxed" | "gantry-silent" | "gantry-login" | "nginx";
+export type ContenderName =
+  | RegistryName
+  | "gantry-relaxed"
+  | "gantry-logging"
+  | "gantry-login"
+  | "nginx"
+  | "push-limit"
+  | "get-limit";
 
-/** Who may do everything at `gantry-login`. */
-export const login = { user: "bench", password: "a password of some length" } as const;
+const profiles: Readonly<Record<ContenderName, Profile>> = {
+  gantry,
+  "gantry-relaxed": gantryRelaxed,
+  "gantry-logging": gantryLogging,
+  "gantry-login": gantryLogin,
+  "docker-registry": dockerRegistry,
+  "distribution-3": distribution3,
+  zot,
+  nginx,
+  "push-limit": pushLimit,
+  "get-limit": getLimit,
+};
+
+/** What a reader of results must know of a contender. */
+export type ContenderFacts = Pick<Profile, "durability" | "configuration"> & { readonly version: string };
 
 export interface Contender extends Endpoint, AsyncDisposable {
   readonly name: ContenderName;
@@ -34,9 +59,14 @@ export interface Contender extends Endpoint, AsyncDisposable {
   assertAlive(): void;
 }
 
-const teamCount = 20;
-/** htpasswd's default is 5; what is usual is 10. */
-const bcryptCost = 10;
+export interface StartOptions {
+  /** Whether it speaks HTTPS. */
+  readonly secure?: boolean | undefined;
+  /** For Gantry: environment variables beyond what its name says. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
+  readonly profileFolder?: string | undefined;
+}
 
 /** Process and folder of those that run, for the bench may be interrupted or fail where nothing is disposed. */
 const leftovers = new Map<number, string>();
@@ -53,29 +83,30 @@ process.once("exit", () => {
   }
 });
 
-/** Compiled, this file is dist/bench/contenders.js. */
-const gantryProgram = fileURLToPath(new URL("../src/gantry.cjs", import.meta.url));
-
-/** What a registry needs to speak HTTPS. */
-export interface ServerTls {
-  /** PEM files. */
-  readonly certificate: string;
-  readonly key: string;
+/** Of those that are installed. */
+export async function factsOf(names: ReadonlySet<string>): Promise<Readonly<Record<string, ContenderFacts>>> {
+  const facts: Record<string, ContenderFacts> = {};
+  for (const [name, profile] of Object.entries(profiles).filter(([name]) => names.has(name))) {
+    const { durability, configuration, version } = profile;
+    const program = await programOf(profile);
+    if (program !== undefined) {
+      facts[name] = { durability, configuration, version: await version(program) };
+    }
+  }
+  return facts;
 }
 
-export interface ContenderOptions {
-  readonly secure: boolean;
-  /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
-  readonly profileFolder?: string | undefined;
+async function programOf({ program }: Profile): Promise<string | undefined> {
+  return program === undefined ? process.execPath : await findProgram(program);
 }
 
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
 export async function startContender(
   name: ContenderName,
-  { secure, profileFolder }: ContenderOptions,
+  { secure = false, settings = {}, profileFolder }: StartOptions,
 ): Promise<Contender | undefined> {
-  const command = await commandOf(name, profileFolder);
-  if (command === undefined) {
+  const program = await programOf(profiles[name]);
+  if (program === undefined) {
     return undefined;
   }
   // The folder follows TMPDIR: point that at the disk to be measured.
@@ -84,7 +115,8 @@ export async function startContender(
   await mkdir(dataFolder);
   try {
     const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
-    const { running, port } = await starters[name](command, folder, dataFolder, tls);
+    const place: Place = { program, folder, dataFolder, tls, settings, profileFolder };
+    const { running, port } = await profiles[name].start(place);
     leftovers.set(running.pid, folder);
     return {
       name,
@@ -106,22 +138,6 @@ export async function startContender(
   }
 }
 
-/** A program and what it is always given. */
-type Command = readonly [program: string, ...parameters: string[]];
-
-/** What is installed by that name. */
-async function commandOf(
-  name: ContenderName,
-  profileFolder: string | undefined,
-): Promise<Command | undefined> {
-  if (name.startsWith("gantry")) {
-    const flags = profileFolder === undefined ? [] : profilingFlags(profileFolder);
-    return [process.execPath, ...flags, gantryProgram, "serve"];
-  }
-  const program = await findProgram(name);
-  return program === undefined ? undefined : [program];
-}
-
 /** Of a CA of its own, with the kind of key that handshakes cost least with. */
 async function makeCertificate(folder: string): Promise<{ ca: string; tls: ServerTls }> {
   const by = await issueCertificate({ name: "bench CA", authority: true });
@@ -130,135 +146,4 @@ async function makeCertificate(folder: string): Promise<{ ca: string; tls: Serve
   await writeFile(tls.certificate, pem);
   await writeFile(tls.key, keyPem);
   return { ca: by.pem, tls };
-}
-
-interface Started {
-  readonly running: RunningProcess;
-  readonly port: number;
-}
-
-const starters: Readonly<
-  Record<
-    ContenderName,
-    (command: Command, folder: string, dataFolder: string, tls: ServerTls | undefined) => Promise<Started>
-  >
-> = {
-  gantry: (command, _, dataFolder, tls) => startGantry(command, dataFolder, tls),
-  "gantry-relaxed": (command, _, dataFolder, tls) =>
-    startGantry(command, dataFolder, tls, { REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
-  "gantry-silent": (command, _, dataFolder, tls) =>
-    startGantry(command, dataFolder, tls, { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" }),
-  "gantry-login": startGantryWithLogin,
-  "docker-registry": startDockerRegistry,
-  nginx: startNginx,
-};
-
-async function startGantry(
-  [program, ...parameters]: Command,
-  dataFolder: string,
-  tls: ServerTls | undefined,
-  settings: Readonly<Record<string, string>> = {},
-): Promise<Started> {
-  const running = startProcess(program, parameters, {
-    REGISTRY_HTTP_ADDR: "127.0.0.1:0",
-    REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
-    ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
-    ...settings,
-  });
-  return await whenReady(running, async () => {
-    const port = /ready on https?:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];
-    return port === undefined ? undefined : Number(port);
-  });
-}
-
-/** The rule that grants is the last of several, as in a policy of many teams. */
-async function startGantryWithLogin(
-  command: Command,
-  folder: string,
-  dataFolder: string,
-  tls: ServerTls | undefined,
-): Promise<Started> {
-  const users = join(folder, "users");
-  await writeFile(users, `${login.user}:${hashSync(login.password, bcryptCost)}\n`);
-  const teams = Array.from({ length: teamCount }, (_, team) => ({
-    repositories: [`team-${team}/**`],
-    users: [`member-of-${team}`],
-    allow: ["pull", "push"],
-  }));
-  const rules = [...teams, { repositories: "bench/**", users: login.user, allow: ["pull", "push"] }];
-  // JSON is YAML.
-  const policy = join(folder, "policy.yaml");
-  await writeFile(policy, JSON.stringify({ rules }));
-  return startGantry(command, dataFolder, tls, {
-    REGISTRY_AUTH_HTPASSWD_PATH: users,
-    REGISTRY_AUTH_POLICY: policy,
-  });
-}
-
-/** As its documented example configuration has it (in-memory descriptor cache), with its logs off. */
-async function startDockerRegistry(
-  [program]: Command,
-  folder: string,
-  dataFolder: string,
-  tls: ServerTls | undefined,
-): Promise<Started> {
-  const port = await freePort();
-  const configuration = {
-    version: "0.1",
-    log: { level: "error", accesslog: { disabled: true } },
-    storage: {
-      cache: { blobdescriptor: "inmemory" },
-      filesystem: { rootdirectory: dataFolder },
-      delete: { enabled: true },
-    },
-    http: { addr: `127.0.0.1:${port}`, tls },
-  };
-  // JSON is YAML.
-  const path = join(folder, "config.yml");
-  await writeFile(path, JSON.stringify(configuration));
-  const running = startProcess(program, ["serve", path]);
-  return await whenReady(running, () => answering(port));
-}
-
-async function startNginx([program]: Command, folder: string, dataFolder: string): Promise<Started> {
-  const port = await freePort();
-  // A master that runs as root would serve as an account that may not enter the temporary folder.
-  const user = process.getuid?.() === 0 ? "user root root;" : "";
-  const scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
-    (kind) => `${kind}_temp_path ${folder}/${kind};`,
-  );
-  const path = join(folder, "nginx.conf");
-  await writeFile(
-    path,
-    `${user} daemon off; worker_processes auto; pid ${folder}/pid; error_log stderr crit;
-    events { worker_connections 1024; }
-    http {
-      access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
-      ${scratch.join(" ")}
-      server { listen 127.0.0.1:${port}; root ${dataFolder}; }
-    }`,
-  );
-  const running = startProcess(program, ["-p", folder, "-c", path, "-e", "stderr"]);
-  return await whenReady(running, () => answering(port));
-}
-
-/** A contender that never becomes ready must not stay behind. */
-async function whenReady(
-  running: RunningProcess,
-  probe: () => Promise<number | undefined>,
-): Promise<Started> {
-  try {
-    return { running, port: await waitUntil(running, probe) };
-  } catch (error) {
-    await running[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function answering(port: number): Promise<number | undefined> {
-  return await new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(port)).once("error", () => resolve(undefined));
-    socket.once("connect", () => socket.destroy());
-  });
 }

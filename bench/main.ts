@@ -2,10 +2,12 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { factsOf, type RegistryName, registryNames } from "./contenders.js";
 import { drawProfiles } from "./profile/profiles.js";
 import { progress } from "./progress.js";
-import { type Outcome, rowsOf, textTable, writeResults } from "./report.js";
-import type { Scenario, Settings } from "./scenario.js";
+import { type Comparison, newRecord } from "./record.js";
+import { writeResults } from "./report.js";
+import type { Scenario, Series, Settings } from "./scenario.js";
 import { ciDayScenarios } from "./scenarios/ci-day.js";
 import { loginScenarios } from "./scenarios/login.js";
 import { memoryScenarios } from "./scenarios/memory.js";
@@ -13,6 +15,7 @@ import { metadataScenarios } from "./scenarios/metadata.js";
 import { pullScenarios } from "./scenarios/pull.js";
 import { pushLargeScenarios } from "./scenarios/push-large.js";
 import { pushSmallScenarios } from "./scenarios/push-small.js";
+import { rowsOf, textTable } from "./table.js";
 
 const scenarios: readonly Scenario[] = [
   ...pushLargeScenarios,
@@ -24,7 +27,7 @@ const scenarios: readonly Scenario[] = [
   ...memoryScenarios,
 ];
 
-const usage = `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--subject gantry|docker-registry] [--profile FOLDER]
+const usage = `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--subject ${registryNames.join("|")}] [--profile FOLDER]
 A NAME is a scenario or the beginning of some:
 ${scenarios.map(({ name, what }) => `  ${name.padEnd(22)} ${what}`).join("\n")}`;
 
@@ -49,14 +52,18 @@ async function main(): Promise<void> {
   }
   const settings = settingsOf(values.quick, values.rounds, values.subject);
   if (values.profile !== undefined) return profile(select(values.only), settings, resolve(values.profile));
-  const outcomes: Outcome[] = [];
+  const at = new Date().toISOString();
+  const comparisons: Comparison[] = [];
   for (const scenario of select(values.only)) {
-    outcomes.push(await runScenario(scenario, settings));
+    comparisons.push(await compare(scenario, settings));
   }
-  const report = await writeResults(resultsFolder, outcomes, settings);
-  process.stdout.write(`${textTable(outcomes.flatMap(rowsOf))}\n`);
-  progress(`kept in ${report}`);
-  if (outcomes.some(({ failure }) => failure !== undefined)) {
+  const measured = comparisons.flatMap(({ series }) => series.map(({ contender }) => contender));
+  const contenders = await factsOf(new Set(measured));
+  const record = newRecord(settings, { at, contenders, comparisons });
+  const page = await writeResults(resultsFolder, record);
+  process.stdout.write(`${textTable(comparisons.flatMap(rowsOf))}\n`);
+  progress(`kept in ${page}`);
+  if (comparisons.some(({ failure }) => failure !== undefined)) {
     process.exitCode = 1;
   }
 }
@@ -66,10 +73,14 @@ function settingsOf(quick: boolean, rounds: string | undefined, subject: string)
   if (!Number.isInteger(count) || count < 1 || count > roundsMax) {
     throw new Error(`--rounds is a number from 1 to ${roundsMax}`);
   }
-  if (subject !== "gantry" && subject !== "docker-registry") {
-    throw new Error("--subject is gantry or docker-registry");
+  if (!isRegistryName(subject)) {
+    throw new Error(`--subject is one of ${registryNames.join(", ")}`);
   }
-  return { quick, rounds: count, subject };
+  return { quick, rounds: count, subject, deadline: Number.POSITIVE_INFINITY };
+}
+
+function isRegistryName(name: string): name is RegistryName {
+  return (registryNames as readonly string[]).includes(name);
 }
 
 function select(only: string | undefined): readonly Scenario[] {
@@ -86,28 +97,31 @@ async function profile(selected: readonly Scenario[], settings: Settings, folder
   for (const scenario of selected) {
     const profileFolder = join(folder, scenario.name);
     await mkdir(profileFolder, { recursive: true });
-    const { failure } = await runScenario(scenario, { ...settings, profileFolder });
+    const { failure } = await compare(scenario, { ...settings, profileFolder });
     if (failure !== undefined) process.exitCode = 1;
     process.stdout.write(`${scenario.name}\n${(await drawProfiles(profileFolder)).join("\n")}\n`);
   }
 }
 
 /** A scenario that fails says so in the table; the others still run. */
-async function runScenario(scenario: Scenario, settings: Settings): Promise<Outcome> {
+async function compare(scenario: Scenario, settings: Settings): Promise<Comparison> {
   progress(`${scenario.name}: ${scenario.what}`);
   const begin = performance.now();
-  const seconds = () => (performance.now() - begin) / 1000;
+  const outcome = await resultOf(() => scenario.run(settings));
+  const { name, what, unit, better, targets, peers } = scenario;
+  const seconds = (performance.now() - begin) / 1000;
+  return { name, what, unit, better, targets, peers, ...outcome, seconds };
+}
+
+async function resultOf(
+  run: () => Promise<readonly Series[]>,
+): Promise<Pick<Comparison, "series" | "failure">> {
   try {
-    return { scenario, series: await scenario.run(settings), seconds: seconds() };
+    return { series: await run() };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     progress(`  failed: ${error instanceof Error ? error.stack : failure}`);
-    return {
-      scenario,
-      series: [],
-      failure,
-      seconds: seconds(),
-    };
+    return { series: [], failure };
   }
 }
 

@@ -18,10 +18,10 @@ export async function measureLoad(
   tool: LoadTool,
   load: Omit<Load, "endpoint">,
 ): Promise<Sample> {
-  let result: LoadResult = { requestsPerSecond: 0 };
+  let result: LoadResult = { requests: 0, requestsPerSecond: 0 };
   const timing = await timed(contender, async () => {
     result = await loadTools[tool]({ endpoint: contender, ...load });
   });
-  const { requestsPerSecond, ...details } = result;
-  return { value: requestsPerSecond, ...timing, details: { ...details } };
+  const { requests, requestsPerSecond, ...details } = result;
+  return { value: requestsPerSecond, ...timing, requests, details: { ...details } };
 }

@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { createServer } from "node:net";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -16,6 +17,7 @@ import { kibibyte } from "./units.js";
 const clockTicksPerSecond = 100;
 const exitSecondsMax = 10;
 const readySecondsMax = 20;
+const answerSecondsMax = 20;
 
 export interface RunningProcess extends AsyncDisposable {
   readonly pid: number;
@@ -25,6 +27,12 @@ export interface RunningProcess extends AsyncDisposable {
   complaints(): string;
   /** Throws with what it printed when it has ended, which no contender should before it is told to. */
   assertAlive(): void;
+}
+
+/** What `command` prints, standard error included: some tell their version there. */
+export async function outputOf(command: string, args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(command, args, { timeout: answerSecondsMax * 1000 });
+  return `${stdout}${stderr}`.trim();
 }
 
 /** Starts `command`; its disposal sends SIGTERM, then SIGKILL, and waits for its end. */
@@ -116,21 +124,38 @@ export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const own = (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  return children === ""
-    ? own
-    : children.split(" ").reduce((sum, child) => sum + cpuSeconds(Number(child)), own);
+  return childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), own);
 }
 
-/** The largest resident set the process ever had (VmHWM), shared pages of its program included. */
+function childrenOf(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return children === "" ? [] : children.split(" ").map(Number);
+}
+
+/**
+ * The largest resident set of a process and its children, each at its own time (VmHWM), since it was started or
+ * `forgetPeak` was called; shared pages of its program included.
+ */
 export function peakResidentBytes(pid: number): number {
   const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-  return Number(line?.[1] ?? Number.NaN) * kibibyte;
+  const own = Number(line?.[1] ?? Number.NaN) * kibibyte;
+  return childrenOf(pid).reduce((sum, child) => sum + peakResidentBytes(child), own);
 }
 
-/** Where a program is in the search path or the folders for daemons; undefined when not installed. */
+/** From now on the peak is what it takes now, or more. */
+export function forgetPeak(pid: number): void {
+  // 5 is the kernel's code for that, see proc(5).
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  childrenOf(pid).forEach(forgetPeak);
+}
+
+/** Where .ci/install puts the programs that Debian lacks. */
+const toolsFolder = process.env.GANTRY_TOOLS ?? join(homedir(), ".cache", "gantry-tools");
+const daemonFolders = ["/usr/sbin", "/usr/local/sbin"];
+
+/** Where a program is, in GANTRY_TOOLS, the search path or the folders for daemons; undefined when not installed. */
 export async function findProgram(name: string): Promise<string | undefined> {
-  for (const folder of [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]) {
+  for (const folder of [toolsFolder, ...(process.env.PATH ?? "").split(delimiter), ...daemonFolders]) {
     const path = join(folder, name);
     const executable = await access(path, constants.X_OK).then(
       () => true,

@@ -29,6 +29,7 @@ export interface Load {
 }
 
 export interface LoadResult {
+  readonly requests: number;
   readonly requestsPerSecond: number;
   /** Of one request; undefined where the tool does not tell. */
   readonly p50Milliseconds?: number;
@@ -61,6 +62,7 @@ async function loadWithAutocannon(load: Load): Promise<LoadResult> {
   const failures = result.errors + result.non2xx;
   if (failures > 0) throw new Error(`${load.method} ${load.path}: ${failures} requests failed`);
   return {
+    requests: result.requests.total,
     requestsPerSecond: result.requests.total / result.duration,
     p50Milliseconds: result.latency.p50,
     p99Milliseconds: result.latency.p99,
@@ -116,6 +118,7 @@ async function loadWithWrk(load: Load): Promise<LoadResult> {
       throw new Error(`${load.method} ${load.path}: requests failed: ${told}`);
     }
     return {
+      requests,
       requestsPerSecond: (requests * 1_000_000) / duration,
       p50Milliseconds: p50 / 1000,
       p99Milliseconds: p99 / 1000,
@@ -137,7 +140,8 @@ async function loadWithSockets(load: Load): Promise<LoadResult> {
   const answers = await Promise.all(
     Array.from({ length: load.connections }, () => repeatOnSocket(load.endpoint.port, request, deadline)),
   );
-  return { requestsPerSecond: answers.reduce((sum, count) => sum + count, 0) / load.seconds };
+  const requests = answers.reduce((sum, count) => sum + count, 0);
+  return { requests, requestsPerSecond: requests / load.seconds };
 }
 
 async function repeatOnSocket(port: number, request: Buffer, deadline: number): Promise<number> {

@@ -9,10 +9,10 @@ import { Durations, withConnections, workOff } from "../driver/clients.js";
 import { Connection } from "../driver/connection.js";
 import { type Image, makeImage, pullImage, pushImage, storeImage } from "../driver/image.js";
 import { Payload } from "../driver/payload.js";
-import type { Sample, Scenario } from "../scenario.js";
+import { against, type Sample, type Scenario } from "../scenario.js";
 import { megabyte } from "../units.js";
 
-const peers = ["docker-registry"] as const;
+const sides = against({ "docker-registry": 3, "distribution-3": 3, zot: null });
 const seed = "a CI day";
 const configBytes = 4_000;
 
@@ -25,14 +25,14 @@ export const ciDayScenarios: readonly Scenario[] = [
     name: "ci-day",
     what: "32 jobs at once: push images of 3 to 5 layers on 12 popular bases to 40 repositories, pull those pushed before",
     unit: "jobs/s",
-    target: { kind: "ratio", peer: "docker-registry", atLeast: 3 },
-    peers,
+    better: "more",
+    ...sides,
     run: async (settings) => {
       const shape = settings.quick ? quickDay : wholeDay;
       const bases = makeBases(planCiDay(seed, shape));
-      await using arena = await Arena.open(settings, peers);
+      await using arena = await Arena.open(settings, sides.peers);
       return await arena.interleave(
-        settings.rounds,
+        settings,
         async (contender) => {
           using connection = await Connection.open(contender);
           for (const base of bases) await storeImage(connection, base);
@@ -99,6 +99,7 @@ async function spendDay(
   return {
     value: plan.jobs.length / timing.seconds,
     ...timing,
+    bytes: bytesUp + bytesDown,
     details: {
       ...pushes.details("push"),
       ...pulls.details("pull"),

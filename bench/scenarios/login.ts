@@ -1,19 +1,20 @@
 /** What a login costs: one hot manifest, asked for by 64 connections with credentials and without. */
 import { strict as assert } from "node:assert";
 import { Arena } from "../arena.js";
-import { type Contender, login } from "../contenders.js";
+import { login } from "../contenders/gantry.js";
+import type { Contender } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
 import { hotImage } from "../driver/hot-image.js";
 import { storeImage } from "../driver/image.js";
 import { expectStatus, manifestMediaType, manifestPath } from "../driver/registry.js";
 import { measureLoad, toolIsThere } from "../measure-load.js";
-import type { Sample, Scenario } from "../scenario.js";
+import { against, type Sample, type Scenario } from "../scenario.js";
 
 const repository = "bench/login";
 const image = hotImage(repository);
 const path = manifestPath(repository, image.tag);
 const connections = 64;
-const peers = ["gantry"] as const;
+const sides = against({ gantry: 0.6 });
 
 const basic = `Basic ${Buffer.from(`${login.user}:${login.password}`).toString("base64")}`;
 
@@ -26,12 +27,12 @@ function loginScenario(scheme: Scheme): Scenario {
     name: `login-${scheme}`,
     what: `GET manifest by tag with ${scheme} credentials, and at a server without logins, ${connections} connections, driven by wrk`,
     unit: "requests/s",
-    target: { kind: "ratio", peer: "gantry", atLeast: 0.6 },
-    peers,
+    better: "more",
+    ...sides,
     run: async (settings) => {
       if (!(await toolIsThere("wrk"))) return [];
       const seconds = settings.quick ? 2 : 3;
-      await using arena = await Arena.open({ ...settings, subject: "gantry-login" }, peers);
+      await using arena = await Arena.open({ ...settings, subject: "gantry-login" }, sides.peers);
       // A token lives longer than the scenario.
       const token = await tokenOf(arena.contenders[0]);
       const authorizationOf = ({ name }: Contender) => {
@@ -39,7 +40,7 @@ function loginScenario(scheme: Scheme): Scenario {
         return scheme === "basic" ? basic : `Bearer ${token}`;
       };
       return await arena.interleave(
-        settings.rounds,
+        settings,
         async (contender) => {
           await prepare(contender);
           await ask(contender, authorizationOf(contender), 1);

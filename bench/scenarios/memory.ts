@@ -13,7 +13,7 @@ import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/memory";
 const clients = 200;
-const peers = ["docker-registry"] as const;
+const peers = ["docker-registry", "distribution-3", "zot"] as const;
 
 export const memoryScenarios: readonly Scenario[] = [
   memoryScenario(
@@ -41,12 +41,13 @@ function memoryScenario(
     name,
     what,
     unit: "MB peak RSS",
-    target: { kind: "ceiling", atMost: megabytesMax },
+    better: "less",
+    targets: [{ kind: "ceiling", atMost: megabytesMax }],
     peers,
     run: async (settings) => {
       await using arena = await Arena.open(settings, peers, { secure });
       return await arena.interleave(
-        1,
+        { ...settings, rounds: 1 },
         async (contender) => progress(`  ${contender.name} at rest: ${peakMegabytes(contender)} MB`),
         async (contender) => {
           const sample = await strain(contender, settings);
@@ -77,7 +78,7 @@ async function uploadAll(contender: Contender, settings: Settings): Promise<Samp
     connection[Symbol.dispose]();
   }
   const details = { megabytesPerSecond: Math.round((clients * blobBytes) / megabyte / timing.seconds) };
-  return { value: peakMegabytes(contender), ...timing, details };
+  return { value: peakMegabytes(contender), ...timing, bytes: clients * blobBytes, details };
 }
 
 async function dawdle(contender: Contender, settings: Settings): Promise<Sample> {
@@ -96,7 +97,8 @@ async function dawdle(contender: Contender, settings: Settings): Promise<Sample>
   const fewest = Math.min(...received);
   assert(fewest > 0, "every reader was served");
   const details = { megabytesAfterPush: afterPush, slowestReaderMegabytes: fewest / megabyte };
-  return { value: peakMegabytes(contender), ...timing, details };
+  const bytes = received.reduce((sum, length) => sum + length, 0);
+  return { value: peakMegabytes(contender), ...timing, bytes, details };
 }
 
 function peakMegabytes(contender: Contender): number {

@@ -1,15 +1,14 @@
 /** Large layers that are new to the registry: one of 1 GiB, and eight of 128 MiB at once. */
 import { Arena, discardLargeFiles, timed } from "../arena.js";
-import type { Contender, ContenderName } from "../contenders.js";
+import type { Contender } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
 import { verify } from "../driver/drain.js";
 import { Payload } from "../driver/payload.js";
 import { blobPath, type PushShape, pushBlob } from "../driver/registry.js";
-import type { Sample, Scenario } from "../scenario.js";
+import { type Aims, against, type Sample, type Scenario } from "../scenario.js";
 import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/push";
-const peer = "docker-registry";
 
 interface Push {
   readonly blobs: number;
@@ -22,46 +21,44 @@ const oneLarge = { blobs: 1, blobBytes: gibibyte };
 const eightAtOnce = { blobs: 8, blobBytes: 128 * mebibyte };
 
 export const pushLargeScenarios: readonly Scenario[] = [
-  pushScenario("push-1g", { ...oneLarge, shape: "put" }, 3, "one 1 GiB blob: POST, PUT (containerd's shape)"),
+  pushScenario("push-1g", { ...oneLarge, shape: "put" }, "one 1 GiB blob: POST, PUT (containerd's shape)"),
   pushScenario(
     "push-1g-patch",
     { ...oneLarge, shape: "patch" },
-    3,
     "one 1 GiB blob: POST, chunked PATCH, PUT (docker's shape)",
   ),
-  pushScenario("push-8x128m", { ...eightAtOnce, shape: "put" }, 4, "8 blobs of 128 MiB at once: POST, PUT"),
+  pushScenario("push-8x128m", { ...eightAtOnce, shape: "put" }, "8 blobs of 128 MiB at once: POST, PUT"),
   pushScenario(
     "durable-1g",
     { ...oneLarge, shape: "put" },
-    0.9,
     "one 1 GiB blob, synced before the 201, beside one that is not",
-    "gantry-relaxed",
+    { "gantry-relaxed": 0.9 },
   ),
   pushScenario(
     "tls-push-1g",
     { ...oneLarge, shape: "put", secure: true },
-    1,
     "one 1 GiB blob by HTTPS: POST, PUT",
+    { "docker-registry": 1, "distribution-3": 1, zot: null },
   ),
 ];
 
 function pushScenario(
   name: string,
   push: Push,
-  atLeast: number,
   what: string,
-  beside: ContenderName = peer,
+  aims: Aims = { "push-limit": 0.8, "docker-registry": 4, "distribution-3": 4, zot: null },
 ): Scenario {
+  const sides = against(aims);
   return {
     name,
     what,
     unit: "MB/s",
-    target: { kind: "ratio", peer: beside, atLeast },
-    peers: [beside],
+    better: "more",
+    ...sides,
     run: async (settings) => {
-      await using arena = await Arena.open(settings, [beside], push);
+      await using arena = await Arena.open(settings, sides.peers, push);
       return await arena.interleave(
-        settings.rounds,
+        settings,
         (contender) => warmUp(contender, push.shape),
         async (contender) => {
           const sample = await pushOnce(contender, push);
@@ -97,7 +94,8 @@ async function pushOnce(contender: Contender, { blobs, blobBytes, shape }: Push)
         }),
       ),
     );
-    return { value: (blobs * blobBytes) / megabyte / timing.seconds, ...timing };
+    const bytes = blobs * blobBytes;
+    return { value: bytes / megabyte / timing.seconds, ...timing, bytes };
   } finally {
     for (const connection of connections) {
       connection[Symbol.dispose]();

@@ -4,18 +4,20 @@
  */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
-import type { Contender, ContenderName } from "../contenders.js";
+import type { Contender } from "../contenders.js";
 import { Durations, withConnections, workOff } from "../driver/clients.js";
 import { Connection } from "../driver/connection.js";
 import { verify } from "../driver/drain.js";
 import { type Image, logarithmicBytes, makeImage, pullImage, pushImage } from "../driver/image.js";
 import { Payload } from "../driver/payload.js";
 import { blobPath } from "../driver/registry.js";
-import type { Sample, Scenario } from "../scenario.js";
+import { type Aims, against, type Sample, type Scenario } from "../scenario.js";
 
 const clients = 32;
 const repositories = 8;
 const layersOfImage = 3;
+/** HEAD, POST, PATCH, PUT. */
+const requestsOfBlob = 4;
 const configBytes = 2_000;
 const layerBytesMin = 10_000;
 const layerBytesMax = 1_000_000;
@@ -24,22 +26,30 @@ const what =
   "images of a config and 3 new layers of 10 KB to 1 MB, 32 clients at once, 8 repositories, docker's requests";
 
 export const pushSmallScenarios: readonly Scenario[] = [
-  pushSmallScenario("push-small", what, "docker-registry", 5),
-  pushSmallScenario("durable-small", "the same, synced before each 201, beside not", "gantry-relaxed", 0.9),
+  pushSmallScenario("push-small", what, {
+    "push-limit": null,
+    "docker-registry": 8,
+    "distribution-3": 8,
+    zot: null,
+  }),
+  pushSmallScenario("durable-small", "the same, synced before each 201, beside not", {
+    "gantry-relaxed": 0.9,
+  }),
 ];
 
-function pushSmallScenario(name: string, what: string, peer: ContenderName, atLeast: number): Scenario {
+function pushSmallScenario(name: string, what: string, aims: Aims): Scenario {
+  const sides = against(aims);
   return {
     name,
     what,
     unit: "images/s",
-    target: { kind: "ratio", peer, atLeast },
-    peers: [peer],
+    better: "more",
+    ...sides,
     run: async (settings) => {
       // Some 650 KB an image: a round is a few seconds of the slower contender.
       const images = settings.quick ? 192 : 384;
-      await using arena = await Arena.open(settings, [peer]);
-      return await arena.interleave(settings.rounds, warmUp, (contender, round) =>
+      await using arena = await Arena.open(settings, sides.peers);
+      return await arena.interleave(settings, warmUp, (contender, round) =>
         pushImages(contender, makeImages(images, `round-${round}`)),
       );
     },
@@ -87,7 +97,13 @@ async function pushImages(contender: Contender, images: readonly Image[]): Promi
       workOff(connections, images, (connection, image) => durations.measure(pushNew(connection, image))),
     ),
   );
-  return { value: images.length / timing.seconds, ...timing, details: durations.details("image") };
+  const requests = images.reduce((sum, { blobs }) => sum + blobs.length * requestsOfBlob + 1, 0);
+  return {
+    value: images.length / timing.seconds,
+    ...timing,
+    requests,
+    details: durations.details("image"),
+  };
 }
 
 async function pushNew(connection: Connection, image: Image): Promise<void> {

@@ -1,0 +1,54 @@
+/**
+ * The limit for small answers: what is pushed is kept in memory, and answered by uWebSockets.js with no header
+ * more than needed, no check, no log. Takes the requests of one push and forgets all else.
+ */
+import uws, { type HttpResponse } from "uWebSockets.js";
+
+interface Stored {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+const stored = new Map<string, Stored>();
+
+uws
+  .App()
+  .post("/*", (response, request) => {
+    response.writeStatus("202 Accepted").writeHeader("Location", `${request.getUrl()}session`).end();
+  })
+  .put("/*", (response, request) => {
+    const [path, type] = [request.getUrl(), request.getHeader("content-type")];
+    const digest = request.getQuery("digest");
+    const name = digest === undefined ? path : path.replace("uploads/session", digest);
+    collect(response, (body) => {
+      stored.set(name, { type, body });
+      response.writeStatus("201 Created").end();
+    });
+  })
+  .get("/*", (response, request) => {
+    const found = stored.get(request.getUrl());
+    if (found === undefined) response.writeStatus("404 Not Found").end();
+    else response.writeHeader("Content-Type", found.type).end(found.body);
+  })
+  .head("/*", (response, request) => {
+    // uWebSockets.js ends the process without it, and the connection with a length that is no header.
+    response.onAborted(() => {});
+    const found = stored.get(request.getUrl());
+    if (found === undefined) response.writeStatus("404 Not Found");
+    else response.writeHeader("Content-Type", found.type);
+    response.writeHeader("Content-Length", String(found?.body.length ?? 0)).endWithoutBody();
+  })
+  .listen("127.0.0.1", 0, (socket) => {
+    if (socket === false) throw new Error("no loopback port");
+    process.stdout.write(`ready on http://127.0.0.1:${uws.us_socket_local_port(socket)}\n`);
+  });
+
+/** The whole body; the bench sends small ones only. */
+function collect(response: HttpResponse, done: (body: Buffer) => void): void {
+  const parts: Buffer[] = [];
+  response.onAborted(() => {});
+  response.onData((chunk, isLast) => {
+    parts.push(Buffer.from(chunk.slice(0)));
+    if (isLast) response.cork(() => done(Buffer.concat(parts)));
+  });
+}

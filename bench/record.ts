@@ -1,0 +1,95 @@
+/**
+ * What a run of the bench leaves behind: every sample, and what one must know to read it. This schema is the
+ * format of `results.json`; table, Markdown, plots and comparisons are made from it and from nothing else.
+ */
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { z } from "zod";
+
+/** Goes up when a reader of older files would go wrong. */
+const format = 1;
+
+const sampleSchema = z.object({
+  /** In the scenario's unit. */
+  value: z.number(),
+  /** Wall seconds of the timed part. */
+  seconds: z.number(),
+  /** Of the server, its threads and its child processes, in the timed part. */
+  cpuSeconds: z.number(),
+  /** Of the load driver, where it is the bench itself; autocannon is, wrk is not. */
+  driverCpuSeconds: z.number(),
+  /** The largest resident set of the server during the run. */
+  peakBytes: z.number(),
+  /** Of blobs, that went through in the timed part. */
+  bytes: z.number().optional(),
+  /** That were answered in the timed part. */
+  requests: z.number().optional(),
+  /** Further figures, by name with unit. */
+  details: z.record(z.string(), z.number()).optional(),
+});
+
+/** The runs of one contender, in the order of the rounds. */
+const seriesSchema = z.object({ contender: z.string(), samples: z.array(sampleSchema).min(1).readonly() });
+
+const targetSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("ratio"), peer: z.string(), atLeast: z.number() }),
+  z.object({ kind: z.literal("ceiling"), atMost: z.number() }),
+]);
+
+const comparisonSchema = z.object({
+  name: z.string(),
+  what: z.string(),
+  unit: z.string(),
+  better: z.enum(["more", "less"]),
+  targets: z.array(targetSchema).readonly(),
+  /** That were to be measured; those that are not installed have no series. */
+  peers: z.array(z.string()).readonly(),
+  /** The subject's first. Empty where the scenario failed or was left out. */
+  series: z.array(seriesSchema).readonly(),
+  /** Why there are no figures. */
+  failure: z.string().optional(),
+  /** How long it took in all. */
+  seconds: z.number(),
+});
+
+export const recordSchema = z.object({
+  format: z.literal(format),
+  /** ISO 8601, when it began. */
+  at: z.string(),
+  machine: z.object({
+    cores: z.number(),
+    processor: z.string(),
+    memoryBytes: z.number(),
+    kernel: z.string(),
+    node: z.string(),
+  }),
+  settings: z.object({ quick: z.boolean(), rounds: z.number(), subject: z.string() }),
+  /** Of those that were measured, by name. */
+  contenders: z.record(
+    z.string(),
+    z.object({ version: z.string(), durability: z.string(), configuration: z.string() }),
+  ),
+  comparisons: z.array(comparisonSchema).readonly(),
+});
+
+export type RunRecord = Readonly<z.infer<typeof recordSchema>>;
+export type Comparison = Readonly<z.infer<typeof comparisonSchema>>;
+export type RecordedSeries = Readonly<z.infer<typeof seriesSchema>>;
+export type RecordedTarget = Readonly<z.infer<typeof targetSchema>>;
+
+export function describeMachine(): RunRecord["machine"] {
+  return {
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model ?? "unknown",
+    memoryBytes: totalmem(),
+    kernel: release(),
+    node: process.version,
+  };
+}
+
+export function newRecord(
+  settings: RunRecord["settings"],
+  results: Pick<RunRecord, "at" | "contenders" | "comparisons">,
+): RunRecord {
+  const { quick, rounds, subject } = settings;
+  return { format, machine: describeMachine(), settings: { quick, rounds, subject }, ...results };
+}
