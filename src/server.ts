@@ -14,6 +14,7 @@ import { openDebug } from "./open-debug.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
+import { openTraces } from "./open-traces.js";
 import type { Services } from "./registry/services.js";
 
 export interface Server {
@@ -70,6 +71,7 @@ async function serve(
   const access = await openAccessLog(config.log, log);
   const metrics = isMeasured(http) ? new Metrics(services) : undefined;
   const debug = await openDebug(http.debug, services.health, metrics, log);
+  const traces = await openTraces(config.tracing, log);
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
@@ -92,8 +94,11 @@ async function serve(
     observers: [audit.observer, access?.observer, metrics?.observe].filter(
       (observer) => observer !== undefined,
     ),
-    onUnexpectedError: (error, method, path, id) =>
-      log.error({ err: error, id, method, path }, "request failed"),
+    beginTrace: traces?.begin,
+    onUnexpectedError: (error, exchange) => {
+      const { id, method, path, trace } = exchange ?? {};
+      log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");
+    },
   });
   const { port } = config.http.addr;
   const host = config.http.addr.host || "::";
@@ -153,6 +158,7 @@ async function serve(
       audit.close();
       await access?.close();
       debug?.close();
+      await traces?.close();
       await opened.close();
     },
   };

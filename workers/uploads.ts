@@ -62,8 +62,9 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
   }
   try {
     const startedAt = now();
-    const upload = heldFor(task) ?? (await openFor(task));
-    const openedAt = now();
+    const held = heldFor(task);
+    const upload = held ?? (await openFor(task));
+    const openedAt = held === undefined ? now() : startedAt;
     if (task.part !== undefined) await upload.append(bytesOf(task.part));
     const writtenAt = now();
     const times = { startedAt, openedAt, hashedAt: upload.hashedAt, writtenAt };

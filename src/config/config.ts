@@ -8,6 +8,7 @@ import { applyRules, type Notice } from "./apply-rules.js";
 import { applyVariables } from "./environment.js";
 import { ConfigError, type Origin, type Problem } from "./errors.js";
 import { below, keysOf, peel, shown } from "./keys.js";
+import { applyOpenTelemetry } from "./open-telemetry.js";
 import { type Config, schema } from "./schema.js";
 import { isNames, keyOf, type Path, SettingsTree, type Tree } from "./tree.js";
 import { problemsOf, readYaml } from "./yaml.js";
@@ -62,6 +63,7 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   const problems: Problem[] = [];
   if (file !== undefined) problems.push(...applyFile(settings, file.name, file.text));
   problems.push(...applyVariables(settings, variables));
+  applyOpenTelemetry(settings, variables);
   const ruled = applyRules(settings, ignoreUnsupported ?? settings.get(["ignoreunsupported"]) === "true");
   problems.push(...ruled.problems);
   const parsed = schema.safeParse(settings.root);

@@ -24,6 +24,7 @@ import { limits } from "./limits.js";
 import { log } from "./log.js";
 import { storage } from "./storage.js";
 import { tags } from "./tags.js";
+import { tracing } from "./tracing.js";
 import { uploads } from "./uploads.js";
 import { validation } from "./validation.js";
 import { choice, flag } from "./values.js";
@@ -43,6 +44,7 @@ export const schema = z.strictObject({
   validation,
   uploads,
   log,
+  tracing,
   health,
 });
 

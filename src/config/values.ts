@@ -43,6 +43,15 @@ export function oneOf(options: readonly string[]): string {
   return others.length === 0 ? last : `${others.toReversed().join(", ")} or ${last}`;
 }
 
+const expectedRatio = "expected a number from 0 to 1, such as 0.01";
+
+export const ratio = z.string(expectedRatio).transform((given, context) => {
+  const number = /^[\d.]+(?:e-?\d+)?$/i.test(given) ? Number(given) : Number.NaN;
+  if (number >= 0 && number <= 1) return number;
+  context.addIssue(expectedRatio);
+  return z.NEVER;
+});
+
 const secondsOf: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
 
 /**
@@ -96,6 +105,17 @@ export const origin = z.string(expectedOrigin).transform((given, context) => {
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
   context.addIssue(expectedOrigin);
+  return z.NEVER;
+});
+
+const expectedUrl = "expected an http:// or https:// URL without a name and a password";
+
+/** Of a server that Gantry sends to. Shown as it is, so it must have no secret. */
+export const url = z.string(expectedUrl).transform((given, context) => {
+  const parsed = URL.canParse(given) ? new URL(given) : undefined;
+  if (parsed !== undefined && /^https?:$/.test(parsed.protocol) && !parsed.username && !parsed.password)
+    return parsed.href;
+  context.addIssue(expectedUrl);
   return z.NEVER;
 });
 

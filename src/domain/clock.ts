@@ -7,3 +7,8 @@ const { timeOrigin } = performance;
 export function now(): number {
   return timeOrigin + performance.now();
 }
+
+/** What this thread's `performance.now()` has told, by that clock. */
+export function byClock(performanceNow: number): number {
+  return timeOrigin + performanceNow;
+}

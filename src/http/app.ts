@@ -23,6 +23,7 @@ import { directPeer, type PeerLookup } from "./peer.js";
 import { readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
+import { type Trace, traceHeaders } from "./trace.js";
 
 export interface AppOptions {
   readonly services: Services;
@@ -32,6 +33,8 @@ export interface AppOptions {
   readonly metrics?: (() => Promise<Page>) | undefined;
   /** Told of each request once, when its answer is done or its client gone. */
   readonly observers?: readonly Observer[];
+  /** Absent where nobody collects traces. */
+  readonly beginTrace?: BeginTrace | undefined;
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
   /** Whose word on the client counts. */
@@ -44,10 +47,13 @@ export interface AppOptions {
   readonly limits?: LimitOptions;
   /** Who is at the other end; those whose own connection it is by default. */
   readonly peerOf?: PeerLookup;
-  readonly onUnexpectedError: (error: unknown, method: string, path: string, id: string) => void;
+  readonly onUnexpectedError: (error: unknown, exchange: Exchange | undefined) => void;
 }
 
 export type Observer = (exchange: Exchange) => void;
+
+/** Begins the trace of a request whose head has come; `undefined` where none is wanted of it. */
+export type BeginTrace = (exchange: Exchange) => Trace | undefined;
 
 export interface Listening {
   readonly host: string;
@@ -138,13 +144,19 @@ export class App {
       }
       const match = this.#match(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
-      const { framing, forwarded, host, ...headers } = readHead(request, route?.headers ?? []);
+      const wanted = route?.headers ?? [];
+      const { beginTrace } = this.options;
+      const { framing, forwarded, host, ...headers } = readHead(
+        request,
+        beginTrace === undefined ? wanted : [...wanted, ...traceHeaders],
+      );
       const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       const query = request.getQuery();
       const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
       const incoming = { method, path: url, query, ...headers, ...seen, route, body, closes };
       exchange = new Exchange(response, incoming, this.#patience, this.#answers);
+      exchange.trace = beginTrace?.(exchange);
       if (framing !== "clear") {
         this.#refuseFraming(exchange);
         return;
@@ -175,6 +187,7 @@ export class App {
 
   #observe(exchange: Exchange): void {
     for (const observer of this.options.observers ?? []) observer(exchange);
+    exchange.trace?.end();
   }
 
   #match(method: string, url: string): Match | RegistryError {
@@ -228,10 +241,7 @@ export class App {
   #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): void {
     if (error instanceof ClientGone) return;
     const { status, body, unexpected } = renderError(error);
-    if (unexpected) {
-      const { method = "", path = "", id = "" } = exchange ?? {};
-      this.options.onUnexpectedError(error, method, path, id);
-    }
+    if (unexpected) this.options.onUnexpectedError(error, exchange);
     if (exchange === undefined) {
       response.cork(() => response.writeStatus("500 Internal Server Error").end(body));
       return;

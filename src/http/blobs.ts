@@ -45,7 +45,7 @@ export function getBlob(
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const blob = pullBlob(services, permit, digest);
+  const blob = pullBlob(services, permit, digest, exchange.stages);
   if (blob instanceof Promise) return blob.then((pulled) => sendBlob(exchange, digest, pulled));
   return sendBlob(exchange, digest, blob);
 }

@@ -9,9 +9,11 @@ import { randomBytes } from "node:crypto";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { type Stages, untold } from "../domain/stages.js";
 import type { RequestBody } from "./body.js";
 import type { Patience } from "./patience.js";
 import type { Peer } from "./peer.js";
+import type { Trace } from "./trace.js";
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -87,6 +89,8 @@ export class Exchange {
   name: RepositoryName | undefined;
   /** The caller, once that is known. */
   identity: Identity | undefined;
+  /** Absent where nobody collects traces, or none of this request is wanted. */
+  trace: Trace | undefined;
   /** When the request's head had come, by `performance.now()`, as the following. */
   readonly startedAt = performance.now();
   /** When its caller was known; 0 where nobody had to wait for that. */
@@ -119,6 +123,11 @@ export class Exchange {
 
   get query(): string {
     return this.incoming.query;
+  }
+
+  /** Where what the request's time goes into is told. */
+  get stages(): Stages {
+    return this.trace?.stages ?? untold;
   }
 
   get body(): RequestBody | undefined {

@@ -23,7 +23,7 @@ export function getManifest(
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
-  const found = pullManifest(services, permit, readReference(last));
+  const found = pullManifest(services, permit, readReference(last), exchange.stages);
   if (found instanceof Promise) return found.then((manifest) => sendManifest(exchange, manifest));
   sendManifest(exchange, found);
 }
@@ -78,7 +78,7 @@ export async function putManifest(
   const contentType = withoutParameters(exchange.header("content-type"));
   const push = async () => {
     const bytes = await body.collect(manifestBytesMax);
-    return pushManifest(services, permit, { reference, tags, contentType, bytes });
+    return pushManifest(services, permit, { reference, tags, contentType, bytes }, exchange.stages);
   };
   if (bytesMax > smallManifestBytesMax) body.pause();
   const pushed =

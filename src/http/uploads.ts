@@ -100,7 +100,7 @@ function begin(
     closing,
   };
   try {
-    return new IncomingBody(services, session, claim, bodyOf(exchange));
+    return new IncomingBody(services, session, claim, bodyOf(exchange), exchange.stages);
   } catch (error) {
     if (!(error instanceof RegistryError && error.kind === "chunk-out-of-order")) throw error;
     const { status, body } = renderError(error);

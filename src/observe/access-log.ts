@@ -6,6 +6,7 @@
  * and an answer from memory takes some 12 us in all (`npm run bench -- --only logging`).
  */
 import type { Exchange } from "../http/exchange.js";
+import { methods } from "./methods.js";
 
 export interface AccessLogOptions {
   /** The names are pino's, or Logstash's. */
@@ -37,6 +38,8 @@ export function accessLog({ names, fields, write }: AccessLogOptions): (exchange
         ? `{"level":"info","@timestamp":"${new Date(time).toISOString()}",`
         : `{"level":30,"time":${time},`;
     let line = `${head}${always},"id":"${exchange.id}","method":${method(incoming.method)},"path":${JSON.stringify(cut(incoming.path))}`;
+    // By the name that OpenTelemetry gives it in logs.
+    if (exchange.trace !== undefined) line += `,"trace_id":"${exchange.trace.id}"`;
     if (exchange.responded) line += `,"status":${exchange.status}`;
     if (identity !== undefined) line += `,"user":${JSON.stringify(identity.subject)}`;
     // A name has none of the characters that JSON would have escaped.
@@ -60,11 +63,10 @@ function cut(text: string): string {
   return text.length > textCharactersMax ? text.slice(0, textCharactersMax) : text;
 }
 
-/** A method is whatever a client sends, and nearly always one of these. */
-const methods = new Map(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"].map((name) => [name, `"${name}"`]));
+const quotedMethods = new Map(Array.from(methods, (name) => [name, `"${name}"`]));
 
 function method(name: string): string {
-  return methods.get(name) ?? JSON.stringify(cut(name));
+  return quotedMethods.get(name) ?? JSON.stringify(cut(name));
 }
 
 /** Text as JSON. One client after the other says the same: the last is kept. */

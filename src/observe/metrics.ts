@@ -6,10 +6,8 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Exchange } from "../http/exchange.js";
 import type { Page } from "../http/page-server.js";
 import type { Services } from "../registry/services.js";
+import { methods } from "./methods.js";
 import { RequestTimes } from "./request-times.js";
-
-/** Others count as one, since whoever sends requests could else make as many series as there are words. */
-const methods = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]);
 
 export class Metrics {
   readonly #registry = new Registry();

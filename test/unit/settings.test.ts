@@ -368,3 +368,58 @@ test("whatever a file says, it is read or told what is wrong", () => {
     }),
   );
 });
+
+test("OpenTelemetry's variables set keys, over the file and below Gantry's own", () => {
+  const file = "tracing: {exporter: otlp, samplerratio: 0.5}";
+  const tracing = (variables: Record<string, string>, text = file) => read(text, variables).config.tracing;
+  const defaults = {
+    exporter: "otlp",
+    protocol: "http/protobuf",
+    sampler: "parentbased_traceidratio",
+    samplerratio: 0.5,
+  };
+  const cases: [variables: Record<string, string>, expected: Record<string, unknown>][] = [
+    [{}, {}],
+    [{ OTEL_TRACES_EXPORTER: "none" }, { exporter: "none" }],
+    [{ OTEL_SDK_DISABLED: "true" }, { exporter: "none" }],
+    [{ OTEL_SDK_DISABLED: "false", OTEL_TRACES_EXPORTER: "" }, {}],
+    [{ OTEL_TRACES_EXPORTER: "none", REGISTRY_TRACING_EXPORTER: "otlp" }, {}],
+    [{ OTEL_TRACES_EXPORTER: "none", REGISTRY_TRACING: "{exporter: otlp, samplerratio: 0.5}" }, {}],
+    [{ OTEL_TRACES_SAMPLER_ARG: "0.01" }, { samplerratio: 0.01 }],
+    [{ OTEL_TRACES_SAMPLER_ARG: "0.01", REGISTRY_TRACING_SAMPLERRATIO: "1" }, { samplerratio: 1 }],
+    [{ OTEL_TRACES_SAMPLER: "always_on" }, { sampler: "always_on" }],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }, { protocol: "http/json" }],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/json" },
+      { protocol: "http/json" },
+    ],
+  ];
+  for (const [variables, expected] of cases)
+    assert.deepEqual(tracing(variables), { ...defaults, ...expected }, inspect(variables));
+  assert.equal(tracing({ OTEL_TRACES_EXPORTER: "otlp" }, "").exporter, "otlp");
+});
+
+test("OpenTelemetry's variables are told as they are named, and matter only where traces are wanted", () => {
+  const wrong = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+    OTEL_TRACES_SAMPLER: "jaeger_remote",
+    OTEL_TRACES_SAMPLER_ARG: "2",
+  };
+  assert.deepEqual(said("", wrong), []);
+  assert.deepEqual(said("", { ...wrong, OTEL_TRACES_EXPORTER: "otlp" }), [
+    'tracing.protocol = "grpc" (OTEL_EXPORTER_OTLP_PROTOCOL): expected http/protobuf or http/json',
+    'tracing.sampler = "jaeger_remote" (OTEL_TRACES_SAMPLER): expected always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio',
+    'tracing.samplerratio = "2" (OTEL_TRACES_SAMPLER_ARG): expected a number from 0 to 1, such as 0.01',
+  ]);
+  assert.deepEqual(said("", { OTEL_TRACES_EXPORTER: "zipkin" }), [
+    'tracing.exporter = "zipkin" (OTEL_TRACES_EXPORTER): expected otlp or none',
+  ]);
+});
+
+test("an address that is shown has no secret in it", () => {
+  for (const endpoint of ["http://alice:secret@collector/v1/traces", "collector:4318", "ftp://collector"])
+    assert.match(
+      said(`tracing: {endpoint: "${endpoint}"}`).join(),
+      /expected an http:\/\/ or https:\/\/ URL/,
+    );
+});

@@ -1,0 +1,129 @@
+/**
+ * Traces for OpenTelemetry: a span for each request, and below it one for each stage that its time went into. All
+ * but the request's own are made when it has ended, of the times that were noted on the way. Loaded only where
+ * traces are wanted. No query, body or credential gets into them.
+ */
+import {
+  type Attributes,
+  type Context,
+  type HrTime,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace as spans,
+  type Tracer,
+} from "@opentelemetry/api";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { byClock, now } from "../domain/clock.js";
+import { untold } from "../domain/stages.js";
+import type { BeginTrace } from "../http/app.js";
+import type { Exchange } from "../http/exchange.js";
+import type { Trace } from "../http/trace.js";
+import { methods } from "./methods.js";
+import { type Stage, StageTree } from "./stage-tree.js";
+
+const traceContext = new W3CTraceContextPropagator();
+const headers = {
+  get: (carrier: Readonly<Record<string, string>>, name: string) => carrier[name],
+  keys: (carrier: Readonly<Record<string, string>>) => Object.keys(carrier),
+};
+
+/** More than anybody needs to recognize what was asked for. */
+const textCharactersMax = 256;
+
+/** Requests for whether the server lives are not worth a trace. */
+export function tracing(tracer: Tracer): BeginTrace {
+  return (exchange) => {
+    const { incoming, startedAt } = exchange;
+    if (incoming.route?.action === "public") return undefined;
+    const parent = traceContext.extract(ROOT_CONTEXT, incoming.headers, headers);
+    const method = methods.has(incoming.method) ? incoming.method : "HTTP";
+    const span = tracer.startSpan(
+      incoming.route === undefined ? method : `${method} ${incoming.route.path}`,
+      { kind: SpanKind.SERVER, startTime: timeOf(byClock(startedAt)) },
+      parent,
+    );
+    const id = span.spanContext().traceId;
+    if (span.isRecording()) return new RequestTrace(id, exchange, tracer, span);
+    // Whoever has begun it knows it by its id, though nothing of it is kept here.
+    return parent === ROOT_CONTEXT ? undefined : { id, stages: untold, end: () => {} };
+  };
+}
+
+class RequestTrace implements Trace {
+  readonly stages = new StageTree();
+
+  constructor(
+    readonly id: string,
+    readonly exchange: Exchange,
+    readonly tracer: Tracer,
+    readonly span: Span,
+  ) {}
+
+  end(): void {
+    const endedAt = now();
+    const { exchange, span } = this;
+    span.setAttributes(attributesOf(exchange));
+    if (exchange.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    const below = spans.setSpan(ROOT_CONTEXT, span);
+    for (const stage of waits(exchange, endedAt)) this.#tell(stage, below);
+    for (const stage of this.stages.stages) this.#tell(stage, below);
+    span.end(timeOf(endedAt));
+  }
+
+  #tell({ name, startedAt, endedAt, facts = {}, within = [] }: Stage, parent: Context): void {
+    const attributes = Object.fromEntries(
+      Object.entries(facts).map(([fact, value]) => [`gantry.${fact}`, value]),
+    );
+    const span = this.tracer.startSpan(name, { startTime: timeOf(startedAt), attributes }, parent);
+    const below = spans.setSpan(parent, span);
+    for (const stage of within) this.#tell(stage, below);
+    span.end(timeOf(endedAt));
+  }
+}
+
+/** By the semantic conventions for HTTP servers, and what is Gantry's own. */
+function attributesOf({ incoming, id, name, status, aborted, body, sent }: Exchange): Attributes {
+  const { method, route, path, peer, host, agent } = incoming;
+  const isKnown = methods.has(method);
+  return {
+    "http.request.method": isKnown ? method : "_OTHER",
+    ...(!isKnown && { "http.request.method_original": cut(method) }),
+    ...(route !== undefined && { "http.route": route.path }),
+    "url.path": cut(path),
+    "url.scheme": peer.secure ? "https" : "http",
+    "server.address": cut(host.replace(/:\d+$/, "")),
+    "client.address": peer.address,
+    "user_agent.original": cut(agent),
+    ...(status !== 0 && { "http.response.status_code": status }),
+    ...(status >= 500 && { "error.type": String(status) }),
+    ...(body !== undefined && { "http.request.body.size": body.received }),
+    "http.response.body.size": sent,
+    "gantry.request.id": id,
+    ...(name !== undefined && { "gantry.repository": name }),
+    ...(aborted && { "gantry.aborted": true }),
+  };
+}
+
+/** What the exchange notes itself: who calls, the body that comes, and the answer that goes in pieces. */
+function waits({ startedAt, admittedAt, answeredAt, body }: Exchange, endedAt: number): Stage[] {
+  const admitted = admittedAt || startedAt;
+  const stages: Stage[] = [];
+  const add = (name: string, from: number, to: number) =>
+    stages.push({ name, startedAt: byClock(from), endedAt: byClock(to) });
+  if (admittedAt !== 0) add("login", startedAt, admittedAt);
+  if (body !== undefined && body.endedAt > admitted) add("receive", admitted, body.endedAt);
+  if (answeredAt !== 0) stages.push({ name: "send", startedAt: byClock(answeredAt), endedAt });
+  return stages;
+}
+
+function cut(text: string): string {
+  return text.slice(0, textCharactersMax);
+}
+
+/** Whole seconds and nanoseconds: what a span is given as a number, it takes for another clock's. */
+function timeOf(milliseconds: number): HrTime {
+  const seconds = Math.trunc(milliseconds / 1000);
+  return [seconds, Math.trunc((milliseconds - seconds * 1000) * 1_000_000)];
+}

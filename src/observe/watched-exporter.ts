@@ -1,0 +1,44 @@
+/** A span exporter that tells when spans begin to be lost, and when they no longer are: not of each batch between. */
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
+import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
+
+export interface WatchedExporterOptions {
+  /** Told of the first of the batches that are lost one after the other. */
+  readonly onBroken: (error: unknown) => void;
+  /** Told when a batch has arrived again, and how many spans were lost before it. */
+  readonly onMended: (lost: number) => void;
+}
+
+export class WatchedExporter implements SpanExporter {
+  #lost = 0;
+
+  constructor(
+    readonly exporter: SpanExporter,
+    readonly options: WatchedExporterOptions,
+  ) {}
+
+  export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
+    this.exporter.export(spans, (result) => {
+      this.#note(spans.length, result);
+      done(result);
+    });
+  }
+
+  #note(spans: number, { code, error }: ExportResult): void {
+    if (code === ExportResultCode.SUCCESS) {
+      if (this.#lost > 0) this.options.onMended(this.#lost);
+      this.#lost = 0;
+    } else {
+      if (this.#lost === 0) this.options.onBroken(error);
+      this.#lost += spans;
+    }
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.exporter.forceFlush?.();
+  }
+
+  shutdown(): Promise<void> {
+    return this.exporter.shutdown();
+  }
+}
