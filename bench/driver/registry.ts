@@ -77,8 +77,14 @@ export interface Manifest {
   readonly bytes: Buffer;
 }
 
-export function makeManifest(config: Payload, layers: readonly Payload[]): Manifest {
-  const describe = (mediaType: string, { digest, length }: Payload) => ({ mediaType, digest, size: length });
+type Described = Pick<Payload, "digest" | "length">;
+
+export function makeManifest(config: Described, layers: readonly Described[]): Manifest {
+  const describe = (mediaType: string, { digest, length }: Described) => ({
+    mediaType,
+    digest,
+    size: length,
+  });
   const bytes = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,

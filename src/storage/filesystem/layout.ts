@@ -35,12 +35,12 @@ const escaped = "_tags";
 
 /** A name as path: its own components but for the one that a repository's folder uses itself. */
 export function namespaceOf(name: RepositoryName): string {
-  return name.includes(reserved)
-    ? name
-        .split("/")
-        .map((part) => (part === reserved ? escaped : part))
-        .join("/")
-    : name;
+  return name.includes(reserved) ? name.split("/").map(folderOf).join("/") : name;
+}
+
+/** The folder of a name's component. */
+export function folderOf(component: string): string {
+  return component === reserved ? escaped : component;
 }
 
 /** The component of a name that a folder stands for; `undefined` where it stands for none. */

@@ -2,13 +2,23 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { isDigest } from "../../domain/digest.js";
+import { aheadOf } from "../../domain/in-parallel.js";
+import { placeOf } from "../../domain/page.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { RepositoryStore } from "../storage.js";
-import { errorCode } from "./files.js";
-import { componentOf, type Layout } from "./layout.js";
+import { CatalogFolders } from "./catalog-folders.js";
+import { errorCode, ifThere } from "./files.js";
+import { componentOf, folderOf, type Layout } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 
+/** Places that are looked at before the catalog has come to them. */
+const looksAhead = 16;
+/** A folder's name, its `.`, and the subfolder's `..`. */
+const linksWithOneFolder = 3;
+
 export class FileRepositories implements RepositoryStore {
+  readonly #folders = new CatalogFolders((folder) => this.#entries(folder));
+
   constructor(
     readonly layout: Layout,
     readonly oddities: Oddities,
@@ -25,32 +35,34 @@ export class FileRepositories implements RepositoryStore {
     }
   }
 
-  /**
-   * In a folder `c`, both the repository `c` itself and all those below it, `c/…`, have their place among
-   * the siblings: `c` < `c-x` < `c/y` < `c0`. So each sibling is entered twice, as `c` and as `c/`, and
-   * sorting these gives the order of the whole names. What lies wholly before `after` is never read.
-   */
+  /** What lies wholly before `after` is never looked at. */
   async *#below(folder: string, prefix: string, after: string): AsyncIterable<RepositoryName> {
-    const places = (await this.#entries(folder))
-      .filter((entry) => entry.isDirectory())
-      .flatMap((entry) => {
-        const component = componentOf(entry.name);
-        const child = `${folder}/${entry.name}`;
-        return component === undefined
-          ? []
-          : [
-              { key: `${prefix}${component}`, child },
-              { key: `${prefix}${component}/`, child },
-            ];
-      })
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
-    for (const { key, child } of places) {
-      if (key.endsWith("/")) {
-        if (key > after || after.startsWith(key)) yield* this.#below(child, key, after);
-      } else if (key > after && (await this.#isRepository(child))) {
-        if (isRepositoryName(key)) yield key;
-      }
+    const places = await this.#folders.places(folder);
+    const rest = after.startsWith(prefix) ? after.slice(prefix.length) : "";
+    const first = placeOf(places, rest.slice(0, rest.indexOf("/") + 1) || rest);
+    const looks = aheadOf(places.slice(first), looksAhead, (place) => this.#look(folder, place));
+    for await (const { place, child, there } of looks) {
+      if (!there) continue;
+      const key = `${prefix}${place}`;
+      if (place.endsWith("/")) yield* this.#below(child, key, after);
+      else if (key > after && isRepositoryName(key)) yield key;
     }
+  }
+
+  /** Whether there is a repository in this place, or any below it. */
+  async #look(folder: string, place: string): Promise<{ place: string; child: string; there: boolean }> {
+    const below = place.endsWith("/");
+    const child = `${folder}/${folderOf(below ? place.slice(0, -1) : place)}`;
+    return { place, child, there: await (below ? this.#mayHaveFolders(child) : this.#isRepository(child)) };
+  }
+
+  /**
+   * Where the file system counts a folder's subfolders among its links, there being `tags` and no other is told
+   * without reading what may be 100,000 manifests.
+   */
+  async #mayHaveFolders(folder: string): Promise<boolean> {
+    const links = (await ifThere(stat(folder)))?.nlink;
+    return links !== linksWithOneFolder || !(await this.#isRepository(folder));
   }
 
   /** The folders below `folder` that hold blobs. */

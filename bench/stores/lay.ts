@@ -1,0 +1,53 @@
+/** Fills a store with images of tiny blobs, each its own: what matters here is how many there are. */
+import { digestOf, makeManifest } from "../driver/registry.js";
+import type { StoreWriter } from "./writer.js";
+
+export interface StoreShape {
+  readonly repositories: number;
+  readonly imagesOfRepository: number;
+  /** The config is one of them. */
+  readonly blobsOfImage: number;
+  readonly tagsOfImage: number;
+}
+
+/** In ASCII order of the index. All under one name: the widest folder that a catalog can meet. */
+export function repositoryAt(index: number): string {
+  return `laid/app-${String(index).padStart(7, "0")}`;
+}
+
+/** In ASCII order of image and tag. */
+export function tagAt(image: number, tag: number): string {
+  return `v${String(image).padStart(7, "0")}.${String(tag).padStart(7, "0")}`;
+}
+
+/** The digest of a blob of a repository, by its number there. */
+export function blobAt(repository: number, blob: number): string {
+  return digestOf(bytesAt(repository, blob));
+}
+
+function bytesAt(repository: number, blob: number): Buffer {
+  return Buffer.from(`blob ${blob} of ${repositoryAt(repository)}\n`);
+}
+
+/** The same store for the same shape. */
+export function layStore(store: StoreWriter, shape: StoreShape): void {
+  for (let repository = 0; repository < shape.repositories; repository++) {
+    for (let image = 0; image < shape.imagesOfRepository; image++) layImage(store, shape, repository, image);
+  }
+}
+
+function layImage(store: StoreWriter, shape: StoreShape, repository: number, image: number): void {
+  const name = repositoryAt(repository);
+  const first = image * shape.blobsOfImage;
+  const descriptors = Array.from({ length: shape.blobsOfImage }, (_, index) => {
+    const bytes = bytesAt(repository, first + index);
+    const digest = digestOf(bytes);
+    store.blob(name, digest, bytes);
+    return { digest, length: bytes.length };
+  });
+  const [config, ...layers] = descriptors;
+  if (config === undefined) throw new Error("an image has a config");
+  const { digest, bytes } = makeManifest(config, layers);
+  store.manifest(name, digest, bytes);
+  for (let tag = 0; tag < shape.tagsOfImage; tag++) store.tag(name, tagAt(image, tag), digest);
+}

@@ -1,0 +1,84 @@
+// What the catalog keeps of wide folders: nothing that is not so any more.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { CatalogFolders } from "../../src/storage/filesystem/catalog-folders.js";
+
+const wide = 300;
+
+async function folderOf(count: number): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-catalog-"));
+  after(() => rm(folder, { recursive: true, force: true }));
+  for (let index = 0; index < count; index++) await mkdir(join(folder, `app-${index}`));
+  return folder;
+}
+
+/** As if nothing had happened to it for a minute. */
+async function settle(folder: string): Promise<void> {
+  const then = new Date(Date.now() - 60_000);
+  await utimes(folder, then, then);
+}
+
+function counting() {
+  let reads = 0;
+  const folders = new CatalogFolders((folder) => {
+    reads++;
+    return readdir(folder, { withFileTypes: true });
+  });
+  return { folders, reads: () => reads };
+}
+
+test("a wide folder that stays as it is is read once", async () => {
+  const folder = await folderOf(wide);
+  await settle(folder);
+  const { folders, reads } = counting();
+  const first = await folders.places(folder);
+  assert.equal(first.length, 2 * wide);
+  assert.equal(await folders.places(folder), first);
+  assert.equal(reads(), 1);
+});
+
+test("what comes into a folder that is kept, and what leaves it, is seen at once", async () => {
+  const folder = await folderOf(wide);
+  await settle(folder);
+  const { folders } = counting();
+  await folders.places(folder);
+  await mkdir(join(folder, "new"));
+  assert.ok((await folders.places(folder)).includes("new/"));
+  await settle(folder);
+  await folders.places(folder);
+  await rm(join(folder, "new"), { recursive: true });
+  assert.ok(!(await folders.places(folder)).includes("new/"));
+});
+
+for (const [what, count, settled] of [
+  ["a folder that has just changed, and may change again within the same tick of its clock,", wide, false],
+  ["a folder of a few", 10, true],
+] as const) {
+  test(`${what} is read each time`, async () => {
+    const folder = await folderOf(count);
+    if (settled) await settle(folder);
+    const { folders, reads } = counting();
+    await folders.places(folder);
+    await folders.places(folder);
+    assert.equal(reads(), 2);
+  });
+}
+
+test("a folder that is not there has nothing in it", async () => {
+  const folders = new CatalogFolders(async () => []);
+  assert.deepEqual(await folders.places(join(tmpdir(), "gantry-is-not-there")), []);
+});
+
+test("each folder has its place, and those below it theirs; files and the layout's own have none", async () => {
+  const folder = await folderOf(0);
+  for (const name of ["c0", "c", "c-x", "c.y", "_tags", "tags", "_referrers"])
+    await mkdir(join(folder, name));
+  await writeFile(join(folder, "file"), "");
+  const { folders } = counting();
+  const expected = ["c", "c-x", "c-x/", "c.y", "c.y/", "c/", "c0", "c0/", "tags", "tags/"];
+  assert.deepEqual(await folders.places(folder), expected);
+});
