@@ -11,7 +11,7 @@ import { RegistryError } from "../domain/errors.js";
 import type { Services } from "../registry/services.js";
 import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
-import type { Login } from "./context.js";
+import type { Login, OccurrenceListener } from "./context.js";
 import { ErrorHeaders, jsonType } from "./error-headers.js";
 import { renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers } from "./exchange.js";
@@ -35,6 +35,7 @@ export interface AppOptions {
   readonly observers?: readonly Observer[];
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
+  readonly onOccurrence?: OccurrenceListener | undefined;
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
   /** Whose word on the client counts. */
@@ -85,8 +86,11 @@ export class App {
 
   constructor(readonly options: AppOptions) {
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
-    const { services, gate, login, metrics } = options;
-    this.#admission = new Admission({ services, gate, login, metrics }, new Limits(options.limits));
+    const { services, gate, login, metrics, onOccurrence } = options;
+    this.#admission = new Admission(
+      { services, gate, login, metrics, onOccurrence },
+      new Limits(options.limits),
+    );
     this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin);
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {

@@ -24,7 +24,7 @@ function headersOf(digest: Digest): Headers {
 }
 
 export function headBlobRoute(
-  { services }: HttpContext,
+  { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
@@ -33,21 +33,27 @@ export function headBlobRoute(
   const size = headBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
+    onOccurrence?.(exchange, { action: "pull", blob: { digest, size: length } });
   };
   if (size instanceof Promise) return size.then(answer);
   answer(size);
 }
 
 export function getBlob(
-  { services }: HttpContext,
+  { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
   const blob = pullBlob(services, permit, digest, exchange.stages);
-  if (blob instanceof Promise) return blob.then((pulled) => sendBlob(exchange, digest, pulled));
-  return sendBlob(exchange, digest, blob);
+  const send = async (pulled: PulledBlob): Promise<void> => {
+    await sendBlob(exchange, digest, pulled);
+    // A client that asked for bytes which are not there has got none.
+    if (exchange.status < 400)
+      onOccurrence?.(exchange, { action: "pull", blob: { digest, size: pulled.size } });
+  };
+  return blob instanceof Promise ? blob.then(send) : send(blob);
 }
 
 async function sendBlob(exchange: Exchange, digest: Digest, blob: PulledBlob): Promise<void> {

@@ -2,8 +2,10 @@
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
+import type { Occurrence } from "../registry/occurrence.js";
 import type { Services } from "../registry/services.js";
 import type { ChallengeOptions } from "./challenge.js";
+import type { Exchange } from "./exchange.js";
 import type { Page } from "./page-server.js";
 
 /** How callers prove who they are. */
@@ -14,6 +16,9 @@ export interface Login {
   readonly tokens?: OwnTokens | undefined;
 }
 
+/** Told of what a request has done or got, when its answer is on its way and what it has stored is there to stay. */
+export type OccurrenceListener = (exchange: Exchange, occurrence: Occurrence) => void;
+
 export interface HttpContext {
   readonly services: Services;
   readonly gate: Gate;
@@ -21,4 +26,6 @@ export interface HttpContext {
   readonly login: Login | undefined;
   /** Absent where the API's own port has no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
+  /** Absent where nobody wants to know. */
+  readonly onOccurrence: OccurrenceListener | undefined;
 }

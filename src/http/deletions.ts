@@ -7,21 +7,24 @@ import type { Exchange } from "./exchange.js";
 import { readReference } from "./manifests.js";
 
 export async function deleteManifestRoute(
-  { services }: HttpContext,
+  { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: DeletePermit,
   last: string,
 ): Promise<void> {
-  await deleteManifest(services, permit, readReference(last));
+  const deleted = await deleteManifest(services, permit, readReference(last));
   exchange.send(202, []);
+  for (const occurrence of deleted) onOccurrence?.(exchange, occurrence);
 }
 
 export async function deleteBlobRoute(
-  { services }: HttpContext,
+  { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: DeletePermit,
   last: string,
 ): Promise<void> {
-  await deleteBlob(services, permit, parseDigest(last));
+  const digest = parseDigest(last);
+  await deleteBlob(services, permit, digest);
   exchange.send(202, []);
+  onOccurrence?.(exchange, { action: "delete", digest });
 }

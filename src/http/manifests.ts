@@ -3,7 +3,7 @@ import type { PullPermit, PushPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { RegistryError } from "../domain/errors.js";
 import { withoutParameters } from "../domain/media-type.js";
-import { parseReference, parseTag, type Reference } from "../domain/reference.js";
+import { parseReference, parseTag, type Reference, type Tag } from "../domain/reference.js";
 import { pullManifest } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import { tooLarge } from "./body.js";
@@ -18,21 +18,29 @@ const smallManifestBytesMax = 64 * 1024;
 const tagsMax = 100;
 
 export function getManifest(
-  { services }: HttpContext,
+  context: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
-  const found = pullManifest(services, permit, readReference(last), exchange.stages);
-  if (found instanceof Promise) return found.then((manifest) => sendManifest(exchange, manifest));
-  sendManifest(exchange, found);
+  const reference = readReference(last);
+  const found = pullManifest(context.services, permit, reference, exchange.stages);
+  if (found instanceof Promise)
+    return found.then((manifest) => sendManifest(context, exchange, reference, manifest));
+  sendManifest(context, exchange, reference, found);
 }
 
 /**
  * The stored bytes, whatever `Accept` says: there is one representation, and a server may disregard the
  * field rather than refuse (RFC 9110, section 12.5.1; docs/decisions/0004).
  */
-function sendManifest(exchange: Exchange, { digest, mediaType, bytes }: StoredManifest): void {
+function sendManifest(
+  { onOccurrence }: HttpContext,
+  exchange: Exchange,
+  reference: Reference,
+  manifest: StoredManifest,
+): void {
+  const { digest, mediaType, bytes } = manifest;
   if (isNotModified(exchange, digest)) return;
   exchange.send(
     200,
@@ -43,6 +51,11 @@ function sendManifest(exchange: Exchange, { digest, mediaType, bytes }: StoredMa
     ],
     bytes,
   );
+  onOccurrence?.(exchange, { action: "pull", manifest, tag: tagOf(reference) });
+}
+
+function tagOf(reference: Reference): Tag | undefined {
+  return reference.kind === "tag" ? reference.tag : undefined;
 }
 
 /** Nothing is stored under text that is no tag, so asking for it is asking for what is not there. */
@@ -58,7 +71,7 @@ export function readReference(text: string): Reference {
 }
 
 export async function putManifest(
-  { services }: HttpContext,
+  { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
   last: string,
@@ -81,12 +94,14 @@ export async function putManifest(
     return pushManifest(services, permit, { reference, tags, contentType, bytes }, exchange.stages);
   };
   if (bytesMax > smallManifestBytesMax) body.pause();
-  const pushed =
+  const { manifest, subject } =
     bytesMax > smallManifestBytesMax ? await services.manifestMemory.within(bytesMax, push) : await push();
   exchange.send(201, [
-    exchange.location(`/v2/${permit.name}/manifests/${pushed.digest}`),
-    ["Docker-Content-Digest", pushed.digest],
-    ...(pushed.subject === undefined ? [] : [["OCI-Subject", pushed.subject] as const]),
+    exchange.location(`/v2/${permit.name}/manifests/${manifest.digest}`),
+    ["Docker-Content-Digest", manifest.digest],
+    ...(subject === undefined ? [] : [["OCI-Subject", subject] as const]),
     ...tags.map((tag) => ["OCI-Tag", tag] as const),
   ]);
+  for (const tag of tags.length === 0 ? [tagOf(reference)] : tags)
+    onOccurrence?.(exchange, { action: "push", manifest, tag });
 }

@@ -15,31 +15,44 @@ import type { Exchange, Headers } from "./exchange.js";
 
 /** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
 export async function startUpload(
-  { services }: HttpContext,
+  context: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
 ): Promise<void> {
+  const { services } = context;
   const query = new URLSearchParams(exchange.query);
   const mount = query.get("mount");
-  if (mount !== null) {
-    const from = query.get("from");
-    const source = from === null || from === "" ? undefined : parseRepositoryName(from);
-    const digest = parseDigest(mount);
-    if (await mountBlob(services, permit, digest, source)) return sendCreated(exchange, permit.name, digest);
-  }
+  if (mount !== null && (await mounts(context, exchange, permit, parseDigest(mount), query.get("from"))))
+    return;
   const algorithm = query.get("digest-algorithm");
   const digest = query.get("digest");
   const closing = digest === null ? undefined : parseDigest(digest);
   const session = openUpload(services, permit, algorithm === null ? undefined : parseAlgorithm(algorithm));
   if (closing !== undefined) {
     try {
-      return await receiveLast(services, exchange, session, closing);
+      return await receiveLast(context, exchange, session, closing);
     } finally {
       // Nobody was told of this session: whatever became of its only request, nobody will go on with it.
       if (session.state === "idle") await cancelUpload(services, session);
     }
   }
   exchange.send(202, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
+}
+
+/** Whether the blob could be mounted, and the request is answered. */
+async function mounts(
+  { services, onOccurrence }: HttpContext,
+  exchange: Exchange,
+  permit: PushPermit,
+  digest: Digest,
+  from: string | null,
+): Promise<boolean> {
+  const source = from === null || from === "" ? undefined : parseRepositoryName(from);
+  const mounted = await mountBlob(services, permit, digest, source);
+  if (mounted === undefined) return false;
+  sendCreated(exchange, permit.name, digest);
+  onOccurrence?.(exchange, { action: "mount", blob: { digest, size: mounted.size }, from: mounted.from });
+  return true;
 }
 
 export async function patchUpload(
@@ -58,7 +71,7 @@ export async function patchUpload(
 }
 
 export async function putUpload(
-  { services }: HttpContext,
+  context: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
   id: string,
@@ -67,13 +80,13 @@ export async function putUpload(
   if (digest === null)
     throw new RegistryError("digest-invalid", "the request that closes an upload names its digest");
   const closing = parseDigest(digest);
-  const found = findUpload(services, permit, id);
+  const found = findUpload(context.services, permit, id);
   const session = found instanceof Promise ? await found : found;
-  await receiveLast(services, exchange, session, closing);
+  await receiveLast(context, exchange, session, closing);
 }
 
 async function receiveLast(
-  services: Services,
+  { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   session: Session,
   closing: Digest,
@@ -83,6 +96,7 @@ async function receiveLast(
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.commit(closing);
   sendCreated(exchange, session.name, closing);
+  onOccurrence?.(exchange, { action: "push", blob: { digest: closing, size: incoming.size } });
 }
 
 /** Takes up the request's body; where its range is out of order, answers with how to go on instead. */

@@ -8,21 +8,28 @@ import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
 import { checkNotOfImmutable } from "./immutable-images.js";
+import type { Occurrence } from "./occurrence.js";
 import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
 import { immutable, tagRemoved } from "./tags.js";
 
-/** Deletes the tag, or the manifest with all tags that point to it. Rejects with `manifest-unknown` or `delete-disabled`. */
+/**
+ * Deletes the tag, or the manifest with all tags that point to it. What was deleted, a manifest before its tags.
+ * Rejects with `manifest-unknown` or `delete-disabled`.
+ */
 export async function deleteManifest(
   services: Services,
   { name }: DeletePermit,
   reference: Reference,
-): Promise<void> {
+): Promise<readonly Occurrence[]> {
   checkSwitch(services);
   const deleted = await (reference.kind === "tag"
     ? services.repositoryLocks.exclusive(name, () => untag(services, name, reference.tag))
     : removeManifest(services, name, reference.digest));
-  if (!deleted) throw new RegistryError("manifest-unknown", "no such manifest in this repository");
+  if (deleted === undefined)
+    throw new RegistryError("manifest-unknown", "no such manifest in this repository");
+  const tags = deleted.toSorted().map((tag) => ({ action: "delete", tag }) as const);
+  return reference.kind === "tag" ? tags : [{ action: "delete", digest: reference.digest }, ...tags];
 }
 
 /** Rejects with `blob-unknown` or `delete-disabled`. */
@@ -60,9 +67,10 @@ function checkImmutable(services: Services, name: RepositoryName, tag: Tag): voi
   if (isImmutable(services.rules.tagPolicy, name, tag)) throw immutable(tag);
 }
 
-async function untag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
+/** The tag; `undefined` where it was not there. */
+async function untag(services: Services, name: RepositoryName, tag: Tag): Promise<Tag[] | undefined> {
   checkImmutable(services, name, tag);
-  return removeTag(services, name, tag);
+  return (await removeTag(services, name, tag)) ? [tag] : undefined;
 }
 
 /** To be called with the repository's lock held. Whether it was there. */
@@ -77,19 +85,27 @@ const tagsAtOnce = 64;
 
 /**
  * The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. All but
- * the last of many go in batches, between which pushes have their turn.
+ * the last of many go in batches, between which pushes have their turn. The tags that went; `undefined` where the
+ * manifest was not there.
  */
-async function removeManifest(services: Services, name: RepositoryName, digest: Digest): Promise<boolean> {
+async function removeManifest(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<Tag[] | undefined> {
+  const removed: Tag[] = [];
   // Here too, before any of its tags is gone.
   await checkNotOfImmutable(services, name, digest);
   for (let tags = await tagsOf(services, name, digest); tags.length > tagsAtOnce; ) {
     const batch = tags.splice(0, tagsAtOnce);
-    await services.repositoryLocks.exclusive(name, () => removeTags(services, name, digest, batch));
+    await services.repositoryLocks.exclusive(name, async () => {
+      removed.push(...(await removeTags(services, name, digest, batch)));
+    });
   }
   return services.repositoryLocks.exclusive(name, async () => {
     await checkNotOfImmutable(services, name, digest);
-    await removeTags(services, name, digest, await tagsOf(services, name, digest));
-    return removeUntagged(services, name, digest);
+    removed.push(...(await removeTags(services, name, digest, await tagsOf(services, name, digest))));
+    return (await removeUntagged(services, name, digest)) ? removed : undefined;
   });
 }
 
@@ -103,16 +119,19 @@ async function tagsOf(services: Services, name: RepositoryName, digest: Digest):
   return tags;
 }
 
-/** Those of `tags` that point to the manifest still. */
-function removeTags(
+/** Removes those of `tags` that point to the manifest still, and gives them. */
+async function removeTags(
   services: Services,
   name: RepositoryName,
   digest: Digest,
   tags: readonly Tag[],
-): Promise<void> {
-  return inParallel(tags, tagsAtOnce, async (tag) => {
-    if ((await resolveTag(services, name, tag)) === digest) await removeTag(services, name, tag);
+): Promise<Tag[]> {
+  const removed: Tag[] = [];
+  await inParallel(tags, tagsAtOnce, async (tag) => {
+    if ((await resolveTag(services, name, tag)) !== digest) return;
+    if (await removeTag(services, name, tag)) removed.push(tag);
   });
+  return removed;
 }
 
 /**

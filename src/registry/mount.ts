@@ -4,24 +4,32 @@ import type { Digest } from "../domain/digest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
+export interface MountedBlob {
+  /** Bytes of the content. */
+  readonly size: number;
+  /** Where it was found; `undefined` where that was anywhere. */
+  readonly from: RepositoryName | undefined;
+}
+
 /**
  * Makes the blob one of the permit's repository as well, where `from` has it or, if that is allowed, where
- * anybody has. Whether it could; where not, the client uploads it. A source that the caller may not pull from
- * is like one that is not there.
+ * anybody has. `undefined` where it could not; then the client uploads it. A source that the caller may not pull
+ * from is like one that is not there.
  */
 export async function mountBlob(
   services: Services,
   { name: to, sources }: PushPermit,
   digest: Digest,
   from: RepositoryName | undefined,
-): Promise<boolean> {
-  if (from !== undefined) return sources.has(from) && mountFrom(services, digest, to, from);
-  if (!services.rules.anonymousMount) return false;
+): Promise<MountedBlob | undefined> {
+  if (from !== undefined) return sources.has(from) ? mountFrom(services, digest, to, from) : undefined;
+  if (!services.rules.anonymousMount) return undefined;
   if (sources.all) return mountFrom(services, digest, to, undefined);
   for (const home of services.caches.blobHomes.of(digest)) {
-    if (sources.has(home) && (await mountFrom(services, digest, to, home))) return true;
+    const mounted = sources.has(home) ? await mountFrom(services, digest, to, home) : undefined;
+    if (mounted !== undefined) return mounted;
   }
-  return false;
+  return undefined;
 }
 
 async function mountFrom(
@@ -29,12 +37,12 @@ async function mountFrom(
   digest: Digest,
   to: RepositoryName,
   from: RepositoryName | undefined,
-): Promise<boolean> {
+): Promise<MountedBlob | undefined> {
   return services.repositoryLocks.shared(to, async () => {
     const size = await services.storage.blobs.mount(digest, to, from);
-    if (size === undefined) return false;
+    if (size === undefined) return undefined;
     services.protection.grant(`${to}@${digest}`);
     services.caches.blobSeen(to, digest, size);
-    return true;
+    return { size, from };
   });
 }

@@ -85,6 +85,11 @@ export class IncomingBody {
     return this.#writer.failure;
   }
 
+  /** Bytes of the blob, up to what has come of this body. */
+  get size(): number {
+    return this.#start + this.#length;
+  }
+
   write(chunk: Uint8Array): void {
     this.#length += chunk.length;
     this.#writer.write(chunk);
@@ -145,7 +150,7 @@ export class IncomingBody {
       if (healed) services.caches.forgetBlobs();
       else services.caches.forgetBlob(name, digest);
       services.protection.grant(`${name}@${digest}`);
-      services.caches.blobSeen(name, digest, this.#start + this.#length);
+      services.caches.blobSeen(name, digest, this.size);
     });
   }
 

@@ -1,6 +1,7 @@
 /** Pushing manifests (distribution-spec, end-7a and end-7b). */
 
 import type { PushPermit } from "../auth/gate.js";
+import type { StoredManifest } from "../cache/caches.js";
 import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
@@ -26,7 +27,7 @@ export interface ManifestPush {
 }
 
 export interface PushedManifest {
-  readonly digest: Digest;
+  readonly manifest: StoredManifest;
   readonly subject: Digest | undefined;
 }
 
@@ -45,6 +46,7 @@ export async function pushManifest(
   const { name } = permit;
   const { reference, bytes } = push;
   const { manifest, digest } = await stages.during("parse", () => parsePushed(push));
+  const stored: StoredManifest = { digest, bytes, mediaType: manifest.mediaType };
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
   await checkMovable(services, permit, tags, digest);
   await services.repositoryLocks.shared(name, async () => {
@@ -60,7 +62,7 @@ export async function pushManifest(
       await stages.during("referrers", () => services.storage.referrers.add(name, subject.digest, referrer));
     }
     await stages.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
-    services.caches.manifests.set(key, { digest, bytes, mediaType: manifest.mediaType });
+    services.caches.manifests.set(key, stored);
     await allEnded(
       Array.from(tags, async (tag) => {
         const refusal = whyUnmovable(services, permit, tag);
@@ -72,7 +74,7 @@ export async function pushManifest(
       }),
     );
   });
-  return { digest, subject: manifest.subject?.digest };
+  return { manifest: stored, subject: manifest.subject?.digest };
 }
 
 /** What the bytes say, and their digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
