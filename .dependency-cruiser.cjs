@@ -1,5 +1,5 @@
 // The layers of the architecture: each imports only from those below it.
-const layers = ["domain", "storage", "cache", "uploads", "gc", "auth", "transfer", "registry", "commands", "control", "http", "tls", "observe", "cli"];
+const layers = ["domain", "storage", "cache", "uploads", "gc", "auth", "transfer", "registry", "commands", "control", "http", "notifications", "tls", "observe", "cli"];
 const above = (layer) => layers.slice(layers.indexOf(layer) + 1).join("|");
 
 module.exports = {

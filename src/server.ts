@@ -12,6 +12,7 @@ import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
 import { openDebug } from "./open-debug.js";
 import { type OpenedLogin, openLogin } from "./open-login.js";
+import { openNotifications } from "./open-notifications.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTls } from "./open-tls.js";
 import { openTraces } from "./open-traces.js";
@@ -69,7 +70,8 @@ async function serve(
   const { requests, uploads, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
-  const metrics = isMeasured(http) ? new Metrics(services) : undefined;
+  const notifications = openNotifications(config, log);
+  const metrics = isMeasured(http) ? new Metrics(services, notifications?.endpoints ?? []) : undefined;
   const debug = await openDebug(http.debug, services.health, metrics, log);
   const traces = await openTraces(config.tracing, log);
   const app = new App({
@@ -94,6 +96,7 @@ async function serve(
     observers: [audit.observer, access?.observer, metrics?.observe].filter(
       (observer) => observer !== undefined,
     ),
+    onOccurrence: notifications?.listener,
     beginTrace: traces?.begin,
     onUnexpectedError: (error, exchange) => {
       const { id, method, path, trace } = exchange ?? {};
@@ -147,12 +150,14 @@ async function serve(
       services.health.stop();
       listening.close();
       await watchingHealth.stop();
+      const stoppedAt = performance.now();
       const drained = await app.drain(config.http.draintimeout);
       if (!drained) log.warn("some requests did not come to their end in time");
       await control?.close();
       await collecting.stop();
       await savingUses.stop();
       app.close();
+      await notifications?.close(config.http.draintimeout - (performance.now() - stoppedAt) / 1000);
       await tls?.close();
       await closeLogin();
       audit.close();

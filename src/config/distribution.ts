@@ -70,7 +70,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.tls.ciphersuites": firm(refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls")),
   "http.http2.disabled": note(http1Only),
   "http.h2c.enabled": accept(["false"], http1Only),
-  notifications: refuse("Gantry has no webhooks yet"),
   redis: refuse(ownMemory),
   "health.file": noChecks,
   "health.http": noChecks,

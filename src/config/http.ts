@@ -1,18 +1,10 @@
 /** `http`: where the server listens, what every response has, and how the server stops. */
 import { z } from "zod";
 import { isAddressRange } from "../http/forwarded.js";
+import { headerName, headerValue } from "./headers.js";
 import { section } from "./section.js";
 import { tls } from "./tls.js";
 import { address, duration, flag, list, origin, text } from "./values.js";
-
-/** RFC 9110, section 5.1. */
-const headerName = z
-  .string()
-  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "expected the name of a header")
-  .refine((name) => !ours.has(name.toLowerCase()), "expected a header that Gantry does not set itself");
-
-/** RFC 9110, section 5.5: no line break may come in, behind which a response of somebody else's could begin. */
-const headerValue = z.string("expected text").regex(/^[\t\x20-\x7e]*$/, "expected printable ASCII text");
 
 /** What a response's own headers say; a second one beside it would make it wrong. */
 const ours: ReadonlySet<string> = new Set([
@@ -45,7 +37,7 @@ export const http = section({
       "Time that running requests have to come to their end when the server is told to stop (SIGTERM).",
     ),
   headers: z
-    .record(headerName, list(headerValue), "expected names of headers, each with a list of values")
+    .record(headerName(ours), list(headerValue), "expected names of headers, each with a list of values")
     .prefault({})
     .describe("Headers that every response has, such as `X-Content-Type-Options: [nosniff]`."),
   host: origin

@@ -22,6 +22,7 @@ import { health } from "./health.js";
 import { http } from "./http.js";
 import { limits } from "./limits.js";
 import { log } from "./log.js";
+import { notifications } from "./notifications.js";
 import { storage } from "./storage.js";
 import { tags } from "./tags.js";
 import { tracing } from "./tracing.js";
@@ -46,6 +47,7 @@ export const schema = z.strictObject({
   log,
   tracing,
   health,
+  notifications,
 });
 
 /** What a server works with. Times are in seconds. */

@@ -29,24 +29,26 @@ export class Secret {
   }
 }
 
-const secrets = new WeakSet<z.core.$ZodType>();
+/** Inherited by what is made of a schema, such as the same with a description. */
+const secrets = z.registry<{ secret: true }>();
 
-/** A setting whose value is hidden wherever settings are shown. */
-export function secret() {
-  const schema = z
-    .string()
-    .min(1, "expected a secret of one character or more")
-    .transform((value) => new Secret(value));
-  secrets.add(schema);
+/** A setting whose value is hidden wherever settings are shown, also where it is wrong. */
+export function secret(value = z.string().min(1, "expected a secret of one character or more")) {
+  return concealed(value.transform((text) => new Secret(text)));
+}
+
+/** The same for a group or list with secrets in it, which somebody may give in the wrong form. */
+export function concealed<T extends z.ZodType>(schema: T): T {
+  secrets.add(schema, { secret: true });
   return schema;
 }
 
 export function isSecret(schema: z.core.$ZodType): boolean {
-  return secrets.has(schema);
+  return secrets.get(schema) !== undefined;
 }
 
 /** Nobody has said of an unknown key whether it is a secret. */
-const perhapsSecret = /secret|password|passwd|token|key|credential/i;
+const perhapsSecret = /secret|password|passwd|token|key|credential|authorization|header/i;
 
 /** A value of a key that nobody knows, as it may be shown. */
 export function shownUnknown(key: string, value: unknown): string | undefined {

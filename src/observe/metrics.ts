@@ -5,7 +5,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Exchange } from "../http/exchange.js";
 import type { Page } from "../http/page-server.js";
+import type { Endpoint } from "../notifications/endpoint.js";
 import type { Services } from "../registry/services.js";
+import { measureEndpoints } from "./endpoint-metrics.js";
 import { methods } from "./methods.js";
 import { RequestTimes } from "./request-times.js";
 
@@ -15,8 +17,9 @@ export class Metrics {
   #received = 0;
   #sent = 0;
 
-  constructor({ storage, sessions, slabs, workers, health }: Services) {
+  constructor({ storage, sessions, slabs, workers, health }: Services, endpoints: readonly Endpoint[]) {
     collectDefaultMetrics({ register: this.#registry });
+    measureEndpoints(this.#registry, endpoints);
     this.#counter("gantry_http_received_bytes_total", "Bytes of requests' bodies", () => this.#received);
     this.#counter("gantry_http_sent_bytes_total", "Bytes of answers' bodies", () => this.#sent);
     this.#gauge("gantry_upload_sessions", "Upload sessions that are open", () => sessions.size);

@@ -307,6 +307,137 @@ test("the variables that Kubernetes sets beside a service called registry are no
   assert.doesNotThrow(() => readSettings({ variables }));
 });
 
+const webhook = `notifications:
+  events: {includereferences: true}
+  endpoints:
+    - name: scanner
+      url: https://robot:pass@scanner.example.com/hook?key=query
+      headers: {Authorization: [Bearer abc], X-Two: [a, b]}
+      timeout: 500ms
+      threshold: 5
+      backoff: 2s
+      ignoredmediatypes: [text/plain]
+      ignore: {mediatypes: [application/octet-stream], actions: [pull, mount]}
+`;
+
+test("webhooks are read as CNCF distribution writes them, and their secrets shown to nobody", () => {
+  const { config, effective } = read(webhook);
+  const { endpoints, events } = config.notifications;
+  assert.deepEqual(events, { includereferences: true, mediatype: "v2" });
+  const [{ url, headers, ...rest } = assert.fail("no endpoint")] = endpoints;
+  assert.equal(url.reveal(), "https://robot:pass@scanner.example.com/hook?key=query");
+  assert.deepEqual(
+    headers.Authorization?.map((value) => value.reveal()),
+    ["Bearer abc"],
+  );
+  assert.deepEqual(
+    headers["X-Two"]?.map((value) => value.reveal()),
+    ["a", "b"],
+  );
+  assert.deepEqual(rest, {
+    name: "scanner",
+    disabled: false,
+    timeout: 0.5,
+    threshold: 5,
+    backoff: 2,
+    ignoredmediatypes: ["text/plain"],
+    ignore: { mediatypes: ["application/octet-stream"], actions: ["pull", "mount"] },
+    queue: { events: 10_000, mib: 16 },
+  });
+  assert.deepEqual(effective.find(({ path }) => path.join(".") === "notifications.endpoints")?.value, [
+    {
+      name: "scanner",
+      url: "(hidden)",
+      headers: "(hidden)",
+      timeout: "500ms",
+      threshold: "5",
+      backoff: "2s",
+      ignoredmediatypes: ["text/plain"],
+      ignore: { mediatypes: ["application/octet-stream"], actions: ["pull", "mount"] },
+    },
+  ]);
+  assert.doesNotMatch(inspect(config.notifications, { depth: null }), /robot|pass@|query|abc/);
+});
+
+test("variables give webhooks by index, over those of the file", () => {
+  const { config } = read(webhook, {
+    REGISTRY_NOTIFICATIONS_ENDPOINTS_0_TIMEOUT: "3s",
+    REGISTRY_NOTIFICATIONS_ENDPOINTS_0_HEADERS_AUTHORIZATION: "[Bearer def]",
+    REGISTRY_NOTIFICATIONS_ENDPOINTS_0_IGNORE_ACTIONS_0: "delete",
+    REGISTRY_NOTIFICATIONS_ENDPOINTS_1_NAME: "second",
+    REGISTRY_NOTIFICATIONS_ENDPOINTS_1_URL: "http://127.0.0.1:8080",
+  });
+  const [first, second] = config.notifications.endpoints;
+  assert.equal(first?.timeout, 3);
+  assert.deepEqual(
+    first.headers.Authorization?.map((value) => value.reveal()),
+    ["Bearer def"],
+  );
+  assert.deepEqual(first.ignore.actions, ["delete", "mount"]);
+  assert.deepEqual([second?.name, second?.url.reveal()], ["second", "http://127.0.0.1:8080"]);
+  assert.deepEqual([second?.timeout, second?.threshold, second?.backoff], [1, 10, 1]);
+});
+
+for (const [what, wrong, expected] of [
+  [
+    "a URL of another kind",
+    "{name: a, url: 'ftp://u:secret@x'}",
+    '0.url = "(hidden)" (config.yml:1): expected an http:// or https:// URL',
+  ],
+  ["no name", "{url: 'http://x'}", "0.name (config.yml:1): is missing: expected text"],
+  [
+    "a header that is no list",
+    "{name: a, url: 'http://x', headers: {Authorization: secret}}",
+    '0.headers.Authorization = "(hidden)" (config.yml:1): expected a list',
+  ],
+  [
+    "headers that are none",
+    "{name: a, url: 'http://x', headers: secret}",
+    '0.headers = "(hidden)" (config.yml:1): expected names of headers, each with a list of values',
+  ],
+  [
+    "a header with a line break",
+    "{name: a, url: 'http://x', headers: {A: [\"secret\\nB: c\"]}}",
+    '0.headers.A.0 = "(hidden)" (config.yml:1): expected printable ASCII text',
+  ],
+  [
+    "a header of the framing",
+    "{name: a, url: 'http://x', headers: {Content-Length: ['1']}}",
+    '0.headers.Content-Length = "(hidden)" (config.yml:1): expected a header that Gantry does not set itself',
+  ],
+  [
+    "no time at all",
+    "{name: a, url: 'http://x', timeout: 0s}",
+    '0.timeout = "0s" (config.yml:1): expected more than 0s',
+  ],
+  [
+    "an action that there is not",
+    "{name: a, url: 'http://x', ignore: {actions: [tag]}}",
+    '0.ignore.actions.0 = "tag" (config.yml:1): expected pull, push, mount or delete',
+  ],
+  [
+    "a key misspelled",
+    "{name: a, url: 'http://x', treshold: 3}",
+    '0.treshold = "3" (config.yml:1): there is no such key; the nearest is notifications.endpoints.*.threshold',
+  ],
+  [
+    "a group of secrets misspelled",
+    "{name: a, url: 'http://x', header: secret}",
+    "0.header = (hidden) (config.yml:1): there is no such key; the nearest is notifications.endpoints.*.headers",
+  ],
+  [
+    "a name twice",
+    "{name: a, url: 'http://x'}, {name: a, url: 'http://y'}",
+    ' = [{"name":"a","url":"(hidden)"},{"name":"a","url":"(hidden)"}] (config.yml:1): two endpoints have the same name',
+  ],
+] as const)
+  test(`of webhooks ${what} is told of, and no secret`, () => {
+    const lines = said(`notifications: {endpoints: [${wrong}]}`);
+    const start = `notifications.endpoints${expected.startsWith("0") ? "." : ""}${expected}`;
+    assert.equal(lines[0]?.slice(0, start.length), start, lines.join("\n"));
+    assert.doesNotMatch(lines.join("\n"), /secret/);
+  });
+
 test("aliases are followed, and one that holds itself ends", () => {
   assert.equal(read("http: {draintimeout: &time 90s}\ngc: {lease: *time}").config.gc.lease, 90);
   assert.match(said("http: &a\n  b: *a\n").join("\n"), /nested too deep/);

@@ -1,0 +1,13 @@
+/** What a manifest names, as events tell it: an image's config and layers, an index' manifests. */
+import { isObject, type JsonObject } from "../domain/descriptor.js";
+
+/** A descriptor's fields (image-spec, descriptor.md), but for embedded data: that may be as long as the manifest. */
+const fields = ["mediaType", "digest", "size", "urls", "annotations", "platform", "artifactType"];
+
+/** `bytes` are a stored manifest's, which were checked when they were pushed. */
+export function referencesOf(bytes: Uint8Array): readonly JsonObject[] {
+  const { config, layers, manifests } = JSON.parse(Buffer.from(bytes).toString()) as JsonObject;
+  return (Array.isArray(manifests) ? manifests : [config, ...(Array.isArray(layers) ? layers : [])])
+    .filter(isObject)
+    .map((descriptor) => Object.fromEntries(fields.map((field) => [field, descriptor[field]])));
+}

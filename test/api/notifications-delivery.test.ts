@@ -1,0 +1,289 @@
+// How webhooks are delivered: in order, again where they are not taken, within bounds, and in nobody's way.
+
+import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
+import { after, test } from "node:test";
+import { Client } from "../support/client.js";
+import { blobOf, image, newName } from "../support/content.js";
+import { type Gantry, type GantrySettings, startGantry } from "../support/gantry.js";
+import { startMeasured, valuesOf } from "../support/metrics.js";
+import { eventually } from "../support/store.js";
+import { type AnswerEnvelope, WebhookReceiver, webhooksTo } from "../support/webhooks.js";
+
+const ok: AnswerEnvelope = (response) => void response.end();
+const status =
+  (code: number, headers: Readonly<Record<string, string>> = {}): AnswerEnvelope =>
+  (response) =>
+    void response.writeHead(code, headers).end();
+
+/** Answers nothing until it is told to. */
+class Hanging {
+  #held: (() => void)[] | undefined = [];
+
+  readonly answer: AnswerEnvelope = (response: ServerResponse) => {
+    if (this.#held === undefined) response.end();
+    else this.#held.push(() => response.end());
+  };
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const answer of held) answer();
+  }
+}
+
+/** Receivers here may hang for longer than the server waits for them; and its log is of them alone. */
+const brief: GantrySettings = { REGISTRY_HTTP_DRAINTIMEOUT: "1s", REGISTRY_LOG_ACCESSLOG_DISABLED: "true" };
+
+/** A server whose only endpoint is the receiver. */
+async function startNotifying(
+  receiver: WebhookReceiver,
+  endpoint: Readonly<Record<string, unknown>> = {},
+  settings: GantrySettings = {},
+): Promise<{ gantry: Gantry; client: Client; counted(what: string): Promise<number> }> {
+  const { gantry, page } = await startMeasured({
+    ...webhooksTo({ name: "one", url: `${receiver.origin}/hook`, ...endpoint }),
+    ...brief,
+    ...settings,
+  });
+  after(() => gantry.stop());
+  const counted = async (what: string) => {
+    const values = valuesOf(await (await page()).text());
+    return values.get(`gantry_notifications_${what}{endpoint="one"}`) ?? Number.NaN;
+  };
+  return { gantry, client: new Client(gantry.url), counted };
+}
+
+/** Makes one event after the other, and gives their digests. */
+async function pushSome(client: Client, name: string, count: number): Promise<string[]> {
+  const blobs = Array.from({ length: count }, () => blobOf(10));
+  for (const blob of blobs) await client.pushBlobs(name, blob);
+  return blobs.map(({ digest }) => digest);
+}
+
+async function digestsTaken(receiver: WebhookReceiver, name: string, count: number): Promise<unknown[]> {
+  return (await receiver.eventsOf(name, count)).map(({ target }) => target.digest);
+}
+
+test("what is not taken is tried again, at once up to the threshold and then with pauses, and arrives in order", async () => {
+  const failures = 5;
+  const receiver = await WebhookReceiver.start((response, envelope, tries) =>
+    (tries < failures ? status(500 + tries) : ok)(response, envelope, tries),
+  );
+  const { gantry, client, counted } = await startNotifying(receiver, { threshold: 3, backoff: "200ms" });
+  const name = newName();
+  const digests = await pushSome(client, name, 20);
+  assert.deepEqual(await digestsTaken(receiver, name, 20), digests);
+  const times = receiver.envelopes.map(({ at }) => at);
+  for (let tried = 3; tried <= failures; tried++)
+    assert.ok((times[tried] ?? 0) - (times[tried - 1] ?? 0) >= 195, `try ${tried + 1} came too soon`);
+  const [first] = receiver.envelopes;
+  for (const { events } of receiver.envelopes.slice(1, failures + 1))
+    assert.deepEqual(events, [first?.events[0]], "after a failure the first event goes alone");
+  assert.equal(await counted("failures_total"), failures);
+  assert.equal(await counted("events_total"), 20);
+  assert.equal(await counted("delivered_total"), 20);
+  assert.equal(await counted("dropped_total"), 0);
+  assert.equal(await counted("pending"), 0);
+  const log = gantry.log();
+  assert.equal(log.match(/a webhook is not taken/g)?.length, 1, "told once, not at each try");
+  assert.match(log, /the answer is 500/);
+  assert.match(log, /"failures":5.*webhooks are taken again/);
+});
+
+test("events that come while an envelope is under way go together in the next, as many as there may be", async () => {
+  const hanging = new Hanging();
+  const receiver = await WebhookReceiver.start(hanging.answer);
+  const { client } = await startNotifying(receiver, { timeout: "60s" });
+  const name = newName();
+  const [first] = await pushSome(client, name, 1);
+  await eventually("the first envelope", () => receiver.envelopes[0]);
+  const digests = await pushSome(client, name, 120);
+  hanging.release();
+  assert.deepEqual(await digestsTaken(receiver, name, 121), [first, ...digests]);
+  assert.deepEqual(
+    receiver.envelopes.map(({ events }) => events.length),
+    [1, 100, 20],
+  );
+});
+
+test("a try has an end, and a connection that breaks is a failure like others", async () => {
+  const receiver = await WebhookReceiver.start((response, envelope, tries) => {
+    if (tries === 1) response.destroy();
+    if (tries > 1) ok(response, envelope, tries);
+  });
+  const { client, counted } = await startNotifying(receiver, { timeout: "100ms" });
+  const name = newName();
+  const digests = await pushSome(client, name, 1);
+  assert.deepEqual(await digestsTaken(receiver, name, 1), digests);
+  assert.equal(await counted("failures_total"), 2);
+});
+
+test("any answer of 2xx or 3xx is a success", async () => {
+  const codes = [200, 201, 202, 204, 299, 300, 304, 399];
+  const receiver = await WebhookReceiver.start((response, envelope, tries) =>
+    status(codes[tries] ?? 500)(response, envelope, tries),
+  );
+  const { client, counted } = await startNotifying(receiver);
+  const name = newName();
+  const digests: string[] = [];
+  for (const code of codes) {
+    digests.push(...(await pushSome(client, name, 1)));
+    assert.deepEqual(await digestsTaken(receiver, name, digests.length), digests, `after ${code}`);
+  }
+  assert.equal(await counted("failures_total"), 0);
+});
+
+test("a redirect that keeps method and body is followed on the same origin, with everything", async () => {
+  const receiver = await WebhookReceiver.start((response, envelope, tries) => {
+    const redirect = status(tries === 0 ? 307 : 308, { Location: `there?a=${tries}` });
+    (envelope.path === "/hook" ? redirect : ok)(response, envelope, tries);
+  });
+  const { client } = await startNotifying(receiver, { headers: { Authorization: ["Bearer abc"] } });
+  for (const first of [0, 2]) {
+    await pushSome(client, newName(), 1);
+    const second = await eventually("the second request", () => receiver.envelopes[first + 1]);
+    assert.equal(second.path, `/there?a=${first}`);
+    assert.equal(second.headers.authorization, "Bearer abc");
+    assert.deepEqual(second.events, receiver.envelopes[first]?.events);
+  }
+});
+
+test("a redirect to another origin is told of once, and the secrets stay here", async () => {
+  const codes = [301, 302, 303, 307, 308];
+  const elsewhere = await WebhookReceiver.start();
+  const receiver = await WebhookReceiver.start((response, envelope, tries) =>
+    status(codes[tries] ?? 200, { Location: `${elsewhere.origin}/?stolen` })(response, envelope, tries),
+  );
+  const { gantry, client } = await startNotifying(receiver);
+  const name = newName();
+  for (const count of codes.keys()) {
+    await pushSome(client, name, 1);
+    await receiver.eventsOf(name, count + 1);
+  }
+  await gantry.stop();
+  assert.deepEqual(elsewhere.envelopes, []);
+  assert.equal(gantry.log().match(/redirect is not followed/g)?.length, 1);
+  assert.doesNotMatch(gantry.log(), /stolen/);
+});
+
+test("an endpoint that redirects in a circle has not taken anything", async () => {
+  const receiver = await WebhookReceiver.start(status(307, { Location: "/hook" }));
+  const { gantry, client, counted } = await startNotifying(receiver, { threshold: 1, backoff: "60s" });
+  await pushSome(client, newName(), 1);
+  await eventually("the failure", async () => ((await counted("failures_total")) === 1 ? true : undefined));
+  assert.equal(receiver.envelopes.length, 6);
+  assert.match(gantry.log(), /redirects without an end/);
+});
+
+test("while an endpoint hangs pushes go on, its queue keeps the newest, and what was dropped is told once", async () => {
+  const hanging = new Hanging();
+  const receiver = await WebhookReceiver.start(hanging.answer);
+  const { gantry, client, counted } = await startNotifying(receiver, {
+    timeout: "60s",
+    queue: { events: "50" },
+  });
+  const name = newName();
+  const picture = image();
+  await client.pushImage(name, picture, "v1");
+  await eventually("the first envelope", () => receiver.envelopes[0]);
+  const digests = await pushSome(client, name, 30);
+  for (let pull = 0; pull < 200; pull++)
+    assert.equal(
+      (await client.get(`/v2/${name}/manifests/v1`, { "X-Request-ID": `pull-${pull}` })).status,
+      200,
+    );
+  assert.equal(receiver.taken.length, 0, "all that while nothing was answered");
+  assert.equal(await counted("pending"), 50);
+  assert.equal(await counted("dropped_total"), 3 + digests.length + 150);
+  hanging.release();
+  const taken = await eventually("what was kept", () =>
+    receiver.taken.some(({ request }) => request.id === "pull-199") ? receiver.taken : undefined,
+  );
+  const ids = taken.filter(({ action }) => action === "pull").map(({ request }) => request.id);
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 50 }, (_, index) => `pull-${150 + index}`),
+  );
+  await eventually("the end of the burst", () =>
+    /"events":183.*webhooks were dropped/.test(gantry.log()) ? true : undefined,
+  );
+  assert.equal(gantry.log().match(/too many webhooks wait/g)?.length, 1);
+});
+
+test("a queue is bounded in bytes too", async () => {
+  const receiver = await WebhookReceiver.start(() => {});
+  const { client, counted } = await startNotifying(receiver, { timeout: "60s", queue: { mib: "1" } });
+  const name = newName();
+  await client.pushImage(name, image(), "v1");
+  const headers = { "User-Agent": "x".repeat(4000) };
+  for (let pull = 0; pull < 400; pull++) await client.get(`/v2/${name}/manifests/v1`, headers);
+  const [pending, dropped] = [await counted("pending"), await counted("dropped_total")];
+  assert.ok(pending * 4000 < 1024 * 1024 && pending > 200, `${pending} events wait`);
+  assert.equal(pending + dropped, 403);
+});
+
+test("one endpoint that is away holds up no other", async () => {
+  const well = await WebhookReceiver.start();
+  const dead = await WebhookReceiver.start(() => {});
+  await using server = await startGantry({
+    ...webhooksTo({ name: "dead", url: dead.origin, timeout: "60s" }, { name: "well", url: well.origin }),
+    ...brief,
+  });
+  const name = newName();
+  const digests = await pushSome(new Client(server.url), name, 5);
+  assert.deepEqual(await digestsTaken(well, name, 5), digests);
+});
+
+test("a server that stops delivers what waits", async () => {
+  const receiver = await WebhookReceiver.start();
+  const { gantry, client } = await startNotifying(receiver);
+  const name = newName();
+  const digests = await pushSome(client, name, 30);
+  await gantry.stop();
+  assert.deepEqual(
+    receiver.taken.map(({ target }) => target.digest),
+    digests,
+  );
+});
+
+for (const [what, answer, settings, endpoint] of [
+  ["fails", status(503), {}, { backoff: "60s" }],
+  ["hangs", () => {}, {}, { timeout: "300ms" }],
+  [
+    "hangs for longer than requests have to drain",
+    () => {},
+    { REGISTRY_HTTP_DRAINTIMEOUT: "300ms" },
+    { timeout: "60s" },
+  ],
+] as const)
+  test(`a server that stops waits for no receiver that ${what}, and tells what is lost`, async () => {
+    const receiver = await WebhookReceiver.start(answer);
+    const { gantry, client } = await startNotifying(receiver, { threshold: 1, ...endpoint }, settings);
+    await pushSome(client, newName(), 3);
+    await eventually("a try", () => receiver.envelopes[0]);
+    const asked = performance.now();
+    await gantry.stop();
+    assert.ok(performance.now() - asked < 10_000);
+    assert.match(gantry.log(), /"endpoint":"one","events":3,"msg":"webhooks were not delivered"/);
+  });
+
+test("the log tells no secret of an endpoint, well or not", async () => {
+  const receiver = await WebhookReceiver.start(status(500));
+  const { hostname, port } = new URL(receiver.origin);
+  const { gantry, client, counted } = await startNotifying(receiver, {
+    url: `http://robot:pa%73sword@${hostname}:${port}/secret-path?key=secret-query`,
+    headers: { "X-Key": ["secret-header"] },
+    backoff: "60s",
+    threshold: 1,
+  });
+  await pushSome(client, newName(), 1);
+  await eventually("the failure", async () => ((await counted("failures_total")) === 1 ? true : undefined));
+  const [envelope] = receiver.envelopes;
+  assert.equal(envelope?.headers["x-key"], "secret-header");
+  assert.equal(envelope.headers.authorization, `Basic ${Buffer.from("robot:password").toString("base64")}`);
+  assert.equal(envelope.path, "/secret-path?key=secret-query");
+  await gantry.stop();
+  assert.match(gantry.log(), /a webhook is not taken/);
+  assert.doesNotMatch(gantry.log(), /secret|assword|robot/);
+});
