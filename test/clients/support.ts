@@ -12,7 +12,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Where .ci/install puts the clients that are Go programs. */
 export const toolsFolder = process.env.GANTRY_TOOLS ?? join(homedir(), ".cache", "gantry-tools");
 
-const searchPath = [toolsFolder, process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
+/** Where programs are looked for. */
+export const searchPath = [toolsFolder, process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
 
 /** The slowest step of any client takes some seconds on two cores; a hung one must not hang the suite. */
 const runMillisecondsMax = 120_000;

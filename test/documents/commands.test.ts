@@ -1,0 +1,66 @@
+/**
+ * The commands of the documents, run as they are written, page by page and in order, each page on a machine of its
+ * own where nothing is but the checkout. What other tests run is left to them.
+ */
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { runnableTar, writeImage } from "../clients/images.js";
+import { needs, temporaryFolder } from "../clients/support.js";
+import { checkout, copyCheckout } from "../packaging/pack.js";
+import { cli } from "../support/cli.js";
+import { Machine } from "./machine.js";
+import { commandsOf, type Example, examplesOf, pages } from "./page.js";
+
+const skip = needs("unshare", "ip", "npm", "dockerd", "docker", "skopeo", "htpasswd", "openssl", "rsync");
+
+/** A page that installs Gantry itself has no other `gantry` until it has. */
+const installs = (examples: readonly Example[]) =>
+  examples.some(({ text }) => text.includes("npm install --global"));
+const uses = (program: string, examples: readonly Example[]) =>
+  examples.some((example) => commandsOf(example).some((command) => command.startsWith(`${program} `)));
+
+/** A machine with a copy of the checkout to begin in, and Docker where the page needs it. */
+async function machineFor(examples: readonly Example[], folder: string): Promise<Machine> {
+  const [copy, hub, bin] = [join(folder, "gantry"), join(folder, "hub"), join(folder, "prefix", "bin")];
+  for (const made of [copy, hub, bin]) await mkdir(made, { recursive: true });
+  await copyCheckout(copy);
+  if (!installs(examples)) {
+    const gantry = join(bin, "gantry");
+    await writeFile(gantry, `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`);
+    await chmod(gantry, 0o755);
+  }
+  const machine = await Machine.start({
+    folder,
+    cwd: copy,
+    bin,
+    variables: {
+      // What npm needs has come with the checkout's own installation.
+      npm_config_offline: "true",
+      npm_config_prefix: join(folder, "prefix"),
+      HUB: hub,
+      GANTRY_BUILT: cli,
+    },
+  });
+  if (uses("docker", examples)) {
+    await writeImage(join(hub, "busybox"), [await runnableTar("busybox")]);
+    await machine.run(`. ${join(checkout, "test", "documents", "docker.sh")}`);
+  }
+  return machine;
+}
+
+for (const page of await pages()) {
+  const examples = (await examplesOf(page)).filter(
+    ({ language, test: by }) => language === "sh" && (by === undefined || by === "server"),
+  );
+  if (examples.length > 0)
+    test(`the commands of ${page} do what they say`, { skip }, async (context) => {
+      await using folder = await temporaryFolder();
+      await using machine = await machineFor(examples, folder.path);
+      for (const { line, text, test: by } of examples)
+        await context.test(`line ${line}: ${text.trim().split("\n").at(-1)}`, async () => {
+          if (by === "server") await machine.serve(text);
+          else await machine.run(text);
+        });
+    });
+}
