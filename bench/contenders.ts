@@ -8,7 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
 import { distribution3, dockerRegistry } from "./contenders/distribution.js";
-import { gantry, gantryLogging, gantryLogin, gantryRelaxed } from "./contenders/gantry.js";
+import {
+  gantry,
+  gantryLogging,
+  gantryLogin,
+  gantryRelaxed,
+  gantryTraced,
+  gantryTracedSome,
+} from "./contenders/gantry.js";
 import { getLimit, pushLimit } from "./contenders/limits.js";
 import { nginx } from "./contenders/nginx.js";
 import type { Place, Profile, ServerTls } from "./contenders/profile.js";
@@ -21,13 +28,16 @@ export const registryNames = ["gantry", "docker-registry", "distribution-3", "zo
 export type RegistryName = (typeof registryNames)[number];
 
 /**
- * Beside the registries: Gantry that syncs nothing, that writes its access log, that wants a login and has a
- * policy; nginx, the limit for pulls; and the limits for pushes and small answers, see bench/limit.
+ * Beside the registries: Gantry that syncs nothing, that writes its access log, that sends traces of all or some
+ * requests, that wants a login and has a policy; nginx, the limit for pulls; and the limits for pushes and small
+ * answers, see bench/limit.
  */
 export type ContenderName =
   | RegistryName
   | "gantry-relaxed"
   | "gantry-logging"
+  | "gantry-traced"
+  | "gantry-traced-some"
   | "gantry-login"
   | "nginx"
   | "push-limit"
@@ -37,6 +47,8 @@ const profiles: Readonly<Record<ContenderName, Profile>> = {
   gantry,
   "gantry-relaxed": gantryRelaxed,
   "gantry-logging": gantryLogging,
+  "gantry-traced": gantryTraced,
+  "gantry-traced-some": gantryTracedSome,
   "gantry-login": gantryLogin,
   "docker-registry": dockerRegistry,
   "distribution-3": distribution3,

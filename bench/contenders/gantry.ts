@@ -1,5 +1,7 @@
 /** Gantry as it is built here, with its defaults but for what its name says. */
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hashSync } from "bcryptjs";
@@ -36,6 +38,18 @@ export const gantryLogging: Profile = {
   start: (place) => start(place, {}),
 };
 
+export const gantryTraced: Profile = {
+  ...gantry,
+  configuration: "all requests traced, to a collector that drops them; no access log",
+  start: (place) => startTraced(place, "1"),
+};
+
+export const gantryTracedSome: Profile = {
+  ...gantry,
+  configuration: "one in a hundred requests traced, to a collector that drops them; no access log",
+  start: (place) => startTraced(place, "0.01"),
+};
+
 export const gantryRelaxed: Profile = {
   ...gantry,
   durability: "nothing synced",
@@ -62,6 +76,21 @@ async function start(
     ...settings,
   });
   return await whenReady(running, printedPort(running));
+}
+
+/** Its collector is in the bench's own process, and ends with it. */
+async function startTraced(place: Place, ratio: string): Promise<Started> {
+  const collector = createServer((request, response) => {
+    request.resume().on("end", () => response.end());
+  }).unref();
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  const { port } = collector.address() as AddressInfo;
+  return start(place, {
+    ...silent,
+    REGISTRY_TRACING_EXPORTER: "otlp",
+    REGISTRY_TRACING_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
+    REGISTRY_TRACING_SAMPLERRATIO: ratio,
+  });
 }
 
 /** The rule that grants is the last of several, as in a policy of many teams. */

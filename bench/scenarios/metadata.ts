@@ -53,6 +53,16 @@ export const metadataScenarios: readonly Scenario[] = [
     // What the access log costs: as much as is missing to 1.
     { gantry: 0.9 },
   ),
+  metadataScenario(
+    "tracing-some",
+    { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-traced-some" },
+    { gantry: 0.9 },
+  ),
+  metadataScenario(
+    "tracing-all",
+    { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-traced" },
+    { gantry: null },
+  ),
 ];
 
 function metadataScenario(name: string, question: Question, aims = overHttp): Scenario {
