@@ -1,8 +1,11 @@
 /** Finds out who a caller is, from the `Authorization` header and the client certificate. */
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { networkOf } from "../domain/network.js";
 import { type BucketOptions, TokenBuckets } from "../domain/token-buckets.js";
 import {
+  type Attempt,
   anonymous,
   type Identity,
   type IdentityKind,
@@ -14,7 +17,7 @@ export interface AuthenticatorOptions {
   /** Asked one after the other, until one knows the name and password. */
   readonly passwords: readonly PasswordVerifier[];
   readonly tokens: readonly TokenVerifier[];
-  /** Wrong passwords that may be tried from one network, see `networkOf`. */
+  /** Wrong passwords and forged tokens that may be tried from one network, see `networkOf`. */
   readonly failures: Omit<BucketOptions, "keysMax">;
 }
 
@@ -32,6 +35,9 @@ const headerCharactersMax = 14 * 1024;
 
 const addressesMax = 100_000;
 
+/** Forged tokens that are remembered as counted. */
+const forgedMax = 10_000;
+
 /** Node decodes anything, up to where it makes sense: of two headers the first, which a proxy may not have looked at. */
 const base64 = /^[\w+/-]+={0,2}$/;
 
@@ -43,6 +49,8 @@ const kindsWithPassword: ReadonlySet<IdentityKind> = new Set(["user", "robot", "
 
 export class Authenticator {
   readonly #failures: TokenBuckets;
+  /** Networks with the forged tokens that they have tried: one that is tried again and again counts once. */
+  readonly #forged = new LRUCache<string, true>({ max: forgedMax });
 
   constructor(readonly options: AuthenticatorOptions) {
     this.#failures = new TokenBuckets({ ...options.failures, keysMax: addressesMax });
@@ -50,7 +58,7 @@ export class Authenticator {
 
   /**
    * The caller. Synchronous where the credentials were verified lately. Throws or rejects with `unauthorized`,
-   * or `too-many-requests` where that address has tried too many wrong passwords.
+   * or `too-many-requests` where too many wrong ones were tried from that address.
    */
   identify({ authorization, certified, address }: Credentials): Identity | Promise<Identity> {
     if (authorization === "") return certified ?? anonymous;
@@ -62,7 +70,7 @@ export class Authenticator {
         // So podman and skopeo say that they have nothing to log in with.
         return value === noCredentials ? (certified ?? anonymous) : this.#basic(value, address);
       case "bearer":
-        return this.#bearer(value);
+        return this.#bearer(value, address);
       default:
         throw refused();
     }
@@ -78,25 +86,38 @@ export class Authenticator {
 
   /** As `identify`. */
   byPassword(user: string, password: string, address: string): Identity | Promise<Identity> {
-    const network = networkOf(address);
-    const beforeCheck = () => {
-      const seconds = this.#failures.secondsUntilOne(network);
-      if (seconds > 0) throw new TooManyRequests("too many wrong passwords", seconds);
+    const attempt: Attempt = {
+      begin: () => this.#demandRoom(address),
+      fail: () => this.#failures.take(networkOf(address)),
     };
-    const found = firstKnown(this.options.passwords, (one) => one.verify(user, password, beforeCheck));
-    if (!(found instanceof Promise)) return found ?? refuse();
-    return found.then((identity) => {
-      if (identity !== undefined) return identity;
-      this.#failures.take(network);
-      return refuse();
-    });
+    const found = firstKnown(this.options.passwords, (one) => one.verify(user, password, attempt));
+    return found instanceof Promise ? found.then((identity) => identity ?? refuse()) : (found ?? refuse());
   }
 
-  #bearer(token: string): Identity | Promise<Identity> {
-    const found = firstKnown(this.options.tokens, (verifier) => verifier.verify(token));
+  #bearer(token: string, address: string): Identity | Promise<Identity> {
+    const attempt = this.attempt(token, address);
+    const found = firstKnown(this.options.tokens, (verifier) => verifier.verify(token, attempt));
     return found instanceof Promise
       ? found.then((identity) => this.current(identity ?? refuse()))
       : this.current(found ?? refuse());
+  }
+
+  /** A caller who comes with a token, for whoever verifies it. */
+  attempt(token: string, address: string): Attempt {
+    return { begin: () => this.#demandRoom(address), fail: () => this.#countForged(token, address) };
+  }
+
+  #demandRoom(address: string): void {
+    const seconds = this.#failures.secondsUntilOne(networkOf(address));
+    if (seconds > 0) throw new TooManyRequests("too many wrong credentials", seconds);
+  }
+
+  #countForged(token: string, address: string): void {
+    const network = networkOf(address);
+    const key = `${network} ${createHash("sha256").update(token).digest("base64")}`;
+    if (this.#forged.get(key) === true) return;
+    this.#forged.set(key, true);
+    this.#failures.take(network);
   }
 
   /**

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { TooManyRequests } from "../domain/errors.js";
 import type { CheckPassword } from "./bcrypt-pool.js";
 import type { BcryptHash } from "./htpasswd.js";
-import type { Identity, PasswordVerifier } from "./identity.js";
+import type { Attempt, Identity, PasswordVerifier } from "./identity.js";
 import { type VerdictKey, Verdicts } from "./verdicts.js";
 
 interface Entry {
@@ -41,7 +41,7 @@ export class HtpasswdUsers implements PasswordVerifier {
   verify(
     user: string,
     password: string,
-    beforeCheck?: () => void,
+    attempt?: Attempt,
   ): Identity | undefined | Promise<Identity | undefined> {
     const entry = this.#entries.get(user);
     const key = this.#verdicts.keyOf(user, password, entry?.identity.version ?? "");
@@ -49,8 +49,8 @@ export class HtpasswdUsers implements PasswordVerifier {
     if (right !== undefined) return right ? entry?.identity : undefined;
     let running = this.#running.get(key);
     if (running === undefined) {
-      beforeCheck?.();
-      running = this.#check(key, user, password, entry).finally(() => this.#running.delete(key));
+      attempt?.begin();
+      running = this.#check(key, user, password, entry, attempt).finally(() => this.#running.delete(key));
       this.#running.set(key, running);
     }
     return running;
@@ -65,6 +65,7 @@ export class HtpasswdUsers implements PasswordVerifier {
     user: string,
     password: string,
     entry: Entry | undefined,
+    attempt: Attempt | undefined,
   ): Promise<Identity | undefined> {
     const hash = entry?.hash ?? this.#decoyFor(user);
     // Without any user there is none to find out.
@@ -75,6 +76,7 @@ export class HtpasswdUsers implements PasswordVerifier {
     // The file may have changed meanwhile.
     if (this.#entries.get(user)?.identity.version !== entry?.identity.version)
       return this.verify(user, password);
+    if (!right) attempt?.fail();
     return right ? entry.identity : undefined;
   }
 

@@ -58,17 +58,25 @@ export const anonymous: Identity = {
   token: undefined,
 };
 
+/** A caller who comes with credentials, as a verifier tells of it to whoever counts those who guess. */
+export interface Attempt {
+  /** To be called before a check that costs much. Throws `too-many-requests` to keep it from that. */
+  begin(): void;
+  /** To be called where a check has found that the caller has made the credentials up: once, however many wait for it. */
+  fail(): void;
+}
+
 /** One kind of name and password: users of an htpasswd file, robots, CI jobs. */
 export interface PasswordVerifier {
   /**
    * The identity; `undefined` where name and password are not one of this kind, or are wrong. Synchronous where
-   * they were verified a short while ago. `beforeCheck` is called before a check that costs much is begun, and
-   * may throw to keep it from that.
+   * they were verified a short while ago. Throws or rejects with `unauthorized` where they can be of this kind only
+   * and are wrong.
    */
   verify(
     user: string,
     password: string,
-    beforeCheck?: () => void,
+    attempt?: Attempt,
   ): Identity | undefined | Promise<Identity | undefined>;
   /**
    * Whether an identity that was verified earlier is one still: asked for on each request that comes with a
@@ -80,5 +88,5 @@ export interface PasswordVerifier {
 /** Bearer tokens of one issuer. */
 export interface TokenVerifier {
   /** The identity; `undefined` where the token is not this issuer's. Throws or rejects with `unauthorized`. */
-  verify(token: string): Identity | undefined | Promise<Identity | undefined>;
+  verify(token: string, attempt?: Attempt): Identity | undefined | Promise<Identity | undefined>;
 }

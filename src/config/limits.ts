@@ -28,7 +28,7 @@ export const limits = section({
     failures: count
       .prefault("60")
       .describe(
-        "Wrong passwords that may be tried from one address (of IPv6, from one /64 network) in the time `per`; then 429. One that is tried again and again counts once.",
+        "Wrong passwords and forged tokens that may be tried from one address (of IPv6, from one /64 network) in the time `per`; then 429. One that is tried again and again counts once.",
       ),
     per: duration.prefault("1m").describe("The time for it."),
   }),

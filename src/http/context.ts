@@ -10,7 +10,7 @@ import type { Page } from "./page-server.js";
 
 /** How callers prove who they are. */
 export interface Login {
-  readonly authenticator: Pick<Authenticator, "identify" | "byPassword" | "current">;
+  readonly authenticator: Pick<Authenticator, "identify" | "byPassword" | "attempt" | "current">;
   readonly challenge: ChallengeOptions;
   /** Absent where this server issues no tokens itself. */
   readonly tokens?: OwnTokens | undefined;

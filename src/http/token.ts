@@ -36,9 +36,10 @@ export async function postToken(context: HttpContext, exchange: Exchange, _: Tok
 /** Whose credentials the form has in it. */
 async function callerOf(context: HttpContext, exchange: Exchange, { grant }: TokenForm): Promise<Identity> {
   const { authenticator, tokens } = issuing(context);
-  return grant.type === "password"
-    ? authenticator.byPassword(grant.user, grant.password, exchange.incoming.peer.address)
-    : authenticator.current(await tokens.verifyRefresh(grant.token));
+  const { address } = exchange.incoming.peer;
+  if (grant.type === "password") return authenticator.byPassword(grant.user, grant.password, address);
+  const attempt = authenticator.attempt(grant.token, address);
+  return authenticator.current(await tokens.verifyRefresh(grant.token, attempt));
 }
 
 async function answer(

@@ -26,6 +26,7 @@ const slow = new App({
     authenticator: {
       identify: () => pause(slowMilliseconds, anonymous),
       byPassword: () => anonymous,
+      attempt: () => ({ begin: () => {}, fail: () => {} }),
       current: (identity) => identity,
     },
     challenge: { scheme: "basic", basicRealm: "gantry" },

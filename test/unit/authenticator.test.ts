@@ -2,21 +2,28 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Authenticator } from "../../src/auth/authenticator.js";
+import { Authenticator, type AuthenticatorOptions } from "../../src/auth/authenticator.js";
 import { anonymous, type Identity, type PasswordVerifier } from "../../src/auth/identity.js";
+import { RegistryError } from "../../src/domain/errors.js";
 
 const alice: Identity = { ...anonymous, kind: "user", subject: "user:alice", name: "alice" };
 
 const passwords: PasswordVerifier = {
-  verify: async (user, password, beforeCheck) => {
-    beforeCheck?.();
-    return user === "alice" && password === "right?>" ? alice : undefined;
+  verify: async (user, password, attempt) => {
+    attempt?.begin();
+    if (user === "alice" && password === "right?>") return alice;
+    attempt?.fail();
+    return undefined;
   },
   isCurrent: () => undefined,
 };
 
+function options(burst: number): AuthenticatorOptions {
+  return { passwords: [passwords], tokens: [], failures: { burst, perSecond: 0.001 } };
+}
+
 function authenticator(burst = 100): Authenticator {
-  return new Authenticator({ passwords: [passwords], tokens: [], failures: { burst, perSecond: 0.001 } });
+  return new Authenticator(options(burst));
 }
 
 function base64(text: string): string {
@@ -58,4 +65,18 @@ test("wrong passwords from one IPv6 network count together, whichever of its add
   assert.equal(await identify(wrong, by, "2001:db8::2"), "unauthorized");
   assert.equal(await identify(wrong, by, "2001:db8::3"), "too-many-requests");
   assert.equal(await identify(wrong, by, "2001:db8:0:1::3"), "unauthorized");
+});
+
+test("what one verifier knows to be wrong is shown to no other", async () => {
+  const jobs: PasswordVerifier = {
+    verify: async (_, password) => {
+      if (password !== "token") return undefined;
+      throw new RegistryError("unauthorized", "the token is not valid");
+    },
+    isCurrent: () => undefined,
+  };
+  const takesAll: PasswordVerifier = { verify: () => alice, isCurrent: () => true };
+  const by = new Authenticator({ ...options(100), passwords: [jobs, takesAll] });
+  assert.equal(await identify(`Basic ${base64("alice:token")}`, by), "unauthorized");
+  assert.equal(await identify(`Basic ${base64("alice:other")}`, by), "user:alice");
 });

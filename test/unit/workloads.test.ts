@@ -16,6 +16,7 @@ import { openWorkloads } from "../../src/open-tokens.js";
 import { issueCertificate } from "../support/certificates.js";
 import { ecKeys, type Json, jwkSet, nowSeconds, signJwt } from "../support/jwt.js";
 import { discoveryPath, keysPath, type OidcIssuer, startIssuer } from "../support/oidc-issuer.js";
+import { assertRefused } from "../support/refused.js";
 import { eventually } from "../support/store.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-workloads-"));
@@ -101,11 +102,12 @@ test("a GitLab job gets in by the claims that GitLab has", async () => {
   for (const [isProtected, expected] of [
     ["true", true],
     [true, true],
-    ["false", undefined],
-    [undefined, undefined],
+    ["false", false],
+    [undefined, false],
   ] as const) {
-    const identity = await workloads.verify("oidc", issuer.token({ ...job, ref_protected: isProtected }));
-    assert.equal(identity?.limit?.allows("push", shop), expected);
+    const verifying = workloads.verify("oidc", issuer.token({ ...job, ref_protected: isProtected }));
+    if (expected) assert.ok((await verifying)?.limit?.allows("push", shop));
+    else await assertRefused(verifying, /no rule/);
   }
 });
 
@@ -118,7 +120,7 @@ test("a token is used again and again, at the cost of one check, and not after i
   assert.deepEqual(issuer.asked, [discoveryPath, keysPath]);
   mock.timers.enable({ apis: ["Date"], now: Date.now() + 361_000 });
   try {
-    assert.equal(await workloads.verify("oidc", token), undefined);
+    await assertRefused(workloads.verify("oidc", token), /expired/);
     assert.match(refusals.join(), /expired/);
   } finally {
     mock.timers.reset();
@@ -144,6 +146,20 @@ test("a token that was exchanged for one of ours says the same of the job", asyn
   const { workloads: elsewhere } = await open("https://gitlab.example");
   assert.equal(elsewhere.isCurrent(again), false, "an issuer that is trusted no more");
   assert.equal(elsewhere.isCurrent({ ...anonymous, kind: "user" }), undefined);
+});
+
+test("a job's token that is forged counts, one that is merely of no use does not", async () => {
+  await using issuer = await startIssuer();
+  const { workloads } = await open(issuer.url);
+  let failures = 0;
+  const attempt = { begin: () => {}, fail: () => failures++ };
+  await assertRefused(workloads.verify("oidc", issuer.token({ ...githubJob, exp: 1 }), attempt), /expired/);
+  assert.equal(failures, 0);
+  await assertRefused(
+    workloads.verify("oidc", resigned(issuer, {}, stranger.privateKey), attempt),
+    /signature/,
+  );
+  assert.equal(failures, 1);
 });
 
 test("what is no job's token is for others to verify", async () => {
@@ -193,7 +209,7 @@ for (const [what, make, reason] of [
     await using issuer = await startIssuer();
     const { workloads, refusals } = await open(issuer.url);
     const token = make(issuer);
-    assert.equal(await workloads.verify("oidc", token), undefined);
+    await assertRefused(workloads.verify("oidc", token), reason, token);
     assert.equal(refusals.length, 1);
     assert.match(refusals[0] ?? "", reason);
     for (const part of token.split(".")) assert.ok(part === "" || !refusals.join().includes(part));
@@ -211,15 +227,15 @@ test("new keys are fetched when a token names one, and the old ones are out then
   const old = issuer.token(githubJob);
   assert.ok(await workloads.verify("oidc", old));
   issuer.rotate();
-  assert.equal(await workloads.verify("oidc", issuer.token(githubJob)), undefined, "not again at once");
-  assert.equal(issuer.asked.length, 2);
+  await assertRefused(workloads.verify("oidc", issuer.token(githubJob)), /key/);
+  assert.equal(issuer.asked.length, 2, "not again at once");
   mock.timers.enable({ apis: ["Date"], now: Date.now() + 31_000 });
   try {
     assert.ok(await workloads.verify("oidc", issuer.token(githubJob)));
-    assert.equal(await workloads.verify("oidc", old), undefined);
+    await assertRefused(workloads.verify("oidc", old), /key/);
     for (let count = 0; count < 20; count++) {
       const madeUp = issuer.token({ ...githubJob, jti: String(count) }, { kid: `made-up-${count}` });
-      assert.equal(await workloads.verify("oidc", madeUp), undefined);
+      await assertRefused(workloads.verify("oidc", madeUp), /key/);
     }
     assert.equal(issuer.asked.length, 4, "made-up ids cost no request");
   } finally {
@@ -238,7 +254,7 @@ test("keys that are known go on while the issuer is away, for a day", async () =
     assert.ok(await workloads.verify("oidc", later(300)));
     await eventually("the failure is told", () => errors[0]);
     mock.timers.setTime(Date.now() + 24 * 60 * 60_000);
-    assert.equal(await workloads.verify("oidc", later(300)), undefined);
+    await assertRefused(workloads.verify("oidc", later(300)), /keys cannot be fetched/);
     assert.match(refusals.join(), /keys cannot be fetched/);
   } finally {
     mock.timers.reset();
@@ -257,7 +273,9 @@ test("an issuer that fails is left alone for a while, longer each time", async (
       mock.timers.setTime(start + second * 1000);
       const before = issuer.asked.length;
       await Promise.all(
-        [0, 1, 2].map((jti) => workloads.verify("oidc", issuer.token({ ...githubJob, jti }))),
+        [0, 1, 2].map((jti) =>
+          assertRefused(workloads.verify("oidc", issuer.token({ ...githubJob, jti })), /cannot be fetched/),
+        ),
       );
       if (issuer.asked.length > before) attempts.push(second);
     }
@@ -334,7 +352,7 @@ for (const [what, spoil, reason] of [
     await using issuer = await startIssuer();
     spoil(issuer);
     const { workloads, errors } = await open(issuer.url);
-    assert.equal(await workloads.verify("oidc", issuer.token(githubJob)), undefined);
+    await assertRefused(workloads.verify("oidc", issuer.token(githubJob)), /keys cannot be fetched/);
     assert.match(errors.join(), reason);
     assert.deepEqual(elsewhere.asked, []);
   });
@@ -359,7 +377,7 @@ test("over HTTPS the issuer's certificate has to lead to one that is trusted", a
   const { workloads } = await open(issuer.url, { ca: `${folder}/ca.pem` });
   assert.ok(await workloads.verify("oidc", issuer.token(githubJob)));
   const { workloads: without, errors } = await open(issuer.url);
-  assert.equal(await without.verify("oidc", issuer.token(githubJob)), undefined);
+  await assertRefused(without.verify("oidc", issuer.token(githubJob)), /keys cannot be fetched/);
   assert.match(errors.join(), /certificate/);
 });
 
@@ -376,7 +394,14 @@ test("keys of a file are used without asking anybody, and exchanged when the fil
   await writeFile(path, jwkSet({ "key-1": stranger.publicKey }));
   await eventually(
     "the old key is out",
-    async () => ((await workloads.verify("oidc", token)) === undefined ? true : undefined),
+    async () => {
+      try {
+        await workloads.verify("oidc", token);
+        return undefined;
+      } catch {
+        return true;
+      }
+    },
     10_000,
   );
   assert.deepEqual(issuer.asked, []);

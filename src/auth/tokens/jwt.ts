@@ -13,6 +13,7 @@ import {
   type KeyObject,
 } from "jose";
 import { RegistryError } from "../../domain/errors.js";
+import type { Attempt } from "../identity.js";
 
 /** With all that a client puts around it, it has to fit into a header section of 16 KiB. GitHub's have some 2 KiB. */
 export const tokenCharactersMax = 8192;
@@ -66,7 +67,8 @@ export function claimedIssuer(token: string): string | undefined {
 }
 
 /** Rejects with `unauthorized`, whatever is wrong. */
-export async function verifyJwt(token: string, expected: Expected): Promise<Verified> {
+export async function verifyJwt(token: string, expected: Expected, attempt?: Attempt): Promise<Verified> {
+  attempt?.begin();
   if (!looksLikeJwt(token)) throw refused("it is malformed");
   const options: JWTVerifyOptions = {
     algorithms: [...expected.algorithms],
@@ -88,8 +90,14 @@ export async function verifyJwt(token: string, expected: Expected): Promise<Veri
     );
     return { claims: payload, expires: payload.exp ?? 0 };
   } catch (error) {
+    if (isForged(error)) attempt?.fail();
     throw error instanceof RegistryError ? error : refused(reasonOf(error));
   }
+}
+
+/** Not one whose key is unknown: whoever came with such a token may have got it before the key was exchanged. */
+function isForged(error: unknown): boolean {
+  return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JOSEAlgNotAllowed;
 }
 
 export function refused(reason: string): RegistryError {

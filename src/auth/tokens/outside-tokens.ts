@@ -2,7 +2,7 @@
  * The tokens of an outside issuer, as CNCF distribution takes them (`auth.token`). What such a token says decides
  * alone: its issuer has asked its own policy.
  */
-import type { Grants, Identity, TokenVerifier } from "../identity.js";
+import type { Attempt, Grants, Identity, TokenVerifier } from "../identity.js";
 import { parseAccess, tokenAccess } from "./access.js";
 import { claimedIssuer, type KeySource, refused, verifyJwt } from "./jwt.js";
 import { VerifiedTokens } from "./verified-tokens.js";
@@ -26,17 +26,17 @@ export class OutsideTokens implements TokenVerifier {
 
   constructor(readonly options: OutsideTokensOptions) {}
 
-  verify(token: string): Identity | undefined | Promise<Identity> {
+  verify(token: string, attempt?: Attempt): Identity | undefined | Promise<Identity> {
     const { keys, issuer } = this.options;
     const { generation } = keys;
     const known = this.#verified.get(token, generation);
     if (known !== undefined) return known;
-    return claimedIssuer(token) === issuer ? this.#verify(token, generation) : undefined;
+    return claimedIssuer(token) === issuer ? this.#verify(token, generation, attempt) : undefined;
   }
 
-  async #verify(token: string, generation: number): Promise<Identity> {
+  async #verify(token: string, generation: number, attempt: Attempt | undefined): Promise<Identity> {
     const { keys, issuer, service, algorithms } = this.options;
-    const verified = await verifyJwt(token, { keys, issuer, audience: service, algorithms });
+    const verified = await verifyJwt(token, { keys, issuer, audience: service, algorithms }, attempt);
     const { sub = "", access: claim } = verified.claims;
     const access = parseAccess(claim);
     if (access === undefined) throw refused("its access is malformed");

@@ -6,7 +6,14 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
-import { anonymous, type Grants, type Identity, type Subject, type TokenVerifier } from "../identity.js";
+import {
+  type Attempt,
+  anonymous,
+  type Grants,
+  type Identity,
+  type Subject,
+  type TokenVerifier,
+} from "../identity.js";
 import { type Access, claimOf, parseAccess, tokenAccess } from "./access.js";
 import { claimedIssuer, type Expected, refused, type Verified, verifyJwt } from "./jwt.js";
 import type { SigningKey } from "./signing-key.js";
@@ -87,20 +94,20 @@ export class OwnTokens implements TokenVerifier {
     return this.#sign(identity, refreshType, refreshSeconds, new Date(), {});
   }
 
-  verify(token: string): Identity | undefined | Promise<Identity> {
+  verify(token: string, attempt?: Attempt): Identity | undefined | Promise<Identity> {
     const known = this.#verified.get(token, generation);
     if (known !== undefined) return known;
-    return claimedIssuer(token) === this.options.issuer ? this.#verifyAccess(token) : undefined;
+    return claimedIssuer(token) === this.options.issuer ? this.#verifyAccess(token, attempt) : undefined;
   }
 
   /** Whose refresh token it is; whether the user is current is still to be asked. Rejects with `unauthorized`. */
-  async verifyRefresh(token: string): Promise<Identity> {
+  async verifyRefresh(token: string, attempt?: Attempt): Promise<Identity> {
     if (this.options.refreshSeconds === 0) throw refused("refresh tokens are not in use");
-    return this.#callerOf(await verifyJwt(token, { ...this.#expected, type: refreshType }));
+    return this.#callerOf(await verifyJwt(token, { ...this.#expected, type: refreshType }, attempt));
   }
 
-  async #verifyAccess(token: string): Promise<Identity> {
-    const verified = await verifyJwt(token, { ...this.#expected, type: accessType });
+  async #verifyAccess(token: string, attempt: Attempt | undefined): Promise<Identity> {
+    const verified = await verifyJwt(token, { ...this.#expected, type: accessType }, attempt);
     const access = parseAccess(verified.claims.access);
     if (access === undefined) throw refused("its access is malformed");
     const identity = { ...this.#callerOf(verified), token: tokenAccess(access) };

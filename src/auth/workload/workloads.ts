@@ -5,9 +5,9 @@
  * token may be used again until it expires: a job pushes and pulls many times.
  */
 import type { JWTPayload } from "jose";
-import { describeError } from "../../domain/errors.js";
-import type { Grants, Identity, PasswordVerifier } from "../identity.js";
-import { algorithms, claimedIssuer, type KeySource, verifyJwt } from "../tokens/jwt.js";
+import { describeError, TooManyRequests } from "../../domain/errors.js";
+import type { Attempt, Grants, Identity, PasswordVerifier } from "../identity.js";
+import { algorithms, claimedIssuer, type KeySource, refused, verifyJwt } from "../tokens/jwt.js";
 import { VerifiedTokens } from "../tokens/verified-tokens.js";
 import { claimsIn, grantsOf, type WorkloadRule } from "./rules.js";
 
@@ -59,11 +59,11 @@ export class Workloads implements PasswordVerifier {
     );
   }
 
-  verify(_user: string, password: string): Identity | undefined | Promise<Identity | undefined> {
+  verify(_user: string, password: string, attempt?: Attempt): Identity | undefined | Promise<Identity> {
     const issuer = this.#byIssuer.get(claimedIssuer(password) ?? "");
     if (issuer === undefined) return undefined;
     const { generation } = issuer.keys;
-    return issuer.verified.get(password, generation) ?? this.#verify(issuer, password, generation);
+    return issuer.verified.get(password, generation) ?? this.#verify(issuer, password, generation, attempt);
   }
 
   /** A job is known by a token that expires soon, and its issuer as long as it is configured. */
@@ -81,25 +81,30 @@ export class Workloads implements PasswordVerifier {
     return this.#byIssuer.get(claims.iss ?? "");
   }
 
-  async #verify(issuer: Trusted, token: string, generation: number): Promise<Identity | undefined> {
+  async #verify(
+    issuer: Trusted,
+    token: string,
+    generation: number,
+    attempt: Attempt | undefined,
+  ): Promise<Identity> {
     try {
-      const verified = await verifyJwt(token, { ...issuer, algorithms });
+      const verified = await verifyJwt(token, { ...issuer, algorithms }, attempt);
       const identity = this.#identityOf(issuer, verified.claims);
       issuer.verified.keep(token, generation, verified, identity);
       return identity;
     } catch (error) {
-      this.options.onRefused(issuer.name, describeError(error));
-      return undefined;
+      if (!(error instanceof TooManyRequests)) this.options.onRefused(issuer.name, describeError(error));
+      throw error;
     }
   }
 
   #identityOf({ name, rules, kept }: Trusted, payload: JWTPayload): Identity {
     const { sub } = payload;
     if (typeof sub !== "string" || sub === "" || sub.length > subjectCharactersMax)
-      throw new Error("the token says of no job that it is about it");
+      throw refused("it says of no job that it is about it");
     const claims = textsOf(payload, kept);
     const limit = rules && grantsOf(rules, claims);
-    if (rules !== undefined && limit === undefined) throw new Error("no rule grants anything to this job");
+    if (rules !== undefined && limit === undefined) throw refused("no rule grants anything to this job");
     return {
       kind: "workload",
       subject: `workload:${name}:${sub}`,
