@@ -44,7 +44,9 @@ export class Admission {
   #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
     exchange.identity = identity;
     this.limits.countRequest(exchange);
-    if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
+    // The form by which a token is asked for is no upload: who has all places taken may still log in.
+    if (exchange.body === undefined || route.action === "token")
+      return this.#handle(exchange, route, identity, last);
     return this.#receive(exchange, () => this.#handle(exchange, route, identity, last));
   }
 

@@ -6,7 +6,7 @@ import { request } from "node:http";
 import { test } from "node:test";
 import { type Answer, assertError, Client, serve } from "../support/client.js";
 import { blobOf, newName } from "../support/content.js";
-import { basic, type Headers, LoginFiles } from "../support/login.js";
+import { basic, bearer, type Headers, LoginFiles, tokenFor } from "../support/login.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 
@@ -71,6 +71,30 @@ test("one wrong password that is tried again and again counts once", async () =>
   assert.equal(await statusFrom("127.0.0.3", url, basic("ann", "older")), 401);
 });
 
+test("one wrong password that many come with at once counts once", async () => {
+  const url = guarded.gantry.url;
+  const many = Array.from({ length: 20 }, () => statusFrom("127.0.0.4", url, basic("ann", "old at once")));
+  assert.deepEqual(new Set(await Promise.all(many)), new Set([401]));
+  assert.equal(await statusFrom("127.0.0.4", url, basic("ann", "older at once")), 401);
+});
+
+test("forged tokens count like wrong passwords, one that is tried again and again once", async () => {
+  const { client, gantry } = guarded;
+  const token = await tokenFor(client, basic("ann", "2"));
+  const from = (headers: Headers) => statusFrom("127.0.0.5", gantry.url, headers);
+  const forged = (number: number) => {
+    const [head, claims, signature = ""] = token.split(".");
+    return bearer(`${head}.${claims}.${String(number).padStart(4, "A")}${signature.slice(4)}`);
+  };
+  assert.equal(await from(bearer(token)), 200);
+  for (let times = 0; times < 20; times++) assert.equal(await from(forged(1)), 401);
+  assert.equal(await from(forged(2)), 401);
+  assert.equal(await from(forged(3)), 401);
+  assert.equal(await from(forged(4)), 429);
+  assert.equal(await from(basic("ann", "guess")), 429, "they are counted together");
+  assert.equal(await from(bearer(token)), 200, "one that was right a moment ago");
+});
+
 test("requests of one user have a rate, and another user at the same address has one too", async () => {
   const { client } = rated;
   const answers: Answer[] = [];
@@ -107,6 +131,20 @@ test("one user has so many uploads under way, and others have theirs", async () 
   sending.write(blob.bytes.subarray(50));
   assert.equal((await sending.answer()).status, 201);
   assert.equal((await push("ann", "2")).status, 201, "its place is free again");
+});
+
+test("a form by which a token is asked for takes no place of an upload", async () => {
+  const { client, gantry } = sparing;
+  const form = "grant_type=password&service=gantry&client_id=docker&username=ann&password=2";
+  using asking = await RawConnection.open(gantry.url);
+  asking.send(
+    ["POST /token HTTP/1.1", "Host: registry", `Content-Length: ${form.length}`],
+    form.slice(0, 20),
+  );
+  for (let times = 0; times < 5; times++)
+    assert.equal((await client.request("POST", "/token", { body: form })).status, 200);
+  asking.write(form.slice(20));
+  assert.equal((await asking.answer()).status, 200);
 });
 
 test("one user has so many sessions open, and others have theirs", async () => {
