@@ -30,7 +30,8 @@ export async function openHtpasswd(path: string, log: Logger): Promise<OpenedHtp
     take: async ([text = ""]) => {
       const { users, refused } = parseHtpasswd(text);
       verifier.replace(users);
-      log.info({ path, users: users.size }, "users loaded");
+      if (users.size > 0) log.info({ path, users: users.size }, "users loaded");
+      else log.warn({ path }, "nobody can log in by password: there is no user in the file");
       for (const { line, user, scheme } of refused)
         log.warn({ path, line, user, scheme }, "this user cannot log in: only bcrypt is taken (htpasswd -B)");
     },
