@@ -2,6 +2,7 @@
  * The closed set of what can go wrong, as typed values. Thrown anywhere, told to clients in one place
  * (`http/errors`), where each kind gets its status and its code of the specification.
  */
+import type { SessionId } from "./session-id.js";
 
 export type ErrorKind =
   | "blob-unknown"
@@ -59,6 +60,23 @@ export class TooManyRequests extends RegistryError {
     readonly retryAfterSeconds: number,
   ) {
     super("too-many-requests", message);
+  }
+}
+
+/** No byte that is asked for is there; the size tells the client what is. */
+export class RangeNotSatisfiable extends RegistryError {
+  constructor(readonly size: number) {
+    super("range-not-satisfiable", "the blob has no such bytes", { size });
+  }
+}
+
+/** A chunk that is not the next of its upload; what the session has tells the client how to go on. */
+export class ChunkOutOfOrder extends RegistryError {
+  constructor(
+    readonly session: { readonly id: SessionId; readonly received: number },
+    contentRange: string,
+  ) {
+    super("chunk-out-of-order", `the next chunk begins at byte ${session.received}`, { contentRange });
   }
 }
 

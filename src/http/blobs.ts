@@ -1,13 +1,12 @@
 /** Blobs over HTTP (distribution-spec, end-2), with ranges by RFC 9110. */
 import type { PullPermit } from "../auth/gate.js";
 import { type Digest, parseDigest } from "../domain/digest.js";
-import { RegistryError } from "../domain/errors.js";
+import { RangeNotSatisfiable } from "../domain/errors.js";
 import { selectRanges } from "../domain/range.js";
 import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
-import { renderError } from "./errors.js";
 import type { Exchange, Headers } from "./exchange.js";
 import { blobSource, memorySource, rangeSource, severalRanges } from "./source.js";
 
@@ -61,21 +60,7 @@ async function sendBlob(exchange: Exchange, digest: Digest, blob: PulledBlob): P
     if (isNotModified(exchange, digest)) return;
     const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
     const ranges = rangeApplies(exchange, digest) ? selectRanges(exchange.header("range"), blob.size) : "all";
-    if (ranges === "unsatisfiable") {
-      const error = new RegistryError("range-not-satisfiable", "the blob has no such bytes", {
-        size: blob.size,
-      });
-      const { status, body } = renderError(error);
-      exchange.send(
-        status,
-        [
-          ["Content-Range", `bytes */${blob.size}`],
-          ["Content-Type", "application/json"],
-        ],
-        body,
-      );
-      return;
-    }
+    if (ranges === "unsatisfiable") throw new RangeNotSatisfiable(blob.size);
     const [first, ...others] = ranges === "all" ? [] : ranges;
     if (ranges === "all" || first === undefined) {
       await sendSource(exchange, 200, [octets, ...headersOf(digest)], whole);

@@ -1,8 +1,9 @@
-/** What an error's answer says in its headers: how to log in, and when to come again. */
-import { RegistryError, TooManyRequests } from "../domain/errors.js";
+/** What an error's answer says in its headers: how to log in, when to come again, what there is, how to go on. */
+import { ChunkOutOfOrder, RangeNotSatisfiable, RegistryError, TooManyRequests } from "../domain/errors.js";
 import { challenge } from "./challenge.js";
 import type { Login } from "./context.js";
 import type { Exchange, Headers } from "./exchange.js";
+import { sessionHeaders } from "./session-headers.js";
 
 export const jsonType = ["Content-Type", "application/json"] as const;
 
@@ -16,6 +17,9 @@ export class ErrorHeaders {
   of(exchange: Exchange, error: unknown): Headers {
     if (error instanceof TooManyRequests)
       return [jsonType, ["Retry-After", String(Math.max(1, error.retryAfterSeconds))]];
+    // RFC 9110, section 15.5.17.
+    if (error instanceof RangeNotSatisfiable) return [jsonType, ["Content-Range", `bytes */${error.size}`]];
+    if (error instanceof ChunkOutOfOrder) return [jsonType, ...sessionHeaders(exchange, error.session)];
     if (error instanceof RegistryError && this.login !== undefined) {
       if (error.kind === "unauthorized") return this.#challenge(this.login, exchange, "invalid_token");
       if (error.kind === "insufficient-scope")

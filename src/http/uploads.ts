@@ -10,8 +10,8 @@ import type { Services } from "../registry/services.js";
 import type { Session } from "../uploads/session.js";
 import type { RequestBody } from "./body.js";
 import type { HttpContext } from "./context.js";
-import { renderError } from "./errors.js";
-import type { Exchange, Headers } from "./exchange.js";
+import type { Exchange } from "./exchange.js";
+import { sessionHeaders } from "./session-headers.js";
 
 /** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
 export async function startUpload(
@@ -36,7 +36,7 @@ export async function startUpload(
       if (session.state === "idle") await cancelUpload(services, session);
     }
   }
-  exchange.send(202, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
+  exchange.send(202, sessionHeaders(exchange, session));
 }
 
 /** Whether the blob could be mounted, and the request is answered. */
@@ -64,10 +64,9 @@ export async function patchUpload(
   const found = findUpload(services, permit, id);
   const session = found instanceof Promise ? await found : found;
   const incoming = begin(services, exchange, session, undefined);
-  if (incoming === undefined) return;
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.end();
-  exchange.send(202, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
+  exchange.send(202, sessionHeaders(exchange, session));
 }
 
 export async function putUpload(
@@ -92,20 +91,19 @@ async function receiveLast(
   closing: Digest,
 ): Promise<void> {
   const incoming = begin(services, exchange, session, closing);
-  if (incoming === undefined) return;
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.commit(closing);
   sendCreated(exchange, session.name, closing);
   onOccurrence?.(exchange, { action: "push", blob: { digest: closing, size: incoming.size } });
 }
 
-/** Takes up the request's body; where its range is out of order, answers with how to go on instead. */
+/** Takes up the request's body. */
 function begin(
   services: Services,
   exchange: Exchange,
   session: Session,
   closing: Digest | undefined,
-): IncomingBody | undefined {
+): IncomingBody {
   const range = exchange.header("content-range");
   const length = exchange.header("content-length");
   const claim = {
@@ -113,19 +111,7 @@ function begin(
     length: length === "" ? undefined : Number(length),
     closing,
   };
-  try {
-    return new IncomingBody(services, session, claim, bodyOf(exchange), exchange.stages);
-  } catch (error) {
-    if (!(error instanceof RegistryError && error.kind === "chunk-out-of-order")) throw error;
-    const { status, body } = renderError(error);
-    const headers: Headers = [
-      ...sessionHeaders(exchange, session),
-      ["Range", receivedRange(session)],
-      ["Content-Type", "application/json"],
-    ];
-    exchange.send(status, headers, body);
-    return undefined;
-  }
+  return new IncomingBody(services, session, claim, bodyOf(exchange), exchange.stages);
 }
 
 function afterAbort(incoming: IncomingBody): (error: unknown) => Promise<never> {
@@ -142,7 +128,7 @@ export async function uploadStatus(
   id: string,
 ): Promise<void> {
   const session = await findUpload(services, permit, id);
-  exchange.send(204, [...sessionHeaders(exchange, session), ["Range", receivedRange(session)]]);
+  exchange.send(204, sessionHeaders(exchange, session));
 }
 
 export async function cancelUploadRoute(
@@ -158,18 +144,6 @@ export async function cancelUploadRoute(
 function bodyOf(exchange: Exchange): RequestBody {
   if (exchange.body === undefined) throw new Error("invariant broken: this route takes a body");
   return exchange.body;
-}
-
-function sessionHeaders(exchange: Exchange, session: Session): Headers {
-  return [
-    exchange.location(`/v2/${session.name}/blobs/uploads/${session.id}`),
-    ["Docker-Upload-UUID", session.id],
-  ];
-}
-
-/** `0-<end-of-range>`; the specification has no way to say «nothing yet», and clients know this one. */
-function receivedRange(session: Session): string {
-  return `0-${Math.max(0, session.received - 1)}`;
 }
 
 function sendCreated(exchange: Exchange, name: RepositoryName, digest: Digest): void {

@@ -1,7 +1,7 @@
 /** Pushing blobs (distribution-spec, end-4 to end-6, end-13, end-14): every way ends in the same commit. */
 import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
-import { RegistryError } from "../domain/errors.js";
+import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
 import { type Stages, untold } from "../domain/stages.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
@@ -192,9 +192,7 @@ export class IncomingBody {
 /** Chunks MUST be uploaded in order (distribution-spec, «Pushing a blob in chunks»). */
 function checkRange(range: ByteRange, length: number | undefined, session: Session): void {
   if (range.first !== session.received) {
-    throw new RegistryError("chunk-out-of-order", `the next chunk begins at byte ${session.received}`, {
-      contentRange: `${range.first}-${range.last}`,
-    });
+    throw new ChunkOutOfOrder(session, `${range.first}-${range.last}`);
   }
   if (length !== undefined && range.last - range.first + 1 !== length) throw lie(range, length);
 }
