@@ -91,7 +91,8 @@ process.once("exit", () => {
     } catch {
       // It has ended by itself.
     }
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    // Until it has ended it may still write there.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   }
 });
 

@@ -1,44 +1,41 @@
-/** `npm run bench`: runs the scenarios one after the other, prints the table, keeps it in `bench/results/`. */
-import { mkdir } from "node:fs/promises";
+/**
+ * `npm run bench`: runs scenarios, prints the table, keeps it in `bench/results/`; or compares two results that were
+ * kept.
+ */
+import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { factsOf, type RegistryName, registryNames } from "./contenders.js";
+import { changesBetween, changesTable, differencesBetween } from "./compare.js";
+import { type RegistryName, registryNames } from "./contenders.js";
 import { drawProfiles } from "./profile/profiles.js";
 import { progress } from "./progress.js";
-import { type Comparison, newRecord } from "./record.js";
+import { type RunRecord, recordSchema } from "./record.js";
 import { writeResults } from "./report.js";
-import type { Scenario, Series, Settings } from "./scenario.js";
-import { ciDayScenarios } from "./scenarios/ci-day.js";
-import { loginScenarios } from "./scenarios/login.js";
-import { memoryScenarios } from "./scenarios/memory.js";
-import { metadataScenarios } from "./scenarios/metadata.js";
-import { pullScenarios } from "./scenarios/pull.js";
-import { pushLargeScenarios } from "./scenarios/push-large.js";
-import { pushSmallScenarios } from "./scenarios/push-small.js";
-import { rowsOf, textTable } from "./table.js";
+import { compare, runAll, type Selection } from "./run.js";
+import type { Settings } from "./scenario.js";
+import { everything, quickSelection, selectionOf, smokeSelection } from "./scenarios/all.js";
+import { columns, rowsOf, textTable } from "./table.js";
 
-const scenarios: readonly Scenario[] = [
-  ...pushLargeScenarios,
-  ...pushSmallScenarios,
-  ...ciDayScenarios,
-  ...metadataScenarios,
-  ...loginScenarios,
-  ...pullScenarios,
-  ...memoryScenarios,
-];
+const roundsMax = 100;
+const rounds = { full: 5, quick: 3, smoke: 1 };
+/** After which nothing more is begun or waited for; what is left of five minutes and one is for the report. */
+const budgetSeconds = { quick: 285, smoke: 55 };
 
-const usage = `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--subject ${registryNames.join("|")}] [--profile FOLDER]
+const usage = `npm run bench -- [--quick | --smoke] [--rounds N] [--only NAME[,NAME]] [--subject ${registryNames.join("|")}]
+npm run bench -- --profile FOLDER [--only NAME[,NAME]]
+npm run bench -- compare BEFORE.json AFTER.json
 A NAME is a scenario or the beginning of some:
-${scenarios.map(({ name, what }) => `  ${name.padEnd(22)} ${what}`).join("\n")}`;
+${[...everything.scenarios, ...everything.growths].map(({ name, what }) => `  ${name.padEnd(22)} ${what}`).join("\n")}`;
 
 /** Relative to the working directory, which npm sets to the package's root. */
 const resultsFolder = resolve("bench/results");
-const roundsMax = 100;
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       quick: { type: "boolean", default: false },
+      smoke: { type: "boolean", default: false },
       only: { type: "string" },
       rounds: { type: "string" },
       subject: { type: "string", default: "gantry" },
@@ -48,89 +45,92 @@ async function main(): Promise<void> {
   });
   if (values.help) {
     process.stdout.write(`${usage}\n`);
-    return;
+    return 0;
   }
-  const settings = settingsOf(values.quick, values.rounds, values.subject);
-  if (values.profile !== undefined) return profile(select(values.only), settings, resolve(values.profile));
-  const at = new Date().toISOString();
-  const comparisons: Comparison[] = [];
-  for (const scenario of select(values.only)) {
-    comparisons.push(await compare(scenario, settings));
-  }
-  const measured = comparisons.flatMap(({ series }) => series.map(({ contender }) => contender));
-  const contenders = await factsOf(new Set(measured));
-  const record = newRecord(settings, { at, contenders, comparisons });
-  const page = await writeResults(resultsFolder, record);
-  process.stdout.write(`${textTable(comparisons.flatMap(rowsOf))}\n`);
-  progress(`kept in ${page}`);
-  if (comparisons.some(({ failure }) => failure !== undefined)) {
-    process.exitCode = 1;
-  }
+  if (positionals.length > 0) return await compareFiles(positionals);
+  const effort = values.smoke ? "smoke" : values.quick ? "quick" : "full";
+  const settings = settingsOf(effort, values.rounds, values.subject);
+  const selection = select(effort, values.only);
+  if (values.profile !== undefined) return await profile(selection, settings, resolve(values.profile));
+  return await run(selection, settings);
 }
 
-function settingsOf(quick: boolean, rounds: string | undefined, subject: string): Settings {
-  const count = rounds === undefined ? (quick ? 3 : 5) : Number(rounds);
+type Effort = keyof typeof rounds;
+
+function settingsOf(effort: Effort, wantedRounds: string | undefined, subject: string): Settings {
+  const count = wantedRounds === undefined ? rounds[effort] : Number(wantedRounds);
   if (!Number.isInteger(count) || count < 1 || count > roundsMax) {
     throw new Error(`--rounds is a number from 1 to ${roundsMax}`);
   }
   if (!isRegistryName(subject)) {
     throw new Error(`--subject is one of ${registryNames.join(", ")}`);
   }
-  return { quick, rounds: count, subject, deadline: Number.POSITIVE_INFINITY };
+  const seconds = effort === "full" ? Number.POSITIVE_INFINITY : budgetSeconds[effort];
+  return {
+    quick: effort !== "full",
+    rounds: count,
+    subject,
+    deadline: performance.now() + seconds * 1000,
+  };
 }
 
 function isRegistryName(name: string): name is RegistryName {
   return (registryNames as readonly string[]).includes(name);
 }
 
-function select(only: string | undefined): readonly Scenario[] {
-  const names = only?.split(",");
-  const selected = scenarios.filter(({ name }) => names?.some((wanted) => name.startsWith(wanted)) ?? true);
-  if (selected.length === 0) {
+function select(effort: Effort, only: string | undefined): Selection {
+  if (only === undefined) {
+    return { full: () => everything, quick: quickSelection, smoke: smokeSelection }[effort]();
+  }
+  const selection = selectionOf(only.split(","));
+  if (selection.scenarios.length + selection.growths.length === 0) {
     throw new Error(`no such scenario\n${usage}`);
   }
-  return selected;
+  return selection;
+}
+
+async function run(selection: Selection, settings: Settings): Promise<number> {
+  const record = await runAll(selection, settings);
+  const page = await writeResults(resultsFolder, record);
+  process.stdout.write(`${textTable(columns, record.comparisons.flatMap(rowsOf))}\n`);
+  progress(`kept in ${page}`);
+  return [...record.comparisons, ...record.growths].some(({ failure }) => failure !== undefined) ? 1 : 0;
 }
 
 /** Runs Gantry alone, for its profiles: how fast it is beside others they do not tell. */
-async function profile(selected: readonly Scenario[], settings: Settings, folder: string): Promise<void> {
-  for (const scenario of selected) {
+async function profile({ scenarios }: Selection, settings: Settings, folder: string): Promise<number> {
+  let failures = 0;
+  for (const scenario of scenarios) {
     const profileFolder = join(folder, scenario.name);
     await mkdir(profileFolder, { recursive: true });
     const { failure } = await compare(scenario, { ...settings, profileFolder });
-    if (failure !== undefined) process.exitCode = 1;
+    if (failure !== undefined) failures += 1;
     process.stdout.write(`${scenario.name}\n${(await drawProfiles(profileFolder)).join("\n")}\n`);
   }
+  return failures > 0 ? 1 : 0;
 }
 
-/** A scenario that fails says so in the table; the others still run. */
-async function compare(scenario: Scenario, settings: Settings): Promise<Comparison> {
-  progress(`${scenario.name}: ${scenario.what}`);
-  const begin = performance.now();
-  const outcome = await resultOf(() => scenario.run(settings));
-  const { name, what, unit, better, targets, peers } = scenario;
-  const seconds = (performance.now() - begin) / 1000;
-  return { name, what, unit, better, targets, peers, ...outcome, seconds };
+/** 1 where something has become worse beyond the noise. */
+async function compareFiles([command, early, late]: readonly string[]): Promise<number> {
+  if (command !== "compare" || early === undefined || late === undefined) throw new Error(usage);
+  const [before, after] = await Promise.all([readRecord(early), readRecord(late)]);
+  for (const difference of differencesBetween(before, after)) progress(`not the same ${difference}`);
+  const changes = changesBetween(before, after);
+  process.stdout.write(`${changesTable(changes)}\n`);
+  return changes.some(({ verdict }) => verdict === "worse") ? 1 : 0;
 }
 
-async function resultOf(
-  run: () => Promise<readonly Series[]>,
-): Promise<Pick<Comparison, "series" | "failure">> {
-  try {
-    return { series: await run() };
-  } catch (error) {
-    const failure = error instanceof Error ? error.message : String(error);
-    progress(`  failed: ${error instanceof Error ? error.stack : failure}`);
-    return { series: [], failure };
-  }
+async function readRecord(path: string): Promise<RunRecord> {
+  return recordSchema.parse(JSON.parse(await readFile(path, "utf8")));
 }
 
 // Leaving by way of `exit` ends what was started.
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
+// A scenario that was out of time still runs: leaving ends it, too.
 try {
-  await main();
+  process.exit(await main());
 } catch (error) {
   progress(error instanceof Error ? error.message : String(error));
-  process.exitCode = 2;
+  process.exit(2);
 }

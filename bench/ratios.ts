@@ -12,7 +12,11 @@ export interface Pairing {
   readonly target: RecordedTarget | undefined;
 }
 
-export function pairingsOf({ series, better, targets }: Comparison): readonly Pairing[] {
+export function pairingsOf({
+  series,
+  better,
+  targets,
+}: Pick<Comparison, "series" | "better" | "targets">): readonly Pairing[] {
   const [subject, ...peers] = series;
   if (subject === undefined) {
     return [];

@@ -51,6 +51,24 @@ const comparisonSchema = z.object({
   seconds: z.number(),
 });
 
+/** How a figure goes along with what grows. */
+const growthSchema = z.object({
+  name: z.string(),
+  what: z.string(),
+  /** What grows, as the axis of the plot says it. */
+  along: z.string(),
+  unit: z.string(),
+  better: z.enum(["more", "less"]),
+  /** Why the subject's line bends where it does. */
+  why: z.string(),
+  peers: z.array(z.string()).readonly(),
+  /** From small to large. */
+  points: z.array(z.object({ at: z.number(), series: z.array(seriesSchema).readonly() })).readonly(),
+  /** Why there are no figures. */
+  failure: z.string().optional(),
+  seconds: z.number(),
+});
+
 export const recordSchema = z.object({
   format: z.literal(format),
   /** ISO 8601, when it began. */
@@ -69,10 +87,14 @@ export const recordSchema = z.object({
     z.object({ version: z.string(), durability: z.string(), configuration: z.string() }),
   ),
   comparisons: z.array(comparisonSchema).readonly(),
+  growths: z.array(growthSchema).readonly(),
+  /** That were to run, and for which there was no time. */
+  leftOut: z.array(z.string()).readonly(),
 });
 
 export type RunRecord = Readonly<z.infer<typeof recordSchema>>;
 export type Comparison = Readonly<z.infer<typeof comparisonSchema>>;
+export type GrowthRecord = Readonly<z.infer<typeof growthSchema>>;
 export type RecordedSeries = Readonly<z.infer<typeof seriesSchema>>;
 export type RecordedTarget = Readonly<z.infer<typeof targetSchema>>;
 
@@ -88,7 +110,7 @@ export function describeMachine(): RunRecord["machine"] {
 
 export function newRecord(
   settings: RunRecord["settings"],
-  results: Pick<RunRecord, "at" | "contenders" | "comparisons">,
+  results: Pick<RunRecord, "at" | "contenders" | "comparisons" | "growths" | "leftOut">,
 ): RunRecord {
   const { quick, rounds, subject } = settings;
   return { format, machine: describeMachine(), settings: { quick, rounds, subject }, ...results };

@@ -1,47 +1,93 @@
-/** Keeps a record under `bench/results/`: as JSON, and as Markdown for people. */
+/** Keeps a record under `bench/results/`: as JSON, as Markdown for people, and as plots. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RunRecord } from "./record.js";
-import { markdownTable, rowsOf } from "./table.js";
+import { lossColumns, lossesIn, lossRow } from "./losses.js";
+import { growthLines } from "./plot/growth-lines.js";
+import { ratioBars } from "./plot/ratio-bars.js";
+import type { Comparison, GrowthRecord, RunRecord } from "./record.js";
+import { shapeColumns, shapeRows } from "./shape.js";
+import { columns, markdownTable, rowsOf } from "./table.js";
 import { gibibyte, spell } from "./units.js";
+
+const barsFile = "ratios.svg";
+const growthFile = ({ name }: GrowthRecord) => `${name}.svg`;
 
 /** Makes a folder named after the time of the run; gives the path of the Markdown in it. */
 export async function writeResults(folder: string, record: RunRecord): Promise<string> {
   const own = join(folder, record.at.replaceAll(":", "-").slice(0, 19));
   await mkdir(own, { recursive: true });
   await writeFile(join(own, "results.json"), `${JSON.stringify(record, null, 2)}\n`);
+  const plots = plotsOf(record);
+  for (const [file, plot] of plots) await writeFile(join(own, file), plot);
   const page = join(own, "results.md");
-  await writeFile(page, markdown(record));
+  await writeFile(page, markdown(record, new Set(plots.keys())));
   return page;
 }
 
-function markdown(record: RunRecord): string {
-  const { comparisons, contenders, settings } = record;
+/** By file name. */
+function plotsOf({ comparisons, growths }: RunRecord): ReadonlyMap<string, string> {
+  const bars = ratioBars(comparisons);
+  const lines = growths.flatMap((growth) => {
+    const plot = growthLines(growth);
+    return plot === undefined ? [] : [[growthFile(growth), plot] as const];
+  });
+  return new Map([...(bars === undefined ? [] : [[barsFile, bars] as const]), ...lines]);
+}
+
+function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
+  const { comparisons, growths, contenders, settings, leftOut } = record;
+  const losses = lossesIn(comparisons);
   return [
     "# Benchmark results",
     "",
     `${describeRun(record)}. Subject: ${settings.subject}. Each figure: median (least-most) of the rounds; ratios`,
     "are formed pair by pair, and over 1 where the subject is the better one.",
+    ...(leftOut.length > 0 ? ["", `There was no time for: ${leftOut.join(", ")}.`] : []),
     "",
-    ...markdownTable(comparisons.flatMap(rowsOf)),
+    ...markdownTable(columns, comparisons.flatMap(rowsOf)),
     "",
+    ...(plots.has(barsFile) ? [`![ratios](${barsFile})`, ""] : []),
+    `## Where ${settings.subject} loses`,
+    "",
+    ...(losses.length > 0 ? markdownTable(lossColumns, losses.map(lossRow)) : ["Nowhere in this run."]),
+    "",
+    ...growths.flatMap((growth) => growthSection(growth, plots)),
     "## Contenders",
     "",
-    "| name | version | when it answers a push | settings |",
-    "| --- | --- | --- | --- |",
-    ...Object.entries(contenders).map(
-      ([name, { version, durability, configuration }]) =>
-        `| ${name} | ${version} | ${durability} | ${configuration} |`,
+    ...markdownTable(
+      ["name", "version", "when it answers a push", "settings"],
+      Object.entries(contenders).map(([name, { version, durability, configuration }]) => [
+        name,
+        version,
+        durability,
+        configuration,
+      ]),
     ),
     "",
     "## Scenarios",
     "",
-    ...comparisons.map(({ name, what, seconds, failure }) => {
-      const end = failure === undefined ? "" : ` Failed: ${failure}`;
-      return `- ${name}: ${what} (took ${spell(seconds)} s).${end}`;
-    }),
+    ...comparisons.map(describeScenario),
     "",
   ].join("\n");
+}
+
+function growthSection(growth: GrowthRecord, plots: ReadonlySet<string>): readonly string[] {
+  const { name, what, why, failure } = growth;
+  const file = growthFile(growth);
+  return [
+    `## ${name}`,
+    "",
+    `${what}. ${failure === undefined ? why : `Failed: ${failure}`}`,
+    "",
+    ...markdownTable(shapeColumns, shapeRows(growth)),
+    "",
+    ...(plots.has(file) ? [`![${name}](${file})`, ""] : []),
+  ];
+}
+
+function describeScenario({ name, what, seconds, failure }: Comparison): string {
+  const end = failure === undefined ? "" : ` Failed: ${failure}`;
+  return `- ${name}: ${what} (took ${spell(seconds)} s).${end}`;
 }
 
 function describeRun({ at, machine, settings }: RunRecord): string {

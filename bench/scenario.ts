@@ -67,6 +67,22 @@ export interface Scenario {
   run(settings: Settings): Promise<readonly Series[]>;
 }
 
+/** All who were measured at one size. */
+export interface GrowthPoint {
+  readonly at: number;
+  readonly series: readonly Series[];
+}
+
+/** How a figure goes along with what grows. */
+export interface Growth extends Pick<Scenario, "name" | "what" | "unit" | "better" | "peers"> {
+  /** What grows, as the axis of a plot says it. */
+  readonly along: string;
+  /** Why Gantry's line bends where it does, as measured and profiled. */
+  readonly why: string;
+  /** From small to large. */
+  run(settings: Settings): Promise<readonly GrowthPoint[]>;
+}
+
 /** Peers and the ratio that is promised to each, or null where there is no promise. */
 export type Aims = Readonly<Partial<Record<ContenderName, number | null>>>;
 

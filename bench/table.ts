@@ -1,10 +1,12 @@
-/** The comparisons as rows of text, for the terminal and for Markdown. */
+/** The comparisons as rows of text, and tables of text and of Markdown. */
 import { costOf, isReached, type Pairing, pairingsOf, peakOf, valuesOf } from "./ratios.js";
 import type { Comparison, RecordedSeries, RecordedTarget } from "./record.js";
 import { type Spread, spreadOf } from "./statistics.js";
 import { megabyte, spell } from "./units.js";
 
-const columns = [
+type Row = readonly string[];
+
+export const columns: Row = [
   "scenario",
   "contender",
   "figure (spread)",
@@ -15,78 +17,66 @@ const columns = [
   "CPU s",
   "per",
   "peak MB",
-] as const;
-type Column = (typeof columns)[number];
-type Row = Readonly<Partial<Record<Column, string>>>;
+];
 
 /** A row for the subject, then one for each peer with the subject's ratio to it. */
 export function rowsOf(comparison: Comparison): readonly Row[] {
   const { name, unit, peers, series, targets, failure } = comparison;
   const [subject] = series;
   if (subject === undefined) {
-    return [{ scenario: name, unit, contender: failure === undefined ? "not measured" : "failed" }];
+    return [[name, failure === undefined ? "not measured" : "failed", "", unit, "", "", "", "", "", ""]];
   }
   const ceiling = targets.find(({ kind }) => kind === "ceiling");
   const missing = peers.filter((peer) => !series.some(({ contender }) => contender === peer));
   return [
-    { scenario: name, unit, ...figuresOf(subject), ...(ceiling && judgement(ceiling, subject, [])) },
-    ...pairingsOf(comparison).map((pairing) => peerRow(pairing)),
-    ...missing.map((peer) => ({ contender: peer, "figure (spread)": "not installed" })),
+    [name, ...figure(subject), unit, "", ...judgement(ceiling, subject, []), ...cost(subject)],
+    ...pairingsOf(comparison).map(peerRow),
+    ...missing.map((peer) => ["", peer, "not installed", "", "", "", "", "", "", ""]),
   ];
 }
 
 function peerRow({ subject, peer, ratios, target }: Pairing): Row {
-  return {
-    ...figuresOf(peer),
-    "ratio (spread)": spellSpread(spreadOf(ratios)),
-    ...(target && judgement(target, subject, ratios)),
-  };
+  const ratio = spellSpread(spreadOf(ratios));
+  return ["", ...figure(peer), "", ratio, ...judgement(target, subject, ratios), ...cost(peer)];
 }
 
-function figuresOf(series: RecordedSeries): Row {
-  const cost = costOf(series);
-  return {
-    contender: series.contender,
-    "figure (spread)": spellSpread(spreadOf(valuesOf(series))),
-    "CPU s": spell(cost.cpuSeconds.median),
-    per: cost.per,
-    "peak MB": spell(peakOf(series) / megabyte),
-  };
+function figure(series: RecordedSeries): Row {
+  return [series.contender, spellSpread(spreadOf(valuesOf(series)))];
 }
 
-function judgement(target: RecordedTarget, subject: RecordedSeries, ratios: readonly number[]): Row {
-  return {
-    target: target.kind === "ceiling" ? `< ${target.atMost}` : `>= ${target.atLeast} x`,
-    reached: isReached(target, subject, ratios) ? "yes" : "NO",
-  };
+function cost(series: RecordedSeries): Row {
+  const { cpuSeconds, per } = costOf(series);
+  return [spell(cpuSeconds.median), per, spell(peakOf(series) / megabyte)];
+}
+
+function judgement(
+  target: RecordedTarget | undefined,
+  subject: RecordedSeries,
+  ratios: readonly number[],
+): Row {
+  if (target === undefined) return ["", ""];
+  const spelled = target.kind === "ceiling" ? `< ${target.atMost}` : `>= ${target.atLeast} x`;
+  return [spelled, isReached(target, subject, ratios) ? "yes" : "NO"];
 }
 
 export function spellSpread({ median, min, max }: Spread): string {
   return min === max ? spell(median) : `${spell(median)} (${spell(min)}-${spell(max)})`;
 }
 
-export function textTable(rows: readonly Row[]): string {
-  const all = [header(), ...rows];
-  const widths = columns.map((column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+export function textTable(head: Row, rows: readonly Row[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
   return all
     .map((row) =>
-      columns
-        .map((column, index) => (row[column] ?? "").padEnd(widths[index] ?? 0))
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join("  ")
         .trimEnd(),
     )
     .join("\n");
 }
 
-export function markdownTable(rows: readonly Row[]): readonly string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [
-    line(columns),
-    line(columns.map(() => "---")),
-    ...rows.map((row) => line(columns.map((column) => row[column] ?? ""))),
-  ];
-}
-
-function header(): Row {
-  return Object.fromEntries(columns.map((column) => [column, column]));
+export function markdownTable(head: Row, rows: readonly Row[]): readonly string[] {
+  const line = (cells: Row) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)];
 }

@@ -13,7 +13,8 @@ export const dockerRegistry: Profile = {
   program: "docker-registry",
   durability: "files synced, their folders not",
   configuration,
-  version: (program) => outputOf(program, ["--version"]),
+  // Its first word is the program's path.
+  version: async (program) => (await outputOf(program, ["--version"])).replace(/^\S+ /, ""),
   start: (place) => start(place, {}),
 };
 

@@ -1,4 +1,5 @@
 /** A flame graph as SVG: who calls whom, from top to bottom, as wide as the time that it takes. */
+import { escaped } from "../plot/svg.js";
 import type { Call, CpuProfile } from "./cpu-profile.js";
 
 const width = 1600;
@@ -62,8 +63,4 @@ function colorOf({ place }: Call): string {
 
 function seconds(microseconds: number): string {
   return `${(microseconds / 1e6).toFixed(2)} s`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

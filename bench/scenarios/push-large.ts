@@ -10,7 +10,7 @@ import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/push";
 
-interface Push {
+export interface Push {
   readonly blobs: number;
   readonly blobBytes: number;
   readonly shape: PushShape;
@@ -61,7 +61,7 @@ function pushScenario(
         settings,
         (contender) => warmUp(contender, push.shape),
         async (contender) => {
-          const sample = await pushOnce(contender, push);
+          const sample = await pushAtOnce(contender, push);
           await discardLargeFiles(contender.dataFolder);
           return sample;
         },
@@ -80,7 +80,7 @@ async function warmUp(contender: Contender, shape: PushShape): Promise<void> {
 }
 
 /** From the first POST to the last 201. */
-async function pushOnce(contender: Contender, { blobs, blobBytes, shape }: Push): Promise<Sample> {
+export async function pushAtOnce(contender: Contender, { blobs, blobBytes, shape }: Push): Promise<Sample> {
   const payloads = Array.from({ length: blobs }, () => new Payload(blobBytes));
   const connections = await Promise.all(payloads.map(() => Connection.open(contender)));
   try {

@@ -1,0 +1,80 @@
+/** Runs scenarios one after the other within a time budget, and records what came of each. */
+import { factsOf } from "./contenders.js";
+import { progress } from "./progress.js";
+import { type Comparison, type GrowthRecord, newRecord, type RunRecord } from "./record.js";
+import type { Growth, Scenario, Settings } from "./scenario.js";
+import { OutOfTime, TimeBudget } from "./time-budget.js";
+
+export interface Selection {
+  readonly scenarios: readonly Scenario[];
+  readonly growths: readonly Growth[];
+}
+
+/** `settings.deadline` is when all is to end: what is not done by then is left out, and told. */
+export async function runAll({ scenarios, growths }: Selection, settings: Settings): Promise<RunRecord> {
+  const at = new Date().toISOString();
+  const budget = new TimeBudget(settings.deadline, scenarios.length + growths.length);
+  const comparisons: Comparison[] = [];
+  const grown: GrowthRecord[] = [];
+  const leftOut: string[] = [];
+  const unlessLate = async (name: string, work: (own: Settings) => Promise<void>) => {
+    const own = { ...settings, deadline: budget.deadlineOfNext() };
+    await budget
+      .within(() => work(own))
+      .catch((error: unknown) => {
+        if (!(error instanceof OutOfTime)) throw error;
+        progress(`${name}: no time left`);
+        leftOut.push(name);
+      });
+  };
+  for (const scenario of scenarios) {
+    await unlessLate(scenario.name, async (own) => {
+      comparisons.push(await compare(scenario, own));
+    });
+  }
+  for (const growth of growths) {
+    await unlessLate(growth.name, async (own) => {
+      grown.push(await grow(growth, own));
+    });
+  }
+  const measured = [...comparisons, ...grown.flatMap(({ points }) => points)]
+    .flatMap(({ series }) => series)
+    .map(({ contender }) => contender);
+  const contenders = await factsOf(new Set(measured));
+  return newRecord(settings, { at, contenders, comparisons, growths: grown, leftOut });
+}
+
+/** A scenario that fails says so in the record; the others still run. */
+export async function compare(scenario: Scenario, settings: Settings): Promise<Comparison> {
+  const { name, what, unit, better, targets, peers } = scenario;
+  const { result, ...end } = await told(scenario, () => scenario.run(settings));
+  return { name, what, unit, better, targets, peers, series: result, ...end };
+}
+
+async function grow(growth: Growth, settings: Settings): Promise<GrowthRecord> {
+  const { name, what, along, unit, better, why, peers } = growth;
+  const { result, ...end } = await told(growth, () => growth.run(settings));
+  return { name, what, along, unit, better, why, peers, points: result, ...end };
+}
+
+interface Told<T> {
+  readonly result: readonly T[];
+  readonly failure?: string;
+  readonly seconds: number;
+}
+
+async function told<T>(
+  { name, what }: { readonly name: string; readonly what: string },
+  run: () => Promise<readonly T[]>,
+): Promise<Told<T>> {
+  progress(`${name}: ${what}`);
+  const begin = performance.now();
+  const seconds = () => (performance.now() - begin) / 1000;
+  try {
+    return { result: await run(), seconds: seconds() };
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    progress(`  failed: ${error instanceof Error ? error.stack : failure}`);
+    return { result: [], failure, seconds: seconds() };
+  }
+}

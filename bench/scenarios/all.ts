@@ -1,0 +1,62 @@
+/** Every scenario there is, and those that are run where there is little time. */
+import type { Selection } from "../run.js";
+import { ciDayScenarios } from "./ci-day.js";
+import { growthBlobSize } from "./growth-blob-size.js";
+import { growthConnections } from "./growth-connections.js";
+import { growthWorkers } from "./growth-workers.js";
+import { loginScenarios } from "./login.js";
+import { memoryScenarios } from "./memory.js";
+import { metadataScenarios } from "./metadata.js";
+import { pullScenarios } from "./pull.js";
+import { pushLargeScenarios } from "./push-large.js";
+import { pushSmallScenarios } from "./push-small.js";
+import { zbScenarios } from "./zb.js";
+
+export const everything: Selection = {
+  scenarios: [
+    ...pushLargeScenarios,
+    ...pushSmallScenarios,
+    ...ciDayScenarios,
+    ...metadataScenarios,
+    ...loginScenarios,
+    ...pullScenarios,
+    ...memoryScenarios,
+    ...zbScenarios,
+  ],
+  growths: [growthConnections, ...growthBlobSize, growthWorkers],
+};
+
+/** What most would want to know first: each kind of work once. */
+const quick = [
+  "push-1g",
+  "push-8x128m",
+  "push-small",
+  "ci-day",
+  "get-manifest-wrk",
+  "pull-1g",
+  "pull-8x",
+  "growth-connections",
+];
+
+/** The least that runs every part of the bench. */
+const smoke = ["zb-push-1m", "get-manifest-wrk", "growth-push-size"];
+
+export function quickSelection(): Selection {
+  return named((name) => quick.includes(name));
+}
+
+export function smokeSelection(): Selection {
+  return named((name) => smoke.includes(name));
+}
+
+/** Those whose names begin so. */
+export function selectionOf(beginnings: readonly string[]): Selection {
+  return named((name) => beginnings.some((beginning) => name.startsWith(beginning)));
+}
+
+function named(isWanted: (name: string) => boolean): Selection {
+  return {
+    scenarios: everything.scenarios.filter(({ name }) => isWanted(name)),
+    growths: everything.growths.filter(({ name }) => isWanted(name)),
+  };
+}

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chanceOf, factorBetween } from "../../bench/rank-test.js";
+
+test("the chance of an order is what the published tables of the rank test say", () => {
+  // Two-sided: all of one above all of the other, in one of C(n + m, m) orders and its mirror.
+  assert.equal(chanceOf([1, 2, 3], [4, 5, 6]), 2 / 20);
+  assert.equal(chanceOf([5, 6, 7, 8], [1, 2, 3, 4]), 2 / 70);
+  assert.equal(chanceOf([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 2 / 252);
+  // U = 1: one pair out of order.
+  assert.equal(chanceOf([1, 2, 3, 4, 6], [5, 7, 8, 9, 10]), 4 / 252);
+});
+
+test("equal samples differ by chance alone", () => {
+  assert.equal(chanceOf([3, 3, 3], [3, 3, 3]), 1);
+  assert.equal(chanceOf([1, 4], [2, 3]), 1);
+});
+
+test("the chance does not depend on which side comes first", () => {
+  const [before, after] = [
+    [1.2, 3.1, 2.2, 2.2],
+    [2.2, 4.1, 5.3],
+  ];
+  assert.equal(chanceOf(before, after), chanceOf(after, before));
+});
+
+test("one wild value does not move the factor", () => {
+  assert.equal(factorBetween([1, 1, 1], [2, 2, 2]), 2);
+  assert.equal(factorBetween([1, 1, 1, 1, 100], [2, 2, 2, 2, 0.001]), 2);
+});
