@@ -4,13 +4,12 @@ import type { Logger } from "pino";
 import { BcryptPool } from "./auth/bcrypt-pool.js";
 import { parseHtpasswd } from "./auth/htpasswd.js";
 import { HtpasswdUsers } from "./auth/htpasswd-users.js";
-import type { PasswordVerifier } from "./auth/identity.js";
 import { ConfigError } from "./config/errors.js";
 import { followFiles } from "./config/followed-files.js";
 import { describeError } from "./domain/errors.js";
 
 export interface OpenedHtpasswd {
-  readonly verifier: PasswordVerifier;
+  readonly verifier: HtpasswdUsers;
   /** To be called when no request is at work any more. */
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import type { AuthSettings } from "./config/auth.js";
 import type { Config } from "./config/config.js";
 import { asConfigError } from "./config/errors.js";
 import { followFiles } from "./config/followed-files.js";
+import type { Lookups } from "./domain/lookups.js";
 import type { ChallengeOptions } from "./http/challenge.js";
 import type { Login } from "./http/context.js";
 import { openHtpasswd } from "./open-htpasswd.js";
@@ -22,6 +23,8 @@ export interface OpenedLogin {
   readonly gate: Gate;
   /** Absent on a server without authentication. */
   readonly login: Login | undefined;
+  /** How often credentials were known from before, by their kind. */
+  readonly lookups: Readonly<Record<string, Lookups>>;
   close(): Promise<void>;
 }
 
@@ -38,14 +41,15 @@ function isProtected({ auth, http }: Config): boolean {
 
 /** Rejects with `ConfigError` where a file that the settings name cannot be used. */
 export async function openLogin(config: Config, services: Services, log: Logger): Promise<OpenedLogin> {
-  if (!isProtected(config)) return { gate: new Gate(openPolicy), login: undefined, close: async () => {} };
+  if (!isProtected(config))
+    return { gate: new Gate(openPolicy), login: undefined, lookups: {}, close: async () => {} };
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const one of closing.splice(0).reverse()) await one();
   };
   try {
     const gate = await openGate(config.auth.policy, log, closing);
-    return { gate, login: await openVerifiers(config, services, log, closing), close };
+    return { gate, ...(await openVerifiers(config, services, log, closing)), close };
   } catch (error) {
     await close();
     throw error;
@@ -76,7 +80,8 @@ async function openVerifiers(
   services: Services,
   log: Logger,
   closing: (() => Promise<void>)[],
-): Promise<Login> {
+): Promise<Pick<OpenedLogin, "login" | "lookups">> {
+  const lookups: Record<string, Lookups> = {};
   const passwords: PasswordVerifier[] = [services.robots];
   const tokens: TokenVerifier[] = [];
   let workloads: Workloads | undefined;
@@ -87,6 +92,7 @@ async function openVerifiers(
     }).catch(asConfigError("auth.workload.issuers"));
     closing.push(opened.stop);
     workloads = opened.verifier;
+    lookups.ci_tokens = workloads.lookups;
     passwords.push(workloads);
   }
   if (auth.htpasswd !== undefined) {
@@ -94,15 +100,20 @@ async function openVerifiers(
     closing.push(opened.close);
     // Last: it alone takes long to say no.
     passwords.push(opened.verifier);
+    lookups.passwords = opened.verifier.lookups;
   }
   const own = await openOwnTokens(auth, services, workloads);
-  if (own !== undefined) tokens.push(own);
+  if (own !== undefined) {
+    tokens.push(own);
+    lookups.own_tokens = own.lookups;
+  }
   if (auth.token !== undefined) {
     const opened = await openOutsideTokens(outsideOf(auth.token), (error) =>
       log.error({ err: error }, "keys of the outside issuer not reloaded; those from before remain"),
     ).catch(asConfigError("auth.token"));
     closing.push(opened.stop);
     tokens.push(opened.verifier);
+    lookups.outside_tokens = opened.verifier.lookups;
   }
   const { failures, per } = limits.logins;
   const authenticator = new Authenticator({
@@ -110,7 +121,7 @@ async function openVerifiers(
     tokens,
     failures: { burst: failures, perSecond: failures / per },
   });
-  return { authenticator, challenge: challengeOf(auth), tokens: own };
+  return { login: { authenticator, challenge: challengeOf(auth), tokens: own }, lookups };
 }
 
 async function openOwnTokens(

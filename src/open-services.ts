@@ -10,10 +10,12 @@ import type { Config } from "./config/config.js";
 import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
 import { ByteBudget } from "./domain/byte-budget.js";
 import { KeyedLock } from "./domain/keyed-lock.js";
+import { Collections } from "./gc/collections.js";
 import { Protection } from "./gc/protection.js";
 import { Pulls } from "./gc/pulls.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
 import { Health } from "./registry/health.js";
+import { KeptTally } from "./registry/kept-tally.js";
 import type { Services } from "./registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "./storage/filesystem/open.js";
 import { SessionTable } from "./uploads/session-table.js";
@@ -23,6 +25,7 @@ import { WorkerPool } from "./uploads/worker-pool.js";
 export interface OpenedServices {
   readonly services: Services;
   readonly storage: FilesystemStorage;
+  readonly keptTally: KeptTally;
   /** To be called when nothing works with the services any more. */
   close(): Promise<void>;
 }
@@ -70,6 +73,7 @@ export async function openServices(
       onOdd,
       create,
     });
+    const keptTally = await KeptTally.restore(storage);
     const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
     const { uploadpurging } = config.storage.maintenance;
     const { storagedriver } = config.health;
@@ -87,6 +91,7 @@ export async function openServices(
       storage,
       protection,
       pulls: new Pulls(),
+      collections: new Collections(),
       health: new Health(
         { storage, workers },
         {
@@ -125,6 +130,7 @@ export async function openServices(
       if (!storage.readOnly) {
         await services.pulls.save(storage.tags).catch(onBackgroundError);
         await services.robots.saveUses().catch(onBackgroundError);
+        await keptTally.save().catch(onBackgroundError);
         // Without them everything is protected for a while after the next start.
         await saveLeases(protection, storage.notes).catch(onBackgroundError);
       }
@@ -132,7 +138,7 @@ export async function openServices(
       await workers.close();
       await storage.close();
     };
-    return { services, storage, close };
+    return { services, storage, keptTally, close };
   } catch (error) {
     await workers.close();
     throw error;

@@ -60,7 +60,7 @@ export async function startServer(config: Config): Promise<Server> {
 async function serve(
   config: Config,
   opened: OpenedServices,
-  { gate, login, close: closeLogin }: OpenedLogin,
+  { gate, login, lookups, close: closeLogin }: OpenedLogin,
   log: Logger,
 ): Promise<Server> {
   const { services, storage } = opened;
@@ -71,7 +71,13 @@ async function serve(
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
   const notifications = openNotifications(config, log);
-  const metrics = isMeasured(http) ? new Metrics(services, notifications?.endpoints ?? []) : undefined;
+  const metrics = isMeasured(http)
+    ? new Metrics(services, {
+        repositoriesMax: http.metrics.repositories,
+        loginLookups: lookups,
+        endpoints: notifications?.endpoints ?? [],
+      })
+    : undefined;
   const debug = await openDebug(http.debug, services.health, metrics, log);
   const traces = await openTraces(config.tracing, log);
   const app = new App({
@@ -135,6 +141,7 @@ async function serve(
     async () => {
       await services.pulls.save(storage.tags);
       await services.robots.saveUses();
+      await opened.keptTally.save();
     },
     services.onBackgroundError,
   );

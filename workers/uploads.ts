@@ -15,10 +15,12 @@ import type {
   ForgetTask,
   SealTask,
   SlabPart,
+  WorkerDone,
   WorkerResult,
   WorkerSetup,
   WorkerTask,
 } from "../src/uploads/worker-protocol.js";
+import { BusyTime } from "./busy-time.js";
 import { hashFile } from "./hash-file.js";
 import { OpenUpload } from "./open-upload.js";
 
@@ -33,11 +35,18 @@ const uploads = new Map<SessionId, OpenUpload>();
 /** The last task of each upload that has some: an upload's tasks run in the order in which they came. */
 const tails = new Map<SessionId, Promise<unknown>>();
 
+const busy = new BusyTime();
+
+/** What a task says when it has come to its end. */
+type Said = Omit<WorkerDone, "busyMilliseconds">;
+
 /** Runs one task. Never rejects. */
 export async function run(task: WorkerTask): Promise<WorkerResult> {
   try {
-    if (task.kind === "digest") return await digestFile(task);
-    return await inOrder(task.session, () => runUploadTask(task));
+    const said = await busy.during(() =>
+      task.kind === "digest" ? digestFile(task) : inOrder(task.session, () => runUploadTask(task)),
+    );
+    return { ok: true, ...said, busyMilliseconds: busy.milliseconds };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return { ok: false, code: code ?? "UNKNOWN", message };
@@ -55,10 +64,10 @@ async function inOrder<T>(session: SessionId, work: () => Promise<T>): Promise<T
   }
 }
 
-async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<WorkerResult> {
+async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<Said> {
   if (task.kind === "forget") {
     await forget(task.session);
-    return { ok: true };
+    return {};
   }
   try {
     const startedAt = now();
@@ -68,11 +77,11 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
     if (task.part !== undefined) await upload.append(bytesOf(task.part));
     const writtenAt = now();
     const times = { startedAt, openedAt, hashedAt: upload.hashedAt, writtenAt };
-    if (task.kind === "append") return { ok: true, times };
+    if (task.kind === "append") return { times };
     const digest = await upload.seal(algorithmOf(task.expected));
     const syncedAt = now();
     await forget(task.session);
-    return { ok: true, digest, times: { ...times, hashedAt: upload.hashedAt, syncedAt } };
+    return { digest, times: { ...times, hashedAt: upload.hashedAt, syncedAt } };
   } catch (error) {
     await forget(task.session);
     throw error;
@@ -113,13 +122,15 @@ function bytesOf(part: SlabPart): Uint8Array {
   return Buffer.from(setup.slabs, part.slab * setup.slabBytes + part.start, part.length);
 }
 
-async function digestFile(task: DigestTask): Promise<WorkerResult> {
+async function digestFile(task: DigestTask): Promise<Said> {
+  const startedAt = now();
   const hasher = await newHasher(task.algorithm);
   const descriptor = openSync(task.file, "r");
   try {
-    await hashFile(descriptor, hasher, Number.POSITIVE_INFINITY);
+    const bytes = await hashFile(descriptor, hasher, Number.POSITIVE_INFINITY);
+    const digest = digestOf(task.algorithm, hasher.hex());
+    return { digest, read: { bytes, milliseconds: now() - startedAt } };
   } finally {
     closeSync(descriptor);
   }
-  return { ok: true, digest: digestOf(task.algorithm, hasher.hex()) };
 }

@@ -109,7 +109,7 @@ export class Authenticator {
 
   #demandRoom(address: string): void {
     const seconds = this.#failures.secondsUntilOne(networkOf(address));
-    if (seconds > 0) throw new TooManyRequests("too many wrong credentials", seconds);
+    if (seconds > 0) throw new TooManyRequests("logins", "too many wrong credentials", seconds);
   }
 
   #countForged(token: string, address: string): void {

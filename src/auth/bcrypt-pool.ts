@@ -55,7 +55,7 @@ export class BcryptPool {
   readonly check: CheckPassword = async (password, hash) => {
     if (this.#closing) throw new RegistryError("shutting-down", "the registry is stopping");
     if (this.#running.size >= this.options.checksMax)
-      throw new TooManyRequests("too many passwords are being checked", retrySeconds);
+      throw new TooManyRequests("logins", "too many passwords are being checked", retrySeconds);
     const running = this.#piscina.run({ password, hash });
     this.#running.add(running);
     try {

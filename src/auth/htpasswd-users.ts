@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { TooManyRequests } from "../domain/errors.js";
+import { Lookups } from "../domain/lookups.js";
 import type { CheckPassword } from "./bcrypt-pool.js";
 import type { BcryptHash } from "./htpasswd.js";
 import type { Attempt, Identity, PasswordVerifier } from "./identity.js";
@@ -25,7 +26,8 @@ export class HtpasswdUsers implements PasswordVerifier {
   #entries: ReadonlyMap<string, Entry> = new Map();
   /** Hashes to check passwords of unknown users against. */
   #decoys: readonly BcryptHash[] = [];
-  readonly #verdicts = new Verdicts();
+  readonly lookups = new Lookups();
+  readonly #verdicts = new Verdicts(this.lookups);
   /** Checks at work, shared by all who come with the same user and password. */
   readonly #running = new Map<VerdictKey, Promise<Identity | undefined>>();
   readonly #checksOf = new Map<string, number>();
@@ -89,7 +91,7 @@ export class HtpasswdUsers implements PasswordVerifier {
   async #oneOfFew<T>(user: string, work: () => Promise<T>): Promise<T> {
     const checks = this.#checksOf.get(user) ?? 0;
     if (checks >= checksOfOneUserMax)
-      throw new TooManyRequests("too many passwords of this user are being checked", retrySeconds);
+      throw new TooManyRequests("logins", "too many passwords of this user are being checked", retrySeconds);
     this.#checksOf.set(user, checks + 1);
     try {
       return await work();

@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { Lookups } from "../domain/lookups.js";
 
 declare const keyBrand: unique symbol;
 export type VerdictKey = string & { readonly [keyBrand]: true };
@@ -32,6 +33,8 @@ export class Verdicts {
   /** By itself, so that a flood of wrong passwords drives out no right one. */
   readonly #wrong = new LRUCache<VerdictKey, true>({ max: wrongMax, ttl: wrongMilliseconds });
 
+  constructor(readonly lookups = new Lookups()) {}
+
   /** Another one for another version of the user's entry: a verdict is not found again when that has changed. */
   keyOf(user: string, password: string, version: string): VerdictKey {
     const text = JSON.stringify([version, user, password]);
@@ -39,8 +42,8 @@ export class Verdicts {
   }
 
   get(key: VerdictKey): boolean | undefined {
-    if (this.#right.get(key) === true) return true;
-    return this.#wrong.get(key) === true ? false : undefined;
+    const right = this.#right.get(key);
+    return this.lookups.note(right ?? (this.#wrong.get(key) === true ? false : undefined));
   }
 
   set(key: VerdictKey, right: boolean): void {

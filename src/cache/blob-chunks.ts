@@ -5,6 +5,7 @@
  * they go on, and is read again from the page cache.
  */
 import { assert } from "../domain/errors.js";
+import { Lookups } from "../domain/lookups.js";
 import type { BlobReader } from "../storage/storage.js";
 
 /** An open blob, which stays open while it is held. */
@@ -47,6 +48,8 @@ export class BlobChunks {
   /** The one used longest ago first. */
   readonly #kept = new Map<string, Chunk>();
   readonly #free: Buffer[] = [];
+  /** Of chunks that were wanted: one that is being read counts as found. */
+  readonly lookups = new Lookups();
   #waiting: (() => void)[] = [];
   #made = 0;
   #ahead = 0;
@@ -56,7 +59,7 @@ export class BlobChunks {
   /** What the blob has from `position` on, to the end of a chunk. Synchronous where it is in memory. */
   at(blob: OpenBlob, position: number): Piece | Promise<Piece> {
     const key = this.#keyAt(blob, position);
-    const chunk = this.#kept.get(key);
+    const chunk = this.lookups.note(this.#kept.get(key));
     if (chunk === undefined || chunk.loading !== undefined) return this.#load(blob, position, key);
     chunk.holders++;
     return this.#piece(key, chunk, position);

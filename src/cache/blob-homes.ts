@@ -5,6 +5,7 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../domain/digest.js";
+import { Lookups } from "../domain/lookups.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
 /** Some 200 bytes each. */
@@ -15,6 +16,7 @@ const homesMax = 16;
 
 export class BlobHomes {
   readonly #homes = new LRUCache<Digest, readonly RepositoryName[]>({ max: digestsMax });
+  readonly lookups = new Lookups();
 
   /** To be called when the repository has been seen to have the blob. */
   seen(name: RepositoryName, digest: Digest): void {
@@ -25,6 +27,6 @@ export class BlobHomes {
 
   /** The one seen last first. They may have lost it since. */
   of(digest: Digest): readonly RepositoryName[] {
-    return this.#homes.get(digest) ?? [];
+    return this.lookups.note(this.#homes.get(digest)) ?? [];
   }
 }

@@ -1,5 +1,6 @@
 /** Every cache of the registry with its bound: what is hot in memory, and what it may take. */
 import type { Digest } from "../domain/digest.js";
+import type { Lookups } from "../domain/lookups.js";
 import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -51,6 +52,20 @@ export class Caches {
 
   constructor(storage: Storage) {
     this.openBlobs = new OpenBlobs(storage.blobs);
+  }
+
+  /** By cache. */
+  get lookups(): Readonly<Record<string, Lookups>> {
+    return {
+      manifests: this.manifests.lookups,
+      tags: this.tags.lookups,
+      tag_lists: this.tagLists.lookups,
+      blob_sizes: this.blobSizes.lookups,
+      small_blobs: this.smallBlobs.lookups,
+      blob_homes: this.blobHomes.lookups,
+      open_blobs: this.openBlobs.lookups,
+      blob_chunks: this.openBlobs.chunks.lookups,
+    };
   }
 
   /** To be called when the repository is known to have the blob. */

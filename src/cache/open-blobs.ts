@@ -5,6 +5,7 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
+import { Lookups } from "../domain/lookups.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { BlobReader, BlobStore } from "../storage/storage.js";
 import { BlobChunks, type OpenBlob, type Piece } from "./blob-chunks.js";
@@ -56,7 +57,8 @@ export class OpenBlobs {
     max: openBlobsMax,
     dispose: (blob) => blob.release(),
   });
-  readonly #chunks = new BlobChunks();
+  readonly chunks = new BlobChunks();
+  readonly lookups = new Lookups();
   readonly #opening = new Map<BlobKey, Promise<SharedBlob | undefined>>();
 
   constructor(readonly store: BlobStore) {}
@@ -64,13 +66,11 @@ export class OpenBlobs {
   /** The blob, held for the caller, who releases it. `undefined` where the repository has none. */
   async acquire(name: RepositoryName, digest: Digest): Promise<SharedBlob | undefined> {
     const key: BlobKey = `${name}@${digest}`;
-    const kept = this.#open.get(key);
+    const kept = this.lookups.note(this.#open.get(key));
     if (kept !== undefined) return kept.hold();
     let opening = this.#opening.get(key);
     if (opening === undefined) {
-      opening = this.store
-        .open(name, digest)
-        .then((reader) => reader && new SharedBlob(reader, this.#chunks));
+      opening = this.store.open(name, digest).then((reader) => reader && new SharedBlob(reader, this.chunks));
       this.#opening.set(key, opening);
     }
     try {

@@ -4,6 +4,7 @@
  * never brings back what was deleted or replaced.
  */
 import { LRUCache } from "lru-cache";
+import { Lookups } from "../domain/lookups.js";
 
 /** Most entries, or most units of whatever `sizeOf` counts. */
 export type Bound<V> =
@@ -13,6 +14,7 @@ export type Bound<V> =
 export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> {
   readonly #kept: LRUCache<K, V>;
   readonly #reading = new Map<K, Promise<V | undefined>>();
+  readonly lookups = new Lookups();
 
   constructor(bound: Bound<V>) {
     this.#kept =
@@ -24,13 +26,16 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
           });
   }
 
+  /** The value kept. That there is none is counted by the `load` that follows where the value is wanted all the same. */
   get(key: K): V | undefined {
-    return this.#kept.get(key);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) this.lookups.hits++;
+    return kept;
   }
 
   /** The value kept, or what `read` gives; absence is not kept. */
   load(key: K, read: () => Promise<V | undefined>): V | Promise<V | undefined> {
-    const kept = this.#kept.get(key);
+    const kept = this.lookups.note(this.#kept.get(key));
     if (kept !== undefined) return kept;
     const running = this.#reading.get(key);
     if (running !== undefined) return running;

@@ -56,7 +56,7 @@ export function collectOnce(
   options: CollectOptions,
   onProgress?: Progress,
 ): Promise<{ retention: RetentionReport; garbage: GarbageReport }> {
-  return services.maintenanceLocks.exclusive("collect", async () => {
+  const collect = async () => {
     const retention = await applyRetention(services, options, onProgress);
     const expired = new Map(
       retention.repositories.map(({ name, tags }) => [name, new Set(tags.map(({ tag }) => tag))]),
@@ -64,7 +64,15 @@ export function collectOnce(
     // Of tags that are removed the collector need not be told, and one may be back by now.
     const collecting = options.dryRun ? { ...options, expired } : options;
     return { retention, garbage: await collectGarbage(services, collecting, onProgress) };
-  });
+  };
+  return services.maintenanceLocks.exclusive("collect", () =>
+    options.dryRun ? collect() : services.collections.count(collect, resultOf, options.signal),
+  );
+}
+
+function resultOf({ retention, garbage }: { retention: RetentionReport; garbage: GarbageReport }) {
+  const { manifests, blobs, orphans: contents, bytesFreed: freedBytes } = garbage;
+  return { removed: { tags: retention.tags, manifests, blobs, contents }, freedBytes };
 }
 
 function untaggedOf({ untagged }: FlagValues): { untagged?: number | null } {

@@ -4,7 +4,7 @@ import { isAddressRange } from "../http/forwarded.js";
 import { headerName, headerValue } from "./headers.js";
 import { section } from "./section.js";
 import { tls } from "./tls.js";
-import { address, duration, flag, list, origin, text } from "./values.js";
+import { address, duration, flag, integer, list, origin, text } from "./values.js";
 
 /** What a response's own headers say; a second one beside it would make it wrong. */
 const ours: ReadonlySet<string> = new Set([
@@ -74,6 +74,11 @@ export const http = section({
       .prefault("false")
       .describe(
         "Whether `http.addr` has the metrics too, as `/metrics`: for those whom the policy file grants them, for all who have logged in where there is no such file, and for everybody where nobody logs in.",
+      ),
+    repositories: integer({ min: 0, max: 10_000 })
+      .prefault("0")
+      .describe(
+        "Repositories that the label `repository` of the requests' metrics tells by name, the first on which a request succeeds; others are `OTHER`. Some 100 series each. `0`: no such label.",
       ),
   }),
   tls,

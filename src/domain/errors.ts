@@ -52,9 +52,14 @@ export class RegistryError extends Error {
   }
 }
 
+/** What there is only so much of. */
+export const limitNames = ["requests", "uploads", "sessions", "logins"] as const;
+export type LimitName = (typeof limitNames)[number];
+
 /** The caller, or all callers together, want more than there is for them now. */
 export class TooManyRequests extends RegistryError {
   constructor(
+    readonly limit: LimitName,
     message: string,
     /** When it is worth another try. */
     readonly retryAfterSeconds: number,

@@ -7,7 +7,7 @@ import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
 import { setTimeout } from "node:timers/promises";
 import type { Gate } from "../auth/gate.js";
-import { RegistryError } from "../domain/errors.js";
+import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import type { Services } from "../registry/services.js";
 import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
@@ -190,6 +190,7 @@ export class App {
   }
 
   #observe(exchange: Exchange): void {
+    exchange.endedAt = performance.now();
     for (const observer of this.options.observers ?? []) observer(exchange);
     exchange.trace?.end();
   }
@@ -250,6 +251,7 @@ export class App {
       response.cork(() => response.writeStatus("500 Internal Server Error").end(body));
       return;
     }
+    if (error instanceof TooManyRequests) exchange.limit = error.limit;
     if (exchange.aborted) return;
     // Too late for an answer: only a connection that breaks tells the client that something is missing.
     if (exchange.responded) response.close();

@@ -8,6 +8,7 @@ import type { HttpResponse } from "uWebSockets.js";
 import { randomBytes } from "node:crypto";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
+import type { LimitName } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type Stages, untold } from "../domain/stages.js";
 import type { RequestBody } from "./body.js";
@@ -97,6 +98,10 @@ export class Exchange {
   admittedAt = 0;
   /** When the first bytes of the response had been handed to the socket; 0 where that was all at once. */
   answeredAt = 0;
+  /** When it was over: its answer done, or its client gone; 0 until then. */
+  endedAt = 0;
+  /** What there was too much of, where it was refused for that. */
+  limit: LimitName | undefined;
   readonly #onAbort: (() => void)[] = [];
   #id: string | undefined;
 

@@ -49,7 +49,7 @@ export class Limits {
     if (this.#requests === undefined) return;
     const client = clientOf(exchange);
     if (this.#requests.take(client)) return;
-    throw new TooManyRequests("too many requests", this.#requests.secondsUntilOne(client));
+    throw new TooManyRequests("requests", "too many requests", this.#requests.secondsUntilOne(client));
   }
 
   /** Takes a place for a request's body, to be given back by what is returned. Throws `too-many-requests`. */
@@ -58,7 +58,7 @@ export class Limits {
     const client = clientOf(exchange);
     const own = this.#uploads.get(client) ?? 0;
     if (this.#uploadsInAll >= uploadsMax || own >= uploadsPerClientMax)
-      throw new TooManyRequests("too many uploads at once", uploadRetrySeconds);
+      throw new TooManyRequests("uploads", "too many uploads at once", uploadRetrySeconds);
     this.#uploadsInAll++;
     this.#uploads.set(client, own + 1);
     return () => {

@@ -26,9 +26,8 @@ export function accessLog({ names, fields, write }: AccessLogOptions): (exchange
   const quotedAddress = remembering();
   const quotedAgent = remembering();
   return (exchange) => {
-    const { incoming, startedAt, identity, name, body } = exchange;
+    const { incoming, startedAt, endedAt: now, identity, name, body } = exchange;
     if (incoming.route?.action === "public") return;
-    const now = performance.now();
     const admittedAt = exchange.admittedAt || startedAt;
     const receivedAt = Math.max(admittedAt, body?.endedAt ?? 0);
     const answeredAt = exchange.answeredAt || now;

@@ -4,6 +4,7 @@ import type { Caches } from "../cache/caches.js";
 import type { ByteBudget } from "../domain/byte-budget.js";
 import type { KeyedLock } from "../domain/keyed-lock.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { Collections } from "../gc/collections.js";
 import type { Protection } from "../gc/protection.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
@@ -39,6 +40,7 @@ export interface Services {
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;
   readonly pulls: Pulls;
+  readonly collections: Collections;
   readonly health: Health;
   readonly robots: Robots;
   /**

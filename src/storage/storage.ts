@@ -7,11 +7,14 @@
 
 import type { Annotations } from "../domain/descriptor.js";
 import type { Algorithm, Digest } from "../domain/digest.js";
+import type { Durations } from "../domain/durations.js";
+import type { Lookups } from "../domain/lookups.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
 import type { Stages } from "../domain/stages.js";
+import type { ContentTally } from "./content-tally.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
 export interface BlobReader {
@@ -261,9 +264,24 @@ export interface Volume {
   space(): Promise<Space | undefined>;
 }
 
+/** A disk that keeps up with its writers syncs within some milliseconds; one that takes a second holds up its clients. */
+export const syncSecondsBounds = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** What a driver counts of its own work. */
+export interface StorageMeasures {
+  /** How long it took to put something on stable storage, by what that was. */
+  readonly syncs: Readonly<Record<string, Durations>>;
+  /** By cache. */
+  readonly lookups: Readonly<Record<string, Lookups>>;
+  readonly contents: ContentTally;
+}
+
 export interface Storage {
   /** Whether nothing was here before. */
   readonly fresh: boolean;
+  readonly measures: StorageMeasures;
   /** Whether nothing can be written, as it was found out when the storage was opened. */
   readonly readOnly: boolean;
   readonly volume: Volume;

@@ -52,6 +52,8 @@ export class SessionTable {
   /** Opened, and not on disk yet. */
   readonly #unsaved = new Set<Session>();
   readonly #timers: readonly NodeJS.Timeout[];
+  /** Sessions that were dropped since nobody used them any more. */
+  purged = 0;
 
   readonly options: SessionTableOptions;
 
@@ -81,7 +83,7 @@ export class SessionTable {
     const { sessionsMax, sessionsPerOpenerMax } = this.options;
     const own = this.#counts.get(upload.opener) ?? 0;
     if (this.#sessions.size >= sessionsMax || own >= sessionsPerOpenerMax)
-      throw new TooManyRequests("too many uploads are open", openRetrySeconds);
+      throw new TooManyRequests("sessions", "too many uploads are open", openRetrySeconds);
     const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
     this.#add(session);
     this.#unsaved.add(session);
@@ -166,10 +168,14 @@ export class SessionTable {
   async purge(now: number = Date.now()): Promise<void> {
     const oldest = now - this.options.idleSecondsMax * 1000;
     for (const session of this.#sessions.values()) {
-      if (session.state === "idle" && session.lastUsedAt < oldest) await this.close(session);
+      if (session.state !== "idle" || session.lastUsedAt >= oldest) continue;
+      await this.close(session);
+      this.purged++;
     }
     for await (const { id, target } of this.store.abandoned(oldest)) {
-      if (!this.#sessions.has(id) && !this.#recovering.has(id)) await this.store.remove(target);
+      if (this.#sessions.has(id) || this.#recovering.has(id)) continue;
+      await this.store.remove(target);
+      this.purged++;
     }
   }
 

@@ -22,8 +22,14 @@ export class SlabPool {
   readonly #all: Buffer;
   readonly #free: number[];
   readonly #lent: Set<number> = new Set();
-  /** A Set keeps the order of arrival, and a waiter who gives up leaves it at once. */
-  readonly #waiting = new Set<(slab: number) => void>();
+  /**
+   * By who waits, since when. A Map keeps the order of arrival, and a waiter who gives up leaves it at once.
+   */
+  readonly #waiting = new Map<(slab: number) => void, number>();
+  /** How often somebody had to wait, those who gave up too. */
+  waits = 0;
+  /** Of those who wait no more. */
+  waitedSeconds = 0;
 
   constructor({ slabBytes, slabs, blockBytes }: SlabPoolOptions = defaultSlabs) {
     assert(slabBytes % blockBytes === 0, "slabs begin where blocks do");
@@ -58,18 +64,26 @@ export class SlabPool {
 
   /** Calls `use` with a slab as soon as it is this caller's turn. The function returned gives up the place. */
   wait(use: (slab: number) => void): () => void {
-    this.#waiting.add(use);
-    return () => this.#waiting.delete(use);
+    this.#waiting.set(use, performance.now());
+    this.waits++;
+    return () => this.#leave(use);
+  }
+
+  #leave(waiter: (slab: number) => void): void {
+    const since = this.#waiting.get(waiter);
+    if (since === undefined) return;
+    this.waitedSeconds += (performance.now() - since) / 1000;
+    this.#waiting.delete(waiter);
   }
 
   give(slab: number): void {
     assert(this.#lent.has(slab), "a slab is given back once");
-    const [next] = this.#waiting;
+    const [next] = this.#waiting.keys();
     if (next === undefined) {
       this.#lent.delete(slab);
       this.#free.push(slab);
     } else {
-      this.#waiting.delete(next);
+      this.#leave(next);
       next(slab);
     }
   }

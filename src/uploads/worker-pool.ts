@@ -4,15 +4,18 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
+import { now } from "../domain/clock.js";
 import { algorithmOf, type Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
 import { newSessionId, type SessionId } from "../domain/session-id.js";
 import { storageFailure } from "../storage/errors.js";
 import type { SlabPool } from "./slab-pool.js";
+import { WorkDone } from "./work-done.js";
 import type {
   AppendTask,
   SealTask,
   TaskTimes,
+  WorkerDone,
   WorkerResult,
   WorkerSetup,
   WorkerTask,
@@ -79,6 +82,7 @@ function leastUsed<W extends { readonly currentUsage: number }>(workers: readonl
 
 export class WorkerPool {
   readonly #piscina: Piscina<WorkerTask, WorkerResult>;
+  readonly done: WorkDone;
   readonly #running = new Set<Running>();
   readonly #watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
 
@@ -87,6 +91,7 @@ export class WorkerPool {
     readonly options: WorkerPoolOptions,
   ) {
     const { threads, durable, cachedBytes } = options;
+    this.done = new WorkDone(durable);
     const { memory, slabBytes, blockBytes } = slabs;
     const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes };
     this.#piscina = new Piscina({
@@ -151,11 +156,16 @@ export class WorkerPool {
     return digest;
   }
 
-  async #run(task: WorkerTask, affinity: Affinity): Promise<Extract<WorkerResult, { ok: true }>> {
+  async #run(task: WorkerTask, affinity: Affinity): Promise<WorkerDone> {
+    const sentAt = now();
     let result = await this.#try(task, affinity);
     // It died of something else, or of this: another worker takes up the upload from its file, and tells.
     if (!result.ok && result.code === workerLost) result = await this.#try(task, affinity);
-    if (result.ok) return result;
+    if (result.ok) {
+      assert(affinity.workerId !== undefined, "some worker has done the task");
+      this.done.add(task, affinity.workerId, sentAt, result);
+      return result;
+    }
     const cause = Object.assign(new Error(result.message), { code: result.code });
     throw storageFailure(result.code, cause);
   }

@@ -78,6 +78,15 @@ export interface TaskTimes {
   readonly syncedAt?: number;
 }
 
+export interface WorkerDone {
+  readonly digest?: Digest;
+  readonly times?: TaskTimes;
+  /** Of a file that was read to be hashed. */
+  readonly read?: { readonly bytes: number; readonly milliseconds: number };
+  /** In which the worker has had a task at hand, since it was started. */
+  readonly busyMilliseconds: number;
+}
+
 export type WorkerResult =
-  | { readonly ok: true; readonly digest?: Digest; readonly times?: TaskTimes }
+  | ({ readonly ok: true } & WorkerDone)
   | { readonly ok: false; readonly code: string; readonly message: string };

@@ -36,7 +36,7 @@ test("what nobody says has its default", () => {
     relativeurls: true,
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
-    metrics: { enabled: false },
+    metrics: { enabled: false, repositories: 0 },
   });
   assert.deepEqual(config.storage.maintenance.uploadpurging, {
     enabled: true,

@@ -6,6 +6,8 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
+
+import { Lookups } from "../../domain/lookups.js";
 import {
   type Attempt,
   anonymous,
@@ -14,6 +16,7 @@ import {
   type Subject,
   type TokenVerifier,
 } from "../identity.js";
+
 import { type Access, claimOf, parseAccess, tokenAccess } from "./access.js";
 import { claimedIssuer, type Expected, refused, type Verified, verifyJwt } from "./jwt.js";
 import type { SigningKey } from "./signing-key.js";
@@ -60,7 +63,8 @@ const callerClaim = z.object({
 const generation = 0;
 
 export class OwnTokens implements TokenVerifier {
-  readonly #verified = new VerifiedTokens();
+  readonly lookups = new Lookups();
+  readonly #verified = new VerifiedTokens(this.lookups);
   readonly #expected: Omit<Expected, "type">;
 
   constructor(readonly options: OwnTokensOptions) {

@@ -4,6 +4,7 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { Lookups } from "../../domain/lookups.js";
 import type { Identity } from "../identity.js";
 import type { Verified } from "./jwt.js";
 
@@ -22,12 +23,13 @@ export class VerifiedTokens {
   readonly #key = randomBytes(32);
   readonly #kept = new LRUCache<string, Entry>({ max: tokensMax });
 
+  constructor(readonly lookups = new Lookups()) {}
+
   /** Until the token expires, and as long as the keys are those that it was verified with. */
   get(token: string, generation: number): Identity | undefined {
     const entry = this.#kept.get(this.#hash(token));
-    return entry !== undefined && entry.generation === generation && Date.now() < entry.until
-      ? entry.identity
-      : undefined;
+    const isCurrent = entry !== undefined && entry.generation === generation && Date.now() < entry.until;
+    return this.lookups.note(isCurrent ? entry.identity : undefined);
   }
 
   keep(token: string, generation: number, { expires }: Verified, identity: Identity): void {

@@ -5,9 +5,12 @@
  * token may be used again until it expires: a job pushes and pulls many times.
  */
 import type { JWTPayload } from "jose";
+
 import { describeError, TooManyRequests } from "../../domain/errors.js";
+import { Lookups } from "../../domain/lookups.js";
 import type { Attempt, Grants, Identity, PasswordVerifier } from "../identity.js";
 import { algorithms, claimedIssuer, type KeySource, refused, verifyJwt } from "../tokens/jwt.js";
+
 import { VerifiedTokens } from "../tokens/verified-tokens.js";
 import { claimsIn, grantsOf, type WorkloadRule } from "./rules.js";
 
@@ -48,13 +51,14 @@ const tellingClaims = [
 const subjectCharactersMax = 1024;
 
 export class Workloads implements PasswordVerifier {
+  readonly lookups = new Lookups();
   readonly #byIssuer: ReadonlyMap<string, Trusted>;
 
   constructor(readonly options: WorkloadsOptions) {
     this.#byIssuer = new Map(
       options.issuers.map((issuer) => {
         const kept = issuer.rules && new Set([...tellingClaims, ...issuer.rules.flatMap(claimsOfRule)]);
-        return [issuer.issuer, { ...issuer, verified: new VerifiedTokens(), kept }];
+        return [issuer.issuer, { ...issuer, verified: new VerifiedTokens(this.lookups), kept }];
       }),
     );
   }

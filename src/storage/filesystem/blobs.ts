@@ -9,6 +9,7 @@ import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { type Stages, untold } from "../../domain/stages.js";
+import type { ContentTally } from "../content-tally.js";
 import type { Adoption, BlobReader, BlobStore, BlobUsage, OutsideFile, UploadTarget } from "../storage.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
@@ -24,7 +25,7 @@ const unreadable = new Set(["EACCES", "EIO"]);
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
-  readonly #soundness: Soundness;
+  readonly soundness: Soundness;
 
   constructor(
     readonly layout: Layout,
@@ -33,8 +34,9 @@ export class FileBlobs implements BlobStore {
     digestFile: DigestFile,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
+    readonly tally: ContentTally,
   ) {
-    this.#soundness = new Soundness(digestFile);
+    this.soundness = new Soundness(digestFile);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
@@ -105,15 +107,18 @@ export class FileBlobs implements BlobStore {
     const content = this.layout.content(digest);
     try {
       await link(file, content);
+      this.tally.changed(digest, 1, (await stat(file)).size);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
-      healed = checked && !(await this.#soundness.isSound(content, digest));
+      healed = checked && !(await this.soundness.isSound(content, digest));
       if (healed) {
+        const damaged = await stat(content);
         await this.#heal(file, digest);
+        this.tally.changed(digest, 0, (await stat(file)).size - damaged.size);
         soundSince = Date.now();
       }
     }
-    if (checked) this.#soundness.remember(digest, soundSince);
+    if (checked) this.soundness.remember(digest, soundSince);
     return healed;
   }
 
@@ -148,7 +153,7 @@ export class FileBlobs implements BlobStore {
   /** The inode has as many links as the file system allows: a copy takes its place for those to come. */
   async #linkToCopy(source: string, blob: string): Promise<void> {
     const copy = this.layout.temporary();
-    await copyDurably(source, copy, this.directories.durability);
+    await copyDurably(source, copy, this.directories.syncs);
     try {
       await link(copy, blob);
       await rename(copy, source);
@@ -187,11 +192,11 @@ export class FileBlobs implements BlobStore {
     check: boolean,
   ): Promise<{ how: Adoption; checked: boolean } | undefined> {
     const { hardLinks } = this;
-    const { durability } = this.directories;
+    const { syncs } = this.directories;
     try {
-      const how = await takeOver(file, temporary, { hardLinks, durability });
+      const how = await takeOver(file, temporary, { hardLinks, syncs });
       const checked = check || how === "copied";
-      if (checked) await this.#soundness.demand(temporary, digest);
+      if (checked) await this.soundness.demand(temporary, digest);
       return { how, checked };
     } catch (error) {
       const cause = error instanceof RegistryError ? error.cause : error;
@@ -218,7 +223,7 @@ export class FileBlobs implements BlobStore {
       await this.#linkInto(to, digest, source);
     } else {
       const copy = this.layout.temporary();
-      await copyDurably(source, copy, this.directories.durability);
+      await copyDurably(source, copy, this.directories.syncs);
       await rename(copy, this.layout.blob(to, digest));
     }
     return true;
@@ -244,9 +249,10 @@ export class FileBlobs implements BlobStore {
   async #removeUnlinked(digest: Digest): Promise<number | undefined> {
     const content = this.layout.content(digest);
     const { nlink, size } = (await ifThere(stat(content))) ?? {};
-    if (nlink !== 1) return undefined;
-    this.#soundness.forget(digest);
+    if (nlink !== 1 || size === undefined) return undefined;
+    this.soundness.forget(digest);
     await unlink(content);
+    this.tally.changed(digest, -1, -size);
     return size;
   }
 
@@ -260,35 +266,43 @@ export class FileBlobs implements BlobStore {
   }
 
   async *contents(): AsyncIterable<{ digest: Digest; size: number; links: number }> {
-    for (const algorithm of algorithms) {
+    using walk = this.tally.walk();
+    for (const algorithm of algorithms.toSorted()) {
       const root = `${this.layout.contentRoot}/${algorithm}`;
-      for (const folder of (await this.#entries(root)) ?? []) {
-        for (const hex of (await this.#entries(`${root}/${folder}`)) ?? []) {
+      for (const folder of await this.#sortedEntries(root)) {
+        for (const hex of await this.#sortedEntries(`${root}/${folder}`)) {
           const digest = `${algorithm}:${hex}`;
           if (!isDigest(digest)) continue;
           const found = await this.oddities.file(`${root}/${folder}/${hex}`);
-          if (found !== undefined) yield { digest, size: found.size, links: found.nlink };
+          if (found === undefined) continue;
+          walk.pass(digest, found.size);
+          yield { digest, size: found.size, links: found.nlink };
         }
       }
     }
+    if (this.hardLinks) walk.end();
   }
 
-  #entries(folder: string): Promise<string[] | undefined> {
-    return this.oddities.passOver(folder, readdir(folder));
+  async #sortedEntries(folder: string): Promise<string[]> {
+    return ((await this.oddities.passOver(folder, readdir(folder))) ?? []).sort();
   }
 
   checkContent(digest: Digest): Promise<boolean | undefined> {
-    return this.#soundness.check(this.layout.content(digest), digest);
+    return this.soundness.check(this.layout.content(digest), digest);
   }
 
   async check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined> {
     const blob = this.layout.blob(name, digest);
     const shared = await ifThere(sameInode(blob, this.layout.content(digest)));
-    return shared ? "shared" : this.#soundness.check(blob, digest);
+    return shared ? "shared" : this.soundness.check(blob, digest);
   }
 
-  quarantineContent(digest: Digest): Promise<boolean> {
-    return this.#quarantine(this.layout.content(digest), digest);
+  async quarantineContent(digest: Digest): Promise<boolean> {
+    const content = this.layout.content(digest);
+    const { size = 0 } = (await ifThere(stat(content))) ?? {};
+    const taken = await this.#quarantine(content, digest);
+    if (taken) this.tally.changed(digest, -1, -size);
+    return taken;
   }
 
   quarantine(name: RepositoryName, digest: Digest): Promise<boolean> {
@@ -298,7 +312,7 @@ export class FileBlobs implements BlobStore {
   /** Looks again with the digest's lock held: a push may have healed it meanwhile. */
   #quarantine(path: string, digest: Digest): Promise<boolean> {
     return this.#locks.exclusive(digest, async () => {
-      if ((await this.#soundness.check(path, digest)) !== false) return false;
+      if ((await this.soundness.check(path, digest)) !== false) return false;
       return this.quarantined.take(path);
     });
   }

@@ -1,7 +1,7 @@
 /** Small file operations with the promises that the stores build on. */
 import { randomUUID } from "node:crypto";
 import { copyFile, link, open, readdir, readFile, rename, rmdir, stat, unlink } from "node:fs/promises";
-import type { Durability } from "./sync.js";
+import type { Syncs } from "./syncs.js";
 
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
@@ -47,13 +47,13 @@ export async function* foldersBelow(folder: string): AsyncIterable<string> {
 export async function writeDurably(
   path: string,
   bytes: Uint8Array | string,
-  durability: Durability,
+  syncs: Syncs,
   mode = 0o666,
 ): Promise<void> {
   const handle = await open(path, "wx", mode);
   try {
     await handle.writeFile(bytes);
-    if (durability === "full") await handle.datasync();
+    await syncs.file(handle);
   } catch (error) {
     await unlink(path).catch(() => {});
     throw error;
@@ -67,10 +67,10 @@ export async function putDurably(
   path: string,
   bytes: Uint8Array | string,
   temporary: string,
-  durability: Durability,
+  syncs: Syncs,
   mode?: number,
 ): Promise<void> {
-  await writeDurably(temporary, bytes, durability, mode);
+  await writeDurably(temporary, bytes, syncs, mode);
   try {
     await rename(temporary, path);
   } catch (error) {
@@ -80,16 +80,10 @@ export async function putDurably(
 }
 
 /** Copies to a new file whose bytes are on stable storage when this resolves. */
-export async function copyDurably(from: string, to: string, durability: Durability): Promise<void> {
+export async function copyDurably(from: string, to: string, syncs: Syncs): Promise<void> {
   try {
     await copyFile(from, to);
-    if (durability === "relaxed") return;
-    const handle = await open(to, "r");
-    try {
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
+    await syncs.fileAt(to);
   } catch (error) {
     await unlink(to).catch(() => {});
     throw error;

@@ -66,7 +66,7 @@ export class FileManifests implements ManifestStore {
         this.directories.within([this.layout.tags(name)], async () => {
           const there = await readIfThere(path);
           if (there?.equals(bytes)) return;
-          await putDurably(path, bytes, this.layout.temporary(), this.directories.durability);
+          await putDurably(path, bytes, this.layout.temporary(), this.directories.syncs);
         }),
       ),
     );

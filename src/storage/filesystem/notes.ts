@@ -20,7 +20,7 @@ export class FileNotes implements NoteStore {
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const folder = this.layout.notesRoot;
     await this.directories.within([folder], () =>
-      putDurably(`${folder}/${name}`, bytes, this.layout.temporary(), this.directories.durability),
+      putDurably(`${folder}/${name}`, bytes, this.layout.temporary(), this.directories.syncs),
     );
     await this.directories.sync(folder);
   }

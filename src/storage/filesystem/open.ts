@@ -2,6 +2,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { RegistryError } from "../../domain/errors.js";
+import { ContentTally } from "../content-tally.js";
 import { storageFailure } from "../errors.js";
 import type { Storage } from "../storage.js";
 import { FileBlobs } from "./blobs.js";
@@ -18,7 +19,8 @@ import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
 import { FileSecrets } from "./secrets.js";
 import type { DigestFile } from "./soundness.js";
-import { Directories, type Durability } from "./sync.js";
+import { Directories } from "./sync.js";
+import type { Durability } from "./syncs.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
@@ -88,7 +90,17 @@ async function openLocked(
   if (!readOnly) await uploads.dropUnfinished();
   const oddities = new Oddities(layout.root, options.onOdd);
   const quarantine = new Quarantine(layout, directories);
-  const blobs = new FileBlobs(layout, directories, hardLinks, options.digestFile, oddities, quarantine);
+  // Without hard links each repository has its own, which nobody has counted.
+  const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
+  const blobs = new FileBlobs(
+    layout,
+    directories,
+    hardLinks,
+    options.digestFile,
+    oddities,
+    quarantine,
+    tally,
+  );
   const oddFiles = new OddFiles(layout, quarantine);
   for await (const { path, why } of oddFiles.foreign()) oddities.name(join(layout.root, path), why);
   return {
@@ -97,7 +109,12 @@ async function openLocked(
     readOnly,
     locked: lock.locked,
     hardLinks,
-    volume: withStorageErrors(new FileVolume(layout, options.durability)),
+    measures: {
+      syncs: { file: directories.syncs.files, directory: directories.syncs.directories },
+      lookups: { directories: directories.lookups, sound_contents: blobs.soundness.lookups },
+      contents: tally,
+    },
+    volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(new FileManifests(layout, directories, oddities, quarantine)),
     tags: withStorageErrors(new FileTags(layout, directories, hardLinks, oddities, quarantine)),

@@ -21,7 +21,7 @@ export class FileReferrers implements ReferrerStore {
     const folder = this.layout.referrers(name, subject);
     const entry = JSON.stringify(referrer);
     await this.directories.within([folder], () =>
-      putDurably(`${folder}/${referrer.digest}`, entry, this.layout.temporary(), this.directories.durability),
+      putDurably(`${folder}/${referrer.digest}`, entry, this.layout.temporary(), this.directories.syncs),
     );
     await this.directories.sync(folder);
   }

@@ -43,13 +43,13 @@ export class FileRobots implements RobotStore {
 
   async put(robot: Robot): Promise<void> {
     const folder = this.layout.robotsRoot;
-    const { durability } = this.directories;
+    const { syncs } = this.directories;
     await this.directories.within([folder], () =>
       putDurably(
         this.layout.robot(robot.name),
         JSON.stringify(robot),
         this.layout.temporary(),
-        durability,
+        syncs,
         ownerOnly,
       ),
     );

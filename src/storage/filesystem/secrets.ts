@@ -38,7 +38,7 @@ export class FileSecrets implements SecretStore {
   /** Another process may make the same secret at this moment: then the first one stays, where links can tell. */
   async #put(path: string, bytes: Uint8Array): Promise<void> {
     const temporary = this.layout.temporary();
-    await writeDurably(temporary, bytes, this.directories.durability, fileMode);
+    await writeDurably(temporary, bytes, this.directories.syncs, fileMode);
     try {
       await (this.hardLinks ? link(temporary, path) : rename(temporary, path));
     } catch (error) {

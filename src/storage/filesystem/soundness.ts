@@ -6,6 +6,7 @@ import { stat } from "node:fs/promises";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
+import { Lookups } from "../../domain/lookups.js";
 import { errorCode, ifThere } from "./files.js";
 
 /** Re-reads a file and gives its digest in the algorithm of `expected`; done by the workers. */
@@ -17,6 +18,8 @@ const rememberedMax = 50_000;
 export class Soundness {
   /** Since when each content is known to be sound, in milliseconds since the epoch. */
   readonly #since = new LRUCache<Digest, number>({ max: rememberedMax });
+
+  readonly lookups = new Lookups();
 
   constructor(readonly digestFile: DigestFile) {}
 
@@ -32,7 +35,7 @@ export class Soundness {
 
   /** Reads a content again only where it is not known, or was written to since: that tells of hands, not of a disk that forgets. */
   async isSound(content: string, digest: Digest): Promise<boolean> {
-    const since = this.#since.get(digest);
+    const since = this.lookups.note(this.#since.get(digest));
     if (since !== undefined && Math.floor((await stat(content)).mtimeMs) <= since) return true;
     return (await this.digestFile(content, digest)) === digest;
   }

@@ -3,11 +3,11 @@
  * a sync of the same directory runs cannot know whether it covers its own change, so it shares the next
  * one with everybody else who asked meanwhile.
  */
-import { mkdir, open } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
-
-export type Durability = "full" | "relaxed";
+import { Lookups } from "../../domain/lookups.js";
+import { type Durability, Syncs } from "./syncs.js";
 
 interface Turn {
   readonly running: Promise<void>;
@@ -21,17 +21,19 @@ export class Directories {
   readonly #turns = new Map<string, Turn>();
   readonly #known = new LRUCache<string, true>({ max: knownDirectoriesMax });
   readonly #creating = new Map<string, Promise<void>>();
-  /** Directory syncs that were carried out, for measurements. */
-  syncs = 0;
+  readonly syncs: Syncs;
+  readonly lookups = new Lookups();
 
   constructor(
     readonly root: string,
-    readonly durability: Durability,
-  ) {}
+    durability: Durability,
+  ) {
+    this.syncs = new Syncs(durability);
+  }
 
   /** Resolves when every change made to the directory before the call is on stable storage. */
   sync(directory: string): Promise<void> {
-    if (this.durability === "relaxed") return Promise.resolve();
+    if (this.syncs.durability === "relaxed") return Promise.resolve();
     const turn = this.#turns.get(directory);
     if (turn === undefined) return this.#begin(directory);
     turn.next ??= turn.running.then(
@@ -42,7 +44,7 @@ export class Directories {
   }
 
   #begin(directory: string): Promise<void> {
-    const running = this.#fsync(directory).finally(() => {
+    const running = this.syncs.directory(directory).finally(() => {
       // Whoever shares the next turn has registered its beginning on `running` already.
       if (this.#turns.get(directory)?.running === running && turn.next === undefined)
         this.#turns.delete(directory);
@@ -52,22 +54,12 @@ export class Directories {
     return running;
   }
 
-  async #fsync(directory: string): Promise<void> {
-    this.syncs++;
-    const handle = await open(directory, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-
   /**
    * Makes sure that the directory is there to stay. What an earlier process created may never have been
    * synced, so each directory's parent is synced once in a process's life.
    */
   ensure(directory: string): Promise<void> | undefined {
-    if (this.#known.get(directory) === true || directory === this.root) return undefined;
+    if (directory === this.root || this.lookups.note(this.#known.get(directory)) === true) return undefined;
     let creating = this.#creating.get(directory);
     if (creating === undefined) {
       creating = this.#create(directory).finally(() => this.#creating.delete(directory));

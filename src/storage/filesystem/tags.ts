@@ -103,7 +103,7 @@ export class FileTags implements TagStore {
     await mkdir(aside);
     try {
       await Promise.all([
-        writeDurably(`${aside}/${pointerFile}`, digest, this.directories.durability),
+        writeDurably(`${aside}/${pointerFile}`, digest, this.directories.syncs),
         this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
       ]);
       await this.directories.sync(aside);
@@ -124,7 +124,7 @@ export class FileTags implements TagStore {
     const manifest = this.layout.temporary();
     try {
       await Promise.all([
-        writeDurably(pointer, digest, this.directories.durability),
+        writeDurably(pointer, digest, this.directories.syncs),
         this.#addManifest(name, digest, manifest),
       ]);
       await rename(pointer, `${folder}/${pointerFile}`);
@@ -138,11 +138,11 @@ export class FileTags implements TagStore {
 
   async #addManifest(name: RepositoryName, digest: Digest, to: string): Promise<void> {
     const from = this.layout.manifest(name, digest);
-    if (!this.hardLinks) return copyDurably(from, to, this.directories.durability);
+    if (!this.hardLinks) return copyDurably(from, to, this.directories.syncs);
     await link(from, to).catch((error: unknown) => {
       // 65,000 tags of one manifest are all that ext4 allows.
       if (errorCode(error) !== "EMLINK") throw error;
-      return copyDurably(from, to, this.directories.durability);
+      return copyDurably(from, to, this.directories.syncs);
     });
   }
 

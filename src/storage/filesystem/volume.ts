@@ -3,17 +3,17 @@ import { statfs, unlink } from "node:fs/promises";
 import type { Space, Volume } from "../storage.js";
 import { writeDurably } from "./files.js";
 import type { Layout } from "./layout.js";
-import type { Durability } from "./sync.js";
+import type { Syncs } from "./syncs.js";
 
 export class FileVolume implements Volume {
   constructor(
     readonly layout: Layout,
-    readonly durability: Durability,
+    readonly syncs: Syncs,
   ) {}
 
   async probe(): Promise<void> {
     const file = this.layout.temporary();
-    await writeDurably(file, "is there anybody?\n", this.durability);
+    await writeDurably(file, "is there anybody?\n", this.syncs);
     await unlink(file);
   }
 

@@ -1,0 +1,111 @@
+/**
+ * Metrics whose values are somebody else's: plain numbers that are looked up when Prometheus asks. prom-client's own
+ * look labels up anew for each value that is added, which a request from memory would notice.
+ */
+import { Counter, Gauge, Histogram, type MetricValueWithName, Registry } from "prom-client";
+import type { Durations } from "../../domain/durations.js";
+
+/** Values by the value of one label. */
+export type Labelled = Iterable<readonly [label: string, value: number]>;
+
+/** One series of a histogram. */
+export interface Timed<L extends string> {
+  readonly labels: Readonly<Record<L, string>>;
+  readonly durations: Durations;
+}
+
+export class Instruments {
+  readonly registry = new Registry();
+
+  counter(name: string, help: string, value: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  }
+
+  /** One counter for each value of a label. */
+  counters(name: string, help: string, label: string, values: () => Labelled): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [of, value] of values()) this.inc({ [label]: of }, value);
+      },
+    });
+  }
+
+  gauge(name: string, help: string, value: () => number | Promise<number>): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      async collect() {
+        this.set(await value());
+      },
+    });
+  }
+
+  /** One gauge for each value of a label. */
+  gauges(name: string, help: string, label: string, values: () => Labelled): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [of, value] of values()) this.set({ [label]: of }, value);
+      },
+    });
+  }
+
+  histogram<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    series: () => Iterable<Timed<L>>,
+  ): void {
+    new CountedHistogram(this.registry, name, help, labelNames, series);
+  }
+}
+
+class CountedHistogram<L extends string> extends Histogram<L> {
+  constructor(
+    registry: Registry,
+    readonly metricName: string,
+    readonly text: string,
+    labelNames: readonly L[],
+    readonly series: () => Iterable<Timed<L>>,
+  ) {
+    super({ name: metricName, help: text, labelNames, registers: [registry] });
+  }
+
+  /** What prom-client prints; its types leave out that it asks so. */
+  async getForPromString() {
+    const values = Array.from(this.series(), (one) => this.#valuesOf(one)).flat();
+    return { name: this.metricName, help: this.text, type: "histogram", aggregator: "sum", values };
+  }
+
+  #valuesOf({ labels, durations: { bounds, counts, sum, count } }: Timed<L>): MetricValueWithName<L>[] {
+    const value = (suffix: string, of: number, more: object = {}) => ({
+      metricName: `${this.metricName}_${suffix}`,
+      labels: { ...more, ...labels },
+      value: of,
+    });
+    let below = 0;
+    const buckets = counts.map((own, index) => {
+      below += own;
+      return value("bucket", below, { le: bounds[index] ?? "+Inf" });
+    });
+    return [...buckets, value("sum", sum), value("count", count)];
+  }
+}

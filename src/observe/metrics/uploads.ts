@@ -1,0 +1,58 @@
+/** What Prometheus is told of uploads on their way: sessions, memory, and what the workers do with the bytes. */
+import type { Services } from "../../registry/services.js";
+import type { Instruments } from "./instruments.js";
+
+export function measureUploads(
+  instruments: Instruments,
+  { sessions, slabs, workers }: Pick<Services, "sessions" | "slabs" | "workers">,
+): void {
+  const { done } = workers;
+  instruments.gauge("gantry_upload_sessions", "Upload sessions that are open", () => sessions.size);
+  instruments.counter(
+    "gantry_upload_sessions_purged_total",
+    "Upload sessions that were dropped since nobody used them any more",
+    () => sessions.purged,
+  );
+  instruments.gauge("gantry_upload_slabs_used", "Slabs of memory that uploads have", () => slabs.lent);
+  instruments.gauge("gantry_upload_slabs_waiting", "Uploads that wait for a slab", () => slabs.waiting);
+  instruments.counter(
+    "gantry_upload_slab_waits_total",
+    "Times that an upload had to wait for a slab",
+    () => slabs.waits,
+  );
+  instruments.counter(
+    "gantry_upload_slab_wait_seconds_total",
+    "Seconds that uploads have waited for a slab",
+    () => slabs.waitedSeconds,
+  );
+  for (const [name, what, throughput] of [
+    ["upload_hashed", "of uploads that were hashed", done.hashed],
+    ["upload_written", "of uploads that were written, beside the hashing", done.written],
+    ["file_hashed", "of stored files that were read to be hashed again", done.reread],
+  ] as const) {
+    instruments.counter(`gantry_${name}_bytes_total`, `Bytes ${what}`, () => throughput.bytes);
+    instruments.counter(
+      `gantry_${name}_seconds_total`,
+      `Seconds that bytes took ${what}`,
+      () => throughput.seconds,
+    );
+  }
+  instruments.gauge(
+    "gantry_worker_tasks",
+    "Tasks that the workers have, waiting and at work",
+    () => workers.tasks,
+  );
+  instruments.counters("gantry_worker_tasks_total", "Tasks that the workers have done", "kind", () =>
+    Object.entries(done.tasks),
+  );
+  instruments.counter(
+    "gantry_worker_wait_seconds_total",
+    "Seconds that tasks of uploads have waited for a worker",
+    () => done.waitedSeconds,
+  );
+  instruments.counter(
+    "gantry_worker_busy_seconds_total",
+    "Seconds in which a worker had a task at hand, of all workers together",
+    () => done.busySeconds,
+  );
+}

@@ -1,0 +1,38 @@
+/** Puts files and directories on stable storage, where that is wanted, and counts how long it takes. */
+import { type FileHandle, open } from "node:fs/promises";
+import { Durations } from "../../domain/durations.js";
+import { syncSecondsBounds } from "../storage.js";
+
+export type Durability = "full" | "relaxed";
+
+export class Syncs {
+  readonly files = new Durations(syncSecondsBounds);
+  readonly directories = new Durations(syncSecondsBounds);
+
+  constructor(readonly durability: Durability) {}
+
+  /** Resolves when the file's bytes are on stable storage. */
+  async file(handle: FileHandle): Promise<void> {
+    if (this.durability === "full") await this.files.time(() => handle.datasync());
+  }
+
+  /** The same of the file at `path`. */
+  async fileAt(path: string): Promise<void> {
+    if (this.durability === "full") await within(path, (handle) => this.file(handle));
+  }
+
+  /** Resolves when the names in the directory are. */
+  async directory(path: string): Promise<void> {
+    if (this.durability === "relaxed") return;
+    await this.directories.time(() => within(path, (handle) => handle.sync()));
+  }
+}
+
+async function within(path: string, work: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await work(handle);
+  } finally {
+    await handle.close();
+  }
+}
