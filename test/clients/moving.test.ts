@@ -10,10 +10,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { ImportReport } from "../../src/registry/import/report.js";
 import { gantry } from "../support/command.js";
-import { freePort } from "../support/free-port.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
+import { startDockerRegistry } from "./docker-registry.js";
 import { tarOf, uniqueText, writeImage, writeMultiPlatformImage } from "./images.js";
-import { needs, run, startDaemon, temporaryFolder } from "./support.js";
+import { needs, run, temporaryFolder } from "./support.js";
 import { Remote } from "./verify.js";
 
 const skip = needs("docker-registry", "crane", "skopeo", "oras");
@@ -25,23 +25,6 @@ interface Pushed {
   readonly retagged: string;
   readonly artifact: string;
   readonly note: string;
-}
-
-async function startDockerRegistry(folder: string): Promise<{ host: string; daemon: AsyncDisposable }> {
-  const host = `127.0.0.1:${await freePort()}`;
-  const settings = join(folder, "registry.yml");
-  await writeFile(
-    settings,
-    `version: 0.1
-log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: ${join(folder, "old")}}, delete: {enabled: true}}
-http: {addr: ${host}}
-`,
-  );
-  const daemon = await startDaemon("docker-registry", ["serve", settings], async () => {
-    assert.ok((await fetch(`http://${host}/v2/`)).ok);
-  });
-  return { host, daemon };
 }
 
 /** Pushes with three clients what a registry in use has. */
@@ -114,8 +97,8 @@ test("what docker-registry has moves in from its folder and from itself, and sko
 }, async (context) => {
   await using folder = await temporaryFolder();
   const old = join(folder.path, "old");
-  const { host, daemon } = await startDockerRegistry(folder.path);
-  await using _ = daemon;
+  await using registry = await startDockerRegistry(folder.path);
+  const { host } = registry;
   const pushed = await fill(folder.path, host);
   const pages = await commandsOf("migrating.md");
   const ran = new Set<string>();
