@@ -34,8 +34,11 @@ const headers = concealed(
 
 const mediaTypes = list(text).prefault([]);
 
-/** Without one, an endpoint would be asked again and again, or given up, at once. */
-const time = duration.refine((seconds) => seconds > 0, "expected more than 0s");
+/** With none, an endpoint would be given up, or asked again and again, at once. */
+const time = duration.refine(
+  (seconds) => seconds > 0 && seconds <= 3600,
+  "expected a time of up to 1h, and not 0s",
+);
 
 const endpoint = group({
   name: text.describe("A name of yours, by which the log and the metrics call it."),
@@ -71,7 +74,13 @@ const endpoint = group({
 });
 
 function isWebUrl(given: string): boolean {
-  return URL.canParse(given) && /^https?:$/.test(new URL(given).protocol);
+  try {
+    const { protocol, username, password } = new URL(given);
+    decodeURIComponent(username + password);
+    return protocol === "http:" || protocol === "https:";
+  } catch {
+    return false;
+  }
 }
 
 export const notifications = section({

@@ -31,18 +31,23 @@ export class Receiver {
   constructor(readonly options: ReceiverOptions) {
     const { url, headers, contentType } = options;
     this.#client = new Client(url.origin);
-    this.#headers = { ...authorizationIn(url), ...headers, "Content-Type": contentType };
+    const isAuthorized = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+    this.#headers = {
+      ...(isAuthorized ? {} : authorizationIn(url)),
+      ...headers,
+      "Content-Type": contentType,
+    };
   }
 
   /** Resolves where the answer is 2xx or 3xx, as CNCF distribution has it. */
   async post(body: string): Promise<void> {
     const { url, secondsMax } = this.options;
     const signal = AbortSignal.timeout(Math.ceil(secondsMax * 1000));
-    let path = url.pathname + url.search;
+    let at: URL | undefined = url;
     for (let redirects = 0; redirects <= redirectsMax; redirects++) {
       const answer = await this.#client.request({
         method: "POST",
-        path,
+        path: at.pathname + at.search,
         headers: this.#headers,
         body,
         signal,
@@ -50,19 +55,18 @@ export class Receiver {
       await answer.body.dump({ limit: answerBytesMax });
       const { statusCode } = answer;
       if (statusCode < 200 || statusCode >= 400) throw new Error(`the answer is ${statusCode}`);
-      const next = this.#pathBehind(answer, path);
-      if (next === undefined) return;
-      path = next;
+      at = this.#leadsTo(answer, at);
+      if (at === undefined) return;
     }
     throw new Error("it redirects without an end");
   }
 
   /** Where the envelope has to go instead, if that is on the same origin. */
-  #pathBehind({ statusCode, headers: { location } }: Dispatcher.ResponseData, path: string) {
-    const { origin } = this.options.url;
-    if (statusCode < 300 || typeof location !== "string" || !URL.canParse(location, origin)) return undefined;
-    const next = new URL(location, new URL(path, origin));
-    if (followed.has(statusCode) && next.origin === origin) return next.pathname + next.search;
+  #leadsTo({ statusCode, headers: { location } }: Dispatcher.ResponseData, at: URL): URL | undefined {
+    if (statusCode < 300 || typeof location !== "string" || !URL.canParse(location, at.href))
+      return undefined;
+    const next = new URL(location, at);
+    if (followed.has(statusCode) && next.origin === at.origin) return next;
     if (!this.#redirectTold) this.options.onRedirect(next.origin);
     this.#redirectTold = true;
     return undefined;

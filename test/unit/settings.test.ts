@@ -408,7 +408,7 @@ for (const [what, wrong, expected] of [
   [
     "no time at all",
     "{name: a, url: 'http://x', timeout: 0s}",
-    '0.timeout = "0s" (config.yml:1): expected more than 0s',
+    '0.timeout = "0s" (config.yml:1): expected a time of up to 1h, and not 0s',
   ],
   [
     "an action that there is not",
