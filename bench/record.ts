@@ -86,6 +86,8 @@ export const recordSchema = z.object({
     z.string(),
     z.object({ version: z.string(), durability: z.string(), configuration: z.string() }),
   ),
+  /** Versions of the load tools, by name. */
+  tools: z.record(z.string(), z.string()),
   comparisons: z.array(comparisonSchema).readonly(),
   growths: z.array(growthSchema).readonly(),
   /** That were to run, and for which there was no time. */
@@ -110,7 +112,7 @@ export function describeMachine(): RunRecord["machine"] {
 
 export function newRecord(
   settings: RunRecord["settings"],
-  results: Pick<RunRecord, "at" | "contenders" | "comparisons" | "growths" | "leftOut">,
+  results: Pick<RunRecord, "at" | "contenders" | "tools" | "comparisons" | "growths" | "leftOut">,
 ): RunRecord {
   const { quick, rounds, subject } = settings;
   return { format, machine: describeMachine(), settings: { quick, rounds, subject }, ...results };

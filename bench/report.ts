@@ -35,7 +35,7 @@ function plotsOf({ comparisons, growths }: RunRecord): ReadonlyMap<string, strin
 }
 
 function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
-  const { comparisons, growths, contenders, settings, leftOut } = record;
+  const { comparisons, growths, contenders, tools, settings, leftOut } = record;
   const losses = lossesIn(comparisons);
   return [
     "# Benchmark results",
@@ -66,9 +66,17 @@ function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
     "",
     "## Scenarios",
     "",
+    `Loads are driven by the bench itself, or where that is told by ${listOf(tools)}.`,
+    "",
     ...comparisons.map(describeScenario),
     "",
   ].join("\n");
+}
+
+function listOf(tools: RunRecord["tools"]): string {
+  return Object.entries(tools)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(", ");
 }
 
 function growthSection(growth: GrowthRecord, plots: ReadonlySet<string>): readonly string[] {

@@ -1,5 +1,6 @@
 /** Runs scenarios one after the other within a time budget, and records what came of each. */
 import { factsOf } from "./contenders.js";
+import { toolVersions } from "./driver/tools.js";
 import { progress } from "./progress.js";
 import { type Comparison, type GrowthRecord, newRecord, type RunRecord } from "./record.js";
 import type { Growth, Scenario, Settings } from "./scenario.js";
@@ -41,7 +42,8 @@ export async function runAll({ scenarios, growths }: Selection, settings: Settin
     .flatMap(({ series }) => series)
     .map(({ contender }) => contender);
   const contenders = await factsOf(new Set(measured));
-  return newRecord(settings, { at, contenders, comparisons, growths: grown, leftOut });
+  const tools = await toolVersions();
+  return newRecord(settings, { at, contenders, tools, comparisons, growths: grown, leftOut });
 }
 
 /** A scenario that fails says so in the record; the others still run. */

@@ -14,6 +14,13 @@ export function comparisonOf(series: readonly RecordedSeries[], over: Partial<Co
 
 export function recordOf(over: Partial<RunRecord>): RunRecord {
   const settings = { quick: false, rounds: 5, subject: "gantry" };
-  const parts = { at: "2026-01-02T03:04:05.000Z", contenders: {}, comparisons: [], growths: [], leftOut: [] };
+  const parts = {
+    at: "2026-01-02T03:04:05.000Z",
+    contenders: {},
+    tools: {},
+    comparisons: [],
+    growths: [],
+    leftOut: [],
+  };
   return newRecord(settings, { ...parts, ...over });
 }
