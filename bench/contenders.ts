@@ -3,7 +3,7 @@
  * nothing behind when disposed.
  */
 import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
@@ -21,7 +21,7 @@ import { nginx } from "./contenders/nginx.js";
 import type { Place, Profile, ServerTls } from "./contenders/profile.js";
 import { zot } from "./contenders/zot.js";
 import type { Endpoint } from "./driver/endpoint.js";
-import { findProgram } from "./processes.js";
+import { findProgram, removeFolder } from "./processes.js";
 
 /** Whole registries, which take every request of distribution-spec. */
 export const registryNames = ["gantry", "docker-registry", "distribution-3", "zot"] as const;
@@ -69,6 +69,8 @@ export interface Contender extends Endpoint, AsyncDisposable {
   /** What it printed to standard error. */
   complaints(): string;
   assertAlive(): void;
+  /** Ends it and starts it anew on what it has stored, on another port. When that was, by `performance.now()`. */
+  restart(): Promise<number>;
 }
 
 export interface StartOptions {
@@ -78,16 +80,18 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
   readonly profileFolder?: string | undefined;
+  /** Fills the folder before the server starts. */
+  readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
 }
 
-/** Process and folder of those that run, for the bench may be interrupted or fail where nothing is disposed. */
-const leftovers = new Map<number, string>();
+/** Folder and process of those that run, for the bench may be interrupted or fail where nothing is disposed. */
+const leftovers = new Map<string, number | undefined>();
 
 process.once("exit", () => {
-  for (const [pid, folder] of leftovers) {
+  for (const [folder, pid] of leftovers) {
     try {
       // Not SIGKILL: nginx's master takes its workers along.
-      process.kill(pid, "SIGTERM");
+      if (pid !== undefined) process.kill(pid, "SIGTERM");
     } catch {
       // It has ended by itself.
     }
@@ -116,7 +120,7 @@ async function programOf({ program }: Profile): Promise<string | undefined> {
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
 export async function startContender(
   name: ContenderName,
-  { secure = false, settings = {}, profileFolder }: StartOptions,
+  { secure = false, settings = {}, profileFolder, lay }: StartOptions,
 ): Promise<Contender | undefined> {
   const program = await programOf(profiles[name]);
   if (program === undefined) {
@@ -124,29 +128,47 @@ export async function startContender(
   }
   // The folder follows TMPDIR: point that at the disk to be measured.
   const folder = await mkdtemp(join(tmpdir(), `gantry-bench-${name}-`));
+  leftovers.set(folder, undefined);
   const dataFolder = join(folder, "data");
   await mkdir(dataFolder);
+  const remove = async () => {
+    await removeFolder(folder);
+    leftovers.delete(folder);
+  };
   try {
+    lay?.(name, dataFolder);
     const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
     const place: Place = { program, folder, dataFolder, tls, settings, profileFolder };
-    const { running, port } = await profiles[name].start(place);
-    leftovers.set(running.pid, folder);
+    const start = async () => {
+      const started = await profiles[name].start(place);
+      leftovers.set(folder, started.running.pid);
+      return started;
+    };
+    let { running, port } = await start();
     return {
       name,
-      port,
+      get port() {
+        return port;
+      },
       ca,
-      pid: running.pid,
+      get pid() {
+        return running.pid;
+      },
       dataFolder,
-      complaints: running.complaints,
-      assertAlive: running.assertAlive,
+      complaints: () => running.complaints(),
+      assertAlive: () => running.assertAlive(),
+      restart: async () => {
+        await running[Symbol.asyncDispose]();
+        ({ running, port } = await start());
+        return running.startedAt;
+      },
       [Symbol.asyncDispose]: async () => {
         await running[Symbol.asyncDispose]();
-        leftovers.delete(running.pid);
-        await rm(folder, { recursive: true, force: true });
+        await remove();
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await remove();
     throw error;
   }
 }

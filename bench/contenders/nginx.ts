@@ -23,7 +23,7 @@ async function start({ program, folder, dataFolder }: Place): Promise<Started> {
   await writeFile(
     path,
     `${user} daemon off; worker_processes auto; pid ${folder}/pid; error_log stderr crit;
-    events { worker_connections 1024; }
+    events { worker_connections 8192; }
     http {
       access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
       ${scratch.join(" ")}

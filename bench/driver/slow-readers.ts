@@ -1,4 +1,5 @@
 /** Many clients that take a little of a large body, pause, and take a little more: they never finish. */
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { kibibyte } from "../units.js";
 import { dialInto, type Endpoint } from "./endpoint.js";
@@ -7,45 +8,53 @@ export interface SlowReading {
   readonly endpoint: Endpoint;
   readonly path: string;
   readonly readers: number;
-  readonly seconds: number;
 }
 
 /** What a slow line takes at a time (half of it by TLS, in whose pieces it comes), and how long it then waits: 640 KB/s. */
 const sipBytes = 32 * kibibyte;
 const pauseMilliseconds = 50;
 
-/** Reads for the given time, then hangs up. Gives the bytes each reader received. */
-export async function readSlowly({
-  endpoint,
-  path,
-  readers,
-  seconds,
-}: SlowReading): Promise<readonly number[]> {
-  const received = new Array<number>(readers).fill(0);
-  let failure: Error | undefined;
-  const buffer = Buffer.allocUnsafeSlow(sipBytes);
-  const sockets = received.map((_, reader) => {
-    const sip = (piece: Buffer): void => {
-      if (received[reader] === 0 && !piece.toString("latin1", 0, 12).startsWith("HTTP/1.1 200")) {
-        failure ??= new Error(`GET ${path}: ${piece.toString("latin1", 0, 40)}`);
-      }
-      received[reader] = (received[reader] ?? 0) + piece.length;
-      socket.pause();
-      setTimeout(() => socket.resume(), pauseMilliseconds);
-    };
-    const socket = dialInto(endpoint, buffer, sip);
-    socket.on("error", (error) => {
-      failure ??= error;
+/** They read from now on; dispose of them to hang up. */
+export class SlowReaders implements Disposable {
+  /** Bytes that each has received. */
+  readonly received: number[];
+  readonly #sockets: readonly Socket[];
+  #failure: Error | undefined;
+
+  constructor({ endpoint, path, readers }: SlowReading) {
+    this.received = new Array<number>(readers).fill(0);
+    const buffer = Buffer.allocUnsafeSlow(sipBytes);
+    this.#sockets = this.received.map((_, reader) => {
+      const socket = dialInto(endpoint, buffer, (piece) => {
+        const before = this.received[reader] ?? 0;
+        if (before === 0 && !piece.toString("latin1", 0, 12).startsWith("HTTP/1.1 200"))
+          this.#failure ??= new Error(`GET ${path}: ${piece.toString("latin1", 0, 40)}`);
+        this.received[reader] = before + piece.length;
+        socket.pause();
+        setTimeout(() => socket.resume(), pauseMilliseconds);
+      });
+      socket.on("error", (error) => {
+        this.#failure ??= error;
+      });
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${endpoint.port}\r\n\r\n`);
+      return socket;
     });
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${endpoint.port}\r\n\r\n`);
-    return socket;
-  });
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Throws what has gone wrong for one of them. */
+  assertServed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** Reads for the given time, then hangs up. Gives the bytes that each reader received. */
+export async function readSlowly(reading: SlowReading, seconds: number): Promise<readonly number[]> {
+  using readers = new SlowReaders(reading);
   await sleep(seconds * 1000);
-  for (const socket of sockets) {
-    socket.destroy();
-  }
-  if (failure !== undefined) {
-    throw failure;
-  }
-  return received;
+  readers.assertServed();
+  return readers.received;
 }

@@ -1,15 +1,19 @@
 /** Every scenario there is, and those that are run where there is little time. */
 import type { Selection } from "../run.js";
 import { ciDayScenarios } from "./ci-day.js";
+import { deployStormScenarios } from "./deploy-storm.js";
 import { growthBlobSize } from "./growth-blob-size.js";
 import { growthConnections } from "./growth-connections.js";
 import { growthWorkers } from "./growth-workers.js";
+import { listingScenarios } from "./listings.js";
 import { loginScenarios } from "./login.js";
 import { memoryScenarios } from "./memory.js";
 import { metadataScenarios } from "./metadata.js";
+import { modelScenarios } from "./model.js";
 import { pullScenarios } from "./pull.js";
 import { pushLargeScenarios } from "./push-large.js";
 import { pushSmallScenarios } from "./push-small.js";
+import { slowBesideFastScenarios } from "./slow-beside-fast.js";
 import { zbScenarios } from "./zb.js";
 
 export const everything: Selection = {
@@ -21,6 +25,10 @@ export const everything: Selection = {
     ...loginScenarios,
     ...pullScenarios,
     ...memoryScenarios,
+    ...deployStormScenarios,
+    ...modelScenarios,
+    ...slowBesideFastScenarios,
+    ...listingScenarios,
     ...zbScenarios,
   ],
   growths: [growthConnections, ...growthBlobSize, growthWorkers],

@@ -92,7 +92,7 @@ async function dawdle(contender: Contender, settings: Settings): Promise<Sample>
   const timing = await timed(contender, async () => {
     const seconds = settings.quick ? 8 : 20;
     const path = blobPath(repository, payload.digest);
-    received = await readSlowly({ endpoint: contender, path, readers: clients, seconds });
+    received = await readSlowly({ endpoint: contender, path, readers: clients }, seconds);
   });
   const fewest = Math.min(...received);
   assert(fewest > 0, "every reader was served");

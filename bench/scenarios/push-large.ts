@@ -1,12 +1,12 @@
 /** Large layers that are new to the registry: one of 1 GiB, and eight of 128 MiB at once. */
 import { Arena, discardLargeFiles, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
-import { Connection } from "../driver/connection.js";
-import { verify } from "../driver/drain.js";
+import { withConnections, workOff } from "../driver/clients.js";
 import { Payload } from "../driver/payload.js";
-import { blobPath, type PushShape, pushBlob } from "../driver/registry.js";
+import { type PushShape, pushBlob } from "../driver/registry.js";
 import { type Aims, against, type Sample, type Scenario } from "../scenario.js";
 import { gibibyte, mebibyte, megabyte } from "../units.js";
+import { warmUpPush } from "../warm-up.js";
 
 const repository = "bench/push";
 
@@ -59,7 +59,7 @@ function pushScenario(
       await using arena = await Arena.open(settings, sides.peers, push);
       return await arena.interleave(
         settings,
-        (contender) => warmUp(contender, push.shape),
+        (contender) => warmUpPush(contender, repository, push.shape),
         async (contender) => {
           const sample = await pushAtOnce(contender, push);
           await discardLargeFiles(contender.dataFolder);
@@ -70,35 +70,16 @@ function pushScenario(
   };
 }
 
-/** Also the check that what is measured is a working push: the content must come back. */
-async function warmUp(contender: Contender, shape: PushShape): Promise<void> {
-  using connection = await Connection.open(contender);
-  const payload = new Payload(64 * mebibyte);
-  await pushBlob(connection, repository, payload, shape);
-  await verify(contender, blobPath(repository, payload.digest), payload.digest);
-  await discardLargeFiles(contender.dataFolder);
-}
-
 /** From the first POST to the last 201. */
 export async function pushAtOnce(contender: Contender, { blobs, blobBytes, shape }: Push): Promise<Sample> {
   const payloads = Array.from({ length: blobs }, () => new Payload(blobBytes));
-  const connections = await Promise.all(payloads.map(() => Connection.open(contender)));
-  try {
-    const timing = await timed(contender, () =>
-      Promise.all(
-        connections.map(async (connection, index) => {
-          const payload = payloads[index];
-          if (payload !== undefined) {
-            await pushBlob(connection, repository, payload, shape);
-          }
-        }),
+  const timing = await withConnections(contender, blobs, (connections) =>
+    timed(contender, () =>
+      workOff(connections, payloads, (connection, payload) =>
+        pushBlob(connection, repository, payload, shape),
       ),
-    );
-    const bytes = blobs * blobBytes;
-    return { value: bytes / megabyte / timing.seconds, ...timing, bytes };
-  } finally {
-    for (const connection of connections) {
-      connection[Symbol.dispose]();
-    }
-  }
+    ),
+  );
+  const bytes = blobs * blobBytes;
+  return { value: bytes / megabyte / timing.seconds, ...timing, bytes };
 }

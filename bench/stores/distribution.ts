@@ -11,12 +11,12 @@ export class DistributionStore implements StoreWriter {
   }
 
   blob(repository: string, digest: string, bytes: Uint8Array): void {
-    this.#folder.write(this.#paths.data(digest), bytes);
+    this.#folder.writeOnce(this.#paths.data(digest), bytes);
     this.#folder.write(this.#paths.layer(repository, digest), digest);
   }
 
   manifest(repository: string, digest: string, bytes: Uint8Array): void {
-    this.#folder.write(this.#paths.data(digest), bytes);
+    this.#folder.writeOnce(this.#paths.data(digest), bytes);
     this.#folder.write(this.#paths.revision(repository, digest), digest);
   }
 

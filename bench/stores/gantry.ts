@@ -16,7 +16,7 @@ export class GantryStore implements StoreWriter {
   blob(repository: string, digestText: string, bytes: Uint8Array): void {
     const digest = parseDigest(digestText);
     const content = this.#layout.content(digest);
-    this.#folder.write(content, bytes);
+    this.#folder.writeOnce(content, bytes);
     this.#folder.link(content, this.#layout.blob(parseRepositoryName(repository), digest));
   }
 

@@ -1,4 +1,4 @@
-/** Fills a store with images of tiny blobs, each its own: what matters here is how many there are. */
+/** Fills a store with images of tiny blobs: what matters here is how many there are. */
 import { digestOf, makeManifest } from "../driver/registry.js";
 import type { StoreWriter } from "./writer.js";
 
@@ -8,6 +8,8 @@ export interface StoreShape {
   /** The config is one of them. */
   readonly blobsOfImage: number;
   readonly tagsOfImage: number;
+  /** Whether all repositories have the same images, such as those that mirror one base; else every blob is another. */
+  readonly sameImages?: boolean;
 }
 
 /** In ASCII order of the index. All under one name: the widest folder that a catalog can meet. */
@@ -20,13 +22,13 @@ export function tagAt(image: number, tag: number): string {
   return `v${String(image).padStart(7, "0")}.${String(tag).padStart(7, "0")}`;
 }
 
-/** The digest of a blob of a repository, by its number there. */
+/** The digest of a blob of a repository that has its own, by its number there. */
 export function blobAt(repository: number, blob: number): string {
-  return digestOf(bytesAt(repository, blob));
+  return digestOf(bytesAt(repositoryAt(repository), blob));
 }
 
-function bytesAt(repository: number, blob: number): Buffer {
-  return Buffer.from(`blob ${blob} of ${repositoryAt(repository)}\n`);
+function bytesAt(of: string, blob: number): Buffer {
+  return Buffer.from(`blob ${blob} of ${of}\n`);
 }
 
 /** The same store for the same shape. */
@@ -40,7 +42,7 @@ function layImage(store: StoreWriter, shape: StoreShape, repository: number, ima
   const name = repositoryAt(repository);
   const first = image * shape.blobsOfImage;
   const descriptors = Array.from({ length: shape.blobsOfImage }, (_, index) => {
-    const bytes = bytesAt(repository, first + index);
+    const bytes = bytesAt(shape.sameImages ? "all" : name, first + index);
     const digest = digestOf(bytes);
     store.blob(name, digest, bytes);
     return { digest, length: bytes.length };

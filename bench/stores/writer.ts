@@ -2,7 +2,7 @@
  * Writes what pushes would have left in a registry's folder, while no server has it: a million blobs would take hours
  * to push to some. Nothing is synced, and nothing is checked: names must be valid and digests right.
  */
-import { linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, mkdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 export interface StoreWriter {
@@ -22,9 +22,22 @@ export class FolderWriter {
     writeFileSync(path, bytes);
   }
 
+  /** The same, for what others may have as well. */
+  writeOnce(path: string, bytes: Uint8Array | string): void {
+    if (!existsSync(path)) this.write(path, bytes);
+  }
+
+  /** Where the file has as many links as the file system allows, a copy takes its place. */
   link(from: string, to: string): void {
     this.#make(dirname(to));
-    linkSync(from, to);
+    try {
+      linkSync(from, to);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EMLINK") throw error;
+      copyFileSync(from, to);
+      unlinkSync(from);
+      linkSync(to, from);
+    }
   }
 
   #make(folder: string): void {

@@ -11,6 +11,13 @@ import { errorCode, ifThere } from "./files.js";
 import { componentOf, folderOf, type Layout } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 
+/** What there is of a component. */
+interface Look {
+  readonly child: string;
+  readonly isRepository: boolean;
+  readonly mayHaveBelow: boolean;
+}
+
 /** Places that are looked at before the catalog has come to them. */
 const looksAhead = 16;
 /** A folder's name, its `.`, and the subfolder's `..`. */
@@ -40,29 +47,31 @@ export class FileRepositories implements RepositoryStore {
     const places = await this.#folders.places(folder);
     const rest = after.startsWith(prefix) ? after.slice(prefix.length) : "";
     const first = placeOf(places, rest.slice(0, rest.indexOf("/") + 1) || rest);
-    const looks = aheadOf(places.slice(first), looksAhead, (place) => this.#look(folder, place));
-    for await (const { place, child, there } of looks) {
-      if (!there) continue;
+    /** From the one of its two places to the other. */
+    const looked = new Map<string, Promise<Look>>();
+    const looks = aheadOf(places.slice(first), looksAhead, async (place) => {
+      const below = place.endsWith("/");
+      const component = below ? place.slice(0, -1) : place;
+      const look = looked.get(component) ?? this.#look(`${folder}/${folderOf(component)}`);
+      if (below) looked.delete(component);
+      else looked.set(component, look);
+      return { place, ...(await look) };
+    });
+    for await (const { place, child, isRepository, mayHaveBelow } of looks) {
       const key = `${prefix}${place}`;
-      if (place.endsWith("/")) yield* this.#below(child, key, after);
-      else if (key > after && isRepositoryName(key)) yield key;
+      if (place.endsWith("/")) {
+        if (mayHaveBelow) yield* this.#below(child, key, after);
+      } else if (isRepository && key > after && isRepositoryName(key)) yield key;
     }
-  }
-
-  /** Whether there is a repository in this place, or any below it. */
-  async #look(folder: string, place: string): Promise<{ place: string; child: string; there: boolean }> {
-    const below = place.endsWith("/");
-    const child = `${folder}/${folderOf(below ? place.slice(0, -1) : place)}`;
-    return { place, child, there: await (below ? this.#mayHaveFolders(child) : this.#isRepository(child)) };
   }
 
   /**
    * Where the file system counts a folder's subfolders among its links, there being `tags` and no other is told
    * without reading what may be 100,000 manifests.
    */
-  async #mayHaveFolders(folder: string): Promise<boolean> {
-    const links = (await ifThere(stat(folder)))?.nlink;
-    return links !== linksWithOneFolder || !(await this.#isRepository(folder));
+  async #look(child: string): Promise<Look> {
+    const [isRepository, status] = await Promise.all([this.#isRepository(child), ifThere(stat(child))]);
+    return { child, isRepository, mayHaveBelow: !isRepository || status?.nlink !== linksWithOneFolder };
   }
 
   /** The folders below `folder` that hold blobs. */
