@@ -2,12 +2,11 @@
  * The main thread's side of TLS: starts the thread that ends it, and knows of each connection that comes from
  * there who is at its other end.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { ClientCertificate } from "../domain/client-certificate.js";
 import { assert } from "../domain/errors.js";
+import { makeSocketFolder, removeAbandonedFolders, socketIn } from "./socket-folder.js";
 import type { ConnectionId, Credentials, FromThread, TlsSetup, ToThread } from "./thread-protocol.js";
 
 export interface TlsClient {
@@ -22,9 +21,6 @@ export interface TerminatorOptions<Peer> extends Pick<TlsSetup, "minimumTls" | "
   /** Told of each client whose certificate is missing or not to be trusted. */
   readonly onRefused: (address: string, reason: string) => void;
 }
-
-/** In the folder for temporary files. A socket's path has at most 107 bytes. */
-const folderPrefix = "gantry-tls-";
 
 const threadFile = new URL("../../workers/tls.js", import.meta.url);
 
@@ -65,9 +61,9 @@ export class Terminator<Peer> {
   ): Promise<number> {
     assert(this.#credentials !== undefined, "there are credentials");
     const { minimumTls, clientAuth } = this.options;
-    // Nobody else may enter this folder.
-    this.#folder = await mkdtemp(join(tmpdir(), folderPrefix));
-    const socketPath = join(this.#folder, "registry.sock");
+    await removeAbandonedFolders();
+    this.#folder = await makeSocketFolder();
+    const socketPath = socketIn(this.#folder);
     await listenLocally(socketPath);
     const { port1: own, port2: theirs } = new MessageChannel();
     own.on("message", (message: FromThread) => this.#take(message));

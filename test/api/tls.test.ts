@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, stat } from "node:fs/promises";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -180,6 +180,26 @@ test("on SIGTERM pushes and pulls under way come to their end, and nobody new ge
   await stopped;
   const left = (await readdir(files.folder)).filter((entry) => entry.startsWith("gantry-tls-"));
   assert.equal(left.length, 2, "the folders of those that still run");
+});
+
+test("what a server leaves behind that was killed goes when the next starts, and nothing else does", async () => {
+  const folders = async () =>
+    (await readdir(files.folder)).filter((entry) => entry.startsWith("gantry-tls-")).sort();
+  const running = await folders();
+  const killed = await startGantry(files.settings);
+  await killed.kill();
+  assert.equal((await folders()).length, running.length + 1);
+  const starting = "gantry-tls-abcdef";
+  await mkdir(join(files.folder, starting));
+  const next = await startGantry(files.settings);
+  const found = await folders();
+  assert.equal(found.length, running.length + 2);
+  for (const folder of [...running, starting]) assert.ok(found.includes(folder), folder);
+  await registry.get("/v2/");
+  await next.stop();
+  await killed.stop();
+  await rmdir(join(files.folder, starting));
+  assert.deepEqual(await folders(), running);
 });
 
 test("readers that take nothing hold little memory", async () => {
