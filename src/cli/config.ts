@@ -1,12 +1,12 @@
 /** `gantry config check`, `show` and `reference`: what the settings are, before a server starts with them. */
 import { Document, isScalar } from "yaml";
+import { problemsOfFiles } from "../check-files.js";
 import type { Effective, Settings } from "../config/config.js";
 import { variableOf } from "../config/environment.js";
 import { ConfigError, formatOrigin, formatProblem } from "../config/errors.js";
 import { keysOf } from "../config/keys.js";
 import { renderReference } from "../config/reference.js";
 import { schema } from "../config/schema.js";
-import { readTagPolicy } from "../config/tag-policy.js";
 import type { Entry } from "./entry.js";
 import { jsonFlag, print } from "./output.js";
 import { settingsFlags, settingsOf } from "./settings.js";
@@ -27,8 +27,10 @@ with them, and what they have that changes nothing. Ends with 0 where a server c
   },
   run: async ({ values }) => {
     try {
-      const { config, notices } = await settingsOf(values);
-      if (config.tags.policy !== undefined) await readTagPolicy(config.tags.policy);
+      const settings = await settingsOf(values);
+      const problems = await problemsOfFiles(settings);
+      if (problems.length > 0) throw ConfigError.of(problems);
+      const { notices } = settings;
       const lines = [...notices.map(formatProblem), "A server can start with these settings."];
       print(values, { report: { fine: true, problems: [], notices }, text: lines.join("\n") });
       return 0;

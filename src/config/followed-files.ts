@@ -54,7 +54,8 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
 /** Ten thousand users or rules take a megabyte; what is larger is another file. */
 const bytesMax = 16 * 1024 * 1024;
 
-async function readText(path: string): Promise<string> {
+/** The text of a file of bearable size. */
+export async function readText(path: string): Promise<string> {
   const handle = await open(path, "r");
   try {
     const found = await handle.stat();

@@ -1,9 +1,10 @@
 /** The policy file: which tags are immutable, and which are kept for how long. JSON; patterns are globs. */
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { describeError } from "../domain/errors.js";
 import { nameMatcher } from "../domain/patterns.js";
 import type { TagPattern, TagPolicy } from "../gc/retention.js";
 import { ConfigError } from "./errors.js";
+import { readText } from "./followed-files.js";
 import { globs } from "./globs.js";
 import { duration } from "./values.js";
 
@@ -33,7 +34,15 @@ export const noTagPolicy: TagPolicy = { immutable: [], retention: [] };
 
 /** The policy in the file at `path`. Rejects with `ConfigError`, which names all that is wrong. */
 export async function readTagPolicy(path: string): Promise<TagPolicy> {
-  const parsed = schema.safeParse(await readJson(path));
+  const text = await readText(path).catch((error: unknown) => {
+    throw new ConfigError(`${path}: ${describeError(error)}`);
+  });
+  return parseTagPolicy(text, path);
+}
+
+/** The policy that the file at `path` says. Throws `ConfigError`, which names all that is wrong. */
+export function parseTagPolicy(text: string, path: string): TagPolicy {
+  const parsed = schema.safeParse(readJson(text, path));
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".")}: ${issue.message}`);
     throw new ConfigError(lines.join("\n"));
@@ -50,9 +59,9 @@ export async function readTagPolicy(path: string): Promise<TagPolicy> {
   };
 }
 
-async function readJson(path: string): Promise<unknown> {
+function readJson(text: string, path: string): unknown {
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    return JSON.parse(text);
   } catch (error) {
     throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }

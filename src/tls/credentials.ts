@@ -29,7 +29,8 @@ export function readCredentials(files: CredentialFiles, texts: readonly string[]
   return { certificate, key, clientCas };
 }
 
-function checkCertificate(path: string, text: string): void {
+/** Throws, naming the file, where `text` is not a certificate. */
+export function checkCertificate(path: string, text: string): void {
   try {
     new X509Certificate(text);
   } catch (cause) {

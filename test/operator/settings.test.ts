@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { parse } from "yaml";
+import { issueCertificate } from "../support/certificates.js";
 import { gantry } from "../support/command.js";
 import { startGantry } from "../support/gantry.js";
+import { ecKeys, jwkSet } from "../support/jwt.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-settings-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -154,6 +156,63 @@ test("config check tells of everything at once, also as JSON", async () => {
     from: "variable",
     variable: "REGISTRY_GC_LEASE",
   });
+});
+
+test("config check reads the files that settings name, and tells of all that are wrong", async () => {
+  const place = await mkdtemp(join(folder, "files-"));
+  const { publicKey, privateKey } = ecKeys();
+  const server = await issueCertificate({ name: "server", addresses: ["127.0.0.1"] });
+  const right = {
+    certificate: server.pem,
+    key: server.keyPem,
+    ca: server.pem,
+    users: `alice:$2b$04$${"a".repeat(53)}\n`,
+    policy: "rules: []",
+    signing: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    jwks: jwkSet({ one: publicKey }),
+    tags: "{}",
+  };
+  const other = await issueCertificate({ name: "other" });
+  const wrong: typeof right = {
+    certificate: server.pem,
+    key: other.keyPem,
+    ca: "x",
+    users: "alice\nbob:$2b$04$short\n",
+    policy: "rules: [{allow: fly}]",
+    signing: other.pem,
+    jwks: "[]",
+    tags: '{"immutable": 1, "retention": 2}',
+  };
+  const check = async (texts: typeof right) => {
+    for (const [name, text] of Object.entries(texts)) await writeFile(join(place, name), text);
+    const file = await fileOf(`
+http: {tls: {certificate: ${place}/certificate, key: ${place}/key, clientcas: [${place}/ca, ${place}/none]}}
+auth:
+  htpasswd: {path: ${place}/users}
+  policy: ${place}/policy
+  tokenservice: {signingkey: ${place}/signing}
+  workload: {issuers: [{name: ci, issuer: "https://ci.example", audience: gantry, jwks: ${place}/jwks}]}
+tags: {policy: ${place}/tags}
+`);
+    const { stderr } = await gantry(folder, ["config", "check", "--config", file]);
+    return stderr.replaceAll(`${file}:`, "line ").replaceAll(`${place}/`, "");
+  };
+  const absent = "http.tls.clientcas.1 (line 2): none: ENOENT: no such file or directory, open 'none'";
+  assert.equal(await check(right), `gantry: these settings are wrong:\n${absent}\n`);
+  const said = await check(wrong);
+  for (const expected of [
+    /^http\.tls\.key \(line 2\): the key in key does not go with certificate: /m,
+    /^http\.tls\.clientcas\.0 \(line 2\): ca holds no certificate in PEM form/m,
+    /^auth\.htpasswd\.path \(line 4\): users: line 1: expected name:hash\nline 2: bob: not a whole bcrypt hash/m,
+    /^auth\.policy \(line 5\): policy: rules\.0\.repositories: /m,
+    /^policy: rules\.0\.allow/m,
+    /^auth\.tokenservice\.signingkey \(line 6\): signing: the key for tokens has to be/m,
+    /^auth\.workload\.issuers\.0\.jwks \(line 7\): jwks: it is not a JSON Web Key Set/m,
+    /^tags\.policy \(line 8\): tags: immutable: .*\ntags: retention: /m,
+  ])
+    assert.match(said, expected);
+  assert.ok(said.includes(absent));
+  assert.doesNotMatch(said, /http\.tls\.certificate/);
 });
 
 test("config check is content with what a server can start with", async () => {

@@ -1,0 +1,84 @@
+/**
+ * Reads the files that settings name as a server would, for who wants to know before one starts. Part of the
+ * composition root.
+ */
+import { parseHtpasswd } from "./auth/htpasswd.js";
+import { signingKeyOf } from "./auth/tokens/signing-key.js";
+import { parseTrusted } from "./auth/tokens/trusted-keys.js";
+import { parseAccessPolicy } from "./config/access-policy.js";
+import type { Config, Effective, Settings } from "./config/config.js";
+import type { Origin, Problem } from "./config/errors.js";
+import { readText } from "./config/followed-files.js";
+import { parseTagPolicy } from "./config/tag-policy.js";
+import { keyOf } from "./config/tree.js";
+import { describeError } from "./domain/errors.js";
+import { checkCertificate, readCredentials } from "./tls/credentials.js";
+
+/** A setting that names a file, and what becomes of its text; throws or rejects where it cannot be used. */
+type NamedFile = readonly [
+  key: string,
+  path: string | undefined,
+  use: (text: string, path: string) => unknown,
+];
+
+/** What keeps a server from using them, of all that are wrong. */
+export async function problemsOfFiles({ config, effective }: Settings): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const [key, path, use] of filesOf(config)) {
+    if (path === undefined) continue;
+    try {
+      await use(await read(path), path);
+    } catch (error) {
+      const told = describeError(error);
+      const message = told.includes(path) ? told : `${path}: ${told}`;
+      // A certificate is looked at once more with its key.
+      if (problems.some((other) => other.message === message)) continue;
+      problems.push({ key, origin: originOf(key, effective), message });
+    }
+  }
+  return problems;
+}
+
+function filesOf({ auth, http, tags }: Config): NamedFile[] {
+  const { htpasswd, policy, token, tokenservice, workload } = auth;
+  const { certificate, key, clientcas = [] } = http.tls ?? {};
+  const certificateOf = (text: string, path: string) => checkCertificate(path, text);
+  const keySet = (jwks: string) => parseTrusted({ jwks });
+  return [
+    ["http.tls.certificate", certificate, certificateOf],
+    ["http.tls.key", key, (text, path) => checkPair(certificate, path, text)],
+    ...clientcas.map((path, index): NamedFile => [`http.tls.clientcas.${index}`, path, certificateOf]),
+    ["auth.htpasswd.path", htpasswd?.path, parseHtpasswd],
+    ["auth.policy", policy, parseAccessPolicy],
+    [
+      "auth.token.rootcertbundle",
+      token?.rootcertbundle,
+      (rootCertBundle) => parseTrusted({ rootCertBundle }),
+    ],
+    ["auth.token.jwks", token?.jwks, keySet],
+    ["auth.tokenservice.signingkey", tokenservice.signingkey, signingKeyOf],
+    ...(workload.issuers ?? []).flatMap(({ jwks, ca }, index): NamedFile[] => [
+      [`auth.workload.issuers.${index}.jwks`, jwks, keySet],
+      [`auth.workload.issuers.${index}.ca`, ca, certificateOf],
+    ]),
+    ["tags.policy", tags.policy, parseTagPolicy],
+  ];
+}
+
+async function checkPair(certificate: string | undefined, key: string, keyText: string): Promise<void> {
+  if (certificate === undefined) return;
+  const files = { certificate, key, clientCas: [] };
+  readCredentials(files, [await read(certificate), keyText]);
+}
+
+async function read(path: string): Promise<string> {
+  return readText(path).catch((error: unknown) => {
+    throw new Error(`${path}: ${describeError(error)}`);
+  });
+}
+
+/** Of the setting, or of the list that it is in. */
+function originOf(key: string, effective: readonly Effective[]): Origin {
+  const found = effective.find(({ path }) => `${key}.`.startsWith(`${keyOf(path)}.`));
+  return found?.origin ?? { from: "default" };
+}
