@@ -31,7 +31,7 @@ export interface PushPermit extends Granted<"push"> {
   /** Whether tags that are there may be pointed elsewhere, not just new ones made. */
   readonly mayMoveTags: boolean;
   /** Where a blob may be mounted from: only from where the caller could have pulled it. */
-  readonly sources: Visible;
+  readonly sources: MountSources;
 }
 
 export interface DeletePermit extends Granted<"delete"> {
@@ -52,6 +52,11 @@ export interface Visible {
   /** Whether it is every one. */
   readonly all: boolean;
   has(name: RepositoryName): boolean;
+}
+
+export interface MountSources extends Visible {
+  /** As `has`. Throws `insufficient-scope` where another token would let the caller pull from there. */
+  ask(name: RepositoryName): boolean;
 }
 
 export interface Permits {
@@ -90,7 +95,8 @@ export class Gate {
     const mayMoveTags = this.#may(identity, "push", name);
     // The lesser of the two, which `push` brings with it.
     this.#demand(identity, "create-tag", name, "push");
-    return grant<"push">({ identity, name, mayMoveTags, sources: this.#visible(identity, "with-token") });
+    const sources = { ...this.#visible(identity, "with-token"), ask: this.#askFor(identity) };
+    return grant<"push">({ identity, name, mayMoveTags, sources });
   }
 
   /** Throws as `base`. */
@@ -145,6 +151,16 @@ export class Gate {
       throw moreScopeNeeded();
     if (identity.kind === "anonymous") throw loginNeeded();
     throw new RegistryError("denied", `${identity.subject} may not ${action} here`, { name });
+  }
+
+  #askFor(identity: Identity): MountSources["ask"] {
+    return (name) => {
+      if (this.#may(identity, "pull", name)) return true;
+      // What an outside issuer would put into a token, it alone knows: a client that asked again might ask in vain.
+      const mayGetToken = identity.token !== undefined && identity.kind !== "outside";
+      if (mayGetToken && this.#mayWithAnyToken(identity, "pull", name)) throw moreScopeNeeded();
+      return false;
+    };
   }
 
   #visible(identity: Identity, token: "with-token" | "without-token"): Visible {

@@ -16,6 +16,8 @@ export type ChallengeOptions =
 export interface ChallengeFor {
   readonly action: Action;
   readonly name: RepositoryName | undefined;
+  /** Another that a blob is to be mounted from. */
+  readonly source: RepositoryName | undefined;
   /** Why what the client came with is not enough; nothing where it came with nothing. */
   readonly error: "insufficient_scope" | "invalid_token" | undefined;
   /** `https://host` as the client knows this server. */
@@ -42,10 +44,11 @@ export function challenge(options: ChallengeOptions, wanted: ChallengeFor): stri
   return `Bearer ${parameters.join(",")}`;
 }
 
-function scopeOf({ action, name }: ChallengeFor): string | undefined {
+function scopeOf({ action, name, source }: ChallengeFor): string | undefined {
   if (action === "catalog") return "registry:catalog:*";
   if (name === undefined || action === "base" || action === "token" || action === "metrics") return undefined;
-  return `repository:${name}:${scopeActions[action]}`;
+  const scope = `repository:${name}:${scopeActions[action]}`;
+  return source === undefined || source === name ? scope : `${scope} repository:${source}:pull`;
 }
 
 /** A quoted-string (RFC 9110, section 5.6.4). */

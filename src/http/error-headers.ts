@@ -1,5 +1,6 @@
 /** What an error's answer says in its headers: how to log in, when to come again, what there is, how to go on. */
 import { ChunkOutOfOrder, RangeNotSatisfiable, RegistryError, TooManyRequests } from "../domain/errors.js";
+import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { challenge } from "./challenge.js";
 import type { Login } from "./context.js";
 import type { Exchange, Headers } from "./exchange.js";
@@ -38,9 +39,17 @@ export class ErrorHeaders {
     const asked = challenge(login.challenge, {
       action: action === "public" ? "base" : action,
       name,
+      source: sourceOf(incoming),
       error: isToken ? cause : undefined,
       origin: this.publicOrigin ?? `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
     });
     return [jsonType, ["WWW-Authenticate", asked]];
   }
+}
+
+/** What a mount names as its source, if it may be one. */
+function sourceOf({ method, query }: Exchange["incoming"]): RepositoryName | undefined {
+  const parameters = method === "POST" ? new URLSearchParams(query) : undefined;
+  const from = parameters?.has("mount") ? parameters.get("from") : undefined;
+  return from && isRepositoryName(from) ? from : undefined;
 }

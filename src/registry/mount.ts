@@ -14,7 +14,7 @@ export interface MountedBlob {
 /**
  * Makes the blob one of the permit's repository as well, where `from` has it or, if that is allowed, where
  * anybody has. `undefined` where it could not; then the client uploads it. A source that the caller may not pull
- * from is like one that is not there.
+ * from is like one that is not there. Rejects with `insufficient-scope` where another token would do.
  */
 export async function mountBlob(
   services: Services,
@@ -22,7 +22,7 @@ export async function mountBlob(
   digest: Digest,
   from: RepositoryName | undefined,
 ): Promise<MountedBlob | undefined> {
-  if (from !== undefined) return sources.has(from) ? mountFrom(services, digest, to, from) : undefined;
+  if (from !== undefined) return sources.ask(from) ? mountFrom(services, digest, to, from) : undefined;
   if (!services.rules.anonymousMount) return undefined;
   if (sources.all) return mountFrom(services, digest, to, undefined);
   for (const home of services.caches.blobHomes.of(digest)) {

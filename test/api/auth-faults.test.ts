@@ -73,15 +73,29 @@ test("a mount that names no source finds only what the caller may pull", async (
   assert.equal((await mount(ann, to, hidden.digest)).status, 201);
 });
 
-test("a mount needs a token that covers the source too", async () => {
+test("a mount needs a token that covers the source too, and is told so by who could get one", async () => {
   const [source, to] = [inTeam(), inTeam()];
   const blob = blobOf(500);
   await owner.pushBlobs(source, blob);
   const credentials = basic("ann", "2");
   const into = `repository:${to}:pull,push`;
   const one = by(bearer(await tokenFor(nobody, credentials, into)));
-  assert.equal((await mount(one, to, blob.digest, source)).status, 202);
+  const scope = `scope="repository:${to}:pull,push repository:${source}:pull"`;
+  const refused = await mount(one, to, blob.digest, source);
+  assertError(refused, 401, "UNAUTHORIZED");
+  assert.ok(String(refused.headers["www-authenticate"]).endsWith(`${scope},error="insufficient_scope"`));
+  assert.deepEqual(
+    told(await mount(one, to, blobOf(500).digest, source)),
+    told(refused),
+    "whether it is there is not told",
+  );
+  assert.ok(
+    String((await mount(nobody, to, blob.digest, source)).headers["www-authenticate"]).includes(scope),
+  );
   assert.equal((await mount(one, to, blob.digest)).status, 202);
+  assert.equal((await mount(one, to, blob.digest, secret())).status, 202, "no token would help");
+  const odd = await mount(nobody, to, blob.digest, 'a",error="x');
+  assert.ok(!String(odd.headers["www-authenticate"]).includes("error"));
   const both = by(bearer(await tokenFor(nobody, credentials, into, `repository:${source}:pull`)));
   assert.equal((await mount(both, to, blob.digest, source)).status, 201);
 });

@@ -219,6 +219,12 @@ test("a mount finds only what the caller may pull, with the token that it has; t
   const token = { ...grants(["push", team]), catalog: true };
   const { sources } = gate.push({ ...alice, token }, team);
   assert.deepEqual([sources.all, sources.has(team), sources.has(secret)], [false, false, false]);
+  assert.throws(() => sources.ask(team), { kind: "insufficient-scope" });
+  assert.equal(gate.push({ ...alice, kind: "outside", token }, team).sources.ask(team), false);
+  assert.equal(
+    gate.push({ ...alice, limit: grants(["push", team]), token }, team).sources.ask(secret),
+    false,
+  );
   const { shown } = gate.catalog({ ...alice, token });
   assert.deepEqual([shown.all, shown.has(team), shown.has(secret)], [false, true, true]);
   assert.equal(new Gate(openPolicy).push(anonymous, team).sources.all, true);
