@@ -4,6 +4,7 @@ import { ciDayScenarios } from "./ci-day.js";
 import { deployStormScenarios } from "./deploy-storm.js";
 import { growthBlobSize } from "./growth-blob-size.js";
 import { growthConnections } from "./growth-connections.js";
+import { growthListings } from "./growth-listings.js";
 import { growthWorkers } from "./growth-workers.js";
 import { listingScenarios } from "./listings.js";
 import { loginScenarios } from "./login.js";
@@ -31,7 +32,7 @@ export const everything: Selection = {
     ...listingScenarios,
     ...zbScenarios,
   ],
-  growths: [growthConnections, ...growthBlobSize, growthWorkers],
+  growths: [growthConnections, ...growthBlobSize, ...growthListings, growthWorkers],
 };
 
 /** What most would want to know first: each kind of work once. */

@@ -16,7 +16,7 @@ const listSecondsMax = 60;
 /** Of one manifest no more tags than a file may have links. */
 const taggedImages = 10;
 
-interface Listing {
+export interface Listing {
   readonly field: "tags" | "repositories";
   readonly path: string;
   readonly shape: (entries: number) => StoreShape;
@@ -24,7 +24,7 @@ interface Listing {
   readonly middle: (entries: number) => string;
 }
 
-const tags: Listing = {
+export const tags: Listing = {
   field: "tags",
   path: `/v2/${repositoryAt(0)}/tags/list`,
   shape: (entries) => ({
@@ -36,7 +36,7 @@ const tags: Listing = {
   middle: () => tagAt(taggedImages / 2, 0),
 };
 
-const catalog: Listing = {
+export const catalog: Listing = {
   field: "repositories",
   path: "/v2/_catalog",
   shape: (entries) => ({
