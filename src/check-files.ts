@@ -1,13 +1,14 @@
 /**
- * Reads the files that settings name as a server would, for who wants to know before one starts. Part of the
- * composition root.
+ * Reads the files that settings name as a server would, so that all that is wrong with them can be told at once, and
+ * before it starts. Part of the composition root.
  */
+import { resolve } from "node:path";
 import { parseHtpasswd } from "./auth/htpasswd.js";
 import { signingKeyOf } from "./auth/tokens/signing-key.js";
 import { parseTrusted } from "./auth/tokens/trusted-keys.js";
 import { parseAccessPolicy } from "./config/access-policy.js";
 import type { Config, Effective, Settings } from "./config/config.js";
-import type { Origin, Problem } from "./config/errors.js";
+import { ConfigError, type Origin, type Problem } from "./config/errors.js";
 import { readText } from "./config/followed-files.js";
 import { parseTagPolicy } from "./config/tag-policy.js";
 import { keyOf } from "./config/tree.js";
@@ -21,22 +22,23 @@ type NamedFile = readonly [
   use: (text: string, path: string) => unknown,
 ];
 
-/** What keeps a server from using them, of all that are wrong. */
-export async function problemsOfFiles({ config, effective }: Settings): Promise<Problem[]> {
+/** Rejects with `ConfigError`, which names all that keeps a server from using them. */
+export async function checkFiles({ config, effective }: Settings): Promise<void> {
   const problems: Problem[] = [];
   for (const [key, path, use] of filesOf(config)) {
     if (path === undefined) continue;
     try {
       await use(await read(path), path);
     } catch (error) {
-      const told = describeError(error);
-      const message = told.includes(path) ? told : `${path}: ${told}`;
+      const about = { key, origin: originOf(key, effective), value: JSON.stringify(path) };
       // A certificate is looked at once more with its key.
-      if (problems.some((other) => other.message === message)) continue;
-      problems.push({ key, origin: originOf(key, effective), message });
+      const messages = describeError(error)
+        .split("\n")
+        .filter((message) => problems.every((other) => other.message !== message));
+      problems.push(...messages.map((message) => ({ ...about, message })));
     }
   }
-  return problems;
+  if (problems.length > 0) throw ConfigError.of(problems);
 }
 
 function filesOf({ auth, http, tags }: Config): NamedFile[] {
@@ -71,9 +73,16 @@ async function checkPair(certificate: string | undefined, key: string, keyText: 
   readCredentials(files, [await read(certificate), keyText]);
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "is not there",
+  EACCES: "may not be read by the user who runs this",
+};
+
 async function read(path: string): Promise<string> {
-  return readText(path).catch((error: unknown) => {
-    throw new Error(`${path}: ${describeError(error)}`);
+  return readText(path).catch((error: NodeJS.ErrnoException) => {
+    const reason = reasons[error.code ?? ""];
+    // A path is relative to where the server is started, which is not always where one thinks.
+    throw reason === undefined ? error : new Error(`${resolve(path)} ${reason}`);
   });
 }
 

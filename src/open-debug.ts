@@ -25,5 +25,9 @@ export async function openDebug(
     "/debug/health": ready,
     ...(metrics && prometheus.enabled && { [prometheus.path]: () => metrics.page() }),
   };
-  return servePages(pages, addr, (error) => log.error({ err: error }, "the metrics cannot be told"));
+  return servePages(pages, addr, (error) => log.error({ err: error }, "the metrics cannot be told")).catch(
+    (cause: unknown) => {
+      throw new Error("the server cannot listen on http.debug.addr", { cause });
+    },
+  );
 }

@@ -111,7 +111,9 @@ async function serve(
   });
   const { port } = config.http.addr;
   const host = config.http.addr.host || "::";
-  const listening = await (tls?.listen(app, host, port) ?? app.listen(host, port));
+  const listening = await (tls?.listen(app, host, port) ?? app.listen(host, port)).catch((cause: unknown) => {
+    throw new Error("the server cannot listen on http.addr", { cause });
+  });
   const control = await listenForCommands(storage.layout.controlSocket, {
     run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
     onError: services.onBackgroundError,

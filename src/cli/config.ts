@@ -1,6 +1,6 @@
 /** `gantry config check`, `show` and `reference`: what the settings are, before a server starts with them. */
 import { Document, isScalar } from "yaml";
-import { problemsOfFiles } from "../check-files.js";
+import { checkFiles } from "../check-files.js";
 import type { Effective, Settings } from "../config/config.js";
 import { variableOf } from "../config/environment.js";
 import { ConfigError, formatOrigin, formatProblem } from "../config/errors.js";
@@ -28,8 +28,7 @@ with them, and what they have that changes nothing. Ends with 0 where a server c
   run: async ({ values }) => {
     try {
       const settings = await settingsOf(values);
-      const problems = await problemsOfFiles(settings);
-      if (problems.length > 0) throw ConfigError.of(problems);
+      await checkFiles(settings);
       const { notices } = settings;
       const lines = [...notices.map(formatProblem), "A server can start with these settings."];
       print(values, { report: { fine: true, problems: [], notices }, text: lines.join("\n") });

@@ -2,14 +2,13 @@
  * The access policy file: who may do what in which repositories. YAML or JSON; patterns are globs. What no
  * rule grants is denied.
  */
-import { parse } from "yaml";
 import { z } from "zod";
 import { type Policy, type Rule, rulesPolicy, type Who } from "../auth/policy.js";
 import { pinningClaims } from "../auth/workload/rules.js";
 import { nameMatcher } from "../domain/patterns.js";
 import { permissions as allPermissions, withIncluded } from "../domain/permission.js";
-import { ConfigError } from "./errors.js";
 import { globs, oneOrMore } from "./globs.js";
+import { parsePolicyFile } from "./policy-file.js";
 
 const permissions = z.enum(allPermissions);
 const names = oneOrMore(z.string().min(1));
@@ -61,13 +60,9 @@ const schema = z.strictObject({
 
 /** The policy that the file at `path` says. Throws `ConfigError`, which names all that is wrong. */
 export function parseAccessPolicy(text: string, path: string): Policy {
-  const parsed = schema.safeParse(readYaml(text, path));
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".")}: ${issue.message}`);
-    throw new ConfigError(lines.join("\n"));
-  }
-  const { rules, metrics } = parsed.data;
-  const groups = new Map(Object.entries(parsed.data.groups).map(([group, users]) => [group, new Set(users)]));
+  const parsed = parsePolicyFile(schema, text, path);
+  const { rules, metrics } = parsed;
+  const groups = new Map(Object.entries(parsed.groups).map(([group, users]) => [group, new Set(users)]));
   return rulesPolicy(rules.map(ruleOf), groups, metrics && whoOf({ anonymous: false, ...metrics }));
 }
 
@@ -86,12 +81,4 @@ function whoOf({ anonymous, authenticated, users, groups, claims }: LoggedIn & {
       matches: nameMatcher(patterns),
     })),
   };
-}
-
-function readYaml(text: string, path: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }

@@ -100,9 +100,9 @@ function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
   };
 }
 
-/** What zod says by itself of what is not there tells no more than that. */
+/** What zod says by itself of what is not there, and that text is expected, tell no more than that. */
 function missing(message: string): string {
-  return message.startsWith("Invalid input") ? "is missing" : `is missing: ${message}`;
+  return /^Invalid input|^expected text$/.test(message) ? "is missing" : `is missing: ${message}`;
 }
 
 function schemaAt(path: Path): z.core.$ZodType | undefined {

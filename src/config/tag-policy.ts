@@ -1,11 +1,11 @@
-/** The policy file: which tags are immutable, and which are kept for how long. JSON; patterns are globs. */
+/** The policy file: which tags are immutable, and which are kept for how long. JSON or YAML; patterns are globs. */
 import { z } from "zod";
-import { describeError } from "../domain/errors.js";
 import { nameMatcher } from "../domain/patterns.js";
 import type { TagPattern, TagPolicy } from "../gc/retention.js";
-import { ConfigError } from "./errors.js";
+import { asConfigError } from "./errors.js";
 import { readText } from "./followed-files.js";
 import { globs } from "./globs.js";
+import { parsePolicyFile } from "./policy-file.js";
 import { duration } from "./values.js";
 
 const pattern = { repositories: globs.prefault("**"), tags: globs.prefault("*") };
@@ -34,22 +34,15 @@ export const noTagPolicy: TagPolicy = { immutable: [], retention: [] };
 
 /** The policy in the file at `path`. Rejects with `ConfigError`, which names all that is wrong. */
 export async function readTagPolicy(path: string): Promise<TagPolicy> {
-  const text = await readText(path).catch((error: unknown) => {
-    throw new ConfigError(`${path}: ${describeError(error)}`);
-  });
-  return parseTagPolicy(text, path);
+  return parseTagPolicy(await readText(path).catch(asConfigError("tags.policy")), path);
 }
 
-/** The policy that the file at `path` says. Throws `ConfigError`, which names all that is wrong. */
+/** The policy that the file at `path` says. Throws `ConfigError`. */
 export function parseTagPolicy(text: string, path: string): TagPolicy {
-  const parsed = schema.safeParse(readJson(text, path));
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".")}: ${issue.message}`);
-    throw new ConfigError(lines.join("\n"));
-  }
+  const { immutable, retention } = parsePolicyFile(schema, text, path);
   return {
-    immutable: parsed.data.immutable.map(patternOf),
-    retention: parsed.data.retention.map((rule) => ({
+    immutable: immutable.map(patternOf),
+    retention: retention.map((rule) => ({
       pattern: patternOf(rule),
       title: `${rule.repositories.join(" ")} : ${rule.tags.join(" ")}`,
       keepLast: rule.keepLast,
@@ -57,14 +50,6 @@ export function parseTagPolicy(text: string, path: string): TagPolicy {
       pulledWithinSeconds: rule.keepPulledWithin,
     })),
   };
-}
-
-function readJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function patternOf({ repositories, tags }: { repositories: string[]; tags: string[] }): TagPattern {

@@ -121,7 +121,7 @@ export const url = z.string(expectedUrl).transform((given, context) => {
 
 /** In a variable of the environment a list is YAML or JSON, or its elements have variables that end in `_0`, `_1`, …. */
 export function list<T extends z.ZodType>(element: T) {
-  return z.array(element, "expected a list");
+  return z.array(element, "expected a list, such as [a, b]");
 }
 
 /** Names of the user's own choice, each with a value; by environment as YAML or JSON, or `…_NAME`. */

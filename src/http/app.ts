@@ -24,6 +24,7 @@ import { readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
 import { type Trace, traceHeaders } from "./trace.js";
+import { whyNotListening } from "./why-not-listening.js";
 
 export interface AppOptions {
   readonly services: Services;
@@ -105,7 +106,7 @@ export class App {
     return new Promise((resolve, reject) => {
       const listening = (socket: us_listen_socket | false) => {
         if (socket === false) {
-          reject(new Error(`cannot listen on ${host}:${port}: the address is in use or not ours`));
+          void whyNotListening(host, port).then(reject);
           return;
         }
         const close = () => uws.us_listen_socket_close(socket);

@@ -1,7 +1,6 @@
 /** The server's certificate, its key and the CAs of its clients, as they are in files. */
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { describeError } from "../domain/errors.js";
 import type { Credentials } from "./thread-protocol.js";
 
 export interface CredentialFiles {
@@ -23,8 +22,7 @@ export function readCredentials(files: CredentialFiles, texts: readonly string[]
   try {
     createSecureContext({ cert: certificate, key, ca: clientCas });
   } catch (cause) {
-    const reason = describeError(cause);
-    throw new Error(`the key in ${files.key} does not go with ${files.certificate}: ${reason}`, { cause });
+    throw new Error(`the key in ${files.key} does not go with ${files.certificate}`, { cause });
   }
   return { certificate, key, clientCas };
 }

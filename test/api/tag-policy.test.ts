@@ -155,5 +155,5 @@ test("the server applies the rules by itself, and remembers pulls across a resta
 test("a policy that is wrong keeps the server from starting, and says where", async () => {
   const bad = join(folder, "bad.json");
   await writeFile(bad, JSON.stringify({ retention: [{ keepLast: -1 }] }));
-  await assert.rejects(startGantry({ REGISTRY_TAGS_POLICY: bad }), /bad\.json: retention\.0\.keepLast/);
+  await assert.rejects(startGantry({ REGISTRY_TAGS_POLICY: bad }), /bad\.json:1: retention\.0\.keepLast/);
 });

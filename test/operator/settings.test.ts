@@ -118,10 +118,40 @@ for (const [name, text, settings, said] of [
     /^http\.headers\.X-A\.0 = "a\\r\\nb" \(FILE:1\): expected printable/m,
   ],
   [
-    "a policy file that is wrong",
-    `tags: {policy: ${join(folder, "absent.json")}}`,
+    "a group that lacks a key",
+    "http: {tls: {certificate: server.pem}}",
     {},
-    /absent\.json: ENOENT/,
+    /^http\.tls\.key \(FILE:1\): is missing$/m,
+  ],
+  [
+    "a value where a list belongs",
+    "",
+    { REGISTRY_HTTP_TRUSTEDPROXIES: "10.0.0.7" },
+    /^http\.trustedproxies = "10\.0\.0\.7" \(REGISTRY_HTTP_TRUSTEDPROXIES\): expected a list, such as \[a, b\]$/m,
+  ],
+  [
+    "files that are not there",
+    "auth:\n  htpasswd: {path: users}\n  policy: policy.yaml\ntags: {policy: tags.json}\n",
+    {},
+    /^auth\.htpasswd\.path = "users" \(FILE:2\): \/.*\/users is not there\nauth\.policy = "policy\.yaml" \(FILE:3\): .* is not there\ntags\.policy = "tags\.json" \(FILE:4\): .* is not there$/m,
+  ],
+  [
+    "a folder for a file",
+    `auth: {htpasswd: {path: ${folder}}}`,
+    {},
+    /^auth\.htpasswd\.path = ".*" \(FILE:1\): .* is not a file$/m,
+  ],
+  [
+    "a key in a policy that is misspelled",
+    `auth: {policy: ${await fileOf('rules:\n  - {repositories: "**", user: ann, allow: pull}\n')}}`,
+    {},
+    /^auth\.policy = ".*" \(FILE:1\): \/.*:2: rules\.0 = .*: there is no key user; the nearest is users$/m,
+  ],
+  [
+    "a retention rule that keeps nothing",
+    `tags: {policy: ${await fileOf('{\n  "retention": [{ "tags": "*" }]\n}')}}`,
+    {},
+    /^tags\.policy = ".*" \(FILE:1\): \/.*:2: retention\.0 = .*: needs keepLast, keepPushedWithin or keepPulledWithin/m,
   ],
 ] as const)
   test(`config check tells of ${name}, and serve does not start with it`, async () => {
@@ -135,6 +165,39 @@ for (const [name, text, settings, said] of [
       assert.deepEqual([code, stdout], [2, ""], stderr);
       assert.match(stderr.replaceAll(file, "FILE"), said);
     }
+  });
+
+for (const [name, settings, said] of [
+  [
+    "an address that somebody has",
+    async (host: string) => ({ REGISTRY_HTTP_ADDR: host }),
+    /^gantry: the server cannot listen on http\.addr: .*address already in use/m,
+  ],
+  [
+    "a debugging address that somebody has",
+    async (host: string) => ({ REGISTRY_HTTP_ADDR: "127.0.0.1:0", REGISTRY_HTTP_DEBUG_ADDR: host }),
+    /^gantry: the server cannot listen on http\.debug\.addr: .*address already in use/m,
+  ],
+  [
+    "an address that is not this machine's",
+    async () => ({ REGISTRY_HTTP_ADDR: "192.0.2.1:0" }),
+    /^gantry: the server cannot listen on http\.addr: .*address not available 192\.0\.2\.1/m,
+  ],
+  [
+    "a file for the store's folder",
+    async () => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: await fileOf("x") }),
+    /^gantry: the folder \/.* cannot hold a store: EEXIST/m,
+  ],
+] as const)
+  test(`serve says that it was given ${name}, and ends with 1`, async () => {
+    await using server = await startGantry();
+    const { code, stdout, stderr } = await gantry(
+      join(folder, "store"),
+      ["serve"],
+      await settings(server.host),
+    );
+    assert.deepEqual([code, stdout], [1, ""], stderr);
+    assert.match(stderr, said);
   });
 
 test("config check tells of everything at once, also as JSON", async () => {
@@ -197,18 +260,18 @@ tags: {policy: ${place}/tags}
     const { stderr } = await gantry(folder, ["config", "check", "--config", file]);
     return stderr.replaceAll(`${file}:`, "line ").replaceAll(`${place}/`, "");
   };
-  const absent = "http.tls.clientcas.1 (line 2): none: ENOENT: no such file or directory, open 'none'";
+  const absent = `http.tls.clientcas.1 = "none" (line 2): none is not there`;
   assert.equal(await check(right), `gantry: these settings are wrong:\n${absent}\n`);
   const said = await check(wrong);
   for (const expected of [
-    /^http\.tls\.key \(line 2\): the key in key does not go with certificate: /m,
-    /^http\.tls\.clientcas\.0 \(line 2\): ca holds no certificate in PEM form/m,
-    /^auth\.htpasswd\.path \(line 4\): users: line 1: expected name:hash\nline 2: bob: not a whole bcrypt hash/m,
-    /^auth\.policy \(line 5\): policy: rules\.0\.repositories: /m,
-    /^policy: rules\.0\.allow/m,
-    /^auth\.tokenservice\.signingkey \(line 6\): signing: the key for tokens has to be/m,
-    /^auth\.workload\.issuers\.0\.jwks \(line 7\): jwks: it is not a JSON Web Key Set/m,
-    /^tags\.policy \(line 8\): tags: immutable: .*\ntags: retention: /m,
+    /^http\.tls\.key = "key" \(line 2\): the key in key does not go with certificate: /m,
+    /^http\.tls\.clientcas\.0 = "ca" \(line 2\): ca holds no certificate in PEM form/m,
+    /^auth\.htpasswd\.path = "users" \(line 4\): line 1: expected name:hash\n.*: line 2: bob: not a whole bcrypt hash/m,
+    /^auth\.policy = "policy" \(line 5\): policy:1: rules\.0\.repositories: is missing/m,
+    /^auth\.policy = .* policy:1: rules\.0\.allow = "fly": expected pull/m,
+    /^auth\.tokenservice\.signingkey = "signing" \(line 6\): the key for tokens has to be/m,
+    /^auth\.workload\.issuers\.0\.jwks = "jwks" \(line 7\): it is not a JSON Web Key Set/m,
+    /^tags\.policy = "tags" \(line 8\): tags:1: immutable = 1: expected a list\n.*: retention = 2: expected a list/m,
   ])
     assert.match(said, expected);
   assert.ok(said.includes(absent));

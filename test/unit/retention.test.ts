@@ -137,10 +137,14 @@ test("immutable tags are those of a pattern, in the repositories of a pattern", 
 });
 
 const wrong: readonly [what: string, json: unknown, message: RegExp][] = [
-  ["a rule that keeps nothing", { retention: [{ tags: "*" }] }, /retention\.0: .*keepLast/],
+  ["a rule that keeps nothing", { retention: [{ tags: "*" }] }, /retention\.0 = .*: needs .*keepLast/],
   ["an unknown field", { retention: [{ keepLast: 1, keepPulled: "1d" }] }, /keepPulled/],
-  ["a time of no unit", { retention: [{ keepPushedWithin: "30" }] }, /retention\.0\.keepPushedWithin: .*30d/],
-  ["no JSON", "{", /policy\.json: /],
+  [
+    "a time of no unit",
+    { retention: [{ keepPushedWithin: "30" }] },
+    /retention\.0\.keepPushedWithin = "30": .*30d/,
+  ],
+  ["no JSON", "{", /policy\.json:1: /],
 ];
 
 for (const [what, json, message] of wrong) {

@@ -384,7 +384,7 @@ for (const [what, wrong, expected] of [
     "{name: a, url: 'ftp://u:secret@x'}",
     '0.url = "(hidden)" (config.yml:1): expected an http:// or https:// URL',
   ],
-  ["no name", "{url: 'http://x'}", "0.name (config.yml:1): is missing: expected text"],
+  ["no name", "{url: 'http://x'}", "0.name (config.yml:1): is missing"],
   [
     "a header that is no list",
     "{name: a, url: 'http://x', headers: {Authorization: secret}}",

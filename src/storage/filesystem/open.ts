@@ -8,7 +8,7 @@ import type { Storage } from "../storage.js";
 import { FileBlobs } from "./blobs.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
 import { Layout } from "./layout.js";
-import { lockStore, type StoreLock } from "./lock.js";
+import { lockStore, StoreInUse, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { FileNotes } from "./notes.js";
 import { OddFiles } from "./odd-files.js";
@@ -46,16 +46,25 @@ export interface FilesystemStorage extends Storage {
 /** Rejects where the folder cannot be used. */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<FilesystemStorage> {
   const layout = new Layout(resolve(options.rootDirectory));
-  if (options.create) await makeRoot(layout.root, options.durability);
+  if (options.create) await makeRoot(layout.root, options.durability).catch(asUnusable(layout.root));
   else if ((await ifThere(stat(layout.uploadsRoot))) === undefined)
     throw new Error(`there is no store in ${layout.root}`);
-  const lock = await lockStore(layout.lock);
+  const lock = await lockStore(layout.lock).catch(asUnusable(layout.root));
   try {
     return await openLocked(layout, lock, options);
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+/** Names the folder, where the system tells only of a file in it, or of one above. */
+function asUnusable(root: string): (cause: unknown) => never {
+  return (cause) => {
+    throw cause instanceof StoreInUse
+      ? cause
+      : new Error(`the folder ${root} cannot hold a store`, { cause });
+  };
 }
 
 /**

@@ -1,0 +1,80 @@
+/**
+ * Policy files, YAML or JSON: what they say by their schema, or all that is wrong with them, each with its line, what was
+ * expected, and for an unknown key the nearest known one.
+ */
+import { isNode, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { ConfigError } from "./errors.js";
+import { nearest } from "./nearest.js";
+import { oneOf } from "./values.js";
+
+/** What `text`, of the file at `path`, says. Throws `ConfigError`. */
+export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, path: string): z.output<T> {
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
+  const faults = document.errors.map(
+    ({ message, pos }) => `${path}:${counter.linePos(pos[0]).line}: ${message}`,
+  );
+  if (faults.length > 0) throw new ConfigError(faults.join("\n"));
+  const given: unknown = document.toJS();
+  const parsed = schema.safeParse(given ?? {}, { error: expected });
+  if (parsed.success) return parsed.data;
+  const nodeAt = (key: readonly PropertyKey[]) => {
+    const node = document.getIn(key, true);
+    return isNode(node) ? node : undefined;
+  };
+  const lineOf = (key: readonly PropertyKey[]): string => {
+    const range = nodeAt(key)?.range;
+    if (range) return `:${counter.linePos(range[0]).line}`;
+    // What is not there is told of where its group is.
+    return key.length === 0 ? "" : lineOf(key.slice(0, -1));
+  };
+  const lines = parsed.error.issues.flatMap(flattened).map(({ path: key, message }) => {
+    const value = nodeAt(key)?.toJS(document);
+    const said = value === undefined ? "" : ` = ${JSON.stringify(value)}`;
+    const subject = key.length === 0 ? "" : `${key.join(".")}${said}: `;
+    return `${path}${lineOf(key)}: ${subject}${message}`;
+  });
+  throw new ConfigError(lines.join("\n"));
+}
+
+type Flat = Pick<z.core.$ZodIssue, "path" | "message">;
+
+/** A union's issue as those of the way that was probably meant: the one that got further. */
+function flattened(issue: z.core.$ZodIssue): Flat[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const ways = issue.errors.map((errors) => errors.flatMap((error) => flattened(error)));
+  const depthOf = (way: readonly Flat[]) => Math.max(...way.map(({ path }) => path.length));
+  const [best = []] = ways.toSorted((a, b) => depthOf(b) - depthOf(a));
+  return best.map(({ path, message }) => ({ path: [...issue.path, ...path], message }));
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  int: "a whole number",
+  number: "a number",
+  object: "keys with values",
+  record: "names with values",
+  string: "text",
+};
+
+function expected(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.input === undefined ? "is missing" : `expected ${kinds[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `expected ${oneOf(issue.values.map(String))}`;
+    case "too_small":
+      return issue.origin === "number" ? `expected ${issue.minimum} or more` : "expected one or more";
+    case "unrecognized_keys":
+      return issue.keys.map((key) => unknownKey(key, issue.inst)).join("; ");
+    default:
+      return undefined;
+  }
+}
+
+function unknownKey(key: string, group: unknown): string {
+  const known = group instanceof z.ZodObject ? nearest(key, Object.keys(group.shape)) : undefined;
+  return `there is no key ${key}${known === undefined ? "" : `; the nearest is ${known}`}`;
+}

@@ -1,0 +1,13 @@
+/** Why nothing can listen on an address: uWebSockets.js does not tell, so Node's own server tries the same. */
+import { createServer } from "node:net";
+
+export function whyNotListening(host: string, port: number): Promise<Error> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", resolve);
+    server.once("listening", () =>
+      server.close(() => resolve(new Error("somebody had the address just now"))),
+    );
+    server.listen({ host, port, exclusive: true });
+  });
+}

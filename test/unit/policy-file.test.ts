@@ -1,0 +1,90 @@
+// What is said of policy files that are wrong.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseAccessPolicy } from "../../src/config/access-policy.js";
+import { ConfigError } from "../../src/config/errors.js";
+import { parseTagPolicy } from "../../src/config/tag-policy.js";
+
+function said(parse: (text: string, path: string) => unknown, text: string): string[] {
+  try {
+    parse(text, "policy");
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message.split("\n");
+  }
+  return [];
+}
+
+for (const [what, parse, text, expected] of [
+  [
+    "no YAML",
+    parseAccessPolicy,
+    "rules: [",
+    ["policy:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
+  ],
+  ["nothing", parseAccessPolicy, "", ["policy: rules: is missing"]],
+  ["a list", parseAccessPolicy, "[a]", ["policy:1: expected keys with values"]],
+  [
+    "an unknown key",
+    parseAccessPolicy,
+    "rules: []\nrule: x",
+    ["policy:1: there is no key rule; the nearest is rules"],
+  ],
+  [
+    "a group that is no list",
+    parseAccessPolicy,
+    "groups:\n  a: b\nrules: []",
+    ['policy:2: groups.a = "b": expected a list'],
+  ],
+  [
+    "an unknown permission",
+    parseAccessPolicy,
+    'rules:\n  - repositories: "**"\n    users: a\n    allow: everything',
+    ['policy:4: rules.0.allow = "everything": expected pull, push, create-tag, delete or admin'],
+  ],
+  [
+    "an unknown permission in a list",
+    parseAccessPolicy,
+    'rules:\n  - repositories: "**"\n    users: a\n    allow: [pull, pusch]',
+    ['policy:4: rules.0.allow.1 = "pusch": expected pull, push, create-tag, delete or admin'],
+  ],
+  [
+    "no repositories, and a word for a truth",
+    parseAccessPolicy,
+    "rules:\n  - anonymous: maybe\n    allow: pull",
+    [
+      "policy:2: rules.0.repositories: is missing",
+      'policy:2: rules.0.anonymous = "maybe": expected true or false',
+    ],
+  ],
+  [
+    "a rule for nobody",
+    parseAccessPolicy,
+    'rules: [{ repositories: "**", allow: pull }]',
+    [
+      'policy:1: rules.0 = {"repositories":"**","allow":"pull"}: needs anonymous, authenticated, users, groups or claims: else it would be for nobody',
+    ],
+  ],
+  [
+    "a rule that keeps too few",
+    parseTagPolicy,
+    '{ "retention": [{ "keepLast": -1 }] }',
+    ["policy:1: retention.0.keepLast = -1: expected 0 or more"],
+  ],
+  [
+    "a time without a unit",
+    parseTagPolicy,
+    '{ "retention": [{ "keepPushedWithin": 5 }] }',
+    ["policy:1: retention.0.keepPushedWithin = 5: expected a time such as 90s, 5m, 168h or 30d"],
+  ],
+  [
+    "no repository",
+    parseTagPolicy,
+    '{ "immutable": [{ "repositories": [] }] }',
+    ["policy:1: immutable.0.repositories = []: expected one or more"],
+  ],
+] as const)
+  test(`${what} in a policy is told of`, () => {
+    assert.deepEqual(said(parse, text), expected);
+  });
