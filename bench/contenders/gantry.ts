@@ -17,7 +17,7 @@ const teamCount = 20;
 const bcryptCost = 10;
 
 /** Compiled, this file is dist/bench/contenders/gantry.js. */
-const command = fileURLToPath(new URL("../../src/gantry.cjs", import.meta.url));
+export const gantryCommand = fileURLToPath(new URL("../../src/gantry.cjs", import.meta.url));
 
 /** No contender writes an access log: its price is a scenario of its own. */
 const silent = { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" } as const;
@@ -28,7 +28,7 @@ export const gantry: Profile = {
   program: undefined,
   durability: durable,
   configuration: "defaults, no access log",
-  version: async (program) => await outputOf(program, [command, "version"]),
+  version: async (program) => await outputOf(program, [gantryCommand, "version"]),
   start: (place) => start(place, silent),
 };
 
@@ -68,7 +68,7 @@ async function start(
   own: Readonly<Record<string, string>>,
 ): Promise<Started> {
   const flags = profileFolder === undefined ? [] : profilingFlags(profileFolder);
-  const running = startProcess(program, [...flags, command, "serve"], {
+  const running = startProcess(program, [...flags, gantryCommand, "serve"], {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
     ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),

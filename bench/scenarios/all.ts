@@ -1,6 +1,7 @@
 /** Every scenario there is, and those that are run where there is little time. */
 import type { Selection } from "../run.js";
 import { ciDayScenarios } from "./ci-day.js";
+import { coldStartScenarios } from "./cold-start.js";
 import { deployStormScenarios } from "./deploy-storm.js";
 import { growthBlobSize } from "./growth-blob-size.js";
 import { growthConnections } from "./growth-connections.js";
@@ -15,6 +16,7 @@ import { pullScenarios } from "./pull.js";
 import { pushLargeScenarios } from "./push-large.js";
 import { pushSmallScenarios } from "./push-small.js";
 import { slowBesideFastScenarios } from "./slow-beside-fast.js";
+import { largeStoreScenarios } from "./store-1m.js";
 import { zbScenarios } from "./zb.js";
 
 export const everything: Selection = {
@@ -30,6 +32,8 @@ export const everything: Selection = {
     ...modelScenarios,
     ...slowBesideFastScenarios,
     ...listingScenarios,
+    ...coldStartScenarios,
+    ...largeStoreScenarios,
     ...zbScenarios,
   ],
   growths: [growthConnections, ...growthBlobSize, ...growthListings, growthWorkers],
