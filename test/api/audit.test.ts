@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import bcrypt from "bcryptjs";
 import { LineFile } from "../../src/observe/line-file.js";
 import { Client, serve } from "../support/client.js";
-import { blobOf, image as newImage, newName } from "../support/content.js";
+import { blobOf, image as newImage, index as newIndex, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { eventually } from "../support/store.js";
 
@@ -125,6 +125,24 @@ test("a file that was moved away is made anew on SIGHUP, and nothing is lost", a
   await client.request("POST", `/v2/${later}/blobs/uploads/`, { headers: alice, body: "" });
   await told(later, "POST");
   assert.equal((await linesOf(moved, before)).length, 1);
+});
+
+test("the page on security names the fields that lines have, and no other", async () => {
+  const [from, to] = [newName(), newName()];
+  const blob = blobOf(100);
+  const empty = newIndex([]);
+  const send = (method: string, path: string, body: Uint8Array, type = empty.mediaType) =>
+    client.request(method, path, { headers: { ...alice, "Content-Type": type }, body });
+  await send("POST", `/v2/${from}/blobs/uploads/?digest=${blob.digest}`, blob.bytes);
+  await send("POST", `/v2/${to}/blobs/uploads/?mount=${blob.digest}&from=${from}`, new Uint8Array());
+  await send("PUT", `/v2/${to}/manifests/${empty.digest}?tag=one`, empty.bytes);
+  await told(to, "PUT");
+  const fields = new Set((await linesOf(file, to)).flatMap((line) => Object.keys(line)));
+  const page = await readFile(new URL("../../../docs/security.md", import.meta.url), "utf8");
+  const section = page.split(/^## /m).find((text) => text.startsWith("Audit log\n")) ?? "";
+  const rows = Array.from(section.matchAll(/^\| (`.*?) \|/gm), ([, names = ""]) => names);
+  const named = rows.flatMap((names) => names.replaceAll("`", "").split(", "));
+  assert.deepEqual(named.toSorted(), [...fields].toSorted());
 });
 
 test("behind a trusted proxy the client is sent to the public name for its token", async () => {
