@@ -35,16 +35,21 @@ export async function openAccessLog(
 ): Promise<OpenedAccessLog | undefined> {
   if (config.accesslog.disabled) return undefined;
   const format = formatOf(config, process.stdout);
+  const contentMode = format === "text" ? "utf8" : "buffer";
   // Not in step with the requests: a disk or a reader that is slow must keep nobody waiting.
-  const destination = pino.destination({ dest: 1, sync: false, maxLength: waitingBytesMax });
+  const destination = pino.destination({ dest: 1, sync: false, maxLength: waitingBytesMax, contentMode });
   destination.on("error", (error) => log.error({ err: error }, "the access log cannot be written"));
   let dropped = 0;
-  destination.on("drop", () => dropped++);
+  destination.on("drop", (lines: string | Uint8Array) => {
+    dropped += linesIn(lines);
+  });
   const telling = setInterval(() => {
     if (dropped > 0) log.warn({ dropped }, "lines of the access log were dropped: nobody takes them");
     dropped = 0;
   }, toldEveryMilliseconds).unref();
-  const batch = new LineBatch((written) => void destination.write(written));
+  // pino's types know of text only.
+  const writeBytes = destination.write as unknown as (bytes: Uint8Array) => boolean;
+  const batch = new LineBatch((lines) => void writeBytes.call(destination, lines));
   const stream = format === "text" ? await readable(process.stdout, { destination, ...textOptions }) : batch;
   return {
     observer: accessLog({
@@ -60,4 +65,8 @@ export async function openAccessLog(
       await Promise.race([ended, setTimeout(closeMillisecondsMax, undefined, { ref: false })]);
     },
   };
+}
+
+function linesIn(lines: string | Uint8Array): number {
+  return Buffer.from(lines).toString("latin1").split("\n").length - 1;
 }

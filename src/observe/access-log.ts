@@ -2,11 +2,11 @@
  * The access log: a line of JSON for each request, with who asked for what, bytes both ways and the times of its
  * stages. Made of named fields only, so that no query, body or credential can get into it.
  *
- * Lines have pino's form and are put together here, in about 1 us: pino goes through an object's fields anew for each,
- * and an answer from memory takes some 12 us in all (`npm run bench -- --only logging`).
+ * Lines have pino's form and are put together here: pino goes through an object's fields anew for each, and an answer
+ * from memory takes some 12 us in all (docs/decisions/0025).
  */
 import type { Exchange } from "../http/exchange.js";
-import { methods } from "./methods.js";
+import { LinePieces } from "./line-pieces.js";
 
 export interface AccessLogOptions {
   /** The names are pino's, or Logstash's. */
@@ -21,60 +21,46 @@ const { timeOrigin } = performance;
 
 /** An observer of requests. Those for whether the server lives are not worth a line. */
 export function accessLog({ names, fields, write }: AccessLogOptions): (exchange: Exchange) => void {
+  const begin = names === "logstash" ? logstashBegin : pinoBegin;
   const version = names === "logstash" ? { "@version": "1" } : {};
   const always = JSON.stringify({ ...version, log: "access", ...fields }).slice(1, -1);
-  const quotedAddress = remembering();
-  const quotedAgent = remembering();
+  const pieces = new LinePieces();
+  let [time, beginning] = [0, ""];
   return (exchange) => {
-    const { incoming, startedAt, endedAt: now, identity, name, body } = exchange;
+    const { incoming, startedAt, endedAt, body } = exchange;
     if (incoming.route?.action === "public") return;
-    const admittedAt = exchange.admittedAt || startedAt;
-    const receivedAt = Math.max(admittedAt, body?.endedAt ?? 0);
-    const answeredAt = exchange.answeredAt || now;
-    const time = Math.trunc(timeOrigin + now);
-    const head =
-      names === "logstash"
-        ? `{"level":"info","@timestamp":"${new Date(time).toISOString()}",`
-        : `{"level":30,"time":${time},`;
-    let line = `${head}${always},"id":"${exchange.id}","method":${method(incoming.method)},"path":${JSON.stringify(cut(incoming.path))}`;
+    const now = Math.trunc(timeOrigin + endedAt);
+    // A busy server has some seventy lines of one millisecond.
+    if (now !== time) [time, beginning] = [now, `{${begin(now)},${always},"id":"`];
+    let line = `${beginning}${exchange.id}"${pieces.what(exchange)}${pieces.who(exchange)}`;
     // By the name that OpenTelemetry gives it in logs.
     if (exchange.trace !== undefined) line += `,"trace_id":"${exchange.trace.id}"`;
-    if (exchange.responded) line += `,"status":${exchange.status}`;
-    if (identity !== undefined) line += `,"user":${JSON.stringify(identity.subject)}`;
-    // A name has none of the characters that JSON would have escaped.
-    if (name !== undefined) line += `,"repository":"${name}"`;
-    line += `,"address":${quotedAddress(incoming.peer.address)}`;
-    if (incoming.agent !== "") line += `,"agent":${quotedAgent(incoming.agent)}`;
     if (body !== undefined) line += `,"received":${body.received}`;
-    line += `,"sent":${exchange.sent},"ms":${milliseconds(now - startedAt)}`;
-    line += stage("loginMs", admittedAt - startedAt);
-    line += stage("bodyMs", receivedAt - admittedAt);
-    line += stage("workMs", answeredAt - receivedAt);
-    line += stage("sendMs", now - answeredAt);
+    line += `,"sent":${exchange.sent},"ms":${milliseconds(endedAt - startedAt)}`;
+    if (endedAt - startedAt >= stageMillisecondsMin) line += stages(exchange);
     write(exchange.aborted ? `${line},"aborted":true}\n` : `${line}}\n`);
   };
 }
 
-/** More than anybody needs to recognize what was asked for. */
-const textCharactersMax = 256;
-
-function cut(text: string): string {
-  return text.length > textCharactersMax ? text.slice(0, textCharactersMax) : text;
+function pinoBegin(time: number): string {
+  return `"level":30,"time":${time}`;
 }
 
-const quotedMethods = new Map(Array.from(methods, (name) => [name, `"${name}"`]));
-
-function method(name: string): string {
-  return quotedMethods.get(name) ?? JSON.stringify(cut(name));
+function logstashBegin(time: number): string {
+  return `"level":"info","@timestamp":"${new Date(time).toISOString()}"`;
 }
 
-/** Text as JSON. One client after the other says the same: the last is kept. */
-function remembering(): (text: string) => string {
-  let [last, quoted] = ["", '""'];
-  return (text) => {
-    if (text !== last) [last, quoted] = [text, JSON.stringify(cut(text))];
-    return quoted;
-  };
+function stages(exchange: Exchange): string {
+  const { startedAt, endedAt, body } = exchange;
+  const admittedAt = exchange.admittedAt || startedAt;
+  const receivedAt = Math.max(admittedAt, body?.endedAt ?? 0);
+  const answeredAt = exchange.answeredAt || endedAt;
+  return (
+    stage("loginMs", admittedAt - startedAt) +
+    stage("bodyMs", receivedAt - admittedAt) +
+    stage("workMs", answeredAt - receivedAt) +
+    stage("sendMs", endedAt - answeredAt)
+  );
 }
 
 /** Nobody looks for time where there is less. */
