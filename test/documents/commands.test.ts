@@ -2,6 +2,7 @@
  * The commands of the documents, run as they are written, page by page and in order, each page on a machine of its
  * own where nothing is but the checkout. What other tests run is left to them.
  */
+import assert from "node:assert/strict";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,6 +14,9 @@ import { Machine } from "./machine.js";
 import { commandsOf, type Example, examplesOf, pages } from "./page.js";
 
 const skip = needs("unshare", "ip", "npm", "dockerd", "docker", "skopeo", "htpasswd", "openssl", "rsync");
+
+/** What somebody new, who only follows the README, shall not need to wait for longer. */
+const firstPushSecondsMax = 120;
 
 /** A page that installs Gantry itself has no other `gantry` until it has. */
 const installs = (examples: readonly Example[]) =>
@@ -57,10 +61,21 @@ for (const page of await pages()) {
     test(`the commands of ${page} do what they say`, { skip }, async (context) => {
       await using folder = await temporaryFolder();
       await using machine = await machineFor(examples, folder.path);
-      for (const { line, text, test: by } of examples)
+      const began = performance.now();
+      const secondsUntil = new Map<Example, number>();
+      for (const example of examples) {
+        const { line, text, test: by } = example;
         await context.test(`line ${line}: ${text.trim().split("\n").at(-1)}`, async () => {
           if (by === "server") await machine.serve(text);
           else await machine.run(text);
+        });
+        secondsUntil.set(example, (performance.now() - began) / 1000);
+      }
+      if (page === "README.md")
+        await context.test("somebody new has pushed within two minutes", () => {
+          const push = examples.find(({ text }) => text.includes("docker push"));
+          const seconds = push && secondsUntil.get(push);
+          assert.ok(seconds !== undefined && seconds < firstPushSecondsMax, `it took ${seconds} s`);
         });
     });
 }
