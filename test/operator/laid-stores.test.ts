@@ -15,6 +15,11 @@ import { gantry } from "../support/command.js";
 import { startGantry } from "../support/gantry.js";
 
 const shape = { repositories: 3, imagesOfRepository: 2, blobsOfImage: 4, tagsOfImage: 5 };
+/** The contents that there are: in the second case the repositories share them. */
+const cases = [
+  { what: "each with its own images", shape, contents: 24 },
+  { what: "all with the same images", shape: { ...shape, sameImages: true }, contents: 8 },
+];
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-laid-"));
@@ -22,7 +27,7 @@ async function newFolder(): Promise<string> {
   return folder;
 }
 
-async function assertWhole(root: string): Promise<void> {
+async function assertWhole(root: string, expected: number): Promise<void> {
   const verified = await gantry(root, ["verify", "--json"]);
   const { problems, odd } = verified.json<VerifyReport>();
   assert.deepEqual({ problems, odd, code: verified.code }, { problems: [], odd: [], code: 0 });
@@ -31,24 +36,32 @@ async function assertWhole(root: string): Promise<void> {
     repositories.map(({ name, blobs, manifests, tags }) => ({ name, blobs, manifests, tags })),
     [0, 1, 2].map((index) => ({ name: repositoryAt(index), blobs: 8, manifests: 2, tags: 10 })),
   );
-  assert.equal(contents, 24);
+  assert.equal(contents, expected);
 }
 
-test("a store of Gantry's that was laid is whole, and serves what was laid", async () => {
+for (const { what, shape, contents } of cases) {
+  test(`a store of Gantry's that was laid, its repositories ${what}, is whole`, async () => {
+    const root = await newFolder();
+    layStore(new GantryStore(root), shape);
+    await using server = await startGantry({}, root);
+    await assertWhole(root, contents);
+    const path = `/v2/${repositoryAt(2)}/manifests/${tagAt(1, 4)}`;
+    assert.equal((await new Client(server.url).request("GET", path)).status, 200);
+  });
+
+  test(`a store of distribution's that was laid, its repositories ${what}, moves in whole`, async () => {
+    const [old, root] = [await newFolder(), await newFolder()];
+    layStore(new DistributionStore(old), shape);
+    const imported = await gantry(root, ["import", "--from-distribution", old]);
+    assert.equal(imported.code, 0, imported.stderr);
+    await assertWhole(root, contents);
+  });
+}
+
+test("a blob of a laid store is found by its number", async () => {
   const root = await newFolder();
   layStore(new GantryStore(root), shape);
   await using server = await startGantry({}, root);
-  await assertWhole(root);
-  const client = new Client(server.url);
-  const name = repositoryAt(2);
-  assert.equal((await client.request("HEAD", `/v2/${name}/blobs/${blobAt(2, 7)}`)).status, 200);
-  assert.equal((await client.request("GET", `/v2/${name}/manifests/${tagAt(1, 4)}`)).status, 200);
-});
-
-test("a store of distribution's that was laid moves in whole", async () => {
-  const [old, root] = [await newFolder(), await newFolder()];
-  layStore(new DistributionStore(old), shape);
-  const imported = await gantry(root, ["import", "--from-distribution", old]);
-  assert.equal(imported.code, 0, imported.stderr);
-  await assertWhole(root);
+  const path = `/v2/${repositoryAt(2)}/blobs/${blobAt(2, 7)}`;
+  assert.equal((await new Client(server.url).request("HEAD", path)).status, 200);
 });
