@@ -2,13 +2,17 @@
 import type { Exchange } from "../http/exchange.js";
 import type { Occurrence } from "../registry/occurrence.js";
 import type { Endpoint } from "./endpoint.js";
-import { type EventOptions, eventOf, mediaTypeOf } from "./event.js";
+import { type EventOptions, EventWriter, mediaTypeOf } from "./event.js";
 
 export class Notifier {
+  readonly #writer: EventWriter;
+
   constructor(
     readonly endpoints: readonly Endpoint[],
-    readonly options: EventOptions,
-  ) {}
+    options: EventOptions,
+  ) {
+    this.#writer = new EventWriter(options);
+  }
 
   readonly tell = (exchange: Exchange, occurrence: Occurrence): void => {
     // Who has gone has pulled nothing. What was pushed or deleted is so all the same.
@@ -17,7 +21,7 @@ export class Notifier {
     let event: string | undefined;
     for (const endpoint of this.endpoints) {
       if (!endpoint.wants(occurrence.action, mediaType)) continue;
-      event ??= JSON.stringify(eventOf(exchange, occurrence, this.options));
+      event ??= this.#writer.write(exchange, occurrence);
       endpoint.take(event);
     }
   };

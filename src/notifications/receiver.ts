@@ -40,7 +40,7 @@ export class Receiver {
   }
 
   /** Resolves where the answer is 2xx or 3xx, as CNCF distribution has it. */
-  async post(body: string): Promise<void> {
+  async post(body: Buffer): Promise<void> {
     const { url, secondsMax } = this.options;
     const signal = AbortSignal.timeout(Math.ceil(secondsMax * 1000));
     let at: URL | undefined = url;

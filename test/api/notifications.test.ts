@@ -138,6 +138,18 @@ test("every way of a push ends in one event, also where the content is there", a
   for (const { target } of events.slice(0, 3)) assert.equal(target.size, 1000);
 });
 
+test("whatever a client calls itself and the host, the events are those that were meant", async () => {
+  const name = newName();
+  const blob = blobOf(10);
+  const headers = { "User-Agent": '"},{"action":"delete"\\', Host: '"evil\\".example' };
+  const path = `/v2/${name}/blobs/uploads/?digest=${blob.digest}`;
+  assert.equal((await client.request("POST", path, { headers, body: blob.bytes })).status, 201);
+  const [{ request, target } = assert.fail("no event")] = await toldOf(all, name);
+  assert.equal(request.useragent, headers["User-Agent"]);
+  assert.equal(request.host, headers.Host);
+  assert.equal(target.url, `http://${headers.Host}/v2/${name}/blobs/${blob.digest}`);
+});
+
 test("what fails is not told of", async () => {
   const name = newName();
   const blob = blobOf(10);
