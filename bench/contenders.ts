@@ -12,6 +12,7 @@ import {
   gantry,
   gantryLogging,
   gantryLogin,
+  gantryNotifying,
   gantryRelaxed,
   gantryTraced,
   gantryTracedSome,
@@ -38,6 +39,7 @@ export type ContenderName =
   | "gantry-logging"
   | "gantry-traced"
   | "gantry-traced-some"
+  | "gantry-notifying"
   | "gantry-login"
   | "nginx"
   | "push-limit"
@@ -49,6 +51,7 @@ const profiles: Readonly<Record<ContenderName, Profile>> = {
   "gantry-logging": gantryLogging,
   "gantry-traced": gantryTraced,
   "gantry-traced-some": gantryTracedSome,
+  "gantry-notifying": gantryNotifying,
   "gantry-login": gantryLogin,
   "docker-registry": dockerRegistry,
   "distribution-3": distribution3,

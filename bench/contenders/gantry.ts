@@ -50,6 +50,16 @@ export const gantryTracedSome: Profile = {
   start: (place) => startTraced(place, "0.01"),
 };
 
+export const gantryNotifying: Profile = {
+  ...gantry,
+  configuration: "a webhook for every pull and push, to a receiver that drops them; no access log",
+  start: async (place) =>
+    start(place, {
+      ...silent,
+      REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([{ name: "bench", url: await startSink() }]),
+    }),
+};
+
 export const gantryRelaxed: Profile = {
   ...gantry,
   durability: "nothing synced",
@@ -78,17 +88,20 @@ async function start(
   return await whenReady(running, printedPort(running));
 }
 
-/** Its collector is in the bench's own process, and ends with it. */
-async function startTraced(place: Place, ratio: string): Promise<Started> {
-  const collector = createServer((request, response) => {
+/** Takes what is posted and drops it, in the bench's own process, and ends with that. Its origin. */
+async function startSink(): Promise<string> {
+  const sink = createServer((request, response) => {
     request.resume().on("end", () => response.end());
   }).unref();
-  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
-  const { port } = collector.address() as AddressInfo;
+  await new Promise<void>((resolve) => sink.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(sink.address() as AddressInfo).port}`;
+}
+
+async function startTraced(place: Place, ratio: string): Promise<Started> {
   return start(place, {
     ...silent,
     REGISTRY_TRACING_EXPORTER: "otlp",
-    REGISTRY_TRACING_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
+    REGISTRY_TRACING_ENDPOINT: `${await startSink()}/v1/traces`,
     REGISTRY_TRACING_SAMPLERRATIO: ratio,
   });
 }

@@ -63,6 +63,11 @@ export const metadataScenarios: readonly Scenario[] = [
     { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-traced" },
     { gantry: null },
   ),
+  metadataScenario(
+    "webhooks",
+    { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-notifying" },
+    { gantry: null },
+  ),
 ];
 
 function metadataScenario(name: string, question: Question, aims = overHttp): Scenario {

@@ -6,11 +6,11 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Identity } from "../auth/identity.js";
-import { remembering } from "../domain/remembering.js";
 import { isRobotName, userNameOf } from "../domain/robot.js";
 import type { Exchange } from "../http/exchange.js";
 import type { Occurrence } from "../registry/occurrence.js";
 import { referencesOf } from "./references.js";
+import { remembering } from "./remembering.js";
 
 export interface EventOptions {
   /** The server that events come from: `host:port`, and another id after each start. */
