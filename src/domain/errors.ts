@@ -97,7 +97,9 @@ export class RegistryErrors extends Error {
 /** The message with those of its causes, for whoever runs the registry; a client is told less. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
+  // Where each address of a name refuses, Node has one error for all, without a message.
+  const message = error.message || ("code" in error ? String(error.code) : error.name);
+  return error.cause === undefined ? message : `${message}: ${describeError(error.cause)}`;
 }
 
 /** States an invariant of our own. A failure is a bug, never a client's doing. */
