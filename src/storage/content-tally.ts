@@ -44,6 +44,11 @@ export class ContentWalk {
     this.#at = digest;
   }
 
+  /** There is no content of this digest. */
+  skip(digest: Digest): void {
+    this.#at = digest;
+  }
+
   changed(digest: Digest, contents: number, bytes: number): void {
     if (this.#at !== undefined && digest <= this.#at) this.#total = plus(this.#total, contents, bytes);
   }

@@ -1,13 +1,18 @@
 // The metrics after a load that is known, and what they must not have.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { Client, serve } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 
-const { gantry, page } = await startMeasured();
+// An endpoint that takes nothing: there is a series for each.
+const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
+const { gantry, page } = await startMeasured({
+  REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
+});
 after(() => gantry.stop());
 const client = new Client(gantry.url);
 
@@ -72,6 +77,24 @@ test("open uploads and the storage's space are told", async () => {
   const [free = 0, size = 0] = ["free", "size"].map((what) => now.get(`gantry_storage_${what}_bytes`));
   assert.ok(free > 0 && size >= free);
 });
+
+test("the page of the documentation has just the metrics that there are", async () => {
+  const documented = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+  const text = await (await page()).text();
+  const told = Array.from(
+    text.matchAll(/^# HELP (gantry_\w+) (.*)\n# TYPE \w+ (\w+)$/gm),
+    ([, name = "", help, type]) => `| \`${name}\` | ${labelsOf(text, name)} | ${type} | ${help} |`,
+  );
+  assert.ok(told.length > 30);
+  const rows = documented.split("\n").filter((line) => line.startsWith("| `gantry_"));
+  assert.deepEqual(rows, told.sort());
+});
+
+/** Names of the labels that the metric's series have, but for a histogram's bounds. */
+function labelsOf(text: string, name: string): string {
+  const [, labels = ""] = new RegExp(`^${name}(?:_count)?\\{(.*)\\} `, "m").exec(text) ?? [];
+  return Array.from(labels.matchAll(/(\w+)="/g), ([, label]) => `\`${label}\``).join(", ");
+}
 
 test("the registry's own address has no metrics unless a setting says so", async () => {
   assert.equal((await client.get("/metrics")).status, 404);

@@ -10,13 +10,13 @@ export interface Measured {
 }
 
 /** A server with metrics, which is the caller's to end. */
-export async function startMeasured(settings: GantrySettings = {}): Promise<Measured> {
+export async function startMeasured(settings: GantrySettings = {}, root?: string): Promise<Measured> {
   const address = `127.0.0.1:${await freePort()}`;
-  const gantry = await startGantry({
+  const measuring = {
     REGISTRY_HTTP_DEBUG_ADDR: address,
     REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED: "true",
-    ...settings,
-  });
+  };
+  const gantry = await startGantry({ ...measuring, ...settings }, root);
   return { gantry, page: () => fetch(`http://${address}/metrics`) };
 }
 

@@ -135,7 +135,9 @@ test("what an abandoned session has brought goes with it after its time, but not
   busy.claim();
   await sessions.purge(Date.now() + 59_000);
   assert.equal(sessions.size, 2);
+  assert.equal(sessions.purged, 0);
   await sessions.purge(Date.now() + 61_000);
+  assert.ok(sessions.purged > 0);
   assert.deepEqual(removed, [{ file: "idle" }]);
   assert.equal(sessions.size, 1);
 });

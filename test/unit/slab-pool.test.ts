@@ -63,3 +63,20 @@ test("who waits is served in order, and nobody takes a slab past them", () => {
     { numRuns: 1000 },
   );
 });
+
+test("waits are counted, with their time when they are over, those who gave up too", () => {
+  const pool = new SlabPool({ slabBytes: 1, blockBytes: 1, slabs: 1 });
+  const slab = pool.take();
+  assert.ok(slab !== undefined);
+  const leave = pool.wait(() => assert.fail("it has left"));
+  pool.wait(() => {});
+  assert.deepEqual([pool.waits, pool.waitedSeconds], [2, 0]);
+  leave();
+  const left = pool.waitedSeconds;
+  assert.ok(left > 0);
+  leave();
+  assert.equal(pool.waitedSeconds, left, "it waits no more");
+  pool.give(slab);
+  assert.ok(pool.waitedSeconds > left);
+  assert.equal(pool.waits, 2);
+});

@@ -25,17 +25,23 @@ export function measureUploads(
     "Seconds that uploads have waited for a slab",
     () => slabs.waitedSeconds,
   );
-  for (const [name, what, throughput] of [
-    ["upload_hashed", "of uploads that were hashed", done.hashed],
-    ["upload_written", "of uploads that were written, beside the hashing", done.written],
-    ["file_hashed", "of stored files that were read to be hashed again", done.reread],
+  for (const [name, bytes, seconds, throughput] of [
+    ["upload_hashed", "Bytes of uploads that were hashed", "Seconds that hashing them took", done.hashed],
+    [
+      "upload_written",
+      "Bytes of uploads that were written to their files",
+      "Seconds that writing them took, which goes on beside the hashing",
+      done.written,
+    ],
+    [
+      "file_hashed",
+      "Bytes of stored files that were read to be hashed again",
+      "Seconds that reading and hashing them took",
+      done.reread,
+    ],
   ] as const) {
-    instruments.counter(`gantry_${name}_bytes_total`, `Bytes ${what}`, () => throughput.bytes);
-    instruments.counter(
-      `gantry_${name}_seconds_total`,
-      `Seconds that bytes took ${what}`,
-      () => throughput.seconds,
-    );
+    instruments.counter(`gantry_${name}_bytes_total`, bytes, () => throughput.bytes);
+    instruments.counter(`gantry_${name}_seconds_total`, seconds, () => throughput.seconds);
   }
   instruments.gauge(
     "gantry_worker_tasks",

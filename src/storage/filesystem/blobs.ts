@@ -274,7 +274,10 @@ export class FileBlobs implements BlobStore {
           const digest = `${algorithm}:${hex}`;
           if (!isDigest(digest)) continue;
           const found = await this.oddities.file(`${root}/${folder}/${hex}`);
-          if (found === undefined) continue;
+          if (found === undefined) {
+            walk.skip(digest);
+            continue;
+          }
           walk.pass(digest, found.size);
           yield { digest, size: found.size, links: found.nlink };
         }
