@@ -10,7 +10,7 @@ import { against, type Sample, type Scenario } from "../scenario.js";
 import { gigabyte, mebibyte, megabyte } from "../units.js";
 import { warmUpPush } from "../warm-up.js";
 
-const sides = against({ "distribution-3": 2 });
+const sides = against({ "distribution-3": 1 });
 const repository = "bench/model";
 
 export const modelScenarios: readonly Scenario[] = [
