@@ -91,16 +91,16 @@ export interface StartOptions {
 const leftovers = new Map<string, number | undefined>();
 
 process.once("exit", () => {
-  for (const [folder, pid] of leftovers) {
+  for (const pid of leftovers.values()) {
     try {
       // Not SIGKILL: nginx's master takes its workers along.
       if (pid !== undefined) process.kill(pid, "SIGTERM");
     } catch {
       // It has ended by itself.
     }
-    // Until it has ended it may still write there.
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   }
+  // Until they have ended they may still write there.
+  for (const folder of leftovers.keys()) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** Of those that are installed. */

@@ -14,6 +14,7 @@ import { writeResults } from "./report.js";
 import { compare, runAll, type Selection } from "./run.js";
 import type { Settings } from "./scenario.js";
 import { everything, quickSelection, selectionOf, smokeSelection } from "./scenarios/all.js";
+import { shapeColumns, shapeRows } from "./shape.js";
 import { columns, rowsOf, textTable } from "./table.js";
 
 const roundsMax = 100;
@@ -93,6 +94,9 @@ async function run(selection: Selection, settings: Settings): Promise<number> {
   const record = await runAll(selection, settings);
   const page = await writeResults(resultsFolder, record);
   process.stdout.write(`${textTable(columns, record.comparisons.flatMap(rowsOf))}\n`);
+  for (const growth of record.growths) {
+    process.stdout.write(`\n${growth.name}, ${growth.unit}\n${textTable(shapeColumns, shapeRows(growth))}\n`);
+  }
   progress(`kept in ${page}`);
   return [...record.comparisons, ...record.growths].some(({ failure }) => failure !== undefined) ? 1 : 0;
 }

@@ -100,7 +100,7 @@ export type GrowthRecord = Readonly<z.infer<typeof growthSchema>>;
 export type RecordedSeries = Readonly<z.infer<typeof seriesSchema>>;
 export type RecordedTarget = Readonly<z.infer<typeof targetSchema>>;
 
-export function describeMachine(): RunRecord["machine"] {
+function describeMachine(): RunRecord["machine"] {
   return {
     cores: availableParallelism(),
     processor: cpus()[0]?.model ?? "unknown",

@@ -6,6 +6,8 @@ import { type Comparison, type GrowthRecord, newRecord, type RunRecord } from ".
 import type { Growth, Scenario, Settings } from "./scenario.js";
 import { OutOfTime, TimeBudget } from "./time-budget.js";
 
+type Named = Pick<Scenario, "name" | "what">;
+
 export interface Selection {
   readonly scenarios: readonly Scenario[];
   readonly growths: readonly Growth[];
@@ -14,29 +16,31 @@ export interface Selection {
 /** `settings.deadline` is when all is to end: what is not done by then is left out, and told. */
 export async function runAll({ scenarios, growths }: Selection, settings: Settings): Promise<RunRecord> {
   const at = new Date().toISOString();
-  const budget = new TimeBudget(settings.deadline, scenarios.length + growths.length);
+  const all = scenarios.length + growths.length;
+  const budget = new TimeBudget(settings.deadline, all);
+  let begun = 0;
   const comparisons: Comparison[] = [];
   const grown: GrowthRecord[] = [];
   const leftOut: string[] = [];
-  const unlessLate = async (name: string, work: (own: Settings) => Promise<void>) => {
+  /** What came of it, or nothing. */
+  const unlessLate = async <T>({ name, what }: Named, work: (own: Settings) => Promise<T>) => {
+    begun += 1;
+    progress(`[${begun} of ${all}] ${name}: ${what}`);
     const own = { ...settings, deadline: budget.deadlineOfNext() };
-    await budget
-      .within(() => work(own))
-      .catch((error: unknown) => {
-        if (!(error instanceof OutOfTime)) throw error;
-        progress(`${name}: no time left`);
-        leftOut.push(name);
-      });
+    try {
+      return [await budget.within(() => work(own))];
+    } catch (error) {
+      if (!(error instanceof OutOfTime)) throw error;
+      progress("  no time left");
+      leftOut.push(name);
+      return [];
+    }
   };
   for (const scenario of scenarios) {
-    await unlessLate(scenario.name, async (own) => {
-      comparisons.push(await compare(scenario, own));
-    });
+    comparisons.push(...(await unlessLate(scenario, (own) => compare(scenario, own))));
   }
   for (const growth of growths) {
-    await unlessLate(growth.name, async (own) => {
-      grown.push(await grow(growth, own));
-    });
+    grown.push(...(await unlessLate(growth, (own) => grow(growth, own))));
   }
   const measured = [...comparisons, ...grown.flatMap(({ points }) => points)]
     .flatMap(({ series }) => series)
@@ -49,13 +53,13 @@ export async function runAll({ scenarios, growths }: Selection, settings: Settin
 /** A scenario that fails says so in the record; the others still run. */
 export async function compare(scenario: Scenario, settings: Settings): Promise<Comparison> {
   const { name, what, unit, better, targets, peers } = scenario;
-  const { result, ...end } = await told(scenario, () => scenario.run(settings));
+  const { result, ...end } = await told(() => scenario.run(settings));
   return { name, what, unit, better, targets, peers, series: result, ...end };
 }
 
 async function grow(growth: Growth, settings: Settings): Promise<GrowthRecord> {
   const { name, what, along, unit, better, why, peers } = growth;
-  const { result, ...end } = await told(growth, () => growth.run(settings));
+  const { result, ...end } = await told(() => growth.run(settings));
   return { name, what, along, unit, better, why, peers, points: result, ...end };
 }
 
@@ -65,11 +69,7 @@ interface Told<T> {
   readonly seconds: number;
 }
 
-async function told<T>(
-  { name, what }: { readonly name: string; readonly what: string },
-  run: () => Promise<readonly T[]>,
-): Promise<Told<T>> {
-  progress(`${name}: ${what}`);
+async function told<T>(run: () => Promise<readonly T[]>): Promise<Told<T>> {
   const begin = performance.now();
   const seconds = () => (performance.now() - begin) / 1000;
   try {

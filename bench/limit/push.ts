@@ -12,7 +12,7 @@ import { freePort } from "../processes.js";
 import { Folder } from "./folder.js";
 import { routePushes } from "./push-routes.js";
 
-export interface ThreadSetup {
+interface ThreadSetup {
   readonly folder: string;
   /** On which all threads listen. */
   readonly port: number;

@@ -1,15 +1,13 @@
 /** What one more byte costs: one client pushes or pulls one blob after the other, of 1 KiB to 1 GiB. */
 import { strict as assert } from "node:assert";
-import { createWriteStream } from "node:fs";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { along } from "../along.js";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
 import type { Contender, ContenderName } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
 import { drain } from "../driver/drain.js";
 import { Payload } from "../driver/payload.js";
-import { blobPath, pushBlob } from "../driver/registry.js";
+import { pushBlob } from "../driver/registry.js";
+import { placeBlob, placeOf } from "../placed-blob.js";
 import type { Growth, Sample } from "../scenario.js";
 import { gibibyte, kibibyte, mebibyte } from "../units.js";
 
@@ -59,7 +57,7 @@ export const growthBlobSize: readonly Growth[] = [
         const payload = new Payload(bytes);
         const series = await arena.interleave(
           plan,
-          (contender) => store(contender, payload),
+          (contender) => placeBlob(contender, repository, payload),
           (contender) => pull(contender, payload, blobsOf(bytes)),
         );
         for (const { dataFolder } of arena.contenders) await discardLargeFiles(dataFolder);
@@ -83,31 +81,12 @@ async function push(contender: Contender, bytes: number, blobs: number): Promise
   return { value: (1000 * timing.seconds) / blobs, ...timing, bytes: blobs * bytes };
 }
 
-/** Read once, so that it is in the page cache, too. */
-async function store(contender: Contender, payload: Payload): Promise<void> {
-  if (contender.name === "nginx") {
-    await pipeline(payload.bytes(), createWriteStream(join(contender.dataFolder, fileOf(payload))));
-  } else {
-    using connection = await Connection.open(contender);
-    await pushBlob(connection, repository, payload, "put");
-  }
-  await drain(contender, pathOn(contender, payload));
-}
-
 async function pull(contender: Contender, payload: Payload, times: number): Promise<Sample> {
-  const path = pathOn(contender, payload);
+  const path = placeOf(contender, repository, payload);
   const timing = await timed(contender, async () => {
     for (let time = 0; time < times; time++) {
       assert.equal(await drain(contender, path), payload.length, "the whole blob comes");
     }
   });
   return { value: (1000 * timing.seconds) / times, ...timing, bytes: times * payload.length };
-}
-
-function pathOn(contender: Contender, payload: Payload): string {
-  return contender.name === "nginx" ? `/${fileOf(payload)}` : blobPath(repository, payload.digest);
-}
-
-function fileOf({ length }: Payload): string {
-  return `blob-${length}`;
 }

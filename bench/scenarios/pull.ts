@@ -1,19 +1,13 @@
 /** A 1 GiB layer out of the page cache: one reader, then eight at once, against sendfile. */
 import { strict as assert } from "node:assert";
-import { createWriteStream } from "node:fs";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { Arena, timed } from "../arena.js";
-import type { Contender } from "../contenders.js";
-import { Connection } from "../driver/connection.js";
-import { drain, verify } from "../driver/drain.js";
+import { drain } from "../driver/drain.js";
 import { Payload } from "../driver/payload.js";
-import { blobPath, pushBlob } from "../driver/registry.js";
+import { placeBlob, placeOf } from "../placed-blob.js";
 import { against, type Scenario } from "../scenario.js";
 import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/pull";
-const fileName = "blob";
 const plain = against({ nginx: 1, "docker-registry": 1, "distribution-3": 1, zot: null });
 const byTls = against({ "docker-registry": 1, "distribution-3": 1, zot: null });
 
@@ -38,9 +32,9 @@ function pullScenario(name: string, readers: number, what: string, secure = fals
       await using arena = await Arena.open(settings, sides.peers, { secure });
       return await arena.interleave(
         settings,
-        (contender) => prepare(contender, payload),
+        (contender) => placeBlob(contender, repository, payload),
         async (contender) => {
-          const path = pathOn(contender, payload);
+          const path = placeOf(contender, repository, payload);
           const timing = await timed(contender, async () => {
             for (let turn = 0; turn < turns; turn++) {
               const lengths = await Promise.all(
@@ -58,19 +52,4 @@ function pullScenario(name: string, readers: number, what: string, secure = fals
       );
     },
   };
-}
-
-/** Stores the blob, then reads it once in full: the untimed check, and what warms the page cache. */
-async function prepare(contender: Contender, payload: Payload): Promise<void> {
-  if (contender.name === "nginx") {
-    await pipeline(payload.bytes(), createWriteStream(join(contender.dataFolder, fileName)));
-  } else {
-    using connection = await Connection.open(contender);
-    await pushBlob(connection, repository, payload, "put");
-  }
-  await verify(contender, pathOn(contender, payload), payload.digest);
-}
-
-function pathOn(contender: Contender, payload: Payload): string {
-  return contender.name === "nginx" ? `/${fileName}` : blobPath(repository, payload.digest);
 }
