@@ -19,7 +19,7 @@ export const growthConnections: Growth = {
   along: "connections",
   unit: "requests/s",
   better: "more",
-  why: "One connection waits for each answer, so neither side is busy all the time; from some 8 on the server's one thread is.",
+  why: "One connection that asks again at once keeps the thread that answers as busy as many do. Where it falls, behind some hundreds, it falls for get-limit alike: so many sockets cost the kernel and wrk more, not Gantry.",
   peers,
   run: async (settings) => {
     if (!(await toolIsThere("wrk"))) return [];
