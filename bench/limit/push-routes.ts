@@ -48,21 +48,23 @@ export function routePushes(app: TemplatedApp, folder: Folder): void {
 type Answer = readonly [status: string, location: string];
 
 function receive(response: HttpResponse, blob: Incoming, finish: () => Promise<Answer>): void {
-  let gone = false;
+  /** Answered or aborted: then uWebSockets.js wants the response left alone. */
+  let over = false;
   response.onAborted(() => {
-    gone = true;
+    over = true;
   });
   response.onData((chunk, isLast) => {
     const full = blob.take(new Uint8Array(chunk));
     if (isLast) {
       finish().then(([status, location]) => {
-        if (gone) return;
+        if (over) return;
+        over = true;
         response.cork(() => response.writeStatus(status).writeHeader("Location", location).end());
       });
     } else if (full !== undefined) {
       response.pause();
       full.then(() => {
-        if (!gone) response.resume();
+        if (!over) response.resume();
       });
     }
   });
