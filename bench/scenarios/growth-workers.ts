@@ -14,7 +14,7 @@ export const growthWorkers: Growth = {
   along: "worker threads",
   unit: "MB/s",
   better: "more",
-  why: "Threads beyond the cores, which the front end and the load driver need as well, wait for one another.",
+  why: "A worker waits while the disk takes what it writes; more of them than cores use that time, and the processor time of each second rises along.",
   peers: [],
   run: (settings) =>
     along([1, 2, 4, 8], settings, async (workers, plan) => {
