@@ -50,20 +50,22 @@ type Answer = readonly [status: string, location: string];
 function receive(response: HttpResponse, blob: Incoming, finish: () => Promise<Answer>): void {
   /** Answered or aborted: then uWebSockets.js wants the response left alone. */
   let over = false;
+  /** What was received before a pause still comes, the end of the body as well: answered paused, no next request would come. */
+  let flowing: Promise<unknown> = Promise.resolve();
   response.onAborted(() => {
     over = true;
   });
   response.onData((chunk, isLast) => {
     const full = blob.take(new Uint8Array(chunk));
     if (isLast) {
-      finish().then(([status, location]) => {
+      Promise.all([finish(), flowing]).then(([[status, location]]) => {
         if (over) return;
         over = true;
         response.cork(() => response.writeStatus(status).writeHeader("Location", location).end());
       });
     } else if (full !== undefined) {
       response.pause();
-      full.then(() => {
+      flowing = full.then(() => {
         if (!over) response.resume();
       });
     }
