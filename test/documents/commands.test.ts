@@ -3,14 +3,14 @@
  * own where nothing is but the checkout. What other tests run is left to them.
  */
 import assert from "node:assert/strict";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runnableTar, writeImage } from "../clients/images.js";
 import { needs, temporaryFolder } from "../clients/support.js";
 import { checkout, copyCheckout } from "../packaging/pack.js";
 import { cli } from "../support/cli.js";
-import { Machine } from "./machine.js";
+import { Machine, provideGantry } from "./machine.js";
 import { commandsOf, type Example, examplesOf, pages } from "./page.js";
 
 const skip = needs("unshare", "ip", "npm", "dockerd", "docker", "skopeo", "htpasswd", "openssl", "rsync");
@@ -29,11 +29,7 @@ async function machineFor(examples: readonly Example[], folder: string): Promise
   const [copy, hub, bin] = [join(folder, "gantry"), join(folder, "hub"), join(folder, "prefix", "bin")];
   for (const made of [copy, hub, bin]) await mkdir(made, { recursive: true });
   await copyCheckout(copy);
-  if (!installs(examples)) {
-    const gantry = join(bin, "gantry");
-    await writeFile(gantry, `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`);
-    await chmod(gantry, 0o755);
-  }
+  if (!installs(examples)) await provideGantry(bin);
   const machine = await Machine.start({
     folder,
     cwd: copy,

@@ -6,10 +6,17 @@ import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import { searchPath } from "../clients/support.js";
 import { checkout } from "../packaging/pack.js";
+import { cli } from "../support/cli.js";
 
 /** The slowest is an installation by npm, half a minute on two cores. */
 const scriptMillisecondsMax = 180_000;
 const outputCharactersMax = 65_536;
+
+/** Puts into a folder of programs a `gantry` that is the one of these tests. */
+export async function provideGantry(bin: string): Promise<void> {
+  const script = `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`;
+  await writeFile(join(bin, "gantry"), script, { mode: 0o755 });
+}
 
 export interface MachineOptions {
   /** For all that it writes to a disk. */

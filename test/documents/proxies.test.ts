@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { tarOf, writeImage } from "../clients/images.js";
 import { needs, temporaryFolder } from "../clients/support.js";
-import { cli } from "../support/cli.js";
 import { newAuthority } from "../support/tls.js";
-import { Machine } from "./machine.js";
+import { Machine, provideGantry } from "./machine.js";
 import { exampleOf } from "./page.js";
 
 const host = "registry.example.com";
@@ -18,9 +17,8 @@ const layerBytes = 8 * 1024 * 1024;
 
 /** The client comes from 127.0.0.2, which the registry's log must have, not the address of the proxy. */
 const commands = (start: string) => `
-mkdir -p /etc/gantry/tls
-cp tls/* settings.yaml /etc/gantry/
-mv /etc/gantry/*.pem /etc/gantry/tls/
+mkdir -p /etc/gantry
+cp -r tls settings.yaml /etc/gantry/
 echo "127.0.0.1 ${host}" >> /etc/hosts
 gantry serve --config /etc/gantry/settings.yaml > log 2>&1 3<&- 4>&- &
 until grep -q '^gantry ready' log; do sleep 0.1; done
@@ -33,9 +31,13 @@ cmp <(cd image/blobs && find . -type f | sort) <(cd pulled/blobs && find . -type
 until grep -q '"address":"127.0.0.2"' log; do sleep 0.1; done
 `;
 
-for (const [name, first, file, start] of [
-  ["nginx", "server {", "nginx.conf", 'nginx -p "$PWD" -c nginx.conf'],
-  ["HAProxy", "defaults", "haproxy.cfg", "haproxy -D -f haproxy.cfg"],
+/** The page has a server; what stands around it in nginx' file is the machine's. */
+const aroundServer = (server: string) =>
+  `error_log error.log; pid nginx.pid; events {} http { access_log off; ${server} }`;
+
+for (const [name, first, configOf, file, start] of [
+  ["nginx", "server {", aroundServer, "nginx.conf", 'nginx -p "$PWD" -c nginx.conf'],
+  ["HAProxy", "defaults", (whole: string) => whole, "haproxy.cfg", "haproxy -D -f haproxy.cfg"],
 ] as const)
   test(`a client pushes and pulls through ${name}, and is known by its address`, {
     skip: needs("unshare", "ip", "skopeo", "curl", "nginx", "haproxy"),
@@ -45,22 +47,16 @@ for (const [name, first, file, start] of [
     for (const made of ["tls", "ca", "bin"]) await mkdir(join(cwd, made), { recursive: true });
     const authority = await newAuthority("a CA");
     const { pem, keyPem } = await authority.issue(host, { names: [{ type: "dns", value: host }] });
-    const proxy = await here(first);
     for (const [path, text] of Object.entries({
       "ca/ca.crt": authority.pem,
       "tls/fullchain.pem": pem,
       "tls/privkey.pem": keyPem,
       "tls/registry.pem": pem + keyPem,
       "settings.yaml": `storage: {filesystem: {rootdirectory: ${cwd}/store}}\n${await here("# settings.yaml")}`,
-      [file]:
-        name === "nginx"
-          ? `error_log error.log; pid nginx.pid; events {} http { access_log off; ${proxy} }`
-          : proxy,
+      [file]: configOf(await here(first)),
     }))
       await writeFile(join(cwd, path), text);
-    await writeFile(join(cwd, "bin", "gantry"), `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`, {
-      mode: 0o755,
-    });
+    await provideGantry(join(cwd, "bin"));
     await writeImage(join(cwd, "image"), [tarOf({ layer: randomBytes(layerBytes) })]);
     await using machine = await Machine.start({
       folder: folder.path,
