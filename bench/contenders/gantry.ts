@@ -34,8 +34,8 @@ export const gantry: Profile = {
 
 export const gantryLogging: Profile = {
   ...gantry,
-  configuration: "defaults, so with its access log",
-  start: (place) => start(place, {}),
+  configuration: "defaults, so with its access log, and metrics",
+  start: (place) => start(place, { REGISTRY_HTTP_METRICS_ENABLED: "true" }),
 };
 
 export const gantryTraced: Profile = {
