@@ -64,8 +64,11 @@ async function measureStore(contender: Contender, shape: StoreShape, quick: bool
       coldStartMilliseconds: started.value,
       firstManifestMilliseconds: firstManifest,
       pushedImagesPerSecond: pushed.value,
-      ...(await commandDetails(contender, "stats")),
-      ...(await commandDetails(contender, "gc")),
+      // The commands are Gantry's own.
+      ...(contender.name === "gantry" && {
+        ...(await commandDetails(contender, "stats")),
+        ...(await commandDetails(contender, "gc")),
+      }),
     },
   };
 }
