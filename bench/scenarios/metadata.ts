@@ -50,7 +50,7 @@ export const metadataScenarios: readonly Scenario[] = [
   metadataScenario(
     "logging",
     { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-logging" },
-    // What the access log costs: as much as is missing to 1.
+    // What the access log and the metrics cost: as much as is missing to 1.
     { gantry: 0.9 },
   ),
   metadataScenario(
