@@ -70,6 +70,7 @@ export async function openServices(
       rootDirectory: filesystem.rootdirectory,
       durability: filesystem.durability,
       digestFile: (file, expected) => workers.digestFile(file, expected),
+      placeUpload: (place) => workers.place(place),
       onOdd,
       create,
     });

@@ -3,7 +3,7 @@
  * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
  * read at page-cache speed and nothing else.
  */
-import { closeSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { now } from "../src/domain/clock.js";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
@@ -11,6 +11,7 @@ import { type Hasher, newHasher } from "../src/domain/hash.js";
 import type { UploadTarget } from "../src/storage/storage.js";
 import type { WorkerSetup } from "../src/uploads/worker-protocol.js";
 import { hashFile } from "./hash-file.js";
+import { putRecord } from "./session-record.js";
 import { UploadFile } from "./upload-file.js";
 
 /**
@@ -113,7 +114,7 @@ export class OpenUpload {
 }
 
 function create(target: UploadTarget): number {
-  if (target.session !== undefined) writeFileSync(target.session.recordFile, target.session.record);
+  if (target.session !== undefined) putRecord(target.session);
   return openSync(target.file, "w+");
 }
 

@@ -23,6 +23,7 @@ import type {
 import { BusyTime } from "./busy-time.js";
 import { hashFile } from "./hash-file.js";
 import { OpenUpload } from "./open-upload.js";
+import { placeUpload } from "./place-upload.js";
 
 const setup = workerData as WorkerSetup;
 
@@ -43,14 +44,18 @@ type Said = Omit<WorkerDone, "busyMilliseconds">;
 /** Runs one task. Never rejects. */
 export async function run(task: WorkerTask): Promise<WorkerResult> {
   try {
-    const said = await busy.during(() =>
-      task.kind === "digest" ? digestFile(task) : inOrder(task.session, () => runUploadTask(task)),
-    );
+    const said = await busy.during(() => begin(task));
     return { ok: true, ...said, busyMilliseconds: busy.milliseconds };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return { ok: false, code: code ?? "UNKNOWN", message };
   }
+}
+
+async function begin(task: WorkerTask): Promise<Said> {
+  if (task.kind === "digest") return digestFile(task);
+  if (task.kind === "place") return { placedBytes: placeUpload(task.place) };
+  return inOrder(task.session, () => runUploadTask(task));
 }
 
 async function inOrder<T>(session: SessionId, work: () => Promise<T>): Promise<T> {

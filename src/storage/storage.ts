@@ -28,7 +28,22 @@ export interface BlobReader {
 export interface UploadTarget {
   readonly file: string;
   /** Present for a session that must be found again after a crash: its record, as JSON. */
-  readonly session?: { readonly recordFile: string; readonly record: string };
+  readonly session?: SessionFiles;
+}
+
+export interface SessionFiles {
+  readonly recordFile: string;
+  readonly record: string;
+  /** A file to write the record to, which `recordFile` then is a link to. */
+  readonly linkedFile?: string | undefined;
+}
+
+/** Names for the file of an upload that is a blob now, and those that it gives up. */
+export interface UploadPlace {
+  readonly file: string;
+  readonly recordFile: string | undefined;
+  readonly content: string;
+  readonly blob: string;
 }
 
 /**

@@ -9,6 +9,7 @@ import { algorithmOf, type Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
 import { newSessionId, type SessionId } from "../domain/session-id.js";
 import { storageFailure } from "../storage/errors.js";
+import type { UploadPlace } from "../storage/storage.js";
 import type { SlabPool } from "./slab-pool.js";
 import { WorkDone } from "./work-done.js";
 import type {
@@ -156,6 +157,11 @@ export class WorkerPool {
     return digest;
   }
 
+  /** Makes the file of a sealed upload a blob: its bytes, `undefined` where it could not. */
+  async place(place: UploadPlace): Promise<number | undefined> {
+    return (await this.#run({ kind: "place", place }, {})).placedBytes;
+  }
+
   async #run(task: WorkerTask, affinity: Affinity): Promise<WorkerDone> {
     const sentAt = now();
     let result = await this.#try(task, affinity);
@@ -193,7 +199,7 @@ export class WorkerPool {
 
   #secondsMax(task: WorkerTask): number {
     if (task.kind === "digest") return Number.POSITIVE_INFINITY;
-    const again = task.kind === "forget" ? 0 : task.offset / readBytesPerSecondMin;
+    const again = "offset" in task ? task.offset / readBytesPerSecondMin : 0;
     return this.options.taskSecondsMax + again;
   }
 

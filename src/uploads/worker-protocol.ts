@@ -4,7 +4,7 @@
  */
 import type { Algorithm, Digest } from "../domain/digest.js";
 import type { SessionId } from "../domain/session-id.js";
-import type { UploadTarget } from "../storage/storage.js";
+import type { UploadPlace, UploadTarget } from "../storage/storage.js";
 
 /** What each worker is given once, when it starts. */
 export interface WorkerSetup {
@@ -62,7 +62,13 @@ export interface DigestTask {
   readonly algorithm: Algorithm;
 }
 
-export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask;
+/** Makes the file of a sealed upload a blob. */
+export interface PlaceTask {
+  readonly kind: "place";
+  readonly place: UploadPlace;
+}
+
+export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | PlaceTask;
 
 /** When what an append or a seal does had been done, by the clock of all threads. */
 export interface TaskTimes {
@@ -81,6 +87,8 @@ export interface TaskTimes {
 export interface WorkerDone {
   readonly digest?: Digest;
   readonly times?: TaskTimes;
+  /** Of an upload that is a blob now. */
+  readonly placedBytes?: number | undefined;
   /** Of a file that was read to be hashed. */
   readonly read?: { readonly bytes: number; readonly milliseconds: number };
   /** In which the worker has had a task at hand, since it was started. */

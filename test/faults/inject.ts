@@ -60,7 +60,7 @@ patch(fs, "openSync", (original) => (...parameters) => {
   return descriptor;
 });
 
-for (const call of ["write", "fdatasync", "read"] as const) {
+for (const call of ["write", "fdatasync", "fsync", "read"] as const) {
   patch(fs, call, (original) => (...parameters) => {
     const path = opened.get(parameters[0] as number) ?? descriptorPath(parameters[0] as number);
     const code = faultOf(call, path);
@@ -77,6 +77,19 @@ function descriptorPath(descriptor: number): string {
     return "";
   }
 }
+
+patch(fs, "linkSync", (original) => (...parameters) => {
+  const code = faultOf("link", parameters[0], parameters[1]);
+  if (code !== undefined) throw errorOf(code, "link");
+  return original(...parameters);
+});
+
+patch(fs, "open", (original) => (...parameters) => {
+  const code = faultOf("open", parameters[0]);
+  if (code === undefined) return original(...parameters);
+  strike(code, "open", parameters.at(-1) as Callback);
+  return undefined;
+});
 
 for (const call of ["link", "rename"] as const) {
   patch(fs.promises, call, (original) => async (...parameters) => {

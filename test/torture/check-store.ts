@@ -79,7 +79,10 @@ class StoreWalk {
   }
 
   roots(): void {
-    const known = ["blobs", "manifests", "content", "uploads", "notes", "secrets", "lock", "control.sock"];
+    const known = [
+      ...["blobs", "manifests", "content", "uploads", "records", "notes", "secrets"],
+      ...["lock", "control.sock"],
+    ];
     for (const { name } of this.#entries(this.layout.root))
       if (!known.includes(name)) this.violations.add(`${name} in the store's root`);
     this.#visited.add(`${this.layout.root}/lock`);

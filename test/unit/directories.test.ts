@@ -2,6 +2,7 @@
 // meanwhile share one.
 
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
 import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,4 +93,29 @@ test("with relaxed durability nothing is synced", async () => {
   await directories.ensure(join(root, "p", "q"));
   await directories.sync(root);
   assert.equal(directories.syncs.directories.count, 0);
+});
+
+/** The directory as it is open here: with what Linux puts behind the name of one that has been removed. */
+function openedAs(folder: string): string[] {
+  return readdirSync("/proc/self/fd").flatMap((descriptor) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
+      return path.startsWith(folder) ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test("a directory stays open to be synced again, until another is made in its place", async () => {
+  const directories = new Directories(root, "full");
+  const folder = join(root, "kept");
+  await directories.ensure(folder);
+  await directories.sync(folder);
+  assert.deepEqual(openedAs(folder), [folder]);
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
+  await directories.sync(folder);
+  assert.deepEqual(openedAs(folder), [folder]);
+  directories.syncs.close();
 });

@@ -10,18 +10,36 @@ import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { type Stages, untold } from "../../domain/stages.js";
 import type { ContentTally } from "../content-tally.js";
-import type { Adoption, BlobReader, BlobStore, BlobUsage, OutsideFile, UploadTarget } from "../storage.js";
+import type {
+  Adoption,
+  BlobReader,
+  BlobStore,
+  BlobUsage,
+  OutsideFile,
+  UploadPlace,
+  UploadTarget,
+} from "../storage.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import { type Oddities, readFlags } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
+import type { RecordFiles } from "./record-files.js";
 import { type DigestFile, Soundness } from "./soundness.js";
 import type { Directories } from "./sync.js";
 import { takeOver } from "./takeover.js";
 
 /** What the system says of a file that it does not let this user read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
+
+/** Gives an upload the names of a blob, in one go: its bytes, `undefined` where it could not. */
+export type PlaceUpload = (place: UploadPlace) => Promise<number | undefined>;
+
+/** What is left to the workers. */
+export interface BlobWork {
+  readonly digestFile: DigestFile;
+  readonly placeUpload: PlaceUpload;
+}
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
@@ -31,12 +49,13 @@ export class FileBlobs implements BlobStore {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly hardLinks: boolean,
-    digestFile: DigestFile,
+    readonly recordFiles: RecordFiles,
+    readonly work: BlobWork,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
     readonly tally: ContentTally,
   ) {
-    this.soundness = new Soundness(digestFile);
+    this.soundness = new Soundness(work.digestFile);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
@@ -74,20 +93,23 @@ export class FileBlobs implements BlobStore {
       ),
     );
     await stages.during("sync", () => this.directories.sync(folder));
+    if (upload.session?.linkedFile !== undefined) this.recordFiles.give(upload.session.linkedFile);
     return healed;
   }
 
   async #commitLocked(
-    { file, session }: UploadTarget,
+    upload: UploadTarget,
     name: RepositoryName,
     digest: Digest,
     checked: boolean,
   ): Promise<boolean> {
+    const { file, session } = upload;
     if (!this.hardLinks) {
       if (session !== undefined) await removeIfThere(session.recordFile);
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
+    if (checked && (await this.#place(upload, name, digest))) return false;
     const healed = await this.#makeContent(file, digest, checked);
     await this.#linkInto(name, digest, this.layout.content(digest));
     // Before its bytes: a crash in between must not leave a session that has none.
@@ -95,6 +117,17 @@ export class FileBlobs implements BlobStore {
     // Now, not later: the link count tells who still needs the content.
     await unlink(file);
     return healed;
+  }
+
+  /** The common case: nobody has had this content before. Whether it was that. */
+  async #place({ file, session }: UploadTarget, name: RepositoryName, digest: Digest): Promise<boolean> {
+    const soundSince = Date.now();
+    const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
+    const bytes = await this.work.placeUpload({ file, recordFile: session?.recordFile, content, blob });
+    if (bytes === undefined) return false;
+    this.tally.changed(digest, 1, bytes);
+    this.soundness.remember(digest, soundSince);
+    return true;
   }
 
   /**

@@ -11,6 +11,7 @@
  *   uploads/<session_id>                              the bytes of an upload on its way
  *   uploads/<session_id>.json                         its session, which survives a crash; bytes without
  *                                                     one came in one request, and are dropped at start
+ *   records/<number>                                  what such a session is a link to; dropped at start
  *   quarantine/<path>                                 what `gantry verify` has taken from that path
  *   control.sock, lock                                of the server that has the store
  *   notes/<name>                                      what the registry keeps of itself across a restart
@@ -54,6 +55,7 @@ export class Layout {
   readonly manifestsRoot: string;
   readonly contentRoot: string;
   readonly uploadsRoot: string;
+  readonly recordsRoot: string;
   readonly notesRoot: string;
   readonly secretsRoot: string;
   readonly robotsRoot: string;
@@ -66,6 +68,7 @@ export class Layout {
     this.manifestsRoot = join(root, "manifests");
     this.contentRoot = join(root, "content");
     this.uploadsRoot = join(root, "uploads");
+    this.recordsRoot = join(root, "records");
     this.notesRoot = join(root, "notes");
     this.secretsRoot = join(root, "secrets");
     this.robotsRoot = join(root, "robots");

@@ -54,7 +54,7 @@ export class OddFiles implements OddFileStore {
     const { layout } = this;
     const own = new Set([
       ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
-      ...[layout.notesRoot, layout.secretsRoot, layout.robotsRoot, layout.quarantineRoot],
+      ...[layout.recordsRoot, layout.notesRoot, layout.secretsRoot, layout.robotsRoot, layout.quarantineRoot],
       ...[layout.controlSocket, layout.lock],
     ]);
     for (const { name } of await this.#entries(layout.root)) {

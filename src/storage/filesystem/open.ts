@@ -5,7 +5,7 @@ import { RegistryError } from "../../domain/errors.js";
 import { ContentTally } from "../content-tally.js";
 import { storageFailure } from "../errors.js";
 import type { Storage } from "../storage.js";
-import { FileBlobs } from "./blobs.js";
+import { type BlobWork, FileBlobs } from "./blobs.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
 import { Layout } from "./layout.js";
 import { lockStore, StoreInUse, type StoreLock } from "./lock.js";
@@ -14,21 +14,20 @@ import { FileNotes } from "./notes.js";
 import { OddFiles } from "./odd-files.js";
 import { Oddities, type OnOdd } from "./oddities.js";
 import { Quarantine } from "./quarantine.js";
+import { RecordFiles } from "./record-files.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
 import { FileSecrets } from "./secrets.js";
-import type { DigestFile } from "./soundness.js";
 import { Directories } from "./sync.js";
 import type { Durability } from "./syncs.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
 
-export interface FilesystemOptions {
+export interface FilesystemOptions extends BlobWork {
   readonly rootDirectory: string;
   readonly durability: Durability;
-  readonly digestFile: DigestFile;
   /** Told of what lies in the store and does not belong there, each time that it is met. */
   readonly onOdd: OnOdd;
   /** Whether a store is created where there is none. */
@@ -95,8 +94,12 @@ async function openLocked(
   for (const folder of folders)
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
   const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
-  const uploads = new FileUploads(layout);
-  if (!readOnly) await uploads.dropUnfinished();
+  const recordFiles = new RecordFiles(layout, hardLinks);
+  const uploads = new FileUploads(layout, recordFiles);
+  if (!readOnly) {
+    await directories.ensure(layout.recordsRoot);
+    await uploads.dropUnfinished();
+  }
   const oddities = new Oddities(layout.root, options.onOdd);
   const quarantine = new Quarantine(layout, directories);
   // Without hard links each repository has its own, which nobody has counted.
@@ -105,7 +108,8 @@ async function openLocked(
     layout,
     directories,
     hardLinks,
-    options.digestFile,
+    recordFiles,
+    options,
     oddities,
     quarantine,
     tally,
@@ -134,7 +138,10 @@ async function openLocked(
     robots: withStorageErrors(new FileRobots(layout, directories, oddities)),
     notes: withStorageErrors(new FileNotes(layout, directories)),
     secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks)),
-    close: () => lock.release(),
+    close: async () => {
+      directories.syncs.close();
+      await lock.release();
+    },
   };
 }
 

@@ -44,7 +44,9 @@ export class Directories {
   }
 
   #begin(directory: string): Promise<void> {
-    const running = this.syncs.directory(directory).finally(() => {
+    // What was not ensured is synced once, and renamed.
+    const keep = this.#known.get(directory) === true;
+    const running = this.syncs.directory(directory, keep).finally(() => {
       // Whoever shares the next turn has registered its beginning on `running` already.
       if (this.#turns.get(directory)?.running === running && turn.next === undefined)
         this.#turns.delete(directory);

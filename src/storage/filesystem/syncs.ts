@@ -2,12 +2,14 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { Durations } from "../../domain/durations.js";
 import { syncSecondsBounds } from "../storage.js";
+import { OpenDirectories } from "./open-directories.js";
 
 export type Durability = "full" | "relaxed";
 
 export class Syncs {
   readonly files = new Durations(syncSecondsBounds);
   readonly directories = new Durations(syncSecondsBounds);
+  readonly #open = new OpenDirectories();
 
   constructor(readonly durability: Durability) {}
 
@@ -21,10 +23,15 @@ export class Syncs {
     if (this.durability === "full") await within(path, (handle) => this.file(handle));
   }
 
-  /** Resolves when the names in the directory are. */
-  async directory(path: string): Promise<void> {
+  /** Resolves when the names in the directory are. It stays open to be synced again if `keep`. */
+  async directory(path: string, keep: boolean): Promise<void> {
     if (this.durability === "relaxed") return;
-    await this.directories.time(() => within(path, (handle) => handle.sync()));
+    await this.directories.time(() => this.#open.sync(path, keep));
+  }
+
+  /** Lets go of what is open. */
+  close(): void {
+    this.#open.close();
   }
 }
 

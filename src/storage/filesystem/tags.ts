@@ -113,8 +113,9 @@ export class FileTags implements TagStore {
         await rm(folder, { recursive: true });
         await rename(aside, folder);
       });
-    } finally {
+    } catch (error) {
       await rm(aside, { recursive: true, force: true });
+      throw error;
     }
     await this.directories.sync(this.layout.tags(name));
   }

@@ -1,22 +1,27 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { isObject } from "../../domain/descriptor.js";
 import { parseAlgorithm } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
-import { ifThere, removeIfThere } from "./files.js";
+import { errorCode, ifThere, removeIfThere } from "./files.js";
 import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
+import type { RecordFiles } from "./record-files.js";
 
 /** Entries of the uploads' folder that are looked at together when the store is opened. */
 const looksAtOnce = 32;
 
 export class FileUploads implements UploadStore {
-  constructor(readonly layout: Layout) {}
+  constructor(
+    readonly layout: Layout,
+    readonly recordFiles: RecordFiles,
+  ) {}
 
   /** What can't be gone on with after a restart goes. To be called before there are uploads. */
   async dropUnfinished(): Promise<void> {
+    await this.recordFiles.dropAll();
     const names = await readdir(this.layout.uploadsRoot);
     const recorded = new Set(names.map(sessionOf));
     for (let start = 0; start < names.length; start += looksAtOnce) {
@@ -45,18 +50,25 @@ export class FileUploads implements UploadStore {
   }
 
   sessionTarget(id: SessionId, record: UploadRecord): UploadTarget {
-    return this.#targetOf(id, serialize(record));
+    return this.#targetOf(id, serialize(record), this.recordFiles.take());
   }
 
-  async save(target: UploadTarget): Promise<void> {
-    if (target.session !== undefined) await writeFile(target.session.recordFile, target.session.record);
+  async save({ session }: UploadTarget): Promise<void> {
+    if (session === undefined) return;
+    const { recordFile, record, linkedFile } = session;
+    await writeFile(linkedFile ?? recordFile, record);
+    if (linkedFile === undefined) return;
+    await link(linkedFile, recordFile).catch((error: unknown) => {
+      // The first of its bytes came meanwhile.
+      if (errorCode(error) !== "EEXIST") throw error;
+    });
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
     const text = await ifThere(readFile(this.layout.uploadRecord(id), "utf8"));
     const record = text === undefined ? undefined : parseRecord(text);
     if (record === undefined) return undefined;
-    const target = this.sessionTarget(id, record);
+    const target = this.#targetOf(id, serialize(record));
     return { ...record, target, received: (await ifThere(stat(target.file)))?.size ?? 0 };
   }
 
@@ -79,12 +91,18 @@ export class FileUploads implements UploadStore {
 
   async remove(target: UploadTarget): Promise<void> {
     for (const file of filesOf(target)) await removeIfThere(file);
+    const linkedFile = target.session?.linkedFile;
+    if (linkedFile !== undefined) await this.recordFiles.lose(linkedFile);
   }
 
-  #targetOf(id: SessionId, record: string): UploadTarget {
-    return { file: this.layout.upload(id), session: { recordFile: this.layout.uploadRecord(id), record } };
+  #targetOf(id: SessionId, record: string, linkedFile?: string): UploadTarget {
+    const session = { recordFile: this.layout.uploadRecord(id), record, linkedFile };
+    return { file: this.layout.upload(id), session };
   }
 }
+
+/** Records take at least so many characters, so that one in the place of another nearly always has its length. */
+const recordCharactersMin = 512;
 
 /** In the order in which they go: a crash in between must not leave a session that has lost its bytes. */
 function filesOf({ file, session }: UploadTarget): string[] {
@@ -98,7 +116,7 @@ export function sessionOf(fileName: string): SessionId | undefined {
 }
 
 function serialize({ name, opener, algorithm, announced, createdAt }: UploadRecord): string {
-  return JSON.stringify({ name, opener, algorithm, announced, createdAt });
+  return JSON.stringify({ name, opener, algorithm, announced, createdAt }).padEnd(recordCharactersMin);
 }
 
 /** A record that a crash has cut short belongs to a session that nobody can go on with. */
