@@ -50,7 +50,7 @@ type Answer = readonly [status: string, location: string];
 function receive(response: HttpResponse, blob: Incoming, finish: () => Promise<Answer>): void {
   /** Answered or aborted: then uWebSockets.js wants the response left alone. */
   let over = false;
-  /** What was received before a pause still comes, the end of the body as well: answered paused, no next request would come. */
+  /** Even the end of a body may come during a pause. Answered in it, the connection would stay paused. */
   let flowing: Promise<unknown> = Promise.resolve();
   response.onAborted(() => {
     over = true;
