@@ -1,6 +1,6 @@
 /**
  * The pieces of an access log's line that say who asked for what. They are kept: what is asked for most is asked for
- * by many, and each of them asks for much, so that a piece is mostly found, at a quarter of what it costs to make.
+ * by many, and each of them asks for much, so that a piece is mostly found (docs/decisions/0025).
  */
 import type { Identity } from "../auth/identity.js";
 import type { RepositoryName } from "../domain/repository-name.js";
