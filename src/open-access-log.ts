@@ -51,13 +51,18 @@ export async function openAccessLog(
   const writeBytes = destination.write as unknown as (bytes: Uint8Array) => boolean;
   const batch = new LineBatch((lines) => void writeBytes.call(destination, lines));
   const stream = format === "text" ? await readable(process.stdout, { destination, ...textOptions }) : batch;
+  let closed = false;
   return {
     observer: accessLog({
       names: format === "logstash" ? "logstash" : "pino",
       fields: config.fields,
-      write: (line) => void stream.write(line),
+      write: (line) => {
+        // A request that did not end in time may end when the log has: to write then would be an exception.
+        if (!closed) stream.write(line);
+      },
     }),
     close: async () => {
+      closed = true;
       clearInterval(telling);
       batch.flush();
       const ended = once(destination, "close");
