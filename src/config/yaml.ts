@@ -16,6 +16,9 @@ const emptyWords = new Set(["", "~", "null"]);
 /** What a file may nest; no setting is half as deep. An alias that holds itself would never end. */
 const depthMax = 20;
 
+/** Values in a file, each as often as aliases have it: a dozen of lines can else ask for more than there is memory. */
+const valuesMax = 100_000;
+
 export function readYaml(text: string): ReadYaml {
   const counter = new LineCounter();
   const document = parseDocument(text, { schema: "failsafe", lineCounter: counter, prettyErrors: false });
@@ -27,7 +30,12 @@ export function readYaml(text: string): ReadYaml {
     const range = (node as { range?: readonly number[] | null } | null)?.range;
     return range?.[0] === undefined ? undefined : counter.linePos(range[0]).line;
   };
+  let values = 0;
   const treeOf = (node: unknown, path: Path): Tree => {
+    if (++values > valuesMax) {
+      if (values === valuesMax + 1) faults.push({ line: lineOf(node), why: `more than ${valuesMax} values` });
+      return null;
+    }
     if (path.length > depthMax) {
       faults.push({ line: lineOf(node), why: "nested too deep" });
       return null;

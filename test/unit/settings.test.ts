@@ -443,6 +443,14 @@ test("aliases are followed, and one that holds itself ends", () => {
   assert.match(said("http: &a\n  b: *a\n").join("\n"), /nested too deep/);
 });
 
+test("aliases of aliases that ask for more than there is memory are refused", () => {
+  const [first, ...others] = ["[x, x, x, x, x, x, x, x, x, x]"].concat(
+    Array.from({ length: 9 }, (_, level) => `[${Array(10).fill(`*a${level}`).join(", ")}]`),
+  );
+  const text = [`a0: &a0 ${first}`, ...others.map((list, level) => `a${level + 1}: &a${level + 1} ${list}`)];
+  assert.match(said(text.join("\n")).join("\n"), /more than 100000 values/);
+});
+
 test("a name of JavaScript's own is a name like others", () => {
   assert.match(
     said("__proto__: {x: 1}\nconstructor: 1\n").join("\n"),
