@@ -7,8 +7,7 @@ import { Arena, timed } from "../arena.js";
 import type { Contender, ContenderName } from "../contenders.js";
 import { ListingReader } from "../driver/listing.js";
 import type { Growth, Sample, Settings } from "../scenario.js";
-import { layStore } from "../stores/lay.js";
-import { storeIn } from "../stores/store-in.js";
+import { laying } from "../stores/store-in.js";
 import { catalog, type Listing, tags } from "./listings.js";
 
 /** 2.8 gives tags in one piece. */
@@ -44,9 +43,9 @@ export const growthListings: readonly Growth[] = [
 function grow(settings: Settings, listing: Listing) {
   const sizes = settings.quick ? [10, 100, 1_000, 10_000] : [10, 100, 1_000, 10_000, 100_000];
   return along(sizes, settings, async (entries, plan) => {
-    const lay = (name: ContenderName, folder: string) =>
-      layStore(storeIn(name, folder), listing.shape(entries));
-    await using arena = await Arena.open(settings, entries > peerEntriesMax ? [] : peers, { lay });
+    await using arena = await Arena.open(settings, entries > peerEntriesMax ? [] : peers, {
+      lay: laying(listing.shape(entries)),
+    });
     return await arena.interleave(
       plan,
       async (contender) => {

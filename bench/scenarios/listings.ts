@@ -1,12 +1,12 @@
 /** Lists of 100,000: all tags of one repository, all repositories of one registry, laid on the disk beforehand. */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
-import type { Contender, ContenderName } from "../contenders.js";
+import type { Contender } from "../contenders.js";
 import { Durations } from "../driver/clients.js";
 import { ListingReader } from "../driver/listing.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
-import { layStore, repositoryAt, type StoreShape, tagAt } from "../stores/lay.js";
-import { storeIn } from "../stores/store-in.js";
+import { repositoryAt, type StoreShape, tagAt } from "../stores/lay.js";
+import { laying } from "../stores/store-in.js";
 
 const entriesOf = (quick: boolean) => (quick ? 10_000 : 100_000);
 const pageEntries = 1_000;
@@ -65,9 +65,7 @@ function listingScenario(name: string, what: string, listing: Listing, atLeast: 
     ...sides,
     run: async (settings) => {
       const entries = entriesOf(settings.quick);
-      const lay = (contender: ContenderName, folder: string) =>
-        layStore(storeIn(contender, folder), listing.shape(entries));
-      await using arena = await Arena.open(settings, sides.peers, { lay });
+      await using arena = await Arena.open(settings, sides.peers, { lay: laying(listing.shape(entries)) });
       return await arena.interleave(
         settings,
         async (contender) => {

@@ -12,8 +12,8 @@ import { blobPath, expectStatus, manifestMediaType, manifestPath } from "../driv
 import { forgetPeak, peakResidentBytes, syncDisks } from "../processes.js";
 import { progress } from "../progress.js";
 import type { Sample, Scenario } from "../scenario.js";
-import { blobAt, layStore, repositoryAt, type StoreShape, tagAt } from "../stores/lay.js";
-import { storeIn } from "../stores/store-in.js";
+import { blobAt, repositoryAt, type StoreShape, tagAt } from "../stores/lay.js";
+import { laying } from "../stores/store-in.js";
 import { megabyte } from "../units.js";
 import { startAnew } from "./cold-start.js";
 import { pushSmallImages } from "./slow-beside-fast.js";
@@ -39,9 +39,7 @@ export const largeStoreScenarios: readonly Scenario[] = [
     targets: [],
     run: async (settings) => {
       const shape = shapeOf(settings.quick);
-      await using arena = await Arena.open(settings, [], {
-        lay: (name, folder) => layStore(storeIn(name, folder), shape),
-      });
+      await using arena = await Arena.open(settings, [], { lay: laying(shape) });
       return await arena.interleave(
         { ...settings, rounds: 1 },
         async () => {},
