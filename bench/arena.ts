@@ -7,8 +7,20 @@ import { join } from "node:path";
 import { type Contender, type ContenderName, type StartOptions, startContender } from "./contenders.js";
 import { cpuSeconds, forgetPeak, peakResidentBytes, syncDisks } from "./processes.js";
 import { progress } from "./progress.js";
-import type { Measured, Plan, Sample, Series, Timing } from "./scenario.js";
+import {
+  type Measured,
+  type Plan,
+  peersIn,
+  type Sample,
+  type Series,
+  type Settings,
+  type Timing,
+} from "./scenario.js";
 import { mebibyte, spell } from "./units.js";
+
+export interface ArenaSettings extends Pick<Settings, "profileFolder" | "checkoutBefore"> {
+  readonly subject: ContenderName;
+}
 
 export class Arena implements AsyncDisposable {
   readonly contenders: readonly Contender[];
@@ -19,19 +31,18 @@ export class Arena implements AsyncDisposable {
 
   /** Fresh servers with empty folders. The subject must start; a peer that is not installed is left out. */
   static async open(
-    {
-      subject,
-      profileFolder,
-    }: { readonly subject: ContenderName; readonly profileFolder?: string | undefined },
+    { subject, profileFolder, checkoutBefore }: ArenaSettings,
     peers: readonly ContenderName[],
     options: StartOptions = {},
   ): Promise<Arena> {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
+      const before = checkoutBefore === undefined ? undefined : { subject, checkout: checkoutBefore };
       // Nothing is compared while a profiler takes its share.
-      for (const name of profileFolder === undefined ? [subject, ...peers] : [subject]) {
-        const contender = await startContender(name, { ...options, profileFolder });
+      const others = profileFolder === undefined ? peersIn({ checkoutBefore }, peers) : [];
+      for (const name of [subject, ...others]) {
+        const contender = await startContender(name, { ...options, profileFolder, before });
         if (contender === undefined) {
           progress(`  ${name} is not installed: going on without it`);
         } else {

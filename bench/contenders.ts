@@ -8,15 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
 import { distribution3, dockerRegistry } from "./contenders/distribution.js";
-import {
-  gantry,
-  gantryLogging,
-  gantryLogin,
-  gantryNotifying,
-  gantryRelaxed,
-  gantryTraced,
-  gantryTracedSome,
-} from "./contenders/gantry.js";
+import { type GantryName, gantryCommand, gantryCommandIn, gantryProfiles } from "./contenders/gantry.js";
 import { getLimit, pushLimit } from "./contenders/limits.js";
 import { nginx } from "./contenders/nginx.js";
 import type { Place, Profile, ServerTls } from "./contenders/profile.js";
@@ -30,29 +22,19 @@ export type RegistryName = (typeof registryNames)[number];
 
 /**
  * Beside the registries: Gantry that syncs nothing, that writes its access log, that sends traces of all or some
- * requests, that wants a login and has a policy; nginx, the limit for pulls; and the limits for pushes and small
- * answers, see bench/limit.
+ * requests, that wants a login and has a policy; Gantry of another checkout; nginx, the limit for pulls; and the limits
+ * for pushes and small answers, see bench/limit.
  */
 export type ContenderName =
   | RegistryName
-  | "gantry-relaxed"
-  | "gantry-logging"
-  | "gantry-traced"
-  | "gantry-traced-some"
-  | "gantry-notifying"
-  | "gantry-login"
+  | GantryName
+  | "gantry-before"
   | "nginx"
   | "push-limit"
   | "get-limit";
 
-const profiles: Readonly<Record<ContenderName, Profile>> = {
-  gantry,
-  "gantry-relaxed": gantryRelaxed,
-  "gantry-logging": gantryLogging,
-  "gantry-traced": gantryTraced,
-  "gantry-traced-some": gantryTracedSome,
-  "gantry-notifying": gantryNotifying,
-  "gantry-login": gantryLogin,
+const profiles: Readonly<Record<Exclude<ContenderName, "gantry-before">, Profile>> = {
+  ...gantryProfiles(gantryCommand),
   "docker-registry": dockerRegistry,
   "distribution-3": distribution3,
   zot,
@@ -60,6 +42,24 @@ const profiles: Readonly<Record<ContenderName, Profile>> = {
   "push-limit": pushLimit,
   "get-limit": getLimit,
 };
+
+const contenderNames = [...Object.keys(profiles), "gantry-before"] as readonly ContenderName[];
+
+/** Gantry of another checkout, set as one that is built here. */
+export interface Before {
+  readonly subject: ContenderName;
+  readonly checkout: string;
+}
+
+function profileOf(name: ContenderName, before: Before | undefined): Profile {
+  if (name !== "gantry-before") return profiles[name];
+  const others: Partial<Record<ContenderName, Profile>> = before
+    ? gantryProfiles(gantryCommandIn(before.checkout))
+    : {};
+  const profile = before && others[before.subject];
+  if (profile === undefined) throw new Error("only Gantry is compared with what it was before");
+  return profile;
+}
 
 /** What a reader of results must know of a contender. */
 export type ContenderFacts = Pick<Profile, "durability" | "configuration"> & { readonly version: string };
@@ -85,6 +85,7 @@ export interface StartOptions {
   readonly profileFolder?: string | undefined;
   /** Fills the folder before the server starts. */
   readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
+  readonly before?: Before | undefined;
 }
 
 /** Folder and process of those that run, for the bench may be interrupted or fail where nothing is disposed. */
@@ -104,9 +105,13 @@ process.once("exit", () => {
 });
 
 /** Of those that are installed. */
-export async function factsOf(names: ReadonlySet<string>): Promise<Readonly<Record<string, ContenderFacts>>> {
+export async function factsOf(
+  names: ReadonlySet<string>,
+  before: Before | undefined,
+): Promise<Readonly<Record<string, ContenderFacts>>> {
   const facts: Record<string, ContenderFacts> = {};
-  for (const [name, profile] of Object.entries(profiles).filter(([name]) => names.has(name))) {
+  for (const name of contenderNames.filter((name) => names.has(name))) {
+    const profile = profileOf(name, before);
     const { durability, configuration, version } = profile;
     const program = await programOf(profile);
     if (program !== undefined) {
@@ -123,9 +128,10 @@ async function programOf({ program }: Profile): Promise<string | undefined> {
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
 export async function startContender(
   name: ContenderName,
-  { secure = false, settings = {}, profileFolder, lay }: StartOptions,
+  { secure = false, settings = {}, profileFolder, lay, before }: StartOptions,
 ): Promise<Contender | undefined> {
-  const program = await programOf(profiles[name]);
+  const profile = profileOf(name, before);
+  const program = await programOf(profile);
   if (program === undefined) {
     return undefined;
   }
@@ -143,7 +149,7 @@ export async function startContender(
     const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
     const place: Place = { program, folder, dataFolder, tls, settings, profileFolder };
     const start = async () => {
-      const started = await profiles[name].start(place);
+      const started = await profile.start(place);
       leftovers.set(folder, started.running.pid);
       return started;
     };

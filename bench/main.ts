@@ -2,10 +2,11 @@
  * `npm run bench`: runs scenarios, prints the table, keeps it in `bench/results/`; or compares two results that were
  * kept.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { access, mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { changesBetween, changesTable, differencesBetween } from "./compare.js";
+import { gantryCommandIn } from "./contenders/gantry.js";
 import { type RegistryName, registryNames } from "./contenders.js";
 import { drawProfiles } from "./profile/profiles.js";
 import { progress } from "./progress.js";
@@ -26,6 +27,7 @@ const rounds = { full: 5, quick: 3, smoke: 1 };
 const budgetSeconds = { quick: 285, smoke: 100 };
 
 const usage = `npm run bench -- [--quick | --smoke] [--rounds N] [--only NAME[,NAME]] [--subject ${registryNames.join("|")}]
+npm run bench -- --before CHECKOUT [--quick] [--rounds N] [--only NAME[,NAME]]
 npm run bench -- --profile FOLDER [--only NAME[,NAME]]
 npm run bench -- compare BEFORE.json AFTER.json
 A NAME is a scenario or the beginning of some:
@@ -43,6 +45,7 @@ async function main(): Promise<number> {
       only: { type: "string" },
       rounds: { type: "string" },
       subject: { type: "string", default: "gantry" },
+      before: { type: "string" },
       profile: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -53,7 +56,8 @@ async function main(): Promise<number> {
   }
   if (positionals.length > 0) return await compareFiles(positionals);
   const effort = values.smoke ? "smoke" : values.quick ? "quick" : "full";
-  const settings = settingsOf(effort, values.rounds, values.subject);
+  const checkoutBefore = values.before === undefined ? undefined : await checkoutAt(resolve(values.before));
+  const settings = { ...settingsOf(effort, values.rounds, values.subject), checkoutBefore };
   const selection = select(effort, values.only);
   if (values.profile !== undefined) return await profile(selection, settings, resolve(values.profile));
   return await run(selection, settings);
@@ -76,6 +80,15 @@ function settingsOf(effort: Effort, wantedRounds: string | undefined, subject: s
     subject,
     deadline: performance.now() + seconds * 1000,
   };
+}
+
+async function checkoutAt(folder: string): Promise<string> {
+  try {
+    await access(gantryCommandIn(folder));
+  } catch {
+    throw new Error(`${folder} holds no built Gantry: run "npm ci && npm run build" there`);
+  }
+  return folder;
 }
 
 function isRegistryName(name: string): name is RegistryName {

@@ -3,7 +3,7 @@ import { factsOf } from "./contenders.js";
 import { toolVersions } from "./driver/tools.js";
 import { progress } from "./progress.js";
 import { type Comparison, type GrowthRecord, newRecord, type RunRecord } from "./record.js";
-import type { Growth, Scenario, Settings } from "./scenario.js";
+import { type Growth, peersIn, type Scenario, type Settings } from "./scenario.js";
 import { OutOfTime, TimeBudget } from "./time-budget.js";
 
 type Named = Pick<Scenario, "name" | "what">;
@@ -45,20 +45,26 @@ export async function runAll({ scenarios, growths }: Selection, settings: Settin
   const measured = [...comparisons, ...grown.flatMap(({ points }) => points)]
     .flatMap(({ series }) => series)
     .map(({ contender }) => contender);
-  const contenders = await factsOf(new Set(measured));
+  const { subject, checkoutBefore: checkout } = settings;
+  const contenders = await factsOf(
+    new Set(measured),
+    checkout === undefined ? undefined : { subject, checkout },
+  );
   const tools = await toolVersions();
   return newRecord(settings, { at, contenders, tools, comparisons, growths: grown, leftOut });
 }
 
 /** A scenario that fails says so in the record; the others still run. */
 export async function compare(scenario: Scenario, settings: Settings): Promise<Comparison> {
-  const { name, what, unit, better, targets, peers } = scenario;
+  const { name, what, unit, better, targets } = scenario;
+  const peers = peersIn(settings, scenario.peers);
   const { result, ...end } = await told(() => scenario.run(settings));
   return { name, what, unit, better, targets, peers, series: result, ...end };
 }
 
 async function grow(growth: Growth, settings: Settings): Promise<GrowthRecord> {
-  const { name, what, along, unit, better, why, peers } = growth;
+  const { name, what, along, unit, better, why } = growth;
+  const peers = peersIn(settings, growth.peers);
   const { result, ...end } = await told(() => growth.run(settings));
   return { name, what, along, unit, better, why, peers, points: result, ...end };
 }

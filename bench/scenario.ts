@@ -51,6 +51,16 @@ export interface Settings extends Plan {
   readonly subject: RegistryName;
   /** Where the scenario is to leave CPU profiles of the subject, which then runs alone. */
   readonly profileFolder?: string | undefined;
+  /** The checkout of an earlier Gantry, which takes the place of all peers. */
+  readonly checkoutBefore?: string | undefined;
+}
+
+/** Who is measured beside the subject. */
+export function peersIn(
+  { checkoutBefore }: Pick<Settings, "checkoutBefore">,
+  peers: readonly ContenderName[],
+): readonly ContenderName[] {
+  return checkoutBefore === undefined ? peers : ["gantry-before"];
 }
 
 export interface Scenario {

@@ -1,4 +1,4 @@
-/** Gantry as it is built here, with its defaults but for what its name says. */
+/** Gantry with its defaults but for what its name says, as it is built here or in another checkout. */
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -19,66 +19,74 @@ const bcryptCost = 10;
 /** Compiled, this file is dist/bench/contenders/gantry.js. */
 export const gantryCommand = fileURLToPath(new URL("../../src/gantry.cjs", import.meta.url));
 
+/** The same of another checkout. */
+export function gantryCommandIn(checkout: string): string {
+  return join(checkout, "dist/src/gantry.cjs");
+}
+
 /** No contender writes an access log: its price is a scenario of its own. */
 const silent = { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" } as const;
 
-const durable = "file and folders synced before the 201";
+export type GantryName =
+  | "gantry"
+  | "gantry-relaxed"
+  | "gantry-logging"
+  | "gantry-traced"
+  | "gantry-traced-some"
+  | "gantry-notifying"
+  | "gantry-login";
 
-export const gantry: Profile = {
-  program: undefined,
-  durability: durable,
-  configuration: "defaults, no access log",
-  version: async (program) => await outputOf(program, [gantryCommand, "version"]),
-  start: (place) => start(place, silent),
-};
+/** Of the Gantry whose compiled entry is `command`. */
+export function gantryProfiles(command: string): Readonly<Record<GantryName, Profile>> {
+  const profile = (
+    configuration: string,
+    settings: (place: Place) => Own | Promise<Own>,
+    durability = "file and folders synced before the 201",
+  ): Profile => ({
+    program: undefined,
+    durability,
+    configuration,
+    version: async (program) => await outputOf(program, [command, "version"]),
+    start: async (place) => await start(command, place, await settings(place)),
+  });
+  return {
+    gantry: profile("defaults, no access log", () => silent),
+    "gantry-relaxed": profile(
+      "durability relaxed, no access log",
+      () => ({ ...silent, REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
+      "nothing synced",
+    ),
+    "gantry-logging": profile("defaults, so with its access log, and metrics", () => ({
+      REGISTRY_HTTP_METRICS_ENABLED: "true",
+    })),
+    "gantry-traced": profile("all requests traced, to a collector that drops them; no access log", () =>
+      traced("1"),
+    ),
+    "gantry-traced-some": profile(
+      "one in a hundred requests traced, to a collector that drops them; no access log",
+      () => traced("0.01"),
+    ),
+    "gantry-notifying": profile(
+      "a webhook for every pull and push, to a receiver that drops them; no access log",
+      notifying,
+    ),
+    "gantry-login": profile(
+      `htpasswd (bcrypt ${bcryptCost}), a policy of ${teamCount + 1} rules, no access log`,
+      withLogin,
+    ),
+  };
+}
 
-export const gantryLogging: Profile = {
-  ...gantry,
-  configuration: "defaults, so with its access log, and metrics",
-  start: (place) => start(place, { REGISTRY_HTTP_METRICS_ENABLED: "true" }),
-};
-
-export const gantryTraced: Profile = {
-  ...gantry,
-  configuration: "all requests traced, to a collector that drops them; no access log",
-  start: (place) => startTraced(place, "1"),
-};
-
-export const gantryTracedSome: Profile = {
-  ...gantry,
-  configuration: "one in a hundred requests traced, to a collector that drops them; no access log",
-  start: (place) => startTraced(place, "0.01"),
-};
-
-export const gantryNotifying: Profile = {
-  ...gantry,
-  configuration: "a webhook for every pull and push, to a receiver that drops them; no access log",
-  start: async (place) =>
-    start(place, {
-      ...silent,
-      REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([{ name: "bench", url: await startSink() }]),
-    }),
-};
-
-export const gantryRelaxed: Profile = {
-  ...gantry,
-  durability: "nothing synced",
-  configuration: "durability relaxed, no access log",
-  start: (place) => start(place, { ...silent, REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
-};
-
-export const gantryLogin: Profile = {
-  ...gantry,
-  configuration: `htpasswd (bcrypt ${bcryptCost}), a policy of ${teamCount + 1} rules, no access log`,
-  start: startWithLogin,
-};
+/** Settings of a profile, by the names of their environment variables. */
+type Own = Readonly<Record<string, string>>;
 
 async function start(
+  command: string,
   { program, dataFolder, tls, settings, profileFolder }: Place,
-  own: Readonly<Record<string, string>>,
+  own: Own,
 ): Promise<Started> {
   const flags = profileFolder === undefined ? [] : profilingFlags(profileFolder);
-  const running = startProcess(program, [...flags, gantryCommand, "serve"], {
+  const running = startProcess(program, [...flags, command, "serve"], {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
     REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
     ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
@@ -97,18 +105,23 @@ async function startSink(): Promise<string> {
   return `http://127.0.0.1:${(sink.address() as AddressInfo).port}`;
 }
 
-async function startTraced(place: Place, ratio: string): Promise<Started> {
-  return start(place, {
+async function traced(ratio: string): Promise<Own> {
+  return {
     ...silent,
     REGISTRY_TRACING_EXPORTER: "otlp",
     REGISTRY_TRACING_ENDPOINT: `${await startSink()}/v1/traces`,
     REGISTRY_TRACING_SAMPLERRATIO: ratio,
-  });
+  };
+}
+
+async function notifying(): Promise<Own> {
+  const endpoints = [{ name: "bench", url: await startSink() }];
+  return { ...silent, REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify(endpoints) };
 }
 
 /** The rule that grants is the last of several, as in a policy of many teams. */
-async function startWithLogin(place: Place): Promise<Started> {
-  const users = join(place.folder, "users");
+async function withLogin({ folder }: Place): Promise<Own> {
+  const users = join(folder, "users");
   await writeFile(users, `${login.user}:${hashSync(login.password, bcryptCost)}\n`);
   const teams = Array.from({ length: teamCount }, (_, team) => ({
     repositories: [`team-${team}/**`],
@@ -117,11 +130,7 @@ async function startWithLogin(place: Place): Promise<Started> {
   }));
   const rules = [...teams, { repositories: "bench/**", users: login.user, allow: ["pull", "push"] }];
   // JSON is YAML.
-  const policy = join(place.folder, "policy.yaml");
+  const policy = join(folder, "policy.yaml");
   await writeFile(policy, JSON.stringify({ rules }));
-  return start(place, {
-    ...silent,
-    REGISTRY_AUTH_HTPASSWD_PATH: users,
-    REGISTRY_AUTH_POLICY: policy,
-  });
+  return { ...silent, REGISTRY_AUTH_HTPASSWD_PATH: users, REGISTRY_AUTH_POLICY: policy };
 }
