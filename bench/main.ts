@@ -12,8 +12,8 @@ import { drawProfiles } from "./profile/profiles.js";
 import { progress } from "./progress.js";
 import { type RunRecord, recordSchema } from "./record.js";
 import { writeResults } from "./report.js";
-import { compare, runAll, type Selection } from "./run.js";
-import type { Settings } from "./scenario.js";
+import { compare, grow, runAll, type Selection } from "./run.js";
+import type { Growth, Scenario, Settings } from "./scenario.js";
 import { everything, quickSelection, selectionOf, smokeSelection } from "./scenarios/all.js";
 import { shapeColumns, shapeRows } from "./shape.js";
 import { columns, rowsOf, textTable } from "./table.js";
@@ -118,15 +118,24 @@ async function run(selection: Selection, settings: Settings): Promise<number> {
 }
 
 /** Runs Gantry alone, for its profiles: how fast it is beside others they do not tell. */
-async function profile({ scenarios }: Selection, settings: Settings, folder: string): Promise<number> {
+async function profile(
+  { scenarios, growths }: Selection,
+  settings: Settings,
+  folder: string,
+): Promise<number> {
   let failures = 0;
-  for (const scenario of scenarios) {
-    const profileFolder = join(folder, scenario.name);
+  const profiled = async (
+    { name }: Scenario | Growth,
+    work: (own: Settings) => ReturnType<typeof compare | typeof grow>,
+  ) => {
+    const profileFolder = join(folder, name);
     await mkdir(profileFolder, { recursive: true });
-    const { failure } = await compare(scenario, { ...settings, profileFolder });
+    const { failure } = await work({ ...settings, profileFolder });
     if (failure !== undefined) failures += 1;
-    process.stdout.write(`${scenario.name}\n${(await drawProfiles(profileFolder)).join("\n")}\n`);
-  }
+    process.stdout.write(`${name}\n${(await drawProfiles(profileFolder)).join("\n")}\n`);
+  };
+  for (const scenario of scenarios) await profiled(scenario, (own) => compare(scenario, own));
+  for (const growth of growths) await profiled(growth, (own) => grow(growth, own));
   return failures > 0 ? 1 : 0;
 }
 

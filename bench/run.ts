@@ -62,7 +62,8 @@ export async function compare(scenario: Scenario, settings: Settings): Promise<C
   return { name, what, unit, better, targets, peers, series: result, ...end };
 }
 
-async function grow(growth: Growth, settings: Settings): Promise<GrowthRecord> {
+/** As `compare`. */
+export async function grow(growth: Growth, settings: Settings): Promise<GrowthRecord> {
   const { name, what, along, unit, better, why } = growth;
   const peers = peersIn(settings, growth.peers);
   const { result, ...end } = await told(() => growth.run(settings));
