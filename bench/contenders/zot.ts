@@ -8,9 +8,15 @@ export const zot: Profile = {
   program: "zot",
   durability: "its default: nothing synced (storage.commit is off)",
   configuration: "its defaults, log level error",
-  version: (program) => outputOf(program, ["--version"]),
+  version: async (program) => versionIn(await outputOf(program, ["--version"])),
   start,
 };
+
+/** It is told as a line of its log. */
+function versionIn(line: string): string {
+  const { commit, "binary-type": kind } = JSON.parse(line) as Readonly<Record<string, string>>;
+  return `${commit}, ${kind}`;
+}
 
 async function start({ program, folder, dataFolder, tls }: Place): Promise<Started> {
   const port = await freePort();
