@@ -71,6 +71,7 @@ export async function openServices(
       durability: filesystem.durability,
       digestFile: (file, expected) => workers.digestFile(file, expected),
       placeUpload: (place) => workers.place(place),
+      doSteps: (steps) => workers.fileSteps(steps),
       onOdd,
       create,
     });

@@ -21,6 +21,7 @@ import type {
   WorkerTask,
 } from "../src/uploads/worker-protocol.js";
 import { BusyTime } from "./busy-time.js";
+import { doFileSteps } from "./file-steps.js";
 import { hashFile } from "./hash-file.js";
 import { OpenUpload } from "./open-upload.js";
 import { placeUpload } from "./place-upload.js";
@@ -54,6 +55,7 @@ export async function run(task: WorkerTask): Promise<WorkerResult> {
 
 async function begin(task: WorkerTask): Promise<Said> {
   if (task.kind === "digest") return digestFile(task);
+  if (task.kind === "files") return { syncs: await doFileSteps(task.steps, setup.durable) };
   if (task.kind === "place") return { placedBytes: placeUpload(task.place) };
   return inOrder(task.session, () => runUploadTask(task));
 }

@@ -16,7 +16,14 @@ class Throughput {
 
 export class WorkDone {
   /** By kind; those that failed are left out. */
-  readonly tasks: Record<WorkerTask["kind"], number> = { append: 0, seal: 0, forget: 0, digest: 0, place: 0 };
+  readonly tasks: Record<WorkerTask["kind"], number> = {
+    append: 0,
+    seal: 0,
+    forget: 0,
+    digest: 0,
+    place: 0,
+    files: 0,
+  };
   /** That the tasks of uploads have waited for their turn. */
   waitedSeconds = 0;
   readonly hashed = new Throughput();

@@ -9,6 +9,7 @@ import { algorithmOf, type Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
 import { newSessionId, type SessionId } from "../domain/session-id.js";
 import { storageFailure } from "../storage/errors.js";
+import type { FileStep, SyncTimes } from "../storage/file-steps.js";
 import type { UploadPlace } from "../storage/storage.js";
 import type { SlabPool } from "./slab-pool.js";
 import { WorkDone } from "./work-done.js";
@@ -162,18 +163,27 @@ export class WorkerPool {
     return (await this.#run({ kind: "place", place }, {})).placedBytes;
   }
 
+  /** Rejects with what the system says of the step that failed. */
+  async fileSteps(steps: readonly FileStep[]): Promise<SyncTimes> {
+    const { syncs } = await this.#run({ kind: "files", steps }, {});
+    assert(syncs !== undefined, "file steps tell their syncs");
+    return syncs;
+  }
+
   async #run(task: WorkerTask, affinity: Affinity): Promise<WorkerDone> {
     const sentAt = now();
     let result = await this.#try(task, affinity);
-    // It died of something else, or of this: another worker takes up the upload from its file, and tells.
-    if (!result.ok && result.code === workerLost) result = await this.#try(task, affinity);
+    // It died of something else, or of this: another worker takes up the upload from its file, and tells. File steps
+    // may have been done in part, and their caller cleans up.
+    if (!result.ok && result.code === workerLost && task.kind !== "files")
+      result = await this.#try(task, affinity);
     if (result.ok) {
       assert(affinity.workerId !== undefined, "some worker has done the task");
       this.done.add(task, affinity.workerId, sentAt, result);
       return result;
     }
     const cause = Object.assign(new Error(result.message), { code: result.code });
-    throw storageFailure(result.code, cause);
+    throw task.kind === "files" ? cause : storageFailure(result.code, cause);
   }
 
   #try(task: WorkerTask, affinity: Affinity): Promise<WorkerResult> {

@@ -4,6 +4,7 @@
  */
 import type { Algorithm, Digest } from "../domain/digest.js";
 import type { SessionId } from "../domain/session-id.js";
+import type { FileStep, SyncTimes } from "../storage/file-steps.js";
 import type { UploadPlace, UploadTarget } from "../storage/storage.js";
 
 /** What each worker is given once, when it starts. */
@@ -68,7 +69,13 @@ export interface PlaceTask {
   readonly place: UploadPlace;
 }
 
-export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | PlaceTask;
+/** Does file operations, one after the other. */
+export interface FilesTask {
+  readonly kind: "files";
+  readonly steps: readonly FileStep[];
+}
+
+export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | PlaceTask | FilesTask;
 
 /** When what an append or a seal does had been done, by the clock of all threads. */
 export interface TaskTimes {
@@ -89,6 +96,8 @@ export interface WorkerDone {
   readonly times?: TaskTimes;
   /** Of an upload that is a blob now. */
   readonly placedBytes?: number | undefined;
+  /** Of file operations. */
+  readonly syncs?: SyncTimes;
   /** Of a file that was read to be hashed. */
   readonly read?: { readonly bytes: number; readonly milliseconds: number };
   /** In which the worker has had a task at hand, since it was started. */

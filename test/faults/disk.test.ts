@@ -1,6 +1,7 @@
 // A disk that fails: the one request is told, everybody else is served, and what was lent comes back.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { assertError } from "../support/client.js";
 import { type Blob, blobOf, image, newName } from "../support/content.js";
@@ -39,19 +40,27 @@ async function pushBySession(name: string, blob: Blob, fault: (id: string, diges
   });
 }
 
-for (const [what, fault, status] of faults) {
-  test(`${what}: the push gets ${status}, others go on, and it succeeds when it is repeated`, async () => {
-    const name = newName();
-    const blob = blobOf(3_000_000);
-    for (let time = 0; time < slabsMebibytes / 2; time++) {
-      assertError(await pushBySession(name, blob, fault), status, "UNKNOWN");
-      assert.equal((await client.head(`/v2/${name}/blobs/${blob.digest}`)).status, 404, "it is not visible");
-    }
-    await client.pushBlobs(name, blob);
-    assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
-    await server.isSound();
-  });
-}
+/** One that a worker seals and places in one go, and one that is sealed before. */
+const sizes = { small: 5000, large: 3_000_000 };
+
+for (const [size, bytes] of Object.entries(sizes))
+  for (const [what, fault, status] of faults) {
+    test(`${what}: the push of a ${size} blob gets ${status}, others go on, and it succeeds when it is repeated`, async () => {
+      const name = newName();
+      const blob = blobOf(bytes);
+      for (let time = 0; time < slabsMebibytes / 2; time++) {
+        assertError(await pushBySession(name, blob, fault), status, "UNKNOWN");
+        assert.equal(
+          (await client.head(`/v2/${name}/blobs/${blob.digest}`)).status,
+          404,
+          "it is not visible",
+        );
+      }
+      await client.pushBlobs(name, blob);
+      assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+      await server.isSound();
+    });
+  }
 
 test("a directory sync that fails: no 201 for what it was to keep", async () => {
   const name = newName();
@@ -69,7 +78,7 @@ test("a directory sync that fails: no 201 for what it was to keep", async () => 
 });
 
 for (const [what, call] of [
-  ["written", "datasync"],
+  ["written", "fdatasync"],
   ["put into place", "rename"],
 ] as const) {
   test(`a manifest that cannot be ${what} is not acknowledged, and the tag stays where it was`, async () => {
@@ -86,6 +95,49 @@ for (const [what, call] of [
     await server.isSound();
   });
 }
+
+for (const [what, before] of [
+  ["made", undefined],
+  ["moved", image()],
+] as const) {
+  test(`a tag that cannot be ${what} is not acknowledged, and what is of it is as before`, async () => {
+    const name = newName();
+    if (before !== undefined) await client.pushImage(name, before, "latest");
+    const made = image();
+    await client.pushImage(name, made);
+    await server.during({ call: "rename", code: "ENOSPC", path: "uploads/.* .*tags/latest" }, async () => {
+      assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 507, "UNKNOWN");
+    });
+    const found = await client.get(`/v2/${name}/manifests/latest`);
+    if (before === undefined) assert.equal(found.status, 404);
+    else assert.ok(found.body.equals(before.bytes));
+    await client.pushImage(name, made, "latest");
+    await server.isSound();
+  });
+}
+
+test("a manifest that has all the links a file system allows is copied for its tag", async () => {
+  const name = newName();
+  const made = image();
+  const fault = { call: "link", code: "EMLINK", path: `manifests/${name}/.*uploads/` } as const;
+  await server.during(fault, () => client.pushImage(name, made, "latest"));
+  assert.ok(
+    (await readFile(`${server.gantry.root}/manifests/${name}/tags/latest/manifest`)).equals(made.bytes),
+  );
+  await server.isSound();
+});
+
+test("a worker that ends while it writes a manifest: no 201, nothing is left, and it succeeds when it is repeated", async () => {
+  const name = newName();
+  const made = image();
+  await client.pushBlobs(name, ...made.blobs);
+  await server.during({ call: "fdatasync", code: "EXIT", path: "uploads/.*tmp", once: true }, async () => {
+    assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 500, "UNKNOWN");
+  });
+  assert.equal((await client.head(`/v2/${name}/manifests/${made.digest}`)).status, 404);
+  await client.pushImage(name, made, "latest");
+  await server.isSound();
+});
 
 test("a content that has all the links a file system allows is copied, and the push succeeds", async () => {
   const [one, two] = [newName(), newName()];

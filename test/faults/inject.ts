@@ -7,7 +7,7 @@ import { isMainThread } from "node:worker_threads";
 
 /** What fails now: calls of this name on paths that match. */
 export interface Fault {
-  readonly call: "write" | "fdatasync" | "fsync" | "datasync" | "link" | "rename" | "read" | "open";
+  readonly call: "write" | "fdatasync" | "fsync" | "link" | "rename" | "read" | "open";
   /** A code of the system; or the worker ends, or never answers. */
   readonly code: "EIO" | "ENOSPC" | "EMLINK" | "EMFILE" | "EXIT" | "HANG";
   /** A regular expression; of two paths, the first and the second with a space between. */
@@ -78,11 +78,13 @@ function descriptorPath(descriptor: number): string {
   }
 }
 
-patch(fs, "linkSync", (original) => (...parameters) => {
-  const code = faultOf("link", parameters[0], parameters[1]);
-  if (code !== undefined) throw errorOf(code, "link");
-  return original(...parameters);
-});
+for (const call of ["link", "rename"] as const) {
+  patch(fs, `${call}Sync`, (original) => (...parameters) => {
+    const code = faultOf(call, parameters[0], parameters[1]);
+    if (code !== undefined) throw errorOf(code, call);
+    return original(...parameters);
+  });
+}
 
 patch(fs, "open", (original) => (...parameters) => {
   const code = faultOf("open", parameters[0]);
@@ -104,7 +106,7 @@ patch(fs.promises, "open", (original) => async (...parameters) => {
   if (code !== undefined) throw errorOf(code, "open");
   const handle = (await original(...parameters)) as fs.promises.FileHandle;
   patchHandle(handle, "sync", "fsync", String(parameters[0]));
-  patchHandle(handle, "datasync", "datasync", String(parameters[0]));
+  patchHandle(handle, "datasync", "fdatasync", String(parameters[0]));
   return handle;
 });
 

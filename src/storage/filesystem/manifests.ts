@@ -4,8 +4,9 @@ import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { type Stages, untold } from "../../domain/stages.js";
+import type { DoSteps } from "../file-steps.js";
 import type { ManifestStore } from "../storage.js";
-import { errorCode, ifThere, putDurably, readIfThere, removeIfThere } from "./files.js";
+import { errorCode, ifThere, readIfThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
@@ -18,6 +19,7 @@ export class FileManifests implements ManifestStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
+    readonly doSteps: DoSteps,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
   ) {}
@@ -66,12 +68,25 @@ export class FileManifests implements ManifestStore {
         this.directories.within([this.layout.tags(name)], async () => {
           const there = await readIfThere(path);
           if (there?.equals(bytes)) return;
-          await putDurably(path, bytes, this.layout.temporary(), this.directories.syncs);
+          await this.#put(path, bytes);
         }),
       ),
     );
     // Also where it was there already: whoever wrote it may not have synced it yet.
     await stages.during("sync", () => this.directories.sync(folder));
+  }
+
+  async #put(path: string, bytes: Uint8Array): Promise<void> {
+    const temporary = this.layout.temporary();
+    try {
+      await this.doSteps([
+        { do: "write", file: temporary, bytes },
+        { do: "rename", from: temporary, to: path },
+      ]);
+    } catch (error) {
+      await removeIfThere(temporary).catch(() => {});
+      throw error;
+    }
   }
 
   async remove(name: RepositoryName, digest: Digest): Promise<boolean> {

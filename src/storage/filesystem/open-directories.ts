@@ -6,6 +6,9 @@ import { close, fstatSync, fsync, open } from "node:fs";
 import { promisify } from "node:util";
 import { LRUCache } from "lru-cache";
 
+const openFile = promisify(open);
+const syncFolder = promisify(fsync);
+
 /** Of as many repositories as are pushed to at a time: three each. */
 const openDirectoriesMax = 256;
 
@@ -42,7 +45,7 @@ export class OpenDirectories {
     const kept = this.#kept.get(path);
     const directory = kept?.isThere ? kept.hold() : await this.#open(path, keep);
     try {
-      await promisify(fsync)(directory.descriptor);
+      await syncFolder(directory.descriptor);
     } catch (error) {
       this.#kept.delete(path);
       throw error;
@@ -53,7 +56,7 @@ export class OpenDirectories {
 
   /** Held for the caller. */
   async #open(path: string, keep: boolean): Promise<OpenDirectory> {
-    const directory = new OpenDirectory(await promisify(open)(path, "r")).hold();
+    const directory = new OpenDirectory(await openFile(path, "r")).hold();
     if (keep) this.#kept.set(path, directory.hold());
     return directory;
   }

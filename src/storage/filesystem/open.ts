@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { RegistryError } from "../../domain/errors.js";
 import { ContentTally } from "../content-tally.js";
 import { storageFailure } from "../errors.js";
+import type { DoSteps } from "../file-steps.js";
 import type { Storage } from "../storage.js";
 import { type BlobWork, FileBlobs } from "./blobs.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
@@ -26,6 +27,7 @@ import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
 
 export interface FilesystemOptions extends BlobWork {
+  readonly doSteps: DoSteps;
   readonly rootDirectory: string;
   readonly durability: Durability;
   /** Told of what lies in the store and does not belong there, each time that it is met. */
@@ -114,6 +116,11 @@ async function openLocked(
     quarantine,
     tally,
   );
+  const doSteps: DoSteps = async (steps) => {
+    const times = await options.doSteps(steps);
+    directories.syncs.took(times);
+    return times;
+  };
   const oddFiles = new OddFiles(layout, quarantine);
   for await (const { path, why } of oddFiles.foreign()) oddities.name(join(layout.root, path), why);
   return {
@@ -129,8 +136,8 @@ async function openLocked(
     },
     volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
     blobs: withStorageErrors(blobs),
-    manifests: withStorageErrors(new FileManifests(layout, directories, oddities, quarantine)),
-    tags: withStorageErrors(new FileTags(layout, directories, hardLinks, oddities, quarantine)),
+    manifests: withStorageErrors(new FileManifests(layout, directories, doSteps, oddities, quarantine)),
+    tags: withStorageErrors(new FileTags(layout, directories, doSteps, hardLinks, oddities, quarantine)),
     referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
     repositories: withStorageErrors(new FileRepositories(layout, oddities)),
     uploads: withStorageErrors(uploads),

@@ -1,6 +1,7 @@
 /** Puts files and directories on stable storage, where that is wanted, and counts how long it takes. */
 import { type FileHandle, open } from "node:fs/promises";
 import { Durations } from "../../domain/durations.js";
+import type { SyncTimes } from "../file-steps.js";
 import { syncSecondsBounds } from "../storage.js";
 import { OpenDirectories } from "./open-directories.js";
 
@@ -27,6 +28,12 @@ export class Syncs {
   async directory(path: string, keep: boolean): Promise<void> {
     if (this.durability === "relaxed") return;
     await this.directories.time(() => this.#open.sync(path, keep));
+  }
+
+  /** Counts what workers have synced. */
+  took({ files, folders }: SyncTimes): void {
+    for (const milliseconds of files) this.files.add(milliseconds / 1000);
+    for (const milliseconds of folders) this.directories.add(milliseconds / 1000);
   }
 
   /** Lets go of what is open. */

@@ -3,13 +3,14 @@
  * scripts. A new tag is made aside and renamed into place whole; a tag that moves has its pointer
  * replaced by rename.
  */
-import { link, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { DoSteps, FileStep } from "../file-steps.js";
 import type { TagState, TagStore } from "../storage.js";
-import { copyDurably, errorCode, ifThere, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import { errorCode, ifThere, readIfThere, removeIfThere } from "./files.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
@@ -21,6 +22,7 @@ export class FileTags implements TagStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
+    readonly doSteps: DoSteps,
     readonly hardLinks: boolean,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
@@ -100,15 +102,15 @@ export class FileTags implements TagStore {
 
   async #create(name: RepositoryName, folder: string, digest: Digest): Promise<void> {
     const aside = this.layout.temporary();
-    await mkdir(aside);
     try {
-      await Promise.all([
-        writeDurably(`${aside}/${pointerFile}`, digest, this.directories.syncs),
+      await this.doSteps([
+        { do: "make folder", folder: aside },
+        { do: "write", file: `${aside}/${pointerFile}`, bytes: digest },
         this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
-      ]);
-      await this.directories.sync(aside);
-      // What a crash or a hand left there without a pointer is no tag: it gives way.
-      await rename(aside, folder).catch(async (error: unknown) => {
+        { do: "sync folder", folder: aside },
+        { do: "rename", from: aside, to: folder },
+      ]).catch(async (error: unknown) => {
+        // What a crash or a hand left there without a pointer is no tag: it gives way.
         if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
         await rm(folder, { recursive: true });
         await rename(aside, folder);
@@ -124,27 +126,22 @@ export class FileTags implements TagStore {
     const pointer = this.layout.temporary();
     const manifest = this.layout.temporary();
     try {
-      await Promise.all([
-        writeDurably(pointer, digest, this.directories.syncs),
+      await this.doSteps([
+        { do: "write", file: pointer, bytes: digest },
         this.#addManifest(name, digest, manifest),
+        { do: "rename", from: pointer, to: `${folder}/${pointerFile}` },
+        ...putBeside(manifest, folder),
       ]);
-      await rename(pointer, `${folder}/${pointerFile}`);
-      await rename(manifest, `${folder}/${tagManifestFile}`);
-    } finally {
+    } catch (error) {
       await removeIfThere(pointer);
       await removeIfThere(manifest);
+      throw error;
     }
     await this.directories.sync(folder);
   }
 
-  async #addManifest(name: RepositoryName, digest: Digest, to: string): Promise<void> {
-    const from = this.layout.manifest(name, digest);
-    if (!this.hardLinks) return copyDurably(from, to, this.directories.syncs);
-    await link(from, to).catch((error: unknown) => {
-      // 65,000 tags of one manifest are all that ext4 allows.
-      if (errorCode(error) !== "EMLINK") throw error;
-      return copyDurably(from, to, this.directories.syncs);
-    });
+  #addManifest(name: RepositoryName, digest: Digest, to: string): FileStep {
+    return { do: this.hardLinks ? "link" : "copy", from: this.layout.manifest(name, digest), to };
   }
 
   remove(name: RepositoryName, tag: Tag): Promise<boolean> {
@@ -173,8 +170,11 @@ export class FileTags implements TagStore {
       if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest)))
         return;
       const temporary = this.layout.temporary();
-      await this.#addManifest(name, digest, temporary);
-      await rename(temporary, `${folder}/${tagManifestFile}`).finally(() => removeIfThere(temporary));
+      const steps = [this.#addManifest(name, digest, temporary), ...putBeside(temporary, folder)];
+      await this.doSteps(steps).catch(async (error: unknown) => {
+        await removeIfThere(temporary);
+        throw error;
+      });
     });
   }
 
@@ -186,4 +186,12 @@ export class FileTags implements TagStore {
     ]);
     return wanted === undefined || (found?.equals(wanted) ?? false);
   }
+}
+
+/** Where it is a name of the same file, renaming does nothing and leaves both. */
+function putBeside(manifest: string, folder: string): FileStep[] {
+  return [
+    { do: "rename", from: manifest, to: `${folder}/${tagManifestFile}` },
+    { do: "remove", file: manifest },
+  ];
 }
