@@ -88,7 +88,10 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
     const digest = await upload.seal(algorithmOf(task.expected));
     const syncedAt = now();
     await forget(task.session);
-    return { digest, times: { ...times, hashedAt: upload.hashedAt, syncedAt } };
+    const sealed = { ...times, hashedAt: upload.hashedAt, syncedAt };
+    if (task.place === undefined || digest !== task.expected) return { digest, times: sealed };
+    const placedBytes = placeUpload(task.place);
+    return { digest, placedBytes, times: { ...sealed, placedAt: now() } };
   } catch (error) {
     await forget(task.session);
     throw error;

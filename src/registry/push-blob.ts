@@ -4,10 +4,14 @@ import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../d
 import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
 import { type Stages, untold } from "../domain/stages.js";
+import type { SealUpload, UploadPlace } from "../storage/storage.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
 import { isAbandoned } from "../uploads/worker-pool.js";
 import type { Services } from "./services.js";
+
+/** An upload of a slab at most, and its seal some milliseconds. */
+const sealedInPlaceBytesMax = 1024 * 1024;
 
 /** What a request says of the body that it brings. */
 export interface BodyClaim {
@@ -119,18 +123,7 @@ export class IncomingBody {
     try {
       // A record that is still being written would come back behind its removal.
       await session.saving?.catch(() => {});
-      const actual = await this.#writer.seal(expected).finally(() => this.#tellTimes());
-      if (actual !== expected) {
-        throw new RegistryError(
-          "digest-mismatch",
-          "the blob does not have the digest that it was pushed by",
-          {
-            expected,
-            actual,
-          },
-        );
-      }
-      await this.stages.during("commit", (within) => this.#commit(expected, within));
+      await this.#commit(expected, await this.#sealer(expected));
     } catch (error) {
       const closed = this.#close();
       // Before the client is told: who tries again finds the room that this one took.
@@ -140,11 +133,29 @@ export class IncomingBody {
     void this.#close();
   }
 
-  async #commit(digest: Digest, stages: Stages): Promise<void> {
-    const { services, session } = this;
+  /** A large upload is sealed now: what takes its time is not done with the repository's lock held. */
+  async #sealer(expected: Digest): Promise<SealUpload> {
+    if (this.size <= sealedInPlaceBytesMax) return (place) => this.#seal(expected, place);
+    await this.#seal(expected);
+    return (place) => this.stages.during("link", () => this.services.workers.place(place));
+  }
+
+  async #seal(expected: Digest, place?: UploadPlace): Promise<number | undefined> {
+    const { digest: actual, placedBytes } = await this.#writer
+      .seal(expected, place)
+      .finally(() => this.#tellTimes());
+    if (actual === expected) return placedBytes;
+    throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
+      expected,
+      actual,
+    });
+  }
+
+  async #commit(digest: Digest, seal: SealUpload): Promise<void> {
+    const { services, session, stages } = this;
     const { name } = session;
     await services.repositoryLocks.shared(name, async () => {
-      const { healed } = await services.storage.blobs.commit(this.#writer.target, name, digest, stages);
+      const { healed } = await services.storage.blobs.commit(this.#writer.target, name, digest, seal, stages);
       // Used up: there is nothing left to tell a worker of, or to look for on the disk.
       session.target = undefined;
       if (healed) services.caches.forgetBlobs();

@@ -47,6 +47,12 @@ export interface UploadPlace {
 }
 
 /**
+ * Ends an upload: when this resolves all its bytes are there, on stable storage, and have their digest. Gives it the
+ * names of `place` too, if it can: the bytes of the blob then.
+ */
+export type SealUpload = (place?: UploadPlace) => Promise<number | undefined>;
+
+/**
  * Bytes that lie outside of the storage, where a driver may be able to take them over without a copy. Made by
  * whoever knows the place, opaque to all between.
  */
@@ -91,13 +97,15 @@ export interface BlobStore {
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined>;
   /**
-   * Makes uploaded and verified bytes the blob `digest` of the repository; the upload is used up.
+   * Makes uploaded bytes the blob `digest` of the repository, once `seal` has ended the upload, which is used up then.
+   * Rejects with what `seal` does, and leaves the upload as that has.
    * `healed`: the store had damaged bytes under this digest, which these have replaced in every repository.
    */
   commit(
     upload: UploadTarget,
     name: RepositoryName,
     digest: Digest,
+    seal: SealUpload,
     stages?: Stages,
   ): Promise<{ healed: boolean }>;
   /**

@@ -33,14 +33,17 @@ export class BodyTimes {
   readonly #hash = new Part();
   readonly #write = new Part();
   readonly #sync = new Part();
+  readonly #link = new Part();
 
   /** `sentAt`: when the task was sent to the workers. */
-  add(sentAt: number, { startedAt, openedAt, hashedAt, writtenAt, syncedAt }: TaskTimes): void {
+  add(sentAt: number, { startedAt, openedAt, hashedAt, writtenAt, syncedAt, placedAt }: TaskTimes): void {
     this.#queue.add(sentAt, startedAt);
     this.#open.add(startedAt, openedAt);
     this.#hash.add(openedAt, hashedAt);
     this.#write.add(openedAt, writtenAt);
-    if (syncedAt !== undefined) this.#sync.add(Math.max(hashedAt, writtenAt), syncedAt);
+    if (syncedAt === undefined) return;
+    this.#sync.add(Math.max(hashedAt, writtenAt), syncedAt);
+    if (placedAt !== undefined) this.#link.add(syncedAt, placedAt);
   }
 
   tell(stages: Stages): void {
@@ -49,5 +52,6 @@ export class BodyTimes {
     this.#hash.tell("hash", stages);
     this.#write.tell("write", stages);
     this.#sync.tell("sync", stages);
+    this.#link.tell("link", stages);
   }
 }

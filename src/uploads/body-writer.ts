@@ -8,11 +8,11 @@
 import { now } from "../domain/clock.js";
 import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
-import type { UploadTarget } from "../storage/storage.js";
+import type { UploadPlace, UploadTarget } from "../storage/storage.js";
 import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
 import type { SlabPool } from "./slab-pool.js";
-import type { WorkerPool } from "./worker-pool.js";
+import type { Sealed, WorkerPool } from "./worker-pool.js";
 import type { SlabPart } from "./worker-protocol.js";
 
 /** The sender, who can be made to wait. What was already received may still come after `pause`. */
@@ -251,8 +251,8 @@ export class BodyWriter {
     await this.#quiet();
   }
 
-  /** Ends the body and with it the upload: the digest of all its bytes, in the algorithm of `expected`. */
-  async seal(expected: Digest): Promise<Digest> {
+  /** Ends the body and with it the upload, which is placed at once if it has the digest that is expected. */
+  async seal(expected: Digest, place?: UploadPlace): Promise<Sealed> {
     this.#stopListening();
     await this.#quiet();
     const part = this.#takePart();
@@ -260,12 +260,12 @@ export class BodyWriter {
     this.session.enter("sealing");
     const sentAt = now();
     try {
-      const { digest, times } = await this.workers.seal(
-        { session: id, target: this.target, algorithm, offset: this.#offset, part, expected },
+      const { times, ...sealed } = await this.workers.seal(
+        { session: id, target: this.target, algorithm, offset: this.#offset, part, expected, place },
         affinity,
       );
       this.times.add(sentAt, times);
-      return digest;
+      return sealed;
     } finally {
       if (part !== undefined) this.slabs.give(part.slab);
     }

@@ -28,6 +28,12 @@ export interface Affinity {
   workerId?: number;
 }
 
+export interface Sealed {
+  readonly digest: Digest;
+  /** Bytes of the blob that it is now; `undefined` where it is none. */
+  readonly placedBytes: number | undefined;
+}
+
 export interface WorkerPoolOptions {
   readonly threads: number;
   readonly durable: boolean;
@@ -129,14 +135,14 @@ export class WorkerPool {
     return times;
   }
 
-  /** The digest of all the upload's bytes, in the algorithm of the digest that is expected. */
+  /** What the upload is: the digest of all its bytes in the algorithm of the one that is expected, and its bytes if it was placed. */
   async seal(
     task: Omit<SealTask, "kind">,
     affinity: Affinity,
-  ): Promise<{ readonly digest: Digest; readonly times: TaskTimes }> {
-    const { digest, times } = await this.#run({ kind: "seal", ...task }, affinity);
+  ): Promise<Sealed & { readonly times: TaskTimes }> {
+    const { digest, times, placedBytes } = await this.#run({ kind: "seal", ...task }, affinity);
     assert(digest !== undefined && times !== undefined, "a seal gives a digest and its times");
-    return { digest, times };
+    return { digest, times, placedBytes };
   }
 
   async forget(session: SessionId, affinity: Affinity): Promise<void> {
@@ -158,9 +164,9 @@ export class WorkerPool {
     return digest;
   }
 
-  /** Makes the file of a sealed upload a blob: its bytes, `undefined` where it could not. */
-  async place(place: UploadPlace): Promise<number | undefined> {
-    return (await this.#run({ kind: "place", place }, {})).placedBytes;
+  /** Makes the file of a sealed upload a blob, where a place is named: its bytes, `undefined` where it could not. */
+  async place(place?: UploadPlace): Promise<number | undefined> {
+    return place && (await this.#run({ kind: "place", place }, {})).placedBytes;
   }
 
   /** Rejects with what the system says of the step that failed. */

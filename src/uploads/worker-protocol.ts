@@ -39,7 +39,7 @@ export interface AppendTask {
   readonly part: SlabPart;
 }
 
-/** Adds the last part, if there is one, puts the data on stable storage and gives its digest. */
+/** Adds the last part, if there is one, puts the data on stable storage and tells its digest. */
 export interface SealTask {
   readonly kind: "seal";
   readonly session: SessionId;
@@ -48,6 +48,8 @@ export interface SealTask {
   readonly offset: number;
   readonly part: SlabPart | undefined;
   readonly expected: Digest;
+  /** Names that it is given at once, where it has the digest that is expected. */
+  readonly place: UploadPlace | undefined;
 }
 
 /** Lets go of what a worker holds for an upload. */
@@ -89,6 +91,8 @@ export interface TaskTimes {
   readonly writtenAt: number;
   /** When all was on stable storage; of a seal only. */
   readonly syncedAt?: number;
+  /** When it had been tried to give it its names. */
+  readonly placedAt?: number;
 }
 
 export interface WorkerDone {

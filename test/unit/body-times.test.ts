@@ -19,7 +19,14 @@ test("tasks that overlap are one stage of each kind, with the time that was work
   const times = new BodyTimes();
   times.add(100, { startedAt: 101, openedAt: 103, hashedAt: 110, writtenAt: 120 });
   times.add(105, { startedAt: 120, openedAt: 120, hashedAt: 125, writtenAt: 124 });
-  times.add(126, { startedAt: 127, openedAt: 127, hashedAt: 125, writtenAt: 127, syncedAt: 140 });
+  times.add(126, {
+    startedAt: 127,
+    openedAt: 127,
+    hashedAt: 125,
+    writtenAt: 127,
+    syncedAt: 140,
+    placedAt: 144,
+  });
   assert.deepEqual(
     [...told(times)],
     [
@@ -28,6 +35,7 @@ test("tasks that overlap are one stage of each kind, with the time that was work
       ["hash", [103, 125, { tasks: 2, busy_ms: 7 + 5 }]],
       ["write", [103, 124, { tasks: 2, busy_ms: 17 + 4 }]],
       ["sync", [127, 140, { tasks: 1, busy_ms: 13 }]],
+      ["link", [140, 144, { tasks: 1, busy_ms: 4 }]],
     ],
   );
 });

@@ -16,7 +16,7 @@ import type {
   BlobStore,
   BlobUsage,
   OutsideFile,
-  UploadPlace,
+  SealUpload,
   UploadTarget,
 } from "../storage.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
@@ -32,13 +32,11 @@ import { takeOver } from "./takeover.js";
 /** What the system says of a file that it does not let this user read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
 
-/** Gives an upload the names of a blob, in one go: its bytes, `undefined` where it could not. */
-export type PlaceUpload = (place: UploadPlace) => Promise<number | undefined>;
-
 /** What is left to the workers. */
 export interface BlobWork {
   readonly digestFile: DigestFile;
-  readonly placeUpload: PlaceUpload;
+  /** Seals what is sealed already. */
+  readonly placeUpload: SealUpload;
 }
 
 export class FileBlobs implements BlobStore {
@@ -72,44 +70,68 @@ export class FileBlobs implements BlobStore {
     upload: UploadTarget,
     name: RepositoryName,
     digest: Digest,
+    seal: SealUpload,
     stages: Stages = untold,
   ): Promise<{ healed: boolean }> {
-    return { healed: await this.#commit(upload, name, digest, true, stages) };
+    const placed = await this.#place(upload, name, digest, seal);
+    const healed = await stages.during("commit", async (within) => {
+      const healed = !placed && (await within.during("link", () => this.#link(upload, name, digest, true)));
+      await within.during("sync", () => this.directories.sync(this.layout.blobs(name)));
+      return healed;
+    });
+    if (upload.session?.linkedFile !== undefined) this.recordFiles.give(upload.session.linkedFile);
+    return { healed };
+  }
+
+  /**
+   * The common case: nobody has had this content before, and its upload has got the names as it was sealed. Whether
+   * it was that. Needs no lock: of several who link to one name the file system lets one, and who removes a content
+   * counts its links.
+   */
+  async #place(
+    { file, session }: UploadTarget,
+    name: RepositoryName,
+    digest: Digest,
+    seal: SealUpload,
+  ): Promise<boolean> {
+    if (!this.hardLinks) {
+      await seal();
+      return false;
+    }
+    const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
+    const bytes = await seal({ file, recordFile: session?.recordFile, content, blob });
+    if (bytes === undefined) return false;
+    this.tally.changed(digest, 1, bytes);
+    this.soundness.remember(digest, Date.now());
+    await this.directories.ensureAll(this.#foldersOf(name, digest));
+    return true;
+  }
+
+  #foldersOf(name: RepositoryName, digest: Digest): readonly string[] {
+    const folder = this.layout.blobs(name);
+    return this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
   }
 
   /** `checked`: whether the bytes are known to have the digest. Whether this healed damaged ones. */
-  async #commit(
-    upload: UploadTarget,
-    name: RepositoryName,
-    digest: Digest,
-    checked: boolean,
-    stages: Stages,
-  ): Promise<boolean> {
-    const folder = this.layout.blobs(name);
-    const folders = this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
-    const healed = await stages.during("link", () =>
-      this.#locks.exclusive(digest, () =>
-        this.directories.within(folders, () => this.#commitLocked(upload, name, digest, checked)),
+  #link(upload: UploadTarget, name: RepositoryName, digest: Digest, checked: boolean): Promise<boolean> {
+    return this.#locks.exclusive(digest, () =>
+      this.directories.within(this.#foldersOf(name, digest), () =>
+        this.#linkLocked(upload, name, digest, checked),
       ),
     );
-    await stages.during("sync", () => this.directories.sync(folder));
-    if (upload.session?.linkedFile !== undefined) this.recordFiles.give(upload.session.linkedFile);
-    return healed;
   }
 
-  async #commitLocked(
-    upload: UploadTarget,
+  async #linkLocked(
+    { file, session }: UploadTarget,
     name: RepositoryName,
     digest: Digest,
     checked: boolean,
   ): Promise<boolean> {
-    const { file, session } = upload;
     if (!this.hardLinks) {
       if (session !== undefined) await removeIfThere(session.recordFile);
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
-    if (checked && (await this.#place(upload, name, digest))) return false;
     const healed = await this.#makeContent(file, digest, checked);
     await this.#linkInto(name, digest, this.layout.content(digest));
     // Before its bytes: a crash in between must not leave a session that has none.
@@ -117,17 +139,6 @@ export class FileBlobs implements BlobStore {
     // Now, not later: the link count tells who still needs the content.
     await unlink(file);
     return healed;
-  }
-
-  /** The common case: nobody has had this content before. Whether it was that. */
-  async #place({ file, session }: UploadTarget, name: RepositoryName, digest: Digest): Promise<boolean> {
-    const soundSince = Date.now();
-    const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
-    const bytes = await this.work.placeUpload({ file, recordFile: session?.recordFile, content, blob });
-    if (bytes === undefined) return false;
-    this.tally.changed(digest, 1, bytes);
-    this.soundness.remember(digest, soundSince);
-    return true;
   }
 
   /**
@@ -211,7 +222,11 @@ export class FileBlobs implements BlobStore {
       const taken = await this.#takeOver(file, temporary, digest, check || differs);
       if (taken === undefined) return undefined;
       const { how, checked } = taken;
-      return { how, healed: await this.#commit({ file: temporary }, name, digest, checked, untold) };
+      const upload = { file: temporary };
+      if (checked) return { how, ...(await this.commit(upload, name, digest, this.work.placeUpload)) };
+      const healed = await this.#link(upload, name, digest, checked);
+      await this.directories.sync(this.layout.blobs(name));
+      return { how, healed };
     } finally {
       await removeIfThere(temporary);
     }

@@ -87,18 +87,18 @@ export class Directories {
    * up), they are made again and the work is done once more.
    */
   async within<T>(directories: readonly string[], work: () => Promise<T>): Promise<T> {
-    await this.#ensureAll(directories);
+    await this.ensureAll(directories);
     try {
       return await work();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       for (const directory of directories) this.#forget(directory);
-      await this.#ensureAll(directories);
+      await this.ensureAll(directories);
       return await work();
     }
   }
 
-  async #ensureAll(directories: readonly string[]): Promise<void> {
+  async ensureAll(directories: readonly string[]): Promise<void> {
     await Promise.all(directories.map((directory) => this.ensure(directory)));
   }
 
