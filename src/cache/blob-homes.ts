@@ -6,6 +6,7 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../domain/digest.js";
 import { Lookups } from "../domain/lookups.js";
+import { entriesMax } from "../domain/lru-bound.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
 /** Some 200 bytes each. */
@@ -15,7 +16,7 @@ const digestsMax = 50_000;
 const homesMax = 16;
 
 export class BlobHomes {
-  readonly #homes = new LRUCache<Digest, readonly RepositoryName[]>({ max: digestsMax });
+  readonly #homes = new LRUCache<Digest, readonly RepositoryName[]>(entriesMax(digestsMax));
   readonly lookups = new Lookups();
 
   /** To be called when the repository has been seen to have the blob. */

@@ -5,6 +5,7 @@
  */
 import { LRUCache } from "lru-cache";
 import { Lookups } from "../domain/lookups.js";
+import { entriesMax } from "../domain/lru-bound.js";
 
 /** Most entries, or most units of whatever `sizeOf` counts. */
 export type Bound<V> =
@@ -19,7 +20,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   constructor(bound: Bound<V>) {
     this.#kept =
       "max" in bound
-        ? new LRUCache({ max: bound.max })
+        ? new LRUCache(entriesMax(bound.max))
         : new LRUCache({
             maxSize: bound.maxSize,
             sizeCalculation: (value) => Math.max(1, bound.sizeOf(value)),

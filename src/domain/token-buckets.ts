@@ -3,6 +3,7 @@
  * `keysMax`; the one used longest ago is forgotten, which is as if its bucket were full.
  */
 import { LRUCache } from "lru-cache";
+import { entriesMax } from "./lru-bound.js";
 
 export interface BucketOptions {
   readonly perSecond: number;
@@ -22,7 +23,7 @@ export class TokenBuckets {
   readonly #buckets: LRUCache<string, Bucket>;
 
   constructor(readonly options: BucketOptions) {
-    this.#buckets = new LRUCache({ max: options.keysMax });
+    this.#buckets = new LRUCache(entriesMax(options.keysMax));
   }
 
   /** Takes one. Whether there was one. */

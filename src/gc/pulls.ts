@@ -3,6 +3,7 @@
  * time is right to within the hour, or the minute where it had none, which is what retention by days needs.
  */
 import { LRUCache } from "lru-cache";
+import { entriesMax } from "../domain/lru-bound.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { TagStore } from "../storage/storage.js";
@@ -19,7 +20,7 @@ interface Pull {
 }
 
 export class Pulls {
-  readonly #last = new LRUCache<string, Pull>({ max: tagsMax });
+  readonly #last = new LRUCache<string, Pull>(entriesMax(tagsMax));
 
   note(name: RepositoryName, tag: Tag): void {
     const key = `${name}:${tag}`;
