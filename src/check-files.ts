@@ -1,19 +1,14 @@
 /**
  * Reads the files that settings name as a server would, so that all that is wrong with them can be told at once, and
- * before it starts. Part of the composition root.
+ * before it starts. What a file is checked by is loaded where there is such a file. Part of the composition root.
  */
 import { resolve } from "node:path";
-import { parseHtpasswd } from "./auth/htpasswd.js";
-import { signingKeyOf } from "./auth/tokens/signing-key.js";
-import { parseTrusted } from "./auth/tokens/trusted-keys.js";
-import { parseAccessPolicy } from "./config/access-policy.js";
+import type { TrustedFiles } from "./auth/tokens/trusted-keys.js";
 import type { Config, Effective, Settings } from "./config/config.js";
 import { ConfigError, type Origin, type Problem } from "./config/errors.js";
 import { readText } from "./config/followed-files.js";
-import { parseTagPolicy } from "./config/tag-policy.js";
 import { keyOf } from "./config/tree.js";
 import { describeError } from "./domain/errors.js";
-import { checkCertificate, readCredentials } from "./tls/credentials.js";
 
 /** A setting that names a file, and what becomes of its text; throws or rejects where it cannot be used. */
 type NamedFile = readonly [
@@ -44,31 +39,51 @@ export async function checkFiles({ config, effective }: Settings): Promise<void>
 function filesOf({ auth, http, tags }: Config): NamedFile[] {
   const { htpasswd, policy, token, tokenservice, workload } = auth;
   const { certificate, key, clientcas = [] } = http.tls ?? {};
-  const certificateOf = (text: string, path: string) => checkCertificate(path, text);
+  const certificateOf = async (text: string, path: string) =>
+    (await import("./tls/credentials.js")).checkCertificate(path, text);
+  const parseTrusted = async (files: TrustedFiles) =>
+    (await import("./auth/tokens/trusted-keys.js")).parseTrusted(files);
   const keySet = (jwks: string) => parseTrusted({ jwks });
   return [
     ["http.tls.certificate", certificate, certificateOf],
     ["http.tls.key", key, (text, path) => checkPair(certificate, path, text)],
     ...clientcas.map((path, index): NamedFile => [`http.tls.clientcas.${index}`, path, certificateOf]),
-    ["auth.htpasswd.path", htpasswd?.path, parseHtpasswd],
-    ["auth.policy", policy, parseAccessPolicy],
+    [
+      "auth.htpasswd.path",
+      htpasswd?.path,
+      async (text) => (await import("./auth/htpasswd.js")).parseHtpasswd(text),
+    ],
+    [
+      "auth.policy",
+      policy,
+      async (text, path) => (await import("./config/access-policy.js")).parseAccessPolicy(text, path),
+    ],
     [
       "auth.token.rootcertbundle",
       token?.rootcertbundle,
       (rootCertBundle) => parseTrusted({ rootCertBundle }),
     ],
     ["auth.token.jwks", token?.jwks, keySet],
-    ["auth.tokenservice.signingkey", tokenservice.signingkey, signingKeyOf],
+    [
+      "auth.tokenservice.signingkey",
+      tokenservice.signingkey,
+      async (text) => (await import("./auth/tokens/signing-key.js")).signingKeyOf(text),
+    ],
     ...(workload.issuers ?? []).flatMap(({ jwks, ca }, index): NamedFile[] => [
       [`auth.workload.issuers.${index}.jwks`, jwks, keySet],
       [`auth.workload.issuers.${index}.ca`, ca, certificateOf],
     ]),
-    ["tags.policy", tags.policy, parseTagPolicy],
+    [
+      "tags.policy",
+      tags.policy,
+      async (text, path) => (await import("./config/tag-policy.js")).parseTagPolicy(text, path),
+    ],
   ];
 }
 
 async function checkPair(certificate: string | undefined, key: string, keyText: string): Promise<void> {
   if (certificate === undefined) return;
+  const { readCredentials } = await import("./tls/credentials.js");
   const files = { certificate, key, clientCas: [] };
   readCredentials(files, [await read(certificate), keyText]);
 }

@@ -23,7 +23,7 @@ const entries = [
 
 async function main([first, ...words]: readonly string[]): Promise<number> {
   if (first !== asking) return runCommandLine(entries, first === undefined ? [] : [first, ...words]);
-  complete(entries, words[0] === "--" ? words.slice(1) : words);
+  await complete(entries, words[0] === "--" ? words.slice(1) : words);
   return 0;
 }
 

@@ -7,12 +7,12 @@ import type { Logger } from "pino";
 import { Robots } from "./auth/robots.js";
 import { Caches } from "./cache/caches.js";
 import type { Config } from "./config/config.js";
-import { noTagPolicy, readTagPolicy } from "./config/tag-policy.js";
 import { ByteBudget } from "./domain/byte-budget.js";
 import { KeyedLock } from "./domain/keyed-lock.js";
 import { Collections } from "./gc/collections.js";
 import { Protection } from "./gc/protection.js";
 import { Pulls } from "./gc/pulls.js";
+import { noTagPolicy } from "./gc/retention.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
 import { Health } from "./registry/health.js";
 import { KeptTally } from "./registry/kept-tally.js";
@@ -52,7 +52,9 @@ export async function openServices(
   { serving, create, log }: OpenOptions,
 ): Promise<OpenedServices> {
   const { filesystem } = config.storage;
-  const tagPolicy = config.tags.policy === undefined ? noTagPolicy : await readTagPolicy(config.tags.policy);
+  const { policy } = config.tags;
+  const tagPolicy =
+    policy === undefined ? noTagPolicy : await (await import("./config/tag-policy.js")).readTagPolicy(policy);
   const onOdd = once((what, why) => log.warn({ what, why }, "passed over what does not belong in the store"));
   const slabs = new SlabPool({
     ...defaultSlabs,

@@ -1,4 +1,7 @@
-/** The composition root: everything is wired here, and nowhere else. */
+/**
+ * The composition root: everything is wired here, and nowhere else. What only some settings want is imported where
+ * they do: a start is mostly the loading of modules (docs/decisions/0029).
+ */
 import type { Logger } from "pino";
 import { runCommand } from "./commands/commands.js";
 import { collectOnce } from "./commands/gc.js";
@@ -7,15 +10,13 @@ import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
 import { TrustedProxies } from "./http/forwarded.js";
 import { openLog } from "./log.js";
-import { Metrics } from "./observe/metrics.js";
 import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
 import { openDebug } from "./open-debug.js";
-import { type OpenedLogin, openLogin } from "./open-login.js";
-import { openNotifications } from "./open-notifications.js";
+import { openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
-import { openTls } from "./open-tls.js";
 import { openTraces } from "./open-traces.js";
+import type { OpenedLogin } from "./open-verifiers.js";
 import type { Services } from "./registry/services.js";
 
 export interface Server {
@@ -64,15 +65,18 @@ async function serve(
   log: Logger,
 ): Promise<Server> {
   const { services, storage } = opened;
-  const tls = config.http.tls && (await openTls(config.http.tls, log));
+  const tls = config.http.tls && (await (await import("./open-tls.js")).openTls(config.http.tls, log));
   const { http } = config;
   const { trustedproxies } = http;
   const { requests, uploads, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
-  const notifications = openNotifications(config, log);
+  const notifications =
+    config.notifications.endpoints.length === 0
+      ? undefined
+      : (await import("./open-notifications.js")).openNotifications(config, log);
   const metrics = isMeasured(http)
-    ? new Metrics(services, {
+    ? new (await import("./observe/metrics.js")).Metrics(services, {
         repositoriesMax: http.metrics.repositories,
         loginLookups: lookups,
         endpoints: notifications?.endpoints ?? [],

@@ -1,5 +1,4 @@
 /** Shell completion from the tables of commands: the script for a shell, and what it is answered when it asks. */
-import { RootCommand } from "@bomb.sh/tab";
 import { UsageError } from "../commands/command.js";
 import type { Entry } from "./entry.js";
 
@@ -37,13 +36,15 @@ export const completion: Entry = {
     if (!shells.some((one) => one === shell))
       throw new UsageError(`there is no completion for ${shell}: give ${shells.join(", ")}`);
     if (shell === "bash") process.stdout.write(`${bashFallback}\n`);
+    const { RootCommand } = await import("@bomb.sh/tab");
     new RootCommand().setup("gantry", "gantry", shell);
     return 0;
   },
 };
 
 /** Prints what may come next behind these words. */
-export function complete(entries: readonly Entry[], words: readonly string[]): void {
+export async function complete(entries: readonly Entry[], words: readonly string[]): Promise<void> {
+  const { RootCommand } = await import("@bomb.sh/tab");
   const root = new RootCommand();
   for (const { line } of entries) {
     const [group = "", sub] = line.name.split(" ");

@@ -1,11 +1,8 @@
 /** `gantry config check`, `show` and `reference`: what the settings are, before a server starts with them. */
-import { Document, isScalar } from "yaml";
-import { checkFiles } from "../check-files.js";
 import type { Effective, Settings } from "../config/config.js";
 import { variableOf } from "../config/environment.js";
 import { ConfigError, formatOrigin, formatProblem } from "../config/errors.js";
 import { keysOf } from "../config/keys.js";
-import { renderReference } from "../config/reference.js";
 import { schema } from "../config/schema.js";
 import type { Entry } from "./entry.js";
 import { jsonFlag, print } from "./output.js";
@@ -28,6 +25,7 @@ with them, and what they have that changes nothing. Ends with 0 where a server c
   run: async ({ values }) => {
     try {
       const settings = await settingsOf(values);
+      const { checkFiles } = await import("../check-files.js");
       await checkFiles(settings);
       const { notices } = settings;
       const lines = [...notices.map(formatProblem), "A server can start with these settings."];
@@ -58,7 +56,7 @@ came from behind each: default, the line of the file, or the variable. Secrets a
   },
   run: async ({ values }) => {
     const { effective } = await settingsOf(values);
-    print(values, { report: reportOf(effective), text: yamlOf(effective) });
+    print(values, { report: reportOf(effective), text: await yamlOf(effective) });
     return 0;
   },
 };
@@ -78,6 +76,7 @@ export const configReference: Entry = {
       default: defaultValue,
       description,
     }));
+    const { renderReference } = await import("../config/reference.js");
     print(values, { report, text: renderReference().trimEnd() });
     return 0;
   },
@@ -90,7 +89,8 @@ function reportOf(effective: Settings["effective"]): Record<string, unknown> {
   );
 }
 
-function yamlOf(effective: readonly Effective[]): string {
+async function yamlOf(effective: readonly Effective[]): Promise<string> {
+  const { Document, isScalar } = await import("yaml");
   const document = new Document({}, { schema: "failsafe" });
   for (const { path, value, origin } of effective) {
     const node = document.createNode(value);

@@ -2,6 +2,9 @@
  * What an operator's command is: the same code answers where it opens the store itself and where a server
  * that has the store runs it. Options and report are JSON, since they may travel.
  *
+ * Each command is loaded with the program, to be listed; what its `run` works with is imported there, so that neither
+ * help nor a server waits for it.
+ *
  * To add a command: a file beside this one that exports a `Command`, and its name in the table of
  * `commands.ts`. The command line, `--help`, shell completion and what a server takes are made from that. A
  * name of two words (`token create`) is a subcommand. `flags` are options that begin with `--`, `parameters`

@@ -3,10 +3,8 @@ import { resolve } from "node:path";
 import picomatch from "picomatch";
 import { z } from "zod";
 import { isDigest } from "../domain/digest.js";
-import { exportTo } from "../registry/export/export.js";
 import type { ExportReport } from "../registry/export/report.js";
-import { rootsOf, type Selection } from "../registry/export/select.js";
-import { LayoutWriter } from "../transfer/oci-layout/writer.js";
+import type { Selection } from "../registry/export/select.js";
 import { type Command, UsageError } from "./command.js";
 import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
@@ -51,6 +49,11 @@ by NAME:TAG. One that was asked for by its digest has no name.
   },
   run: async ({ services, onProgress, signal }, given) => {
     const { references, folder, referrers } = parseOptions(options, given);
+    const [{ exportTo }, { rootsOf }, { LayoutWriter }] = await Promise.all([
+      import("../registry/export/export.js"),
+      import("../registry/export/select.js"),
+      import("../transfer/oci-layout/writer.js"),
+    ]);
     const { roots, unmet } = await rootsOf(services, references.map(selectionOf));
     const writer = await LayoutWriter.open({
       path: folder,

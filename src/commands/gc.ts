@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { durationSeconds } from "../config/values.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
-import { applyRetention, type RetentionReport } from "../registry/apply-retention.js";
-import { type CollectOptions, collectGarbage, type Progress } from "../registry/collect-garbage.js";
+import type { RetentionReport } from "../registry/apply-retention.js";
+import type { CollectOptions, Progress } from "../registry/collect-garbage.js";
 import type { Services } from "../registry/services.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
 import { count, formatBytes } from "./format.js";
@@ -51,11 +51,15 @@ client was told of lately is protected by a lease and stays.
 };
 
 /** Applies the retention rules and collects, when nobody else does. */
-export function collectOnce(
+export async function collectOnce(
   services: Services,
   options: CollectOptions,
   onProgress?: Progress,
 ): Promise<{ retention: RetentionReport; garbage: GarbageReport }> {
+  const [{ applyRetention }, { collectGarbage }] = await Promise.all([
+    import("../registry/apply-retention.js"),
+    import("../registry/collect-garbage.js"),
+  ]);
   const collect = async () => {
     const retention = await applyRetention(services, options, onProgress);
     const expired = new Map(

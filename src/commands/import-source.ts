@@ -4,9 +4,6 @@ import picomatch from "picomatch";
 import { z } from "zod";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
-import { openDistribution } from "../transfer/distribution/store.js";
-import { openLayout } from "../transfer/oci-layout/reader.js";
-import { openRegistry } from "../transfer/remote/registry.js";
 import type { OnOddSource, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
 import { parseBytes } from "./format.js";
@@ -185,14 +182,19 @@ export async function openSource(
 ): Promise<Source> {
   if (source.kind === "layout") {
     const { folder: path, name, tag } = source;
+    const { openLayout } = await import("../transfer/oci-layout/reader.js");
     return openLayout({ path, name, tag, onOdd });
   }
   const matches = picomatch(source.repositories.length > 0 ? source.repositories : ["**"], { dot: true });
   const wants = (name: string) => matches(name);
-  if (source.kind === "distribution") return openDistribution({ path: source.folder, wants, onOdd });
+  if (source.kind === "distribution") {
+    const { openDistribution } = await import("../transfer/distribution/store.js");
+    return openDistribution({ path: source.folder, wants, onOdd });
+  }
   const { url, tags, repositories, username, passwordFile, caFile, bytesPerSecond, ...others } = source;
   // A registry that lists none of its repositories can still be asked for one by its name.
   const names = repositories.filter(isRepositoryName);
+  const { openRegistry } = await import("../transfer/remote/registry.js");
   return openRegistry({
     ...others,
     url: new URL(url),

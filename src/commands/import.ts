@@ -1,6 +1,5 @@
 /** `gantry import`: brings in what another registry, or an OCI layout, has. */
 import { z } from "zod";
-import { importFrom } from "../registry/import/import.js";
 import type { Amount, ImportProblem, ImportReport } from "../registry/import/report.js";
 import type { Command } from "./command.js";
 import { count, formatBytes } from "./format.js";
@@ -65,6 +64,7 @@ servers on its host or on those that --realm-host names.
   }),
   run: async ({ services, onProgress, signal }, given) => {
     const { source, ...how } = parseOptions(options, given);
+    const { importFrom } = await import("../registry/import/import.js");
     const report = await importFrom(
       services,
       (onOdd) => openSource(source, onOdd, signal),

@@ -1,6 +1,6 @@
 /** `gantry stats`: space by repository, and what sharing saves. */
 import { z } from "zod";
-import { gatherStats, type RegistryStats } from "../registry/stats.js";
+import type { RegistryStats } from "../registry/stats.js";
 import type { Command } from "./command.js";
 import { count, formatBytes, formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
@@ -22,6 +22,7 @@ all repositories over the bytes stored) and the uploads that are open.
   optionsOf: () => ({}),
   run: async ({ services, onProgress, signal }, given) => {
     parseOptions(options, given);
+    const { gatherStats } = await import("../registry/stats.js");
     const report = await gatherStats(services, signal, (done, what) =>
       onProgress({ what, done, unit: "repositories" }),
     );

@@ -1,7 +1,6 @@
 /** `gantry verify`: re-reads and re-hashes everything, and takes aside what is damaged. */
 import { z } from "zod";
 import type { VerifyReport } from "../registry/verify/report.js";
-import { verify as verifyStore } from "../registry/verify/verify.js";
 import type { Command } from "./command.js";
 import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
@@ -26,6 +25,7 @@ of it brings it back. Tags that cannot be pulled whole are named.
   optionsOf: (values) => ({ dryRun: values["dry-run"] === true }),
   run: async ({ services, onProgress, signal }, given) => {
     const { dryRun } = parseOptions(options, given);
+    const { verify: verifyStore } = await import("../registry/verify/verify.js");
     const report = await services.maintenanceLocks.exclusive("verify", () =>
       verifyStore(
         services,

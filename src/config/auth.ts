@@ -1,6 +1,6 @@
 /** `auth`: how callers prove who they are, and what they may do. Without any of it everybody may do everything. */
 import type { z } from "zod";
-import { algorithms } from "../auth/tokens/jwt.js";
+import { algorithms } from "../auth/tokens/algorithms.js";
 import { group, section } from "./section.js";
 import { choice, duration, flag, list, text } from "./values.js";
 import { workloadIssuers } from "./workload.js";

@@ -30,8 +30,6 @@ const schema = z.strictObject({
     .prefault([]),
 });
 
-export const noTagPolicy: TagPolicy = { immutable: [], retention: [] };
-
 /** The policy in the file at `path`. Rejects with `ConfigError`, which names all that is wrong. */
 export async function readTagPolicy(path: string): Promise<TagPolicy> {
   return parseTagPolicy(await readText(path).catch(asConfigError("tags.policy")), path);

@@ -1,5 +1,5 @@
 /** YAML text as a tree: every value the text it is written as, and for every key the line it is on. */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { createRequire } from "node:module";
 import type { Problem } from "./errors.js";
 import { keyOf, type Path, type Tree } from "./tree.js";
 
@@ -11,6 +11,11 @@ export interface ReadYaml {
   readonly faults: readonly { readonly line: number | undefined; readonly why: string }[];
 }
 
+const require = createRequire(import.meta.url);
+
+/** Loaded when there is YAML to read: where all settings are variables with plain values, there is none. */
+const yaml = (): typeof import("yaml") => require("yaml");
+
 const emptyWords = new Set(["", "~", "null"]);
 
 /** What a file may nest; no setting is half as deep. An alias that holds itself would never end. */
@@ -20,6 +25,7 @@ const depthMax = 20;
 const valuesMax = 100_000;
 
 export function readYaml(text: string): ReadYaml {
+  const { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } = yaml();
   const counter = new LineCounter();
   const document = parseDocument(text, { schema: "failsafe", lineCounter: counter, prettyErrors: false });
   const lines = new Map<string, number>();

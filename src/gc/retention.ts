@@ -25,6 +25,8 @@ export interface TagPolicy {
   readonly retention: readonly RetentionRule[];
 }
 
+export const noTagPolicy: TagPolicy = { immutable: [], retention: [] };
+
 /** Milliseconds since the epoch. */
 export interface TagTimes {
   readonly pushedAt: number;

@@ -21,12 +21,6 @@ export const tokenCharactersMax = 8192;
 /** For clocks that go differently; CNCF distribution allows for as much. */
 export const leewaySeconds = 60;
 
-/** Only those with a public key: of a shared secret a registry could sign what it verifies, and `none` proves nothing. */
-export const algorithms = [
-  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
-  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
-] as const;
-
 /** Public keys that are trusted, and may be others later. */
 export interface KeySource {
   /** Changes when a key that was trusted is no longer. */

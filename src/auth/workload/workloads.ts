@@ -9,7 +9,8 @@ import type { JWTPayload } from "jose";
 import { describeError, TooManyRequests } from "../../domain/errors.js";
 import { Lookups } from "../../domain/lookups.js";
 import type { Attempt, Grants, Identity, PasswordVerifier } from "../identity.js";
-import { algorithms, claimedIssuer, type KeySource, refused, verifyJwt } from "../tokens/jwt.js";
+import { algorithms } from "../tokens/algorithms.js";
+import { claimedIssuer, type KeySource, refused, verifyJwt } from "../tokens/jwt.js";
 
 import { VerifiedTokens } from "../tokens/verified-tokens.js";
 import { claimsIn, grantsOf, type WorkloadRule } from "./rules.js";

@@ -1,0 +1,45 @@
+// What a start loads: each package that it does not need keeps the first client waiting.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type GantrySettings, startGantry } from "../support/gantry.js";
+
+/** Packages that a server with default settings has no use for. */
+const optional = ["hash-wasm", "jose", "prom-client", "undici", "yaml"];
+
+/** Those that a server of these settings has loaded by its end. */
+async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-loaded-"));
+  try {
+    {
+      // At its end Node writes there what scripts it has run.
+      await using _ = await startGantry({ ...settings, NODE_V8_COVERAGE: folder });
+    }
+    const files = await readdir(folder);
+    const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
+    assert(texts.join().includes("/node_modules/zod/"), "Node has told what it ran");
+    return optional.filter((name) => texts.some((text) => text.includes(`/node_modules/${name}/`)));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const cases: readonly (readonly [what: string, settings: GantrySettings, loaded: readonly string[]])[] = [
+  ["with its defaults loads no package that only settings ask for", {}, []],
+  ["with metrics loads what keeps them", { REGISTRY_HTTP_METRICS_ENABLED: "true" }, ["prom-client"]],
+  [
+    "with a webhook loads its client, and what reads its settings",
+    { REGISTRY_NOTIFICATIONS_ENDPOINTS: '[{"name":"one","url":"http://127.0.0.1:9"}]' },
+    ["undici", "yaml"],
+  ],
+  ["with robots loads what signs their tokens", { REGISTRY_AUTH_ROBOTS_ENABLED: "true" }, ["jose", "yaml"]],
+];
+
+for (const [what, settings, loaded] of cases) {
+  test(`a server ${what}`, async () => {
+    assert.deepEqual(await loadedBy(settings), loaded);
+  });
+}
