@@ -15,10 +15,11 @@ import { putRecord } from "./session-record.js";
 import { UploadFile } from "./upload-file.js";
 
 /**
- * Bytes between two starts of write-back, so that the sync at the end of a long upload finds little to
- * do. One such sync runs at a time and the upload never waits for it.
+ * Bytes between two starts of write-back, so that the sync at the end of a long upload finds little to do: small
+ * enough that the disk begins while a layer of some MiB still comes (docs/decisions/0027). One such sync runs at a
+ * time and the upload never waits for it.
  */
-const writeBackBytes = 64 * 1024 * 1024;
+const writeBackBytes = 8 * 1024 * 1024;
 
 export class OpenUpload {
   /** When bytes were hashed last, by the clock of all threads; 0 where none were. */

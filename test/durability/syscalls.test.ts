@@ -96,7 +96,9 @@ test("a large blob goes past the page cache, and is synced all the same", { skip
   const direct = calls.filter(({ parameters }) => parameters.includes("O_DIRECT"));
   assert.equal(direct.length, 1);
   assert.match(direct[0]?.parameters ?? "", /\/uploads\//);
-  assert.equal(syncsIn(calls).data, 1);
+  // Early ones, one for 8 MiB at most, and the last.
+  const { data } = syncsIn(calls);
+  assert.ok(data >= 2 && data <= 5, `${data} data syncs`);
   assertInOrder(calls);
 });
 
