@@ -56,6 +56,7 @@ export async function openServices(
   const tagPolicy =
     policy === undefined ? noTagPolicy : await (await import("./config/tag-policy.js")).readTagPolicy(policy);
   const onOdd = once((what, why) => log.warn({ what, why }, "passed over what does not belong in the store"));
+  const onError = (error: unknown) => log.error({ err: error }, "a worker ended");
   const slabs = new SlabPool({
     ...defaultSlabs,
     slabs: Math.floor((config.uploads.memorymib * mebibyte) / defaultSlabs.slabBytes),
@@ -65,7 +66,7 @@ export async function openServices(
     durable: filesystem.durability === "full",
     cachedBytes: config.uploads.cachedmib * mebibyte,
     taskSecondsMax: config.uploads.tasktimeout,
-    onError: (error) => log.error({ err: error }, "a worker ended"),
+    onError,
   });
   try {
     const storage = await openFilesystemStorage({
@@ -75,6 +76,7 @@ export async function openServices(
       placeUpload: (place) => workers.place(place),
       doSteps: (steps) => workers.fileSteps(steps),
       onOdd,
+      onError,
       create,
     });
     const keptTally = await KeptTally.restore(storage);

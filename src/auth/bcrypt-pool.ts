@@ -3,9 +3,8 @@
  * threads that hash and write uploads nor those that read files, and no more memory than the bound.
  * `docs/decisions/0010` has the figures.
  */
-import { once } from "node:events";
-import { Piscina } from "piscina";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { IdlePool } from "../threads/idle-pool.js";
 import type { BcryptTask } from "./bcrypt-protocol.js";
 import type { BcryptHash } from "./htpasswd.js";
 
@@ -22,56 +21,28 @@ export interface BcryptPoolOptions {
 
 const workerFile = new URL("../../workers/passwords.js", import.meta.url);
 
-/** Who has stopped logging in pays for no thread. */
-const idleMilliseconds = 60_000;
-
 /** 64 checks take one thread some 4 s. */
 const retrySeconds = 5;
 
-/** A worker loads in some 100 ms. */
-const loadMillisecondsMax = 5_000;
-
 export class BcryptPool {
-  readonly #piscina: Piscina<BcryptTask, boolean>;
-  readonly #running = new Set<Promise<boolean>>();
-  #loaded = 0;
+  readonly #pool: IdlePool;
   #closing = false;
 
   constructor(readonly options: BcryptPoolOptions) {
-    this.#piscina = new Piscina({
-      filename: workerFile.href,
-      name: "check",
-      minThreads: 0,
-      maxThreads: options.threads,
-      idleTimeout: idleMilliseconds,
-      recordTiming: false,
-    });
-    // Without a listener it would end the process.
-    this.#piscina.on("error", options.onError);
-    this.#piscina.on("workerCreate", () => this.#loaded++);
-    this.#piscina.on("workerDestroy", () => this.#loaded--);
+    this.#pool = new IdlePool({ ...options, file: workerFile, tasksPerThread: 1 });
   }
 
   readonly check: CheckPassword = async (password, hash) => {
     if (this.#closing) throw new RegistryError("shutting-down", "the registry is stopping");
-    if (this.#running.size >= this.options.checksMax)
+    if (this.#pool.tasks >= this.options.checksMax)
       throw new TooManyRequests("logins", "too many passwords are being checked", retrySeconds);
-    const running = this.#piscina.run({ password, hash });
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+    const task: BcryptTask = { password, hash };
+    return (await this.#pool.run("check", task)) === true;
   };
 
-  /** Waits for workers that have only been started: Node aborts where a thread is ended while it loads its modules. */
+  /** Ends the threads when what they check is checked. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.allSettled(this.#running);
-    const late = AbortSignal.timeout(loadMillisecondsMax);
-    while (this.#piscina.threads.length > this.#loaded && !late.aborted)
-      await once(this.#piscina, "workerCreate", { signal: late }).catch(() => {});
-    await this.#piscina.destroy();
+    await this.#pool.close();
   }
 }

@@ -35,27 +35,6 @@ export async function allEnded(works: readonly Promise<unknown>[]): Promise<void
   if (failure?.status === "rejected") throw failure.reason;
 }
 
-/**
- * What `work` gives for each item, in their order; begun for up to `limit` of them before it is asked for. Whoever
- * stops asking leaves those to themselves.
- */
-export async function* aheadOf<T, R>(
-  items: Iterable<T>,
-  limit: number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<R, void> {
-  const begun: Promise<R>[] = [];
-  for (const item of items) {
-    const result = work(item);
-    // Nobody waits for it yet, and perhaps never will.
-    result.catch(() => {});
-    begun.push(result);
-    const first = begun.length < limit ? undefined : begun.shift();
-    if (first !== undefined) yield await first;
-  }
-  for (const result of begun) yield await result;
-}
-
 /** A generator queues those who ask at the same time. */
 async function* drain<T>(source: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {
   yield* source;

@@ -12,7 +12,9 @@ export function listRepositories(
   last: string,
 ): Promise<Page<RepositoryName>> {
   if (n === 0) return Promise.resolve({ items: [] });
-  return firstOf(shownOf(services.storage.repositories.list(last), shown), (items) => items.length < n);
+  // One more tells whether there is another page.
+  const names = services.storage.repositories.list(last, n + 1);
+  return firstOf(shownOf(names, shown), (items) => items.length < n);
 }
 
 async function* shownOf(names: AsyncIterable<RepositoryName>, shown: Visible): AsyncIterable<RepositoryName> {

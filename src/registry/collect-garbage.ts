@@ -106,10 +106,8 @@ function collectRepository(
       },
     });
     if (options.dryRun) {
-      for (const digest of blobs) {
-        const usage = await services.storage.blobs.usage(name, digest);
-        if (usage?.shared === false) bytesFreed += usage.size;
-      }
+      for await (const { shared, size } of services.storage.blobs.usages(name, blobs))
+        if (!shared) bytesFreed += size;
     } else {
       await dropDanglingReferrers(services, name);
     }

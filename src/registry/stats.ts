@@ -1,6 +1,5 @@
 /** How much the registry holds: by repository, and what sharing content saves. */
 import { describeError } from "../domain/errors.js";
-import { inParallel } from "../domain/in-parallel.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
@@ -37,9 +36,6 @@ export interface RegistryStats {
   readonly dedupeRatio: number;
   readonly openUploads: { readonly sessions: number; readonly bytes: number };
 }
-
-/** Blobs looked up at a time. */
-const lookupsAtOnce = 32;
 
 /** Stops behind the repository at work where `signal` is aborted: what is told then is not all there is. */
 export async function gatherStats(
@@ -99,18 +95,15 @@ async function statsOf(
   const manifests = await storage.manifests.list(name);
   const tags = (await storage.tags.list(name)) ?? [];
   let [sharedBytes, uniqueBytes, own] = [0, 0, 0];
-  await inParallel(blobs, lookupsAtOnce, async (digest) => {
-    const usage = await storage.blobs.usage(name, digest);
-    if (usage === undefined) return;
+  for await (const usage of storage.blobs.usages(name, blobs)) {
     if (usage.shared) sharedBytes += usage.size;
     else uniqueBytes += usage.size;
     if (usage.own) own += usage.size;
-  });
-  await inParallel(manifests, lookupsAtOnce, async (digest) => {
-    const size = (await storage.manifests.size(name, digest)) ?? 0;
+  }
+  for await (const size of storage.manifests.sizes(name, manifests)) {
     uniqueBytes += size;
     own += size;
-  });
+  }
   return {
     name,
     blobs: blobs.length,

@@ -32,12 +32,26 @@ export class ContentTally {
   }
 }
 
+/** What a walk has before it, and looks at. */
+interface Watch {
+  readonly last: Digest | undefined;
+  /** Whether one of them has changed. */
+  changed: boolean;
+}
+
 /** A walk in the order of the digests, so that it is known of each change whether the walk will yet come to it. */
 export class ContentWalk {
   #total: ContentTotal = { contents: 0, bytes: 0 };
   #at: Digest | undefined;
+  #watch: Watch = { last: undefined, changed: false };
 
   constructor(private readonly onEnd: (total: ContentTotal | undefined) => void) {}
+
+  /** Watches those that come next, which are looked at before they are passed. */
+  watch(next: readonly Digest[]): Readonly<Watch> {
+    this.#watch = { last: next.at(-1), changed: false };
+    return this.#watch;
+  }
 
   pass(digest: Digest, bytes: number): void {
     this.#total = plus(this.#total, 1, bytes);
@@ -50,7 +64,8 @@ export class ContentWalk {
   }
 
   changed(digest: Digest, contents: number, bytes: number): void {
-    if (this.#at !== undefined && digest <= this.#at) this.#total = plus(this.#total, contents, bytes);
+    if (isUpTo(this.#at, digest)) this.#total = plus(this.#total, contents, bytes);
+    else if (isUpTo(this.#watch.last, digest)) this.#watch.changed = true;
   }
 
   /** To be called when all have been passed. */
@@ -62,6 +77,10 @@ export class ContentWalk {
   [Symbol.dispose](): void {
     this.onEnd(undefined);
   }
+}
+
+function isUpTo(last: Digest | undefined, digest: Digest): boolean {
+  return last !== undefined && digest <= last;
 }
 
 function plus({ contents, bytes }: ContentTotal, moreContents: number, moreBytes: number): ContentTotal {

@@ -92,6 +92,14 @@ export interface BlobUsage {
   readonly own: boolean;
 }
 
+export interface Content {
+  readonly digest: Digest;
+  /** In bytes. */
+  readonly size: number;
+  /** Names that it has, its own included. */
+  readonly links: number;
+}
+
 export interface BlobStore {
   /** Size in bytes, `undefined` where the repository has no such blob. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
@@ -128,9 +136,10 @@ export interface BlobStore {
   remove(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   /** In no order. */
   list(name: RepositoryName): Promise<Digest[]>;
-  usage(name: RepositoryName, digest: Digest): Promise<BlobUsage | undefined>;
-  /** All contents, with the number of names that each has, its own included. None where content is not shared. */
-  contents(): AsyncIterable<{ readonly digest: Digest; readonly size: number; readonly links: number }>;
+  /** Of those of `digests` that are there. */
+  usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage>;
+  /** All contents. None where content is not shared. */
+  contents(): AsyncIterable<Content>;
   /** Removes a content that no repository has. Bytes freed, `undefined` where one has it after all. */
   removeOrphan(digest: Digest): Promise<number | undefined>;
   /** Re-reads a content: whether its bytes have its digest, `undefined` where there is none. */
@@ -148,6 +157,8 @@ export interface ManifestStore {
   read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined>;
   /** Size in bytes, `undefined` where the repository has no such manifest. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
+  /** Of those of `digests` that are there. */
+  sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number>;
   /** In no order. */
   list(name: RepositoryName): Promise<Digest[]>;
   /** Milliseconds since the epoch at which it was first pushed, `undefined` where it is not there. */
@@ -213,8 +224,8 @@ export interface ReferrerStore {
 }
 
 export interface RepositoryStore {
-  /** In ASCII order, from behind `after` on. Lazily, so that a page costs a page. */
-  list(after?: string): AsyncIterable<RepositoryName>;
+  /** In ASCII order, from behind `after` on. Lazily, `atOnce` at a time, so that a page costs a page. */
+  list(after?: string, atOnce?: number): AsyncIterable<RepositoryName>;
   /** In no order, with those that have blobs only. */
   all(): AsyncIterable<RepositoryName>;
 }

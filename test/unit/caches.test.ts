@@ -126,7 +126,7 @@ function fakeStore(): {
     mount: async () => undefined,
     remove: async () => 0,
     list: async () => [],
-    usage: async () => undefined,
+    usages: async function* () {},
     contents: async function* () {},
     removeOrphan: async () => undefined,
     checkContent: async () => undefined,

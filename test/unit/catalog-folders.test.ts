@@ -1,11 +1,12 @@
 // What the catalog keeps of wide folders: nothing that is not so any more.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { CatalogFolders } from "../../src/storage/filesystem/catalog-folders.js";
+import { CatalogFolders } from "../../workers/survey/catalog-folders.js";
 
 const wide = 300;
 
@@ -26,7 +27,7 @@ function counting() {
   let reads = 0;
   const folders = new CatalogFolders((folder) => {
     reads++;
-    return readdir(folder, { withFileTypes: true });
+    return readdirSync(folder, { withFileTypes: true });
   });
   return { folders, reads: () => reads };
 }
@@ -35,9 +36,9 @@ test("a wide folder that stays as it is is read once", async () => {
   const folder = await folderOf(wide);
   await settle(folder);
   const { folders, reads } = counting();
-  const first = await folders.places(folder);
+  const first = folders.places(folder);
   assert.equal(first.length, 2 * wide);
-  assert.equal(await folders.places(folder), first);
+  assert.equal(folders.places(folder), first);
   assert.equal(reads(), 1);
 });
 
@@ -45,13 +46,13 @@ test("what comes into a folder that is kept, and what leaves it, is seen at once
   const folder = await folderOf(wide);
   await settle(folder);
   const { folders } = counting();
-  await folders.places(folder);
+  folders.places(folder);
   await mkdir(join(folder, "new"));
-  assert.ok((await folders.places(folder)).includes("new/"));
+  assert.ok(folders.places(folder).includes("new/"));
   await settle(folder);
-  await folders.places(folder);
+  folders.places(folder);
   await rm(join(folder, "new"), { recursive: true });
-  assert.ok(!(await folders.places(folder)).includes("new/"));
+  assert.ok(!folders.places(folder).includes("new/"));
 });
 
 for (const [what, count, settled] of [
@@ -62,15 +63,15 @@ for (const [what, count, settled] of [
     const folder = await folderOf(count);
     if (settled) await settle(folder);
     const { folders, reads } = counting();
-    await folders.places(folder);
-    await folders.places(folder);
+    folders.places(folder);
+    folders.places(folder);
     assert.equal(reads(), 2);
   });
 }
 
 test("a folder that is not there has nothing in it", async () => {
-  const folders = new CatalogFolders(async () => []);
-  assert.deepEqual(await folders.places(join(tmpdir(), "gantry-is-not-there")), []);
+  const folders = new CatalogFolders(() => []);
+  assert.deepEqual(folders.places(join(tmpdir(), "gantry-is-not-there")), []);
 });
 
 test("each folder has its place, and those below it theirs; files and the layout's own have none", async () => {
@@ -80,5 +81,5 @@ test("each folder has its place, and those below it theirs; files and the layout
   await writeFile(join(folder, "file"), "");
   const { folders } = counting();
   const expected = ["c", "c-x", "c-x/", "c.y", "c.y/", "c/", "c0", "c0/", "tags", "tags/"];
-  assert.deepEqual(await folders.places(folder), expected);
+  assert.deepEqual(folders.places(folder), expected);
 });

@@ -59,3 +59,22 @@ test("a walk counts what is there in the end, whatever comes and goes before and
     }),
   );
 });
+
+test("a walk is told of what changes among those that it looks at, and of nothing else", () => {
+  const [passed, first, last, behind] = digests;
+  assert.ok(passed && first && last && behind);
+  for (const [changed, told] of [
+    [passed, false],
+    [first, true],
+    [last, true],
+    [behind, false],
+  ] as const) {
+    const tally = new ContentTally(undefined);
+    using walk = tally.walk();
+    walk.pass(passed, 1);
+    const watch = walk.watch([first, last]);
+    tally.changed(changed, 1, 1);
+    assert.equal(watch.changed, told);
+    assert.equal(walk.watch([first, last]).changed, false, "and looks again");
+  }
+});

@@ -4,7 +4,7 @@
  * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
  */
 import { link, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
-import { algorithms, type Digest, isDigest } from "../../domain/digest.js";
+import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -15,10 +15,12 @@ import type {
   BlobReader,
   BlobStore,
   BlobUsage,
+  Content,
   OutsideFile,
   SealUpload,
   UploadTarget,
 } from "../storage.js";
+import { FileContents } from "./contents.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import { type Oddities, readFlags } from "./oddities.js";
@@ -26,6 +28,7 @@ import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
 import type { RecordFiles } from "./record-files.js";
 import { type DigestFile, Soundness } from "./soundness.js";
+import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 import { takeOver } from "./takeover.js";
 
@@ -41,6 +44,7 @@ export interface BlobWork {
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
+  readonly #contents: FileContents;
   readonly soundness: Soundness;
 
   constructor(
@@ -52,8 +56,10 @@ export class FileBlobs implements BlobStore {
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
     readonly tally: ContentTally,
+    readonly surveyor: Surveyor,
   ) {
     this.soundness = new Soundness(work.digestFile);
+    this.#contents = new FileContents(layout, oddities, surveyor, tally);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
@@ -308,34 +314,13 @@ export class FileBlobs implements BlobStore {
     return ((await ifThere(readdir(this.layout.blobs(name)))) ?? []).filter(isDigest);
   }
 
-  async usage(name: RepositoryName, digest: Digest): Promise<BlobUsage | undefined> {
-    const found = await this.oddities.file(this.layout.blob(name, digest));
-    return found && { size: found.size, shared: found.nlink > 2, own: found.nlink === 1 };
+  async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
+    for await (const { size, links } of this.surveyor.measures(this.layout.blobs(name), digests))
+      yield { size, shared: links > 2, own: links === 1 };
   }
 
-  async *contents(): AsyncIterable<{ digest: Digest; size: number; links: number }> {
-    using walk = this.tally.walk();
-    for (const algorithm of algorithms.toSorted()) {
-      const root = `${this.layout.contentRoot}/${algorithm}`;
-      for (const folder of await this.#sortedEntries(root)) {
-        for (const hex of await this.#sortedEntries(`${root}/${folder}`)) {
-          const digest = `${algorithm}:${hex}`;
-          if (!isDigest(digest)) continue;
-          const found = await this.oddities.file(`${root}/${folder}/${hex}`);
-          if (found === undefined) {
-            walk.skip(digest);
-            continue;
-          }
-          walk.pass(digest, found.size);
-          yield { digest, size: found.size, links: found.nlink };
-        }
-      }
-    }
-    if (this.hardLinks) walk.end();
-  }
-
-  async #sortedEntries(folder: string): Promise<string[]> {
-    return ((await this.oddities.passOver(folder, readdir(folder))) ?? []).sort();
+  contents(): AsyncIterable<Content> {
+    return this.#contents.all(this.hardLinks);
   }
 
   checkContent(digest: Digest): Promise<boolean | undefined> {

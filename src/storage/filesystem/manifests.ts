@@ -10,6 +10,7 @@ import { errorCode, ifThere, readIfThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
+import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
 export class FileManifests implements ManifestStore {
@@ -22,6 +23,7 @@ export class FileManifests implements ManifestStore {
     readonly doSteps: DoSteps,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
+    readonly surveyor: Surveyor,
   ) {}
 
   async read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined> {
@@ -33,6 +35,10 @@ export class FileManifests implements ManifestStore {
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
     return (await this.oddities.file(this.layout.manifest(name, digest)))?.size;
+  }
+
+  async *sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number> {
+    for await (const { size } of this.surveyor.measures(this.layout.manifests(name), digests)) yield size;
   }
 
   /** Rejects where a file lies in the folder's place: what is hidden by it must not pass for what is gone. */

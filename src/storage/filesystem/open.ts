@@ -20,6 +20,7 @@ import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
 import { FileSecrets } from "./secrets.js";
+import { Surveyor } from "./surveyor.js";
 import { Directories } from "./sync.js";
 import type { Durability } from "./syncs.js";
 import { FileTags } from "./tags.js";
@@ -32,6 +33,8 @@ export interface FilesystemOptions extends BlobWork {
   readonly durability: Durability;
   /** Told of what lies in the store and does not belong there, each time that it is met. */
   readonly onOdd: OnOdd;
+  /** Told of a thread that ended outside any task. */
+  readonly onError: (error: unknown) => void;
   /** Whether a store is created where there is none. */
   readonly create: boolean;
 }
@@ -104,6 +107,7 @@ async function openLocked(
   }
   const oddities = new Oddities(layout.root, options.onOdd);
   const quarantine = new Quarantine(layout, directories);
+  const surveyor = new Surveyor(oddities, options.onError);
   // Without hard links each repository has its own, which nobody has counted.
   const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
   const blobs = new FileBlobs(
@@ -115,6 +119,7 @@ async function openLocked(
     oddities,
     quarantine,
     tally,
+    surveyor,
   );
   const doSteps: DoSteps = async (steps) => {
     const times = await options.doSteps(steps);
@@ -136,10 +141,12 @@ async function openLocked(
     },
     volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
     blobs: withStorageErrors(blobs),
-    manifests: withStorageErrors(new FileManifests(layout, directories, doSteps, oddities, quarantine)),
+    manifests: withStorageErrors(
+      new FileManifests(layout, directories, doSteps, oddities, quarantine, surveyor),
+    ),
     tags: withStorageErrors(new FileTags(layout, directories, doSteps, hardLinks, oddities, quarantine)),
     referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
-    repositories: withStorageErrors(new FileRepositories(layout, oddities)),
+    repositories: withStorageErrors(new FileRepositories(surveyor)),
     uploads: withStorageErrors(uploads),
     oddFiles: withStorageErrors(oddFiles),
     robots: withStorageErrors(new FileRobots(layout, directories, oddities)),
@@ -147,6 +154,7 @@ async function openLocked(
     secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks)),
     close: async () => {
       directories.syncs.close();
+      await surveyor.close();
       await lock.release();
     },
   };

@@ -3,11 +3,9 @@
  * pages: what a wide one holds is kept until the folder changes. Reading and sorting 100,000 names takes a fifth of
  * a second (docs/decisions/0024).
  */
-import type { Dirent } from "node:fs";
-import { stat } from "node:fs/promises";
+import { type Dirent, statSync } from "node:fs";
 import { LRUCache } from "lru-cache";
-import { ifThere } from "./files.js";
-import { componentOf } from "./layout.js";
+import { componentOf } from "../../src/storage/filesystem/layout.js";
 
 /**
  * In a folder `c`, both the repository `c` itself and all those below it, `c/…`, have their place among the
@@ -34,13 +32,13 @@ export class CatalogFolders {
     sizeCalculation: ({ places }) => places.length,
   });
 
-  constructor(readonly read: (folder: string) => Promise<readonly Dirent[]>) {}
+  constructor(readonly read: (folder: string) => readonly Dirent[]) {}
 
-  async places(folder: string): Promise<Places> {
-    const changedAt = (await ifThere(stat(folder, { bigint: true })))?.mtimeNs;
+  places(folder: string): Places {
+    const changedAt = statSync(folder, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
     const kept = this.#kept.get(folder);
     if (kept !== undefined && kept.changedAt === changedAt) return kept.places;
-    const places = placesOf(await this.read(folder));
+    const places = placesOf(this.read(folder));
     const settled = Date.now() - Number((changedAt ?? 0n) / 1_000_000n) > settledMilliseconds;
     if (changedAt !== undefined && settled && places.length >= keptPlacesMin)
       this.#kept.set(folder, { changedAt, places });

@@ -1,0 +1,53 @@
+/** A walk over all contents, in the order of their digests, by which they are counted anew. */
+import { readdir } from "node:fs/promises";
+import { batchesOf } from "../../domain/batches.js";
+import { algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
+import type { ContentTally, ContentWalk } from "../content-tally.js";
+import type { Content } from "../storage.js";
+import type { Layout } from "./layout.js";
+import type { Oddities } from "./oddities.js";
+import { measuresMax, type Surveyor } from "./surveyor.js";
+
+export class FileContents {
+  constructor(
+    readonly layout: Layout,
+    readonly oddities: Oddities,
+    readonly surveyor: Surveyor,
+    readonly tally: ContentTally,
+  ) {}
+
+  /** Where they are not `counted`, what is known of their number stays as it is. */
+  async *all(counted: boolean): AsyncIterable<Content> {
+    using walk = this.tally.walk();
+    for (const algorithm of algorithms.toSorted()) {
+      const root = `${this.layout.contentRoot}/${algorithm}`;
+      for (const folder of await this.#sortedEntries(root)) {
+        const hexes = await this.#sortedEntries(`${root}/${folder}`);
+        const digests = hexes.map((hex) => `${algorithm}:${hex}`).filter(isDigest);
+        for (const batch of batchesOf(digests, measuresMax))
+          yield* await this.#measure(walk, `${root}/${folder}`, batch);
+      }
+    }
+    if (counted) walk.end();
+  }
+
+  async #sortedEntries(folder: string): Promise<string[]> {
+    return ((await this.oddities.passOver(folder, readdir(folder))) ?? []).sort();
+  }
+
+  /** Again where one of them has come or gone meanwhile: whether it was measured by then is not known. */
+  async #measure(walk: ContentWalk, folder: string, digests: readonly Digest[]): Promise<Content[]> {
+    const files = digests.map(encodedOf);
+    for (;;) {
+      const watch = walk.watch(digests);
+      const measures = await this.surveyor.measure(folder, files);
+      if (watch.changed) continue;
+      return digests.flatMap((digest, index) => {
+        const measure = measures[index];
+        if (measure === undefined) walk.skip(digest);
+        else walk.pass(digest, measure.size);
+        return measure === undefined ? [] : { digest, ...measure };
+      });
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/** The client of the thread that looks through the store's folders, of which there is one: many looks for one message. */
+import { batchesOf } from "../../domain/batches.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { IdlePool } from "../../threads/idle-pool.js";
+import type { Oddities } from "./oddities.js";
+import type {
+  CatalogPart,
+  CatalogTask,
+  FailedLook,
+  Measures,
+  MeasureTask,
+  SurveySetup,
+} from "./survey-protocol.js";
+
+export interface Measure {
+  /** In bytes. */
+  readonly size: number;
+  readonly links: number;
+}
+
+/** Files that are measured in one go: a millisecond's work, behind which others wait. */
+export const measuresMax = 512;
+/** Names in one go: some milliseconds' work. */
+const namesMax = 1_024;
+
+/**
+ * More than there can ever be, for each is a request's or a command's: the thread goes on without asking, and piscina
+ * lets a later task pass one that it could not place.
+ */
+const tasksMax = 1_000_000;
+
+const workerFile = new URL("../../../workers/survey.js", import.meta.url);
+
+export class Surveyor {
+  readonly #pool: IdlePool;
+  #walks = 0;
+
+  constructor(
+    readonly oddities: Oddities,
+    onError: (error: unknown) => void,
+  ) {
+    const setup: SurveySetup = { root: oddities.root };
+    this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: tasksMax, setup, onError });
+  }
+
+  /** In ASCII order from behind `after` on, looked for as they are asked for, `atOnce` at a time or fewer. */
+  async *repositories(of: CatalogTask["of"], after: string, atOnce: number): AsyncIterable<RepositoryName> {
+    let last: string | undefined = after;
+    let walk: number | undefined;
+    try {
+      while (last !== undefined) {
+        const task: CatalogTask = { of, after: last, namesMax: Math.min(atOnce, namesMax), walk };
+        const { names, more, failures } = (await this.#pool.run("catalog", task)) as CatalogPart;
+        for (const failure of failures) await this.#tell(failure);
+        last = more ? names.at(-1) : undefined;
+        yield* names;
+        // A page is one part, in most cases: nothing is kept for what comes behind it.
+        walk ??= this.#walks++;
+      }
+    } finally {
+      if (last !== undefined && walk !== undefined) await this.#pool.run("leave", walk);
+    }
+  }
+
+  /** Of regular files in one folder, in their order; `undefined` where there is none. At most `measuresMax`. */
+  async measure(folder: string, files: readonly string[]): Promise<readonly (Measure | undefined)[]> {
+    const task: MeasureTask = { folder, files };
+    const measures = (await this.#pool.run("measure", task)) as Measures;
+    return await Promise.all(
+      files.map((file, index) => {
+        const [size = 0, links = 0] = measures.subarray(2 * index);
+        if (Number.isNaN(size)) return this.#measureOdd(`${folder}/${file}`);
+        return links === 0 ? undefined : { size, links };
+      }),
+    );
+  }
+
+  /** Of those of the files that are there. */
+  async *measures(folder: string, files: readonly string[]): AsyncIterable<Measure> {
+    for (const batch of batchesOf(files, measuresMax))
+      for (const measure of await this.measure(folder, batch)) if (measure !== undefined) yield measure;
+  }
+
+  async #measureOdd(path: string): Promise<Measure | undefined> {
+    const found = await this.oddities.file(path);
+    return found && { size: found.size, links: found.nlink };
+  }
+
+  /** A folder that may not be read must not hide the repositories that may. */
+  async #tell({ path, code, message }: FailedLook): Promise<void> {
+    if (code === "EACCES" || code === "EPERM") this.oddities.name(path, "may not be read");
+    else await this.oddities.passOver(path, Promise.reject(Object.assign(new Error(message), { code })));
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}

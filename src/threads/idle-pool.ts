@@ -1,0 +1,71 @@
+/** Threads for what is asked for now and then: started with the first task, and ended when there was none for a while. */
+import { once } from "node:events";
+import { Piscina } from "piscina";
+
+export interface IdlePoolOptions {
+  /** The module whose functions are run. */
+  readonly file: URL;
+  readonly threads: number;
+  /** That a thread has before it at a time. */
+  readonly tasksPerThread: number;
+  /** What each thread is given once, when it starts. */
+  readonly setup?: unknown;
+  /** Told of a thread that ended outside any task. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Who has stopped asking pays for no thread. */
+const idleMilliseconds = 60_000;
+
+/** A worker loads in some 100 ms. */
+const loadMillisecondsMax = 5_000;
+
+export class IdlePool {
+  readonly #piscina: Piscina<unknown, unknown>;
+  readonly #running = new Set<Promise<unknown>>();
+  #loaded = 0;
+
+  constructor({ file, threads, tasksPerThread, setup, onError }: IdlePoolOptions) {
+    this.#piscina = new Piscina({
+      filename: file.href,
+      minThreads: 0,
+      maxThreads: threads,
+      concurrentTasksPerWorker: tasksPerThread,
+      idleTimeout: idleMilliseconds,
+      workerData: setup,
+      recordTiming: false,
+    });
+    // Without a listener it would end the process.
+    this.#piscina.on("error", onError);
+    this.#piscina.on("workerCreate", () => this.#loaded++);
+    this.#piscina.on("workerDestroy", () => this.#loaded--);
+  }
+
+  /** Tasks that wait or are at work. */
+  get tasks(): number {
+    return this.#running.size;
+  }
+
+  /** What the module's function of that name gives for `task`. */
+  async run(name: string, task: unknown): Promise<unknown> {
+    const running = this.#piscina.run(task, { name });
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /**
+   * Waits for what was asked, and for workers that have only been started: Node aborts where a thread is ended while
+   * it loads its modules.
+   */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    const late = AbortSignal.timeout(loadMillisecondsMax);
+    while (this.#piscina.threads.length > this.#loaded && !late.aborted)
+      await once(this.#piscina, "workerCreate", { signal: late }).catch(() => {});
+    await this.#piscina.destroy();
+  }
+}

@@ -1,0 +1,124 @@
+/** The catalog: repositories in ASCII order of their whole names, read a folder at a time as they are asked for. */
+import { type Dirent, readdirSync, statSync } from "node:fs";
+import { LRUCache } from "lru-cache";
+import { isDigest } from "../../src/domain/digest.js";
+import { placeOf } from "../../src/domain/page.js";
+import { isRepositoryName, type RepositoryName } from "../../src/domain/repository-name.js";
+import { folderOf, type Layout } from "../../src/storage/filesystem/layout.js";
+import type { CatalogPart, CatalogTask, FailedLook } from "../../src/storage/filesystem/survey-protocol.js";
+import { CatalogFolders } from "./catalog-folders.js";
+
+/** What there is of a component. */
+interface Look {
+  readonly isRepository: boolean;
+  readonly mayHaveBelow: boolean;
+}
+
+type LookAt = (child: string) => Look;
+type Walk = Generator<RepositoryName, void>;
+
+/** Links to a folder without subfolders, where the file system counts these: its name, and its `.`. */
+const linksByItself = 2;
+/** And the `..` of its subfolder. */
+const linksWithOneFolder = 3;
+
+/** Walks that may go on. Who goes on with another, begins it anew behind the last name. */
+const walksMax = 4;
+
+export class Catalog {
+  readonly #folders = new CatalogFolders((folder) => this.#entries(folder));
+  readonly #walks = new LRUCache<number, Walk>({ max: walksMax });
+  /** Of the part that is at work. */
+  #failures: FailedLook[] = [];
+
+  constructor(readonly layout: Layout) {}
+
+  part({ of, after, namesMax, walk }: CatalogTask): CatalogPart {
+    const kept = walk === undefined ? undefined : this.#walks.get(walk);
+    const walking = kept ?? this.#walk(of, after);
+    this.#failures = [];
+    const names: RepositoryName[] = [];
+    while (names.length < namesMax) {
+      const { value: name } = walking.next();
+      if (name === undefined) break;
+      names.push(name);
+    }
+    const more = names.length === namesMax;
+    if (walk !== undefined && more) this.#walks.set(walk, walking);
+    else if (walk !== undefined) this.#walks.delete(walk);
+    return { names, more, failures: this.#failures };
+  }
+
+  /** To be called where nobody goes on with the walk. */
+  leave(walk: number): void {
+    this.#walks.delete(walk);
+  }
+
+  #walk(of: CatalogTask["of"], after: string): Walk {
+    return of === "manifests"
+      ? this.#below((child) => this.#lookAtManifests(child), this.layout.manifestsRoot, "", after)
+      : this.#below((child) => this.#lookAtBlobs(child), this.layout.blobsRoot, "", after);
+  }
+
+  /** What lies wholly before `after` is never looked at. */
+  *#below(lookAt: LookAt, folder: string, prefix: string, after: string): Walk {
+    const places = this.#attempt(folder, () => this.#folders.places(folder)) ?? [];
+    const rest = after.startsWith(prefix) ? after.slice(prefix.length) : "";
+    /** From the one of its two places to the other. */
+    const looked = new Map<string, Look>();
+    const first = placeOf(places, rest.slice(0, rest.indexOf("/") + 1) || rest);
+    for (let index = first; index < places.length; index++) {
+      const place = places[index] ?? "";
+      const key = `${prefix}${place}`;
+      const isBelow = place.endsWith("/");
+      const component = isBelow ? place.slice(0, -1) : place;
+      const child = `${folder}/${folderOf(component)}`;
+      const look = looked.get(component) ?? lookAt(child);
+      if (!isBelow) {
+        looked.set(component, look);
+        if (look.isRepository && key > after && isRepositoryName(key)) yield key;
+      } else {
+        looked.delete(component);
+        if (look.mayHaveBelow) yield* this.#below(lookAt, child, key, after);
+      }
+    }
+  }
+
+  /**
+   * Where the file system counts a folder's subfolders among its links, there being `tags` and no other is told
+   * without reading what may be 100,000 manifests.
+   */
+  #lookAtManifests(child: string): Look {
+    const isRepository = this.#hasTags(child);
+    return { isRepository, mayHaveBelow: !isRepository || this.#links(child) !== linksWithOneFolder };
+  }
+
+  #lookAtBlobs(child: string): Look {
+    const manifests = `${this.layout.manifestsRoot}${child.slice(this.layout.blobsRoot.length)}`;
+    const isRepository = !this.#hasTags(manifests) && this.#entries(child).some(({ name }) => isDigest(name));
+    return { isRepository, mayHaveBelow: this.#links(child) !== linksByItself };
+  }
+
+  #hasTags(folder: string): boolean {
+    return this.#attempt(folder, () => statSync(`${folder}/tags`, { throwIfNoEntry: false })) !== undefined;
+  }
+
+  #links(folder: string): number | undefined {
+    return this.#attempt(folder, () => statSync(folder, { throwIfNoEntry: false }))?.nlink;
+  }
+
+  #entries(folder: string): Dirent[] {
+    return this.#attempt(folder, () => readdirSync(folder, { withFileTypes: true })) ?? [];
+  }
+
+  /** What `look` gives, `undefined` where there is nothing, and where it fails. */
+  #attempt<T>(path: string, look: () => T): T | undefined {
+    try {
+      return look();
+    } catch (error) {
+      const { code = "UNKNOWN", message } = error as NodeJS.ErrnoException;
+      if (code !== "ENOENT") this.#failures.push({ path, code, message });
+      return undefined;
+    }
+  }
+}
