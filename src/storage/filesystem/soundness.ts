@@ -7,6 +7,7 @@ import { LRUCache } from "lru-cache";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { Lookups } from "../../domain/lookups.js";
+import { entriesMax } from "../../domain/lru-bound.js";
 import { errorCode, ifThere } from "./files.js";
 
 /** Re-reads a file and gives its digest in the algorithm of `expected`; done by the workers. */
@@ -17,7 +18,7 @@ const rememberedMax = 50_000;
 
 export class Soundness {
   /** Since when each content is known to be sound, in milliseconds since the epoch. */
-  readonly #since = new LRUCache<Digest, number>({ max: rememberedMax });
+  readonly #since = new LRUCache<Digest, number>(entriesMax(rememberedMax));
 
   readonly lookups = new Lookups();
 

@@ -7,6 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import { Lookups } from "../../domain/lookups.js";
+import { entriesMax } from "../../domain/lru-bound.js";
 import { type Durability, Syncs } from "./syncs.js";
 
 interface Turn {
@@ -19,7 +20,7 @@ const knownDirectoriesMax = 20_000;
 
 export class Directories {
   readonly #turns = new Map<string, Turn>();
-  readonly #known = new LRUCache<string, true>({ max: knownDirectoriesMax });
+  readonly #known = new LRUCache<string, true>(entriesMax(knownDirectoriesMax));
   readonly #creating = new Map<string, Promise<void>>();
   readonly syncs: Syncs;
   readonly lookups = new Lookups();
