@@ -1,8 +1,9 @@
 /**
- * Gives the file of a sealed upload the names by which it is a blob, and takes its own away. Four steps of some
+ * Gives the file of a sealed upload the names by which it is a blob, and takes its own away. Some steps of a few
  * microseconds each: one after the other here they cost one message, each by itself a way to another thread.
  */
-import { linkSync, statSync, unlinkSync } from "node:fs";
+import { existsSync, linkSync, statSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
 import type { UploadPlace } from "../src/storage/storage.js";
 
 /** What is there already, or is not, is for whoever has asked to look at. */
@@ -10,7 +11,8 @@ const expected = new Set(["EEXIST", "ENOENT", "EMLINK"]);
 
 /** The bytes of the blob; `undefined` where it is none, and the upload is as it was. */
 export function placeUpload({ file, recordFile, content, blob }: UploadPlace): number | undefined {
-  if (!linked(file, content)) return undefined;
+  // The first push to a repository: else others would find a content that is taken back a moment later.
+  if (!existsSync(dirname(blob)) || !linked(file, content)) return undefined;
   let done = false;
   try {
     done = linked(file, blob);

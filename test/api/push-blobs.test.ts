@@ -201,6 +201,16 @@ test("all who push one blob at the same time get 201, and it is stored once", as
   }
 });
 
+test("all who push one blob to repositories that are new at the same time get 201", async () => {
+  for (let round = 0; round < 20; round++) {
+    const blob = blobOf(20_000);
+    const pushes = Array.from({ length: 24 }, () =>
+      client.request("POST", `/v2/${newName()}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes }),
+    );
+    for (const answer of await Promise.all(pushes)) assert.equal(answer.status, 201, answer.body.toString());
+  }
+});
+
 test("what two requests of one session do at a time never mixes: one is served, one is refused", async () => {
   const location = await client.openUpload(newName());
   const body = Buffer.alloc(2_000_000);

@@ -34,11 +34,16 @@ export class Soundness {
     this.#since.delete(digest);
   }
 
-  /** Reads a content again only where it is not known, or was written to since: that tells of hands, not of a disk that forgets. */
+  /**
+   * Reads a content again only where it is not known, or was written to since: that tells of hands, not of a disk that
+   * forgets. Rejects with `ENOENT` where it has gone: an upload that could not be placed may have taken it back.
+   */
   async isSound(content: string, digest: Digest): Promise<boolean> {
     const since = this.lookups.note(this.#since.get(digest));
     if (since !== undefined && Math.floor((await stat(content)).mtimeMs) <= since) return true;
-    return (await this.digestFile(content, digest)) === digest;
+    const intact = await this.#hasDigest(content, digest);
+    if (intact === undefined) throw Object.assign(new Error(`${content} has gone`), { code: "ENOENT" });
+    return intact;
   }
 
   /** Reads the file: whether it has its digest; `undefined` where it is not there. */
