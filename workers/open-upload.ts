@@ -60,6 +60,11 @@ export class OpenUpload {
     return new OpenUpload(file, algorithm, hasher, offset, setup.durable);
   }
 
+  /** What a write-back has failed with: what was written is not all there, though the file reads as if it were. */
+  get writeBackError(): NodeJS.ErrnoException | undefined {
+    return this.#writeBackError;
+  }
+
   get offset(): number {
     return this.#written;
   }

@@ -37,6 +37,9 @@ const uploads = new Map<SessionId, OpenUpload>();
 /** The last task of each upload that has some: an upload's tasks run in the order in which they came. */
 const tails = new Map<SessionId, Promise<unknown>>();
 
+/** What the write-back of uploads failed with that were let go of since: the kernel does not tell who opens them again. */
+const spoilt = new Map<SessionId, NodeJS.ErrnoException>();
+
 const busy = new BusyTime();
 
 /** What a task says when it has come to its end. */
@@ -74,6 +77,7 @@ async function inOrder<T>(session: SessionId, work: () => Promise<T>): Promise<T
 async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<Said> {
   if (task.kind === "forget") {
     await forget(task.session);
+    spoilt.delete(task.session);
     return {};
   }
   try {
@@ -109,6 +113,10 @@ function heldFor(task: AppendTask | SealTask): OpenUpload | undefined {
 
 async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
   await forget(task.session);
+  // Its bytes are all written anew.
+  if (task.offset === 0) spoilt.delete(task.session);
+  const lost = spoilt.get(task.session);
+  if (lost !== undefined) throw lost;
   const upload = await OpenUpload.at(task.target, task.algorithm, task.offset, setup);
   uploads.set(task.session, upload);
   if (uploads.size > openUploadsMax) {
@@ -126,6 +134,7 @@ async function forget(session: SessionId): Promise<void> {
   const held = uploads.get(session);
   uploads.delete(session);
   await held?.close();
+  if (held?.writeBackError !== undefined) spoilt.set(session, held.writeBackError);
 }
 
 function bytesOf(part: SlabPart): Uint8Array {

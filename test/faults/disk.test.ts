@@ -62,6 +62,21 @@ for (const [size, bytes] of Object.entries(sizes))
     });
   }
 
+test("bytes that the disk has lost are told of at the end, though their file was let go of meanwhile", async () => {
+  const blob = blobOf(10_000_000);
+  const [first, last] = [blob.bytes.subarray(0, 9_500_000), blob.bytes.subarray(9_500_000)];
+  const location = await client.openUpload(newName());
+  const path = `uploads/${location.split("/").at(-1)?.split("?")[0]}`;
+  await server.during({ call: "fdatasync", code: "EIO", path, once: true }, async () => {
+    assert.equal((await client.patch(location, first)).status, 202);
+  });
+  await server.during({ call: "write", code: "ENOSPC", path }, async () => {
+    assertError(await client.patch(location, last), 507, "UNKNOWN");
+  });
+  assertError(await client.close(location, blob.digest, last), 500, "UNKNOWN");
+  await server.isSound();
+});
+
 test("a directory sync that fails: no 201 for what it was to keep", async () => {
   const name = newName();
   const blob = blobOf(1000);
