@@ -15,7 +15,7 @@ import { type Stages, untold } from "../domain/stages.js";
 import { isImmutable } from "../gc/retention.js";
 import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
-import { immutable, tagAdded } from "./tags.js";
+import { immutable, tagAdded, tagUnsure } from "./tags.js";
 
 export interface ManifestPush {
   readonly reference: Reference;
@@ -66,9 +66,12 @@ export async function pushManifest(
     await allEnded(
       Array.from(tags, async (tag) => {
         const refusal = whyUnmovable(services, permit, tag);
-        const pointed = await stages.during("tag", () =>
-          services.storage.tags.point(name, tag, digest, refusal === undefined),
-        );
+        const pointed = await stages
+          .during("tag", () => services.storage.tags.point(name, tag, digest, refusal === undefined))
+          .catch((error: unknown) => {
+            tagUnsure(services, name, tag);
+            throw error;
+          });
         if (!pointed) throw refusal;
         tagAdded(services, name, tag, digest);
       }),

@@ -33,6 +33,12 @@ export function tagAdded(services: Services, name: RepositoryName, tag: Tag, dig
   });
 }
 
+/** To be called when it cannot be told whether a tag has been pointed: the disk is asked again. */
+export function tagUnsure(services: Services, name: RepositoryName, tag: Tag): void {
+  services.caches.tags.delete(`${name}:${tag}`);
+  services.caches.tagLists.delete(name);
+}
+
 /** To be called when a tag has been removed. */
 export function tagRemoved(services: Services, name: RepositoryName, tag: Tag): void {
   services.caches.tags.delete(`${name}:${tag}`);

@@ -131,6 +131,26 @@ for (const [what, before] of [
   });
 }
 
+test("a tag that fails to be moved when its pointer has been replaced is told of as the disk has it", async () => {
+  const name = newName();
+  const [before, made] = [image(), image()];
+  await client.pushImage(name, before, "latest");
+  await client.pushImage(name, made);
+  await server.during(
+    { call: "rename", code: "EIO", path: "uploads/.* .*tags/latest/manifest$" },
+    async () => {
+      assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 500, "UNKNOWN");
+    },
+  );
+  const pointer = await readFile(
+    `${server.gantry.root}/manifests/${name}/tags/latest/manifest.sha256`,
+    "utf8",
+  );
+  const found = await client.get(`/v2/${name}/manifests/latest`);
+  assert.equal(found.headers["docker-content-digest"], pointer);
+  await server.isSound();
+});
+
 test("a manifest that has all the links a file system allows is copied for its tag", async () => {
   const name = newName();
   const made = image();
