@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { RegistryError } from "../../src/domain/errors.js";
 
+/** Shorter ones are in many a path by chance, and so in the error's stack. */
+const tellingLengthMin = 4;
+
 /** `verifying` rejects with `unauthorized` and the reason, and nothing of the credential is in the error. */
 export async function assertRefused(verifying: unknown, reason: RegExp, credential = ""): Promise<void> {
   await assert.rejects(Promise.resolve(verifying), (error: unknown) => {
@@ -11,7 +14,8 @@ export async function assertRefused(verifying: unknown, reason: RegExp, credenti
     assert.equal(error.kind, "unauthorized");
     assert.match(error.message, reason);
     const told = `${inspect(error, { depth: 10 })} ${JSON.stringify(error)}`;
-    for (const part of credential.split(".")) assert.ok(part === "" || !told.includes(part));
+    for (const part of credential.split("."))
+      assert.ok(part.length < tellingLengthMin || !told.includes(part));
     return true;
   });
 }
