@@ -25,8 +25,10 @@ const loadMillisecondsMax = 5_000;
 
 export class IdlePool {
   readonly #piscina: Piscina<unknown, unknown>;
-  readonly #running = new Set<Promise<unknown>>();
-  #loaded = 0;
+  /** With what takes each back while it waits for a thread. */
+  readonly #running = new Map<Promise<unknown>, AbortController>();
+  /** Ids of the threads that take tasks. */
+  readonly #loaded = new Set<number>();
 
   constructor({ file, threads, tasksPerThread, setup, onError }: IdlePoolOptions) {
     this.#piscina = new Piscina({
@@ -40,9 +42,12 @@ export class IdlePool {
       resourceLimits: { maxYoungGenerationSizeMb: youngMebibytesMax },
     });
     // Without a listener it would end the process.
-    this.#piscina.on("error", onError);
-    this.#piscina.on("workerCreate", () => this.#loaded++);
-    this.#piscina.on("workerDestroy", () => this.#loaded--);
+    this.#piscina.on("error", (error: unknown) => {
+      onError(error);
+      if (this.#loaded.size === 0) this.#refuseAll(error);
+    });
+    this.#piscina.on("workerCreate", ({ id }: { readonly id: number }) => this.#loaded.add(id));
+    this.#piscina.on("workerDestroy", ({ id }: { readonly id: number }) => this.#loaded.delete(id));
   }
 
   /** Tasks that wait or are at work. */
@@ -50,12 +55,20 @@ export class IdlePool {
     return this.#running.size;
   }
 
-  /** What the module's function of that name gives for `task`. */
+  /** A thread could not be started: piscina would have what waits for it wait until there is another task. */
+  #refuseAll(error: unknown): void {
+    for (const waiting of this.#running.values()) waiting.abort(error);
+  }
+
+  /** What the module's function of that name gives for `task`. Rejects where no thread can be started for it, too. */
   async run(name: string, task: unknown): Promise<unknown> {
-    const running = this.#piscina.run(task, { name });
-    this.#running.add(running);
+    const waiting = new AbortController();
+    const running = this.#piscina.run(task, { name, signal: waiting.signal });
+    this.#running.set(running, waiting);
     try {
       return await running;
+    } catch (error) {
+      throw waiting.signal.aborted ? waiting.signal.reason : error;
     } finally {
       this.#running.delete(running);
     }
@@ -66,9 +79,9 @@ export class IdlePool {
    * it loads its modules.
    */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled(this.#running.keys());
     const late = AbortSignal.timeout(loadMillisecondsMax);
-    while (this.#piscina.threads.length > this.#loaded && !late.aborted)
+    while (this.#piscina.threads.length > this.#loaded.size && !late.aborted)
       await once(this.#piscina, "workerCreate", { signal: late }).catch(() => {});
     await this.#piscina.destroy();
   }

@@ -43,13 +43,15 @@ export class Surveyor {
     this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: tasksMax, setup, onError });
   }
 
-  /** In ASCII order from behind `after` on, looked for as they are asked for, `atOnce` at a time or fewer. */
+  /** In ASCII order from behind `after` on, looked for as they are asked for: up to `atOnce`, then more at a time. */
   async *repositories(of: CatalogTask["of"], after: string, atOnce: number): AsyncIterable<RepositoryName> {
     let last: string | undefined = after;
     let walk: number | undefined;
     try {
       while (last !== undefined) {
-        const task: CatalogTask = { of, after: last, namesMax: Math.min(atOnce, namesMax), walk };
+        // Who goes on behind a page is shown few of the names, or wants them all.
+        const partMax = walk === undefined ? Math.min(atOnce, namesMax) : namesMax;
+        const task: CatalogTask = { of, after: last, namesMax: partMax, walk };
         const { names, more, failures } = (await this.#pool.run("catalog", task)) as CatalogPart;
         for (const failure of failures) await this.#tell(failure);
         last = more ? names.at(-1) : undefined;
