@@ -101,7 +101,7 @@ function select(effort: Effort, only: string | undefined): Selection {
   }
   const selection = selectionOf(only.split(","));
   if (selection.scenarios.length + selection.growths.length === 0) {
-    throw new Error(`no such scenario\n${usage}`);
+    throw new Error(`no scenario begins with ${only}: npm run bench -- --help lists them`);
   }
   return selection;
 }
@@ -141,16 +141,21 @@ async function profile(
 
 /** 1 where something has become worse beyond the noise. */
 async function compareFiles([command, early, late]: readonly string[]): Promise<number> {
-  if (command !== "compare" || early === undefined || late === undefined) throw new Error(usage);
+  if (command !== "compare") throw new Error(`there is no ${command}\n${usage}`);
+  if (early === undefined || late === undefined)
+    throw new Error("compare takes two files: BEFORE.json AFTER.json");
   const [before, after] = await Promise.all([readRecord(early), readRecord(late)]);
   for (const difference of differencesBetween(before, after)) progress(`not the same ${difference}`);
   const changes = changesBetween(before, after);
+  if (changes.length === 0) throw new Error("the two have no scenario in common");
   process.stdout.write(`${changesTable(changes)}\n`);
   return changes.some(({ verdict }) => verdict === "worse") ? 1 : 0;
 }
 
 async function readRecord(path: string): Promise<RunRecord> {
-  return recordSchema.parse(JSON.parse(await readFile(path, "utf8")));
+  const read = recordSchema.safeParse(JSON.parse(await readFile(path, "utf8")));
+  if (!read.success) throw new Error(`${path} is no results.json of this bench`);
+  return read.data;
 }
 
 // Leaving by way of `exit` ends what was started.
