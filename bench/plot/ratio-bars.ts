@@ -12,9 +12,9 @@ import { colorOf } from "./colors.js";
 import { logScale } from "./log-scale.js";
 import { line, picture, rectangle, text } from "./svg.js";
 
-const width = 1000;
+const width = 1025;
 const labelsEnd = 330;
-const plotEnd = width - 110;
+const plotEnd = width - 135;
 const rowHeight = 18;
 const barHeight = 11;
 const headHeight = 60;

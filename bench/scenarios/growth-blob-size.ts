@@ -28,7 +28,7 @@ export const growthBlobSize: readonly Growth[] = [
     along: "bytes of a blob",
     unit: "ms for each push",
     better: "less",
-    why: "A small blob costs its round trips and syncs, whatever its size; from some MiB on every byte is received, hashed and written.",
+    why: "A small blob costs its round trips and syncs, whatever its size; from some hundred KiB on every byte is received, hashed and written.",
     peers: pushPeers,
     run: async (settings) => {
       await using arena = await Arena.open(settings, pushPeers);
@@ -49,7 +49,7 @@ export const growthBlobSize: readonly Growth[] = [
     along: "bytes of a blob",
     unit: "ms for each pull",
     better: "less",
-    why: "A small blob costs its connection and its request, whatever its size; from some MiB on every byte is copied by the kernel.",
+    why: "A small blob costs its connection and its request, whatever its size; from some hundred KiB on every byte is copied by the kernel.",
     peers: pullPeers,
     run: async (settings) => {
       await using arena = await Arena.open(settings, pullPeers);
