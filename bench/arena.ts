@@ -38,11 +38,14 @@ export class Arena implements AsyncDisposable {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
-      const before = checkoutBefore === undefined ? undefined : { subject, checkout: checkoutBefore };
       // Nothing is compared while a profiler takes its share.
       const others = profileFolder === undefined ? peersIn({ checkoutBefore }, peers) : [];
       for (const name of [subject, ...others]) {
-        const contender = await startContender(name, { ...options, profileFolder, before });
+        const contender = await startContender(
+          name,
+          { subject, checkoutBefore },
+          { ...options, profileFolder },
+        );
         if (contender === undefined) {
           progress(`  ${name} is not installed: going on without it`);
         } else {

@@ -2,6 +2,7 @@
  * The servers that are compared. Each runs on a loopback port with a temporary folder of its own, and leaves
  * nothing behind when disposed.
  */
+import { strict as assert } from "node:assert";
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -45,18 +46,17 @@ const profiles: Readonly<Record<Exclude<ContenderName, "gantry-before">, Profile
 
 const contenderNames = [...Object.keys(profiles), "gantry-before"] as readonly ContenderName[];
 
-/** Gantry of another checkout, set as one that is built here. */
+/** Of which `gantry-before` is another build, out of that checkout. */
 export interface Before {
   readonly subject: ContenderName;
-  readonly checkout: string;
+  readonly checkoutBefore?: string | undefined;
 }
 
-function profileOf(name: ContenderName, before: Before | undefined): Profile {
+function profileOf(name: ContenderName, { subject, checkoutBefore }: Before): Profile {
   if (name !== "gantry-before") return profiles[name];
-  const others: Partial<Record<ContenderName, Profile>> = before
-    ? gantryProfiles(gantryCommandIn(before.checkout))
-    : {};
-  const profile = before && others[before.subject];
+  assert(checkoutBefore !== undefined, "who measures it names its checkout");
+  const before: Partial<Record<ContenderName, Profile>> = gantryProfiles(gantryCommandIn(checkoutBefore));
+  const profile = before[subject];
   if (profile === undefined) throw new Error("only Gantry is compared with what it was before");
   return profile;
 }
@@ -85,7 +85,6 @@ export interface StartOptions {
   readonly profileFolder?: string | undefined;
   /** Fills the folder before the server starts. */
   readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
-  readonly before?: Before | undefined;
 }
 
 /** Folder and process of those that run, for the bench may be interrupted or fail where nothing is disposed. */
@@ -107,7 +106,7 @@ process.once("exit", () => {
 /** Of those that are installed. */
 export async function factsOf(
   names: ReadonlySet<string>,
-  before: Before | undefined,
+  before: Before,
 ): Promise<Readonly<Record<string, ContenderFacts>>> {
   const facts: Record<string, ContenderFacts> = {};
   for (const name of contenderNames.filter((name) => names.has(name))) {
@@ -128,7 +127,8 @@ async function programOf({ program }: Profile): Promise<string | undefined> {
 /** Starts a contender and waits until it answers; undefined when its program is not installed. */
 export async function startContender(
   name: ContenderName,
-  { secure = false, settings = {}, profileFolder, lay, before }: StartOptions,
+  before: Before,
+  { secure = false, settings = {}, profileFolder, lay }: StartOptions,
 ): Promise<Contender | undefined> {
   const profile = profileOf(name, before);
   const program = await programOf(profile);

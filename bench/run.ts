@@ -45,11 +45,7 @@ export async function runAll({ scenarios, growths }: Selection, settings: Settin
   const measured = [...comparisons, ...grown.flatMap(({ points }) => points)]
     .flatMap(({ series }) => series)
     .map(({ contender }) => contender);
-  const { subject, checkoutBefore: checkout } = settings;
-  const contenders = await factsOf(
-    new Set(measured),
-    checkout === undefined ? undefined : { subject, checkout },
-  );
+  const contenders = await factsOf(new Set(measured), settings);
   const tools = await toolVersions();
   return newRecord(settings, { at, contenders, tools, comparisons, growths: grown, leftOut });
 }
