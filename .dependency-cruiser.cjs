@@ -1,5 +1,5 @@
 // The layers of the architecture: each imports only from those below it.
-const layers = ["domain", "threads", "storage", "cache", "uploads", "gc", "auth", "transfer", "registry", "commands", "control", "http", "notifications", "tls", "observe", "cli"];
+const layers = ["lib", "domain", "threads", "storage", "cache", "uploads", "gc", "auth", "transfer", "registry", "commands", "control", "http", "notifications", "tls", "observe", "cli"];
 const above = (layer) => layers.slice(layers.indexOf(layer) + 1).join("|");
 
 module.exports = {
@@ -20,20 +20,20 @@ module.exports = {
     {
       name: "only-drivers-and-workers-touch-files",
       severity: "error",
-      from: { path: "^src/(domain|cache|uploads|gc|auth|registry|commands|http)/" },
+      from: { path: "^src/(lib|domain|cache|uploads|gc|auth|registry|commands|http)/" },
       to: { path: "^(node:)?fs(/promises)?$" },
     },
     {
       name: "drivers-are-wired-in-the-composition-root",
       severity: "error",
-      from: { path: "^src/(domain|cache|uploads|gc|auth|registry|commands|http)/" },
+      from: { path: "^src/(lib|domain|cache|uploads|gc|auth|registry|commands|http)/" },
       to: { path: "^src/storage/filesystem/" },
     },
     {
       name: "workers-share-domain-and-what-is-asked-of-them-only",
       severity: "error",
       from: { path: "^workers/" },
-      to: { path: "^src/", pathNot: "^src/(domain/|(uploads/worker|auth/bcrypt|tls/thread|storage/filesystem/survey)-protocol[.]ts$|storage/(storage|file-steps|filesystem/layout)[.]ts$)" },
+      to: { path: "^src/", pathNot: "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|storage/filesystem/survey)-protocol[.]ts$|storage/(storage|file-steps|filesystem/layout)[.]ts$)" },
     },
   ],
   options: {
