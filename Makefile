@@ -1,9 +1,9 @@
 # The same few words as the npm scripts.
-.PHONY: build start test lint format bench conformance clients soak durability faults fuzz torture packaging documents monitoring
+.PHONY: build start test lint format bench conformance clients attack soak durability faults fuzz torture packaging documents monitoring
 
 node_modules: package.json package-lock.json
 	npm ci
 	touch node_modules
 
-build start test lint format bench conformance clients soak durability faults fuzz torture packaging documents monitoring: node_modules
+build start test lint format bench conformance clients attack soak durability faults fuzz torture packaging documents monitoring: node_modules
 	npm run $@

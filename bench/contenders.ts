@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
+import type { Confinement } from "./confinement.js";
 import { distribution3, dockerRegistry } from "./contenders/distribution.js";
 import { type GantryName, gantryCommand, gantryCommandIn, gantryProfiles } from "./contenders/gantry.js";
 import { getLimit, pushLimit } from "./contenders/limits.js";
@@ -83,6 +84,8 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
   readonly profileFolder?: string | undefined;
+  /** Limits of memory and descriptors that it runs within. */
+  readonly confinement?: Confinement | undefined;
   /** Fills the folder before the server starts. */
   readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
 }
@@ -128,7 +131,7 @@ async function programOf({ program }: Profile): Promise<string | undefined> {
 export async function startContender(
   name: ContenderName,
   before: Before,
-  { secure = false, settings = {}, profileFolder, lay }: StartOptions,
+  { secure = false, settings = {}, profileFolder, confinement, lay }: StartOptions,
 ): Promise<Contender | undefined> {
   const profile = profileOf(name, before);
   const program = await programOf(profile);
@@ -147,7 +150,14 @@ export async function startContender(
   try {
     lay?.(name, dataFolder);
     const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
-    const place: Place = { program, folder, dataFolder, tls, settings, profileFolder };
+    const place: Place = {
+      program: confinement?.wrap(program, folder) ?? program,
+      folder,
+      dataFolder,
+      tls,
+      settings,
+      profileFolder,
+    };
     const start = async () => {
       const started = await profile.start(place);
       leftovers.set(folder, started.running.pid);

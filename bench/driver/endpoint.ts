@@ -6,10 +6,12 @@ export interface Endpoint {
   readonly port: number;
   /** PEM of the CA that has signed its certificate; absent where it speaks plain HTTP. */
   readonly ca: string | undefined;
+  /** Address of this machine to connect from. */
+  readonly localAddress?: string | undefined;
 }
 
-export function dial({ port, ca }: Endpoint): Socket {
-  const target = { port, host: "127.0.0.1" };
+export function dial({ port, ca, localAddress }: Endpoint): Socket {
+  const target = { port, host: "127.0.0.1", ...(localAddress !== undefined && { localAddress }) };
   return ca === undefined ? connect(target) : connectTls({ ...target, ca });
 }
 

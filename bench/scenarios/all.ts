@@ -1,5 +1,6 @@
 /** Every scenario there is, and those that are run where there is little time. */
 import type { Selection } from "../run.js";
+import { attackScenarios } from "./attacks.js";
 import { ciDayScenarios } from "./ci-day.js";
 import { coldStartScenarios } from "./cold-start.js";
 import { deployStormScenarios } from "./deploy-storm.js";
@@ -35,6 +36,7 @@ export const everything: Selection = {
     ...coldStartScenarios,
     ...largeStoreScenarios,
     ...zbScenarios,
+    ...attackScenarios,
   ],
   growths: [growthConnections, ...growthBlobSize, ...growthListings, growthWorkers],
 };

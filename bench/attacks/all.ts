@@ -1,0 +1,5 @@
+/** Every attack. A new one is a file beside this one and a line here. */
+import type { Attack } from "./attack.js";
+import { tinyChunksToken } from "./tiny-chunks.js";
+
+export const attacks: readonly Attack[] = [tinyChunksToken];

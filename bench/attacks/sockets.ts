@@ -1,0 +1,35 @@
+/** Raw connections of an attack: they send as fast as the server takes it, and do not mind being refused. */
+import type { Socket } from "node:net";
+import { dial } from "../driver/endpoint.js";
+import type { AttackTarget } from "./attack.js";
+
+/** Opens a connection that ends with the attack. Errors are ignored: a server may close what it does not want. */
+export function open(target: AttackTarget): Socket {
+  const socket = dial(target).on("error", () => {});
+  const destroy = () => socket.destroy();
+  target.signal.addEventListener("abort", destroy, { once: true });
+  socket.once("close", () => target.signal.removeEventListener("abort", destroy));
+  socket.resume();
+  return socket;
+}
+
+/** Sends `pieces` one after another. Resolves when all were handed over or the connection has ended. */
+export async function send(socket: Socket, pieces: Iterable<Buffer | string>): Promise<void> {
+  for (const piece of pieces) {
+    if (socket.destroyed || socket.writableEnded) return;
+    if (socket.write(piece)) continue;
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        socket.off("drain", go).off("close", go);
+        resolve();
+      };
+      socket.on("drain", go).on("close", go);
+    });
+  }
+}
+
+/** Resolves when the connection has ended, by either side or at the end of the attack. */
+export async function ended(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  await new Promise<void>((resolve) => socket.once("close", () => resolve()));
+}

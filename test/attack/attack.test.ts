@@ -1,0 +1,34 @@
+// Hostile clients against the real server in 512 MB, with another client working: the process survives, its memory
+// stays bounded, the other client is served, nothing is granted and nothing that was acknowledged is lost.
+// GANTRY_ATTACK_SECONDS sets how long each attack lasts.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attacks } from "../../bench/attacks/all.js";
+import { attackFresh } from "../../bench/attacks/measure.js";
+import { cannotConfine } from "../../bench/confinement.js";
+
+const seconds = Number(process.env.GANTRY_ATTACK_SECONDS ?? 10);
+const peakBytesMax = 400_000_000;
+/** Other work on the machine delays a response now and then; what an attack causes it causes every time. */
+const attempts = 3;
+
+for (const attack of attacks) {
+  test(`${attack.name}: ${attack.what}`, { skip: cannotConfine() }, async (context) => {
+    for (let attempt = 1; ; attempt++) {
+      const attacked = await attackFresh("gantry", { subject: "gantry" }, attack, seconds);
+      assert.ok(attacked !== undefined, "Gantry is always installed");
+      const { longestMilliseconds, longest, p50Milliseconds, requests, peakBytes } = attacked;
+      context.diagnostic(
+        `longest wait ${longestMilliseconds.toFixed(1)} ms (${longest}), median ${p50Milliseconds.toFixed(1)} ms, ` +
+          `${requests} requests, peak ${(peakBytes / 1e6).toFixed(0)} MB`,
+      );
+      assert.ok(peakBytes < peakBytesMax, `the server took ${peakBytes} bytes of memory`);
+      if (longestMilliseconds < attack.waitMillisecondsMax) return;
+      assert.ok(
+        attempt < attempts,
+        `another client waited ${longestMilliseconds.toFixed(1)} ms for ${longest} in the best of ${attempts} attempts`,
+      );
+    }
+  });
+}
