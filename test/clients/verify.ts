@@ -13,6 +13,7 @@ const manifestTypes = [
 ];
 
 interface Content {
+  readonly mediaType?: string;
   readonly digest: string;
   readonly size: number;
 }
@@ -47,10 +48,13 @@ export class Remote {
 
     const body = JSON.parse(bytes.toString("utf8")) as ManifestBody;
     let compared = 1;
-    for (const child of body.manifests ?? []) {
-      compared += (await this.verify(child.digest)).compared;
+    const children = body.manifests ?? [];
+    const isBlob = ({ mediaType = "" }: Content) => !manifestTypes.includes(mediaType);
+    for (const child of children) {
+      if (!isBlob(child)) compared += (await this.verify(child.digest)).compared;
     }
-    for (const blob of [body.config, ...(body.layers ?? [])]) {
+    // The index of a cache of BuildKit names blobs.
+    for (const blob of [body.config, ...(body.layers ?? []), ...children.filter(isBlob)]) {
       if (blob === undefined) continue;
       await this.#verifyBlob(blob);
       compared += 1;
@@ -63,6 +67,11 @@ export class Remote {
     const answer = await this.#get(`referrers/${digest}`);
     const body = (await answer.json()) as ManifestBody;
     return (body.manifests ?? []).map((manifest) => manifest.digest);
+  }
+
+  /** What JSON a path below the repository is, unchecked. */
+  async json(path: string): Promise<unknown> {
+    return (await this.#get(path)).json();
   }
 
   async #verifyBlob(blob: Content): Promise<void> {

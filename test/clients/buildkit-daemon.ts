@@ -1,0 +1,79 @@
+// A BuildKit daemon of a test's own, with the client that speaks to it.
+
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { needs, type RunOptions, run, startDaemon } from "./support.js";
+
+/** For a test's `skip`, with what else it needs. */
+export const needsBuildkit = (...programs: readonly string[]) =>
+  needs("buildkitd", "buildctl", "runc", "unshare", ...programs);
+
+/** How a registry's client is run: with its credentials. */
+type Run = (program: string, args: readonly string[], options?: RunOptions) => Promise<string>;
+
+export interface BuildkitOptions {
+  /** `native` copies, and so works on every file system. */
+  readonly snapshotter?: "native" | "stargz";
+  /** Lines of buildkitd.toml. */
+  readonly settings?: string;
+}
+
+export class Buildkit implements AsyncDisposable {
+  private constructor(
+    private readonly folder: string,
+    private readonly address: readonly string[],
+    private readonly daemon: AsyncDisposable,
+  ) {}
+
+  /** Keeps all that it has in `folder`. */
+  static async start(
+    folder: string,
+    { snapshotter = "native", settings = "" }: BuildkitOptions = {},
+  ): Promise<Buildkit> {
+    const socket = `unix://${join(folder, "buildkitd.sock")}`;
+    const config = join(folder, "buildkitd.toml");
+    await writeFile(config, `root = "${join(folder, "buildkit")}"\n${settings}`);
+    const args = [
+      ...["--config", config, "--addr", socket],
+      ...["--containerd-worker=false", `--oci-worker-snapshotter=${snapshotter}`],
+    ];
+    const address = ["--addr", socket];
+    // Mounts of builds are of a namespace that ends with the daemon, or the folder could not be removed.
+    const daemon = await startDaemon("unshare", ["--mount", "buildkitd", ...args], () =>
+      run("buildctl", [...address, "debug", "workers"]),
+    );
+    return new Buildkit(folder, address, daemon);
+  }
+
+  /** Builds from a Dockerfile and the files beside it. `runClient` has the credentials. */
+  async build(
+    runClient: Run,
+    files: Readonly<Record<"Dockerfile" | (string & {}), string | Buffer>>,
+    ...options: readonly string[]
+  ): Promise<void> {
+    const context = await mkdtemp(join(this.folder, "context-"));
+    for (const [name, content] of Object.entries(files)) await writeFile(join(context, name), content);
+    const sources = ["--local", `context=${context}`, "--local", `dockerfile=${context}`];
+    const frontend = ["--frontend", "dockerfile.v0", "--progress", "plain"];
+    await runClient("buildctl", [...this.address, "build", ...frontend, ...sources, ...options]);
+  }
+
+  /** Builds, and gives the text of one file of what was built. */
+  async buildFile(
+    path: string,
+    ...[runClient, files, ...options]: Parameters<Buildkit["build"]>
+  ): Promise<string> {
+    const to = await mkdtemp(join(this.folder, "built-"));
+    await this.build(runClient, files, ...options, "--output", `type=local,dest=${to}`);
+    return (await readFile(join(to, path), "utf8")).trim();
+  }
+
+  /** Forgets everything that was built or pulled, as a CI job that starts on a new machine. */
+  async forget(): Promise<void> {
+    await run("buildctl", [...this.address, "prune", "--all"]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.daemon[Symbol.asyncDispose]();
+  }
+}
