@@ -43,8 +43,14 @@ const mebibyte = 1024 * 1024;
 /** A disk that takes longer to sync a few bytes, or workers that are so far behind, keep clients waiting too. */
 const healthSecondsMax = 10;
 
-/** So many of the largest may be received at a time; it takes 20 ms to receive one of 4 MiB at 200 MB/s. */
+/**
+ * So many of the largest may be received at a time, half of them of one client; it takes 20 ms to receive one of 4 MiB at
+ * 200 MB/s.
+ */
 const manifestsAtOnce = 16;
+
+/** A read of 64 sockets, which hand over 512 KiB each before they can be paused. */
+const overflowBytesMin = 32 * mebibyte;
 
 /** Rejects where the folder cannot be used. */
 export async function openServices(
@@ -57,10 +63,13 @@ export async function openServices(
     policy === undefined ? noTagPolicy : await (await import("./config/tag-policy.js")).readTagPolicy(policy);
   const onOdd = once((what, why) => log.warn({ what, why }, "passed over what does not belong in the store"));
   const onError = (error: unknown) => log.error({ err: error }, "a worker ended");
+  const slabBytes = config.uploads.memorymib * mebibyte;
   const slabs = new SlabPool({
     ...defaultSlabs,
-    slabs: Math.floor((config.uploads.memorymib * mebibyte) / defaultSlabs.slabBytes),
+    slabs: Math.floor(slabBytes / defaultSlabs.slabBytes),
+    overflowBytes: Math.max(overflowBytesMin, slabBytes),
   });
+  const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const workers = new WorkerPool(slabs, {
     threads: config.uploads.workers,
     durable: filesystem.durability === "full",
@@ -116,7 +125,7 @@ export async function openServices(
       sessions,
       slabs,
       workers,
-      manifestMemory: new ByteBudget(manifestsAtOnce * config.limits.manifestbytes),
+      bodyMemory: new ByteBudget(bodyBytes, bodyBytes / 2),
       rules: {
         deleteEnabled: config.storage.delete.enabled,
         anonymousMount: config.storage.mount.anonymous,

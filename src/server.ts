@@ -68,7 +68,7 @@ async function serve(
   const tls = config.http.tls && (await (await import("./open-tls.js")).openTls(config.http.tls, log));
   const { http } = config;
   const { trustedproxies } = http;
-  const { requests, uploads, slow } = config.limits;
+  const { requests, uploads, forms, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
   const notifications =
@@ -93,12 +93,18 @@ async function serve(
     headers: Object.entries(config.http.headers).flatMap(([name, values]) =>
       values.map((value) => [name, value] as const),
     ),
-    patience: { senderSeconds: slow.sender, readerSeconds: slow.reader },
+    patience: {
+      senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
+      smallBodySeconds: slow.small,
+      readerSeconds: slow.reader,
+    },
     limits: {
       requestsPerSecond: requests.rate,
       requestBurst: requests.burst,
       uploadsMax: uploads.total,
       uploadsPerClientMax: uploads.perclient,
+      formsMax: forms.total,
+      formsPerClientMax: forms.perclient,
     },
     proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
     publicOrigin: http.host,

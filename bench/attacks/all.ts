@@ -1,5 +1,5 @@
 /** Every attack. A new one is a file beside this one and a line here. */
 import type { Attack } from "./attack.js";
-import { tinyChunksToken } from "./tiny-chunks.js";
+import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
 
-export const attacks: readonly Attack[] = [tinyChunksToken];
+export const attacks: readonly Attack[] = [tinyChunksToken, tinyChunksManifest, tinyChunksUploads];

@@ -33,3 +33,34 @@ export const tinyChunksToken: Attack = {
     );
   },
 };
+
+/** One less than the largest manifest. */
+const manifestChunks = 4 * 1024 * 1024 - 1;
+
+export const tinyChunksManifest: Attack = {
+  name: "tiny-chunks-manifest",
+  what: "60 connections each push a manifest of 4 MiB in chunks of one byte and never end it",
+  waitMillisecondsMax: 100,
+  run: async (target) => {
+    await Promise.all(
+      Array.from({ length: connections }, (_, number) =>
+        sendTinyChunks(target, `PUT /v2/attack/manifests/tag-${number} HTTP/1.1`, manifestChunks),
+      ),
+    );
+  },
+};
+
+const uploads = 400;
+const uploadChunks = 2 * 1024 * 1024;
+
+export const tinyChunksUploads: Attack = {
+  name: "tiny-chunks-uploads",
+  what: "400 uploads at once send their blobs in chunks of one byte",
+  waitMillisecondsMax: 100,
+  run: async (target) => {
+    const path = `/v2/attack/blobs/uploads/?digest=sha256:${"0".repeat(64)}`;
+    await Promise.all(
+      Array.from({ length: uploads }, () => sendTinyChunks(target, `POST ${path} HTTP/1.1`, uploadChunks)),
+    );
+  },
+};

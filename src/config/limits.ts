@@ -1,6 +1,6 @@
 /** `limits`: what one client may take, and all together, so that none starves the others. */
 import { section } from "./section.js";
-import { duration, integer } from "./values.js";
+import { duration, durationOrNever, integer } from "./values.js";
 
 const countMax = 10_000_000;
 const count = integer({ min: 1, max: countMax });
@@ -19,6 +19,12 @@ export const limits = section({
   uploads: section({
     total: count.prefault("10000").describe("Request bodies that are received at a time, of all clients."),
     perclient: count.prefault("2000").describe("The same of one client."),
+  }),
+  forms: section({
+    total: count
+      .prefault("2000")
+      .describe("Forms by which tokens are asked for that are received at a time, of all clients."),
+    perclient: count.prefault("500").describe("The same of one client."),
   }),
   sessions: section({
     total: count.prefault("100000").describe("Upload sessions that are open at a time."),
@@ -44,9 +50,16 @@ export const limits = section({
     .prefault("10000")
     .describe("Entries of a page of a listing that asks for no number, and the most that one gets."),
   slow: section({
-    sender: duration
-      .prefault("60s")
-      .describe("A client that sends nothing of a body for so long is dropped."),
+    sender: durationOrNever
+      .prefault("1h")
+      .describe(
+        "A client that sends nothing of a body for so long is dropped; `never`: none is. BuildKit is silent for minutes while it compresses a layer. A silent client holds one of the `uploads`, and no memory.",
+      ),
+    small: duration
+      .prefault("30s")
+      .describe(
+        "A manifest or a form must have come whole within this time, and a second more for each 4 KiB of it; else its client is dropped.",
+      ),
     reader: duration
       .prefault("180s")
       .describe("A client that takes nothing of an answer for so long is dropped."),

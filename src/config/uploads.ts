@@ -9,7 +9,9 @@ export const uploads = section({
     .meta({ description: "Threads that hash and write.", defaultNote: "number of cores" }),
   memorymib: integer({ min: 8, max: 65_536 })
     .prefault("64")
-    .describe("Memory of all upload bodies together, in MiB. Senders wait where it is used up."),
+    .describe(
+      "Memory of all upload bodies together, in MiB. Senders wait where it is used up; as much again, and 32 MiB at least, is for bytes that have been received by then.",
+    ),
   cachedmib: integer({ min: 0, max: 1_048_576 })
     .prefault("64")
     .describe(

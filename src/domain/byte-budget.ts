@@ -1,54 +1,62 @@
 /**
- * Memory that many share: whoever would take more than is left waits, first come first served. For what
- * has to be in memory as a whole; what can go on in pieces takes slabs.
+ * Memory that all clients share, of which each may take a part. Nobody waits for it: of bodies that grow together and
+ * wait for each other none would come to its end, while one that is refused makes room for the others
+ * (docs/decisions/0030). What can go on in pieces takes slabs instead.
  */
-import { assert } from "./errors.js";
+import type { MemoryAccount } from "../lib/growing-buffer.js";
+import { assert, TooManyRequests } from "./errors.js";
 
-interface Waiter {
-  readonly bytes: number;
-  readonly enter: () => void;
-}
+/** Bodies pass through memory within milliseconds. */
+const retrySeconds = 1;
 
 export class ByteBudget {
-  #free: number;
-  readonly #waiting: Waiter[] = [];
+  #taken = 0;
+  readonly #byClient = new Map<string, number>();
 
-  constructor(readonly bytes: number) {
-    this.#free = bytes;
-  }
+  constructor(
+    readonly bytes: number,
+    readonly bytesPerClient: number,
+  ) {}
 
   /** Bytes that are taken at the moment. */
   get taken(): number {
-    return this.bytes - this.#free;
+    return this.#taken;
   }
 
-  get waiting(): number {
-    return this.#waiting.length;
+  /** What one client takes. */
+  account(client: string): MemoryAccount {
+    return {
+      take: (bytes) => this.#take(client, bytes),
+      give: (bytes) => this.#give(client, bytes),
+    };
   }
 
-  /** Runs `work` with so many bytes, which are free again when it has ended. */
-  async within<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    assert(bytes <= this.bytes, "nobody asks for more than there is");
-    if (this.#waiting.length > 0 || bytes > this.#free)
-      await new Promise<void>((enter) => this.#waiting.push({ bytes, enter }));
-    else this.#free -= bytes;
-    try {
-      return await work();
-    } finally {
-      this.#free += bytes;
-      this.#admit();
-    }
+  #take(client: string, bytes: number): boolean {
+    const own = (this.#byClient.get(client) ?? 0) + bytes;
+    if (this.#taken + bytes > this.bytes || own > this.bytesPerClient) return false;
+    this.#taken += bytes;
+    this.#byClient.set(client, own);
+    return true;
   }
 
-  #admit(): void {
-    for (
-      let [first] = this.#waiting;
-      first !== undefined && first.bytes <= this.#free;
-      [first] = this.#waiting
-    ) {
-      this.#waiting.shift();
-      this.#free -= first.bytes;
-      first.enter();
-    }
+  #give(client: string, bytes: number): void {
+    if (bytes === 0) return;
+    const left = (this.#byClient.get(client) ?? 0) - bytes;
+    assert(left >= 0, "a client gives back what it has taken");
+    this.#taken -= bytes;
+    if (left === 0) this.#byClient.delete(client);
+    else this.#byClient.set(client, left);
   }
+}
+
+/** Memory of a stream of the registry's own, which stops when it is told to. */
+export const unlimitedMemory: MemoryAccount = { take: () => true, give: () => {} };
+
+/** The error for a body that the memory left to its client does not suffice for. */
+export function memoryUsedUp(): TooManyRequests {
+  return new TooManyRequests(
+    "memory",
+    "the memory for request bodies is used up, try again in a moment",
+    retrySeconds,
+  );
 }

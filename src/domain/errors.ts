@@ -53,7 +53,7 @@ export class RegistryError extends Error {
 }
 
 /** What there is only so much of. */
-export const limitNames = ["requests", "uploads", "sessions", "logins"] as const;
+export const limitNames = ["requests", "uploads", "forms", "memory", "sessions", "logins"] as const;
 export type LimitName = (typeof limitNames)[number];
 
 /** The caller, or all callers together, want more than there is for them now. */

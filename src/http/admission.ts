@@ -44,15 +44,17 @@ export class Admission {
   #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
     exchange.identity = identity;
     this.limits.countRequest(exchange);
-    // The form by which a token is asked for is no upload: who has all places taken may still log in.
-    if (exchange.body === undefined || route.action === "token")
-      return this.#handle(exchange, route, identity, last);
-    return this.#receive(exchange, () => this.#handle(exchange, route, identity, last));
+    if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
+    return this.#receive(exchange, route, () => this.#handle(exchange, route, identity, last));
   }
 
   /** Works on a request that brings a body, while it has one of the places for such. */
-  async #receive(exchange: Exchange, work: () => void | Promise<void>): Promise<void> {
-    const leave = this.limits.enterUpload(exchange);
+  async #receive(
+    exchange: Exchange,
+    { action }: PermittedRoute,
+    work: () => void | Promise<void>,
+  ): Promise<void> {
+    const leave = action === "token" ? this.limits.enterForm(exchange) : this.limits.enterUpload(exchange);
     try {
       await work();
     } finally {

@@ -19,7 +19,7 @@ import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import type { Page } from "./page-server.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
-import { directPeer, type PeerLookup } from "./peer.js";
+import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
@@ -155,10 +155,10 @@ export class App {
         request,
         beginTrace === undefined ? wanted : [...wanted, ...traceHeaders],
       );
-      const body = route?.body === true ? new RequestBody(response, this.#patience) : undefined;
+      const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
+      const body = route?.body === true ? this.#bodyOf(response, seen.peer) : undefined;
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       const query = request.getQuery();
-      const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
       const incoming = { method, path: url, query, ...headers, ...seen, route, body, closes };
       exchange = new Exchange(response, incoming, this.#patience, this.#answers);
       exchange.trace = beginTrace?.(exchange);
@@ -188,6 +188,10 @@ export class App {
       this.#fail(exchange, response, error);
     }
     if (exchange !== undefined) this.#observe(exchange);
+  }
+
+  #bodyOf(response: HttpResponse, { address }: Peer): RequestBody {
+    return new RequestBody(response, this.#patience, this.options.services.slabs.overflow, address);
   }
 
   #observe(exchange: Exchange): void {

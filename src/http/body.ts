@@ -1,9 +1,13 @@
 /**
  * A request's body as it comes from uWebSockets.js. Attached before anything is awaited; until somebody
- * wants the bytes the sender is paused, and what had been received by then is kept.
+ * wants the bytes the sender is paused, and what had been received by then is kept: at most one read of
+ * the socket, 512 KiB, which uWebSockets.js hands over in one go whatever is paused.
  */
 import type { HttpResponse } from "uWebSockets.js";
+import { type ByteBudget, memoryUsedUp } from "../domain/byte-budget.js";
 import { RegistryError } from "../domain/errors.js";
+import { networkOf } from "../domain/network.js";
+import { GrowingBuffer, type MemoryAccount } from "../lib/growing-buffer.js";
 import type { Flow } from "../uploads/body-writer.js";
 import type { Patience, Wait } from "./patience.js";
 
@@ -17,27 +21,41 @@ export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
 
+const dropped: BodySink = { write: () => {} };
+
 export class RequestBody implements Flow {
   /** Bytes that have come. */
   received = 0;
   /** When the last of them came, by `performance.now()`; 0 until then. */
   endedAt = 0;
-  readonly #early: Uint8Array[] = [];
+  #early: GrowingBuffer | undefined;
   #sink: BodySink | undefined;
   #ended = false;
   #gone = false;
   #paused = false;
+  /** Why the body is not wanted any more. */
+  #failure: Error | undefined;
   #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #wait: Wait | undefined;
+  #memory: MemoryAccount | undefined;
 
+  /** `overflow` has what comes before there is a place for it; `address` is the client's. */
   constructor(
     readonly response: HttpResponse,
     readonly patience: Patience,
+    readonly overflow: ByteBudget,
+    readonly address: string,
   ) {
     response.onData((data, isLast) => {
       if (data.byteLength > 0) this.#take(new Uint8Array(data));
       if (isLast) this.#end();
     });
+  }
+
+  /** Where bytes are counted that have come before there is a place for them. */
+  get memory(): MemoryAccount {
+    this.#memory ??= this.overflow.account(networkOf(this.address));
+    return this.#memory;
   }
 
   #take(chunk: Uint8Array): void {
@@ -47,8 +65,23 @@ export class RequestBody implements Flow {
       this.#sink.write(chunk);
       return;
     }
-    this.#early.push(chunk.slice());
+    this.#early ??= new GrowingBuffer(this.memory);
+    if (!this.#early.append(chunk)) this.#fail(memoryUsedUp());
     this.pause();
+  }
+
+  /** The body is not wanted any more: what still comes of it is dropped. */
+  #fail(error: Error): void {
+    this.#failure = error;
+    this.#sink = dropped;
+    this.#dropEarly();
+    this.#wait?.end();
+    this.#finish?.reject(error);
+  }
+
+  #dropEarly(): void {
+    this.#early?.clear();
+    this.#early = undefined;
   }
 
   #end(): void {
@@ -64,7 +97,7 @@ export class RequestBody implements Flow {
   abort(): void {
     this.#gone = true;
     this.#wait?.end();
-    this.#early.length = 0;
+    this.#dropEarly();
     this.#finish?.reject(new ClientGone());
   }
 
@@ -82,14 +115,23 @@ export class RequestBody implements Flow {
     this.response.resume();
   }
 
-  /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone`. */
+  /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone` or `too-many-requests`. */
   async pipeTo(sink: BodySink): Promise<void> {
+    await this.#pipe(sink, () => this.patience.forSender(this.response));
+  }
+
+  async #pipe(sink: BodySink, wait: () => Wait): Promise<void> {
     if (this.#gone) throw new ClientGone();
+    if (this.#failure !== undefined) throw this.#failure;
     this.#sink = sink;
     this.resume();
-    for (const chunk of this.#early.splice(0)) sink.write(chunk);
+    if (this.#early !== undefined) sink.write(this.#early.bytes);
+    this.#dropEarly();
+    // What the sink has found may have changed it.
+    const failure = this.#failure as Error | undefined;
+    if (failure !== undefined) throw failure;
     if (this.#ended) return;
-    this.#wait = this.patience.forSender(this.response);
+    this.#wait = wait();
     this.#wait.held = this.#paused;
     await new Promise<void>((resolve, reject) => {
       this.#finish = { resolve, reject };
@@ -100,8 +142,8 @@ export class RequestBody implements Flow {
   discard(): void {
     if (this.#gone || this.#ended) return;
     this.#wait?.end();
-    this.#early.length = 0;
-    this.#sink = { write: () => {} };
+    this.#dropEarly();
+    this.#sink = dropped;
     this.resume();
   }
 
@@ -113,6 +155,8 @@ export class RequestBody implements Flow {
     if (this.#gone || this.#ended) return;
     this.discard();
     const before = this.#finish;
+    const wait = this.patience.forSmallBody(this);
+    this.#wait = wait;
     await new Promise<void>((resolve) => {
       let left = bytesMax;
       this.#sink = {
@@ -132,22 +176,33 @@ export class RequestBody implements Flow {
         },
       };
     });
+    wait.end();
   }
 
-  /** The whole body, if it has at most `bytesMax` bytes. Rejects with `manifest-too-large` or `ClientGone`. */
-  async collect(bytesMax: number): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    await this.pipeTo({
-      write: (chunk) => {
-        length += chunk.length;
-        // What is too much is counted, not kept.
-        if (length <= bytesMax) chunks.push(chunk.slice());
-        else chunks.length = 0;
-      },
-    });
-    if (length > bytesMax) throw tooLarge(bytesMax);
-    return Buffer.concat(chunks, length);
+  /**
+   * Lets `work` have the whole body, in memory of `account` that is given back when it has ended. Rejects with
+   * `manifest-too-large`, `too-many-requests` or `ClientGone`, and with what `work` does.
+   */
+  async collect<T>(
+    account: MemoryAccount,
+    { bytesMax, bytesExpected }: { readonly bytesMax: number; readonly bytesExpected?: number | undefined },
+    work: (bytes: Buffer) => Promise<T>,
+  ): Promise<T> {
+    const collected = new GrowingBuffer(account, bytesExpected);
+    try {
+      await this.#pipe(
+        {
+          write: (chunk) => {
+            if (collected.length + chunk.length > bytesMax) this.#fail(tooLarge(bytesMax));
+            else if (!collected.append(chunk)) this.#fail(memoryUsedUp());
+          },
+        },
+        () => this.patience.forSmallBody(this),
+      );
+      return await work(collected.whole());
+    } finally {
+      collected.clear();
+    }
   }
 }
 

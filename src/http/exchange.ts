@@ -152,6 +152,12 @@ export class Exchange {
     return this.incoming.headers[name] ?? "";
   }
 
+  /** Of the body, by `Content-Length`; `undefined` where it comes in chunks, or there is none. */
+  get announcedLength(): number | undefined {
+    const length = this.header("content-length");
+    return length === "" ? undefined : Number(length);
+  }
+
   /** To be called once, by the wrapper that has attached the handler. */
   abort(): void {
     this.aborted = true;

@@ -5,6 +5,7 @@
 import { TooManyRequests } from "../domain/errors.js";
 import { networkOf } from "../domain/network.js";
 import { TokenBuckets } from "../domain/token-buckets.js";
+import { Places } from "../lib/places.js";
 import type { Exchange } from "./exchange.js";
 
 export interface LimitOptions {
@@ -16,6 +17,10 @@ export interface LimitOptions {
   readonly uploadsMax: number;
   /** The same of one client. */
   readonly uploadsPerClientMax: number;
+  /** Forms for a token that are being received at a time, of all clients. */
+  readonly formsMax: number;
+  /** The same of one client. */
+  readonly formsPerClientMax: number;
 }
 
 /** A CI cluster behind one address has hundreds of jobs; a request's rate is for its operator to choose. */
@@ -24,6 +29,8 @@ export const defaultLimits: LimitOptions = {
   requestBurst: 0,
   uploadsMax: 10_000,
   uploadsPerClientMax: 2_000,
+  formsMax: 2_000,
+  formsPerClientMax: 500,
 };
 
 /** Clients whose rate is known at a time. */
@@ -32,16 +39,21 @@ const clientsMax = 100_000;
 /** Uploads end when their bytes have come, and nobody knows when: a time that is neither a storm nor a stall. */
 const uploadRetrySeconds = 5;
 
+/** A form comes within a round trip. */
+const formRetrySeconds = 1;
+
 export class Limits {
   readonly #requests: TokenBuckets | undefined;
-  readonly #uploads = new Map<string, number>();
-  #uploadsInAll = 0;
+  readonly #uploads: Places;
+  readonly #forms: Places;
 
   constructor(readonly options: LimitOptions = defaultLimits) {
     const { requestsPerSecond: perSecond, requestBurst } = options;
     const burst = Math.max(1, requestBurst, perSecond);
     this.#requests =
       perSecond === 0 ? undefined : new TokenBuckets({ perSecond, burst, keysMax: clientsMax });
+    this.#uploads = new Places(options.uploadsMax, options.uploadsPerClientMax);
+    this.#forms = new Places(options.formsMax, options.formsPerClientMax);
   }
 
   /** Counts a request whose caller is known. Throws `too-many-requests`. */
@@ -54,23 +66,26 @@ export class Limits {
 
   /** Takes a place for a request's body, to be given back by what is returned. Throws `too-many-requests`. */
   enterUpload(exchange: Exchange): () => void {
-    const { uploadsMax, uploadsPerClientMax } = this.options;
     const client = clientOf(exchange);
-    const own = this.#uploads.get(client) ?? 0;
-    if (this.#uploadsInAll >= uploadsMax || own >= uploadsPerClientMax)
+    if (!this.#uploads.enter(client))
       throw new TooManyRequests("uploads", "too many uploads at once", uploadRetrySeconds);
-    this.#uploadsInAll++;
-    this.#uploads.set(client, own + 1);
-    return () => {
-      this.#uploadsInAll--;
-      const left = (this.#uploads.get(client) ?? 1) - 1;
-      if (left === 0) this.#uploads.delete(client);
-      else this.#uploads.set(client, left);
-    };
+    return () => this.#uploads.leave(client);
+  }
+
+  /**
+   * As `enterUpload`, for the form by which a token is asked for. It is no upload: a client that has all of its places
+   * taken may still log in.
+   */
+  enterForm(exchange: Exchange): () => void {
+    const client = clientOf(exchange);
+    if (!this.#forms.enter(client))
+      throw new TooManyRequests("forms", "too many forms at once", formRetrySeconds);
+    return () => this.#forms.leave(client);
   }
 }
 
-function clientOf({ identity, incoming }: Exchange): string {
+/** Whom a request counts for: the login, or else the network that it comes from. */
+export function clientOf({ identity, incoming }: Exchange): string {
   return identity === undefined || identity.kind === "anonymous"
     ? networkOf(incoming.peer.address)
     : identity.subject;

@@ -10,9 +10,7 @@ import { tooLarge } from "./body.js";
 import { etagOf, isNotModified } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-
-/** Nearly all manifests have less: these wait for no memory, and so for no slow sender of a larger one. */
-const smallManifestBytesMax = 64 * 1024;
+import { clientOf } from "./limits.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
@@ -84,18 +82,15 @@ export async function putManifest(
   }
   const { body } = exchange;
   if (body === undefined) throw new Error("invariant broken: this route takes a body");
-  const length = exchange.header("content-length");
-  const { manifestBytesMax } = services.rules;
-  const bytesMax = length === "" ? manifestBytesMax : Number(length);
-  if (bytesMax > manifestBytesMax) throw tooLarge(manifestBytesMax);
+  const { manifestBytesMax: bytesMax } = services.rules;
+  const bytesExpected = exchange.announcedLength;
+  if (bytesExpected !== undefined && bytesExpected > bytesMax) throw tooLarge(bytesMax);
   const contentType = withoutParameters(exchange.header("content-type"));
-  const push = async () => {
-    const bytes = await body.collect(manifestBytesMax);
-    return pushManifest(services, permit, { reference, tags, contentType, bytes }, exchange.stages);
-  };
-  if (bytesMax > smallManifestBytesMax) body.pause();
-  const { manifest, subject } =
-    bytesMax > smallManifestBytesMax ? await services.manifestMemory.within(bytesMax, push) : await push();
+  const { manifest, subject } = await body.collect(
+    services.bodyMemory.account(clientOf(exchange)),
+    { bytesMax, bytesExpected },
+    (bytes) => pushManifest(services, permit, { reference, tags, contentType, bytes }, exchange.stages),
+  );
   exchange.send(201, [
     exchange.location(`/v2/${permit.name}/manifests/${manifest.digest}`),
     ["Docker-Content-Digest", manifest.digest],

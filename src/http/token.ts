@@ -11,6 +11,7 @@ import {
 import { RegistryError } from "../domain/errors.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
+import { clientOf } from "./limits.js";
 
 /** Of a form: a CI job's token and a hundred scopes. */
 const formBytesMax = 64 * 1024;
@@ -26,8 +27,11 @@ export async function getToken(
 export async function postToken(context: HttpContext, exchange: Exchange, _: TokenPermit): Promise<void> {
   const { body } = exchange;
   if (body === undefined) throw new Error("invariant broken: this route takes a body");
-  const bytes = await body.collect(formBytesMax);
-  const form = parseTokenForm(new URLSearchParams(bytes.toString("utf8")));
+  const form = await body.collect(
+    context.services.bodyMemory.account(clientOf(exchange)),
+    { bytesMax: formBytesMax, bytesExpected: exchange.announcedLength },
+    async (bytes) => parseTokenForm(new URLSearchParams(bytes.toString("utf8"))),
+  );
   const identity = await callerOf(context, exchange, form);
   exchange.identity = identity;
   await answer(context, exchange, form, identity);

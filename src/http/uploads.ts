@@ -105,10 +105,9 @@ function begin(
   closing: Digest | undefined,
 ): IncomingBody {
   const range = exchange.header("content-range");
-  const length = exchange.header("content-length");
   const claim = {
     range: range === "" ? undefined : parseContentRange(range),
-    length: length === "" ? undefined : Number(length),
+    length: exchange.announcedLength,
     closing,
   };
   return new IncomingBody(services, session, claim, bodyOf(exchange), exchange.stages);

@@ -125,6 +125,7 @@ export class IncomingBody {
       await session.saving?.catch(() => {});
       await this.#commit(expected, await this.#sealer(expected));
     } catch (error) {
+      await this.#writer.abort();
       const closed = this.#close();
       // Before the client is told: who tries again finds the room that this one took.
       if (!isAbandoned(error)) await closed;

@@ -34,8 +34,8 @@ export interface Services {
   readonly sessions: SessionTable;
   readonly slabs: SlabPool;
   readonly workers: WorkerPool;
-  /** For the large among the manifests that are being pushed. */
-  readonly manifestMemory: ByteBudget;
+  /** For bodies that are needed as a whole: manifests that are being pushed, and forms. */
+  readonly bodyMemory: ByteBudget;
   readonly rules: Rules;
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;

@@ -5,9 +5,11 @@
  * `Flow`.
  */
 
+import { memoryUsedUp } from "../domain/byte-budget.js";
 import { now } from "../domain/clock.js";
 import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
+import { GrowingBuffer, type MemoryAccount } from "../lib/growing-buffer.js";
 import type { UploadPlace, UploadTarget } from "../storage/storage.js";
 import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
@@ -17,6 +19,8 @@ import type { SlabPart } from "./worker-protocol.js";
 
 /** The sender, who can be made to wait. What was already received may still come after `pause`. */
 export interface Flow {
+  /** Where bytes are counted for which there is no slab yet. */
+  readonly memory: MemoryAccount;
   pause(): void;
   resume(): void;
 }
@@ -31,7 +35,7 @@ export class BodyWriter {
   #start = 0;
   #filled = 0;
   /** Bytes that came all the same while there was no slab: at most what the socket had received by then. */
-  readonly #held: Uint8Array[] = [];
+  #held: GrowingBuffer | undefined;
   #inFlight = 0;
   /** Offset in the upload of the first byte that no task has been made for. */
   #offset: number;
@@ -49,6 +53,7 @@ export class BodyWriter {
     readonly flow: Flow,
   ) {
     this.#offset = session.received;
+    slabs.listeners.add(this);
   }
 
   /** What kept the body from being written, if anything did. */
@@ -59,10 +64,21 @@ export class BodyWriter {
   /** Takes a chunk, which is the caller's again when this returns. */
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#ended) return;
-    const taken = this.#held.length > 0 ? 0 : this.#fill(chunk);
-    if (taken < chunk.length) this.#held.push(chunk.slice(taken));
+    const taken = this.#held === undefined ? this.#fill(chunk) : 0;
+    if (taken < chunk.length && !this.#hold(taken === 0 ? chunk : chunk.subarray(taken))) {
+      this.#fail(memoryUsedUp());
+      return;
+    }
     this.#steer();
     this.#flushAtEndOfTurn();
+  }
+
+  /** Keeps a copy until there is a slab. Whether there is memory for it. */
+  #hold(bytes: Uint8Array): boolean {
+    this.#held ??= new GrowingBuffer(this.flow.memory);
+    const isKept = this.#held.append(bytes);
+    this.slabs.relieve();
+    return isKept;
   }
 
   /** Puts as much as it can of `chunk` into slabs; how much. */
@@ -73,7 +89,11 @@ export class BodyWriter {
       const slab = this.#slab;
       assert(slab !== undefined, "a slab was taken");
       const count = Math.min(chunk.length - taken, this.slabs.slabBytes - this.#filled);
-      this.slabs.copyInto(slab, this.#filled, chunk.subarray(taken, taken + count));
+      this.slabs.copyInto(
+        slab,
+        this.#filled,
+        count === chunk.length ? chunk : chunk.subarray(taken, taken + count),
+      );
       this.#filled += count;
       taken += count;
       if (this.#filled === this.slabs.slabBytes) this.#send();
@@ -114,22 +134,29 @@ export class BodyWriter {
   #steer(): void {
     if (this.#ended || this.#failure !== undefined) return;
     const busy = this.#inFlight >= slabsInFlightMax - 1;
-    if (!busy && this.#slab === undefined && this.#leaveQueue === undefined && this.slabs.exhausted) {
-      this.#queueForSlab();
+    const { exhausted, pressed } = this.slabs;
+    if (!busy && this.#slab === undefined && this.#leaveQueue === undefined && (exhausted || pressed)) {
+      if (this.#takeSlab()) this.#lendEmptySlab();
     }
-    if (busy || this.#held.length > 0 || this.#leaveQueue !== undefined) this.flow.pause();
-    else this.flow.resume();
+    if (busy || this.#held !== undefined || this.#leaveQueue !== undefined) {
+      this.slabs.listeners.delete(this);
+      this.flow.pause();
+    } else {
+      this.slabs.listeners.add(this);
+      this.flow.resume();
+    }
+  }
+
+  /** To be called by the pool: too many bytes are held without a slab. */
+  waitForSlab(): void {
+    if (this.#slab === undefined) this.#steer();
   }
 
   #advance(): void {
-    while (this.#held[0] !== undefined) {
-      const chunk = this.#held[0];
-      const taken = this.#fill(chunk);
-      if (taken < chunk.length) {
-        this.#held[0] = chunk.subarray(taken);
-        return;
-      }
-      this.#held.shift();
+    if (this.#held !== undefined) {
+      this.#held.drop(this.#fill(this.#held.bytes));
+      if (this.#held.length > 0) return;
+      this.#dropHeld();
     }
     if (this.#slab !== undefined && this.#isEmpty) this.#lendEmptySlab();
     this.#steer();
@@ -203,10 +230,16 @@ export class BodyWriter {
     this.flow.resume();
   }
 
+  #dropHeld(): void {
+    this.#held?.clear();
+    this.#held = undefined;
+  }
+
   #drop(): void {
+    this.slabs.listeners.delete(this);
     this.#leaveQueue?.();
     this.#leaveQueue = undefined;
-    this.#held.length = 0;
+    this.#dropHeld();
     this.#filled = this.#start;
     this.#releaseEmptySlab();
   }
@@ -221,7 +254,8 @@ export class BodyWriter {
   /** No more will come: gives up what was meant for it. */
   #stopListening(): void {
     this.#ended = true;
-    if (this.#held.length > 0) return;
+    this.slabs.listeners.delete(this);
+    if (this.#held !== undefined) return;
     this.#leaveQueue?.();
     this.#leaveQueue = undefined;
     this.#releaseEmptySlab();
@@ -234,7 +268,7 @@ export class BodyWriter {
   }
 
   #isQuiet(): boolean {
-    return this.#inFlight === 0 && this.#held.length === 0 && this.#leaveQueue === undefined;
+    return this.#inFlight === 0 && this.#held === undefined && this.#leaveQueue === undefined;
   }
 
   #settle(): void {

@@ -2,21 +2,38 @@
  * The bounded memory of all uploads together: one shared buffer, cut into slabs that are lent, first
  * come first served. Whatever the number of uploads, bodies never take more than this.
  */
+import { ByteBudget } from "../domain/byte-budget.js";
 import { assert } from "../domain/errors.js";
 import { alignedMemory } from "./aligned-memory.js";
 
 export interface SlabPoolOptions {
   readonly slabBytes: number;
   readonly slabs: number;
+  /** Memory for bytes that come while there is no slab for them. */
+  readonly overflowBytes: number;
   /** What a disk is written in; a slab is a number of them. */
   readonly blockBytes: number;
 }
 
 /** 1 MiB: twice what uWebSockets.js reads from a socket at once; 64 MiB in all. Blocks are a page, and a disk's at most. */
-export const defaultSlabs: SlabPoolOptions = { slabBytes: 1024 * 1024, slabs: 64, blockBytes: 4096 };
+export const defaultSlabs: SlabPoolOptions = {
+  slabBytes: 1024 * 1024,
+  slabs: 64,
+  overflowBytes: 64 * 1024 * 1024,
+  blockBytes: 4096,
+};
+
+/** Told when many bytes are held without a slab: whoever is listened to and has none has to wait for one. */
+export interface Listener {
+  waitForSlab(): void;
+}
 
 export class SlabPool {
   readonly memory: SharedArrayBuffer;
+  /** For bytes that come while there is no slab for them. */
+  readonly overflow: ByteBudget;
+  /** Those whose senders are not paused. */
+  readonly listeners = new Set<Listener>();
   readonly slabBytes: number;
   readonly blockBytes: number;
   readonly #all: Buffer;
@@ -31,8 +48,9 @@ export class SlabPool {
   /** Of those who wait no more. */
   waitedSeconds = 0;
 
-  constructor({ slabBytes, slabs, blockBytes }: SlabPoolOptions = defaultSlabs) {
+  constructor({ slabBytes, slabs, overflowBytes, blockBytes }: SlabPoolOptions = defaultSlabs) {
     assert(slabBytes % blockBytes === 0, "slabs begin where blocks do");
+    this.overflow = new ByteBudget(overflowBytes, overflowBytes / 2);
     this.memory = alignedMemory(slabBytes * slabs);
     this.#all = Buffer.from(this.memory);
     this.slabBytes = slabBytes;
@@ -48,6 +66,21 @@ export class SlabPool {
   /** Whether who wants a slab now has to wait. */
   get exhausted(): boolean {
     return this.#free.length === 0 || this.#waiting.size > 0;
+  }
+
+  /**
+   * Whether so much is held without a slab that nobody without one may be listened to. Sockets that are listened to
+   * hand over a read each, and most of the overflow has to be left for those that nobody can hold back: requests
+   * that come together with the first bytes of their bodies.
+   */
+  get pressed(): boolean {
+    return this.overflow.taken > this.overflow.bytes / 4;
+  }
+
+  /** To be called when bytes had to be held without a slab. */
+  relieve(): void {
+    if (!this.pressed) return;
+    for (const listener of this.listeners) listener.waitForSlab();
   }
 
   get waiting(): number {

@@ -6,8 +6,10 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { parseDigest } from "../../src/domain/digest.js";
+import { TooManyRequests } from "../../src/domain/errors.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
+import type { MemoryAccount } from "../../src/lib/growing-buffer.js";
 import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
 import { Session } from "../../src/uploads/session.js";
 import { SlabPool } from "../../src/uploads/slab-pool.js";
@@ -80,7 +82,12 @@ class FakeWorkers {
 /** A sender who stops when told to, but for one chunk that was on its way. */
 class Sender implements Flow {
   paused = false;
+  readonly memory: MemoryAccount;
   #resumed: () => void = () => {};
+
+  constructor(slabs: SlabPool) {
+    this.memory = slabs.overflow.account("somebody");
+  }
 
   pause(): void {
     this.paused = true;
@@ -117,7 +124,7 @@ const bodies: fc.Arbitrary<Body[]> = fc.array(
 async function send(body: Body, workers: FakeWorkers): Promise<{ session: Session; failed: boolean }> {
   const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
-  const sender = new Sender();
+  const sender = new Sender(workers.slabs);
   const writer = new BodyWriter(session, { file: "f" }, workers.slabs, workers.asPool(), sender);
   for (const chunk of body.chunks) {
     if (body.ending !== "abort") await sender.ready();
@@ -143,7 +150,7 @@ const turns = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 });
 test("bodies arrive whole and in order however they are cut, and every slab comes back", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, turns, fc.integer({ min: 1, max: 4 }), async (list, delays, slabs) => {
-      const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, slabs });
+      const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 1_000_000, slabs });
       const workers = new FakeWorkers(pool, delays);
       const results = await Promise.all(list.map((body) => send(body, workers)));
       for (const [place, { session }] of results.entries()) {
@@ -156,6 +163,8 @@ test("bodies arrive whole and in order however they are cut, and every slab come
         if (body.ending !== "seal") assert.equal(session.received, stored.length);
       }
       assert.equal(pool.lent, 0, "no slab is kept");
+      assert.equal(pool.overflow.taken, 0, "nothing is held any more");
+      assert.equal(pool.listeners.size, 0, "nobody is listened to any more");
       assert.equal(pool.waiting, 0, "nobody waits any more");
     }),
     { numRuns: 300 },
@@ -165,7 +174,7 @@ test("bodies arrive whole and in order however they are cut, and every slab come
 test("when the storage fails the sender is let go on, the failure is told, and every slab comes back", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, turns, fc.nat({ max: 12 }), async (list, delays, failing) => {
-      const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, slabs: 2 });
+      const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 1_000_000, slabs: 2 });
       const workers = new FakeWorkers(pool, delays, failing);
       const results = await Promise.all(list.map((body) => send(body, workers)));
       for (const [place, { session, failed }] of results.entries()) {
@@ -182,7 +191,7 @@ test("when the storage fails the sender is let go on, the failure is told, and e
 });
 
 test("small chunks of one turn go to the worker together", async () => {
-  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, slabs: 2 });
+  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, overflowBytes: 1_000_000, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   const chunks = Array.from({ length: 20 }, (_, value) => Uint8Array.of(value));
   await send({ chunks, slow: false, ending: "end" }, workers);
@@ -190,11 +199,11 @@ test("small chunks of one turn go to the worker together", async () => {
 });
 
 test("an idle body holds no slab", async () => {
-  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, slabs: 2 });
+  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, overflowBytes: 1_000_000, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
-  const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender());
+  const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender(pool));
   writer.write(Uint8Array.of(1, 2, 3));
   assert.equal(pool.lent, 1);
   for (let count = 0; count < 10; count++) await turn();
@@ -204,8 +213,51 @@ test("an idle body holds no slab", async () => {
 });
 
 test("a small body that closes its upload costs one task", async () => {
-  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, slabs: 2 });
+  const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, overflowBytes: 1_000_000, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   await send({ chunks: [Uint8Array.of(1, 2, 3)], slow: false, ending: "seal" }, workers);
   assert.equal(workers.tasks, 1);
+});
+
+test("bytes that come while there is no slab are held in bounded memory, and what exceeds it fails the body", async () => {
+  const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 4096, slabs: 1 });
+  const workers = new FakeWorkers(pool, [3]);
+  const writers = Array.from({ length: 3 }, () => {
+    const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
+    session.claim();
+    return new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender(pool));
+  });
+  // As uWebSockets.js does with a read of one-byte chunks, whatever is paused.
+  for (let count = 0; count < 5000; count++) for (const writer of writers) writer.write(Uint8Array.of(count));
+  assert.ok(pool.overflow.taken <= 2048, "one client has half of it at most");
+  const ends = await Promise.allSettled(writers.map((writer) => writer.end()));
+  for (const { status } of ends) assert.equal(status, "rejected");
+  for (const { failure } of writers)
+    assert.ok(failure instanceof TooManyRequests && failure.limit === "memory");
+  assert.deepEqual([pool.lent, pool.waiting, pool.overflow.taken, pool.listeners.size], [0, 0, 0, 0]);
+});
+
+test("where much is held without a slab, silent senders are paused until they have one, and none is forgotten", async () => {
+  const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 8192, slabs: 1 });
+  const workers = new FakeWorkers(pool, [1]);
+  const senders = Array.from({ length: 4 }, () => new Sender(pool));
+  const [loud, ...silent] = senders.map((sender) => {
+    const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
+    session.claim();
+    return new BodyWriter(session, { file: "f" }, pool, workers.asPool(), sender);
+  });
+  loud?.write(new Uint8Array(2500));
+  assert.ok(pool.pressed);
+  assert.deepEqual(
+    senders.map(({ paused }) => paused),
+    [true, true, true, true],
+  );
+  await loud?.end();
+  for (let count = 0; count < 20; count++) await turn();
+  assert.deepEqual(
+    senders.slice(1).map(({ paused }) => paused),
+    [false, false, false],
+  );
+  for (const writer of silent) await writer.end();
+  assert.deepEqual([pool.lent, pool.waiting, pool.overflow.taken, pool.listeners.size], [0, 0, 0, 0]);
 });

@@ -1,46 +1,46 @@
-// Memory that many share: never more is taken than there is, all are served in order, and nothing stays taken.
+// Memory that many share: never more is taken than there is, by nobody more than its part, and all of it comes back.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { ByteBudget } from "../../src/domain/byte-budget.js";
 
-const all = 10;
-const takers = fc.array(
-  fc.record({ bytes: fc.nat({ max: all }), turns: fc.nat({ max: 3 }), fails: fc.boolean() }),
-  { maxLength: 20 },
+const all = 20;
+const perClient = 8;
+const steps = fc.array(
+  fc.record({ client: fc.constantFrom("a", "b", "c", "d"), bytes: fc.nat({ max: 12 }), gives: fc.boolean() }),
+  { maxLength: 60 },
 );
 
-test("never more is taken than there is, who comes first is served first, and all of it is free in the end", async () => {
-  await fc.assert(
-    fc.asyncProperty(takers, async (list) => {
-      const budget = new ByteBudget(all);
-      let taken = 0;
-      const order: number[] = [];
-      const results = await Promise.allSettled(
-        list.map(({ bytes, turns, fails }, place) =>
-          budget.within(bytes, async () => {
-            order.push(place);
-            taken += bytes;
-            assert.ok(taken <= budget.taken && budget.taken <= all);
-            for (let count = 0; count < turns; count++) await turn();
-            taken -= bytes;
-            if (fails) throw new Error("wanted");
-          }),
-        ),
-      );
-      for (const [place, { fails }] of list.entries())
-        assert.equal(results[place]?.status, fails ? "rejected" : "fulfilled");
-      assert.deepEqual(order, [...list.keys()]);
-      assert.deepEqual([budget.taken, budget.waiting], [0, 0]);
+test("a client gets what it asks for where that is within its part and within the whole, and else nothing", () => {
+  fc.assert(
+    fc.property(steps, (list) => {
+      const budget = new ByteBudget(all, perClient);
+      const held = new Map<string, number[]>();
+      const sum = (client: string) => (held.get(client) ?? []).reduce((total, bytes) => total + bytes, 0);
+      for (const { client, bytes, gives } of list) {
+        const own = held.get(client) ?? [];
+        held.set(client, own);
+        const back = gives ? own.pop() : undefined;
+        if (back !== undefined) {
+          budget.account(client).give(back);
+          continue;
+        }
+        const before = budget.taken;
+        const granted = budget.account(client).take(bytes);
+        assert.equal(granted, sum(client) + bytes <= perClient && before + bytes <= all);
+        if (granted) own.push(bytes);
+        assert.equal(budget.taken, before + (granted ? bytes : 0));
+      }
+      for (const [client, own] of held) for (const bytes of own) budget.account(client).give(bytes);
+      assert.equal(budget.taken, 0);
+      assert.ok(budget.account("a").take(perClient));
     }),
   );
 });
 
-test("more than there is would never come, and is refused", async () => {
-  await assert.rejects(
-    new ByteBudget(all).within(all + 1, async () => {}),
-    /more than there is/,
-  );
+test("what was not taken is not given back", () => {
+  const budget = new ByteBudget(all, perClient);
+  budget.account("a").take(3);
+  assert.throws(() => budget.account("b").give(3), /invariant/);
 });

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { SlabPool } from "../../src/uploads/slab-pool.js";
 
 test("slabs are apart from each other and cover the memory", () => {
-  const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, slabs: 3 });
+  const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, overflowBytes: 0, slabs: 3 });
   const slabs = [pool.take(), pool.take(), pool.take()];
   for (const slab of slabs) {
     assert.ok(slab !== undefined);
@@ -18,7 +18,7 @@ test("slabs are apart from each other and cover the memory", () => {
 });
 
 test("a slab is given back once", () => {
-  const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, slabs: 1 });
+  const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, overflowBytes: 0, slabs: 1 });
   const slab = pool.take();
   assert.ok(slab !== undefined);
   pool.give(slab);
@@ -31,7 +31,7 @@ test("who waits is served in order, and nobody takes a slab past them", () => {
   const steps = fc.array(fc.constantFrom<Step>("take", "give", "wait", "leave"), { maxLength: 60 });
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 3 }), (list, slabs) => {
-      const pool = new SlabPool({ slabBytes: 1, blockBytes: 1, slabs });
+      const pool = new SlabPool({ slabBytes: 1, blockBytes: 1, overflowBytes: 0, slabs });
       const held: number[] = [];
       let queue: { place: number; leave: () => void }[] = [];
       let places = 0;
@@ -65,7 +65,7 @@ test("who waits is served in order, and nobody takes a slab past them", () => {
 });
 
 test("waits are counted, with their time when they are over, those who gave up too", () => {
-  const pool = new SlabPool({ slabBytes: 1, blockBytes: 1, slabs: 1 });
+  const pool = new SlabPool({ slabBytes: 1, blockBytes: 1, overflowBytes: 0, slabs: 1 });
   const slab = pool.take();
   assert.ok(slab !== undefined);
   const leave = pool.wait(() => assert.fail("it has left"));

@@ -21,7 +21,7 @@ async function turns(count: number): Promise<void> {
 
 test("the tasks of many uploads at once keep their order", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
-  const slabs = new SlabPool({ slabBytes: length, blockBytes: length, slabs: uploads * 2 });
+  const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads * 2 });
   const options = { threads: 2, durable: true, cachedBytes: 0, taskSecondsMax: 60 };
   const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
   const partOf = (byte: number) => {

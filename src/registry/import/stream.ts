@@ -1,5 +1,6 @@
 /** Pushes a blob whose bytes come from a source: the same workers, the same commit as for a client. */
 import type { PushPermit } from "../../auth/gate.js";
+import { unlimitedMemory } from "../../domain/byte-budget.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import type { Flow } from "../../uploads/body-writer.js";
 import { IncomingBody, openUpload } from "../push-blob.js";
@@ -7,6 +8,7 @@ import type { Services } from "../services.js";
 
 /** Lets the source's bytes through while the upload has room for them. */
 class Gate implements Flow {
+  readonly memory = unlimitedMemory;
   #opened: Promise<void> | undefined;
   #open: () => void = () => {};
 

@@ -1,0 +1,87 @@
+// A buffer that grows with what arrives: it holds exactly that, however it is cut, and pays for what it really takes.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { GrowingBuffer } from "../../src/lib/growing-buffer.js";
+
+class Account {
+  taken = 0;
+  peak = 0;
+
+  constructor(readonly bytes = Number.POSITIVE_INFINITY) {}
+
+  take(bytes: number): boolean {
+    if (this.taken + bytes > this.bytes) return false;
+    this.taken += bytes;
+    this.peak = Math.max(this.peak, this.taken);
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.taken -= bytes;
+    assert.ok(this.taken >= 0);
+  }
+}
+
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ add: fc.uint8Array({ maxLength: 3000 }) }),
+    fc.record({ drop: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  ),
+  { maxLength: 30 },
+);
+
+test("it holds what was added and not dropped, in order, and its account has paid for it", () => {
+  fc.assert(
+    fc.property(steps, fc.option(fc.nat({ max: 5000 }), { nil: undefined }), (list, expected) => {
+      const account = new Account();
+      const buffer = new GrowingBuffer(account, expected);
+      let model = Buffer.alloc(0);
+      for (const step of list) {
+        if ("add" in step) {
+          const copy = step.add.slice();
+          assert.ok(buffer.append(copy));
+          copy.fill(0);
+          model = Buffer.concat([model, step.add]);
+        } else {
+          const count = Math.floor(step.drop * model.length);
+          buffer.drop(count);
+          model = model.subarray(count);
+        }
+        assert.ok(buffer.bytes.equals(model));
+        assert.equal(buffer.length, model.length);
+        assert.ok(account.taken >= model.length);
+      }
+      const whole = buffer.whole();
+      assert.ok(whole.equals(model));
+      assert.equal(whole.buffer.byteLength, model.length, "no larger memory is behind it");
+      assert.equal(account.taken, model.length);
+      buffer.clear();
+      assert.equal(account.taken, 0);
+    }),
+  );
+});
+
+test("a million pieces of one byte take no more memory than one piece of a million bytes", () => {
+  const [many, one] = [new Account(), new Account()];
+  const [pieces, piece] = [new GrowingBuffer(many), new GrowingBuffer(one)];
+  for (let count = 0; count < 1_000_000; count++) pieces.append(Uint8Array.of(count));
+  piece.append(new Uint8Array(1_000_000));
+  assert.ok(many.taken <= 2 * one.taken);
+  assert.ok(many.peak <= 3 * one.taken);
+});
+
+test("one that knows how much comes takes no more than that", () => {
+  const account = new Account();
+  const buffer = new GrowingBuffer(account, 1000);
+  for (let count = 0; count < 10; count++) buffer.append(new Uint8Array(100));
+  assert.equal(account.taken, 1000);
+});
+
+test("what its account does not pay for is refused whole, and what was there stays", () => {
+  const buffer = new GrowingBuffer(new Account(2000), 4000);
+  assert.ok(buffer.append(Buffer.from("kept")));
+  assert.equal(buffer.append(new Uint8Array(1990)), false);
+  assert.equal(buffer.bytes.toString(), "kept");
+});
