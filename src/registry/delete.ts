@@ -1,5 +1,6 @@
 /** Deleting tags, manifests and blobs (distribution-spec, end-9 and end-10), behind one switch. */
 import type { DeletePermit } from "../auth/gate.js";
+import { forgetAround } from "../cache/forget-around.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { inParallel } from "../domain/in-parallel.js";
@@ -11,7 +12,7 @@ import { checkNotOfImmutable } from "./immutable-images.js";
 import type { Occurrence } from "./occurrence.js";
 import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
-import { immutable, tagRemoved } from "./tags.js";
+import { immutable, tagRemoved, tagUnsure } from "./tags.js";
 
 /**
  * Deletes the tag, or the manifest with all tags that point to it. What was deleted, a manifest before its tags.
@@ -52,11 +53,10 @@ export async function removeBlob(
   name: RepositoryName,
   digest: Digest,
 ): Promise<number | undefined> {
-  services.caches.forgetBlob(name, digest);
-  const freed = await services.storage.blobs.remove(name, digest);
-  // Again, for those who read it meanwhile.
-  services.caches.forgetBlob(name, digest);
-  return freed;
+  return forgetAround(
+    () => services.caches.forgetBlob(name, digest),
+    () => services.storage.blobs.remove(name, digest),
+  );
 }
 
 function checkSwitch(services: Services): void {
@@ -75,9 +75,14 @@ async function untag(services: Services, name: RepositoryName, tag: Tag): Promis
 
 /** To be called with the repository's lock held. Whether it was there. */
 export async function removeTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
-  const removed = await services.storage.tags.remove(name, tag);
-  tagRemoved(services, name, tag);
-  return removed;
+  try {
+    const removed = await services.storage.tags.remove(name, tag);
+    tagRemoved(services, name, tag);
+    return removed;
+  } catch (error) {
+    tagUnsure(services, name, tag);
+    throw error;
+  }
 }
 
 /** Tags looked at at a time, and removed under one hold of the repository's lock: they share the syncs of their folder. */
@@ -143,14 +148,14 @@ export async function removeUntagged(
   name: RepositoryName,
   digest: Digest,
 ): Promise<boolean> {
-  const key = `${name}@${digest}` as const;
-  services.caches.manifests.delete(key);
-  const bytes = await services.storage.manifests.read(name, digest);
-  if (bytes === undefined) return false;
-  const removed = await services.storage.manifests.remove(name, digest);
-  services.caches.manifests.delete(key);
-  const subject = subjectOf(bytes);
-  if (subject !== undefined) await services.storage.referrers.remove(name, subject, digest);
+  const { caches, storage } = services;
+  const bytes = await storage.manifests.read(name, digest);
+  const removed = await forgetAround(
+    () => caches.manifests.delete(`${name}@${digest}`),
+    async () => bytes !== undefined && storage.manifests.remove(name, digest),
+  );
+  const subject = bytes && subjectOf(bytes);
+  if (subject !== undefined) await storage.referrers.remove(name, subject, digest);
   return removed;
 }
 

@@ -156,7 +156,14 @@ export class IncomingBody {
     const { services, session, stages } = this;
     const { name } = session;
     await services.repositoryLocks.shared(name, async () => {
-      const { healed } = await services.storage.blobs.commit(this.#writer.target, name, digest, seal, stages);
+      const { healed } = await services.storage.blobs
+        .commit(this.#writer.target, name, digest, seal, stages)
+        .catch((error: unknown) => {
+          // It may have replaced damaged bytes, here and in other repositories, before it failed.
+          if (error instanceof RegistryError && error.kind === "storage-failed")
+            services.caches.forgetBlobs();
+          throw error;
+        });
       // Used up: there is nothing left to tell a worker of, or to look for on the disk.
       session.target = undefined;
       if (healed) services.caches.forgetBlobs();

@@ -3,21 +3,31 @@
 
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { setTimeout as pause } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 
 /** What fails now: calls of this name on paths that match. */
 export interface Fault {
-  readonly call: "write" | "fdatasync" | "fsync" | "link" | "rename" | "read" | "open";
+  readonly call: "write" | "fdatasync" | "fsync" | "link" | "rename" | "read" | "open" | PathCall;
   /** A code of the system; or the worker ends, or never answers. */
   readonly code: "EIO" | "ENOSPC" | "EMLINK" | "EMFILE" | "EXIT" | "HANG";
   /** A regular expression; of two paths, the first and the second with a space between. */
   readonly path: string;
   /** Only the first such call. */
   readonly once?: boolean;
+  /** How long the call takes before it fails, so that others come in between. */
+  readonly delayMilliseconds?: number;
 }
+
+/** Calls that take one path, and are made by promise. */
+const pathCalls = ["unlink", "rm", "rmdir", "stat", "lstat", "readFile", "readdir"] as const;
+type PathCall = (typeof pathCalls)[number];
 
 const planFile = process.env.GANTRY_TEST_FAULT ?? "";
 const { readFileSync } = fs;
+
+/** Of the fault that struck last. */
+let delayMilliseconds = 0;
 
 function faultOf(call: Fault["call"], ...paths: readonly unknown[]): Fault["code"] | undefined {
   let plan: Fault;
@@ -28,6 +38,7 @@ function faultOf(call: Fault["call"], ...paths: readonly unknown[]): Fault["code
   }
   if (plan.call !== call || !new RegExp(plan.path).test(paths.join(" "))) return undefined;
   if (plan.once) fs.rmSync(planFile);
+  delayMilliseconds = plan.delayMilliseconds ?? 0;
   return plan.code;
 }
 
@@ -49,7 +60,7 @@ function patch(target: object, name: string, wrap: (original: Loose) => Loose): 
 function strike(code: Fault["code"], call: string, callback: Callback): void {
   if (code === "HANG") return;
   if (code === "EXIT" && !isMainThread) process.exit(1);
-  setImmediate(() => callback(errorOf(code, call)));
+  setTimeout(() => callback(errorOf(code, call)), delayMilliseconds);
 }
 
 patch(fs, "openSync", (original) => (...parameters) => {
@@ -98,6 +109,15 @@ for (const call of ["link", "rename"] as const) {
     const code = faultOf(call, parameters[0], parameters[1]);
     if (code !== undefined) throw errorOf(code, call);
     return original(...parameters);
+  });
+}
+
+for (const call of pathCalls) {
+  patch(fs.promises, call, (original) => async (...parameters) => {
+    const code = faultOf(call, parameters[0]);
+    if (code === undefined) return original(...parameters);
+    await pause(delayMilliseconds);
+    throw errorOf(code, call);
   });
 }
 

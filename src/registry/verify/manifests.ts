@@ -1,4 +1,5 @@
 /** Verification of a repository's manifests: each is what it is called by, and leads to what is there. */
+import { forgetAround } from "../../cache/forget-around.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import { describeError, RegistryError } from "../../domain/errors.js";
 import { digestBytes } from "../../domain/hash.js";
@@ -63,8 +64,10 @@ async function verifyManifest(
   return repositoryLocks.exclusive(name, async () => {
     const again = await read();
     if (again !== "damaged") return again;
-    const taken = !dryRun && (await storage.manifests.quarantine(name, digest));
-    if (taken) caches.manifests.delete(`${name}@${digest}`);
+    const taken = await forgetAround(
+      () => caches.manifests.delete(`${name}@${digest}`),
+      async () => !dryRun && storage.manifests.quarantine(name, digest),
+    );
     const what = "the manifest's bytes do not have its digest, or are no manifest";
     findings.problem({ repository: name, digest, what, remedy: taken ? "quarantined" : "none" });
     return again;

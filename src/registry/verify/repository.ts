@@ -1,4 +1,5 @@
 /** Verification of one repository: its blobs, then its manifests and referrers, then its tags. */
+import { forgetAround } from "../../cache/forget-around.js";
 import type { Digest } from "../../domain/digest.js";
 import { describeError, RegistryError } from "../../domain/errors.js";
 import { inParallel } from "../../domain/in-parallel.js";
@@ -45,11 +46,12 @@ async function verifyBlobs(
       const sound = found === "shared" ? !damaged.has(digest) : found;
       if (sound) return;
       if (dryRun) return tell(digest, "the blob's bytes do not have its digest", "none");
-      const taken = await repositoryLocks.exclusive(name, async () => {
-        const quarantined = await storage.blobs.quarantine(name, digest);
-        caches.forgetBlob(name, digest);
-        return quarantined;
-      });
+      const taken = await repositoryLocks.exclusive(name, () =>
+        forgetAround(
+          () => caches.forgetBlob(name, digest),
+          () => storage.blobs.quarantine(name, digest),
+        ),
+      );
       if (taken) tell(digest, "the blob's bytes did not have its digest", "quarantined");
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;

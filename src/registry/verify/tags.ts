@@ -1,8 +1,10 @@
 /** Verification of a repository's tags: each points to a manifest that is there, and leads to what is sound. */
+import { describeError, RegistryError } from "../../domain/errors.js";
 import { inParallel } from "../../domain/in-parallel.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { tagRemoved } from "../tags.js";
+import type { Services } from "../services.js";
+import { tagRemoved, tagUnsure } from "../tags.js";
 import type { Verification, Wrongs } from "./context.js";
 
 /** Tags looked at at a time. */
@@ -16,18 +18,33 @@ export async function verifyTags(
   const { services, findings, signal } = verification;
   await inParallel((await services.storage.tags.list(name)) ?? [], checksAtOnce, async (tag) => {
     if (signal.aborted) return;
-    const state = await services.storage.tags.inspect(name, tag);
-    if (state === undefined) return;
-    findings.counts.tags++;
-    const { digest } = state;
-    if (digest === undefined || (await services.storage.manifests.size(name, digest)) === undefined) {
-      await verifyDangling(verification, name, tag, digest && wrongs.get(digest));
-      return;
+    try {
+      await verifyTag(verification, name, tag, wrongs);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      const what = `the tag cannot be read: ${describeError(error)}`;
+      findings.problem({ repository: name, tag, what, remedy: "none" });
+      findings.hurtTag({ repository: name, tag, because: [what] });
     }
-    const because = wrongs.get(digest);
-    if (because !== undefined) findings.hurtTag({ repository: name, tag, digest, because });
-    if (!state.copied) await mendCopy(verification, name, tag);
   });
+}
+
+async function verifyTag(
+  verification: Verification,
+  name: RepositoryName,
+  tag: Tag,
+  wrongs: Wrongs,
+): Promise<void> {
+  const { services, findings } = verification;
+  const state = await services.storage.tags.inspect(name, tag);
+  if (state === undefined) return;
+  findings.counts.tags++;
+  const { digest } = state;
+  if (digest === undefined || (await services.storage.manifests.size(name, digest)) === undefined)
+    return verifyDangling(verification, name, tag, digest && wrongs.get(digest));
+  const because = wrongs.get(digest);
+  if (because !== undefined) findings.hurtTag({ repository: name, tag, digest, because });
+  if (!state.copied) await mendCopy(verification, name, tag);
 }
 
 /** A tag that points nowhere is listed and cannot be pulled: it goes, and is named with what it pointed to. */
@@ -47,12 +64,22 @@ async function verifyDangling(
       digest === undefined
         ? "the tag's pointer is damaged"
         : "the tag points to a manifest that is not there";
-    const taken = !dryRun && (await storage.tags.quarantine(name, tag));
-    if (taken) tagRemoved(services, name, tag);
+    const taken = !dryRun && (await quarantineTag(services, name, tag));
     const known = digest !== undefined && { digest };
     findings.problem({ repository: name, tag, ...known, what, remedy: taken ? "quarantined" : "none" });
     findings.hurtTag({ repository: name, tag, ...known, because: wrongs.length > 0 ? wrongs : [what] });
   });
+}
+
+async function quarantineTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
+  try {
+    const taken = await services.storage.tags.quarantine(name, tag);
+    if (taken) tagRemoved(services, name, tag);
+    return taken;
+  } catch (error) {
+    tagUnsure(services, name, tag);
+    throw error;
+  }
 }
 
 /** The copy of the manifest is for people and scripts: no client sees it. */

@@ -149,8 +149,14 @@ export class FileTags implements TagStore {
     return this.#locks.exclusive(folder, async () => {
       const aside = this.layout.temporary();
       if ((await ifThere(rename(folder, aside).then(() => true))) === undefined) return false;
-      await this.directories.sync(this.layout.tags(name));
-      await rm(aside, { recursive: true, force: true });
+      try {
+        await this.directories.sync(this.layout.tags(name));
+      } finally {
+        // The tag has gone by then: what cannot be removed here goes at the next start.
+        await rm(aside, { recursive: true, force: true }).catch((error: unknown) =>
+          this.oddities.name(aside, `cannot be removed: ${errorCode(error) ?? String(error)}`),
+        );
+      }
       return true;
     });
   }
