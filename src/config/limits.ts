@@ -39,9 +39,9 @@ export const limits = section({
     per: duration.prefault("1m").describe("The time for it."),
   }),
   headerbytes: integer({ min: 4096, max: 65_536 })
-    .prefault("16384")
+    .prefault("65536")
     .describe(
-      "Largest header section of a request that comes in pieces, in bytes; one that comes at once may have 64 KiB. Tokens are long.",
+      "Largest header section of a request, in bytes. Tokens are long, and so are the lists of ranges by which clients pull parts of layers.",
     ),
   manifestbytes: integer({ min: 65_536, max: 64 * 1024 * 1024 })
     .prefault("4194304")

@@ -17,6 +17,7 @@ import { renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
+import { MultipartMemory } from "./multipart.js";
 import type { Page } from "./page-server.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type Peer, type PeerLookup } from "./peer.js";
@@ -89,7 +90,7 @@ export class App {
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     const { services, gate, login, metrics, onOccurrence } = options;
     this.#admission = new Admission(
-      { services, gate, login, metrics, onOccurrence },
+      { services, gate, login, metrics, onOccurrence, multipart: new MultipartMemory() },
       new Limits(options.limits),
     );
     this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin);

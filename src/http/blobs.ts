@@ -2,13 +2,15 @@
 import type { PullPermit } from "../auth/gate.js";
 import { type Digest, parseDigest } from "../domain/digest.js";
 import { RangeNotSatisfiable } from "../domain/errors.js";
-import { selectRanges } from "../domain/range.js";
+import type { ByteRange } from "../domain/range.js";
 import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
 import type { Exchange, Headers } from "./exchange.js";
-import { blobSource, memorySource, rangeSource, severalRanges } from "./source.js";
+import { clientOf } from "./limits.js";
+import { type MultipartMemory, multipartOf } from "./multipart.js";
+import { type ByteSource, blobSource, memorySource, rangeSource } from "./source.js";
 
 const octets = ["Content-Type", "application/octet-stream"] as const;
 
@@ -39,7 +41,7 @@ export function headBlobRoute(
 }
 
 export function getBlob(
-  { services, onOccurrence }: HttpContext,
+  { services, multipart, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
@@ -47,7 +49,7 @@ export function getBlob(
   const digest = parseDigest(last);
   const blob = pullBlob(services, permit, digest, exchange.stages);
   const send = async (pulled: PulledBlob): Promise<void> => {
-    await sendBlob(exchange, digest, pulled);
+    await sendBlob(exchange, digest, pulled, multipart);
     // A client that asked for bytes which are not there has got none.
     if (exchange.status < 400)
       onOccurrence?.(exchange, { action: "pull", blob: { digest, size: pulled.size } });
@@ -55,28 +57,48 @@ export function getBlob(
   return blob instanceof Promise ? blob.then(send) : send(blob);
 }
 
-async function sendBlob(exchange: Exchange, digest: Digest, blob: PulledBlob): Promise<void> {
+async function sendBlob(
+  exchange: Exchange,
+  digest: Digest,
+  blob: PulledBlob,
+  memory: MultipartMemory,
+): Promise<void> {
   try {
     if (isNotModified(exchange, digest)) return;
     const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
-    const ranges = rangeApplies(exchange, digest) ? selectRanges(exchange.header("range"), blob.size) : "all";
+    const ranges = rangeApplies(exchange, digest)
+      ? await memory.select(exchange.header("range"), blob.size)
+      : "all";
     if (ranges === "unsatisfiable") throw new RangeNotSatisfiable(blob.size);
+    const headers = headersOf(digest);
     const [first, ...others] = ranges === "all" ? [] : ranges;
     if (ranges === "all" || first === undefined) {
-      await sendSource(exchange, 200, [octets, ...headersOf(digest)], whole);
+      await sendSource(exchange, 200, [octets, ...headers], whole);
     } else if (others.length === 0) {
       const contentRange = ["Content-Range", `bytes ${first.first}-${first.last}/${blob.size}`] as const;
-      await sendSource(
-        exchange,
-        206,
-        [octets, contentRange, ...headersOf(digest)],
-        rangeSource(whole, first),
-      );
+      await sendSource(exchange, 206, [octets, contentRange, ...headers], rangeSource(whole, first));
     } else {
-      const { source, contentType } = severalRanges(whole, ranges);
-      await sendSource(exchange, 206, [["Content-Type", contentType], ...headersOf(digest)], source);
+      await sendRanges(exchange, headers, whole, ranges, memory);
     }
   } finally {
     if ("file" in blob) blob.file.release();
+  }
+}
+
+/** Sends the ranges as parts, or the whole if there is no memory for so many. */
+async function sendRanges(
+  exchange: Exchange,
+  headers: Headers,
+  whole: ByteSource,
+  ranges: readonly ByteRange[],
+  memory: MultipartMemory,
+): Promise<void> {
+  const multipart = multipartOf(whole, ranges, memory, clientOf(exchange));
+  if (multipart === undefined) return sendSource(exchange, 200, [octets, ...headers], whole);
+  try {
+    const type = ["Content-Type", multipart.contentType] as const;
+    await sendSource(exchange, 206, [type, ...headers], multipart.source);
+  } finally {
+    multipart.end();
   }
 }

@@ -6,6 +6,7 @@ import type { Occurrence } from "../registry/occurrence.js";
 import type { Services } from "../registry/services.js";
 import type { ChallengeOptions } from "./challenge.js";
 import type { Exchange } from "./exchange.js";
+import type { MultipartMemory } from "./multipart.js";
 import type { Page } from "./page-server.js";
 
 /** How callers prove who they are. */
@@ -26,6 +27,7 @@ export interface HttpContext {
   readonly login: Login | undefined;
   /** Absent where the API's own port has no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
+  readonly multipart: MultipartMemory;
   /** Absent where nobody wants to know. */
   readonly onOccurrence: OccurrenceListener | undefined;
 }

@@ -1,5 +1,5 @@
 /**
  * Settings that uWebSockets.js reads from the environment when it is loaded: to be imported before it.
- * Tokens are long: the header section may have 16 KiB.
+ * A list of 1,000 ranges, as podman sends it for a partial pull, has 20 KB.
  */
-process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= "16384";
+process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= "65536";

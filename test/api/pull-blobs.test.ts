@@ -110,7 +110,7 @@ for (const [what, { bytes, digest }] of sizes.slice(0, 2)) {
     });
   }
 
-  const ignored = ["bytes=a-b", "lines=0-1", "bytes", `bytes=${"0-0,".repeat(100)}0-0`, "bytes=0-,0-,0-"];
+  const ignored = ["bytes=a-b", "lines=0-1", "bytes", `bytes=${"0-0,".repeat(5000)}0-0`, "bytes=0-,0-,0-"];
   for (const range of ignored) {
     test(`«${range.slice(0, 20)}» of a ${what} blob is ignored and all of it is sent`, async () => {
       const answer = await client.get(`/v2/${name}/blobs/${digest}`, { Range: range });
@@ -131,9 +131,12 @@ for (const [what, { bytes, digest }] of sizes.slice(0, 2)) {
   });
 }
 
-test("any range of an empty blob cannot be satisfied", async () => {
-  for (const Range of ["bytes=0-", "bytes=0-0", "bytes=-1"]) {
-    assertError(await client.get(`/v2/${name}/blobs/${empty.digest}`, { Range }), 416, "SIZE_INVALID");
+test("any range of an empty blob gets all of it: nothing is missing", async () => {
+  for (const Range of ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=-0", "bytes=0-1048575", "bytes=5-,7-9"]) {
+    const answer = await client.get(`/v2/${name}/blobs/${empty.digest}`, { Range });
+    assert.equal(answer.status, 200, Range);
+    assert.equal(answer.headers["content-length"], "0");
+    assert.equal(answer.headers["content-range"], undefined);
   }
 });
 

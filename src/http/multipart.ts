@@ -1,0 +1,274 @@
+/**
+ * Several ranges of a blob in one response: `multipart/byteranges` (RFC 9110, section 14.6). Lazy pullers ask for
+ * thousands of small ranges at once, so the response is never built as a whole: each piece of it is put together when
+ * the socket wants it, and what is kept between two pieces is two numbers for each range.
+ */
+import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import type { Piece } from "../cache/blob-chunks.js";
+import { ByteBudget } from "../domain/byte-budget.js";
+import { assert } from "../domain/errors.js";
+import { type ByteRange, selectRanges } from "../domain/range.js";
+import { Turns } from "../lib/turns.js";
+import { type ByteSource, cutPiece } from "./source.js";
+
+/** Bytes of a piece that is put together: some 500 of the smallest parts, in less than 1 ms. */
+const pieceBytesMax = 64 * 1024;
+/** A body of this size is not copied: it goes to the socket as it was read. */
+const wholeBodyBytesMin = 32 * 1024;
+/** Pieces that are put together in one turn of the event loop, in 4 ms; each takes twice `pieceBytesMax`. */
+const assembliesMax = 8;
+/** A header of this length is read at once; of longer ones, which take up to 3 ms, one in each turn of the event loop. */
+const shortHeaderCharactersMax = 1024;
+/** For the positions of ranges, 16 bytes each: 256 responses of 4,096 ranges each. */
+const positionBytesMax = 16 * 1024 * 1024;
+/** The length of a part's header depends on its range, so the start of each part is a sum. Every so many are kept. */
+const partsPerMark = 64;
+
+/** The memory of all such responses, which all clients share. */
+export class MultipartMemory {
+  readonly positions = new ByteBudget(positionBytesMax, positionBytesMax / 2);
+  readonly assemblies = new Turns(assembliesMax);
+  readonly #headers = new Turns(1);
+  readonly #free: Buffer[] = [];
+
+  /** What a `Range` header selects of `size` bytes. */
+  async select(header: string, size: number): Promise<ReturnType<typeof selectRanges>> {
+    if (header.length <= shortHeaderCharactersMax) return selectRanges(header, size);
+    await this.#headers.begin();
+    try {
+      await setImmediate();
+      return selectRanges(header, size);
+    } finally {
+      this.#headers.end();
+    }
+  }
+
+  /** A buffer for one assembly, of twice `pieceBytesMax`. */
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(2 * pieceBytesMax);
+  }
+
+  give(buffer: Buffer): void {
+    this.#free.push(buffer);
+  }
+}
+
+export interface Multipart {
+  readonly source: ByteSource;
+  readonly contentType: string;
+  /** To be called once, when the response is over. */
+  end(): void;
+}
+
+/**
+ * The response with `ranges` of `whole`, which `client` has asked for. `undefined` if its positions do not fit into
+ * memory: a server may ignore the `Range` header (RFC 9110, section 14.2).
+ */
+export function multipartOf(
+  whole: ByteSource,
+  ranges: readonly ByteRange[],
+  memory: MultipartMemory,
+  client: string,
+): Multipart | undefined {
+  const bytes = ranges.length * 2 * Float64Array.BYTES_PER_ELEMENT;
+  const account = memory.positions.account(client);
+  if (!account.take(bytes)) return undefined;
+  const boundary = randomBytes(12).toString("hex");
+  return {
+    source: new MultipartSource(whole, ranges, boundary, memory),
+    contentType: `multipart/byteranges; boundary=${boundary}`,
+    end: () => account.give(bytes),
+  };
+}
+
+/** A place in the response. */
+interface Place {
+  readonly part: number;
+  /** From the beginning of the part's header. */
+  readonly offset: number;
+}
+
+class MultipartSource implements ByteSource {
+  readonly size: number;
+  /** First and last position of each range. */
+  readonly #positions: Float64Array;
+  /** Where the parts 0, `partsPerMark`, 2 × `partsPerMark` … begin in the response. */
+  readonly #marks: Float64Array;
+  readonly #parts: number;
+  /** Of each part's header, before and behind the positions. */
+  readonly #before: string;
+  readonly #behind: string;
+  readonly #trailer: string;
+
+  constructor(
+    readonly whole: ByteSource,
+    ranges: readonly ByteRange[],
+    boundary: string,
+    readonly memory: MultipartMemory,
+  ) {
+    this.#before = `\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes `;
+    this.#behind = `/${whole.size}\r\n\r\n`;
+    this.#trailer = `\r\n--${boundary}--\r\n`;
+    this.#parts = ranges.length;
+    this.#positions = new Float64Array(2 * ranges.length);
+    this.#marks = new Float64Array(Math.ceil(ranges.length / partsPerMark));
+    let start = 0;
+    for (const [part, { first, last }] of ranges.entries()) {
+      this.#positions[2 * part] = first;
+      this.#positions[2 * part + 1] = last;
+      if (part % partsPerMark === 0) this.#marks[part / partsPerMark] = start;
+      start += this.#headerLength(part) + last - first + 1;
+    }
+    this.size = start + this.#trailer.length;
+  }
+
+  at(position: number): Piece | Promise<Piece> {
+    const { part, offset } = this.#placeOf(position);
+    if (part < this.#parts) {
+      const from = this.#first(part) + offset - this.#headerLength(part);
+      const left = this.#last(part) + 1 - from;
+      if (from >= this.#first(part) && left >= wholeBodyBytesMin) {
+        const piece = this.whole.at(from);
+        return piece instanceof Promise ? piece.then((come) => cutPiece(come, left)) : cutPiece(piece, left);
+      }
+    }
+    return this.#assemble({ part, offset });
+  }
+
+  readAhead(position: number): void {
+    if (position >= this.size) return;
+    const { part, offset } = this.#placeOf(position);
+    if (part >= this.#parts) return;
+    const from = this.#first(part) + Math.max(0, offset - this.#headerLength(part));
+    if (this.#last(part) + 1 - from >= wholeBodyBytesMin) this.whole.readAhead(from);
+  }
+
+  #first(part: number): number {
+    return this.#positions[2 * part] ?? 0;
+  }
+
+  #last(part: number): number {
+    return this.#positions[2 * part + 1] ?? 0;
+  }
+
+  /** The first part has no line break before it. */
+  #header(part: number): string {
+    const header = `${this.#before}${this.#first(part)}-${this.#last(part)}${this.#behind}`;
+    return part === 0 ? header.slice(2) : header;
+  }
+
+  #headerLength(part: number): number {
+    const fixed = this.#before.length + 1 + this.#behind.length - (part === 0 ? 2 : 0);
+    return fixed + digitsOf(this.#first(part)) + digitsOf(this.#last(part));
+  }
+
+  /** Behind all parts for a position in the trailer. */
+  #placeOf(position: number): Place {
+    let low = 0;
+    let high = this.#marks.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if ((this.#marks[middle] ?? 0) <= position) low = middle;
+      else high = middle;
+    }
+    let offset = position - (this.#marks[low] ?? 0);
+    for (let part = low * partsPerMark; part < this.#parts; part++) {
+      const length = this.#headerLength(part) + this.#last(part) - this.#first(part) + 1;
+      if (offset < length) return { part, offset };
+      offset -= length;
+    }
+    return { part: this.#parts, offset };
+  }
+
+  async #assemble(place: Place): Promise<Piece> {
+    const { assemblies } = this.memory;
+    await assemblies.begin();
+    // Whoever gets the turn of another that has just ended lets other requests be served before.
+    await setImmediate();
+    const buffer = this.memory.take();
+    const release = () => {
+      this.memory.give(buffer);
+      assemblies.end();
+    };
+    try {
+      const length = await this.#fill(buffer, place);
+      return { bytes: buffer.subarray(0, length), release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Puts what there is from `place` on into the first half of the buffer, and reads into the second; the length. */
+  async #fill(buffer: Buffer, place: Place): Promise<number> {
+    const window = new Window(this.whole, buffer.subarray(pieceBytesMax));
+    let { part, offset } = place;
+    let filled = 0;
+    for (; part < this.#parts; part++, offset = 0) {
+      const header = this.#header(part);
+      if (offset < header.length) {
+        const written = buffer.write(header.slice(offset), filled, pieceBytesMax - filled, "latin1");
+        filled += written;
+        offset += written;
+      }
+      const from = this.#first(part) + offset - header.length;
+      const left = this.#last(part) + 1 - from;
+      if (filled === pieceBytesMax || left >= wholeBodyBytesMin) return filled;
+      const length = Math.min(left, pieceBytesMax - filled);
+      if (!window.has(from, length)) await window.load(from, this.#reach(part, from, length));
+      window.copy(buffer, filled, from, length);
+      filled += length;
+      if (length < left) return filled;
+    }
+    const written = buffer.write(this.#trailer.slice(offset), filled, pieceBytesMax - filled, "latin1");
+    return filled + written;
+  }
+
+  /** How much to read at `from`: what is wanted, and what the following parts want if that lies just behind. */
+  #reach(part: number, from: number, length: number): number {
+    let end = from + length;
+    for (let next = part + 1; next < this.#parts; next++) {
+      const last = this.#last(next);
+      if (this.#first(next) < end || last + 1 - from > pieceBytesMax) break;
+      end = last + 1;
+    }
+    return end - from;
+  }
+}
+
+/** Some bytes of a blob that lie side by side: one read serves many small ranges. */
+class Window {
+  #start = 0;
+  #end = 0;
+
+  constructor(
+    readonly whole: ByteSource,
+    readonly buffer: Buffer,
+  ) {}
+
+  has(from: number, length: number): boolean {
+    return this.whole.bytes !== undefined || (from >= this.#start && from + length <= this.#end);
+  }
+
+  async load(from: number, length: number): Promise<void> {
+    const { read } = this.whole;
+    assert(read !== undefined, "a source that is not in memory can be read");
+    this.#start = this.#end = from;
+    const got = await read(this.buffer.subarray(0, length), from);
+    if (got < length) throw new Error("a blob is shorter than it was");
+    this.#end = from + length;
+  }
+
+  copy(into: Buffer, at: number, from: number, length: number): void {
+    const { bytes } = this.whole;
+    if (bytes !== undefined) into.set(bytes.subarray(from, from + length), at);
+    else this.buffer.copy(into, at, from - this.#start, from - this.#start + length);
+  }
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let power = 10; power <= value; power *= 10) digits++;
+  return digits;
+}
