@@ -6,11 +6,21 @@ import { asConfigError } from "./config/errors.js";
 import { followFiles } from "./config/followed-files.js";
 import type { App, Listening } from "./http/app.js";
 import { announcedPeer, type Peer, type PeerLookup } from "./http/peer.js";
+import type { Refusal } from "./lib/connection-counts.js";
+import type { ConnectionLimits } from "./lib/connection-limits.js";
+import type { Connections } from "./observe/metrics/connections.js";
 import { type CredentialFiles, expiryOf, pathsOf, readCredentials } from "./tls/credentials.js";
 import { Terminator } from "./tls/terminator.js";
 import { type Credentials, connectionIdOf } from "./tls/thread-protocol.js";
 
+export interface TlsConnections {
+  readonly limits: ConnectionLimits;
+  readonly proxies: readonly string[];
+  readonly onRefused: (refusal: Refusal) => void;
+}
+
 export interface OpenedTls {
+  readonly connections: Connections;
   readonly peerOf: PeerLookup;
   /** Serves `app` by HTTPS. Rejects where it cannot listen. */
   listen(app: App, host: string, port: number): Promise<Listening>;
@@ -25,7 +35,11 @@ const clientAuths = {
 } as const;
 
 /** Rejects with `ConfigError` where the certificate, the key or a CA cannot be used. */
-export async function openTls(settings: NonNullable<Config["http"]["tls"]>, log: Logger): Promise<OpenedTls> {
+export async function openTls(
+  settings: NonNullable<Config["http"]["tls"]>,
+  log: Logger,
+  { limits, proxies, onRefused }: TlsConnections,
+): Promise<OpenedTls> {
   const files: CredentialFiles = {
     certificate: settings.certificate,
     key: settings.key,
@@ -39,7 +53,10 @@ export async function openTls(settings: NonNullable<Config["http"]["tls"]>, log:
       secure: true,
       certified: certificate && identityOf(certificate, settings.clientname),
     }),
+    limits,
+    proxies,
     onRefused: (address, reason) => log.info({ address, reason }, "client certificate refused"),
+    onFull: onRefused,
   });
   const following = await followFiles(pathsOf(files), {
     take: async (texts) => {
@@ -55,6 +72,7 @@ export async function openTls(settings: NonNullable<Config["http"]["tls"]>, log:
     await terminator.close();
   };
   return {
+    connections: terminator,
     peerOf: announcedPeer((bytes) => terminator.peerOf(connectionIdOf(bytes))),
     listen: async (app, host, port) => {
       const listenLocally = (path: string) => app.listenLocally(path);

@@ -8,10 +8,12 @@ import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
 import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
+import { ConnectionGuard } from "./http/connection-guard.js";
 import { TrustedProxies } from "./http/forwarded.js";
 import { openLog } from "./log.js";
 import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
+import { openConnectionCounts, openConnectionLimits, refusedConnectionsLog } from "./open-connections.js";
 import { openDebug } from "./open-debug.js";
 import { openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
@@ -65,9 +67,21 @@ async function serve(
   log: Logger,
 ): Promise<Server> {
   const { services, storage } = opened;
-  const tls = config.http.tls && (await (await import("./open-tls.js")).openTls(config.http.tls, log));
   const { http } = config;
   const { trustedproxies } = http;
+  const proxies = trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies);
+  const connectionLimits = await openConnectionLimits(config, log);
+  const onRefused = refusedConnectionsLog(connectionLimits, log);
+  const tls =
+    http.tls &&
+    (await (
+      await import("./open-tls.js")
+    ).openTls(http.tls, log, {
+      limits: connectionLimits,
+      proxies: trustedproxies,
+      onRefused,
+    }));
+  const counts = openConnectionCounts(connectionLimits, () => listening.port);
   const { requests, uploads, forms, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
   const access = await openAccessLog(config.log, log);
@@ -80,6 +94,7 @@ async function serve(
         repositoriesMax: http.metrics.repositories,
         loginLookups: lookups,
         endpoints: notifications?.endpoints ?? [],
+        connections: tls?.connections ?? counts,
       })
     : undefined;
   const debug = await openDebug(http.debug, services.health, metrics, log);
@@ -106,7 +121,15 @@ async function serve(
       formsMax: forms.total,
       formsPerClientMax: forms.perclient,
     },
-    proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
+    connections:
+      tls === undefined
+        ? new ConnectionGuard({
+            counts,
+            proxies: proxies?.ranges,
+            onRefused: (client, refusal) => onRefused(refusal, client),
+          })
+        : undefined,
+    proxies,
     publicOrigin: http.host,
     absoluteLocations: !http.relativeurls,
     observers: [audit.observer, access?.observer, metrics?.observe].filter(

@@ -9,6 +9,7 @@ import type { Credentials, FromThread, TlsSetup, ToThread } from "../src/tls/thr
 import { connectionIdOf } from "../src/tls/thread-protocol.js";
 import { certificateRefused, tlsWanted } from "./tls/answers.js";
 import { ClientConnection } from "./tls/client-connection.js";
+import { Doorkeeper, plainAddress } from "./tls/doorkeeper.js";
 import { Handshakes } from "./tls/handshakes.js";
 import { shownBy } from "./tls/peer-certificate.js";
 import { newProxyHeader } from "./tls/proxy-header.js";
@@ -16,9 +17,6 @@ import { relay } from "./tls/relay.js";
 
 /** Connections waiting to be accepted; the kernel has its own limit beside. */
 const backlog = 4096;
-
-/** Each has some 50 KB of OpenSSL's and three descriptors. */
-const connectionsMax = 16_384;
 
 /** At a time. In a flood of connections that never speak, each is pushed out by the flood itself. */
 const handshakesMax = 1024;
@@ -28,7 +26,9 @@ const handshakeMillisecondsMax = 10_000;
 /** What clients have not taken by then they will not get. */
 const closeMillisecondsMax = 5_000;
 
-const { port, address, socketPath, credentials, minimumTls, clientAuth } = workerData as TlsSetup;
+const { port, address, socketPath, credentials, minimumTls, clientAuth, limits, proxies } =
+  workerData as TlsSetup;
+const doorkeeper = new Doorkeeper(limits, proxies, (refused) => say({ kind: "full", refused }));
 const asksClients = credentials.clientCas.length > 0;
 const handshakes = new Handshakes(handshakesMax);
 const clients = new Set<ClientConnection>();
@@ -43,8 +43,9 @@ const server = createServer({
   noDelay: true,
   keepAlive: true,
 });
-server.maxConnections = connectionsMax;
-server.on("connection", (socket) => handshakes.begin(socket));
+server.on("connection", (socket) => {
+  if (doorkeeper.admit(socket)) handshakes.begin(socket);
+});
 server.on("secureConnection", (socket) => {
   handshakes.end(socket);
   serve(socket);
@@ -121,9 +122,4 @@ async function close(): Promise<void> {
   await Promise.all([...clients].map(({ closed }) => closed));
   clearTimeout(late);
   port.close();
-}
-
-/** An IPv4 address in its own form where it came to a socket for both. */
-function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }

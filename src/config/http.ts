@@ -1,6 +1,6 @@
 /** `http`: where the server listens, what every response has, and how the server stops. */
 import { z } from "zod";
-import { isAddressRange } from "../http/forwarded.js";
+import { isAddressRange } from "../lib/address-ranges.js";
 import { headerName, headerValue } from "./headers.js";
 import { section } from "./section.js";
 import { tls } from "./tls.js";

@@ -16,6 +16,18 @@ export const limits = section({
       .prefault("0")
       .describe("Requests that a client may have saved up; a second's worth where it is less than that."),
   }),
+  connections: section({
+    total: count.optional().meta({
+      description:
+        "Connections that are open at a time, of all clients; more are closed at once. Never more than the descriptors of the process allow.",
+      defaultNote: "16384, or fewer where descriptors are few",
+    }),
+    perclient: count.optional().meta({
+      description:
+        "The same of one address (of IPv6, of one /64 network), whoever logs in from it. Does not count for `http.trustedproxies`.",
+      defaultNote: "half of the total, 4096 at most",
+    }),
+  }),
   uploads: section({
     total: count.prefault("10000").describe("Request bodies that are received at a time, of all clients."),
     perclient: count.prefault("2000").describe("The same of one client."),

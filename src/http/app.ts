@@ -11,6 +11,7 @@ import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import type { Services } from "../registry/services.js";
 import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
+import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, OccurrenceListener } from "./context.js";
 import { ErrorHeaders, jsonType } from "./error-headers.js";
 import { renderError } from "./errors.js";
@@ -48,6 +49,8 @@ export interface AppOptions {
   readonly absoluteLocations?: boolean;
   readonly patience?: Partial<PatienceOptions>;
   readonly limits?: LimitOptions;
+  /** Absent where connections come through a thread that limits them itself. */
+  readonly connections?: ConnectionGuard | undefined;
   /** Who is at the other end; those whose own connection it is by default. */
   readonly peerOf?: PeerLookup;
   readonly onUnexpectedError: (error: unknown, exchange: Exchange | undefined) => void;
@@ -99,6 +102,9 @@ export class App {
       headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
       locationBase: options.absoluteLocations === true ? (options.publicOrigin ?? "") : "",
     };
+    const { connections } = options;
+    if (connections !== undefined)
+      this.#app.filter((response, change) => connections.filter(response, Number(change)));
     this.#app.any("/*", (response, request) => this.#serve(response, request));
   }
 

@@ -1,6 +1,7 @@
 /** Who is at the other end of a connection. */
 import type { HttpResponse } from "uWebSockets.js";
 import type { Identity } from "../auth/identity.js";
+import { addressText } from "../lib/address-text.js";
 
 export interface Peer {
   /** The client's IP address as text, an IPv4 one in its own form also where it comes over IPv6. */
@@ -27,17 +28,4 @@ export const directPeer: PeerLookup = (response) => ({
  */
 export function announcedPeer(peerOf: (connection: Uint8Array) => Peer | undefined): PeerLookup {
   return (response) => peerOf(new Uint8Array(response.getProxiedRemoteAddress()));
-}
-
-/** An address of 4 or 16 bytes as text; RFC 5952's form for IPv6. */
-export function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
-  if (bytes.length !== 16) return "";
-  const isMapped =
-    bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
-  if (isMapped) return bytes.subarray(12).join(".");
-  const groups = Array.from({ length: 8 }, (_, index) =>
-    (((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0)).toString(16),
-  );
-  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }

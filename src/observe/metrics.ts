@@ -10,6 +10,7 @@ import type { Page } from "../http/page-server.js";
 import type { Endpoint } from "../notifications/endpoint.js";
 import type { Services } from "../registry/services.js";
 import { measureCaches } from "./metrics/caches.js";
+import { type Connections, measureConnections } from "./metrics/connections.js";
 import { measureEndpoints } from "./metrics/endpoints.js";
 import { Instruments } from "./metrics/instruments.js";
 import { RequestMetrics } from "./metrics/requests.js";
@@ -23,6 +24,7 @@ export interface MetricsOptions {
   readonly loginLookups: Readonly<Record<string, Lookups>>;
   /** Webhooks. */
   readonly endpoints: readonly Endpoint[];
+  readonly connections: Connections;
 }
 
 export class Metrics {
@@ -30,13 +32,14 @@ export class Metrics {
   /** An observer of requests. */
   readonly observe: (exchange: Exchange) => void;
 
-  constructor(services: Services, { repositoriesMax, loginLookups, endpoints }: MetricsOptions) {
+  constructor(services: Services, { repositoriesMax, loginLookups, endpoints, connections }: MetricsOptions) {
     const instruments = this.#instruments;
     collectDefaultMetrics({ register: instruments.registry });
     this.observe = new RequestMetrics(instruments, repositoriesMax).observe;
     measureUploads(instruments, services);
     measureStorage(instruments, services);
     measureEndpoints(instruments, endpoints);
+    measureConnections(instruments, connections);
     const { caches, storage, health } = services;
     measureCaches(instruments, { ...caches.lookups, ...storage.measures.lookups, ...loginLookups });
     instruments.gauge("gantry_ready", "Whether clients should come here, as /readyz tells", () =>

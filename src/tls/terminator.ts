@@ -6,6 +6,7 @@ import { rm } from "node:fs/promises";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { ClientCertificate } from "../domain/client-certificate.js";
 import { assert } from "../domain/errors.js";
+import type { Refusal } from "../lib/connection-counts.js";
 import { makeSocketFolder, removeAbandonedFolders, socketIn } from "./socket-folder.js";
 import type { ConnectionId, Credentials, FromThread, TlsSetup, ToThread } from "./thread-protocol.js";
 
@@ -15,11 +16,14 @@ export interface TlsClient {
   readonly certificate: ClientCertificate | undefined;
 }
 
-export interface TerminatorOptions<Peer> extends Pick<TlsSetup, "minimumTls" | "clientAuth"> {
+export interface TerminatorOptions<Peer>
+  extends Pick<TlsSetup, "minimumTls" | "clientAuth" | "limits" | "proxies"> {
   /** What is known of a client for as long as its connection lasts. */
   readonly peerOf: (client: TlsClient) => Peer;
   /** Told of each client whose certificate is missing or not to be trusted. */
   readonly onRefused: (address: string, reason: string) => void;
+  /** Told that connections were refused since there are too many. */
+  readonly onFull: (refusal: Refusal) => void;
 }
 
 const threadFile = new URL("../../workers/tls.js", import.meta.url);
@@ -42,7 +46,15 @@ export class Terminator<Peer> {
   #thread: Thread | undefined;
   #starting: { resolve: (port: number) => void; reject: (error: Error) => void } | undefined;
 
+  /** Connections that were refused since there were too many. */
+  readonly refused: Record<Refusal, number> = { total: 0, client: 0 };
+
   constructor(readonly options: TerminatorOptions<Peer>) {}
+
+  /** Connections whose handshake is done. */
+  get open(): number {
+    return this.#known.size;
+  }
 
   /** For connections from now on; those that are open stay. To be called before it listens, too. */
   use(credentials: Credentials): void {
@@ -60,7 +72,7 @@ export class Terminator<Peer> {
     listenLocally: (path: string) => Promise<unknown>,
   ): Promise<number> {
     assert(this.#credentials !== undefined, "there are credentials");
-    const { minimumTls, clientAuth } = this.options;
+    const { minimumTls, clientAuth, limits, proxies } = this.options;
     await removeAbandonedFolders();
     this.#folder = await makeSocketFolder();
     const socketPath = socketIn(this.#folder);
@@ -69,7 +81,8 @@ export class Terminator<Peer> {
     own.on("message", (message: FromThread) => this.#take(message));
     const address = { host, port };
     const credentials = this.#credentials;
-    const setup: TlsSetup = { port: theirs, address, socketPath, credentials, minimumTls, clientAuth };
+    const given = { minimumTls, clientAuth, limits, proxies };
+    const setup: TlsSetup = { port: theirs, address, socketPath, credentials, ...given };
     // Nobody listens for its errors: without this thread there is no server, and they end the process.
     const worker = new Worker(threadFile, { workerData: setup, transferList: [theirs], name: "tls" });
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
@@ -112,6 +125,13 @@ export class Terminator<Peer> {
       }
       case "closed":
         this.#known.delete(message.id);
+        break;
+      case "full":
+        for (const refusal of ["total", "client"] as const) {
+          if (message.refused[refusal] === 0) continue;
+          this.refused[refusal] += message.refused[refusal];
+          this.options.onFull(refusal);
+        }
         break;
       case "refused":
         this.options.onRefused(message.address, message.reason);

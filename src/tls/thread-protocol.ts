@@ -4,6 +4,8 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ClientCertificate } from "../domain/client-certificate.js";
+import type { Refusal } from "../lib/connection-counts.js";
+import type { ConnectionLimits } from "../lib/connection-limits.js";
 
 /** All as PEM. */
 export interface Credentials {
@@ -28,6 +30,9 @@ export interface TlsSetup {
   readonly credentials: Credentials;
   readonly minimumTls: MinimumTls;
   readonly clientAuth: ClientAuth;
+  readonly limits: ConnectionLimits;
+  /** Addresses and ranges whose connections are those of many clients. */
+  readonly proxies: readonly string[];
 }
 
 export type ToThread =
@@ -49,6 +54,8 @@ export type FromThread =
       readonly certificate: ClientCertificate | undefined;
     }
   | { readonly kind: "closed"; readonly id: ConnectionId }
+  /** Connections refused since this was last said. */
+  | { readonly kind: "full"; readonly refused: Readonly<Record<Refusal, number>> }
   /** A client whose certificate is missing or not to be trusted. */
   | { readonly kind: "refused"; readonly address: string; readonly reason: string };
 

@@ -96,6 +96,7 @@ test("a certificate says who the client is, beside its address", async () => {
       clientname: "uri",
     },
     pino({ level: "silent" }),
+    { limits: { total: 100, perClient: 100 }, proxies: [], onRefused: () => {} },
   );
   const app = new App({
     services: inside.services,

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { anonymous } from "../../src/auth/identity.js";
-import { isAddressRange, TrustedProxies } from "../../src/http/forwarded.js";
+import { TrustedProxies } from "../../src/http/forwarded.js";
+import { isAddressRange } from "../../src/lib/address-ranges.js";
 
 const proxies = new TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
 const direct = (address: string) => ({ address, secure: false, certified: undefined });
