@@ -1,7 +1,7 @@
 /** Every attack. A new one is a file beside this one and a line here. */
 import type { Attack } from "./attack.js";
-import { manyRanges } from "./many-ranges.js";
 import { descriptors } from "./descriptors.js";
+import { manyRanges } from "./many-ranges.js";
 import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
 
 export const attacks: readonly Attack[] = [
