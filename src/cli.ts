@@ -3,13 +3,14 @@ import { runCommandLine } from "./cli/command-line.js";
 import { asking, complete, completion } from "./cli/completion.js";
 import { configCheck, configReference, configShow } from "./cli/config.js";
 import { onStore } from "./cli/on-store.js";
-import { colorsFor } from "./cli/output.js";
+import { colorsFor, printed } from "./cli/output.js";
 import { serve } from "./cli/serve.js";
 import { version } from "./cli/version.js";
 import { UsageError } from "./commands/command.js";
 import { commands } from "./commands/commands.js";
 import { ConfigError } from "./config/errors.js";
 import { describeError } from "./domain/errors.js";
+import { visibleText } from "./lib/control-characters.js";
 
 const entries = [
   serve,
@@ -27,14 +28,17 @@ async function main([first, ...words]: readonly string[]): Promise<number> {
   return 0;
 }
 
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    const message = describeError(error);
-    const { red } = colorsFor(process.stderr);
-    process.stderr.write(
-      `${red("gantry:")} ${error instanceof ConfigError ? `these settings are wrong:\n${message}` : message}\n`,
-    );
-    process.exit(error instanceof ConfigError || error instanceof UsageError ? 2 : 1);
-  },
-);
+/** What went wrong, on standard error; the exit code. */
+function tell(error: unknown): number {
+  const { red } = colorsFor(process.stderr);
+  const message = visibleText(describeError(error));
+  process.stderr.write(
+    `${red("gantry:")} ${error instanceof ConfigError ? `these settings are wrong:\n${message}` : message}\n`,
+  );
+  return error instanceof ConfigError || error instanceof UsageError ? 2 : 1;
+}
+
+const code = await main(process.argv.slice(2)).catch(tell);
+// A server has waited for what it wrote, as long as it wants to.
+if (process.argv[2] !== "serve") await printed();
+process.exit(code);

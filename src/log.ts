@@ -4,29 +4,46 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from "p
 import type { PrettyOptions } from "pino-pretty";
 import { hasColors } from "./cli/output.js";
 import type { Config } from "./config/config.js";
+import { escapeJsonLine, visibleFields } from "./lib/control-characters.js";
+import { CountedLines } from "./lib/counted-lines.js";
+import { standardWriter } from "./observe/standard-streams.js";
 
-/** Written before the call returns: what led to a crash is not lost. */
-const sink = { dest: 2, sync: true } as const;
+export interface OpenedLog {
+  readonly log: Logger;
+  readonly lines: CountedLines;
+}
 
-export async function openLog(config: Config["log"]): Promise<Logger> {
+export async function openLog(config: Config["log"]): Promise<OpenedLog> {
   const { level, fields } = config;
   const format = formatOf(config, process.stderr);
-  const destination =
-    format === "text"
-      ? await readable(process.stderr, { destination: sink.dest, sync: sink.sync })
-      : pino.destination(sink);
-  return pino({ level, ...(format === "logstash" ? logstash : {}) }, destination).child(fields);
+  const lines: CountedLines = new CountedLines(standardWriter("error"), {
+    onDropped: (dropped) => log.warn({ dropped }, "lines of this log were dropped: nobody read them"),
+  });
+  const destination = format === "text" ? await readable(process.stderr, lines) : escaped(lines);
+  const log = pino({ level, ...(format === "logstash" ? logstash : {}) }, destination).child(fields);
+  return { log, lines };
 }
 
 export function formatOf({ formatter }: Config["log"], stream: WriteStream): "text" | "json" | "logstash" {
   return formatter ?? (stream.isTTY ? "text" : "json");
 }
 
+/** Lines of JSON, in which no character is left that a terminal obeys. */
+export function escaped(lines: DestinationStream): DestinationStream {
+  return { write: (line) => lines.write(escapeJsonLine(line)) };
+}
+
 /** Lines for people, as they are on `stream`. Loaded only where they are wanted. */
-export async function readable(stream: WriteStream, options: PrettyOptions): Promise<DestinationStream> {
-  const { default: pretty } = await import("pino-pretty");
+export async function readable(
+  stream: WriteStream,
+  lines: DestinationStream,
+  options: PrettyOptions = {},
+): Promise<DestinationStream> {
+  const { prettyFactory } = await import("pino-pretty");
   const colorize = hasColors(stream, process.argv, process.env);
-  return pretty({ colorize, ignore: "pid,hostname", ...options });
+  const format = prettyFactory({ colorize, ignore: "pid,hostname", ...options });
+  // Before the layout, which has colours and line feeds of its own.
+  return { write: (line) => lines.write(format(visibleFields(JSON.parse(line)))) };
 }
 
 /** The names that Logstash gives to the time and the message. */

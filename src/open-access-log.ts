@@ -1,21 +1,19 @@
 /** Opens the access log on standard output, as CNCF distribution has it. Part of the composition root. */
-import { once } from "node:events";
-import { setTimeout } from "node:timers/promises";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import type { Config } from "./config/config.js";
 import type { Observer } from "./http/app.js";
+import { CountedLines } from "./lib/counted-lines.js";
 import { formatOf, readable } from "./log.js";
 import { accessLog } from "./observe/access-log.js";
 import { LineBatch } from "./observe/line-batch.js";
+import { standardWriter } from "./observe/standard-streams.js";
 
 export interface OpenedAccessLog {
   readonly observer: Observer;
-  /** Resolves when all lines are out, or their reader has not taken them for long. */
-  close(): Promise<void>;
+  readonly lines: CountedLines;
+  /** Hands over what waits for other lines. */
+  close(): void;
 }
-
-/** Lines that wait for a reader who has stopped: half a minute of a busy server. What comes then is dropped and counted. */
-const waitingBytesMax = 16 * 1024 * 1024;
 
 /** The rest follows in one line. */
 const textOptions = {
@@ -24,54 +22,39 @@ const textOptions = {
   singleLine: true,
 } as const;
 
-const closeMillisecondsMax = 2_000;
-
-/** A drop is told of so often. */
-const toldEveryMilliseconds = 10_000;
-
 export async function openAccessLog(
   config: Config["log"],
   log: Logger,
 ): Promise<OpenedAccessLog | undefined> {
   if (config.accesslog.disabled) return undefined;
   const format = formatOf(config, process.stdout);
-  const contentMode = format === "text" ? "utf8" : "buffer";
-  // Not in step with the requests: a disk or a reader that is slow must keep nobody waiting.
-  const destination = pino.destination({ dest: 1, sync: false, maxLength: waitingBytesMax, contentMode });
-  destination.on("error", (error) => log.error({ err: error }, "the access log cannot be written"));
-  let dropped = 0;
-  destination.on("drop", (lines: string | Uint8Array) => {
-    dropped += linesIn(lines);
+  const writer = standardWriter("output");
+  const lines = new CountedLines(writer, {
+    onDropping: () => log.warn("nobody reads the access log: its lines are dropped"),
+    onDropped: (dropped) => log.warn({ dropped }, "lines of the access log were dropped: nobody read them"),
   });
-  const telling = setInterval(() => {
-    if (dropped > 0) log.warn({ dropped }, "lines of the access log were dropped: nobody takes them");
-    dropped = 0;
-  }, toldEveryMilliseconds).unref();
-  // pino's types know of text only.
-  const writeBytes = destination.write as unknown as (bytes: Uint8Array) => boolean;
-  const batch = new LineBatch((lines) => void writeBytes.call(destination, lines));
-  const stream = format === "text" ? await readable(process.stdout, { destination, ...textOptions }) : batch;
+  const unwatch = writer.watch({
+    onBroken: (error) => log.error({ err: error }, "the access log cannot be written"),
+    onMended: () => log.info("the access log is written again"),
+  });
+  const batch = new LineBatch((bytes) => lines.write(bytes));
+  const stream = format === "text" ? await readable(process.stdout, lines, textOptions) : batch;
   let closed = false;
   return {
     observer: accessLog({
       names: format === "logstash" ? "logstash" : "pino",
       fields: config.fields,
       write: (line) => {
-        // A request that did not end in time may end when the log has: to write then would be an exception.
+        // A request that did not end in time may end when the log has: nobody waits for its line any more.
         if (!closed) stream.write(line);
       },
     }),
-    close: async () => {
+    lines,
+    close: () => {
       closed = true;
-      clearInterval(telling);
       batch.flush();
-      const ended = once(destination, "close");
-      destination.end();
-      await Promise.race([ended, setTimeout(closeMillisecondsMax, undefined, { ref: false })]);
+      unwatch();
+      lines.close();
     },
   };
-}
-
-function linesIn(lines: string | Uint8Array): number {
-  return Buffer.from(lines).toString("latin1").split("\n").length - 1;
 }

@@ -14,6 +14,7 @@ import { Protection } from "./gc/protection.js";
 import { Pulls } from "./gc/pulls.js";
 import { noTagPolicy } from "./gc/retention.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
+import { Closers } from "./lib/closers.js";
 import { Health } from "./registry/health.js";
 import { KeptTally } from "./registry/kept-tally.js";
 import type { Services } from "./registry/services.js";
@@ -70,6 +71,10 @@ export async function openServices(
     overflowBytes: Math.max(overflowBytesMin, slabBytes),
   });
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
+  const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
+  const closers = new Closers((error, what) =>
+    log.error({ err: error, what }, "something could not be saved or closed"),
+  );
   const workers = new WorkerPool(slabs, {
     threads: config.uploads.workers,
     durable: filesystem.durability === "full",
@@ -87,9 +92,14 @@ export async function openServices(
       onOdd,
       onError,
       create,
+    }).catch(async (error: unknown) => {
+      await workers.close();
+      throw error;
     });
+    closers.add("storage", () => storage.close());
+    // They work on the files of the store, and the storage gives up its lock at the end.
+    closers.add("workers", () => workers.close());
     const keptTally = await KeptTally.restore(storage);
-    const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
     const { uploadpurging } = config.storage.maintenance;
     const { storagedriver } = config.health;
     const sessions = new SessionTable(storage.uploads, workers, {
@@ -139,23 +149,19 @@ export async function openServices(
       onOdd,
       onBackgroundError,
     };
-    const close = async () => {
-      sessions.stop();
-      await sessions.save().catch(onBackgroundError);
-      if (!storage.readOnly) {
-        await services.pulls.save(storage.tags).catch(onBackgroundError);
-        await services.robots.saveUses().catch(onBackgroundError);
-        await keptTally.save().catch(onBackgroundError);
-        // Without them everything is protected for a while after the next start.
-        await saveLeases(protection, storage.notes).catch(onBackgroundError);
-      }
-      services.caches.openBlobs.clear();
-      await workers.close();
-      await storage.close();
-    };
-    return { services, storage, keptTally, close };
+    closers.add("open blobs", () => services.caches.openBlobs.clear());
+    if (!storage.readOnly) {
+      // Without them everything is protected for a while after the next start.
+      closers.add("leases", () => saveLeases(protection, storage.notes));
+      closers.add("tally", () => keptTally.save());
+      closers.add("robots", () => services.robots.saveUses());
+      closers.add("times of pulls", () => services.pulls.save(storage.tags));
+    }
+    closers.add("upload sessions", () => sessions.save());
+    closers.add("purging of uploads", () => sessions.stop());
+    return { services, storage, keptTally, close: () => closers.close() };
   } catch (error) {
-    await workers.close();
+    await closers.close();
     throw error;
   }
 }

@@ -22,7 +22,7 @@ export interface TlsConnections {
 export interface OpenedTls {
   readonly connections: Connections;
   readonly peerOf: PeerLookup;
-  /** Serves `app` by HTTPS. Rejects where it cannot listen. */
+  /** Serves `app` by HTTPS. Rejects where it cannot listen; it has to be closed then, too. */
   listen(app: App, host: string, port: number): Promise<Listening>;
   /** To be called when `app` is closed. */
   close(): Promise<void>;
@@ -76,14 +76,8 @@ export async function openTls(
     peerOf: announcedPeer((bytes) => terminator.peerOf(connectionIdOf(bytes))),
     listen: async (app, host, port) => {
       const listenLocally = (path: string) => app.listenLocally(path);
-      try {
-        const taken = await terminator.listen(host, port, listenLocally);
-        return { host, port: taken, close: () => terminator.stopListening() };
-      } catch (error) {
-        app.close();
-        await close();
-        throw error;
-      }
+      const taken = await terminator.listen(host, port, listenLocally);
+      return { host, port: taken, close: () => terminator.stopListening() };
     },
     close,
   };

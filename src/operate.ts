@@ -10,6 +10,7 @@ import { runCommand } from "./commands/commands.js";
 import type { Config } from "./config/config.js";
 import { askServer } from "./control/client.js";
 import { isTooLong } from "./control/messages.js";
+import { escaped } from "./log.js";
 import { openServices } from "./open-services.js";
 import { Layout } from "./storage/filesystem/layout.js";
 import { StoreInUse } from "./storage/filesystem/lock.js";
@@ -29,7 +30,7 @@ export async function runOperatorCommand(
   try {
     const answered = await askServer(controlSocket, name, options, task);
     if (answered !== undefined) return answered;
-    const log = pino({ level: "error" }, pino.destination({ dest: 2, sync: true }));
+    const log = pino({ level: "error" }, escaped(process.stderr));
     const opened = await openServices(config, { serving: false, create, log }).catch((error: unknown) => {
       throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
     });

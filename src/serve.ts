@@ -1,28 +1,35 @@
 /** `gantry serve`: runs the server until it is told to stop. */
 import type { Settings } from "./config/config.js";
 import { formatProblem } from "./config/errors.js";
+import { visibleLine } from "./lib/control-characters.js";
+import { standardSettled, standardWriter } from "./observe/standard-streams.js";
 import { startServer } from "./server.js";
 
-export async function serve({ config, notices }: Settings): Promise<number> {
-  for (const notice of notices) process.stderr.write(`gantry: setting ${formatProblem(notice)}\n`);
+/** What is still to be written when the server has stopped waits for its readers no longer. */
+const logsMillisecondsMax = 2_000;
+
+export async function serve(settings: Settings): Promise<number> {
+  try {
+    return await serveUntilTold(settings);
+  } finally {
+    await standardSettled(logsMillisecondsMax);
+  }
+}
+
+async function serveUntilTold({ config, notices }: Settings): Promise<number> {
+  for (const notice of notices) say(`setting ${formatProblem(notice)}`);
   const server = await startServer(config);
   if (!server.protected && !isLoopback(config.http.addr.host)) {
-    process.stderr.write(
-      "gantry: warning: without authentication, everybody who reaches this address may push and delete\n",
-    );
+    say("warning: without authentication, everybody who reaches this address may push and delete");
   }
   if (!server.hardLinks) {
-    process.stderr.write(
-      "gantry: warning: this file system has no hard links; blobs shared by repositories are stored in each\n",
-    );
+    say("warning: this file system has no hard links; blobs shared by repositories are stored in each");
   }
   if (!server.locked) {
-    process.stderr.write(
-      "gantry: warning: without util-linux' flock nothing keeps a second server from opening this store\n",
-    );
+    say("warning: without util-linux' flock nothing keeps a second server from opening this store");
   }
   if (server.readOnly) {
-    process.stderr.write("gantry: warning: this file system is read-only; nothing can be pushed\n");
+    say("warning: this file system is read-only; nothing can be pushed");
   }
   const audience = audienceOf(server.protected, isLoopback(config.http.addr.host));
   // Before it says that it is ready: whoever reads that may end it at once, and gracefully.
@@ -30,10 +37,16 @@ export async function serve({ config, notices }: Settings): Promise<number> {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
   });
-  process.stdout.write(`gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}\n`);
+  const ready = `gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}`;
+  standardWriter("output").write(`${visibleLine(ready)}\n`);
   await told;
   await server.stop();
   return 0;
+}
+
+/** To whoever has started the server, who may not be reading. */
+function say(text: string): void {
+  standardWriter("error").write(`gantry: ${visibleLine(text)}\n`);
 }
 
 function audienceOf(isProtected: boolean, thisMachineOnly: boolean): string {

@@ -2,7 +2,6 @@
  * The composition root: everything is wired here, and nowhere else. What only some settings want is imported where
  * they do: a start is mostly the loading of modules (docs/decisions/0029).
  */
-import type { Logger } from "pino";
 import { runCommand } from "./commands/commands.js";
 import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
@@ -10,7 +9,9 @@ import { listenForCommands } from "./control/server.js";
 import { App } from "./http/app.js";
 import { ConnectionGuard } from "./http/connection-guard.js";
 import { TrustedProxies } from "./http/forwarded.js";
-import { openLog } from "./log.js";
+import { Closers } from "./lib/closers.js";
+import { everySeconds } from "./lib/every-seconds.js";
+import { type OpenedLog, openLog } from "./log.js";
 import { openAccessLog } from "./open-access-log.js";
 import { openAudit } from "./open-audit.js";
 import { openConnectionCounts, openConnectionLimits, refusedConnectionsLog } from "./open-connections.js";
@@ -18,7 +19,6 @@ import { openDebug } from "./open-debug.js";
 import { openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTraces } from "./open-traces.js";
-import type { OpenedLogin } from "./open-verifiers.js";
 import type { Services } from "./registry/services.js";
 
 export interface Server {
@@ -37,37 +37,37 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** The longest that a timer can wait. */
-const timerMillisecondsMax = 2 ** 31 - 1;
-
 const usesSavedEverySeconds = 60;
 
 /** Each look syncs a file. */
 const healthEverySecondsMin = 0.01;
 
-/** Rejects where the folder cannot be used or the address is taken. */
+/** Rejects where the folder cannot be used or the address is taken; what was opened until then is closed. */
 export async function startServer(config: Config): Promise<Server> {
-  const log = await openLog(config.log);
-  const opened = await openServices(config, { serving: true, create: true, log });
-  let login: OpenedLogin | undefined;
+  const opened = await openLog(config.log);
+  const closers = new Closers((error, what) =>
+    opened.log.error({ err: error, what }, "something could not be closed; the rest was"),
+  );
+  closers.add("log", () => opened.lines.close());
   try {
-    login = await openLogin(config, opened.services, log);
-    return await serve(config, opened, login, log);
+    return await openServer(config, opened, closers);
   } catch (error) {
-    await login?.close();
-    await opened.close();
+    await closers.close();
     throw error;
   }
 }
 
-async function serve(
+async function openServer(
   config: Config,
-  opened: OpenedServices,
-  { gate, login, lookups, close: closeLogin }: OpenedLogin,
-  log: Logger,
+  { log, lines: logLines }: OpenedLog,
+  closers: Closers,
 ): Promise<Server> {
-  const { services, storage } = opened;
   const { http } = config;
+  const opened = await openServices(config, { serving: true, create: true, log });
+  closers.add("store", opened.close);
+  const { services, storage } = opened;
+  const { gate, login, lookups, close: closeLogin } = await openLogin(config, services, log);
+  closers.add("login", closeLogin);
   const { trustedproxies } = http;
   const proxies = trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies);
   const connectionLimits = await openConnectionLimits(config, log);
@@ -81,10 +81,16 @@ async function serve(
       proxies: trustedproxies,
       onRefused,
     }));
+  closers.add("TLS", () => tls?.close());
   const counts = openConnectionCounts(connectionLimits, () => listening.port);
-  const { requests, uploads, forms, slow } = config.limits;
   const audit = openAudit(config.audit, login !== undefined, log);
+  closers.add("audit log", () => audit?.close());
   const access = await openAccessLog(config.log, log);
+  closers.add("access log", () => access?.close());
+  const droppedLines = () =>
+    Object.entries({ server: logLines, access: access?.lines, audit: audit?.lines }).flatMap(
+      ([name, lines]) => (lines === undefined ? [] : [[name, lines.dropped] as const]),
+    );
   const notifications =
     config.notifications.endpoints.length === 0
       ? undefined
@@ -95,17 +101,25 @@ async function serve(
         loginLookups: lookups,
         endpoints: notifications?.endpoints ?? [],
         connections: tls?.connections ?? counts,
+        droppedLines,
       })
     : undefined;
   const debug = await openDebug(http.debug, services.health, metrics, log);
+  closers.add("debugging address", () => debug?.close());
   const traces = await openTraces(config.tracing, log);
+  closers.add("traces", () => traces?.close());
+  let stoppedAt = 0;
+  closers.add("notifications", () =>
+    notifications?.close(http.draintimeout - (performance.now() - stoppedAt) / 1000),
+  );
+  const { requests, uploads, forms, slow } = config.limits;
   const app = new App({
     services,
     ...(tls && { peerOf: tls.peerOf }),
     gate,
     login,
     metrics: http.metrics.enabled ? metrics && (() => metrics.page()) : undefined,
-    headers: Object.entries(config.http.headers).flatMap(([name, values]) =>
+    headers: Object.entries(http.headers).flatMap(([name, values]) =>
       values.map((value) => [name, value] as const),
     ),
     patience: {
@@ -132,9 +146,10 @@ async function serve(
     proxies,
     publicOrigin: http.host,
     absoluteLocations: !http.relativeurls,
-    observers: [audit.observer, access?.observer, metrics?.observe].filter(
+    observers: [audit?.observer, access?.observer, metrics?.observe].filter(
       (observer) => observer !== undefined,
     ),
+    auditGate: audit?.gate,
     onOccurrence: notifications?.listener,
     beginTrace: traces?.begin,
     onUnexpectedError: (error, exchange) => {
@@ -142,18 +157,8 @@ async function serve(
       log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");
     },
   });
-  const { port } = config.http.addr;
-  const host = config.http.addr.host || "::";
-  const listening = await (tls?.listen(app, host, port) ?? app.listen(host, port)).catch((cause: unknown) => {
-    throw new Error("the server cannot listen on http.addr", { cause });
-  });
-  const control = await listenForCommands(storage.layout.controlSocket, {
-    run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
-    onError: services.onBackgroundError,
-  }).catch((error: unknown) => {
-    log.warn({ err: error }, "no commands can be given to this server while it runs");
-    return undefined;
-  });
+  closers.add("connections", () => app.close());
+  if (!storage.readOnly) saveUses(opened, closers);
   const collecting = everySeconds(
     storage.readOnly ? 0 : config.gc.interval,
     async (signal) => {
@@ -164,6 +169,19 @@ async function serve(
     },
     services.onBackgroundError,
   );
+  closers.add("garbage collection", collecting.stop);
+  const control = await listenForCommands(storage.layout.controlSocket, {
+    run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
+    onError: services.onBackgroundError,
+  }).catch((error: unknown) => {
+    log.warn({ err: error }, "no commands can be given to this server while it runs");
+    return undefined;
+  });
+  closers.add("commands", () => control?.close());
+  closers.add("running requests", async () => {
+    const drained = await app.drain(http.draintimeout);
+    if (!drained) log.warn("some requests did not come to their end in time");
+  });
   const { enabled, interval } = config.health.storagedriver;
   if (enabled) void services.health.look();
   const watchingHealth = everySeconds(
@@ -171,77 +189,44 @@ async function serve(
     () => services.health.look(),
     services.onBackgroundError,
   );
-  const savingUses = everySeconds(
-    storage.readOnly ? 0 : usesSavedEverySeconds,
-    async () => {
-      await services.pulls.save(storage.tags);
-      await services.robots.saveUses();
-      await opened.keptTally.save();
+  closers.add("health checks", watchingHealth.stop);
+  const host = http.addr.host || "::";
+  const listening = await (tls?.listen(app, host, http.addr.port) ?? app.listen(host, http.addr.port)).catch(
+    (cause: unknown) => {
+      throw new Error("the server cannot listen on http.addr", { cause });
     },
-    services.onBackgroundError,
   );
+  closers.add("listening", () => {
+    stoppedAt = performance.now();
+    services.health.stop();
+    listening.close();
+  });
   return {
-    url: `${tls ? "https" : "http"}://${urlHost(config.http.addr.host)}:${listening.port}`,
+    url: `${tls ? "https" : "http"}://${urlHost(http.addr.host)}:${listening.port}`,
     rootDirectory: storage.layout.root,
     hardLinks: storage.hardLinks,
     locked: storage.locked || storage.readOnly,
     readOnly: storage.readOnly,
     protected: login !== undefined,
     services,
-    stop: async () => {
-      services.health.stop();
-      listening.close();
-      await watchingHealth.stop();
-      const stoppedAt = performance.now();
-      const drained = await app.drain(config.http.draintimeout);
-      if (!drained) log.warn("some requests did not come to their end in time");
-      await control?.close();
-      await collecting.stop();
-      await savingUses.stop();
-      app.close();
-      await notifications?.close(config.http.draintimeout - (performance.now() - stoppedAt) / 1000);
-      await tls?.close();
-      await closeLogin();
-      audit.close();
-      await access?.close();
-      debug?.close();
-      await traces?.close();
-      await opened.close();
-    },
+    stop: () => closers.close(),
   };
+}
+
+/** Saves now and then when things were used. Each on its own: one that fails must not keep the others from it. */
+function saveUses({ services, storage, keptTally }: OpenedServices, closers: Closers): void {
+  const savers = [
+    () => services.pulls.save(storage.tags),
+    () => services.robots.saveUses(),
+    () => keptTally.save(),
+  ];
+  for (const save of savers)
+    closers.add("saving", everySeconds(usesSavedEverySeconds, save, services.onBackgroundError).stop);
 }
 
 /** Whether anybody is told the metrics. */
 function isMeasured({ debug, metrics }: Config["http"]): boolean {
   return metrics.enabled || (debug.addr !== undefined && debug.prometheus.enabled);
-}
-
-/** Runs `work` every so many seconds, never twice at a time; not at all where it is 0. */
-function everySeconds(
-  seconds: number,
-  work: (signal: AbortSignal) => Promise<void>,
-  onError: (error: unknown) => void,
-): { stop(): Promise<void> } {
-  let running: Promise<void> | undefined;
-  const stopping = new AbortController();
-  const timer = setInterval(
-    () => {
-      running ??= work(stopping.signal)
-        .catch(onError)
-        .finally(() => {
-          running = undefined;
-        });
-    },
-    Math.min(seconds * 1000, timerMillisecondsMax),
-  ).unref();
-  if (seconds === 0) clearInterval(timer);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      stopping.abort();
-      await running;
-    },
-  };
 }
 
 function urlHost(host: string): string {

@@ -3,6 +3,7 @@ import type { Attack } from "./attack.js";
 import { descriptors } from "./descriptors.js";
 import { manyRanges } from "./many-ranges.js";
 import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
+import { unreadOutput } from "./unread-output.js";
 
 export const attacks: readonly Attack[] = [
   tinyChunksToken,
@@ -10,4 +11,5 @@ export const attacks: readonly Attack[] = [
   tinyChunksUploads,
   manyRanges,
   descriptors,
+  unreadOutput,
 ];

@@ -4,6 +4,7 @@
  */
 import { KeyedLock } from "../domain/keyed-lock.js";
 import { isRobotName, type Robot, type RobotName, type RobotScope, robotOfUser } from "../domain/robot.js";
+import { each } from "../lib/each.js";
 import type { RobotStore } from "../storage/storage.js";
 import type { Grants, Identity, PasswordVerifier } from "./identity.js";
 import { patternGrants } from "./pattern-grants.js";
@@ -91,10 +92,10 @@ export class Robots implements PasswordVerifier {
     return kind === "robot" && isRobotName(name) ? this.#entries.get(name)?.identity.limit : undefined;
   }
 
-  /** Stores the times of use that are new. */
+  /** Stores the times of use that are new. Rejects if some could not be stored; they are tried again the next time. */
   async saveUses(): Promise<void> {
-    for (const [name, entry] of this.#entries) {
-      if (entry.unsavedUse === undefined) continue;
+    await each(this.#entries, async ([name, entry]) => {
+      if (entry.unsavedUse === undefined) return;
       await this.#locks.exclusive(name, async () => {
         // One that has been revoked meanwhile must not be stored again.
         if (this.#entries.get(name) !== entry) return;
@@ -103,7 +104,7 @@ export class Robots implements PasswordVerifier {
         entry.robot = used;
         entry.unsavedUse = undefined;
       });
-    }
+    });
   }
 
   #enter(robot: Robot): void {

@@ -2,6 +2,7 @@
 import type { WriteStream } from "node:tty";
 import pico from "picocolors";
 import type { Flags, FlagValues, Outcome } from "../commands/command.js";
+import { visibleText } from "../lib/control-characters.js";
 
 export const jsonFlag = {
   json: { type: "boolean", description: "print the report as JSON" },
@@ -9,7 +10,21 @@ export const jsonFlag = {
 
 /** A command's outcome, on standard output. */
 export function print({ json }: FlagValues, { report, text }: Pick<Outcome, "report" | "text">): void {
-  process.stdout.write(`${json === true ? JSON.stringify(report, null, 2) : text}\n`);
+  // What a store or another registry contains was chosen by others, and must not command the terminal.
+  const shown = visibleText(json === true ? JSON.stringify(report, null, 2) : text);
+  process.stdout.write(`${shown}\n`);
+}
+
+/** Waits until what was printed is out: a pipe takes 64 KiB at a time, and what waits is lost when the process exits. */
+export async function printed(): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map(flushed));
+}
+
+function flushed(stream: WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once("error", () => resolve());
+    stream.write("", () => resolve());
+  });
 }
 
 /**

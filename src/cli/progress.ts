@@ -6,6 +6,7 @@ import type { WriteStream } from "node:tty";
 import { type Options, type Params, SingleBar } from "cli-progress";
 import type { Progress } from "../commands/command.js";
 import { formatBytes, formatSeconds } from "../commands/format.js";
+import { visibleLine } from "../lib/control-characters.js";
 import { colorsFor } from "./output.js";
 
 const framesPerSecond = 10;
@@ -69,12 +70,13 @@ function isSameWork(before: Progress, now: Progress): boolean {
 
 /** `from`: what was done already when the bar began, and says nothing of the rate. */
 export function lineOf(
-  { what, done, total, unit }: Progress,
+  { what: subject, done, total, unit }: Progress,
   { eta, startTime }: Pick<Params, "eta" | "startTime">,
   from: number,
   paint: (text: string) => string,
 ): string {
   const amount = (value: number) => (unit === "bytes" ? formatBytes(value) : `${Math.round(value)} ${unit}`);
+  const what = visibleLine(subject);
   const seconds = (Date.now() - startTime) / 1000;
   const rate = seconds > 0 ? (done - from) / seconds : 0;
   const speed = rate > 0 ? `, ${amount(rate)}/s` : "";

@@ -35,6 +35,7 @@ export type ErrorKind =
   | "storage-full"
   | "storage-read-only"
   | "storage-failed"
+  | "audit-unwritable"
   | "shutting-down";
 
 /** An expected failure: the caller did something that the registry refuses, or a resource is exhausted. */

@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import { entriesMax } from "../domain/lru-bound.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { each } from "../lib/each.js";
 import type { TagStore } from "../storage/storage.js";
 
 /** Some 150 bytes each. */
@@ -35,12 +36,12 @@ export class Pulls {
     return this.#last.peek(`${name}:${tag}`)?.at;
   }
 
-  /** Puts what is new into the storage. */
+  /** Puts what is new into the storage. Rejects if some could not be saved; they are tried again the next time. */
   async save(tags: TagStore): Promise<void> {
-    for (const pull of this.#last.values()) {
-      if (pull.saved) continue;
-      pull.saved = true;
+    const unsaved = [...this.#last.values()].filter(({ saved }) => !saved);
+    await each(unsaved, async (pull) => {
       await tags.setPulledAt(pull.name, pull.tag, pull.at);
-    }
+      pull.saved = true;
+    });
   }
 }

@@ -6,7 +6,7 @@
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
 import { setTimeout } from "node:timers/promises";
-import type { Gate } from "../auth/gate.js";
+import type { Action, Gate } from "../auth/gate.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import type { Services } from "../registry/services.js";
 import { Admission } from "./admission.js";
@@ -36,6 +36,8 @@ export interface AppOptions {
   readonly metrics?: (() => Promise<Page>) | undefined;
   /** Told of each request once, when its answer is done or its client gone. */
   readonly observers?: readonly Observer[];
+  /** Absent if requests go on while the audit log cannot be written. */
+  readonly auditGate?: AuditGate | undefined;
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
   readonly onOccurrence?: OccurrenceListener | undefined;
@@ -57,6 +59,9 @@ export interface AppOptions {
 }
 
 export type Observer = (exchange: Exchange) => void;
+
+/** Throws `audit-unwritable` for a request that would leave a line which cannot be written. */
+export type AuditGate = (action: Action | "public") => void;
 
 /** Begins the trace of a request whose head has come; `undefined` where none is wanted of it. */
 export type BeginTrace = (exchange: Exchange) => Trace | undefined;
@@ -175,6 +180,7 @@ export class App {
       }
       if (match instanceof RegistryError) throw match;
       if (match.kind === "found") {
+        this.options.auditGate?.(match.route.action);
         const done = this.#admission.run(exchange, match.route, match.path);
         if (done instanceof Promise) {
           this.#track(done, exchange, response);

@@ -41,8 +41,12 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   // As CNCF distribution answers in its read-only mode: Docker shows the message, and nobody tries again for nothing.
   "storage-read-only": [405, "UNSUPPORTED"],
   "storage-failed": [500, "UNKNOWN"],
+  "audit-unwritable": [503, "UNKNOWN"],
   "shutting-down": [503, "UNKNOWN"],
 };
+
+/** What is wrong is in the log already, or in the health checks: a line for each request would tell nothing more. */
+const toldElsewhere: ReadonlySet<ErrorKind> = new Set(["storage-full", "audit-unwritable"]);
 
 export function renderError(error: unknown): RenderedError {
   const errors =
@@ -57,5 +61,6 @@ export function renderError(error: unknown): RenderedError {
     message,
     ...(detail !== undefined && { detail }),
   }));
-  return { status, body: JSON.stringify({ errors: entries }), unexpected: status >= 500 && status !== 507 };
+  const unexpected = status >= 500 && !toldElsewhere.has(errors[0].kind);
+  return { status, body: JSON.stringify({ errors: entries }), unexpected };
 }

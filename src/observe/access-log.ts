@@ -6,6 +6,7 @@
  * from memory takes some 12 us in all (docs/decisions/0025).
  */
 import type { Exchange } from "../http/exchange.js";
+import { escapeJsonLine } from "../lib/control-characters.js";
 import { LinePieces } from "./line-pieces.js";
 
 export interface AccessLogOptions {
@@ -23,7 +24,7 @@ const { timeOrigin } = performance;
 export function accessLog({ names, fields, write }: AccessLogOptions): (exchange: Exchange) => void {
   const begin = names === "logstash" ? logstashBegin : pinoBegin;
   const version = names === "logstash" ? { "@version": "1" } : {};
-  const always = JSON.stringify({ ...version, log: "access", ...fields }).slice(1, -1);
+  const always = escapeJsonLine(JSON.stringify({ ...version, log: "access", ...fields })).slice(1, -1);
   const pieces = new LinePieces();
   let [time, beginning] = [0, ""];
   return (exchange) => {

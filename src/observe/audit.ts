@@ -3,6 +3,7 @@
  * changed something or was refused, and for each token that was given; pulls too where that is wanted.
  * Written from named fields only, so that no header, query or body, and so no secret, can get into it.
  */
+import type { Action } from "../auth/gate.js";
 import type { Exchange } from "../http/exchange.js";
 
 export interface AuditRecord {
@@ -31,6 +32,20 @@ export interface AuditOptions {
 
 const refusals = new Set([401, 403, 429]);
 
+const reads: ReadonlySet<string | undefined> = new Set([
+  "base",
+  "pull",
+  "catalog",
+  "metrics",
+  "public",
+  undefined,
+]);
+
+/** Whether a request of this action leaves a line when it is not refused. */
+export function isAudited(action: Action | "public" | undefined, pulls: boolean): boolean {
+  return pulls || !reads.has(action);
+}
+
 /** An observer of requests. */
 export function audit({ pulls, write }: AuditOptions): (exchange: Exchange) => void {
   return (exchange) => {
@@ -38,10 +53,7 @@ export function audit({ pulls, write }: AuditOptions): (exchange: Exchange) => v
     const isRefused = refusals.has(status);
     // A client that comes without credentials to learn how to log in has been refused nothing.
     if (isRefused && incoming.authorization === "" && incoming.route?.action === "base") return;
-    const reads = ["base", "pull", "catalog", "metrics", "public", undefined].includes(
-      incoming.route?.action,
-    );
-    if (reads && !isRefused && !pulls) return;
+    if (!isRefused && !isAudited(incoming.route?.action, pulls)) return;
     write(recordOf(exchange, isRefused));
   };
 }

@@ -5,6 +5,7 @@
 import type { Identity } from "../auth/identity.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Exchange } from "../http/exchange.js";
+import { escapeJsonLine } from "../lib/control-characters.js";
 import { methods } from "./methods.js";
 
 /** More than anybody needs to recognize what was asked for. */
@@ -49,7 +50,7 @@ export class LinePieces {
     const { address } = peer;
     const kept = this.#whos.get(address);
     if (kept !== undefined && kept.identity === identity && kept.agent === agent) return kept.text;
-    let text = identity === undefined ? "" : `,"user":${JSON.stringify(identity.subject)}`;
+    let text = identity === undefined ? "" : `,"user":${quoted(identity.subject)}`;
     text += `,"address":${quoted(address)}`;
     if (agent !== "") text += `,"agent":${quoted(agent)}`;
     keep(this.#whos, address, { identity, agent, text });
@@ -61,7 +62,8 @@ export class LinePieces {
 const quotedMethods = new Map(Array.from(methods, (name) => [name, `"${name}"`]));
 
 function quoted(text: string): string {
-  return JSON.stringify(text.length > textCharactersMax ? text.slice(0, textCharactersMax) : text);
+  const short = text.length > textCharactersMax ? text.slice(0, textCharactersMax) : text;
+  return escapeJsonLine(JSON.stringify(short));
 }
 
 function keep<V>(pieces: Map<string, V>, key: string, piece: V): void {

@@ -12,7 +12,7 @@ import type { Services } from "../registry/services.js";
 import { measureCaches } from "./metrics/caches.js";
 import { type Connections, measureConnections } from "./metrics/connections.js";
 import { measureEndpoints } from "./metrics/endpoints.js";
-import { Instruments } from "./metrics/instruments.js";
+import { Instruments, type Labelled } from "./metrics/instruments.js";
 import { RequestMetrics } from "./metrics/requests.js";
 import { measureStorage } from "./metrics/storage.js";
 import { measureUploads } from "./metrics/uploads.js";
@@ -25,6 +25,8 @@ export interface MetricsOptions {
   /** Webhooks. */
   readonly endpoints: readonly Endpoint[];
   readonly connections: Connections;
+  /** Lines that found no room, by log. */
+  readonly droppedLines: () => Labelled;
 }
 
 export class Metrics {
@@ -32,7 +34,10 @@ export class Metrics {
   /** An observer of requests. */
   readonly observe: (exchange: Exchange) => void;
 
-  constructor(services: Services, { repositoriesMax, loginLookups, endpoints, connections }: MetricsOptions) {
+  constructor(
+    services: Services,
+    { repositoriesMax, loginLookups, endpoints, connections, droppedLines }: MetricsOptions,
+  ) {
     const instruments = this.#instruments;
     collectDefaultMetrics({ register: instruments.registry });
     this.observe = new RequestMetrics(instruments, repositoriesMax).observe;
@@ -40,6 +45,12 @@ export class Metrics {
     measureStorage(instruments, services);
     measureEndpoints(instruments, endpoints);
     measureConnections(instruments, connections);
+    instruments.counters(
+      "gantry_log_lines_dropped_total",
+      "Lines of the server's logs that were dropped, since nobody read them or they could not be written",
+      "log",
+      droppedLines,
+    );
     const { caches, storage, health } = services;
     measureCaches(instruments, { ...caches.lookups, ...storage.measures.lookups, ...loginLookups });
     instruments.gauge("gantry_ready", "Whether clients should come here, as /readyz tells", () =>

@@ -4,6 +4,7 @@
  */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
+import { each } from "../lib/each.js";
 import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
 import type { WorkerPool } from "./worker-pool.js";
@@ -92,14 +93,14 @@ export class SessionTable {
 
   /** Puts sessions on disk that were opened before `openedBefore` and have no bytes yet. */
   async save(openedBefore: number = Number.POSITIVE_INFINITY): Promise<void> {
-    for (const session of this.#unsaved) {
-      if (session.createdAt > openedBefore) break;
+    await each(this.#unsaved, async (session) => {
+      if (session.createdAt > openedBefore) return;
       this.#unsaved.delete(session);
-      if (session.state !== "idle" || session.target !== undefined) continue;
+      if (session.state !== "idle" || session.target !== undefined) return;
       session.target = this.store.sessionTarget(session.id, session);
       session.saving = this.store.save(session.target);
       await session.saving;
-    }
+    });
   }
 
   /** The session `id` of its owner, also one of an earlier process. Throws `upload-unknown`. */

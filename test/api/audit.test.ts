@@ -1,12 +1,11 @@
 // The audit log: who did what to what, from where, with what outcome, and never a secret.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import bcrypt from "bcryptjs";
-import { LineFile } from "../../src/observe/line-file.js";
 import { Client, serve } from "../support/client.js";
 import { blobOf, image as newImage, index as newIndex, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
@@ -162,26 +161,4 @@ test("where the audit log cannot be written the registry serves on, says so once
     assert.equal((await fetch(`${full.url}/v2/some/where/tags/list`)).status, 401);
   await full.stop();
   assert.equal(full.log().split("the audit log cannot be written").length - 1, 1, full.log());
-});
-
-test("a path that cannot be opened again loses no line, and nobody else may read what is written", async () => {
-  const path = join(folder, "torn", "lines.log");
-  const said: string[] = [];
-  const lines = new LineFile(path, {
-    onBroken: () => said.push("broken"),
-    onMended: (lost) => said.push(`mended after ${lost}`),
-  });
-  lines.write("one\n");
-  await rename(path, `${path}.1`);
-  await mkdir(path);
-  lines.reopen();
-  lines.write("two\n");
-  await rmdir(path);
-  lines.reopen();
-  lines.write("three\n");
-  lines.close();
-  assert.deepEqual(said, ["broken"]);
-  assert.equal(await readFile(`${path}.1`, "utf8"), "one\ntwo\n");
-  assert.equal(await readFile(path, "utf8"), "three\n");
-  assert.equal((await stat(path)).mode & 0o007, 0);
 });

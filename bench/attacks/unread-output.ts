@@ -1,0 +1,39 @@
+/** Refused requests to a server whose standard error nobody reads: each leaves a long line in the audit log. */
+import type { Attack } from "./attack.js";
+import { ended, open } from "./sockets.js";
+
+const connections = 8;
+/** In all 38 MB of lines: several times what any queue holds. */
+const requestsPerConnection = 400;
+
+/** Their lines take some 12 KB each, so that a pipe of 64 KiB and any queue behind it are soon full. */
+const tags = Array.from({ length: 50 }, (_, index) => `tag=${String(index).padStart(240, "x")}`).join("&");
+
+const request = [
+  `PUT /v2/team/app/manifests/latest?${tags} HTTP/1.1`,
+  "Host: localhost",
+  "Content-Length: 0",
+  "",
+  "",
+].join("\r\n");
+
+export const unreadOutput: Attack = {
+  name: "unread-output",
+  what: "nobody reads standard error, where eight connections leave a line of 12 KB with each refused push",
+  settings: { REGISTRY_AUDIT_TO: "stderr" },
+  unreadErrors: true,
+  waitMillisecondsMax: 100,
+  run: async (target) => {
+    await Promise.all(
+      Array.from({ length: connections }, async () => {
+        const socket = open(target);
+        let left = requestsPerConnection;
+        // One after another: an answer is what the next request waits for.
+        const next = () => void (left-- > 0 ? socket.write(request) : socket.end());
+        socket.on("data", next);
+        next();
+        await ended(socket);
+      }),
+    );
+  },
+};
