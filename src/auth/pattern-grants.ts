@@ -1,6 +1,7 @@
-/** Grants on the repositories that globs name: what a robot's key and a rule for CI jobs are made of. */
+/** Grants on the repositories that patterns name: what a robot's key and a rule for CI jobs are made of. */
 import { nameMatcher } from "../domain/patterns.js";
 import { type Permission, withIncluded } from "../domain/permission.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import type { Grants } from "./identity.js";
 
 export interface PatternGrant {
@@ -8,12 +9,18 @@ export interface PatternGrant {
   readonly permissions: readonly Permission[];
 }
 
+export interface CompiledGrant {
+  readonly permissions: ReadonlySet<Permission>;
+  matches(name: RepositoryName): boolean;
+}
+
+/** Throws `GlobError`. */
+export function compileGrant({ repositories, permissions }: PatternGrant): CompiledGrant {
+  return { matches: nameMatcher(repositories), permissions: withIncluded(permissions) };
+}
+
 /** What all of them grant together. */
-export function patternGrants(all: readonly PatternGrant[]): Grants {
-  const grants = all.map(({ repositories, permissions }) => ({
-    matches: nameMatcher(repositories),
-    permissions: withIncluded(permissions),
-  }));
+export function grantsOfAll(grants: readonly CompiledGrant[]): Grants {
   return {
     allows: (permission, name) =>
       grants.some((grant) => grant.permissions.has(permission) && grant.matches(name)),

@@ -75,8 +75,9 @@ export function rulesPolicy(
     letsAnonymousPull: rules.some(({ who, permissions }) => who.anonymous && permissions.has("pull")),
     allowsMetrics: (identity) => metrics !== undefined && isFor(metrics, identity),
     allows: (identity, permission, name) =>
+      // The name comes from the caller: it is matched last, and only by rules for this caller.
       rules.some(
-        (rule) => rule.permissions.has(permission) && rule.matches(name) && isFor(rule.who, identity),
+        (rule) => rule.permissions.has(permission) && isFor(rule.who, identity) && rule.matches(name),
       ),
   };
 }

@@ -3,11 +3,12 @@
  * and let in by their keys. Revoking one takes effect with the call.
  */
 import { KeyedLock } from "../domain/keyed-lock.js";
+import { patternFault } from "../domain/patterns.js";
 import { isRobotName, type Robot, type RobotName, type RobotScope, robotOfUser } from "../domain/robot.js";
 import { each } from "../lib/each.js";
 import type { RobotStore } from "../storage/storage.js";
 import type { Grants, Identity, PasswordVerifier } from "./identity.js";
-import { patternGrants } from "./pattern-grants.js";
+import { compileGrant, grantsOfAll } from "./pattern-grants.js";
 import { hashOfKey, isKeyOf, newRobotKey } from "./robot-key.js";
 
 /** The times of use that are kept are right to within it, so that a busy robot is saved once an hour. */
@@ -127,6 +128,14 @@ function withUse({ robot, unsavedUse }: Entry): Robot {
   return unsavedUse === undefined ? robot : { ...robot, usedAt: unsavedUse };
 }
 
+/** A robot of an earlier version may have patterns that are not read any more, which then grant nothing. */
+function readable({ repositories, permissions }: RobotScope): RobotScope {
+  return {
+    repositories: repositories.filter((pattern) => patternFault(pattern) === undefined),
+    permissions,
+  };
+}
+
 /** What it may do is in its scopes: whoever made it has decided, and the policy need not name it. */
 function identityOf({ name, keyHash, scopes }: Robot): Identity {
   return {
@@ -137,7 +146,7 @@ function identityOf({ name, keyHash, scopes }: Robot): Identity {
     // 96 bits of a hash of 256 random ones, which nobody finds the key by.
     version: keyHash.slice(0, 24),
     claims: {},
-    limit: patternGrants(scopes),
+    limit: grantsOfAll(scopes.map(readable).map(compileGrant)),
     limitDecides: true,
     token: undefined,
   };

@@ -1,8 +1,8 @@
 /** `gantry export`: writes what this registry has to an OCI image layout. */
 import { resolve } from "node:path";
-import picomatch from "picomatch";
 import { z } from "zod";
 import { isDigest } from "../domain/digest.js";
+import { nameMatcher, patternFault } from "../domain/patterns.js";
 import type { ExportReport } from "../registry/export/report.js";
 import type { Selection } from "../registry/export/select.js";
 import { type Command, UsageError } from "./command.js";
@@ -82,9 +82,12 @@ function selectionOf(text: string): Selection {
   const rest = text.slice(name.length + 1);
   if (name === "" || (end !== -1 && rest === ""))
     throw new UsageError(`${text} is not such as NAME, NAME:TAG or NAME@DIGEST`);
-  const wants = picomatch(name, { dot: true });
-  if (at === -1)
-    return { text, wants, what: { wantsTag: picomatch(end === -1 ? "*" : rest, { dot: true }) } };
+  for (const pattern of at === -1 && end !== -1 ? [name, rest] : [name]) {
+    const fault = patternFault(pattern);
+    if (fault !== undefined) throw new UsageError(`${text}: ${pattern}: ${fault}`);
+  }
+  const wants = nameMatcher([name]);
+  if (at === -1) return { text, wants, what: { wantsTag: nameMatcher([end === -1 ? "*" : rest]) } };
   if (!isDigest(rest)) throw new UsageError(`${text}: ${rest} is not a digest`);
   return { text, wants, what: { digest: rest } };
 }

@@ -1,14 +1,16 @@
 /** Where `gantry import` imports from: what may be typed, how it travels, and how it is opened. */
 import { resolve } from "node:path";
-import picomatch from "picomatch";
 import { z } from "zod";
+import { nameMatcher, patternFault } from "../domain/patterns.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
 import type { OnOddSource, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
 import { parseBytes } from "./format.js";
 
-const globs = z.array(z.string().min(1).max(255)).max(1000);
+const globs = z
+  .array(z.string().refine((pattern) => patternFault(pattern) === undefined, "not a pattern"))
+  .max(1000);
 
 const connectionsDefault = 8;
 
@@ -118,7 +120,7 @@ export function sourceOf(values: FlagValues): ImportSource {
   }
   const place = String(values[flag]);
   if (kind === "distribution")
-    return { kind, folder: resolve(place), repositories: listOf(values.repository) };
+    return { kind, folder: resolve(place), repositories: patternsOf(values, "repository") };
   if (kind === "layout") return { kind, folder: resolve(place), ...nameAndTag(values.as) };
   return { kind, url: originOf(place), ...registryOptions(values) };
 }
@@ -159,8 +161,8 @@ function registryOptions(values: FlagValues): Omit<Registry, "kind" | "url"> {
   if (!Number.isInteger(number) || number < 1 || number > 64)
     throw new UsageError(`--connections: ${String(connections)} is not a number from 1 to 64`);
   return {
-    repositories: listOf(values.repository),
-    tags: listOf(values.tag),
+    repositories: patternsOf(values, "repository"),
+    tags: patternsOf(values, "tag"),
     connections: number,
     realmHosts: listOf(values["realm-host"]),
     ...(bytesPerSecond !== undefined && { bytesPerSecond }),
@@ -168,6 +170,15 @@ function registryOptions(values: FlagValues): Omit<Registry, "kind" | "url"> {
     ...(typeof password === "string" && { passwordFile: resolve(password) }),
     ...(typeof ca === "string" && { caFile: resolve(ca) }),
   };
+}
+
+function patternsOf(values: FlagValues, flag: "repository" | "tag"): string[] {
+  const patterns = listOf(values[flag]);
+  for (const pattern of patterns) {
+    const fault = patternFault(pattern);
+    if (fault !== undefined) throw new UsageError(`--${flag}: ${pattern}: ${fault}`);
+  }
+  return patterns;
 }
 
 function listOf(value: FlagValues[string]): string[] {
@@ -185,8 +196,7 @@ export async function openSource(
     const { openLayout } = await import("../transfer/oci-layout/reader.js");
     return openLayout({ path, name, tag, onOdd });
   }
-  const matches = picomatch(source.repositories.length > 0 ? source.repositories : ["**"], { dot: true });
-  const wants = (name: string) => matches(name);
+  const wants = nameMatcher(source.repositories.length > 0 ? source.repositories : ["**"]);
   if (source.kind === "distribution") {
     const { openDistribution } = await import("../transfer/distribution/store.js");
     return openDistribution({ path: source.folder, wants, onOdd });
@@ -200,7 +210,7 @@ export async function openSource(
     url: new URL(url),
     names: names.length === repositories.length ? names : [],
     wants,
-    wantsTag: tags.length > 0 ? picomatch(tags, { dot: true }) : undefined,
+    wantsTag: tags.length > 0 ? nameMatcher(tags) : undefined,
     username,
     passwordFile,
     caFile,

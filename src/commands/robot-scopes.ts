@@ -1,4 +1,5 @@
 /** Scopes of robots as they are typed and shown: `ci/**:pull,push`, several repositories parted by commas too. */
+import { patternFault } from "../domain/patterns.js";
 import { isPermission, permissions } from "../domain/permission.js";
 import type { RobotScope } from "../domain/robot.js";
 import { UsageError } from "./command.js";
@@ -13,6 +14,10 @@ export function parseScope(text: string): RobotScope {
     throw new UsageError(`--scope: ${text}: expected repositories and permissions, such as ci/**:pull,push`);
   if (wrong !== undefined)
     throw new UsageError(`--scope: ${text}: «${wrong}» is none of ${permissions.join(", ")}`);
+  for (const pattern of repositories) {
+    const fault = patternFault(pattern);
+    if (fault !== undefined) throw new UsageError(`--scope: ${text}: ${pattern}: ${fault}`);
+  }
   return { repositories, permissions: granted.filter(isPermission) };
 }
 

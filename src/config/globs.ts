@@ -1,9 +1,16 @@
-/** Patterns in settings and policy files: globs, one or a list of them. */
+/** Patterns in settings and policy files: one or a list of them. */
 import { z } from "zod";
+import { patternFault } from "../domain/patterns.js";
 
 /** A value, or a list of one value or more. */
 export function oneOrMore<T extends z.ZodType>(value: T) {
   return z.union([value.transform((one) => [one]), z.array(value).min(1)]) as z.ZodType<z.output<T>[]>;
 }
 
-export const globs = oneOrMore(z.string().min(1));
+/** A pattern that can be used; else the issue says why not. */
+export const glob = z.string().superRefine((pattern, context) => {
+  const message = patternFault(pattern);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
+
+export const globs = oneOrMore(glob);

@@ -1,15 +1,20 @@
 /** The settings for CI jobs that come with tokens of their own CI system: whom to trust, and what for. */
 import { isIP } from "node:net";
 import { z } from "zod";
-import { isWellFormed, pinningClaims } from "../auth/workload/rules.js";
+import { pinningClaims, repositoriesFault } from "../auth/workload/rules.js";
+import { glob } from "./globs.js";
 
-const texts = z.union([
-  z
-    .string()
-    .min(1)
-    .transform((text) => [text]),
-  z.array(z.string().min(1)).min(1).max(100),
-]);
+function listOrOne(text: z.ZodType<string, string>) {
+  return z.union([text.transform((one) => [one]), z.array(text).min(1).max(100)]);
+}
+
+const texts = listOrOne(z.string().min(1));
+
+/** A pattern of repositories with claims in it. */
+const template = z.string().superRefine((pattern, context) => {
+  const message = repositoriesFault(pattern);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
 
 /** Keys over plain HTTP could be anybody's: between processes of one machine it may be. */
 const url = z
@@ -29,18 +34,15 @@ function isLoopback(host: string): boolean {
 
 const rule = z.strictObject({
   claims: z
-    .record(z.string(), texts)
+    .record(z.string(), listOrOne(glob))
     .refine(
       (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
       `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom the issuer signs for`,
     )
-    .describe("Claims that the token must have, each with the values of which one must be it; globs."),
-  repositories: texts
-    .refine(
-      (patterns) => patterns.every(isWellFormed),
-      "expected {claim} as a whole component of a path, such as ci/{repository}/**",
-    )
-    .describe("The repositories of the grant, as globs; `{claim}` is the value of a claim."),
+    .describe("Claims that the token must have, each with the values of which one must be it; patterns."),
+  repositories: listOrOne(template).describe(
+    "The repositories of the grant, as patterns; `{claim}` is the value of a claim.",
+  ),
   permissions: z
     .array(z.enum(["pull", "push", "create-tag", "delete", "admin"]))
     .min(1)

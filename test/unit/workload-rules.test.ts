@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Claims, grantsOf, type WorkloadRule } from "../../src/auth/workload/rules.js";
+import { type Claims, compileRule, grantsOf, type WorkloadRule } from "../../src/auth/workload/rules.js";
 import { workloadIssuers } from "../../src/config/workload.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { anyText, names } from "./arbitraries.js";
@@ -38,7 +38,7 @@ function rule(
 }
 
 function mayPull(rules: readonly WorkloadRule[], claims: Claims, name: string): boolean {
-  return grantsOf(rules, claims)?.allows("pull", parseRepositoryName(name)) ?? false;
+  return grantsOf(rules.map(compileRule), claims)?.allows("pull", parseRepositoryName(name)) ?? false;
 }
 
 for (const [what, claims, granting, name, expected] of [
@@ -107,7 +107,7 @@ test("rules add up, and permissions bring what they include", () => {
     [
       rule({ sub: ["**"] }, "{repository}", "pull"),
       rule({ ref: ["refs/heads/main"] }, "{repository}", "push"),
-    ],
+    ].map(compileRule),
     github,
   );
   const all = ["pull", "push", "create-tag", "delete", "admin"] as const;
@@ -119,7 +119,7 @@ test("rules add up, and permissions bring what they include", () => {
 
 test("where no rule grants anything there are no grants", () => {
   assert.equal(grantsOf([], github), undefined);
-  assert.equal(grantsOf([rule({ repository: ["other/**"] }, "**")], github), undefined);
+  assert.equal(grantsOf([compileRule(rule({ repository: ["other/**"] }, "**"))], github), undefined);
 });
 
 test("a branch in capitals is not the one in small letters", () => {

@@ -13,7 +13,7 @@ import { algorithms } from "../tokens/algorithms.js";
 import { claimedIssuer, type KeySource, refused, verifyJwt } from "../tokens/jwt.js";
 
 import { VerifiedTokens } from "../tokens/verified-tokens.js";
-import { claimsIn, grantsOf, type WorkloadRule } from "./rules.js";
+import { type CompiledRule, claimsIn, compileRule, grantsOf, type WorkloadRule } from "./rules.js";
 
 export interface WorkloadIssuer {
   /** Short, and part of who the job is: `github` makes `workload:github:repo:…`. */
@@ -33,7 +33,8 @@ export interface WorkloadsOptions {
   readonly onRefused: (issuer: string, reason: string) => void;
 }
 
-interface Trusted extends WorkloadIssuer {
+interface Trusted extends Omit<WorkloadIssuer, "rules"> {
+  readonly rules: readonly CompiledRule[] | undefined;
   readonly verified: VerifiedTokens;
   /**
    * Claims that rules ask for, who says them, and what tells an operator which job it was; others are forgotten.
@@ -59,7 +60,8 @@ export class Workloads implements PasswordVerifier {
     this.#byIssuer = new Map(
       options.issuers.map((issuer) => {
         const kept = issuer.rules && new Set([...tellingClaims, ...issuer.rules.flatMap(claimsOfRule)]);
-        return [issuer.issuer, { ...issuer, verified: new VerifiedTokens(this.lookups), kept }];
+        const rules = issuer.rules?.map(compileRule);
+        return [issuer.issuer, { ...issuer, rules, verified: new VerifiedTokens(this.lookups), kept }];
       }),
     );
   }

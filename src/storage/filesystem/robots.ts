@@ -1,6 +1,7 @@
 /** Robot accounts: each a file of JSON that only the server's user may read, written whole or not at all. */
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
+import { patternFault } from "../../domain/patterns.js";
 import { permissions } from "../../domain/permission.js";
 import { isRobotName, type Robot, type RobotName } from "../../domain/robot.js";
 import type { RobotStore } from "../storage.js";
@@ -36,8 +37,14 @@ export class FileRobots implements RobotStore {
       const name = robotOf(fileName);
       const bytes = name === undefined ? undefined : await this.oddities.read(path);
       const robot = name === undefined || bytes === undefined ? undefined : parseRobot(name, bytes);
-      if (robot !== undefined) yield robot;
-      else if (name === undefined || bytes !== undefined) this.oddities.name(path, "not a robot account");
+      if (robot !== undefined) {
+        for (const pattern of robot.scopes.flatMap(({ repositories }) => repositories)) {
+          const fault = patternFault(pattern);
+          if (fault !== undefined)
+            this.oddities.name(path, `its scope ${JSON.stringify(pattern)} grants nothing: ${fault}`);
+        }
+        yield robot;
+      } else if (name === undefined || bytes !== undefined) this.oddities.name(path, "not a robot account");
     }
   }
 
