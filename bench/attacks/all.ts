@@ -1,6 +1,7 @@
 /** Every attack. A new one is a file beside this one and a line here. */
 import type { Attack } from "./attack.js";
 import { descriptors } from "./descriptors.js";
+import { globStars } from "./glob-stars.js";
 import { manyRanges } from "./many-ranges.js";
 import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
 import { unreadOutput } from "./unread-output.js";
@@ -12,4 +13,5 @@ export const attacks: readonly Attack[] = [
   manyRanges,
   descriptors,
   unreadOutput,
+  globStars,
 ];
