@@ -3,6 +3,7 @@ import type { Settings } from "./config/config.js";
 import { formatProblem } from "./config/errors.js";
 import { visibleLine } from "./lib/control-characters.js";
 import { standardSettled, standardWriter } from "./observe/standard-streams.js";
+import { originIsUnknown } from "./origin-warnings.js";
 import { startServer } from "./server.js";
 
 /** What is still to be written when the server has stopped waits for its readers no longer. */
@@ -21,6 +22,12 @@ async function serveUntilTold({ config, notices }: Settings): Promise<number> {
   const server = await startServer(config);
   if (!server.protected && !isLoopback(config.http.addr.host)) {
     say("warning: without authentication, everybody who reaches this address may push and delete");
+  }
+  if (server.protected && !isLoopback(config.http.addr.host) && originIsUnknown(config)) {
+    say(
+      "warning: clients that come over a network are asked for name and password at each request, not for a " +
+        "token: set http.host or http.trustedproxies if a TLS proxy stands before this server, else http.tls",
+    );
   }
   if (!server.hardLinks) {
     say("warning: this file system has no hard links; blobs shared by repositories are stored in each");

@@ -19,6 +19,7 @@ import { openDebug } from "./open-debug.js";
 import { openLogin } from "./open-login.js";
 import { type OpenedServices, openServices } from "./open-services.js";
 import { openTraces } from "./open-traces.js";
+import { originWarnings } from "./origin-warnings.js";
 import type { Services } from "./registry/services.js";
 
 export interface Server {
@@ -145,6 +146,7 @@ async function openServer(
         : undefined,
     proxies,
     publicOrigin: http.host,
+    onOrigin: originWarnings(log),
     absoluteLocations: !http.relativeurls,
     observers: [audit?.observer, access?.observer, metrics?.observe].filter(
       (observer) => observer !== undefined,

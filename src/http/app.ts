@@ -13,13 +13,14 @@ import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
 import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, OccurrenceListener } from "./context.js";
-import { ErrorHeaders, jsonType } from "./error-headers.js";
+import { ErrorHeaders, jsonType, type OriginWarning } from "./error-headers.js";
 import { renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { MultipartMemory } from "./multipart.js";
 import type { Page } from "./page-server.js";
+import { decodePath } from "./path.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { readHead } from "./request-head.js";
@@ -47,6 +48,7 @@ export interface AppOptions {
   readonly proxies?: TrustedProxies | undefined;
   /** `https://host` by which clients reach this server, where `Host` does not say. */
   readonly publicOrigin?: string | undefined;
+  readonly onOrigin?: OriginWarning | undefined;
   /** Whether a `Location` has it too. */
   readonly absoluteLocations?: boolean;
   readonly patience?: Partial<PatienceOptions>;
@@ -101,7 +103,7 @@ export class App {
       { services, gate, login, metrics, onOccurrence, multipart: new MultipartMemory() },
       new Limits(options.limits),
     );
-    this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin);
+    this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin, options.onOrigin);
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {
       headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
@@ -159,7 +161,7 @@ export class App {
         response.close();
         return;
       }
-      const match = this.#match(method, url);
+      const { path, match } = this.#target(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const wanted = route?.headers ?? [];
       const { beginTrace } = this.options;
@@ -171,7 +173,7 @@ export class App {
       const body = route?.body === true ? this.#bodyOf(response, seen.peer) : undefined;
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       const query = request.getQuery();
-      const incoming = { method, path: url, query, ...headers, ...seen, route, body, closes };
+      const incoming = { method, path, query, ...headers, ...seen, route, body, closes };
       exchange = new Exchange(response, incoming, this.#patience, this.#answers);
       exchange.trace = beginTrace?.(exchange);
       if (framing !== "clear") {
@@ -188,9 +190,12 @@ export class App {
         }
       } else if (match.kind === "method-not-allowed") {
         this.#refuseMethod(exchange, match.allow);
+      } else if (match.kind === "options") {
+        // Browsers ask so before a page from elsewhere may read this server, and have no credentials then.
+        exchange.send(200, [["Allow", match.allow]]);
       } else {
         throw new RegistryError("path-unknown", "no such endpoint in the distribution API", {
-          path: url.slice(0, 256),
+          path: path.slice(0, 256),
         });
       }
     } catch (error) {
@@ -213,14 +218,17 @@ export class App {
     exchange.trace?.end();
   }
 
-  #match(method: string, url: string): Match | RegistryError {
+  /** What the request is about: its path, decoded if that is possible, and the route or why there is none. */
+  #target(method: string, url: string): { readonly path: string; readonly match: Match | RegistryError } {
     if (url.length > urlCharactersMax) {
-      return new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
+      const error = new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
+      return { path: url, match: error };
     }
     try {
-      return this.#router.match(method, url);
+      const path = decodePath(url);
+      return { path, match: this.#router.match(method, path) };
     } catch (error) {
-      if (error instanceof RegistryError) return error;
+      if (error instanceof RegistryError) return { path: url, match: error };
       throw error;
     }
   }
@@ -263,7 +271,8 @@ export class App {
 
   #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): void {
     if (error instanceof ClientGone) return;
-    const { status, body, unexpected } = renderError(error);
+    const accesses = exchange && this.#errorHeaders.accesses(exchange, error);
+    const { status, body, unexpected } = renderError(error, accesses);
     if (unexpected) this.options.onUnexpectedError(error, exchange);
     if (exchange === undefined) {
       response.cork(() => response.writeStatus("500 Internal Server Error").end(body));

@@ -20,23 +20,32 @@ export interface ChallengeFor {
   readonly source: RepositoryName | undefined;
   /** Why what the client came with is not enough; nothing where it came with nothing. */
   readonly error: "insufficient_scope" | "invalid_token" | undefined;
-  /** `https://host` as the client knows this server. */
-  readonly origin: string;
+  /** `https://host` as the client knows this server; `undefined` if that is not known. */
+  readonly origin: string | undefined;
 }
 
-const scopeActions = { pull: "pull", push: "pull,push", delete: "delete" } as const;
+/** What a login is needed for, as CNCF distribution tells it in the detail of an error; clients print it. */
+export interface Access {
+  readonly Type: "repository" | "registry";
+  readonly Class: "";
+  readonly Name: string;
+  readonly Action: string;
+}
+
+const scopeActions = { pull: ["pull"], push: ["pull", "push"], delete: ["delete"] } as const;
 
 /** What no token is for. */
 const withoutToken: ReadonlySet<Action> = new Set(["token", "metrics"]);
 
 /** The value of `WWW-Authenticate`. */
 export function challenge(options: ChallengeOptions, wanted: ChallengeFor): string {
-  if (options.scheme === "basic" || withoutToken.has(wanted.action))
+  const realm = withoutToken.has(wanted.action) ? undefined : realmOf(options, wanted);
+  if (options.scheme === "basic" || realm === undefined)
     return `Basic realm=${quoted(options.basicRealm)}, charset="UTF-8"`;
-  const { realm, service } = options;
+  const { service } = options;
   const scope = scopeOf(wanted);
   const parameters = [
-    `realm=${quoted(realm.startsWith("/") ? `${wanted.origin}${realm}` : realm)}`,
+    `realm=${quoted(realm)}`,
     `service=${quoted(service)}`,
     ...(scope === undefined ? [] : [`scope=${quoted(scope)}`]),
     ...(wanted.error === undefined ? [] : [`error=${quoted(wanted.error)}`]),
@@ -44,9 +53,38 @@ export function challenge(options: ChallengeOptions, wanted: ChallengeFor): stri
   return `Bearer ${parameters.join(",")}`;
 }
 
+/**
+ * The URL where tokens are had, `undefined` if there is none that is known to be right. A client is then asked for its
+ * password, which it sends by the connection that it has chosen itself.
+ */
+export function realmOf(
+  options: ChallengeOptions,
+  { origin }: Pick<ChallengeFor, "origin">,
+): string | undefined {
+  if (options.scheme === "basic") return undefined;
+  if (!options.realm.startsWith("/")) return options.realm;
+  return origin === undefined ? undefined : `${origin}${options.realm}`;
+}
+
+/** What the caller lacks; `null` where that is no more than a login. */
+export function accessesFor({
+  action,
+  name,
+  source,
+}: Pick<ChallengeFor, "action" | "name" | "source">): readonly Access[] | null {
+  if (action === "catalog") return [{ Type: "registry", Class: "", Name: "catalog", Action: "*" }];
+  if (name === undefined || !isNamed(action)) return null;
+  const of = (Name: string) => (Action: string) => ({ Type: "repository", Class: "", Name, Action }) as const;
+  return [...scopeActions[action].map(of(name)), ...(source === undefined ? [] : [of(source)("pull")])];
+}
+
+function isNamed(action: Action): action is keyof typeof scopeActions {
+  return Object.hasOwn(scopeActions, action);
+}
+
 function scopeOf({ action, name, source }: ChallengeFor): string | undefined {
   if (action === "catalog") return "registry:catalog:*";
-  if (name === undefined || action === "base" || action === "token" || action === "metrics") return undefined;
+  if (name === undefined || !isNamed(action)) return undefined;
   const scope = `repository:${name}:${scopeActions[action]}`;
   return source === undefined || source === name ? scope : `${scope} repository:${source}:pull`;
 }

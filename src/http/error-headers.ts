@@ -1,18 +1,23 @@
 /** What an error's answer says in its headers: how to log in, when to come again, what there is, how to go on. */
 import { ChunkOutOfOrder, RangeNotSatisfiable, RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
-import { challenge } from "./challenge.js";
+import { type Access, accessesFor, type ChallengeFor, challenge } from "./challenge.js";
 import type { Login } from "./context.js";
-import type { Exchange, Headers } from "./exchange.js";
+import type { Exchange, Headers, Incoming } from "./exchange.js";
+import { originOf } from "./origin.js";
 import { sessionHeaders } from "./session-headers.js";
 
 export const jsonType = ["Content-Type", "application/json"] as const;
+
+/** Told of a caller who is asked to log in, and about whose way to this server something is missing in the settings. */
+export type OriginWarning = (incoming: Incoming, problem: "unknown" | "untrusted") => void;
 
 export class ErrorHeaders {
   constructor(
     readonly login: Login | undefined,
     /** `https://host` by which clients reach this server, where `Host` does not say. */
     readonly publicOrigin: string | undefined,
+    readonly onOrigin: OriginWarning | undefined,
   ) {}
 
   of(exchange: Exchange, error: unknown): Headers {
@@ -21,30 +26,50 @@ export class ErrorHeaders {
     // RFC 9110, section 15.5.17.
     if (error instanceof RangeNotSatisfiable) return [jsonType, ["Content-Range", `bytes */${error.size}`]];
     if (error instanceof ChunkOutOfOrder) return [jsonType, ...sessionHeaders(exchange, error.session)];
-    if (error instanceof RegistryError && this.login !== undefined) {
-      if (error.kind === "unauthorized") return this.#challenge(this.login, exchange, "invalid_token");
-      if (error.kind === "insufficient-scope")
-        return this.#challenge(this.login, exchange, "insufficient_scope");
-    }
-    return [jsonType];
+    const cause = causeOf(error);
+    return cause === undefined || this.login === undefined
+      ? [jsonType]
+      : this.#challenge(this.login, exchange, cause);
   }
 
-  #challenge(
-    login: Login,
-    { incoming, name }: Exchange,
-    cause: "invalid_token" | "insufficient_scope",
-  ): Headers {
-    const action = incoming.route?.action ?? "base";
+  /** What the error's body has as its detail, where it asks for a login. */
+  accesses(exchange: Exchange, error: unknown): readonly Access[] | null | undefined {
+    return causeOf(error) === undefined ? undefined : accessesFor(wantedBy(exchange));
+  }
+
+  #challenge(login: Login, exchange: Exchange, cause: LoginCause): Headers {
+    const { incoming } = exchange;
     const isToken = incoming.authorization.slice(0, 7).toLowerCase() === "bearer ";
+    const origin = originOf(incoming, this.publicOrigin);
+    if (login.challenge.scheme === "bearer" && login.challenge.realm.startsWith("/"))
+      this.#warn(incoming, origin);
     const asked = challenge(login.challenge, {
-      action: action === "public" ? "base" : action,
-      name,
-      source: sourceOf(incoming),
+      ...wantedBy(exchange),
       error: isToken ? cause : undefined,
-      origin: this.publicOrigin ?? `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`,
+      origin,
     });
     return [jsonType, ["WWW-Authenticate", asked]];
   }
+
+  #warn(incoming: Incoming, origin: string | undefined): void {
+    if (origin === undefined) this.onOrigin?.(incoming, "unknown");
+    else if (this.publicOrigin === undefined && !incoming.peer.secure && incoming.front === "https-proxy")
+      this.onOrigin?.(incoming, "untrusted");
+  }
+}
+
+type LoginCause = "invalid_token" | "insufficient_scope";
+
+/** Why the caller is asked to log in, if that is what the error says. */
+function causeOf(error: unknown): LoginCause | undefined {
+  if (!(error instanceof RegistryError)) return undefined;
+  if (error.kind === "unauthorized") return "invalid_token";
+  return error.kind === "insufficient-scope" ? "insufficient_scope" : undefined;
+}
+
+function wantedBy({ incoming, name }: Exchange): Pick<ChallengeFor, "action" | "name" | "source"> {
+  const action = incoming.route?.action ?? "base";
+  return { action: action === "public" ? "base" : action, name, source: sourceOf(incoming) };
 }
 
 /** What a mount names as its source, if it may be one. */

@@ -8,7 +8,10 @@ export interface RenderedError {
   readonly unexpected: boolean;
 }
 
-/** `code` MUST be one of the specification's; for a 5xx, which the specification leaves open, `UNKNOWN`. */
+/**
+ * `code` MUST be one of the specification's; for a 5xx, which the specification leaves open, `UNKNOWN`. The one for pages is
+ * CNCF distribution's.
+ */
 const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: string]>> = {
   "blob-unknown": [404, "BLOB_UNKNOWN"],
   "upload-invalid": [400, "BLOB_UPLOAD_INVALID"],
@@ -28,7 +31,7 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "name-unknown": [404, "NAME_UNKNOWN"],
   "size-invalid": [400, "SIZE_INVALID"],
   "request-invalid": [400, "UNSUPPORTED"],
-  "page-invalid": [400, "UNSUPPORTED"],
+  "page-invalid": [400, "PAGINATION_NUMBER_INVALID"],
   "uri-too-long": [414, "UNSUPPORTED"],
   "path-unknown": [404, "UNSUPPORTED"],
   "method-not-allowed": [405, "UNSUPPORTED"],
@@ -48,7 +51,8 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
 /** What is wrong is in the log already, or in the health checks: a line for each request would tell nothing more. */
 const toldElsewhere: ReadonlySet<ErrorKind> = new Set(["storage-full", "audit-unwritable"]);
 
-export function renderError(error: unknown): RenderedError {
+/** `accesses` is the detail of errors that ask for a login: what it is needed for. */
+export function renderError(error: unknown, accesses?: unknown): RenderedError {
   const errors =
     error instanceof RegistryErrors ? error.errors : error instanceof RegistryError ? [error] : undefined;
   if (errors === undefined) {
@@ -59,7 +63,7 @@ export function renderError(error: unknown): RenderedError {
   const entries = errors.map(({ kind, message, detail }) => ({
     code: rendering[kind][1],
     message,
-    ...(detail !== undefined && { detail }),
+    ...((detail ?? accesses) !== undefined && { detail: detail ?? accesses }),
   }));
   const unexpected = status >= 500 && !toldElsewhere.has(errors[0].kind);
   return { status, body: JSON.stringify({ errors: entries }), unexpected };

@@ -12,6 +12,7 @@ import type { LimitName } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type Stages, untold } from "../domain/stages.js";
 import type { RequestBody } from "./body.js";
+import type { Front } from "./forwarded.js";
 import type { Patience } from "./patience.js";
 import type { Peer } from "./peer.js";
 import type { Trace } from "./trace.js";
@@ -64,6 +65,8 @@ export interface Incoming {
   /** `X-Request-ID`, where whoever stands before this server has given one that can be written down. */
   readonly requestId: string;
   readonly peer: Peer;
+  /** What the request itself says of proxies; nobody vouches for it. */
+  readonly front: Front;
   /** The row of the route table; absent where the path is not one of the API. */
   readonly route: { readonly path: string; readonly action: Action | "public" } | undefined;
   /** Present on routes that take a body. */

@@ -1,7 +1,8 @@
 /**
  * What a proxy says of the client that it stands for: `X-Forwarded-For`, `-Proto` and `-Host`. Anybody can send
  * these, so they count only where the connection comes from an address that the operator trusts, and of the
- * addresses in them only those that a trusted one has added.
+ * addresses in them only those that a trusted one has added. That there is a proxy, and that it speaks HTTPS to its
+ * clients, is noticed in any case.
  */
 import { isIP } from "node:net";
 import { AddressRanges } from "../lib/address-ranges.js";
@@ -12,6 +13,32 @@ export interface Forwarded {
   readonly for: string;
   readonly proto: string;
   readonly host: string;
+}
+
+/** Whether a request seems to have come through a proxy, and whether that says that its client speaks HTTPS. */
+export type Front = "none" | "proxy" | "https-proxy";
+
+/** For each header by which proxies can be recognized: what it says if its client speaks HTTPS. */
+const signs: ReadonlyMap<string, RegExp> = new Map([
+  ...["x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-scheme", "x-url-scheme"].map(
+    (name) => [name, /\bhttps\b/i] as const,
+  ),
+  ["forwarded", /\bproto="?https\b/i],
+  ["x-forwarded-ssl", /^on$/i],
+  ["front-end-https", /^on$/i],
+  ["x-forwarded-port", /^443$/],
+  ["cf-visitor", /"https"/i],
+  ["cloudfront-forwarded-proto", /^https$/i],
+  ...["x-forwarded-for", "x-forwarded-host", "x-forwarded-server", "x-real-ip", "via"].map(
+    (name) => [name, /(?!)/] as const,
+  ),
+]);
+
+/** What a header adds to what was known of `front`. */
+export function frontOf(front: Front, name: string, value: string): Front {
+  const https = front === "https-proxy" ? undefined : signs.get(name);
+  if (https === undefined) return front;
+  return https.test(value) ? "https-proxy" : "proxy";
 }
 
 export interface Seen {

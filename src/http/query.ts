@@ -7,7 +7,7 @@ const wholeNumber = /^\d{1,18}$/;
 export function parsePageSize(text: string | null, entriesMax: number): number {
   if (text === null || text === "") return entriesMax;
   if (!wholeNumber.test(text)) {
-    throw new RegistryError("page-invalid", "n is a whole number, zero or more", { n: text.slice(0, 32) });
+    throw new RegistryError("page-invalid", "invalid number of results requested", { n: text.slice(0, 32) });
   }
   return Math.min(Number(text), entriesMax);
 }

@@ -1,13 +1,13 @@
 /** What is read of a request before anything else is done with it: uWebSockets.js has it for one moment only. */
 import type { HttpRequest } from "uWebSockets.js";
 import type { Incoming } from "./exchange.js";
-import type { Forwarded } from "./forwarded.js";
+import { type Forwarded, type Front, frontOf } from "./forwarded.js";
 
 /** What a request says of its body's length, as every other reader of it must understand it too. */
 export type Framing = "clear" | "unclear";
 
 export interface RequestHead
-  extends Pick<Incoming, "headers" | "authorization" | "host" | "agent" | "requestId"> {
+  extends Pick<Incoming, "headers" | "authorization" | "host" | "agent" | "requestId" | "front"> {
   readonly framing: Framing;
   readonly forwarded: Forwarded;
 }
@@ -22,6 +22,7 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
   let host = "";
   let agent = "";
   let requestId = "";
+  let front: Front = "none";
   const forwarded = { for: "", proto: "", host: "" };
   let length: string | undefined;
   let coding: string | undefined;
@@ -45,12 +46,15 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
     } else if (name.startsWith("x-forwarded-")) {
       const what = name.slice("x-forwarded-".length);
       if (isForwarded(what)) forwarded[what] = joined(forwarded[what], value);
+      front = frontOf(front, name, value);
+    } else {
+      front = frontOf(front, name, value);
     }
     if (wanted.includes(name)) {
       headers[name] = joined(headers[name], value);
     }
   });
-  return { headers, authorization, host, agent, requestId, forwarded, framing };
+  return { headers, authorization, host, agent, requestId, forwarded, front, framing };
 }
 
 /** Several fields of one name are one with a list (RFC 9110, section 5.3). */

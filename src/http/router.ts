@@ -1,10 +1,8 @@
 /**
  * Finds the row of the route table for a request. `<name>` takes any number of path segments, so paths
- * are matched from their end; the last segment may be percent-encoded, since some clients send a
- * digest's colon that way, and nothing else may.
+ * are matched from their end. They come decoded (`path.ts`).
  */
 import type { Action, NamedAction, Permits } from "../auth/gate.js";
-import { RegistryError } from "../domain/errors.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 
@@ -64,6 +62,8 @@ interface Resource {
 export type Match =
   | { readonly kind: "found"; readonly route: Route; readonly path: PathTexts }
   | { readonly kind: "method-not-allowed"; readonly allow: string }
+  /** What there is, and what may be done with it (RFC 9110, section 9.3.7). */
+  | { readonly kind: "options"; readonly allow: string }
   | { readonly kind: "unknown" };
 
 const unknown = { kind: "unknown" } as const;
@@ -86,13 +86,13 @@ export class Router {
     );
   }
 
-  match(method: string, url: string): Match {
-    const fixed = this.#fixed.get(url);
+  match(method: string, path: string): Match {
+    const fixed = this.#fixed.get(path);
     if (fixed !== undefined) return methodOf(fixed, method, { name: "", last: "" });
-    if (!url.startsWith("/v2/")) return unknown;
+    if (!path.startsWith("/v2/")) return unknown;
     for (const resource of this.#named) {
-      const path = matchTail(resource, url);
-      if (path !== undefined) return methodOf(resource, method, path);
+      const texts = matchTail(resource, path);
+      if (texts !== undefined) return methodOf(resource, method, texts);
     }
     return unknown;
   }
@@ -115,40 +115,30 @@ function resourceOf(path: string, rows: readonly Route[]): Resource {
     tail,
     hasVariable: tail.at(-1)?.startsWith("<") ?? false,
     routes,
-    allow: [...routes.keys()].join(", "),
+    allow: [...routes.keys(), "OPTIONS"].join(", "),
   };
 }
 
 function methodOf(resource: Resource, method: string, path: PathTexts): Match {
   const route = resource.routes.get(method);
-  return route === undefined
-    ? { kind: "method-not-allowed", allow: resource.allow }
-    : { kind: "found", route, path };
+  if (route !== undefined) return { kind: "found", route, path };
+  return { kind: method === "OPTIONS" ? "options" : "method-not-allowed", allow: resource.allow };
 }
 
 function matchTail(
   { tail, hasVariable }: Pick<Resource, "tail" | "hasVariable">,
-  url: string,
+  path: string,
 ): PathTexts | undefined {
-  let end = url.length;
+  let end = path.length;
   let last = "";
   for (let index = tail.length - 1; index >= 0; index--) {
-    const slash = url.lastIndexOf("/", end - 1);
-    const segment = url.slice(slash + 1, end);
+    const slash = path.lastIndexOf("/", end - 1);
+    const segment = path.slice(slash + 1, end);
     if (hasVariable && index === tail.length - 1) {
       if (segment === "") return undefined;
       last = segment;
     } else if (segment !== tail[index]) return undefined;
     end = slash;
   }
-  return end <= "/v2/".length ? undefined : { name: url.slice("/v2/".length, end), last: decodeLast(last) };
-}
-
-function decodeLast(segment: string): string {
-  if (!segment.includes("%")) return segment;
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new RegistryError("request-invalid", "the path is not percent-encoded UTF-8");
-  }
+  return end <= "/v2/".length ? undefined : { name: path.slice("/v2/".length, end), last };
 }

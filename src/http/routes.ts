@@ -3,7 +3,7 @@
  * row names the action that the gate decides on, and its handler gets the permit that the use-case asks for.
  */
 
-import { getBase } from "./base.js";
+import { getBase, getRoot } from "./base.js";
 import { getBlob, headBlobRoute } from "./blobs.js";
 import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
 import { getLiveness, getReadiness } from "./health.js";
@@ -49,6 +49,7 @@ export const routes = [
   // catalog
   { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
   // for whoever runs this server
+  { methods: ["GET", "HEAD"], path: "/", action: "public", headers: [], handle: getRoot },
   { methods: ["GET", "HEAD"], path: "/livez", action: "public", headers: [], handle: getLiveness },
   { methods: ["GET", "HEAD"], path: "/readyz", action: "public", headers: [], handle: getReadiness },
   { methods: ["GET", "HEAD"], path: "/metrics", action: "metrics", headers: [], handle: getMetrics },

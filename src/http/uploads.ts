@@ -1,9 +1,9 @@
 /** Uploads over HTTP (distribution-spec, end-4 to end-6, end-11, end-13, end-14). */
 import type { PushPermit } from "../auth/gate.js";
-import { type Digest, parseAlgorithm, parseDigest } from "../domain/digest.js";
+import { type Digest, isDigest, parseAlgorithm, parseDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseContentRange } from "../domain/range.js";
-import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
+import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { mountBlob } from "../registry/mount.js";
 import { cancelUpload, findUpload, IncomingBody, openUpload } from "../registry/push-blob.js";
 import type { Services } from "../registry/services.js";
@@ -22,8 +22,7 @@ export async function startUpload(
   const { services } = context;
   const query = new URLSearchParams(exchange.query);
   const mount = query.get("mount");
-  if (mount !== null && (await mounts(context, exchange, permit, parseDigest(mount), query.get("from"))))
-    return;
+  if (mount !== null && (await mounts(context, exchange, permit, mount, query.get("from")))) return;
   const algorithm = query.get("digest-algorithm");
   const digest = query.get("digest");
   const closing = digest === null ? undefined : parseDigest(digest);
@@ -39,15 +38,20 @@ export async function startUpload(
   exchange.send(202, sessionHeaders(exchange, session));
 }
 
-/** Whether the blob could be mounted, and the request is answered. */
+/**
+ * Whether the blob could be mounted, and the request is answered. A registry that is unable to mount a blob SHOULD answer
+ * 202, which begins an upload (end-11). What no blob or repository can be called cannot be mounted either: a name that
+ * another registry allows, an algorithm that it has.
+ */
 async function mounts(
   { services, onOccurrence }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
-  digest: Digest,
+  digest: string,
   from: string | null,
 ): Promise<boolean> {
-  const source = from === null || from === "" ? undefined : parseRepositoryName(from);
+  const source = from === null || from === "" ? undefined : from;
+  if (!isDigest(digest) || (source !== undefined && !isRepositoryName(source))) return false;
   const mounted = await mountBlob(services, permit, digest, source);
   if (mounted === undefined) return false;
   sendCreated(exchange, permit.name, digest);

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import type { Identity } from "../auth/identity.js";
 import { isRobotName, userNameOf } from "../domain/robot.js";
 import type { Exchange } from "../http/exchange.js";
+import { originOf } from "../http/origin.js";
 import type { Occurrence } from "../registry/occurrence.js";
 import { referencesOf } from "./references.js";
 import { remembering } from "./remembering.js";
@@ -59,7 +60,7 @@ export class EventWriter {
     if (!("manifest" in occurrence || "blob" in occurrence))
       return `"repository":"${name}","tag":"${occurrence.tag}"`;
     const { publicOrigin, includeReferences } = this.options;
-    const origin = publicOrigin ?? `${incoming.peer.secure ? "https" : "http"}://${incoming.host}`;
+    const origin = originOf(incoming, publicOrigin) ?? `http://${incoming.host}`;
     const base = `${this.#escapedOrigin(origin)}/v2/${name}`;
     if ("blob" in occurrence) {
       const { digest, size } = occurrence.blob;

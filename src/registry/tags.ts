@@ -15,7 +15,8 @@ export async function listTags(
   last: string,
 ): Promise<Page<Tag>> {
   const tags = await services.caches.tagLists.load(name, () => services.storage.tags.list(name));
-  if (tags === undefined) throw new RegistryError("name-unknown", "no such repository", { name });
+  if (tags === undefined)
+    throw new RegistryError("name-unknown", "repository name not known to registry", { name });
   return pageOf(tags, n, last);
 }
 

@@ -17,7 +17,7 @@ for (const path of ["/v2/", "/v2"]) {
   });
 }
 
-for (const path of ["/", "/v1/", "/v2/a", "/v2/a/b/c", "/v2//tags/list", "/favicon.ico", "/v2/_catalog/x"]) {
+for (const path of ["//", "/v1/", "/v2/a", "/v2/a/b/c", "/v2//tags/list", "/favicon.ico", "/v2/_catalog/x"]) {
   test(`the path ${path} is none of the API`, async () => {
     assertError(await client.get(path), 404, "UNSUPPORTED");
   });
@@ -35,13 +35,31 @@ const wrongMethods: readonly [method: string, path: string, allowed: string[]][]
   ["DELETE", "/v2/a/tags/list", ["GET", "HEAD"]],
   ["PUT", `/v2/a/referrers/${digest}`, ["GET", "HEAD"]],
   ["POST", "/v2/_catalog", ["GET", "HEAD"]],
-  ["OPTIONS", "/v2/", ["GET", "HEAD"]],
+  ["POST", "/", ["GET", "HEAD"]],
 ];
 for (const [method, path, allowed] of wrongMethods) {
   test(`${method} ${path.slice(0, 40)} gets 405 with the methods that are allowed`, async () => {
     const answer = await client.request(method, path, { body: "x" });
     assertError(answer, 405, "UNSUPPORTED");
-    assert.deepEqual(answer.list("allow").sort(), allowed.sort());
+    assert.deepEqual(answer.list("allow").sort(), [...allowed, "OPTIONS"].sort());
+  });
+
+  test(`OPTIONS ${path.slice(0, 40)} tells what may be done`, async () => {
+    const answer = await client.request("OPTIONS", path);
+    assert.deepEqual([answer.status, answer.body.length], [200, 0]);
+    assert.deepEqual(answer.list("allow").sort(), [...allowed, "OPTIONS"].sort());
+  });
+}
+
+test("OPTIONS of what is no path of the API is as unknown as GET", async () => {
+  assertError(await client.request("OPTIONS", "/v2/a/b/c"), 404, "UNSUPPORTED");
+});
+
+for (const method of ["GET", "HEAD"]) {
+  test(`${method} / says that the server is alive, and nothing else`, async () => {
+    const answer = await client.request(method, "/");
+    assert.deepEqual([answer.status, answer.body.length], [200, 0]);
+    assert.equal(answer.headers["cache-control"], "no-cache");
   });
 }
 

@@ -169,7 +169,7 @@ test("the catalog goes on behind any text", async () => {
 for (const path of [`/v2/${name}/tags/list`, "/v2/_catalog"]) {
   for (const n of ["-1", "x", "1.5", "1e3", "0x10", "%2B1", " 1", "9".repeat(30), "1,2", "NaN"]) {
     test(`${path.replace(/^.*\//, "…/")}?n=${n.slice(0, 8)} is refused`, async () => {
-      assertError(await client.get(`${path}?n=${encodeURI(n)}`), 400, "UNSUPPORTED");
+      assertError(await client.get(`${path}?n=${encodeURI(n)}`), 400, "PAGINATION_NUMBER_INVALID");
     });
   }
 }

@@ -96,12 +96,23 @@ test("where anonymous mounts are off a source must be named", async () => {
   assert.equal((await mount(to, blob.digest, from, strict.client)).status, 201);
 });
 
-test("a mount that names no digest or no repository is refused", async () => {
-  const { digest } = blobOf(1);
-  for (const bad of ["", "sha256:abc", "latest", `${digest}/../x`]) {
-    assertError(await mount(newName(), encodeURIComponent(bad), newName()), 400, "DIGEST_INVALID");
-  }
-  for (const from of ["UPPER", "../..", "a//b", "a/", "_a"]) {
-    assertError(await mount(newName(), digest, from), 400, "NAME_INVALID");
-  }
+const known = blobOf(500);
+await client.pushBlobs(newName(), known);
+const hex = "a".repeat(96);
+for (const digest of ["", "sha256:abc", "latest", `${known.digest}/../x`, `sha384:${hex}`, "md5:00", "\0"]) {
+  test(`a mount of «${digest.slice(0, 20)}», which no blob is called, begins a session`, async () => {
+    for (const from of [newName(), undefined])
+      await assertSession(await mount(newName(), encodeURIComponent(digest), from));
+  });
+}
+// Nor is the blob looked for elsewhere: what the client may pull from there, it has not said.
+const foreign = ["Team/App", "host:5000/x", "a".repeat(256), "../..", "a//b", "a/", "_a", "a\0", "%2e%2e/x"];
+for (const from of foreign) {
+  test(`a mount from «${from.slice(0, 20)}», which no repository is called, begins a session`, async () => {
+    await assertSession(await mount(newName(), known.digest, from));
+  });
+}
+
+test("a mount into what is no repository is refused", async () => {
+  assertError(await mount("UPPER", known.digest, newName()), 400, "NAME_INVALID");
 });

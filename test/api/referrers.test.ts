@@ -230,5 +230,5 @@ test("what is no digest has no referrers: 400", async () => {
   }
   const path = `/v2/${name}/referrers/${blobOf(1).digest}`;
   assertError(await client.get(`${path}?last=abc`), 400, "DIGEST_INVALID");
-  assertError(await client.get(`${path}?n=-1`), 400, "UNSUPPORTED");
+  assertError(await client.get(`${path}?n=-1`), 400, "PAGINATION_NUMBER_INVALID");
 });

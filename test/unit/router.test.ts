@@ -6,7 +6,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Match, Router } from "../../src/http/router.js";
 import { routes } from "../../src/http/routes.js";
-import { anyText, digests, kindOf, names, tags } from "./arbitraries.js";
+import { anyText, digests, names, tags } from "./arbitraries.js";
 
 const router = new Router(routes);
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", ""];
@@ -35,29 +35,15 @@ for (const [row, lasts, taken] of kinds) {
         const url = row.replace("<name>", name).replace(/<[a-z]+>$/, last);
         const match = router.match(method, url);
         if (taken.includes(method)) return assert.deepEqual(found(match), { row, name, last });
-        assert.equal(match.kind, "method-not-allowed");
-        assert.ok(match.kind === "method-not-allowed");
-        assert.deepEqual(match.allow.split(", ").sort(), [...taken].sort());
+        assert.ok(match.kind === (method === "OPTIONS" ? "options" : "method-not-allowed"), match.kind);
+        assert.deepEqual(match.allow.split(", ").sort(), [...taken, "OPTIONS"].sort());
       }),
       { numRuns: 300 },
     );
   });
 }
 
-test("a digest may come with its colon escaped", () => {
-  fc.assert(
-    fc.property(names, digests, (name, digest) => {
-      const url = `/v2/${name}/blobs/${encodeURIComponent(digest)}`;
-      assert.deepEqual(found(router.match("GET", url)), {
-        row: "/v2/<name>/blobs/<digest>",
-        name,
-        last: digest,
-      });
-    }),
-  );
-});
-
-test("a path of any kind gives a match or a typed error, and a name only out of what it says", () => {
+test("a path of any kind gives a match, and a name only out of what it says", () => {
   const segment = fc.oneof(
     anyText,
     fc.constantFrom("v2", "blobs", "uploads", "manifests", "tags", "list", "referrers", "", "%2F", "..", "%"),
@@ -72,11 +58,6 @@ test("a path of any kind gives a match or a typed error, and a name only out of 
       ),
       (url) => {
         for (const method of methods) {
-          const kind = kindOf(() => router.match(method, url));
-          if (kind !== "none") {
-            assert.equal(kind, "request-invalid");
-            continue;
-          }
           const match = router.match(method, url);
           if (match.kind !== "found" || match.path.name === "") continue;
           assert.ok(url.startsWith(`/v2/${match.path.name}/`));
@@ -87,7 +68,7 @@ test("a path of any kind gives a match or a typed error, and a name only out of 
   );
 });
 
-for (const url of ["", "/", "/v1/", "/v2/tags/list", "/v2//tags/list", "/v2/a", "/v2/a/", "/v2/a/blobs/"]) {
+for (const url of ["", "//", "/v1/", "/v2/tags/list", "/v2//tags/list", "/v2/a", "/v2/a/", "/v2/a/blobs/"]) {
   test(`«${url}» is no path of the API`, () => {
     assert.deepEqual(router.match("GET", url), { kind: "unknown" });
   });
