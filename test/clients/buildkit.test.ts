@@ -51,6 +51,8 @@ interface CacheKind {
   readonly exported: (cache: string) => string;
   /** Whether stages that the result only copies from are in it. */
   readonly hasStages: boolean;
+  /** A media type that is in it. */
+  readonly type?: string;
 }
 
 const registryCache = (parameters: string) => (cache: string) =>
@@ -64,17 +66,19 @@ const caches: readonly CacheKind[] = [
     name: "that is an index of blobs",
     exported: registryCache("mode=max,image-manifest=false"),
     hasStages: true,
+    type: "application/vnd.oci.image.index.v1+json",
   },
   {
     name: "compressed by zstd",
     exported: registryCache("mode=max,compression=zstd,force-compression=true"),
     hasStages: true,
+    type: "application/vnd.oci.image.layer.v1.tar+zstd",
   },
 ];
 
 test("buildkit: caches", { skip }, (t: TestContext) =>
   withBuildkit(async ({ registry, buildkit, base }) => {
-    for (const [index, { name, exported, hasStages }] of caches.entries()) {
+    for (const [index, { name, exported, hasStages, type }] of caches.entries()) {
       await t.test(`a cache ${name} spares the next machine the build`, async () => {
         const image = `${registry.host}/cached/image-${index}:latest`;
         const inImage = exported(image) === "type=inline";
@@ -87,7 +91,10 @@ test("buildkit: caches", { skip }, (t: TestContext) =>
         const output = ["--output", `type=image,name=${image},push=true`];
         const built = await build("--export-cache", exported(cache), ...output);
         const [repository = "", tag = ""] = cache.slice(registry.host.length + 1).split(":");
-        await registry.remote(repository).verify(tag);
+        const remote = registry.remote(repository);
+        await remote.verify(tag);
+        if (type !== undefined)
+          assert.ok(JSON.stringify(await remote.json(`manifests/${tag}`)).includes(type), `is ${type}`);
 
         await buildkit.forget();
         assert.equal(await build(...imported), built, "the result comes from the cache");
