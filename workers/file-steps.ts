@@ -8,6 +8,7 @@ import {
   fdatasync,
   fsync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -62,6 +63,8 @@ class Run {
   }
 
   #copy(from: string, to: string): Promise<void> {
+    if (lstatSync(from).isSymbolicLink())
+      throw Object.assign(new Error(`${from} is a symbolic link`), { code: "ELOOP" });
     copyFileSync(from, to);
     return this.#within(to, "r", () => {});
   }

@@ -3,7 +3,7 @@
  * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
  * read at page-cache speed and nothing else.
  */
-import { closeSync, ftruncateSync, openSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync } from "node:fs";
 import { now } from "../src/domain/clock.js";
 import type { Algorithm, Digest } from "../src/domain/digest.js";
 import { digestOf } from "../src/domain/digest.js";
@@ -48,7 +48,8 @@ export class OpenUpload {
     setup: WorkerSetup,
   ): Promise<OpenUpload> {
     const hasher = await newHasher(algorithm);
-    const descriptor = offset === 0 ? create(target) : openSync(target.file, "r+");
+    const descriptor =
+      offset === 0 ? create(target) : openSync(target.file, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       await hashAgain(descriptor, hasher, offset);
       ftruncateSync(descriptor, offset);
@@ -121,7 +122,10 @@ export class OpenUpload {
 
 function create(target: UploadTarget): number {
   if (target.session !== undefined) putRecord(target.session);
-  return openSync(target.file, "w+");
+  return openSync(
+    target.file,
+    constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+  );
 }
 
 async function hashAgain(descriptor: number, hasher: Hasher, length: number): Promise<void> {

@@ -16,12 +16,12 @@ export function putRecord({ recordFile, record, linkedFile }: SessionFiles): voi
     // Somebody has tidied up the folder of such files.
     if (code !== "ENOENT") throw error;
   }
-  writeFileSync(recordFile, record);
+  write(recordFile, record);
 }
 
 /** Not by truncating it first: ext4 then writes the file to the disk when it is closed. */
 function write(file: string, record: string): void {
-  const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT);
+  const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW);
   try {
     writeFileSync(descriptor, record);
     const length = Buffer.byteLength(record);

@@ -11,9 +11,12 @@ import type {
   Measures,
   MeasureTask,
   SurveySetup,
+  TagsPart,
+  TagsTask,
 } from "../src/storage/filesystem/survey-protocol.js";
 import { Catalog } from "./survey/catalog.js";
 import { measureFiles } from "./survey/measure.js";
+import { lookAtTags } from "./survey/tags.js";
 
 const { root } = workerData as SurveySetup;
 const repositories = new Catalog(new Layout(root));
@@ -28,4 +31,8 @@ export function leave(walk: number): void {
 
 export function measure(task: MeasureTask): Measures {
   return measureFiles(task);
+}
+
+export function tags(task: TagsTask): TagsPart {
+  return lookAtTags(task);
 }

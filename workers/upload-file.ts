@@ -45,7 +45,7 @@ export class UploadFile {
   /** How much of it could be written past the page cache: less than all where the file system does not do so. */
   async #writeDirect(blocks: Uint8Array, position: number): Promise<number> {
     try {
-      this.#direct ??= openSync(this.path, constants.O_WRONLY | constants.O_DIRECT);
+      this.#direct ??= openSync(this.path, constants.O_WRONLY | constants.O_DIRECT | constants.O_NOFOLLOW);
       return this.#direct === false ? 0 : await writeSome(this.#direct, blocks, position);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;

@@ -3,7 +3,7 @@
  * A worker owns the open files and running hashes of the uploads that are sent to it; it knows nothing
  * of repositories, sessions or HTTP.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { workerData } from "piscina";
 import { now } from "../src/domain/clock.js";
 import { algorithmOf, digestOf } from "../src/domain/digest.js";
@@ -144,7 +144,7 @@ function bytesOf(part: SlabPart): Uint8Array {
 async function digestFile(task: DigestTask): Promise<Said> {
   const startedAt = now();
   const hasher = await newHasher(task.algorithm);
-  const descriptor = openSync(task.file, "r");
+  const descriptor = openSync(task.file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const bytes = await hashFile(descriptor, hasher, Number.POSITIVE_INFINITY);
     const digest = digestOf(task.algorithm, hasher.hex());

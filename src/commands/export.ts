@@ -54,7 +54,7 @@ by NAME:TAG. One that was asked for by its digest has no name.
       import("../registry/export/select.js"),
       import("../transfer/oci-layout/writer.js"),
     ]);
-    const { roots, unmet } = await rootsOf(services, references.map(selectionOf));
+    const { roots, unmet, problems } = await rootsOf(services, references.map(selectionOf));
     const writer = await LayoutWriter.open({
       path: folder,
       digestFile: (file, expected) => services.workers.digestFile(file, expected),
@@ -67,7 +67,11 @@ by NAME:TAG. One that was asked for by its digest has no name.
       (done, total, name, bytes) =>
         onProgress({ what: `${name}, ${formatBytes(bytes)}`, done, total, unit: "manifests" }),
     );
-    const report = { ...exported, unmet: unmet.map(({ text }) => text) };
+    const report = {
+      ...exported,
+      problems: [...problems, ...exported.problems],
+      unmet: unmet.map(({ text }) => text),
+    };
     const fine = report.complete && report.problems.length === 0 && unmet.length === 0;
     return { report, text: render(report), fine };
   },
@@ -95,7 +99,7 @@ function selectionOf(text: string): Selection {
 function render(report: ExportReport & { readonly unmet: readonly string[] }): string {
   const { problems, written, there, references, complete, unmet } = report;
   const lines = problems.map(({ repository, tag, digest, what }) => {
-    const place = tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`;
+    const place = tag === undefined ? [repository, digest].filter(Boolean).join("@") : `${repository}:${tag}`;
     return `${place}: ${what}`;
   });
   lines.push(...unmet.map((text) => `${text}: there is no such image`));

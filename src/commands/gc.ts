@@ -45,7 +45,10 @@ client was told of lately is protected by a lease and stays.
       { dryRun, signal, untaggedSeconds: untagged ?? undefined },
       (done, what) => onProgress({ what, done, unit: "repositories" }),
     );
-    const fine = !signal.aborted && !report.garbage.repositories.some(({ skipped }) => skipped !== undefined);
+    const { garbage, retention } = report;
+    const told =
+      retention.unread.length === 0 && !garbage.repositories.some(({ skipped }) => skipped !== undefined);
+    const fine = !signal.aborted && told;
     return { report, text: render(report.retention, report.garbage), fine };
   },
 };
@@ -95,6 +98,7 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
     ...retention.repositories.flatMap(({ name, tags }) =>
       tags.map(({ tag, rule, why }) => `${name}:${tag}: by the rule ${rule}: ${why}`),
     ),
+    ...retention.unread.map(({ name, why }) => `${name}: left as it is: ${why}`),
     ...garbage.repositories.flatMap(linesOf),
     `${count(retention.tags, "tag")}, ${count(manifests, "manifest")}, ${count(blobs, "blob")} and ` +
       `${count(orphans, "orphaned content")} ${removed}: ${formatBytes(bytesFreed)}`,

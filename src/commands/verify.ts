@@ -53,7 +53,9 @@ function render(report: VerifyReport): string {
     ...hurtTags.map(
       ({ repository, tag, because }) => `tag ${repository}:${tag} is hurt: ${because.join("; ")}`,
     ),
-    ...odd.filter(({ inTheWay }) => !inTheWay).map(({ path, why }) => `odd: ${path}: ${why}`),
+    ...odd
+      .filter(({ inTheWay, unread }) => !inTheWay && !unread)
+      .map(({ path, why }) => `odd: ${path}: ${why}`),
   );
   if (report.omitted > 0) lines.push(`and ${report.omitted} more that are not listed`);
   const read = [

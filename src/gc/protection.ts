@@ -30,7 +30,7 @@ export class Protection {
   /** What somebody is looking for at this moment, with how many do. */
   readonly #looks = new Map<ObjectKey, number>();
   readonly #condemned = new Set<ObjectKey>();
-  readonly #journals = new Map<RepositoryName, Set<Digest>>();
+  readonly #journals = new Map<RepositoryName, Set<Set<Digest>>>();
   readonly #options: ProtectionOptions;
   /** Until then nothing may be collected, in seconds since the epoch: not all leases are known. */
   #allUntil = 0;
@@ -117,20 +117,21 @@ export class Protection {
 
   /** Tells what a manifest that is pushed or tagged now names, itself included. */
   note(name: RepositoryName, digests: Iterable<Digest>): void {
-    const journal = this.#journals.get(name);
-    if (journal !== undefined) for (const digest of digests) journal.add(digest);
+    const journals = this.#journals.get(name);
+    if (journals === undefined) return;
+    for (const digest of digests) for (const journal of journals) journal.add(digest);
   }
 
-  /** Runs `work` with all that is noted of the repository meanwhile. One at a time for a repository. */
+  /** Runs `work` with all that is noted of the repository meanwhile. */
   async withJournal<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T> {
-    if (this.#journals.has(name))
-      throw new Error("invariant broken: a repository is collected once at a time");
     const journal = new Set<Digest>();
-    this.#journals.set(name, journal);
+    const journals = this.#journals.get(name) ?? new Set();
+    this.#journals.set(name, journals.add(journal));
     try {
       return await work(journal);
     } finally {
-      this.#journals.delete(name);
+      journals.delete(journal);
+      if (journals.size === 0) this.#journals.delete(name);
     }
   }
 

@@ -8,7 +8,7 @@ export interface CollectedRepository {
   readonly blobs: readonly Digest[];
   /** What no manifest names, but a lease protects. */
   readonly leased: number;
-  /** Why nothing of it was collected, where its manifests cannot all be read. */
+  /** Why something of it stays that may be garbage: what cannot be read may name it, or the disk does not let it go. */
   readonly skipped?: string;
 }
 

@@ -1,4 +1,5 @@
 /** Removing the tags that the retention rules no longer keep, or telling which they are. */
+import { describeError, RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type ExpiredTag, expiredTags, type TagTimes } from "../gc/retention.js";
@@ -16,68 +17,97 @@ export interface RetentionReport {
   /** Those that lose tags. */
   readonly repositories: readonly { readonly name: RepositoryName; readonly tags: readonly ExpiredTag[] }[];
   readonly tags: number;
+  /** Repositories of which some tags stay because the disk does not tell enough of them, or does not let them go. */
+  readonly unread: readonly { readonly name: RepositoryName; readonly why: string }[];
 }
 
 /** Tags removed under one hold of a repository's lock. */
 const batchSize = 16;
 
-/** Applies the rules once. */
+/** Applies the rules once. Damage in one repository, or of one tag, stops no other. */
 export async function applyRetention(
   services: Services,
   options: RetentionOptions,
   onProgress: (done: number, what: string) => void = () => {},
 ): Promise<RetentionReport> {
   const repositories: { name: RepositoryName; tags: ExpiredTag[] }[] = [];
+  const unread: { name: RepositoryName; why: string }[] = [];
   let done = 0;
   if (services.rules.tagPolicy.retention.length > 0) {
     for await (const name of services.storage.repositories.list()) {
-      const tags = await expire(services, name, options);
-      if (tags.length > 0) repositories.push({ name, tags });
+      const expiry = new Expiry(services, name, options);
+      await expiry.run();
+      if (expiry.expired.length > 0) repositories.push({ name, tags: expiry.expired });
+      if (expiry.unread !== undefined) unread.push({ name, why: expiry.unread });
       onProgress(++done, name);
       if (options.signal?.aborted) break;
     }
   }
   const count = repositories.reduce((sum, { tags }) => sum + tags.length, 0);
-  return { dryRun: options.dryRun, repositories, tags: count };
+  return { dryRun: options.dryRun, repositories, tags: count, unread };
 }
 
-async function expire(
-  services: Services,
-  name: RepositoryName,
-  { dryRun, signal }: RetentionOptions,
-): Promise<ExpiredTag[]> {
-  const times = await timesOf(services, name);
-  const expired = expiredTags(services.rules.tagPolicy, name, times, Date.now());
-  if (dryRun) return expired;
-  const removed: ExpiredTag[] = [];
-  for (let start = 0; start < expired.length && !signal?.aborted; start += batchSize) {
-    await services.repositoryLocks.exclusive(name, async () => {
-      for (const one of expired.slice(start, start + batchSize)) {
-        // Who pushed or pulled it meanwhile gave it a new time.
-        const now = await tagTimes(services, name, one.tag);
-        const before = times.get(one.tag);
-        if (now?.pushedAt !== before?.pushedAt || now?.pulledAt !== before?.pulledAt) continue;
-        if (await removeTag(services, name, one.tag)) removed.push(one);
+/** The rules applied to one repository. */
+class Expiry {
+  readonly expired: ExpiredTag[] = [];
+  /** Why some tags stay that the rules might not keep. */
+  unread: string | undefined;
+
+  constructor(
+    readonly services: Services,
+    readonly name: RepositoryName,
+    readonly options: RetentionOptions,
+  ) {}
+
+  /** Never rejects for what the storage refuses. */
+  async run(): Promise<void> {
+    try {
+      await this.#expire();
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      this.unread ??= describeError(error);
+    }
+  }
+
+  async #expire(): Promise<void> {
+    const { services, name, options } = this;
+    const times = new Map<Tag, TagTimes>();
+    for await (const { tag, times: found } of this.#times()) {
+      if (found !== undefined) times.set(tag, found);
+      else this.unread ??= `the tag ${tag} cannot be read, and stays`;
+    }
+    const expired = expiredTags(services.rules.tagPolicy, name, times, Date.now());
+    if (options.dryRun) {
+      this.expired.push(...expired);
+      return;
+    }
+    for (let start = 0; start < expired.length && !options.signal?.aborted; start += batchSize) {
+      const batch = expired.slice(start, start + batchSize);
+      await services.repositoryLocks.exclusive(name, () => this.#remove(batch, times));
+    }
+  }
+
+  /** To be called with the repository's lock held. Whoever pushed or pulled a tag meanwhile gave it a new time. */
+  async #remove(batch: readonly ExpiredTag[], before: ReadonlyMap<Tag, TagTimes>): Promise<void> {
+    const expired = new Map(batch.map((one) => [one.tag, one]));
+    for await (const { tag, times: now } of this.#times([...expired.keys()])) {
+      const one = expired.get(tag);
+      const then = before.get(tag);
+      if (one === undefined || now?.pushedAt !== then?.pushedAt || now?.pulledAt !== then?.pulledAt) continue;
+      try {
+        if (await removeTag(this.services, this.name, tag)) this.expired.push(one);
+      } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        this.unread ??= `the tag ${tag} cannot be removed: ${describeError(error)}`;
       }
-    });
+    }
   }
-  return removed;
-}
 
-async function timesOf(services: Services, name: RepositoryName): Promise<Map<Tag, TagTimes>> {
-  const times = new Map<Tag, TagTimes>();
-  for (const tag of (await services.storage.tags.list(name)) ?? []) {
-    const found = await tagTimes(services, name, tag);
-    if (found !== undefined) times.set(tag, found);
+  async *#times(tags?: readonly Tag[]): AsyncIterable<{ readonly tag: Tag; readonly times?: TagTimes }> {
+    const { storage, pulls } = this.services;
+    for await (const { tag, times } of storage.tags.times(this.name, tags)) {
+      const pulledAt = pulls.lastOf(this.name, tag) ?? times?.pulledAt;
+      yield times === undefined ? { tag } : { tag, times: { pushedAt: times.pushedAt, pulledAt } };
+    }
   }
-  return times;
-}
-
-async function tagTimes(
-  { storage, pulls }: Services,
-  name: RepositoryName,
-  tag: Tag,
-): Promise<TagTimes | undefined> {
-  const stored = await storage.tags.times(name, tag);
-  return stored && { ...stored, pulledAt: pulls.lastOf(name, tag) ?? stored.pulledAt };
 }

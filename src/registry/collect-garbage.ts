@@ -36,9 +36,7 @@ export async function collectGarbage(
   const totals = { manifests: 0, blobs: 0, bytesFreed: 0, orphans: 0 };
   let done = 0;
   for await (const name of services.storage.repositories.all()) {
-    const { bytesFreed, ...collected } = await collectRepository(services, name, options).catch(
-      (error: unknown) => skipped(name, error),
-    );
+    const { bytesFreed, ...collected } = await new RepositoryCollection(services, name, options).run();
     totals.manifests += collected.manifests.length;
     totals.blobs += collected.blobs.length;
     totals.bytesFreed += bytesFreed;
@@ -50,7 +48,7 @@ export async function collectGarbage(
   for await (const { digest, size, links } of services.storage.blobs.contents()) {
     if (options.signal?.aborted) break;
     if (links !== 1) continue;
-    const freed = options.dryRun ? size : await services.storage.blobs.removeOrphan(digest);
+    const freed = options.dryRun ? size : await removeOrphan(services, digest);
     if (freed === undefined) continue;
     totals.orphans++;
     totals.bytesFreed += freed;
@@ -65,102 +63,139 @@ export async function collectGarbage(
   };
 }
 
-type Collected = CollectedRepository & { readonly bytesFreed: number };
-
-/** What the storage refuses to tell of one repository, or to remove, says nothing of the others. */
-function skipped(name: RepositoryName, error: unknown): Collected {
-  if (!(error instanceof RegistryError)) throw error;
-  return { name, manifests: [], blobs: [], leased: 0, bytesFreed: 0, skipped: describeError(error) };
+/** Bytes freed, `undefined` where it stays: one that the disk does not let go of keeps none of the others. */
+async function removeOrphan(services: Services, digest: Digest): Promise<number | undefined> {
+  try {
+    return await services.storage.blobs.removeOrphan(digest);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    services.onOdd(digest, `cannot be removed: ${describeError(error)}`);
+    return undefined;
+  }
 }
 
-function collectRepository(
-  services: Services,
-  name: RepositoryName,
-  options: CollectOptions,
-): Promise<Collected> {
-  return services.protection.withJournal(name, async (noted) => {
+type Collected = CollectedRepository & { readonly bytesFreed: number };
+
+/** The collection of one repository. */
+class RepositoryCollection {
+  readonly #manifests: Digest[] = [];
+  readonly #blobs: Digest[] = [];
+  #leased = 0;
+  #bytesFreed = 0;
+  /** Why something stays that may be garbage: the first reason. */
+  #skipped: string | undefined;
+
+  constructor(
+    readonly services: Services,
+    readonly name: RepositoryName,
+    readonly options: CollectOptions,
+  ) {}
+
+  /** Never rejects: what fails in one repository says nothing of the others, and what was done before it is told. */
+  async run(): Promise<Collected> {
+    try {
+      await this.services.protection.withJournal(this.name, (noted) => this.#collect(noted));
+    } catch (error) {
+      this.#skipped ??= describeError(error);
+      if (!(error instanceof RegistryError)) this.services.onBackgroundError(error);
+    }
+    return {
+      name: this.name,
+      manifests: this.#manifests,
+      blobs: this.#blobs,
+      leased: this.#leased,
+      bytesFreed: this.#bytesFreed,
+      ...(this.#skipped !== undefined && { skipped: this.#skipped }),
+    };
+  }
+
+  async #collect(noted: ReadonlySet<Digest>): Promise<void> {
+    const { services, name, options } = this;
+    const { storage } = services;
     // Pushes that began before the journal did come to their end first.
     await services.repositoryLocks.exclusive(name, async () => {});
     const all = await readManifests(services, name);
-    if (typeof all === "string")
-      return { name, manifests: [], blobs: [], leased: 0, bytesFreed: 0, skipped: all };
-    const kept = await keptManifests(services, name, all, options);
+    if (typeof all === "string") {
+      this.#skipped = all;
+      return;
+    }
+    const { kept, why } = await keptManifests(services, name, all, options);
+    this.#skipped = why;
     const spare = (digest: Digest) => noted.has(digest) || services.protection.protects(`${name}@${digest}`);
-    const manifests = await removeInBatches(
-      services,
-      name,
-      [...all.keys()].filter((digest) => !kept.has(digest)),
-      { ...options, spare, remove: (digest) => removeUntagged(services, name, digest) },
+    const garbage = [...all.keys()].filter((digest) => !kept.has(digest));
+    await this.#removeInBatches(garbage, spare, this.#manifests, (digest) =>
+      removeUntagged(services, name, digest),
     );
-    const gone = new Set(manifests);
+    const gone = new Set(this.#manifests);
     const named = new Set([...all].flatMap(([digest, { named }]) => (gone.has(digest) ? [] : named)));
-    const unnamed = (await services.storage.blobs.list(name)).filter((digest) => !named.has(digest));
-    let bytesFreed = 0;
-    const blobs = await removeInBatches(services, name, unnamed, {
-      ...options,
-      spare,
-      remove: async (digest) => {
-        // Not in one expression with the await: others add to it meanwhile.
-        const freed = await removeBlob(services, name, digest);
-        bytesFreed += freed ?? 0;
-      },
+    const unnamed = (await storage.blobs.list(name)).filter((digest) => !named.has(digest));
+    await this.#removeInBatches(unnamed, spare, this.#blobs, async (digest) => {
+      // Not in one expression with the await: others add to it meanwhile.
+      const freed = await removeBlob(services, name, digest);
+      this.#bytesFreed += freed ?? 0;
     });
+    this.#leased = unnamed.filter(spare).length;
     if (options.dryRun) {
-      for await (const { shared, size } of services.storage.blobs.usages(name, blobs))
-        if (!shared) bytesFreed += size;
+      for await (const { shared, size } of storage.blobs.usages(name, this.#blobs))
+        if (!shared) this.#bytesFreed += size;
     } else {
-      await dropDanglingReferrers(services, name);
+      await this.#dropDanglingReferrers();
     }
-    return { name, manifests, blobs, leased: unnamed.length - blobs.length, bytesFreed };
-  });
-}
-
-interface Removal extends CollectOptions {
-  /** Whether the object has to stay after all. */
-  readonly spare: (digest: Digest) => boolean;
-  /** Called with the repository's lock held. */
-  readonly remove: (digest: Digest) => Promise<unknown>;
-}
-
-/** Those that were removed. */
-async function removeInBatches(
-  { protection, repositoryLocks }: Services,
-  name: RepositoryName,
-  digests: readonly Digest[],
-  { dryRun, signal, spare, remove }: Removal,
-): Promise<Digest[]> {
-  const removed: Digest[] = [];
-  for (let start = 0; start < digests.length; start += batchSize) {
-    if (signal?.aborted) break;
-    const batch = digests.slice(start, start + batchSize);
-    if (dryRun) {
-      removed.push(...batch.filter((digest) => !spare(digest)));
-      continue;
-    }
-    await repositoryLocks.exclusive(name, async () => {
-      const garbage = batch.filter((digest) => !spare(digest));
-      await allEnded(
-        garbage.map((digest) => {
-          const key: ObjectKey = `${name}@${digest}`;
-          return protection.condemn(key, () => remove(digest));
-        }),
-      );
-      removed.push(...garbage);
-    });
   }
-  return removed;
-}
 
-/** A crash may have left the entry of a referrer whose manifest is gone. */
-async function dropDanglingReferrers(
-  { storage, repositoryLocks }: Services,
-  name: RepositoryName,
-): Promise<void> {
-  for await (const { subject, referrer } of storage.referrers.all(name)) {
-    if ((await storage.manifests.size(name, referrer)) !== undefined) continue;
-    await repositoryLocks.exclusive(name, async () => {
-      if ((await storage.manifests.size(name, referrer)) === undefined)
-        await storage.referrers.remove(name, subject, referrer);
-    });
+  /** Adds those that were removed to `removed`. `spare` tells which have to stay after all. */
+  async #removeInBatches(
+    digests: readonly Digest[],
+    spare: (digest: Digest) => boolean,
+    removed: Digest[],
+    remove: (digest: Digest) => Promise<unknown>,
+  ): Promise<void> {
+    const { protection, repositoryLocks } = this.services;
+    const { dryRun, signal } = this.options;
+    for (let start = 0; start < digests.length; start += batchSize) {
+      if (signal?.aborted) break;
+      const batch = digests.slice(start, start + batchSize);
+      if (dryRun) {
+        removed.push(...batch.filter((digest) => !spare(digest)));
+        continue;
+      }
+      await repositoryLocks.exclusive(this.name, async () => {
+        const removals = batch
+          .filter((digest) => !spare(digest))
+          .map(async (digest) => {
+            const key: ObjectKey = `${this.name}@${digest}`;
+            if (await this.#attempt(digest, () => protection.condemn(key, () => remove(digest))))
+              removed.push(digest);
+          });
+        await allEnded(removals);
+      });
+    }
+  }
+
+  /** Whether the disk let go of it. Where it did not, the others are removed all the same. */
+  async #attempt(what: Digest, removal: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await removal();
+      return true;
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      this.#skipped ??= `${what} cannot be removed: ${describeError(error)}`;
+      return false;
+    }
+  }
+
+  /** A crash may have left the entry of a referrer whose manifest is gone. */
+  async #dropDanglingReferrers(): Promise<void> {
+    const { name } = this;
+    const { storage, repositoryLocks } = this.services;
+    for await (const { subject, referrer } of storage.referrers.all(name)) {
+      await this.#attempt(referrer, async () => {
+        if ((await storage.manifests.size(name, referrer)) !== undefined) return;
+        await repositoryLocks.exclusive(name, async () => {
+          if ((await storage.manifests.size(name, referrer)) === undefined)
+            await storage.referrers.remove(name, subject, referrer);
+        });
+      });
+    }
   }
 }

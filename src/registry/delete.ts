@@ -10,7 +10,6 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
 import { checkNotOfImmutable } from "./immutable-images.js";
 import type { Occurrence } from "./occurrence.js";
-import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
 import { immutable, tagRemoved, tagUnsure } from "./tags.js";
 
@@ -85,58 +84,73 @@ export async function removeTag(services: Services, name: RepositoryName, tag: T
   }
 }
 
-/** Tags looked at at a time, and removed under one hold of the repository's lock: they share the syncs of their folder. */
+/** Tags removed under one hold of the repository's lock: they share the syncs of their folder. */
 const tagsAtOnce = 64;
 
+/** Times that all tags are looked at without the lock while the manifest is pushed again and again. */
+const looksAgainMax = 3;
+
 /**
- * The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. All but
- * the last of many go in batches, between which pushes have their turn. The tags that went; `undefined` where the
- * manifest was not there.
+ * The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. They are looked
+ * for without the repository's lock, since there may be many. All but the last go in batches, between which pushes
+ * have their turn. The tags that went; `undefined` where the manifest was not there.
  */
 async function removeManifest(
   services: Services,
   name: RepositoryName,
   digest: Digest,
 ): Promise<Tag[] | undefined> {
-  const removed: Tag[] = [];
+  if ((await services.storage.manifests.size(name, digest)) === undefined) return undefined;
   // Here too, before any of its tags is gone.
   await checkNotOfImmutable(services, name, digest);
-  for (let tags = await tagsOf(services, name, digest); tags.length > tagsAtOnce; ) {
-    const batch = tags.splice(0, tagsAtOnce);
-    await services.repositoryLocks.exclusive(name, async () => {
-      removed.push(...(await removeTags(services, name, digest, batch)));
+  const removed: Tag[] = [];
+  for (let time = 0; ; time++) {
+    const gone = await services.protection.withJournal(name, async (noted) => {
+      // Pushes that began before the journal did come to their end first.
+      await services.repositoryLocks.exclusive(name, async () => {});
+      const tags = await tagsOf(services, name, digest);
+      while (tags.length > tagsAtOnce) {
+        const batch = tags.splice(0, tagsAtOnce);
+        await services.repositoryLocks.exclusive(name, async () => {
+          await removeTags(services, name, digest, batch, removed);
+        });
+      }
+      return services.repositoryLocks.exclusive(name, async () => {
+        if (noted.has(digest)) {
+          // It was pushed again meanwhile, perhaps with other tags, which are looked for without the lock at first.
+          if (time < looksAgainMax) return "pushed meanwhile";
+          tags.push(...(await tagsOf(services, name, digest)));
+        }
+        await checkNotOfImmutable(services, name, digest);
+        await removeTags(services, name, digest, tags, removed);
+        return removeUntagged(services, name, digest);
+      });
     });
+    if (gone !== "pushed meanwhile") return gone ? removed : undefined;
   }
-  return services.repositoryLocks.exclusive(name, async () => {
-    await checkNotOfImmutable(services, name, digest);
-    removed.push(...(await removeTags(services, name, digest, await tagsOf(services, name, digest))));
-    return (await removeUntagged(services, name, digest)) ? removed : undefined;
-  });
 }
 
 /** The tags that point to the manifest. Rejects with `denied` where one of them is immutable. */
 async function tagsOf(services: Services, name: RepositoryName, digest: Digest): Promise<Tag[]> {
   const tags: Tag[] = [];
-  await inParallel((await services.storage.tags.list(name)) ?? [], tagsAtOnce, async (tag) => {
-    if ((await resolveTag(services, name, tag)) === digest) tags.push(tag);
-  });
+  for await (const target of services.storage.tags.targets(name))
+    if (target.digest === digest) tags.push(target.tag);
   for (const tag of tags) checkImmutable(services, name, tag);
   return tags;
 }
 
-/** Removes those of `tags` that point to the manifest still, and gives them. */
+/** Removes those of `tags` that point to the manifest still, and adds them to `removed`. */
 async function removeTags(
   services: Services,
   name: RepositoryName,
   digest: Digest,
   tags: readonly Tag[],
-): Promise<Tag[]> {
-  const removed: Tag[] = [];
-  await inParallel(tags, tagsAtOnce, async (tag) => {
-    if ((await resolveTag(services, name, tag)) !== digest) return;
-    if (await removeTag(services, name, tag)) removed.push(tag);
+  removed: Tag[],
+): Promise<void> {
+  if (tags.length === 0) return;
+  await inParallel(services.storage.tags.targets(name, tags), tagsAtOnce, async (target) => {
+    if (target.digest === digest && (await removeTag(services, name, target.tag))) removed.push(target.tag);
   });
-  return removed;
 }
 
 /**

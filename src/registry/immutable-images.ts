@@ -6,7 +6,6 @@ import { parseManifest } from "../domain/manifest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
-import { resolveTag } from "./pull-manifest.js";
 import type { Services } from "./services.js";
 
 /** Manifests looked at at a time. */
@@ -27,8 +26,8 @@ export async function checkNotOfImmutable(
   const tags = (await services.storage.tags.list(name)) ?? [];
   const immutable = tags.filter((tag) => isImmutable(tagPolicy, name, tag));
   const seen = new Set<Digest>();
-  await inParallel(immutable, looksAtOnce, async (tag) => {
-    const root = await resolveTag(services, name, tag);
+  await inParallel(services.storage.tags.targets(name, immutable), looksAtOnce, async (target) => {
+    const { tag, digest: root } = target;
     if (root !== undefined && (await hasBelow(services, name, root, digest, seen))) throw ofImmutable(tag);
   });
 }

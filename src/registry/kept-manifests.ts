@@ -1,6 +1,6 @@
 /** Which manifests of a repository a collection keeps, and what each of them names. */
 import { algorithmOf, type Digest, isDigest } from "../domain/digest.js";
-import { RegistryError } from "../domain/errors.js";
+import { describeError, RegistryError } from "../domain/errors.js";
 import { digestBytes } from "../domain/hash.js";
 import { parseManifest } from "../domain/manifest.js";
 import type { Tag } from "../domain/reference.js";
@@ -33,9 +33,9 @@ export async function readManifests(
   for (let start = 0; start < digests.length; start += readsAtOnce) {
     const problems = await Promise.all(
       digests.slice(start, start + readsAtOnce).map(async (digest) => {
-        const bytes = await storage.manifests.read(name, digest);
-        if (bytes === undefined) return undefined;
         try {
+          const bytes = await storage.manifests.read(name, digest);
+          if (bytes === undefined) return undefined;
           if ((await digestBytes(algorithmOf(digest), bytes)) !== digest)
             return `manifest ${digest} cannot be read: its bytes do not have its digest`;
           const { named, subject } = parseManifest(bytes, "");
@@ -43,7 +43,7 @@ export async function readManifests(
           return undefined;
         } catch (error) {
           if (!(error instanceof RegistryError)) throw error;
-          return `manifest ${digest} cannot be read: ${error.message}`;
+          return `manifest ${digest} cannot be read: ${describeError(error)}`;
         }
       }),
     );
@@ -55,23 +55,28 @@ export async function readManifests(
 
 /**
  * Manifests that have a tag, are new, or somebody was told of; those that these name; and what refers to
- * any of them.
+ * any of them. All where the storage does not tell of a tag what it points to, since that may be any of them; `why`
+ * names it.
  */
 export async function keptManifests(
   services: Services,
   name: RepositoryName,
   all: ReadonlyMap<Digest, Named>,
   { untaggedSeconds, expired }: Keeping,
-): Promise<ReadonlySet<Digest>> {
-  if (untaggedSeconds === undefined) return new Set(all.keys());
+): Promise<{ readonly kept: ReadonlySet<Digest>; readonly why?: string }> {
+  if (untaggedSeconds === undefined || all.size === 0) return { kept: new Set(all.keys()) };
   const roots = await taggedDigests(services, name, expired?.get(name));
+  if (typeof roots === "string") return { kept: new Set(all.keys()), why: roots };
   const oldest = Date.now() - untaggedSeconds * 1000;
-  for (const digest of all.keys()) {
-    const pushedAt = await services.storage.manifests.pushedAt(name, digest);
+  const digests = [...all.keys()];
+  let index = 0;
+  for await (const pushedAt of services.storage.manifests.pushedAt(name, digests)) {
+    const digest = digests[index++];
+    if (digest === undefined) break;
     if (pushedAt === undefined || pushedAt > oldest || services.protection.protects(`${name}@${digest}`))
       roots.push(digest);
   }
-  return reachedFrom(roots, all);
+  return { kept: reachedFrom(roots, all) };
 }
 
 /** Not by recursion: an index may be nested, and a chain of referrers be long, as somebody likes. */
@@ -103,12 +108,12 @@ async function taggedDigests(
   { storage }: Services,
   name: RepositoryName,
   expired?: ReadonlySet<Tag>,
-): Promise<Digest[]> {
+): Promise<Digest[] | string> {
   const digests: Digest[] = [];
-  for (const tag of (await storage.tags.list(name)) ?? []) {
+  for await (const { tag, digest } of storage.tags.targets(name)) {
     if (expired?.has(tag)) continue;
-    const digest = await storage.tags.resolve(name, tag);
-    if (digest !== undefined) digests.push(digest);
+    if (digest === undefined) return `the tag ${tag} cannot be read: no manifest is taken for untagged`;
+    digests.push(digest);
     // The referrers tag schema: while the tag is there, so is what it is about.
     const about = tag.replace("-", ":");
     if (isDigest(about)) digests.push(about);

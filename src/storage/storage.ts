@@ -161,8 +161,8 @@ export interface ManifestStore {
   sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number>;
   /** In no order. */
   list(name: RepositoryName): Promise<Digest[]>;
-  /** Milliseconds since the epoch at which it was first pushed, `undefined` where it is not there. */
-  pushedAt(name: RepositoryName, digest: Digest): Promise<number | undefined>;
+  /** Milliseconds since the epoch at which each of `digests` was first pushed, `undefined` where it is not there. */
+  pushedAt(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number | undefined>;
   write(name: RepositoryName, digest: Digest, bytes: Uint8Array, stages?: Stages): Promise<void>;
   /** Whether it was there. */
   remove(name: RepositoryName, digest: Digest): Promise<boolean>;
@@ -177,11 +177,13 @@ export interface TagStore {
    * is not `movable` stays where it points; whether it points to `digest` now.
    */
   point(name: RepositoryName, tag: Tag, digest: Digest, movable: boolean): Promise<boolean>;
-  /** When it was last pushed and pulled, in milliseconds since the epoch; `undefined` where it is not there. */
-  times(
-    name: RepositoryName,
-    tag: Tag,
-  ): Promise<{ readonly pushedAt: number; readonly pulledAt: number | undefined } | undefined>;
+  /**
+   * What those of `tags`, or all, that are there point to, as it is: nothing is mended. Many cost little more than one.
+   * In no order. Rejects where the repository's tags cannot all be listed.
+   */
+  targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget>;
+  /** The same with when they were used. */
+  times(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TimedTag>;
   /** Keeps when the tag was last pulled. No error where it has gone. */
   setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void>;
   /** Whether it was there. */
@@ -192,6 +194,18 @@ export interface TagStore {
   inspect(name: RepositoryName, tag: Tag): Promise<TagState | undefined>;
   /** Takes it aside, whatever it is. Whether it was there. */
   quarantine(name: RepositoryName, tag: Tag): Promise<boolean>;
+}
+
+export interface TagTarget {
+  readonly tag: Tag;
+  /** Absent where what the tag points to cannot be told. */
+  readonly digest?: Digest;
+}
+
+export interface TimedTag {
+  readonly tag: Tag;
+  /** In milliseconds since the epoch; absent where it cannot be told. */
+  readonly times?: { readonly pushedAt: number; readonly pulledAt: number | undefined };
 }
 
 export interface TagState {
@@ -253,6 +267,8 @@ export interface OddFile {
   readonly why: string;
   /** Whether it lies where something of the registry belongs, which cannot be pushed because of it. */
   readonly inTheWay: boolean;
+  /** Whether it belongs there, and the disk does not tell what it holds. */
+  readonly unread?: boolean;
 }
 
 export interface OddFileStore {

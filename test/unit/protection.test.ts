@@ -115,10 +115,11 @@ test("a journal has what is noted of its repository while it is kept, and nothin
     protection.note(name, [digestNumber(2), digestNumber(3)]);
     protection.note(parseRepositoryName("other"), [digestNumber(4)]);
     assert.deepEqual([...noted], [digestNumber(2), digestNumber(3)]);
-    await assert.rejects(
-      protection.withJournal(name, async () => {}),
-      /once at a time/,
-    );
+    await protection.withJournal(name, async (second) => {
+      protection.note(name, [digestNumber(5)]);
+      assert.deepEqual([...second], [digestNumber(5)], "each journal begins by itself");
+    });
+    assert.ok(noted.has(digestNumber(5)));
   });
   await protection.withJournal(name, async (noted) => assert.equal(noted.size, 0));
 });

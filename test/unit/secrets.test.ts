@@ -9,6 +9,7 @@ import { keptSigningKey, signingKeyOf } from "../../src/auth/tokens/signing-key.
 import { RegistryError } from "../../src/domain/errors.js";
 import { Layout } from "../../src/storage/filesystem/layout.js";
 import { OddFiles } from "../../src/storage/filesystem/odd-files.js";
+import { Oddities } from "../../src/storage/filesystem/oddities.js";
 import { Quarantine } from "../../src/storage/filesystem/quarantine.js";
 import { FileSecrets } from "../../src/storage/filesystem/secrets.js";
 import { Directories } from "../../src/storage/filesystem/sync.js";
@@ -23,7 +24,8 @@ async function newLayout(): Promise<Layout> {
 }
 
 function open(layout: Layout, hardLinks: boolean): FileSecrets {
-  return new FileSecrets(layout, new Directories(layout.root, "full"), hardLinks);
+  const oddities = new Oddities(layout.root, () => {});
+  return new FileSecrets(layout, new Directories(layout.root, "full"), hardLinks, oddities);
 }
 
 for (const hardLinks of [true, false]) {

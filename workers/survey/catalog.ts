@@ -1,5 +1,5 @@
 /** The catalog: repositories in ASCII order of their whole names, read a folder at a time as they are asked for. */
-import { type Dirent, readdirSync, statSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 import { isDigest } from "../../src/domain/digest.js";
 import { placeOf } from "../../src/domain/page.js";
@@ -100,11 +100,14 @@ export class Catalog {
   }
 
   #hasTags(folder: string): boolean {
-    return this.#attempt(folder, () => statSync(`${folder}/tags`, { throwIfNoEntry: false })) !== undefined;
+    const found = this.#attempt(folder, () => lstatSync(`${folder}/tags`, { throwIfNoEntry: false }));
+    if (found?.isSymbolicLink())
+      this.#failures.push({ path: folder, code: "ELOOP", message: "a symbolic link for its tags" });
+    return found !== undefined && !found.isSymbolicLink();
   }
 
   #links(folder: string): number | undefined {
-    return this.#attempt(folder, () => statSync(folder, { throwIfNoEntry: false }))?.nlink;
+    return this.#attempt(folder, () => lstatSync(folder, { throwIfNoEntry: false }))?.nlink;
   }
 
   #entries(folder: string): Dirent[] {

@@ -1,15 +1,16 @@
 /** The sizes and link counts of many files. */
-import { type Stats, statSync } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import type { Measures, MeasureTask } from "../../src/storage/filesystem/survey-protocol.js";
 
 export function measureFiles({ folder, files }: MeasureTask): Measures {
-  const measures = new Float64Array(2 * files.length);
+  const measures = new Float64Array(3 * files.length);
   for (const [index, file] of files.entries()) {
     const found = look(`${folder}/${file}`);
     if (found === undefined) continue;
     const plain = found !== "failed" && found.isFile();
-    measures[2 * index] = plain ? found.size : Number.NaN;
-    measures[2 * index + 1] = plain ? found.nlink : Number.NaN;
+    measures[3 * index] = plain ? found.size : Number.NaN;
+    measures[3 * index + 1] = plain ? found.nlink : Number.NaN;
+    measures[3 * index + 2] = plain ? found.mtimeMs : Number.NaN;
   }
   return measures;
 }
@@ -17,7 +18,7 @@ export function measureFiles({ folder, files }: MeasureTask): Measures {
 /** Why it failed is for whoever has asked to look at. */
 function look(path: string): Stats | "failed" | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    return lstatSync(path, { throwIfNoEntry: false });
   } catch {
     return "failed";
   }

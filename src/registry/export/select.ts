@@ -1,9 +1,10 @@
 /** What an export is about: references of this registry, each by name or by pattern. */
 import type { Digest } from "../../domain/digest.js";
+import { describeError, RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { resolveTag } from "../pull-manifest.js";
 import type { Services } from "../services.js";
+import type { ExportProblem } from "./report.js";
 
 /** Some repositories, and of each a manifest by its digest or those that some tags point to. */
 export interface Selection {
@@ -19,33 +20,50 @@ export interface Root {
   readonly digest: Digest;
 }
 
-/** Everything that is selected, once, and the selections that nothing is there for. */
-export async function rootsOf(
-  services: Services,
-  selections: readonly Selection[],
-): Promise<{ roots: readonly Root[]; unmet: readonly Selection[] }> {
+export interface Selected {
+  readonly roots: readonly Root[];
+  /** Selections that nothing is there for. */
+  readonly unmet: readonly Selection[];
+  /** What is selected and cannot be read. */
+  readonly problems: readonly ExportProblem[];
+}
+
+/** Everything that is selected, once. What cannot be read in one repository hides nothing of the others. */
+export async function rootsOf(services: Services, selections: readonly Selection[]): Promise<Selected> {
   const roots = new Map<string, Root>();
   const unmet = new Set(selections);
+  const problems: ExportProblem[] = [];
   for await (const name of services.storage.repositories.list()) {
     for (const selection of selections) {
       if (!selection.wants(name)) continue;
-      for await (const root of rootsIn(services, name, selection)) {
-        roots.set(`${name}:${root.tag ?? root.digest}`, root);
-        unmet.delete(selection);
+      try {
+        for await (const root of rootsIn(services, name, selection, problems)) {
+          roots.set(`${name}:${root.tag ?? root.digest}`, root);
+          unmet.delete(selection);
+        }
+      } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        problems.push({ repository: name, what: `the repository cannot be read: ${describeError(error)}` });
       }
     }
   }
-  return { roots: [...roots.values()], unmet: [...unmet] };
+  return { roots: [...roots.values()], unmet: [...unmet], problems };
 }
 
-async function* rootsIn(services: Services, name: RepositoryName, { what }: Selection): AsyncIterable<Root> {
+async function* rootsIn(
+  { storage }: Services,
+  name: RepositoryName,
+  { what }: Selection,
+  problems: ExportProblem[],
+): AsyncIterable<Root> {
   if ("digest" in what) {
     const { digest } = what;
-    if ((await services.storage.manifests.size(name, digest)) !== undefined) yield { name, digest };
+    if ((await storage.manifests.size(name, digest)) !== undefined) yield { name, digest };
     return;
   }
-  for (const tag of (await services.storage.tags.list(name)) ?? []) {
-    const digest = what.wantsTag(tag) ? await resolveTag(services, name, tag) : undefined;
+  const wanted = ((await storage.tags.list(name)) ?? []).filter((tag) => what.wantsTag(tag));
+  for await (const { tag, digest } of storage.tags.targets(name, wanted)) {
     if (digest !== undefined) yield { name, tag, digest };
+    else problems.push({ repository: name, tag, what: "the tag cannot be read" });
   }
 }

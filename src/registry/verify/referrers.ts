@@ -1,6 +1,7 @@
 /** Verification of the entries of referrers: each manifest with a subject has one, and no other has. */
 import { isDeepStrictEqual } from "node:util";
 import type { Digest } from "../../domain/digest.js";
+import { describeError, RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
 import { parseManifest } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -47,13 +48,19 @@ export async function verifyReferrers(
     const wrong = async () =>
       (await storage.referrers.has(name, subject, referrer)) &&
       (await storedSubject(services, name, referrer)) !== subject;
-    if (!(await wrong())) continue;
-    await repositoryLocks.exclusive(name, async () => {
-      if (!(await wrong())) return;
-      if (!dryRun) await storage.referrers.remove(name, subject, referrer);
-      const what = `there is an entry as a referrer of ${subject}, but no such manifest`;
-      findings.problem({ repository: name, digest: referrer, what, remedy: dryRun ? "none" : "mended" });
-    });
+    try {
+      if (!(await wrong())) continue;
+      await repositoryLocks.exclusive(name, async () => {
+        if (!(await wrong())) return;
+        if (!dryRun) await storage.referrers.remove(name, subject, referrer);
+        const what = `there is an entry as a referrer of ${subject}, but no such manifest`;
+        findings.problem({ repository: name, digest: referrer, what, remedy: dryRun ? "none" : "mended" });
+      });
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      const what = `the entry as a referrer of ${subject} cannot be read: ${describeError(error)}`;
+      findings.problem({ repository: name, digest: referrer, what, remedy: "none" });
+    }
   }
 }
 

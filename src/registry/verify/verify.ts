@@ -39,6 +39,7 @@ export async function verify(
   for await (const odd of services.storage.oddFiles.all()) {
     if (signal.aborted) break;
     findings.odd(odd);
+    if (odd.unread) findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: "none" });
     if (!odd.inTheWay) continue;
     const taken = !dryRun && (await services.storage.oddFiles.quarantine(odd));
     findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: taken ? "quarantined" : "none" });

@@ -3,7 +3,7 @@
  * needs on stable storage is the repository's link; the content's own name is an index for dedupe, and
  * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
  */
-import { link, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { link, lstat, rename, unlink } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
@@ -23,7 +23,7 @@ import type {
 import { FileContents } from "./contents.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
-import { type Oddities, readFlags } from "./oddities.js";
+import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
 import type { RecordFiles } from "./record-files.js";
@@ -68,8 +68,10 @@ export class FileBlobs implements BlobStore {
 
   async open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined> {
     const path = this.layout.blob(name, digest);
-    const handle = await this.oddities.passOver(path, open(path, readFlags));
-    return handle && FileBlobReader.over(handle);
+    const handle = await this.oddities.open(path);
+    const reader = handle && (await FileBlobReader.over(handle));
+    if (handle !== undefined && reader === undefined) this.oddities.name(path, "not a file");
+    return reader;
   }
 
   async commit(
@@ -157,14 +159,14 @@ export class FileBlobs implements BlobStore {
     const content = this.layout.content(digest);
     try {
       await link(file, content);
-      this.tally.changed(digest, 1, (await stat(file)).size);
+      this.tally.changed(digest, 1, (await lstat(file)).size);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
       healed = checked && !(await this.soundness.isSound(content, digest));
       if (healed) {
-        const damaged = await stat(content);
+        const damaged = await lstat(content);
         await this.#heal(file, digest);
-        this.tally.changed(digest, 0, (await stat(file)).size - damaged.size);
+        this.tally.changed(digest, 0, (await lstat(file)).size - damaged.size);
         soundSince = Date.now();
       }
     }
@@ -223,7 +225,7 @@ export class FileBlobs implements BlobStore {
     if (!outside?.isFile()) return undefined;
     const temporary = this.layout.temporary();
     try {
-      const content = await ifThere(stat(this.layout.content(digest)));
+      const content = await ifThere(lstat(this.layout.content(digest)));
       const differs = content !== undefined && content.size !== outside.size;
       const taken = await this.#takeOver(file, temporary, digest, check || differs);
       if (taken === undefined) return undefined;
@@ -286,7 +288,7 @@ export class FileBlobs implements BlobStore {
   async remove(name: RepositoryName, digest: Digest): Promise<number | undefined> {
     const blob = this.layout.blob(name, digest);
     const freed = await this.#locks.exclusive(digest, async () => {
-      const { nlink, size } = (await ifThere(stat(blob))) ?? {};
+      const { nlink, size } = (await ifThere(lstat(blob))) ?? {};
       if (size === undefined || !(await removeIfThere(blob))) return undefined;
       // Not linked to its content, or no hard links at all: nobody else had it.
       return (await this.#removeUnlinked(digest)) ?? (nlink === 1 ? size : 0);
@@ -302,7 +304,7 @@ export class FileBlobs implements BlobStore {
   /** The link count is the reference count: the content's own name is the last one. */
   async #removeUnlinked(digest: Digest): Promise<number | undefined> {
     const content = this.layout.content(digest);
-    const { nlink, size } = (await ifThere(stat(content))) ?? {};
+    const { nlink, size } = (await ifThere(lstat(content))) ?? {};
     if (nlink !== 1 || size === undefined) return undefined;
     this.soundness.forget(digest);
     await unlink(content);
@@ -311,7 +313,7 @@ export class FileBlobs implements BlobStore {
   }
 
   async list(name: RepositoryName): Promise<Digest[]> {
-    return ((await ifThere(readdir(this.layout.blobs(name)))) ?? []).filter(isDigest);
+    return ((await this.oddities.demandEntries(this.layout.blobs(name))) ?? []).filter(isDigest);
   }
 
   async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
@@ -335,7 +337,7 @@ export class FileBlobs implements BlobStore {
 
   async quarantineContent(digest: Digest): Promise<boolean> {
     const content = this.layout.content(digest);
-    const { size = 0 } = (await ifThere(stat(content))) ?? {};
+    const { size = 0 } = (await ifThere(lstat(content))) ?? {};
     const taken = await this.#quarantine(content, digest);
     if (taken) this.tally.changed(digest, -1, -size);
     return taken;
@@ -354,7 +356,8 @@ export class FileBlobs implements BlobStore {
   }
 }
 
+/** Of the links themselves, where they are symbolic: such a link is not the file that it leads to. */
 async function sameInode(a: string, b: string): Promise<boolean> {
-  const [first, second] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
+  const [first, second] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
   return first.ino === second.ino && first.dev === second.dev;
 }

@@ -1,5 +1,4 @@
 /** A walk over all contents, in the order of their digests, by which they are counted anew. */
-import { readdir } from "node:fs/promises";
 import { batchesOf } from "../../domain/batches.js";
 import { algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
 import type { ContentTally, ContentWalk } from "../content-tally.js";
@@ -16,23 +15,31 @@ export class FileContents {
     readonly tally: ContentTally,
   ) {}
 
-  /** Where they are not `counted`, what is known of their number stays as it is. */
+  /** Where they are not `counted`, or cannot all be read, what is known of their number stays as it is. */
   async *all(counted: boolean): AsyncIterable<Content> {
     using walk = this.tally.walk();
+    let unread = 0;
+    const entries = async (folder: string) => {
+      const found = await this.#sortedEntries(folder);
+      if (found === undefined) unread++;
+      return found ?? [];
+    };
     for (const algorithm of algorithms.toSorted()) {
       const root = `${this.layout.contentRoot}/${algorithm}`;
-      for (const folder of await this.#sortedEntries(root)) {
-        const hexes = await this.#sortedEntries(`${root}/${folder}`);
+      for (const folder of await entries(root)) {
+        const hexes = await entries(`${root}/${folder}`);
         const digests = hexes.map((hex) => `${algorithm}:${hex}`).filter(isDigest);
         for (const batch of batchesOf(digests, measuresMax))
           yield* await this.#measure(walk, `${root}/${folder}`, batch);
       }
     }
-    if (counted) walk.end();
+    if (counted && unread === 0) walk.end();
   }
 
-  async #sortedEntries(folder: string): Promise<string[]> {
-    return ((await this.oddities.passOver(folder, readdir(folder))) ?? []).sort();
+  /** `undefined` where the disk does not tell: that hides no other folder. */
+  async #sortedEntries(folder: string): Promise<string[] | undefined> {
+    const listed = this.oddities.entries(folder).then((found) => found ?? []);
+    return (await this.oddities.passOverDamage(folder, listed))?.sort();
   }
 
   /** Again where one of them has come or gone meanwhile: whether it was measured by then is not known. */

@@ -1,6 +1,6 @@
 /** Small file operations with the promises that the stores build on. */
 import { randomUUID } from "node:crypto";
-import { copyFile, link, open, readdir, readFile, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { copyFile, link, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import type { Syncs } from "./syncs.js";
 
 export function errorCode(error: unknown): string | undefined {
@@ -16,10 +16,6 @@ export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> 
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw error;
   }
-}
-
-export function readIfThere(path: string): Promise<Buffer | undefined> {
-  return ifThere(readFile(path));
 }
 
 /** Whether there was something to remove. */

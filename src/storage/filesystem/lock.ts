@@ -6,6 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorCode, ifThere } from "./files.js";
@@ -23,6 +24,8 @@ export class StoreInUse extends Error {
 
 /** What `flock --nonblock` ends with when somebody else has the lock. */
 const taken = 1;
+
+const lockFlags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** Locks the store by its file. Rejects, naming the holder, where another process has it. */
 export async function lockStore(file: string): Promise<StoreLock> {
@@ -50,10 +53,10 @@ export async function lockStore(file: string): Promise<StoreLock> {
 /** On a read-only file system a file that is there can be locked; where there is none, nobody writes here anyway. */
 async function openLock(file: string): Promise<{ handle: FileHandle | undefined; readOnly: boolean }> {
   try {
-    return { handle: await open(file, "a+"), readOnly: false };
+    return { handle: await open(file, lockFlags), readOnly: false };
   } catch (error) {
     if (errorCode(error) !== "EROFS") throw error;
-    return { handle: await ifThere(open(file, "r")), readOnly: true };
+    return { handle: await ifThere(open(file, constants.O_RDONLY | constants.O_NOFOLLOW)), readOnly: true };
   }
 }
 

@@ -1,16 +1,17 @@
 /** Manifests: the bytes as pushed, by digest, in each repository. */
-import { readdir, stat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
+import { batchesOf } from "../../domain/batches.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { type Stages, untold } from "../../domain/stages.js";
 import type { DoSteps } from "../file-steps.js";
 import type { ManifestStore } from "../storage.js";
-import { errorCode, ifThere, readIfThere, removeIfThere } from "./files.js";
+import { ifThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
-import type { Surveyor } from "./surveyor.js";
+import { measuresMax, type Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
 export class FileManifests implements ManifestStore {
@@ -30,7 +31,7 @@ export class FileManifests implements ManifestStore {
     const path = this.layout.manifest(name, digest);
     const bytes = await this.oddities.read(path);
     if (bytes !== undefined) return bytes;
-    return (await ifThere(stat(path))) === undefined ? undefined : Buffer.alloc(0);
+    return (await ifThere(lstat(path))) === undefined ? undefined : Buffer.alloc(0);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
@@ -41,18 +42,14 @@ export class FileManifests implements ManifestStore {
     for await (const { size } of this.surveyor.measures(this.layout.manifests(name), digests)) yield size;
   }
 
-  /** Rejects where a file lies in the folder's place: what is hidden by it must not pass for what is gone. */
   async list(name: RepositoryName): Promise<Digest[]> {
-    try {
-      return (await readdir(this.layout.manifests(name))).filter(isDigest);
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return [];
-      throw error;
-    }
+    return ((await this.oddities.demandEntries(this.layout.manifests(name))) ?? []).filter(isDigest);
   }
 
-  async pushedAt(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    return (await this.oddities.file(this.layout.manifest(name, digest)))?.mtimeMs;
+  async *pushedAt(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number | undefined> {
+    const folder = this.layout.manifests(name);
+    for (const batch of batchesOf(digests, measuresMax))
+      for (const measure of await this.surveyor.measure(folder, batch)) yield measure?.writtenAt;
   }
 
   quarantine(name: RepositoryName, digest: Digest): Promise<boolean> {
@@ -72,7 +69,7 @@ export class FileManifests implements ManifestStore {
       this.#writing.exclusive(path, () =>
         // The tags' folder is what makes this a repository, with or without a tag.
         this.directories.within([this.layout.tags(name)], async () => {
-          const there = await readIfThere(path);
+          const there = await this.oddities.read(path);
           if (there?.equals(bytes)) return;
           await this.#put(path, bytes);
         }),

@@ -1,18 +1,20 @@
 /** Notes of the registry's own: each a small file, written whole or not at all. */
 import type { NoteStore } from "../storage.js";
-import { putDurably, readIfThere, removeIfThere } from "./files.js";
+import { putDurably, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
+import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 export class FileNotes implements NoteStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
+    readonly oddities: Oddities,
   ) {}
 
   async take(name: string): Promise<Buffer | undefined> {
     const folder = this.layout.notesRoot;
-    const bytes = await readIfThere(`${folder}/${name}`);
+    const bytes = await this.oddities.read(`${folder}/${name}`);
     if (await removeIfThere(`${folder}/${name}`)) await this.directories.sync(folder);
     return bytes;
   }

@@ -31,6 +31,9 @@ const ofTags = new Set([pointerFile, tagManifestFile, pulledFile]);
 const tolerated = new Set(["lost+found"]);
 
 export class OddFiles implements OddFileStore {
+  /** Of the walk that is under way. */
+  #unread: OddFile[] = [];
+
   constructor(
     readonly layout: Layout,
     readonly quarantined: Quarantine,
@@ -38,6 +41,7 @@ export class OddFiles implements OddFileStore {
 
   async *all(): Found {
     const { blobsRoot, manifestsRoot, contentRoot, uploadsRoot, robotsRoot } = this.layout;
+    this.#unread = [];
     yield* this.foreign();
     yield* this.#namespace(blobsRoot, "", () => undefined);
     yield* this.#namespace(manifestsRoot, "", (entry, path) => this.#ofManifests(entry, path));
@@ -47,6 +51,10 @@ export class OddFiles implements OddFileStore {
         yield this.#odd(`${uploadsRoot}/${name}`, "not an upload");
     }
     for (const entry of await this.#entries(robotsRoot)) yield* this.#robot(entry);
+    for (const folder of [this.layout.notesRoot, this.layout.secretsRoot])
+      for (const entry of await this.#entries(folder))
+        if (!entry.isFile()) yield this.#odd(`${folder}/${entry.name}`, "not a file");
+    yield* this.#unread;
   }
 
   /** What lies beside the folders of the store. */
@@ -162,9 +170,17 @@ export class OddFiles implements OddFileStore {
     }
   }
 
-  /** A folder that cannot be read has nothing to tell; those who need it say so. */
+  /** A folder that cannot be read hides no other, and is told of in the end. */
   async #entries(folder: string): Promise<Dirent[]> {
-    return (await readdir(folder, { withFileTypes: true }).catch(passOverFailure)) ?? [];
+    try {
+      return await readdir(folder, { withFileTypes: true });
+    } catch (error) {
+      passOverFailure(error);
+      const code = errorCode(error);
+      if (code !== "ENOENT" && code !== "ENOTDIR")
+        this.#unread.push({ ...this.#odd(folder, `cannot be read: ${code}`), unread: true });
+      return [];
+    }
   }
 
   #odd(path: string, why: string, inTheWay = false): OddFile {

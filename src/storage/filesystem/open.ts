@@ -99,13 +99,13 @@ async function openLocked(
   for (const folder of folders)
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
   const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
+  const oddities = new Oddities(layout.root, options.onOdd);
   const recordFiles = new RecordFiles(layout, hardLinks);
-  const uploads = new FileUploads(layout, recordFiles);
+  const uploads = new FileUploads(layout, recordFiles, oddities);
   if (!readOnly) {
     await directories.ensure(layout.recordsRoot);
     await uploads.dropUnfinished();
   }
-  const oddities = new Oddities(layout.root, options.onOdd);
   const quarantine = new Quarantine(layout, directories);
   const surveyor = new Surveyor(oddities, options.onError);
   // Without hard links each repository has its own, which nobody has counted.
@@ -144,14 +144,16 @@ async function openLocked(
     manifests: withStorageErrors(
       new FileManifests(layout, directories, doSteps, oddities, quarantine, surveyor),
     ),
-    tags: withStorageErrors(new FileTags(layout, directories, doSteps, hardLinks, oddities, quarantine)),
+    tags: withStorageErrors(
+      new FileTags(layout, directories, doSteps, hardLinks, oddities, quarantine, surveyor),
+    ),
     referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
     repositories: withStorageErrors(new FileRepositories(surveyor)),
     uploads: withStorageErrors(uploads),
     oddFiles: withStorageErrors(oddFiles),
     robots: withStorageErrors(new FileRobots(layout, directories, oddities)),
-    notes: withStorageErrors(new FileNotes(layout, directories)),
-    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks)),
+    notes: withStorageErrors(new FileNotes(layout, directories, oddities)),
+    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks, oddities)),
     close: async () => {
       directories.syncs.close();
       await surveyor.close();

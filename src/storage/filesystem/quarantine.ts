@@ -1,5 +1,5 @@
 /** Takes what is damaged or in the way out of the store, to where an operator can look at it. */
-import { mkdir, rename, stat } from "node:fs/promises";
+import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { ifThere } from "./files.js";
 import type { Layout } from "./layout.js";
@@ -26,7 +26,7 @@ export class Quarantine {
   async #freePlace(place: string): Promise<string> {
     for (let count = 1; ; count++) {
       const free = count === 1 ? place : `${place}.${count}`;
-      if ((await ifThere(stat(free))) === undefined) return free;
+      if ((await ifThere(lstat(free))) === undefined) return free;
     }
   }
 }

@@ -9,9 +9,13 @@ export class FileBlobReader implements BlobReader {
     readonly size: number,
   ) {}
 
-  static async over(handle: FileHandle): Promise<FileBlobReader> {
+  /** `undefined` where it is no regular file; it is closed then. */
+  static async over(handle: FileHandle): Promise<FileBlobReader | undefined> {
     try {
-      return new FileBlobReader(handle, (await handle.stat()).size);
+      const found = await handle.stat();
+      if (found.isFile()) return new FileBlobReader(handle, found.size);
+      await handle.close();
+      return undefined;
     } catch (error) {
       await handle.close();
       throw error;

@@ -1,5 +1,5 @@
 /** Referrers: for each subject a folder with one small file a referrer, its descriptor as the API lists it. */
-import { readdir, stat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { isObject, parseAnnotations, parseDescriptor } from "../../domain/descriptor.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -58,11 +58,11 @@ export class FileReferrers implements ReferrerStore {
   }
 
   async has(name: RepositoryName, subject: Digest, referrer: Digest): Promise<boolean> {
-    return (await ifThere(stat(`${this.layout.referrers(name, subject)}/${referrer}`))) !== undefined;
+    return (await ifThere(lstat(`${this.layout.referrers(name, subject)}/${referrer}`))) !== undefined;
   }
 
   async #digestsIn(folder: string): Promise<Digest[]> {
-    return ((await this.oddities.passOver(folder, readdir(folder))) ?? []).filter(isDigest);
+    return ((await this.oddities.entries(folder)) ?? []).filter(isDigest);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Robot accounts: each a file of JSON that only the server's user may read, written whole or not at all. */
-import { readdir } from "node:fs/promises";
 import { z } from "zod";
 import { patternFault } from "../../domain/patterns.js";
 import { permissions } from "../../domain/permission.js";
@@ -32,10 +31,12 @@ export class FileRobots implements RobotStore {
 
   async *all(): AsyncIterable<Robot> {
     const folder = this.layout.robotsRoot;
-    for (const fileName of (await this.oddities.passOver(folder, readdir(folder))) ?? []) {
+    for (const fileName of (await this.oddities.entries(folder)) ?? []) {
       const path = `${folder}/${fileName}`;
       const name = robotOf(fileName);
-      const bytes = name === undefined ? undefined : await this.oddities.read(path);
+      // Whoever cannot be read does not log in; the others do.
+      const bytes =
+        name === undefined ? undefined : await this.oddities.passOverDamage(path, this.oddities.read(path));
       const robot = name === undefined || bytes === undefined ? undefined : parseRobot(name, bytes);
       if (robot !== undefined) {
         for (const pattern of robot.scopes.flatMap(({ repositories }) => repositories)) {

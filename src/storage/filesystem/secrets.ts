@@ -2,8 +2,9 @@
 import { chmod, link, rename } from "node:fs/promises";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { SecretStore } from "../storage.js";
-import { errorCode, readIfThere, removeIfThere, writeDurably } from "./files.js";
+import { errorCode, removeIfThere, writeDurably } from "./files.js";
 import type { Layout } from "./layout.js";
+import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 const folderMode = 0o700;
@@ -16,11 +17,15 @@ export class FileSecrets implements SecretStore {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly hardLinks: boolean,
+    readonly oddities: Oddities,
   ) {}
 
   secret(name: string, make: () => Uint8Array): Promise<Buffer> {
     const path = `${this.layout.secretsRoot}/${name}`;
-    return this.#locks.exclusive(path, async () => (await readIfThere(path)) ?? this.#keep(path, make()));
+    return this.#locks.exclusive(
+      path,
+      async () => (await this.oddities.read(path)) ?? this.#keep(path, make()),
+    );
   }
 
   async #keep(path: string, bytes: Uint8Array): Promise<Buffer> {
@@ -30,8 +35,8 @@ export class FileSecrets implements SecretStore {
       await this.#put(path, bytes);
     });
     await this.directories.sync(folder);
-    const kept = await readIfThere(path);
-    if (kept === undefined) throw new Error(`${path} has been removed while it was made`);
+    const kept = await this.oddities.read(path);
+    if (kept === undefined) throw new Error(`${path} is not a file of the store, or has just been removed`);
     return kept;
   }
 

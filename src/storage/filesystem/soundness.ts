@@ -2,7 +2,7 @@
  * Whether stored bytes have the digest that they are stored by. What this process has written or checked is
  * remembered, so that the push of a blob that is there already does not read it again.
  */
-import { stat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -40,7 +40,9 @@ export class Soundness {
    */
   async isSound(content: string, digest: Digest): Promise<boolean> {
     const since = this.lookups.note(this.#since.get(digest));
-    if (since !== undefined && Math.floor((await stat(content)).mtimeMs) <= since) return true;
+    const found = await lstat(content);
+    if (!found.isFile()) return false;
+    if (since !== undefined && Math.floor(found.mtimeMs) <= since) return true;
     const intact = await this.#hasDigest(content, digest);
     if (intact === undefined) throw Object.assign(new Error(`${content} has gone`), { code: "ENOENT" });
     return intact;
@@ -48,7 +50,7 @@ export class Soundness {
 
   /** Reads the file: whether it has its digest; `undefined` where it is not there. */
   async check(path: string, digest: Digest): Promise<boolean | undefined> {
-    const found = await ifThere(stat(path));
+    const found = await ifThere(lstat(path));
     if (found === undefined) return undefined;
     const intact = found.isFile() && (await this.#hasDigest(path, digest));
     // Else the next push would take the store's word for it, and heal nothing.

@@ -40,5 +40,29 @@ export interface MeasureTask {
   readonly files: readonly string[];
 }
 
-/** For each of the files its size and its links: no links where there is none, `NaN` for a size that cannot be told. */
+/**
+ * For each of the files its size, its links and the time in milliseconds at which it was written: no links where there
+ * is none, `NaN` for a size that cannot be told.
+ */
 export type Measures = Float64Array;
+
+/** Asks what the tags in a folder point to, and when they were used. */
+export interface TagsTask {
+  readonly folder: string;
+  readonly tags: readonly string[];
+}
+
+/** A tag that is there. */
+export interface TagLook {
+  /** What the pointer's file holds; empty where it cannot be read. */
+  readonly pointer: string;
+  /** In milliseconds since the epoch; absent where the tag's times cannot be told. */
+  readonly pushedAt?: number;
+  readonly pulledAt?: number;
+}
+
+export interface TagsPart {
+  /** In the order of the tags; `undefined` for one that is not there. */
+  readonly looks: readonly (TagLook | undefined)[];
+  readonly failures: readonly FailedLook[];
+}

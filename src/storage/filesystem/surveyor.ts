@@ -10,16 +10,22 @@ import type {
   Measures,
   MeasureTask,
   SurveySetup,
+  TagsPart,
+  TagsTask,
 } from "./survey-protocol.js";
 
 export interface Measure {
   /** In bytes. */
   readonly size: number;
   readonly links: number;
+  /** In milliseconds since the epoch. */
+  readonly writtenAt: number;
 }
 
 /** Files that are measured in one go: a millisecond's work, behind which others wait. */
 export const measuresMax = 512;
+/** Tags that are looked at in one go: some milliseconds' work. */
+export const tagLooksMax = 256;
 /** Names in one go: some milliseconds' work. */
 const namesMax = 1_024;
 
@@ -53,7 +59,7 @@ export class Surveyor {
         const partMax = walk === undefined ? Math.min(atOnce, namesMax) : namesMax;
         const task: CatalogTask = { of, after: last, namesMax: partMax, walk };
         const { names, more, failures } = (await this.#pool.run("catalog", task)) as CatalogPart;
-        for (const failure of failures) await this.#tell(failure);
+        for (const failure of failures) this.#tell(failure);
         last = more ? names.at(-1) : undefined;
         yield* names;
         // A page is one part, in most cases: nothing is kept for what comes behind it.
@@ -70,9 +76,9 @@ export class Surveyor {
     const measures = (await this.#pool.run("measure", task)) as Measures;
     return await Promise.all(
       files.map((file, index) => {
-        const [size = 0, links = 0] = measures.subarray(2 * index);
+        const [size = 0, links = 0, writtenAt = 0] = measures.subarray(3 * index);
         if (Number.isNaN(size)) return this.#measureOdd(`${folder}/${file}`);
-        return links === 0 ? undefined : { size, links };
+        return links === 0 ? undefined : { size, links, writtenAt };
       }),
     );
   }
@@ -84,14 +90,21 @@ export class Surveyor {
   }
 
   async #measureOdd(path: string): Promise<Measure | undefined> {
-    const found = await this.oddities.file(path);
-    return found && { size: found.size, links: found.nlink };
+    const found = await this.oddities.passOverDamage(path, this.oddities.file(path));
+    return found && { size: found.size, links: found.nlink, writtenAt: found.mtimeMs };
   }
 
-  /** A folder that may not be read must not hide the repositories that may. */
-  async #tell({ path, code, message }: FailedLook): Promise<void> {
-    if (code === "EACCES" || code === "EPERM") this.oddities.name(path, "may not be read");
-    else await this.oddities.passOver(path, Promise.reject(Object.assign(new Error(message), { code })));
+  /** What there is of the tags in a folder, in their order; `undefined` for one that is not there. At most `tagLooksMax`. */
+  async lookAtTags(folder: string, tags: readonly string[]): Promise<TagsPart["looks"]> {
+    const task: TagsTask = { folder, tags };
+    const { looks, failures } = (await this.#pool.run("tags", task)) as TagsPart;
+    for (const failure of failures) this.#tell(failure);
+    return looks;
+  }
+
+  /** What cannot be read must not hide what can. */
+  #tell({ path, code, message }: FailedLook): void {
+    this.oddities.nameDamage(path, Object.assign(new Error(message), { code }));
   }
 
   close(): Promise<void> {

@@ -3,7 +3,7 @@
  * a sync of the same directory runs cannot know whether it covers its own change, so it shares the next
  * one with everybody else who asked meanwhile.
  */
-import { mkdir } from "node:fs/promises";
+import { lstat, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import { Lookups } from "../../domain/lookups.js";
@@ -78,9 +78,16 @@ export class Directories {
       await mkdir(directory);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      await this.#refuseLink(directory);
     }
     await this.sync(parent);
     this.#known.set(directory, true);
+  }
+
+  /** Nothing is written to where a symbolic link leads. An operator may put such links right into the root. */
+  async #refuseLink(directory: string): Promise<void> {
+    if (dirname(directory) === this.root || !(await lstat(directory)).isSymbolicLink()) return;
+    throw Object.assign(new Error(`${directory} is a symbolic link`), { code: "ELOOP" });
   }
 
   /**

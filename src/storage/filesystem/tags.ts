@@ -3,18 +3,26 @@
  * scripts. A new tag is made aside and renamed into place whole; a tag that moves has its pointer
  * replaced by rename.
  */
-import { open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, lutimes, open, rename, rm } from "node:fs/promises";
+import { batchesOf } from "../../domain/batches.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { DoSteps, FileStep } from "../file-steps.js";
-import type { TagState, TagStore } from "../storage.js";
-import { errorCode, ifThere, readIfThere, removeIfThere } from "./files.js";
+import type { TagState, TagStore, TagTarget, TimedTag } from "../storage.js";
+import { errorCode, ifThere, removeIfThere } from "./files.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
+import type { TagLook } from "./survey-protocol.js";
+import { type Surveyor, tagLooksMax } from "./surveyor.js";
 import type { Directories } from "./sync.js";
+
+/** A file that is made where it is not there, and whose time is set. */
+const markFlags =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
 export class FileTags implements TagStore {
   readonly #locks = new KeyedLock<string>();
@@ -26,6 +34,7 @@ export class FileTags implements TagStore {
     readonly hardLinks: boolean,
     readonly oddities: Oddities,
     readonly quarantined: Quarantine,
+    readonly surveyor: Surveyor,
   ) {}
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
@@ -49,7 +58,7 @@ export class FileTags implements TagStore {
 
   async inspect(name: RepositoryName, tag: Tag): Promise<TagState | undefined> {
     const folder = this.layout.tag(name, tag);
-    if ((await ifThere(stat(folder))) === undefined) return undefined;
+    if ((await ifThere(lstat(folder))) === undefined) return undefined;
     const digest = await this.#pointer(name, tag);
     if (digest === undefined) return { copied: false };
     return { digest, copied: await this.#isBeside(name, folder, digest) };
@@ -75,24 +84,47 @@ export class FileTags implements TagStore {
   /** It counts as pushed now; and whoever put it there may have been killed before it was synced. */
   async #pointAgain(name: RepositoryName, folder: string): Promise<void> {
     const now = new Date();
-    await utimes(`${folder}/${pointerFile}`, now, now);
+    await lutimes(`${folder}/${pointerFile}`, now, now);
     await Promise.all([this.directories.sync(folder), this.directories.sync(this.layout.tags(name))]);
   }
 
-  async times(
-    name: RepositoryName,
-    tag: Tag,
-  ): Promise<{ pushedAt: number; pulledAt: number | undefined } | undefined> {
-    const folder = this.layout.tag(name, tag);
-    const [pointer, pulled] = await Promise.all(
-      [pointerFile, pulledFile].map((file) => ifThere(stat(`${folder}/${file}`))),
-    );
-    return pointer && { pushedAt: pointer.mtimeMs, pulledAt: pulled?.mtimeMs };
+  async *targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget> {
+    for await (const { tag, pointer } of this.#look(name, tags)) {
+      const digest = pointer.trim();
+      if (!isDigest(digest))
+        this.oddities.name(`${this.layout.tag(name, tag)}/${pointerFile}`, "not a digest");
+      yield isDigest(digest) ? { tag, digest } : { tag };
+    }
+  }
+
+  async *times(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TimedTag> {
+    for await (const { tag, pushedAt, pulledAt } of this.#look(name, tags))
+      yield pushedAt === undefined ? { tag } : { tag, times: { pushedAt, pulledAt } };
+  }
+
+  /** Those of `tags`, or all, that are there. */
+  async *#look(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagLook & { readonly tag: Tag }> {
+    const folder = this.layout.tags(name);
+    const wanted = tags ?? (await this.#demandTags(folder));
+    for (const batch of batchesOf(wanted, tagLooksMax)) {
+      const looks = await this.surveyor.lookAtTags(folder, batch);
+      for (const [index, tag] of batch.entries()) {
+        const look = looks[index];
+        if (look !== undefined) yield { tag, ...look };
+      }
+    }
+  }
+
+  /** Rejects where there is no such folder, which each repository that has manifests has. */
+  async #demandTags(folder: string): Promise<Tag[]> {
+    const entries = await this.oddities.demandEntries(folder);
+    if (entries === undefined) throw Object.assign(new Error(`${folder} is missing`), { code: "ENOENT" });
+    return entries.filter(isTag);
   }
 
   async setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void> {
     const file = `${this.layout.tag(name, tag)}/${pulledFile}`;
-    const handle = await ifThere(open(file, "a"));
+    const handle = await this.oddities.passOver(file, open(file, markFlags));
     try {
       await handle?.utimes(at / 1000, at / 1000);
     } finally {
@@ -163,7 +195,7 @@ export class FileTags implements TagStore {
 
   async list(name: RepositoryName): Promise<Tag[] | undefined> {
     const folder = this.layout.tags(name);
-    const entries = await this.oddities.passOver(folder, readdir(folder));
+    const entries = await this.oddities.entries(folder);
     return entries?.filter(isTag).sort();
   }
 
@@ -172,7 +204,7 @@ export class FileTags implements TagStore {
     const folder = this.layout.tag(name, tag);
     if (await this.#isBeside(name, folder, digest)) return;
     await this.#locks.exclusive(folder, async () => {
-      const pointer = await readIfThere(`${folder}/${pointerFile}`);
+      const pointer = await this.oddities.read(`${folder}/${pointerFile}`);
       if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest)))
         return;
       const temporary = this.layout.temporary();

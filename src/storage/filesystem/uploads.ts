@@ -1,5 +1,6 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { link, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { link, lstat, open, readdir, rm } from "node:fs/promises";
 import { isObject } from "../../domain/descriptor.js";
 import { parseAlgorithm } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -8,15 +9,19 @@ import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
 import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
+import type { Oddities } from "./oddities.js";
 import type { RecordFiles } from "./record-files.js";
 
 /** Entries of the uploads' folder that are looked at together when the store is opened. */
 const looksAtOnce = 32;
 
+const recordFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
 export class FileUploads implements UploadStore {
   constructor(
     readonly layout: Layout,
     readonly recordFiles: RecordFiles,
+    readonly oddities: Oddities,
   ) {}
 
   /** What can't be gone on with after a restart goes. To be called before there are uploads. */
@@ -26,22 +31,28 @@ export class FileUploads implements UploadStore {
     const recorded = new Set(names.map(sessionOf));
     for (let start = 0; start < names.length; start += looksAtOnce) {
       await Promise.all(
-        names.slice(start, start + looksAtOnce).map(async (name) => {
-          const session = sessionOf(name);
-          if (session !== undefined && !(await this.#isOpen(session)))
-            await this.remove(this.#targetOf(session, ""));
-          const unfinished = name.endsWith(temporarySuffix) || (isSessionId(name) && !recorded.has(name));
-          if (unfinished) await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
+        names.slice(start, start + looksAtOnce).map((name) => {
+          const path = `${this.layout.uploadsRoot}/${name}`;
+          // One that the disk does not let go of must not keep the store from being opened.
+          return this.oddities.passOverDamage(path, this.#dropIfUnfinished(name, recorded));
         }),
       );
     }
+  }
+
+  async #dropIfUnfinished(name: string, recorded: ReadonlySet<SessionId | undefined>): Promise<void> {
+    const session = sessionOf(name);
+    if (session !== undefined && !(await this.#isOpen(session)))
+      await this.remove(this.#targetOf(session, ""));
+    const unfinished = name.endsWith(temporarySuffix) || (isSessionId(name) && !recorded.has(name));
+    if (unfinished) await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
   }
 
   /** Not where a crash came into its beginning or its end: bytes that are linked elsewhere are a blob already. */
   async #isOpen(id: SessionId): Promise<boolean> {
     const found = await this.recover(id);
     if (found === undefined) return false;
-    const links = (await ifThere(stat(found.target.file)))?.nlink ?? 1;
+    const links = (await ifThere(lstat(found.target.file)))?.nlink ?? 1;
     return links === 1;
   }
 
@@ -56,7 +67,12 @@ export class FileUploads implements UploadStore {
   async save({ session }: UploadTarget): Promise<void> {
     if (session === undefined) return;
     const { recordFile, record, linkedFile } = session;
-    await writeFile(linkedFile ?? recordFile, record);
+    const handle = await open(linkedFile ?? recordFile, recordFlags);
+    try {
+      await handle.writeFile(record);
+    } finally {
+      await handle.close();
+    }
     if (linkedFile === undefined) return;
     await link(linkedFile, recordFile).catch((error: unknown) => {
       // The first of its bytes came meanwhile.
@@ -65,11 +81,11 @@ export class FileUploads implements UploadStore {
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
-    const text = await ifThere(readFile(this.layout.uploadRecord(id), "utf8"));
-    const record = text === undefined ? undefined : parseRecord(text);
+    const bytes = await this.oddities.read(this.layout.uploadRecord(id));
+    const record = bytes === undefined ? undefined : parseRecord(bytes.toString());
     if (record === undefined) return undefined;
     const target = this.#targetOf(id, serialize(record));
-    return { ...record, target, received: (await ifThere(stat(target.file)))?.size ?? 0 };
+    return { ...record, target, received: (await this.oddities.file(target.file))?.size ?? 0 };
   }
 
   async *abandoned(before: number): AsyncIterable<{ id: SessionId; target: UploadTarget }> {
@@ -77,7 +93,7 @@ export class FileUploads implements UploadStore {
       const id = sessionOf(name);
       if (id === undefined) continue;
       const target = this.#targetOf(id, "");
-      const touched = await Promise.all(filesOf(target).map((path) => ifThere(stat(path))));
+      const touched = await Promise.all(filesOf(target).map((path) => ifThere(lstat(path))));
       if (touched.every((file) => file === undefined || file.mtimeMs < before)) yield { id, target };
     }
   }
@@ -85,7 +101,10 @@ export class FileUploads implements UploadStore {
   async *all(): AsyncIterable<{ id: SessionId; bytes: number }> {
     for (const name of await readdir(this.layout.uploadsRoot)) {
       const id = sessionOf(name);
-      if (id !== undefined) yield { id, bytes: (await ifThere(stat(this.layout.upload(id))))?.size ?? 0 };
+      if (id === undefined) continue;
+      const file = this.layout.upload(id);
+      const found = await this.oddities.passOverDamage(file, this.oddities.file(file));
+      yield { id, bytes: found?.size ?? 0 };
     }
   }
 
