@@ -19,6 +19,7 @@ import { Health } from "./registry/health.js";
 import { KeptTally } from "./registry/kept-tally.js";
 import type { Services } from "./registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "./storage/filesystem/open.js";
+import { restoreSessions, saveSessions } from "./uploads/saved-sessions.js";
 import { SessionTable } from "./uploads/session-table.js";
 import { defaultSlabs, SlabPool } from "./uploads/slab-pool.js";
 import { WorkerPool } from "./uploads/worker-pool.js";
@@ -105,13 +106,18 @@ export async function openServices(
     const sessions = new SessionTable(storage.uploads, workers, {
       onError: onBackgroundError,
       sessionsMax: config.limits.sessions.total,
-      sessionsPerOpenerMax: config.limits.sessions.peruser,
+      sessionsPerClientMax: config.limits.sessions.peruser,
+      unusedSecondsMax: config.limits.sessions.unused,
       idleSecondsMax: uploadpurging.age,
+      recovers: serving && !storage.readOnly,
       purgeEverySeconds: serving && uploadpurging.enabled && !storage.readOnly ? uploadpurging.interval : 0,
     });
     const protection = new Protection({ leaseSeconds: config.gc.lease });
     if (storage.readOnly) protection.protectAll();
-    else await restoreLeases(protection, storage.notes, storage.fresh);
+    else {
+      await restoreLeases(protection, storage.notes, storage.fresh);
+      await restoreSessions(sessions, storage.notes);
+    }
     const services: Services = {
       storage,
       protection,
@@ -151,13 +157,13 @@ export async function openServices(
     };
     closers.add("open blobs", () => services.caches.openBlobs.clear());
     if (!storage.readOnly) {
+      closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
       // Without them everything is protected for a while after the next start.
       closers.add("leases", () => saveLeases(protection, storage.notes));
       closers.add("tally", () => keptTally.save());
       closers.add("robots", () => services.robots.saveUses());
       closers.add("times of pulls", () => services.pulls.save(storage.tags));
     }
-    closers.add("upload sessions", () => sessions.save());
     closers.add("purging of uploads", () => sessions.stop());
     return { services, storage, keptTally, close: () => closers.close() };
   } catch (error) {

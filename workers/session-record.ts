@@ -11,7 +11,7 @@ export function putRecord({ recordFile, record, linkedFile }: SessionFiles): voi
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // The session was saved while it had no bytes yet.
+    // Another worker has written it before.
     if (code === "EEXIST") return;
     // Somebody has tidied up the folder of such files.
     if (code !== "ENOENT") throw error;

@@ -3,6 +3,8 @@ import type { Attack } from "./attack.js";
 import { descriptors } from "./descriptors.js";
 import { globStars } from "./glob-stars.js";
 import { manyRanges } from "./many-ranges.js";
+import { manySessions } from "./many-sessions.js";
+import { reservedMemory } from "./reserved-memory.js";
 import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
 import { unreadOutput } from "./unread-output.js";
 
@@ -10,6 +12,8 @@ export const attacks: readonly Attack[] = [
   tinyChunksToken,
   tinyChunksManifest,
   tinyChunksUploads,
+  reservedMemory,
+  manySessions,
   manyRanges,
   descriptors,
   unreadOutput,

@@ -40,7 +40,12 @@ export const limits = section({
   }),
   sessions: section({
     total: count.prefault("100000").describe("Upload sessions that are open at a time."),
-    peruser: count.prefault("20000").describe("The same of one user."),
+    peruser: count.prefault("20000").describe("The same of one client."),
+    unused: duration
+      .prefault("10m")
+      .describe(
+        "An upload session that has no bytes after so long is dropped. Until it has some it is in memory only: a restart keeps it, a crash does not. One with bytes is kept for `storage.maintenance.uploadpurging.age`.",
+      ),
   }),
   logins: section({
     failures: count

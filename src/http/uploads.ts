@@ -1,16 +1,23 @@
 /** Uploads over HTTP (distribution-spec, end-4 to end-6, end-11, end-13, end-14). */
 import type { PushPermit } from "../auth/gate.js";
-import { type Digest, isDigest, parseAlgorithm, parseDigest } from "../domain/digest.js";
+import { type Algorithm, type Digest, isDigest, parseAlgorithm, parseDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseContentRange } from "../domain/range.js";
 import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { mountBlob } from "../registry/mount.js";
-import { cancelUpload, findUpload, IncomingBody, openUpload } from "../registry/push-blob.js";
+import {
+  cancelUpload,
+  findUpload,
+  IncomingBody,
+  openSingleUpload,
+  openUpload,
+} from "../registry/push-blob.js";
 import type { Services } from "../registry/services.js";
 import type { Session } from "../uploads/session.js";
 import type { RequestBody } from "./body.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
+import { clientOf } from "./limits.js";
 import { sessionHeaders } from "./session-headers.js";
 
 /** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
@@ -25,17 +32,27 @@ export async function startUpload(
   if (mount !== null && (await mounts(context, exchange, permit, mount, query.get("from")))) return;
   const algorithm = query.get("digest-algorithm");
   const digest = query.get("digest");
-  const closing = digest === null ? undefined : parseDigest(digest);
-  const session = openUpload(services, permit, algorithm === null ? undefined : parseAlgorithm(algorithm));
-  if (closing !== undefined) {
-    try {
-      return await receiveLast(context, exchange, session, closing);
-    } finally {
-      // Nobody was told of this session: whatever became of its only request, nobody will go on with it.
-      if (session.state === "idle") await cancelUpload(services, session);
-    }
-  }
+  const announced = algorithm === null ? undefined : parseAlgorithm(algorithm);
+  if (digest !== null) return startAndClose(context, exchange, permit, announced, parseDigest(digest));
+  const session = openUpload(services, permit, announced, clientOf(exchange));
   exchange.send(202, sessionHeaders(exchange, session));
+}
+
+async function startAndClose(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PushPermit,
+  announced: Algorithm | undefined,
+  closing: Digest,
+): Promise<void> {
+  const { services } = context;
+  const session = openSingleUpload(services, permit, announced);
+  try {
+    await receiveLast(context, exchange, session, closing);
+  } finally {
+    // Nobody was told of this session: whatever became of its only request, nobody will go on with it.
+    if (session.state === "idle") await cancelUpload(services, session);
+  }
 }
 
 /**

@@ -23,14 +23,30 @@ export interface BodyClaim {
   readonly closing: Digest | undefined;
 }
 
-/** Opens a session. `announced` is the algorithm that the client says it will use. */
+/**
+ * Opens a session that counts for `client`. `announced` is the algorithm that the client says it will use. Throws
+ * `too-many-requests`.
+ */
 export function openUpload(
+  { sessions }: Services,
+  { name, identity }: PushPermit,
+  announced: Algorithm | undefined,
+  client: string,
+): Session {
+  const algorithm = announced ?? defaultAlgorithm;
+  const opener = identity.subject;
+  return sessions.open({ name, opener, client, algorithm, announced: announced !== undefined });
+}
+
+/** A session for an upload that comes whole at once: no client is told of it, and none can have too many. */
+export function openSingleUpload(
   { sessions }: Services,
   { name, identity }: PushPermit,
   announced: Algorithm | undefined,
 ): Session {
   const algorithm = announced ?? defaultAlgorithm;
-  return sessions.open({ name, opener: identity.subject, algorithm, announced: announced !== undefined });
+  const opener = identity.subject;
+  return sessions.openUntold({ name, opener, client: opener, algorithm, announced: announced !== undefined });
 }
 
 /** The session of an upload, its opener's alone. Throws or rejects with `upload-unknown`. */
@@ -113,7 +129,6 @@ export class IncomingBody {
 
   /** Ends the upload: when this resolves the blob is there to stay. Rejects with `digest-mismatch` too. */
   async commit(expected: Digest): Promise<void> {
-    const { session } = this;
     try {
       this.#checkLength();
     } catch (error) {
@@ -121,8 +136,6 @@ export class IncomingBody {
       throw error;
     }
     try {
-      // A record that is still being written would come back behind its removal.
-      await session.saving?.catch(() => {});
       await this.#commit(expected, await this.#sealer(expected));
     } catch (error) {
       await this.#writer.abort();

@@ -70,6 +70,8 @@ export interface UploadOwner {
 }
 
 export interface UploadRecord extends UploadOwner {
+  /** Whom the upload counts for: the opener, or the network of one who is anonymous. */
+  readonly client: string;
   readonly algorithm: Algorithm;
   /** Whether the client has named the algorithm. */
   readonly announced: boolean;
@@ -81,6 +83,8 @@ export interface RecoveredUpload extends UploadRecord {
   readonly target: UploadTarget;
   /** Bytes that are there. */
   readonly received: number;
+  /** When something was last written to it, in milliseconds since the epoch. */
+  readonly touchedAt: number;
 }
 
 export interface BlobUsage {
@@ -247,10 +251,8 @@ export interface RepositoryStore {
 export interface UploadStore {
   /** A target for a body that comes with its digest in one request: gone after a crash. */
   oneRequestTarget(id: SessionId): UploadTarget;
-  /** A target for a session of several requests: recovered after a crash. */
+  /** A target for a session of several requests: recovered after a crash once it has bytes. */
   sessionTarget(id: SessionId, record: UploadRecord): UploadTarget;
-  /** Makes a session that has no bytes yet one that is recovered. */
-  save(target: UploadTarget): Promise<void>;
   recover(id: SessionId): Promise<RecoveredUpload | undefined>;
   /** Sessions that nothing has been written to since `before`, in milliseconds since the epoch. */
   abandoned(before: number): AsyncIterable<{ readonly id: SessionId; readonly target: UploadTarget }>;

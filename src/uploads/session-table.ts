@@ -1,6 +1,7 @@
 /**
  * The sessions of this process, by id; the one owner of their lives. A session belongs to its repository
- * and its opener: asked for under another name, or by somebody else, it does not exist.
+ * and its opener: asked for under another name, or by somebody else, it does not exist. It is on disk once it has
+ * bytes. One without bytes costs memory only, and not for long.
  */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
@@ -12,12 +13,16 @@ import type { WorkerPool } from "./worker-pool.js";
 export interface SessionTableOptions {
   /** Open sessions at a time; some 500 bytes each. */
   readonly sessionsMax: number;
-  /** The same of one opener. */
-  readonly sessionsPerOpenerMax: number;
+  /** The same of one client. */
+  readonly sessionsPerClientMax: number;
+  /** A session that has no bytes after so long is dropped. */
+  readonly unusedSecondsMax: number;
   /** A session that no request has used for so long is dropped, with its bytes. */
   readonly idleSecondsMax: number;
   /** Time between two looks for such sessions, 0 to never look. */
   readonly purgeEverySeconds: number;
+  /** Whether sessions of earlier processes are taken up at once, so that they count for their clients. */
+  readonly recovers: boolean;
   /** Told of what went wrong in the background. */
   readonly onError: (error: unknown) => void;
 }
@@ -25,9 +30,11 @@ export interface SessionTableOptions {
 /** Ages as CNCF distribution purges them. */
 export const defaultSessionTable: SessionTableOptions = {
   sessionsMax: 100_000,
-  sessionsPerOpenerMax: 20_000,
+  sessionsPerClientMax: 20_000,
+  unusedSecondsMax: 600,
   idleSecondsMax: 7 * 24 * 3600,
   purgeEverySeconds: 24 * 3600,
+  recovers: true,
   onError: (error) => {
     throw error;
   },
@@ -36,23 +43,23 @@ export const defaultSessionTable: SessionTableOptions = {
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
-/**
- * A session that has no bytes after this time is put on disk, to be found after a crash. Most have been
- * used, or are over, long before.
- */
-const saveAfterMilliseconds = 500;
+/** Sessions that are looked at to evict one. Those that are in use are looked at last by the next eviction. */
+const evictionLooksMax = 100;
+
+/** A look at the sessions without bytes costs next to nothing where none is too old. */
+const unusedLookSecondsMax = 5;
 
 /** When who has too many sessions open may try again: most are closed by their clients within seconds. */
 const openRetrySeconds = 5;
 
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
-  /** Sessions by opener. */
+  /** Sessions by client. */
   readonly #counts = new Map<string, number>();
   readonly #recovering = new Map<SessionId, Promise<Session | undefined>>();
-  /** Opened, and not on disk yet. */
-  readonly #unsaved = new Set<Session>();
-  readonly #timers: readonly NodeJS.Timeout[];
+  /** Those that had no bytes when they were last looked at, mostly in the order in which they were opened. */
+  readonly #unused = new Set<Session>();
+  readonly #timers: NodeJS.Timeout[] = [];
   /** Sessions that were dropped since nobody used them any more. */
   purged = 0;
 
@@ -64,43 +71,80 @@ export class SessionTable {
     options: Partial<SessionTableOptions> = {},
   ) {
     this.options = { ...defaultSessionTable, ...options };
-    const { onError, purgeEverySeconds } = this.options;
-    const purge = () => void this.purge().catch(onError);
-    const save = () => void this.save(Date.now() - saveAfterMilliseconds).catch(onError);
-    const saving = setInterval(save, saveAfterMilliseconds).unref();
-    this.#timers = [saving];
-    if (purgeEverySeconds === 0) return;
-    const purging = setInterval(purge, Math.min(purgeEverySeconds * 1000, timerMillisecondsMax)).unref();
-    this.#timers = [saving, purging];
-    setImmediate(purge);
+    const { purgeEverySeconds, unusedSecondsMax, recovers, onError } = this.options;
+    this.#every(Math.min(unusedLookSecondsMax, unusedSecondsMax / 2), () => this.purgeUnused());
+    if (purgeEverySeconds > 0) this.#every(purgeEverySeconds, () => this.purge());
+    if (recovers) setImmediate(() => void this.#recoverAll().catch(onError));
+  }
+
+  #every(seconds: number, work: () => Promise<void>): void {
+    const { onError } = this.options;
+    const milliseconds = Math.min(seconds * 1000, timerMillisecondsMax);
+    this.#timers.push(setInterval(() => void work().catch(onError), milliseconds).unref());
+  }
+
+  /** Takes up the sessions of earlier processes, so that they count for their clients, and ends the old ones. */
+  async #recoverAll(): Promise<void> {
+    const found: SessionId[] = [];
+    for await (const { id } of this.store.all()) found.push(id);
+    await each(found, async (id) => {
+      if (!this.#sessions.has(id)) await this.#recover(id);
+    });
+    if (this.options.purgeEverySeconds > 0) await this.purge();
   }
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  /** Opens a session. Throws `too-many-requests` where there are too many. */
+  /** Opens a session. Throws `too-many-requests` where the client, or all together, have too many. */
   open(upload: Omit<UploadRecord, "createdAt">): Session {
-    const { sessionsMax, sessionsPerOpenerMax } = this.options;
-    const own = this.#counts.get(upload.opener) ?? 0;
-    if (this.#sessions.size >= sessionsMax || own >= sessionsPerOpenerMax)
+    const { sessionsMax, sessionsPerClientMax } = this.options;
+    const own = this.#counts.get(upload.client) ?? 0;
+    if (own >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#evictUnused()))
       throw new TooManyRequests("sessions", "too many uploads are open", openRetrySeconds);
-    const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
+    const session = this.openUntold(upload);
     this.#add(session);
-    this.#unsaved.add(session);
     return session;
   }
 
-  /** Puts sessions on disk that were opened before `openedBefore` and have no bytes yet. */
-  async save(openedBefore: number = Number.POSITIVE_INFINITY): Promise<void> {
-    await each(this.#unsaved, async (session) => {
-      if (session.createdAt > openedBefore) return;
-      this.#unsaved.delete(session);
-      if (session.state !== "idle" || session.target !== undefined) return;
-      session.target = this.store.sessionTarget(session.id, session);
-      session.saving = this.store.save(session.target);
-      await session.saving;
-    });
+  /** A session that no client is told of, for an upload that comes in one request: it is not counted, and not found. */
+  openUntold(upload: Omit<UploadRecord, "createdAt">): Session {
+    return new Session(newSessionId(), { ...upload, createdAt: Date.now() });
+  }
+
+  /** Makes room by dropping the oldest session without bytes: most have some within milliseconds. Whether there was one. */
+  #evictUnused(): boolean {
+    let left = evictionLooksMax;
+    for (const session of this.#unused) {
+      if (left-- === 0) break;
+      if (!session.isUnused) {
+        // To the end, so that the next eviction begins behind it.
+        this.#unused.delete(session);
+        if (session.received === 0) this.#unused.add(session);
+        continue;
+      }
+      void this.close(session).catch(this.options.onError);
+      this.#delete(session);
+      this.purged++;
+      return true;
+    }
+    return false;
+  }
+
+  /** The sessions that have no bytes: what a store does not know of. */
+  unused(): Session[] {
+    return [...this.#unused].filter((session) => session.isUnused);
+  }
+
+  /** Takes up a session without bytes of the process before. */
+  restore(id: SessionId, record: UploadRecord, touchedAt: number): void {
+    if (touchedAt < this.#oldestUnused(Date.now()) || this.#sessions.size >= this.options.sessionsMax) return;
+    this.#add(new Session(id, record, { received: 0, touchedAt }));
+  }
+
+  #oldestUnused(now: number): number {
+    return now - this.options.unusedSecondsMax * 1000;
   }
 
   /** The session `id` of its owner, also one of an earlier process. Throws `upload-unknown`. */
@@ -131,20 +175,21 @@ export class SessionTable {
 
   #add(session: Session): void {
     this.#sessions.set(session.id, session);
-    this.#counts.set(session.opener, (this.#counts.get(session.opener) ?? 0) + 1);
+    if (session.received === 0) this.#unused.add(session);
+    this.#counts.set(session.client, (this.#counts.get(session.client) ?? 0) + 1);
   }
 
   #delete(session: Session): void {
+    this.#unused.delete(session);
     if (!this.#sessions.delete(session.id)) return;
-    const left = (this.#counts.get(session.opener) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(session.opener);
-    else this.#counts.set(session.opener, left);
+    const left = (this.#counts.get(session.client) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(session.client);
+    else this.#counts.set(session.client, left);
   }
 
   /** Ends a session and drops what is left of it. The caller need not wait for the clean-up. */
   async close(session: Session): Promise<void> {
     session.enter("closed");
-    this.#unsaved.delete(session);
     try {
       await this.dropBytes(session);
     } finally {
@@ -158,11 +203,26 @@ export class SessionTable {
     const { target } = session;
     if (target === undefined) return;
     session.target = undefined;
-    if (session.state !== "closed") this.#unsaved.add(session);
-    // What is being written while it is removed would stay.
-    await session.saving?.catch(() => {});
+    if (this.#sessions.has(session.id)) this.#unused.add(session);
     await this.workers.forget(session.id, session.affinity);
     await this.store.remove(target);
+  }
+
+  /** Ends the sessions that have had no bytes for too long. */
+  async purgeUnused(now: number = Date.now()): Promise<void> {
+    const oldest = this.#oldestUnused(now);
+    const old: Session[] = [];
+    for (const session of this.#unused) {
+      if (session.received > 0) this.#unused.delete(session);
+      else if (session.isUnused && session.lastUsedAt < oldest) old.push(session);
+      else if (session.createdAt >= oldest) break;
+    }
+    await each(old, async (session) => {
+      // A request may have come meanwhile.
+      if (!session.isUnused) return;
+      await this.close(session);
+      this.purged++;
+    });
   }
 
   /** Ends the sessions that nobody has used for too long, and those of earlier processes. */

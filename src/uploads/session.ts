@@ -30,13 +30,12 @@ export class Session implements UploadRecord {
   #received: number;
   /** Where the bytes are; chosen when the first of them come. */
   target: UploadTarget | undefined;
-  /** Settled when the session's record is on the disk, where it was put there before any bytes came. */
-  saving: Promise<void> | undefined;
   /** Milliseconds since the epoch: when a request last came or ended. */
   lastUsedAt: number;
 
   readonly name: RepositoryName;
   readonly opener: string;
+  readonly client: string;
   readonly announced: boolean;
   readonly createdAt: number;
   /** What is being hashed with; may still change while there are no bytes. */
@@ -44,17 +43,23 @@ export class Session implements UploadRecord {
 
   constructor(
     readonly id: SessionId,
-    { name, opener, algorithm, announced, createdAt }: UploadRecord,
-    recovered?: RecoveredUpload,
+    { name, opener, client, algorithm, announced, createdAt }: UploadRecord,
+    recovered?: Pick<RecoveredUpload, "received" | "touchedAt"> & Partial<Pick<RecoveredUpload, "target">>,
   ) {
     this.name = name;
     this.opener = opener;
+    this.client = client;
     this.algorithm = algorithm;
     this.announced = announced;
     this.createdAt = createdAt;
-    this.lastUsedAt = Date.now();
+    this.lastUsedAt = recovered?.touchedAt ?? Date.now();
     this.#received = recovered?.received ?? 0;
     this.target = recovered?.target;
+  }
+
+  /** Whether it has no bytes, and no request is at work that may bring some. */
+  get isUnused(): boolean {
+    return this.#state === "idle" && this.#received === 0;
   }
 
   get state(): SessionState {

@@ -121,7 +121,7 @@ test("uploads that nobody sends for hold no slab", async () => {
       bytes.subarray(0, 1000),
     );
   }
-  await eventually("all have begun", () => (sessions.size === connections.length ? true : undefined));
+  await eventually("all have begun", () => (slabs.listeners.size === connections.length ? true : undefined));
   await eventually("nobody holds a slab", () => (slabs.lent === 0 ? true : undefined));
   await client.pushImage(name, image(), "latest");
   for (const connection of connections) connection.vanish();

@@ -19,6 +19,7 @@ import type { AppendTask, SealTask, TaskTimes } from "../../src/uploads/worker-p
 const upload = {
   name: parseRepositoryName("a"),
   opener: "anonymous",
+  client: "192.0.2.1",
   algorithm: "sha256",
   announced: false,
 } as const;

@@ -2,16 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
-import type { RecoveredUpload, UploadStore, UploadTarget } from "../../src/storage/storage.js";
+import type { NoteStore, RecoveredUpload, UploadStore, UploadTarget } from "../../src/storage/storage.js";
+import { restoreSessions, saveSessions } from "../../src/uploads/saved-sessions.js";
 import { Session, type SessionState } from "../../src/uploads/session.js";
 import { SessionTable, type SessionTableOptions } from "../../src/uploads/session-table.js";
 import type { WorkerPool } from "../../src/uploads/worker-pool.js";
 import { kindOf } from "./arbitraries.js";
 
 const owner = { name: parseRepositoryName("a/b"), opener: "user:alice" };
-const upload = { ...owner, algorithm: "sha256" as const, announced: false };
+const upload = { ...owner, client: owner.opener, algorithm: "sha256" as const, announced: false };
 const strangers = [
   { ...owner, name: parseRepositoryName("a/c") },
   { ...owner, opener: "user:bob" },
@@ -26,9 +28,10 @@ function table(
   const store: UploadStore = {
     oneRequestTarget: (id) => ({ file: id }),
     sessionTarget: (id) => ({ file: id }),
-    save: async () => {},
     abandoned: async function* () {},
-    all: async function* () {},
+    all: async function* () {
+      if (onDisk !== undefined) yield { id: onDisk[0], bytes: onDisk[1].received };
+    },
     recover: async (id) => (onDisk !== undefined && id === onDisk[0] ? onDisk[1] : undefined),
     remove: async (target) => void removed.push(target),
   };
@@ -100,9 +103,18 @@ test("a session is found under its own repository, by its opener only", async ()
   await assert.rejects(async () => sessions.find(owner, newSessionId()), { kind: "upload-unknown" });
 });
 
+/** A session that has bytes. */
+function used(sessions: SessionTable, of: typeof upload = upload): Session {
+  const session = sessions.open(of);
+  session.claim();
+  session.wrote(1);
+  session.enter("idle");
+  return session;
+}
+
 test("there are at most so many sessions, and a closed one makes room", async () => {
   const { sessions } = table();
-  const [first] = [1, 2, 3].map(() => sessions.open(upload));
+  const [first] = [1, 2, 3].map(() => used(sessions));
   assert.equal(
     kindOf(() => sessions.open(upload)),
     "too-many-requests",
@@ -113,14 +125,111 @@ test("there are at most so many sessions, and a closed one makes room", async ()
   assert.equal(sessions.size, 3);
 });
 
-test("one opener has at most so many sessions, others have theirs, and a closed one makes room", async () => {
-  const { sessions } = table({ sessionsPerOpenerMax: 2 });
+test("where there are too many, the oldest without bytes and without a request makes room", async () => {
+  const { sessions } = table();
+  const [first, second, third] = [used(sessions), sessions.open(upload), sessions.open(upload)];
+  second.claim();
+  const fourth = sessions.open(upload);
+  assert.equal(third.state, "closed");
+  assert.equal(sessions.size, 3);
+  for (const kept of [first, second, fourth]) assert.equal(await sessions.find(owner, kept.id), kept);
+  await assert.rejects(async () => sessions.find(owner, third.id), { kind: "upload-unknown" });
+});
+
+test("an upload in one request is no session that counts", () => {
+  const { sessions } = table({ sessionsMax: 1, sessionsPerClientMax: 1 });
+  used(sessions);
+  const session = sessions.openUntold(upload);
+  assert.equal(sessions.size, 1);
+  session.claim();
+});
+
+test("who is anonymous is counted by network, and goes on with a session from any", async () => {
+  const { sessions } = table({ sessionsPerClientMax: 1 });
+  const nobody = { ...upload, opener: "anonymous" };
+  const session = sessions.open({ ...nobody, client: "192.0.2.1" });
+  assert.equal(
+    kindOf(() => sessions.open({ ...nobody, client: "192.0.2.1" })),
+    "too-many-requests",
+  );
+  sessions.open({ ...nobody, client: "192.0.2.2" });
+  assert.equal(await sessions.find({ ...owner, opener: "anonymous" }, session.id), session);
+});
+
+test("a session without bytes ends within its short time, one with bytes or a request does not", async () => {
+  const { sessions } = table({ unusedSecondsMax: 60 });
+  const [unused, busy, withBytes] = [sessions.open(upload), sessions.open(upload), used(sessions)];
+  busy.claim();
+  await sessions.purgeUnused(Date.now() + 59_000);
+  assert.equal(sessions.size, 3);
+  await sessions.purgeUnused(Date.now() + 61_000);
+  assert.deepEqual([unused.state, busy.state, withBytes.state], ["closed", "receiving", "idle"]);
+  assert.equal(sessions.purged, 1);
+  // What a request has taken back counts as never having come.
+  withBytes.claim();
+  withBytes.rollBack(0);
+  withBytes.target = { file: "f" };
+  await sessions.dropBytes(withBytes);
+  withBytes.enter("idle");
+  await sessions.purgeUnused(Date.now() + 122_000);
+  assert.equal(withBytes.state, "closed");
+});
+
+test("a session of an earlier process counts for its client, and keeps its age", async () => {
+  const id = newSessionId();
+  const touchedAt = Date.now() - 50_000;
+  const record = { ...upload, createdAt: 1, touchedAt, received: 7, target: { file: "f" } };
+  const { sessions } = table({ sessionsPerClientMax: 1, idleSecondsMax: 60 }, [id, record]);
+  await setImmediate();
+  await setImmediate();
+  assert.equal(sessions.size, 1);
+  assert.equal(
+    kindOf(() => sessions.open(upload)),
+    "too-many-requests",
+  );
+  await sessions.purge(Date.now() + 11_000);
+  sessions.open(upload);
+});
+
+test("sessions without bytes outlive a planned restart, for the rest of their time", async () => {
+  const notes = new Map<string, Uint8Array>();
+  const store: NoteStore = {
+    take: async (name) => {
+      const bytes = notes.get(name);
+      notes.delete(name);
+      return bytes === undefined ? undefined : Buffer.from(bytes);
+    },
+    put: async (name, bytes) => void notes.set(name, bytes),
+  };
+  const before = table().sessions;
+  used(before);
+  const [old, young] = [before.open(upload), before.open(upload)];
+  old.lastUsedAt = Date.now() - 61_000;
+  await saveSessions(before, store);
+  const after = table({ unusedSecondsMax: 60, sessionsPerClientMax: 1 }).sessions;
+  await restoreSessions(after, store);
+  assert.equal(after.size, 1);
+  const found = await after.find(owner, young.id);
+  assert.deepEqual([found.received, found.lastUsedAt], [0, young.lastUsedAt]);
+  assert.equal(
+    kindOf(() => after.open(upload)),
+    "too-many-requests",
+  );
+  assert.equal(notes.size, 0, "it is taken up once");
+  for (const damaged of ["", "{", "[1, {}]", '[{"id":"x","touchedAt":1,"record":"{}"}]']) {
+    notes.set("sessions", Buffer.from(damaged));
+    await restoreSessions(table().sessions, store);
+  }
+});
+
+test("one client has at most so many sessions, others have theirs, and a closed one makes room", async () => {
+  const { sessions } = table({ sessionsPerClientMax: 2 });
   const [first] = [1, 2].map(() => sessions.open(upload));
   assert.equal(
     kindOf(() => sessions.open(upload)),
     "too-many-requests",
   );
-  sessions.open({ ...upload, opener: "user:bob" });
+  sessions.open({ ...upload, opener: "user:bob", client: "user:bob" });
   assert.ok(first !== undefined);
   await sessions.close(first);
   sessions.open(upload);
@@ -148,8 +257,10 @@ test("those who ask at once for a session of an earlier process get one and the 
   const record = {
     ...owner,
     algorithm: "sha512" as const,
+    client: owner.opener,
     announced: true,
     createdAt: 1,
+    touchedAt: 1,
     received: 7,
     target,
   };
@@ -162,7 +273,7 @@ test("those who ask at once for a session of an earlier process get one and the 
 test("a session that was closed is not found again on the disk while its files are still going", async () => {
   const id = newSessionId();
   const target = { file: "f" };
-  const record = { ...upload, createdAt: 1, received: 7, target };
+  const record = { ...upload, createdAt: 1, touchedAt: 1, received: 7, target };
   const { sessions } = table(undefined, [id, record]);
   const session = await sessions.find(owner, id);
   const closing = sessions.close(session);

@@ -3,7 +3,7 @@ import type { PushPermit } from "../../auth/gate.js";
 import { unlimitedMemory } from "../../domain/byte-budget.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import type { Flow } from "../../uploads/body-writer.js";
-import { IncomingBody, openUpload } from "../push-blob.js";
+import { IncomingBody, openSingleUpload } from "../push-blob.js";
 import type { Services } from "../services.js";
 
 /** Lets the source's bytes through while the upload has room for them. */
@@ -36,7 +36,7 @@ export async function pushStream(
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const gate = new Gate();
-  const session = openUpload(services, permit, algorithmOf(digest));
+  const session = openSingleUpload(services, permit, algorithmOf(digest));
   const claim = { range: undefined, length: undefined, closing: digest };
   const body = new IncomingBody(services, session, claim, gate);
   try {

@@ -1,21 +1,15 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { constants } from "node:fs";
-import { link, lstat, open, readdir, rm } from "node:fs/promises";
-import { isObject } from "../../domain/descriptor.js";
-import { parseAlgorithm } from "../../domain/digest.js";
-import { RegistryError } from "../../domain/errors.js";
-import { parseRepositoryName } from "../../domain/repository-name.js";
+import { lstat, readdir, rm } from "node:fs/promises";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
-import { errorCode, ifThere, removeIfThere } from "./files.js";
+import { parseRecord, serializeRecord } from "../upload-record.js";
+import { ifThere, removeIfThere } from "./files.js";
 import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { RecordFiles } from "./record-files.js";
 
 /** Entries of the uploads' folder that are looked at together when the store is opened. */
 const looksAtOnce = 32;
-
-const recordFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 
 export class FileUploads implements UploadStore {
   constructor(
@@ -64,28 +58,13 @@ export class FileUploads implements UploadStore {
     return this.#targetOf(id, serialize(record), this.recordFiles.take());
   }
 
-  async save({ session }: UploadTarget): Promise<void> {
-    if (session === undefined) return;
-    const { recordFile, record, linkedFile } = session;
-    const handle = await open(linkedFile ?? recordFile, recordFlags);
-    try {
-      await handle.writeFile(record);
-    } finally {
-      await handle.close();
-    }
-    if (linkedFile === undefined) return;
-    await link(linkedFile, recordFile).catch((error: unknown) => {
-      // The first of its bytes came meanwhile.
-      if (errorCode(error) !== "EEXIST") throw error;
-    });
-  }
-
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
     const bytes = await this.oddities.read(this.layout.uploadRecord(id));
     const record = bytes === undefined ? undefined : parseRecord(bytes.toString());
     if (record === undefined) return undefined;
     const target = this.#targetOf(id, serialize(record));
-    return { ...record, target, received: (await this.oddities.file(target.file))?.size ?? 0 };
+    const file = await this.oddities.file(target.file);
+    return { ...record, target, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };
   }
 
   async *abandoned(before: number): AsyncIterable<{ id: SessionId; target: UploadTarget }> {
@@ -134,32 +113,6 @@ export function sessionOf(fileName: string): SessionId | undefined {
   return fileName.endsWith(recordSuffix) && isSessionId(id) ? id : undefined;
 }
 
-function serialize({ name, opener, algorithm, announced, createdAt }: UploadRecord): string {
-  return JSON.stringify({ name, opener, algorithm, announced, createdAt }).padEnd(recordCharactersMin);
-}
-
-/** A record that a crash has cut short belongs to a session that nobody can go on with. */
-function parseRecord(text: string): UploadRecord | undefined {
-  try {
-    const json: unknown = JSON.parse(text);
-    if (!isObject(json)) return undefined;
-    const { name, opener, algorithm, announced, createdAt } = json;
-    if (
-      typeof name !== "string" ||
-      typeof opener !== "string" ||
-      typeof algorithm !== "string" ||
-      typeof createdAt !== "number"
-    )
-      return undefined;
-    return {
-      name: parseRepositoryName(name),
-      opener,
-      algorithm: parseAlgorithm(algorithm),
-      announced: announced === true,
-      createdAt,
-    };
-  } catch (error) {
-    if (error instanceof RegistryError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+function serialize(record: UploadRecord): string {
+  return serializeRecord(record).padEnd(recordCharactersMin);
 }

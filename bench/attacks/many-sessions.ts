@@ -1,0 +1,34 @@
+/** Upload sessions without a byte: each is a promise to remember something. */
+import { Connection } from "../driver/connection.js";
+import { Payload } from "../driver/payload.js";
+import { expectStatus } from "../driver/registry.js";
+import type { Attack, AttackTarget } from "./attack.js";
+
+const connections = 20;
+/** As many as the default limit of one client. */
+const sessionsMax = 20_000;
+const path = "/v2/attack/blobs/uploads/";
+
+/** Opens sessions until one is refused or the attack is over. */
+async function openSessions(target: AttackTarget): Promise<void> {
+  using connection = await Connection.open(target);
+  for (let count = 0; count <= sessionsMax && !target.signal.aborted; count++)
+    if ((await connection.request("POST", path)).status === 429) return;
+}
+
+export const manySessions: Attack = {
+  name: "many-sessions",
+  what: "one anonymous client opens as many upload sessions as it can, over 20 connections",
+  waitMillisecondsMax: 100,
+  run: async (target) => {
+    await Promise.all(Array.from({ length: connections }, () => openSessions(target)));
+  },
+  check: async (target) => {
+    using connection = await Connection.open(target);
+    expectStatus(await connection.request("POST", path), 429, "POST of one session more");
+    // What needs no session is not refused.
+    const body = new Payload(1000);
+    const single = await connection.request("POST", `${path}?digest=${body.digest}`, { body });
+    expectStatus(single, 201, "POST of a whole blob");
+  },
+};
