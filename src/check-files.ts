@@ -18,7 +18,7 @@ type NamedFile = readonly [
 ];
 
 /** Rejects with `ConfigError`, which names all that keeps a server from using them. */
-export async function checkFiles({ config, effective }: Settings): Promise<void> {
+export async function checkFiles({ config, effective, notices }: Settings): Promise<void> {
   const problems: Problem[] = [];
   for (const [key, path, use] of filesOf(config)) {
     if (path === undefined) continue;
@@ -33,7 +33,7 @@ export async function checkFiles({ config, effective }: Settings): Promise<void>
       problems.push(...messages.map((message) => ({ ...about, message })));
     }
   }
-  if (problems.length > 0) throw ConfigError.of(problems);
+  if (problems.length > 0) throw ConfigError.of(problems, notices);
 }
 
 function filesOf({ auth, http, tags }: Config): NamedFile[] {

@@ -5,7 +5,7 @@ import { ConfigError, formatOrigin, formatProblem } from "../config/errors.js";
 import { keysOf } from "../config/keys.js";
 import { schema } from "../config/schema.js";
 import type { Entry } from "./entry.js";
-import { jsonFlag, print } from "./output.js";
+import { complain, jsonFlag, print } from "./output.js";
 import { settingsFlags, settingsOf } from "./settings.js";
 
 const flags = { ...jsonFlag, ...settingsFlags };
@@ -32,8 +32,13 @@ with them, and what they have that changes nothing. Ends with 0 where a server c
       print(values, { report: { fine: true, problems: [], notices }, text: lines.join("\n") });
       return 0;
     } catch (error) {
-      if (!(error instanceof ConfigError) || values.json !== true) throw error;
-      print(values, { report: { fine: false, problems: error.problems, notices: [] }, text: "" });
+      if (!(error instanceof ConfigError)) throw error;
+      const { problems, notices } = error;
+      if (values.json !== true) {
+        for (const notice of notices) complain(`setting ${formatProblem(notice)}`);
+        throw error;
+      }
+      print(values, { report: { fine: false, problems, notices }, text: "" });
       return 2;
     }
   },

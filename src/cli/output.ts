@@ -2,7 +2,7 @@
 import type { WriteStream } from "node:tty";
 import pico from "picocolors";
 import type { Flags, FlagValues, Outcome } from "../commands/command.js";
-import { visibleText } from "../lib/control-characters.js";
+import { visibleLine, visibleText } from "../lib/control-characters.js";
 
 export const jsonFlag = {
   json: { type: "boolean", description: "print the report as JSON" },
@@ -13,6 +13,11 @@ export function print({ json }: FlagValues, { report, text }: Pick<Outcome, "rep
   // What a store or another registry contains was chosen by others, and must not command the terminal.
   const shown = visibleText(json === true ? JSON.stringify(report, null, 2) : text);
   process.stdout.write(`${shown}\n`);
+}
+
+/** A line on standard error. */
+export function complain(text: string): void {
+  process.stderr.write(`gantry: ${visibleLine(text)}\n`);
 }
 
 /** Waits until what was printed is out: a pipe takes 64 KiB at a time, and what waits is lost when the process exits. */

@@ -62,14 +62,16 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   const settings = new SettingsTree();
   const problems: Problem[] = [];
   if (file !== undefined) problems.push(...applyFile(settings, file.name, file.text));
-  problems.push(...applyVariables(settings, variables));
+  const applied = applyVariables(settings, variables);
+  problems.push(...applied.problems);
   applyOpenTelemetry(settings, variables);
   const ruled = applyRules(settings, ignoreUnsupported ?? settings.get(["ignoreunsupported"]) === "true");
   problems.push(...ruled.problems);
   const parsed = schema.safeParse(settings.root);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => problemOf(settings, issue)));
-  if (problems.length > 0 || !parsed.success) throw ConfigError.of(problems);
-  return { config: parsed.data, notices: ruled.notices, effective: effectiveOf(settings) };
+  const notices = [...applied.notices, ...ruled.notices];
+  if (problems.length > 0 || !parsed.success) throw ConfigError.of(problems, notices);
+  return { config: parsed.data, notices, effective: effectiveOf(settings) };
 }
 
 function applyFile(settings: SettingsTree, file: string, text: string): Problem[] {

@@ -4,23 +4,37 @@
  * order of their names, so that one for a group comes before those for what is in it.
  */
 import { z } from "zod";
+import type { Notice } from "./apply-rules.js";
 import { isRuledGroup, ruleFor, rules } from "./distribution.js";
 import type { Problem } from "./errors.js";
 import { below, isText, keysOf, peel } from "./keys.js";
 import { nearest } from "./nearest.js";
 import { schema } from "./schema.js";
 import { shownUnknown } from "./secret.js";
+import { isServiceLink } from "./service-links.js";
 import { isNames, type Path, type SettingsTree } from "./tree.js";
 import { readYaml } from "./yaml.js";
 
 const prefix = "REGISTRY_";
 
-/** What Kubernetes sets in a pod beside a service called `registry`, and the path of the file, read elsewhere. */
-const foreign =
-  /^REGISTRY_(?:SERVICE_(?:HOST|PORT(?:_.*)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?|CONFIGURATION_PATH)$/;
+const ofKubernetes =
+  "set by Kubernetes for a Service, not a setting: ignored (`enableServiceLinks: false` in the pod leaves it out)";
+
+/** Read elsewhere. */
+const fileVariable = "REGISTRY_CONFIGURATION_PATH";
+
+/**
+ * What an unknown variable must not be ignored for: a server that starts without the login, the limit or the log that
+ * somebody meant to set is more open than they know.
+ */
+const protectedGroups = ["AUTH", "AUDIT", "HTTP_TLS", "LIMITS", "TAGS"].map((group) => prefix + group);
 
 export function variableOf(path: Path): string {
   return prefix + path.join("_").toUpperCase();
+}
+
+function isProtected(variable: string): boolean {
+  return protectedGroups.some((group) => variable === group || variable.startsWith(`${group}_`));
 }
 
 function knownVariables(): string[] {
@@ -29,15 +43,32 @@ function knownVariables(): string[] {
   );
 }
 
-/** Puts into the tree what the variables say. Gives what is wrong with them. */
-export function applyVariables(settings: SettingsTree, variables: NodeJS.ProcessEnv): Problem[] {
+export interface AppliedVariables {
+  readonly problems: readonly Problem[];
+  readonly notices: readonly Notice[];
+}
+
+/**
+ * Puts into the tree what the variables say. One that names no key is somebody else's and ignored, unless it looks
+ * like a misspelled one of ours.
+ */
+export function applyVariables(settings: SettingsTree, variables: NodeJS.ProcessEnv): AppliedVariables {
   const problems: Problem[] = [];
+  const notices: Notice[] = [];
   for (const [variable, value] of Object.entries(variables).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    if (value === undefined || !variable.startsWith(prefix) || foreign.test(variable)) continue;
+    if (value === undefined || !variable.startsWith(prefix) || variable === fileVariable) continue;
     const origin = { from: "variable", variable } as const;
+    if (isServiceLink(variable.slice(prefix.length), value)) {
+      notices.push({ key: variable, origin, message: ofKubernetes });
+      continue;
+    }
     const found = find(settings, variable);
     if (found === undefined) {
-      const known = nearest(variable, knownVariables());
+      const known = meantBy(variable);
+      if (known === undefined && !isProtected(variable)) {
+        notices.push({ key: variable, origin, message: "there is no such setting: ignored" });
+        continue;
+      }
       const hint = known === undefined ? "" : `; the nearest is ${known}`;
       problems.push({
         key: variable,
@@ -59,7 +90,20 @@ export function applyVariables(settings: SettingsTree, variables: NodeJS.Process
       );
     }
   }
-  return problems;
+  return { problems, notices };
+}
+
+/**
+ * The variable of ours that was probably meant. Of the names only what is behind `REGISTRY_` counts, or `REGISTRY_USER`
+ * would be near to half of the short ones.
+ */
+function meantBy(variable: string): string | undefined {
+  const known = knownVariables();
+  const near = nearest(
+    variable.slice(prefix.length),
+    known.map((name) => name.slice(prefix.length)),
+  );
+  return near === undefined ? known.find((name) => variable.startsWith(`${name}_`)) : prefix + near;
 }
 
 /** Follows a variable's words down the schema; `undefined` where they lead to no key. */

@@ -23,12 +23,14 @@ export class ConfigError extends Error {
   constructor(
     message: string,
     readonly problems: readonly Problem[] = [],
+    /** What was accepted beside. */
+    readonly notices: readonly Problem[] = [],
   ) {
     super(message);
   }
 
-  static of(problems: readonly Problem[]): ConfigError {
-    return new ConfigError(problems.map(formatProblem).join("\n"), problems);
+  static of(problems: readonly Problem[], notices: readonly Problem[] = []): ConfigError {
+    return new ConfigError(problems.map(formatProblem).join("\n"), problems, notices);
   }
 }
 

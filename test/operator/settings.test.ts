@@ -278,6 +278,39 @@ tags: {policy: ${place}/tags}
   assert.doesNotMatch(said, /http\.tls\.certificate/);
 });
 
+test("a server starts beside variables that are somebody else's, and it and config check name them", async () => {
+  const settings = {
+    REGISTRY_UI_PORT: "tcp://10.0.0.7:80",
+    REGISTRY_UI_PORT_80_TCP_ADDR: "10.0.0.7",
+    REGISTRY_PASSWORD: "hunter2",
+  };
+  await using server = await startGantry(settings);
+  await server.stop();
+  const checked = await gantry(folder, ["config", "check"], settings);
+  assert.equal(checked.code, 0, checked.stderr);
+  for (const text of [server.log(), checked.stdout]) {
+    assert.match(text, /REGISTRY_UI_PORT: set by Kubernetes for a Service, not a setting: ignored/);
+    assert.match(text, /REGISTRY_UI_PORT_80_TCP_ADDR: set by Kubernetes/);
+    assert.match(text, /REGISTRY_PASSWORD: there is no such setting: ignored/);
+    assert.doesNotMatch(text, /hunter2/);
+  }
+});
+
+test("config check tells of ignored variables also where something else is wrong", async () => {
+  const file = await fileOf("http: {adr: :5000}\n");
+  const settings = { REGISTRY_UI_PORT: "tcp://10.0.0.7:80" };
+  const { code, stderr } = await gantry(folder, ["config", "check", "--config", file], settings);
+  assert.equal(code, 2);
+  assert.match(stderr, /^gantry: setting REGISTRY_UI_PORT: set by Kubernetes/m);
+  assert.match(stderr, /^http\.adr .*: there is no such key; the nearest is http\.addr$/m);
+  const ran = await gantry(folder, ["config", "check", "--json", "--config", file], settings);
+  const { problems, notices } = ran.json<Record<"problems" | "notices", { key: string }[]>>();
+  assert.deepEqual(
+    [problems.map(({ key }) => key), notices.map(({ key }) => key)],
+    [["http.adr"], ["REGISTRY_UI_PORT"]],
+  );
+});
+
 test("config check is content with what a server can start with", async () => {
   const settings = await fileOf(imageSettings.replace("http:\n", "http:\n  secret: shared\n"));
   const { code, stdout } = await gantry(folder, ["config", "check", "--config", settings]);

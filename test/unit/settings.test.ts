@@ -249,7 +249,7 @@ for (const [name, text, variables, expected] of [
 
 test("all that is wrong is told at once, the file's and the environment's", () => {
   const text = "http:\n  addr: x\n  port: 5000\nredis: {addr: x}\ngc: {lease: x}";
-  const lines = said(text, { REGISTRY_UPLOADS_WORKERS: "none", REGISTRY_FROB: "1" });
+  const lines = said(text, { REGISTRY_UPLOADS_WORKERS: "none", REGISTRY_AUTH_FROB: "1" });
   assert.equal(lines.length, 6, lines.join("\n"));
 });
 
@@ -295,17 +295,89 @@ test("what is harmless is accepted, and told of where it changes nothing", () =>
   ]);
 });
 
-test("the variables that Kubernetes sets beside a service called registry are nobody's settings", () => {
-  const variables = {
-    REGISTRY_SERVICE_HOST: "10.0.0.1",
-    REGISTRY_SERVICE_PORT: "5000",
-    REGISTRY_SERVICE_PORT_HTTP: "5000",
-    REGISTRY_PORT: "tcp://10.0.0.1:5000",
-    REGISTRY_PORT_5000_TCP: "tcp://10.0.0.1:5000",
-    REGISTRY_PORT_5000_TCP_ADDR: "10.0.0.1",
+/** What Kubernetes sets for a Service with one named port. */
+function linksOf(service: string, port = "5000"): Record<string, string> {
+  const name = service.toUpperCase().replaceAll("-", "_");
+  const url = `tcp://10.0.0.1:${port}`;
+  return {
+    [`${name}_SERVICE_HOST`]: "10.0.0.1",
+    [`${name}_SERVICE_PORT`]: port,
+    [`${name}_SERVICE_PORT_HTTP`]: port,
+    [`${name}_PORT`]: url,
+    [`${name}_PORT_${port}_TCP`]: url,
+    [`${name}_PORT_${port}_TCP_PROTO`]: "tcp",
+    [`${name}_PORT_${port}_TCP_PORT`]: port,
+    [`${name}_PORT_${port}_TCP_ADDR`]: "10.0.0.1",
   };
-  assert.doesNotThrow(() => readSettings({ variables }));
+}
+
+for (const service of [
+  "registry",
+  "registry-ui",
+  // These begin like a group, a group of names of one's own choice, a key, and what Gantry has not.
+  "registry-http",
+  "registry-log-fields",
+  "registry-auth",
+  "registry-storage-delete-enabled",
+  "registry-redis",
+  "registry-proxy",
+  "registry-http-headers",
+])
+  test(`the variables that Kubernetes sets for a Service ${service} set nothing, and each is named`, () => {
+    const variables = linksOf(service);
+    const { config, notices } = readSettings({ variables });
+    assert.deepEqual(config, readSettings({ variables: {} }).config);
+    assert.deepEqual(notices.map(({ key }) => key).toSorted(), Object.keys(variables).toSorted());
+    for (const { message } of notices)
+      assert.match(message, /^set by Kubernetes for a Service, not a setting/);
+  });
+
+test("a Service in a network of IPv6 sets nothing either", () => {
+  const variables = {
+    REGISTRY_UI_SERVICE_HOST: "fd00::1",
+    REGISTRY_UI_PORT: "tcp://[fd00::1]:80",
+    REGISTRY_UI_PORT_53_UDP: "udp://[fd00::1]:53",
+  };
+  assert.equal(readSettings({ variables }).notices.length, 3);
 });
+
+test("what has the name of such a variable and another value is a setting", () => {
+  const { config, notices } = readSettings({ variables: { REGISTRY_LOG_FIELDS_PORT: "5000" } });
+  assert.deepEqual([config.log.fields, notices], [{ port: "5000" }, []]);
+});
+
+test("variables of somebody else's are ignored and named, without their values", () => {
+  const variables = {
+    REGISTRY_HOST: "registry.example",
+    REGISTRY_IMAGE: "team/app",
+    REGISTRY_PORT: "5000",
+    REGISTRY_TOKEN: "hunter2",
+    REGISTRY_USER: "ci",
+    REGISTRY_PASSWORD: "hunter2",
+    REGISTRY_URL: "https://registry.example",
+    REGISTRY_FROB: "1",
+  };
+  const { notices } = readSettings({ variables });
+  assert.deepEqual(
+    notices.map(({ key, message }) => [key, message]),
+    Object.keys(variables)
+      .toSorted()
+      .map((name) => [name, "there is no such setting: ignored"]),
+  );
+  assert.doesNotMatch(JSON.stringify(notices), /hunter2/);
+});
+
+for (const variable of [
+  "REGISTRY_AUTH_HTPASSWD_FILE_WITH_ALL_USERS",
+  "REGISTRY_AUTH_HTPASSWD_PAHT",
+  "REGISTRY_AUHT_HTPASSWD_PATH",
+  "REGISTRY_HTTP_TLS_PRIVATE_KEY_FILE",
+  "REGISTRY_LIMITS_SOMETHING_ELSE_ENTIRELY",
+  "REGISTRY_AUDIT_DESTINATION_OF_LINES",
+])
+  test(`an unknown ${variable}, without which a server would be more open than is known, is an error`, () => {
+    assert.match(said("", { [variable]: "x" })[0] ?? "none", /: there is no such variable/);
+  });
 
 const webhook = `notifications:
   events: {includereferences: true}
