@@ -71,7 +71,20 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => problemOf(settings, issue)));
   const notices = [...applied.notices, ...ruled.notices];
   if (problems.length > 0 || !parsed.success) throw ConfigError.of(problems, notices);
-  return { config: parsed.data, notices, effective: effectiveOf(settings) };
+  return {
+    config: parsed.data,
+    notices: [...notices, ...withoutEffect(parsed.data, settings)],
+    effective: effectiveOf(settings),
+  };
+}
+
+/** Settings that do not do what they say without another one. */
+function withoutEffect({ http }: Config, settings: SettingsTree): Notice[] {
+  if (http.relativeurls || http.host !== undefined) return [];
+  const path = ["http", "relativeurls"];
+  const message =
+    "Location is absolute only for clients that are known to use HTTPS: say http.host to have it for all";
+  return [{ key: keyOf(path), origin: settings.originOf(path), message }];
 }
 
 function applyFile(settings: SettingsTree, file: string, text: string): Problem[] {

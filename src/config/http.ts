@@ -27,6 +27,16 @@ const ours: ReadonlySet<string> = new Set([
   "www-authenticate",
 ]);
 
+/** Neither a manifest nor a blob is to be taken for a page by a browser that is sent to it. */
+const ownHeaders = { "X-Content-Type-Options": ["nosniff"] };
+
+/** What is given of a header is over our own value, in whichever case its name is written; an empty list leaves it out. */
+function withOwnHeaders(given: Readonly<Record<string, string[]>>): Record<string, string[]> {
+  const names = new Set(Object.keys(given).map((name) => name.toLowerCase()));
+  const own = Object.entries(ownHeaders).filter(([name]) => !names.has(name.toLowerCase()));
+  return { ...Object.fromEntries(own), ...given };
+}
+
 export const http = section({
   addr: address
     .prefault("127.0.0.1:5000")
@@ -38,8 +48,11 @@ export const http = section({
     ),
   headers: z
     .record(headerName(ours), list(headerValue), "expected names of headers, each with a list of values")
+    .transform(withOwnHeaders)
     .prefault({})
-    .describe("Headers that every response has, such as `X-Content-Type-Options: [nosniff]`."),
+    .describe(
+      "Headers that every response has, each with a list of values, beside `X-Content-Type-Options: [nosniff]`, which an empty list leaves out.",
+    ),
   host: origin
     .optional()
     .describe(
@@ -48,7 +61,7 @@ export const http = section({
   relativeurls: flag
     .prefault("true")
     .describe(
-      "Whether `Location` is a path, which is right by every name; `false` puts `http.host` before it.",
+      "Whether `Location` is a path, which is right by every name. `false` puts `http.host` before it; without that, `https://` and the `Host` header for clients that are known to use HTTPS, as for the address of tokens; other clients get a path.",
     ),
   trustedproxies: list(
     text.refine(isAddressRange, "expected an address or a range, such as 10.0.0.7 or 10.0.0.0/8"),

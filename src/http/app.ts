@@ -19,6 +19,7 @@ import { type Answers, Exchange, type Headers } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { MultipartMemory } from "./multipart.js";
+import { originOf } from "./origin.js";
 import type { Page } from "./page-server.js";
 import { decodePath } from "./path.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
@@ -49,7 +50,7 @@ export interface AppOptions {
   /** `https://host` by which clients reach this server, where `Host` does not say. */
   readonly publicOrigin?: string | undefined;
   readonly onOrigin?: OriginWarning | undefined;
-  /** Whether a `Location` has it too. */
+  /** Whether a `Location` begins with the address by which the client reaches this server, as far as that is known. */
   readonly absoluteLocations?: boolean;
   readonly patience?: Partial<PatienceOptions>;
   readonly limits?: LimitOptions;
@@ -107,7 +108,11 @@ export class App {
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {
       headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
-      locationBase: options.absoluteLocations === true ? (options.publicOrigin ?? "") : "",
+      // A path is always right; with a guessed scheme a client could be sent from HTTPS to HTTP, with its password.
+      locationOrigin:
+        options.absoluteLocations === true
+          ? (incoming) => originOf(incoming, options.publicOrigin) ?? ""
+          : () => "",
     };
     const { connections } = options;
     if (connections !== undefined)

@@ -78,8 +78,8 @@ export interface Incoming {
 /** What all answers of the server have. */
 export interface Answers {
   readonly headers: Headers;
-  /** `https://host` where a `Location` is to have it, else nothing. */
-  readonly locationBase: string;
+  /** `https://host` if a `Location` is to have it, else nothing. */
+  readonly locationOrigin: (incoming: Incoming) => string;
 }
 
 export class Exchange {
@@ -173,7 +173,7 @@ export class Exchange {
   }
 
   location(path: string): readonly ["Location", string] {
-    return ["Location", `${this.answers.locationBase}${path}`];
+    return ["Location", `${this.answers.locationOrigin(this.incoming)}${path}`];
   }
 
   /** Sends a whole response. For HEAD the length of `body` is told and its bytes are kept. */

@@ -32,7 +32,7 @@ test("what nobody says has its default", () => {
   assert.deepEqual(config.http, {
     addr: { host: "127.0.0.1", port: 5000 },
     draintimeout: 30,
-    headers: {},
+    headers: { "X-Content-Type-Options": ["nosniff"] },
     relativeurls: true,
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
