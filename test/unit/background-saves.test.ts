@@ -1,0 +1,73 @@
+// What is saved now and then: one thing that cannot be saved keeps no other from it, and is tried again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Robots } from "../../src/auth/robots.js";
+import { parseTag } from "../../src/domain/reference.js";
+import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import type { Robot } from "../../src/domain/robot.js";
+import { isRobotName } from "../../src/domain/robot.js";
+import { Pulls } from "../../src/gc/pulls.js";
+import { everySeconds } from "../../src/lib/every-seconds.js";
+import type { RobotStore, TagStore } from "../../src/storage/storage.js";
+
+test("times of pulls are saved beside one that cannot be, which is tried again", async () => {
+  const pulls = new Pulls();
+  const saved: string[] = [];
+  let failing = true;
+  const setPulledAt: TagStore["setPulledAt"] = async (_name, tag) => {
+    if (tag === "one" && failing) throw new Error("no");
+    saved.push(tag);
+  };
+  const tags: Pick<TagStore, "setPulledAt"> = { setPulledAt };
+  for (const tag of ["one", "two", "three"]) pulls.note(parseRepositoryName("a"), parseTag(tag));
+  await assert.rejects(pulls.save(tags as TagStore), { message: "no" });
+  assert.deepEqual(saved.toSorted(), ["three", "two"]);
+  failing = false;
+  await pulls.save(tags as TagStore);
+  assert.deepEqual(saved.toSorted(), ["one", "three", "two"], "and what was saved is not saved again");
+});
+
+test("robots' times of use are saved beside one that cannot be", async () => {
+  const stored = new Map<string, Robot>();
+  let failing = "";
+  const store: Pick<RobotStore, "all" | "put"> = {
+    all: async function* () {},
+    put: async (robot) => {
+      if (robot.name === failing) throw new Error("no");
+      stored.set(robot.name, robot);
+    },
+  };
+  const robots = await Robots.load(store as RobotStore);
+  for (const name of ["first", "second"]) {
+    assert.ok(isRobotName(name));
+    const made = await robots.create(name, [], undefined);
+    assert.ok(made !== undefined && robots.verify(`robot-${name}`, made.key));
+  }
+  failing = "first";
+  await assert.rejects(robots.saveUses(), { message: "no" });
+  assert.equal(stored.get("first")?.usedAt, undefined);
+  assert.ok(stored.get("second")?.usedAt !== undefined);
+  failing = "";
+  await robots.saveUses();
+  assert.ok(stored.get("first")?.usedAt !== undefined);
+});
+
+test("repeated work that fails is told of and done again, and a stop waits for it", async () => {
+  const told: unknown[] = [];
+  let runs = 0;
+  const repeating = everySeconds(
+    0.01,
+    async () => {
+      runs++;
+      throw new Error("no");
+    },
+    (error) => told.push(error),
+  );
+  while (runs < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  await repeating.stop();
+  assert.equal(told.length, runs);
+  const before = runs;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(runs, before);
+});
