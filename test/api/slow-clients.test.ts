@@ -39,7 +39,7 @@ const strictUrl = await listen(
   new App({
     services: server.services,
     gate,
-    patience: { senderSeconds: 12, readerSeconds: 12 },
+    patience: { senderSeconds: 12, smallBodySeconds: 6, readerSeconds: 12 },
     onUnexpectedError: (error) => assert.fail(String(error)),
   }),
 );
@@ -92,6 +92,35 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     }
     assert.equal((await connection.answer()).status, 201);
   });
+
+  test("a sender who is silent all the while in the middle of a PUT gets an answer, and no byte is lost", async () => {
+    const blob = blobOf(100_000);
+    const location = await client.openUpload(name);
+    using connection = await RawConnection.open(server.url);
+    connection.send(
+      [`PUT ${location}?digest=${blob.digest} HTTP/1.1`, "Host: x", "Content-Length: 100000"],
+      blob.bytes.subarray(0, 50_000),
+    );
+    await pause(slowMilliseconds);
+    connection.write(blob.bytes.subarray(50_000));
+    assert.equal((await connection.answer()).status, 201);
+    assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  });
+
+  for (const [what, head] of [
+    ["form", "POST /token HTTP/1.1"],
+    ["manifest", `PUT /v2/${name}/manifests/slow HTTP/1.1`],
+  ] as const) {
+    test(`a client whose ${what} comes by a byte a second has been dropped`, async () => {
+      using connection = await RawConnection.open(strictUrl);
+      connection.send([head, "Host: x", "Content-Length: 1000"], "{");
+      const began = performance.now();
+      const drip = setInterval(() => connection.write(" "), 1000);
+      await connection.ended().finally(() => clearInterval(drip));
+      assert.ok(performance.now() - began < 20_000);
+      assert.equal(connection.received, "");
+    });
+  }
 
   test("a reader who takes a little every few seconds gets all of it", async () => {
     using connection = await RawConnection.open(server.url);

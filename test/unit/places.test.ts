@@ -1,0 +1,28 @@
+// Places for what goes on at the same time: never more than there are, in all and for one, and each comes back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Places } from "../../src/lib/places.js";
+
+test("one holder has at most its number, all together at most theirs, and one that leaves makes room", () => {
+  const places = new Places(3, 2);
+  assert.deepEqual(
+    ["a", "a", "a"].map((holder) => places.enter(holder)),
+    [true, true, false],
+  );
+  assert.deepEqual(
+    ["b", "c"].map((holder) => places.enter(holder)),
+    [true, false],
+  );
+  places.leave("b");
+  assert.ok(places.enter("c"));
+  places.leave("a");
+  assert.ok(places.enter("a"));
+});
+
+test("a place is given back once", () => {
+  const places = new Places(3, 2);
+  places.enter("a");
+  places.leave("a");
+  assert.throws(() => places.leave("a"), /invariant/);
+});
