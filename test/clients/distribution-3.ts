@@ -1,0 +1,34 @@
+/** CNCF distribution 3, which .ci/install builds: what Gantry's answers are compared with. */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort } from "../support/free-port.js";
+import { startDaemon } from "./support.js";
+
+export interface Distribution3 extends AsyncDisposable {
+  /** "http://127.0.0.1:PORT" */
+  readonly url: string;
+}
+
+/** Serves an empty store in the folder `name` below `folder`. Settings are YAML: of `http`, and whole lines. */
+export async function startDistribution3(
+  folder: string,
+  name: string,
+  { http = "", lines = "" }: { readonly http?: string; readonly lines?: string } = {},
+): Promise<Distribution3> {
+  const host = `127.0.0.1:${await freePort()}`;
+  const file = join(folder, `${name}.yml`);
+  await writeFile(
+    file,
+    `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: ${join(folder, name)}}, delete: {enabled: true}}
+http: {addr: ${host}${http === "" ? "" : `, ${http}`}}
+${lines}
+`,
+  );
+  const daemon = await startDaemon("registry", ["serve", file], async () => {
+    assert.notEqual((await fetch(`http://${host}/v2/`)).status, 503);
+  });
+  return { url: `http://${host}`, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+}
