@@ -9,6 +9,7 @@ export function faultOf({ text, privileged }: FuzzRequest, answered: string): st
   if (statuses.includes(500)) return "an error that nobody expected";
   if (!statuses.some((status) => status >= 200 && status < 400)) return undefined;
   const [method = "", target = ""] = text.trimStart().split(" ", 2);
+  if (method === "OPTIONS" && answersOf(answered).every(isPreflights)) return undefined;
   const path = decoded(target.split("?", 1)[0] ?? "");
   if (!["GET", "HEAD"].includes(method.toUpperCase()) && !path.startsWith("/token"))
     return "something was done";
@@ -22,6 +23,11 @@ export function faultOf({ text, privileged }: FuzzRequest, answered: string): st
 /** The answers that grant something: an error may say the name that it was asked for. */
 function answersOf(answered: string): string[] {
   return answered.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => /^HTTP\/1\.1 [23]/.test(answer));
+}
+
+/** Tells which methods a path takes, as its form alone says, and nothing else. */
+function isPreflights(answer: string): boolean {
+  return /^Allow: [A-Z, ]*OPTIONS\r$/m.test(answer) && /^Content-Length: 0\r$/im.test(answer);
 }
 
 /** Decoded again and again, as often as anybody might. */

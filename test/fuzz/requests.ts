@@ -93,12 +93,20 @@ const bends: readonly ((path: string, random: Random) => string)[] = [
   (path, random) =>
     path.replace("/image", random.pick(["//image", "/./image", "/x/../image", "%2fimage", "/image/"])),
   (path) => path.replace("/v2/", "/v2/public/image/../../"),
+  (path, random) => Array.from(path, (char) => (random.chance(0.3) ? escaped(char) : char)).join(""),
+  (path) => `/${path.slice(1).replaceAll("/", "%2f")}`,
+  (path, random) =>
+    path.replace("public/", `public%2f${random.pick(["..", "%2e%2e", "%252e%252e"])}%2F${secretMark}%2f`),
   (path, random) => `${random.pick(["http://registry.test", "//registry.test", "/.", "/v2/..", "x"])}${path}`,
   (path, random) =>
     `${path}${random.pick(["?", "#", "/", "//", "/..", "?x=%zz", "&from=public/image", "?n=-1"])}`,
   (path, random) => path.replace("image", "i".repeat(random.between(1, 6000))),
   (path, random) => path.slice(0, random.between(1, path.length + 1)),
 ];
+
+function escaped(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+}
 
 function at(text: string, random: Random, change: (char: string) => string): string {
   const index = random.between(0, text.length);
