@@ -21,7 +21,8 @@ export const gc: Command = {
   help: `Tells what nobody wants any more, and with --delete removes it, while pushes and pulls go on: tags that the
 retention rules no longer keep, blobs that no manifest of their repository names, contents that no
 repository has, and, if there is a policy, manifests that no tag, no index and no subject keeps. What a
-client was told of lately is protected by a lease and stays.
+client was told of lately is protected by a lease and stays. A repository that has nothing any more leaves the
+catalog. What cannot be read is named and left, with all that it may name; the command then ends with 1.
 `,
   flags: {
     delete: { type: "boolean", description: "remove it" },
@@ -103,6 +104,11 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
     `${count(retention.tags, "tag")}, ${count(manifests, "manifest")}, ${count(blobs, "blob")} and ` +
       `${count(orphans, "orphaned content")} ${removed}: ${formatBytes(bytesFreed)}`,
   ];
+  if (garbage.emptied.length > 0)
+    lines.push(
+      ...garbage.emptied.map((name) => `${name}: has nothing in it`),
+      `${count(garbage.emptied.length, "empty repository", "empty repositories")} ${removed}`,
+    );
   if (protectedUntil !== undefined) {
     const until = new Date(protectedUntil).toISOString();
     lines.push(

@@ -22,6 +22,8 @@ export interface GarbageReport {
   readonly bytesFreed: number;
   /** Contents that no repository had. */
   readonly orphans: number;
+  /** Repositories that had nothing any more and left the catalog; a dry run tells those that have nothing now. */
+  readonly emptied: readonly RepositoryName[];
   /** Milliseconds since the epoch, where everything was protected because not all leases are known. */
   readonly protectedUntil?: number;
 }

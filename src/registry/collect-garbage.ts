@@ -3,6 +3,7 @@
  * without any lock; its lock is held for batches of a few unlinks, and there it is checked again that
  * nobody was told of the object, and that no manifest pushed meanwhile names it.
  */
+import { forgetAround } from "../cache/forget-around.js";
 import type { Digest } from "../domain/digest.js";
 import { describeError, RegistryError } from "../domain/errors.js";
 import { allEnded } from "../domain/in-parallel.js";
@@ -45,6 +46,7 @@ export async function collectGarbage(
     onProgress(++done, name);
     if (options.signal?.aborted) break;
   }
+  const emptied = await removeEmptyRepositories(services, options);
   for await (const { digest, size, links } of services.storage.blobs.contents()) {
     if (options.signal?.aborted) break;
     if (links !== 1) continue;
@@ -59,8 +61,32 @@ export async function collectGarbage(
     dryRun: options.dryRun,
     repositories,
     ...totals,
+    emptied,
     ...(allUntil > Date.now() && { protectedUntil: allUntil }),
   };
+}
+
+/**
+ * Takes repositories without anything in them out of the catalog, with their folders. A push waits for the lock; one to
+ * another repository below the same folder makes it again.
+ */
+async function removeEmptyRepositories(
+  { storage, caches, repositoryLocks, onOdd }: Services,
+  { dryRun, signal }: CollectOptions,
+): Promise<RepositoryName[]> {
+  const emptied: RepositoryName[] = [];
+  for await (const name of storage.repositories.empty()) {
+    if (signal?.aborted) break;
+    try {
+      const forget = () => caches.tagLists.delete(name);
+      const remove = () => forgetAround(forget, () => storage.repositories.removeEmpty(name));
+      if (dryRun || (await repositoryLocks.exclusive(name, remove))) emptied.push(name);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      onOdd(name, `an empty repository cannot be removed: ${describeError(error)}`);
+    }
+  }
+  return emptied;
 }
 
 /** Bytes freed, `undefined` where it stays: one that the disk does not let go of keeps none of the others. */

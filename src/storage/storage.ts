@@ -246,6 +246,10 @@ export interface RepositoryStore {
   list(after?: string, atOnce?: number): AsyncIterable<RepositoryName>;
   /** In no order, with those that have blobs only. */
   all(): AsyncIterable<RepositoryName>;
+  /** Those that have neither tag, manifest, referrer nor blob any more, and take up room or a place in the catalog. */
+  empty(): AsyncIterable<RepositoryName>;
+  /** Removes one if it is empty still. Whether it was. To be called while nobody pushes to it. */
+  removeEmpty(name: RepositoryName): Promise<boolean>;
 }
 
 export interface UploadStore {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -93,6 +93,33 @@ test("with relaxed durability nothing is synced", async () => {
   await directories.ensure(join(root, "p", "q"));
   await directories.sync(root);
   assert.equal(directories.syncs.directories.count, 0);
+});
+
+test("what is written into a directory is there, however often empty ones are removed meanwhile", async () => {
+  const directories = new Directories(root, "full");
+  let removed = 0;
+  for (let round = 0; round < 300; round++) {
+    const folder = join(root, "coming", "and", "going");
+    const prune = async () => {
+      for (
+        let path = folder;
+        path !== root && (await directories.removeIfEmpty(path));
+        path = join(path, "..")
+      )
+        removed++;
+    };
+    // Each at another moment of the making.
+    const pruneLater = async () => {
+      for (let turn = 0; turn < round % 12; turn++) await stat(root);
+      await prune();
+    };
+    const write = () => directories.within([folder], () => writeFile(join(folder, "file"), "x"));
+    await Promise.all([write(), pruneLater(), prune()]);
+    await rm(join(folder, "file"));
+    await prune();
+  }
+  assert.ok(removed > 300);
+  directories.syncs.close();
 });
 
 /** The directory as it is open here: with what Linux puts behind the name of one that has been removed. */

@@ -7,6 +7,7 @@ import { isRepositoryName, type RepositoryName } from "../../src/domain/reposito
 import { folderOf, type Layout } from "../../src/storage/filesystem/layout.js";
 import type { CatalogPart, CatalogTask, FailedLook } from "../../src/storage/filesystem/survey-protocol.js";
 import { CatalogFolders } from "./catalog-folders.js";
+import { emptiness, firstEntry, hasNoFiles } from "./emptiness.js";
 
 /** What there is of a component. */
 interface Look {
@@ -55,9 +56,17 @@ export class Catalog {
   }
 
   #walk(of: CatalogTask["of"], after: string): Walk {
-    return of === "manifests"
-      ? this.#below((child) => this.#lookAtManifests(child), this.layout.manifestsRoot, "", after)
-      : this.#below((child) => this.#lookAtBlobs(child), this.layout.blobsRoot, "", after);
+    const { manifestsRoot, blobsRoot } = this.layout;
+    switch (of) {
+      case "manifests":
+        return this.#below((child) => this.#lookAtManifests(child), manifestsRoot, "", after);
+      case "blobs":
+        return this.#below((child) => this.#lookAtBlobs(child), blobsRoot, "", after);
+      case "empty manifests":
+        return this.#below((child) => this.#lookForEmptyManifests(child), manifestsRoot, "", after);
+      case "empty blobs":
+        return this.#below((child) => this.#lookForEmptyBlobs(child), blobsRoot, "", after);
+    }
   }
 
   /** What lies wholly before `after` is never looked at. */
@@ -96,6 +105,22 @@ export class Catalog {
   #lookAtBlobs(child: string): Look {
     const manifests = `${this.layout.manifestsRoot}${child.slice(this.layout.blobsRoot.length)}`;
     const isRepository = !this.#hasTags(manifests) && this.#entries(child).some(({ name }) => isDigest(name));
+    return { isRepository, mayHaveBelow: this.#links(child) !== linksByItself };
+  }
+
+  #lookForEmptyManifests(child: string): Look {
+    const blobs = `${this.layout.blobsRoot}${child.slice(this.layout.manifestsRoot.length)}`;
+    const kind = this.#attempt(child, () => emptiness(child));
+    const isRepository = kind === "empty" && this.#attempt(blobs, () => hasNoFiles(blobs)) === true;
+    return { isRepository, mayHaveBelow: this.#lookAtManifests(child).mayHaveBelow };
+  }
+
+  /** Only what no manifests' folder leads to. */
+  #lookForEmptyBlobs(child: string): Look {
+    const manifests = `${this.layout.manifestsRoot}${child.slice(this.layout.blobsRoot.length)}`;
+    const isRepository =
+      this.#attempt(child, () => firstEntry(child)) === null &&
+      this.#attempt(manifests, () => lstatSync(manifests, { throwIfNoEntry: false }) === undefined) === true;
     return { isRepository, mayHaveBelow: this.#links(child) !== linksByItself };
   }
 

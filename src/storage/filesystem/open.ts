@@ -148,7 +148,7 @@ async function openLocked(
       new FileTags(layout, directories, doSteps, hardLinks, oddities, quarantine, surveyor),
     ),
     referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
-    repositories: withStorageErrors(new FileRepositories(surveyor)),
+    repositories: withStorageErrors(new FileRepositories(layout, directories, oddities, surveyor)),
     uploads: withStorageErrors(uploads),
     oddFiles: withStorageErrors(oddFiles),
     robots: withStorageErrors(new FileRobots(layout, directories, oddities)),

@@ -1,13 +1,22 @@
-/** The repositories of a store, in the catalog's order. */
+/** The repositories of a store, in the catalog's order, and the folders of those that have nothing any more. */
+import { dirname } from "node:path";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RepositoryStore } from "../storage.js";
+import type { Layout } from "./layout.js";
+import type { Oddities } from "./oddities.js";
 import type { Surveyor } from "./surveyor.js";
+import type { Directories } from "./sync.js";
 
 /** For whoever wants them all. */
 const manyAtOnce = 1_000;
 
 export class FileRepositories implements RepositoryStore {
-  constructor(readonly surveyor: Surveyor) {}
+  constructor(
+    readonly layout: Layout,
+    readonly directories: Directories,
+    readonly oddities: Oddities,
+    readonly surveyor: Surveyor,
+  ) {}
 
   list(after = "", atOnce = manyAtOnce): AsyncIterable<RepositoryName> {
     return this.surveyor.repositories("manifests", after, atOnce);
@@ -16,5 +25,36 @@ export class FileRepositories implements RepositoryStore {
   async *all(): AsyncIterable<RepositoryName> {
     yield* this.list();
     yield* this.surveyor.repositories("blobs", "", manyAtOnce);
+  }
+
+  async *empty(): AsyncIterable<RepositoryName> {
+    yield* this.surveyor.repositories("empty manifests", "", manyAtOnce);
+    yield* this.surveyor.repositories("empty blobs", "", manyAtOnce);
+  }
+
+  /** A file that comes at this moment is safe by itself: the system removes no folder that has something in it. */
+  async removeEmpty(name: RepositoryName): Promise<boolean> {
+    const { layout, directories } = this;
+    const [manifests, blobs] = [layout.manifests(name), layout.blobs(name)];
+    if (!(await this.#hasNoFiles(manifests)) || !(await this.#hasNoFiles(blobs))) return false;
+    const referrers = layout.referrersRoot(name);
+    for (const subject of (await this.oddities.entries(referrers)) ?? [])
+      if (!(await directories.removeIfEmpty(`${referrers}/${subject}`))) return false;
+    // The tags' folder is what makes it a repository: after a crash behind this, the rest is found once more.
+    if (!(await directories.removeIfEmpty(layout.tags(name)))) return false;
+    await directories.removeIfEmpty(referrers);
+    await this.#prune(manifests, layout.manifestsRoot);
+    await this.#prune(blobs, layout.blobsRoot);
+    return true;
+  }
+
+  async #hasNoFiles(folder: string): Promise<boolean> {
+    return ((await this.oddities.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
+  }
+
+  /** Removes the folder and those above it, up to the first that has something in it. */
+  async #prune(folder: string, root: string): Promise<void> {
+    for (let path = folder; path !== root; path = dirname(path))
+      if (!(await this.directories.removeIfEmpty(path))) return;
   }
 }

@@ -11,8 +11,11 @@ export interface SurveySetup {
 
 /** Asks for repositories in ASCII order of their names. */
 export interface CatalogTask {
-  /** Those that have manifests, or had some; or those others that have blobs only. */
-  readonly of: "manifests" | "blobs";
+  /**
+   * Those that have manifests, or had some; or those others that have blobs only. Of these and of those, the ones that
+   * are empty but for their folders.
+   */
+  readonly of: "manifests" | "blobs" | "empty manifests" | "empty blobs";
   /** Names behind it. */
   readonly after: string;
   readonly namesMax: number;

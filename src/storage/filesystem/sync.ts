@@ -3,7 +3,7 @@
  * a sync of the same directory runs cannot know whether it covers its own change, so it shares the next
  * one with everybody else who asked meanwhile.
  */
-import { lstat, mkdir } from "node:fs/promises";
+import { lstat, mkdir, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import { Lookups } from "../../domain/lookups.js";
@@ -17,6 +17,9 @@ interface Turn {
 
 /** Directories known to exist durably; 20,000 paths of about 100 bytes are 2 MB. */
 const knownDirectoriesMax = 20_000;
+
+/** Each time an empty directory would have to be removed between its making and its use. */
+const attemptsMax = 5;
 
 export class Directories {
   readonly #turns = new Map<string, Turn>();
@@ -91,18 +94,38 @@ export class Directories {
   }
 
   /**
-   * Runs `work` with the directories there. Where one has gone since it was last seen (an operator tidied
-   * up), they are made again and the work is done once more.
+   * Runs `work` with the directories there. Where one has gone since it was last seen (a collection has removed it while
+   * it was empty, or an operator tidied up), they are made again and the work is done once more.
    */
   async within<T>(directories: readonly string[], work: () => Promise<T>): Promise<T> {
-    await this.ensureAll(directories);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.ensureAll(directories);
+        return await work();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === attemptsMax) throw error;
+        for (const directory of directories) this.#forget(directory);
+      }
+    }
+  }
+
+  /**
+   * Removes the directory if nothing is in it; whoever needs it makes it again, with `within`. Whether it is not there
+   * any more. It is not synced: one that comes back after a crash is as empty.
+   */
+  async removeIfEmpty(directory: string): Promise<boolean> {
+    this.#known.delete(directory);
     try {
-      return await work();
+      await rmdir(directory);
+      return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      for (const directory of directories) this.#forget(directory);
-      await this.ensureAll(directories);
-      return await work();
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return true;
+      if (code === "ENOTEMPTY" || code === "EEXIST") return false;
+      throw error;
+    } finally {
+      // Who found it there before it went may have noted so meanwhile.
+      this.#known.delete(directory);
     }
   }
 

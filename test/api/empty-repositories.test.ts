@@ -1,0 +1,125 @@
+// A repository that has nothing any more leaves the catalog with the next collection, and its folders go; a push that
+// arrives at that moment is as safe as any.
+
+import assert from "node:assert/strict";
+import { mkdir, readdir } from "node:fs/promises";
+import { test } from "node:test";
+import { collectGarbage } from "../../src/registry/collect-garbage.js";
+import { assertError, Client } from "../support/client.js";
+import { blobOf, describe, type Image, image } from "../support/content.js";
+import { serveInside } from "../support/server.js";
+
+const server = await serveInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s" });
+const leasing = await serveInside({ REGISTRY_GC_INTERVAL: "0s" });
+const client = new Client(server.url);
+
+function collect(dryRun = false) {
+  return collectGarbage(server.services, { dryRun, untaggedSeconds: undefined });
+}
+
+async function removeImage(name: string, { digest, blobs }: Image, by = client): Promise<void> {
+  assert.equal((await by.delete(`/v2/${name}/manifests/${digest}`)).status, 202);
+  for (const blob of blobs) assert.equal((await by.delete(`/v2/${name}/blobs/${blob.digest}`)).status, 202);
+}
+
+async function catalog(): Promise<string[]> {
+  return ((await client.get("/v2/_catalog?n=1000")).json() as { repositories: string[] }).repositories;
+}
+
+function entries(folder: string, of = server): Promise<string[]> {
+  return readdir(`${of.rootDirectory}/${folder}`).catch(() => []);
+}
+
+test("what was emptied leaves the catalog with its folders; those beside, above and below it stay", async () => {
+  const [gone, above, below, beside] = ["team/app", "team", "team/app/tools", "team/other"];
+  const images = new Map<string, Image>();
+  for (const name of [gone, above, below, beside]) {
+    const made = image();
+    await client.pushImage(name, made, "latest");
+    images.set(name, made);
+  }
+  const made = images.get(gone);
+  assert.ok(made !== undefined);
+  const referrer = image({ subject: describe(made) });
+  await client.pushImage(gone, referrer);
+  await removeImage(gone, referrer);
+  await removeImage(gone, made);
+  assert.deepEqual((await client.get(`/v2/${gone}/tags/list`)).json(), { name: gone, tags: [] });
+  assert.deepEqual((await collect(true)).emptied, [gone]);
+  assert.ok((await catalog()).includes(gone), "a dry run leaves it");
+  assert.deepEqual((await collect()).emptied, [gone]);
+  assert.deepEqual(await catalog(), [above, below, beside]);
+  assertError(await client.get(`/v2/${gone}/tags/list`), 404, "NAME_UNKNOWN");
+  for (const name of [above, below, beside]) {
+    const kept = images.get(name);
+    assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(kept?.bytes ?? Buffer.of()));
+  }
+  assert.deepEqual(await entries(`manifests/${gone}`), ["tools"]);
+  const again = image();
+  await client.pushImage(gone, again, "latest");
+  assert.ok((await client.get(`/v2/${gone}/manifests/latest`)).body.equals(again.bytes));
+  for (const name of [above, below, beside]) await removeImage(name, images.get(name) ?? again);
+  await removeImage(gone, again);
+  assert.equal((await collect()).emptied.length, 4);
+  assert.deepEqual([await entries("manifests"), await entries("blobs")], [[], []]);
+});
+
+test("one that has a tag, a manifest, a blob, a referrer or something odd stays", async () => {
+  const blob = blobOf(10);
+  await client.pushBlobs("kept/blob", blob);
+  await client.pushImage("kept/manifest", image());
+  const made = image();
+  await client.pushImage("kept/referrer", image({ subject: describe(made) }));
+  await mkdir(`${server.rootDirectory}/manifests/kept/odd/tags/latest`, { recursive: true });
+  // An upload that is open has no folder, and needs none.
+  const location = await client.openUpload("kept/session");
+  assert.equal((await client.patch(location, blob.bytes)).status, 202);
+  const { emptied, blobs } = await collect();
+  assert.deepEqual([emptied, blobs], [["kept/blob"], 1], "but one whose last blob nobody names");
+  assert.deepEqual(await catalog(), ["kept/manifest", "kept/odd", "kept/referrer"]);
+  assert.equal((await client.close(location, blob.digest)).status, 201);
+  assert.deepEqual(await entries("blobs/kept/session"), [blob.digest]);
+});
+
+test("what a crash has left of the folders goes with the next collection", async () => {
+  for (const folder of [
+    "manifests/left/a/tags",
+    "manifests/left/b",
+    "blobs/left/c",
+    "manifests/left/d/_referrers/x",
+  ])
+    await mkdir(`${server.rootDirectory}/${folder}`, { recursive: true });
+  const emptied = (await collect()).emptied.filter((name) => name.startsWith("left/"));
+  assert.deepEqual(emptied, ["left/a", "left/b", "left/d", "left/c"]);
+  assert.deepEqual([await entries("manifests/left"), await entries("blobs/left")], [[], []]);
+});
+
+test("pushes beside a collector that never pauses: each gets 201, and nothing is lost or left", async () => {
+  // With leases, or the collector takes what has been pushed before its manifest comes.
+  const client = new Client(leasing.url);
+  const collect = () => collectGarbage(leasing.services, { dryRun: false, untaggedSeconds: undefined });
+  const end = Date.now() + 4_000;
+  let rounds = 0;
+  const collecting = (async () => {
+    let emptied = 0;
+    while (Date.now() < end) emptied += (await collect()).emptied.length;
+    return emptied;
+  })();
+  const pushers = Array.from({ length: 6 }, async (_, number) => {
+    const name = `race/branch-${number % 3}/app-${number}`;
+    while (Date.now() < end) {
+      const made = image();
+      await client.pushImage(name, made, "latest");
+      assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
+      for (const { digest, bytes } of made.blobs)
+        assert.ok((await client.get(`/v2/${name}/blobs/${digest}`)).body.equals(bytes));
+      await removeImage(name, made, client);
+      rounds++;
+    }
+  });
+  await Promise.all(pushers);
+  assert.ok((await collecting) > 0, "some were removed meanwhile");
+  assert.ok(rounds > 0);
+  await collect();
+  assert.deepEqual([await entries("manifests", leasing), await entries("blobs", leasing)], [[], []]);
+});
