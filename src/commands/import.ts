@@ -11,6 +11,7 @@ const options = z.object({
   dryRun: z.boolean(),
   rehash: z.boolean(),
   keepTags: z.boolean(),
+  referrersTags: z.boolean(),
 });
 
 export const importCommand: Command = {
@@ -35,6 +36,11 @@ servers on its host or on those that --realm-host names.
     "keep-tags": {
       type: "boolean",
       description: "leave tags that point to something else here; else they follow the source",
+    },
+    "referrers-tags": {
+      type: "boolean",
+      description:
+        "take tags such as sha256-… too that only list what refers to a manifest. Else they are left out, since the referrers API lists it",
     },
     rehash: {
       type: "boolean",
@@ -61,6 +67,7 @@ servers on its host or on those that --realm-host names.
     dryRun: values["dry-run"] === true,
     rehash: values.rehash === true,
     keepTags: values["keep-tags"] === true,
+    referrersTags: values["referrers-tags"] === true,
   }),
   run: async ({ services, onProgress, signal }, given) => {
     const { source, ...how } = parseOptions(options, given);
@@ -89,7 +96,8 @@ function render(report: ImportReport): string {
     `${count(report.repositories, "repository", "repositories")}: ` +
       `${count(manifests.imported, "manifest")} and ${count(tags.imported + tags.moved, "tag")} ${come}` +
       `${tags.moved > 0 ? ` (${tags.moved} moved)` : ""}, ${manifests.there} and ${tags.there} were there` +
-      `${tags.kept > 0 ? `, ${count(tags.kept, "tag")} kept where they point` : ""}`,
+      `${tags.kept > 0 ? `, ${count(tags.kept, "tag")} kept where they point` : ""}` +
+      `${tags.referrers > 0 ? `, ${count(tags.referrers, "referrers tag")} left out, which the referrers API makes needless` : ""}`,
     `blobs: ${ways.length === 0 ? "none" : ways.join(", ")}`,
     `${count(problems.length, "problem")}${report.complete ? "" : " until it was ended early; run it again to go on"}`,
   );

@@ -244,3 +244,12 @@ test("wrong usage is refused before anything is done", async () => {
     assert.match(ran.stderr, said);
   }
 });
+
+test("a layout whose list of manifests is null is empty", async () => {
+  const folder = await newFolder();
+  await writeFile(join(folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await writeFile(join(folder, "index.json"), '{"schemaVersion":2,"manifests":null}');
+  const ran = await gantry(await newFolder(), ["import", "--from-oci", folder, "--as", "a", "--json"]);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal(ran.json<ImportReport>().manifests.imported, 0);
+});

@@ -141,11 +141,22 @@ test("without a referrers API the tags of its schema are looked up", async () =>
       return true;
     },
   });
-  for (const flags of [[], ["--tag", "v1"]]) {
+  const schemaTag = shared.digest.replace(":", "-");
+  for (const [flags, left, there] of [
+    [[], 1, ["v1"]],
+    [["--referrers-tags"], 0, [schemaTag, "v1"]],
+    [["--tag", "v1"], 0, ["v1"]],
+  ] as const) {
     const root = await newFolder();
-    assert.equal((await runImport(root, front.url, "--repository", "schema/app", ...flags)).code, 0);
+    const report = await runImport(root, front.url, "--repository", "schema/app", ...flags);
+    assert.deepEqual([report.code, report.tags.referrers], [0, left]);
     await using server = await startGantry({}, root);
-    const answer = (await new Client(server.url).get(`/v2/schema/app/referrers/${shared.digest}`)).json();
+    const client = new Client(server.url);
+    assert.deepEqual((await client.get("/v2/schema/app/tags/list")).json(), {
+      name: "schema/app",
+      tags: there,
+    });
+    const answer = (await client.get(`/v2/schema/app/referrers/${shared.digest}`)).json();
     assert.deepEqual((answer as { manifests: { digest: string }[] }).manifests[0]?.digest, attached.digest);
   }
 });
@@ -162,6 +173,27 @@ function tokenHook(realm: string) {
     return true;
   };
 }
+
+test("a tag of the referrers schema stays if it lists what refers to nothing, and goes if it lists its own subject", async () => {
+  const name = "circle/app";
+  await sourceClient.pushBlobs(name, large);
+  await sourceClient.pushImage(name, shared, "v1");
+  await sourceClient.pushImage(name, other, "v2");
+  await sourceClient.pushImage(name, attached);
+  const circle = shared.digest.replace(":", "-");
+  const unrelated = other.digest.replace(":", "-");
+  await sourceClient.pushImage(name, index([attached, shared]), circle);
+  await sourceClient.pushImage(name, index([shared]), unrelated);
+  after(async () => {
+    for (const tag of [circle, unrelated]) await sourceClient.delete(`/v2/${name}/manifests/${tag}`);
+  });
+  const root = await newFolder();
+  const report = await runImport(root, source.url, "--repository", name);
+  assert.deepEqual([report.code, report.tags.referrers], [0, 1]);
+  await using server = await startGantry({}, root);
+  const { tags } = (await new Client(server.url).get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
+  assert.deepEqual(tags, [unrelated, "v1", "v2"].sort());
+});
 
 test("a token is got with the password from a server that may have it, and from no other", async () => {
   const tokens = await tokenServer();

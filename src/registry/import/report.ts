@@ -2,6 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { quoted } from "../../transfer/source.js";
 
 export interface Amount {
   readonly count: number;
@@ -28,12 +29,16 @@ export interface ImportReport {
   readonly repositories: number;
   /** Those that the registry has got, and those that it had. */
   readonly manifests: { readonly imported: number; readonly there: number };
-  /** `moved` pointed to something else before; `kept` do still, as it was asked for. */
+  /**
+   * `moved` pointed to something else before; `kept` do still, as it was asked for. `referrers` were left out, since
+   * the referrers API lists what they name.
+   */
   readonly tags: {
     readonly imported: number;
     readonly moved: number;
     readonly there: number;
     readonly kept: number;
+    readonly referrers: number;
   };
   /** In a dry run, `wanted` are those that would come. */
   readonly blobs: Readonly<Record<BlobWay | "wanted", Amount>>;
@@ -53,7 +58,7 @@ const noAmount: Amount = { count: 0, bytes: 0 };
 
 export class Tally {
   readonly manifests = { imported: 0, there: 0 };
-  readonly tags = { imported: 0, moved: 0, there: 0, kept: 0 };
+  readonly tags = { imported: 0, moved: 0, there: 0, kept: 0, referrers: 0 };
   repositories = 0;
   readonly #blobs = {
     linked: noAmount,
@@ -80,11 +85,11 @@ export class Tally {
   }
 
   problem(problem: ImportProblem): void {
-    this.#list(this.#problems, problem);
+    this.#list(this.#problems, { ...problem, what: quoted(problem.what) });
   }
 
   odd(what: string, why: string): void {
-    this.#list(this.#odd, { what, why });
+    this.#list(this.#odd, { what: quoted(what), why: quoted(why) });
   }
 
   #list<T>(list: T[], item: T): void {

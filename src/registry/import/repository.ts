@@ -2,14 +2,20 @@
  * Imports one repository: its manifests with all that they name, the tags that point to them, and the blobs
  * that no manifest names. What cannot be had is named and stops nothing else.
  */
-import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { LRUCache } from "lru-cache";
+import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
 import { describeError } from "../../domain/errors.js";
 import { digestBytes } from "../../domain/hash.js";
 import { inParallel } from "../../domain/in-parallel.js";
 import { type Manifest, parseManifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { Tag } from "../../domain/reference.js";
-import type { SourceManifest, SourceRepository, SourceTag } from "../../transfer/source.js";
+import {
+  SourceError,
+  type SourceManifest,
+  type SourceRepository,
+  type SourceTag,
+} from "../../transfer/source.js";
 import { resolveTag } from "../pull-manifest.js";
 import { pushManifest } from "../push-manifest.js";
 import { bringBlob } from "./blob.js";
@@ -22,12 +28,24 @@ const rootsAtOnce = 8;
 /** Blobs at a time, of one manifest or of those that no manifest names. */
 const blobsAtOnce = 8;
 
+/** Bounds on what a repository of a malicious source can grow to; a manifest costs some 200 bytes here. */
+const manifestsMax = 1_000_000;
+const blobsMax = 1_000_000;
+/** The index of an index is rare, and a third level has no use that is known. */
+const depthMax = 4;
+
+/** Tags of the referrers tag schema, which clients set where a registry has no referrers API. */
+const referrersTag = /^([a-z0-9]+)-([0-9a-f]{64,128})$/;
+
 /** What became of a manifest or blob. Where it failed, that has been told. */
 type Outcome = "there" | "absent" | "failed";
 
 export class RepositoryImport {
   readonly #manifests = new Map<Digest, Promise<Outcome>>();
-  readonly #blobs = new Map<Digest, Promise<Outcome>>();
+  /** Those whose referrers were not asked for. */
+  #unasked: Digest[] = [];
+  /** Looking for one again that was forgotten costs little. */
+  readonly #blobs = new LRUCache<Digest, Promise<Outcome>>({ max: blobsMax });
 
   constructor(
     readonly run: ImportRun,
@@ -52,9 +70,9 @@ export class RepositoryImport {
 
   /** What refers to a manifest may be referred to itself. */
   async #referrers(): Promise<void> {
-    for (let seen = 0; seen < this.#manifests.size; ) {
-      const added = [...this.#manifests.keys()].slice(seen);
-      seen = this.#manifests.size;
+    while (this.#unasked.length > 0) {
+      const added = this.#unasked;
+      this.#unasked = [];
       await this.#all(added, rootsAtOnce, (subject) =>
         this.#all(this.from.referrers(subject), 1, (digest) => this.#listed(digest)),
       );
@@ -78,8 +96,15 @@ export class RepositoryImport {
       this.#problem({ digest, what: "the source lists the manifest, and does not have it" });
   }
 
-  #manifest(digest: Digest): Promise<Outcome> {
-    return once(this.#manifests, digest, () => this.#told({ digest }, () => this.#bringManifest(digest)));
+  #manifest(digest: Digest, depth = 0): Promise<Outcome> {
+    if (this.#manifests.size >= manifestsMax && !this.#manifests.has(digest))
+      return this.#told({ digest }, () => {
+        throw new SourceError(`the repository has more than ${manifestsMax} manifests`);
+      });
+    return once(this.#manifests, digest, () => {
+      this.#unasked.push(digest);
+      return this.#told({ digest }, () => this.#bringManifest(digest, depth));
+    });
   }
 
   #blob(digest: Digest, size?: number): Promise<Outcome> {
@@ -90,12 +115,13 @@ export class RepositoryImport {
     );
   }
 
-  async #bringManifest(digest: Digest): Promise<Outcome> {
+  async #bringManifest(digest: Digest, depth: number): Promise<Outcome> {
     const { tally, options } = this.run;
+    if (depth > depthMax) throw new SourceError(`indexes are nested more than ${depthMax} deep`);
     const own = await this.#ownManifest(digest);
     const found = own ?? (await this.from.manifest(digest));
     if (found === undefined) return "absent";
-    const missing = await this.#bringNamed(parseManifest(found.bytes, found.mediaType));
+    const missing = await this.#bringNamed(parseManifest(found.bytes, found.mediaType), depth);
     if (missing.length > 0) {
       this.#problem({ digest, what: `the manifest names what is not there: ${missing.join(", ")}` });
       return "failed";
@@ -116,7 +142,7 @@ export class RepositoryImport {
   }
 
   /** Brings all that a manifest names, and gives what it must not do without. */
-  async #bringNamed({ blobs, children }: Manifest): Promise<Digest[]> {
+  async #bringNamed({ blobs, children }: Manifest, depth: number): Promise<Digest[]> {
     const missing: Digest[] = [];
     const look = async (digest: Digest, coming: Promise<Outcome>) => {
       const outcome = await coming;
@@ -126,7 +152,7 @@ export class RepositoryImport {
     await inParallel(blobs, blobsAtOnce, ({ digest, size }) => look(digest, this.#blob(digest, size)));
     for (const { digest, size, mediaType } of children) {
       const isBlob = !isManifestMediaType(mediaType);
-      await look(digest, isBlob ? this.#blob(digest, size) : this.#manifest(digest));
+      await look(digest, isBlob ? this.#blob(digest, size) : this.#manifest(digest, depth + 1));
     }
     return missing;
   }
@@ -138,6 +164,7 @@ export class RepositoryImport {
   }
 
   async #tag({ tag, digest: resolve }: SourceTag): Promise<void> {
+    const { tally } = this.run;
     const digest = await this.#told({ tag }, resolve);
     if (digest === "failed") return;
     if (digest === undefined) {
@@ -145,10 +172,37 @@ export class RepositoryImport {
       return;
     }
     const outcome = await this.#manifest(digest);
-    if (outcome === "there") await this.#told({ tag, digest }, () => this.#point(tag, digest));
+    if (outcome === "there" && (await this.#isListedByApi(tag, digest))) tally.tags.referrers++;
+    else if (outcome === "there") await this.#told({ tag, digest }, () => this.#point(tag, digest));
     else if (outcome === "absent")
       this.#problem({ tag, digest, what: "the tag points to a manifest that the source does not have" });
     else this.#problem({ tag, digest, what: "the tag points to a manifest that was not imported" });
+  }
+
+  /**
+   * Whether the tag is one of the referrers tag schema (distribution-spec), and everything that it lists is listed by
+   * the referrers API here. A client that follows both would meet the same manifests twice, and one whose list has the
+   * subject itself would follow it in a circle.
+   */
+  async #isListedByApi(tag: Tag, digest: Digest): Promise<boolean> {
+    const [, algorithm, encoded] = referrersTag.exec(tag) ?? [];
+    const subject = `${algorithm}:${encoded}`;
+    if (this.run.options.referrersTags || !isDigest(subject)) return false;
+    const list = await this.#read(digest);
+    if (list?.kind !== "index" || list.subject !== undefined) return false;
+    for (const { digest: child } of list.children) {
+      if (child !== subject && (await this.#read(child))?.subject?.digest !== subject) return false;
+    }
+    return true;
+  }
+
+  /** Of this registry, or of the source where it did not come, as in a dry run. */
+  async #read(digest: Digest): Promise<Manifest | undefined> {
+    const read = await this.#told({ digest }, async () => {
+      const found = (await this.#ownManifest(digest)) ?? (await this.from.manifest(digest));
+      return found && parseManifest(found.bytes, found.mediaType);
+    });
+    return read === "failed" ? undefined : read;
   }
 
   async #point(tag: Tag, digest: Digest): Promise<void> {
@@ -189,7 +243,11 @@ export class RepositoryImport {
 }
 
 /** The promise of `key`, made where there is none. */
-function once<K, V>(promises: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+function once<K extends {}, V>(
+  promises: Pick<Map<K, Promise<V>>, "get"> & { set(key: K, value: Promise<V>): unknown },
+  key: K,
+  make: () => Promise<V>,
+): Promise<V> {
   let promise = promises.get(key);
   if (promise === undefined) {
     promise = make();

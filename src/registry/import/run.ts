@@ -18,6 +18,8 @@ export interface ImportOptions {
   readonly rehash: boolean;
   /** Leave a tag that points to something else where it points. */
   readonly keepTags: boolean;
+  /** Take tags of the referrers tag schema too whose content the referrers API lists. */
+  readonly referrersTags: boolean;
   /** Ends the import behind what is at work; another goes on where it ended. */
   readonly signal: AbortSignal;
 }

@@ -30,9 +30,11 @@ export async function readIndex(folder: string): Promise<NamedContent[] | undefi
     throw new SourceError(`${join(folder, layoutFile)} is not of version ${layoutVersion}`);
   const path = join(folder, indexFile);
   const index = await readJson(path);
-  if (!isObject(index) || !Array.isArray(index.manifests)) throw new SourceError(`${path} is not an index`);
+  // Programs in Go write an empty list as null.
+  const manifests = isObject(index) && index.manifests === null ? [] : isObject(index) && index.manifests;
+  if (!Array.isArray(manifests)) throw new SourceError(`${path} is not an index`);
   try {
-    return index.manifests.map((entry: unknown, place) => parseEntry(entry, `manifests[${place}]`));
+    return manifests.map((entry: unknown, place) => parseEntry(entry, `manifests[${place}]`));
   } catch (error) {
     throw error instanceof RegistryError ? new SourceError(`${path}: ${error.message}`) : error;
   }
