@@ -33,6 +33,7 @@ export const importSource = z.discriminatedUnion("kind", [
     passwordFile: z.string().min(1).optional(),
     caFile: z.string().min(1).optional(),
     realmHosts: z.array(z.string().min(1)).max(100),
+    redirectHosts: z.array(z.string().min(1)).max(100),
   }),
 ]);
 
@@ -88,6 +89,13 @@ export const sourceFlags = {
     description:
       "a host beside the registry's own whose token server may have the password, such as auth.docker.io",
   },
+  "redirect-host": {
+    type: "string",
+    value: "HOST",
+    multiple: true,
+    description:
+      "a host that the registry may redirect to although its address is less public than the registry's own",
+  },
 } as const satisfies Flags;
 
 /** Which flags are for which sources; the others are for all. */
@@ -95,10 +103,9 @@ const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
   as: ["layout"],
   repository: ["distribution", "registry"],
   ...Object.fromEntries(
-    ["tag", "rate", "connections", "username", "password-file", "ca", "realm-host"].map((name) => [
-      name,
-      ["registry"],
-    ]),
+    ["tag", "rate", "connections", "username", "password-file", "ca", "realm-host", "redirect-host"].map(
+      (name) => [name, ["registry"]],
+    ),
   ),
 };
 
@@ -165,6 +172,7 @@ function registryOptions(values: FlagValues): Omit<Registry, "kind" | "url"> {
     tags: patternsOf(values, "tag"),
     connections: number,
     realmHosts: listOf(values["realm-host"]),
+    redirectHosts: listOf(values["redirect-host"]),
     ...(bytesPerSecond !== undefined && { bytesPerSecond }),
     ...(typeof username === "string" && { username }),
     ...(typeof password === "string" && { passwordFile: resolve(password) }),

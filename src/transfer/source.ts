@@ -6,11 +6,25 @@
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { visibleLine } from "../lib/control-characters.js";
 import type { OutsideFile } from "../storage/storage.js";
+
+/** Of what a source says, so much is kept in an error or a report. */
+const charactersMax = 1000;
+
+/** What a source says, for people: on one line, and without characters that a terminal obeys. */
+export function quoted(text: string): string {
+  const line = visibleLine(text.length > charactersMax ? text.slice(0, charactersMax) : text);
+  return text.length > charactersMax ? `${line}…` : line;
+}
 
 /** The source cannot give what it was asked for. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(quoted(message), options);
+  }
 }
 
 /** Told of what lies in a source and is passed over. */

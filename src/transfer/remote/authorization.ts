@@ -3,6 +3,7 @@
  * the registry itself and to token servers on its host or on one that is allowed by name, and to nobody else: a
  * registry may name any realm it likes (CVE-2026-33540).
  */
+import { LRUCache } from "lru-cache";
 import { isObject } from "../../domain/descriptor.js";
 import { SourceError } from "../source.js";
 
@@ -25,7 +26,7 @@ export function parseChallenge(header: string): Challenge | undefined {
   if (scheme !== "basic" && scheme !== "bearer") return undefined;
   const parameters = new Map<string, string>();
   for (const [, key = "", quoted, plain] of (match?.[2] ?? "").matchAll(
-    /([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/gi,
+    /(?<![a-z_])([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/gi,
   ))
     parameters.set(key.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
   return {
@@ -45,9 +46,15 @@ export interface AuthorizerOptions {
   readonly fetchJson: (url: URL, headers: Readonly<Record<string, string>>) => Promise<unknown>;
 }
 
+/** A registry may ask for another scope each time. */
+const headersMax = 1000;
+
+/** Of a token's characters; with more of them no server would read its header. */
+const tokenGrammar = /^[\x21-\x7e]{1,16384}$/;
+
 export class Authorizer {
   /** By the challenge that they were given for. */
-  readonly #headers = new Map<string, Promise<string>>();
+  readonly #headers = new LRUCache<string, Promise<string>>({ max: headersMax });
 
   constructor(readonly options: AuthorizerOptions) {}
 
@@ -81,7 +88,7 @@ export class Authorizer {
     const headers = credentials === undefined ? {} : { Authorization: basic(credentials) };
     const answer = await this.options.fetchJson(url, headers);
     const token = isObject(answer) ? (answer.token ?? answer.access_token) : undefined;
-    if (typeof token !== "string" || token === "")
+    if (typeof token !== "string" || !tokenGrammar.test(token))
       throw new SourceError(`the token server ${url.host} gives no token${scope ? ` for ${scope}` : ""}`);
     return `Bearer ${token}`;
   }

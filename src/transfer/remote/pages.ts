@@ -1,10 +1,18 @@
 /** Lists that a registry gives in pages, each of which names the next by `Link` (RFC 8288). */
 import { isObject } from "../../domain/descriptor.js";
 import { SourceError } from "../source.js";
-import { type Answer, bodyOf, expectSuccess, jsonOf, type RegistryClient } from "./client.js";
+import { type Answer, type Headers, jsonOf, type RegistryClient } from "./client.js";
 
-/** A page of a thousand names of 255 characters fits well; registries that know no pages give all at once. */
-const pageBytesMax = 64 * 1024 * 1024;
+export interface ListBounds {
+  readonly pageBytesMax: number;
+  readonly entriesMax: number;
+}
+
+/** Registries that know no pages give all names at once: half a million of 30 characters. */
+const namesBounds: ListBounds = { pageBytesMax: 16 * 1024 * 1024, entriesMax: 1_000_000 };
+
+/** Of one list. A registry that gives a hundred names a page needs so many for a million. */
+const pagesMax = 10_000;
 
 /** The texts of the list `field` on all pages. */
 export async function* textsOf(
@@ -13,24 +21,51 @@ export async function* textsOf(
   path: string,
   field: string,
 ): AsyncIterable<string> {
-  for (let next: string | undefined = path; next !== undefined; ) {
-    const answer = await client.request(repository, next);
-    const body = await bodyOf(answer, pageBytesMax, next);
-    expectSuccess(answer, next);
+  for await (const entry of entriesOf(client, repository, path, field, namesBounds))
+    if (typeof entry === "string") yield entry;
+}
+
+/**
+ * The entries of the list `field` on all pages, one page in memory at a time. Throws `SourceError` where there are
+ * more pages or entries than the bounds: a malicious registry never comes to an end; and `AnswerError` where there is
+ * no list.
+ */
+export async function* entriesOf(
+  client: RegistryClient,
+  repository: string,
+  path: string,
+  field: string,
+  { pageBytesMax, entriesMax }: ListBounds,
+  headers: Headers = {},
+): AsyncIterable<unknown> {
+  let entries = 0;
+  let next: string | undefined = path;
+  for (let pages = 1; next !== undefined; pages++) {
+    if (pages > pagesMax) throw new SourceError(`the list ${path} has more than ${pagesMax} pages`);
+    const { answer, body } = await client.whole(repository, next, pageBytesMax, headers);
     const page = jsonOf(body, next);
     const list = isObject(page) ? (page[field] ?? []) : undefined;
     if (!Array.isArray(list)) throw new SourceError(`the answer to ${next} has no list of ${field}`);
-    for (const text of list as unknown[]) if (typeof text === "string") yield text;
+    for (const entry of list as unknown[]) {
+      if (++entries > entriesMax)
+        throw new SourceError(
+          `the list ${path} has more than ${entriesMax} entries; the others were not read`,
+        );
+      yield entry;
+    }
     next = nextOf(answer, next);
   }
 }
 
 /** Path and query of the next page, `undefined` where this is the last. Throws where it is the same again. */
-export function nextOf({ headers }: Answer, path: string): string | undefined {
+function nextOf({ headers }: Answer, path: string): string | undefined {
   const link = headers.link;
-  const match = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(Array.isArray(link) ? link.join(", ") : (link ?? ""));
+  const match = /<([^<>]*)>\s*;\s*rel="?next"?/i.exec(Array.isArray(link) ? link.join(", ") : (link ?? ""));
   if (match?.[1] === undefined) return undefined;
-  const next = new URL(match[1], new URL(path, "http://registry.invalid"));
+  const base = new URL(path, "http://registry.invalid");
+  if (!URL.canParse(match[1], base.href))
+    throw new SourceError(`the page behind ${path} has no URL: ${match[1]}`);
+  const next = new URL(match[1], base);
   if (next.host !== "registry.invalid") return next.href;
   const target = next.pathname + next.search;
   if (target === path) throw new SourceError(`the page behind ${path} is that page again`);

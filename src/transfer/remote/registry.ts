@@ -16,8 +16,8 @@ import {
   type SourceTag,
 } from "../source.js";
 import { readBlob } from "./blob.js";
-import { AnswerError, bodyOf, type ClientOptions, expectSuccess, jsonOf, RegistryClient } from "./client.js";
-import { nextOf, textsOf } from "./pages.js";
+import { AnswerError, type ClientOptions, expectSuccess, RegistryClient } from "./client.js";
+import { entriesOf, type ListBounds, textsOf } from "./pages.js";
 import { RateLimit } from "./rate.js";
 
 export interface RemoteOptions extends ClientOptions {
@@ -32,6 +32,9 @@ export interface RemoteOptions extends ClientOptions {
 
 /** Listings are read in pages of this many names. */
 const pageEntries = 1000;
+
+/** More refer to no manifest that people made. */
+const referrersBounds: ListBounds = { pageBytesMax: manifestBytesMax, entriesMax: 10_000 };
 
 const accept = [
   mediaTypes.ociIndex,
@@ -139,33 +142,30 @@ class RemoteRepository implements SourceRepository {
   async *referrers(digest: Digest): AsyncIterable<Digest> {
     const { registry } = this;
     if (registry.referrersKnown) {
-      const path = `/v2/${this.name}/referrers/${digest}`;
-      const listed = await this.#referrersAt(path);
-      if (listed !== undefined) return yield* listed;
-      registry.referrersKnown = false;
+      try {
+        return yield* this.#referrersAt(`/v2/${this.name}/referrers/${digest}`);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        registry.referrersKnown = false;
+      }
     }
     // Where all tags come, so do those of the referrers tag schema.
     if (registry.options.wantsTag === undefined) return;
-    yield* (await this.#referrersAt(`/v2/${this.name}/manifests/${digest.replace(":", "-")}`)) ?? [];
+    try {
+      yield* this.#referrersAt(`/v2/${this.name}/manifests/${digest.replace(":", "-")}`);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
-  /** The manifests of an index, and of the pages behind it; `undefined` where there is none. */
-  async #referrersAt(path: string): Promise<Digest[] | undefined> {
-    const digests: Digest[] = [];
-    for (let next: string | undefined = path; next !== undefined; ) {
-      const answer = await this.registry.client.request(this.name, next, { Accept: accept });
-      const body = await bodyOf(answer, manifestBytesMax, next);
-      if (answer.statusCode === 404) return undefined;
-      expectSuccess(answer, next);
-      const index = jsonOf(body, next);
-      const manifests = isObject(index) && Array.isArray(index.manifests) ? index.manifests : [];
-      for (const entry of manifests as unknown[]) {
-        const text = isObject(entry) ? String(entry.digest) : "";
-        if (isDigest(text)) digests.push(text);
-      }
-      next = nextOf(answer, next);
+  /** The manifests of an index, and of the pages behind it. */
+  async *#referrersAt(path: string): AsyncIterable<Digest> {
+    const { client } = this.registry;
+    const headers = { Accept: accept };
+    for await (const entry of entriesOf(client, this.name, path, "manifests", referrersBounds, headers)) {
+      const text = isObject(entry) ? String(entry.digest) : "";
+      if (isDigest(text)) yield text;
     }
-    return digests;
   }
 
   manifest(digest: Digest): Promise<SourceManifest | undefined> {
@@ -174,13 +174,16 @@ class RemoteRepository implements SourceRepository {
 
   async #manifest(reference: Digest | Tag): Promise<SourceManifest | undefined> {
     const path = `/v2/${this.name}/manifests/${reference}`;
-    const answer = await this.registry.client.request(this.name, path, { Accept: accept });
-    const bytes = await bodyOf(answer, manifestBytesMax, path);
-    if (answer.statusCode === 404) return undefined;
-    expectSuccess(answer, path);
-    const mediaType = withoutParameters(String(answer.headers["content-type"] ?? ""));
-    // Some serve it as plain JSON.
-    return { bytes, mediaType: isManifestMediaType(mediaType) ? mediaType : "" };
+    try {
+      const headers = { Accept: accept };
+      const { answer, body } = await this.registry.client.whole(this.name, path, manifestBytesMax, headers);
+      const mediaType = withoutParameters(String(answer.headers["content-type"] ?? ""));
+      // Some serve it as plain JSON.
+      return { bytes: body, mediaType: isManifestMediaType(mediaType) ? mediaType : "" };
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   async blob(digest: Digest): Promise<SourceBlob> {
@@ -192,4 +195,8 @@ class RemoteRepository implements SourceRepository {
       read: (signal) => readBlob(client, this.name, path, rate, signal),
     };
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof AnswerError && error.status === 404;
 }

@@ -1,0 +1,121 @@
+// Importing from a registry that means harm: what it can make grow is bounded, it leads to no inner address, and what it
+// says reaches no terminal as it is. What it has that is right still comes.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { ImportReport } from "../../src/registry/import/report.js";
+import { serve } from "../support/client.js";
+import { gantry } from "../support/command.js";
+import { blobOf, descriptorOf, image, index, types } from "../support/content.js";
+import { frontOf } from "../support/front.js";
+
+const { gantry: source, client } = await serve();
+const layer = blobOf(100_000);
+const good = image({ layers: [descriptorOf(layer, types.layer)] });
+await client.pushBlobs("team/app", layer);
+await client.pushImage("team/app", good, "v1");
+
+async function importFrom(hook: (incoming: IncomingMessage, response: ServerResponse) => boolean) {
+  const front = await frontOf(source.url, { hook });
+  const root = await mkdtemp(join(tmpdir(), "gantry-import-hostile-"));
+  after(() => rm(root, { recursive: true, force: true }));
+  const ran = await gantry(root, ["import", "--from-registry", front.url, "--json"]);
+  assert.notEqual(ran.stdout, "", ran.stderr);
+  const report = ran.json<ImportReport>();
+  return { front, root, report, what: report.problems.map(({ what }) => what).join("\n") };
+}
+
+test("referrers without an end are read up to a bound", async () => {
+  let pages = 0;
+  const entries = JSON.stringify({ manifests: Array.from({ length: 1000 }, () => ({ digest: "none" })) });
+  const { report, what } = await importFrom(({ url = "" }, response) => {
+    if (!url.includes("/referrers/")) return false;
+    response.setHeader("Link", `<${url.split("?")[0]}?page=${++pages}>; rel="next"`).end(entries);
+    return true;
+  });
+  assert.match(what, /has more than 10000 entries/);
+  assert.equal(pages, 11);
+  assert.equal(report.tags.imported, 1);
+});
+
+for (const [what, location, said] of [
+  ["an inner address", "http://169.254.169.254/latest/meta-data", /leads to 169\.254\.169\.254/],
+  ["what is no URL", "http://[", /redirects to what is no URL/],
+  ["another protocol", "file:///etc/passwd", /redirects to what is no URL/],
+] as const)
+  test(`a redirect to ${what} is not followed`, async () => {
+    const { report, what: problems } = await importFrom(({ url = "" }, response) => {
+      if (!url.endsWith(`/blobs/${layer.digest}`)) return false;
+      response.writeHead(307, { Location: location }).end();
+      return true;
+    });
+    assert.match(problems, said);
+    assert.deepEqual([report.manifests.imported, report.complete], [0, true]);
+  });
+
+test("a registry that sends who asks from one page to the next of others does not break the import", async () => {
+  const { report } = await importFrom(({ url = "" }, response) => {
+    if (!url.includes("/referrers/")) return false;
+    response.setHeader("Link", '<http://[>; rel="next"').end('{"manifests":[]}');
+    return true;
+  });
+  assert.deepEqual([report.tags.imported, report.problems.length], [1, 1]);
+});
+
+const escapes = ["\u001b[2Jgone", "\u009b2J", "x\u202etxt", "x".repeat(100_000), "a\nb"];
+
+test("tags whose names move the cursor are shown escaped and cut", async () => {
+  const hook = ({ url = "" }: IncomingMessage, response: ServerResponse) => {
+    if (!url.includes("/tags/list")) return false;
+    response.end(JSON.stringify({ tags: ["v1", ...escapes] }));
+    return true;
+  };
+  const { front, root, report } = await importFrom(hook);
+  assert.equal(report.tags.imported, 1);
+  const ran = await gantry(root, ["import", "--from-registry", front.url]);
+  for (const text of [ran.stdout, ran.stderr, ...report.odd.map(({ what }) => what)]) {
+    assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u);
+    assert.ok(text.length < 10_000);
+  }
+  assert.match(ran.stdout, /\\u001b\[2Jgone/);
+  assert.ok(report.odd.some(({ what }) => what.endsWith("a\\nb")));
+});
+
+test("a token that cannot be sent is refused", async () => {
+  let url = "";
+  const front = await frontOf(source.url, {
+    hook: (incoming, response) => {
+      if (incoming.url?.startsWith("/token")) response.end(JSON.stringify({ token: "a\r\nb: c" }));
+      else response.writeHead(401, { "WWW-Authenticate": `Bearer realm="${url}/token"` }).end();
+      return true;
+    },
+  });
+  url = front.url;
+  const root = await mkdtemp(join(tmpdir(), "gantry-import-hostile-"));
+  after(() => rm(root, { recursive: true, force: true }));
+  const ran = await gantry(root, ["import", "--from-registry", front.url]);
+  assert.equal(ran.code, 1);
+  assert.match(ran.stderr, /gives no token/);
+});
+
+test("indexes of indexes without an end are read up to a bound", async () => {
+  let nested = index([good]);
+  await client.pushBlobs("deep/app", layer);
+  await client.pushImage("deep/app", good);
+  for (let depth = 0; depth < 6; depth++) {
+    await client.pushImage("deep/app", nested, `depth-${depth}`);
+    nested = index([nested]);
+  }
+  after(() => client.delete("/v2/deep/app/manifests/depth-5"));
+  const { report, what } = await importFrom(({ url = "" }, response) => {
+    if (!url.includes("deep/app/tags/list")) return false;
+    response.end('{"tags":["depth-5"]}');
+    return true;
+  });
+  assert.match(what, /nested more than 4 deep/);
+  assert.equal(report.complete, true);
+});
