@@ -82,9 +82,12 @@ async function fullSource(parent?: string): Promise<DistributionFolder> {
   return source;
 }
 
+/** The referrers API lists what it names, so it is left out. */
+const schemaTag = one.digest.replace(":", "-");
+
 async function assertServed(client: Client): Promise<void> {
   for (const [name, made, tags] of everything) {
-    for (const reference of [made.digest, ...tags]) {
+    for (const reference of [made.digest, ...tags.filter((tag) => tag !== schemaTag)]) {
       const answer = await client.get(`/v2/${name}/manifests/${reference}`);
       assert.ok(answer.body.equals(made.bytes), `${name} ${reference}`);
       assert.equal(answer.headers["content-type"], made.mediaType);
@@ -101,7 +104,7 @@ async function assertServed(client: Client): Promise<void> {
     [[attached.digest, "application/x.test"]],
   );
   const { tags } = (await client.get("/v2/team/app/tags/list")).json() as { tags: string[] };
-  assert.deepEqual(tags, ["all", "cache", "latest", "nested", one.digest.replace(":", "-"), "v1"].sort());
+  assert.deepEqual(tags, ["all", "cache", "latest", "nested", "v1"]);
 }
 
 async function assertBlob(client: Client, name: string, { digest, bytes }: Blob): Promise<void> {
@@ -148,12 +151,12 @@ for (const online of [true, false]) {
     assert.deepEqual([report.code, report.problems, report.odd, report.complete], [0, [], [], true]);
     assert.deepEqual(report.repositories, 3);
     assert.deepEqual(report.manifests, { imported: 9, there: 0 });
-    assert.deepEqual(report.tags, { imported: 8, moved: 0, there: 0, kept: 0 });
+    assert.deepEqual(report.tags, { imported: 7, moved: 0, there: 0, kept: 0, referrers: 1 });
     const { linked, shared: mounted, there } = report.blobs;
     assert.deepEqual([linked.count, mounted.count, there.count], [11, 2, 0]);
 
     const again = await runImport(root, source);
-    assert.deepEqual([again.code, again.manifests, again.tags.there], [0, { imported: 0, there: 9 }, 8]);
+    assert.deepEqual([again.code, again.manifests, again.tags.there], [0, { imported: 0, there: 9 }, 7]);
     assert.deepEqual([again.blobs.linked.count, again.blobs.there.count], [0, 13]);
 
     assert.equal((await stat(contentOf(root, shared))).ino, (await stat(source.data(shared.digest))).ino);
@@ -319,9 +322,9 @@ test("tags follow the source, unless they are to be kept", async () => {
   await runImport(root, source);
   await source.addImage("app", second, "latest", "new");
   const kept = await runImport(root, source, "--keep-tags");
-  assert.deepEqual(kept.tags, { imported: 1, moved: 0, there: 1, kept: 1 });
+  assert.deepEqual(kept.tags, { imported: 1, moved: 0, there: 1, kept: 1, referrers: 0 });
   const moved = await runImport(root, source);
-  assert.deepEqual(moved.tags, { imported: 0, moved: 1, there: 2, kept: 0 });
+  assert.deepEqual(moved.tags, { imported: 0, moved: 1, there: 2, kept: 0, referrers: 0 });
   await using server = await startGantry({}, root);
   const { body } = await new Client(server.url).get("/v2/app/manifests/latest");
   assert.ok(body.equals(second.bytes));
@@ -404,7 +407,7 @@ test("what this user may not link to is copied, and what it may not read is name
     [config.digest, secret.digest, "latest"],
   );
   assert.match(problems[0]?.what ?? "", /permission denied/);
-  assert.equal(tags.imported, 8);
+  assert.equal(tags.imported, 7);
 });
 
 test("bytes behind a symbolic link come as bytes, not as a link to wherever it leads", async () => {
