@@ -72,7 +72,7 @@ export const auth = section({
   challenge: choice(["bearer", "basic"])
     .prefault("bearer")
     .describe(
-      "How clients are told to log in: for a token of `/token`, or with name and password at each request. Names and passwords are taken both ways.",
+      "How clients are told to log in: for a token of `/token`, where the address by which they reach this server is known (`http.host`, `http.trustedproxies`), or with name and password at each request. Names and passwords are taken both ways.",
     ),
 })
   .refine(({ token: outside, htpasswd: users }) => outside === undefined || users === undefined, {

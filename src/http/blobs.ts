@@ -66,9 +66,10 @@ async function sendBlob(
   try {
     if (isNotModified(exchange, digest)) return;
     const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
-    const ranges = rangeApplies(exchange, digest)
-      ? await memory.select(exchange.header("range"), blob.size)
+    const selected = rangeApplies(exchange, digest)
+      ? memory.select(exchange.header("range"), blob.size)
       : "all";
+    const ranges = selected instanceof Promise ? await selected : selected;
     if (ranges === "unsatisfiable") throw new RangeNotSatisfiable(blob.size);
     const headers = headersOf(digest);
     const [first, ...others] = ranges === "all" ? [] : ranges;

@@ -25,6 +25,8 @@ const positionBytesMax = 16 * 1024 * 1024;
 /** The length of a part's header depends on its range, so the start of each part is a sum. Every so many are kept. */
 const partsPerMark = 64;
 
+type Selected = ReturnType<typeof selectRanges>;
+
 /** The memory of all such responses, which all clients share. */
 export class MultipartMemory {
   readonly positions = new ByteBudget(positionBytesMax, positionBytesMax / 2);
@@ -32,9 +34,14 @@ export class MultipartMemory {
   readonly #headers = new Turns(1);
   readonly #free: Buffer[] = [];
 
-  /** What a `Range` header selects of `size` bytes. */
-  async select(header: string, size: number): Promise<ReturnType<typeof selectRanges>> {
-    if (header.length <= shortHeaderCharactersMax) return selectRanges(header, size);
+  /** What a `Range` header selects of `size` bytes. Synchronous for a short one. */
+  select(header: string, size: number): Selected | Promise<Selected> {
+    return header.length <= shortHeaderCharactersMax
+      ? selectRanges(header, size)
+      : this.#selectInTurn(header, size);
+  }
+
+  async #selectInTurn(header: string, size: number): Promise<Selected> {
     await this.#headers.begin();
     try {
       await setImmediate();
