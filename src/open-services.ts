@@ -151,6 +151,7 @@ export async function openServices(
         pageEntriesMax: config.limits.pageentries,
       },
       repositoryLocks: new KeyedLock(),
+      targetLocks: new KeyedLock(),
       maintenanceLocks: new KeyedLock(),
       onOdd,
       onBackgroundError,

@@ -28,6 +28,7 @@ export type ErrorKind =
   | "path-unknown"
   | "method-not-allowed"
   | "delete-disabled"
+  | "precondition-failed"
   | "unauthorized"
   | "insufficient-scope"
   | "denied"

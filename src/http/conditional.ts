@@ -1,5 +1,7 @@
 /** Conditional requests (RFC 9110, section 13). A digest is as strong a validator as there can be. */
-import type { Digest } from "../domain/digest.js";
+import { type Digest, isDigest } from "../domain/digest.js";
+import { RegistryError } from "../domain/errors.js";
+import type { Candidates, Precondition } from "../domain/precondition.js";
 import type { Exchange } from "./exchange.js";
 
 export function etagOf(digest: Digest): string {
@@ -27,4 +29,40 @@ function matches(condition: string, digest: Digest): boolean {
 export function rangeApplies(exchange: Exchange, digest: Digest): boolean {
   const condition = exchange.header("if-range");
   return condition === "" || condition.trim() === etagOf(digest);
+}
+
+/**
+ * What a request that changes something asks for, `undefined` if nothing. Throws `request-invalid` for what is no list
+ * of entity tags: a digest without quotes would match nothing, and `If-None-Match` would then always hold.
+ */
+export function preconditionOf({ incoming }: Exchange): Precondition | undefined {
+  const { "if-match": match, "if-none-match": noneMatch } = incoming.headers;
+  if (match === undefined && noneMatch === undefined) return undefined;
+  return {
+    ...(match !== undefined && { match: parseEntityTags("If-Match", match, false) }),
+    ...(noneMatch !== undefined && { noneMatch: parseEntityTags("If-None-Match", noneMatch, true) }),
+  };
+}
+
+/** An entity tag, weak or strong (section 8.8.3). */
+const entityTag = /(W\/)?"([^"\s\x7f]*)"/y;
+const separators = /[ \t,]*/y;
+
+/** The digests among them: no manifest has another entity tag. A strong comparison takes no weak ones (section 8.8.3.2). */
+function parseEntityTags(field: string, text: string, weak: boolean): Candidates {
+  if (text.trim() === "*") return "anything";
+  const digests = new Set<Digest>();
+  for (let position = 0; ; ) {
+    separators.lastIndex = position;
+    separators.exec(text);
+    entityTag.lastIndex = separators.lastIndex;
+    if (entityTag.lastIndex === text.length) return digests;
+    const [, weakness, opaque = ""] = entityTag.exec(text) ?? invalidCondition(field);
+    if ((weak || weakness === undefined) && isDigest(opaque)) digests.add(opaque);
+    position = entityTag.lastIndex;
+  }
+}
+
+function invalidCondition(field: string): never {
+  throw new RegistryError("request-invalid", `${field} is * or a list of entity tags in double quotes`);
 }

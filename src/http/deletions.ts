@@ -2,6 +2,7 @@
 import type { DeletePermit } from "../auth/gate.js";
 import { parseDigest } from "../domain/digest.js";
 import { deleteBlob, deleteManifest } from "../registry/delete.js";
+import { preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import { readReference } from "./manifests.js";
@@ -12,7 +13,7 @@ export async function deleteManifestRoute(
   permit: DeletePermit,
   last: string,
 ): Promise<void> {
-  const deleted = await deleteManifest(services, permit, readReference(last));
+  const deleted = await deleteManifest(services, permit, readReference(last), preconditionOf(exchange));
   exchange.send(202, []);
   for (const occurrence of deleted) onOccurrence?.(exchange, occurrence);
 }

@@ -36,6 +36,8 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "path-unknown": [404, "UNSUPPORTED"],
   "method-not-allowed": [405, "UNSUPPORTED"],
   "delete-disabled": [405, "UNSUPPORTED"],
+  // The specification has no code for it; this is the one that immutable tags get.
+  "precondition-failed": [412, "DENIED"],
   unauthorized: [401, "UNAUTHORIZED"],
   "insufficient-scope": [401, "UNAUTHORIZED"],
   denied: [403, "DENIED"],

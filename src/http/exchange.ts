@@ -32,6 +32,7 @@ const reasons: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",
+  412: "Precondition Failed",
   413: "Content Too Large",
   414: "URI Too Long",
   416: "Range Not Satisfiable",

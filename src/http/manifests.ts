@@ -7,7 +7,7 @@ import { parseReference, parseTag, type Reference, type Tag } from "../domain/re
 import { pullManifest } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import { tooLarge } from "./body.js";
-import { etagOf, isNotModified } from "./conditional.js";
+import { etagOf, isNotModified, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import { clientOf } from "./limits.js";
@@ -80,6 +80,7 @@ export async function putManifest(
   if (tags.length > 0 && reference.kind === "tag") {
     throw new RegistryError("request-invalid", "tag parameters go with a push by digest");
   }
+  const precondition = preconditionOf(exchange);
   const { body } = exchange;
   if (body === undefined) throw new Error("invariant broken: this route takes a body");
   const { manifestBytesMax: bytesMax } = services.rules;
@@ -89,11 +90,16 @@ export async function putManifest(
   const { manifest, subject } = await body.collect(
     services.bodyMemory.account(clientOf(exchange)),
     { bytesMax, bytesExpected },
-    (bytes) => pushManifest(services, permit, { reference, tags, contentType, bytes }, exchange.stages),
+    (bytes) => {
+      const push = { reference, tags, contentType, bytes, precondition };
+      return pushManifest(services, permit, push, exchange.stages);
+    },
   );
   exchange.send(201, [
     exchange.location(`/v2/${permit.name}/manifests/${manifest.digest}`),
     ["Docker-Content-Digest", manifest.digest],
+    // What the next change of this tag names in If-Match.
+    ["ETag", etagOf(manifest.digest)],
     ...(subject === undefined ? [] : [["OCI-Subject", subject] as const]),
     ...tags.map((tag) => ["OCI-Tag", tag] as const),
   ]);

@@ -18,6 +18,7 @@ const conditional = ["if-none-match"];
 const download = ["if-none-match", "range", "if-range"];
 const chunk = ["content-length", "content-range"];
 const typed = ["content-type", "content-length"];
+const preconditions = ["if-match", "if-none-match"];
 
 // biome-ignore format: a table reads better in columns
 export const routes = [
@@ -30,8 +31,8 @@ export const routes = [
   { methods: ["DELETE"], path: "/v2/<name>/blobs/<digest>", action: "delete", headers: [], handle: deleteBlobRoute },
   // end-3, end-7, end-9
   { methods: ["GET", "HEAD"], path: "/v2/<name>/manifests/<reference>", action: "pull", headers: conditional, handle: getManifest },
-  { methods: ["PUT"], path: "/v2/<name>/manifests/<reference>", action: "push", headers: typed, body: true, handle: putManifest },
-  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: [], handle: deleteManifestRoute },
+  { methods: ["PUT"], path: "/v2/<name>/manifests/<reference>", action: "push", headers: [...typed, ...preconditions], body: true, handle: putManifest },
+  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: preconditions, handle: deleteManifestRoute },
   // end-4, end-11
   { methods: ["POST"], path: "/v2/<name>/blobs/uploads/", action: "push", headers: chunk, body: true, handle: startUpload },
   { methods: ["POST"], path: "/v2/<name>/blobs/uploads", action: "push", headers: chunk, body: true, handle: startUpload },

@@ -5,6 +5,7 @@ import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { inParallel } from "../domain/in-parallel.js";
 import { parseManifest } from "../domain/manifest.js";
+import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
@@ -15,17 +16,19 @@ import { immutable, tagRemoved, tagUnsure } from "./tags.js";
 
 /**
  * Deletes the tag, or the manifest with all tags that point to it. What was deleted, a manifest before its tags.
- * Rejects with `manifest-unknown` or `delete-disabled`.
+ * Rejects with `manifest-unknown`, `delete-disabled` or, where the reference names another manifest than the
+ * precondition allows, `precondition-failed`.
  */
 export async function deleteManifest(
   services: Services,
   { name }: DeletePermit,
   reference: Reference,
+  precondition?: Precondition,
 ): Promise<readonly Occurrence[]> {
   checkSwitch(services);
   const deleted = await (reference.kind === "tag"
-    ? services.repositoryLocks.exclusive(name, () => untag(services, name, reference.tag))
-    : removeManifest(services, name, reference.digest));
+    ? services.repositoryLocks.exclusive(name, () => untag(services, name, reference.tag, precondition))
+    : removeManifest(services, name, reference.digest, precondition));
   if (deleted === undefined)
     throw new RegistryError("manifest-unknown", "no such manifest in this repository");
   const tags = deleted.toSorted().map((tag) => ({ action: "delete", tag }) as const);
@@ -67,8 +70,18 @@ function checkImmutable(services: Services, name: RepositoryName, tag: Tag): voi
 }
 
 /** The tag; `undefined` where it was not there. */
-async function untag(services: Services, name: RepositoryName, tag: Tag): Promise<Tag[] | undefined> {
+async function untag(
+  services: Services,
+  name: RepositoryName,
+  tag: Tag,
+  precondition: Precondition | undefined,
+): Promise<Tag[] | undefined> {
   checkImmutable(services, name, tag);
+  if (precondition !== undefined) {
+    // Pushes are locked out: it points there until it is removed. What is not there gets 404, precondition or not.
+    const current = await services.storage.tags.resolve(name, tag);
+    if (current !== undefined && !holds(precondition, current)) throw preconditionFailed(tag);
+  }
   return (await removeTag(services, name, tag)) ? [tag] : undefined;
 }
 
@@ -99,10 +112,13 @@ async function removeManifest(
   services: Services,
   name: RepositoryName,
   digest: Digest,
+  precondition: Precondition | undefined,
 ): Promise<Tag[] | undefined> {
   if ((await services.storage.manifests.size(name, digest)) === undefined) return undefined;
   // Here too, before any of its tags is gone.
   await checkNotOfImmutable(services, name, digest);
+  // The digest is all that it can ever be compared with.
+  if (precondition !== undefined && !holds(precondition, digest)) throw preconditionFailed(digest);
   const removed: Tag[] = [];
   for (let time = 0; ; time++) {
     const gone = await services.protection.withJournal(name, async (noted) => {

@@ -9,6 +9,7 @@ import { digestBytes } from "../domain/hash.js";
 import { allEnded } from "../domain/in-parallel.js";
 import { type Manifest, parseManifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
+import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type Stages, untold } from "../domain/stages.js";
@@ -24,6 +25,8 @@ export interface ManifestPush {
   /** Without parameters; `""` where the request had none. */
   readonly contentType: string;
   readonly bytes: Buffer;
+  /** Of the manifest that `reference` names now, be there other tags or not. */
+  readonly precondition?: Precondition | undefined;
 }
 
 export interface PushedManifest {
@@ -35,7 +38,8 @@ export interface PushedManifest {
  * Enters the manifest among its subject's referrers, stores it and points its tags to it, in this order:
  * a crash leaves no tag without its manifest, no manifest that its subject does not list, and at most an
  * entry that nobody is told of. Rejects with `manifest-invalid`,
- * `digest-mismatch` or, for what it names and the repository lacks, `manifest-blob-unknown`.
+ * `digest-mismatch` or, for what it names and the repository lacks, `manifest-blob-unknown`. With
+ * `precondition-failed` nothing is stored.
  */
 export async function pushManifest(
   services: Services,
@@ -48,34 +52,32 @@ export async function pushManifest(
   const { manifest, digest } = await stages.during("parse", () => parsePushed(push));
   const stored: StoredManifest = { digest, bytes, mediaType: manifest.mediaType };
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
+  // Before the work; it is looked again when nobody else can change it.
+  if (push.precondition !== undefined) await checkPrecondition(services, name, push, digest);
   await checkMovable(services, permit, tags, digest);
   await services.repositoryLocks.shared(name, async () => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
     if (!services.rules.sparseManifests)
       await stages.during("check", () => checkPresence(services, name, manifest));
-    const key = `${name}@${digest}` as const;
-    services.protection.grant(key);
-    const { subject } = manifest;
-    if (subject !== undefined) {
-      const referrer = referrerOf(manifest, digest, bytes.length);
-      await stages.during("referrers", () => services.storage.referrers.add(name, subject.digest, referrer));
-    }
-    await stages.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
-    services.caches.manifests.set(key, stored);
-    await allEnded(
-      Array.from(tags, async (tag) => {
-        const refusal = whyUnmovable(services, permit, tag);
-        const pointed = await stages
-          .during("tag", () => services.storage.tags.point(name, tag, digest, refusal === undefined))
-          .catch((error: unknown) => {
-            tagUnsure(services, name, tag);
-            throw error;
-          });
-        if (!pointed) throw refusal;
-        tagAdded(services, name, tag, digest);
-      }),
-    );
+    const store = async () => {
+      const key = `${name}@${digest}` as const;
+      services.protection.grant(key);
+      const { subject } = manifest;
+      if (subject !== undefined) {
+        const referrer = referrerOf(manifest, digest, bytes.length);
+        await stages.during("referrers", () =>
+          services.storage.referrers.add(name, subject.digest, referrer),
+        );
+      }
+      await stages.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
+      services.caches.manifests.set(key, stored);
+      await allEnded(
+        Array.from(tags, (tag) => stages.during("tag", () => pointTag(services, permit, push, tag, digest))),
+      );
+    };
+    if (push.precondition === undefined) await store();
+    else await storeIfUnchanged(services, name, push, digest, store);
   });
   return { manifest: stored, subject: manifest.subject?.digest };
 }
@@ -89,6 +91,64 @@ async function parsePushed({
   const manifest = parseManifest(bytes, contentType);
   await checkEmbedded(manifest);
   return { manifest, digest: await digestFor(reference, bytes) };
+}
+
+/** Stores while nobody else changes what the precondition is about. Rejects with `precondition-failed`. */
+function storeIfUnchanged(
+  services: Services,
+  name: RepositoryName,
+  push: ManifestPush,
+  digest: Digest,
+  store: () => Promise<void>,
+): Promise<void> {
+  const { reference } = push;
+  const target =
+    reference.kind === "tag" ? (`${name}:${reference.tag}` as const) : (`${name}@${digest}` as const);
+  return services.targetLocks.exclusive(target, async () => {
+    await checkPrecondition(services, name, push, digest);
+    await store();
+  });
+}
+
+async function checkPrecondition(
+  { storage }: Services,
+  name: RepositoryName,
+  { reference, precondition = {} }: ManifestPush,
+  digest: Digest,
+): Promise<void> {
+  if (reference.kind === "tag") {
+    const current = await storage.tags.resolve(name, reference.tag);
+    if (!holds(precondition, current, digest)) throw preconditionFailed(reference.tag);
+  } else {
+    const isThere = (await storage.manifests.size(name, digest)) !== undefined;
+    if (!holds(precondition, isThere ? digest : undefined, digest)) throw preconditionFailed(digest);
+  }
+}
+
+/** Rejects where the tag may not be moved, or not from where it points. */
+async function pointTag(
+  services: Services,
+  permit: PushPermit,
+  { reference, precondition }: ManifestPush,
+  tag: Tag,
+  digest: Digest,
+): Promise<void> {
+  const { name } = permit;
+  const refusal = whyUnmovable(services, permit, tag);
+  const movable = refusal === undefined;
+  // The precondition is of the manifest, not of the tag, where they are told apart.
+  const isTarget = precondition !== undefined && reference.kind === "tag";
+  const point = () =>
+    services.storage.tags.point(name, tag, digest, isTarget ? { movable, precondition } : { movable });
+  const result = await (isTarget ? point() : services.targetLocks.shared(`${name}:${tag}`, point)).catch(
+    (error: unknown) => {
+      tagUnsure(services, name, tag);
+      throw error;
+    },
+  );
+  if (result === "precondition-failed") throw preconditionFailed(tag);
+  if (result === "immovable") throw refusal;
+  tagAdded(services, name, tag, digest);
 }
 
 /** Before anything is stored; when the tag is pointed it is seen once more who was first. */

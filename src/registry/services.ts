@@ -2,7 +2,9 @@
 import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
 import type { ByteBudget } from "../domain/byte-budget.js";
+import type { Digest } from "../domain/digest.js";
 import type { KeyedLock } from "../domain/keyed-lock.js";
+import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Collections } from "../gc/collections.js";
 import type { Protection } from "../gc/protection.js";
@@ -48,6 +50,11 @@ export interface Services {
    * cache is told of what is gone.
    */
   readonly repositoryLocks: KeyedLock<RepositoryName>;
+  /**
+   * What a push with a precondition is about, exclusive for that push, so that one which fails has stored nothing.
+   * Other pushes share it while they point the tag. Taken with the repository's lock held.
+   */
+  readonly targetLocks: KeyedLock<`${RepositoryName}:${Tag}` | `${RepositoryName}@${Digest}`>;
   /** One run of a kind at a time, by the clock or by an operator's command. */
   readonly maintenanceLocks: KeyedLock<"collect" | "verify">;
   /** Told of what is stored and is not what it is stored as; it is passed over. */

@@ -9,6 +9,7 @@ import type { Annotations } from "../domain/descriptor.js";
 import type { Algorithm, Digest } from "../domain/digest.js";
 import type { Durations } from "../domain/durations.js";
 import type { Lookups } from "../domain/lookups.js";
+import type { Precondition } from "../domain/precondition.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
@@ -177,10 +178,10 @@ export interface ManifestStore {
 export interface TagStore {
   resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined>;
   /**
-   * Points the tag to a manifest that the repository has: atomically, the last caller wins whole. A tag that
-   * is not `movable` stays where it points; whether it points to `digest` now.
+   * Points the tag to a manifest that the repository has: atomically, the last caller wins whole. The tag stays where
+   * it points if the condition does not allow the move.
    */
-  point(name: RepositoryName, tag: Tag, digest: Digest, movable: boolean): Promise<boolean>;
+  point(name: RepositoryName, tag: Tag, digest: Digest, condition: PointCondition): Promise<PointResult>;
   /**
    * What those of `tags`, or all, that are there point to, as it is: nothing is mended. Many cost little more than one.
    * In no order. Rejects where the repository's tags cannot all be listed.
@@ -211,6 +212,17 @@ export interface TimedTag {
   /** In milliseconds since the epoch; absent where it cannot be told. */
   readonly times?: { readonly pushedAt: number; readonly pulledAt: number | undefined };
 }
+
+/** When a tag may be pointed. */
+export interface PointCondition {
+  /** Whether a tag that points to another manifest may be moved. */
+  readonly movable: boolean;
+  /** What it must, or must not, point to. */
+  readonly precondition?: Precondition | undefined;
+}
+
+/** `precondition-failed` goes before `immovable`. */
+export type PointResult = "pointed" | "immovable" | "precondition-failed";
 
 export interface TagState {
   /** Absent where what the tag points to cannot be told. */

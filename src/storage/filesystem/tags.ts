@@ -8,10 +8,11 @@ import { lstat, lutimes, open, rename, rm } from "node:fs/promises";
 import { batchesOf } from "../../domain/batches.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { KeyedLock } from "../../domain/keyed-lock.js";
+import { holds } from "../../domain/precondition.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { DoSteps, FileStep } from "../file-steps.js";
-import type { TagState, TagStore, TagTarget, TimedTag } from "../storage.js";
+import type { PointCondition, PointResult, TagState, TagStore, TagTarget, TimedTag } from "../storage.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Oddities } from "./oddities.js";
@@ -69,15 +70,22 @@ export class FileTags implements TagStore {
     return this.#locks.exclusive(folder, () => this.quarantined.take(folder));
   }
 
-  point(name: RepositoryName, tag: Tag, digest: Digest, movable: boolean): Promise<boolean> {
+  point(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest,
+    { movable, precondition }: PointCondition,
+  ): Promise<PointResult> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
       const current = (await this.oddities.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
+      const pointsTo = current !== undefined && isDigest(current) ? current : undefined;
+      if (precondition !== undefined && !holds(precondition, pointsTo, digest)) return "precondition-failed";
       if (current === undefined) await this.#create(name, folder, digest);
       else if (current === digest) await this.#pointAgain(name, folder);
-      else if (movable || !isDigest(current)) await this.#move(name, folder, digest);
-      else return false;
-      return true;
+      else if (movable || pointsTo === undefined) await this.#move(name, folder, digest);
+      else return "immovable";
+      return "pointed";
     });
   }
 

@@ -1,0 +1,41 @@
+/** Preconditions of a change (RFC 9110, section 13): what its target must, or must not, be when the change happens. */
+import type { Digest } from "./digest.js";
+import { RegistryError } from "./errors.js";
+
+/** What a target is compared with; `"anything"` matches every target that exists. */
+export type Candidates = "anything" | ReadonlySet<Digest>;
+
+export interface Precondition {
+  /** `If-Match`: the target is one of these. */
+  readonly match?: Candidates;
+  /** `If-None-Match`: the target is none of these. */
+  readonly noneMatch?: Candidates;
+}
+
+/**
+ * Whether a target that is `current`, `undefined` if there is none, may become `wanted`. A target that is `wanted`
+ * already satisfies `If-Match`: the request may be a repetition of one whose response was lost (section 13.1.1).
+ * `If-None-Match` knows no such exception.
+ */
+export function holds(
+  { match, noneMatch }: Precondition,
+  current: Digest | undefined,
+  wanted?: Digest,
+): boolean {
+  if (current === undefined) return match === undefined;
+  if (match !== undefined && current !== wanted && !isAmong(match, current)) return false;
+  return noneMatch === undefined || !isAmong(noneMatch, current);
+}
+
+function isAmong(candidates: Candidates, digest: Digest): boolean {
+  return candidates === "anything" || candidates.has(digest);
+}
+
+/** The error for a change whose target is not what its precondition asks for. */
+export function preconditionFailed(target: string): RegistryError {
+  return new RegistryError(
+    "precondition-failed",
+    "If-Match or If-None-Match does not hold: someone else has changed or created the manifest; read it again, and decide again",
+    { reference: target },
+  );
+}
