@@ -145,6 +145,7 @@ async function openServer(
           })
         : undefined,
     proxies,
+    keepAlive: http.keepalive,
     publicOrigin: http.host,
     onOrigin: originWarnings(log),
     absoluteLocations: !http.relativeurls,

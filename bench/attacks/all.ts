@@ -6,6 +6,7 @@ import { manyRanges } from "./many-ranges.js";
 import { manySessions } from "./many-sessions.js";
 import { reservedMemory } from "./reserved-memory.js";
 import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
+import { oneByteChunksPush, pipelinedGets } from "./unfair.js";
 import { unreadOutput } from "./unread-output.js";
 
 export const attacks: readonly Attack[] = [
@@ -18,4 +19,6 @@ export const attacks: readonly Attack[] = [
   descriptors,
   unreadOutput,
   globStars,
+  pipelinedGets,
+  oneByteChunksPush,
 ];

@@ -58,6 +58,11 @@ export const http = section({
     .describe(
       "`https://name:port` by which clients reach this server, where a proxy before it tells another name. Without it the `Host` header says.",
     ),
+  keepalive: flag
+    .prefault("true")
+    .describe(
+      "Whether a connection may have several requests, with up to 10 s between them. `false` ends each with its answer: for a load balancer that keeps idle connections for longer and cannot be told otherwise (docs/operating.md).",
+    ),
   relativeurls: flag
     .prefault("true")
     .describe(

@@ -8,9 +8,11 @@ import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from 
 import { setTimeout } from "node:timers/promises";
 import type { Action, Gate } from "../auth/gate.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { TurnBudget } from "../lib/turn-budget.js";
 import type { Services } from "../registry/services.js";
 import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
+import { ChunkBudget } from "./chunk-watch.js";
 import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, OccurrenceListener } from "./context.js";
 import { ErrorHeaders, jsonType, type OriginWarning } from "./error-headers.js";
@@ -24,7 +26,7 @@ import type { Page } from "./page-server.js";
 import { decodePath } from "./path.js";
 import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type Peer, type PeerLookup } from "./peer.js";
-import { readHead } from "./request-head.js";
+import { type HeadFault, readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
 import { type Trace, traceHeaders } from "./trace.js";
@@ -54,6 +56,8 @@ export interface AppOptions {
   readonly absoluteLocations?: boolean;
   readonly patience?: Partial<PatienceOptions>;
   readonly limits?: LimitOptions;
+  /** `false`: each response ends its connection. */
+  readonly keepAlive?: boolean;
   /** Absent where connections come through a thread that limits them itself. */
   readonly connections?: ConnectionGuard | undefined;
   /** Who is at the other end; those whose own connection it is by default. */
@@ -85,6 +89,16 @@ const heardOutBytesMax = 4 * 1024 * 1024;
 /** A longer path names nothing: a name has 255 characters, a digest 135. */
 const urlCharactersMax = 4096;
 
+/** Some 2 ms of work. Pipelined requests beyond it end their connection, others are answered a moment later. */
+const requestsPerTurnMax = 256;
+
+const headFaults: Readonly<Record<HeadFault | "body", string>> = {
+  length: "the length of the body is not said once and clearly",
+  host: "there must be one valid Host header (RFC 9112, section 3.2)",
+  trailer: "trailers are not supported",
+  body: "this endpoint takes no body in chunks",
+};
+
 export class App {
   readonly #router = new Router(routes);
   readonly #admission: Admission;
@@ -93,6 +107,9 @@ export class App {
   readonly #patience: Patience;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
+  readonly #chunks = new ChunkBudget();
+  /** Requests that are answered while uWebSockets.js still goes through what it has read. */
+  readonly #turn = new TurnBudget(requestsPerTurnMax, requestsPerTurnMax / 2);
   /** Requests whose handlers are at work. */
   #active = 0;
   #onIdle: (() => void) | undefined;
@@ -170,38 +187,32 @@ export class App {
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const wanted = route?.headers ?? [];
       const { beginTrace } = this.options;
-      const { framing, forwarded, host, ...headers } = readHead(
+      const { fault, isChunked, forwarded, host, ...headers } = readHead(
         request,
         beginTrace === undefined ? wanted : [...wanted, ...traceHeaders],
       );
       const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
-      const body = route?.body === true ? this.#bodyOf(response, seen.peer) : undefined;
+      const body = route?.body === true ? this.#bodyOf(response, seen.peer, isChunked) : undefined;
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       const query = request.getQuery();
       const incoming = { method, path, query, ...headers, ...seen, route, body, closes };
       exchange = new Exchange(response, incoming, this.#patience, this.#answers);
       exchange.trace = beginTrace?.(exchange);
-      if (framing !== "clear") {
-        this.#refuseFraming(exchange);
+      const refused = fault ?? (isChunked && route?.body !== true ? "body" : undefined);
+      if (refused !== undefined) {
+        this.#refuseHead(exchange, headFaults[refused]);
         return;
       }
-      if (match instanceof RegistryError) throw match;
-      if (match.kind === "found") {
-        this.options.auditGate?.(match.route.action);
-        const done = this.#admission.run(exchange, match.route, match.path);
-        if (done instanceof Promise) {
-          this.#track(done, exchange, response);
-          return;
-        }
-      } else if (match.kind === "method-not-allowed") {
-        this.#refuseMethod(exchange, match.allow);
-      } else if (match.kind === "options") {
-        // Browsers ask so before a page from elsewhere may read this server, and have no credentials then.
-        exchange.send(200, [["Allow", match.allow]]);
-      } else {
-        throw new RegistryError("path-unknown", "no such endpoint in the distribution API", {
-          path: path.slice(0, 256),
-        });
+      exchange.isLast =
+        this.options.keepAlive === false || (isChunked && (headers.front !== "none" || seen.peer !== peer));
+      if (!this.#turn.take() || isChunked) {
+        this.#track(this.#answerLater(exchange, match), exchange, response);
+        return;
+      }
+      const done = this.#answer(exchange, match);
+      if (done instanceof Promise) {
+        this.#track(done, exchange, response);
+        return;
       }
     } catch (error) {
       if (exchange?.incoming.closes === true) {
@@ -213,8 +224,40 @@ export class App {
     if (exchange !== undefined) this.#observe(exchange);
   }
 
-  #bodyOf(response: HttpResponse, { address }: Peer): RequestBody {
-    return new RequestBody(response, this.#patience, this.options.services.slabs.overflow, address);
+  /**
+   * In another turn of the event loop, when all that was read together with the request has been looked at. Until then
+   * uWebSockets.js drops the connection where another request follows, or what it takes for one: so nobody gets much done
+   * in one turn by pipelining, and nothing that is hidden behind the chunks of a body is carried out.
+   */
+  async #answerLater(exchange: Exchange, match: Match | RegistryError): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!exchange.aborted) await this.#answer(exchange, match);
+  }
+
+  /** Synchronous where nothing has to be waited for. */
+  #answer(exchange: Exchange, match: Match | RegistryError): void | Promise<void> {
+    if (match instanceof RegistryError) throw match;
+    if (match.kind === "found") {
+      this.options.auditGate?.(match.route.action);
+      return this.#admission.run(exchange, match.route, match.path);
+    }
+    if (match.kind === "options") {
+      // Browsers ask so before a page from elsewhere may read this server, and have no credentials then.
+      exchange.send(200, [["Allow", match.allow]]);
+      return;
+    }
+    if (match.kind === "method-not-allowed") {
+      this.#refuseMethod(exchange, match.allow);
+      return;
+    }
+    throw new RegistryError("path-unknown", "no such endpoint in the distribution API", {
+      path: exchange.path.slice(0, 256),
+    });
+  }
+
+  #bodyOf(response: HttpResponse, { address }: Peer, isChunked: boolean): RequestBody {
+    const { overflow } = this.options.services.slabs;
+    return new RequestBody(response, this.#patience, overflow, address, isChunked ? this.#chunks : undefined);
   }
 
   #observe(exchange: Exchange): void {
@@ -242,9 +285,8 @@ export class App {
    * Answers later, since uWebSockets.js drops the connection where another request follows one that has
    * no answer yet: what is hidden in the body of this one is never taken for a request.
    */
-  #refuseFraming(exchange: Exchange): void {
-    const error = new RegistryError("request-invalid", "the length of the body is not said once and clearly");
-    const { status, body } = renderError(error);
+  #refuseHead(exchange: Exchange, reason: string): void {
+    const { status, body } = renderError(new RegistryError("request-invalid", reason));
     setImmediate(() => {
       exchange.sendAndClose(status, [jsonType], body);
       this.#observe(exchange);

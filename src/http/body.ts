@@ -9,6 +9,7 @@ import { RegistryError } from "../domain/errors.js";
 import { networkOf } from "../domain/network.js";
 import { GrowingBuffer, type MemoryAccount } from "../lib/growing-buffer.js";
 import type { Flow } from "../uploads/body-writer.js";
+import { type ChunkBudget, ChunkWatch } from "./chunk-watch.js";
 import type { Patience, Wait } from "./patience.js";
 
 export interface BodySink {
@@ -33,23 +34,44 @@ export class RequestBody implements Flow {
   #ended = false;
   #gone = false;
   #paused = false;
+  /** Whether nothing is read for a while, since the client sent too many tiny chunks. */
+  #slowed = false;
+  /** Whether the response has begun: with its end the body's hold on the connection ends, too. */
+  #answered = false;
+  /** Present where the body comes in chunks. */
+  #watch: ChunkWatch | undefined;
   /** Why the body is not wanted any more. */
   #failure: Error | undefined;
   #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #wait: Wait | undefined;
   #memory: MemoryAccount | undefined;
 
-  /** `overflow` has what comes before there is a place for it; `address` is the client's. */
+  /**
+   * `overflow` has what comes before there is a place for it; `address` is the client's; `chunks` is present where the
+   * body comes in chunks.
+   */
   constructor(
     readonly response: HttpResponse,
     readonly patience: Patience,
     readonly overflow: ByteBudget,
     readonly address: string,
+    chunks: ChunkBudget | undefined,
   ) {
+    if (chunks !== undefined) this.#watch = new ChunkWatch(chunks, this);
     response.onData((data, isLast) => {
       if (data.byteLength > 0) this.#take(new Uint8Array(data));
       if (isLast) this.#end();
     });
+  }
+
+  /** Whether it comes in chunks of which more are to come: where the next request begins is not known yet. */
+  get isUnfinishedChunks(): boolean {
+    return this.#watch !== undefined && !this.#ended;
+  }
+
+  /** Whether uWebSockets.js waits for more though the body seems to be over. */
+  get isMisread(): boolean {
+    return this.isUnfinishedChunks && this.#watch?.looksEnded === true;
   }
 
   /** Where bytes are counted that have come before there is a place for them. */
@@ -60,6 +82,7 @@ export class RequestBody implements Flow {
 
   #take(chunk: Uint8Array): void {
     this.received += chunk.length;
+    if (this.#watch !== undefined && !this.#answered && !this.#watch.see(chunk)) return;
     if (this.#wait !== undefined) this.#wait.moved = true;
     if (this.#sink !== undefined) {
       this.#sink.write(chunk);
@@ -89,6 +112,7 @@ export class RequestBody implements Flow {
     this.endedAt = performance.now();
     this.#wait?.end();
     // There is nothing left to hold back, and the socket must read again for the next request.
+    this.goOn();
     this.resume();
     this.#finish?.resolve();
   }
@@ -102,22 +126,48 @@ export class RequestBody implements Flow {
   }
 
   pause(): void {
-    if (this.#paused || this.#ended || this.#gone) return;
+    if (this.#paused || this.#ended || this.#gone || this.#answered) return;
     this.#paused = true;
     if (this.#wait !== undefined) this.#wait.held = true;
-    this.response.pause();
+    if (!this.#slowed) this.response.pause();
   }
 
   resume(): void {
-    if (!this.#paused || this.#gone) return;
+    if (!this.#paused || this.#gone || this.#answered) return;
     this.#paused = false;
     if (this.#wait !== undefined) this.#wait.held = false;
-    this.response.resume();
+    if (!this.#slowed) this.response.resume();
+  }
+
+  slowDown(): void {
+    if (this.#slowed || this.#ended || this.#gone || this.#answered) return;
+    this.#slowed = true;
+    if (!this.#paused) this.response.pause();
+  }
+
+  goOn(): void {
+    if (!this.#slowed || this.#gone || this.#answered) return;
+    this.#slowed = false;
+    if (!this.#paused) this.response.resume();
+  }
+
+  cutOff(): void {
+    this.response.close();
+  }
+
+  /** The body came as uWebSockets.js does not read it: it would wait for more without end. */
+  refuseMisread(): void {
+    this.#fail(
+      new RegistryError(
+        "request-invalid",
+        "the body is over, but its chunks cannot be told apart: chunk extensions are not supported",
+      ),
+    );
   }
 
   /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone` or `too-many-requests`. */
   async pipeTo(sink: BodySink): Promise<void> {
-    await this.#pipe(sink, () => this.patience.forSender(this.response));
+    await this.#pipe(sink, () => this.patience.forSender(this));
   }
 
   async #pipe(sink: BodySink, wait: () => Wait): Promise<void> {
@@ -138,7 +188,25 @@ export class RequestBody implements Flow {
     });
   }
 
-  /** Reads what is left and drops it, so that the answer reaches the client and the connection stays good. */
+  /**
+   * To be called when the response begins. Reads what is left and drops it, so that the answer reaches the client and the
+   * connection stays good. Of a body in chunks nothing is read any more, since nobody could bound what that costs; whether so.
+   */
+  leave(): boolean {
+    const isCut = this.isUnfinishedChunks && !this.#gone;
+    if (isCut) {
+      if (!this.#paused && !this.#slowed) this.response.pause();
+      this.#wait?.end();
+      this.#dropEarly();
+      this.#sink = dropped;
+    } else {
+      this.discard();
+    }
+    this.#answered = true;
+    return isCut;
+  }
+
+  /** Reads what is left and drops it. */
   discard(): void {
     if (this.#gone || this.#ended) return;
     this.#wait?.end();

@@ -104,6 +104,10 @@ export class Exchange {
   answeredAt = 0;
   /** When it was over: its answer done, or its client gone; 0 until then. */
   endedAt = 0;
+  /** Whether the connection ends with the response. */
+  isLast = false;
+  /** Whether the rest of the request's body is not read any more, so that the connection is of no further use. */
+  #isCut = false;
   /** What there was too much of, where it was refused for that. */
   limit: LimitName | undefined;
   readonly #onAbort: (() => void)[] = [];
@@ -184,24 +188,26 @@ export class Exchange {
       this.sendLength(status, headers, typeof body === "string" ? Buffer.byteLength(body) : body.length);
     } else if (!this.aborted && !this.responded) {
       this.response.cork(() => {
-        this.writeHead(status, headers);
+        this.writeHead(status, headers, hasBody);
         if (hasBody) this.#end(body);
         else this.response.endWithoutBody();
       });
     }
   }
 
-  #end(body: string | Uint8Array, close = false): void {
+  #end(body: string | Uint8Array): void {
     this.sent = body.length;
-    this.response.end(body, close);
+    // Closed while the client still sends, the connection would lose the answer: uWebSockets.js closes it ten seconds later.
+    this.response.end(body, this.isLast && !this.#isCut);
   }
 
   /** Sends a whole response and ends the connection: nothing behind this request is listened to. */
   sendAndClose(status: number, headers: Headers, body: string): void {
     if (this.aborted || this.responded) return;
+    this.isLast = true;
     this.response.cork(() => {
-      this.writeHead(status, headers);
-      this.#end(body, true);
+      this.writeHead(status, headers, true);
+      this.#end(body);
     });
   }
 
@@ -219,12 +225,16 @@ export class Exchange {
     });
   }
 
-  /** Writes status line and headers. To be called corked. What is left of the request's body is not wanted. */
-  writeHead(status: number, headers: Headers): void {
+  /**
+   * Writes status line and headers. To be called corked. What is left of the request's body is not wanted. `closesItself`:
+   * uWebSockets.js is told with the response's end that it is the last one, and tells the client.
+   */
+  writeHead(status: number, headers: Headers, closesItself = false): void {
     this.status = status;
-    this.body?.discard();
+    this.#isCut = this.body?.leave() === true;
     const { response } = this;
     response.writeStatus(`${status} ${reasons[status] ?? ""}`);
+    if (this.#isCut || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
     for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
   }

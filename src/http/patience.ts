@@ -33,11 +33,21 @@ const smallBytesPerSecond = 4096;
 /** Well within the ten seconds of uWebSockets.js, which counts in steps of four. */
 const lookEverySeconds = 4;
 
-/** A request's body that is kept in memory until it is whole. */
-interface SmallBody {
+/** A request's body, as far as it is waited for. */
+interface SentBody {
   readonly response: HttpResponse;
   /** Bytes that have come. */
   readonly received: number;
+  /** Whether no more will come, though more is waited for. */
+  readonly isMisread: boolean;
+  /** Ends the wait for such a body. */
+  refuseMisread(): void;
+}
+
+interface Sending {
+  readonly body: SentBody;
+  /** Of a body that is kept in memory: when it has to be whole. */
+  readonly secondsMax?: number;
 }
 
 export class Wait {
@@ -48,21 +58,20 @@ export class Wait {
   movedAt = 0;
   readonly #beganAt = performance.now();
 
-  /** `small`: a body that has to come whole within `smallBodySeconds`. */
   constructor(
     readonly response: HttpResponse,
     readonly seconds: number,
     readonly waits: Set<Wait>,
-    readonly small?: { readonly body: SmallBody; readonly seconds: number },
+    readonly sending?: Sending,
   ) {
     waits.add(this);
   }
 
   isOver(now: number): boolean {
     if (now - this.movedAt >= this.seconds * 1000) return true;
-    if (this.small === undefined) return false;
-    const { body, seconds } = this.small;
-    return now - this.#beganAt >= (seconds + body.received / smallBytesPerSecond) * 1000;
+    if (this.sending?.secondsMax === undefined) return false;
+    const { body, secondsMax } = this.sending;
+    return now - this.#beganAt >= (secondsMax + body.received / smallBytesPerSecond) * 1000;
   }
 
   /** To be called before the response ends, and when the client has gone: then it may not be touched. */
@@ -77,13 +86,14 @@ export class Patience {
 
   constructor(readonly options: PatienceOptions) {}
 
-  forSender(response: HttpResponse): Wait {
-    return new Wait(response, this.options.senderSeconds, this.#waits);
+  /** `body` is refused where it is found that no more of it will come. */
+  forSender(body: SentBody): Wait {
+    return new Wait(body.response, this.options.senderSeconds, this.#waits, { body });
   }
 
-  forSmallBody(body: SmallBody): Wait {
-    const { senderSeconds, smallBodySeconds: seconds } = this.options;
-    return new Wait(body.response, senderSeconds, this.#waits, { body, seconds });
+  forSmallBody(body: SentBody): Wait {
+    const { senderSeconds, smallBodySeconds: secondsMax } = this.options;
+    return new Wait(body.response, senderSeconds, this.#waits, { body, secondsMax });
   }
 
   forReader(response: HttpResponse): Wait {
@@ -95,6 +105,10 @@ export class Patience {
       if (wait.moved || wait.held) {
         wait.moved = false;
         wait.movedAt = now;
+      } else if (wait.sending?.body.isMisread === true) {
+        wait.end();
+        wait.sending.body.refuseMisread();
+        continue;
       }
       if (wait.isOver(now)) {
         wait.end();

@@ -3,17 +3,22 @@ import type { HttpRequest } from "uWebSockets.js";
 import type { Incoming } from "./exchange.js";
 import { type Forwarded, type Front, frontOf } from "./forwarded.js";
 
-/** What a request says of its body's length, as every other reader of it must understand it too. */
-export type Framing = "clear" | "unclear";
+/** Why a request is refused whatever it asks for: another reader of the same bytes could understand it differently. */
+export type HeadFault = "length" | "host" | "trailer";
 
 export interface RequestHead
   extends Pick<Incoming, "headers" | "authorization" | "host" | "agent" | "requestId" | "front"> {
-  readonly framing: Framing;
+  readonly fault: HeadFault | undefined;
+  /** Whether the body comes in chunks. */
+  readonly isChunked: boolean;
   readonly forwarded: Forwarded;
 }
 
 /** Those that fit a line of a log, whoever made them. */
 const requestIds = /^[\w.:/+=@-]{1,128}$/;
+
+/** RFC 3986's host, with a port or none; empty where the target has none (RFC 9110, section 7.2). */
+const hosts = /^(?:\[[\da-fA-F:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
 /** The headers that everybody needs, and those that are `wanted`. */
 export function readHead(request: HttpRequest, wanted: readonly string[]): RequestHead {
@@ -26,18 +31,22 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
   const forwarded = { for: "", proto: "", host: "" };
   let length: string | undefined;
   let coding: string | undefined;
-  let framing: Framing = "clear";
+  let hasHost = false;
+  let fault: HeadFault | undefined;
   request.forEach((name, value) => {
     if (name === "content-length") {
       // uWebSockets.js takes the first of two lengths, and an empty one for none; a proxy may differ.
-      if (length !== undefined || value === "") framing = "unclear";
+      if (length !== undefined || value === "") fault = "length";
       length = value;
     } else if (name === "transfer-encoding") {
-      if (coding !== undefined || value.toLowerCase() !== "chunked") framing = "unclear";
+      if (coding !== undefined || value.toLowerCase() !== "chunked") fault = "length";
       coding = value;
     } else if (name === "authorization") {
       authorization = joined(authorization, value);
     } else if (name === "host") {
+      // RFC 9112, section 3.2: 400 for a request with more than one, or an invalid one.
+      if (hasHost || !hosts.test(value)) fault ??= "host";
+      hasHost = true;
       host = value;
     } else if (name === "user-agent") {
       agent = value;
@@ -45,8 +54,10 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
       if (requestIds.test(value)) requestId = value;
     } else if (name.startsWith("x-forwarded-")) {
       const what = name.slice("x-forwarded-".length);
-      if (isForwarded(what)) forwarded[what] = joined(forwarded[what], value);
+      if (isWanted(what)) forwarded[what] = joined(forwarded[what], value);
       front = frontOf(front, name, value);
+    } else if (name === "trailer") {
+      fault ??= "trailer";
     } else {
       front = frontOf(front, name, value);
     }
@@ -54,7 +65,9 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
       headers[name] = joined(headers[name], value);
     }
   });
-  return { headers, authorization, host, agent, requestId, forwarded, front, framing };
+  if (!hasHost) fault ??= "host";
+  const isChunked = coding !== undefined;
+  return { headers, authorization, host, agent, requestId, forwarded, front, fault, isChunked };
 }
 
 /** Several fields of one name are one with a list (RFC 9110, section 5.3). */
@@ -62,6 +75,6 @@ function joined(before: string | undefined, value: string): string {
   return before === undefined || before === "" ? value : `${before}, ${value}`;
 }
 
-function isForwarded(what: string): what is keyof Forwarded {
+function isWanted(what: string): what is keyof Forwarded {
   return what === "for" || what === "proto" || what === "host";
 }

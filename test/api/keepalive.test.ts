@@ -1,0 +1,40 @@
+// With `http.keepalive: false` every answer says that it is the connection's last one, once.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Client } from "../support/client.js";
+import { blobOf, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
+import { RawConnection } from "../support/raw.js";
+
+const gantry = await startGantry({ REGISTRY_HTTP_KEEPALIVE: "false" });
+after(() => gantry.stop());
+const client = new Client(gantry.url);
+const name = newName();
+const [small, large] = [blobOf("hello"), blobOf(3 * 1024 * 1024)];
+await client.pushBlobs(name, small, large);
+
+const { digest } = small;
+for (const [what, lines, status, closedByServer] of [
+  ["a GET", ["GET /v2/ HTTP/1.1"], 200, true],
+  ["a HEAD", [`HEAD /v2/${name}/blobs/${digest} HTTP/1.1`], 200, false],
+  ["a GET of a blob that is kept in memory", [`GET /v2/${name}/blobs/${digest} HTTP/1.1`], 200, true],
+  ["a GET of a large blob", [`GET /v2/${name}/blobs/${large.digest} HTTP/1.1`], 200, false],
+  [
+    "a GET that finds nothing new",
+    [`GET /v2/${name}/blobs/${digest} HTTP/1.1`, `If-None-Match: "${digest}"`],
+    304,
+    false,
+  ],
+  ["an error", ["GET /v2/none/manifests/none HTTP/1.1"], 404, true],
+  ["a push", [`POST /v2/${name}/blobs/uploads/ HTTP/1.1`, "Content-Length: 0"], 202, true],
+] as const)
+  test(`${what} is the last request of its connection`, async () => {
+    using connection = await RawConnection.open(gantry.url);
+    connection.send([...lines, "Host: x"]);
+    const answer = await connection.answer(status === 304 || what === "a HEAD");
+    assert.equal(answer.status, status);
+    assert.equal(answer.head.match(/^connection: close$/gim)?.length, 1, answer.head);
+    // What has no body, or is sent piece by piece, is for the client to close; the server does after ten seconds.
+    if (closedByServer) await connection.ended();
+  });
