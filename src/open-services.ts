@@ -19,6 +19,7 @@ import { Health } from "./registry/health.js";
 import { KeptTally } from "./registry/kept-tally.js";
 import type { Services } from "./registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "./storage/filesystem/open.js";
+import { ManifestReader } from "./threads/manifest-reader.js";
 import { restoreSessions, saveSessions } from "./uploads/saved-sessions.js";
 import { SessionTable } from "./uploads/session-table.js";
 import { defaultSlabs, SlabPool } from "./uploads/slab-pool.js";
@@ -83,6 +84,15 @@ export async function openServices(
     taskSecondsMax: config.uploads.tasktimeout,
     onError,
   });
+  const manifestReader = new ManifestReader(
+    {
+      depthMax: config.limits.manifestdepth,
+      keysMax: config.limits.manifestkeys,
+      descriptorsMax: config.limits.manifestdescriptors,
+      annotationBytesMax: config.limits.annotationbytes,
+    },
+    onError,
+  );
   try {
     const storage = await openFilesystemStorage({
       rootDirectory: filesystem.rootdirectory,
@@ -100,6 +110,7 @@ export async function openServices(
     closers.add("storage", () => storage.close());
     // They work on the files of the store, and the storage gives up its lock at the end.
     closers.add("workers", () => workers.close());
+    closers.add("reader of manifests", () => manifestReader.close());
     const keptTally = await KeptTally.restore(storage);
     const { uploadpurging } = config.storage.maintenance;
     const { storagedriver } = config.health;
@@ -141,11 +152,13 @@ export async function openServices(
       sessions,
       slabs,
       workers,
+      manifestReader,
       bodyMemory: new ByteBudget(bodyBytes, bodyBytes / 2),
       rules: {
         deleteEnabled: config.storage.delete.enabled,
         anonymousMount: config.storage.mount.anonymous,
         sparseManifests: config.validation.manifests.sparse,
+        strictSizes: config.validation.manifests.sizes === "strict",
         tagPolicy,
         manifestBytesMax: config.limits.manifestbytes,
         pageEntriesMax: config.limits.pageentries,

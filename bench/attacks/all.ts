@@ -2,6 +2,7 @@
 import type { Attack } from "./attack.js";
 import { descriptors } from "./descriptors.js";
 import { globStars } from "./glob-stars.js";
+import { manifestAttacks } from "./large-manifests.js";
 import { manyRanges } from "./many-ranges.js";
 import { manySessions } from "./many-sessions.js";
 import { reservedMemory } from "./reserved-memory.js";
@@ -21,4 +22,5 @@ export const attacks: readonly Attack[] = [
   globStars,
   pipelinedGets,
   oneByteChunksPush,
+  ...manifestAttacks,
 ];

@@ -63,6 +63,20 @@ export const limits = section({
   manifestbytes: integer({ min: 65_536, max: 64 * 1024 * 1024 })
     .prefault("4194304")
     .describe("Largest manifest; the specification asks for at least 4 MiB."),
+  manifestdepth: integer({ min: 8, max: 1_000 })
+    .prefault("32")
+    .describe("Objects and lists inside one another in a manifest."),
+  manifestkeys: integer({ min: 1_000, max: 1_000_000 })
+    .prefault("100000")
+    .describe("Keys of all objects in a manifest, annotations included."),
+  manifestdescriptors: integer({ min: 1_000, max: 100_000 })
+    .prefault("10000")
+    .describe("Layers of an image or artifact, or manifests of an index."),
+  annotationbytes: integer({ min: 4_096, max: 131_072 })
+    .prefault("65536")
+    .describe(
+      "Bytes, as JSON, of the annotations of a manifest that has a subject: each listing of referrers repeats them.",
+    ),
   pageentries: integer({ min: 10, max: 100_000 })
     .prefault("10000")
     .describe("Entries of a page of a listing that asks for no number, and the most that one gets."),

@@ -23,19 +23,25 @@ function invalid(where: string, what: string): RegistryError {
   return new RegistryError("manifest-invalid", `${where} ${what}`, { field: where });
 }
 
-/** The descriptor in `value`; `where` names the field in errors. Throws `manifest-invalid`. */
-export function parseDescriptor(value: unknown, where: string): Descriptor {
+/**
+ * The descriptor in `value`; `where` names the field in errors. Its embedded data may be something else than what it
+ * describes: see `mismatches`. Throws `manifest-invalid`.
+ */
+export function parseDescriptor(
+  value: unknown,
+  where: string,
+  mediaTypeRule: "must have a media type" | "may have no media type" = "must have a media type",
+): Descriptor {
   if (!isObject(value)) throw invalid(where, "is not a descriptor");
-  const { mediaType, digest, size, data } = value;
-  if (typeof mediaType !== "string" || mediaType === "") throw invalid(`${where}.mediaType`, "is missing");
+  const { mediaType = "", digest, size, data } = value;
+  if (typeof mediaType !== "string" || (mediaType === "" && mediaTypeRule === "must have a media type"))
+    throw invalid(`${where}.mediaType`, "is missing");
   if (typeof digest !== "string") throw invalid(`${where}.digest`, "is missing");
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`${where}.size`, "is not a whole number of bytes");
   }
   const descriptor = { mediaType, digest: parseDescriptorDigest(digest, where), size };
-  return data === undefined || data === null
-    ? descriptor
-    : { ...descriptor, data: parseData(data, size, where) };
+  return data === undefined || data === null ? descriptor : { ...descriptor, data: parseData(data, where) };
 }
 
 function parseDescriptorDigest(text: string, where: string): Digest {
@@ -49,11 +55,9 @@ function parseDescriptorDigest(text: string, where: string): Digest {
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-function parseData(data: unknown, size: number, where: string): Buffer {
+function parseData(data: unknown, where: string): Buffer {
   if (typeof data !== "string" || !base64.test(data)) throw invalid(`${where}.data`, "is not base64");
-  const bytes = Buffer.from(data, "base64");
-  if (bytes.length !== size) throw invalid(`${where}.data`, "does not have the descriptor's size");
-  return bytes;
+  return Buffer.from(data, "base64");
 }
 
 /** `value` as annotations, `undefined` where there are none. Throws `manifest-invalid`. */

@@ -3,6 +3,8 @@
  * schema 2), parsed once where they come in. The bytes are kept as they were pushed; what this file
  * takes from them is what the registry's rules need.
  */
+import { isUtf8 } from "node:buffer";
+import { countKeys, jsonShape } from "../lib/json-scan.js";
 import {
   type Annotations,
   type Descriptor,
@@ -11,8 +13,15 @@ import {
   parseAnnotations,
   parseDescriptor,
 } from "./descriptor.js";
-import type { Digest } from "./digest.js";
+import { type Digest, isDigest } from "./digest.js";
 import { RegistryError } from "./errors.js";
+import {
+  descriptorFields,
+  type Fields,
+  manifestFields,
+  platformFields,
+  refuseOtherSpellings,
+} from "./field-names.js";
 import {
   isManifestMediaType,
   isNonDistributable,
@@ -40,12 +49,104 @@ export interface Manifest {
   readonly annotations: Annotations | undefined;
 }
 
+/** What a manifest may contain. Together with its size this bounds what it costs to read, store, list and collect. */
+export interface ManifestBounds {
+  /** Objects and lists inside one another. */
+  readonly depthMax: number;
+  /** Keys of all its objects. */
+  readonly keysMax: number;
+  /** Descriptors: config, layers, manifests and subject. */
+  readonly descriptorsMax: number;
+  /** Bytes, as JSON, of the annotations of a manifest with a subject: each listing of referrers repeats them. */
+  readonly annotationBytesMax: number;
+}
+
 /**
- * The manifest in `bytes`. `contentType` is the request's header without parameters, `""` where there
- * was none. Throws `manifest-invalid`.
+ * The manifest in `bytes`, which a client has sent. `contentType` is the request's header without parameters, `""`
+ * where there was none. Throws `manifest-invalid`, also for what exceeds `bounds`, before that costs anything.
  */
-export function parseManifest(bytes: Uint8Array, contentType: string): Manifest {
+export function parseManifest(bytes: Uint8Array, contentType: string, bounds: ManifestBounds): Manifest {
+  const shape = jsonShape(bytes);
+  const { depthMax, keysMax, descriptorsMax, annotationBytesMax } = bounds;
+  refuseExcess("levels of nesting", shape.depth, depthMax, "limits.manifestdepth");
+  refuseExcess("keys", shape.keys, keysMax, "limits.manifestkeys");
+  refuseExcess("values", shape.entries, keysMax * entriesPerKeyMax, "limits.manifestkeys");
   const json = parseJson(bytes);
+  if (countKeys(json) !== shape.keys) throw invalid("an object in the manifest has a key twice");
+  for (const [where, object, known] of objectsRead(json)) refuseOtherSpellings(object, known, where);
+  const count = listLength(json.layers) + listLength(json.manifests) + 2;
+  refuseExcess("descriptors", count, descriptorsMax + 2, "limits.manifestdescriptors");
+  const manifest = readManifest(json, contentType);
+  const { subject, annotations } = manifest;
+  if (subject !== undefined && annotations !== undefined) {
+    const size = Buffer.byteLength(JSON.stringify(annotations));
+    refuseExcess("bytes of annotations beside a subject", size, annotationBytesMax, "limits.annotationbytes");
+  }
+  return manifest;
+}
+
+/** Characters of the annotations, as JSON, of an entry in a list of referrers: the most that the setting allows. */
+export const listedAnnotationsMax = 128 * 1024;
+
+/** A list of numbers or nulls has entries without keys. */
+const entriesPerKeyMax = 2;
+
+function refuseExcess(what: string, found: number, max: number, setting: string): void {
+  if (found > max)
+    throw invalid(`the manifest has ${found} ${what}, and ${max} are allowed (setting ${setting})`, {
+      found,
+      max,
+    });
+}
+
+function listLength(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0;
+}
+
+/** Every object whose fields clients read, with its place and its fields. */
+function* objectsRead(json: JsonObject): Generator<[where: string, object: JsonObject, known: Fields]> {
+  yield ["the manifest", json, manifestFields];
+  for (const field of ["config", "subject", "layers", "manifests"]) {
+    const value = json[field];
+    for (const descriptor of Array.isArray(value) ? value : [value]) {
+      if (!isObject(descriptor)) continue;
+      yield [`a descriptor in ${field}`, descriptor, descriptorFields];
+      if (isObject(descriptor.platform)) yield ["a platform", descriptor.platform, platformFields];
+    }
+  }
+}
+
+/**
+ * The manifest in `bytes`, which were checked when they were pushed, perhaps by an earlier version with fewer rules. One
+ * that clients read differently names whatever any of them may read. Throws `manifest-invalid` where it is damaged.
+ */
+export function parseStoredManifest(bytes: Uint8Array): Manifest {
+  const { keys } = jsonShape(bytes);
+  const json = parseJson(bytes);
+  const manifest = readManifest(json, "");
+  return isAmbiguous(json, keys) ? { ...manifest, named: digestsAnywhereIn(bytes) } : manifest;
+}
+
+function isAmbiguous(json: JsonObject, keys: number): boolean {
+  if (countKeys(json) !== keys) return true;
+  try {
+    for (const [where, object, known] of objectsRead(json)) refuseOtherSpellings(object, known, where);
+    return false;
+  } catch (error) {
+    if (error instanceof RegistryError) return true;
+    throw error;
+  }
+}
+
+/** Text that may be a digest: JSON escapes none of its characters by itself. */
+const digestLike = /[a-z0-9]+:[0-9a-f]{64,128}/g;
+
+function digestsAnywhereIn(bytes: Uint8Array): Digest[] {
+  const texts = Buffer.from(bytes).toString("latin1").match(digestLike) ?? [];
+  return [...new Set(texts)].filter(isDigest);
+}
+
+function readManifest(json: JsonObject, contentType: string): Manifest {
   refuseSchema1(json, contentType);
   const mediaType = mediaTypeOf(json, contentType);
   const kind = kindOf(mediaType);
@@ -69,14 +170,14 @@ export function parseManifest(bytes: Uint8Array, contentType: string): Manifest 
       artifactType: artifactType || undefined,
     };
   }
-  const config = parseDescriptor(json.config, "config");
+  const config = parseDescriptor(json.config, "config", "may have no media type");
   const layers = descriptors(json, "layers");
   return {
     ...common,
     blobs: [config, ...layers.filter((layer) => !isNonDistributable(layer.mediaType))],
     children: [],
     named: digestsOf([config, ...layers]),
-    artifactType: artifactType || config.mediaType,
+    artifactType: artifactType || config.mediaType || undefined,
   };
 }
 
@@ -97,7 +198,8 @@ function invalid(message: string, detail?: unknown): RegistryError {
 function parseJson(bytes: Uint8Array): JsonObject {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    if (!isUtf8(bytes)) throw new SyntaxError("bytes that are no UTF-8");
+    json = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
   } catch (error) {
     throw invalid("the manifest is not JSON in UTF-8", error instanceof Error ? error.message : undefined);
   }

@@ -15,13 +15,15 @@ export function pageOf<T extends string>(sorted: readonly T[], n: number, last: 
   return next !== undefined && start + n < sorted.length ? { items, next } : { items };
 }
 
-/** The page that the first of `source` make. */
+/** The page that the first of `source` make. Rejects with the signal's reason where nobody waits for it any more. */
 export async function firstOf<T>(
   source: AsyncIterable<T>,
   fits: (items: readonly T[], item: T) => boolean,
+  signal: AbortSignal,
 ): Promise<Page<T>> {
   const items: T[] = [];
   for await (const item of source) {
+    signal.throwIfAborted();
     if (!fits(items, item)) {
       const next = items.at(-1);
       return next === undefined ? { items } : { items, next };

@@ -11,7 +11,7 @@ import type { Identity } from "../auth/identity.js";
 import type { LimitName } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type Stages, untold } from "../domain/stages.js";
-import type { RequestBody } from "./body.js";
+import { ClientGone, type RequestBody } from "./body.js";
 import type { Front } from "./forwarded.js";
 import type { Patience } from "./patience.js";
 import type { Peer } from "./peer.js";
@@ -164,6 +164,13 @@ export class Exchange {
   get announcedLength(): number | undefined {
     const length = this.header("content-length");
     return length === "" ? undefined : Number(length);
+  }
+
+  /** A signal that aborts with `ClientGone` when the client has gone: for work that takes long. */
+  untilGone(): AbortSignal {
+    const gone = new AbortController();
+    this.onAbort(() => gone.abort(new ClientGone()));
+    return gone.signal;
   }
 
   /** To be called once, by the wrapper that has attached the handler. */

@@ -31,7 +31,13 @@ export async function getCatalog(
 ): Promise<void> {
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
-  const { items, next } = await listRepositories(services, permit, n, query.get("last") ?? "");
+  const { items, next } = await listRepositories(
+    services,
+    permit,
+    n,
+    query.get("last") ?? "",
+    exchange.untilGone(),
+  );
   const link = next === undefined ? [] : [nextLink("/v2/_catalog", { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ repositories: items }));
 }
@@ -50,7 +56,12 @@ export async function getReferrers(
   const last = query.get("last");
   const after = last === null || last === "" ? undefined : parseDigest(last);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
-  const { items, next } = await listReferrers(services, permit, { subject, artifactType, after, n });
+  const { items, next } = await listReferrers(
+    services,
+    permit,
+    { subject, artifactType, after, n },
+    exchange.untilGone(),
+  );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =
     next === undefined
@@ -63,6 +74,6 @@ export async function getReferrers(
       ...(artifactType === undefined ? [] : [["OCI-Filters-Applied", "artifactType"] as const]),
       ...link,
     ],
-    JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: items }),
+    `{"schemaVersion":2,"mediaType":"${mediaTypes.ociIndex}","manifests":[${items.map((item) => item.json).join(",")}]}`,
   );
 }

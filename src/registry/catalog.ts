@@ -10,13 +10,22 @@ export function listRepositories(
   { shown }: CatalogPermit,
   n: number,
   last: string,
+  signal: AbortSignal,
 ): Promise<Page<RepositoryName>> {
   if (n === 0) return Promise.resolve({ items: [] });
   // One more tells whether there is another page.
   const names = services.storage.repositories.list(last, n + 1);
-  return firstOf(shownOf(names, shown), (items) => items.length < n);
+  return firstOf(shownOf(names, shown, signal), (items) => items.length < n, signal);
 }
 
-async function* shownOf(names: AsyncIterable<RepositoryName>, shown: Visible): AsyncIterable<RepositoryName> {
-  for await (const name of names) if (shown.has(name)) yield name;
+async function* shownOf(
+  names: AsyncIterable<RepositoryName>,
+  shown: Visible,
+  signal: AbortSignal,
+): AsyncIterable<RepositoryName> {
+  for await (const name of names) {
+    // A caller who may see few of them can make this long.
+    signal.throwIfAborted();
+    if (shown.has(name)) yield name;
+  }
 }

@@ -4,7 +4,6 @@ import { forgetAround } from "../cache/forget-around.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { inParallel } from "../domain/in-parallel.js";
-import { parseManifest } from "../domain/manifest.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -184,15 +183,19 @@ export async function removeUntagged(
     () => caches.manifests.delete(`${name}@${digest}`),
     async () => bytes !== undefined && storage.manifests.remove(name, digest),
   );
-  const subject = bytes && subjectOf(bytes);
+  const subject = bytes && (await subjectOf(services, digest, bytes));
   if (subject !== undefined) await storage.referrers.remove(name, subject, digest);
   return removed;
 }
 
-/** The subject that the manifest names. None where a hand has damaged the manifest: that must not keep it from being deleted. */
-export function subjectOf(bytes: Uint8Array): Digest | undefined {
+/** The subject that a stored manifest names. None if it is damaged, which must not keep it from being deleted. */
+export async function subjectOf(
+  { manifestReader }: Services,
+  digest: Digest,
+  bytes: Uint8Array,
+): Promise<Digest | undefined> {
   try {
-    return parseManifest(bytes, "").subject?.digest;
+    return (await manifestReader.stored(bytes, digest))?.subject?.digest;
   } catch (error) {
     if (error instanceof RegistryError) return undefined;
     throw error;

@@ -2,7 +2,6 @@
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { inParallel } from "../domain/in-parallel.js";
-import { parseManifest } from "../domain/manifest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
@@ -62,8 +61,8 @@ async function namedBy(
   const bytes = kept ?? (await services.storage.manifests.read(name, digest));
   if (bytes === undefined) return { named: [], children: [] };
   try {
-    const { named, children } = parseManifest(bytes, "");
-    return { named, children: children.map((child) => child.digest) };
+    const manifest = await services.manifestReader.stored(bytes, digest);
+    return { named: manifest?.named ?? [], children: manifest?.children.map((child) => child.digest) ?? [] };
   } catch (error) {
     if (error instanceof RegistryError) return { named: [], children: [] };
     throw error;

@@ -1,8 +1,6 @@
 /** Which manifests of a repository a collection keeps, and what each of them names. */
-import { algorithmOf, type Digest, isDigest } from "../domain/digest.js";
+import { type Digest, isDigest } from "../domain/digest.js";
 import { describeError, RegistryError } from "../domain/errors.js";
-import { digestBytes } from "../domain/hash.js";
-import { parseManifest } from "../domain/manifest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
@@ -25,7 +23,7 @@ const readsAtOnce = 8;
 
 /** What each manifest names, or why that cannot be told: then nothing may be taken for unnamed. */
 export async function readManifests(
-  { storage }: Services,
+  { storage, manifestReader }: Services,
   name: RepositoryName,
 ): Promise<Map<Digest, Named> | string> {
   const digests = await storage.manifests.list(name);
@@ -36,9 +34,10 @@ export async function readManifests(
         try {
           const bytes = await storage.manifests.read(name, digest);
           if (bytes === undefined) return undefined;
-          if ((await digestBytes(algorithmOf(digest), bytes)) !== digest)
+          const manifest = await manifestReader.stored(bytes, digest);
+          if (manifest === undefined)
             return `manifest ${digest} cannot be read: its bytes do not have its digest`;
-          const { named, subject } = parseManifest(bytes, "");
+          const { named, subject } = manifest;
           manifests.set(digest, { named, subject: subject?.digest });
           return undefined;
         } catch (error) {

@@ -1,10 +1,8 @@
 /** Pulling manifests (distribution-spec, end-3). An answer from memory is synchronous. */
 import type { PullPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
-import { algorithmOf, type Digest } from "../domain/digest.js";
+import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import { digestBytes } from "../domain/hash.js";
-import { storedMediaType } from "../domain/manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type Stages, untold } from "../domain/stages.js";
@@ -70,9 +68,9 @@ async function loadManifest(
   return services.caches.manifests.load(`${name}@${digest}`, async () => {
     const bytes = await services.storage.manifests.read(name, digest);
     if (bytes === undefined) return undefined;
-    // Told as absent, so that whoever has the manifest pushes it again, which heals it.
-    if ((await digestBytes(algorithmOf(digest), bytes)) === digest)
-      return { digest, bytes, mediaType: storedMediaType(bytes) };
+    const mediaType = await services.manifestReader.storedMediaType(bytes, digest);
+    if (mediaType !== undefined) return { digest, bytes, mediaType };
+    // Damaged. It counts as absent, so that a client that has the manifest pushes it again, which heals it.
     services.onOdd(`${name}@${digest}`, "the manifest's bytes do not have its digest");
     return undefined;
   });

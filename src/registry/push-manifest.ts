@@ -1,15 +1,20 @@
 /** Pushing manifests (distribution-spec, end-7a and end-7b). */
 
+import { setImmediate } from "node:timers/promises";
 import type { PushPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
-import { digestBytes } from "../domain/hash.js";
 import { allEnded } from "../domain/in-parallel.js";
-import { type Manifest, parseManifest } from "../domain/manifest.js";
+import { listedAnnotationsMax, type Manifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
+import {
+  type Mismatch,
+  mismatchError,
+  type PushedManifest as ReadManifest,
+} from "../domain/pushed-manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type Stages, untold } from "../domain/stages.js";
@@ -27,6 +32,11 @@ export interface ManifestPush {
   readonly bytes: Buffer;
   /** Of the manifest that `reference` names now, be there other tags or not. */
   readonly precondition?: Precondition | undefined;
+  /**
+   * Takes a manifest whose descriptors have wrong sizes or embedded data, and is told of each of them. Without it
+   * the setting decides.
+   */
+  readonly onMismatch?: (mismatch: Mismatch) => void;
 }
 
 export interface PushedManifest {
@@ -49,7 +59,12 @@ export async function pushManifest(
 ): Promise<PushedManifest> {
   const { name } = permit;
   const { reference, bytes } = push;
-  const { manifest, digest } = await stages.during("parse", () => parsePushed(push));
+  const { manifest, digest, mismatches } = await stages.during("parse", () => parsePushed(services, push));
+  const refuse = refuseBy(services, push);
+  for (const mismatch of mismatches) {
+    const refusal = refuse(mismatch);
+    if (refusal !== undefined) throw refusal;
+  }
   const stored: StoredManifest = { digest, bytes, mediaType: manifest.mediaType };
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
   // Before the work; it is looked again when nobody else can change it.
@@ -59,7 +74,7 @@ export async function pushManifest(
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
     if (!services.rules.sparseManifests)
-      await stages.during("check", () => checkPresence(services, name, manifest));
+      await stages.during("check", () => checkPresence(services, name, manifest, refuse));
     const store = async () => {
       const key = `${name}@${digest}` as const;
       services.protection.grant(key);
@@ -83,14 +98,28 @@ export async function pushManifest(
 }
 
 /** What the bytes say, and their digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
-async function parsePushed({
-  reference,
-  bytes,
-  contentType,
-}: ManifestPush): Promise<{ manifest: Manifest; digest: Digest }> {
-  const manifest = parseManifest(bytes, contentType);
-  await checkEmbedded(manifest);
-  return { manifest, digest: await digestFor(reference, bytes) };
+async function parsePushed(
+  { manifestReader }: Services,
+  { reference, bytes, contentType }: ManifestPush,
+): Promise<ReadManifest> {
+  const expected = reference.kind === "digest" ? reference.digest : undefined;
+  const algorithm = expected === undefined ? defaultAlgorithm : algorithmOf(expected);
+  const read = await manifestReader.pushed({ bytes, contentType, algorithm });
+  if (expected === undefined || read.digest === expected) return read;
+  throw new RegistryError("digest-mismatch", "the manifest does not have the digest that it was pushed by", {
+    expected,
+    actual: read.digest,
+  });
+}
+
+/** The error for a descriptor that does not fit its content, `undefined` where it is accepted. */
+type Refuse = (mismatch: Mismatch) => RegistryError | undefined;
+
+function refuseBy({ rules }: Services, { onMismatch }: ManifestPush): Refuse {
+  return (mismatch) => {
+    onMismatch?.(mismatch);
+    return onMismatch === undefined && rules.strictSizes ? mismatchError(mismatch) : undefined;
+  };
 }
 
 /** Stores while nobody else changes what the precondition is about. Rejects with `precondition-failed`. */
@@ -177,47 +206,26 @@ function whyUnmovable(
   return new RegistryError("denied", `the tag ${tag} is there, and may be moved by others only`, { tag });
 }
 
-async function digestFor(reference: Reference, bytes: Uint8Array): Promise<Digest> {
-  if (reference.kind === "tag") return digestBytes(defaultAlgorithm, bytes);
-  const actual = await digestBytes(algorithmOf(reference.digest), bytes);
-  if (actual !== reference.digest) {
-    throw new RegistryError(
-      "digest-mismatch",
-      "the manifest does not have the digest that it was pushed by",
-      {
-        expected: reference.digest,
-        actual,
-      },
-    );
-  }
-  return actual;
-}
-
-/** Embedded content must be what its descriptor says, or clients would disagree on what they got. */
-async function checkEmbedded(manifest: Manifest): Promise<void> {
-  const { blobs, children, subject } = manifest;
-  for (const { data, digest } of [...blobs, ...children, ...(subject === undefined ? [] : [subject])]) {
-    if (data !== undefined && (await digestBytes(algorithmOf(digest), data)) !== digest) {
-      throw new RegistryError("manifest-invalid", "embedded data does not have its descriptor's digest", {
-        digest,
-      });
-    }
-  }
-}
-
 /** Descriptors looked up at a time: a manifest of 4 MiB may name 30,000. */
 const lookupsAtOnce = 64;
 
-async function checkPresence(services: Services, name: RepositoryName, manifest: Manifest): Promise<void> {
+async function checkPresence(
+  services: Services,
+  name: RepositoryName,
+  manifest: Manifest,
+  refuse: Refuse,
+): Promise<void> {
   const missing: RegistryError[] = [];
   const lookups = [
-    ...manifest.blobs.map((blob) => () => checkBlob(services, name, blob)),
-    ...manifest.children.map((child) => () => checkChild(services, name, child)),
+    ...manifest.blobs.map((blob) => () => checkBlob(services, name, blob, refuse)),
+    ...manifest.children.map((child) => () => checkChild(services, name, child, refuse)),
   ];
   for (let start = 0; start < lookups.length; start += lookupsAtOnce) {
     const errors = await Promise.all(lookups.slice(start, start + lookupsAtOnce).map((lookup) => lookup()));
     for (const error of errors) if (error !== undefined) missing.push(error);
     if (missing.length >= missingReportedMax) break;
+    // Where all answers come from memory, awaiting them lets nobody else have a turn.
+    if (start + lookupsAtOnce < lookups.length) await setImmediate();
   }
   const [first, ...others] = missing;
   if (first !== undefined) throw new RegistryErrors([first, ...others.slice(0, missingReportedMax - 1)]);
@@ -230,10 +238,11 @@ async function checkBlob(
   services: Services,
   name: RepositoryName,
   { digest, size }: Descriptor,
+  refuse: Refuse,
 ): Promise<RegistryError | undefined> {
   const found = await presentSize(services, name, digest);
   if (found === undefined) return absent("blob", digest);
-  return found === size ? undefined : wrongSize(digest, size, found);
+  return found === size ? undefined : refuse(wrongSize(digest, size, found));
 }
 
 /** Past the reads that others share: they may be waiting for the lock that is held here. */
@@ -250,34 +259,39 @@ async function checkChild(
   services: Services,
   name: RepositoryName,
   child: Descriptor,
+  refuse: Refuse,
 ): Promise<RegistryError | undefined> {
   const { digest, size, mediaType } = child;
   const kept = services.caches.manifests.get(`${name}@${digest}`)?.bytes.length;
   const found = kept ?? (await services.storage.manifests.size(name, digest));
   if (found === undefined)
-    return isManifestMediaType(mediaType) ? absent("manifest", digest) : checkBlob(services, name, child);
-  return found === size ? undefined : wrongSize(digest, size, found);
+    return isManifestMediaType(mediaType)
+      ? absent("manifest", digest)
+      : checkBlob(services, name, child, refuse);
+  return found === size ? undefined : refuse(wrongSize(digest, size, found));
 }
 
 function absent(what: string, digest: Digest): RegistryError {
   return new RegistryError("manifest-blob-unknown", `the repository has no such ${what}`, { digest });
 }
 
-function wrongSize(digest: Digest, size: number, found: number): RegistryError {
-  return new RegistryError("manifest-invalid", "a descriptor's size is not its content's", {
-    digest,
-    size,
-    found,
-  });
+function wrongSize(digest: Digest, size: number, found: number): Mismatch {
+  return { what: `a descriptor has the size ${size} and its content ${found}`, digest, size };
 }
 
-/** As the referrers API lists it (distribution-spec, «Listing Referrers»). */
+/**
+ * As the referrers API lists it (distribution-spec, «Listing Referrers»). Manifests that were pushed before annotations
+ * were bounded may have more: they are listed without.
+ */
 export function referrerOf(manifest: Manifest, digest: Digest, size: number): Referrer {
   return {
     mediaType: manifest.mediaType,
     digest,
     size,
     ...(manifest.artifactType !== undefined && { artifactType: manifest.artifactType }),
-    ...(manifest.annotations !== undefined && { annotations: manifest.annotations }),
+    ...(manifest.annotations !== undefined &&
+      JSON.stringify(manifest.annotations).length <= listedAnnotationsMax && {
+        annotations: manifest.annotations,
+      }),
   };
 }

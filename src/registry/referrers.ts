@@ -4,7 +4,6 @@ import type { Digest } from "../domain/digest.js";
 import { manifestBytesMax } from "../domain/manifest.js";
 import { firstOf, type Page } from "../domain/page.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
 export interface ReferrersQuery {
@@ -14,6 +13,12 @@ export interface ReferrersQuery {
   readonly after: Digest | undefined;
   /** Most of a page. */
   readonly n: number;
+}
+
+/** An entry of the list as text: made once, while others have their turn between one entry and the next. */
+export interface ListedReferrer {
+  readonly digest: Digest;
+  readonly json: string;
 }
 
 /** A page is an index, and an index larger than a manifest may be is one that clients need not accept. */
@@ -27,23 +32,31 @@ export function listReferrers(
   services: Services,
   { name }: PullPermit,
   query: ReferrersQuery,
-): Promise<Page<Referrer>> {
+  signal: AbortSignal,
+): Promise<Page<ListedReferrer>> {
   let bytes = 0;
-  return firstOf(matching(services, name, query), (items, item) => {
-    bytes += JSON.stringify(item).length;
-    return items.length < query.n && (items.length === 0 || bytes <= pageBytesMax);
-  });
+  return firstOf(
+    matching(services, name, query, signal),
+    (items, { json }) => {
+      bytes += json.length;
+      return items.length < query.n && (items.length === 0 || bytes <= pageBytesMax);
+    },
+    signal,
+  );
 }
 
 async function* matching(
   services: Services,
   name: RepositoryName,
   query: ReferrersQuery,
-): AsyncIterable<Referrer> {
+  signal: AbortSignal,
+): AsyncIterable<ListedReferrer> {
   const { subject, artifactType, after } = query;
   for await (const referrer of services.storage.referrers.list(name, subject, after)) {
+    signal.throwIfAborted();
     if (artifactType !== undefined && referrer.artifactType !== artifactType) continue;
     // A crash may have left the entry of a manifest whose push was never acknowledged, or whose deletion was.
-    if ((await services.storage.manifests.size(name, referrer.digest)) !== undefined) yield referrer;
+    if ((await services.storage.manifests.size(name, referrer.digest)) !== undefined)
+      yield { digest: referrer.digest, json: JSON.stringify(referrer) };
   }
 }

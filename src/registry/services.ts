@@ -11,6 +11,7 @@ import type { Protection } from "../gc/protection.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
 import type { Storage } from "../storage/storage.js";
+import type { ManifestReader } from "../threads/manifest-reader.js";
 import type { SessionTable } from "../uploads/session-table.js";
 import type { SlabPool } from "../uploads/slab-pool.js";
 import type { WorkerPool } from "../uploads/worker-pool.js";
@@ -23,6 +24,8 @@ export interface Rules {
   readonly anonymousMount: boolean;
   /** Whether a manifest may name blobs and manifests that the repository does not have. */
   readonly sparseManifests: boolean;
+  /** Whether a descriptor whose size or embedded data is not its content's gets the manifest refused. */
+  readonly strictSizes: boolean;
   readonly tagPolicy: TagPolicy;
   /** Largest manifest that is taken. */
   readonly manifestBytesMax: number;
@@ -36,6 +39,7 @@ export interface Services {
   readonly sessions: SessionTable;
   readonly slabs: SlabPool;
   readonly workers: WorkerPool;
+  readonly manifestReader: ManifestReader;
   /** For bodies that are needed as a whole: manifests that are being pushed, and forms. */
   readonly bodyMemory: ByteBudget;
   readonly rules: Rules;

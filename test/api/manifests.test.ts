@@ -103,7 +103,7 @@ test("bytes that other writers of JSON would not make come back as they are", as
   const made = image();
   const name = newName();
   await client.pushBlobs(name, ...made.blobs);
-  const bytes = Buffer.from(`\n {"x" : 1e0 ,  "x":"\\u0041\\/",${made.bytes.toString().slice(1)}\r\n\t`);
+  const bytes = Buffer.from(`\n {"x" : 1e0 ,  "y":"\\u0041\\/",${made.bytes.toString().slice(1)}\r\n\t`);
   const written = { ...made, bytes, digest: digestOf(bytes) };
   await client.pushImage(name, written, "odd");
   await assertPulled(name, "odd", written);

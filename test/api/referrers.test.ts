@@ -168,8 +168,8 @@ test("a page of none is empty and has no Link, as with tags", async () => {
 test("a list that would be larger than a manifest may be comes in pages by itself", async () => {
   const name = newName();
   const subject = image();
-  const annotations = { long: "x".repeat(900_000) };
-  const made = Array.from({ length: 5 }, () =>
+  const annotations = { long: "x".repeat(60_000) };
+  const made = Array.from({ length: 80 }, () =>
     index([], { subject: describe(subject), annotations, i: Math.random() }),
   );
   for (const attached of made) await client.pushImage(name, attached);

@@ -61,11 +61,27 @@ test("a page of a lazy list reads one item more than it gives, and no further", 
           yield item;
         }
       }
-      const page = await firstOf(source(), (items) => items.length < n);
+      const page = await firstOf(source(), (items) => items.length < n, new AbortController().signal);
       const items = sorted.slice(0, n);
       const next = items.at(-1);
       assert.deepEqual(page, next !== undefined && sorted.length > n ? { items, next } : { items });
       assert.equal(read, Math.min(sorted.length, n + 1));
     }),
   );
+});
+
+test("nothing more is read for a page that nobody waits for any more", async () => {
+  const gone = new AbortController();
+  let read = 0;
+  async function* source(): AsyncIterable<string> {
+    for (; ; read++) {
+      if (read === 3) gone.abort(new Error("gone"));
+      yield String(read);
+    }
+  }
+  await assert.rejects(
+    firstOf(source(), () => true, gone.signal),
+    /gone/,
+  );
+  assert.equal(read, 3);
 });

@@ -2,11 +2,10 @@
  * Exports manifests with all that they name, while pushes and pulls go on. What is being read has a lease, so
  * that no collector takes it meanwhile.
  */
-import { algorithmOf, type Digest } from "../../domain/digest.js";
+import type { Digest } from "../../domain/digest.js";
 import { describeError, RegistryError } from "../../domain/errors.js";
-import { digestBytes } from "../../domain/hash.js";
 import { inParallel } from "../../domain/in-parallel.js";
-import { type Manifest, parseManifest } from "../../domain/manifest.js";
+import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { BlobReader } from "../../storage/storage.js";
@@ -143,9 +142,9 @@ class Export {
     const { services } = this;
     const bytes = await lease(services, name, digest, () => services.storage.manifests.read(name, digest));
     if (bytes === undefined) throw new Unexportable(`the repository has no manifest ${digest}`);
-    if ((await digestBytes(algorithmOf(digest), bytes)) !== digest)
-      throw new Unexportable(`the manifest ${digest} is damaged`);
-    return { bytes, manifest: parseManifest(bytes, "") };
+    const manifest = await services.manifestReader.stored(bytes, digest);
+    if (manifest === undefined) throw new Unexportable(`the manifest ${digest} is damaged`);
+    return { bytes, manifest };
   }
 
   /** Whether a manifest is not there, and need not be. */

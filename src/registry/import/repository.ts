@@ -7,7 +7,7 @@ import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
 import { describeError } from "../../domain/errors.js";
 import { digestBytes } from "../../domain/hash.js";
 import { inParallel } from "../../domain/in-parallel.js";
-import { type Manifest, parseManifest } from "../../domain/manifest.js";
+import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { Tag } from "../../domain/reference.js";
 import {
@@ -36,6 +36,9 @@ const depthMax = 4;
 
 /** Tags of the referrers tag schema, which clients set where a registry has no referrers API. */
 const referrersTag = /^([a-z0-9]+)-([0-9a-f]{64,128})$/;
+
+/** A manifest, and whether it is this registry's own. */
+type FoundManifest = SourceManifest & { readonly isOwn?: true };
 
 /** What became of a manifest or blob. Where it failed, that has been told. */
 type Outcome = "there" | "absent" | "failed";
@@ -119,9 +122,9 @@ export class RepositoryImport {
     const { tally, options } = this.run;
     if (depth > depthMax) throw new SourceError(`indexes are nested more than ${depthMax} deep`);
     const own = await this.#ownManifest(digest);
-    const found = own ?? (await this.from.manifest(digest));
+    const found: FoundManifest | undefined = own ?? (await this.from.manifest(digest));
     if (found === undefined) return "absent";
-    const missing = await this.#bringNamed(parseManifest(found.bytes, found.mediaType), depth);
+    const missing = await this.#bringNamed(await this.#parse(digest, found), depth);
     if (missing.length > 0) {
       this.#problem({ digest, what: `the manifest names what is not there: ${missing.join(", ")}` });
       return "failed";
@@ -134,11 +137,20 @@ export class RepositoryImport {
     return "there";
   }
 
+  /** What a manifest says. One that is stored here was accepted before, perhaps with wider bounds. */
+  async #parse(digest: Digest, { bytes, mediaType, isOwn }: FoundManifest): Promise<Manifest> {
+    const { manifestReader } = this.run.services;
+    const own = isOwn ? await manifestReader.stored(bytes, digest) : undefined;
+    if (own !== undefined) return own;
+    const algorithm = algorithmOf(digest);
+    return (await manifestReader.pushed({ bytes, contentType: mediaType, algorithm })).manifest;
+  }
+
   /** As it is stored, if it is whole. */
-  async #ownManifest(digest: Digest): Promise<SourceManifest | undefined> {
+  async #ownManifest(digest: Digest): Promise<FoundManifest | undefined> {
     const bytes = await this.run.services.storage.manifests.read(this.from.name, digest);
     if (bytes === undefined || (await digestBytes(algorithmOf(digest), bytes)) !== digest) return undefined;
-    return { bytes, mediaType: "" };
+    return { bytes, mediaType: "", isOwn: true };
   }
 
   /** Brings all that a manifest names, and gives what it must not do without. */
@@ -199,8 +211,9 @@ export class RepositoryImport {
   /** Of this registry, or of the source where it did not come, as in a dry run. */
   async #read(digest: Digest): Promise<Manifest | undefined> {
     const read = await this.#told({ digest }, async () => {
-      const found = (await this.#ownManifest(digest)) ?? (await this.from.manifest(digest));
-      return found && parseManifest(found.bytes, found.mediaType);
+      const found: FoundManifest | undefined =
+        (await this.#ownManifest(digest)) ?? (await this.from.manifest(digest));
+      return found && (await this.#parse(digest, found));
     });
     return read === "failed" ? undefined : read;
   }

@@ -1,12 +1,12 @@
 /** Verification of a repository's manifests: each is what it is called by, and leads to what is there. */
 import { forgetAround } from "../../cache/forget-around.js";
-import { algorithmOf, type Digest } from "../../domain/digest.js";
+import type { Digest } from "../../domain/digest.js";
 import { describeError, RegistryError } from "../../domain/errors.js";
-import { digestBytes } from "../../domain/hash.js";
 import { inParallel } from "../../domain/in-parallel.js";
-import { type Manifest, parseManifest } from "../../domain/manifest.js";
+import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Services } from "../services.js";
 import type { Verification, Wrongs } from "./context.js";
 import { verifyReferrer, verifyReferrers } from "./referrers.js";
 
@@ -57,7 +57,7 @@ async function verifyManifest(
   const { storage, caches, repositoryLocks } = services;
   const read = async () => {
     const bytes = await storage.manifests.read(name, digest);
-    return bytes === undefined ? "gone" : ((await parsed(bytes, digest)) ?? "damaged");
+    return bytes === undefined ? "gone" : ((await parsed(services, bytes, digest)) ?? "damaged");
   };
   const first = await read();
   if (first !== "damaged") return first;
@@ -74,10 +74,13 @@ async function verifyManifest(
   });
 }
 
-async function parsed(bytes: Buffer, digest: Digest): Promise<Manifest | undefined> {
-  if ((await digestBytes(algorithmOf(digest), bytes)) !== digest) return undefined;
+async function parsed(
+  { manifestReader }: Services,
+  bytes: Buffer,
+  digest: Digest,
+): Promise<Manifest | undefined> {
   try {
-    return parseManifest(bytes, "");
+    return await manifestReader.stored(bytes, digest);
   } catch (error) {
     if (error instanceof RegistryError) return undefined;
     throw error;
@@ -104,7 +107,7 @@ async function missingOf(
   for (const blob of blobs) {
     const size = await storage.blobs.size(name, blob.digest);
     if (size === undefined) await absent(blob.digest, "blob");
-    else if (damaged.has(blob.digest) || size !== blob.size) missing.push(`blob ${blob.digest} is damaged`);
+    else if (damaged.has(blob.digest)) missing.push(`blob ${blob.digest} is damaged`);
   }
   for (const child of children) {
     if ((await storage.manifests.size(name, child.digest)) !== undefined) continue;

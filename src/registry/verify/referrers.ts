@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from "node:util";
 import type { Digest } from "../../domain/digest.js";
 import { describeError, RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
-import { parseManifest } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { subjectOf } from "../delete.js";
 import { referrerOf } from "../push-manifest.js";
@@ -18,11 +17,13 @@ export async function verifyReferrer(
   { subject }: Manifest,
 ): Promise<void> {
   if (subject === undefined) return;
-  const { storage, repositoryLocks } = services;
+  const { storage, manifestReader, repositoryLocks } = services;
   const wrong = async () => {
     const bytes = await storage.manifests.read(name, digest);
     if (bytes === undefined) return undefined;
-    const wanted = referrerOf(parseManifest(bytes, ""), digest, bytes.length);
+    const manifest = await manifestReader.stored(bytes, digest);
+    if (manifest === undefined) return undefined;
+    const wanted = referrerOf(manifest, digest, bytes.length);
     const found = await storage.referrers.find(name, subject.digest, digest);
     // As JSON has it: what is not stored does not differ.
     return isDeepStrictEqual(found, JSON.parse(JSON.stringify(wanted))) ? undefined : wanted;
@@ -65,10 +66,10 @@ export async function verifyReferrers(
 }
 
 async function storedSubject(
-  { storage }: Services,
+  services: Services,
   name: RepositoryName,
   digest: Digest,
 ): Promise<Digest | undefined> {
-  const bytes = await storage.manifests.read(name, digest);
-  return bytes && subjectOf(bytes);
+  const bytes = await services.storage.manifests.read(name, digest);
+  return bytes && (await subjectOf(services, digest, bytes));
 }

@@ -3,6 +3,7 @@ import { lstat } from "node:fs/promises";
 import { isObject, parseAnnotations, parseDescriptor } from "../../domain/descriptor.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
+import { listedAnnotationsMax } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
 import { ifThere, putDurably, removeIfEmpty, removeIfThere } from "./files.js";
@@ -66,10 +67,20 @@ export class FileReferrers implements ReferrerStore {
   }
 }
 
+/** What `add` writes takes less, but for what was written before annotations were bounded. */
+const entryBytesMax = 2 * listedAnnotationsMax;
+
+/** Its text without annotations where they are too large: they come last, and reading them would take too long. */
+function entryText(bytes: Buffer): string {
+  if (bytes.length <= entryBytesMax) return bytes.toString();
+  const end = bytes.indexOf(',"annotations":');
+  return end === -1 ? "" : `${bytes.toString("utf8", 0, end)}}`;
+}
+
 /** An entry that a hand has damaged is passed over: it must not hide the others. */
 function parseReferrer(bytes: Buffer): Referrer | undefined {
   try {
-    const json: unknown = JSON.parse(bytes.toString());
+    const json: unknown = JSON.parse(entryText(bytes));
     const { mediaType, digest, size } = parseDescriptor(json, "referrer");
     const { artifactType, annotations } = isObject(json) ? json : {};
     const parsed = parseAnnotations(annotations);

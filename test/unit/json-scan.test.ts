@@ -1,0 +1,42 @@
+// The shape of JSON is counted without building it, and agrees with what JSON.parse builds.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { countKeys, jsonShape } from "../../src/lib/json-scan.js";
+
+function depthOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+test("depth and keys are those of the value, whatever its strings contain", () => {
+  const text = fc.oneof(fc.string(), fc.constantFrom('"', "\\", '\\"', "{", "[", ":", ","));
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: "small" },
+      text,
+      fc.integer(),
+      fc.array(tie("value")),
+      fc.dictionary(text, tie("value"), { noNullPrototype: true }),
+    ),
+  }));
+  fc.assert(
+    fc.property(value, fc.constantFrom(0, 2), (json, indent) => {
+      const shape = jsonShape(Buffer.from(JSON.stringify(json, null, indent)));
+      assert.equal(shape.depth, depthOf(json));
+      assert.equal(shape.keys, countKeys(json));
+    }),
+  );
+});
+
+test("a key that an object has twice is counted twice", () => {
+  const text = '{"a":1,"\\u0061":{"b":2,"b":3}}';
+  assert.equal(jsonShape(Buffer.from(text)).keys, 4);
+  assert.equal(countKeys(JSON.parse(text)), 2);
+});
+
+test("bytes that are no JSON are counted as well, to their end", () => {
+  for (const text of ['"', '"\\', "}}}}", "[[[[", ""]) jsonShape(Buffer.from(text));
+  assert.equal(jsonShape(Buffer.from("[".repeat(1000))).depth, 1000);
+});

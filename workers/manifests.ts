@@ -1,0 +1,25 @@
+/** Reads large manifests: JSON of some MiB, whose digest is computed here as well. */
+import type { PushedBytes } from "../src/domain/pushed-manifest.js";
+import { readPushed } from "../src/domain/pushed-manifest.js";
+import { readStored } from "../src/domain/stored-manifest.js";
+import {
+  type Answer,
+  answered,
+  type ManifestTasks,
+  type StoredBytes,
+} from "../src/threads/manifest-protocol.js";
+
+export function pushed(task: PushedBytes): Promise<Answer<ManifestTasks["pushed"]["value"]>> {
+  return answered(() => readPushed(task));
+}
+
+export function stored({ bytes, digest }: StoredBytes): Promise<Answer<ManifestTasks["stored"]["value"]>> {
+  return answered(() => readStored(bytes, digest));
+}
+
+export function mediaType({
+  bytes,
+  digest,
+}: StoredBytes): Promise<Answer<ManifestTasks["mediaType"]["value"]>> {
+  return answered(async () => (await readStored(bytes, digest))?.mediaType);
+}
