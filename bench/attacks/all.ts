@@ -1,4 +1,6 @@
 /** Every attack. A new one is a file beside this one and a line here. */
+
+import { abortedListings } from "./aborted-listings.js";
 import type { Attack } from "./attack.js";
 import { descriptors } from "./descriptors.js";
 import { globStars } from "./glob-stars.js";
@@ -23,4 +25,5 @@ export const attacks: readonly Attack[] = [
   pipelinedGets,
   oneByteChunksPush,
   ...manifestAttacks,
+  abortedListings,
 ];
