@@ -25,6 +25,14 @@ function annotations(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, key) => [`k${key}`, ""]));
 }
 
+/** Descriptors of as many different layers, none of which is there. */
+function differentLayers(count: number): unknown[] {
+  return Array.from({ length: count }, (_, layer) => ({
+    ...described,
+    digest: digestOf(Buffer.from(String(layer))),
+  }));
+}
+
 /** Sends each of `bodies` again and again on some connections; refusals are fine. */
 async function putAll(target: AttackTarget, bodies: readonly Buffer[]): Promise<void> {
   await Promise.all(
@@ -78,6 +86,7 @@ export const manifestAttacks: readonly Attack[] = [
   attack("many-layers", "8 connections push manifests of up to 25,000 layers", () => [
     manifest({ layers: Array(25_000).fill(described) }),
     manifest({ layers: Array(9_999).fill(described) }),
+    manifest({ layers: differentLayers(9_999) }),
   ]),
   {
     name: "referrers-of-large",

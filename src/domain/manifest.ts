@@ -88,6 +88,18 @@ export function parseManifest(bytes: Uint8Array, contentType: string, bounds: Ma
 /** Characters of the annotations, as JSON, of an entry in a list of referrers: the most that the setting allows. */
 export const listedAnnotationsMax = 128 * 1024;
 
+/**
+ * The manifest with annotations only if a list of referrers repeats them: nobody else reads them, and a hundred thousand
+ * take long to copy between threads. Manifests from before annotations were bounded may have more: they are listed without.
+ */
+export function listed({ annotations, ...manifest }: Manifest): Manifest {
+  const areListed =
+    annotations !== undefined &&
+    manifest.subject !== undefined &&
+    JSON.stringify(annotations).length <= listedAnnotationsMax;
+  return { ...manifest, annotations: areListed ? annotations : undefined };
+}
+
 /** A list of numbers or nulls has entries without keys. */
 const entriesPerKeyMax = 2;
 

@@ -3,7 +3,7 @@ import type { Descriptor } from "./descriptor.js";
 import { type Algorithm, algorithmOf, type Digest } from "./digest.js";
 import { RegistryError } from "./errors.js";
 import { digestBytes } from "./hash.js";
-import { type Manifest, type ManifestBounds, parseManifest } from "./manifest.js";
+import { listed, type Manifest, type ManifestBounds, parseManifest } from "./manifest.js";
 
 export interface PushedBytes {
   readonly bytes: Uint8Array;
@@ -15,7 +15,7 @@ export interface PushedBytes {
 }
 
 export interface PushedManifest {
-  /** Without embedded data. */
+  /** Without embedded data, and with each descriptor once. */
   readonly manifest: Manifest;
   readonly digest: Digest;
   /** Descriptors whose embedded data is not what they describe. */
@@ -39,7 +39,7 @@ export async function readPushed(pushed: PushedBytes): Promise<PushedManifest> {
     const mismatch = await embeddedMismatch(descriptor);
     if (mismatch !== undefined) mismatches.push(mismatch);
   }
-  return { manifest: withoutData(manifest), digest: await digestBytes(algorithm, bytes), mismatches };
+  return { manifest: compact(manifest), digest: await digestBytes(algorithm, bytes), mismatches };
 }
 
 async function embeddedMismatch({ data, digest, size }: Descriptor): Promise<Mismatch | undefined> {
@@ -50,16 +50,32 @@ async function embeddedMismatch({ data, digest, size }: Descriptor): Promise<Mis
   return { what: "embedded data does not have its descriptor's digest", digest, size };
 }
 
-/** The data is checked now and read by nobody here: kept, it would cost its size again. */
-function withoutData(manifest: Manifest): Manifest {
-  const strip = ({ mediaType, digest, size }: Descriptor) => ({ mediaType, digest, size });
-  const { blobs, children, subject } = manifest;
+/**
+ * The manifest without embedded data, which is checked by now and read by nobody here, and with each descriptor once: an
+ * image may name the same empty layer thousands of times.
+ */
+function compact(manifest: Manifest): Manifest {
+  const { blobs, children, named, subject } = manifest;
   return {
-    ...manifest,
-    blobs: blobs.map(strip),
-    children: children.map(strip),
-    subject: subject && strip(subject),
+    ...listed(manifest),
+    blobs: distinct(blobs),
+    children: distinct(children),
+    named: [...new Set(named)],
+    subject: subject && stripped(subject),
   };
+}
+
+function stripped({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
+function distinct(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+  const different = new Map<string, Descriptor>();
+  for (const descriptor of descriptors) {
+    const { mediaType, digest, size } = descriptor;
+    different.set(`${digest} ${size} ${mediaType}`, stripped(descriptor));
+  }
+  return [...different.values()];
 }
 
 /** The error by which a push with such a descriptor is refused. */

@@ -8,6 +8,7 @@ import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from 
 import { setTimeout } from "node:timers/promises";
 import type { Action, Gate } from "../auth/gate.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { KeyedTurns } from "../lib/keyed-turns.js";
 import { TurnBudget } from "../lib/turn-budget.js";
 import type { Services } from "../registry/services.js";
 import { Admission } from "./admission.js";
@@ -86,6 +87,9 @@ const exclusivePort = 1;
 /** A whole manifest; a client that sends more than that for an answer it does not want may miss it. */
 const heardOutBytesMax = 4 * 1024 * 1024;
 
+/** Listings of one client that are at work at a time; more than that wait, and read nothing if their client leaves. */
+const listingsAtOnce = 4;
+
 /** A longer path names nothing: a name has 255 characters, a digest 135. */
 const urlCharactersMax = 4096;
 
@@ -118,7 +122,15 @@ export class App {
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     const { services, gate, login, metrics, onOccurrence } = options;
     this.#admission = new Admission(
-      { services, gate, login, metrics, onOccurrence, multipart: new MultipartMemory() },
+      {
+        services,
+        gate,
+        login,
+        metrics,
+        onOccurrence,
+        multipart: new MultipartMemory(),
+        listingTurns: new KeyedTurns(listingsAtOnce),
+      },
       new Limits(options.limits),
     );
     this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin, options.onOrigin);

@@ -2,6 +2,7 @@
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
+import type { KeyedTurns } from "../lib/keyed-turns.js";
 import type { Occurrence } from "../registry/occurrence.js";
 import type { Services } from "../registry/services.js";
 import type { ChallengeOptions } from "./challenge.js";
@@ -28,6 +29,8 @@ export interface HttpContext {
   /** Absent where the API's own port has no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   readonly multipart: MultipartMemory;
+  /** Listings read a file or more for each entry: one client has a few of them at work at a time. */
+  readonly listingTurns: KeyedTurns;
   /** Absent where nobody wants to know. */
   readonly onOccurrence: OccurrenceListener | undefined;
 }

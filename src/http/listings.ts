@@ -7,6 +7,7 @@ import { listReferrers } from "../registry/referrers.js";
 import { listTags } from "../registry/tags.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
+import { clientOf } from "./limits.js";
 import { nextLink, parsePageSize } from "./query.js";
 
 const json = ["Content-Type", "application/json"] as const;
@@ -25,25 +26,22 @@ export async function getTags(
 }
 
 export async function getCatalog(
-  { services }: HttpContext,
+  { services, listingTurns }: HttpContext,
   exchange: Exchange,
   permit: CatalogPermit,
 ): Promise<void> {
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
-  const { items, next } = await listRepositories(
-    services,
-    permit,
-    n,
-    query.get("last") ?? "",
-    exchange.untilGone(),
+  const signal = exchange.untilGone();
+  const { items, next } = await listingTurns.within(clientOf(exchange), signal, () =>
+    listRepositories(services, permit, n, query.get("last") ?? "", signal),
   );
   const link = next === undefined ? [] : [nextLink("/v2/_catalog", { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ repositories: items }));
 }
 
 export async function getReferrers(
-  { services }: HttpContext,
+  { services, listingTurns }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   text: string,
@@ -56,11 +54,9 @@ export async function getReferrers(
   const last = query.get("last");
   const after = last === null || last === "" ? undefined : parseDigest(last);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
-  const { items, next } = await listReferrers(
-    services,
-    permit,
-    { subject, artifactType, after, n },
-    exchange.untilGone(),
+  const signal = exchange.untilGone();
+  const { items, next } = await listingTurns.within(clientOf(exchange), signal, () =>
+    listReferrers(services, permit, { subject, artifactType, after, n }, signal),
   );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =

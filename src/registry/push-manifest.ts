@@ -7,7 +7,7 @@ import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
 import { allEnded } from "../domain/in-parallel.js";
-import { listedAnnotationsMax, type Manifest } from "../domain/manifest.js";
+import type { Manifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
 import {
@@ -279,19 +279,13 @@ function wrongSize(digest: Digest, size: number, found: number): Mismatch {
   return { what: `a descriptor has the size ${size} and its content ${found}`, digest, size };
 }
 
-/**
- * As the referrers API lists it (distribution-spec, «Listing Referrers»). Manifests that were pushed before annotations
- * were bounded may have more: they are listed without.
- */
+/** As the referrers API lists it (distribution-spec, «Listing Referrers»). */
 export function referrerOf(manifest: Manifest, digest: Digest, size: number): Referrer {
   return {
     mediaType: manifest.mediaType,
     digest,
     size,
     ...(manifest.artifactType !== undefined && { artifactType: manifest.artifactType }),
-    ...(manifest.annotations !== undefined &&
-      JSON.stringify(manifest.annotations).length <= listedAnnotationsMax && {
-        annotations: manifest.annotations,
-      }),
+    ...(manifest.annotations !== undefined && { annotations: manifest.annotations }),
   };
 }
