@@ -33,7 +33,7 @@ module.exports = {
       name: "workers-share-domain-and-what-is-asked-of-them-only",
       severity: "error",
       from: { path: "^workers/" },
-      to: { path: "^src/", pathNot: "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|threads/manifest|storage/filesystem/survey)-protocol[.]ts$|storage/(storage|file-steps|filesystem/layout)[.]ts$)" },
+      to: { path: "^src/", pathNot: "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|threads/manifest|storage/filesystem/survey)-protocol[.]ts$|threads/packed-manifest[.]ts$|storage/(storage|file-steps|filesystem/layout)[.]ts$)" },
     },
   ],
   options: {

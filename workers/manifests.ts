@@ -8,13 +8,20 @@ import {
   type ManifestTasks,
   type StoredBytes,
 } from "../src/threads/manifest-protocol.js";
+import { packManifest } from "../src/threads/packed-manifest.js";
 
 export function pushed(task: PushedBytes): Promise<Answer<ManifestTasks["pushed"]["value"]>> {
-  return answered(() => readPushed(task));
+  return answered(async () => {
+    const { manifest, ...read } = await readPushed(task);
+    return { ...read, manifest: packManifest(manifest) };
+  });
 }
 
 export function stored({ bytes, digest }: StoredBytes): Promise<Answer<ManifestTasks["stored"]["value"]>> {
-  return answered(() => readStored(bytes, digest));
+  return answered(async () => {
+    const manifest = await readStored(bytes, digest);
+    return manifest && packManifest(manifest);
+  });
 }
 
 export function mediaType({

@@ -1,9 +1,9 @@
 /** What is asked of the thread that reads large manifests, and what it answers. */
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import type { Manifest } from "../domain/manifest.js";
 import type { ManifestMediaType } from "../domain/media-type.js";
 import type { PushedBytes, PushedManifest } from "../domain/pushed-manifest.js";
+import type { PackedManifest } from "./packed-manifest.js";
 
 export interface StoredBytes {
   readonly bytes: Uint8Array;
@@ -18,10 +18,14 @@ interface Refusal {
   readonly detail: unknown;
 }
 
+type Packed<T extends { readonly manifest: unknown }> = Omit<T, "manifest"> & {
+  readonly manifest: PackedManifest;
+};
+
 export interface ManifestTasks {
-  readonly pushed: { readonly task: PushedBytes; readonly value: PushedManifest };
+  readonly pushed: { readonly task: PushedBytes; readonly value: Packed<PushedManifest> };
   /** `undefined` where the bytes do not have the digest. */
-  readonly stored: { readonly task: StoredBytes; readonly value: Manifest | undefined };
+  readonly stored: { readonly task: StoredBytes; readonly value: PackedManifest | undefined };
   readonly mediaType: { readonly task: StoredBytes; readonly value: ManifestMediaType | undefined };
 }
 

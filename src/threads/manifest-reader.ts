@@ -9,6 +9,7 @@ import { type PushedBytes, type PushedManifest, readPushed } from "../domain/pus
 import { readStored } from "../domain/stored-manifest.js";
 import { IdlePool } from "./idle-pool.js";
 import { type Answer, type ManifestTasks, unwrap } from "./manifest-protocol.js";
+import { unpackManifest } from "./packed-manifest.js";
 
 /** Reading so much takes at most 5 ms whatever it contains; nearly all manifests have less. */
 const inlineBytesMax = 64 * 1024;
@@ -28,12 +29,16 @@ export class ManifestReader {
   /** What a client has pushed. Rejects with `manifest-invalid`. */
   async pushed(pushed: Omit<PushedBytes, "bounds">): Promise<PushedManifest> {
     const task = { ...pushed, bounds: this.bounds };
-    return isSmall(pushed.bytes) ? await readPushed(task) : await this.#run("pushed", task);
+    if (isSmall(pushed.bytes)) return await readPushed(task);
+    const { manifest, ...read } = await this.#run("pushed", task);
+    return { ...read, manifest: unpackManifest(manifest) };
   }
 
   /** What is stored as `digest`; `undefined` where the bytes are damaged. Rejects with `manifest-invalid`. */
   async stored(bytes: Uint8Array, digest: Digest): Promise<Manifest | undefined> {
-    return isSmall(bytes) ? await readStored(bytes, digest) : await this.#run("stored", { bytes, digest });
+    if (isSmall(bytes)) return await readStored(bytes, digest);
+    const manifest = await this.#run("stored", { bytes, digest });
+    return manifest && unpackManifest(manifest);
   }
 
   /** The media type of what is stored as `digest`; `undefined` where the bytes are damaged. */
