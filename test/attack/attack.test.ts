@@ -1,6 +1,7 @@
 // Hostile clients against the real server in 512 MB, with another client working: the process survives, its memory
 // stays bounded, the other client is served, nothing is granted and nothing that was acknowledged is lost.
-// GANTRY_ATTACK_SECONDS sets how long each attack lasts.
+// GANTRY_ATTACK_SECONDS sets how long each attack lasts. GANTRY_ATTACK_SLACK multiplies the longest allowed wait, for
+// machines that do other work meanwhile: a server that stalls for seconds still fails.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,6 +10,7 @@ import { attackFresh } from "../../bench/attacks/measure.js";
 import { cannotConfine } from "../../bench/confinement.js";
 
 const seconds = Number(process.env.GANTRY_ATTACK_SECONDS ?? 10);
+const slack = Number(process.env.GANTRY_ATTACK_SLACK ?? 1);
 const peakBytesMax = 400_000_000;
 /** Other work on the machine delays a response now and then; what an attack causes it causes every time. */
 const attempts = 3;
@@ -24,7 +26,7 @@ for (const attack of attacks) {
           `${requests} requests, peak ${(peakBytes / 1e6).toFixed(0)} MB`,
       );
       assert.ok(peakBytes < peakBytesMax, `the server took ${peakBytes} bytes of memory`);
-      if (longestMilliseconds < attack.waitMillisecondsMax) return;
+      if (longestMilliseconds < attack.waitMillisecondsMax * slack) return;
       assert.ok(
         attempt < attempts,
         `another client waited ${longestMilliseconds.toFixed(1)} ms for ${longest} in the best of ${attempts} attempts`,
