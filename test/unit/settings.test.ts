@@ -33,6 +33,7 @@ test("what nobody says has its default", () => {
     addr: { host: "127.0.0.1", port: 5000 },
     draintimeout: 30,
     headers: { "X-Content-Type-Options": ["nosniff"] },
+    keepalive: true,
     relativeurls: true,
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
