@@ -74,8 +74,9 @@ export function parseManifest(bytes: Uint8Array, contentType: string, bounds: Ma
   const json = parseJson(bytes);
   if (countKeys(json) !== shape.keys) throw invalid("an object in the manifest has a key twice");
   for (const [where, object, known] of objectsRead(json)) refuseOtherSpellings(object, known, where);
-  const count = listLength(json.layers) + listLength(json.manifests) + 2;
-  refuseExcess("descriptors", count, descriptorsMax + 2, "limits.manifestdescriptors");
+  refuseExcess("layers", listLength(json.layers), descriptorsMax, "limits.manifestdescriptors");
+  refuseExcess("manifests", listLength(json.manifests), descriptorsMax, "limits.manifestdescriptors");
+  refuseFractions(bytes);
   const manifest = readManifest(json, contentType);
   const { subject, annotations } = manifest;
   if (subject !== undefined && annotations !== undefined) {
@@ -98,6 +99,18 @@ export function listed({ annotations, ...manifest }: Manifest): Manifest {
     manifest.subject !== undefined &&
     JSON.stringify(annotations).length <= listedAnnotationsMax;
   return { ...manifest, annotations: areListed ? annotations : undefined };
+}
+
+/** A field that Go clients read into an integer, with a number that they refuse although it may be whole: `1.0`, `1e2`. */
+const fractionalField = /"(size|schemaVersion)"\s*:\s*-?\d+[.eE]/;
+
+function refuseFractions(bytes: Uint8Array): void {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const field = fractionalField.exec(text)?.[1];
+  if (field !== undefined)
+    throw invalid(
+      `${field} must be written without a fraction and an exponent: Go clients refuse it otherwise`,
+    );
 }
 
 /** A list of numbers or nulls has entries without keys. */

@@ -283,6 +283,14 @@ const ambiguous: readonly [what: string, text: string][] = [
     `{"schemaVersion":2,"mediaType":"${ociIndex}","manifests":[{"mediaType":"x","digest":"${digest}","size":1,"platform":{"os":"linux","OS":"windows"}}]}`,
   ],
   [
+    "a schema version of 2.0",
+    `{"schemaVersion":2.0,"mediaType":"${ociManifest}","config":${soundText},"layers":[]}`,
+  ],
+  [
+    "a size of 1e0",
+    `{"schemaVersion":2,"mediaType":"${ociManifest}","config":${soundText.replace('"size":1', '"size" : 1e0')},"layers":[]}`,
+  ],
+  [
     "an annotation twice",
     `{"schemaVersion":2,"mediaType":"${ociManifest}","config":${soundText},"layers":[],"annotations":{"a":"1","a":"2"}}`,
   ],
