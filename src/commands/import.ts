@@ -20,7 +20,8 @@ export const importCommand: Command = {
   help: `Brings in tags, manifests, referrers and blobs, while pushes and pulls go on. The source is only read. An import
 that was ended goes on where it was; what is there already is not done again. At the end it is looked whether
 all tags and manifests can be pulled whole. What the source itself cannot give, such as a manifest whose layer
-is lost, is named and passed over.
+is lost, is named and passed over. A manifest with a descriptor whose size or embedded data is not its content's
+comes as it is, with a warning; that is no failure.
 
 --from-distribution takes the storage folder of CNCF distribution (what its rootdirectory is), with manifests
 that have no tag. Blobs are linked where both lie on one file system, and take no space twice; else they are
@@ -86,6 +87,7 @@ servers on its host or on those that --realm-host names.
 function render(report: ImportReport): string {
   const { blobs, dryRun, manifests, tags, problems } = report;
   const lines = problems.map(problemLine);
+  lines.push(...report.warnings.map((warning) => `warning: ${problemLine(warning)}`));
   lines.push(...report.odd.map(({ what, why }) => `odd: ${what}: ${why}`));
   if (report.omitted > 0) lines.push(`and ${report.omitted} more that are not listed`);
   const come = dryRun ? "would be imported" : "imported";
@@ -99,7 +101,7 @@ function render(report: ImportReport): string {
       `${tags.kept > 0 ? `, ${count(tags.kept, "tag")} kept where they point` : ""}` +
       `${tags.referrers > 0 ? `, ${count(tags.referrers, "referrers tag")} left out, which the referrers API makes needless` : ""}`,
     `blobs: ${ways.length === 0 ? "none" : ways.join(", ")}`,
-    `${count(problems.length, "problem")}${report.complete ? "" : " until it was ended early; run it again to go on"}`,
+    `${count(problems.length, "problem")}, ${count(report.warned, "warning")}${report.complete ? "" : " until it was ended early; run it again to go on"}`,
   );
   return lines.join("\n");
 }

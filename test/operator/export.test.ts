@@ -20,6 +20,7 @@ import {
   index,
   types,
 } from "../support/content.js";
+import { write } from "../support/distribution.js";
 import { startGantry } from "../support/gantry.js";
 import { storedBelow } from "../support/store.js";
 
@@ -223,6 +224,37 @@ test("a damaged layout comes in as far as it is whole", async () => {
   );
   assert.deepEqual(problems.flatMap(({ tag }) => tag ?? []).sort(), ["all", "v1"]);
   assert.deepEqual((await storedBelow(`${target}/uploads`)).length, 0, "nothing is left of it");
+});
+
+test("a layout's manifest with a wrong size comes as it is with a warning, and a cut blob not at all", async () => {
+  const layout = await newFolder();
+  const layer = blobOf(1000);
+  const odd = image({ layers: [{ ...descriptorOf(layer, types.layer), size: 999 }] });
+  const [config] = odd.blobs;
+  assert.ok(config);
+  const put = async ({ digest, bytes }: Blob) => write(`${layout}/blobs/${digest.replace(":", "/")}`, bytes);
+  for (const made of [layer, config, odd]) await put(made);
+  await write(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  const entry = { ...describe(odd), annotations: { [refName]: "v1" } };
+  await write(join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+  const runImport = async (target: string, ...flags: string[]) => {
+    const ran = await gantry(target, ["import", "--from-oci", layout, "--as", "app", "--json", ...flags]);
+    return { code: ran.code, ...ran.json<ImportReport>() };
+  };
+  const target = await newFolder();
+  const dry = await runImport(target, "--dry-run");
+  assert.deepEqual([dry.code, dry.warnings.map(({ digest }) => digest)], [0, [layer.digest]]);
+  const { code, problems, tags, warned, warnings } = await runImport(target);
+  assert.deepEqual([code, problems, tags.imported, warned], [0, [], 1, 1]);
+  assert.match(warnings[0]?.what ?? "", /size 999 and its content 1000/);
+  assert.equal((await gantry(target, ["verify"])).code, 0);
+  await write(`${layout}/blobs/${layer.digest.replace(":", "/")}`, layer.bytes.subarray(0, 500));
+  const cut = await runImport(await newFolder());
+  assert.deepEqual([cut.code, cut.tags.imported, cut.warned], [1, 0, 0]);
+  assert.ok(
+    cut.problems.some(({ what }) => /has 500 bytes, and should have 999, .*not have the digest/.test(what)),
+    JSON.stringify(cut.problems),
+  );
 });
 
 test("wrong usage is refused before anything is done", async () => {

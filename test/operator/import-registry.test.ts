@@ -363,6 +363,48 @@ test("a registry with TLS is trusted by the authority that is named, and by no o
   assert.match(whats(downgraded), /without TLS/);
 });
 
+test("a manifest whose descriptors do not fit comes as it is, with a warning for each and no failure", async () => {
+  const lenient = await serve({ REGISTRY_VALIDATION_MANIFESTS_SIZES: "lenient" });
+  const name = "odd/app";
+  const layer = blobOf(1000);
+  const embedding = { ...descriptorOf(layer, types.layer), data: Buffer.from("other").toString("base64") };
+  const wrongSize = image({ layers: [{ ...descriptorOf(layer, types.layer), size: 1001 }] });
+  const wrongData = image({ layers: [embedding] });
+  const wrongChild = index([other], { manifests: [{ ...describe(other), size: other.bytes.length + 1 }] });
+  await lenient.client.pushBlobs(name, layer);
+  await lenient.client.pushImage(name, wrongSize, "size");
+  await lenient.client.pushImage(name, wrongSize, "again");
+  await lenient.client.pushImage(name, wrongData, "data");
+  await lenient.client.pushImage(name, other);
+  await lenient.client.pushImage(name, wrongChild, "child");
+  const root = await newFolder();
+  const { code, problems, odd, tags, warned, warnings } = await runImport(root, lenient.gantry.url);
+  assert.deepEqual([code, problems, odd, tags.imported], [0, [], [], 4]);
+  assert.equal(warned, 3);
+  for (const [made, said] of [
+    [wrongSize, /size 1001 and its content 1000/],
+    [wrongData, /embedded data does not have/],
+    [wrongChild, /has the size/],
+  ] as const) {
+    const [warning, ...more] = warnings.filter(({ digest }) => digest === made.digest);
+    assert.deepEqual([warning?.repository, more], [name, []]);
+    assert.match(warning?.what ?? "", said);
+  }
+  await using server = await startGantry({}, root);
+  const client = new Client(server.url);
+  assert.ok((await client.get(`/v2/${name}/manifests/size`)).body.equals(wrongSize.bytes));
+  assert.ok((await client.get(`/v2/${name}/blobs/${layer.digest}`)).body.equals(layer.bytes));
+  const verified = await gantry(root, ["verify", "--json"]);
+  assert.equal(verified.code, 0, verified.stdout);
+  assert.deepEqual(verified.json<{ problems: unknown[] }>().problems, []);
+  const text = await gantry(await newFolder(), ["import", "--from-registry", lenient.gantry.url]);
+  assert.equal(text.code, 0);
+  assert.match(text.stdout, new RegExp(`^warning: ${name}@${wrongSize.digest}: .*size 1001`, "m"));
+  assert.match(text.stdout, /0 problems, 3 warnings$/m);
+  const later = await runImport(root, lenient.gantry.url);
+  assert.deepEqual([later.code, later.warned, later.manifests], [0, 0, { imported: 0, there: 4 }]);
+});
+
 test("a dry run fetches no blob and stores nothing", async () => {
   const front = await frontOf(source.url);
   const report = await runImport(await newFolder(), front.url, "--dry-run", "--repository", "t*/*");

@@ -4,6 +4,7 @@
  * keeps the collector off.
  */
 import type { Digest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { type SourceBlob, SourceError, type SourceRepository } from "../../transfer/source.js";
 import { lease } from "../lease.js";
@@ -13,7 +14,8 @@ import { pushStream } from "./stream.js";
 
 /**
  * Whether the repository has it when this resolves, or would have it; not where the source does not. `size` is
- * what it has to have, where that is known. Rejects with `SourceError` or `digest-mismatch`.
+ * what a descriptor gives, where there is one. It decides nothing, since a descriptor may be wrong: a blob of
+ * another size is hashed, and is the blob if it has the digest. Rejects with `SourceError` or `digest-mismatch`.
  */
 export function bringBlob(
   run: ImportRun,
@@ -30,27 +32,43 @@ async function bring(
   digest: Digest,
   size: number | undefined,
 ): Promise<boolean> {
-  const { services, tally, options } = run;
+  const { services, tally, options, hashed } = run;
+  const { blobs } = services.storage;
   const { name } = from;
-  const there = await lease(services, name, digest, () => services.storage.blobs.size(name, digest));
-  if (there !== undefined && there === (size ?? there) && (await isSound(run, name, digest))) {
+  const isUnsure = (found: number | undefined) => found !== undefined && found !== (size ?? found);
+  const sizeHere = () => lease(services, name, digest, () => blobs.size(name, digest));
+  const there = await sizeHere();
+  if (there !== undefined && (await isSound(run, name, digest, options.rehash || isUnsure(there)))) {
     tally.blob("there", there);
     return true;
   }
-  if (!options.dryRun && (!options.rehash || run.hashed.has(digest))) {
+  if (!options.dryRun && (!options.rehash || hashed.has(digest))) {
     const shared = await mountAnywhere(services, name, digest);
-    if (shared !== undefined && shared === (size ?? shared)) {
+    if (shared !== undefined && (await isSound(run, name, digest, isUnsure(shared)))) {
       tally.blob("shared", shared);
       return true;
     }
   }
   const blob = await from.blob(digest);
   if (blob === undefined) return false;
-  if (size !== undefined && blob.size !== undefined && blob.size !== size)
-    throw new SourceError(`the blob ${digest} has ${blob.size} bytes, and should have ${size}`);
-  const bytes = size ?? blob.size ?? 0;
-  if (options.dryRun) tally.blob("wanted", bytes);
-  else tally.blob(await take(run, name, digest, blob), bytes);
+  const oddSize = isUnsure(blob.size)
+    ? `the blob has ${blob.size} bytes, and should have ${size}`
+    : undefined;
+  if (options.dryRun) {
+    if (oddSize !== undefined)
+      tally.warning({ repository: name, digest, what: `${oddSize}; it comes if it has its digest` });
+    tally.blob("wanted", blob.size ?? size ?? 0);
+    return true;
+  }
+  const way = await take(run, name, digest, oddSize === undefined ? blob : { ...blob, unsure: true }).catch(
+    (error: unknown) => {
+      const isWrong = error instanceof RegistryError && error.kind === "digest-mismatch";
+      throw oddSize !== undefined && isWrong
+        ? new SourceError(`${oddSize}, and its bytes do not have the digest`)
+        : error;
+    },
+  );
+  tally.blob(way, blob.size ?? (await sizeHere()) ?? 0);
   return true;
 }
 
@@ -81,9 +99,14 @@ function mountAnywhere(
   });
 }
 
-/** Whether the bytes that the repository has are right, as far as this import is to know. */
-async function isSound(run: ImportRun, name: RepositoryName, digest: Digest): Promise<boolean> {
-  if (!run.options.rehash || run.hashed.has(digest)) return true;
+/** Whether the bytes that the repository has are right; they are taken to be where `check` does not say to look. */
+async function isSound(
+  run: ImportRun,
+  name: RepositoryName,
+  digest: Digest,
+  check: boolean,
+): Promise<boolean> {
+  if (!check || run.hashed.has(digest)) return true;
   const { blobs } = run.services.storage;
   const own = await blobs.check(name, digest);
   const sound = own === "shared" ? await blobs.checkContent(digest) : own;

@@ -24,6 +24,14 @@ export interface ImportProblem {
   readonly what: string;
 }
 
+/** A descriptor that does not fit its content; what it stands in was imported as the source served it. */
+export interface ImportWarning {
+  readonly repository: RepositoryName;
+  /** Of the manifest; in a dry run, of the blob. Tags that lead to it are not told: there may be many. */
+  readonly digest: Digest;
+  readonly what: string;
+}
+
 export interface ImportReport {
   readonly dryRun: boolean;
   readonly repositories: number;
@@ -43,9 +51,12 @@ export interface ImportReport {
   /** In a dry run, `wanted` are those that would come. */
   readonly blobs: Readonly<Record<BlobWay | "wanted", Amount>>;
   readonly problems: readonly ImportProblem[];
+  /** All of them, those beyond the most that a report lists too. They are no failure. */
+  readonly warned: number;
+  readonly warnings: readonly ImportWarning[];
   /** What lies in the source, can be pulled from nowhere, and was passed over. */
   readonly odd: readonly { readonly what: string; readonly why: string }[];
-  /** Problems and oddities beyond the most that a report lists. */
+  /** Problems, warnings and oddities beyond the most that a report lists. */
   readonly omitted: number;
   /** Whether it came to its end. */
   readonly complete: boolean;
@@ -70,6 +81,8 @@ export class Tally {
     wanted: noAmount,
   };
   readonly #problems: ImportProblem[] = [];
+  readonly #warnings: ImportWarning[] = [];
+  #warned = 0;
   readonly #odd: { what: string; why: string }[] = [];
   #omitted = 0;
 
@@ -86,6 +99,11 @@ export class Tally {
 
   problem(problem: ImportProblem): void {
     this.#list(this.#problems, { ...problem, what: quoted(problem.what) });
+  }
+
+  warning(warning: ImportWarning): void {
+    this.#warned++;
+    this.#list(this.#warnings, { ...warning, what: quoted(warning.what) });
   }
 
   odd(what: string, why: string): void {
@@ -105,6 +123,8 @@ export class Tally {
       tags: this.tags,
       blobs: this.#blobs,
       problems: this.#problems,
+      warned: this.#warned,
+      warnings: this.#warnings,
       odd: this.#odd,
       omitted: this.#omitted,
       complete,

@@ -9,6 +9,7 @@ import { digestBytes } from "../../domain/hash.js";
 import { inParallel } from "../../domain/in-parallel.js";
 import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
+import type { Mismatch } from "../../domain/pushed-manifest.js";
 import type { Tag } from "../../domain/reference.js";
 import {
   SourceError,
@@ -131,7 +132,9 @@ export class RepositoryImport {
     }
     if (own !== undefined) tally.manifests.there++;
     else {
-      if (!options.dryRun) await this.#push(digest, [], found);
+      // Only now: a manifest that was there has been warned of when it came.
+      const mismatches = options.dryRun ? [] : await this.#push(digest, [], found);
+      for (const mismatch of mismatches) this.#warn(digest, mismatch);
       tally.manifests.imported++;
     }
     return "there";
@@ -169,10 +172,19 @@ export class RepositoryImport {
     return missing;
   }
 
-  async #push(digest: Digest, tags: readonly Tag[], { bytes, mediaType }: SourceManifest): Promise<void> {
+  /** Takes a manifest as the source serves it, and gives what in it does not fit its content. */
+  async #push(
+    digest: Digest,
+    tags: readonly Tag[],
+    { bytes, mediaType }: SourceManifest,
+  ): Promise<readonly Mismatch[]> {
     const reference = { kind: "digest", digest } as const;
     const permit = this.run.permit(this.from.name);
-    await pushManifest(this.run.services, permit, { reference, tags, contentType: mediaType, bytes });
+    const mismatches: Mismatch[] = [];
+    const onMismatch = (mismatch: Mismatch) => mismatches.push(mismatch);
+    const push = { reference, tags, contentType: mediaType, bytes, onMismatch };
+    await pushManifest(this.run.services, permit, push);
+    return mismatches;
   }
 
   async #tag({ tag, digest: resolve }: SourceTag): Promise<void> {
@@ -248,6 +260,14 @@ export class RepositoryImport {
       this.#problem({ ...about, what: describeError(error) });
       return "failed";
     }
+  }
+
+  #warn(digest: Digest, { what, digest: named }: Mismatch): void {
+    this.run.tally.warning({
+      repository: this.from.name,
+      digest,
+      what: `the manifest is kept as it was served: of ${named}, ${what}`,
+    });
   }
 
   #problem(problem: ImportProblem): void {
