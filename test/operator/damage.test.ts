@@ -35,7 +35,9 @@ function contentPath(root: string, { digest }: Blob): string {
 
 async function verify(root: string, ...flags: string[]) {
   const ran = await gantry(root, ["verify", "--json", ...flags]);
-  assert.equal(ran.stderr, "");
+  // On a busy machine it takes long enough to tell of its progress.
+  const complaints = ran.stderr.split("\n").filter((line) => !/^\d+ repositor(?:y|ies)\b/.test(line));
+  assert.deepEqual(complaints, [""]);
   return { code: ran.code, ...ran.json<VerifyReport>() };
 }
 
