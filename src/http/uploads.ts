@@ -50,7 +50,7 @@ async function startAndClose(
   try {
     await receiveLast(context, exchange, session, closing);
   } finally {
-    // Nobody was told of this session: whatever became of its only request, nobody will go on with it.
+    // The client never learned the id of this session, so it cannot resume it.
     if (session.state === "idle") await cancelUpload(services, session);
   }
 }

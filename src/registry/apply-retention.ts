@@ -17,7 +17,7 @@ export interface RetentionReport {
   /** Those that lose tags. */
   readonly repositories: readonly { readonly name: RepositoryName; readonly tags: readonly ExpiredTag[] }[];
   readonly tags: number;
-  /** Repositories of which some tags stay because the disk does not tell enough of them, or does not let them go. */
+  /** Repositories with tags that could not be read or removed. */
   readonly unread: readonly { readonly name: RepositoryName; readonly why: string }[];
 }
 

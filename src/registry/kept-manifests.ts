@@ -54,8 +54,7 @@ export async function readManifests(
 
 /**
  * Manifests that have a tag, are new, or somebody was told of; those that these name; and what refers to
- * any of them. All where the storage does not tell of a tag what it points to, since that may be any of them; `why`
- * names it.
+ * any of them. Returns all manifests if a tag cannot be read, since it may point to any of them; `why` names the tag.
  */
 export async function keptManifests(
   services: Services,
