@@ -144,7 +144,11 @@ test("a table of leases has the latest end of each hash, whatever is swept, and 
       for (const [hash, end] of model) {
         if (end > now) assert.equal(table.endOf(hash), end);
       }
-      for (const [hash, end] of table.entries()) assert.equal(model.get(hash), end);
+      // A lease that has ended may have been swept and set again with an earlier end: neither protects anything.
+      for (const [hash, end] of table.entries()) {
+        const latest = model.get(hash);
+        assert.ok(latest !== undefined && (end === latest || latest <= now));
+      }
     }),
   );
 });
