@@ -20,6 +20,7 @@ import { KeptTally } from "./registry/kept-tally.js";
 import type { Services } from "./registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "./storage/filesystem/open.js";
 import { ManifestReader } from "./threads/manifest-reader.js";
+import { Overflow } from "./uploads/overflow.js";
 import { restoreSessions, saveSessions } from "./uploads/saved-sessions.js";
 import { SessionTable } from "./uploads/session-table.js";
 import { defaultSlabs, SlabPool } from "./uploads/slab-pool.js";
@@ -151,6 +152,10 @@ export async function openServices(
       caches: new Caches(storage),
       sessions,
       slabs,
+      overflow: new Overflow({
+        memory: slabs.overflow,
+        openFile: () => storage.uploads.openScratchFile(),
+      }),
       workers,
       manifestReader,
       bodyMemory: new ByteBudget(bodyBytes, bodyBytes / 2),

@@ -268,7 +268,7 @@ export class App {
   }
 
   #bodyOf(response: HttpResponse, { address }: Peer, isChunked: boolean): RequestBody {
-    const { overflow } = this.options.services.slabs;
+    const { overflow } = this.options.services;
     return new RequestBody(response, this.#patience, overflow, address, isChunked ? this.#chunks : undefined);
   }
 

@@ -1,20 +1,24 @@
 /**
  * A request's body as it comes from uWebSockets.js. Attached before anything is awaited; until somebody
- * wants the bytes the sender is paused, and what had been received by then is kept: at most one read of
- * the socket, 512 KiB, which uWebSockets.js hands over in one go whatever is paused.
+ * wants the bytes the sender is paused. What uWebSockets.js hands over whatever is paused is kept: one read of the
+ * socket, 512 KiB, and with the newer build more from a client that sends faster than this process reads.
  */
 import type { HttpResponse } from "uWebSockets.js";
-import { type ByteBudget, memoryUsedUp } from "../domain/byte-budget.js";
+import { memoryUsedUp } from "../domain/byte-budget.js";
 import { RegistryError } from "../domain/errors.js";
 import { networkOf } from "../domain/network.js";
 import { GrowingBuffer, type MemoryAccount } from "../lib/growing-buffer.js";
+import type { HeldBytes } from "../lib/held-bytes.js";
 import type { Flow } from "../uploads/body-writer.js";
+import type { Overflow } from "../uploads/overflow.js";
 import { type ChunkBudget, ChunkWatch } from "./chunk-watch.js";
 import type { Patience, Wait } from "./patience.js";
 
 export interface BodySink {
   /** Takes a chunk, which is gone when this returns. */
   write(chunk: Uint8Array): void;
+  /** Takes the bytes that came before it was there, and is to clear them. Without this they are written. */
+  adopt?(held: HeldBytes): void;
 }
 
 /** The client went away before its body had come. */
@@ -29,7 +33,7 @@ export class RequestBody implements Flow {
   received = 0;
   /** When the last of them came, by `performance.now()`; 0 until then. */
   endedAt = 0;
-  #early: GrowingBuffer | undefined;
+  #early: HeldBytes | undefined;
   #sink: BodySink | undefined;
   #ended = false;
   #gone = false;
@@ -41,10 +45,9 @@ export class RequestBody implements Flow {
   /** Present where the body comes in chunks. */
   #watch: ChunkWatch | undefined;
   /** Why the body is not wanted any more. */
-  #failure: Error | undefined;
-  #finish: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #failure: unknown;
+  #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #wait: Wait | undefined;
-  #memory: MemoryAccount | undefined;
 
   /**
    * `overflow` has what comes before there is a place for it; `address` is the client's; `chunks` is present where the
@@ -53,7 +56,7 @@ export class RequestBody implements Flow {
   constructor(
     readonly response: HttpResponse,
     readonly patience: Patience,
-    readonly overflow: ByteBudget,
+    readonly overflow: Overflow,
     readonly address: string,
     chunks: ChunkBudget | undefined,
   ) {
@@ -74,10 +77,8 @@ export class RequestBody implements Flow {
     return this.isUnfinishedChunks && this.#watch?.looksEnded === true;
   }
 
-  /** Where bytes are counted that have come before there is a place for them. */
-  get memory(): MemoryAccount {
-    this.#memory ??= this.overflow.account(networkOf(this.address));
-    return this.#memory;
+  hold(): HeldBytes {
+    return this.overflow.hold(networkOf(this.address));
   }
 
   #take(chunk: Uint8Array): void {
@@ -88,13 +89,17 @@ export class RequestBody implements Flow {
       this.#sink.write(chunk);
       return;
     }
-    this.#early ??= new GrowingBuffer(this.memory);
-    if (!this.#early.append(chunk)) this.#fail(memoryUsedUp());
+    this.#early ??= this.hold();
+    try {
+      if (!this.#early.append(chunk)) this.#fail(memoryUsedUp());
+    } catch (error) {
+      this.#fail(error);
+    }
     this.pause();
   }
 
   /** The body is not wanted any more: what still comes of it is dropped. */
-  #fail(error: Error): void {
+  #fail(error: unknown): void {
     this.#failure = error;
     this.#sink = dropped;
     this.#dropEarly();
@@ -175,17 +180,35 @@ export class RequestBody implements Flow {
     if (this.#failure !== undefined) throw this.#failure;
     this.#sink = sink;
     this.resume();
-    if (this.#early !== undefined) sink.write(this.#early.bytes);
-    this.#dropEarly();
+    this.#handOver(sink);
     // What the sink has found may have changed it.
-    const failure = this.#failure as Error | undefined;
-    if (failure !== undefined) throw failure;
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#ended) return;
     this.#wait = wait();
     this.#wait.held = this.#paused;
     await new Promise<void>((resolve, reject) => {
       this.#finish = { resolve, reject };
     });
+  }
+
+  /** Gives the sink what came before it was there. */
+  #handOver(sink: BodySink): void {
+    const early = this.#early;
+    if (early === undefined) return;
+    this.#early = undefined;
+    if (sink.adopt !== undefined) {
+      sink.adopt(early);
+      return;
+    }
+    try {
+      while (early.length > 0) {
+        const part = early.peek();
+        sink.write(part);
+        early.drop(part.length);
+      }
+    } finally {
+      early.clear();
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../d
 import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
 import { type Stages, untold } from "../domain/stages.js";
+import type { HeldBytes } from "../lib/held-bytes.js";
 import type { SealUpload, UploadPlace } from "../storage/storage.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
@@ -113,6 +114,12 @@ export class IncomingBody {
   write(chunk: Uint8Array): void {
     this.#length += chunk.length;
     this.#writer.write(chunk);
+  }
+
+  /** Takes bytes that came before there was anyone to take them. */
+  adopt(held: HeldBytes): void {
+    this.#length += held.length;
+    this.#writer.adopt(held);
   }
 
   /** Ends a body that leaves the upload open. Rejects with `size-invalid` or what the storage failed with. */

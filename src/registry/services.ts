@@ -12,6 +12,7 @@ import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
 import type { Storage } from "../storage/storage.js";
 import type { ManifestReader } from "../threads/manifest-reader.js";
+import type { Overflow } from "../uploads/overflow.js";
 import type { SessionTable } from "../uploads/session-table.js";
 import type { SlabPool } from "../uploads/slab-pool.js";
 import type { WorkerPool } from "../uploads/worker-pool.js";
@@ -38,6 +39,7 @@ export interface Services {
   readonly caches: Caches;
   readonly sessions: SessionTable;
   readonly slabs: SlabPool;
+  readonly overflow: Overflow;
   readonly workers: WorkerPool;
   readonly manifestReader: ManifestReader;
   /** For bodies that are needed as a whole: manifests that are being pushed, and forms. */

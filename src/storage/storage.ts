@@ -15,6 +15,7 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
 import type { Stages } from "../domain/stages.js";
+import type { ScratchFile } from "../lib/held-bytes.js";
 import type { ContentTally } from "./content-tally.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
@@ -265,6 +266,8 @@ export interface RepositoryStore {
 }
 
 export interface UploadStore {
+  /** Opens a file for bytes that wait until an upload takes them. It is gone when it is closed, and after a crash. */
+  openScratchFile(): ScratchFile;
   /** A target for a body that comes with its digest in one request: gone after a crash. */
   oneRequestTarget(id: SessionId): UploadTarget;
   /** A target for a session of several requests: recovered after a crash once it has bytes. */

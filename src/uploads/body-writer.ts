@@ -9,7 +9,7 @@ import { memoryUsedUp } from "../domain/byte-budget.js";
 import { now } from "../domain/clock.js";
 import type { Digest } from "../domain/digest.js";
 import { assert } from "../domain/errors.js";
-import { GrowingBuffer, type MemoryAccount } from "../lib/growing-buffer.js";
+import type { HeldBytes } from "../lib/held-bytes.js";
 import type { UploadPlace, UploadTarget } from "../storage/storage.js";
 import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
@@ -19,8 +19,8 @@ import type { SlabPart } from "./worker-protocol.js";
 
 /** The sender, who can be made to wait. What was already received may still come after `pause`. */
 export interface Flow {
-  /** Where bytes are counted for which there is no slab yet. */
-  readonly memory: MemoryAccount;
+  /** Room for bytes for which there is no slab yet. */
+  hold(): HeldBytes;
   pause(): void;
   resume(): void;
 }
@@ -34,8 +34,8 @@ export class BodyWriter {
   #slab: number | undefined;
   #start = 0;
   #filled = 0;
-  /** Bytes that came all the same while there was no slab: at most what the socket had received by then. */
-  #held: GrowingBuffer | undefined;
+  /** Bytes that came all the same while there was no slab. */
+  #held: HeldBytes | undefined;
   #inFlight = 0;
   /** Offset in the upload of the first byte that no task has been made for. */
   #offset: number;
@@ -65,20 +65,33 @@ export class BodyWriter {
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#ended) return;
     const taken = this.#held === undefined ? this.#fill(chunk) : 0;
-    if (taken < chunk.length && !this.#hold(taken === 0 ? chunk : chunk.subarray(taken))) {
-      this.#fail(memoryUsedUp());
-      return;
+    if (taken < chunk.length) {
+      try {
+        this.#hold(taken === 0 ? chunk : chunk.subarray(taken));
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
     }
     this.#steer();
     this.#flushAtEndOfTurn();
   }
 
-  /** Keeps a copy until there is a slab. Whether there is memory for it. */
-  #hold(bytes: Uint8Array): boolean {
-    this.#held ??= new GrowingBuffer(this.flow.memory);
+  /** Takes bytes that came before this writer was there, in place of a first `write`. */
+  adopt(held: HeldBytes): void {
+    assert(this.#held === undefined, "nothing came before");
+    this.#held = held;
+    if (this.#failure !== undefined || this.#ended) this.#dropHeld();
+    else this.#advance();
+    this.#steer();
+  }
+
+  /** Keeps a copy until there is a slab. Throws `too-many-requests` and storage errors. */
+  #hold(bytes: Uint8Array): void {
+    this.#held ??= this.flow.hold();
     const isKept = this.#held.append(bytes);
     this.slabs.relieve();
-    return isKept;
+    if (!isKept) throw memoryUsedUp();
   }
 
   /** Puts as much as it can of `chunk` into slabs; how much. */
@@ -153,15 +166,31 @@ export class BodyWriter {
   }
 
   #advance(): void {
-    if (this.#held !== undefined) {
-      this.#held.drop(this.#fill(this.#held.bytes));
-      if (this.#held.length > 0) return;
-      this.#dropHeld();
+    if (this.#held !== undefined && !this.#fillFromHeld(this.#held)) {
+      this.#settle();
+      return;
     }
     if (this.#slab !== undefined && this.#isEmpty) this.#lendEmptySlab();
     this.#steer();
     this.#flushAtEndOfTurn();
     this.#settle();
+  }
+
+  /** Puts as much as it can of what is held into slabs. Returns whether that was all of it. */
+  #fillFromHeld(held: HeldBytes): boolean {
+    try {
+      while (held.length > 0) {
+        const part = held.peek();
+        const taken = this.#fill(part);
+        held.drop(taken);
+        if (taken < part.length) return false;
+      }
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+    this.#dropHeld();
+    return true;
   }
 
   /** A slab to resume with is kept until the socket has been asked once for what it has. */

@@ -2,14 +2,19 @@
 // senders who go away, bytes arrive in order and every slab comes back.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { parseDigest } from "../../src/domain/digest.js";
 import { TooManyRequests } from "../../src/domain/errors.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
-import type { MemoryAccount } from "../../src/lib/growing-buffer.js";
+import { HeldBytes, type ScratchFile, type ScratchSpace } from "../../src/lib/held-bytes.js";
+import { openScratchFile } from "../../src/storage/filesystem/scratch-file.js";
 import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
 import { Session } from "../../src/uploads/session.js";
 import { SlabPool } from "../../src/uploads/slab-pool.js";
@@ -80,14 +85,60 @@ class FakeWorkers {
   }
 }
 
+function scratchFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-scratch-"));
+  after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** Counts what is open and written. */
+class FakeSpace implements ScratchSpace {
+  opened = 0;
+  openNow = 0;
+  bytes = 0;
+  readFails = false;
+
+  constructor(readonly folder: string) {}
+
+  open(): ScratchFile {
+    const file = openScratchFile(this.folder);
+    this.opened++;
+    this.openNow++;
+    return {
+      write: file.write,
+      read: (into, position) => {
+        if (this.readFails) throw new Error("no such sector");
+        return file.read(into, position);
+      },
+      close: () => {
+        this.openNow--;
+        file.close();
+      },
+    };
+  }
+
+  take(bytes: number): boolean {
+    this.bytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.bytes -= bytes;
+  }
+}
+
 /** A sender who stops when told to, but for one chunk that was on its way. */
 class Sender implements Flow {
   paused = false;
-  readonly memory: MemoryAccount;
   #resumed: () => void = () => {};
 
-  constructor(slabs: SlabPool) {
-    this.memory = slabs.overflow.account("somebody");
+  constructor(
+    readonly slabs: SlabPool,
+    readonly space?: ScratchSpace,
+  ) {}
+
+  hold(): HeldBytes {
+    return new HeldBytes(this.slabs.overflow.account("somebody"), this.space);
   }
 
   pause(): void {
@@ -261,4 +312,54 @@ test("where much is held without a slab, silent senders are paused until they ha
   );
   for (const writer of silent) await writer.end();
   assert.deepEqual([pool.lent, pool.waiting, pool.overflow.taken, pool.listeners.size], [0, 0, 0, 0]);
+});
+
+test("bytes of a sender that nothing stops go to a file when memory is used up, and come out as they went in", async () => {
+  const pool = new SlabPool({ slabBytes: 4096, blockBytes: 4, overflowBytes: 32_768, slabs: 2 });
+  const workers = new FakeWorkers(pool, [0, 2, 1]);
+  const folder = scratchFolder();
+  const space = new FakeSpace(folder);
+  const sent: Buffer[] = [];
+  const sessions = Array.from({ length: 2 }, (_, index) => {
+    const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
+    session.claim();
+    const sender = new Sender(pool, space);
+    const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), sender);
+    const bytes = randomBytes(700_000);
+    sent.push(bytes);
+    if (index === 0) {
+      // Before anybody was there to take it.
+      const early = sender.hold();
+      assert.ok(early.append(bytes.subarray(0, 300_000)));
+      writer.adopt(early);
+    }
+    for (let at = index === 0 ? 300_000 : 0; at < bytes.length; at += 9_999)
+      writer.write(bytes.subarray(at, at + 9_999));
+    assert.ok(sender.paused);
+    return { session, writer };
+  });
+  assert.equal(space.opened, 2);
+  for (const [index, { session, writer }] of sessions.entries()) {
+    await writer.end();
+    assert.equal(writer.failure, undefined);
+    assert.ok(sent[index]?.equals(Buffer.from(workers.files.get(session.id) ?? [])));
+  }
+  assert.deepEqual([pool.lent, pool.waiting, pool.overflow.taken], [0, 0, 0]);
+  assert.deepEqual([space.openNow, space.bytes, readdirSync(folder)], [0, 0, []]);
+});
+
+test("a file that cannot be read back fails the body, and everything is given back", async () => {
+  const pool = new SlabPool({ slabBytes: 4096, blockBytes: 4, overflowBytes: 8192, slabs: 1 });
+  const workers = new FakeWorkers(pool, [1]);
+  const space = new FakeSpace(scratchFolder());
+  space.readFails = true;
+  const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
+  session.claim();
+  const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender(pool, space));
+  for (let count = 0; count < 50; count++) writer.write(randomBytes(4096));
+  await assert.rejects(writer.end(), /no such sector/);
+  assert.deepEqual(
+    [pool.lent, pool.waiting, pool.overflow.taken, space.openNow, space.bytes],
+    [0, 0, 0, 0, 0],
+  );
 });

@@ -26,6 +26,7 @@ function table(
 ) {
   const removed: UploadTarget[] = [];
   const store: UploadStore = {
+    openScratchFile: () => assert.fail("nothing is held"),
     oneRequestTarget: (id) => ({ file: id }),
     sessionTarget: (id) => ({ file: id }),
     abandoned: async function* () {},

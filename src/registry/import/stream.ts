@@ -2,15 +2,19 @@
 import type { PushPermit } from "../../auth/gate.js";
 import { unlimitedMemory } from "../../domain/byte-budget.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { HeldBytes } from "../../lib/held-bytes.js";
 import type { Flow } from "../../uploads/body-writer.js";
 import { IncomingBody, openSingleUpload } from "../push-blob.js";
 import type { Services } from "../services.js";
 
 /** Lets the source's bytes through while the upload has room for them. */
 class Gate implements Flow {
-  readonly memory = unlimitedMemory;
   #opened: Promise<void> | undefined;
   #open: () => void = () => {};
+
+  hold(): HeldBytes {
+    return new HeldBytes(unlimitedMemory);
+  }
 
   pause(): void {
     this.#opened ??= new Promise((resolve) => {

@@ -1,12 +1,14 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
 import { lstat, readdir, rm } from "node:fs/promises";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
+import type { ScratchFile } from "../../lib/held-bytes.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
 import { parseRecord, serializeRecord } from "../upload-record.js";
 import { ifThere, removeIfThere } from "./files.js";
 import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
 import type { Oddities } from "./oddities.js";
 import type { RecordFiles } from "./record-files.js";
+import { openScratchFile } from "./scratch-file.js";
 
 /** Entries of the uploads' folder that are looked at together when the store is opened. */
 const looksAtOnce = 32;
@@ -48,6 +50,10 @@ export class FileUploads implements UploadStore {
     if (found === undefined) return false;
     const links = (await ifThere(lstat(found.target.file)))?.nlink ?? 1;
     return links === 1;
+  }
+
+  openScratchFile(): ScratchFile {
+    return openScratchFile(this.layout.uploadsRoot);
   }
 
   oneRequestTarget(id: SessionId): UploadTarget {

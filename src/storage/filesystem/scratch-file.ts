@@ -1,0 +1,44 @@
+/** A file without a name for bytes that wait for a moment. The caller is in a callback that has to be done with them. */
+import { randomUUID } from "node:crypto";
+import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import type { ScratchFile } from "../../lib/held-bytes.js";
+import { storageFailure } from "../errors.js";
+import { errorCode } from "./files.js";
+import { temporarySuffix } from "./layout.js";
+
+const ownerOnly = 0o600;
+
+/** Throws `storage-full`, `storage-read-only` or `storage-failed`, and so do the methods of the file. */
+export function openScratchFile(folder: string): ScratchFile {
+  const descriptor = orFailure(() => {
+    // The suffix lets the next start remove it, should the process end between the two calls.
+    const path = `${folder}/${randomUUID()}${temporarySuffix}`;
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const opened = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, ownerOnly);
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      closeSync(opened);
+      throw error;
+    }
+    return opened;
+  });
+  return {
+    write: (bytes, position) =>
+      orFailure(() => {
+        let written = 0;
+        while (written < bytes.length)
+          written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+      }),
+    read: (into, position) => orFailure(() => readSync(descriptor, into, 0, into.length, position)),
+    close: () => closeSync(descriptor),
+  };
+}
+
+function orFailure<T>(operation: () => T): T {
+  try {
+    return operation();
+  } catch (error) {
+    throw storageFailure(errorCode(error) ?? "", error);
+  }
+}
