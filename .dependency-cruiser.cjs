@@ -1,16 +1,49 @@
 // The layers of the architecture: each imports only from those below it.
-const layers = ["lib", "domain", "threads", "storage", "cache", "uploads", "gc", "auth", "transfer", "registry", "commands", "control", "http", "notifications", "tls", "observe", "cli"];
+const layers = [
+  "lib",
+  "domain",
+  "storage",
+  "cluster",
+  "cache",
+  "uploads",
+  "gc",
+  "auth",
+  "transfer",
+  "registry",
+  "upstream",
+  "config",
+  "commands",
+  "control",
+  "http",
+  "notifications",
+  "tls",
+  "observe",
+  "server",
+  "cli",
+];
 const above = (layer) => layers.slice(layers.indexOf(layer) + 1).join("|");
 
 module.exports = {
   forbidden: [
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     ...layers.slice(0, -1).map((layer) => ({
-      name: `${layer}-knows-nothing-above-it`,
+      name: `${layer}-imports-nothing-above-it`,
       severity: "error",
       from: { path: `^src/${layer}/` },
-      to: { path: `^src/(${above(layer)})/|^src/[^/]+[.]ts$` },
+      to: { path: `^src/(${above(layer)})/` },
     })),
+    {
+      name: "only-the-entry-is-in-the-root",
+      severity: "error",
+      from: { path: "^src/[^/]+[.]c?ts$", pathNot: "^src/gantry[.]cts$" },
+      to: {},
+    },
+    {
+      name: "lib-depends-on-nothing-of-the-project",
+      severity: "error",
+      from: { path: "^src/lib/" },
+      to: { path: "^(src|workers)/", pathNot: "^src/lib/" },
+    },
     {
       name: "only-http-knows-uwebsockets",
       severity: "error",
@@ -20,20 +53,30 @@ module.exports = {
     {
       name: "only-drivers-and-workers-touch-files",
       severity: "error",
-      from: { path: "^src/(lib|domain|cache|uploads|gc|auth|registry|commands|http)/" },
+      from: { path: "^src/(lib|domain|cluster|cache|uploads|gc|auth|registry|upstream|commands|http)/" },
       to: { path: "^(node:)?fs(/promises)?$" },
     },
     {
       name: "drivers-are-wired-in-the-composition-root",
       severity: "error",
-      from: { path: "^src/(lib|domain|cache|uploads|gc|auth|registry|commands|http)/" },
-      to: { path: "^src/storage/filesystem/" },
+      from: { path: "^src/", pathNot: "^src/(storage/filesystem|server|cli)/" },
+      to: { path: "^src/storage/(filesystem|memory|s3)/" },
     },
     {
-      name: "workers-share-domain-and-what-is-asked-of-them-only",
+      name: "engines-are-wired-in-the-composition-root",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(cluster|server)/" },
+      to: { path: "^src/cluster/(memory|valkey|socket)/" },
+    },
+    {
+      name: "workers-share-lib-domain-and-their-protocols-only",
       severity: "error",
       from: { path: "^workers/" },
-      to: { path: "^src/", pathNot: "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|threads/manifest|storage/filesystem/survey)-protocol[.]ts$|threads/packed-manifest[.]ts$|storage/(storage|file-steps|filesystem/layout)[.]ts$)" },
+      to: {
+        path: "^src/",
+        pathNot:
+          "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|registry/manifest-reader/manifest|storage/filesystem/(survey|worker))-protocol[.]ts$|registry/manifest-reader/packed-manifest[.]ts$|storage/(storage|file-steps|filesystem/(layout|file-steps))[.]ts$)",
+      },
     },
   ],
   options: {

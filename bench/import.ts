@@ -14,7 +14,7 @@ const blobsOfImage = 4;
 const blobBytes = 2_048;
 const repositories = 50;
 
-const cli = fileURLToPath(new URL("../src/cli.js", import.meta.url));
+const cli = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
 
 function write(path: string, content: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });

@@ -10,4 +10,4 @@
  */
 process.env.UV_THREADPOOL_SIZE ??= "16";
 
-void import("./cli.js");
+void import("./cli/main.js");

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fdatasync, openSync, write } from "node:fs";
 import { promisify } from "node:util";
-import { alignedMemory } from "../../src/uploads/aligned-memory.js";
+import { alignedMemory } from "../../src/lib/aligned-memory.js";
 import { mebibyte } from "../units.js";
 
 const pieceBytes = mebibyte;

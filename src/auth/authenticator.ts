@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
-import { networkOf } from "../domain/network.js";
-import { type BucketOptions, TokenBuckets } from "../domain/token-buckets.js";
+import { networkOf } from "../lib/network.js";
+import { type BucketOptions, TokenBuckets } from "../lib/token-buckets.js";
 import {
   type Attempt,
   anonymous,

@@ -4,7 +4,7 @@
  * `docs/decisions/0010` has the figures.
  */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
-import { IdlePool } from "../threads/idle-pool.js";
+import { IdlePool } from "../lib/idle-pool.js";
 import type { BcryptTask } from "./bcrypt-protocol.js";
 import type { BcryptHash } from "./htpasswd.js";
 
@@ -19,7 +19,7 @@ export interface BcryptPoolOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const workerFile = new URL("../../workers/passwords.js", import.meta.url);
+const workerFile = new URL("../../workers/passwords/passwords.js", import.meta.url);
 
 /** 64 checks take one thread some 4 s. */
 const retrySeconds = 5;

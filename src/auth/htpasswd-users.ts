@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { TooManyRequests } from "../domain/errors.js";
-import { Lookups } from "../domain/lookups.js";
+import { HitCounts } from "../lib/hit-counts.js";
 import type { CheckPassword } from "./bcrypt-pool.js";
 import type { BcryptHash } from "./htpasswd.js";
 import type { Attempt, Identity, PasswordVerifier } from "./identity.js";
@@ -26,7 +26,7 @@ export class HtpasswdUsers implements PasswordVerifier {
   #entries: ReadonlyMap<string, Entry> = new Map();
   /** Hashes to check passwords of unknown users against. */
   #decoys: readonly BcryptHash[] = [];
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
   readonly #verdicts = new Verdicts(this.lookups);
   /** Checks at work, shared by all who come with the same user and password. */
   readonly #running = new Map<VerdictKey, Promise<Identity | undefined>>();

@@ -2,10 +2,11 @@
  * The robot accounts of the registry, in memory with their store behind: made, listed and revoked by an operator,
  * and let in by their keys. Revoking one takes effect with the call.
  */
-import { KeyedLock } from "../domain/keyed-lock.js";
+
 import { patternFault } from "../domain/patterns.js";
 import { isRobotName, type Robot, type RobotName, type RobotScope, robotOfUser } from "../domain/robot.js";
 import { each } from "../lib/each.js";
+import { KeyedLock } from "../lib/keyed-lock.js";
 import type { RobotStore } from "../storage/storage.js";
 import type { Grants, Identity, PasswordVerifier } from "./identity.js";
 import { compileGrant, grantsOfAll } from "./pattern-grants.js";

@@ -5,7 +5,7 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { Lookups } from "../domain/lookups.js";
+import { HitCounts } from "../lib/hit-counts.js";
 
 declare const keyBrand: unique symbol;
 export type VerdictKey = string & { readonly [keyBrand]: true };
@@ -33,7 +33,7 @@ export class Verdicts {
   /** By itself, so that a flood of wrong passwords drives out no right one. */
   readonly #wrong = new LRUCache<VerdictKey, true>({ max: wrongMax, ttl: wrongMilliseconds });
 
-  constructor(readonly lookups = new Lookups()) {}
+  constructor(readonly lookups = new HitCounts()) {}
 
   /** Another one for another version of the user's entry: a verdict is not found again when that has changed. */
   keyOf(user: string, password: string, version: string): VerdictKey {

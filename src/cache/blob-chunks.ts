@@ -4,8 +4,8 @@
  * it hands it to its socket, so slow readers, however many, hold nothing back: the chunk may be gone when
  * they go on, and is read again from the page cache.
  */
-import { assert } from "../domain/errors.js";
-import { Lookups } from "../domain/lookups.js";
+import { assert } from "../lib/assert.js";
+import { HitCounts } from "../lib/hit-counts.js";
 import type { BlobReader } from "../storage/storage.js";
 
 /** An open blob, which stays open while it is held. */
@@ -49,7 +49,7 @@ export class BlobChunks {
   readonly #kept = new Map<string, Chunk>();
   readonly #free: Buffer[] = [];
   /** Of chunks that were wanted: one that is being read counts as found. */
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
   #waiting: (() => void)[] = [];
   #made = 0;
   #ahead = 0;

@@ -5,9 +5,9 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../domain/digest.js";
-import { Lookups } from "../domain/lookups.js";
-import { entriesMax } from "../domain/lru-bound.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { HitCounts } from "../lib/hit-counts.js";
+import { entriesMax } from "../lib/lru-bound.js";
 
 /** Some 200 bytes each. */
 const digestsMax = 50_000;
@@ -17,7 +17,7 @@ const homesMax = 16;
 
 export class BlobHomes {
   readonly #homes = new LRUCache<Digest, readonly RepositoryName[]>(entriesMax(digestsMax));
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
 
   /** To be called when the repository has been seen to have the blob. */
   seen(name: RepositoryName, digest: Digest): void {

@@ -1,9 +1,9 @@
 /** Every cache of the registry with its bound: what is hot in memory, and what it may take. */
 import type { Digest } from "../domain/digest.js";
-import type { Lookups } from "../domain/lookups.js";
 import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { HitCounts } from "../lib/hit-counts.js";
 import type { Storage } from "../storage/storage.js";
 import { BlobHomes } from "./blob-homes.js";
 import { type BlobKey, OpenBlobs } from "./open-blobs.js";
@@ -55,7 +55,7 @@ export class Caches {
   }
 
   /** By cache. */
-  get lookups(): Readonly<Record<string, Lookups>> {
+  get lookups(): Readonly<Record<string, HitCounts>> {
     return {
       manifests: this.manifests.lookups,
       tags: this.tags.lookups,

@@ -4,9 +4,9 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../domain/digest.js";
-import { assert } from "../domain/errors.js";
-import { Lookups } from "../domain/lookups.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { assert } from "../lib/assert.js";
+import { HitCounts } from "../lib/hit-counts.js";
 import type { BlobReader, BlobStore } from "../storage/storage.js";
 import { BlobChunks, type OpenBlob, type Piece } from "./blob-chunks.js";
 
@@ -58,7 +58,7 @@ export class OpenBlobs {
     dispose: (blob) => blob.release(),
   });
   readonly chunks = new BlobChunks();
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
   readonly #opening = new Map<BlobKey, Promise<SharedBlob | undefined>>();
 
   constructor(readonly store: BlobStore) {}

@@ -4,8 +4,8 @@
  * never brings back what was deleted or replaced.
  */
 import { LRUCache } from "lru-cache";
-import { Lookups } from "../domain/lookups.js";
-import { entriesMax } from "../domain/lru-bound.js";
+import { HitCounts } from "../lib/hit-counts.js";
+import { entriesMax } from "../lib/lru-bound.js";
 
 /** Most entries, or most units of whatever `sizeOf` counts. */
 export type Bound<V> =
@@ -15,7 +15,7 @@ export type Bound<V> =
 export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> {
   readonly #kept: LRUCache<K, V>;
   readonly #reading = new Map<K, Promise<V | undefined>>();
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
 
   constructor(bound: Bound<V>) {
     this.#kept =

@@ -11,9 +11,10 @@ import {
   type FlagValues,
   UsageError,
 } from "../commands/command.js";
+import { hasColors } from "../lib/colors.js";
+import { packageVersion } from "../lib/package-version.js";
 import type { Entry } from "./entry.js";
-import { colorsFor, hasColors } from "./output.js";
-import { packageVersion } from "./version.js";
+import { colorsFor } from "./output.js";
 
 const exitCodes = "\nExit codes: 0 all is fine, 1 something is wrong or failed, 2 wrong usage or settings.\n";
 

@@ -25,7 +25,7 @@ with them, and what they have that changes nothing. Ends with 0 where a server c
   run: async ({ values }) => {
     try {
       const settings = await settingsOf(values);
-      const { checkFiles } = await import("../check-files.js");
+      const { checkFiles } = await import("./check-files.js");
       await checkFiles(settings);
       const { notices } = settings;
       const lines = [...notices.map(formatProblem), "A server can start with these settings."];

@@ -11,7 +11,7 @@ export function onStore(command: Command): Entry {
       const options = command.optionsOf(values, parameters);
       const { config } = await settingsOf(values);
       // Not before it is needed: it loads the whole registry, and help is to come at once.
-      const { runOperatorCommand } = await import("../operate.js");
+      const { runOperatorCommand } = await import("./operate.js");
       const outcome = await runOperatorCommand(command, options, config);
       print(values, outcome);
       return outcome.fine ? 0 : 1;

@@ -2,6 +2,7 @@
 import type { WriteStream } from "node:tty";
 import pico from "picocolors";
 import type { Flags, FlagValues, Outcome } from "../commands/command.js";
+import { hasColors } from "../lib/colors.js";
 import { visibleLine, visibleText } from "../lib/control-characters.js";
 
 export const jsonFlag = {
@@ -30,20 +31,6 @@ function flushed(stream: WriteStream): Promise<void> {
     stream.once("error", () => resolve());
     stream.write("", () => resolve());
   });
-}
-
-/**
- * `--no-color` and `NO_COLOR` (of any text but none) before `FORCE_COLOR`; else colours are for a terminal
- * that has them.
- */
-export function hasColors(
-  stream: Partial<WriteStream>,
-  parameters: readonly string[],
-  env: NodeJS.ProcessEnv,
-) {
-  if (parameters.includes("--no-color") || (env.NO_COLOR ?? "") !== "") return false;
-  if (env.FORCE_COLOR !== undefined) return !["0", "false"].includes(env.FORCE_COLOR);
-  return stream.isTTY === true && (stream.hasColors?.(env) ?? false);
 }
 
 export function colorsFor(stream: WriteStream) {

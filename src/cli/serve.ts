@@ -1,5 +1,5 @@
 /** `gantry serve`, as it is typed. */
-import { checkFiles } from "../check-files.js";
+import { checkFiles } from "./check-files.js";
 import type { Entry } from "./entry.js";
 import { settingsFlags, settingsOf } from "./settings.js";
 
@@ -23,6 +23,6 @@ are, docs/configuration.md what there is.`,
     await checkFiles(settings);
     // Read by uWebSockets.js when it is loaded.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.config.limits.headerbytes);
-    return (await import("../serve.js")).serve(settings);
+    return (await import("./run-server.js")).serve(settings);
   },
 };

@@ -1,12 +1,7 @@
 /** `gantry version`: what is running, for a report of a fault. */
-import { createRequire } from "node:module";
-import { z } from "zod";
+import { packageVersion, versionOf } from "../lib/package-version.js";
 import type { Entry } from "./entry.js";
 import { jsonFlag, print } from "./output.js";
-
-const require = createRequire(import.meta.url);
-
-export const packageVersion = versionOf("../../../package.json");
 
 export const version: Entry = {
   line: {
@@ -32,7 +27,3 @@ export const version: Entry = {
     return 0;
   },
 };
-
-function versionOf(packageFile: string): string {
-  return z.object({ version: z.string() }).parse(require(packageFile)).version;
-}

@@ -74,7 +74,7 @@ export async function collectOnce(
     return { retention, garbage: await collectGarbage(services, collecting, onProgress) };
   };
   return services.maintenanceLocks.exclusive("collect", () =>
-    options.dryRun ? collect() : services.collections.count(collect, resultOf, options.signal),
+    options.dryRun ? collect() : services.gcStats.count(collect, resultOf, options.signal),
   );
 }
 

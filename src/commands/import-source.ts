@@ -196,18 +196,18 @@ function listOf(value: FlagValues[string]): string[] {
 /** Rejects with `SourceError`. */
 export async function openSource(
   source: ImportSource,
-  onOdd: OnOddSource,
+  onStray: OnOddSource,
   signal: AbortSignal,
 ): Promise<Source> {
   if (source.kind === "layout") {
     const { folder: path, name, tag } = source;
     const { openLayout } = await import("../transfer/oci-layout/reader.js");
-    return openLayout({ path, name, tag, onOdd });
+    return openLayout({ path, name, tag, onStray });
   }
   const wants = nameMatcher(source.repositories.length > 0 ? source.repositories : ["**"]);
   if (source.kind === "distribution") {
     const { openDistribution } = await import("../transfer/distribution/store.js");
-    return openDistribution({ path: source.folder, wants, onOdd });
+    return openDistribution({ path: source.folder, wants, onStray });
   }
   const { url, tags, repositories, username, passwordFile, caFile, bytesPerSecond, ...others } = source;
   // A registry that lists none of its repositories can still be asked for one by its name.
@@ -223,7 +223,7 @@ export async function openSource(
     passwordFile,
     caFile,
     bytesPerSecond,
-    onOdd,
+    onStray,
     signal,
   });
 }

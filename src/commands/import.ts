@@ -75,7 +75,7 @@ servers on its host or on those that --realm-host names.
     const { importFrom } = await import("../registry/import/import.js");
     const report = await importFrom(
       services,
-      (onOdd) => openSource(source, onOdd, signal),
+      (onStray) => openSource(source, onStray, signal),
       { ...how, signal },
       (done, total, name, bytes) =>
         onProgress({ what: `${name}, ${formatBytes(bytes)} of blobs`, done, total, unit: "manifests" }),

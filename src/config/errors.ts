@@ -1,5 +1,5 @@
 /** What is wrong with settings, as values: the message for people is made in one place. */
-import { describeError } from "../domain/errors.js";
+import { describeError } from "../lib/describe-error.js";
 
 export type Origin =
   | { readonly from: "default" }

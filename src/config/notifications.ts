@@ -1,6 +1,6 @@
 /** `notifications`: webhooks, with what CNCF distribution says of them and a bound for what waits. */
 import { z } from "zod";
-import type { Action } from "../registry/occurrence.js";
+import type { Action } from "../registry/registry-event.js";
 import { headerName, headerValue } from "./headers.js";
 import { concealed, secret } from "./secret.js";
 import { group, section } from "./section.js";

@@ -6,7 +6,7 @@ import { unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { z } from "zod";
 import { type Outcome, type Progress, type Task, UsageError } from "../commands/command.js";
-import { describeError } from "../domain/errors.js";
+import { describeError } from "../lib/describe-error.js";
 import { isTooLong, type Message, request, runPath, socketPathBytesMax } from "./messages.js";
 
 export interface ControlOptions {

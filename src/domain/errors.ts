@@ -96,15 +96,14 @@ export class RegistryErrors extends Error {
   }
 }
 
-/** The message with those of its causes, for whoever runs the registry; a client is told less. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // Where each address of a name refuses, Node has one error for all, without a message.
-  const message = error.message || ("code" in error ? String(error.code) : error.name);
-  return error.cause === undefined ? message : `${message}: ${describeError(error.cause)}`;
-}
+/** Bodies pass through memory within milliseconds. */
+const memoryRetrySeconds = 1;
 
-/** States an invariant of our own. A failure is a bug, never a client's doing. */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(`invariant broken: ${message}`);
+/** Returns the error for a body that exceeds the memory left to its client. */
+export function memoryUsedUp(): TooManyRequests {
+  return new TooManyRequests(
+    "memory",
+    "the memory for request bodies is used up, try again in a moment",
+    memoryRetrySeconds,
+  );
 }

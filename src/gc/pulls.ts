@@ -3,10 +3,10 @@
  * time is right to within the hour, or the minute where it had none, which is what retention by days needs.
  */
 import { LRUCache } from "lru-cache";
-import { entriesMax } from "../domain/lru-bound.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { each } from "../lib/each.js";
+import { entriesMax } from "../lib/lru-bound.js";
 import type { TagStore } from "../storage/storage.js";
 
 /** Some 150 bytes each. */

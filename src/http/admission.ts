@@ -3,8 +3,8 @@
  * what the gate says. There is no other way to a handler that has a permit.
  */
 import { anonymous, type Identity } from "../auth/identity.js";
-import { assert } from "../domain/errors.js";
 import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
+import { assert } from "../lib/assert.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import type { Limits } from "./limits.js";

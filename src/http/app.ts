@@ -25,11 +25,15 @@ import { MultipartMemory } from "./multipart.js";
 import { originOf } from "./origin.js";
 import type { Page } from "./page-server.js";
 import { decodePath } from "./path.js";
-import { defaultPatience, Patience, type PatienceOptions } from "./patience.js";
 import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { type HeadFault, readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
+import {
+  defaultPatience,
+  SlowClientTimeouts,
+  type SlowClientTimeoutsOptions,
+} from "./slow-client-timeouts.js";
 import { type Trace, traceHeaders } from "./trace.js";
 import { whyNotListening } from "./why-not-listening.js";
 
@@ -45,7 +49,7 @@ export interface AppOptions {
   readonly auditGate?: AuditGate | undefined;
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
-  readonly onOccurrence?: OccurrenceListener | undefined;
+  readonly onEvent?: OccurrenceListener | undefined;
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
   /** Whose word on the client counts. */
@@ -55,7 +59,7 @@ export interface AppOptions {
   readonly onOrigin?: OriginWarning | undefined;
   /** Whether a `Location` begins with the address by which the client reaches this server, as far as that is known. */
   readonly absoluteLocations?: boolean;
-  readonly patience?: Partial<PatienceOptions>;
+  readonly timeouts?: Partial<SlowClientTimeoutsOptions>;
   readonly limits?: LimitOptions;
   /** `false`: each response ends its connection. */
   readonly keepAlive?: boolean;
@@ -108,7 +112,7 @@ export class App {
   readonly #admission: Admission;
   readonly #errorHeaders: ErrorHeaders;
   readonly #app = uws.App();
-  readonly #patience: Patience;
+  readonly #timeouts: SlowClientTimeouts;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
   readonly #chunks = new ChunkBudget();
@@ -119,15 +123,15 @@ export class App {
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
-    this.#patience = new Patience({ ...defaultPatience, ...options.patience });
-    const { services, gate, login, metrics, onOccurrence } = options;
+    this.#timeouts = new SlowClientTimeouts({ ...defaultPatience, ...options.timeouts });
+    const { services, gate, login, metrics, onEvent } = options;
     this.#admission = new Admission(
       {
         services,
         gate,
         login,
         metrics,
-        onOccurrence,
+        onEvent,
         multipart: new MultipartMemory(),
         listingTurns: new KeyedTurns(listingsAtOnce),
       },
@@ -208,7 +212,7 @@ export class App {
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       const query = request.getQuery();
       const incoming = { method, path, query, ...headers, ...seen, route, body, closes };
-      exchange = new Exchange(response, incoming, this.#patience, this.#answers);
+      exchange = new Exchange(response, incoming, this.#timeouts, this.#answers);
       exchange.trace = beginTrace?.(exchange);
       const refused = fault ?? (isChunked && route?.body !== true ? "body" : undefined);
       if (refused !== undefined) {
@@ -269,7 +273,7 @@ export class App {
 
   #bodyOf(response: HttpResponse, { address }: Peer, isChunked: boolean): RequestBody {
     const { overflow } = this.options.services;
-    return new RequestBody(response, this.#patience, overflow, address, isChunked ? this.#chunks : undefined);
+    return new RequestBody(response, this.#timeouts, overflow, address, isChunked ? this.#chunks : undefined);
   }
 
   #observe(exchange: Exchange): void {
@@ -357,7 +361,7 @@ export class App {
 
   /** Ends all connections. */
   close(): void {
-    this.#patience.stop();
+    this.#timeouts.stop();
     this.#app.close();
   }
 }

@@ -25,7 +25,7 @@ function headersOf(digest: Digest): Headers {
 }
 
 export function headBlobRoute(
-  { services, onOccurrence }: HttpContext,
+  { services, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
@@ -34,25 +34,24 @@ export function headBlobRoute(
   const size = headBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
-    onOccurrence?.(exchange, { action: "pull", blob: { digest, size: length } });
+    onEvent?.(exchange, { action: "pull", blob: { digest, size: length } });
   };
   if (size instanceof Promise) return size.then(answer);
   answer(size);
 }
 
 export function getBlob(
-  { services, multipart, onOccurrence }: HttpContext,
+  { services, multipart, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const blob = pullBlob(services, permit, digest, exchange.stages);
+  const blob = pullBlob(services, permit, digest, exchange.spans);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
     // A client that asked for bytes which are not there has got none.
-    if (exchange.status < 400)
-      onOccurrence?.(exchange, { action: "pull", blob: { digest, size: pulled.size } });
+    if (exchange.status < 400) onEvent?.(exchange, { action: "pull", blob: { digest, size: pulled.size } });
   };
   return blob instanceof Promise ? blob.then(send) : send(blob);
 }

@@ -4,15 +4,14 @@
  * socket, 512 KiB, and with the newer build more from a client that sends faster than this process reads.
  */
 import type { HttpResponse } from "uWebSockets.js";
-import { memoryUsedUp } from "../domain/byte-budget.js";
-import { RegistryError } from "../domain/errors.js";
-import { networkOf } from "../domain/network.js";
+import { memoryUsedUp, RegistryError } from "../domain/errors.js";
 import { GrowingBuffer, type MemoryAccount } from "../lib/growing-buffer.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
+import { networkOf } from "../lib/network.js";
+import type { Overflow } from "../lib/overflow.js";
 import type { Flow } from "../uploads/body-writer.js";
-import type { Overflow } from "../uploads/overflow.js";
 import { type ChunkBudget, ChunkWatch } from "./chunk-watch.js";
-import type { Patience, Wait } from "./patience.js";
+import type { SlowClientTimeouts, Wait } from "./slow-client-timeouts.js";
 
 export interface BodySink {
   /** Takes a chunk, which is gone when this returns. */
@@ -55,7 +54,7 @@ export class RequestBody implements Flow {
    */
   constructor(
     readonly response: HttpResponse,
-    readonly patience: Patience,
+    readonly timeouts: SlowClientTimeouts,
     readonly overflow: Overflow,
     readonly address: string,
     chunks: ChunkBudget | undefined,
@@ -172,7 +171,7 @@ export class RequestBody implements Flow {
 
   /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone` or `too-many-requests`. */
   async pipeTo(sink: BodySink): Promise<void> {
-    await this.#pipe(sink, () => this.patience.forSender(this));
+    await this.#pipe(sink, () => this.timeouts.forSender(this));
   }
 
   async #pipe(sink: BodySink, wait: () => Wait): Promise<void> {
@@ -246,7 +245,7 @@ export class RequestBody implements Flow {
     if (this.#gone || this.#ended) return;
     this.discard();
     const before = this.#finish;
-    const wait = this.patience.forSmallBody(this);
+    const wait = this.timeouts.forSmallBody(this);
     this.#wait = wait;
     await new Promise<void>((resolve) => {
       let left = bytesMax;
@@ -288,7 +287,7 @@ export class RequestBody implements Flow {
             else if (!collected.append(chunk)) this.#fail(memoryUsedUp());
           },
         },
-        () => this.patience.forSmallBody(this),
+        () => this.timeouts.forSmallBody(this),
       );
       return await work(collected.whole());
     } finally {

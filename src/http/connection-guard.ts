@@ -1,9 +1,9 @@
 /** Refuses connections beyond the limits before anything is read from them. */
 import type { HttpResponse } from "uWebSockets.js";
-import { networkOf } from "../domain/network.js";
 import type { AddressRanges } from "../lib/address-ranges.js";
 import { addressText } from "../lib/address-text.js";
 import type { ConnectionCounts, Refusal } from "../lib/connection-counts.js";
+import { networkOf } from "../lib/network.js";
 
 export interface ConnectionGuardOptions {
   readonly counts: ConnectionCounts;

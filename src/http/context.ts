@@ -3,7 +3,7 @@ import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { KeyedTurns } from "../lib/keyed-turns.js";
-import type { Occurrence } from "../registry/occurrence.js";
+import type { RegistryEvent } from "../registry/registry-event.js";
 import type { Services } from "../registry/services.js";
 import type { ChallengeOptions } from "./challenge.js";
 import type { Exchange } from "./exchange.js";
@@ -19,7 +19,7 @@ export interface Login {
 }
 
 /** Told of what a request has done or got, when its answer is on its way and what it has stored is there to stay. */
-export type OccurrenceListener = (exchange: Exchange, occurrence: Occurrence) => void;
+export type OccurrenceListener = (exchange: Exchange, event: RegistryEvent) => void;
 
 export interface HttpContext {
   readonly services: Services;
@@ -32,5 +32,5 @@ export interface HttpContext {
   /** Listings read a file or more for each entry: one client has a few of them at work at a time. */
   readonly listingTurns: KeyedTurns;
   /** Absent where nobody wants to know. */
-  readonly onOccurrence: OccurrenceListener | undefined;
+  readonly onEvent: OccurrenceListener | undefined;
 }

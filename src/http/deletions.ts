@@ -8,18 +8,18 @@ import type { Exchange } from "./exchange.js";
 import { readReference } from "./manifests.js";
 
 export async function deleteManifestRoute(
-  { services, onOccurrence }: HttpContext,
+  { services, onEvent }: HttpContext,
   exchange: Exchange,
   permit: DeletePermit,
   last: string,
 ): Promise<void> {
   const deleted = await deleteManifest(services, permit, readReference(last), preconditionOf(exchange));
   exchange.send(202, []);
-  for (const occurrence of deleted) onOccurrence?.(exchange, occurrence);
+  for (const event of deleted) onEvent?.(exchange, event);
 }
 
 export async function deleteBlobRoute(
-  { services, onOccurrence }: HttpContext,
+  { services, onEvent }: HttpContext,
   exchange: Exchange,
   permit: DeletePermit,
   last: string,
@@ -27,5 +27,5 @@ export async function deleteBlobRoute(
   const digest = parseDigest(last);
   await deleteBlob(services, permit, digest);
   exchange.send(202, []);
-  onOccurrence?.(exchange, { action: "delete", digest });
+  onEvent?.(exchange, { action: "delete", digest });
 }

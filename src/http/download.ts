@@ -69,7 +69,7 @@ class Download {
 
   async #untilWritable(): Promise<void> {
     if (this.#writable || this.exchange.aborted) return;
-    const wait = this.exchange.patience.forReader(this.exchange.response);
+    const wait = this.exchange.timeouts.forReader(this.exchange.response);
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });

@@ -10,11 +10,11 @@ import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import type { LimitName } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import { type Stages, untold } from "../domain/stages.js";
+import { noSpans, type Spans } from "../lib/spans.js";
 import { ClientGone, type RequestBody } from "./body.js";
 import type { Front } from "./forwarded.js";
-import type { Patience } from "./patience.js";
 import type { Peer } from "./peer.js";
+import type { SlowClientTimeouts } from "./slow-client-timeouts.js";
 import type { Trace } from "./trace.js";
 
 export type Headers = readonly (readonly [name: string, value: string])[];
@@ -116,7 +116,7 @@ export class Exchange {
   constructor(
     readonly response: HttpResponse,
     readonly incoming: Incoming,
-    readonly patience: Patience,
+    readonly timeouts: SlowClientTimeouts,
     readonly answers: Answers,
   ) {}
 
@@ -139,8 +139,8 @@ export class Exchange {
   }
 
   /** Where what the request's time goes into is told. */
-  get stages(): Stages {
-    return this.trace?.stages ?? untold;
+  get spans(): Spans {
+    return this.trace?.spans ?? noSpans;
   }
 
   get body(): RequestBody | undefined {

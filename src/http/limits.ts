@@ -3,9 +3,9 @@
  * and else an address. What is refused gets 429 and is told when to come again.
  */
 import { TooManyRequests } from "../domain/errors.js";
-import { networkOf } from "../domain/network.js";
-import { TokenBuckets } from "../domain/token-buckets.js";
+import { networkOf } from "../lib/network.js";
 import { Places } from "../lib/places.js";
+import { TokenBuckets } from "../lib/token-buckets.js";
 import type { Exchange } from "./exchange.js";
 
 export interface LimitOptions {

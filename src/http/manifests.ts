@@ -22,7 +22,7 @@ export function getManifest(
   last: string,
 ): void | Promise<void> {
   const reference = readReference(last);
-  const found = pullManifest(context.services, permit, reference, exchange.stages);
+  const found = pullManifest(context.services, permit, reference, exchange.spans);
   if (found instanceof Promise)
     return found.then((manifest) => sendManifest(context, exchange, reference, manifest));
   sendManifest(context, exchange, reference, found);
@@ -33,7 +33,7 @@ export function getManifest(
  * field rather than refuse (RFC 9110, section 12.5.1; docs/decisions/0004).
  */
 function sendManifest(
-  { onOccurrence }: HttpContext,
+  { onEvent }: HttpContext,
   exchange: Exchange,
   reference: Reference,
   manifest: StoredManifest,
@@ -49,7 +49,7 @@ function sendManifest(
     ],
     bytes,
   );
-  onOccurrence?.(exchange, { action: "pull", manifest, tag: tagOf(reference) });
+  onEvent?.(exchange, { action: "pull", manifest, tag: tagOf(reference) });
 }
 
 function tagOf(reference: Reference): Tag | undefined {
@@ -69,7 +69,7 @@ export function readReference(text: string): Reference {
 }
 
 export async function putManifest(
-  { services, onOccurrence }: HttpContext,
+  { services, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
   last: string,
@@ -92,7 +92,7 @@ export async function putManifest(
     { bytesMax, bytesExpected },
     (bytes) => {
       const push = { reference, tags, contentType, bytes, precondition };
-      return pushManifest(services, permit, push, exchange.stages);
+      return pushManifest(services, permit, push, exchange.spans);
     },
   );
   exchange.send(201, [
@@ -104,5 +104,5 @@ export async function putManifest(
     ...tags.map((tag) => ["OCI-Tag", tag] as const),
   ]);
   for (const tag of tags.length === 0 ? [tagOf(reference)] : tags)
-    onOccurrence?.(exchange, { action: "push", manifest, tag });
+    onEvent?.(exchange, { action: "push", manifest, tag });
 }

@@ -6,9 +6,9 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Piece } from "../cache/blob-chunks.js";
-import { ByteBudget } from "../domain/byte-budget.js";
-import { assert } from "../domain/errors.js";
 import { type ByteRange, selectRanges } from "../domain/range.js";
+import { assert } from "../lib/assert.js";
+import { ByteBudget } from "../lib/byte-budget.js";
 import { Turns } from "../lib/turns.js";
 import { type ByteSource, cutPiece } from "./source.js";
 

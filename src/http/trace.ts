@@ -1,10 +1,10 @@
 /** What is noted of one request on its way, for whoever collects traces. */
-import type { Stages } from "../domain/stages.js";
+import type { Spans } from "../lib/spans.js";
 
 export interface Trace {
   /** By which it is found again, there and in logs: the client's, where it has begun one. */
   readonly id: string;
-  readonly stages: Stages;
+  readonly spans: Spans;
   /** To be called once, when the answer is done or the client gone. */
   end(): void;
 }

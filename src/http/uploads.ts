@@ -61,7 +61,7 @@ async function startAndClose(
  * another registry allows, an algorithm that it has.
  */
 async function mounts(
-  { services, onOccurrence }: HttpContext,
+  { services, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
   digest: string,
@@ -72,7 +72,7 @@ async function mounts(
   const mounted = await mountBlob(services, permit, digest, source);
   if (mounted === undefined) return false;
   sendCreated(exchange, permit.name, digest);
-  onOccurrence?.(exchange, { action: "mount", blob: { digest, size: mounted.size }, from: mounted.from });
+  onEvent?.(exchange, { action: "mount", blob: { digest, size: mounted.size }, from: mounted.from });
   return true;
 }
 
@@ -106,7 +106,7 @@ export async function putUpload(
 }
 
 async function receiveLast(
-  { services, onOccurrence }: HttpContext,
+  { services, onEvent }: HttpContext,
   exchange: Exchange,
   session: Session,
   closing: Digest,
@@ -115,7 +115,7 @@ async function receiveLast(
   await bodyOf(exchange).pipeTo(incoming).catch(afterAbort(incoming));
   await incoming.commit(closing);
   sendCreated(exchange, session.name, closing);
-  onOccurrence?.(exchange, { action: "push", blob: { digest: closing, size: incoming.size } });
+  onEvent?.(exchange, { action: "push", blob: { digest: closing, size: incoming.size } });
 }
 
 /** Takes up the request's body. */
@@ -131,7 +131,7 @@ function begin(
     length: exchange.announcedLength,
     closing,
   };
-  return new IncomingBody(services, session, claim, bodyOf(exchange), exchange.stages);
+  return new IncomingBody(services, session, claim, bodyOf(exchange), exchange.spans);
 }
 
 function afterAbort(incoming: IncomingBody): (error: unknown) => Promise<never> {

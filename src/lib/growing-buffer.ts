@@ -10,6 +10,9 @@ export interface MemoryAccount {
   give(bytes: number): void;
 }
 
+/** For streams that the registry itself starts, and stops when it has to. */
+export const unlimitedMemory: MemoryAccount = { take: () => true, give: () => {} };
+
 /** Smaller buffers save nothing: the object itself takes some 200 bytes. */
 const capacityMin = 512;
 

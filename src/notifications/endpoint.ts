@@ -4,7 +4,7 @@
  * slow or dead.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Action } from "../registry/occurrence.js";
+import type { Action } from "../registry/registry-event.js";
 import { EventQueue } from "./event-queue.js";
 
 export interface EndpointOptions {

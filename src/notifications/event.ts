@@ -9,7 +9,7 @@ import type { Identity } from "../auth/identity.js";
 import { isRobotName, userNameOf } from "../domain/robot.js";
 import type { Exchange } from "../http/exchange.js";
 import { originOf } from "../http/origin.js";
-import type { Occurrence } from "../registry/occurrence.js";
+import type { RegistryEvent } from "../registry/registry-event.js";
 import { referencesOf } from "./references.js";
 import { remembering } from "./remembering.js";
 
@@ -39,36 +39,35 @@ export class EventWriter {
   }
 
   /** The event of what `exchange` did. */
-  write(exchange: Exchange, occurrence: Occurrence): string {
+  write(exchange: Exchange, event: RegistryEvent): string {
     const { id, method, incoming, identity } = exchange;
     const address = this.#quotedAddress(incoming.peer.address);
     const host = this.#quotedHost(incoming.host);
     const agent = this.#quotedAgent(incoming.agent);
     const timestamp = this.#timestampOf(Date.now());
-    const target = this.#target(exchange, occurrence);
+    const target = this.#target(exchange, event);
     const request = `"id":"${id}","addr":${address},"host":${host},"method":"${method}","useragent":${agent}`;
     const actor =
       identity === undefined || identity.kind === "anonymous"
         ? ""
         : `"name":${this.#quotedLogin(loginOf(identity))}`;
-    return `{"id":"${randomUUID()}","timestamp":"${timestamp}","action":"${occurrence.action}","target":{${target}},"request":{${request}},"actor":{${actor}},"source":${this.#source}}`;
+    return `{"id":"${randomUUID()}","timestamp":"${timestamp}","action":"${event.action}","target":{${target}},"request":{${request}},"actor":{${actor}},"source":${this.#source}}`;
   }
 
   /** Of a deletion no more is told than what is gone. */
-  #target({ name, incoming }: Exchange, occurrence: Occurrence): string {
-    if ("digest" in occurrence) return `"digest":"${occurrence.digest}","repository":"${name}"`;
-    if (!("manifest" in occurrence || "blob" in occurrence))
-      return `"repository":"${name}","tag":"${occurrence.tag}"`;
+  #target({ name, incoming }: Exchange, event: RegistryEvent): string {
+    if ("digest" in event) return `"digest":"${event.digest}","repository":"${name}"`;
+    if (!("manifest" in event || "blob" in event)) return `"repository":"${name}","tag":"${event.tag}"`;
     const { publicOrigin, includeReferences } = this.options;
     const origin = originOf(incoming, publicOrigin) ?? `http://${incoming.host}`;
     const base = `${this.#escapedOrigin(origin)}/v2/${name}`;
-    if ("blob" in occurrence) {
-      const { digest, size } = occurrence.blob;
-      const isMounted = occurrence.action === "mount" && occurrence.from !== undefined;
-      const from = isMounted ? `,"fromRepository":"${occurrence.from}"` : "";
+    if ("blob" in event) {
+      const { digest, size } = event.blob;
+      const isMounted = event.action === "mount" && event.from !== undefined;
+      const from = isMounted ? `,"fromRepository":"${event.from}"` : "";
       return `${content(blobMediaType, digest, size)},"repository":"${name}"${from},"url":"${base}/blobs/${digest}"`;
     }
-    const { manifest, tag } = occurrence;
+    const { manifest, tag } = event;
     const { mediaType, digest, bytes } = manifest;
     const tagged = tag === undefined ? "" : `,"tag":"${tag}"`;
     const references = includeReferences ? `,"references":${JSON.stringify(referencesOf(bytes))}` : "";
@@ -91,7 +90,7 @@ function loginOf({ kind, name }: Identity): string {
 }
 
 /** Of what the event is about, where it says; deletions do not. */
-export function mediaTypeOf(occurrence: Occurrence): string | undefined {
-  if ("manifest" in occurrence) return occurrence.manifest.mediaType;
-  return "blob" in occurrence ? blobMediaType : undefined;
+export function mediaTypeOf(event: RegistryEvent): string | undefined {
+  if ("manifest" in event) return event.manifest.mediaType;
+  return "blob" in event ? blobMediaType : undefined;
 }

@@ -1,6 +1,6 @@
 /** Makes events of what requests have done, and gives them to the endpoints that want them. */
 import type { Exchange } from "../http/exchange.js";
-import type { Occurrence } from "../registry/occurrence.js";
+import type { RegistryEvent } from "../registry/registry-event.js";
 import type { Endpoint } from "./endpoint.js";
 import { type EventOptions, EventWriter, mediaTypeOf } from "./event.js";
 
@@ -14,15 +14,15 @@ export class Notifier {
     this.#writer = new EventWriter(options);
   }
 
-  readonly tell = (exchange: Exchange, occurrence: Occurrence): void => {
+  readonly tell = (exchange: Exchange, event: RegistryEvent): void => {
     // Who has gone has pulled nothing. What was pushed or deleted is so all the same.
-    if (exchange.aborted && occurrence.action === "pull") return;
-    const mediaType = mediaTypeOf(occurrence);
-    let event: string | undefined;
+    if (exchange.aborted && event.action === "pull") return;
+    const mediaType = mediaTypeOf(event);
+    let json: string | undefined;
     for (const endpoint of this.endpoints) {
-      if (!endpoint.wants(occurrence.action, mediaType)) continue;
-      event ??= this.#writer.write(exchange, occurrence);
-      endpoint.take(event);
+      if (!endpoint.wants(event.action, mediaType)) continue;
+      json ??= this.#writer.write(exchange, event);
+      endpoint.take(json);
     }
   };
 }

@@ -38,7 +38,7 @@ export function accessLog({ names, fields, write }: AccessLogOptions): (exchange
     if (exchange.trace !== undefined) line += `,"trace_id":"${exchange.trace.id}"`;
     if (body !== undefined) line += `,"received":${body.received}`;
     line += `,"sent":${exchange.sent},"ms":${milliseconds(endedAt - startedAt)}`;
-    if (endedAt - startedAt >= stageMillisecondsMin) line += stages(exchange);
+    if (endedAt - startedAt >= stageMillisecondsMin) line += spans(exchange);
     write(exchange.aborted ? `${line},"aborted":true}\n` : `${line}}\n`);
   };
 }
@@ -51,7 +51,7 @@ function logstashBegin(time: number): string {
   return `"level":"info","@timestamp":"${new Date(time).toISOString()}"`;
 }
 
-function stages(exchange: Exchange): string {
+function spans(exchange: Exchange): string {
   const { startedAt, endedAt, body } = exchange;
   const admittedAt = exchange.admittedAt || startedAt;
   const receivedAt = Math.max(admittedAt, body?.endedAt ?? 0);

@@ -4,9 +4,9 @@
  * jobs.
  */
 import { collectDefaultMetrics } from "prom-client";
-import type { Lookups } from "../domain/lookups.js";
 import type { Exchange } from "../http/exchange.js";
 import type { Page } from "../http/page-server.js";
+import type { HitCounts } from "../lib/hit-counts.js";
 import type { Endpoint } from "../notifications/endpoint.js";
 import type { Services } from "../registry/services.js";
 import { measureCaches } from "./metrics/caches.js";
@@ -21,7 +21,7 @@ export interface MetricsOptions {
   /** Repositories that have series of their own, 0 for no label that tells them. */
   readonly repositoriesMax: number;
   /** Of what is known from before of credentials. */
-  readonly loginLookups: Readonly<Record<string, Lookups>>;
+  readonly loginLookups: Readonly<Record<string, HitCounts>>;
   /** Webhooks. */
   readonly endpoints: readonly Endpoint[];
   readonly connections: Connections;

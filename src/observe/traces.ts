@@ -15,13 +15,13 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import { byClock, now } from "../domain/clock.js";
-import { untold } from "../domain/stages.js";
 import type { BeginTrace } from "../http/app.js";
 import type { Exchange } from "../http/exchange.js";
 import type { Trace } from "../http/trace.js";
+import { byClock, now } from "../lib/clock.js";
+import { noSpans } from "../lib/spans.js";
 import { methods } from "./methods.js";
-import { type Stage, StageTree } from "./stage-tree.js";
+import { type Stage, StageTree } from "./span-tree.js";
 
 const traceContext = new W3CTraceContextPropagator();
 const headers = {
@@ -47,12 +47,12 @@ export function tracing(tracer: Tracer): BeginTrace {
     const id = span.spanContext().traceId;
     if (span.isRecording()) return new RequestTrace(id, exchange, tracer, span);
     // Whoever has begun it knows it by its id, though nothing of it is kept here.
-    return parent === ROOT_CONTEXT ? undefined : { id, stages: untold, end: () => {} };
+    return parent === ROOT_CONTEXT ? undefined : { id, spans: noSpans, end: () => {} };
   };
 }
 
 class RequestTrace implements Trace {
-  readonly stages = new StageTree();
+  readonly spans = new StageTree();
 
   constructor(
     readonly id: string,
@@ -68,7 +68,7 @@ class RequestTrace implements Trace {
     if (exchange.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
     const below = spans.setSpan(ROOT_CONTEXT, span);
     for (const stage of waits(exchange, endedAt)) this.#tell(stage, below);
-    for (const stage of this.stages.stages) this.#tell(stage, below);
+    for (const stage of this.spans.spans) this.#tell(stage, below);
     span.end(timeOf(endedAt));
   }
 
@@ -109,13 +109,13 @@ function attributesOf({ incoming, id, name, status, aborted, body, sent }: Excha
 /** What the exchange notes itself: who calls, the body that comes, and the answer that goes in pieces. */
 function waits({ startedAt, admittedAt, answeredAt, body }: Exchange, endedAt: number): Stage[] {
   const admitted = admittedAt || startedAt;
-  const stages: Stage[] = [];
+  const spans: Stage[] = [];
   const add = (name: string, from: number, to: number) =>
-    stages.push({ name, startedAt: byClock(from), endedAt: byClock(to) });
+    spans.push({ name, startedAt: byClock(from), endedAt: byClock(to) });
   if (admittedAt !== 0) add("login", startedAt, admittedAt);
   if (body !== undefined && body.endedAt > admitted) add("receive", admitted, body.endedAt);
-  if (answeredAt !== 0) stages.push({ name: "send", startedAt: byClock(answeredAt), endedAt });
-  return stages;
+  if (answeredAt !== 0) spans.push({ name: "send", startedAt: byClock(answeredAt), endedAt });
+  return spans;
 }
 
 function cut(text: string): string {

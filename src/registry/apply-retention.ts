@@ -1,8 +1,9 @@
 /** Removing the tags that the retention rules no longer keep, or telling which they are. */
-import { describeError, RegistryError } from "../domain/errors.js";
+import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type ExpiredTag, expiredTags, type TagTimes } from "../gc/retention.js";
+import { describeError } from "../lib/describe-error.js";
 import { removeTag } from "./delete.js";
 import type { Services } from "./services.js";
 

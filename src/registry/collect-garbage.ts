@@ -5,11 +5,12 @@
  */
 import { forgetAround } from "../cache/forget-around.js";
 import type { Digest } from "../domain/digest.js";
-import { describeError, RegistryError } from "../domain/errors.js";
-import { allEnded } from "../domain/in-parallel.js";
+import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { ObjectKey } from "../gc/protection.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
+import { describeError } from "../lib/describe-error.js";
+import { allEnded } from "../lib/in-parallel.js";
 import { removeBlob, removeUntagged } from "./delete.js";
 import { type Keeping, keptManifests, readManifests } from "./kept-manifests.js";
 import type { Services } from "./services.js";
@@ -71,7 +72,7 @@ export async function collectGarbage(
  * another repository below the same folder makes it again.
  */
 async function removeEmptyRepositories(
-  { storage, caches, repositoryLocks, onOdd }: Services,
+  { storage, caches, repositoryLocks, onStray }: Services,
   { dryRun, signal }: CollectOptions,
 ): Promise<RepositoryName[]> {
   const emptied: RepositoryName[] = [];
@@ -83,7 +84,7 @@ async function removeEmptyRepositories(
       if (dryRun || (await repositoryLocks.exclusive(name, remove))) emptied.push(name);
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
-      onOdd(name, `an empty repository cannot be removed: ${describeError(error)}`);
+      onStray(name, `an empty repository cannot be removed: ${describeError(error)}`);
     }
   }
   return emptied;
@@ -95,7 +96,7 @@ async function removeOrphan(services: Services, digest: Digest): Promise<number 
     return await services.storage.blobs.removeOrphan(digest);
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
-    services.onOdd(digest, `cannot be removed: ${describeError(error)}`);
+    services.onStray(digest, `cannot be removed: ${describeError(error)}`);
     return undefined;
   }
 }

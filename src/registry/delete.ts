@@ -3,13 +3,13 @@ import type { DeletePermit } from "../auth/gate.js";
 import { forgetAround } from "../cache/forget-around.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import { inParallel } from "../domain/in-parallel.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
+import { inParallel } from "../lib/in-parallel.js";
 import { checkNotOfImmutable } from "./immutable-images.js";
-import type { Occurrence } from "./occurrence.js";
+import type { RegistryEvent } from "./registry-event.js";
 import type { Services } from "./services.js";
 import { immutable, tagRemoved, tagUnsure } from "./tags.js";
 
@@ -23,7 +23,7 @@ export async function deleteManifest(
   { name }: DeletePermit,
   reference: Reference,
   precondition?: Precondition,
-): Promise<readonly Occurrence[]> {
+): Promise<readonly RegistryEvent[]> {
   checkSwitch(services);
   const deleted = await (reference.kind === "tag"
     ? services.repositoryLocks.exclusive(name, () => untag(services, name, reference.tag, precondition))

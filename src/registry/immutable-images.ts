@@ -1,10 +1,10 @@
 /** Immutable images: what an immutable tag points to stays whole, not only the tag. */
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import { inParallel } from "../domain/in-parallel.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
+import { inParallel } from "../lib/in-parallel.js";
 import type { Services } from "./services.js";
 
 /** Manifests looked at at a time. */

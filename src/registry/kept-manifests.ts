@@ -1,8 +1,9 @@
 /** Which manifests of a repository a collection keeps, and what each of them names. */
 import { type Digest, isDigest } from "../domain/digest.js";
-import { describeError, RegistryError } from "../domain/errors.js";
+import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { describeError } from "../lib/describe-error.js";
 import type { Services } from "./services.js";
 
 /** What of a repository's manifests the collector goes by. */

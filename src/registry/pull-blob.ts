@@ -6,7 +6,7 @@ import type { SharedBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import { type Stages, untold } from "../domain/stages.js";
+import { noSpans, type Spans } from "../lib/spans.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
@@ -51,11 +51,11 @@ export function pullBlob(
   services: Services,
   { name }: PullPermit,
   digest: Digest,
-  stages: Stages = untold,
+  spans: Spans = noSpans,
 ): PulledBlob | Promise<PulledBlob> {
   const key = `${name}@${digest}` as const;
   const bytes = services.caches.smallBlobs.get(key);
-  if (bytes === undefined) return stages.during("open", () => openBlob(services, name, digest));
+  if (bytes === undefined) return spans.during("open", () => openBlob(services, name, digest));
   services.protection.renew(key);
   return { size: bytes.length, bytes };
 }

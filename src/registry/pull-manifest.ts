@@ -5,7 +5,7 @@ import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import { type Stages, untold } from "../domain/stages.js";
+import { noSpans, type Spans } from "../lib/spans.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
@@ -14,14 +14,14 @@ export function pullManifest(
   services: Services,
   { name }: PullPermit,
   reference: Reference,
-  stages: Stages = untold,
+  spans: Spans = noSpans,
 ): StoredManifest | Promise<StoredManifest> {
   const digest =
     reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
   const key = digest && (`${name}@${digest}` as const);
   const kept = key && services.caches.manifests.get(key);
   if (key === undefined || kept === undefined)
-    return stages.during("open", () => readManifest(services, name, reference));
+    return spans.during("open", () => readManifest(services, name, reference));
   services.protection.renew(key);
   notePull(services, name, reference);
   return kept;
@@ -71,7 +71,7 @@ async function loadManifest(
     const mediaType = await services.manifestReader.storedMediaType(bytes, digest);
     if (mediaType !== undefined) return { digest, bytes, mediaType };
     // Damaged. It counts as absent, so that a client that has the manifest pushes it again, which heals it.
-    services.onOdd(`${name}@${digest}`, "the manifest's bytes do not have its digest");
+    services.onStray(`${name}@${digest}`, "the manifest's bytes do not have its digest");
     return undefined;
   });
 }

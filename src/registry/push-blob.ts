@@ -3,8 +3,8 @@ import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
-import { type Stages, untold } from "../domain/stages.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
+import { noSpans, type Spans } from "../lib/spans.js";
 import type { SealUpload, UploadPlace } from "../storage/storage.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
@@ -47,7 +47,13 @@ export function openSingleUpload(
 ): Session {
   const algorithm = announced ?? defaultAlgorithm;
   const opener = identity.subject;
-  return sessions.openUntold({ name, opener, client: opener, algorithm, announced: announced !== undefined });
+  return sessions.openUncounted({
+    name,
+    opener,
+    client: opener,
+    algorithm,
+    announced: announced !== undefined,
+  });
 }
 
 /** The session of an upload, its opener's alone. Throws or rejects with `upload-unknown`. */
@@ -80,7 +86,7 @@ export class IncomingBody {
     readonly session: Session,
     readonly claim: BodyClaim,
     flow: Flow,
-    readonly stages: Stages = untold,
+    readonly spans: Spans = noSpans,
   ) {
     const { range, length, closing } = claim;
     if (closing !== undefined && session.announced && algorithmOf(closing) !== session.algorithm) {
@@ -158,7 +164,7 @@ export class IncomingBody {
   async #sealer(expected: Digest): Promise<SealUpload> {
     if (this.size <= sealedInPlaceBytesMax) return (place) => this.#seal(expected, place);
     await this.#seal(expected);
-    return (place) => this.stages.during("link", () => this.services.workers.place(place));
+    return (place) => this.spans.during("link", () => this.services.workers.place(place));
   }
 
   async #seal(expected: Digest, place?: UploadPlace): Promise<number | undefined> {
@@ -173,11 +179,11 @@ export class IncomingBody {
   }
 
   async #commit(digest: Digest, seal: SealUpload): Promise<void> {
-    const { services, session, stages } = this;
+    const { services, session, spans } = this;
     const { name } = session;
     await services.repositoryLocks.shared(name, async () => {
       const { healed } = await services.storage.blobs
-        .commit(this.#writer.target, name, digest, seal, stages)
+        .commit(this.#writer.target, name, digest, seal, spans)
         .catch((error: unknown) => {
           // It may have replaced damaged bytes, here and in other repositories, before it failed.
           if (error instanceof RegistryError && error.kind === "storage-failed")
@@ -194,7 +200,7 @@ export class IncomingBody {
   }
 
   #tellTimes(): void {
-    this.#writer.times.tell(this.stages);
+    this.#writer.times.tell(this.spans);
   }
 
   /** The blob is linked, or it never will be: what is left of the upload goes. Never rejects. */

@@ -6,7 +6,6 @@ import type { StoredManifest } from "../cache/caches.js";
 import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
-import { allEnded } from "../domain/in-parallel.js";
 import type { Manifest } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
@@ -17,8 +16,9 @@ import {
 } from "../domain/pushed-manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import { type Stages, untold } from "../domain/stages.js";
 import { isImmutable } from "../gc/retention.js";
+import { allEnded } from "../lib/in-parallel.js";
+import { noSpans, type Spans } from "../lib/spans.js";
 import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
 import { immutable, tagAdded, tagUnsure } from "./tags.js";
@@ -55,11 +55,11 @@ export async function pushManifest(
   services: Services,
   permit: PushPermit,
   push: ManifestPush,
-  stages: Stages = untold,
+  spans: Spans = noSpans,
 ): Promise<PushedManifest> {
   const { name } = permit;
   const { reference, bytes } = push;
-  const { manifest, digest, mismatches } = await stages.during("parse", () => parsePushed(services, push));
+  const { manifest, digest, mismatches } = await spans.during("parse", () => parsePushed(services, push));
   const refuse = refuseBy(services, push);
   for (const mismatch of mismatches) {
     const refusal = refuse(mismatch);
@@ -74,21 +74,19 @@ export async function pushManifest(
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
     if (!services.rules.sparseManifests)
-      await stages.during("check", () => checkPresence(services, name, manifest, refuse));
+      await spans.during("check", () => checkPresence(services, name, manifest, refuse));
     const store = async () => {
       const key = `${name}@${digest}` as const;
       services.protection.grant(key);
       const { subject } = manifest;
       if (subject !== undefined) {
         const referrer = referrerOf(manifest, digest, bytes.length);
-        await stages.during("referrers", () =>
-          services.storage.referrers.add(name, subject.digest, referrer),
-        );
+        await spans.during("referrers", () => services.storage.referrers.add(name, subject.digest, referrer));
       }
-      await stages.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
+      await spans.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
       services.caches.manifests.set(key, stored);
       await allEnded(
-        Array.from(tags, (tag) => stages.during("tag", () => pointTag(services, permit, push, tag, digest))),
+        Array.from(tags, (tag) => spans.during("tag", () => pointTag(services, permit, push, tag, digest))),
       );
     };
     if (push.precondition === undefined) await store();

@@ -1,22 +1,22 @@
 /** What the use-cases work with, put together in the composition root, and the rules that an operator sets. */
 import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
-import type { ByteBudget } from "../domain/byte-budget.js";
 import type { Digest } from "../domain/digest.js";
-import type { KeyedLock } from "../domain/keyed-lock.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import type { Collections } from "../gc/collections.js";
+import type { GcStats } from "../gc/gc-stats.js";
 import type { Protection } from "../gc/protection.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
+import type { ByteBudget } from "../lib/byte-budget.js";
+import type { KeyedLock } from "../lib/keyed-lock.js";
+import type { Overflow } from "../lib/overflow.js";
+import type { SlabPool } from "../lib/slab-pool.js";
 import type { Storage } from "../storage/storage.js";
-import type { ManifestReader } from "../threads/manifest-reader.js";
-import type { Overflow } from "../uploads/overflow.js";
 import type { SessionTable } from "../uploads/session-table.js";
-import type { SlabPool } from "../uploads/slab-pool.js";
 import type { WorkerPool } from "../uploads/worker-pool.js";
 import type { Health } from "./health.js";
+import type { ManifestReader } from "./manifest-reader/manifest-reader.js";
 
 export interface Rules {
   /** Whether tags, manifests and blobs may be deleted over the API. */
@@ -48,7 +48,7 @@ export interface Services {
   /** What clients were told of, and the collector leaves alone. */
   readonly protection: Protection;
   readonly pulls: Pulls;
-  readonly collections: Collections;
+  readonly gcStats: GcStats;
   readonly health: Health;
   readonly robots: Robots;
   /**
@@ -64,7 +64,7 @@ export interface Services {
   /** One run of a kind at a time, by the clock or by an operator's command. */
   readonly maintenanceLocks: KeyedLock<"collect" | "verify">;
   /** Told of what is stored and is not what it is stored as; it is passed over. */
-  readonly onOdd: (what: string, why: string) => void;
+  readonly onStray: (what: string, why: string) => void;
   /** Told of clean-up that failed behind an answer that was right. */
   readonly onBackgroundError: (error: unknown) => void;
 }

@@ -1,6 +1,7 @@
 /** How much the registry holds: by repository, and what sharing content saves. */
-import { describeError } from "../domain/errors.js";
+
 import type { RepositoryName } from "../domain/repository-name.js";
+import { describeError } from "../lib/describe-error.js";
 import type { Services } from "./services.js";
 
 export interface RepositoryStats {

@@ -7,15 +7,15 @@
 
 import type { Annotations } from "../domain/descriptor.js";
 import type { Algorithm, Digest } from "../domain/digest.js";
-import type { Durations } from "../domain/durations.js";
-import type { Lookups } from "../domain/lookups.js";
 import type { Precondition } from "../domain/precondition.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
-import type { Stages } from "../domain/stages.js";
+import type { Durations } from "../lib/durations.js";
 import type { ScratchFile } from "../lib/held-bytes.js";
+import type { HitCounts } from "../lib/hit-counts.js";
+import type { Spans } from "../lib/spans.js";
 import type { ContentTally } from "./content-tally.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
@@ -120,7 +120,7 @@ export interface BlobStore {
     name: RepositoryName,
     digest: Digest,
     seal: SealUpload,
-    stages?: Stages,
+    spans?: Spans,
   ): Promise<{ healed: boolean }>;
   /**
    * Makes bytes outside of the storage the blob `digest` of the repository. They are only read, now and ever
@@ -169,7 +169,7 @@ export interface ManifestStore {
   list(name: RepositoryName): Promise<Digest[]>;
   /** Milliseconds since the epoch at which each of `digests` was first pushed, `undefined` where it is not there. */
   pushedAt(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number | undefined>;
-  write(name: RepositoryName, digest: Digest, bytes: Uint8Array, stages?: Stages): Promise<void>;
+  write(name: RepositoryName, digest: Digest, bytes: Uint8Array, spans?: Spans): Promise<void>;
   /** Whether it was there. */
   remove(name: RepositoryName, digest: Digest): Promise<boolean>;
   /** Takes it aside, whatever it is. Whether it was there. */
@@ -282,7 +282,7 @@ export interface UploadStore {
 }
 
 /** Something that lies in the store and that no part of the registry has put there. */
-export interface OddFile {
+export interface StrayFile {
   /** In the driver's terms, for an operator. */
   readonly path: string;
   readonly why: string;
@@ -292,10 +292,10 @@ export interface OddFile {
   readonly unread?: boolean;
 }
 
-export interface OddFileStore {
-  all(): AsyncIterable<OddFile>;
+export interface StrayFileStore {
+  all(): AsyncIterable<StrayFile>;
   /** Takes it aside. Whether it was there. */
-  quarantine(odd: OddFile): Promise<boolean>;
+  quarantine(odd: StrayFile): Promise<boolean>;
 }
 
 /** Small notes of the registry's own that outlive the process. */
@@ -345,7 +345,7 @@ export interface StorageMeasures {
   /** How long it took to put something on stable storage, by what that was. */
   readonly syncs: Readonly<Record<string, Durations>>;
   /** By cache. */
-  readonly lookups: Readonly<Record<string, Lookups>>;
+  readonly lookups: Readonly<Record<string, HitCounts>>;
   readonly contents: ContentTally;
 }
 
@@ -365,7 +365,7 @@ export interface Storage {
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;
-  readonly oddFiles: OddFileStore;
+  readonly strayFiles: StrayFileStore;
   /** Ends what is still running in the background and lets go of every resource. */
   close(): Promise<void>;
 }

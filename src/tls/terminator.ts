@@ -5,7 +5,7 @@
 import { rm } from "node:fs/promises";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { ClientCertificate } from "../domain/client-certificate.js";
-import { assert } from "../domain/errors.js";
+import { assert } from "../lib/assert.js";
 import type { Refusal } from "../lib/connection-counts.js";
 import { makeSocketFolder, removeAbandonedFolders, socketIn } from "./socket-folder.js";
 import type { ConnectionId, Credentials, FromThread, TlsSetup, ToThread } from "./thread-protocol.js";
@@ -26,7 +26,7 @@ export interface TerminatorOptions<Peer>
   readonly onFull: (refusal: Refusal) => void;
 }
 
-const threadFile = new URL("../../workers/tls.js", import.meta.url);
+const threadFile = new URL("../../workers/tls/tls.js", import.meta.url);
 
 interface Thread {
   readonly port: MessagePort;

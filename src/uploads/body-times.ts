@@ -2,7 +2,7 @@
  * Where the time of one body went, put together of what the workers say of its tasks: a large body has
  * thousands of them, and they overlap.
  */
-import type { Stages } from "../domain/stages.js";
+import type { Spans } from "../lib/spans.js";
 import type { TaskTimes } from "./worker-protocol.js";
 
 /** One kind of work, of all tasks. */
@@ -21,9 +21,9 @@ class Part {
   }
 
   /** From the first to the last, with how much of that it was worked at. */
-  tell(name: string, stages: Stages): void {
+  tell(name: string, spans: Spans): void {
     if (this.#tasks > 0)
-      stages.passed(name, this.#from, this.#to, { tasks: this.#tasks, busy_ms: this.#busy });
+      spans.passed(name, this.#from, this.#to, { tasks: this.#tasks, busy_ms: this.#busy });
   }
 }
 
@@ -46,12 +46,12 @@ export class BodyTimes {
     if (placedAt !== undefined) this.#link.add(syncedAt, placedAt);
   }
 
-  tell(stages: Stages): void {
-    this.#queue.tell("queue", stages);
-    this.#open.tell("open", stages);
-    this.#hash.tell("hash", stages);
-    this.#write.tell("write", stages);
-    this.#sync.tell("sync", stages);
-    this.#link.tell("link", stages);
+  tell(spans: Spans): void {
+    this.#queue.tell("queue", spans);
+    this.#open.tell("open", spans);
+    this.#hash.tell("hash", spans);
+    this.#write.tell("write", spans);
+    this.#sync.tell("sync", spans);
+    this.#link.tell("link", spans);
   }
 }

@@ -5,15 +5,15 @@
  * `Flow`.
  */
 
-import { memoryUsedUp } from "../domain/byte-budget.js";
-import { now } from "../domain/clock.js";
 import type { Digest } from "../domain/digest.js";
-import { assert } from "../domain/errors.js";
+import { memoryUsedUp } from "../domain/errors.js";
+import { assert } from "../lib/assert.js";
+import { now } from "../lib/clock.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
+import type { SlabPool } from "../lib/slab-pool.js";
 import type { UploadPlace, UploadTarget } from "../storage/storage.js";
 import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
-import type { SlabPool } from "./slab-pool.js";
 import type { Sealed, WorkerPool } from "./worker-pool.js";
 import type { SlabPart } from "./worker-protocol.js";
 

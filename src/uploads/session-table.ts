@@ -103,13 +103,13 @@ export class SessionTable {
     const own = this.#counts.get(upload.client) ?? 0;
     if (own >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#evictUnused()))
       throw new TooManyRequests("sessions", "too many uploads are open", openRetrySeconds);
-    const session = this.openUntold(upload);
+    const session = this.openUncounted(upload);
     this.#add(session);
     return session;
   }
 
   /** A session that no client is told of, for an upload that comes in one request: it is not counted, and not found. */
-  openUntold(upload: Omit<UploadRecord, "createdAt">): Session {
+  openUncounted(upload: Omit<UploadRecord, "createdAt">): Session {
     return new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   }
 

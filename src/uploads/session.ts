@@ -9,9 +9,10 @@
  * One request at a time: what comes while another is at work is refused. Owned by the main thread.
  */
 import type { Algorithm } from "../domain/digest.js";
-import { assert, RegistryError } from "../domain/errors.js";
+import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { SessionId } from "../domain/session-id.js";
+import { assert } from "../lib/assert.js";
 import type { RecoveredUpload, UploadRecord, UploadTarget } from "../storage/storage.js";
 import type { Affinity } from "./worker-pool.js";
 

@@ -1,5 +1,5 @@
 /** What the workers have done, in sums: put together of what they say at the end of each task. */
-import { Durations } from "../domain/durations.js";
+import { Durations } from "../lib/durations.js";
 import { syncSecondsBounds } from "../storage/storage.js";
 import type { TaskTimes, WorkerDone, WorkerTask } from "./worker-protocol.js";
 

@@ -4,14 +4,14 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
-import { now } from "../domain/clock.js";
 import { algorithmOf, type Digest } from "../domain/digest.js";
-import { assert } from "../domain/errors.js";
 import { newSessionId, type SessionId } from "../domain/session-id.js";
+import { assert } from "../lib/assert.js";
+import { now } from "../lib/clock.js";
+import type { SlabPool } from "../lib/slab-pool.js";
 import { storageFailure } from "../storage/errors.js";
 import type { FileStep, SyncTimes } from "../storage/file-steps.js";
 import type { UploadPlace } from "../storage/storage.js";
-import type { SlabPool } from "./slab-pool.js";
 import { WorkDone } from "./work-done.js";
 import type {
   AppendTask,
@@ -78,7 +78,7 @@ export function isAbandoned(error: unknown): boolean {
  */
 const tasksPerWorkerMax = 1_000_000;
 
-const workerFile = new URL("../../workers/uploads.js", import.meta.url);
+const workerFile = new URL("../../workers/uploads/uploads.js", import.meta.url);
 
 function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
   let least = workers[0];

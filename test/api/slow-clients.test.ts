@@ -39,7 +39,7 @@ const strictUrl = await listen(
   new App({
     services: server.services,
     gate,
-    patience: { senderSeconds: 12, smallBodySeconds: 6, readerSeconds: 12 },
+    timeouts: { senderSeconds: 12, smallBodySeconds: 6, readerSeconds: 12 },
     onUnexpectedError: (error) => assert.fail(String(error)),
   }),
 );

@@ -9,7 +9,7 @@ import { Gate } from "../../src/auth/gate.js";
 import { openPolicy } from "../../src/auth/policy.js";
 import { App } from "../../src/http/app.js";
 import type { Peer } from "../../src/http/peer.js";
-import { openTls } from "../../src/open-tls.js";
+import { openTls } from "../../src/server/tls.js";
 import type { Issued } from "../support/certificates.js";
 import { Client } from "../support/client.js";
 import { freePort } from "../support/free-port.js";

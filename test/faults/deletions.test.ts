@@ -193,7 +193,7 @@ for (const [what, path, steps] of deletions)
         assert.ok([202, 404].includes(again.status), String(again.status));
       });
       await assertAgrees(repository);
-      await server.isSound();
+      await server.isIntact();
     });
   }
 

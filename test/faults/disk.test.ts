@@ -58,7 +58,7 @@ for (const [size, bytes] of Object.entries(sizes))
       }
       await client.pushBlobs(name, blob);
       assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
-      await server.isSound();
+      await server.isIntact();
     });
   }
 
@@ -74,7 +74,7 @@ test("bytes that the disk has lost are told of at the end, though their file was
     assertError(await client.patch(location, last), 507, "UNKNOWN");
   });
   assertError(await client.close(location, blob.digest, last), 500, "UNKNOWN");
-  await server.isSound();
+  await server.isIntact();
 });
 
 test("a directory sync that fails: no 201 for what it was to keep", async () => {
@@ -89,7 +89,7 @@ test("a directory sync that fails: no 201 for what it was to keep", async () => 
     );
   });
   await client.pushBlobs(name, blob);
-  await server.isSound();
+  await server.isIntact();
 });
 
 for (const [what, call] of [
@@ -107,7 +107,7 @@ for (const [what, call] of [
     assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(before.bytes));
     assert.equal((await client.head(`/v2/${name}/manifests/${made.digest}`)).status, 404);
     await client.pushImage(name, made, "latest");
-    await server.isSound();
+    await server.isIntact();
   });
 }
 
@@ -127,7 +127,7 @@ for (const [what, before] of [
     if (before === undefined) assert.equal(found.status, 404);
     else assert.ok(found.body.equals(before.bytes));
     await client.pushImage(name, made, "latest");
-    await server.isSound();
+    await server.isIntact();
   });
 }
 
@@ -148,7 +148,7 @@ test("a tag that fails to be moved when its pointer has been replaced is told of
   );
   const found = await client.get(`/v2/${name}/manifests/latest`);
   assert.equal(found.headers["docker-content-digest"], pointer);
-  await server.isSound();
+  await server.isIntact();
 });
 
 test("a manifest that has all the links a file system allows is copied for its tag", async () => {
@@ -159,7 +159,7 @@ test("a manifest that has all the links a file system allows is copied for its t
   assert.ok(
     (await readFile(`${server.gantry.root}/manifests/${name}/tags/latest/manifest`)).equals(made.bytes),
   );
-  await server.isSound();
+  await server.isIntact();
 });
 
 test("a worker that ends while it writes a manifest: no 201, nothing is left, and it succeeds when it is repeated", async () => {
@@ -171,7 +171,7 @@ test("a worker that ends while it writes a manifest: no 201, nothing is left, an
   });
   assert.equal((await client.head(`/v2/${name}/manifests/${made.digest}`)).status, 404);
   await client.pushImage(name, made, "latest");
-  await server.isSound();
+  await server.isIntact();
 });
 
 test("a content that has all the links a file system allows is copied, and the push succeeds", async () => {
@@ -182,7 +182,7 @@ test("a content that has all the links a file system allows is copied, and the p
   await server.during(fault, () => client.pushBlobs(two, blob));
   for (const name of [one, two])
     assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
-  await server.isSound();
+  await server.isIntact();
 });
 
 test("a blob that cannot be read breaks off its own download, and no other", async () => {
@@ -209,7 +209,7 @@ test("a worker that ends in mid-upload costs nobody anything: another takes up w
     assert.equal((await pushBySession(name, blob, fault)).status, 201);
     assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
   }
-  await server.isSound();
+  await server.isIntact();
 });
 
 test("a worker that hangs in mid-upload fails that upload; others and what comes later go on", async () => {
@@ -221,7 +221,7 @@ test("a worker that hangs in mid-upload fails that upload; others and what comes
     assertError(await pushBySession(name, blob, fault), 500, "UNKNOWN");
     await client.pushBlobs(name, blob);
     assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
-    await server.isSound();
+    await server.isIntact();
   }
 });
 
@@ -243,5 +243,5 @@ test("an upload that a worker's end has interrupted is taken up by another from 
     assert.equal((await client.close(location, blob.digest, rest)).status, 201);
   }
   assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
-  await server.isSound();
+  await server.isIntact();
 });

@@ -40,7 +40,7 @@ test("the package holds what src and workers were compiled to, and nothing else 
   const expected = ["CHANGELOG.md", "LICENSE", "README.md", "npm-shrinkwrap.json", "package.json"];
   assert.deepEqual(others.sort(), expected);
   const compiled = packed.contents.filter((path) => path.startsWith("dist/"));
-  assert.ok(compiled.includes("dist/src/gantry.cjs") && compiled.includes("dist/workers/uploads.js"));
+  assert.ok(compiled.includes("dist/src/gantry.cjs") && compiled.includes("dist/workers/uploads/uploads.js"));
   for (const path of compiled) {
     assert.match(path, /^dist\/(src|workers)\/.*\.c?js$/);
     const source = path.replace(/^dist\//, "").replace(/\.(c?)js$/, ".$1ts");

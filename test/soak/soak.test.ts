@@ -34,7 +34,7 @@ const pullers = 4;
 const deleters = 2;
 
 const server = await serveInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: `${leaseSeconds}s` });
-const counts = { pushes: 0, uploads: 0, mounts: 0, present: 0, pulls: 0, deletions: 0, collections: 0 };
+const counts = { pushes: 0, uploads: 0, mounts: 0, present: 0, pulls: 0, deletions: 0, gcStats: 0 };
 const collected = { manifests: 0, blobs: 0 };
 /** Manifests that somebody asked to have deleted: then a pull of them may break off. */
 const deleted = new Set<string>();
@@ -116,7 +116,7 @@ async function collect(): Promise<void> {
   const report = await collectGarbage(server.services, { dryRun: false, untaggedSeconds: 0 });
   collected.manifests += report.manifests;
   collected.blobs += report.blobs;
-  counts.collections++;
+  counts.gcStats++;
   // Gives the sockets a turn: collector and server are one process here.
   await pause(1);
 }

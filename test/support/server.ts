@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { readConfig } from "../../src/config/config.js";
-import { type Server, startServer } from "../../src/server.js";
+import { type Server, startServer } from "../../src/server/server.js";
 
 /** A server for all tests of the file, ended after them. To be called before the file's first test. */
 export async function serveInside(settings: Readonly<Record<string, string>> = {}): Promise<Server> {

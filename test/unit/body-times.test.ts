@@ -2,17 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Facts, Stages } from "../../src/domain/stages.js";
+import type { Facts, Spans } from "../../src/lib/spans.js";
 import { BodyTimes } from "../../src/uploads/body-times.js";
 
 function told(times: BodyTimes): Map<string, readonly [from: number, to: number, facts: Facts | undefined]> {
-  const stages = new Map<string, readonly [number, number, Facts | undefined]>();
-  const listener: Stages = {
+  const spans = new Map<string, readonly [number, number, Facts | undefined]>();
+  const listener: Spans = {
     during: (_, work) => work(listener),
-    passed: (name, from, to, facts) => void stages.set(name, [from, to, facts]),
+    passed: (name, from, to, facts) => void spans.set(name, [from, to, facts]),
   };
   times.tell(listener);
-  return stages;
+  return spans;
 }
 
 test("tasks that overlap are one stage of each kind, with the time that was worked", () => {

@@ -14,10 +14,10 @@ import { TooManyRequests } from "../../src/domain/errors.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import { HeldBytes, type ScratchFile, type ScratchSpace } from "../../src/lib/held-bytes.js";
+import { SlabPool } from "../../src/lib/slab-pool.js";
 import { openScratchFile } from "../../src/storage/filesystem/scratch-file.js";
 import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
 import { Session } from "../../src/uploads/session.js";
-import { SlabPool } from "../../src/uploads/slab-pool.js";
 import type { WorkerPool } from "../../src/uploads/worker-pool.js";
 import type { AppendTask, SealTask, TaskTimes } from "../../src/uploads/worker-protocol.js";
 

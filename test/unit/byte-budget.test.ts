@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ByteBudget } from "../../src/domain/byte-budget.js";
+import { ByteBudget } from "../../src/lib/byte-budget.js";
 
 const all = 20;
 const perClient = 8;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeError } from "../../src/domain/errors.js";
+import { describeError } from "../../src/lib/describe-error.js";
 
 const refused = Object.assign(new AggregateError([], ""), { code: "ECONNREFUSED" });
 

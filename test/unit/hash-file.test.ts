@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { newHasher } from "../../src/domain/hash.js";
-import { hashFile } from "../../workers/hash-file.js";
+import { hashFile } from "../../workers/uploads/hash-file.js";
 import { digestOf } from "../support/content.js";
 
 const mebibyte = 1024 * 1024;

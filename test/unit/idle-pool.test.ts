@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { IdlePool } from "../../src/threads/idle-pool.js";
+import { IdlePool } from "../../src/lib/idle-pool.js";
 
 test("who waits for a thread that cannot be started is told so, and the next may have one", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-test-"));

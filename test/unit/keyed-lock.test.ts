@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
-import { KeyedLock } from "../../src/domain/keyed-lock.js";
+import { KeyedLock } from "../../src/lib/keyed-lock.js";
 
 interface Holder {
   readonly key: "a" | "b";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { networkOf } from "../../src/domain/network.js";
+import { networkOf } from "../../src/lib/network.js";
 
 const cases: readonly (readonly [address: string, network: string])[] = [
   ["192.0.2.7", "192.0.2.7"],

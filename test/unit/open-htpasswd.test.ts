@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { hashSync } from "bcryptjs";
 import { pino } from "pino";
 import { ConfigError } from "../../src/config/errors.js";
-import { openHtpasswd } from "../../src/open-htpasswd.js";
+import { openHtpasswd } from "../../src/server/htpasswd.js";
 import { eventually } from "../support/store.js";
 
 const folder = await mkdtemp(`${tmpdir()}/gantry-htpasswd-`);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Digest } from "../../src/domain/digest.js";
 import type { Manifest } from "../../src/domain/manifest.js";
-import { packManifest, unpackManifest } from "../../src/threads/packed-manifest.js";
+import { packManifest, unpackManifest } from "../../src/registry/manifest-reader/packed-manifest.js";
 import { digests } from "./arbitraries.js";
 
 const digest = digests.map((text) => text as Digest);

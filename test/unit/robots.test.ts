@@ -10,11 +10,11 @@ import { Robots } from "../../src/auth/robots.js";
 import type { Permission } from "../../src/domain/permission.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { isRobotName, type RobotName, robotOfUser, userNameOf } from "../../src/domain/robot.js";
+import { CheckedFiles } from "../../src/storage/filesystem/checked-files.js";
 import { Layout } from "../../src/storage/filesystem/layout.js";
-import { OddFiles } from "../../src/storage/filesystem/odd-files.js";
-import { Oddities } from "../../src/storage/filesystem/oddities.js";
 import { Quarantine } from "../../src/storage/filesystem/quarantine.js";
 import { FileRobots } from "../../src/storage/filesystem/robots.js";
+import { StrayFiles } from "../../src/storage/filesystem/stray-files.js";
 import { Directories } from "../../src/storage/filesystem/sync.js";
 
 const hour = 3_600_000;
@@ -35,9 +35,9 @@ async function robotStore() {
   await mkdir(layout.uploadsRoot);
   const directories = new Directories(root, "full");
   const odd: string[] = [];
-  const store = new FileRobots(layout, directories, new Oddities(root, (path) => odd.push(path)));
-  const oddFiles = new OddFiles(layout, new Quarantine(layout, directories));
-  return { root, store, odd, oddFiles, load: () => Robots.load(store) };
+  const store = new FileRobots(layout, directories, new CheckedFiles(root, (path) => odd.push(path)));
+  const strayFiles = new StrayFiles(layout, new Quarantine(layout, directories));
+  return { root, store, odd, strayFiles, load: () => Robots.load(store) };
 }
 
 async function make(robots: Robots, expiresAt?: number, name = ci) {
@@ -216,7 +216,7 @@ test("names that need quoting are none, and no name is taken for a user name", (
 });
 
 test("what is no robot account is passed over and named, and lets nobody in", async () => {
-  const { root, store, odd, oddFiles, load } = await robotStore();
+  const { root, store, odd, strayFiles, load } = await robotStore();
   const { key } = await make(await load());
   const folder = `${root}/robots`;
   const sound = JSON.parse(await readFile(`${folder}/ci.json`, "utf8")) as Record<string, unknown>;
@@ -240,7 +240,7 @@ test("what is no robot account is passed over and named, and lets nobody in", as
   const all = [...Object.keys(files), "folder.json"].map((file) => `robots/${file}`).sort();
   assert.deepEqual([...new Set(odd)].sort(), all);
   const verified: string[] = [];
-  for await (const { path } of oddFiles.all()) verified.push(path);
+  for await (const { path } of strayFiles.all()) verified.push(path);
   assert.deepEqual(verified.sort(), all);
   assert.equal(await store.remove(nameOf("nobody")), false);
 });

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { keptSigningKey, signingKeyOf } from "../../src/auth/tokens/signing-key.js";
 import { RegistryError } from "../../src/domain/errors.js";
+import { CheckedFiles } from "../../src/storage/filesystem/checked-files.js";
 import { Layout } from "../../src/storage/filesystem/layout.js";
-import { OddFiles } from "../../src/storage/filesystem/odd-files.js";
-import { Oddities } from "../../src/storage/filesystem/oddities.js";
 import { Quarantine } from "../../src/storage/filesystem/quarantine.js";
 import { FileSecrets } from "../../src/storage/filesystem/secrets.js";
+import { StrayFiles } from "../../src/storage/filesystem/stray-files.js";
 import { Directories } from "../../src/storage/filesystem/sync.js";
 import { ecKeys, rsaKeys } from "../support/jwt.js";
 
@@ -24,8 +24,8 @@ async function newLayout(): Promise<Layout> {
 }
 
 function open(layout: Layout, hardLinks: boolean): FileSecrets {
-  const oddities = new Oddities(layout.root, () => {});
-  return new FileSecrets(layout, new Directories(layout.root, "full"), hardLinks, oddities);
+  const checkedFiles = new CheckedFiles(layout.root, () => {});
+  return new FileSecrets(layout, new Directories(layout.root, "full"), hardLinks, checkedFiles);
 }
 
 for (const hardLinks of [true, false]) {
@@ -67,7 +67,7 @@ test("secrets are nothing odd in a store", async () => {
   await open(layout, true).secret("name", () => Buffer.from("secret"));
   const odd = [];
   const quarantine = new Quarantine(layout, new Directories(layout.root, "full"));
-  for await (const one of new OddFiles(layout, quarantine).all()) odd.push(one);
+  for await (const one of new StrayFiles(layout, quarantine).all()) odd.push(one);
   assert.deepEqual(odd, []);
 });
 

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, stat, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { putRecord } from "../../workers/session-record.js";
+import { putRecord } from "../../workers/uploads/session-record.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-session-record-"));
 after(() => rm(folder, { recursive: true, force: true }));

@@ -140,7 +140,7 @@ test("where there are too many, the oldest without bytes and without a request m
 test("an upload in one request is no session that counts", () => {
   const { sessions } = table({ sessionsMax: 1, sessionsPerClientMax: 1 });
   used(sessions);
-  const session = sessions.openUntold(upload);
+  const session = sessions.openUncounted(upload);
   assert.equal(sessions.size, 1);
   session.claim();
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { SlabPool } from "../../src/uploads/slab-pool.js";
+import { SlabPool } from "../../src/lib/slab-pool.js";
 
 test("slabs are apart from each other and cover the memory", () => {
   const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, overflowBytes: 0, slabs: 3 });

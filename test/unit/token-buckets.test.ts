@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { TokenBuckets } from "../../src/domain/token-buckets.js";
+import { TokenBuckets } from "../../src/lib/token-buckets.js";
 
 test("a key gets its burst at once and then its rate; another key has its own", () => {
   const buckets = new TokenBuckets({ perSecond: 2, burst: 3, keysMax: 10 });

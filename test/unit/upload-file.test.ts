@@ -7,8 +7,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { alignedMemory } from "../../src/uploads/aligned-memory.js";
-import { UploadFile } from "../../workers/upload-file.js";
+import { alignedMemory } from "../../src/lib/aligned-memory.js";
+import { UploadFile } from "../../workers/uploads/upload-file.js";
 
 const blockBytes = 4096;
 const mebibyte = 1024 * 1024;

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { parseDigest } from "../../src/domain/digest.js";
 import { newSessionId } from "../../src/domain/session-id.js";
-import { SlabPool } from "../../src/uploads/slab-pool.js";
+import { SlabPool } from "../../src/lib/slab-pool.js";
 import { WorkerPool } from "../../src/uploads/worker-pool.js";
 
 const uploads = 300;

@@ -12,7 +12,7 @@ import { signingKeyOf } from "../../src/auth/tokens/signing-key.js";
 import type { Workloads } from "../../src/auth/workload/workloads.js";
 import { workloadIssuers } from "../../src/config/workload.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
-import { openWorkloads } from "../../src/open-tokens.js";
+import { openWorkloads } from "../../src/server/tokens.js";
 import { issueCertificate } from "../support/certificates.js";
 import { ecKeys, type Json, jwkSet, nowSeconds, signJwt } from "../support/jwt.js";
 import { discoveryPath, keysPath, type OidcIssuer, startIssuer } from "../support/oidc-issuer.js";

@@ -1,9 +1,9 @@
 /** Refuses connections beyond the limits, before they cost a handshake. */
 import type { Socket } from "node:net";
-import { networkOf } from "../../src/domain/network.js";
 import { AddressRanges } from "../../src/lib/address-ranges.js";
 import type { Refusal } from "../../src/lib/connection-counts.js";
 import type { ConnectionLimits } from "../../src/lib/connection-limits.js";
+import { networkOf } from "../../src/lib/network.js";
 import { Places } from "../../src/lib/places.js";
 
 /** Refusals are told together: a flood of connections is not to be one of messages. */

@@ -2,7 +2,7 @@
  * The tokens of an outside issuer, as CNCF distribution takes them (`auth.token`). What such a token says decides
  * alone: its issuer has asked its own policy.
  */
-import { Lookups } from "../../domain/lookups.js";
+import { HitCounts } from "../../lib/hit-counts.js";
 import type { Attempt, Grants, Identity, TokenVerifier } from "../identity.js";
 import { parseAccess, tokenAccess } from "./access.js";
 import { claimedIssuer, type KeySource, refused, verifyJwt } from "./jwt.js";
@@ -23,7 +23,7 @@ const subjectCharactersMax = 1024;
 const everything: Grants = { allows: () => true };
 
 export class OutsideTokens implements TokenVerifier {
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
   readonly #verified = new VerifiedTokens(this.lookups);
 
   constructor(readonly options: OutsideTokensOptions) {}

@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 
-import { Lookups } from "../../domain/lookups.js";
+import { HitCounts } from "../../lib/hit-counts.js";
 import {
   type Attempt,
   anonymous,
@@ -63,7 +63,7 @@ const callerClaim = z.object({
 const generation = 0;
 
 export class OwnTokens implements TokenVerifier {
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
   readonly #verified = new VerifiedTokens(this.lookups);
   readonly #expected: Omit<Expected, "type">;
 

@@ -4,7 +4,7 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { Lookups } from "../../domain/lookups.js";
+import { HitCounts } from "../../lib/hit-counts.js";
 import type { Identity } from "../identity.js";
 import type { Verified } from "./jwt.js";
 
@@ -23,7 +23,7 @@ export class VerifiedTokens {
   readonly #key = randomBytes(32);
   readonly #kept = new LRUCache<string, Entry>({ max: tokensMax });
 
-  constructor(readonly lookups = new Lookups()) {}
+  constructor(readonly lookups = new HitCounts()) {}
 
   /** Until the token expires, and as long as the keys are those that it was verified with. */
   get(token: string, generation: number): Identity | undefined {

@@ -6,8 +6,9 @@
  */
 import type { JWTPayload } from "jose";
 
-import { describeError, TooManyRequests } from "../../domain/errors.js";
-import { Lookups } from "../../domain/lookups.js";
+import { TooManyRequests } from "../../domain/errors.js";
+import { describeError } from "../../lib/describe-error.js";
+import { HitCounts } from "../../lib/hit-counts.js";
 import type { Attempt, Grants, Identity, PasswordVerifier } from "../identity.js";
 import { algorithms } from "../tokens/algorithms.js";
 import { claimedIssuer, type KeySource, refused, verifyJwt } from "../tokens/jwt.js";
@@ -53,7 +54,7 @@ const tellingClaims = [
 const subjectCharactersMax = 1024;
 
 export class Workloads implements PasswordVerifier {
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
   readonly #byIssuer: ReadonlyMap<string, Trusted>;
 
   constructor(readonly options: WorkloadsOptions) {

@@ -1,9 +1,9 @@
 /** What Prometheus is told of caches: how often each had what it was asked for. */
-import type { Lookups } from "../../domain/lookups.js";
+import type { HitCounts } from "../../lib/hit-counts.js";
 import type { Instruments } from "./instruments.js";
 
-export function measureCaches(instruments: Instruments, caches: Readonly<Record<string, Lookups>>): void {
-  const values = (of: (lookups: Lookups) => number) => () =>
+export function measureCaches(instruments: Instruments, caches: Readonly<Record<string, HitCounts>>): void {
+  const values = (of: (lookups: HitCounts) => number) => () =>
     Object.entries(caches).map(([cache, lookups]) => [cache, of(lookups)] as const);
   instruments.counters(
     "gantry_cache_hits_total",

@@ -3,7 +3,7 @@
  * look labels up anew for each value that is added, which a request from memory would notice.
  */
 import { Counter, Gauge, Histogram, type MetricValueWithName, Registry } from "prom-client";
-import type { Durations } from "../../domain/durations.js";
+import type { Durations } from "../../lib/durations.js";
 
 /** Values by the value of one label. */
 export type Labelled = Iterable<readonly [label: string, value: number]>;

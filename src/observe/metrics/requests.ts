@@ -2,9 +2,10 @@
  * Requests by route, method and status: numbers, durations and bytes, by repository too where that is wanted; logins
  * that failed, and what was refused since somebody took too much. A request adds to plain numbers, in some 0.2 us.
  */
-import { Durations } from "../../domain/durations.js";
+
 import { limitNames } from "../../domain/errors.js";
 import type { Exchange } from "../../http/exchange.js";
+import { Durations } from "../../lib/durations.js";
 import { methods } from "../methods.js";
 import type { Instruments, Timed } from "./instruments.js";
 import { RepositoryLabels } from "./repository-labels.js";

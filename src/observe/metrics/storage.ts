@@ -5,7 +5,7 @@ import type { Instruments } from "./instruments.js";
 
 export function measureStorage(
   instruments: Instruments,
-  { storage, workers, collections }: Pick<Services, "storage" | "workers" | "collections">,
+  { storage, workers, gcStats }: Pick<Services, "storage" | "workers" | "gcStats">,
 ): void {
   const { measures } = storage;
   const space = async (of: (space: Space) => number) => {
@@ -43,22 +43,22 @@ export function measureStorage(
     "gantry_gc_runs_total",
     "Garbage collections, by how they ended; those that only tell are left out",
     "outcome",
-    () => Object.entries(collections.runs),
+    () => Object.entries(gcStats.runs),
   );
   instruments.histogram("gantry_gc_duration_seconds", "Time that a garbage collection took", [], () => [
-    { labels: {}, durations: collections.durations },
+    { labels: {}, durations: gcStats.durations },
   ]);
   instruments.counters("gantry_gc_removed_total", "What garbage collections have removed", "kind", () =>
-    Object.entries(collections.removed),
+    Object.entries(gcStats.removed),
   );
   instruments.counter(
     "gantry_gc_freed_bytes_total",
     "Bytes of the contents that garbage collections have removed",
-    () => collections.freedBytes,
+    () => gcStats.freedBytes,
   );
   instruments.gauge(
     "gantry_gc_last_success_timestamp_seconds",
     "When a garbage collection came to its end last, since 1970; 0 where none has in this process",
-    () => collections.lastSuccessAt / 1000,
+    () => gcStats.lastSuccessAt / 1000,
   );
 }

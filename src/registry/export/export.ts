@@ -3,11 +3,12 @@
  * that no collector takes it meanwhile.
  */
 import type { Digest } from "../../domain/digest.js";
-import { describeError, RegistryError } from "../../domain/errors.js";
-import { inParallel } from "../../domain/in-parallel.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { describeError } from "../../lib/describe-error.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import type { BlobReader } from "../../storage/storage.js";
 import { type NamedContent, refName, type Sink } from "../../transfer/sink.js";
 import { lease } from "../lease.js";

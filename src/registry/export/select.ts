@@ -1,8 +1,9 @@
 /** What an export is about: references of this registry, each by name or by pattern. */
 import type { Digest } from "../../domain/digest.js";
-import { describeError, RegistryError } from "../../domain/errors.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { describeError } from "../../lib/describe-error.js";
 import type { Services } from "../services.js";
 import type { ExportProblem } from "./report.js";
 

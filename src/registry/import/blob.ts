@@ -38,13 +38,13 @@ async function bring(
   const isUnsure = (found: number | undefined) => found !== undefined && found !== (size ?? found);
   const sizeHere = () => lease(services, name, digest, () => blobs.size(name, digest));
   const there = await sizeHere();
-  if (there !== undefined && (await isSound(run, name, digest, options.rehash || isUnsure(there)))) {
+  if (there !== undefined && (await isIntact(run, name, digest, options.rehash || isUnsure(there)))) {
     tally.blob("there", there);
     return true;
   }
   if (!options.dryRun && (!options.rehash || hashed.has(digest))) {
     const shared = await mountAnywhere(services, name, digest);
-    if (shared !== undefined && (await isSound(run, name, digest, isUnsure(shared)))) {
+    if (shared !== undefined && (await isIntact(run, name, digest, isUnsure(shared)))) {
       tally.blob("shared", shared);
       return true;
     }
@@ -100,7 +100,7 @@ function mountAnywhere(
 }
 
 /** Whether the bytes that the repository has are right; they are taken to be where `check` does not say to look. */
-async function isSound(
+async function isIntact(
   run: ImportRun,
   name: RepositoryName,
   digest: Digest,

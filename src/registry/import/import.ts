@@ -2,8 +2,9 @@
  * Imports from another place, while pushes and pulls go on: everything enters as a push would bring it, so an
  * import that was ended goes on with what is not there yet.
  */
-import { inParallel } from "../../domain/in-parallel.js";
+
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import type { Source, SourceRepository } from "../../transfer/source.js";
 import type { Services } from "../services.js";
 import { Findings } from "../verify/report.js";
@@ -24,7 +25,7 @@ const repositoriesAtOnce = 4;
  */
 export async function importFrom(
   services: Services,
-  open: (onOdd: (what: string, why: string) => void) => Promise<Source>,
+  open: (onStray: (what: string, why: string) => void) => Promise<Source>,
   options: ImportOptions,
   onProgress: ImportProgress,
 ): Promise<ImportReport> {

@@ -4,13 +4,13 @@
  */
 import { LRUCache } from "lru-cache";
 import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
-import { describeError } from "../../domain/errors.js";
 import { digestBytes } from "../../domain/hash.js";
-import { inParallel } from "../../domain/in-parallel.js";
 import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { Mismatch } from "../../domain/pushed-manifest.js";
 import type { Tag } from "../../domain/reference.js";
+import { describeError } from "../../lib/describe-error.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import {
   SourceError,
   type SourceManifest,

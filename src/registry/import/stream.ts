@@ -1,7 +1,7 @@
 /** Pushes a blob whose bytes come from a source: the same workers, the same commit as for a client. */
 import type { PushPermit } from "../../auth/gate.js";
-import { unlimitedMemory } from "../../domain/byte-budget.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { unlimitedMemory } from "../../lib/growing-buffer.js";
 import { HeldBytes } from "../../lib/held-bytes.js";
 import type { Flow } from "../../uploads/body-writer.js";
 import { IncomingBody, openSingleUpload } from "../push-blob.js";

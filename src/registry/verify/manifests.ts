@@ -1,11 +1,12 @@
 /** Verification of a repository's manifests: each is what it is called by, and leads to what is there. */
 import { forgetAround } from "../../cache/forget-around.js";
 import type { Digest } from "../../domain/digest.js";
-import { describeError, RegistryError } from "../../domain/errors.js";
-import { inParallel } from "../../domain/in-parallel.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { describeError } from "../../lib/describe-error.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import type { Services } from "../services.js";
 import type { Verification, Wrongs } from "./context.js";
 import { verifyReferrer, verifyReferrers } from "./referrers.js";

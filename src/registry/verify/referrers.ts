@@ -1,9 +1,10 @@
 /** Verification of the entries of referrers: each manifest with a subject has one, and no other has. */
 import { isDeepStrictEqual } from "node:util";
 import type { Digest } from "../../domain/digest.js";
-import { describeError, RegistryError } from "../../domain/errors.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { describeError } from "../../lib/describe-error.js";
 import { subjectOf } from "../delete.js";
 import { referrerOf } from "../push-manifest.js";
 import type { Services } from "../services.js";

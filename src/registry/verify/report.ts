@@ -2,7 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { OddFile } from "../../storage/storage.js";
+import type { StrayFile } from "../../storage/storage.js";
 
 /** What was done about a problem. */
 export type Remedy = "quarantined" | "mended" | "none";
@@ -35,7 +35,7 @@ export interface VerifyReport {
   readonly bytesRead: number;
   readonly problems: readonly Problem[];
   readonly hurtTags: readonly HurtTag[];
-  readonly odd: readonly OddFile[];
+  readonly odd: readonly StrayFile[];
   /** Findings beyond the most that a report lists. */
   readonly omitted: number;
   /** Whether it came to its end. */
@@ -48,7 +48,7 @@ const listedMax = 10_000;
 export class Findings {
   readonly #problems: Problem[] = [];
   readonly #hurtTags: HurtTag[] = [];
-  readonly #odd: OddFile[] = [];
+  readonly #odd: StrayFile[] = [];
   #omitted = 0;
   readonly counts = { repositories: 0, contents: 0, blobs: 0, manifests: 0, tags: 0, bytesRead: 0 };
 
@@ -60,7 +60,7 @@ export class Findings {
     this.#list(this.#hurtTags, tag);
   }
 
-  odd(file: OddFile): void {
+  odd(file: StrayFile): void {
     this.#list(this.#odd, file);
   }
 

@@ -1,9 +1,10 @@
 /** Verification of one repository: its blobs, then its manifests and referrers, then its tags. */
 import { forgetAround } from "../../cache/forget-around.js";
 import type { Digest } from "../../domain/digest.js";
-import { describeError, RegistryError } from "../../domain/errors.js";
-import { inParallel } from "../../domain/in-parallel.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { describeError } from "../../lib/describe-error.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import type { Verification } from "./context.js";
 import { verifyManifests } from "./manifests.js";
 import type { Problem } from "./report.js";

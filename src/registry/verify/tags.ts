@@ -1,8 +1,9 @@
 /** Verification of a repository's tags: each points to a manifest that is there, and leads to what is sound. */
-import { describeError, RegistryError } from "../../domain/errors.js";
-import { inParallel } from "../../domain/in-parallel.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { describeError } from "../../lib/describe-error.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import type { Services } from "../services.js";
 import { tagRemoved, tagUnsure } from "../tags.js";
 import type { Verification, Wrongs } from "./context.js";

@@ -4,8 +4,9 @@
  * looks wrong is looked at again with the repository's lock held before anything is done about it.
  */
 import type { Digest } from "../../domain/digest.js";
-import { describeError, RegistryError } from "../../domain/errors.js";
-import { inParallel } from "../../domain/in-parallel.js";
+import { RegistryError } from "../../domain/errors.js";
+import { describeError } from "../../lib/describe-error.js";
+import { inParallel } from "../../lib/in-parallel.js";
 import type { Services } from "../services.js";
 import type { VerifyOptions } from "./context.js";
 import { Findings, type VerifyReport } from "./report.js";
@@ -36,12 +37,12 @@ export async function verify(
     await verifyRepository(verification, name);
     onRepository(++findings.counts.repositories, name);
   }
-  for await (const odd of services.storage.oddFiles.all()) {
+  for await (const odd of services.storage.strayFiles.all()) {
     if (signal.aborted) break;
     findings.odd(odd);
     if (odd.unread) findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: "none" });
     if (!odd.inTheWay) continue;
-    const taken = !dryRun && (await services.storage.oddFiles.quarantine(odd));
+    const taken = !dryRun && (await services.storage.strayFiles.quarantine(odd));
     findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: taken ? "quarantined" : "none" });
   }
   return findings.report(dryRun, !signal.aborted);

@@ -6,9 +6,9 @@
 import { link, lstat, rename, unlink } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
-import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { type Stages, untold } from "../../domain/stages.js";
+import { KeyedLock } from "../../lib/keyed-lock.js";
+import { noSpans, type Spans } from "../../lib/spans.js";
 import type { ContentTally } from "../content-tally.js";
 import type {
   Adoption,
@@ -20,17 +20,17 @@ import type {
   SealUpload,
   UploadTarget,
 } from "../storage.js";
+import { adoptFile } from "./adopt-file.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { FileContents } from "./contents.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
+import { type DigestFile, Integrity } from "./integrity.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
 import type { RecordFiles } from "./record-files.js";
-import { type DigestFile, Soundness } from "./soundness.js";
 import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
-import { takeOver } from "./takeover.js";
 
 /** What the system says of a file that it does not let this user read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
@@ -45,7 +45,7 @@ export interface BlobWork {
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
   readonly #contents: FileContents;
-  readonly soundness: Soundness;
+  readonly integrity: Integrity;
 
   constructor(
     readonly layout: Layout,
@@ -53,24 +53,24 @@ export class FileBlobs implements BlobStore {
     readonly hardLinks: boolean,
     readonly recordFiles: RecordFiles,
     readonly work: BlobWork,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
     readonly quarantined: Quarantine,
     readonly tally: ContentTally,
     readonly surveyor: Surveyor,
   ) {
-    this.soundness = new Soundness(work.digestFile);
-    this.#contents = new FileContents(layout, oddities, surveyor, tally);
+    this.integrity = new Integrity(work.digestFile);
+    this.#contents = new FileContents(layout, checkedFiles, surveyor, tally);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    return (await this.oddities.file(this.layout.blob(name, digest)))?.size;
+    return (await this.checkedFiles.file(this.layout.blob(name, digest)))?.size;
   }
 
   async open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined> {
     const path = this.layout.blob(name, digest);
-    const handle = await this.oddities.open(path);
+    const handle = await this.checkedFiles.open(path);
     const reader = handle && (await FileBlobReader.over(handle));
-    if (handle !== undefined && reader === undefined) this.oddities.name(path, "not a file");
+    if (handle !== undefined && reader === undefined) this.checkedFiles.name(path, "not a file");
     return reader;
   }
 
@@ -79,10 +79,10 @@ export class FileBlobs implements BlobStore {
     name: RepositoryName,
     digest: Digest,
     seal: SealUpload,
-    stages: Stages = untold,
+    spans: Spans = noSpans,
   ): Promise<{ healed: boolean }> {
     const placed = await this.#place(upload, name, digest, seal);
-    const healed = await stages.during("commit", async (within) => {
+    const healed = await spans.during("commit", async (within) => {
       const healed = !placed && (await within.during("link", () => this.#link(upload, name, digest, true)));
       await within.during("sync", () => this.directories.sync(this.layout.blobs(name)));
       return healed;
@@ -110,7 +110,7 @@ export class FileBlobs implements BlobStore {
     const bytes = await seal({ file, recordFile: session?.recordFile, content, blob });
     if (bytes === undefined) return false;
     this.tally.changed(digest, 1, bytes);
-    this.soundness.remember(digest, Date.now());
+    this.integrity.remember(digest, Date.now());
     await this.directories.ensureAll(this.#foldersOf(name, digest));
     return true;
   }
@@ -162,7 +162,7 @@ export class FileBlobs implements BlobStore {
       this.tally.changed(digest, 1, (await lstat(file)).size);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
-      healed = checked && !(await this.soundness.isSound(content, digest));
+      healed = checked && !(await this.integrity.isIntact(content, digest));
       if (healed) {
         const damaged = await lstat(content);
         await this.#heal(file, digest);
@@ -170,7 +170,7 @@ export class FileBlobs implements BlobStore {
         soundSince = Date.now();
       }
     }
-    if (checked) this.soundness.remember(digest, soundSince);
+    if (checked) this.integrity.remember(digest, soundSince);
     return healed;
   }
 
@@ -227,7 +227,7 @@ export class FileBlobs implements BlobStore {
     try {
       const content = await ifThere(lstat(this.layout.content(digest)));
       const differs = content !== undefined && content.size !== outside.size;
-      const taken = await this.#takeOver(file, temporary, digest, check || differs);
+      const taken = await this.#adoptFile(file, temporary, digest, check || differs);
       if (taken === undefined) return undefined;
       const { how, checked } = taken;
       const upload = { file: temporary };
@@ -241,7 +241,7 @@ export class FileBlobs implements BlobStore {
   }
 
   /** `undefined` where the bytes cannot be read: whoever reads them then is told why, and that it is not the store. */
-  async #takeOver(
+  async #adoptFile(
     file: string,
     temporary: string,
     digest: Digest,
@@ -250,9 +250,9 @@ export class FileBlobs implements BlobStore {
     const { hardLinks } = this;
     const { syncs } = this.directories;
     try {
-      const how = await takeOver(file, temporary, { hardLinks, syncs });
+      const how = await adoptFile(file, temporary, { hardLinks, syncs });
       const checked = check || how === "copied";
-      if (checked) await this.soundness.demand(temporary, digest);
+      if (checked) await this.integrity.demand(temporary, digest);
       return { how, checked };
     } catch (error) {
       const cause = error instanceof RegistryError ? error.cause : error;
@@ -263,7 +263,7 @@ export class FileBlobs implements BlobStore {
 
   async mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined> {
     const source = from === undefined ? this.layout.content(digest) : this.layout.blob(from, digest);
-    const size = (await this.oddities.file(source))?.size;
+    const size = (await this.checkedFiles.file(source))?.size;
     if (size === undefined) return undefined;
     const folder = this.layout.blobs(to);
     const found = await this.#locks.exclusive(digest, () =>
@@ -306,14 +306,14 @@ export class FileBlobs implements BlobStore {
     const content = this.layout.content(digest);
     const { nlink, size } = (await ifThere(lstat(content))) ?? {};
     if (nlink !== 1 || size === undefined) return undefined;
-    this.soundness.forget(digest);
+    this.integrity.forget(digest);
     await unlink(content);
     this.tally.changed(digest, -1, -size);
     return size;
   }
 
   async list(name: RepositoryName): Promise<Digest[]> {
-    return ((await this.oddities.demandEntries(this.layout.blobs(name))) ?? []).filter(isDigest);
+    return ((await this.checkedFiles.demandEntries(this.layout.blobs(name))) ?? []).filter(isDigest);
   }
 
   async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
@@ -326,13 +326,13 @@ export class FileBlobs implements BlobStore {
   }
 
   checkContent(digest: Digest): Promise<boolean | undefined> {
-    return this.soundness.check(this.layout.content(digest), digest);
+    return this.integrity.check(this.layout.content(digest), digest);
   }
 
   async check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined> {
     const blob = this.layout.blob(name, digest);
     const shared = await ifThere(sameInode(blob, this.layout.content(digest)));
-    return shared ? "shared" : this.soundness.check(blob, digest);
+    return shared ? "shared" : this.integrity.check(blob, digest);
   }
 
   async quarantineContent(digest: Digest): Promise<boolean> {
@@ -350,7 +350,7 @@ export class FileBlobs implements BlobStore {
   /** Looks again with the digest's lock held: a push may have healed it meanwhile. */
   #quarantine(path: string, digest: Digest): Promise<boolean> {
     return this.#locks.exclusive(digest, async () => {
-      if ((await this.soundness.check(path, digest)) !== false) return false;
+      if ((await this.integrity.check(path, digest)) !== false) return false;
       return this.quarantined.take(path);
     });
   }

@@ -1,16 +1,17 @@
 /** A walk over all contents, in the order of their digests, by which they are counted anew. */
-import { batchesOf } from "../../domain/batches.js";
+
 import { algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
+import { batchesOf } from "../../lib/batches.js";
 import type { ContentTally, ContentWalk } from "../content-tally.js";
 import type { Content } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import { measuresMax, type Surveyor } from "./surveyor.js";
 
 export class FileContents {
   constructor(
     readonly layout: Layout,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
     readonly surveyor: Surveyor,
     readonly tally: ContentTally,
   ) {}
@@ -38,8 +39,8 @@ export class FileContents {
 
   /** `undefined` where the disk does not tell: that hides no other folder. */
   async #sortedEntries(folder: string): Promise<string[] | undefined> {
-    const listed = this.oddities.entries(folder).then((found) => found ?? []);
-    return (await this.oddities.passOverDamage(folder, listed))?.sort();
+    const listed = this.checkedFiles.entries(folder).then((found) => found ?? []);
+    return (await this.checkedFiles.passOverDamage(folder, listed))?.sort();
   }
 
   /** Again where one of them has come or gone meanwhile: whether it was measured by then is not known. */

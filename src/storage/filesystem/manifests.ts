@@ -1,15 +1,15 @@
 /** Manifests: the bytes as pushed, by digest, in each repository. */
 import { lstat } from "node:fs/promises";
-import { batchesOf } from "../../domain/batches.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
-import { KeyedLock } from "../../domain/keyed-lock.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { type Stages, untold } from "../../domain/stages.js";
+import { batchesOf } from "../../lib/batches.js";
+import { KeyedLock } from "../../lib/keyed-lock.js";
+import { noSpans, type Spans } from "../../lib/spans.js";
 import type { DoSteps } from "../file-steps.js";
 import type { ManifestStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { ifThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import { measuresMax, type Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
@@ -22,20 +22,20 @@ export class FileManifests implements ManifestStore {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly doSteps: DoSteps,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
     readonly quarantined: Quarantine,
     readonly surveyor: Surveyor,
   ) {}
 
   async read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined> {
     const path = this.layout.manifest(name, digest);
-    const bytes = await this.oddities.read(path);
+    const bytes = await this.checkedFiles.read(path);
     if (bytes !== undefined) return bytes;
     return (await ifThere(lstat(path))) === undefined ? undefined : Buffer.alloc(0);
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    return (await this.oddities.file(this.layout.manifest(name, digest)))?.size;
+    return (await this.checkedFiles.file(this.layout.manifest(name, digest)))?.size;
   }
 
   async *sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number> {
@@ -43,7 +43,7 @@ export class FileManifests implements ManifestStore {
   }
 
   async list(name: RepositoryName): Promise<Digest[]> {
-    return ((await this.oddities.demandEntries(this.layout.manifests(name))) ?? []).filter(isDigest);
+    return ((await this.checkedFiles.demandEntries(this.layout.manifests(name))) ?? []).filter(isDigest);
   }
 
   async *pushedAt(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number | undefined> {
@@ -60,23 +60,23 @@ export class FileManifests implements ManifestStore {
     name: RepositoryName,
     digest: Digest,
     bytes: Uint8Array,
-    stages: Stages = untold,
+    spans: Spans = noSpans,
   ): Promise<void> {
     const path = this.layout.manifest(name, digest);
     const folder = this.layout.manifests(name);
     // One at a time: a second file in place of an equal first one would leave the tags with a copy of their own.
-    await stages.during("write", () =>
+    await spans.during("write", () =>
       this.#writing.exclusive(path, () =>
         // The tags' folder is what makes this a repository, with or without a tag.
         this.directories.within([this.layout.tags(name)], async () => {
-          const there = await this.oddities.read(path);
+          const there = await this.checkedFiles.read(path);
           if (there?.equals(bytes)) return;
           await this.#put(path, bytes);
         }),
       ),
     );
     // Also where it was there already: whoever wrote it may not have synced it yet.
-    await stages.during("sync", () => this.directories.sync(folder));
+    await spans.during("sync", () => this.directories.sync(folder));
   }
 
   async #put(path: string, bytes: Uint8Array): Promise<void> {

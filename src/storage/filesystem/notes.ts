@@ -1,20 +1,20 @@
 /** Notes of the registry's own: each a small file, written whole or not at all. */
 import type { NoteStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { putDurably, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 export class FileNotes implements NoteStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
   ) {}
 
   async take(name: string): Promise<Buffer | undefined> {
     const folder = this.layout.notesRoot;
-    const bytes = await this.oddities.read(`${folder}/${name}`);
+    const bytes = await this.checkedFiles.read(`${folder}/${name}`);
     if (await removeIfThere(`${folder}/${name}`)) await this.directories.sync(folder);
     return bytes;
   }

@@ -7,19 +7,19 @@ import { storageFailure } from "../errors.js";
 import type { DoSteps } from "../file-steps.js";
 import type { Storage } from "../storage.js";
 import { type BlobWork, FileBlobs } from "./blobs.js";
+import { CheckedFiles, type OnStray } from "./checked-files.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
 import { Layout } from "./layout.js";
 import { lockStore, StoreInUse, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { FileNotes } from "./notes.js";
-import { OddFiles } from "./odd-files.js";
-import { Oddities, type OnOdd } from "./oddities.js";
 import { Quarantine } from "./quarantine.js";
 import { RecordFiles } from "./record-files.js";
 import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
 import { FileSecrets } from "./secrets.js";
+import { StrayFiles } from "./stray-files.js";
 import { Surveyor } from "./surveyor.js";
 import { Directories } from "./sync.js";
 import type { Durability } from "./syncs.js";
@@ -32,7 +32,7 @@ export interface FilesystemOptions extends BlobWork {
   readonly rootDirectory: string;
   readonly durability: Durability;
   /** Told of what lies in the store and does not belong there, each time that it is met. */
-  readonly onOdd: OnOdd;
+  readonly onStray: OnStray;
   /** Told of a thread that ended outside any task. */
   readonly onError: (error: unknown) => void;
   /** Whether a store is created where there is none. */
@@ -99,15 +99,15 @@ async function openLocked(
   for (const folder of folders)
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
   const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
-  const oddities = new Oddities(layout.root, options.onOdd);
+  const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
-  const uploads = new FileUploads(layout, recordFiles, oddities);
+  const uploads = new FileUploads(layout, recordFiles, checkedFiles);
   if (!readOnly) {
     await directories.ensure(layout.recordsRoot);
     await uploads.dropUnfinished();
   }
   const quarantine = new Quarantine(layout, directories);
-  const surveyor = new Surveyor(oddities, options.onError);
+  const surveyor = new Surveyor(checkedFiles, options.onError);
   // Without hard links each repository has its own, which nobody has counted.
   const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
   const blobs = new FileBlobs(
@@ -116,7 +116,7 @@ async function openLocked(
     hardLinks,
     recordFiles,
     options,
-    oddities,
+    checkedFiles,
     quarantine,
     tally,
     surveyor,
@@ -126,8 +126,8 @@ async function openLocked(
     directories.syncs.took(times);
     return times;
   };
-  const oddFiles = new OddFiles(layout, quarantine);
-  for await (const { path, why } of oddFiles.foreign()) oddities.name(join(layout.root, path), why);
+  const strayFiles = new StrayFiles(layout, quarantine);
+  for await (const { path, why } of strayFiles.foreign()) checkedFiles.name(join(layout.root, path), why);
   return {
     layout,
     fresh,
@@ -136,24 +136,24 @@ async function openLocked(
     hardLinks,
     measures: {
       syncs: { file: directories.syncs.files, directory: directories.syncs.directories },
-      lookups: { directories: directories.lookups, sound_contents: blobs.soundness.lookups },
+      lookups: { directories: directories.lookups, sound_contents: blobs.integrity.lookups },
       contents: tally,
     },
     volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(
-      new FileManifests(layout, directories, doSteps, oddities, quarantine, surveyor),
+      new FileManifests(layout, directories, doSteps, checkedFiles, quarantine, surveyor),
     ),
     tags: withStorageErrors(
-      new FileTags(layout, directories, doSteps, hardLinks, oddities, quarantine, surveyor),
+      new FileTags(layout, directories, doSteps, hardLinks, checkedFiles, quarantine, surveyor),
     ),
-    referrers: withStorageErrors(new FileReferrers(layout, directories, oddities)),
-    repositories: withStorageErrors(new FileRepositories(layout, directories, oddities, surveyor)),
+    referrers: withStorageErrors(new FileReferrers(layout, directories, checkedFiles)),
+    repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
     uploads: withStorageErrors(uploads),
-    oddFiles: withStorageErrors(oddFiles),
-    robots: withStorageErrors(new FileRobots(layout, directories, oddities)),
-    notes: withStorageErrors(new FileNotes(layout, directories, oddities)),
-    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks, oddities)),
+    strayFiles: withStorageErrors(strayFiles),
+    robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),
+    notes: withStorageErrors(new FileNotes(layout, directories, checkedFiles)),
+    secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks, checkedFiles)),
     close: async () => {
       directories.syncs.close();
       await surveyor.close();

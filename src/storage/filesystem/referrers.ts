@@ -6,16 +6,16 @@ import { RegistryError } from "../../domain/errors.js";
 import { listedAnnotationsMax } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { ifThere, putDurably, removeIfEmpty, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 export class FileReferrers implements ReferrerStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
   ) {}
 
   async add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void> {
@@ -51,10 +51,10 @@ export class FileReferrers implements ReferrerStore {
 
   async find(name: RepositoryName, subject: Digest, digest: Digest): Promise<Referrer | undefined> {
     const path = `${this.layout.referrers(name, subject)}/${digest}`;
-    const bytes = await this.oddities.read(path);
+    const bytes = await this.checkedFiles.read(path);
     const referrer = bytes && parseReferrer(bytes);
     if (referrer?.digest === digest) return referrer;
-    if (bytes !== undefined) this.oddities.name(path, "not the descriptor of a referrer");
+    if (bytes !== undefined) this.checkedFiles.name(path, "not the descriptor of a referrer");
     return undefined;
   }
 
@@ -63,7 +63,7 @@ export class FileReferrers implements ReferrerStore {
   }
 
   async #digestsIn(folder: string): Promise<Digest[]> {
-    return ((await this.oddities.entries(folder)) ?? []).filter(isDigest);
+    return ((await this.checkedFiles.entries(folder)) ?? []).filter(isDigest);
   }
 }
 

@@ -2,8 +2,8 @@
 import { dirname } from "node:path";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RepositoryStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
@@ -14,7 +14,7 @@ export class FileRepositories implements RepositoryStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
     readonly surveyor: Surveyor,
   ) {}
 
@@ -38,7 +38,7 @@ export class FileRepositories implements RepositoryStore {
     const [manifests, blobs] = [layout.manifests(name), layout.blobs(name)];
     if (!(await this.#hasNoFiles(manifests)) || !(await this.#hasNoFiles(blobs))) return false;
     const referrers = layout.referrersRoot(name);
-    for (const subject of (await this.oddities.entries(referrers)) ?? [])
+    for (const subject of (await this.checkedFiles.entries(referrers)) ?? [])
       if (!(await directories.removeIfEmpty(`${referrers}/${subject}`))) return false;
     // The tags' folder is what makes it a repository: after a crash behind this, the rest is found once more.
     if (!(await directories.removeIfEmpty(layout.tags(name)))) return false;
@@ -49,7 +49,7 @@ export class FileRepositories implements RepositoryStore {
   }
 
   async #hasNoFiles(folder: string): Promise<boolean> {
-    return ((await this.oddities.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
+    return ((await this.checkedFiles.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
   }
 
   /** Removes the folder and those above it, up to the first that has something in it. */

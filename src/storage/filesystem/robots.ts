@@ -4,9 +4,9 @@ import { patternFault } from "../../domain/patterns.js";
 import { permissions } from "../../domain/permission.js";
 import { isRobotName, type Robot, type RobotName } from "../../domain/robot.js";
 import type { RobotStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { ifThere, putDurably, removeIfThere } from "./files.js";
 import { type Layout, recordSuffix } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 const ownerOnly = 0o600;
@@ -26,26 +26,29 @@ export class FileRobots implements RobotStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
   ) {}
 
   async *all(): AsyncIterable<Robot> {
     const folder = this.layout.robotsRoot;
-    for (const fileName of (await this.oddities.entries(folder)) ?? []) {
+    for (const fileName of (await this.checkedFiles.entries(folder)) ?? []) {
       const path = `${folder}/${fileName}`;
       const name = robotOf(fileName);
       // Whoever cannot be read does not log in; the others do.
       const bytes =
-        name === undefined ? undefined : await this.oddities.passOverDamage(path, this.oddities.read(path));
+        name === undefined
+          ? undefined
+          : await this.checkedFiles.passOverDamage(path, this.checkedFiles.read(path));
       const robot = name === undefined || bytes === undefined ? undefined : parseRobot(name, bytes);
       if (robot !== undefined) {
         for (const pattern of robot.scopes.flatMap(({ repositories }) => repositories)) {
           const fault = patternFault(pattern);
           if (fault !== undefined)
-            this.oddities.name(path, `its scope ${JSON.stringify(pattern)} grants nothing: ${fault}`);
+            this.checkedFiles.name(path, `its scope ${JSON.stringify(pattern)} grants nothing: ${fault}`);
         }
         yield robot;
-      } else if (name === undefined || bytes !== undefined) this.oddities.name(path, "not a robot account");
+      } else if (name === undefined || bytes !== undefined)
+        this.checkedFiles.name(path, "not a robot account");
     }
   }
 

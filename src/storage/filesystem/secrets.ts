@@ -1,10 +1,10 @@
 /** Secrets: each a file that only the server's user may read, written whole once and never changed. */
 import { chmod, link, rename } from "node:fs/promises";
-import { KeyedLock } from "../../domain/keyed-lock.js";
+import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { SecretStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { errorCode, removeIfThere, writeDurably } from "./files.js";
 import type { Layout } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Directories } from "./sync.js";
 
 const folderMode = 0o700;
@@ -17,14 +17,14 @@ export class FileSecrets implements SecretStore {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly hardLinks: boolean,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
   ) {}
 
   secret(name: string, make: () => Uint8Array): Promise<Buffer> {
     const path = `${this.layout.secretsRoot}/${name}`;
     return this.#locks.exclusive(
       path,
-      async () => (await this.oddities.read(path)) ?? this.#keep(path, make()),
+      async () => (await this.checkedFiles.read(path)) ?? this.#keep(path, make()),
     );
   }
 
@@ -35,7 +35,7 @@ export class FileSecrets implements SecretStore {
       await this.#put(path, bytes);
     });
     await this.directories.sync(folder);
-    const kept = await this.oddities.read(path);
+    const kept = await this.checkedFiles.read(path);
     if (kept === undefined) throw new Error(`${path} is not a file of the store, or has just been removed`);
     return kept;
   }

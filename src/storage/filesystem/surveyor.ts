@@ -1,8 +1,9 @@
 /** The client of the thread that looks through the store's folders, of which there is one: many looks for one message. */
-import { batchesOf } from "../../domain/batches.js";
+
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { IdlePool } from "../../threads/idle-pool.js";
-import type { Oddities } from "./oddities.js";
+import { batchesOf } from "../../lib/batches.js";
+import { IdlePool } from "../../lib/idle-pool.js";
+import type { CheckedFiles } from "./checked-files.js";
 import type {
   CatalogPart,
   CatalogTask,
@@ -35,17 +36,17 @@ const namesMax = 1_024;
  */
 const tasksMax = 1_000_000;
 
-const workerFile = new URL("../../../workers/survey.js", import.meta.url);
+const workerFile = new URL("../../../workers/survey/survey.js", import.meta.url);
 
 export class Surveyor {
   readonly #pool: IdlePool;
   #walks = 0;
 
   constructor(
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
     onError: (error: unknown) => void,
   ) {
-    const setup: SurveySetup = { root: oddities.root };
+    const setup: SurveySetup = { root: checkedFiles.root };
     this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: tasksMax, setup, onError });
   }
 
@@ -90,7 +91,7 @@ export class Surveyor {
   }
 
   async #measureOdd(path: string): Promise<Measure | undefined> {
-    const found = await this.oddities.passOverDamage(path, this.oddities.file(path));
+    const found = await this.checkedFiles.passOverDamage(path, this.checkedFiles.file(path));
     return found && { size: found.size, links: found.nlink, writtenAt: found.mtimeMs };
   }
 
@@ -104,7 +105,7 @@ export class Surveyor {
 
   /** What cannot be read must not hide what can. */
   #tell({ path, code, message }: FailedLook): void {
-    this.oddities.nameDamage(path, Object.assign(new Error(message), { code }));
+    this.checkedFiles.nameDamage(path, Object.assign(new Error(message), { code }));
   }
 
   close(): Promise<void> {

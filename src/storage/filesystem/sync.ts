@@ -6,8 +6,8 @@
 import { lstat, mkdir, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
-import { Lookups } from "../../domain/lookups.js";
-import { entriesMax } from "../../domain/lru-bound.js";
+import { HitCounts } from "../../lib/hit-counts.js";
+import { entriesMax } from "../../lib/lru-bound.js";
 import { type Durability, Syncs } from "./syncs.js";
 
 interface Turn {
@@ -26,7 +26,7 @@ export class Directories {
   readonly #known = new LRUCache<string, true>(entriesMax(knownDirectoriesMax));
   readonly #creating = new Map<string, Promise<void>>();
   readonly syncs: Syncs;
-  readonly lookups = new Lookups();
+  readonly lookups = new HitCounts();
 
   constructor(
     readonly root: string,

@@ -5,17 +5,17 @@
  */
 import { constants } from "node:fs";
 import { lstat, lutimes, open, rename, rm } from "node:fs/promises";
-import { batchesOf } from "../../domain/batches.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
-import { KeyedLock } from "../../domain/keyed-lock.js";
 import { holds } from "../../domain/precondition.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { batchesOf } from "../../lib/batches.js";
+import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { DoSteps, FileStep } from "../file-steps.js";
 import type { PointCondition, PointResult, TagState, TagStore, TagTarget, TimedTag } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { Quarantine } from "./quarantine.js";
 import type { TagLook } from "./survey-protocol.js";
 import { type Surveyor, tagLooksMax } from "./surveyor.js";
@@ -33,7 +33,7 @@ export class FileTags implements TagStore {
     readonly directories: Directories,
     readonly doSteps: DoSteps,
     readonly hardLinks: boolean,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
     readonly quarantined: Quarantine,
     readonly surveyor: Surveyor,
   ) {}
@@ -44,16 +44,16 @@ export class FileTags implements TagStore {
     // The pointer decides: what is wrong with the copy, or keeps it from being mended, keeps nobody from pulling.
     await this.#heal(name, tag, digest).catch((error: unknown) => {
       const why = errorCode(error) ?? String(error);
-      this.oddities.name(`${this.layout.tag(name, tag)}/${tagManifestFile}`, `cannot be mended: ${why}`);
+      this.checkedFiles.name(`${this.layout.tag(name, tag)}/${tagManifestFile}`, `cannot be mended: ${why}`);
     });
     return digest;
   }
 
   async #pointer(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
     const path = `${this.layout.tag(name, tag)}/${pointerFile}`;
-    const text = (await this.oddities.read(path))?.toString("latin1").trim();
+    const text = (await this.checkedFiles.read(path))?.toString("latin1").trim();
     if (text === undefined || isDigest(text)) return text;
-    this.oddities.name(path, "not a digest");
+    this.checkedFiles.name(path, "not a digest");
     return undefined;
   }
 
@@ -78,7 +78,7 @@ export class FileTags implements TagStore {
   ): Promise<PointResult> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
-      const current = (await this.oddities.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
+      const current = (await this.checkedFiles.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
       const pointsTo = current !== undefined && isDigest(current) ? current : undefined;
       if (precondition !== undefined && !holds(precondition, pointsTo, digest)) return "precondition-failed";
       if (current === undefined) await this.#create(name, folder, digest);
@@ -100,7 +100,7 @@ export class FileTags implements TagStore {
     for await (const { tag, pointer } of this.#look(name, tags)) {
       const digest = pointer.trim();
       if (!isDigest(digest))
-        this.oddities.name(`${this.layout.tag(name, tag)}/${pointerFile}`, "not a digest");
+        this.checkedFiles.name(`${this.layout.tag(name, tag)}/${pointerFile}`, "not a digest");
       yield isDigest(digest) ? { tag, digest } : { tag };
     }
   }
@@ -125,14 +125,14 @@ export class FileTags implements TagStore {
 
   /** Rejects where there is no such folder, which each repository that has manifests has. */
   async #demandTags(folder: string): Promise<Tag[]> {
-    const entries = await this.oddities.demandEntries(folder);
+    const entries = await this.checkedFiles.demandEntries(folder);
     if (entries === undefined) throw Object.assign(new Error(`${folder} is missing`), { code: "ENOENT" });
     return entries.filter(isTag);
   }
 
   async setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void> {
     const file = `${this.layout.tag(name, tag)}/${pulledFile}`;
-    const handle = await this.oddities.passOver(file, open(file, markFlags));
+    const handle = await this.checkedFiles.passOver(file, open(file, markFlags));
     try {
       await handle?.utimes(at / 1000, at / 1000);
     } finally {
@@ -194,7 +194,7 @@ export class FileTags implements TagStore {
       } finally {
         // The tag has gone by then: what cannot be removed here goes at the next start.
         await rm(aside, { recursive: true, force: true }).catch((error: unknown) =>
-          this.oddities.name(aside, `cannot be removed: ${errorCode(error) ?? String(error)}`),
+          this.checkedFiles.name(aside, `cannot be removed: ${errorCode(error) ?? String(error)}`),
         );
       }
       return true;
@@ -203,7 +203,7 @@ export class FileTags implements TagStore {
 
   async list(name: RepositoryName): Promise<Tag[] | undefined> {
     const folder = this.layout.tags(name);
-    const entries = await this.oddities.entries(folder);
+    const entries = await this.checkedFiles.entries(folder);
     return entries?.filter(isTag).sort();
   }
 
@@ -212,7 +212,7 @@ export class FileTags implements TagStore {
     const folder = this.layout.tag(name, tag);
     if (await this.#isBeside(name, folder, digest)) return;
     await this.#locks.exclusive(folder, async () => {
-      const pointer = await this.oddities.read(`${folder}/${pointerFile}`);
+      const pointer = await this.checkedFiles.read(`${folder}/${pointerFile}`);
       if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest)))
         return;
       const temporary = this.layout.temporary();
@@ -227,8 +227,8 @@ export class FileTags implements TagStore {
   /** Whether the right manifest lies beside the pointer, or none can, since the repository has lost it. */
   async #isBeside(name: RepositoryName, folder: string, digest: Digest): Promise<boolean> {
     const [wanted, found] = await Promise.all([
-      this.oddities.read(this.layout.manifest(name, digest)),
-      this.oddities.read(`${folder}/${tagManifestFile}`),
+      this.checkedFiles.read(this.layout.manifest(name, digest)),
+      this.checkedFiles.read(`${folder}/${tagManifestFile}`),
     ]);
     return wanted === undefined || (found?.equals(wanted) ?? false);
   }

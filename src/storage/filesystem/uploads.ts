@@ -4,9 +4,9 @@ import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
 import { parseRecord, serializeRecord } from "../upload-record.js";
+import type { CheckedFiles } from "./checked-files.js";
 import { ifThere, removeIfThere } from "./files.js";
 import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
-import type { Oddities } from "./oddities.js";
 import type { RecordFiles } from "./record-files.js";
 import { openScratchFile } from "./scratch-file.js";
 
@@ -17,7 +17,7 @@ export class FileUploads implements UploadStore {
   constructor(
     readonly layout: Layout,
     readonly recordFiles: RecordFiles,
-    readonly oddities: Oddities,
+    readonly checkedFiles: CheckedFiles,
   ) {}
 
   /** What can't be gone on with after a restart goes. To be called before there are uploads. */
@@ -30,7 +30,7 @@ export class FileUploads implements UploadStore {
         names.slice(start, start + looksAtOnce).map((name) => {
           const path = `${this.layout.uploadsRoot}/${name}`;
           // One that the disk does not let go of must not keep the store from being opened.
-          return this.oddities.passOverDamage(path, this.#dropIfUnfinished(name, recorded));
+          return this.checkedFiles.passOverDamage(path, this.#dropIfUnfinished(name, recorded));
         }),
       );
     }
@@ -65,11 +65,11 @@ export class FileUploads implements UploadStore {
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
-    const bytes = await this.oddities.read(this.layout.uploadRecord(id));
+    const bytes = await this.checkedFiles.read(this.layout.uploadRecord(id));
     const record = bytes === undefined ? undefined : parseRecord(bytes.toString());
     if (record === undefined) return undefined;
     const target = this.#targetOf(id, serialize(record));
-    const file = await this.oddities.file(target.file);
+    const file = await this.checkedFiles.file(target.file);
     return { ...record, target, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };
   }
 
@@ -88,7 +88,7 @@ export class FileUploads implements UploadStore {
       const id = sessionOf(name);
       if (id === undefined) continue;
       const file = this.layout.upload(id);
-      const found = await this.oddities.passOverDamage(file, this.oddities.file(file));
+      const found = await this.checkedFiles.passOverDamage(file, this.checkedFiles.file(file));
       yield { id, bytes: found?.size ?? 0 };
     }
   }

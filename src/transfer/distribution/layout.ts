@@ -20,12 +20,12 @@ export function dataPath(root: string, digest: Digest): string {
 }
 
 /** The digests that a folder `<algorithm>/<hex>/…` spells. */
-export async function* digestsIn(folder: string, onOdd: OnOddSource): AsyncIterable<Digest> {
+export async function* digestsIn(folder: string, onStray: OnOddSource): AsyncIterable<Digest> {
   for (const { name: algorithm } of await entriesOf(folder)) {
     for (const { name: hex } of await entriesOf(`${folder}/${algorithm}`)) {
       const digest = `${algorithm}:${hex}`;
       if (isDigest(digest)) yield digest;
-      else onOdd(`${folder}/${algorithm}/${hex}`, `not a digest in ${algorithms.join(", ")}`);
+      else onStray(`${folder}/${algorithm}/${hex}`, `not a digest in ${algorithms.join(", ")}`);
     }
   }
 }

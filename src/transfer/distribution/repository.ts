@@ -17,7 +17,7 @@ export class DistributionRepository implements SourceRepository {
     readonly root: string,
     readonly name: RepositoryName,
     readonly folder: string,
-    readonly onOdd: OnOddSource,
+    readonly onStray: OnOddSource,
   ) {}
 
   /** Tags and manifests. */
@@ -44,16 +44,16 @@ export class DistributionRepository implements SourceRepository {
     for (const { name } of await entriesOf(this.#tags)) {
       const path = `${this.#tags}/${name}`;
       if (isTag(name)) yield { tag: name, digest: () => this.#linkAt(`${path}/current`) };
-      else this.onOdd(path, "not named as a tag is");
+      else this.onStray(path, "not named as a tag is");
     }
   }
 
   manifests(): AsyncIterable<Digest> {
-    return digestsIn(this.#revisions, this.onOdd);
+    return digestsIn(this.#revisions, this.onStray);
   }
 
   blobs(): AsyncIterable<Digest> {
-    return digestsIn(this.#layers, this.onOdd);
+    return digestsIn(this.#layers, this.onStray);
   }
 
   /** None beside `manifests`, which has everything. */
@@ -85,7 +85,7 @@ export class DistributionRepository implements SourceRepository {
     const path = `${folder}/link`;
     const text = (await readSmall(path, linkBytesMax))?.toString("latin1").trim();
     if (text === undefined || isDigest(text)) return text;
-    this.onOdd(path, text === "" ? "an empty link" : "a link that holds no digest");
+    this.onStray(path, text === "" ? "an empty link" : "a link that holds no digest");
     return undefined;
   }
 }

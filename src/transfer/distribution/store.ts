@@ -11,13 +11,13 @@ export interface DistributionOptions {
   readonly path: string;
   /** Whether a repository is to be imported. */
   readonly wants: (name: RepositoryName) => boolean;
-  readonly onOdd: OnOddSource;
+  readonly onStray: OnOddSource;
 }
 
 /** The source in a folder: the one that distribution calls its root directory, or `docker/registry/v2` itself. */
-export async function openDistribution({ path, wants, onOdd }: DistributionOptions): Promise<Source> {
+export async function openDistribution({ path, wants, onStray }: DistributionOptions): Promise<Source> {
   for (const root of [join(path, registryFolder), path]) {
-    if (await isFolder(join(root, "repositories"))) return new DistributionStore(root, wants, onOdd);
+    if (await isFolder(join(root, "repositories"))) return new DistributionStore(root, wants, onStray);
   }
   throw new SourceError(`there is no ${registryFolder}/repositories in ${path}`);
 }
@@ -26,13 +26,13 @@ class DistributionStore implements Source {
   constructor(
     readonly root: string,
     readonly wants: DistributionOptions["wants"],
-    readonly onOdd: OnOddSource,
+    readonly onStray: OnOddSource,
   ) {}
 
   async *repositories(): ReturnType<Source["repositories"]> {
     for await (const { name, folder } of this.#below(`${this.root}/repositories`, "")) {
       if (!this.wants(name)) continue;
-      const repository = new DistributionRepository(this.root, name, folder, this.onOdd);
+      const repository = new DistributionRepository(this.root, name, folder, this.onStray);
       yield { repository, roots: await repository.roots() };
     }
   }
@@ -41,7 +41,7 @@ class DistributionStore implements Source {
     const entries = await entriesOf(folder);
     if (entries.some(({ name }) => name === "_manifests" || name === "_layers")) {
       if (isRepositoryName(prefix)) yield { name: prefix, folder };
-      else this.onOdd(folder, "not named as a repository is");
+      else this.onStray(folder, "not named as a repository is");
     }
     const names = entries.filter((entry) => !entry.name.startsWith("_") && entry.isDirectory());
     for (const { name } of names.sort((a, b) => (a.name < b.name ? -1 : 1)))

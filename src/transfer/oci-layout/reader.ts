@@ -25,11 +25,11 @@ export interface LayoutOptions {
   readonly name: RepositoryName | undefined;
   /** The tag that the layout's only image gets, whatever it is called there. */
   readonly tag: Tag | undefined;
-  readonly onOdd: OnOddSource;
+  readonly onStray: OnOddSource;
 }
 
 /** Rejects where there is no layout, or where it has not the one image that the tag is for. */
-export async function openLayout({ path, name, tag, onOdd }: LayoutOptions): Promise<Source> {
+export async function openLayout({ path, name, tag, onStray }: LayoutOptions): Promise<Source> {
   const folder = resolve(path);
   const entries = await readIndex(folder);
   if (entries === undefined) throw new SourceError(`there is no OCI layout in ${folder}`);
@@ -52,7 +52,7 @@ export async function openLayout({ path, name, tag, onOdd }: LayoutOptions): Pro
       const ref = annotations?.[refName];
       const place = placeOf(ref, name);
       if (place !== undefined) repository(place.name).add(digest, place.tag);
-      else onOdd(`${digest} ${ref ?? ""}`.trim(), "not named as NAME:TAG: say with --as where it belongs");
+      else onStray(`${digest} ${ref ?? ""}`.trim(), "not named as NAME:TAG: say with --as where it belongs");
     }
   }
   return {

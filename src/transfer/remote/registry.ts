@@ -27,7 +27,7 @@ export interface RemoteOptions extends ClientOptions {
   /** Absent where all tags are wanted. */
   readonly wantsTag: ((tag: Tag) => boolean) | undefined;
   readonly bytesPerSecond: number | undefined;
-  readonly onOdd: OnOddSource;
+  readonly onStray: OnOddSource;
 }
 
 /** Listings are read in pages of this many names. */
@@ -69,11 +69,11 @@ class RemoteRegistry implements Source {
   }
 
   async *#names(): AsyncIterable<RepositoryName> {
-    const { names, wants, onOdd } = this.options;
+    const { names, wants, onStray } = this.options;
     if (names.length > 0) return yield* names;
     const path = `/v2/_catalog?n=${pageEntries}`;
     for await (const name of textsOf(this.client, "", path, "repositories")) {
-      if (!isRepositoryName(name)) onOdd(name, "not named as a repository is");
+      if (!isRepositoryName(name)) onStray(name, "not named as a repository is");
       else if (wants(name)) yield name;
     }
   }
@@ -108,15 +108,15 @@ class RemoteRepository implements SourceRepository {
     } catch (error) {
       // CNCF distribution lists repositories that have lost their last tag.
       if (this.isNamed || !(error instanceof AnswerError) || error.status !== 404) throw error;
-      this.registry.options.onOdd(this.name, "the registry lists the repository, and no tags of it");
+      this.registry.options.onStray(this.name, "the registry lists the repository, and no tags of it");
     }
   }
 
   async *#tagNames(): AsyncIterable<Tag> {
-    const { wantsTag, onOdd } = this.registry.options;
+    const { wantsTag, onStray } = this.registry.options;
     const path = `/v2/${this.name}/tags/list?n=${pageEntries}`;
     for await (const tag of textsOf(this.registry.client, this.name, path, "tags")) {
-      if (!isTag(tag)) onOdd(`${this.name}:${tag}`, "not named as a tag is");
+      if (!isTag(tag)) onStray(`${this.name}:${tag}`, "not named as a tag is");
       else if (wantsTag?.(tag) ?? true) yield tag;
     }
   }

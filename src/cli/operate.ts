@@ -1,0 +1,58 @@
+/**
+ * Runs an operator's command where the store is: in the server that has it, or here, where none has. Part
+ * of the composition root.
+ */
+import { resolve } from "node:path";
+import { pino } from "pino";
+import type { Command, Outcome, Task } from "../commands/command.js";
+import { runCommand } from "../commands/commands.js";
+import type { Config } from "../config/config.js";
+import { askServer } from "../control/client.js";
+import { isTooLong } from "../control/messages.js";
+import { escaped } from "../server/log.js";
+import { openServices } from "../server/services.js";
+import { Layout } from "../storage/filesystem/layout.js";
+import { StoreInUse } from "../storage/filesystem/lock.js";
+import { ProgressDisplay } from "./progress.js";
+
+/** Rejects with `UsageError`, or what the store or the server failed with. */
+export async function runOperatorCommand(
+  { name, creates: create = false }: Command,
+  options: unknown,
+  config: Config,
+): Promise<Outcome> {
+  const { controlSocket } = new Layout(resolve(config.storage.filesystem.rootdirectory));
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new Error("interrupted"));
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const display = new ProgressDisplay(process.stderr);
+  const task: Task = { onProgress: (progress) => display.show(progress), signal: interrupted.signal };
+  try {
+    const answered = await askServer(controlSocket, name, options, task);
+    if (answered !== undefined) return answered;
+    const log = pino({ level: "error" }, escaped(process.stderr));
+    const opened = await openServices(config, { serving: false, create, log }).catch((error: unknown) => {
+      throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
+    });
+    try {
+      return await runCommand(name, options, { services: opened.services, config, ...task });
+    } finally {
+      await opened.close();
+    }
+  } finally {
+    display.end();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
+/** Somebody has the store, and takes no commands. */
+function unreachable(cause: StoreInUse, controlSocket: string): Error {
+  return isTooLong(controlSocket)
+    ? new Error(
+        `the server cannot be asked, since the path ${controlSocket} is too long for a socket: stop it first, or give the store a shorter path`,
+        { cause },
+      )
+    : new Error("whoever has the store takes no commands now: it starts or stops, or is another command", {
+        cause,
+      });
+}

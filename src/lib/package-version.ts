@@ -1,0 +1,12 @@
+import { createRequire } from "node:module";
+import { z } from "zod";
+
+const require = createRequire(import.meta.url);
+
+/** Returns the version that a package states in its package.json. Throws if there is none. */
+export function versionOf(packageFile: string): string {
+  return z.object({ version: z.string() }).parse(require(packageFile)).version;
+}
+
+/** The version of Gantry itself. */
+export const packageVersion = versionOf("../../../package.json");

@@ -1,0 +1,30 @@
+/** Keeps the stages that a piece of work tells of, each with those that were part of it. */
+import { now } from "../lib/clock.js";
+import type { Facts, Spans } from "../lib/spans.js";
+
+export interface Stage {
+  readonly name: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly facts?: Facts | undefined;
+  readonly within?: readonly Stage[];
+}
+
+export class StageTree implements Spans {
+  /** In the order in which they ended. */
+  readonly spans: Stage[] = [];
+
+  async during<T>(name: string, work: (within: Spans) => Promise<T>): Promise<T> {
+    const inner = new StageTree();
+    const startedAt = now();
+    try {
+      return await work(inner);
+    } finally {
+      this.spans.push({ name, startedAt, endedAt: now(), within: inner.spans });
+    }
+  }
+
+  passed(name: string, startedAt: number, endedAt: number, facts?: Facts): void {
+    this.spans.push({ name, startedAt, endedAt, facts });
+  }
+}

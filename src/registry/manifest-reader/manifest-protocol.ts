@@ -1,0 +1,46 @@
+/** What is asked of the thread that reads large manifests, and what it answers. */
+import type { Digest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import type { ManifestMediaType } from "../../domain/media-type.js";
+import type { PushedBytes, PushedManifest } from "../../domain/pushed-manifest.js";
+import type { PackedManifest } from "./packed-manifest.js";
+
+export interface StoredBytes {
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+}
+
+/** Error objects lose their type on the way between threads, so a refusal is a value. */
+export type Answer<T> = { readonly value: T } | { readonly refusal: Refusal };
+
+interface Refusal {
+  readonly message: string;
+  readonly detail: unknown;
+}
+
+type Packed<T extends { readonly manifest: unknown }> = Omit<T, "manifest"> & {
+  readonly manifest: PackedManifest;
+};
+
+export interface ManifestTasks {
+  readonly pushed: { readonly task: PushedBytes; readonly value: Packed<PushedManifest> };
+  /** `undefined` where the bytes do not have the digest. */
+  readonly stored: { readonly task: StoredBytes; readonly value: PackedManifest | undefined };
+  readonly mediaType: { readonly task: StoredBytes; readonly value: ManifestMediaType | undefined };
+}
+
+/** Turns a `manifest-invalid` of `read` into an answer. Rejects with any other error. */
+export async function answered<T>(read: () => Promise<T>): Promise<Answer<T>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    return { refusal: { message: error.message, detail: error.detail } };
+  }
+}
+
+/** The value of an answer. Throws `manifest-invalid` for a refusal. */
+export function unwrap<T>(answer: Answer<T>): T {
+  if ("value" in answer) return answer.value;
+  throw new RegistryError("manifest-invalid", answer.refusal.message, answer.refusal.detail);
+}

@@ -1,0 +1,64 @@
+/**
+ * Reads manifests: small ones at once, large ones in a thread of their own, since 4 MiB of JSON can take longer to read
+ * than other clients may wait. One thread, so that many large manifests wait for one another and not for the cores.
+ */
+import type { Digest } from "../../domain/digest.js";
+import type { Manifest, ManifestBounds } from "../../domain/manifest.js";
+import type { ManifestMediaType } from "../../domain/media-type.js";
+import { type PushedBytes, type PushedManifest, readPushed } from "../../domain/pushed-manifest.js";
+import { readStored } from "../../domain/stored-manifest.js";
+import { IdlePool } from "../../lib/idle-pool.js";
+import { type Answer, type ManifestTasks, unwrap } from "./manifest-protocol.js";
+import { unpackManifest } from "./packed-manifest.js";
+
+/** Reading so much takes at most 5 ms whatever it contains; nearly all manifests have less. */
+const inlineBytesMax = 64 * 1024;
+
+const workerFile = new URL("../../../workers/manifests/manifests.js", import.meta.url);
+
+export class ManifestReader {
+  readonly #pool: IdlePool;
+
+  constructor(
+    readonly bounds: ManifestBounds,
+    onError: (error: unknown) => void,
+  ) {
+    this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: 1, onError });
+  }
+
+  /** What a client has pushed. Rejects with `manifest-invalid`. */
+  async pushed(pushed: Omit<PushedBytes, "bounds">): Promise<PushedManifest> {
+    const task = { ...pushed, bounds: this.bounds };
+    if (isSmall(pushed.bytes)) return await readPushed(task);
+    const { manifest, ...read } = await this.#run("pushed", task);
+    return { ...read, manifest: unpackManifest(manifest) };
+  }
+
+  /** What is stored as `digest`; `undefined` where the bytes are damaged. Rejects with `manifest-invalid`. */
+  async stored(bytes: Uint8Array, digest: Digest): Promise<Manifest | undefined> {
+    if (isSmall(bytes)) return await readStored(bytes, digest);
+    const manifest = await this.#run("stored", { bytes, digest });
+    return manifest && unpackManifest(manifest);
+  }
+
+  /** The media type of what is stored as `digest`; `undefined` where the bytes are damaged. */
+  async storedMediaType(bytes: Uint8Array, digest: Digest): Promise<ManifestMediaType | undefined> {
+    if (isSmall(bytes)) return (await readStored(bytes, digest))?.mediaType;
+    return await this.#run("mediaType", { bytes, digest });
+  }
+
+  async #run<K extends keyof ManifestTasks>(
+    name: K,
+    task: ManifestTasks[K]["task"],
+  ): Promise<ManifestTasks[K]["value"]> {
+    return unwrap((await this.#pool.run(name, task)) as Answer<ManifestTasks[K]["value"]>);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}
+
+function isSmall({ length }: Uint8Array): boolean {
+  return length <= inlineBytesMax;
+}

@@ -1,0 +1,106 @@
+/** Opens what the audit log is written to. Part of the composition root. */
+import { type Logger, pino } from "pino";
+import type { Config } from "../config/config.js";
+import { RegistryError } from "../domain/errors.js";
+import type { AuditGate, Observer } from "../http/app.js";
+import { CountedLines } from "../lib/counted-lines.js";
+import { LineWriter } from "../lib/line-writer.js";
+import { type AuditRecord, audit, isAudited } from "../observe/audit.js";
+import { FileTarget } from "../observe/file-target.js";
+import { type StandardStream, standardWriter } from "../observe/standard-streams.js";
+import { escaped } from "./log.js";
+
+export interface OpenedAudit {
+  readonly observer: Observer;
+  /** Absent if requests go on while no line can be written. */
+  readonly gate: AuditGate | undefined;
+  readonly lines: CountedLines;
+  /** Resolves when all lines are written, or that has taken long. */
+  close(): Promise<void>;
+}
+
+interface Destination {
+  readonly writer: LineWriter;
+  close(): Promise<void>;
+}
+
+const standard: Readonly<Record<string, StandardStream>> = { stdout: "output", stderr: "error" };
+
+/** A minute of two hundred pushes a second, or some seconds of a flood of refused logins. */
+const waitingBytesMax = 4 * 1024 * 1024;
+
+/** That of `audit-unwritable`: nothing happened, so nothing is missing. */
+const refusalStatus = 503;
+
+const closeMillisecondsMax = 2_000;
+
+/** `undefined` where nothing is to be written. Throws where the file cannot be opened. */
+export function openAudit(
+  { to, pulls, onfailure }: Config["audit"],
+  isProtected: boolean,
+  log: Logger,
+): OpenedAudit | undefined {
+  const target = to === "auto" ? (isProtected ? "stderr" : "off") : to;
+  if (target === "off") return undefined;
+  const stream = standard[target];
+  const { writer, close } =
+    stream === undefined ? openFile(target, log) : { writer: standardWriter(stream), close: async () => {} };
+  const lines = new CountedLines(writer, {
+    onDropping: () => log.error("the audit log is not read or written: its lines are dropped"),
+    onDropped: (dropped) => log.error({ dropped }, "lines of the audit log were dropped"),
+  });
+  const unwatch = writer.watch({
+    onBroken: (error) => log.error({ to: target, err: error }, "the audit log cannot be written"),
+    onMended: () => log.info({ to: target }, "the audit log is written again"),
+  });
+  const records = pino({ base: { log: "audit" }, timestamp: pino.stdTimeFunctions.isoTime }, escaped(lines));
+  const refuses = onfailure === "refuse";
+  const write = (record: AuditRecord) => {
+    // What room is left is for requests that were let in before.
+    if (!refuses || writer.isReady || record.outcome === "granted") records.info(record);
+    else if (record.status !== refusalStatus) lines.drop(1);
+  };
+  return {
+    observer: audit({ pulls, write }),
+    gate: refuses ? gateOf(writer, pulls) : undefined,
+    lines,
+    close: async () => {
+      unwatch();
+      lines.close();
+      await close();
+    },
+  };
+}
+
+/** Refuses what would leave a line, before it takes effect. */
+function gateOf(writer: LineWriter, pulls: boolean): AuditGate {
+  return (action) => {
+    if (isAudited(action, pulls) && !writer.isReady)
+      throw new RegistryError("audit-unwritable", "the audit log cannot be written: try again later");
+  };
+}
+
+function openFile(path: string, log: Logger): Destination {
+  const target = FileTarget.open(path);
+  const writer = new LineWriter(target, waitingBytesMax);
+  const reopen = () => {
+    try {
+      target.reopen();
+    } catch (error) {
+      log.error(
+        { to: path, err: error },
+        "the audit log cannot be opened again: the file before stays in use",
+      );
+    }
+  };
+  const writeAtExit = () => writer.writeAtExit();
+  process.on("SIGHUP", reopen).once("exit", writeAtExit);
+  return {
+    writer,
+    close: async () => {
+      process.off("SIGHUP", reopen).off("exit", writeAtExit);
+      if (await writer.settled(closeMillisecondsMax)) target.close();
+      else log.error({ to: path }, "the last lines of the audit log could not be written");
+    },
+  };
+}

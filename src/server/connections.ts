@@ -1,0 +1,74 @@
+/** The limits of connections, as the settings and this process' descriptors have them. Part of the composition root. */
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Logger } from "pino";
+import type { Config } from "../config/config.js";
+import { ConnectionCounts, type Recount, type Refusal } from "../lib/connection-counts.js";
+import { type ConnectionLimits, connectionLimits } from "../lib/connection-limits.js";
+import { networkOf } from "../lib/network.js";
+import { TcpTable } from "../lib/tcp-table.js";
+
+/** One from its client, and over HTTPS two of the way between the threads. */
+const descriptorsEach = { plain: 1, tls: 3 } as const;
+
+/** Where the system does not tell: enough for the limits of a large machine. */
+const descriptorsAssumed = 65_536;
+
+const logMillisecondsMin = 60_000;
+
+export async function openConnectionLimits(config: Config, log: Logger): Promise<ConnectionLimits> {
+  const { total, perclient: perClient } = config.limits.connections;
+  const descriptors = await descriptorsMax();
+  const each = config.http.tls === undefined ? descriptorsEach.plain : descriptorsEach.tls;
+  const limits = connectionLimits({ total, perClient }, { descriptors, each });
+  if (total !== undefined && limits.total < total)
+    log.warn(
+      { descriptors, connections: limits.total },
+      "limits.connections.total is more than the descriptors of this process allow; raise its hard limit (LimitNOFILE, ulimit -Hn)",
+    );
+  return limits;
+}
+
+/** Connections that come to `port()` directly. */
+export function openConnectionCounts(limits: ConnectionLimits, port: () => number): ConnectionCounts {
+  const recount: Recount = () => openConnections(port());
+  return new ConnectionCounts(limits, recount);
+}
+
+/** Tells of refused connections in the log, once a minute at most. */
+export function refusedConnectionsLog(
+  limits: ConnectionLimits,
+  log: Logger,
+): (refusal: Refusal, client?: string) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return (refusal, client) => {
+    const now = performance.now();
+    if (now - toldAt < logMillisecondsMin) return;
+    toldAt = now;
+    log.warn(
+      { ...limits, refusal, client },
+      `connections are refused: limits.connections.${refusal === "total" ? "total" : "perclient"} is reached`,
+    );
+  };
+}
+
+/** RLIMIT_NOFILE: Node has raised the soft limit to the hard one when it started. */
+async function descriptorsMax(): Promise<number> {
+  const text = await readFile("/proc/self/limits", "utf8").catch(() => "");
+  const soft = /^Max open files +(\d+)/m.exec(text)?.[1];
+  return soft === undefined ? descriptorsAssumed : Number(soft);
+}
+
+/** By client, as the kernel has them. A piece of the table at a time, since it may have the connections of a whole machine. */
+async function openConnections(port: number): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const file of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    const table = new TcpTable(port);
+    for await (const piece of createReadStream(file, "latin1")) table.add(piece as string);
+    for (const [address, count] of table.counts()) {
+      const client = networkOf(address);
+      counts.set(client, (counts.get(client) ?? 0) + count);
+    }
+  }
+  return counts;
+}

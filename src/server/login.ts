@@ -1,0 +1,29 @@
+/**
+ * Makes the gate and those who find out who a caller is, of the settings. These are loaded where callers have to
+ * prove who they are: they take longer than the rest of a start. Part of the composition root.
+ */
+import type { Logger } from "pino";
+import { Gate } from "../auth/gate.js";
+import { openPolicy } from "../auth/policy.js";
+import type { Config } from "../config/config.js";
+import type { Services } from "../registry/services.js";
+import type { OpenedLogin } from "./verifiers.js";
+
+/** Whether callers have to prove who they are. */
+function isProtected({ auth, http }: Config): boolean {
+  const { htpasswd, token, workload, policy, robots } = auth;
+  const asksForCertificates = http.tls !== undefined && http.tls.clientcas.length > 0;
+  return (
+    [htpasswd, token, workload.issuers, policy].some((set) => set !== undefined) ||
+    robots.enabled ||
+    asksForCertificates
+  );
+}
+
+/** Rejects with `ConfigError` where a file that the settings name cannot be used. */
+export async function openLogin(config: Config, services: Services, log: Logger): Promise<OpenedLogin> {
+  if (!isProtected(config))
+    return { gate: new Gate(openPolicy), login: undefined, lookups: {}, close: async () => {} };
+  const { openVerifiers } = await import("./verifiers.js");
+  return openVerifiers(config, services, log);
+}

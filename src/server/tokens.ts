@@ -1,0 +1,100 @@
+/** Makes those who issue and verify tokens, of the settings and the files that they name. Part of the composition root. */
+import { readFile } from "node:fs/promises";
+import type { KeySource } from "../auth/tokens/jwt.js";
+import { OutsideTokens } from "../auth/tokens/outside-tokens.js";
+import { keptSigningKey, type SigningKey, signingKeyOf } from "../auth/tokens/signing-key.js";
+import { parseTrusted, TrustedKeys } from "../auth/tokens/trusted-keys.js";
+import { RemoteKeys } from "../auth/workload/remote-keys.js";
+import { Workloads } from "../auth/workload/workloads.js";
+import { type Following, followFiles } from "../config/followed-files.js";
+import type { WorkloadIssuerSettings } from "../config/workload.js";
+import type { SecretStore } from "../storage/storage.js";
+
+/** The key in the file at `path`, or the storage's own where there is none. */
+export async function openSigningKey(path: string | undefined, secrets: SecretStore): Promise<SigningKey> {
+  return path === undefined ? keptSigningKey(secrets) : signingKeyOf(await readFile(path));
+}
+
+/** Something that files have to be followed for. */
+export interface Opened<T> {
+  readonly verifier: T;
+  stop(): Promise<void>;
+}
+
+export interface OutsideSettings {
+  readonly issuer: string;
+  readonly service: string;
+  readonly algorithms: readonly string[];
+  /** Paths; one of them is there. */
+  readonly jwks: string | undefined;
+  readonly rootcertbundle: string | undefined;
+}
+
+/** Rejects where a file cannot be used; `onBroken` is told of one that cannot be used any more. */
+export async function openOutsideTokens(
+  settings: OutsideSettings,
+  onBroken: (error: unknown) => void,
+): Promise<Opened<OutsideTokens>> {
+  const { keys, following } = await followKeys(settings, onBroken);
+  return { verifier: new OutsideTokens({ ...settings, keys }), stop: () => following.stop() };
+}
+
+export interface WorkloadCallbacks {
+  /** Told why a token of a known issuer was refused. */
+  readonly onRefused: (issuer: string, reason: string) => void;
+  /** Told of keys that cannot be fetched, and of a file that cannot be used any more. */
+  readonly onBroken: (error: unknown) => void;
+}
+
+/** Rejects where a file cannot be used. Keys that are fetched are fetched when the first token comes. */
+export async function openWorkloads(
+  issuers: readonly WorkloadIssuerSettings[],
+  { onRefused, onBroken }: WorkloadCallbacks,
+): Promise<Opened<Workloads>> {
+  const followed: Following[] = [];
+  const stop = async () => {
+    await Promise.all(followed.map((following) => following.stop()));
+  };
+  try {
+    const opened = [];
+    for (const { jwks, jwksuri, ca, ...rest } of issuers) {
+      let keys: KeySource;
+      if (jwks === undefined) {
+        const pem = ca === undefined ? undefined : await readFile(ca, "utf8");
+        keys = new RemoteKeys({ issuer: rest.issuer, jwksUri: jwksuri, ca: pem, onError: onBroken });
+      } else {
+        const ofFile = await followKeys({ jwks, rootcertbundle: undefined }, onBroken);
+        followed.push(ofFile.following);
+        keys = ofFile.keys;
+      }
+      opened.push({ ...rest, keys });
+    }
+    return { verifier: new Workloads({ issuers: opened, onRefused }), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function followKeys(
+  { jwks, rootcertbundle }: Pick<OutsideSettings, "jwks" | "rootcertbundle">,
+  onBroken: (error: unknown) => void,
+): Promise<{ keys: KeySource; following: Following }> {
+  const paths = [jwks, rootcertbundle].filter((path) => path !== undefined);
+  let keys: TrustedKeys | undefined;
+  const following = await followFiles(paths, {
+    take: async (texts) => {
+      const choice = await parseTrusted({
+        jwks: jwks === undefined ? undefined : texts[0],
+        rootCertBundle: rootcertbundle === undefined ? undefined : texts.at(-1),
+      }).catch((cause: unknown) => {
+        throw new Error(`the keys in ${paths.join(" and ")} cannot be used`, { cause });
+      });
+      if (keys === undefined) keys = new TrustedKeys(choice);
+      else keys.replace(choice);
+    },
+    onBroken,
+  });
+  if (keys === undefined) throw new Error("invariant broken: the files were not taken over");
+  return { keys, following };
+}

@@ -1,0 +1,149 @@
+/** Makes the gate and those who find out who a caller is, where callers have to prove it. Part of the composition root. */
+import type { Logger } from "pino";
+import { Authenticator } from "../auth/authenticator.js";
+import { Gate } from "../auth/gate.js";
+import type { PasswordVerifier, TokenVerifier } from "../auth/identity.js";
+import { loginPolicy } from "../auth/policy.js";
+import { algorithms } from "../auth/tokens/algorithms.js";
+import { OwnTokens } from "../auth/tokens/own-tokens.js";
+import type { Workloads } from "../auth/workload/workloads.js";
+import { parseAccessPolicy } from "../config/access-policy.js";
+import type { AuthSettings } from "../config/auth.js";
+import type { Config } from "../config/config.js";
+import { asConfigError } from "../config/errors.js";
+import { followFiles } from "../config/followed-files.js";
+import type { ChallengeOptions } from "../http/challenge.js";
+import type { Login } from "../http/context.js";
+import type { HitCounts } from "../lib/hit-counts.js";
+import type { Services } from "../registry/services.js";
+import { openHtpasswd } from "./htpasswd.js";
+import { type OutsideSettings, openOutsideTokens, openSigningKey, openWorkloads } from "./tokens.js";
+
+export interface OpenedLogin {
+  readonly gate: Gate;
+  /** Absent on a server without authentication. */
+  readonly login: Login | undefined;
+  /** How often credentials were known from before, by their kind. */
+  readonly lookups: Readonly<Record<string, HitCounts>>;
+  close(): Promise<void>;
+}
+
+/** Rejects with `ConfigError` where a file that the settings name cannot be used. */
+export async function openVerifiers(config: Config, services: Services, log: Logger): Promise<OpenedLogin> {
+  const closing: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const one of closing.splice(0).reverse()) await one();
+  };
+  try {
+    const gate = await openGate(config.auth.policy, log, closing);
+    return { gate, ...(await openEach(config, services, log, closing)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openGate(
+  path: string | undefined,
+  log: Logger,
+  closing: (() => Promise<void>)[],
+): Promise<Gate> {
+  const gate = new Gate(loginPolicy);
+  if (path === undefined) return gate;
+  const following = await followFiles([path], {
+    take: async ([text = ""]) => {
+      gate.policy = parseAccessPolicy(text, path);
+      log.info({ path }, "access policy in force");
+    },
+    onBroken: (error) =>
+      log.error({ path, err: error }, "access policy not reloaded; the one before remains"),
+  }).catch(asConfigError("auth.policy"));
+  closing.push(() => following.stop());
+  return gate;
+}
+
+async function openEach(
+  { auth, limits }: Config,
+  services: Services,
+  log: Logger,
+  closing: (() => Promise<void>)[],
+): Promise<Pick<OpenedLogin, "login" | "lookups">> {
+  const lookups: Record<string, HitCounts> = {};
+  const passwords: PasswordVerifier[] = [services.robots];
+  const tokens: TokenVerifier[] = [];
+  let workloads: Workloads | undefined;
+  if (auth.workload.issuers !== undefined) {
+    const opened = await openWorkloads(auth.workload.issuers, {
+      onRefused: (issuer, reason) => log.warn({ issuer, reason }, "a CI job's token was refused"),
+      onBroken: (error) => log.error({ err: error }, "keys of a CI system are not to be had"),
+    }).catch(asConfigError("auth.workload.issuers"));
+    closing.push(opened.stop);
+    workloads = opened.verifier;
+    lookups.ci_tokens = workloads.lookups;
+    passwords.push(workloads);
+  }
+  if (auth.htpasswd !== undefined) {
+    const opened = await openHtpasswd(auth.htpasswd.path, log);
+    closing.push(opened.close);
+    // Last: it alone takes long to say no.
+    passwords.push(opened.verifier);
+    lookups.passwords = opened.verifier.lookups;
+  }
+  const own = await openOwnTokens(auth, services, workloads);
+  if (own !== undefined) {
+    tokens.push(own);
+    lookups.own_tokens = own.lookups;
+  }
+  if (auth.token !== undefined) {
+    const opened = await openOutsideTokens(outsideOf(auth.token), (error) =>
+      log.error({ err: error }, "keys of the outside issuer not reloaded; those from before remain"),
+    ).catch(asConfigError("auth.token"));
+    closing.push(opened.stop);
+    tokens.push(opened.verifier);
+    lookups.outside_tokens = opened.verifier.lookups;
+  }
+  const { failures, per } = limits.logins;
+  const authenticator = new Authenticator({
+    passwords,
+    tokens,
+    failures: { burst: failures, perSecond: failures / per },
+  });
+  return { login: { authenticator, challenge: challengeOf(auth), tokens: own }, lookups };
+}
+
+async function openOwnTokens(
+  { token: outside, tokenservice }: AuthSettings,
+  { robots, storage }: Services,
+  workloads: Workloads | undefined,
+): Promise<OwnTokens | undefined> {
+  const { enabled, service, issuer, lifetime, refreshlifetime, signingkey } = tokenservice;
+  // Clients are sent to one place, and there it is the outside issuer that knows them.
+  if (!enabled || outside !== undefined) return undefined;
+  const key = await openSigningKey(signingkey, storage.secrets).catch(
+    asConfigError("auth.tokenservice.signingkey"),
+  );
+  return new OwnTokens({
+    key,
+    issuer,
+    service,
+    accessSeconds: lifetime,
+    refreshSeconds: refreshlifetime,
+    limitOf: (identity) => robots.limitOf(identity) ?? workloads?.limitOf(identity),
+  });
+}
+
+function outsideOf({ signingalgorithms, ...token }: NonNullable<AuthSettings["token"]>): OutsideSettings {
+  const { issuer, service, jwks, rootcertbundle } = token;
+  return { issuer, service, jwks, rootcertbundle, algorithms: signingalgorithms ?? algorithms };
+}
+
+/** Where this server's own tokens are had; clients are told its absolute URL. */
+const tokenPath = "/token";
+
+function challengeOf({ challenge, token, tokenservice, htpasswd }: AuthSettings): ChallengeOptions {
+  const basicRealm = htpasswd?.realm ?? "gantry";
+  if (token !== undefined)
+    return { scheme: "bearer", basicRealm, realm: token.realm, service: token.service };
+  if (challenge === "basic" || !tokenservice.enabled) return { scheme: "basic", basicRealm };
+  return { scheme: "bearer", basicRealm, realm: tokenPath, service: tokenservice.service };
+}

@@ -1,0 +1,47 @@
+/**
+ * Takes a file from outside of the store over without changing it: as one more link to it, else as a copy
+ * that shares its blocks, else as a copy.
+ */
+import { constants, copyFile, link } from "node:fs/promises";
+import type { Adoption } from "../storage.js";
+import { copyDurably, errorCode } from "./files.js";
+import type { Syncs } from "./syncs.js";
+
+/**
+ * Another file system, one that has no such thing, a file that has as many links as it may have, or one that
+ * this user may not link to (`fs.protected_hardlinks`).
+ */
+const cannot = new Set(["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY", "EINVAL"]);
+
+export interface TakeoverOptions {
+  readonly hardLinks: boolean;
+  readonly syncs: Syncs;
+}
+
+/**
+ * Makes `to` a file with the bytes of `from`, which are on stable storage when this resolves: whoever wrote them need
+ * not have synced them, and what is on the disk already costs next to nothing.
+ */
+export async function adoptFile(from: string, to: string, options: TakeoverOptions): Promise<Adoption> {
+  const { hardLinks, syncs } = options;
+  if (hardLinks && (await isDone(link(from, to)))) {
+    await syncs.fileAt(to);
+    return "linked";
+  }
+  if (await isDone(copyFile(from, to, constants.COPYFILE_FICLONE_FORCE))) {
+    await syncs.fileAt(to);
+    return "cloned";
+  }
+  await copyDurably(from, to, syncs);
+  return "copied";
+}
+
+async function isDone(operation: Promise<void>): Promise<boolean> {
+  try {
+    await operation;
+    return true;
+  } catch (error) {
+    if (cannot.has(errorCode(error) ?? "")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * File operations one after the other, each by this thread itself: they take some microseconds. Only what waits
+ * for the disk is left to another thread, so that uploads go on meanwhile.
+ */
+import {
+  closeSync,
+  copyFileSync,
+  fdatasync,
+  fsync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import type { FileStep, SyncTimes } from "../../src/storage/file-steps.js";
+
+const syncFile = promisify(fdatasync);
+const syncFolder = promisify(fsync);
+
+export async function doFileSteps(steps: readonly FileStep[], durable: boolean): Promise<SyncTimes> {
+  const run = new Run(durable);
+  for (const step of steps) await run.do(step);
+  return run.times;
+}
+
+class Run {
+  readonly times: SyncTimes = { files: [], folders: [] };
+
+  constructor(readonly durable: boolean) {}
+
+  /** A promise only where there is something to wait for. */
+  do(step: FileStep): Promise<void> | void {
+    switch (step.do) {
+      case "write":
+        return this.#within(step.file, "wx", (descriptor) => writeFileSync(descriptor, step.bytes));
+      case "copy":
+        return this.#copy(step.from, step.to);
+      case "link":
+        return this.#link(step.from, step.to);
+      case "make folder":
+        return void mkdirSync(step.folder);
+      case "sync folder":
+        return this.#syncFolder(step.folder);
+      case "rename":
+        return renameSync(step.from, step.to);
+      case "remove":
+        return rmSync(step.file, { force: true });
+    }
+  }
+
+  #link(from: string, to: string): Promise<void> | void {
+    try {
+      linkSync(from, to);
+    } catch (error) {
+      // 65,000 names are all that ext4 allows.
+      if ((error as NodeJS.ErrnoException).code !== "EMLINK") throw error;
+      return this.#copy(from, to);
+    }
+  }
+
+  #copy(from: string, to: string): Promise<void> {
+    if (lstatSync(from).isSymbolicLink())
+      throw Object.assign(new Error(`${from} is a symbolic link`), { code: "ELOOP" });
+    copyFileSync(from, to);
+    return this.#within(to, "r", () => {});
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    if (!this.durable) return;
+    const descriptor = openSync(folder, "r");
+    try {
+      const startedAt = performance.now();
+      await syncFolder(descriptor);
+      this.times.folders.push(performance.now() - startedAt);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** Does `work` on the file, and leaves it on stable storage. */
+  async #within(file: string, flags: string, work: (descriptor: number) => void): Promise<void> {
+    const descriptor = openSync(file, flags);
+    try {
+      work(descriptor);
+      if (!this.durable) return;
+      const startedAt = performance.now();
+      await syncFile(descriptor);
+      this.times.files.push(performance.now() - startedAt);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}

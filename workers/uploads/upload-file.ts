@@ -1,0 +1,87 @@
+/**
+ * The file of an upload, as its worker writes it: one write after the other, each at the end of the file, so
+ * that a crash leaves a beginning of the upload and no gaps. Where the upload is large and to be on stable
+ * storage at its end, it is written past the page cache, straight from the slab to the disk: the kernel need
+ * not find memory for it, copy it and write it back (docs/decisions/0011).
+ */
+import { closeSync, constants, fdatasync, openSync, write } from "node:fs";
+import type { WorkerSetup } from "../../src/uploads/worker-protocol.js";
+
+/** What is smaller is not worth a wait for the disk of its own. */
+const directBytesMin = 128 * 1024;
+
+export class UploadFile {
+  /** The same file, opened to write past the page cache: `false` where that cannot be. */
+  #direct: number | false | undefined;
+
+  constructor(
+    readonly path: string,
+    readonly descriptor: number,
+    readonly setup: Pick<WorkerSetup, "blockBytes" | "cachedBytes" | "durable">,
+  ) {
+    if (!setup.durable) this.#direct = false;
+  }
+
+  /**
+   * Writes to the end of the file, which is at `position`. The bytes begin as far behind the beginning of a
+   * block in memory as they do in the file, and may be used again when this resolves.
+   */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    const { blockBytes, cachedBytes } = this.setup;
+    const before = (blockBytes - (position % blockBytes)) % blockBytes;
+    const behind = (position + bytes.length) % blockBytes;
+    const blocks = bytes.subarray(before, bytes.length - behind);
+    if (position < cachedBytes || blocks.length < directBytesMin) return this.#writeCached(bytes, position);
+    if (before > 0) await this.#writeCached(bytes.subarray(0, before), position);
+    const done = await this.#writeDirect(blocks, position + before);
+    const rest = bytes.subarray(before + done);
+    if (rest.length > 0) await this.#writeCached(rest, position + before + done);
+  }
+
+  #writeCached(bytes: Uint8Array, position: number): Promise<void> {
+    return writeAll(this.descriptor, bytes, position);
+  }
+
+  /** How much of it could be written past the page cache: less than all where the file system does not do so. */
+  async #writeDirect(blocks: Uint8Array, position: number): Promise<number> {
+    try {
+      this.#direct ??= openSync(this.path, constants.O_WRONLY | constants.O_DIRECT | constants.O_NOFOLLOW);
+      return this.#direct === false ? 0 : await writeSome(this.#direct, blocks, position);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+      this.#closeDirect();
+      return 0;
+    }
+  }
+
+  #closeDirect(): void {
+    if (typeof this.#direct === "number") closeSync(this.#direct);
+    this.#direct = false;
+  }
+
+  /** Resolves when all that has been written is on stable storage. */
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.descriptor, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  close(): void {
+    this.#closeDirect();
+    closeSync(this.descriptor);
+  }
+}
+
+async function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += await writeSome(descriptor, bytes.subarray(done), position + done);
+}
+
+function writeSome(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, 0, bytes.length, position, (error, count) => {
+      if (error === null) resolve(count);
+      else reject(error);
+    });
+  });
+}
