@@ -55,10 +55,7 @@ by NAME:TAG. One that was asked for by its digest has no name.
       import("../transfer/oci-layout/writer.js"),
     ]);
     const { roots, unmet, problems } = await rootsOf(services, references.map(selectionOf));
-    const writer = await LayoutWriter.open({
-      path: folder,
-      digestFile: (file, expected) => services.workers.digestFile(file, expected),
-    });
+    const writer = await LayoutWriter.open(folder);
     const exported = await exportTo(
       services,
       writer,

@@ -7,6 +7,16 @@ import { alignedMemory } from "./aligned-memory.js";
 import { assert } from "./assert.js";
 import { ByteBudget } from "./byte-budget.js";
 
+/**
+ * Some bytes in a slab. They begin as far behind the beginning of a block as they do in their upload: so
+ * what is a block there is one here, and can be written to the disk from where it is.
+ */
+export interface SlabPart {
+  readonly slab: number;
+  readonly start: number;
+  readonly length: number;
+}
+
 export interface SlabPoolOptions {
   readonly slabBytes: number;
   readonly slabs: number;

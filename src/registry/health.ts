@@ -3,12 +3,12 @@
  * answer. Looked at by the clock and never for who asks, so that nobody can cause work by asking.
  */
 import { setTimeout } from "node:timers/promises";
-import type { Storage } from "../storage/storage.js";
-import type { WorkerPool } from "../uploads/worker-pool.js";
+import type { Storage, StorageWorkers } from "../storage/storage.js";
 
 export interface HealthServices {
-  readonly storage: Pick<Storage, "readOnly" | "volume">;
-  readonly workers: Pick<WorkerPool, "answer">;
+  readonly storage: Pick<Storage, "readOnly" | "volume"> & {
+    readonly workers: Pick<StorageWorkers, "answer">;
+  };
 }
 
 export interface HealthOptions {
@@ -70,12 +70,12 @@ export class Health {
 
   /** Looks at all parts. Never rejects. */
   async look(): Promise<void> {
-    const { storage, workers } = this.services;
+    const { storage } = this.services;
     const parts: readonly Promise<Part | undefined>[] = [
       // On one that is read-only, pulls are all that is promised.
       this.#look("storage", storage.readOnly ? Promise.resolve() : storage.volume.probe()),
       this.#look("space", storage.readOnly ? Promise.resolve() : this.#checkSpace()),
-      this.#look("workers", workers.answer()),
+      this.#look("workers", storage.workers.answer()),
     ];
     const failing = (await Promise.all(parts)).filter((part) => part !== undefined);
     this.#failures = Object.fromEntries(failing.map((part) => [part, reasons[part]]));

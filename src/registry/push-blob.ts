@@ -5,10 +5,8 @@ import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
 import { noSpans, type Spans } from "../lib/spans.js";
-import type { SealUpload, UploadPlace } from "../storage/storage.js";
 import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
-import { isAbandoned } from "../uploads/worker-pool.js";
 import type { Services } from "./services.js";
 
 /** An upload of a slab at most, and its seal some milliseconds. */
@@ -103,8 +101,10 @@ export class IncomingBody {
       throw error;
     }
     if (session.received === 0 && closing !== undefined) session.algorithm = algorithmOf(closing);
-    session.target ??= targetFor(services, session, closing !== undefined);
-    this.#writer = new BodyWriter(session, session.target, services.slabs, services.workers, flow);
+    // A body that brings all at once is not worth a session on disk.
+    session.upload ??= services.storage.uploads.begin(session.id, session, closing === undefined);
+    session.upload.algorithm = session.algorithm;
+    this.#writer = new BodyWriter(session, session.upload, services.slabs, flow);
   }
 
   /** What kept the body from being written, if anything did. */
@@ -131,7 +131,7 @@ export class IncomingBody {
   /** Ends a body that leaves the upload open. Rejects with `size-invalid` or what the storage failed with. */
   async end(): Promise<void> {
     try {
-      await this.#writer.end().finally(() => this.#tellTimes());
+      await this.#writer.end().finally(() => this.#writer.times.tell(this.spans));
       this.#checkLength();
     } catch (error) {
       await this.#giveUp(!(error instanceof RegistryError && error.kind === "size-invalid"));
@@ -149,58 +149,37 @@ export class IncomingBody {
       throw error;
     }
     try {
-      await this.#commit(expected, await this.#sealer(expected));
+      // What takes its time is not done with the repository's lock held.
+      if (this.size > sealedInPlaceBytesMax) await this.#writer.seal(expected);
+      await this.#commit(expected);
     } catch (error) {
       await this.#writer.abort();
       const closed = this.#close();
       // Before the client is told: who tries again finds the room that this one took.
-      if (!isAbandoned(error)) await closed;
+      if (!this.#writer.upload.isLost) await closed;
       throw error;
+    } finally {
+      this.#writer.times.tell(this.spans);
     }
     void this.#close();
   }
 
-  /** A large upload is sealed now: what takes its time is not done with the repository's lock held. */
-  async #sealer(expected: Digest): Promise<SealUpload> {
-    if (this.size <= sealedInPlaceBytesMax) return (place) => this.#seal(expected, place);
-    await this.#seal(expected);
-    return (place) => this.spans.during("link", () => this.services.workers.place(place));
-  }
-
-  async #seal(expected: Digest, place?: UploadPlace): Promise<number | undefined> {
-    const { digest: actual, placedBytes } = await this.#writer
-      .seal(expected, place)
-      .finally(() => this.#tellTimes());
-    if (actual === expected) return placedBytes;
-    throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
-      expected,
-      actual,
-    });
-  }
-
-  async #commit(digest: Digest, seal: SealUpload): Promise<void> {
+  async #commit(digest: Digest): Promise<void> {
     const { services, session, spans } = this;
     const { name } = session;
     await services.repositoryLocks.shared(name, async () => {
-      const { healed } = await services.storage.blobs
-        .commit(this.#writer.target, name, digest, seal, spans)
-        .catch((error: unknown) => {
-          // It may have replaced damaged bytes, here and in other repositories, before it failed.
-          if (error instanceof RegistryError && error.kind === "storage-failed")
-            services.caches.forgetBlobs();
-          throw error;
-        });
-      // Used up: there is nothing left to tell a worker of, or to look for on the disk.
-      session.target = undefined;
+      const { healed } = await this.#writer.commit(name, digest, spans).catch((error: unknown) => {
+        // It may have replaced damaged bytes, here and in other repositories, before it failed.
+        if (error instanceof RegistryError && error.kind === "storage-failed") services.caches.forgetBlobs();
+        throw error;
+      });
+      // Used up: there is nothing left to remove.
+      session.upload = undefined;
       if (healed) services.caches.forgetBlobs();
       else services.caches.forgetBlob(name, digest);
       services.protection.grant(`${name}@${digest}`);
       services.caches.blobSeen(name, digest, this.size);
     });
-  }
-
-  #tellTimes(): void {
-    this.#writer.times.tell(this.spans);
   }
 
   /** The blob is linked, or it never will be: what is left of the upload goes. Never rejects. */
@@ -219,7 +198,7 @@ export class IncomingBody {
     const { services, session } = this;
     await this.#writer.abort();
     if (session.state !== "receiving") return;
-    if (isAbandoned(this.#writer.failure)) return services.sessions.close(session);
+    if (this.#writer.upload.isLost) return services.sessions.close(session);
     if (!keep) {
       session.rollBack(this.#start);
       if (this.#start === 0) await services.sessions.dropBytes(session);
@@ -247,15 +226,4 @@ function lie(range: ByteRange, length: number): RegistryError {
     contentRange: `${range.first}-${range.last}`,
     length,
   });
-}
-
-/** A body that brings all at once is not worth a session on disk. */
-function targetFor(
-  { storage }: Services,
-  session: Session,
-  closing: boolean,
-): NonNullable<Session["target"]> {
-  return closing
-    ? storage.uploads.oneRequestTarget(session.id)
-    : storage.uploads.sessionTarget(session.id, session);
 }

@@ -14,7 +14,6 @@ import type { Overflow } from "../lib/overflow.js";
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Storage } from "../storage/storage.js";
 import type { SessionTable } from "../uploads/session-table.js";
-import type { WorkerPool } from "../uploads/worker-pool.js";
 import type { Health } from "./health.js";
 import type { ManifestReader } from "./manifest-reader/manifest-reader.js";
 
@@ -40,7 +39,6 @@ export interface Services {
   readonly sessions: SessionTable;
   readonly slabs: SlabPool;
   readonly overflow: Overflow;
-  readonly workers: WorkerPool;
   readonly manifestReader: ManifestReader;
   /** For bodies that are needed as a whole: manifests that are being pushed, and forms. */
   readonly bodyMemory: ByteBudget;

@@ -217,12 +217,8 @@ async function openServer(
 }
 
 /** Saves now and then when things were used. Each on its own: one that fails must not keep the others from it. */
-function saveUses({ services, storage, keptTally }: OpenedServices, closers: Closers): void {
-  const savers = [
-    () => services.pulls.save(storage.tags),
-    () => services.robots.saveUses(),
-    () => keptTally.save(),
-  ];
+function saveUses({ services, storage }: OpenedServices, closers: Closers): void {
+  const savers = [() => services.pulls.save(storage.tags), () => services.robots.saveUses()];
   for (const save of savers)
     closers.add("saving", everySeconds(usesSavedEverySeconds, save, services.onBackgroundError).stop);
 }

@@ -18,18 +18,15 @@ import { KeyedLock } from "../lib/keyed-lock.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
 import { Health } from "../registry/health.js";
-import { KeptTally } from "../registry/kept-tally.js";
 import { ManifestReader } from "../registry/manifest-reader/manifest-reader.js";
 import type { Services } from "../registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "../storage/filesystem/open.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
-import { WorkerPool } from "../uploads/worker-pool.js";
 
 export interface OpenedServices {
   readonly services: Services;
   readonly storage: FilesystemStorage;
-  readonly keptTally: KeptTally;
   /** To be called when nothing works with the services any more. */
   close(): Promise<void>;
 }
@@ -82,13 +79,6 @@ export async function openServices(
   const closers = new Closers((error, what) =>
     log.error({ err: error, what }, "something could not be saved or closed"),
   );
-  const workers = new WorkerPool(slabs, {
-    threads: config.uploads.workers,
-    durable: filesystem.durability === "full",
-    cachedBytes: config.uploads.cachedmib * mebibyte,
-    taskSecondsMax: config.uploads.tasktimeout,
-    onError,
-  });
   const manifestReader = new ManifestReader(
     {
       depthMax: config.limits.manifestdepth,
@@ -102,24 +92,19 @@ export async function openServices(
     const storage = await openFilesystemStorage({
       rootDirectory: filesystem.rootdirectory,
       durability: filesystem.durability,
-      digestFile: (file, expected) => workers.digestFile(file, expected),
-      placeUpload: (place) => workers.place(place),
-      doSteps: (steps) => workers.fileSteps(steps),
+      slabs,
+      threads: config.uploads.workers,
+      cachedBytes: config.uploads.cachedmib * mebibyte,
+      taskSecondsMax: config.uploads.tasktimeout,
       onStray,
       onError,
       create,
-    }).catch(async (error: unknown) => {
-      await workers.close();
-      throw error;
     });
     closers.add("storage", () => storage.close());
-    // They work on the files of the store, and the storage gives up its lock at the end.
-    closers.add("workers", () => workers.close());
     closers.add("reader of manifests", () => manifestReader.close());
-    const keptTally = await KeptTally.restore(storage);
     const { uploadpurging } = config.storage.maintenance;
     const { storagedriver } = config.health;
-    const sessions = new SessionTable(storage.uploads, workers, {
+    const sessions = new SessionTable(storage.uploads, {
       onError: onBackgroundError,
       sessionsMax: config.limits.sessions.total,
       sessionsPerClientMax: config.limits.sessions.peruser,
@@ -140,7 +125,7 @@ export async function openServices(
       pulls: new Pulls(),
       gcStats: new GcStats(),
       health: new Health(
-        { storage, workers },
+        { storage },
         {
           enabled: storagedriver.enabled,
           threshold: storagedriver.threshold,
@@ -160,7 +145,6 @@ export async function openServices(
         memory: slabs.overflow,
         openFile: () => storage.uploads.openScratchFile(),
       }),
-      workers,
       manifestReader,
       bodyMemory: new ByteBudget(bodyBytes, bodyBytes / 2),
       rules: {
@@ -183,12 +167,11 @@ export async function openServices(
       closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
       // Without them everything is protected for a while after the next start.
       closers.add("leases", () => saveLeases(protection, storage.notes));
-      closers.add("tally", () => keptTally.save());
       closers.add("robots", () => services.robots.saveUses());
       closers.add("times of pulls", () => services.pulls.save(storage.tags));
     }
     closers.add("purging of uploads", () => sessions.stop());
-    return { services, storage, keptTally, close: () => closers.close() };
+    return { services, storage, close: () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;

@@ -15,6 +15,7 @@ import type { SessionId } from "../domain/session-id.js";
 import type { Durations } from "../lib/durations.js";
 import type { ScratchFile } from "../lib/held-bytes.js";
 import type { HitCounts } from "../lib/hit-counts.js";
+import type { SlabPart } from "../lib/slab-pool.js";
 import type { Spans } from "../lib/spans.js";
 import type { ContentTally } from "./content-tally.js";
 
@@ -25,34 +26,6 @@ export interface BlobReader {
   read(into: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
 }
-
-/** Where the bytes of an upload go. Made by a driver, carried to the workers, opaque to all between. */
-export interface UploadTarget {
-  readonly file: string;
-  /** Present for a session that must be found again after a crash: its record, as JSON. */
-  readonly session?: SessionFiles;
-}
-
-export interface SessionFiles {
-  readonly recordFile: string;
-  readonly record: string;
-  /** A file to write the record to, which `recordFile` then is a link to. */
-  readonly linkedFile?: string | undefined;
-}
-
-/** Names for the file of an upload that is a blob now, and those that it gives up. */
-export interface UploadPlace {
-  readonly file: string;
-  readonly recordFile: string | undefined;
-  readonly content: string;
-  readonly blob: string;
-}
-
-/**
- * Ends an upload: when this resolves all its bytes are there, on stable storage, and have their digest. Gives it the
- * names of `place` too, if it can: the bytes of the blob then.
- */
-export type SealUpload = (place?: UploadPlace) => Promise<number | undefined>;
 
 /**
  * Bytes that lie outside of the storage, where a driver may be able to take them over without a copy. Made by
@@ -81,8 +54,59 @@ export interface UploadRecord extends UploadOwner {
   readonly createdAt: number;
 }
 
+/** When each step of one call was done, in milliseconds by the clock of `lib/clock`. */
+export interface UploadTimes {
+  /** When it had its turn. */
+  readonly startedAt: number;
+  /** When the upload was open, and hashed again if the thread did not hold it. */
+  readonly openedAt: number;
+  /** When something of the upload was last hashed: before `openedAt` if this call had nothing to hash. */
+  readonly hashedAt: number;
+  /** When the part was written, which goes on beside the hashing. */
+  readonly writtenAt: number;
+  /** When all was on stable storage; of a seal only. */
+  readonly syncedAt?: number;
+  /** When the storage had tried to make it a blob in the same step. */
+  readonly placedAt?: number;
+}
+
+/** The end of an upload: its last bytes, if there are any, and how many come before them. */
+export interface Tail {
+  readonly offset: number;
+  readonly part: SlabPart | undefined;
+}
+
+export interface Commit {
+  /** Whether the storage had damaged bytes of this digest, which these have replaced in every repository. */
+  readonly healed: boolean;
+  /** Present if the commit sealed the upload. */
+  readonly times: UploadTimes | undefined;
+}
+
+/**
+ * The bytes of one upload, on their way into a blob. Owned by the storage. The caller owns a part of the shared memory
+ * again when the call that was given it has settled. Calls for one upload run in the order in which they are made.
+ */
+export interface Upload {
+  /** What the bytes are hashed with. May change while there are none. */
+  algorithm: Algorithm;
+  /** Whether something hangs that may still write to the upload: it can only be aborted. */
+  readonly isLost: boolean;
+  /** Adds bytes behind the first `offset`, and drops what is beyond. Does not make them durable. */
+  append(part: SlabPart, offset: number): Promise<UploadTimes>;
+  /** Ends the upload: its bytes are on stable storage and have the digest. Rejects with `digest-mismatch`. */
+  seal(expected: Digest, tail: Tail): Promise<UploadTimes>;
+  /**
+   * Makes the upload the blob `digest` of the repository. With `tail` it seals the upload first. The upload is used up
+   * when this resolves; if it rejects, the upload has to be aborted.
+   */
+  commit(name: RepositoryName, digest: Digest, tail?: Tail, spans?: Spans): Promise<Commit>;
+  /** Removes what there is of it. */
+  abort(): Promise<void>;
+}
+
 export interface RecoveredUpload extends UploadRecord {
-  readonly target: UploadTarget;
+  readonly upload: Upload;
   /** Bytes that are there. */
   readonly received: number;
   /** When something was last written to it, in milliseconds since the epoch. */
@@ -110,18 +134,6 @@ export interface BlobStore {
   /** Size in bytes, `undefined` where the repository has no such blob. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined>;
-  /**
-   * Makes uploaded bytes the blob `digest` of the repository, once `seal` has ended the upload, which is used up then.
-   * Rejects with what `seal` does, and leaves the upload as that has.
-   * `healed`: the store had damaged bytes under this digest, which these have replaced in every repository.
-   */
-  commit(
-    upload: UploadTarget,
-    name: RepositoryName,
-    digest: Digest,
-    seal: SealUpload,
-    spans?: Spans,
-  ): Promise<{ healed: boolean }>;
   /**
    * Makes bytes outside of the storage the blob `digest` of the repository. They are only read, now and ever
    * after. Whether they have that digest is looked at where they are copied or `check` says so: rejects with
@@ -268,17 +280,19 @@ export interface RepositoryStore {
 export interface UploadStore {
   /** Opens a file for bytes that wait until an upload takes them. It is gone when it is closed, and after a crash. */
   openScratchFile(): ScratchFile;
-  /** A target for a body that comes with its digest in one request: gone after a crash. */
-  oneRequestTarget(id: SessionId): UploadTarget;
-  /** A target for a session of several requests: recovered after a crash once it has bytes. */
-  sessionTarget(id: SessionId, record: UploadRecord): UploadTarget;
+  /**
+   * Returns a new upload, without a call to the storage. One that `survives` a crash can be recovered once it has bytes;
+   * any other is gone then.
+   */
+  begin(id: SessionId, record: UploadRecord, survives: boolean): Upload;
+  /** Returns the upload that an earlier process has begun. */
   recover(id: SessionId): Promise<RecoveredUpload | undefined>;
-  /** Sessions that nothing has been written to since `before`, in milliseconds since the epoch. */
-  abandoned(before: number): AsyncIterable<{ readonly id: SessionId; readonly target: UploadTarget }>;
+  /** Uploads that nothing has been written to since `before`, in milliseconds since the epoch. */
+  abandoned(before: number): AsyncIterable<SessionId>;
   /** All sessions that are there. Bytes are those received. */
   all(): AsyncIterable<{ readonly id: SessionId; readonly bytes: number }>;
-  /** Drops what an upload has left behind; what is not there is no error. */
-  remove(target: UploadTarget): Promise<void>;
+  /** Removes what an upload of an earlier process has left behind. A missing one is no error. */
+  remove(id: SessionId): Promise<void>;
 }
 
 /** Something that lies in the store and that no part of the registry has put there. */
@@ -349,6 +363,34 @@ export interface StorageMeasures {
   readonly contents: ContentTally;
 }
 
+/** Bytes, and the seconds that they took. */
+export interface Throughput {
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+/** The threads that do a storage's work. */
+export interface StorageWorkers {
+  /** Resolves when each has answered, behind what it has to do. Rejects if there are too few. */
+  answer(): Promise<void>;
+  /** Tasks that wait or are at work. */
+  readonly tasks: number;
+  readonly done: WorkMeasures;
+}
+
+export interface WorkMeasures {
+  /** Tasks that have succeeded, by kind. */
+  readonly tasks: Readonly<Record<string, number>>;
+  /** Seconds that the tasks of uploads have waited for their turn. */
+  readonly waitedSeconds: number;
+  readonly hashed: Throughput;
+  readonly written: Throughput;
+  /** Of stored bytes that were read to be hashed again. */
+  readonly reread: Throughput;
+  /** Seconds in which a worker had a task at hand, of all workers together. */
+  readonly busySeconds: number;
+}
+
 export interface Storage {
   /** Whether nothing was here before. */
   readonly fresh: boolean;
@@ -356,6 +398,7 @@ export interface Storage {
   /** Whether nothing can be written, as it was found out when the storage was opened. */
   readonly readOnly: boolean;
   readonly volume: Volume;
+  readonly workers: StorageWorkers;
   readonly notes: NoteStore;
   readonly secrets: SecretStore;
   readonly robots: RobotStore;

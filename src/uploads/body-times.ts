@@ -3,7 +3,7 @@
  * thousands of them, and they overlap.
  */
 import type { Spans } from "../lib/spans.js";
-import type { TaskTimes } from "./worker-protocol.js";
+import type { UploadTimes } from "../storage/storage.js";
 
 /** One kind of work, of all tasks. */
 class Part {
@@ -36,7 +36,7 @@ export class BodyTimes {
   readonly #link = new Part();
 
   /** `sentAt`: when the task was sent to the workers. */
-  add(sentAt: number, { startedAt, openedAt, hashedAt, writtenAt, syncedAt, placedAt }: TaskTimes): void {
+  add(sentAt: number, { startedAt, openedAt, hashedAt, writtenAt, syncedAt, placedAt }: UploadTimes): void {
     this.#queue.add(sentAt, startedAt);
     this.#open.add(startedAt, openedAt);
     this.#hash.add(openedAt, hashedAt);

@@ -7,15 +7,15 @@
 
 import type { Digest } from "../domain/digest.js";
 import { memoryUsedUp } from "../domain/errors.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import { assert } from "../lib/assert.js";
 import { now } from "../lib/clock.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
-import type { SlabPool } from "../lib/slab-pool.js";
-import type { UploadPlace, UploadTarget } from "../storage/storage.js";
+import type { SlabPart, SlabPool } from "../lib/slab-pool.js";
+import type { Spans } from "../lib/spans.js";
+import type { Commit, Tail, Upload } from "../storage/storage.js";
 import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
-import type { Sealed, WorkerPool } from "./worker-pool.js";
-import type { SlabPart } from "./worker-protocol.js";
 
 /** The sender, who can be made to wait. What was already received may still come after `pause`. */
 export interface Flow {
@@ -40,6 +40,7 @@ export class BodyWriter {
   /** Offset in the upload of the first byte that no task has been made for. */
   #offset: number;
   #ended = false;
+  #isSealed = false;
   #failure: unknown;
   #leaveQueue: (() => void) | undefined;
   #flushing = false;
@@ -47,9 +48,8 @@ export class BodyWriter {
 
   constructor(
     readonly session: Session,
-    readonly target: UploadTarget,
+    readonly upload: Upload,
     readonly slabs: SlabPool,
-    readonly workers: WorkerPool,
     readonly flow: Flow,
   ) {
     this.#offset = session.received;
@@ -222,13 +222,12 @@ export class BodyWriter {
   #send(): void {
     const part = this.#takePart();
     assert(part !== undefined, "there is something to send");
-    const { id, algorithm, affinity } = this.session;
     const offset = this.#offset;
     this.#offset += part.length;
     this.#inFlight++;
     const sentAt = now();
-    this.workers
-      .append({ session: id, target: this.target, algorithm, offset, part }, affinity)
+    this.upload
+      .append(part, offset)
       .then((times) => {
         this.times.add(sentAt, times);
         if (this.#failure === undefined) this.session.wrote(part.length);
@@ -314,21 +313,34 @@ export class BodyWriter {
     await this.#quiet();
   }
 
-  /** Ends the body and with it the upload, which is placed at once if it has the digest that is expected. */
-  async seal(expected: Digest, place?: UploadPlace): Promise<Sealed> {
+  /** Ends the body and seals the upload. Rejects with `digest-mismatch`, and with what the storage failed with. */
+  async seal(expected: Digest): Promise<void> {
+    await this.#finish(async (tail) => {
+      const sentAt = now();
+      this.times.add(sentAt, await this.upload.seal(expected, tail));
+    });
+    this.#isSealed = true;
+  }
+
+  /** Makes the upload a blob, and ends the body and seals the upload first if that has not been done. */
+  async commit(name: RepositoryName, digest: Digest, spans: Spans): Promise<Commit> {
+    if (this.#isSealed) return this.upload.commit(name, digest, undefined, spans);
+    return this.#finish(async (tail) => {
+      const sentAt = now();
+      const commit = await this.upload.commit(name, digest, tail, spans);
+      if (commit.times !== undefined) this.times.add(sentAt, commit.times);
+      return commit;
+    });
+  }
+
+  /** Lets `work` have what is left of the body when all else is written. */
+  async #finish<T>(work: (tail: Tail) => Promise<T>): Promise<T> {
     this.#stopListening();
     await this.#quiet();
     const part = this.#takePart();
-    const { id, algorithm, affinity } = this.session;
     this.session.enter("sealing");
-    const sentAt = now();
     try {
-      const { times, ...sealed } = await this.workers.seal(
-        { session: id, target: this.target, algorithm, offset: this.#offset, part, expected, place },
-        affinity,
-      );
-      this.times.add(sentAt, times);
-      return sealed;
+      return await work({ offset: this.#offset, part });
     } finally {
       if (part !== undefined) this.slabs.give(part.slab);
     }

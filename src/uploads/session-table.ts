@@ -8,7 +8,6 @@ import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.
 import { each } from "../lib/each.js";
 import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
-import type { WorkerPool } from "./worker-pool.js";
 
 export interface SessionTableOptions {
   /** Open sessions at a time; some 500 bytes each. */
@@ -67,7 +66,6 @@ export class SessionTable {
 
   constructor(
     readonly store: UploadStore,
-    readonly workers: WorkerPool,
     options: Partial<SessionTableOptions> = {},
   ) {
     this.options = { ...defaultSessionTable, ...options };
@@ -200,12 +198,11 @@ export class SessionTable {
 
   /** Drops what the session has brought so far, and what tells of it on the disk. */
   async dropBytes(session: Session): Promise<void> {
-    const { target } = session;
-    if (target === undefined) return;
-    session.target = undefined;
+    const { upload } = session;
+    if (upload === undefined) return;
+    session.upload = undefined;
     if (this.#sessions.has(session.id)) this.#unused.add(session);
-    await this.workers.forget(session.id, session.affinity);
-    await this.store.remove(target);
+    await upload.abort();
   }
 
   /** Ends the sessions that have had no bytes for too long. */
@@ -233,9 +230,9 @@ export class SessionTable {
       await this.close(session);
       this.purged++;
     }
-    for await (const { id, target } of this.store.abandoned(oldest)) {
+    for await (const id of this.store.abandoned(oldest)) {
       if (this.#sessions.has(id) || this.#recovering.has(id)) continue;
-      await this.store.remove(target);
+      await this.store.remove(id);
       this.purged++;
     }
   }

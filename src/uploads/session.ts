@@ -13,8 +13,7 @@ import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { SessionId } from "../domain/session-id.js";
 import { assert } from "../lib/assert.js";
-import type { RecoveredUpload, UploadRecord, UploadTarget } from "../storage/storage.js";
-import type { Affinity } from "./worker-pool.js";
+import type { RecoveredUpload, Upload, UploadRecord } from "../storage/storage.js";
 
 export type SessionState = "idle" | "receiving" | "sealing" | "closed";
 
@@ -26,11 +25,10 @@ const transitions: Readonly<Record<SessionState, readonly SessionState[]>> = {
 };
 
 export class Session implements UploadRecord {
-  readonly affinity: Affinity = {};
   #state: SessionState = "idle";
   #received: number;
-  /** Where the bytes are; chosen when the first of them come. */
-  target: UploadTarget | undefined;
+  /** The bytes in the storage; begun when the first of them come. */
+  upload: Upload | undefined;
   /** Milliseconds since the epoch: when a request last came or ended. */
   lastUsedAt: number;
 
@@ -45,7 +43,7 @@ export class Session implements UploadRecord {
   constructor(
     readonly id: SessionId,
     { name, opener, client, algorithm, announced, createdAt }: UploadRecord,
-    recovered?: Pick<RecoveredUpload, "received" | "touchedAt"> & Partial<Pick<RecoveredUpload, "target">>,
+    recovered?: Pick<RecoveredUpload, "received" | "touchedAt"> & Partial<Pick<RecoveredUpload, "upload">>,
   ) {
     this.name = name;
     this.opener = opener;
@@ -55,7 +53,7 @@ export class Session implements UploadRecord {
     this.createdAt = createdAt;
     this.lastUsedAt = recovered?.touchedAt ?? Date.now();
     this.#received = recovered?.received ?? 0;
-    this.target = recovered?.target;
+    this.upload = recovered?.upload;
   }
 
   /** Whether it has no bytes, and no request is at work that may bring some. */

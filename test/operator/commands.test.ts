@@ -288,9 +288,10 @@ test("a command ends when whoever asked has gone", async () => {
   const inside = await serveInside(settings);
   const client = new Client(inside.url);
   for (let count = 0; count < 30; count++) await client.pushBlobs(newName(), blobOf(10));
-  const { workers, maintenanceLocks } = inside.services;
+  const { maintenanceLocks } = inside.services;
+  const { blobs } = inside.services.storage;
   // Hold the first reading until the client is known to have gone.
-  const read = workers.digestFile.bind(workers);
+  const read = blobs.checkContent.bind(blobs);
   let reads = 0;
   let begin: () => void = () => {};
   const begun = new Promise<void>((resolve) => {
@@ -300,7 +301,7 @@ test("a command ends when whoever asked has gone", async () => {
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  workers.digestFile = async (...parameters) => {
+  blobs.checkContent = async (...parameters) => {
     reads++;
     begin();
     await released;

@@ -16,10 +16,9 @@ import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import { HeldBytes, type ScratchFile, type ScratchSpace } from "../../src/lib/held-bytes.js";
 import { SlabPool } from "../../src/lib/slab-pool.js";
 import { openScratchFile } from "../../src/storage/filesystem/scratch-file.js";
+import type { Tail, Upload, UploadTimes } from "../../src/storage/storage.js";
 import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
 import { Session } from "../../src/uploads/session.js";
-import type { WorkerPool } from "../../src/uploads/worker-pool.js";
-import type { AppendTask, SealTask, TaskTimes } from "../../src/uploads/worker-protocol.js";
 
 const upload = {
   name: parseRepositoryName("a"),
@@ -29,7 +28,7 @@ const upload = {
   announced: false,
 } as const;
 const digest = parseDigest(`sha256:${"0".repeat(64)}`);
-const times: TaskTimes = { startedAt: 0, openedAt: 0, hashedAt: 0, writtenAt: 0 };
+const times: UploadTimes = { startedAt: 0, openedAt: 0, hashedAt: 0, writtenAt: 0 };
 
 /** Workers that keep the bytes in memory, one task of an upload after the other, each after some turns. */
 class FakeWorkers {
@@ -45,30 +44,31 @@ class FakeWorkers {
     readonly failing = Number.POSITIVE_INFINITY,
   ) {}
 
-  readonly append: WorkerPool["append"] = async (task) => {
-    await this.#inOrder(task);
-    return times;
-  };
-
-  readonly seal: WorkerPool["seal"] = async (task) => {
-    await this.#inOrder(task);
-    return { digest: task.expected, placedBytes: undefined, times };
-  };
-
-  /** What the pool's users see of it; its private parts keep a fake from being one by shape. */
-  asPool(): WorkerPool {
-    return this as unknown as WorkerPool;
+  /** An upload whose bytes these workers keep. */
+  uploadOf({ id }: Session): Upload {
+    return {
+      algorithm: "sha256",
+      isLost: false,
+      append: (part, offset) => this.#inOrder(id, { part, offset }),
+      seal: (_expected, tail) => this.#inOrder(id, tail),
+      commit: async (_name, _digest, tail) => ({
+        healed: false,
+        times: tail && (await this.#inOrder(id, tail)),
+      }),
+      abort: async () => {},
+    };
   }
 
-  #inOrder(task: Omit<AppendTask, "kind"> | Omit<SealTask, "kind">): Promise<void> {
-    const before = this.#tails.get(task.session) ?? Promise.resolve();
+  async #inOrder(id: SessionId, tail: Tail): Promise<UploadTimes> {
+    const before = this.#tails.get(id) ?? Promise.resolve();
     const number = this.tasks++;
-    const mine = before.catch(() => {}).then(() => this.#run(task, number));
-    this.#tails.set(task.session, mine);
-    return mine;
+    const mine = before.catch(() => {}).then(() => this.#run(id, tail, number));
+    this.#tails.set(id, mine);
+    await mine;
+    return times;
   }
 
-  async #run({ session, part, offset }: Omit<AppendTask | SealTask, "kind">, number: number): Promise<void> {
+  async #run(session: SessionId, { part, offset }: Tail, number: number): Promise<void> {
     for (let count = this.turns[number % this.turns.length] ?? 0; count > 0; count--) await turn();
     if (number >= this.failing) throw new Error("the disk is gone");
     const file = this.files.get(session) ?? [];
@@ -177,7 +177,7 @@ async function send(body: Body, workers: FakeWorkers): Promise<{ session: Sessio
   const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
   const sender = new Sender(workers.slabs);
-  const writer = new BodyWriter(session, { file: "f" }, workers.slabs, workers.asPool(), sender);
+  const writer = new BodyWriter(session, workers.uploadOf(session), workers.slabs, sender);
   for (const chunk of body.chunks) {
     if (body.ending !== "abort") await sender.ready();
     const copy = chunk.slice();
@@ -187,7 +187,7 @@ async function send(body: Body, workers: FakeWorkers): Promise<{ session: Sessio
   }
   try {
     if (body.ending === "end") await writer.end();
-    if (body.ending === "seal") assert.equal((await writer.seal(digest)).digest, digest);
+    if (body.ending === "seal") await writer.seal(digest);
     if (body.ending === "abort") await writer.abort();
     return { session, failed: false };
   } catch (error) {
@@ -255,7 +255,7 @@ test("an idle body holds no slab", async () => {
   const workers = new FakeWorkers(pool, [0]);
   const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
-  const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender(pool));
+  const writer = new BodyWriter(session, workers.uploadOf(session), pool, new Sender(pool));
   writer.write(Uint8Array.of(1, 2, 3));
   assert.equal(pool.lent, 1);
   for (let count = 0; count < 10; count++) await turn();
@@ -277,7 +277,7 @@ test("bytes that come while there is no slab are held in bounded memory, and wha
   const writers = Array.from({ length: 3 }, () => {
     const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
     session.claim();
-    return new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender(pool));
+    return new BodyWriter(session, workers.uploadOf(session), pool, new Sender(pool));
   });
   // As uWebSockets.js does with a read of one-byte chunks, whatever is paused.
   for (let count = 0; count < 5000; count++) for (const writer of writers) writer.write(Uint8Array.of(count));
@@ -296,7 +296,7 @@ test("where much is held without a slab, silent senders are paused until they ha
   const [loud, ...silent] = senders.map((sender) => {
     const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
     session.claim();
-    return new BodyWriter(session, { file: "f" }, pool, workers.asPool(), sender);
+    return new BodyWriter(session, workers.uploadOf(session), pool, sender);
   });
   loud?.write(new Uint8Array(2500));
   assert.ok(pool.pressed);
@@ -324,7 +324,7 @@ test("bytes of a sender that nothing stops go to a file when memory is used up, 
     const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
     session.claim();
     const sender = new Sender(pool, space);
-    const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), sender);
+    const writer = new BodyWriter(session, workers.uploadOf(session), pool, sender);
     const bytes = randomBytes(700_000);
     sent.push(bytes);
     if (index === 0) {
@@ -355,7 +355,7 @@ test("a file that cannot be read back fails the body, and everything is given ba
   space.readFails = true;
   const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
   session.claim();
-  const writer = new BodyWriter(session, { file: "f" }, pool, workers.asPool(), new Sender(pool, space));
+  const writer = new BodyWriter(session, workers.uploadOf(session), pool, new Sender(pool, space));
   for (let count = 0; count < 50; count++) writer.write(randomBytes(4096));
   await assert.rejects(writer.end(), /no such sector/);
   assert.deepEqual(

@@ -121,7 +121,6 @@ function fakeStore(): {
   const store: BlobStore = {
     open: opening.read,
     size: async () => undefined,
-    commit: async () => ({ healed: false }),
     adopt: async () => undefined,
     mount: async () => undefined,
     remove: async () => 0,

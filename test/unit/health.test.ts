@@ -22,8 +22,8 @@ function registry(options: Partial<HealthOptions> = {}, readOnly = false) {
             freeBytes: broken.has("space") ? gibibyte - 1 : gibibyte,
           }),
         },
+        workers: { answer: () => (broken.has("hung") ? new Promise(() => {}) : fails("workers")) },
       },
-      workers: { answer: () => (broken.has("hung") ? new Promise(() => {}) : fails("workers")) },
     },
     {
       enabled: true,

@@ -13,11 +13,11 @@ const linkedFile = join(folder, "0");
 const recordFile = (session: string) => join(folder, `${session}.json`);
 
 test("a record in the file of a longer one is that record, in the same inode", async () => {
-  putRecord({ recordFile: recordFile("first"), record: `{"name":"${"long/".repeat(200)}"}`, linkedFile });
+  putRecord({ file: recordFile("first"), text: `{"name":"${"long/".repeat(200)}"}`, linkedFile });
   await unlink(recordFile("first"));
   const { ino } = await stat(linkedFile);
   const record = '{"name":"short"}';
-  putRecord({ recordFile: recordFile("second"), record, linkedFile });
+  putRecord({ file: recordFile("second"), text: record, linkedFile });
   assert.equal(await readFile(recordFile("second"), "utf8"), record);
   assert.equal((await stat(recordFile("second"))).ino, ino);
 });
@@ -26,7 +26,7 @@ test("a session that was saved before its first bytes keeps its record", async (
   const record = '{"name":"saved"}';
   const file = join(folder, "1");
   for (let time = 0; time < 2; time++)
-    putRecord({ recordFile: recordFile("saved"), record, linkedFile: file });
+    putRecord({ file: recordFile("saved"), text: record, linkedFile: file });
   assert.equal(await readFile(recordFile("saved"), "utf8"), record);
 });
 
@@ -36,7 +36,7 @@ for (const [why, linkedFile] of [
 ] as const) {
   test(`a session for which ${why} has a record of its own`, async () => {
     const file = recordFile(`own, ${why}`);
-    putRecord({ recordFile: file, record: "{}", linkedFile });
+    putRecord({ file: file, text: "{}", linkedFile });
     assert.equal(await readFile(file, "utf8"), "{}");
     assert.equal((await stat(file)).nlink, 1);
   });

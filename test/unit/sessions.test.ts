@@ -5,11 +5,10 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
-import type { NoteStore, RecoveredUpload, UploadStore, UploadTarget } from "../../src/storage/storage.js";
+import type { NoteStore, RecoveredUpload, Upload, UploadStore } from "../../src/storage/storage.js";
 import { restoreSessions, saveSessions } from "../../src/uploads/saved-sessions.js";
 import { Session, type SessionState } from "../../src/uploads/session.js";
 import { SessionTable, type SessionTableOptions } from "../../src/uploads/session-table.js";
-import type { WorkerPool } from "../../src/uploads/worker-pool.js";
 import { kindOf } from "./arbitraries.js";
 
 const owner = { name: parseRepositoryName("a/b"), opener: "user:alice" };
@@ -19,27 +18,40 @@ const strangers = [
   { ...owner, opener: "user:bob" },
 ];
 
-/** An upload store that remembers what was removed, and a pool that forgets at once. */
+/** An upload that tells `removed` when it is aborted. */
+function uploadOf(name: string, removed: string[]): Upload {
+  return {
+    algorithm: "sha256",
+    isLost: false,
+    append: () => assert.fail("no bytes come"),
+    seal: () => assert.fail("no bytes come"),
+    commit: () => assert.fail("no bytes come"),
+    abort: async () => void removed.push(name),
+  };
+}
+
+const idleUpload = uploadOf("recovered", []);
+
+/** An upload store that remembers what was removed. */
 function table(
   options: Partial<SessionTableOptions> = { sessionsMax: 3, idleSecondsMax: 60 },
   onDisk?: [SessionId, RecoveredUpload],
 ) {
-  const removed: UploadTarget[] = [];
+  const removed: string[] = [];
+  const uploadNamed = (name: string) => uploadOf(name, removed);
   const store: UploadStore = {
     openScratchFile: () => assert.fail("nothing is held"),
-    oneRequestTarget: (id) => ({ file: id }),
-    sessionTarget: (id) => ({ file: id }),
+    begin: uploadNamed,
     abandoned: async function* () {},
     all: async function* () {
       if (onDisk !== undefined) yield { id: onDisk[0], bytes: onDisk[1].received };
     },
     recover: async (id) => (onDisk !== undefined && id === onDisk[0] ? onDisk[1] : undefined),
-    remove: async (target) => void removed.push(target),
+    remove: async (id) => void removed.push(id),
   };
-  const workers = { forget: async () => {} } as unknown as WorkerPool;
-  const sessions = new SessionTable(store, workers, options);
+  const sessions = new SessionTable(store, options);
   sessions.stop();
-  return { sessions, removed };
+  return { sessions, removed, uploadNamed };
 }
 
 test("a session goes through its states and no other way", () => {
@@ -158,7 +170,7 @@ test("who is anonymous is counted by network, and goes on with a session from an
 });
 
 test("a session without bytes ends within its short time, one with bytes or a request does not", async () => {
-  const { sessions } = table({ unusedSecondsMax: 60 });
+  const { sessions, uploadNamed } = table({ unusedSecondsMax: 60 });
   const [unused, busy, withBytes] = [sessions.open(upload), sessions.open(upload), used(sessions)];
   busy.claim();
   await sessions.purgeUnused(Date.now() + 59_000);
@@ -169,7 +181,7 @@ test("a session without bytes ends within its short time, one with bytes or a re
   // What a request has taken back counts as never having come.
   withBytes.claim();
   withBytes.rollBack(0);
-  withBytes.target = { file: "f" };
+  withBytes.upload = uploadNamed("bytes");
   await sessions.dropBytes(withBytes);
   withBytes.enter("idle");
   await sessions.purgeUnused(Date.now() + 122_000);
@@ -179,7 +191,7 @@ test("a session without bytes ends within its short time, one with bytes or a re
 test("a session of an earlier process counts for its client, and keeps its age", async () => {
   const id = newSessionId();
   const touchedAt = Date.now() - 50_000;
-  const record = { ...upload, createdAt: 1, touchedAt, received: 7, target: { file: "f" } };
+  const record = { ...upload, createdAt: 1, touchedAt, received: 7, upload: idleUpload };
   const { sessions } = table({ sessionsPerClientMax: 1, idleSecondsMax: 60 }, [id, record]);
   await setImmediate();
   await setImmediate();
@@ -237,24 +249,23 @@ test("one client has at most so many sessions, others have theirs, and a closed 
 });
 
 test("what an abandoned session has brought goes with it after its time, but not while a request is at work", async () => {
-  const { sessions, removed } = table();
+  const { sessions, removed, uploadNamed } = table();
   const idle = sessions.open(upload);
-  idle.target = { file: "idle" };
+  idle.upload = uploadNamed("idle");
   const busy = sessions.open(upload);
-  busy.target = { file: "busy" };
+  busy.upload = uploadNamed("busy");
   busy.claim();
   await sessions.purge(Date.now() + 59_000);
   assert.equal(sessions.size, 2);
   assert.equal(sessions.purged, 0);
   await sessions.purge(Date.now() + 61_000);
   assert.equal(sessions.purged, 1);
-  assert.deepEqual(removed, [{ file: "idle" }]);
+  assert.deepEqual(removed, ["idle"]);
   assert.equal(sessions.size, 1);
 });
 
 test("those who ask at once for a session of an earlier process get one and the same", async () => {
   const id = newSessionId();
-  const target = { file: "f" };
   const record = {
     ...owner,
     algorithm: "sha512" as const,
@@ -263,7 +274,7 @@ test("those who ask at once for a session of an earlier process get one and the 
     createdAt: 1,
     touchedAt: 1,
     received: 7,
-    target,
+    upload: idleUpload,
   };
   const { sessions } = table(undefined, [id, record]);
   const [one, two] = await Promise.all([sessions.find(owner, id), sessions.find(owner, id)]);
@@ -273,8 +284,7 @@ test("those who ask at once for a session of an earlier process get one and the 
 
 test("a session that was closed is not found again on the disk while its files are still going", async () => {
   const id = newSessionId();
-  const target = { file: "f" };
-  const record = { ...upload, createdAt: 1, touchedAt: 1, received: 7, target };
+  const record = { ...upload, createdAt: 1, touchedAt: 1, received: 7, upload: idleUpload };
   const { sessions } = table(undefined, [id, record]);
   const session = await sessions.find(owner, id);
   const closing = sessions.close(session);

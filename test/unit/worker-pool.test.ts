@@ -9,7 +9,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parseDigest } from "../../src/domain/digest.js";
 import { newSessionId } from "../../src/domain/session-id.js";
 import { SlabPool } from "../../src/lib/slab-pool.js";
-import { WorkerPool } from "../../src/uploads/worker-pool.js";
+import { WorkerPool } from "../../src/storage/filesystem/worker-pool.js";
 
 const uploads = 300;
 const length = 8;
@@ -33,8 +33,8 @@ test("the tasks of many uploads at once keep their order", async () => {
   try {
     await Promise.all(
       Array.from({ length: uploads }, async (_, number) => {
-        const target = { file: join(folder, `${number}`) };
-        const upload = { session: newSessionId(), target, algorithm: "sha256" } as const;
+        const files = { file: join(folder, `${number}`) };
+        const upload = { session: newSessionId(), files, algorithm: "sha256" } as const;
         const affinity = {};
         // Some turns apart, as the chunks of a body are: tasks end, and there is room, while others come.
         const first = workers.append({ ...upload, offset: 0, part: partOf(1) }, affinity);
@@ -43,7 +43,7 @@ test("the tasks of many uploads at once keep their order", async () => {
         await turns(number % 7);
         const end = { ...upload, offset: 2 * length, part: undefined, expected: like, place: undefined };
         await Promise.all([first, second, workers.seal(end, affinity)]);
-        const bytes = await readFile(target.file);
+        const bytes = await readFile(files.file);
         assert.deepEqual([...bytes], [...Array(length).fill(1), ...Array(length).fill(2)]);
       }),
     );

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { promisify } from "node:util";
-import type { FileStep, SyncTimes } from "../../src/storage/file-steps.js";
+import type { FileStep, SyncTimes } from "../../src/storage/filesystem/file-steps.js";
 
 const syncFile = promisify(fdatasync);
 const syncFolder = promisify(fsync);

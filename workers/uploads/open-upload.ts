@@ -8,8 +8,7 @@ import type { Algorithm, Digest } from "../../src/domain/digest.js";
 import { digestOf } from "../../src/domain/digest.js";
 import { type Hasher, newHasher } from "../../src/domain/hash.js";
 import { now } from "../../src/lib/clock.js";
-import type { UploadTarget } from "../../src/storage/storage.js";
-import type { WorkerSetup } from "../../src/uploads/worker-protocol.js";
+import type { UploadFiles, WorkerSetup } from "../../src/storage/filesystem/worker-protocol.js";
 import { hashFile } from "./hash-file.js";
 import { putRecord } from "./session-record.js";
 import { UploadFile } from "./upload-file.js";
@@ -42,14 +41,14 @@ export class OpenUpload {
 
   /** Opens the upload to go on at `offset`: reads what is there, cuts off what is beyond. */
   static async at(
-    target: UploadTarget,
+    files: UploadFiles,
     algorithm: Algorithm,
     offset: number,
     setup: WorkerSetup,
   ): Promise<OpenUpload> {
     const hasher = await newHasher(algorithm);
     const descriptor =
-      offset === 0 ? create(target) : openSync(target.file, constants.O_RDWR | constants.O_NOFOLLOW);
+      offset === 0 ? create(files) : openSync(files.file, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       await hashAgain(descriptor, hasher, offset);
       ftruncateSync(descriptor, offset);
@@ -57,7 +56,7 @@ export class OpenUpload {
       closeSync(descriptor);
       throw error;
     }
-    const file = new UploadFile(target.file, descriptor, setup);
+    const file = new UploadFile(files.file, descriptor, setup);
     return new OpenUpload(file, algorithm, hasher, offset, setup.durable);
   }
 
@@ -120,10 +119,10 @@ export class OpenUpload {
   }
 }
 
-function create(target: UploadTarget): number {
-  if (target.session !== undefined) putRecord(target.session);
+function create(files: UploadFiles): number {
+  if (files.record !== undefined) putRecord(files.record);
   return openSync(
-    target.file,
+    files.file,
     constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
   );
 }

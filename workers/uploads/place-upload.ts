@@ -4,7 +4,7 @@
  */
 import { existsSync, linkSync, statSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import type { UploadPlace } from "../../src/storage/storage.js";
+import type { UploadPlace } from "../../src/storage/filesystem/worker-protocol.js";
 
 /** What is there already, or is not, is for whoever has asked to look at. */
 const expected = new Set(["EEXIST", "ENOENT", "EMLINK"]);

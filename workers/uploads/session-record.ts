@@ -1,12 +1,12 @@
 /** The record of a session, as it is put on the disk before the first of its bytes. */
 import { closeSync, constants, fstatSync, ftruncateSync, linkSync, openSync, writeFileSync } from "node:fs";
-import type { SessionFiles } from "../../src/storage/storage.js";
+import type { UploadRecordFiles } from "../../src/storage/filesystem/worker-protocol.js";
 
-export function putRecord({ recordFile, record, linkedFile }: SessionFiles): void {
+export function putRecord({ file, text, linkedFile }: UploadRecordFiles): void {
   try {
     if (linkedFile !== undefined) {
-      write(linkedFile, record);
-      linkSync(linkedFile, recordFile);
+      write(linkedFile, text);
+      linkSync(linkedFile, file);
       return;
     }
   } catch (error) {
@@ -16,7 +16,7 @@ export function putRecord({ recordFile, record, linkedFile }: SessionFiles): voi
     // Somebody has tidied up the folder of such files.
     if (code !== "ENOENT") throw error;
   }
-  write(recordFile, record);
+  write(file, text);
 }
 
 /** Not by truncating it first: ext4 then writes the file to the disk when it is closed. */

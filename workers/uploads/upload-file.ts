@@ -5,7 +5,7 @@
  * not find memory for it, copy it and write it back (docs/decisions/0011).
  */
 import { closeSync, constants, fdatasync, openSync, write } from "node:fs";
-import type { WorkerSetup } from "../../src/uploads/worker-protocol.js";
+import type { WorkerSetup } from "../../src/storage/filesystem/worker-protocol.js";
 
 /** What is smaller is not worth a wait for the disk of its own. */
 const directBytesMin = 128 * 1024;

@@ -9,17 +9,17 @@ import { algorithmOf, digestOf } from "../../src/domain/digest.js";
 import { newHasher } from "../../src/domain/hash.js";
 import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
+import type { SlabPart } from "../../src/lib/slab-pool.js";
 import type {
   AppendTask,
   DigestTask,
   ForgetTask,
   SealTask,
-  SlabPart,
   WorkerDone,
   WorkerResult,
   WorkerSetup,
   WorkerTask,
-} from "../../src/uploads/worker-protocol.js";
+} from "../../src/storage/filesystem/worker-protocol.js";
 import { BusyTime } from "./busy-time.js";
 import { doFileSteps } from "./file-steps.js";
 import { hashFile } from "./hash-file.js";
@@ -117,7 +117,7 @@ async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
   if (task.offset === 0) lostWrites.delete(task.session);
   const lost = lostWrites.get(task.session);
   if (lost !== undefined) throw lost;
-  const upload = await OpenUpload.at(task.target, task.algorithm, task.offset, setup);
+  const upload = await OpenUpload.at(task.files, task.algorithm, task.offset, setup);
   uploads.set(task.session, upload);
   if (uploads.size > openUploadsMax) {
     for (const session of uploads.keys()) {

@@ -5,7 +5,7 @@ import type { Instruments } from "./instruments.js";
 
 export function measureStorage(
   instruments: Instruments,
-  { storage, workers, gcStats }: Pick<Services, "storage" | "workers" | "gcStats">,
+  { storage, gcStats }: Pick<Services, "storage" | "gcStats">,
 ): void {
   const { measures } = storage;
   const space = async (of: (space: Space) => number) => {
@@ -32,7 +32,7 @@ export function measureStorage(
     "Bytes of the distinct contents of blobs; -1 until they have been counted",
     () => measures.contents.total?.bytes ?? -1,
   );
-  const syncs = { data: workers.done.syncs, ...measures.syncs };
+  const { syncs } = measures;
   instruments.histogram(
     "gantry_sync_duration_seconds",
     "Time to put something on stable storage: the data of a blob, a small file, the names in a directory",

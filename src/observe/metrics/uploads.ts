@@ -4,8 +4,9 @@ import type { Instruments } from "./instruments.js";
 
 export function measureUploads(
   instruments: Instruments,
-  { sessions, slabs, workers }: Pick<Services, "sessions" | "slabs" | "workers">,
+  { sessions, slabs, storage }: Pick<Services, "sessions" | "slabs" | "storage">,
 ): void {
+  const { workers } = storage;
   const { done } = workers;
   instruments.gauge("gantry_upload_sessions", "Upload sessions that are open", () => sessions.size);
   instruments.counter(

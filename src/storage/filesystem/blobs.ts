@@ -10,37 +10,22 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
 import type { ContentTally } from "../content-tally.js";
-import type {
-  Adoption,
-  BlobReader,
-  BlobStore,
-  BlobUsage,
-  Content,
-  OutsideFile,
-  SealUpload,
-  UploadTarget,
-} from "../storage.js";
+import type { Adoption, BlobReader, BlobStore, BlobUsage, Content, OutsideFile } from "../storage.js";
 import { adoptFile } from "./adopt-file.js";
 import type { CheckedFiles } from "./checked-files.js";
 import { FileContents } from "./contents.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
-import { type DigestFile, Integrity } from "./integrity.js";
+import { Integrity } from "./integrity.js";
 import type { Layout } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
-import type { RecordFiles } from "./record-files.js";
 import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
+import type { WorkerPool } from "./worker-pool.js";
+import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 
 /** What the system says of a file that it does not let this user read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
-
-/** What is left to the workers. */
-export interface BlobWork {
-  readonly digestFile: DigestFile;
-  /** Seals what is sealed already. */
-  readonly placeUpload: SealUpload;
-}
 
 export class FileBlobs implements BlobStore {
   readonly #locks = new KeyedLock<Digest>();
@@ -51,14 +36,13 @@ export class FileBlobs implements BlobStore {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly hardLinks: boolean,
-    readonly recordFiles: RecordFiles,
-    readonly work: BlobWork,
+    readonly workers: WorkerPool,
     readonly checkedFiles: CheckedFiles,
     readonly quarantined: Quarantine,
     readonly tally: ContentTally,
     readonly surveyor: Surveyor,
   ) {
-    this.integrity = new Integrity(work.digestFile);
+    this.integrity = new Integrity((file, expected) => workers.digestFile(file, expected));
     this.#contents = new FileContents(layout, checkedFiles, surveyor, tally);
   }
 
@@ -74,45 +58,37 @@ export class FileBlobs implements BlobStore {
     return reader;
   }
 
-  async commit(
-    upload: UploadTarget,
-    name: RepositoryName,
-    digest: Digest,
-    seal: SealUpload,
-    spans: Spans = noSpans,
-  ): Promise<{ healed: boolean }> {
-    const placed = await this.#place(upload, name, digest, seal);
-    const healed = await spans.during("commit", async (within) => {
-      const healed = !placed && (await within.during("link", () => this.#link(upload, name, digest, true)));
-      await within.during("sync", () => this.directories.sync(this.layout.blobs(name)));
-      return healed;
-    });
-    if (upload.session?.linkedFile !== undefined) this.recordFiles.give(upload.session.linkedFile);
-    return { healed };
+  /** Returns the names that would make the file of an upload this blob, or undefined without hard links. */
+  placeFor({ file, record }: UploadFiles, name: RepositoryName, digest: Digest): UploadPlace | undefined {
+    if (!this.hardLinks) return undefined;
+    const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
+    return { file, recordFile: record?.file, content, blob };
   }
 
   /**
-   * The common case: nobody has had this content before, and its upload has got the names as it was sealed. Whether
-   * it was that. Needs no lock: of several who link to one name the file system lets one, and who removes a content
-   * counts its links.
+   * Makes the file of a sealed upload the blob. In the common case nobody has had this content before, and a worker has
+   * given the file its names: then `placedBytes` is its size. That needs no lock: of several who link to one name the
+   * file system lets one, and who removes a content counts its links. Returns whether this replaced damaged bytes.
    */
-  async #place(
-    { file, session }: UploadTarget,
+  async commit(
+    files: UploadFiles,
     name: RepositoryName,
     digest: Digest,
-    seal: SealUpload,
+    placedBytes: number | undefined,
+    spans: Spans,
   ): Promise<boolean> {
-    if (!this.hardLinks) {
-      await seal();
-      return false;
+    if (placedBytes !== undefined) {
+      this.tally.changed(digest, 1, placedBytes);
+      this.integrity.remember(digest, Date.now());
+      await this.directories.ensureAll(this.#foldersOf(name, digest));
     }
-    const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
-    const bytes = await seal({ file, recordFile: session?.recordFile, content, blob });
-    if (bytes === undefined) return false;
-    this.tally.changed(digest, 1, bytes);
-    this.integrity.remember(digest, Date.now());
-    await this.directories.ensureAll(this.#foldersOf(name, digest));
-    return true;
+    return spans.during("commit", async (within) => {
+      const healed =
+        placedBytes === undefined &&
+        (await within.during("link", () => this.#link(files, name, digest, true)));
+      await within.during("sync", () => this.directories.sync(this.layout.blobs(name)));
+      return healed;
+    });
   }
 
   #foldersOf(name: RepositoryName, digest: Digest): readonly string[] {
@@ -121,29 +97,29 @@ export class FileBlobs implements BlobStore {
   }
 
   /** `checked`: whether the bytes are known to have the digest. Whether this healed damaged ones. */
-  #link(upload: UploadTarget, name: RepositoryName, digest: Digest, checked: boolean): Promise<boolean> {
+  #link(files: UploadFiles, name: RepositoryName, digest: Digest, checked: boolean): Promise<boolean> {
     return this.#locks.exclusive(digest, () =>
       this.directories.within(this.#foldersOf(name, digest), () =>
-        this.#linkLocked(upload, name, digest, checked),
+        this.#linkLocked(files, name, digest, checked),
       ),
     );
   }
 
   async #linkLocked(
-    { file, session }: UploadTarget,
+    { file, record }: UploadFiles,
     name: RepositoryName,
     digest: Digest,
     checked: boolean,
   ): Promise<boolean> {
     if (!this.hardLinks) {
-      if (session !== undefined) await removeIfThere(session.recordFile);
+      if (record !== undefined) await removeIfThere(record.file);
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
     const healed = await this.#makeContent(file, digest, checked);
     await this.#linkInto(name, digest, this.layout.content(digest));
     // Before its bytes: a crash in between must not leave a session that has none.
-    if (session !== undefined) await removeIfThere(session.recordFile);
+    if (record !== undefined) await removeIfThere(record.file);
     // Now, not later: the link count tells who still needs the content.
     await unlink(file);
     return healed;
@@ -230,9 +206,13 @@ export class FileBlobs implements BlobStore {
       const taken = await this.#adoptFile(file, temporary, digest, check || differs);
       if (taken === undefined) return undefined;
       const { how, checked } = taken;
-      const upload = { file: temporary };
-      if (checked) return { how, ...(await this.commit(upload, name, digest, this.work.placeUpload)) };
-      const healed = await this.#link(upload, name, digest, checked);
+      const files = { file: temporary };
+      if (checked) {
+        const place = this.placeFor(files, name, digest);
+        const placedBytes = place && (await this.workers.place(place));
+        return { how, healed: await this.commit(files, name, digest, placedBytes, noSpans) };
+      }
+      const healed = await this.#link(files, name, digest, checked);
       await this.directories.sync(this.layout.blobs(name));
       return { how, healed };
     } finally {

@@ -1,14 +1,16 @@
 /** Opens a store on a local file system: the folders, what the file system can do, and the parts on top. */
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { RegistryError } from "../../domain/errors.js";
+import { Closers } from "../../lib/closers.js";
+import { everySeconds } from "../../lib/every-seconds.js";
+import type { SlabPool } from "../../lib/slab-pool.js";
 import { ContentTally } from "../content-tally.js";
-import { storageFailure } from "../errors.js";
-import type { DoSteps } from "../file-steps.js";
 import type { Storage } from "../storage.js";
-import { type BlobWork, FileBlobs } from "./blobs.js";
+import { FileBlobs } from "./blobs.js";
 import { CheckedFiles, type OnStray } from "./checked-files.js";
+import type { DoSteps } from "./file-steps.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
+import { KeptTally } from "./kept-tally.js";
 import { Layout } from "./layout.js";
 import { lockStore, StoreInUse, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
@@ -19,6 +21,7 @@ import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
 import { FileSecrets } from "./secrets.js";
+import { withStorageErrors } from "./storage-errors.js";
 import { StrayFiles } from "./stray-files.js";
 import { Surveyor } from "./surveyor.js";
 import { Directories } from "./sync.js";
@@ -26,15 +29,18 @@ import type { Durability } from "./syncs.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
+import { WorkerPool, type WorkerPoolOptions } from "./worker-pool.js";
 
-export interface FilesystemOptions extends BlobWork {
-  readonly doSteps: DoSteps;
+/** A crash costs what changed since, until a collection counts again. */
+const tallySavedEverySeconds = 60;
+
+export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable"> {
+  /** The memory that bytes of uploads come in. */
+  readonly slabs: SlabPool;
   readonly rootDirectory: string;
   readonly durability: Durability;
   /** Told of what lies in the store and does not belong there, each time that it is met. */
   readonly onStray: OnStray;
-  /** Told of a thread that ended outside any task. */
-  readonly onError: (error: unknown) => void;
   /** Whether a store is created where there is none. */
   readonly create: boolean;
 }
@@ -54,10 +60,14 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   else if ((await ifThere(stat(layout.uploadsRoot))) === undefined)
     throw new Error(`there is no store in ${layout.root}`);
   const lock = await lockStore(layout.lock).catch(asUnusable(layout.root));
+  const closers = new Closers((error) => options.onError(error));
+  closers.add("lock", () => lock.release());
   try {
-    return await openLocked(layout, lock, options);
+    const workers = new WorkerPool(options.slabs, { ...options, durable: options.durability === "full" });
+    closers.add("workers", () => workers.close());
+    return await openLocked(layout, lock, workers, closers, options);
   } catch (error) {
-    await lock.release();
+    await closers.close();
     throw error;
   }
 }
@@ -90,6 +100,8 @@ async function makeRoot(root: string, durability: Durability): Promise<void> {
 async function openLocked(
   layout: Layout,
   lock: StoreLock,
+  workers: WorkerPool,
+  closers: Closers,
   options: FilesystemOptions,
 ): Promise<FilesystemStorage> {
   const directories = new Directories(layout.root, options.durability);
@@ -101,28 +113,38 @@ async function openLocked(
   const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
-  const uploads = new FileUploads(layout, recordFiles, checkedFiles);
-  if (!readOnly) {
-    await directories.ensure(layout.recordsRoot);
-    await uploads.dropUnfinished();
-  }
   const quarantine = new Quarantine(layout, directories);
   const surveyor = new Surveyor(checkedFiles, options.onError);
+  closers.add("surveyor", () => surveyor.close());
+  closers.add("syncs", () => directories.syncs.close());
   // Without hard links each repository has its own, which nobody has counted.
   const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
   const blobs = new FileBlobs(
     layout,
     directories,
     hardLinks,
-    recordFiles,
-    options,
+    workers,
     checkedFiles,
     quarantine,
     tally,
     surveyor,
   );
+  const uploads = new FileUploads(layout, checkedFiles, {
+    workers,
+    blobs: withStorageErrors(blobs),
+    recordFiles,
+  });
+  if (!readOnly) {
+    await directories.ensure(layout.recordsRoot);
+    await uploads.dropUnfinished();
+  }
+  const notes = withStorageErrors(new FileNotes(layout, directories, checkedFiles));
+  const keptTally = await KeptTally.restore(tally, notes, readOnly);
+  const saving = everySeconds(readOnly ? 0 : tallySavedEverySeconds, () => keptTally.save(), options.onError);
+  if (!readOnly) closers.add("tally", () => keptTally.save());
+  closers.add("saving of the tally", saving.stop);
   const doSteps: DoSteps = async (steps) => {
-    const times = await options.doSteps(steps);
+    const times = await workers.fileSteps(steps);
     directories.syncs.took(times);
     return times;
   };
@@ -135,7 +157,11 @@ async function openLocked(
     locked: lock.locked,
     hardLinks,
     measures: {
-      syncs: { file: directories.syncs.files, directory: directories.syncs.directories },
+      syncs: {
+        data: workers.done.syncs,
+        file: directories.syncs.files,
+        directory: directories.syncs.directories,
+      },
       lookups: { directories: directories.lookups, sound_contents: blobs.integrity.lookups },
       contents: tally,
     },
@@ -152,13 +178,10 @@ async function openLocked(
     uploads: withStorageErrors(uploads),
     strayFiles: withStorageErrors(strayFiles),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),
-    notes: withStorageErrors(new FileNotes(layout, directories, checkedFiles)),
+    notes,
     secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks, checkedFiles)),
-    close: async () => {
-      directories.syncs.close();
-      await surveyor.close();
-      await lock.release();
-    },
+    workers,
+    close: () => closers.close(),
   };
 }
 
@@ -169,39 +192,5 @@ async function probe(folder: string): Promise<{ readOnly: boolean; hardLinks: bo
   } catch (error) {
     if (errorCode(error) !== "EROFS") throw error;
     return { readOnly: true, hardLinks: true };
-  }
-}
-
-/** The system's error as the port's. */
-function storageError(error: unknown): unknown {
-  const code = errorCode(error);
-  return code === undefined || error instanceof RegistryError ? error : storageFailure(code, error);
-}
-
-/** Wraps a store so that what its methods reject with are the port's errors. */
-function withStorageErrors<T extends object>(store: T): T {
-  return new Proxy(store, {
-    get(target, property) {
-      const value: unknown = Reflect.get(target, property, target);
-      if (typeof value !== "function") return value;
-      return (...parameters: unknown[]) => {
-        const result: unknown = Reflect.apply(value, target, parameters);
-        if (result instanceof Promise)
-          return result.catch((error: unknown) => Promise.reject(storageError(error)));
-        return isAsyncIterable(result) ? translated(result) : result;
-      };
-    },
-  });
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
-}
-
-async function* translated(source: AsyncIterable<unknown>): AsyncIterable<unknown> {
-  try {
-    yield* source;
-  } catch (error) {
-    throw storageError(error);
   }
 }

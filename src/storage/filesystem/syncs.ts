@@ -1,8 +1,8 @@
 /** Puts files and directories on stable storage, where that is wanted, and counts how long it takes. */
 import { type FileHandle, open } from "node:fs/promises";
 import { Durations } from "../../lib/durations.js";
-import type { SyncTimes } from "../file-steps.js";
 import { syncSecondsBounds } from "../storage.js";
+import type { SyncTimes } from "./file-steps.js";
 import { OpenDirectories } from "./open-directories.js";
 
 export type Durability = "full" | "relaxed";

@@ -2,13 +2,14 @@
 import { lstat, readdir, rm } from "node:fs/promises";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
-import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
+import type { RecoveredUpload, UploadRecord, UploadStore } from "../storage.js";
 import { parseRecord, serializeRecord } from "../upload-record.js";
 import type { CheckedFiles } from "./checked-files.js";
-import { ifThere, removeIfThere } from "./files.js";
+import { ifThere } from "./files.js";
 import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
-import type { RecordFiles } from "./record-files.js";
 import { openScratchFile } from "./scratch-file.js";
+import { FileUpload, type FileUploadParts, removeUpload } from "./upload.js";
+import type { UploadFiles } from "./worker-protocol.js";
 
 /** Entries of the uploads' folder that are looked at together when the store is opened. */
 const looksAtOnce = 32;
@@ -16,13 +17,13 @@ const looksAtOnce = 32;
 export class FileUploads implements UploadStore {
   constructor(
     readonly layout: Layout,
-    readonly recordFiles: RecordFiles,
     readonly checkedFiles: CheckedFiles,
+    readonly parts: FileUploadParts,
   ) {}
 
   /** What can't be gone on with after a restart goes. To be called before there are uploads. */
   async dropUnfinished(): Promise<void> {
-    await this.recordFiles.dropAll();
+    await this.parts.recordFiles.dropAll();
     const names = await readdir(this.layout.uploadsRoot);
     const recorded = new Set(names.map(sessionOf));
     for (let start = 0; start < names.length; start += looksAtOnce) {
@@ -38,8 +39,7 @@ export class FileUploads implements UploadStore {
 
   async #dropIfUnfinished(name: string, recorded: ReadonlySet<SessionId | undefined>): Promise<void> {
     const session = sessionOf(name);
-    if (session !== undefined && !(await this.#isOpen(session)))
-      await this.remove(this.#targetOf(session, ""));
+    if (session !== undefined && !(await this.#isOpen(session))) await this.remove(session);
     const unfinished = name.endsWith(temporarySuffix) || (isSessionId(name) && !recorded.has(name));
     if (unfinished) await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
   }
@@ -48,7 +48,7 @@ export class FileUploads implements UploadStore {
   async #isOpen(id: SessionId): Promise<boolean> {
     const found = await this.recover(id);
     if (found === undefined) return false;
-    const links = (await ifThere(lstat(found.target.file)))?.nlink ?? 1;
+    const links = (await ifThere(lstat(this.layout.upload(id))))?.nlink ?? 1;
     return links === 1;
   }
 
@@ -56,30 +56,30 @@ export class FileUploads implements UploadStore {
     return openScratchFile(this.layout.uploadsRoot);
   }
 
-  oneRequestTarget(id: SessionId): UploadTarget {
-    return { file: this.layout.upload(id) };
-  }
-
-  sessionTarget(id: SessionId, record: UploadRecord): UploadTarget {
-    return this.#targetOf(id, serialize(record), this.recordFiles.take());
+  begin(id: SessionId, record: UploadRecord, survives: boolean): FileUpload {
+    const files = survives
+      ? this.#filesOf(id, serialize(record), this.parts.recordFiles.take())
+      : { file: this.layout.upload(id) };
+    return new FileUpload(id, files, record.algorithm, this.parts);
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
     const bytes = await this.checkedFiles.read(this.layout.uploadRecord(id));
     const record = bytes === undefined ? undefined : parseRecord(bytes.toString());
     if (record === undefined) return undefined;
-    const target = this.#targetOf(id, serialize(record));
-    const file = await this.checkedFiles.file(target.file);
-    return { ...record, target, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };
+    const files = this.#filesOf(id, serialize(record));
+    const file = await this.checkedFiles.file(files.file);
+    const upload = new FileUpload(id, files, record.algorithm, this.parts);
+    return { ...record, upload, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };
   }
 
-  async *abandoned(before: number): AsyncIterable<{ id: SessionId; target: UploadTarget }> {
+  async *abandoned(before: number): AsyncIterable<SessionId> {
     for (const name of await readdir(this.layout.uploadsRoot)) {
       const id = sessionOf(name);
       if (id === undefined) continue;
-      const target = this.#targetOf(id, "");
-      const touched = await Promise.all(filesOf(target).map((path) => ifThere(lstat(path))));
-      if (touched.every((file) => file === undefined || file.mtimeMs < before)) yield { id, target };
+      const paths = [this.layout.uploadRecord(id), this.layout.upload(id)];
+      const touched = await Promise.all(paths.map((path) => ifThere(lstat(path))));
+      if (touched.every((file) => file === undefined || file.mtimeMs < before)) yield id;
     }
   }
 
@@ -93,25 +93,18 @@ export class FileUploads implements UploadStore {
     }
   }
 
-  async remove(target: UploadTarget): Promise<void> {
-    for (const file of filesOf(target)) await removeIfThere(file);
-    const linkedFile = target.session?.linkedFile;
-    if (linkedFile !== undefined) await this.recordFiles.lose(linkedFile);
+  remove(id: SessionId): Promise<void> {
+    return removeUpload(this.#filesOf(id, ""), this.parts.recordFiles);
   }
 
-  #targetOf(id: SessionId, record: string, linkedFile?: string): UploadTarget {
-    const session = { recordFile: this.layout.uploadRecord(id), record, linkedFile };
-    return { file: this.layout.upload(id), session };
+  #filesOf(id: SessionId, text: string, linkedFile?: string): UploadFiles {
+    const record = { file: this.layout.uploadRecord(id), text, linkedFile };
+    return { file: this.layout.upload(id), record };
   }
 }
 
 /** Records take at least so many characters, so that one in the place of another nearly always has its length. */
 const recordCharactersMin = 512;
-
-/** In the order in which they go: a crash in between must not leave a session that has lost its bytes. */
-function filesOf({ file, session }: UploadTarget): string[] {
-  return session === undefined ? [file] : [session.recordFile, file];
-}
 
 /** The session whose record a file in the folder of uploads is. */
 export function sessionOf(fileName: string): SessionId | undefined {

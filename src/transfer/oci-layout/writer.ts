@@ -8,29 +8,23 @@ import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Digest } from "../../domain/digest.js";
+import { algorithmOf, type Digest, digestOf } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
+import { newHasher } from "../../domain/hash.js";
 import { fileSize } from "../files.js";
 import { type NamedContent, refName, type Sink } from "../sink.js";
 import { blobFile, indexFile, layoutFile, layoutVersion, readIndex, serializeIndex } from "./layout.js";
 
-export interface LayoutWriterOptions {
-  readonly path: string;
-  /** Re-reads a file and gives its digest in the algorithm of `expected`. */
-  readonly digestFile: (file: string, expected: Digest) => Promise<Digest>;
-}
-
 export class LayoutWriter implements Sink {
   private constructor(
     readonly folder: string,
-    readonly digestFile: LayoutWriterOptions["digestFile"],
     readonly entries: readonly NamedContent[],
   ) {}
 
   /** Rejects where the folder holds what is no layout. */
-  static async open({ path, digestFile }: LayoutWriterOptions): Promise<LayoutWriter> {
+  static async open(path: string): Promise<LayoutWriter> {
     const folder = resolve(path);
-    return new LayoutWriter(folder, digestFile, (await readIndex(folder)) ?? []);
+    return new LayoutWriter(folder, (await readIndex(folder)) ?? []);
   }
 
   async has(digest: Digest, size: number): Promise<boolean> {
@@ -39,8 +33,15 @@ export class LayoutWriter implements Sink {
 
   async add(digest: Digest, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     await this.#put(blobFile(this.folder, digest), async (temporary) => {
-      await pipeline(Readable.from(bytes), createWriteStream(temporary, { flags: "wx" }), { signal });
-      const actual = await this.digestFile(temporary, digest);
+      const hasher = await newHasher(algorithmOf(digest));
+      const hashed = async function* () {
+        for await (const part of bytes) {
+          hasher.update(part);
+          yield part;
+        }
+      };
+      await pipeline(Readable.from(hashed()), createWriteStream(temporary, { flags: "wx" }), { signal });
+      const actual = digestOf(algorithmOf(digest), hasher.hex());
       if (actual === digest) return;
       throw new RegistryError("digest-mismatch", "what is stored does not have its digest", {
         digest,

@@ -2,10 +2,11 @@
  * What the main thread and the workers say to each other. A task is a plain message; bytes travel in
  * the shared slabs. Errors come back as values, since cloning an Error loses its code.
  */
-import type { Algorithm, Digest } from "../domain/digest.js";
-import type { SessionId } from "../domain/session-id.js";
-import type { FileStep, SyncTimes } from "../storage/file-steps.js";
-import type { UploadPlace, UploadTarget } from "../storage/storage.js";
+import type { Algorithm, Digest } from "../../domain/digest.js";
+import type { SessionId } from "../../domain/session-id.js";
+import type { SlabPart } from "../../lib/slab-pool.js";
+import type { UploadTimes } from "../storage.js";
+import type { FileStep, SyncTimes } from "./file-steps.js";
 
 /** What each worker is given once, when it starts. */
 export interface WorkerSetup {
@@ -18,21 +19,34 @@ export interface WorkerSetup {
   readonly cachedBytes: number;
 }
 
-/**
- * Some bytes in a slab. They begin as far behind the beginning of a block as they do in their upload: so
- * what is a block there is one here, and can be written to the disk from where it is.
- */
-export interface SlabPart {
-  readonly slab: number;
-  readonly start: number;
-  readonly length: number;
+/** The files of an upload. */
+export interface UploadFiles {
+  readonly file: string;
+  /** Present if the session is to be found again after a crash. */
+  readonly record?: UploadRecordFiles;
+}
+
+/** The record of a session, as it is put on the disk before the first bytes. */
+export interface UploadRecordFiles {
+  readonly file: string;
+  readonly text: string;
+  /** A file to write the record to, to which `file` then is a link. */
+  readonly linkedFile?: string | undefined;
+}
+
+/** The names that make the file of a sealed upload a blob, and those that it gives up. */
+export interface UploadPlace {
+  readonly file: string;
+  readonly recordFile: string | undefined;
+  readonly content: string;
+  readonly blob: string;
 }
 
 /** Adds a part to the end of an upload. */
 export interface AppendTask {
   readonly kind: "append";
   readonly session: SessionId;
-  readonly target: UploadTarget;
+  readonly files: UploadFiles;
   readonly algorithm: Algorithm;
   /** Bytes that the upload has before this part. What the file has beyond is cut off. */
   readonly offset: number;
@@ -43,7 +57,7 @@ export interface AppendTask {
 export interface SealTask {
   readonly kind: "seal";
   readonly session: SessionId;
-  readonly target: UploadTarget;
+  readonly files: UploadFiles;
   readonly algorithm: Algorithm;
   readonly offset: number;
   readonly part: SlabPart | undefined;
@@ -79,25 +93,9 @@ export interface FilesTask {
 
 export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | PlaceTask | FilesTask;
 
-/** When what an append or a seal does had been done, by the clock of all threads. */
-export interface TaskTimes {
-  /** When it had its turn. */
-  readonly startedAt: number;
-  /** When the upload was open, and hashed again where the worker did not hold it. */
-  readonly openedAt: number;
-  /** When something of the upload was hashed last: before `openedAt` where this task had nothing to hash. */
-  readonly hashedAt: number;
-  /** When the part was in the file: it is written beside the hashing. */
-  readonly writtenAt: number;
-  /** When all was on stable storage; of a seal only. */
-  readonly syncedAt?: number;
-  /** When it had been tried to give it its names. */
-  readonly placedAt?: number;
-}
-
 export interface WorkerDone {
   readonly digest?: Digest;
-  readonly times?: TaskTimes;
+  readonly times?: UploadTimes;
   /** Of an upload that is a blob now. */
   readonly placedBytes?: number | undefined;
   /** Of file operations. */

@@ -1,7 +1,7 @@
 /** What the workers have done, in sums: put together of what they say at the end of each task. */
-import { Durations } from "../lib/durations.js";
-import { syncSecondsBounds } from "../storage/storage.js";
-import type { TaskTimes, WorkerDone, WorkerTask } from "./worker-protocol.js";
+import { Durations } from "../../lib/durations.js";
+import { syncSecondsBounds, type UploadTimes, type WorkMeasures } from "../storage.js";
+import type { WorkerDone, WorkerTask } from "./worker-protocol.js";
 
 /** Bytes, and the seconds that they took. */
 class Throughput {
@@ -14,7 +14,7 @@ class Throughput {
   }
 }
 
-export class WorkDone {
+export class WorkDone implements WorkMeasures {
   /** By kind; those that failed are left out. */
   readonly tasks: Record<WorkerTask["kind"], number> = {
     append: 0,
@@ -52,7 +52,7 @@ export class WorkDone {
       this.#addTimes(task.part?.length ?? 0, sentAt, done.times);
   }
 
-  #addTimes(bytes: number, sentAt: number, times: TaskTimes): void {
+  #addTimes(bytes: number, sentAt: number, times: UploadTimes): void {
     const { startedAt, openedAt, hashedAt, writtenAt, syncedAt } = times;
     this.waitedSeconds += Math.max(0, startedAt - sentAt) / 1000;
     if (bytes > 0) {

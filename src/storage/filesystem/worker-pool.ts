@@ -4,19 +4,19 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
-import { algorithmOf, type Digest } from "../domain/digest.js";
-import { newSessionId, type SessionId } from "../domain/session-id.js";
-import { assert } from "../lib/assert.js";
-import { now } from "../lib/clock.js";
-import type { SlabPool } from "../lib/slab-pool.js";
-import { storageFailure } from "../storage/errors.js";
-import type { FileStep, SyncTimes } from "../storage/file-steps.js";
-import type { UploadPlace } from "../storage/storage.js";
+import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { newSessionId, type SessionId } from "../../domain/session-id.js";
+import { assert } from "../../lib/assert.js";
+import { now } from "../../lib/clock.js";
+import type { SlabPool } from "../../lib/slab-pool.js";
+import { storageFailure } from "../errors.js";
+import type { UploadTimes } from "../storage.js";
+import type { FileStep, SyncTimes } from "./file-steps.js";
 import { WorkDone } from "./work-done.js";
 import type {
   AppendTask,
   SealTask,
-  TaskTimes,
+  UploadPlace,
   WorkerDone,
   WorkerResult,
   WorkerSetup,
@@ -66,8 +66,8 @@ interface Running {
 const workerLost = "WORKER";
 const workerHung = "HUNG";
 
-/** Whether the upload may still be written to by whoever hangs: then its file must not be used again. */
-export function isAbandoned(error: unknown): boolean {
+/** Whether a worker did not answer in time. It may still write to the upload, whose file must not be used again. */
+export function isHung(error: unknown): boolean {
   return error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === workerHung;
 }
 
@@ -78,7 +78,7 @@ export function isAbandoned(error: unknown): boolean {
  */
 const tasksPerWorkerMax = 1_000_000;
 
-const workerFile = new URL("../../workers/uploads/uploads.js", import.meta.url);
+const workerFile = new URL("../../../workers/uploads/uploads.js", import.meta.url);
 
 function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
   let least = workers[0];
@@ -129,7 +129,7 @@ export class WorkerPool {
     return this.#running.size;
   }
 
-  async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<TaskTimes> {
+  async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<UploadTimes> {
     const { times } = await this.#run({ kind: "append", ...task }, affinity);
     assert(times !== undefined, "an append tells its times");
     return times;
@@ -139,7 +139,7 @@ export class WorkerPool {
   async seal(
     task: Omit<SealTask, "kind">,
     affinity: Affinity,
-  ): Promise<Sealed & { readonly times: TaskTimes }> {
+  ): Promise<Sealed & { readonly times: UploadTimes }> {
     const { digest, times, placedBytes } = await this.#run({ kind: "seal", ...task }, affinity);
     assert(digest !== undefined && times !== undefined, "a seal gives a digest and its times");
     return { digest, times, placedBytes };
@@ -164,9 +164,9 @@ export class WorkerPool {
     return digest;
   }
 
-  /** Makes the file of a sealed upload a blob, where a place is named: its bytes, `undefined` where it could not. */
-  async place(place?: UploadPlace): Promise<number | undefined> {
-    return place && (await this.#run({ kind: "place", place }, {})).placedBytes;
+  /** Makes the file of a sealed upload a blob. Returns its bytes, or undefined if it could not. */
+  async place(place: UploadPlace): Promise<number | undefined> {
+    return (await this.#run({ kind: "place", place }, {})).placedBytes;
   }
 
   /** Rejects with what the system says of the step that failed. */

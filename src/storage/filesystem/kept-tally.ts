@@ -2,30 +2,32 @@
  * How much is stored, across restarts: kept as a note every minute and when the registry stops, taken up when it
  * starts. After a crash it lacks what the last minute has changed, until a collection counts anew.
  */
-import type { ContentTotal } from "../storage/content-tally.js";
-import type { Storage } from "../storage/storage.js";
+import type { ContentTally, ContentTotal } from "../content-tally.js";
+import type { NoteStore } from "../storage.js";
 
 const note = "contents";
 
 export class KeptTally {
   #kept: ContentTotal | undefined;
 
-  private constructor(readonly storage: Storage) {}
+  private constructor(
+    readonly tally: ContentTally,
+    readonly notes: NoteStore,
+  ) {}
 
-  static async restore(storage: Storage): Promise<KeptTally> {
-    const tally = new KeptTally(storage);
-    // On one that is read-only it cannot be taken.
-    const bytes = storage.readOnly ? undefined : await storage.notes.take(note);
+  /** A note cannot be taken from a storage that is read-only. */
+  static async restore(tally: ContentTally, notes: NoteStore, readOnly: boolean): Promise<KeptTally> {
+    const bytes = readOnly ? undefined : await notes.take(note);
     const total = bytes && parseTotal(bytes.toString("utf8"));
-    if (total !== undefined) storage.measures.contents.total = total;
-    return tally;
+    if (total !== undefined) tally.total = total;
+    return new KeptTally(tally, notes);
   }
 
-  /** Keeps what is new. */
+  /** Writes the note if the total has changed. */
   async save(): Promise<void> {
-    const { total } = this.storage.measures.contents;
+    const { total } = this.tally;
     if (total === undefined || total === this.#kept) return;
-    await this.storage.notes.put(note, Buffer.from(`${total.contents} ${total.bytes}\n`));
+    await this.notes.put(note, Buffer.from(`${total.contents} ${total.bytes}\n`));
     this.#kept = total;
   }
 }

@@ -1,0 +1,99 @@
+/** An upload whose bytes are in a file. A worker holds the open file and the running hash. */
+import type { Algorithm, Digest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { SessionId } from "../../domain/session-id.js";
+import type { SlabPart } from "../../lib/slab-pool.js";
+import { noSpans, type Spans } from "../../lib/spans.js";
+import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
+import type { FileBlobs } from "./blobs.js";
+import { removeIfThere } from "./files.js";
+import type { RecordFiles } from "./record-files.js";
+import { storageError } from "./storage-errors.js";
+import { type Affinity, isHung, type WorkerPool } from "./worker-pool.js";
+import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
+
+export interface FileUploadParts {
+  readonly workers: WorkerPool;
+  readonly blobs: FileBlobs;
+  readonly recordFiles: RecordFiles;
+}
+
+export class FileUpload implements Upload {
+  readonly #affinity: Affinity = {};
+  #isLost = false;
+
+  constructor(
+    readonly id: SessionId,
+    readonly files: UploadFiles,
+    public algorithm: Algorithm,
+    readonly parts: FileUploadParts,
+  ) {}
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  append(part: SlabPart, offset: number): Promise<UploadTimes> {
+    const { id: session, files, algorithm } = this;
+    return this.#watch(
+      this.parts.workers.append({ session, files, algorithm, offset, part }, this.#affinity),
+    );
+  }
+
+  async seal(expected: Digest, tail: Tail): Promise<UploadTimes> {
+    return (await this.#seal(expected, tail, undefined)).times;
+  }
+
+  async commit(name: RepositoryName, digest: Digest, tail?: Tail, spans: Spans = noSpans): Promise<Commit> {
+    const { blobs, workers, recordFiles } = this.parts;
+    const place = blobs.placeFor(this.files, name, digest);
+    let times: UploadTimes | undefined;
+    let placedBytes: number | undefined;
+    if (tail !== undefined) ({ times, placedBytes } = await this.#seal(digest, tail, place));
+    else if (place !== undefined)
+      placedBytes = await spans.during("link", () => this.#watch(workers.place(place)));
+    const healed = await blobs.commit(this.files, name, digest, placedBytes, spans);
+    const linkedFile = this.files.record?.linkedFile;
+    if (linkedFile !== undefined) recordFiles.give(linkedFile);
+    return { healed, times };
+  }
+
+  /** Rejects with `digest-mismatch`. The file then has its names in `place`, unless `placedBytes` is undefined. */
+  async #seal(expected: Digest, { offset, part }: Tail, place: UploadPlace | undefined) {
+    const { id: session, files, algorithm } = this;
+    const { digest, times, placedBytes } = await this.#watch(
+      this.parts.workers.seal({ session, files, algorithm, offset, part, expected, place }, this.#affinity),
+    );
+    if (digest !== expected)
+      throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
+        expected,
+        actual: digest,
+      });
+    return { times, placedBytes };
+  }
+
+  async #watch<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (isHung(error)) this.#isLost = true;
+      throw error;
+    }
+  }
+
+  async abort(): Promise<void> {
+    await this.parts.workers.forget(this.id, this.#affinity);
+    await removeUpload(this.files, this.parts.recordFiles).catch((error: unknown) => {
+      throw storageError(error);
+    });
+  }
+}
+
+/** Removes what an upload has left behind. A file that is missing is no error. */
+export async function removeUpload({ file, record }: UploadFiles, recordFiles: RecordFiles): Promise<void> {
+  // In this order: a crash in between must not leave a session that has lost its bytes.
+  if (record !== undefined) await removeIfThere(record.file);
+  await removeIfThere(file);
+  if (record?.linkedFile !== undefined) await recordFiles.lose(record.linkedFile);
+}
