@@ -9,7 +9,8 @@ import { runCommand } from "../commands/commands.js";
 import type { Config } from "../config/config.js";
 import { askServer } from "../control/client.js";
 import { isTooLong } from "../control/messages.js";
-import { escaped } from "../server/log.js";
+import { Closers } from "../lib/closers.js";
+import { closingFailed, escaped } from "../server/log.js";
 import { openServices } from "../server/services.js";
 import { Layout } from "../storage/filesystem/layout.js";
 import { StoreInUse } from "../storage/filesystem/lock.js";
@@ -31,13 +32,14 @@ export async function runOperatorCommand(
     const answered = await askServer(controlSocket, name, options, task);
     if (answered !== undefined) return answered;
     const log = pino({ level: "error" }, escaped(process.stderr));
-    const opened = await openServices(config, { serving: false, create, log }).catch((error: unknown) => {
-      throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
-    });
+    const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
     try {
-      return await runCommand(name, options, { services: opened.services, config, ...task });
+      const { services } = await openServices({ config, log, closers }, { serving: false, create });
+      return await runCommand(name, options, { services, config, ...task });
+    } catch (error) {
+      throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
     } finally {
-      await opened.close();
+      await closers.close();
     }
   } finally {
     display.end();

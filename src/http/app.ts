@@ -15,7 +15,7 @@ import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
 import { ChunkBudget } from "./chunk-watch.js";
 import type { ConnectionGuard } from "./connection-guard.js";
-import type { Login, OccurrenceListener } from "./context.js";
+import type { Login, RegistryEventListener } from "./context.js";
 import { ErrorHeaders, jsonType, type OriginWarning } from "./error-headers.js";
 import { renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers } from "./exchange.js";
@@ -49,7 +49,7 @@ export interface AppOptions {
   readonly auditGate?: AuditGate | undefined;
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
-  readonly onEvent?: OccurrenceListener | undefined;
+  readonly onEvent?: RegistryEventListener | undefined;
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
   /** Whose word on the client counts. */

@@ -19,7 +19,7 @@ export interface Login {
 }
 
 /** Told of what a request has done or got, when its answer is on its way and what it has stored is there to stay. */
-export type OccurrenceListener = (exchange: Exchange, event: RegistryEvent) => void;
+export type RegistryEventListener = (exchange: Exchange, event: RegistryEvent) => void;
 
 export interface HttpContext {
   readonly services: Services;
@@ -32,5 +32,5 @@ export interface HttpContext {
   /** Listings read a file or more for each entry: one client has a few of them at work at a time. */
   readonly listingTurns: KeyedTurns;
   /** Absent where nobody wants to know. */
-  readonly onEvent: OccurrenceListener | undefined;
+  readonly onEvent: RegistryEventListener | undefined;
 }

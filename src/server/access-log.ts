@@ -1,18 +1,15 @@
 /** Opens the access log on standard output, as CNCF distribution has it. Part of the composition root. */
-import type { Logger } from "pino";
-import type { Config } from "../config/config.js";
 import type { Observer } from "../http/app.js";
 import { CountedLines } from "../lib/counted-lines.js";
 import { accessLog } from "../observe/access-log.js";
 import { LineBatch } from "../observe/line-batch.js";
 import { standardWriter } from "../observe/standard-streams.js";
 import { formatOf, readable } from "./log.js";
+import type { Opening } from "./opening.js";
 
 export interface OpenedAccessLog {
   readonly observer: Observer;
   readonly lines: CountedLines;
-  /** Hands over what waits for other lines. */
-  close(): void;
 }
 
 /** The rest follows in one line. */
@@ -22,10 +19,12 @@ const textOptions = {
   singleLine: true,
 } as const;
 
-export async function openAccessLog(
-  config: Config["log"],
-  log: Logger,
-): Promise<OpenedAccessLog | undefined> {
+/** Returns undefined if there is no access log. */
+export async function openAccessLog({
+  config: { log: config },
+  log,
+  closers,
+}: Opening): Promise<OpenedAccessLog | undefined> {
   if (config.accesslog.disabled) return undefined;
   const format = formatOf(config, process.stdout);
   const writer = standardWriter("output");
@@ -40,6 +39,12 @@ export async function openAccessLog(
   const batch = new LineBatch((bytes) => lines.write(bytes));
   const stream = format === "text" ? await readable(process.stdout, lines, textOptions) : batch;
   let closed = false;
+  closers.add("access log", () => {
+    closed = true;
+    batch.flush();
+    unwatch();
+    lines.close();
+  });
   return {
     observer: accessLog({
       names: format === "logstash" ? "logstash" : "pino",
@@ -50,11 +55,5 @@ export async function openAccessLog(
       },
     }),
     lines,
-    close: () => {
-      closed = true;
-      batch.flush();
-      unwatch();
-      lines.close();
-    },
   };
 }

@@ -1,6 +1,5 @@
 /** Opens what the audit log is written to. Part of the composition root. */
 import { type Logger, pino } from "pino";
-import type { Config } from "../config/config.js";
 import { RegistryError } from "../domain/errors.js";
 import type { AuditGate, Observer } from "../http/app.js";
 import { CountedLines } from "../lib/counted-lines.js";
@@ -9,14 +8,13 @@ import { type AuditRecord, audit, isAudited } from "../observe/audit.js";
 import { FileTarget } from "../observe/file-target.js";
 import { type StandardStream, standardWriter } from "../observe/standard-streams.js";
 import { escaped } from "./log.js";
+import type { Opening } from "./opening.js";
 
 export interface OpenedAudit {
   readonly observer: Observer;
   /** Absent if requests go on while no line can be written. */
   readonly gate: AuditGate | undefined;
   readonly lines: CountedLines;
-  /** Resolves when all lines are written, or that has taken long. */
-  close(): Promise<void>;
 }
 
 interface Destination {
@@ -34,12 +32,9 @@ const refusalStatus = 503;
 
 const closeMillisecondsMax = 2_000;
 
-/** `undefined` where nothing is to be written. Throws where the file cannot be opened. */
-export function openAudit(
-  { to, pulls, onfailure }: Config["audit"],
-  isProtected: boolean,
-  log: Logger,
-): OpenedAudit | undefined {
+/** Returns undefined if there is no audit log. Throws if its file cannot be opened. */
+export function openAudit({ config, log, closers }: Opening, isProtected: boolean): OpenedAudit | undefined {
+  const { to, pulls, onfailure } = config.audit;
   const target = to === "auto" ? (isProtected ? "stderr" : "off") : to;
   if (target === "off") return undefined;
   const stream = standard[target];
@@ -60,15 +55,16 @@ export function openAudit(
     if (!refuses || writer.isReady || record.outcome === "granted") records.info(record);
     else if (record.status !== refusalStatus) lines.drop(1);
   };
+  // Resolves when all lines are written, or that has taken long.
+  closers.add("audit log", async () => {
+    unwatch();
+    lines.close();
+    await close();
+  });
   return {
     observer: audit({ pulls, write }),
     gate: refuses ? gateOf(writer, pulls) : undefined,
     lines,
-    close: async () => {
-      unwatch();
-      lines.close();
-      await close();
-    },
   };
 }
 

@@ -2,21 +2,20 @@
  * Opens the address for whoever runs this server, as CNCF distribution's debugging server is: health, and metrics
  * where they are wanted. Part of the composition root.
  */
-import type { Logger } from "pino";
-import type { Config } from "../config/config.js";
 import { liveness, readiness } from "../http/health.js";
-import { type PageServer, type Pages, servePages } from "../http/page-server.js";
+import { type Pages, servePages } from "../http/page-server.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Health } from "../registry/health.js";
+import type { Opening } from "./opening.js";
 
-/** `undefined` where there is no such address. Rejects where it is taken. */
+/** Rejects if the address is taken. */
 export async function openDebug(
-  { addr, prometheus }: Config["http"]["debug"],
+  { config, log, closers }: Opening,
   health: Health,
   metrics: Metrics | undefined,
-  log: Logger,
-): Promise<PageServer | undefined> {
-  if (addr === undefined) return undefined;
+): Promise<void> {
+  const { addr, prometheus } = config.http.debug;
+  if (addr === undefined) return;
   const ready = () => readiness(health);
   const pages: Pages = {
     "/livez": liveness,
@@ -25,9 +24,9 @@ export async function openDebug(
     "/debug/health": ready,
     ...(metrics && prometheus.enabled && { [prometheus.path]: () => metrics.page() }),
   };
-  return servePages(pages, addr, (error) => log.error({ err: error }, "the metrics cannot be told")).catch(
-    (cause: unknown) => {
-      throw new Error("the server cannot listen on http.debug.addr", { cause });
-    },
-  );
+  const onError = (error: unknown) => log.error({ err: error }, "the metrics cannot be told");
+  const server = await servePages(pages, addr, onError).catch((cause: unknown) => {
+    throw new Error("the server cannot listen on http.debug.addr", { cause });
+  });
+  closers.add("debugging address", () => server.close());
 }

@@ -8,6 +8,9 @@ import { escapeJsonLine, visibleFields } from "../lib/control-characters.js";
 import { CountedLines } from "../lib/counted-lines.js";
 import { standardWriter } from "../observe/standard-streams.js";
 
+/** Logged for each closer that fails; the others run all the same. */
+export const closingFailed = "something could not be saved or closed";
+
 export interface OpenedLog {
   readonly log: Logger;
   readonly lines: CountedLines;

@@ -2,11 +2,11 @@
  * Makes the gate and those who find out who a caller is, of the settings. These are loaded where callers have to
  * prove who they are: they take longer than the rest of a start. Part of the composition root.
  */
-import type { Logger } from "pino";
 import { Gate } from "../auth/gate.js";
 import { openPolicy } from "../auth/policy.js";
 import type { Config } from "../config/config.js";
 import type { Services } from "../registry/services.js";
+import type { Opening } from "./opening.js";
 import type { OpenedLogin } from "./verifiers.js";
 
 /** Whether callers have to prove who they are. */
@@ -20,10 +20,9 @@ function isProtected({ auth, http }: Config): boolean {
   );
 }
 
-/** Rejects with `ConfigError` where a file that the settings name cannot be used. */
-export async function openLogin(config: Config, services: Services, log: Logger): Promise<OpenedLogin> {
-  if (!isProtected(config))
-    return { gate: new Gate(openPolicy), login: undefined, lookups: {}, close: async () => {} };
+/** Rejects with `ConfigError` if a file that the settings name cannot be used. */
+export async function openLogin(opening: Opening, services: Services): Promise<OpenedLogin> {
+  if (!isProtected(opening.config)) return { gate: new Gate(openPolicy), login: undefined, lookups: {} };
   const { openVerifiers } = await import("./verifiers.js");
-  return openVerifiers(config, services, log);
+  return openVerifiers(opening, services);
 }

@@ -4,16 +4,16 @@ import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
-import type { OccurrenceListener } from "../http/context.js";
+import type { RegistryEventListener } from "../http/context.js";
 import { Endpoint } from "../notifications/endpoint.js";
 import { Notifier } from "../notifications/notifier.js";
 import { Receiver } from "../notifications/receiver.js";
+import type { DrainClock } from "./drain-clock.js";
+import type { Opening } from "./opening.js";
 
 export interface OpenedNotifications {
-  readonly listener: OccurrenceListener;
+  readonly listener: RegistryEventListener;
   readonly endpoints: readonly Endpoint[];
-  /** Delivers what waits, for so long. To be called when there are no more requests. */
-  close(secondsMax: number): Promise<void>;
 }
 
 type EndpointSettings = Config["notifications"]["endpoints"][number];
@@ -26,10 +26,10 @@ const contentTypes = {
 
 const mebibyte = 1024 * 1024;
 
-/** `undefined` where there is nobody to notify. */
+/** Returns undefined if there is nobody to notify. What waits at the end is delivered while `drain` has time left. */
 export function openNotifications(
-  { notifications, http }: Config,
-  log: Logger,
+  { config: { notifications, http }, log, closers }: Opening,
+  drain: DrainClock,
 ): OpenedNotifications | undefined {
   const { events } = notifications;
   const opened = notifications.endpoints
@@ -42,21 +42,17 @@ export function openNotifications(
     includeReferences: events.includereferences,
     publicOrigin: http.host,
   });
-  return {
-    listener: notifier.tell,
-    endpoints,
-    close: async (secondsMax) => {
-      const late = new AbortController();
-      const limit = setTimeout(Math.max(0, secondsMax) * 1000, undefined, { signal: late.signal }).catch(
-        () => {},
-      );
-      await Promise.race([Promise.all(endpoints.map((endpoint) => endpoint.flush())), limit]);
-      late.abort();
-      await Promise.all(opened.map(({ receiver }) => receiver.close()));
-      for (const { options, pending } of endpoints)
-        if (pending > 0) log.warn({ endpoint: options.name, events: pending }, "webhooks were not delivered");
-    },
-  };
+  closers.add("notifications", async () => {
+    const late = new AbortController();
+    const milliseconds = Math.max(0, drain.secondsLeft) * 1000;
+    const limit = setTimeout(milliseconds, undefined, { signal: late.signal }).catch(() => {});
+    await Promise.race([Promise.all(endpoints.map((endpoint) => endpoint.flush())), limit]);
+    late.abort();
+    await Promise.all(opened.map(({ receiver }) => receiver.close()));
+    for (const { options, pending } of endpoints)
+      if (pending > 0) log.warn({ endpoint: options.name, events: pending }, "webhooks were not delivered");
+  });
+  return { listener: notifier.tell, endpoints };
 }
 
 function openEndpoint(settings: EndpointSettings, contentType: string, logger: Logger) {

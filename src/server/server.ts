@@ -1,25 +1,26 @@
 /**
- * The composition root: everything is wired here, and nowhere else. What only some settings want is imported where
- * they do: a start is mostly the loading of modules (docs/decisions/0029).
+ * The composition root: a list of openers over one stack of closers. A start that fails closes what was opened until
+ * then; a stop closes everything, even if a closer fails. What only some settings need is imported where they do: a start
+ * is mostly the loading of modules (docs/decisions/0029).
  */
-import { runCommand } from "../commands/commands.js";
-import { collectOnce } from "../commands/gc.js";
 import type { Config } from "../config/config.js";
-import { listenForCommands } from "../control/server.js";
-import { App } from "../http/app.js";
-import { ConnectionGuard } from "../http/connection-guard.js";
-import { TrustedProxies } from "../http/forwarded.js";
+import type { App, Listening } from "../http/app.js";
 import { Closers } from "../lib/closers.js";
-import { everySeconds } from "../lib/every-seconds.js";
+import type { CountedLines } from "../lib/counted-lines.js";
 import type { Services } from "../registry/services.js";
 import { openAccessLog } from "./access-log.js";
+import { openApp } from "./app.js";
 import { openAudit } from "./audit.js";
-import { openConnectionCounts, openConnectionLimits, refusedConnectionsLog } from "./connections.js";
+import { openCommands } from "./commands.js";
 import { openDebug } from "./debug.js";
-import { type OpenedLog, openLog } from "./log.js";
+import { DrainClock } from "./drain-clock.js";
+import { type OpenedFront, openFront } from "./front.js";
+import { closingFailed, openLog } from "./log.js";
 import { openLogin } from "./login.js";
-import { originWarnings } from "./origin-warnings.js";
-import { type OpenedServices, openServices } from "./services.js";
+import { openGarbageCollection, openHealthChecks, openUsesSaving } from "./maintenance.js";
+import { openMetrics } from "./metrics.js";
+import type { Opening } from "./opening.js";
+import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 
 export interface Server {
@@ -38,174 +39,62 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-const usesSavedEverySeconds = 60;
-
-/** Each look syncs a file. */
-const healthEverySecondsMin = 0.01;
-
-/** Rejects where the folder cannot be used or the address is taken; what was opened until then is closed. */
+/** Rejects if the folder cannot be used or the address is taken; what was opened until then is closed. */
 export async function startServer(config: Config): Promise<Server> {
-  const opened = await openLog(config.log);
-  const closers = new Closers((error, what) =>
-    opened.log.error({ err: error, what }, "something could not be closed; the rest was"),
-  );
-  closers.add("log", () => opened.lines.close());
+  const { log, lines } = await openLog(config.log);
+  const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
+  closers.add("log", () => lines.close());
   try {
-    return await openServer(config, opened, closers);
+    return await openServer({ config, log, closers }, lines);
   } catch (error) {
     await closers.close();
     throw error;
   }
 }
 
-async function openServer(
-  config: Config,
-  { log, lines: logLines }: OpenedLog,
-  closers: Closers,
-): Promise<Server> {
+async function openServer(opening: Opening, serverLines: CountedLines): Promise<Server> {
+  const { config, closers } = opening;
   const { http } = config;
-  const opened = await openServices(config, { serving: true, create: true, log });
-  closers.add("store", opened.close);
-  const { services, storage } = opened;
-  const { gate, login, lookups, close: closeLogin } = await openLogin(config, services, log);
-  closers.add("login", closeLogin);
-  const { trustedproxies } = http;
-  const proxies = trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies);
-  const connectionLimits = await openConnectionLimits(config, log);
-  const onRefused = refusedConnectionsLog(connectionLimits, log);
-  const tls =
-    http.tls &&
-    (await (
-      await import("./tls.js")
-    ).openTls(http.tls, log, {
-      limits: connectionLimits,
-      proxies: trustedproxies,
-      onRefused,
-    }));
-  closers.add("TLS", () => tls?.close());
-  const counts = openConnectionCounts(connectionLimits, () => listening.port);
-  const audit = openAudit(config.audit, login !== undefined, log);
-  closers.add("audit log", () => audit?.close());
-  const access = await openAccessLog(config.log, log);
-  closers.add("access log", () => access?.close());
-  const droppedLines = () =>
-    Object.entries({ server: logLines, access: access?.lines, audit: audit?.lines }).flatMap(
-      ([name, lines]) => (lines === undefined ? [] : [[name, lines.dropped] as const]),
-    );
-  const notifications =
-    config.notifications.endpoints.length === 0
-      ? undefined
-      : (await import("./notifications.js")).openNotifications(config, log);
-  const metrics = isMeasured(http)
-    ? new (await import("../observe/metrics.js")).Metrics(services, {
-        repositoriesMax: http.metrics.repositories,
-        loginLookups: lookups,
-        endpoints: notifications?.endpoints ?? [],
-        connections: tls?.connections ?? counts,
-        droppedLines,
-      })
-    : undefined;
-  const debug = await openDebug(http.debug, services.health, metrics, log);
-  closers.add("debugging address", () => debug?.close());
-  const traces = await openTraces(config.tracing, log);
-  closers.add("traces", () => traces?.close());
-  let stoppedAt = 0;
-  closers.add("notifications", () =>
-    notifications?.close(http.draintimeout - (performance.now() - stoppedAt) / 1000),
-  );
-  const { requests, uploads, forms, slow } = config.limits;
-  const app = new App({
+  const drain = new DrainClock(http.draintimeout);
+  const { services, storage } = await openServices(opening, { serving: true, create: true });
+  const { gate, login, lookups } = await openLogin(opening, services);
+  const front = await openFront(opening, () => listening.port);
+  const audit = openAudit(opening, login !== undefined);
+  const access = await openAccessLog(opening);
+  const notifications = await openWebhooks(opening, drain);
+  const metrics = await openMetrics(opening, services, {
+    loginLookups: lookups,
+    endpoints: notifications?.endpoints ?? [],
+    connections: front.tls?.connections ?? front.counts,
+    droppedLines: () => dropped({ server: serverLines, access: access?.lines, audit: audit?.lines }),
+  });
+  await openDebug(opening, services.health, metrics);
+  const beginTrace = await openTraces(opening);
+  const observers = [audit?.observer, access?.observer, metrics?.observe];
+  const app = openApp(opening, {
     services,
-    ...(tls && { peerOf: tls.peerOf }),
     gate,
     login,
+    front,
     metrics: http.metrics.enabled ? metrics && (() => metrics.page()) : undefined,
-    headers: Object.entries(http.headers).flatMap(([name, values]) =>
-      values.map((value) => [name, value] as const),
-    ),
-    timeouts: {
-      senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
-      smallBodySeconds: slow.small,
-      readerSeconds: slow.reader,
-    },
-    limits: {
-      requestsPerSecond: requests.rate,
-      requestBurst: requests.burst,
-      uploadsMax: uploads.total,
-      uploadsPerClientMax: uploads.perclient,
-      formsMax: forms.total,
-      formsPerClientMax: forms.perclient,
-    },
-    connections:
-      tls === undefined
-        ? new ConnectionGuard({
-            counts,
-            proxies: proxies?.ranges,
-            onRefused: (client, refusal) => onRefused(refusal, client),
-          })
-        : undefined,
-    proxies,
-    keepAlive: http.keepalive,
-    publicOrigin: http.host,
-    onOrigin: originWarnings(log),
-    absoluteLocations: !http.relativeurls,
-    observers: [audit?.observer, access?.observer, metrics?.observe].filter(
-      (observer) => observer !== undefined,
-    ),
+    observers: observers.filter((observer) => observer !== undefined),
     auditGate: audit?.gate,
     onEvent: notifications?.listener,
-    beginTrace: traces?.begin,
-    onUnexpectedError: (error, exchange) => {
-      const { id, method, path, trace } = exchange ?? {};
-      log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");
-    },
+    beginTrace,
   });
-  closers.add("connections", () => app.close());
-  if (!storage.readOnly) saveUses(opened, closers);
-  const collecting = everySeconds(
-    storage.readOnly ? 0 : config.gc.interval,
-    async (signal) => {
-      const options = { untaggedSeconds: config.gc.untagged, dryRun: false, signal };
-      const { retention, garbage } = await collectOnce(services, options);
-      if (retention.tags > 0) log.info(retention, "tags removed");
-      if (garbage.repositories.length > 0 || garbage.orphans > 0) log.info(garbage, "garbage collected");
-    },
-    services.onBackgroundError,
-  );
-  closers.add("garbage collection", collecting.stop);
-  const control = await listenForCommands(storage.layout.controlSocket, {
-    run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
-    onError: services.onBackgroundError,
-  }).catch((error: unknown) => {
-    log.warn({ err: error }, "no commands can be given to this server while it runs");
-    return undefined;
-  });
-  closers.add("commands", () => control?.close());
-  closers.add("running requests", async () => {
-    const drained = await app.drain(http.draintimeout);
-    if (!drained) log.warn("some requests did not come to their end in time");
-  });
-  const { enabled, interval } = config.health.storagedriver;
-  if (enabled) void services.health.look();
-  const watchingHealth = everySeconds(
-    enabled ? Math.max(interval, healthEverySecondsMin) : 0,
-    () => services.health.look(),
-    services.onBackgroundError,
-  );
-  closers.add("health checks", watchingHealth.stop);
-  const host = http.addr.host || "::";
-  const listening = await (tls?.listen(app, host, http.addr.port) ?? app.listen(host, http.addr.port)).catch(
-    (cause: unknown) => {
-      throw new Error("the server cannot listen on http.addr", { cause });
-    },
-  );
+  openUsesSaving(opening, services);
+  openGarbageCollection(opening, services);
+  await openCommands(opening, services, storage.layout.controlSocket);
+  openDraining(opening, app);
+  openHealthChecks(opening, services);
+  const listening = await openListening(opening, app, front);
   closers.add("listening", () => {
-    stoppedAt = performance.now();
+    drain.start();
     services.health.stop();
     listening.close();
   });
   return {
-    url: `${tls ? "https" : "http"}://${urlHost(http.addr.host)}:${listening.port}`,
+    url: `${front.tls ? "https" : "http"}://${urlHost(http.addr.host)}:${listening.port}`,
     rootDirectory: storage.layout.root,
     hardLinks: storage.hardLinks,
     locked: storage.locked || storage.readOnly,
@@ -216,16 +105,33 @@ async function openServer(
   };
 }
 
-/** Saves now and then when things were used. Each on its own: one that fails must not keep the others from it. */
-function saveUses({ services, storage }: OpenedServices, closers: Closers): void {
-  const savers = [() => services.pulls.save(storage.tags), () => services.robots.saveUses()];
-  for (const save of savers)
-    closers.add("saving", everySeconds(usesSavedEverySeconds, save, services.onBackgroundError).stop);
+/** The module is loaded only if there is an endpoint. */
+async function openWebhooks(opening: Opening, drain: DrainClock) {
+  if (opening.config.notifications.endpoints.length === 0) return undefined;
+  return (await import("./notifications.js")).openNotifications(opening, drain);
 }
 
-/** Whether anybody is told the metrics. */
-function isMeasured({ debug, metrics }: Config["http"]): boolean {
-  return metrics.enabled || (debug.addr !== undefined && debug.prometheus.enabled);
+function openDraining({ config, log, closers }: Opening, app: App): void {
+  closers.add("running requests", async () => {
+    const drained = await app.drain(config.http.draintimeout);
+    if (!drained) log.warn("some requests did not come to their end in time");
+  });
+}
+
+function openListening({ config }: Opening, app: App, { tls }: OpenedFront): Promise<Listening> {
+  const { host = "", port } = config.http.addr;
+  const address = host || "::";
+  const listening = tls?.listen(app, address, port) ?? app.listen(address, port);
+  return listening.catch((cause: unknown) => {
+    throw new Error("the server cannot listen on http.addr", { cause });
+  });
+}
+
+/** Returns how many lines each log has dropped. */
+function dropped(logs: Readonly<Record<string, CountedLines | undefined>>): [string, number][] {
+  return Object.entries(logs).flatMap(([name, lines]) =>
+    lines === undefined ? [] : [[name, lines.dropped]],
+  );
 }
 
 function urlHost(host: string): string {

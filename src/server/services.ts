@@ -3,17 +3,15 @@
  * operator's command works with where no server has the store. Part of the composition root.
  */
 import { LRUCache } from "lru-cache";
-import type { Logger } from "pino";
 import { Robots } from "../auth/robots.js";
 import { Caches } from "../cache/caches.js";
 import type { Config } from "../config/config.js";
 import { GcStats } from "../gc/gc-stats.js";
 import { Protection } from "../gc/protection.js";
 import { Pulls } from "../gc/pulls.js";
-import { noTagPolicy } from "../gc/retention.js";
+import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { restoreLeases, saveLeases } from "../gc/saved.js";
 import { ByteBudget } from "../lib/byte-budget.js";
-import { Closers } from "../lib/closers.js";
 import { KeyedLock } from "../lib/keyed-lock.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
@@ -23,12 +21,11 @@ import type { Services } from "../registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "../storage/filesystem/open.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
+import type { Opening } from "./opening.js";
 
 export interface OpenedServices {
   readonly services: Services;
   readonly storage: FilesystemStorage;
-  /** To be called when nothing works with the services any more. */
-  close(): Promise<void>;
 }
 
 export interface OpenOptions {
@@ -36,7 +33,6 @@ export interface OpenOptions {
   readonly serving: boolean;
   /** Whether a store is made where there is none. */
   readonly create: boolean;
-  readonly log: Logger;
 }
 
 const mebibyte = 1024 * 1024;
@@ -53,129 +49,154 @@ const manifestsAtOnce = 16;
 /** A read of 64 sockets, which hand over 512 KiB each before they can be paused. */
 const overflowBytesMin = 32 * mebibyte;
 
-/** Rejects where the folder cannot be used. */
-export async function openServices(
-  config: Config,
-  { serving, create, log }: OpenOptions,
-): Promise<OpenedServices> {
-  const { filesystem } = config.storage;
-  const { policy } = config.tags;
-  const tagPolicy =
-    policy === undefined
-      ? noTagPolicy
-      : await (await import("../config/tag-policy.js")).readTagPolicy(policy);
+/** Rejects if the folder cannot be used. */
+export async function openServices(opening: Opening, options: OpenOptions): Promise<OpenedServices> {
+  const { config, log, closers } = opening;
+  const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
   const onStray = once((what, why) =>
     log.warn({ what, why }, "passed over what does not belong in the store"),
   );
-  const onError = (error: unknown) => log.error({ err: error }, "a worker ended");
-  const slabBytes = config.uploads.memorymib * mebibyte;
-  const slabs = new SlabPool({
-    ...defaultSlabs,
-    slabs: Math.floor(slabBytes / defaultSlabs.slabBytes),
-    overflowBytes: Math.max(overflowBytesMin, slabBytes),
-  });
-  const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
-  const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
-  const closers = new Closers((error, what) =>
-    log.error({ err: error, what }, "something could not be saved or closed"),
-  );
-  const manifestReader = new ManifestReader(
-    {
-      depthMax: config.limits.manifestdepth,
-      keysMax: config.limits.manifestkeys,
-      descriptorsMax: config.limits.manifestdescriptors,
-      annotationBytesMax: config.limits.annotationbytes,
-    },
-    onError,
-  );
-  try {
-    const storage = await openFilesystemStorage({
-      rootDirectory: filesystem.rootdirectory,
-      durability: filesystem.durability,
-      slabs,
-      threads: config.uploads.workers,
-      cachedBytes: config.uploads.cachedmib * mebibyte,
-      taskSecondsMax: config.uploads.tasktimeout,
-      onStray,
-      onError,
-      create,
-    });
-    closers.add("storage", () => storage.close());
-    closers.add("reader of manifests", () => manifestReader.close());
-    const { uploadpurging } = config.storage.maintenance;
-    const { storagedriver } = config.health;
-    const sessions = new SessionTable(storage.uploads, {
-      onError: onBackgroundError,
-      sessionsMax: config.limits.sessions.total,
-      sessionsPerClientMax: config.limits.sessions.peruser,
-      unusedSecondsMax: config.limits.sessions.unused,
-      idleSecondsMax: uploadpurging.age,
-      recovers: serving && !storage.readOnly,
-      purgeEverySeconds: serving && uploadpurging.enabled && !storage.readOnly ? uploadpurging.interval : 0,
-    });
-    const protection = new Protection({ leaseSeconds: config.gc.lease });
-    if (storage.readOnly) protection.protectAll();
-    else {
-      await restoreLeases(protection, storage.notes, storage.fresh);
-      await restoreSessions(sessions, storage.notes);
-    }
-    const services: Services = {
-      storage,
-      protection,
-      pulls: new Pulls(),
-      gcStats: new GcStats(),
-      health: new Health(
-        { storage },
-        {
-          enabled: storagedriver.enabled,
-          threshold: storagedriver.threshold,
-          freeBytesMin: storagedriver.freemib * mebibyte,
-          secondsMax: healthSecondsMax,
-          onChange: (part, failure) =>
-            failure === undefined
-              ? log.info({ part }, "well again")
-              : log.error({ part, err: failure }, "clients should not come here"),
-        },
-      ),
-      robots: await Robots.load(storage.robots),
-      caches: new Caches(storage),
-      sessions,
-      slabs,
-      overflow: new Overflow({
-        memory: slabs.overflow,
-        openFile: () => storage.uploads.openScratchFile(),
-      }),
-      manifestReader,
-      bodyMemory: new ByteBudget(bodyBytes, bodyBytes / 2),
-      rules: {
-        deleteEnabled: config.storage.delete.enabled,
-        anonymousMount: config.storage.mount.anonymous,
-        sparseManifests: config.validation.manifests.sparse,
-        strictSizes: config.validation.manifests.sizes === "strict",
-        tagPolicy,
-        manifestBytesMax: config.limits.manifestbytes,
-        pageEntriesMax: config.limits.pageentries,
-      },
-      repositoryLocks: new KeyedLock(),
-      targetLocks: new KeyedLock(),
-      maintenanceLocks: new KeyedLock(),
-      onStray,
-      onBackgroundError,
-    };
-    closers.add("open blobs", () => services.caches.openBlobs.clear());
-    if (!storage.readOnly) {
-      closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
-      // Without them everything is protected for a while after the next start.
-      closers.add("leases", () => saveLeases(protection, storage.notes));
-      closers.add("robots", () => services.robots.saveUses());
-      closers.add("times of pulls", () => services.pulls.save(storage.tags));
-    }
-    closers.add("purging of uploads", () => sessions.stop());
-    return { services, storage, close: () => closers.close() };
-  } catch (error) {
-    await closers.close();
-    throw error;
+  const tagPolicy = await openTagPolicy(config);
+  const slabs = openSlabs(config);
+  const storage = await openStorage(opening, slabs, options.create, onStray);
+  const manifestReader = openManifestReader(opening);
+  const sessions = openSessions(opening, storage, options.serving, onBackgroundError);
+  const protection = new Protection({ leaseSeconds: config.gc.lease });
+  if (storage.readOnly) protection.protectAll();
+  else {
+    await restoreLeases(protection, storage.notes, storage.fresh);
+    await restoreSessions(sessions, storage.notes);
   }
+  const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
+  const services: Services = {
+    storage,
+    protection,
+    pulls: new Pulls(),
+    gcStats: new GcStats(),
+    health: openHealth(opening, storage),
+    robots: await Robots.load(storage.robots),
+    caches: new Caches(storage),
+    sessions,
+    slabs,
+    overflow: new Overflow({
+      memory: slabs.overflow,
+      openFile: () => storage.uploads.openScratchFile(),
+    }),
+    manifestReader,
+    bodyMemory: new ByteBudget(bodyBytes, bodyBytes / 2),
+    rules: {
+      deleteEnabled: config.storage.delete.enabled,
+      anonymousMount: config.storage.mount.anonymous,
+      sparseManifests: config.validation.manifests.sparse,
+      strictSizes: config.validation.manifests.sizes === "strict",
+      tagPolicy,
+      manifestBytesMax: config.limits.manifestbytes,
+      pageEntriesMax: config.limits.pageentries,
+    },
+    repositoryLocks: new KeyedLock(),
+    targetLocks: new KeyedLock(),
+    maintenanceLocks: new KeyedLock(),
+    onStray,
+    onBackgroundError,
+  };
+  closers.add("open blobs", () => services.caches.openBlobs.clear());
+  if (!storage.readOnly) {
+    closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
+    // Without them everything is protected for a while after the next start.
+    closers.add("leases", () => saveLeases(protection, storage.notes));
+    closers.add("robots", () => services.robots.saveUses());
+    closers.add("times of pulls", () => services.pulls.save(storage.tags));
+  }
+  closers.add("purging of uploads", () => sessions.stop());
+  return { services, storage };
+}
+
+/** The module is loaded only if there is a policy. */
+async function openTagPolicy({ tags: { policy } }: Config): Promise<TagPolicy> {
+  if (policy === undefined) return noTagPolicy;
+  const { readTagPolicy } = await import("../config/tag-policy.js");
+  return readTagPolicy(policy);
+}
+
+function openSlabs({ uploads }: Config): SlabPool {
+  const bytes = uploads.memorymib * mebibyte;
+  return new SlabPool({
+    ...defaultSlabs,
+    slabs: Math.floor(bytes / defaultSlabs.slabBytes),
+    overflowBytes: Math.max(overflowBytesMin, bytes),
+  });
+}
+
+async function openStorage(
+  { config, log, closers }: Opening,
+  slabs: SlabPool,
+  create: boolean,
+  onStray: Services["onStray"],
+): Promise<FilesystemStorage> {
+  const { rootdirectory, durability } = config.storage.filesystem;
+  const storage = await openFilesystemStorage({
+    rootDirectory: rootdirectory,
+    durability,
+    slabs,
+    threads: config.uploads.workers,
+    cachedBytes: config.uploads.cachedmib * mebibyte,
+    taskSecondsMax: config.uploads.tasktimeout,
+    onStray,
+    onError: (error) => log.error({ err: error }, "a worker ended"),
+    create,
+  });
+  closers.add("storage", () => storage.close());
+  return storage;
+}
+
+function openManifestReader({ config: { limits }, log, closers }: Opening): ManifestReader {
+  const reader = new ManifestReader(
+    {
+      depthMax: limits.manifestdepth,
+      keysMax: limits.manifestkeys,
+      descriptorsMax: limits.manifestdescriptors,
+      annotationBytesMax: limits.annotationbytes,
+    },
+    (error) => log.error({ err: error }, "a worker ended"),
+  );
+  closers.add("reader of manifests", () => reader.close());
+  return reader;
+}
+
+function openSessions(
+  { config }: Opening,
+  { uploads, readOnly }: FilesystemStorage,
+  serving: boolean,
+  onError: (error: unknown) => void,
+): SessionTable {
+  const { total, peruser, unused } = config.limits.sessions;
+  const { enabled, age, interval } = config.storage.maintenance.uploadpurging;
+  return new SessionTable(uploads, {
+    onError,
+    sessionsMax: total,
+    sessionsPerClientMax: peruser,
+    unusedSecondsMax: unused,
+    idleSecondsMax: age,
+    recovers: serving && !readOnly,
+    purgeEverySeconds: serving && enabled && !readOnly ? interval : 0,
+  });
+}
+
+function openHealth({ config, log }: Opening, storage: FilesystemStorage): Health {
+  const { enabled, threshold, freemib } = config.health.storagedriver;
+  return new Health(
+    { storage },
+    {
+      enabled,
+      threshold,
+      freeBytesMin: freemib * mebibyte,
+      secondsMax: healthSecondsMax,
+      onChange: (part, failure) =>
+        failure === undefined
+          ? log.info({ part }, "health check recovered")
+          : log.error({ part, err: failure }, "health check failed: not ready"),
+    },
+  );
 }
 
 /** Things that are remembered as named, some 200 bytes each. */

@@ -12,6 +12,7 @@ import type { Connections } from "../observe/metrics/connections.js";
 import { type CredentialFiles, expiryOf, pathsOf, readCredentials } from "../tls/credentials.js";
 import { Terminator } from "../tls/terminator.js";
 import { type Credentials, connectionIdOf } from "../tls/thread-protocol.js";
+import type { Opening } from "./opening.js";
 
 export interface TlsConnections {
   readonly limits: ConnectionLimits;
@@ -24,8 +25,6 @@ export interface OpenedTls {
   readonly peerOf: PeerLookup;
   /** Serves `app` by HTTPS. Rejects where it cannot listen; it has to be closed then, too. */
   listen(app: App, host: string, port: number): Promise<Listening>;
-  /** To be called when `app` is closed. */
-  close(): Promise<void>;
 }
 
 const versions = { "tls1.2": "TLSv1.2", "tls1.3": "TLSv1.3" } as const;
@@ -36,8 +35,8 @@ const clientAuths = {
 
 /** Rejects with `ConfigError` where the certificate, the key or a CA cannot be used. */
 export async function openTls(
+  { log, closers }: Pick<Opening, "log" | "closers">,
   settings: NonNullable<Config["http"]["tls"]>,
-  log: Logger,
   { limits, proxies, onRefused }: TlsConnections,
 ): Promise<OpenedTls> {
   const files: CredentialFiles = {
@@ -67,10 +66,10 @@ export async function openTls(
     onBroken: (error) =>
       log.error({ err: error }, "the changed certificate files cannot be used: those before stay in use"),
   }).catch(asConfigError("http.tls"));
-  const close = async () => {
+  closers.add("TLS", async () => {
     await following.stop();
     await terminator.close();
-  };
+  });
   return {
     connections: terminator,
     peerOf: announcedPeer((bytes) => terminator.peerOf(connectionIdOf(bytes))),
@@ -79,7 +78,6 @@ export async function openTls(
       const taken = await terminator.listen(host, port, listenLocally);
       return { host, port: taken, close: () => terminator.stopListening() };
     },
-    close,
   };
 }
 

@@ -3,17 +3,11 @@
  * before. A collector that fails or hangs keeps nobody waiting. Part of the composition root.
  */
 import { setTimeout } from "node:timers/promises";
-import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
 import type { BeginTrace } from "../http/app.js";
 import { describeError } from "../lib/describe-error.js";
 import { packageVersion } from "../lib/package-version.js";
-
-export interface OpenedTraces {
-  readonly begin: BeginTrace;
-  /** Resolves when what there is has been sent, or that has taken long. */
-  close(): Promise<void>;
-}
+import type { Opening } from "./opening.js";
 
 /** Spans that wait for the collector, some 2 KB each; what comes then is dropped. */
 const waitingSpansMax = 2048;
@@ -28,8 +22,12 @@ const closeMillisecondsMax = 2_000;
 /** What OpenTelemetry warns of again and again is told so often. */
 const toldEveryMilliseconds = 60_000;
 
-/** `undefined` where no traces are wanted. */
-export async function openTraces(config: Config["tracing"], log: Logger): Promise<OpenedTraces | undefined> {
+/** Returns undefined if no traces are wanted. */
+export async function openTraces({
+  config: { tracing: config },
+  log,
+  closers,
+}: Opening): Promise<BeginTrace | undefined> {
   if (config.exporter === "none") return undefined;
   const [{ diag, DiagLogLevel }, sdk, resources, { WatchedExporter }, { tracing }] = await Promise.all([
     import("@opentelemetry/api"),
@@ -61,13 +59,11 @@ export async function openTraces(config: Config["tracing"], log: Logger): Promis
       }),
     ],
   });
-  return {
-    begin: tracing(provider.getTracer("gantry", packageVersion)),
-    close: async () => {
-      const sent = provider.shutdown().catch(() => {});
-      await Promise.race([sent, setTimeout(closeMillisecondsMax, undefined, { ref: false })]);
-    },
-  };
+  closers.add("traces", async () => {
+    const sent = provider.shutdown().catch(() => {});
+    await Promise.race([sent, setTimeout(closeMillisecondsMax, undefined, { ref: false })]);
+  });
+  return tracing(provider.getTracer("gantry", packageVersion));
 }
 
 /** What is not said here it reads from the environment by OpenTelemetry's rules: headers, certificates, time-outs. */

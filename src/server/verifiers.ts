@@ -1,5 +1,4 @@
 /** Makes the gate and those who find out who a caller is, where callers have to prove it. Part of the composition root. */
-import type { Logger } from "pino";
 import { Authenticator } from "../auth/authenticator.js";
 import { Gate } from "../auth/gate.js";
 import type { PasswordVerifier, TokenVerifier } from "../auth/identity.js";
@@ -9,7 +8,6 @@ import { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { Workloads } from "../auth/workload/workloads.js";
 import { parseAccessPolicy } from "../config/access-policy.js";
 import type { AuthSettings } from "../config/auth.js";
-import type { Config } from "../config/config.js";
 import { asConfigError } from "../config/errors.js";
 import { followFiles } from "../config/followed-files.js";
 import type { ChallengeOptions } from "../http/challenge.js";
@@ -17,6 +15,7 @@ import type { Login } from "../http/context.js";
 import type { HitCounts } from "../lib/hit-counts.js";
 import type { Services } from "../registry/services.js";
 import { openHtpasswd } from "./htpasswd.js";
+import type { Opening } from "./opening.js";
 import { type OutsideSettings, openOutsideTokens, openSigningKey, openWorkloads } from "./tokens.js";
 
 export interface OpenedLogin {
@@ -25,29 +24,16 @@ export interface OpenedLogin {
   readonly login: Login | undefined;
   /** How often credentials were known from before, by their kind. */
   readonly lookups: Readonly<Record<string, HitCounts>>;
-  close(): Promise<void>;
 }
 
-/** Rejects with `ConfigError` where a file that the settings name cannot be used. */
-export async function openVerifiers(config: Config, services: Services, log: Logger): Promise<OpenedLogin> {
-  const closing: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (const one of closing.splice(0).reverse()) await one();
-  };
-  try {
-    const gate = await openGate(config.auth.policy, log, closing);
-    return { gate, ...(await openEach(config, services, log, closing)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+/** Rejects with `ConfigError` if a file that the settings name cannot be used. */
+export async function openVerifiers(opening: Opening, services: Services): Promise<OpenedLogin> {
+  const gate = await openGate(opening);
+  return { gate, ...(await openEach(opening, services)) };
 }
 
-async function openGate(
-  path: string | undefined,
-  log: Logger,
-  closing: (() => Promise<void>)[],
-): Promise<Gate> {
+async function openGate({ config, log, closers }: Opening): Promise<Gate> {
+  const path = config.auth.policy;
   const gate = new Gate(loginPolicy);
   if (path === undefined) return gate;
   const following = await followFiles([path], {
@@ -58,15 +44,13 @@ async function openGate(
     onBroken: (error) =>
       log.error({ path, err: error }, "access policy not reloaded; the one before remains"),
   }).catch(asConfigError("auth.policy"));
-  closing.push(() => following.stop());
+  closers.add("access policy", () => following.stop());
   return gate;
 }
 
 async function openEach(
-  { auth, limits }: Config,
+  { config: { auth, limits }, log, closers }: Opening,
   services: Services,
-  log: Logger,
-  closing: (() => Promise<void>)[],
 ): Promise<Pick<OpenedLogin, "login" | "lookups">> {
   const lookups: Record<string, HitCounts> = {};
   const passwords: PasswordVerifier[] = [services.robots];
@@ -77,14 +61,14 @@ async function openEach(
       onRefused: (issuer, reason) => log.warn({ issuer, reason }, "a CI job's token was refused"),
       onBroken: (error) => log.error({ err: error }, "keys of a CI system are not to be had"),
     }).catch(asConfigError("auth.workload.issuers"));
-    closing.push(opened.stop);
+    closers.add("keys of CI systems", opened.stop);
     workloads = opened.verifier;
     lookups.ci_tokens = workloads.lookups;
     passwords.push(workloads);
   }
   if (auth.htpasswd !== undefined) {
     const opened = await openHtpasswd(auth.htpasswd.path, log);
-    closing.push(opened.close);
+    closers.add("htpasswd", opened.close);
     // Last: it alone takes long to say no.
     passwords.push(opened.verifier);
     lookups.passwords = opened.verifier.lookups;
@@ -98,7 +82,7 @@ async function openEach(
     const opened = await openOutsideTokens(outsideOf(auth.token), (error) =>
       log.error({ err: error }, "keys of the outside issuer not reloaded; those from before remain"),
     ).catch(asConfigError("auth.token"));
-    closing.push(opened.stop);
+    closers.add("keys of the outside issuer", opened.stop);
     tokens.push(opened.verifier);
     lookups.outside_tokens = opened.verifier.lookups;
   }

@@ -9,6 +9,7 @@ import { Gate } from "../../src/auth/gate.js";
 import { openPolicy } from "../../src/auth/policy.js";
 import { App } from "../../src/http/app.js";
 import type { Peer } from "../../src/http/peer.js";
+import { Closers } from "../../src/lib/closers.js";
 import { openTls } from "../../src/server/tls.js";
 import type { Issued } from "../support/certificates.js";
 import { Client } from "../support/client.js";
@@ -86,7 +87,9 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const)
 
 test("a certificate says who the client is, beside its address", async () => {
   const seen: Peer[] = [];
+  const closers = new Closers((error) => assert.fail(String(error)));
   const tls = await openTls(
+    { log: pino({ level: "silent" }), closers },
     {
       certificate: join(files.folder, "server.pem"),
       key: join(files.folder, "server.key"),
@@ -95,7 +98,6 @@ test("a certificate says who the client is, beside its address", async () => {
       clientauth: "verify-client-cert-if-given",
       clientname: "uri",
     },
-    pino({ level: "silent" }),
     { limits: { total: 100, perClient: 100 }, proxies: [], onRefused: () => {} },
   );
   const app = new App({
@@ -114,7 +116,7 @@ test("a certificate says who the client is, beside its address", async () => {
     }
   } finally {
     app.close();
-    await tls.close();
+    await closers.close();
   }
   assert.deepEqual(
     seen.map(({ address, secure, certified }) => [address, secure, certified?.subject]),

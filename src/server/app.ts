@@ -1,0 +1,58 @@
+/** Opens the HTTP front end with the settings. It does not listen yet. */
+import type { Gate } from "../auth/gate.js";
+import { App, type AppOptions } from "../http/app.js";
+import { ConnectionGuard } from "../http/connection-guard.js";
+import type { OpenedFront } from "./front.js";
+import type { Opening } from "./opening.js";
+import { originWarnings } from "./origin-warnings.js";
+
+/** What was opened before. */
+export type AppParts = Pick<
+  AppOptions,
+  "services" | "login" | "metrics" | "observers" | "auditGate" | "onEvent" | "beginTrace"
+> & { readonly gate: Gate; readonly front: OpenedFront };
+
+export function openApp({ config, log, closers }: Opening, { front, ...parts }: AppParts): App {
+  const { http, limits } = config;
+  const { requests, uploads, forms, slow } = limits;
+  const { tls, counts, proxies, onRefused } = front;
+  const app = new App({
+    ...parts,
+    ...(tls && { peerOf: tls.peerOf }),
+    headers: Object.entries(http.headers).flatMap(([name, values]) =>
+      values.map((value) => [name, value] as const),
+    ),
+    timeouts: {
+      senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
+      smallBodySeconds: slow.small,
+      readerSeconds: slow.reader,
+    },
+    limits: {
+      requestsPerSecond: requests.rate,
+      requestBurst: requests.burst,
+      uploadsMax: uploads.total,
+      uploadsPerClientMax: uploads.perclient,
+      formsMax: forms.total,
+      formsPerClientMax: forms.perclient,
+    },
+    connections:
+      tls === undefined
+        ? new ConnectionGuard({
+            counts,
+            proxies: proxies?.ranges,
+            onRefused: (client, refusal) => onRefused(refusal, client),
+          })
+        : undefined,
+    proxies,
+    keepAlive: http.keepalive,
+    publicOrigin: http.host,
+    onOrigin: originWarnings(log),
+    absoluteLocations: !http.relativeurls,
+    onUnexpectedError: (error, exchange) => {
+      const { id, method, path, trace } = exchange ?? {};
+      log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");
+    },
+  });
+  closers.add("connections", () => app.close());
+  return app;
+}

@@ -1,0 +1,37 @@
+/** Opens what lies before HTTP: the limits of connections, the proxies that are trusted, and TLS. */
+import { TrustedProxies } from "../http/forwarded.js";
+import type { ConnectionCounts, Refusal } from "../lib/connection-counts.js";
+import { openConnectionCounts, openConnectionLimits, refusedConnectionsLog } from "./connections.js";
+import type { Opening } from "./opening.js";
+import type { OpenedTls } from "./tls.js";
+
+export interface OpenedFront {
+  readonly proxies: TrustedProxies | undefined;
+  /** Absent if the server speaks plain HTTP. */
+  readonly tls: OpenedTls | undefined;
+  readonly counts: ConnectionCounts;
+  readonly onRefused: (refusal: Refusal, client?: string) => void;
+}
+
+/** `port` tells where the server listens, once it does. */
+export async function openFront(opening: Opening, port: () => number): Promise<OpenedFront> {
+  const { config, log } = opening;
+  const { trustedproxies } = config.http;
+  const limits = await openConnectionLimits(config, log);
+  const onRefused = refusedConnectionsLog(limits, log);
+  const tls =
+    config.http.tls &&
+    (await (
+      await import("./tls.js")
+    ).openTls(opening, config.http.tls, {
+      limits,
+      proxies: trustedproxies,
+      onRefused,
+    }));
+  return {
+    proxies: trustedproxies.length === 0 ? undefined : new TrustedProxies(trustedproxies),
+    tls,
+    counts: openConnectionCounts(limits, port),
+    onRefused,
+  };
+}

@@ -1,0 +1,45 @@
+/** Opens what runs by the clock: the collection of garbage, health checks, and the saving of when things were used. */
+import { collectOnce } from "../commands/gc.js";
+import { everySeconds } from "../lib/every-seconds.js";
+import type { Services } from "../registry/services.js";
+import type { Opening } from "./opening.js";
+
+const usesSavedEverySeconds = 60;
+
+/** Each check syncs a file. */
+const healthEverySecondsMin = 0.01;
+
+/** Saves when tags were pulled and robots were used. Each on its own: one that fails must not keep the other from it. */
+export function openUsesSaving(
+  { closers }: Opening,
+  { storage, pulls, robots, onBackgroundError }: Services,
+): void {
+  if (storage.readOnly) return;
+  for (const save of [() => pulls.save(storage.tags), () => robots.saveUses()])
+    closers.add("saving", everySeconds(usesSavedEverySeconds, save, onBackgroundError).stop);
+}
+
+export function openGarbageCollection({ config, log, closers }: Opening, services: Services): void {
+  const { interval, untagged } = config.gc;
+  const collecting = everySeconds(
+    services.storage.readOnly ? 0 : interval,
+    async (signal) => {
+      const options = { untaggedSeconds: untagged, dryRun: false, signal };
+      const { retention, garbage } = await collectOnce(services, options);
+      if (retention.tags > 0) log.info(retention, "tags removed");
+      if (garbage.repositories.length > 0 || garbage.orphans > 0) log.info(garbage, "garbage collected");
+    },
+    services.onBackgroundError,
+  );
+  closers.add("garbage collection", collecting.stop);
+}
+
+export function openHealthChecks(
+  { config, closers }: Opening,
+  { health, onBackgroundError }: Services,
+): void {
+  const { enabled, interval } = config.health.storagedriver;
+  if (enabled) void health.look();
+  const everySecond = enabled ? Math.max(interval, healthEverySecondsMin) : 0;
+  closers.add("health checks", everySeconds(everySecond, () => health.look(), onBackgroundError).stop);
+}
