@@ -97,7 +97,7 @@ const urlCharactersMax = 4096;
 const requestsPerTurnMax = 256;
 
 const headFaults: Readonly<Record<HeadFault | "body", string>> = {
-  length: "the length of the body is not said once and clearly",
+  length: "ambiguous body length: send exactly one Content-Length, or Transfer-Encoding: chunked",
   host: "there must be one valid Host header (RFC 9112, section 3.2)",
   trailer: "trailers are not supported",
   body: "this endpoint takes no body in chunks",

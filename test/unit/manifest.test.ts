@@ -150,7 +150,12 @@ test("embedded data is the bytes that its base64 spells", () => {
   const digest = `sha256:${"0".repeat(64)}`;
   fc.assert(
     fc.property(data, (bytes) => {
-      const config = { mediaType: "application/x", digest, size: bytes.length, data: bytes.toString("base64") };
+      const config = {
+        mediaType: "application/x",
+        digest,
+        size: bytes.length,
+        data: bytes.toString("base64"),
+      };
       const { blobs } = parse(bytesOf({ schemaVersion: 2, mediaType: ociManifest, config }), "");
       assert.deepEqual(blobs[0]?.data, bytes);
     }),
