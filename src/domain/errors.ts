@@ -104,6 +104,24 @@ export function describeError(error: unknown): string {
   return error.cause === undefined ? message : `${message}: ${describeError(error.cause)}`;
 }
 
+/**
+ * Whether `operation` succeeded. Tells `onFailure` of an expected failure, and rejects with any other: what the storage
+ * refuses of one thing keeps nothing from being done to the others.
+ */
+export async function attempt(
+  operation: () => Promise<unknown>,
+  onFailure: (why: string) => void,
+): Promise<boolean> {
+  try {
+    await operation();
+    return true;
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    onFailure(describeError(error));
+    return false;
+  }
+}
+
 /** States an invariant of our own. A failure is a bug, never a client's doing. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`);
