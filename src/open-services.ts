@@ -2,6 +2,7 @@
  * Opens a store with everything that works on it, but for HTTP: what the server serves, and what an
  * operator's command works with where no server has the store. Part of the composition root.
  */
+
 import { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
 import { Robots } from "./auth/robots.js";
@@ -15,6 +16,8 @@ import { Pulls } from "./gc/pulls.js";
 import { noTagPolicy } from "./gc/retention.js";
 import { restoreLeases, saveLeases } from "./gc/saved.js";
 import { Closers } from "./lib/closers.js";
+import { openUploadsPerWorker } from "./lib/connection-limits.js";
+import { descriptorsMax } from "./open-connections.js";
 import { Health } from "./registry/health.js";
 import { KeptTally } from "./registry/kept-tally.js";
 import type { Services } from "./registry/services.js";
@@ -82,6 +85,7 @@ export async function openServices(
     threads: config.uploads.workers,
     durable: filesystem.durability === "full",
     cachedBytes: config.uploads.cachedmib * mebibyte,
+    openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
     taskSecondsMax: config.uploads.tasktimeout,
     onError,
   });

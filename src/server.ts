@@ -6,7 +6,9 @@ import { runCommand } from "./commands/commands.js";
 import { collectOnce } from "./commands/gc.js";
 import type { Config } from "./config/config.js";
 import { listenForCommands } from "./control/server.js";
+import { isNothing } from "./gc/report.js";
 import { App } from "./http/app.js";
+import { ChunkBudget } from "./http/chunk-watch.js";
 import { ConnectionGuard } from "./http/connection-guard.js";
 import { TrustedProxies } from "./http/forwarded.js";
 import { Closers } from "./lib/closers.js";
@@ -96,12 +98,14 @@ async function openServer(
     config.notifications.endpoints.length === 0
       ? undefined
       : (await import("./open-notifications.js")).openNotifications(config, log);
+  const chunks = new ChunkBudget();
   const metrics = isMeasured(http)
     ? new (await import("./observe/metrics.js")).Metrics(services, {
         repositoriesMax: http.metrics.repositories,
         loginLookups: lookups,
         endpoints: notifications?.endpoints ?? [],
         connections: tls?.connections ?? counts,
+        chunks,
         droppedLines,
       })
     : undefined;
@@ -155,6 +159,7 @@ async function openServer(
     auditGate: audit?.gate,
     onOccurrence: notifications?.listener,
     beginTrace: traces?.begin,
+    chunks,
     onUnexpectedError: (error, exchange) => {
       const { id, method, path, trace } = exchange ?? {};
       log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");
@@ -167,8 +172,9 @@ async function openServer(
     async (signal) => {
       const options = { untaggedSeconds: config.gc.untagged, dryRun: false, signal };
       const { retention, garbage } = await collectOnce(services, options);
-      if (retention.tags > 0) log.info(retention, "tags removed");
-      if (garbage.repositories.length > 0 || garbage.orphans > 0) log.info(garbage, "garbage collected");
+      if (retention.unread.length > 0) log.warn(retention, "tags removed, but for some that could not be");
+      else if (retention.tags > 0) log.info(retention, "tags removed");
+      if (!isNothing(garbage)) log.info(garbage, "garbage collected");
     },
     services.onBackgroundError,
   );

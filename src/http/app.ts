@@ -45,6 +45,8 @@ export interface AppOptions {
   readonly auditGate?: AuditGate | undefined;
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
+  /** For the bodies that come in chunks. */
+  readonly chunks?: ChunkBudget;
   readonly onOccurrence?: OccurrenceListener | undefined;
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
@@ -111,7 +113,7 @@ export class App {
   readonly #patience: Patience;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
-  readonly #chunks = new ChunkBudget();
+  readonly #chunks: ChunkBudget;
   /** Requests that are answered while uWebSockets.js still goes through what it has read. */
   readonly #turn = new TurnBudget(requestsPerTurnMax, requestsPerTurnMax / 2);
   /** Requests whose handlers are at work. */
@@ -119,6 +121,7 @@ export class App {
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
+    this.#chunks = options.chunks ?? new ChunkBudget();
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     const { services, gate, login, metrics, onOccurrence } = options;
     this.#admission = new Admission(

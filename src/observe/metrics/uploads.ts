@@ -4,7 +4,7 @@ import type { Instruments } from "./instruments.js";
 
 export function measureUploads(
   instruments: Instruments,
-  { sessions, slabs, workers }: Pick<Services, "sessions" | "slabs" | "workers">,
+  { sessions, slabs, workers, bodyMemory }: Pick<Services, "sessions" | "slabs" | "workers" | "bodyMemory">,
 ): void {
   const { done } = workers;
   instruments.gauge("gantry_upload_sessions", "Upload sessions that are open", () => sessions.size);
@@ -24,6 +24,19 @@ export function measureUploads(
     "gantry_upload_slab_wait_seconds_total",
     "Seconds that uploads have waited for a slab",
     () => slabs.waitedSeconds,
+  );
+  const budgets = Object.entries({ upload: slabs.overflow, whole: bodyMemory });
+  instruments.gauges(
+    "gantry_body_memory_used_bytes",
+    "Bytes of requests' bodies that are in memory outside the slabs, by whose budget they take",
+    "budget",
+    () => budgets.map(([name, { taken }]) => [name, taken] as const),
+  );
+  instruments.gauges(
+    "gantry_body_memory_limit_bytes",
+    "Bytes that each of these budgets has; what finds no room is refused with 429",
+    "budget",
+    () => budgets.map(([name, { bytes }]) => [name, bytes] as const),
   );
   for (const [name, bytes, seconds, throughput] of [
     ["upload_hashed", "Bytes of uploads that were hashed", "Seconds that hashing them took", done.hashed],
