@@ -160,6 +160,7 @@ async function openServer(
     onOccurrence: notifications?.listener,
     beginTrace: traces?.begin,
     chunks,
+    headerBytesMax: config.limits.headerbytes,
     onUnexpectedError: (error, exchange) => {
       const { id, method, path, trace } = exchange ?? {};
       log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");

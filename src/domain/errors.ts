@@ -25,6 +25,7 @@ export type ErrorKind =
   | "request-invalid"
   | "page-invalid"
   | "uri-too-long"
+  | "headers-too-large"
   | "path-unknown"
   | "method-not-allowed"
   | "delete-disabled"

@@ -45,6 +45,8 @@ export interface AppOptions {
   readonly auditGate?: AuditGate | undefined;
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
+  /** Larger header sections get 431. */
+  readonly headerBytesMax?: number;
   /** For the bodies that come in chunks. */
   readonly chunks?: ChunkBudget;
   readonly onOccurrence?: OccurrenceListener | undefined;
@@ -105,6 +107,13 @@ const headFaults: Readonly<Record<HeadFault | "body", string>> = {
   body: "this endpoint takes no body in chunks",
 };
 
+function headersTooLarge(bytes: number, max: number): RegistryError {
+  return new RegistryError(
+    "headers-too-large",
+    `the headers have ${bytes} bytes, and ${max} are allowed (setting limits.headerbytes)`,
+  );
+}
+
 export class App {
   readonly #router = new Router(routes);
   readonly #admission: Admission;
@@ -114,6 +123,7 @@ export class App {
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
   readonly #chunks: ChunkBudget;
+  readonly #headerBytesMax: number;
   /** Requests that are answered while uWebSockets.js still goes through what it has read. */
   readonly #turn = new TurnBudget(requestsPerTurnMax, requestsPerTurnMax / 2);
   /** Requests whose handlers are at work. */
@@ -121,6 +131,7 @@ export class App {
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
+    this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
     this.#chunks = options.chunks ?? new ChunkBudget();
     this.#patience = new Patience({ ...defaultPatience, ...options.patience });
     const { services, gate, login, metrics, onOccurrence } = options;
@@ -202,7 +213,7 @@ export class App {
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const wanted = route?.headers ?? [];
       const { beginTrace } = this.options;
-      const { fault, isChunked, forwarded, host, ...headers } = readHead(
+      const { fault, isChunked, forwarded, host, bytes, ...headers } = readHead(
         request,
         beginTrace === undefined ? wanted : [...wanted, ...traceHeaders],
       );
@@ -215,7 +226,12 @@ export class App {
       exchange.trace = beginTrace?.(exchange);
       const refused = fault ?? (isChunked && route?.body !== true ? "body" : undefined);
       if (refused !== undefined) {
-        this.#refuseHead(exchange, headFaults[refused]);
+        this.#refuseHead(exchange, new RegistryError("request-invalid", headFaults[refused]));
+        return;
+      }
+      // uWebSockets.js counts only what it has to keep until the rest comes: twice the limit may come in one read.
+      if (bytes > this.#headerBytesMax) {
+        this.#refuseHead(exchange, headersTooLarge(bytes, this.#headerBytesMax));
         return;
       }
       exchange.isLast =
@@ -300,8 +316,8 @@ export class App {
    * Answers later, since uWebSockets.js drops the connection where another request follows one that has
    * no answer yet: what is hidden in the body of this one is never taken for a request.
    */
-  #refuseHead(exchange: Exchange, reason: string): void {
-    const { status, body } = renderError(new RegistryError("request-invalid", reason));
+  #refuseHead(exchange: Exchange, error: RegistryError): void {
+    const { status, body } = renderError(error);
     setImmediate(() => {
       exchange.sendAndClose(status, [jsonType], body);
       this.#observe(exchange);
