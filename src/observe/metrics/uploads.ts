@@ -32,11 +32,8 @@ export function measureUploads(
     "budget",
     () => budgets.map(([name, { taken }]) => [name, taken] as const),
   );
-  instruments.gauges(
-    "gantry_body_memory_limit_bytes",
-    "Bytes that each of these budgets has; what finds no room is refused with 429",
-    "budget",
-    () => budgets.map(([name, { bytes }]) => [name, bytes] as const),
+  instruments.gauges("gantry_body_memory_limit_bytes", "Bytes that each of these budgets has", "budget", () =>
+    budgets.map(([name, { bytes }]) => [name, bytes] as const),
   );
   for (const [name, bytes, seconds, throughput] of [
     ["upload_hashed", "Bytes of uploads that were hashed", "Seconds that hashing them took", done.hashed],
