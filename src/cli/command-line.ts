@@ -33,13 +33,26 @@ export async function runCommandLine(entries: readonly Entry[], typed: readonly 
     });
   }
   try {
-    await program.parseAsync(typed, { from: "user" });
+    await program.parseAsync(withHelp(program, typed), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
     throw new UsageError(wordsOf(error, program, typed));
   }
   return code;
+}
+
+/** `gantry help gc` and `gantry config help` as `gantry gc --help` and `gantry config --help`. */
+function withHelp(program: Commander, typed: readonly string[]): readonly string[] {
+  const [first = "", second, ...more] = typed;
+  const named = (name: string) => program.commands.find((command) => command.name() === name);
+  if (first === "help") {
+    // What is no command must not get the help of all of them.
+    const isKnown = second === undefined || named(second) !== undefined;
+    return [...typed.slice(1), ...(isKnown ? ["--help"] : [])];
+  }
+  const group = (named(first)?.commands.length ?? 0) > 0;
+  return group && second === "help" ? [first, ...more, "--help"] : typed;
 }
 
 /** What is set here holds of all that is declared in it. */

@@ -1,7 +1,7 @@
 /** `gantry gc`: what the retention rules no longer keep and what no manifest names; a plan, or the deed. */
 import { z } from "zod";
 import { durationSeconds } from "../config/values.js";
-import type { CollectedRepository, GarbageReport } from "../gc/report.js";
+import { type CollectedRepository, type GarbageReport, isNothing } from "../gc/report.js";
 import type { RetentionReport } from "../registry/apply-retention.js";
 import type { CollectOptions, Progress } from "../registry/collect-garbage.js";
 import type { Services } from "../registry/services.js";
@@ -26,6 +26,7 @@ catalog. What cannot be read is named and left, with all that it may name; the c
 `,
   flags: {
     delete: { type: "boolean", description: "remove it" },
+    "dry-run": { type: "boolean", description: "tell what would go, and leave it, as without --delete" },
     untagged: {
       type: "string",
       value: "TIME",
@@ -38,7 +39,11 @@ catalog. What cannot be read is named and left, with all that it may name; the c
     { command: "gantry gc --delete", what: "remove it" },
     { command: "gantry gc --delete --untagged 168h", what: "and manifests that had no tag for a week" },
   ],
-  optionsOf: (values) => ({ dryRun: values.delete !== true, ...untaggedOf(values) }),
+  optionsOf: (values) => {
+    if (values.delete === true && values["dry-run"] === true)
+      throw new UsageError("--delete removes what --dry-run would leave: give one of them");
+    return { dryRun: values.delete !== true, ...untaggedOf(values) };
+  },
   run: async ({ services, config, onProgress, signal }, given) => {
     const { dryRun, untagged = config.gc.untagged ?? null } = parseOptions(options, given);
     const report = await collectOnce(
@@ -116,7 +121,8 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
         "where it was more than can be remembered (there a shorter REGISTRY_GC_LEASE helps).",
     );
   }
-  if (garbage.dryRun) lines.push("Nothing has been removed: --delete does it.");
+  if (retention.tags === 0 && isNothing(garbage)) lines.push("There is nothing to remove.");
+  else if (garbage.dryRun) lines.push("Nothing has been removed: --delete does it.");
   return lines.join("\n");
 }
 

@@ -2,6 +2,7 @@
  * The settings of a server: a YAML file, variables of the environment over it, defaults below both. All that
  * is wrong is told at once.
  */
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
 import { applyRules, type Notice } from "./apply-rules.js";
@@ -44,12 +45,28 @@ export async function loadSettings(
   const name = options.file ?? variables.REGISTRY_CONFIGURATION_PATH;
   const { ignoreUnsupported } = options;
   if (name === undefined) return readSettings({ variables, ignoreUnsupported });
-  const text = await readFile(name, "utf8").catch((error: Error) => {
-    throw ConfigError.of([
-      { key: "", origin: { from: "file", file: name, line: undefined }, message: error.message },
-    ]);
-  });
-  return readSettings({ variables, file: { name, text }, ignoreUnsupported });
+  return readSettings({ variables, file: { name, text: await readText(name) }, ignoreUnsupported });
+}
+
+/** What the system says of a settings file that it does not read, by its code. */
+const unreadable: ReadonlyMap<string, string> = new Map([
+  [
+    "ENOENT",
+    "there is no such file; give the path of a settings file, or none to use variables and defaults",
+  ],
+  ["EISDIR", "this is a folder; give the path of a settings file"],
+  ["EACCES", "this user may not read the file; change its owner or mode"],
+]);
+
+async function readText(file: string): Promise<string> {
+  const refuse = (message: string): never => {
+    throw ConfigError.of([{ key: "", origin: { from: "file", file, line: undefined }, message }]);
+  };
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) =>
+    refuse(unreadable.get(error.code ?? "") ?? error.message),
+  );
+  if (!isUtf8(bytes)) refuse("the file is not text in UTF-8; save it as UTF-8");
+  return bytes.toString();
 }
 
 /** Throws `ConfigError`. */
@@ -110,9 +127,16 @@ function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
   return {
     key: keyOf(names),
     origin: settings.originOf(names),
-    value: given === undefined ? undefined : JSON.stringify(shown(schemaAt(names), given)),
+    value: given === undefined ? undefined : shortened(JSON.stringify(shown(schemaAt(names), given))),
     message: given === undefined ? missing(message) : message,
   };
+}
+
+/** Characters of a wrong value that are shown: it may be half of the file. */
+const shownMax = 100;
+
+function shortened(value: string): string {
+  return value.length <= shownMax ? value : `${value.slice(0, shownMax)}…`;
 }
 
 /** What zod says by itself of what is not there, and that text is expected, tell no more than that. */

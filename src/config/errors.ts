@@ -44,8 +44,8 @@ export function asConfigError(key: string): (error: unknown) => never {
 export function formatProblem({ key, origin, value, message }: Problem): string {
   const given = value === undefined ? key : `${key} = ${value}`;
   const where = origin.from === "variable" && origin.variable === key ? undefined : formatOrigin(origin);
-  const subject = [given, where === undefined ? "" : `(${where})`].filter((part) => part !== "");
-  return `${subject.join(" ")}: ${message}`;
+  if (given === "" && where !== undefined) return `${where}: ${message}`;
+  return `${given}${where === undefined ? "" : ` (${where})`}: ${message}`;
 }
 
 /** `undefined` for a default, which nobody gave. */

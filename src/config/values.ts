@@ -88,11 +88,13 @@ export const durationOrNever = z.string(`${expectedTime}, or never`).transform((
 
 const expectedAddress = "expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces";
 
+const portMax = 65_535;
+
 export const address = z.string(expectedAddress).transform((given, context) => {
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(given);
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]*)):(?<port>\d+)$/.exec(given);
   const port = Number(match?.groups?.port);
-  if (match === null || port > 65_535) {
-    context.addIssue(expectedAddress);
+  if (match === null || port > portMax) {
+    context.addIssue(match === null ? expectedAddress : `expected a port from 0 to ${portMax}`);
     return z.NEVER;
   }
   return { host: match.groups?.v6 ?? match.groups?.host ?? "", port };

@@ -1,5 +1,6 @@
 /** YAML text as a tree: every value the text it is written as, and for every key the line it is on. */
 import { createRequire } from "node:module";
+import type { YAMLMap, YAMLSeq } from "yaml";
 import type { Problem } from "./errors.js";
 import { keyOf, type Path, type Tree } from "./tree.js";
 
@@ -37,40 +38,58 @@ export function readYaml(text: string): ReadYaml {
     return range?.[0] === undefined ? undefined : counter.linePos(range[0]).line;
   };
   let values = 0;
-  const treeOf = (node: unknown, path: Path): Tree => {
+  /** What aliases on the way to the node stand for. */
+  const holders = new Set<unknown>();
+  /** `undefined` where a fault was found: nothing else has to be said of it. */
+  const treeOf = (node: unknown, path: Path): Tree | undefined => {
     if (++values > valuesMax) {
       if (values === valuesMax + 1) faults.push({ line: lineOf(node), why: `more than ${valuesMax} values` });
-      return null;
+      return undefined;
     }
     if (path.length > depthMax) {
-      faults.push({ line: lineOf(node), why: "nested too deep" });
-      return null;
+      faults.push({ line: lineOf(node), why: `nested deeper than ${depthMax} levels` });
+      return undefined;
     }
-    if (isAlias(node)) return treeOf(node.resolve(document), path);
-    if (isMap(node)) {
-      return Object.fromEntries(
-        node.items.map(({ key, value }) => {
-          const name = String(isScalar(key) ? key.value : key);
-          const line = lineOf(key);
-          const below = [...path, name];
-          if (line !== undefined) lines.set(keyOf(below), line);
-          return [name, treeOf(value, below)];
-        }),
-      );
+    if (isAlias(node)) {
+      const held = node.resolve(document);
+      if (holders.has(held)) {
+        const why = `the alias *${node.source} stands for what it is in; write the value out`;
+        faults.push({ line: lineOf(node), why });
+        return undefined;
+      }
+      return treeOf(held, path);
     }
-    if (isSeq(node)) {
-      return node.items.map((item, index) => {
-        const line = lineOf(item);
-        const below = [...path, String(index)];
-        if (line !== undefined) lines.set(keyOf(below), line);
-        return treeOf(item, below);
-      });
-    }
+    if (!isMap(node) && !isSeq(node)) return textOf(node);
+    holders.add(node);
+    const tree = isMap(node) ? namesOf(node, path) : listOf(node, path);
+    holders.delete(node);
+    return tree;
+  };
+  const note = (key: unknown, path: Path): void => {
+    const line = lineOf(key);
+    if (line !== undefined) lines.set(keyOf(path), line);
+  };
+  const namesOf = ({ items }: YAMLMap, path: Path): Tree =>
+    Object.fromEntries(
+      items.flatMap(({ key, value }) => {
+        const name = String(isScalar(key) ? key.value : key);
+        note(key, [...path, name]);
+        const tree = treeOf(value, [...path, name]);
+        return tree === undefined ? [] : [[name, tree] as const];
+      }),
+    );
+  const listOf = ({ items }: YAMLSeq, path: Path): Tree =>
+    items.flatMap((item, index) => {
+      note(item, [...path, String(index)]);
+      const tree = treeOf(item, [...path, String(index)]);
+      return tree === undefined ? [] : [tree];
+    });
+  const textOf = (node: unknown): Tree => {
     if (!isScalar(node)) return null;
     const value = String(node.value);
     return node.type === "PLAIN" && emptyWords.has(value) ? null : value;
   };
-  return { tree: treeOf(document.contents, []), lines, faults };
+  return { tree: treeOf(document.contents, []) ?? null, lines, faults };
 }
 
 /** Faults as problems of a file. */

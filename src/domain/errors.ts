@@ -2,6 +2,7 @@
  * The closed set of what can go wrong, as typed values. Thrown anywhere, told to clients in one place
  * (`http/errors`), where each kind gets its status and its code of the specification.
  */
+import { describeError } from "../lib/describe-error.js";
 import type { SessionId } from "./session-id.js";
 
 export type ErrorKind =
@@ -25,6 +26,7 @@ export type ErrorKind =
   | "request-invalid"
   | "page-invalid"
   | "uri-too-long"
+  | "headers-too-large"
   | "path-unknown"
   | "method-not-allowed"
   | "delete-disabled"
@@ -106,4 +108,22 @@ export function memoryUsedUp(): TooManyRequests {
     "the memory for request bodies is used up, try again in a moment",
     memoryRetrySeconds,
   );
+}
+
+/**
+ * Whether `operation` succeeded. Tells `onFailure` of an expected failure, and rejects with any other: what the storage
+ * refuses of one thing keeps nothing from being done to the others.
+ */
+export async function attempt(
+  operation: () => Promise<unknown>,
+  onFailure: (why: string) => void,
+): Promise<boolean> {
+  try {
+    await operation();
+    return true;
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    onFailure(describeError(error));
+    return false;
+  }
 }

@@ -25,6 +25,7 @@ import {
 import {
   isManifestMediaType,
   isNonDistributable,
+  isWellFormedMediaType,
   kindOf,
   type ManifestKind,
   type ManifestMediaType,
@@ -73,7 +74,10 @@ export function parseManifest(bytes: Uint8Array, contentType: string, bounds: Ma
   refuseExcess("values", shape.entries, keysMax * entriesPerKeyMax, "limits.manifestkeys");
   const json = parseJson(bytes);
   if (countKeys(json) !== shape.keys) throw invalid("an object in the manifest has a key twice");
-  for (const [where, object, known] of objectsRead(json)) refuseOtherSpellings(object, known, where);
+  for (const [where, object, known] of objectsRead(json)) {
+    refuseOtherSpellings(object, known, where);
+    refuseMalformedMediaTypes(object, where);
+  }
   refuseExcess("layers", listLength(json.layers), descriptorsMax, "limits.manifestdescriptors");
   refuseExcess("manifests", listLength(json.manifests), descriptorsMax, "limits.manifestdescriptors");
   refuseFractions(bytes);
@@ -150,6 +154,22 @@ export function parseStoredManifest(bytes: Uint8Array): Manifest {
   const json = parseJson(bytes);
   const manifest = readManifest(json, "");
   return isAmbiguous(json, keys) ? { ...manifest, named: digestsAnywhereIn(bytes) } : manifest;
+}
+
+/**
+ * Only of what is pushed: earlier versions have stored other media types. Which ones there are is the clients' business, so
+ * an entry of an index may have any; one with control characters would rewrite whatever shows it.
+ */
+function refuseMalformedMediaTypes(object: JsonObject, where: string): void {
+  for (const field of ["mediaType", "artifactType"]) {
+    const value = object[field];
+    // An empty one is absent to Go clients; where one is needed, its absence is told elsewhere.
+    if (typeof value !== "string" || value === "" || isWellFormedMediaType(value)) continue;
+    throw invalid(
+      `${where} has a malformed ${field}: it must be a type and a subtype, such as application/vnd.example.v1+json (RFC 6838, section 4.2)`,
+      { field, [field]: value.slice(0, mediaTypeToldMax) },
+    );
+  }
 }
 
 function isAmbiguous(json: JsonObject, keys: number): boolean {

@@ -47,3 +47,12 @@ export function isNonDistributable(mediaType: string): boolean {
     mediaType.startsWith("application/vnd.docker.image.rootfs.foreign.")
   );
 }
+
+/** RFC 6838, section 4.2: a type and a subtype, each of at most 127 characters; then parameters in printable ASCII. */
+const wellFormed =
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?: *;[\x20-\x7e]*)?$/;
+
+/** Descriptors' media types MUST comply with RFC 6838 (image-spec, descriptor.md, «Properties»). */
+export function isWellFormedMediaType(text: string): boolean {
+  return wellFormed.test(text);
+}

@@ -32,10 +32,12 @@ function isAmong(candidates: Candidates, digest: Digest): boolean {
 }
 
 /** The error for a change whose target is not what its precondition asks for. */
-export function preconditionFailed(target: string): RegistryError {
+export function preconditionFailed(target: string, current: Digest | undefined): RegistryError {
   return new RegistryError(
     "precondition-failed",
-    "If-Match or If-None-Match does not hold: someone else has changed or created the manifest; read it again, and decide again",
+    current === undefined
+      ? "If-Match does not hold: there is no such manifest, it was deleted or never pushed; push without If-Match, or with If-None-Match: * to create it"
+      : "If-Match or If-None-Match does not hold: someone else has changed or created the manifest; read it again, and decide again",
     { reference: target },
   );
 }

@@ -27,3 +27,8 @@ export interface GarbageReport {
   /** Milliseconds since the epoch, where everything was protected because not all leases are known. */
   readonly protectedUntil?: number;
 }
+
+/** Whether a collection has nothing to tell but that it ran. */
+export function isNothing({ repositories, orphans, emptied }: GarbageReport): boolean {
+  return repositories.length === 0 && orphans === 0 && emptied.length === 0;
+}

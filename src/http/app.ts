@@ -49,6 +49,10 @@ export interface AppOptions {
   readonly auditGate?: AuditGate | undefined;
   /** Absent where nobody collects traces. */
   readonly beginTrace?: BeginTrace | undefined;
+  /** Larger header sections get 431. */
+  readonly headerBytesMax?: number;
+  /** For the bodies that come in chunks. */
+  readonly chunks?: ChunkBudget;
   readonly onEvent?: RegistryEventListener | undefined;
   /** Headers that every response has, beside the API's own. */
   readonly headers?: Headers;
@@ -101,11 +105,18 @@ const urlCharactersMax = 4096;
 const requestsPerTurnMax = 256;
 
 const headFaults: Readonly<Record<HeadFault | "body", string>> = {
-  length: "the length of the body is not said once and clearly",
+  length: "ambiguous body length: send exactly one Content-Length, or Transfer-Encoding: chunked",
   host: "there must be one valid Host header (RFC 9112, section 3.2)",
   trailer: "trailers are not supported",
   body: "this endpoint takes no body in chunks",
 };
+
+function headersTooLarge(bytes: number, max: number): RegistryError {
+  return new RegistryError(
+    "headers-too-large",
+    `the headers have ${bytes} bytes, and ${max} are allowed (setting limits.headerbytes)`,
+  );
+}
 
 export class App {
   readonly #router = new Router(routes);
@@ -115,7 +126,8 @@ export class App {
   readonly #timeouts: SlowClientTimeouts;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
-  readonly #chunks = new ChunkBudget();
+  readonly #chunks: ChunkBudget;
+  readonly #headerBytesMax: number;
   /** Requests that are answered while uWebSockets.js still goes through what it has read. */
   readonly #turn = new TurnBudget(requestsPerTurnMax, requestsPerTurnMax / 2);
   /** Requests whose handlers are at work. */
@@ -123,6 +135,8 @@ export class App {
   #onIdle: (() => void) | undefined;
 
   constructor(readonly options: AppOptions) {
+    this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
+    this.#chunks = options.chunks ?? new ChunkBudget();
     this.#timeouts = new SlowClientTimeouts({ ...defaultPatience, ...options.timeouts });
     const { services, gate, login, metrics, onEvent } = options;
     this.#admission = new Admission(
@@ -203,7 +217,7 @@ export class App {
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const wanted = route?.headers ?? [];
       const { beginTrace } = this.options;
-      const { fault, isChunked, forwarded, host, ...headers } = readHead(
+      const { fault, isChunked, forwarded, host, bytes, ...headers } = readHead(
         request,
         beginTrace === undefined ? wanted : [...wanted, ...traceHeaders],
       );
@@ -216,7 +230,12 @@ export class App {
       exchange.trace = beginTrace?.(exchange);
       const refused = fault ?? (isChunked && route?.body !== true ? "body" : undefined);
       if (refused !== undefined) {
-        this.#refuseHead(exchange, headFaults[refused]);
+        this.#refuseHead(exchange, new RegistryError("request-invalid", headFaults[refused]));
+        return;
+      }
+      // uWebSockets.js counts only what it has to keep until the rest comes: twice the limit may come in one read.
+      if (bytes > this.#headerBytesMax) {
+        this.#refuseHead(exchange, headersTooLarge(bytes, this.#headerBytesMax));
         return;
       }
       exchange.isLast =
@@ -301,8 +320,8 @@ export class App {
    * Answers later, since uWebSockets.js drops the connection where another request follows one that has
    * no answer yet: what is hidden in the body of this one is never taken for a request.
    */
-  #refuseHead(exchange: Exchange, reason: string): void {
-    const { status, body } = renderError(new RegistryError("request-invalid", reason));
+  #refuseHead(exchange: Exchange, error: RegistryError): void {
+    const { status, body } = renderError(error);
     setImmediate(() => {
       exchange.sendAndClose(status, [jsonType], body);
       this.#observe(exchange);

@@ -164,7 +164,7 @@ export class RequestBody implements Flow {
     this.#fail(
       new RegistryError(
         "request-invalid",
-        "the body is over, but its chunks cannot be told apart: chunk extensions are not supported",
+        "the chunks of this body do not add up: a chunk has a wrong size or an extension, and chunk extensions are not supported",
       ),
     );
   }

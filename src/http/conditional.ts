@@ -56,7 +56,11 @@ function parseEntityTags(field: string, text: string, weak: boolean): Candidates
     separators.lastIndex = position;
     separators.exec(text);
     entityTag.lastIndex = separators.lastIndex;
-    if (entityTag.lastIndex === text.length) return digests;
+    if (entityTag.lastIndex === text.length) {
+      // An empty If-Match would match nothing, an empty If-None-Match everything.
+      if (position === 0) invalidCondition(field);
+      return digests;
+    }
     const [, weakness, opaque = ""] = entityTag.exec(text) ?? invalidCondition(field);
     if ((weak || weakness === undefined) && isDigest(opaque)) digests.add(opaque);
     position = entityTag.lastIndex;
@@ -64,5 +68,8 @@ function parseEntityTags(field: string, text: string, weak: boolean): Candidates
 }
 
 function invalidCondition(field: string): never {
-  throw new RegistryError("request-invalid", `${field} is * or a list of entity tags in double quotes`);
+  throw new RegistryError(
+    "request-invalid",
+    `${field} must be * or a list of entity tags in double quotes, such as "sha256:…"; leave the header out to have no condition`,
+  );
 }

@@ -33,6 +33,7 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "request-invalid": [400, "UNSUPPORTED"],
   "page-invalid": [400, "PAGINATION_NUMBER_INVALID"],
   "uri-too-long": [414, "UNSUPPORTED"],
+  "headers-too-large": [431, "UNSUPPORTED"],
   "path-unknown": [404, "UNSUPPORTED"],
   "method-not-allowed": [405, "UNSUPPORTED"],
   "delete-disabled": [405, "UNSUPPORTED"],

@@ -37,6 +37,7 @@ const reasons: Readonly<Record<number, string>> = {
   414: "URI Too Long",
   416: "Range Not Satisfiable",
   429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   503: "Service Unavailable",
   507: "Insufficient Storage",

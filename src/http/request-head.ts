@@ -12,7 +12,12 @@ export interface RequestHead
   /** Whether the body comes in chunks. */
   readonly isChunked: boolean;
   readonly forwarded: Forwarded;
+  /** Bytes of the header section, as its lines would have them. */
+  readonly bytes: number;
 }
+
+/** `: ` and the end of the line. */
+const bytesPerLine = 4;
 
 /** Those that fit a line of a log, whoever made them. */
 const requestIds = /^[\w.:/+=@-]{1,128}$/;
@@ -32,8 +37,10 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
   let length: string | undefined;
   let coding: string | undefined;
   let hasHost = false;
+  let bytes = 0;
   let fault: HeadFault | undefined;
   request.forEach((name, value) => {
+    bytes += name.length + value.length + bytesPerLine;
     if (name === "content-length") {
       // uWebSockets.js takes the first of two lengths, and an empty one for none; a proxy may differ.
       if (length !== undefined || value === "") fault = "length";
@@ -67,7 +74,7 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
   });
   if (!hasHost) fault ??= "host";
   const isChunked = coding !== undefined;
-  return { headers, authorization, host, agent, requestId, forwarded, front, fault, isChunked };
+  return { headers, authorization, host, agent, requestId, forwarded, front, fault, isChunked, bytes };
 }
 
 /** Several fields of one name are one with a list (RFC 9110, section 5.3). */

@@ -20,6 +20,24 @@ const perClientMax = 4096;
 /** What is never gone below, however few descriptors there are. */
 const connectionsMin = 16;
 
+/** Descriptors that uploads and blobs may take of those of the process. */
+function fileDescriptors(descriptors: number): number {
+  return Math.min(descriptors / 2, fileDescriptorsMax);
+}
+
+/** A worker's memory is no reason for more: what is idle is opened again in less than a millisecond. */
+const openUploadsMax = 1024;
+const openUploadsMin = 8;
+
+/** An upload takes a second descriptor once it is written past the page cache. */
+const descriptorsPerUpload = 2;
+
+/** Uploads that each of `workers` may keep open: together they take half of the files' descriptors, blobs the others. */
+export function openUploadsPerWorker(descriptors: number, workers: number): number {
+  const each = Math.floor(fileDescriptors(descriptors) / 2 / workers / descriptorsPerUpload);
+  return Math.max(openUploadsMin, Math.min(openUploadsMax, each));
+}
+
 /**
  * `wanted` as far as `descriptors` go, of which a connection takes `each`. By default one client gets half of all, so that
  * nobody who comes from one address keeps the others out.
@@ -28,7 +46,7 @@ export function connectionLimits(
   wanted: { readonly total?: number | undefined; readonly perClient?: number | undefined },
   { descriptors, each }: { readonly descriptors: number; readonly each: number },
 ): ConnectionLimits {
-  const files = Math.min(descriptors / 2, fileDescriptorsMax);
+  const files = fileDescriptors(descriptors);
   const possible = Math.max(connectionsMin, Math.floor((descriptors - ownDescriptors - files) / each));
   const total = Math.min(possible, wanted.total ?? connectionsMax);
   const perClient = wanted.perClient ?? Math.max(1, Math.min(perClientMax, Math.floor(total / 2)));

@@ -25,6 +25,8 @@ export interface MetricsOptions {
   /** Webhooks. */
   readonly endpoints: readonly Endpoint[];
   readonly connections: Connections;
+  /** Counts connections that were closed for too many tiny chunks. */
+  readonly chunks: { readonly refused: number };
   /** Lines that found no room, by log. */
   readonly droppedLines: () => Labelled;
 }
@@ -36,7 +38,7 @@ export class Metrics {
 
   constructor(
     services: Services,
-    { repositoriesMax, loginLookups, endpoints, connections, droppedLines }: MetricsOptions,
+    { repositoriesMax, loginLookups, endpoints, connections, chunks, droppedLines }: MetricsOptions,
   ) {
     const instruments = this.#instruments;
     collectDefaultMetrics({ register: instruments.registry });
@@ -44,7 +46,7 @@ export class Metrics {
     measureUploads(instruments, services);
     measureStorage(instruments, services);
     measureEndpoints(instruments, endpoints);
-    measureConnections(instruments, connections);
+    measureConnections(instruments, connections, chunks);
     instruments.counters(
       "gantry_log_lines_dropped_total",
       "Lines of the server's logs that were dropped, since nobody read them or they could not be written",

@@ -1,9 +1,8 @@
 /** Removing the tags that the retention rules no longer keep, or telling which they are. */
-import { RegistryError } from "../domain/errors.js";
+import { attempt } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { type ExpiredTag, expiredTags, type TagTimes } from "../gc/retention.js";
-import { describeError } from "../lib/describe-error.js";
 import { removeTag } from "./delete.js";
 import type { Services } from "./services.js";
 
@@ -62,12 +61,12 @@ class Expiry {
 
   /** Never rejects for what the storage refuses. */
   async run(): Promise<void> {
-    try {
-      await this.#expire();
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      this.unread ??= describeError(error);
-    }
+    await attempt(
+      () => this.#expire(),
+      (why) => {
+        this.unread ??= why;
+      },
+    );
   }
 
   async #expire(): Promise<void> {
@@ -95,12 +94,12 @@ class Expiry {
       const one = expired.get(tag);
       const then = before.get(tag);
       if (one === undefined || now?.pushedAt !== then?.pushedAt || now?.pulledAt !== then?.pulledAt) continue;
-      try {
+      const remove = async () => {
         if (await removeTag(this.services, this.name, tag)) this.expired.push(one);
-      } catch (error) {
-        if (!(error instanceof RegistryError)) throw error;
-        this.unread ??= `the tag ${tag} cannot be removed: ${describeError(error)}`;
-      }
+      };
+      await attempt(remove, (why) => {
+        this.unread ??= `the tag ${tag} cannot be removed: ${why}`;
+      });
     }
   }
 

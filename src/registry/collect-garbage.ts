@@ -5,7 +5,7 @@
  */
 import { forgetAround } from "../cache/forget-around.js";
 import type { Digest } from "../domain/digest.js";
-import { RegistryError } from "../domain/errors.js";
+import { attempt, RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { ObjectKey } from "../gc/protection.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
@@ -200,15 +200,10 @@ class RepositoryCollection {
   }
 
   /** Whether the disk let go of it. Where it did not, the others are removed all the same. */
-  async #attempt(what: Digest, removal: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await removal();
-      return true;
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      this.#skipped ??= `${what} cannot be removed: ${describeError(error)}`;
-      return false;
-    }
+  #attempt(what: Digest, removal: () => Promise<unknown>): Promise<boolean> {
+    return attempt(removal, (why) => {
+      this.#skipped ??= `${what} cannot be removed: ${why}`;
+    });
   }
 
   /** A crash may have left the entry of a referrer whose manifest is gone. */

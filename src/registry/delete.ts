@@ -79,7 +79,7 @@ async function untag(
   if (precondition !== undefined) {
     // Pushes are locked out: it points there until it is removed. What is not there gets 404, precondition or not.
     const current = await services.storage.tags.resolve(name, tag);
-    if (current !== undefined && !holds(precondition, current)) throw preconditionFailed(tag);
+    if (current !== undefined && !holds(precondition, current)) throw preconditionFailed(tag, current);
   }
   return (await removeTag(services, name, tag)) ? [tag] : undefined;
 }
@@ -117,7 +117,7 @@ async function removeManifest(
   // Here too, before any of its tags is gone.
   await checkNotOfImmutable(services, name, digest);
   // The digest is all that it can ever be compared with.
-  if (precondition !== undefined && !holds(precondition, digest)) throw preconditionFailed(digest);
+  if (precondition !== undefined && !holds(precondition, digest)) throw preconditionFailed(digest, digest);
   const removed: Tag[] = [];
   for (let time = 0; ; time++) {
     const gone = await services.protection.withJournal(name, async (noted) => {

@@ -145,10 +145,11 @@ async function checkPrecondition(
 ): Promise<void> {
   if (reference.kind === "tag") {
     const current = await storage.tags.resolve(name, reference.tag);
-    if (!holds(precondition, current, digest)) throw preconditionFailed(reference.tag);
+    if (!holds(precondition, current, digest)) throw preconditionFailed(reference.tag, current);
   } else {
     const isThere = (await storage.manifests.size(name, digest)) !== undefined;
-    if (!holds(precondition, isThere ? digest : undefined, digest)) throw preconditionFailed(digest);
+    const current = isThere ? digest : undefined;
+    if (!holds(precondition, current, digest)) throw preconditionFailed(digest, current);
   }
 }
 
@@ -173,7 +174,8 @@ async function pointTag(
       throw error;
     },
   );
-  if (result === "precondition-failed") throw preconditionFailed(tag);
+  if (result === "precondition-failed")
+    throw preconditionFailed(tag, await services.storage.tags.resolve(name, tag));
   if (result === "immovable") throw refusal;
   tagAdded(services, name, tag, digest);
 }

@@ -9,7 +9,7 @@ import { originWarnings } from "./origin-warnings.js";
 /** What was opened before. */
 export type AppParts = Pick<
   AppOptions,
-  "services" | "login" | "metrics" | "observers" | "auditGate" | "onEvent" | "beginTrace"
+  "services" | "login" | "metrics" | "observers" | "auditGate" | "onEvent" | "beginTrace" | "chunks"
 > & { readonly gate: Gate; readonly front: OpenedFront };
 
 export function openApp({ config, log, closers }: Opening, { front, ...parts }: AppParts): App {
@@ -22,6 +22,7 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
     headers: Object.entries(http.headers).flatMap(([name, values]) =>
       values.map((value) => [name, value] as const),
     ),
+    headerBytesMax: limits.headerbytes,
     timeouts: {
       senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
       smallBodySeconds: slow.small,

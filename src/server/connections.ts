@@ -53,7 +53,7 @@ export function refusedConnectionsLog(
 }
 
 /** RLIMIT_NOFILE: Node has raised the soft limit to the hard one when it started. */
-async function descriptorsMax(): Promise<number> {
+export async function descriptorsMax(): Promise<number> {
   const text = await readFile("/proc/self/limits", "utf8").catch(() => "");
   const soft = /^Max open files +(\d+)/m.exec(text)?.[1];
   return soft === undefined ? descriptorsAssumed : Number(soft);

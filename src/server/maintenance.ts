@@ -1,5 +1,6 @@
 /** Opens what runs by the clock: the collection of garbage, health checks, and the saving of when things were used. */
 import { collectOnce } from "../commands/gc.js";
+import { isNothing } from "../gc/report.js";
 import { everySeconds } from "../lib/every-seconds.js";
 import type { Services } from "../registry/services.js";
 import type { Opening } from "./opening.js";
@@ -26,8 +27,9 @@ export function openGarbageCollection({ config, log, closers }: Opening, service
     async (signal) => {
       const options = { untaggedSeconds: untagged, dryRun: false, signal };
       const { retention, garbage } = await collectOnce(services, options);
-      if (retention.tags > 0) log.info(retention, "tags removed");
-      if (garbage.repositories.length > 0 || garbage.orphans > 0) log.info(garbage, "garbage collected");
+      if (retention.unread.length > 0) log.warn(retention, "tags removed, but for some that could not be");
+      else if (retention.tags > 0) log.info(retention, "tags removed");
+      if (!isNothing(garbage)) log.info(garbage, "garbage collected");
     },
     services.onBackgroundError,
   );

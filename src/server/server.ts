@@ -5,6 +5,7 @@
  */
 import type { Config } from "../config/config.js";
 import type { App, Listening } from "../http/app.js";
+import { ChunkBudget } from "../http/chunk-watch.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
 import type { Services } from "../registry/services.js";
@@ -62,10 +63,12 @@ async function openServer(opening: Opening, serverLines: CountedLines): Promise<
   const audit = openAudit(opening, login !== undefined);
   const access = await openAccessLog(opening);
   const notifications = await openWebhooks(opening, drain);
+  const chunks = new ChunkBudget();
   const metrics = await openMetrics(opening, services, {
     loginLookups: lookups,
     endpoints: notifications?.endpoints ?? [],
     connections: front.tls?.connections ?? front.counts,
+    chunks,
     droppedLines: () => dropped({ server: serverLines, access: access?.lines, audit: audit?.lines }),
   });
   await openDebug(opening, services.health, metrics);
@@ -81,6 +84,7 @@ async function openServer(opening: Opening, serverLines: CountedLines): Promise<
     auditGate: audit?.gate,
     onEvent: notifications?.listener,
     beginTrace,
+    chunks,
   });
   openUsesSaving(opening, services);
   openGarbageCollection(opening, services);

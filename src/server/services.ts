@@ -12,6 +12,7 @@ import { Pulls } from "../gc/pulls.js";
 import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { restoreLeases, saveLeases } from "../gc/saved.js";
 import { ByteBudget } from "../lib/byte-budget.js";
+import { openUploadsPerWorker } from "../lib/connection-limits.js";
 import { KeyedLock } from "../lib/keyed-lock.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
@@ -21,6 +22,7 @@ import type { Services } from "../registry/services.js";
 import { type FilesystemStorage, openFilesystemStorage } from "../storage/filesystem/open.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
+import { descriptorsMax } from "./connections.js";
 import type { Opening } from "./opening.js";
 
 export interface OpenedServices {
@@ -140,6 +142,7 @@ async function openStorage(
     slabs,
     threads: config.uploads.workers,
     cachedBytes: config.uploads.cachedmib * mebibyte,
+    openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
     taskSecondsMax: config.uploads.tasktimeout,
     onStray,
     onError: (error) => log.error({ err: error }, "a worker ended"),

@@ -7,7 +7,9 @@ import { test } from "node:test";
 import { collectGarbage } from "../../src/registry/collect-garbage.js";
 import { assertError, Client } from "../support/client.js";
 import { blobOf, describe, type Image, image } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
 import { serveInside } from "../support/server.js";
+import { eventually } from "../support/store.js";
 
 const server = await serveInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s" });
 const leasing = await serveInside({ REGISTRY_GC_INTERVAL: "0s" });
@@ -122,4 +124,19 @@ test("pushes beside a collector that never pauses: each gets 201, and nothing is
   assert.ok(rounds > 0);
   await collect();
   assert.deepEqual([await entries("manifests", leasing), await entries("blobs", leasing)], [[], []]);
+});
+
+test("a collection that empties a repository and does nothing else is in the log", async () => {
+  const hourly = await startGantry({ REGISTRY_GC_INTERVAL: "1s", REGISTRY_GC_LEASE: "0s" });
+  try {
+    const by = new Client(hourly.url);
+    const made = image();
+    await by.pushImage("emptied/app", made, "latest");
+    await removeImage("emptied/app", made, by);
+    await eventually("the log tells it", async () =>
+      /"emptied":\["emptied\/app"\].*"garbage collected"/.test(hourly.log()) ? true : undefined,
+    );
+  } finally {
+    await hourly.stop();
+  }
 });

@@ -7,6 +7,8 @@ import { Client, serve } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
+import { RawConnection } from "../support/raw.js";
+import { eventually } from "../support/store.js";
 
 // An endpoint that takes nothing: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
@@ -76,6 +78,25 @@ test("open uploads and the storage's space are told", async () => {
   assert.equal((now.get(sessions) ?? 0) - (before.get(sessions) ?? 0), 1);
   const [free = 0, size = 0] = ["free", "size"].map((what) => now.get(`gantry_storage_${what}_bytes`));
   assert.ok(free > 0 && size >= free);
+});
+
+test("the budgets of bodies' memory and connections that tiny chunks have closed are told", async () => {
+  const before = await values();
+  const used = (now: Map<string, number>) =>
+    now.get('gantry_body_memory_used_bytes{budget="whole"}') ?? Number.NaN;
+  for (const budget of ["upload", "whole"])
+    assert.ok((before.get(`gantry_body_memory_limit_bytes{budget="${budget}"}`) ?? 0) >= 32 * 1024 * 1024);
+  assert.equal(used(before), 0);
+  using slow = await RawConnection.open(gantry.url);
+  const head = [`PUT /v2/${newName()}/manifests/x HTTP/1.1`, "Host: x", "Content-Length: 200000"];
+  slow.send(head, "x".repeat(100_000));
+  await eventually("its bytes are counted", async () => (used(await values()) >= 100_000 ? true : undefined));
+  using tiny = await RawConnection.open(gantry.url);
+  const chunked = [`POST /v2/${newName()}/blobs/uploads/?digest=${blobOf("").digest} HTTP/1.1`, "Host: x"];
+  tiny.send([...chunked, "Transfer-Encoding: chunked"], "1\r\nx\r\n".repeat(80_000));
+  await eventually("it is cut off", async () =>
+    (await values()).get("gantry_connections_cut_off_total") === 1 ? true : undefined,
+  );
 });
 
 test("the page of the documentation has just the metrics that there are", async () => {

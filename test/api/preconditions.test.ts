@@ -97,6 +97,9 @@ for (const conditions of [
   { "If-Match": `"${before.digest}` },
   { "If-None-Match": "*, *" },
   { "If-Match": 'w/"x"' },
+  { "If-Match": "" },
+  { "If-None-Match": "" },
+  { "If-Match": " ,, " },
 ]) {
   test(`${JSON.stringify(conditions)} is refused and changes nothing`, async () => {
     const name = newName();
@@ -109,6 +112,19 @@ for (const conditions of [
     assert.equal(await pointsTo(name, "latest"), before.digest);
   });
 }
+
+test("412 says whether the manifest is another one or none", async () => {
+  const name = newName();
+  const messageOf = ({ body }: Answer) =>
+    (JSON.parse(body.toString()) as { errors: [{ message: string }] }).errors[0].message;
+  const nothing = /there is no such manifest.*push without If-Match/;
+  for (const reference of ["latest", wanted.digest])
+    assert.match(messageOf(await put(name, reference, wanted, { "If-Match": "*" })), nothing);
+  await put(name, "latest", before, {});
+  const changed = /someone else has changed or created the manifest/;
+  assert.match(messageOf(await put(name, "latest", wanted, { "If-Match": etagOf(other) })), changed);
+  assert.match(messageOf(await put(name, "latest", wanted, { "If-None-Match": "*" })), changed);
+});
 
 test("a field of 32 KiB that is no list of entity tags is read in one pass", async () => {
   for (const text of [" ".repeat(32_000), ",".repeat(32_000), '"'.repeat(32_000), `"${"a".repeat(32_000)}`]) {

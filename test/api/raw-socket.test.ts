@@ -103,6 +103,8 @@ describe("on a bare socket", { concurrency: true }, () => {
           statuses.every((status) => status === "400" || status === "501"),
           connection.received,
         );
+        if (/"message":"[^"]*length/.test(connection.received))
+          assert.match(connection.received, /ambiguous body length: send exactly one Content-Length/);
       }
       assert.ok(!(await isStored(name, blob)), "nothing is stored");
     });

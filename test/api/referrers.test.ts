@@ -232,3 +232,37 @@ test("what is no digest has no referrers: 400", async () => {
   assertError(await client.get(`${path}?last=abc`), 400, "DIGEST_INVALID");
   assertError(await client.get(`${path}?n=-1`), 400, "PAGINATION_NUMBER_INVALID");
 });
+
+test("a client that walks referrers of referrers and remembers nothing comes to an end", async () => {
+  const name = newName();
+  const root = image();
+  await client.pushImage(name, root);
+  const first = image({ subject: describe(root) });
+  await client.pushImage(name, first);
+  const second = index([first, root], { subject: describe(first) });
+  await client.putManifest(name, second.digest, second.bytes, second.mediaType);
+  const third = image({ subject: describe(second) });
+  await client.pushImage(name, third);
+  const visits: string[] = [];
+  const walk = async (digest: string, path: readonly string[]): Promise<void> => {
+    assert.ok(!path.includes(digest), `${digest} is among its own referrers`);
+    visits.push(digest);
+    const answer = await client.get(`/v2/${name}/referrers/${digest}`);
+    for (const referrer of referrersIn(answer)) await walk(referrer.digest, [...path, digest]);
+  };
+  await walk(root.digest, []);
+  assert.deepEqual(
+    visits,
+    [root, first, second, third].map(({ digest }) => digest),
+  );
+});
+
+test("a manifest that claims to be its own subject is refused: no content has its own digest in it", async () => {
+  const name = newName();
+  const claimed = { ...describe(image()), size: 1 };
+  const itself = image({ subject: claimed });
+  await client.pushBlobs(name, ...itself.blobs);
+  const answer = await client.putManifest(name, claimed.digest, itself.bytes, itself.mediaType);
+  assertError(answer, 400, "DIGEST_INVALID");
+  assert.deepEqual(referrersIn(await client.get(`/v2/${name}/referrers/${claimed.digest}`)), []);
+});

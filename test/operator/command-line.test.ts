@@ -49,6 +49,31 @@ test("the list of commands names each, and a group those in it", async () => {
   for (const name of ["check", "show", "reference"]) assert.match(stderr, new RegExp(`^  ${name} `, "m"));
 });
 
+for (const [typed, meant] of [
+  [["help"], ["--help"]],
+  [
+    ["help", "gc"],
+    ["gc", "--help"],
+  ],
+  [
+    ["help", "config", "check"],
+    ["config", "check", "--help"],
+  ],
+  [
+    ["config", "help", "check"],
+    ["config", "check", "--help"],
+  ],
+  [
+    ["config", "help"],
+    ["config", "--help"],
+  ],
+] as const)
+  test(`gantry ${typed.join(" ")} is gantry ${meant.join(" ")}`, async () => {
+    const { code, stdout } = await gantry("/nowhere", typed);
+    assert.equal(code, 0);
+    assert.equal(stdout, (await gantry("/nowhere", meant)).stdout);
+  });
+
 for (const [parameters, said] of [
   [["sattS"], /there is no command sattS/],
   [["stat"], /there is no command stat\n\(Did you mean stats\?\)\nTry gantry --help/],
@@ -56,6 +81,7 @@ for (const [parameters, said] of [
   [["gc", "--delte"], /unknown option '--delte'\n\(Did you mean --delete\?\)\nTry gantry gc --help/],
   [["gc", "--untagged"], /option '--untagged <TIME>' argument missing/],
   [["stats", "more"], /too many arguments/],
+  [["help", "sattS"], /there is no command sattS/],
   [["completion", "nu"], /no completion for nu: give bash/],
 ] as const)
   test(`gantry ${parameters.join(" ")} is wrong usage`, async () => {

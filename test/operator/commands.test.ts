@@ -114,6 +114,12 @@ for (const online of [true, false]) {
     assert.match(report.stdout, new RegExp(`${one}: blob ${lone.digest}`));
     assert.match(report.stdout, /0 tags, 0 manifests, 1 blob and 0 orphaned contents removed: 4\.9 KiB/);
     assert.ok(!(await isThere()));
+    for (const flag of ["--dry-run", "--delete"]) {
+      const { code, stdout } = await gantry(root, ["gc", flag], settings);
+      assert.equal(code, 0);
+      assert.match(stdout, /\nThere is nothing to remove\.\n$/);
+    }
+    assert.equal((await gantry(root, ["gc", "--dry-run", "--delete"], settings)).code, 2);
     if (online) await server.stop();
   });
 

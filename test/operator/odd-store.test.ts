@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, unlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -35,6 +35,7 @@ const attached = image({ subject: describe(sound.image) });
 const odd = image({ layers: 2 });
 const [oddConfig, oddLayer, oddLater] = odd.blobs;
 const emptied = image();
+const linked = image();
 
 /** A store with a sound repository, and all kinds of oddities around it. */
 async function oddStore(): Promise<string> {
@@ -45,6 +46,7 @@ async function oddStore(): Promise<string> {
   await client.pushImage(sound.name, attached);
   for (const tag of ["latest", "pointerless", "file", "folder"]) await client.pushImage("odd/repo", odd, tag);
   await client.pushImage("odd/repo", emptied, "emptied");
+  await client.pushImage("odd/repo", linked);
   for (const name of ["file/repo", "tagless/repo"]) await client.pushImage(name, image(), "latest");
   await server.stop();
   const folder = `${root}/manifests/odd/repo`;
@@ -52,6 +54,8 @@ async function oddStore(): Promise<string> {
   await replaceByFolder(`${root}/blobs/odd/repo/${oddConfig.digest}`);
   await unlink(`${root}/blobs/odd/repo/${oddLayer.digest}`);
   execFileSync("mkfifo", [`${root}/blobs/odd/repo/${oddLayer.digest}`]);
+  await rename(`${folder}/${linked.digest}`, `${root}/elsewhere`);
+  await symlink(`${root}/elsewhere`, `${folder}/${linked.digest}`);
   await writeFile(`${folder}/${emptied.digest}`, "");
   await writeFile(`${folder}/tags/pointerless/manifest.sha256`, "");
   await replaceByFolder(`${folder}/tags/folder/manifest.sha256`);
@@ -146,6 +150,9 @@ test("verify names all that is odd, takes aside what is in the way, and then eve
       problems.some((one) => one.remedy === "quarantined" && (tag ? one.tag === tag : one.digest === digest)),
       `${digest ?? tag} is quarantined`,
     );
+  const whyOf = (digest: string) => problems.find((problem) => problem.digest === digest)?.what ?? "";
+  assert.match(whyOf(linked.digest), /not a regular file but a symbolic link/);
+  assert.match(whyOf(emptied.digest), /bytes do not have its digest/);
   assert.ok(!problems.some(({ repository }) => repository === sound.name));
 
   await using server = await startGantry({}, root);

@@ -72,7 +72,7 @@ test("serve takes the file with --config and as a parameter", async () => {
     assert.deepEqual([code, stdout], [2, ""], parameters.join(" "));
     assert.ok(
       stderr.startsWith(
-        `gantry: these settings are wrong:\nhttp.addr = "127.0.0.1:65536" (${file}:1): expected host:port`,
+        `gantry: these settings are wrong:\nhttp.addr = "127.0.0.1:65536" (${file}:1): expected a port from 0 to 65535`,
       ),
       stderr,
     );
@@ -80,7 +80,7 @@ test("serve takes the file with --config and as a parameter", async () => {
 });
 
 for (const [name, text, settings, said] of [
-  ["a file that is no YAML", "http: [", {}, /\(FILE:1\): Flow sequence/],
+  ["a file that is no YAML", "http: [", {}, /FILE:1: Flow sequence/],
   [
     "a value of the wrong kind in the file",
     "gc:\n  lease: soon\n",
@@ -342,10 +342,21 @@ test("config show tells what is in effect and where it came from, as settings of
   assert.deepEqual(valuesOf(again), valuesOf(first));
 });
 
-test("a file that is not there is told of", async () => {
-  const { code, stderr } = await gantry(folder, ["stats", "--config", join(folder, "absent.yml")]);
-  assert.equal(code, 2);
-  assert.match(stderr, /absent\.yml\): ENOENT/);
+test("a settings file that cannot be read is told of, with what to do", async () => {
+  const utf16 = await fileOf("");
+  await writeFile(utf16, Buffer.from("\ufeffhttp: {addr: :5001}", "utf16le"));
+  for (const [file, said] of [
+    [join(folder, "absent.yml"), "there is no such file; give the path"],
+    [folder, "this is a folder; give the path"],
+    [utf16, "the file is not text in UTF-8; save it as UTF-8"],
+  ] as const)
+    for (const command of [["stats"], ["config", "check"]]) {
+      const { code, stderr } = await gantry(folder, [...command, "--config", file]);
+      assert.equal(code, 2);
+      assert.ok(stderr.includes(`\n${file}: ${said}`), stderr);
+    }
+  const marked = await fileOf("\ufeffhttp: {addr: :5001}");
+  assert.equal((await gantry(folder, ["config", "check", "--config", marked])).code, 0, "UTF-8 with a mark");
 });
 
 /** What is said at the start in a folder whose path is too long for a socket: one line of the log, a warning. */

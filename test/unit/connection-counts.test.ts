@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionCounts } from "../../src/lib/connection-counts.js";
-import { connectionLimits } from "../../src/lib/connection-limits.js";
+import { connectionLimits, openUploadsPerWorker } from "../../src/lib/connection-limits.js";
 import { TcpTable } from "../../src/lib/tcp-table.js";
 
 const unknown = async () => undefined;
@@ -131,4 +131,14 @@ describe("the kernel's table", () => {
       ],
     );
   });
+});
+
+test("uploads that workers keep open leave descriptors for blobs, and are a few at least", () => {
+  for (const [descriptors, workers, expected] of [
+    [65_536, 1, 1024],
+    [65_536, 4, 256],
+    [1024, 2, 64],
+    [256, 4, 8],
+  ] as const)
+    assert.equal(openUploadsPerWorker(descriptors, workers), expected, `${descriptors}, ${workers}`);
 });

@@ -150,7 +150,12 @@ test("embedded data is the bytes that its base64 spells", () => {
   const digest = `sha256:${"0".repeat(64)}`;
   fc.assert(
     fc.property(data, (bytes) => {
-      const config = { mediaType: "x", digest, size: bytes.length, data: bytes.toString("base64") };
+      const config = {
+        mediaType: "application/x",
+        digest,
+        size: bytes.length,
+        data: bytes.toString("base64"),
+      };
       const { blobs } = parse(bytesOf({ schemaVersion: 2, mediaType: ociManifest, config }), "");
       assert.deepEqual(blobs[0]?.data, bytes);
     }),
@@ -353,4 +358,62 @@ test("what is just within the bounds is taken", () => {
   const layers = Array(10_000).fill(sound);
   const deep = JSON.parse(`${"[".repeat(31)}${"]".repeat(31)}`);
   assert.equal(parse(bytesOf({ ...image, layers, other: deep }), "").blobs.length, 10_001);
+});
+
+const malformedMediaTypes = [
+  "application/vnd.example\n",
+  "application/vnd.example\u001b[2J",
+  "application/\u0000",
+  "application/vnd.example\u007f",
+  "application",
+  "application/",
+  "/vnd.example",
+  "a/b/c",
+  "application/vnd example",
+  "application/é",
+  `application/${"x".repeat(128)}`,
+  "application/x; charset=\u0007",
+];
+
+test("a pushed manifest whose media types or artifact types are malformed is refused by the field's name", () => {
+  for (const malformed of malformedMediaTypes) {
+    const descriptor = { ...sound, mediaType: malformed };
+    const places: readonly [where: RegExp, json: object][] = [
+      [/config has a malformed mediaType/, { ...image, config: descriptor }],
+      [/layers has a malformed mediaType/, { ...image, layers: [descriptor] }],
+      [/subject has a malformed mediaType/, { ...image, subject: descriptor }],
+      [/manifests has a malformed mediaType/, { ...index, manifests: [descriptor] }],
+      [
+        /manifests has a malformed artifactType/,
+        { ...index, manifests: [{ ...sound, artifactType: malformed }] },
+      ],
+      [/the manifest has a malformed artifactType/, { ...image, artifactType: malformed }],
+    ];
+    for (const [where, json] of places) {
+      const bytes = bytesOf(json);
+      assert.throws(
+        () => parse(bytes, ""),
+        (error: Error) => where.test(error.message) && /RFC 6838/.test(error.message),
+        `${where} with ${JSON.stringify(malformed)}`,
+      );
+      assert.ok(parseStoredManifest(bytes), "what an earlier version has stored stays readable");
+    }
+  }
+});
+
+test("unusual media types are accepted where they are well-formed", () => {
+  for (const mediaType of [
+    "sbom/example",
+    "application/vnd.in-toto+json",
+    "application/spdx+json;version=2.3",
+    'text/plain; charset="utf-8"',
+    "Application/VND.Example!#$&^_.+-1",
+    `${"t".repeat(127)}/${"s".repeat(127)}`,
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+  ]) {
+    const descriptor = { ...sound, mediaType, artifactType: mediaType };
+    parse(bytesOf({ ...image, layers: [descriptor], artifactType: mediaType }), "");
+    parse(bytesOf({ ...index, manifests: [descriptor] }), "");
+  }
+  parse(bytesOf({ ...image, config: { ...sound, mediaType: "" }, artifactType: "" }), "");
 });

@@ -198,12 +198,12 @@ for (const [name, text, variables, expected] of [
     "http.pasword-token = (hidden) (config.yml:1): there is no such key",
   ],
   ["another version", "version: 0.2", {}, 'version = "0.2" (config.yml:1): expected 0.1'],
-  ["a key twice", "http: {}\nhttp: {}", {}, "(config.yml:2): Map keys must be unique"],
+  ["a key twice", "http: {}\nhttp: {}", {}, "config.yml:2: Map keys must be unique"],
   [
     "no keys at all",
     "just text",
     {},
-    "(config.yml): expected keys with values, such as `http: { addr: :5000 }`",
+    "config.yml: expected keys with values, such as `http: { addr: :5000 }`",
   ],
   ["a variable that is no YAML", "", { REGISTRY_LOG: "{level: [" }, "log (REGISTRY_LOG): not YAML or JSON: "],
   [
@@ -513,7 +513,25 @@ for (const [what, wrong, expected] of [
 
 test("aliases are followed, and one that holds itself ends", () => {
   assert.equal(read("http: {draintimeout: &time 90s}\ngc: {lease: *time}").config.gc.lease, 90);
-  assert.match(said("http: &a\n  b: *a\n").join("\n"), /nested too deep/);
+  const why = "the alias *a stands for what it is in; write the value out";
+  assert.deepEqual(said("http: &a {headers: *a}\n"), [`config.yml:1: ${why}`]);
+  assert.deepEqual(said("notifications:\n  endpoints: &a [*a]\n"), [`config.yml:2: ${why}`]);
+  assert.equal(read("http: {headers: {A: &a [x], B: *a, C: *a}}").config.http.headers.C?.[0], "x");
+});
+
+test("of what is nested too deep and of a wrong value little is repeated", () => {
+  const deep = `${"{a: ".repeat(30)}b${"}".repeat(30)}`;
+  const lines = said(`http: {headers: {A: ${deep}}}`);
+  assert.match(lines[0] ?? "", /^config\.yml:1: nested deeper than 20 levels$/);
+  for (const line of [...lines, ...said(`http: {addr: ${"x".repeat(5000)}}`)])
+    assert.ok(line.length < 400, line);
+});
+
+test("a port that there is not is told of as a port", () => {
+  for (const port of ["99999", "65536", "1000000"])
+    assert.deepEqual(said("", { REGISTRY_HTTP_ADDR: `:${port}` }), [
+      `http.addr = ":${port}" (REGISTRY_HTTP_ADDR): expected a port from 0 to 65535`,
+    ]);
 });
 
 test("aliases of aliases that ask for more than there is memory are refused", () => {

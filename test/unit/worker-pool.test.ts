@@ -1,7 +1,7 @@
 // The pool of workers: the tasks of one upload run in the order in which they came, however many there are.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ async function turns(count: number): Promise<void> {
 test("the tasks of many uploads at once keep their order", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads * 2 });
-  const options = { threads: 2, durable: true, cachedBytes: 0, taskSecondsMax: 60 };
+  const options = { threads: 2, durable: true, cachedBytes: 0, openUploadsMax: 16, taskSecondsMax: 60 };
   const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
   const partOf = (byte: number) => {
     const slab = slabs.take();
@@ -47,6 +47,42 @@ test("the tasks of many uploads at once keep their order", async () => {
         assert.deepEqual([...bytes], [...Array(length).fill(1), ...Array(length).fill(2)]);
       }),
     );
+  } finally {
+    await workers.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("a worker keeps no more uploads open than it may, and those that gave way go on", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
+  const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads });
+  const openUploadsMax = 8;
+  const options = { threads: 1, durable: true, cachedBytes: 1024, openUploadsMax, taskSecondsMax: 60 };
+  const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
+  const open = async () => {
+    const links = (await readdir("/proc/self/fd")).map((fd) =>
+      readlink(`/proc/self/fd/${fd}`).catch(() => ""),
+    );
+    return (await Promise.all(links)).filter((path) => path.startsWith(folder)).length;
+  };
+  try {
+    const begun = Array.from({ length: 40 }, (_, number) => ({
+      upload: {
+        session: newSessionId(),
+        files: { file: join(folder, `${number}`) },
+        algorithm: "sha256" as const,
+      },
+      affinity: {},
+    }));
+    for (const offset of [0, length])
+      for (const { upload, affinity } of begun) {
+        const slab = slabs.take();
+        assert.ok(slab !== undefined);
+        slabs.copyInto(slab, 0, new Uint8Array(length).fill(1));
+        await workers.append({ ...upload, offset, part: { slab, start: 0, length } }, affinity);
+        assert.ok((await open()) <= openUploadsMax);
+      }
+    for (const { upload } of begun) assert.equal((await readFile(upload.files.file)).length, 2 * length);
   } finally {
     await workers.close();
     await rm(folder, { recursive: true, force: true });

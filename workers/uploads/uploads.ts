@@ -28,9 +28,6 @@ import { placeUpload } from "./place-upload.js";
 
 const setup = workerData as WorkerSetup;
 
-/** Open files of one worker; the upload idle for longest gives way and is opened again when it goes on. */
-const openUploadsMax = 1024;
-
 /** In order of last use. */
 const uploads = new Map<SessionId, OpenUpload>();
 
@@ -119,7 +116,7 @@ async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
   if (lost !== undefined) throw lost;
   const upload = await OpenUpload.at(task.files, task.algorithm, task.offset, setup);
   uploads.set(task.session, upload);
-  if (uploads.size > openUploadsMax) {
+  if (uploads.size > setup.openUploadsMax) {
     for (const session of uploads.keys()) {
       if (!tails.has(session)) {
         await forget(session);

@@ -7,7 +7,16 @@ export interface Connections {
   readonly refused: Readonly<Record<Refusal, number>>;
 }
 
-export function measureConnections(instruments: Instruments, connections: Connections): void {
+export function measureConnections(
+  instruments: Instruments,
+  connections: Connections,
+  chunks: { readonly refused: number },
+): void {
+  instruments.counter(
+    "gantry_connections_cut_off_total",
+    "Connections that were closed since their bodies came in too many tiny chunks",
+    () => chunks.refused,
+  );
   instruments.gauge("gantry_connections", "Connections of clients that are open", () => connections.open);
   instruments.counters(
     "gantry_connections_refused_total",

@@ -4,7 +4,7 @@ import type { Instruments } from "./instruments.js";
 
 export function measureUploads(
   instruments: Instruments,
-  { sessions, slabs, storage }: Pick<Services, "sessions" | "slabs" | "storage">,
+  { sessions, slabs, storage, bodyMemory }: Pick<Services, "sessions" | "slabs" | "storage" | "bodyMemory">,
 ): void {
   const { workers } = storage;
   const { done } = workers;
@@ -25,6 +25,16 @@ export function measureUploads(
     "gantry_upload_slab_wait_seconds_total",
     "Seconds that uploads have waited for a slab",
     () => slabs.waitedSeconds,
+  );
+  const budgets = Object.entries({ upload: slabs.overflow, whole: bodyMemory });
+  instruments.gauges(
+    "gantry_body_memory_used_bytes",
+    "Bytes of requests' bodies that are in memory outside the slabs, by whose budget they take",
+    "budget",
+    () => budgets.map(([name, { taken }]) => [name, taken] as const),
+  );
+  instruments.gauges("gantry_body_memory_limit_bytes", "Bytes that each of these budgets has", "budget", () =>
+    budgets.map(([name, { bytes }]) => [name, bytes] as const),
   );
   for (const [name, bytes, seconds, throughput] of [
     ["upload_hashed", "Bytes of uploads that were hashed", "Seconds that hashing them took", done.hashed],

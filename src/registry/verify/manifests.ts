@@ -65,11 +65,15 @@ async function verifyManifest(
   return repositoryLocks.exclusive(name, async () => {
     const again = await read();
     if (again !== "damaged") return again;
+    // The storage reads a link, a folder or a pipe as no bytes, and knows no size of it.
+    const isFile = (await storage.manifests.size(name, digest)) !== undefined;
     const taken = await forgetAround(
       () => caches.manifests.delete(`${name}@${digest}`),
       async () => !dryRun && storage.manifests.quarantine(name, digest),
     );
-    const what = "the manifest's bytes do not have its digest, or are no manifest";
+    const what = isFile
+      ? "the manifest's bytes do not have its digest, or are no manifest"
+      : "the manifest is not a regular file but a symbolic link, a folder, a pipe or the like, which is not read";
     findings.problem({ repository: name, digest, what, remedy: taken ? "quarantined" : "none" });
     return again;
   });

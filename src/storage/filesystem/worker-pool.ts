@@ -39,6 +39,8 @@ export interface WorkerPoolOptions {
   readonly durable: boolean;
   /** Of each upload, see `WorkerSetup`. */
   readonly cachedBytes: number;
+  /** Of each worker, see `WorkerSetup`. */
+  readonly openUploadsMax: number;
   /** A task that takes longer, beside the bytes that it may have to read again, hangs. */
   readonly taskSecondsMax: number;
   /** Told of a worker that ended outside any task. */
@@ -98,10 +100,10 @@ export class WorkerPool {
     slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
-    const { threads, durable, cachedBytes } = options;
+    const { threads, durable, cachedBytes, openUploadsMax } = options;
     this.done = new WorkDone(durable);
     const { memory, slabBytes, blockBytes } = slabs;
-    const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes };
+    const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes, openUploadsMax };
     this.#piscina = new Piscina({
       filename: workerFile.href,
       name: "run",

@@ -17,6 +17,8 @@ export interface WorkerSetup {
   readonly durable: boolean;
   /** Bytes of an upload that go through the page cache, if it is durable; what is behind them goes past it. */
   readonly cachedBytes: number;
+  /** Uploads that this worker keeps open; the one idle for longest gives way and is opened again when it goes on. */
+  readonly openUploadsMax: number;
 }
 
 /** The files of an upload. */
