@@ -11,6 +11,7 @@ import { App } from "./http/app.js";
 import { ChunkBudget } from "./http/chunk-watch.js";
 import { ConnectionGuard } from "./http/connection-guard.js";
 import { TrustedProxies } from "./http/forwarded.js";
+import { logRuntime } from "./http/uws-build.js";
 import { Closers } from "./lib/closers.js";
 import { everySeconds } from "./lib/every-seconds.js";
 import { type OpenedLog, openLog } from "./log.js";
@@ -53,6 +54,7 @@ export async function startServer(config: Config): Promise<Server> {
   );
   closers.add("log", () => opened.lines.close());
   try {
+    logRuntime(opened.log);
     return await openServer(config, opened, closers);
   } catch (error) {
     await closers.close();
