@@ -1,4 +1,5 @@
 /** `gantry serve`, as it is typed. */
+import { uwsBuild } from "../http/uws-build.js";
 import { checkFiles } from "./check-files.js";
 import type { Entry } from "./entry.js";
 import { settingsFlags, settingsOf } from "./settings.js";
@@ -21,6 +22,8 @@ are, docs/configuration.md what there is.`,
   run: async ({ values, parameters: [file] }) => {
     const settings = await settingsOf(file === undefined ? values : { ...values, config: file });
     await checkFiles(settings);
+    // The server's modules load uWebSockets.js, whose own error would come first.
+    uwsBuild();
     // Read by uWebSockets.js when it is loaded.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.config.limits.headerbytes);
     return (await import("./run-server.js")).serve(settings);

@@ -6,6 +6,7 @@
 import type { Config } from "../config/config.js";
 import type { App, Listening } from "../http/app.js";
 import { ChunkBudget } from "../http/chunk-watch.js";
+import { logRuntime } from "../http/uws-build.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
 import type { Services } from "../registry/services.js";
@@ -46,6 +47,7 @@ export async function startServer(config: Config): Promise<Server> {
   const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
   closers.add("log", () => lines.close());
   try {
+    logRuntime(log);
     return await openServer({ config, log, closers }, lines);
   } catch (error) {
     await closers.close();

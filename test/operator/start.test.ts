@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type GantrySettings, startGantry } from "../support/gantry.js";
+import { eventually } from "../support/store.js";
 
 /** Packages that a server with default settings has no use for. */
 const optional = ["hash-wasm", "jose", "prom-client", "undici", "yaml"];
@@ -43,3 +44,15 @@ for (const [what, settings, loaded] of cases) {
     assert.deepEqual(await loadedBy(settings), loaded);
   });
 }
+
+test("a server logs once what it runs on, and warns of the build for Node 20 alone", async () => {
+  await using gantry = await startGantry();
+  for (let time = 0; time < 3; time++) await fetch(`${gantry.url}/v2/`);
+  const ran = `"msg":"running on Node ${process.versions.node} with uWebSockets.js`;
+  await eventually("the log tells what runs", () => gantry.log().includes(ran) || undefined);
+  const lines = gantry.log();
+  assert.equal(lines.split(ran).length, 2);
+  assert.match(lines, new RegExp(`"build":"uws_linux_${process.arch}_${process.versions.modules}"`));
+  const warnings = lines.match(/"level":40,.*"msg":"use Node 24/g)?.length ?? 0;
+  assert.equal(warnings, process.versions.modules === "115" ? 1 : 0);
+});

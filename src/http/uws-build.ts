@@ -1,0 +1,77 @@
+/**
+ * Which build of uWebSockets.js this process loads, and what is known to be wrong with it. The package has one binary for
+ * each system and ABI of Node, and they are not of one release (deploy/bill/uwebsockets.json): what a server
+ * does wrong depends on the Node that runs it. Nothing here loads the binary.
+ */
+import { createRequire } from "node:module";
+import { z } from "zod";
+
+interface KnownBuild {
+  /** The release of uNetworking/uWebSockets.js, as far as it is known. */
+  readonly release: string;
+  /** Upstream's commit. The package's `source_commit` is older than its binaries for Node 22 and later. */
+  readonly commit?: string;
+  /** What clients notice of it. */
+  readonly defect?: string;
+  /** What Gantry works around, so that nobody has to do anything. */
+  readonly handled?: string;
+}
+
+const older: KnownBuild = {
+  release: "about v20.43",
+  commit: "b8704be92ff2b16c6dd44cc2b334158ab73eef2a",
+  defect: "answers 505 to a request over plain HTTP whose first line arrives in two packets",
+};
+
+const newer: KnownBuild = {
+  release: "v20.61 to v20.64",
+  handled: "a paused socket is read on while each read fills its buffer (docs/decisions/0042)",
+};
+
+/** By `process.versions.modules`: Node 20, 21, 22, 24 and 25. */
+const knownBuilds: Readonly<Record<string, KnownBuild>> = {
+  "115": older,
+  "120": older,
+  "127": newer,
+  "137": newer,
+  "141": newer,
+};
+
+export interface UwsBuild extends KnownBuild {
+  /** The version of the npm package. */
+  readonly package: string;
+  /** The file in it, without its ending. */
+  readonly build: string;
+}
+
+/** Throws where the package has no binary for this Node; uWebSockets.js' own error names versions that Gantry does not run on. */
+export function uwsBuild(abi = process.versions.modules): UwsBuild {
+  const known = knownBuilds[abi];
+  if (known === undefined)
+    throw new Error(
+      `uWebSockets.js has no binary for this version of Node (ABI ${abi}): run Gantry with Node 24`,
+    );
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(createRequire(import.meta.url)("uWebSockets.js/package.json"));
+  return { package: version, build: `uws_${process.platform}_${process.arch}_${abi}`, ...known };
+}
+
+/** The part of the server's log that is needed here. */
+export interface RuntimeLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** Logs what the server runs on, and warns once of a defect that another version of Node would not have. */
+export function logRuntime(log: RuntimeLog, uWebSockets = uwsBuild()): void {
+  const node = process.versions.node;
+  log.info({ node, uWebSockets }, `running on Node ${node} with uWebSockets.js ${uWebSockets.release}`);
+  const { build, defect } = uWebSockets;
+  if (defect !== undefined)
+    log.warn(
+      { build },
+      `use Node 24 (it needs glibc 2.38, as in Debian 13): the uWebSockets.js of this version of Node ${defect}, and ` +
+        "Node 20 has had no security fixes since April 2026",
+    );
+}
