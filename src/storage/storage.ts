@@ -277,6 +277,8 @@ export interface UploadStore {
   abandoned(before: number): AsyncIterable<{ readonly id: SessionId; readonly target: UploadTarget }>;
   /** All sessions that are there. Bytes are those received. */
   all(): AsyncIterable<{ readonly id: SessionId; readonly bytes: number }>;
+  /** Frees the room that an upload takes behind its first `bytes`. Nobody may be writing to it. */
+  cutOff(target: UploadTarget, bytes: number): Promise<void>;
   /** Drops what an upload has left behind; what is not there is no error. */
   remove(target: UploadTarget): Promise<void>;
 }

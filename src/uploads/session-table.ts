@@ -208,6 +208,14 @@ export class SessionTable {
     await this.store.remove(target);
   }
 
+  /** Takes the session back to its first `bytes`, and frees the room of the others. Nothing may be on its way to it. */
+  async rollBack(session: Session, bytes: number): Promise<void> {
+    session.rollBack(bytes);
+    if (bytes === 0) await this.dropBytes(session);
+    // The worker is not told: it must not forget what it knows of lost writes.
+    else if (session.target !== undefined) await this.store.cutOff(session.target, bytes);
+  }
+
   /** Ends the sessions that have had no bytes for too long. */
   async purgeUnused(now: number = Date.now()): Promise<void> {
     const oldest = this.#oldestUnused(now);

@@ -30,6 +30,8 @@ export class Session implements UploadRecord {
   #received: number;
   /** Where the bytes are; chosen when the first of them come. */
   target: UploadTarget | undefined;
+  /** Bytes of which the client has been told while a request was at work that brought them. */
+  #acknowledged = 0;
   /** Milliseconds since the epoch: when a request last came or ended. */
   lastUsedAt: number;
 
@@ -90,9 +92,19 @@ export class Session implements UploadRecord {
     this.#received += bytes;
   }
 
-  /** Forgets what came after `offset`: the next append cuts it off. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** To be called when the client is told what has come. */
+  acknowledge(): void {
+    this.#acknowledged = this.#received;
+  }
+
+  /** Forgets what came after `offset`: the next append cuts it off, where nobody did before. */
   rollBack(offset: number): void {
     assert(offset <= this.#received, "a session rolls back, not forth");
     this.#received = offset;
+    this.#acknowledged = Math.min(this.#acknowledged, offset);
   }
 }

@@ -34,6 +34,7 @@ function table(
       if (onDisk !== undefined) yield { id: onDisk[0], bytes: onDisk[1].received };
     },
     recover: async (id) => (onDisk !== undefined && id === onDisk[0] ? onDisk[1] : undefined),
+    cutOff: async () => {},
     remove: async (target) => void removed.push(target),
   };
   const workers = { forget: async () => {} } as unknown as WorkerPool;

@@ -1,5 +1,6 @@
 /** What uploads leave on disk while they run, and what a restarted server finds of them. */
-import { lstat, readdir, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, open, readdir, rm } from "node:fs/promises";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
 import type { RecoveredUpload, UploadRecord, UploadStore, UploadTarget } from "../storage.js";
@@ -90,6 +91,15 @@ export class FileUploads implements UploadStore {
       const file = this.layout.upload(id);
       const found = await this.oddities.passOverDamage(file, this.oddities.file(file));
       yield { id, bytes: found?.size ?? 0 };
+    }
+  }
+
+  async cutOff({ file }: UploadTarget, bytes: number): Promise<void> {
+    const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      await handle.truncate(bytes);
+    } finally {
+      await handle.close();
     }
   }
 
