@@ -71,9 +71,9 @@ export class RequestBody implements Flow {
     return this.#watch !== undefined && !this.#ended;
   }
 
-  /** Whether uWebSockets.js waits for more though the body seems to be over. */
-  get isMisread(): boolean {
-    return this.isUnfinishedChunks && this.#watch?.looksEnded === true;
+  /** Whether uWebSockets.js waits for more though the body, of which nothing has come for so long, seems to be over. */
+  isMisread(silentMilliseconds: number): boolean {
+    return this.isUnfinishedChunks && this.#watch?.looksEnded(silentMilliseconds) === true;
   }
 
   hold(): HeldBytes {

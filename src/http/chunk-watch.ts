@@ -6,7 +6,8 @@
  * slowed down, and a connection that brings too many at once is closed.
  *
  * It also takes a chunk extension for part of the chunk's size, and then waits for bytes that never come. What has come
- * looks like the end of a chunked body then, which is how it is noticed.
+ * looks like the end of a chunked body then, which is how it is noticed: the bytes of the last chunk (`0\r\n\r\n`) are
+ * among the data, or, if the last chunk itself has the extension, the empty line behind it is.
  */
 import { TurnBudget } from "../lib/turn-budget.js";
 
@@ -38,6 +39,15 @@ const tailBytes = 64;
 
 /** The end of a chunked body, with or without extension and trailers, behind some other chunk's data. */
 const ending = /\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n$/;
+
+/** What follows the line of the last chunk: trailers, if any, and an empty line. */
+const endingAlone = /^(?:[^\r\n:]+:[^\r\n]*\r\n)*\r\n$/;
+
+/** Silence after which data that holds the last chunk is the end. No layer ends a read with these seven bytes by chance. */
+const endingMilliseconds = 1000;
+
+/** A client may send a line break by itself, but then hardly pauses for so long. */
+const endingAloneMilliseconds = 10_000;
 
 /** One for all bodies of a server. */
 export class ChunkBudget {
@@ -83,6 +93,8 @@ export class ChunkWatch {
   /** Tiny chunks in this turn. */
   #own = 0;
   readonly #tail = Buffer.alloc(tailBytes);
+  /** Bytes that came last, in one piece. */
+  #lastBytes = 0;
 
   constructor(
     readonly budget: ChunkBudget,
@@ -103,12 +115,20 @@ export class ChunkWatch {
     this.#own = 0;
   }
 
-  /** Whether what has come ends as a chunked body does, though uWebSockets.js waits for more. */
-  get looksEnded(): boolean {
-    return ending.test(this.#tail.toString("latin1"));
+  /**
+   * Whether what has come ends as a chunked body does, though uWebSockets.js waits for more, and nothing has come for
+   * `silentMilliseconds`.
+   */
+  looksEnded(silentMilliseconds: number): boolean {
+    if (silentMilliseconds < endingMilliseconds) return false;
+    const tail = this.#tail.toString("latin1");
+    if (ending.test(tail)) return true;
+    if (silentMilliseconds < endingAloneMilliseconds || this.#lastBytes > tailBytes) return false;
+    return endingAlone.test(tail.slice(tailBytes - this.#lastBytes));
   }
 
   #remember(chunk: Uint8Array): void {
+    this.#lastBytes = chunk.length;
     const kept = Math.min(chunk.length, tailBytes);
     this.#tail.copyWithin(0, kept);
     this.#tail.set(chunk.subarray(chunk.length - kept), tailBytes - kept);

@@ -30,16 +30,19 @@ export const defaultPatience: SlowClientTimeoutsOptions = {
 /** Slower than any line that a manifest of megabytes is pushed over. */
 const smallBytesPerSecond = 4096;
 
-/** Well within the ten seconds of uWebSockets.js, which counts in steps of four. */
-const lookEverySeconds = 4;
+/** So that a body that has ended, and is misread, is soon noticed. */
+const lookEverySeconds = 1;
+
+/** Every so many looks: well within the ten seconds of uWebSockets.js, which counts in steps of four. */
+const renewedEveryLooks = 4;
 
 /** A request's body, as far as it is waited for. */
 interface SentBody {
   readonly response: HttpResponse;
   /** Bytes that have come. */
   readonly received: number;
-  /** Whether no more will come, though more is waited for. */
-  readonly isMisread: boolean;
+  /** Whether no more will come, though more is waited for; nothing has come for so long. */
+  isMisread(silentMilliseconds: number): boolean;
   /** Ends the wait for such a body. */
   refuseMisread(): void;
 }
@@ -82,6 +85,7 @@ export class Wait {
 
 export class SlowClientTimeouts {
   readonly #waits = new Set<Wait>();
+  #looks = 0;
   readonly #timer = setInterval(() => this.#look(performance.now()), lookEverySeconds * 1000).unref();
 
   constructor(readonly options: SlowClientTimeoutsOptions) {}
@@ -101,11 +105,12 @@ export class SlowClientTimeouts {
   }
 
   #look(now: number): void {
+    const isRenewed = ++this.#looks % renewedEveryLooks === 0;
     for (const wait of this.#waits) {
       if (wait.moved || wait.held) {
         wait.moved = false;
         wait.movedAt = now;
-      } else if (wait.sending?.body.isMisread === true) {
+      } else if (wait.sending?.body.isMisread(now - wait.movedAt) === true) {
         wait.end();
         wait.sending.body.refuseMisread();
         continue;
@@ -113,7 +118,7 @@ export class SlowClientTimeouts {
       if (wait.isOver(now)) {
         wait.end();
         wait.response.close();
-      } else if (!wait.held) {
+      } else if (isRenewed && !wait.held) {
         // Starts the ten seconds of uWebSockets.js anew; it has no other way to that.
         wait.response.pause();
         wait.response.resume();

@@ -148,6 +148,7 @@ export async function uploadStatus(
   id: string,
 ): Promise<void> {
   const session = await findUpload(services, permit, id);
+  session.acknowledge();
   exchange.send(204, sessionHeaders(exchange, session));
 }
 

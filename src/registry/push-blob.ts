@@ -74,6 +74,8 @@ export class IncomingBody {
   readonly #start: number;
   readonly #writer: BodyWriter;
   #length = 0;
+  /** Under way where the storage was full. */
+  #freed: Promise<void> | undefined;
 
   /**
    * Claims the session for one body. Throws `chunk-out-of-order`, `size-invalid`, `digest-invalid` or
@@ -104,7 +106,9 @@ export class IncomingBody {
     // A body that brings all at once is not worth a session on disk.
     session.upload ??= services.storage.uploads.begin(session.id, session, closing === undefined);
     session.upload.algorithm = session.algorithm;
-    this.#writer = new BodyWriter(session, session.upload, services.slabs, flow);
+    this.#writer = new BodyWriter(session, session.upload, services.slabs, flow, (error) => {
+      if (error instanceof RegistryError && error.kind === "storage-full") this.#freed = this.#free();
+    });
   }
 
   /** What kept the body from being written, if anything did. */
@@ -154,6 +158,7 @@ export class IncomingBody {
       await this.#commit(expected);
     } catch (error) {
       await this.#writer.abort();
+      await this.#freed;
       const closed = this.#close();
       // Before the client is told: who tries again finds the room that this one took.
       if (!this.#writer.upload.isLost) await closed;
@@ -197,13 +202,27 @@ export class IncomingBody {
   async #giveUp(keep: boolean): Promise<void> {
     const { services, session } = this;
     await this.#writer.abort();
+    await this.#freed;
     if (session.state !== "receiving") return;
     if (this.#writer.upload.isLost) return services.sessions.close(session);
-    if (!keep) {
-      session.rollBack(this.#start);
-      if (this.#start === 0) await services.sessions.dropBytes(session);
-    }
+    if (!keep) await this.#rollBack(this.#start);
     session.enter("idle");
+  }
+
+  /**
+   * The storage is full: what this body has brought makes room for others at once, though more of it may come for long.
+   * Only what the client has been told of stays, for it to go on with.
+   */
+  async #free(): Promise<void> {
+    await this.#writer.abort();
+    if (this.#writer.upload.isLost) return;
+    await this.#rollBack(Math.max(this.#start, this.session.acknowledged));
+  }
+
+  /** Never rejects: bytes that cannot be cut off now are cut off by the next append. */
+  async #rollBack(bytes: number): Promise<void> {
+    const { sessions, onBackgroundError } = this.services;
+    await sessions.rollBack(this.session, bytes).catch(onBackgroundError);
   }
 
   /** Where the body came without a length, its range can only be checked at its end. */

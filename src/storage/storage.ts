@@ -101,6 +101,8 @@ export interface Upload {
    * when this resolves; if it rejects, the upload has to be aborted.
    */
   commit(name: RepositoryName, digest: Digest, tail?: Tail, spans?: Spans): Promise<Commit>;
+  /** Frees the room that it takes behind its first `bytes`. No call may be at work. */
+  truncate(bytes: number): Promise<void>;
   /** Removes what there is of it. */
   abort(): Promise<void>;
 }

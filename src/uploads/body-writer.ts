@@ -44,13 +44,16 @@ export class BodyWriter {
   #failure: unknown;
   #leaveQueue: (() => void) | undefined;
   #flushing = false;
-  #settled: (() => void) | undefined;
+  /** Who waits for the body to be quiet: its end, and whoever cleans up after a failure. */
+  #waiting: (() => void)[] = [];
 
   constructor(
     readonly session: Session,
     readonly upload: Upload,
     readonly slabs: SlabPool,
     readonly flow: Flow,
+    /** Told once of what keeps the body from being written. */
+    readonly onFailure: (error: unknown) => void = () => {},
   ) {
     this.#offset = session.received;
     slabs.listeners.add(this);
@@ -252,10 +255,12 @@ export class BodyWriter {
   }
 
   #fail(error: unknown): void {
+    const isFirst = this.#failure === undefined;
     this.#failure ??= error;
     this.#drop();
     // The rest of the body is read and dropped, so that the client gets to see the answer.
     this.flow.resume();
+    if (isFirst) this.onFailure(error);
   }
 
   #dropHeld(): void {
@@ -291,7 +296,7 @@ export class BodyWriter {
 
   /** Resolves when all tasks are done and nothing waits for a slab; what is in the last slab may remain. */
   async #quiet(): Promise<void> {
-    if (!this.#isQuiet()) await new Promise<void>((resolve) => (this.#settled = resolve));
+    if (!this.#isQuiet()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -300,9 +305,10 @@ export class BodyWriter {
   }
 
   #settle(): void {
-    if (this.#settled === undefined || !this.#isQuiet()) return;
-    this.#settled();
-    this.#settled = undefined;
+    if (this.#waiting.length === 0 || !this.#isQuiet()) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   /** Ends the body of a session that goes on: resolves when all of it is written. Rejects with what failed. */

@@ -205,6 +205,13 @@ export class SessionTable {
     await upload.abort();
   }
 
+  /** Takes the session back to its first `bytes`, and frees the room of the others. Nothing may be on its way to it. */
+  async rollBack(session: Session, bytes: number): Promise<void> {
+    session.rollBack(bytes);
+    if (bytes === 0) await this.dropBytes(session);
+    else await session.upload?.truncate(bytes);
+  }
+
   /** Ends the sessions that have had no bytes for too long. */
   async purgeUnused(now: number = Date.now()): Promise<void> {
     const oldest = this.#oldestUnused(now);

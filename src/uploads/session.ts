@@ -29,6 +29,8 @@ export class Session implements UploadRecord {
   #received: number;
   /** The bytes in the storage; begun when the first of them come. */
   upload: Upload | undefined;
+  /** Bytes of which the client has been told while a request was at work that brought them. */
+  #acknowledged = 0;
   /** Milliseconds since the epoch: when a request last came or ended. */
   lastUsedAt: number;
 
@@ -89,9 +91,19 @@ export class Session implements UploadRecord {
     this.#received += bytes;
   }
 
-  /** Forgets what came after `offset`: the next append cuts it off. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** To be called when the client is told what has come. */
+  acknowledge(): void {
+    this.#acknowledged = this.#received;
+  }
+
+  /** Forgets what came after `offset`: the next append cuts it off, where nobody did before. */
   rollBack(offset: number): void {
     assert(offset <= this.#received, "a session rolls back, not forth");
     this.#received = offset;
+    this.#acknowledged = Math.min(this.#acknowledged, offset);
   }
 }

@@ -155,6 +155,8 @@ describe("a body in chunks", { concurrency: true }, () => {
     ["each chunk", "2;a=b\r\nhe\r\n3;c\r\nllo\r\n0;d=e\r\n\r\n"],
     ["none, but a wrong size,", "100000002\r\nhello\r\n0\r\n\r\n"],
     ["a chunk, and trailers", "5;a=b\r\nhello\r\n0\r\nDigest: x\r\n\r\n"],
+    ["the last chunk", "5\r\nhello\r\n0;a=b\r\n\r\n"],
+    ["the last chunk, and trailers", "5\r\nhello\r\n0;a=b\r\nDigest: x\r\n\r\n"],
   ] as const)
     test(`with an extension of ${what} is refused within seconds`, async () => {
       const name = newName();
@@ -167,6 +169,18 @@ describe("a body in chunks", { concurrency: true }, () => {
       assert.match(answer.body, /a chunk has a wrong size or an extension/);
       assert.ok(!(await isStored(name, blob.digest)));
     });
+
+  test("may be silent for long behind a line break that comes by itself, if more of the chunk follows", async () => {
+    const name = newName();
+    const blob = blobOf("hello\r\nworld");
+    using connection = await RawConnection.open(gantry.url);
+    connection.send(push(name, blob.digest, chunked), "5\r\nhello\r\n");
+    await sleep(50);
+    connection.write("7\r\n\r\n");
+    await sleep(8000);
+    connection.write("world\r\n0\r\n\r\n");
+    assert.equal((await connection.answer()).status, 201);
+  });
 
   test("that is refused before its end ends the connection, and the client reads why", async () => {
     using connection = await RawConnection.open(gantry.url);

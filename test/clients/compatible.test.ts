@@ -76,6 +76,20 @@ const rows: readonly Row[] = [
 
   // Ranges, of which lazy pullers send hundreds
   { ...range("bytes=0-9"), alike: ranged },
+  // SOCI asks so whether a blob is there and how large it is, and nydus by HEAD; both then ask for ranges, also side by side.
+  { ...range("bytes=0-1"), alike: ranged },
+  { method: "HEAD", path: blob(layer.digest), alike: [...ranged, "header accept-ranges"] },
+  {
+    method: "HEAD",
+    ...range("bytes=0-1"),
+    alike: ["body", "header docker-content-digest"],
+    apart: {
+      distribution: { status: 206 },
+      gantry: { status: 200 },
+      reason: "a range is for GET alone (RFC 9110, 14.2)",
+    },
+  },
+  { ...range("bytes=0-4095,4096-8191,16384-20479"), alike: ["status", "parts"] },
   { ...range("bytes=-10"), alike: ranged },
   { ...range("bytes=99990-"), alike: ranged },
   { ...range("bytes=99990-200000"), alike: ranged },

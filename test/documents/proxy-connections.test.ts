@@ -1,18 +1,14 @@
-// A thousand pushes through a proxy that keeps its connections to Gantry, half of them in chunks, without a failure; and
+// A thousand pushes through a proxy with the settings of docs/operating.md, half of them in chunks, without a failure; and
 // what nginx gets that speaks HTTP/1.0.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { needs, temporaryFolder } from "../clients/support.js";
-import { Client } from "../support/client.js";
+import { needs } from "../clients/support.js";
+import type { Client } from "../support/client.js";
 import { blobOf } from "../support/content.js";
 import { freePort } from "../support/free-port.js";
 import { startGantry } from "../support/gantry.js";
+import { withProxy } from "./with-proxy.js";
 
 const pushes = 1000;
 const atOnce = 8;
@@ -43,40 +39,14 @@ defaults
   timeout connect 5s
   timeout client 180s
   timeout server 180s
-  http-reuse always
+  option http-server-close
 frontend registry
   bind 127.0.0.1:${port}
   http-request set-header X-Forwarded-For %[src]
   default_backend gantry
 backend gantry
-  server gantry ${gantry.host} pool-purge-delay 4s
+  server gantry ${gantry.host}
 `;
-
-async function withProxy(
-  command: readonly string[],
-  config: string,
-  file: string,
-  port: number,
-  work: (client: Client) => Promise<void>,
-): Promise<void> {
-  await using folder = await temporaryFolder();
-  await writeFile(join(folder.path, file), config);
-  const [program = "", ...parameters] = command;
-  const child: ChildProcess = spawn(
-    program,
-    parameters.map((text) => text.replace("DIR", folder.path)),
-    { cwd: folder.path, stdio: "ignore" },
-  );
-  try {
-    const client = new Client(`http://127.0.0.1:${port}`, atOnce);
-    while (child.exitCode === null && (await client.get("/livez").catch(() => undefined)) === undefined)
-      await sleep(50);
-    await work(client);
-  } finally {
-    child.kill("SIGTERM");
-    if (child.exitCode === null) await once(child, "exit");
-  }
-}
 
 async function pushMany(client: Client): Promise<void> {
   let next = 0;
@@ -97,16 +67,18 @@ test("a thousand pushes through nginx with kept connections succeed", { skip: ne
     ["nginx", "-p", "DIR", "-c", "nginx.conf"],
     nginx(port, http11),
     "nginx.conf",
-    port,
-    pushMany,
+    [port],
+    ([client]) => pushMany(client),
   );
 });
 
-test("a thousand pushes through HAProxy with kept connections succeed", {
+test("a thousand pushes through HAProxy succeed", {
   skip: needs("haproxy"),
 }, async () => {
   const port = await freePort();
-  await withProxy(["haproxy", "-db", "-f", "haproxy.cfg"], haproxy(port), "haproxy.cfg", port, pushMany);
+  await withProxy(["haproxy", "-db", "-f", "haproxy.cfg"], haproxy(port), "haproxy.cfg", [port], ([client]) =>
+    pushMany(client),
+  );
 });
 
 test("nginx gets 505 where it speaks HTTP/1.0", { skip: needs("nginx") }, async () => {
@@ -115,8 +87,8 @@ test("nginx gets 505 where it speaks HTTP/1.0", { skip: needs("nginx") }, async 
     ["nginx", "-p", "DIR", "-c", "nginx.conf"],
     nginx(port, "proxy_http_version 1.0;"),
     "nginx.conf",
-    port,
-    async (client) => {
+    [port],
+    async ([client]) => {
       assert.equal((await client.get("/v2/")).status, 505);
     },
   );

@@ -2,13 +2,14 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, beforeEach, test } from "node:test";
 import { assertError, Client, locationOf } from "../support/client.js";
-import { blobOf, image, newName } from "../support/content.js";
+import { blobOf, digestOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
+import { RawConnection } from "../support/raw.js";
 import { eventually, storedBelow } from "../support/store.js";
 
 const mebibyte = 1024 * 1024;
@@ -17,6 +18,10 @@ const mounted = mount();
 after(() => {
   if (mounted) execFileSync("umount", ["--lazy", folder]);
   rmSync(folder, { recursive: true, force: true });
+});
+// A server leaves the folder that it was given.
+beforeEach(() => {
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
 });
 const skip = mounted ? false : "no small file system can be mounted here";
 
@@ -50,9 +55,8 @@ test("pushes that a full file system has no room for get 507, the rest goes on, 
     assert.equal(first.status, 202);
     const session = locationOf(first);
     assertError(await client.patch(session, large.bytes.subarray(5 * mebibyte)), 507, "UNKNOWN");
-    // What was acknowledged is there to go on with, once there is room.
-    const range = String((await client.get(session)).headers.range);
-    assert.ok(Number(range.slice("0-".length)) >= 5 * mebibyte - 1, range);
+    // What was acknowledged is there to go on with, once there is room, and nothing else.
+    assert.equal((await client.get(session)).headers.range, `0-${5 * mebibyte - 1}`);
     assert.equal((await client.delete(session)).status, 204);
     await eventually("the room is back", async () =>
       (await storedBelow(`${gantry.root}/uploads`)).length === 0 ? true : undefined,
@@ -64,6 +68,62 @@ test("pushes that a full file system has no room for get 507, the rest goes on, 
   assert.ok((await client.get(`/v2/${name}/blobs/${large.digest}`)).body.equals(large.bytes));
   assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(there.bytes));
   assert.doesNotMatch(gantry.log(), /request failed.*TypeError/);
+});
+
+test("an upload that has filled the file system makes room for others at once, and goes on where it was", {
+  skip,
+}, async () => {
+  await using gantry = await startGantry({ REGISTRY_UPLOADS_MEMORYMIB: "8" }, join(folder, "room"));
+  const client = new Client(gantry.url);
+  const name = newName();
+  const [large, other] = [blobOf(60 * mebibyte), blobOf(12 * mebibyte)];
+  const uploadedBytes = async () =>
+    (await storedBelow(`${gantry.root}/uploads`))
+      .filter((path) => !path.endsWith(".json"))
+      .reduce((sum, path) => sum + statSync(`${gantry.root}/uploads/${path}`).blocks * 512, 0);
+  for (const acknowledged of [5 * mebibyte, 0]) {
+    let location = await client.openUpload(name);
+    if (acknowledged > 0)
+      location = locationOf(await client.patch(location, large.bytes.subarray(0, acknowledged)));
+    // Without its last bytes, for which the server waits.
+    const rest = large.bytes.subarray(acknowledged);
+    using connection = await RawConnection.open(gantry.url);
+    connection.send([`PATCH ${location} HTTP/1.1`, "Host: x", `Content-Length: ${rest.length}`]);
+    connection.write(rest.subarray(0, -10));
+    await eventually("it has filled the file system, and nothing of that is left", async () =>
+      connection.socket.writableLength === 0 && (await uploadedBytes()) === acknowledged ? true : undefined,
+    );
+    await client.pushBlobs(name, other);
+    connection.write(rest.subarray(-10));
+    assert.equal((await connection.answer()).status, 507);
+    const range = `0-${Math.max(0, acknowledged - 1)}`;
+    assert.equal((await client.get(location)).headers.range, range);
+    assert.equal((await client.delete(`/v2/${name}/blobs/${other.digest}`)).status, 202);
+    const end = Buffer.from("end");
+    const little = Buffer.concat([large.bytes.subarray(0, acknowledged), end]);
+    assert.equal((await client.close(location, digestOf(little), end)).status, 201);
+    assert.ok((await client.get(`/v2/${name}/blobs/${digestOf(little)}`)).body.equals(little));
+  }
+});
+
+test("what a client was told of stays, though the upload then fills the file system", {
+  skip,
+}, async () => {
+  await using gantry = await startGantry({ REGISTRY_UPLOADS_MEMORYMIB: "8" }, join(folder, "told"));
+  const client = new Client(gantry.url);
+  const large = blobOf(30 * mebibyte);
+  const location = await client.openUpload(newName());
+  using connection = await RawConnection.open(gantry.url);
+  connection.send([`PATCH ${location} HTTP/1.1`, "Host: x", `Content-Length: ${large.bytes.length}`]);
+  connection.write(large.bytes.subarray(0, 4 * mebibyte));
+  const told = `0-${4 * mebibyte - 1}`;
+  await eventually("the status tells of all that came", async () =>
+    (await client.get(location)).headers.range === told ? true : undefined,
+  );
+  connection.write(large.bytes.subarray(4 * mebibyte));
+  assert.equal((await connection.answer()).status, 507);
+  assert.equal((await client.get(location)).headers.range, told);
+  assert.equal((await client.delete(location)).status, 204);
 });
 
 test("a manifest that a full file system has no room for gets 507, and its tag stays where it was", {

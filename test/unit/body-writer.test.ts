@@ -55,6 +55,7 @@ class FakeWorkers {
         healed: false,
         times: tail && (await this.#inOrder(id, tail)),
       }),
+      truncate: async () => {},
       abort: async () => {},
     };
   }

@@ -26,6 +26,7 @@ function uploadOf(name: string, removed: string[]): Upload {
     append: () => assert.fail("no bytes come"),
     seal: () => assert.fail("no bytes come"),
     commit: () => assert.fail("no bytes come"),
+    truncate: async () => {},
     abort: async () => void removed.push(name),
   };
 }

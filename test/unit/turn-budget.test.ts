@@ -76,6 +76,21 @@ for (const [end, looksEnded] of [
       const { watch } = new Body(new ChunkBudget());
       const bytes = Buffer.from(end);
       for (let start = 0; start < bytes.length; start += size) watch.see(bytes.subarray(start, start + size));
-      assert.equal(watch.looksEnded, looksEnded);
+      assert.equal(watch.looksEnded(2000), looksEnded);
+      assert.ok(!watch.looksEnded(500), "the client may still be sending");
     }
+  });
+
+for (const [last, looksEnded] of [
+  ["\r\n", true],
+  ["Digest: x\r\nOther: y\r\n\r\n", true],
+  ["a line\r\n", false],
+  ["a paragraph\r\n\r\n", false],
+  ["\n", false],
+] as const)
+  test(`a piece ${JSON.stringify(last)} of its own ${looksEnded ? "looks" : "does not look"} like the end after ten seconds`, () => {
+    const { watch } = new Body(new ChunkBudget());
+    for (const piece of ["hello", last]) watch.see(Buffer.from(piece));
+    assert.equal(watch.looksEnded(10_000), looksEnded);
+    assert.ok(!watch.looksEnded(9000), "the client may still be sending");
   });

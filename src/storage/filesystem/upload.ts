@@ -1,4 +1,6 @@
 /** An upload whose bytes are in a file. A worker holds the open file and the running hash. */
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Algorithm, Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -82,11 +84,27 @@ export class FileUpload implements Upload {
     }
   }
 
+  async truncate(bytes: number): Promise<void> {
+    // The worker is not told: it must not forget which writes were lost.
+    await truncateFile(this.files.file, bytes).catch((error: unknown) => {
+      throw storageError(error);
+    });
+  }
+
   async abort(): Promise<void> {
     await this.parts.workers.forget(this.id, this.#affinity);
     await removeUpload(this.files, this.parts.recordFiles).catch((error: unknown) => {
       throw storageError(error);
     });
+  }
+}
+
+async function truncateFile(file: string, bytes: number): Promise<void> {
+  const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.truncate(bytes);
+  } finally {
+    await handle.close();
   }
 }
 

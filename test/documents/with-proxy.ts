@@ -1,0 +1,45 @@
+// A proxy of a test's own, which ends with the work that needs it.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { searchPath, temporaryFolder } from "../clients/support.js";
+import { Client } from "../support/client.js";
+
+/** Connections of each client. */
+const atOnce = 16;
+
+type Clients<Ports extends readonly number[]> = { readonly [Port in keyof Ports]: Client };
+
+/**
+ * Starts the proxy with its settings in `file`, and gives `work` a client for each port at which it listens. In the command
+ * `DIR` is the folder of the file.
+ */
+export async function withProxy<const Ports extends readonly number[]>(
+  command: readonly string[],
+  config: string,
+  file: string,
+  ports: Ports,
+  work: (clients: Clients<Ports>) => Promise<void>,
+): Promise<void> {
+  await using folder = await temporaryFolder();
+  await writeFile(join(folder.path, file), config);
+  const [program = "", ...parameters] = command;
+  const child = spawn(
+    program,
+    parameters.map((text) => text.replace("DIR", folder.path)),
+    { cwd: folder.path, stdio: "ignore", env: { ...process.env, PATH: searchPath, HOME: folder.path } },
+  );
+  try {
+    const clients = ports.map((port) => new Client(`http://127.0.0.1:${port}`, atOnce));
+    for (const client of clients)
+      while (child.exitCode === null && (await client.get("/livez").catch(() => undefined)) === undefined)
+        await sleep(50);
+    await work(clients as Clients<Ports>);
+  } finally {
+    child.kill("SIGTERM");
+    if (child.exitCode === null) await once(child, "exit");
+  }
+}
