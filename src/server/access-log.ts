@@ -4,7 +4,7 @@ import { CountedLines } from "../lib/counted-lines.js";
 import { accessLog } from "../observe/access-log.js";
 import { LineBatch } from "../observe/line-batch.js";
 import { standardWriter } from "../observe/standard-streams.js";
-import { formatOf, linesDropped, readable } from "./log.js";
+import { formatOf, readable } from "./log.js";
 import type { Opening } from "./opening.js";
 
 export interface OpenedAccessLog {
@@ -30,7 +30,7 @@ export async function openAccessLog({
   const writer = standardWriter("output");
   const lines = new CountedLines(writer, {
     onDropping: () => log.warn("nobody reads the access log: its lines are dropped"),
-    onDropped: (dropped) => log.warn({ dropped }, linesDropped("the access log")),
+    onDropped: (dropped) => log.warn({ dropped }, "lines of the access log were dropped: nobody read them"),
   });
   const unwatch = writer.watch({
     onBroken: (error) => log.error({ err: error }, "the access log cannot be written"),

@@ -20,15 +20,11 @@ export async function openLog(config: Config["log"]): Promise<OpenedLog> {
   const { level, fields } = config;
   const format = formatOf(config, process.stderr);
   const lines: CountedLines = new CountedLines(standardWriter("error"), {
-    onDropped: (dropped) => log.warn({ dropped }, linesDropped("this log")),
+    onDropped: (dropped) => log.warn({ dropped }, "lines of this log were dropped: nobody read them"),
   });
   const destination = format === "text" ? await readable(process.stderr, lines) : escaped(lines);
   const log = pino({ level, ...(format === "logstash" ? logstash : {}) }, destination).child(fields);
   return { log, lines };
-}
-
-export function linesDropped(log: string): string {
-  return `lines of ${log} were dropped: nobody read them`;
 }
 
 export function formatOf({ formatter }: Config["log"], stream: WriteStream): "text" | "json" | "logstash" {
