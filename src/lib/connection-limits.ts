@@ -7,11 +7,11 @@ export interface ConnectionLimits {
   readonly perClient: number;
 }
 
-/** Logs, libraries, threads, the store's own files, and connections that wait to be refused. */
-const ownDescriptors = 128;
+/** Logs, libraries, threads, the store's own files, the overflow's files, and connections that wait to be refused. */
+const ownDescriptors = 160;
 
 /** Uploads and blobs that are open. They take less where descriptors are few. */
-const fileDescriptorsMax = 4096;
+const fileDescriptorsMax = 16_000;
 
 /** A client that is slow with its head holds 64 KiB of memory at the most. */
 const connectionsMax = 16_384;
@@ -25,7 +25,7 @@ function fileDescriptors(descriptors: number): number {
   return Math.min(descriptors / 2, fileDescriptorsMax);
 }
 
-/** A worker's memory is no reason for more: what is idle is opened again in less than a millisecond. */
+/** An upload beyond these is closed while it is idle, and read and hashed again from its start when it goes on. */
 const openUploadsMax = 1024;
 const openUploadsMin = 8;
 
