@@ -29,11 +29,7 @@ import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { type HeadFault, readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
-import {
-  defaultPatience,
-  SlowClientTimeouts,
-  type SlowClientTimeoutsOptions,
-} from "./slow-client-timeouts.js";
+import { SlowClientTimeouts, type SlowClientTimeoutsOptions } from "./slow-client-timeouts.js";
 import { type Trace, traceHeaders } from "./trace.js";
 import { whyNotListening } from "./why-not-listening.js";
 
@@ -63,8 +59,8 @@ export interface AppOptions {
   readonly onOrigin?: OriginWarning | undefined;
   /** Whether a `Location` begins with the address by which the client reaches this server, as far as that is known. */
   readonly absoluteLocations?: boolean;
-  readonly timeouts?: Partial<SlowClientTimeoutsOptions>;
-  readonly limits?: LimitOptions;
+  readonly timeouts: SlowClientTimeoutsOptions;
+  readonly limits: LimitOptions;
   /** `false`: each response ends its connection. */
   readonly keepAlive?: boolean;
   /** Absent where connections come through a thread that limits them itself. */
@@ -137,7 +133,7 @@ export class App {
   constructor(readonly options: AppOptions) {
     this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
     this.#chunks = options.chunks ?? new ChunkBudget();
-    this.#timeouts = new SlowClientTimeouts({ ...defaultPatience, ...options.timeouts });
+    this.#timeouts = new SlowClientTimeouts(options.timeouts);
     const { services, gate, login, metrics, onEvent } = options;
     this.#admission = new Admission(
       {

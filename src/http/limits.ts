@@ -23,16 +23,6 @@ export interface LimitOptions {
   readonly formsPerClientMax: number;
 }
 
-/** A CI cluster behind one address has hundreds of jobs; a request's rate is for its operator to choose. */
-export const defaultLimits: LimitOptions = {
-  requestsPerSecond: 0,
-  requestBurst: 0,
-  uploadsMax: 10_000,
-  uploadsPerClientMax: 2_000,
-  formsMax: 2_000,
-  formsPerClientMax: 500,
-};
-
 /** Clients whose rate is known at a time. */
 const clientsMax = 100_000;
 
@@ -47,7 +37,7 @@ export class Limits {
   readonly #uploads: Places;
   readonly #forms: Places;
 
-  constructor(readonly options: LimitOptions = defaultLimits) {
+  constructor(readonly options: LimitOptions) {
     const { requestsPerSecond: perSecond, requestBurst } = options;
     const burst = Math.max(1, requestBurst, perSecond);
     this.#requests =

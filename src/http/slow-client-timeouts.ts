@@ -6,26 +6,22 @@
 import type { HttpResponse } from "uWebSockets.js";
 
 export interface SlowClientTimeoutsOptions {
-  /** Seconds without a byte of a request's body, `Infinity` for any time. */
+  /**
+   * Seconds without a byte of a request's body, `Infinity` for any time. Senders are given long, as CNCF distribution gives
+   * them: BuildKit sends nothing of a layer while it compresses it.
+   */
   readonly senderSeconds: number;
   /**
    * Seconds in which a body that is kept in memory must have come whole, with one more for each `smallBytesPerSecond`
    * of it.
    */
   readonly smallBodySeconds: number;
-  /** Seconds in which a client takes too little of a response for more to be written. */
+  /**
+   * Seconds in which a client takes too little of a response for more to be written. Long, since megabytes wait in the
+   * kernel before one is seen to take any.
+   */
   readonly readerSeconds: number;
 }
-
-/**
- * Senders are given long, as CNCF distribution gives them: BuildKit sends nothing of a layer while it compresses it. The
- * reader's time is long since megabytes wait in the kernel before one is seen to take any.
- */
-export const defaultPatience: SlowClientTimeoutsOptions = {
-  senderSeconds: 3600,
-  smallBodySeconds: 30,
-  readerSeconds: 180,
-};
 
 /** Slower than any line that a manifest of megabytes is pushed over. */
 const smallBytesPerSecond = 4096;

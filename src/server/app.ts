@@ -1,5 +1,6 @@
 /** Opens the HTTP front end with the settings. It does not listen yet. */
 import type { Gate } from "../auth/gate.js";
+import type { Config } from "../config/config.js";
 import { App, type AppOptions } from "../http/app.js";
 import { ConnectionGuard } from "../http/connection-guard.js";
 import type { OpenedFront } from "./front.js";
@@ -14,7 +15,6 @@ export type AppParts = Pick<
 
 export function openApp({ config, log, closers }: Opening, { front, ...parts }: AppParts): App {
   const { http, limits } = config;
-  const { requests, uploads, forms, slow } = limits;
   const { tls, counts, proxies, onRefused } = front;
   const app = new App({
     ...parts,
@@ -23,19 +23,7 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
       values.map((value) => [name, value] as const),
     ),
     headerBytesMax: limits.headerbytes,
-    timeouts: {
-      senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
-      smallBodySeconds: slow.small,
-      readerSeconds: slow.reader,
-    },
-    limits: {
-      requestsPerSecond: requests.rate,
-      requestBurst: requests.burst,
-      uploadsMax: uploads.total,
-      uploadsPerClientMax: uploads.perclient,
-      formsMax: forms.total,
-      formsPerClientMax: forms.perclient,
-    },
+    ...boundsOf(limits),
     connections:
       tls === undefined
         ? new ConnectionGuard({
@@ -56,4 +44,28 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
   });
   closers.add("connections", () => app.close());
   return app;
+}
+
+/** Returns what one client may take, and how long it may be silent, by the settings. */
+export function boundsOf({
+  requests,
+  uploads,
+  forms,
+  slow,
+}: Config["limits"]): Pick<AppOptions, "timeouts" | "limits"> {
+  return {
+    timeouts: {
+      senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
+      smallBodySeconds: slow.small,
+      readerSeconds: slow.reader,
+    },
+    limits: {
+      requestsPerSecond: requests.rate,
+      requestBurst: requests.burst,
+      uploadsMax: uploads.total,
+      uploadsPerClientMax: uploads.perclient,
+      formsMax: forms.total,
+      formsPerClientMax: forms.perclient,
+    },
+  };
 }

@@ -26,19 +26,6 @@ export interface SessionTableOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Ages as CNCF distribution purges them. */
-export const defaultSessionTable: SessionTableOptions = {
-  sessionsMax: 100_000,
-  sessionsPerClientMax: 20_000,
-  unusedSecondsMax: 600,
-  idleSecondsMax: 7 * 24 * 3600,
-  purgeEverySeconds: 24 * 3600,
-  recovers: true,
-  onError: (error) => {
-    throw error;
-  },
-};
-
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
@@ -62,14 +49,11 @@ export class SessionTable {
   /** Sessions that were dropped since nobody used them any more. */
   purged = 0;
 
-  readonly options: SessionTableOptions;
-
   constructor(
     readonly store: UploadStore,
-    options: Partial<SessionTableOptions> = {},
+    readonly options: SessionTableOptions,
   ) {
-    this.options = { ...defaultSessionTable, ...options };
-    const { purgeEverySeconds, unusedSecondsMax, recovers, onError } = this.options;
+    const { purgeEverySeconds, unusedSecondsMax, recovers, onError } = options;
     this.#every(Math.min(unusedLookSecondsMax, unusedSecondsMax / 2), () => this.purgeUnused());
     if (purgeEverySeconds > 0) this.#every(purgeEverySeconds, () => this.purge());
     if (recovers) setImmediate(() => void this.#recoverAll().catch(onError));

@@ -11,7 +11,7 @@ import { App } from "../../src/http/app.js";
 import { Client } from "../support/client.js";
 import { blobOf, digestOf, newName } from "../support/content.js";
 import { RawConnection } from "../support/raw.js";
-import { serveInside } from "../support/server.js";
+import { defaultBounds, serveInside } from "../support/server.js";
 
 const slowMilliseconds = 26_000;
 
@@ -20,6 +20,7 @@ const client = new Client(server.url);
 const gate = new Gate(openPolicy);
 /** A second front end on the same services, which takes its time to find out who is calling. */
 const slow = new App({
+  ...defaultBounds,
   services: server.services,
   gate,
   login: {
@@ -37,6 +38,7 @@ const slowUrl = await listen(slow);
 /** A third, which does not wait for long. */
 const strictUrl = await listen(
   new App({
+    ...defaultBounds,
     services: server.services,
     gate,
     timeouts: { senderSeconds: 12, smallBodySeconds: 6, readerSeconds: 12 },

@@ -16,7 +16,7 @@ import { Client } from "../support/client.js";
 import { freePort } from "../support/free-port.js";
 import { startGantry } from "../support/gantry.js";
 import { RawConnection } from "../support/raw.js";
-import { serveInside } from "../support/server.js";
+import { defaultBounds, serveInside } from "../support/server.js";
 import { eventually } from "../support/store.js";
 import { newAuthority, newCertificateFiles } from "../support/tls.js";
 
@@ -101,6 +101,7 @@ test("a certificate says who the client is, beside its address", async () => {
     { limits: { total: 100, perClient: 100 }, proxies: [], onRefused: () => {} },
   );
   const app = new App({
+    ...defaultBounds,
     services: inside.services,
     gate: new Gate(openPolicy),
     peerOf: tls.peerOf,

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { readConfig } from "../../src/config/config.js";
+import { boundsOf } from "../../src/server/app.js";
 import { type Server, startServer } from "../../src/server/server.js";
 
 /** A server for all tests of the file, ended after them. To be called before the file's first test. */
@@ -25,3 +26,6 @@ export async function serveInside(settings: Readonly<Record<string, string>> = {
   });
   return server;
 }
+
+/** What clients may take of a front end that a test makes, as it is by default. */
+export const defaultBounds = boundsOf(readConfig({}).limits);

@@ -50,7 +50,16 @@ function table(
     recover: async (id) => (onDisk !== undefined && id === onDisk[0] ? onDisk[1] : undefined),
     remove: async (id) => void removed.push(id),
   };
-  const sessions = new SessionTable(store, options);
+  const sessions = new SessionTable(store, {
+    sessionsMax: 1000,
+    sessionsPerClientMax: 1000,
+    unusedSecondsMax: 600,
+    idleSecondsMax: 3600,
+    purgeEverySeconds: 3600,
+    recovers: true,
+    onError: (error) => assert.fail(String(error)),
+    ...options,
+  });
   sessions.stop();
   return { sessions, removed, uploadNamed };
 }
