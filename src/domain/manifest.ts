@@ -230,12 +230,6 @@ function digestsOf(descriptors: readonly Descriptor[]): Digest[] {
   return descriptors.map(({ digest }) => digest);
 }
 
-/** The media type of stored manifest bytes, which were checked when they were pushed. */
-export function storedMediaType(bytes: Uint8Array): ManifestMediaType {
-  const json = parseJson(bytes);
-  return mediaTypeOf(json, "");
-}
-
 function invalid(message: string, detail?: unknown): RegistryError {
   return new RegistryError("manifest-invalid", message, detail);
 }

@@ -1,11 +1,16 @@
-/** Reading the bytes of a stored manifest, which damage may have changed. */
+/** Parses the bytes of a stored manifest, which may be damaged. */
 import { algorithmOf, type Digest } from "./digest.js";
+import { RegistryError } from "./errors.js";
 import { digestBytes } from "./hash.js";
 import { listed, type Manifest, parseStoredManifest } from "./manifest.js";
 
-/** The manifest, `undefined` where the bytes do not have the digest. Rejects with `manifest-invalid` if they are none. */
+/** Resolves with `undefined` if the bytes do not have the digest, or are no manifest. */
 export async function readStored(bytes: Uint8Array, digest: Digest): Promise<Manifest | undefined> {
-  return (await digestBytes(algorithmOf(digest), bytes)) === digest
-    ? listed(parseStoredManifest(bytes))
-    : undefined;
+  if ((await digestBytes(algorithmOf(digest), bytes)) !== digest) return undefined;
+  try {
+    return listed(parseStoredManifest(bytes));
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
 }

@@ -9,6 +9,7 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
 import { inParallel } from "../lib/in-parallel.js";
 import { checkNotOfImmutable } from "./immutable-images.js";
+import { readManifest } from "./read-manifest.js";
 import type { RegistryEvent } from "./registry-event.js";
 import type { Services } from "./services.js";
 import { immutable, tagRemoved, tagUnsure } from "./tags.js";
@@ -178,26 +179,13 @@ export async function removeUntagged(
   digest: Digest,
 ): Promise<boolean> {
   const { caches, storage } = services;
-  const bytes = await storage.manifests.read(name, digest);
+  // One that is damaged has no subject, which must not keep it from being deleted.
+  const found = await readManifest(services, name, digest);
   const removed = await forgetAround(
     () => caches.manifests.delete(`${name}@${digest}`),
-    async () => bytes !== undefined && storage.manifests.remove(name, digest),
+    async () => found !== undefined && storage.manifests.remove(name, digest),
   );
-  const subject = bytes && (await subjectOf(services, digest, bytes));
-  if (subject !== undefined) await storage.referrers.remove(name, subject, digest);
+  const subject = typeof found === "object" ? found.manifest.subject : undefined;
+  if (subject !== undefined) await storage.referrers.remove(name, subject.digest, digest);
   return removed;
-}
-
-/** The subject that a stored manifest names. None if it is damaged, which must not keep it from being deleted. */
-export async function subjectOf(
-  { manifestReader }: Services,
-  digest: Digest,
-  bytes: Uint8Array,
-): Promise<Digest | undefined> {
-  try {
-    return (await manifestReader.stored(bytes, digest))?.subject?.digest;
-  } catch (error) {
-    if (error instanceof RegistryError) return undefined;
-    throw error;
-  }
 }

@@ -5,6 +5,7 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
 import { inParallel } from "../lib/in-parallel.js";
+import { readUsableManifest } from "./read-manifest.js";
 import type { Services } from "./services.js";
 
 /** Manifests looked at at a time. */
@@ -58,15 +59,11 @@ async function namedBy(
   digest: Digest,
 ): Promise<{ readonly named: readonly Digest[]; readonly children: readonly Digest[] }> {
   const kept = services.caches.manifests.get(`${name}@${digest}`)?.bytes;
-  const bytes = kept ?? (await services.storage.manifests.read(name, digest));
-  if (bytes === undefined) return { named: [], children: [] };
-  try {
-    const manifest = await services.manifestReader.stored(bytes, digest);
-    return { named: manifest?.named ?? [], children: manifest?.children.map((child) => child.digest) ?? [] };
-  } catch (error) {
-    if (error instanceof RegistryError) return { named: [], children: [] };
-    throw error;
-  }
+  const manifest =
+    kept === undefined
+      ? (await readUsableManifest(services, name, digest))?.manifest
+      : await services.manifestReader.stored(kept, digest);
+  return { named: manifest?.named ?? [], children: manifest?.children.map((child) => child.digest) ?? [] };
 }
 
 function ofImmutable(tag: Tag): RegistryError {

@@ -4,6 +4,7 @@ import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { describeError } from "../lib/describe-error.js";
+import { readManifest } from "./read-manifest.js";
 import type { Services } from "./services.js";
 
 /** What of a repository's manifests the collector goes by. */
@@ -24,21 +25,20 @@ const readsAtOnce = 8;
 
 /** What each manifest names, or why that cannot be told: then nothing may be taken for unnamed. */
 export async function readManifests(
-  { storage, manifestReader }: Services,
+  services: Services,
   name: RepositoryName,
 ): Promise<Map<Digest, Named> | string> {
-  const digests = await storage.manifests.list(name);
+  const digests = await services.storage.manifests.list(name);
   const manifests = new Map<Digest, Named>();
   for (let start = 0; start < digests.length; start += readsAtOnce) {
     const problems = await Promise.all(
       digests.slice(start, start + readsAtOnce).map(async (digest) => {
         try {
-          const bytes = await storage.manifests.read(name, digest);
-          if (bytes === undefined) return undefined;
-          const manifest = await manifestReader.stored(bytes, digest);
-          if (manifest === undefined)
-            return `manifest ${digest} cannot be read: its bytes do not have its digest`;
-          const { named, subject } = manifest;
+          const found = await readManifest(services, name, digest);
+          if (found === undefined) return undefined;
+          if (typeof found === "string")
+            return `manifest ${digest} cannot be read: its bytes do not have its digest, or are no manifest`;
+          const { named, subject } = found.manifest;
           manifests.set(digest, { named, subject: subject?.digest });
           return undefined;
         } catch (error) {

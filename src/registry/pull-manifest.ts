@@ -68,8 +68,10 @@ async function loadManifest(
   return services.caches.manifests.load(`${name}@${digest}`, async () => {
     const bytes = await services.storage.manifests.read(name, digest);
     if (bytes === undefined) return undefined;
-    const mediaType = await services.manifestReader.storedMediaType(bytes, digest);
-    if (mediaType !== undefined) return { digest, bytes, mediaType };
+    if (bytes !== "unreadable") {
+      const mediaType = await services.manifestReader.storedMediaType(bytes, digest);
+      if (mediaType !== undefined) return { digest, bytes, mediaType };
+    }
     // Damaged. It counts as absent, so that a client that has the manifest pushes it again, which heals it.
     services.onStray(`${name}@${digest}`, "the manifest's bytes do not have its digest");
     return undefined;

@@ -173,8 +173,8 @@ export interface BlobStore {
 }
 
 export interface ManifestStore {
-  /** Empty, as no manifest is, where something else lies in its place. */
-  read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined>;
+  /** The bytes as they were written; `unreadable` if the storage has something else in their place. */
+  read(name: RepositoryName, digest: Digest): Promise<Buffer | "unreadable" | undefined>;
   /** Size in bytes, `undefined` where the repository has no such manifest. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   /** Of those of `digests` that are there. */

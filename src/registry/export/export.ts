@@ -4,7 +4,6 @@
  */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
-import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
@@ -12,6 +11,7 @@ import { inParallel } from "../../lib/in-parallel.js";
 import type { BlobReader } from "../../storage/storage.js";
 import { type NamedContent, refName, type Sink } from "../../transfer/sink.js";
 import { lease } from "../lease.js";
+import { type ReadManifest, readManifest } from "../read-manifest.js";
 import type { Services } from "../services.js";
 import type { ExportProblem, ExportReport } from "./report.js";
 import type { Root } from "./select.js";
@@ -139,13 +139,12 @@ class Export {
     return { mediaType: manifest.mediaType, digest, size: bytes.length };
   }
 
-  async #read(name: RepositoryName, digest: Digest): Promise<{ bytes: Buffer; manifest: Manifest }> {
+  async #read(name: RepositoryName, digest: Digest): Promise<ReadManifest> {
     const { services } = this;
-    const bytes = await lease(services, name, digest, () => services.storage.manifests.read(name, digest));
-    if (bytes === undefined) throw new Unexportable(`the repository has no manifest ${digest}`);
-    const manifest = await services.manifestReader.stored(bytes, digest);
-    if (manifest === undefined) throw new Unexportable(`the manifest ${digest} is damaged`);
-    return { bytes, manifest };
+    const found = await lease(services, name, digest, () => readManifest(services, name, digest));
+    if (found === undefined) throw new Unexportable(`the repository has no manifest ${digest}`);
+    if (typeof found === "string") throw new Unexportable(`the manifest ${digest} is damaged`);
+    return found;
   }
 
   /** Whether a manifest is not there, and need not be. */

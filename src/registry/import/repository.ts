@@ -4,7 +4,6 @@
  */
 import { LRUCache } from "lru-cache";
 import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
-import { digestBytes } from "../../domain/hash.js";
 import type { Manifest } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { Mismatch } from "../../domain/pushed-manifest.js";
@@ -19,6 +18,7 @@ import {
 } from "../../transfer/source.js";
 import { resolveTag } from "../pull-manifest.js";
 import { pushManifest } from "../push-manifest.js";
+import { type ReadManifest, readUsableManifest } from "../read-manifest.js";
 import { bringBlob } from "./blob.js";
 import type { ImportProblem } from "./report.js";
 import { type ImportRun, isOfOne } from "./run.js";
@@ -37,9 +37,6 @@ const depthMax = 4;
 
 /** Tags of the referrers tag schema, which clients set where a registry has no referrers API. */
 const referrersTag = /^([a-z0-9]+)-([0-9a-f]{64,128})$/;
-
-/** A manifest, and whether it is this registry's own. */
-type FoundManifest = SourceManifest & { readonly isOwn?: true };
 
 /** What became of a manifest or blob. Where it failed, that has been told. */
 type Outcome = "there" | "absent" | "failed";
@@ -122,15 +119,17 @@ export class RepositoryImport {
   async #bringManifest(digest: Digest, depth: number): Promise<Outcome> {
     const { tally, options } = this.run;
     if (depth > depthMax) throw new SourceError(`indexes are nested more than ${depthMax} deep`);
+    // One that is stored here was accepted before, perhaps with wider bounds.
     const own = await this.#ownManifest(digest);
-    const found: FoundManifest | undefined = own ?? (await this.from.manifest(digest));
-    if (found === undefined) return "absent";
-    const missing = await this.#bringNamed(await this.#parse(digest, found), depth);
+    const found = own === undefined ? await this.from.manifest(digest) : undefined;
+    const manifest = own?.manifest ?? (found && (await this.#parse(digest, found)));
+    if (manifest === undefined) return "absent";
+    const missing = await this.#bringNamed(manifest, depth);
     if (missing.length > 0) {
       this.#problem({ digest, what: `the manifest names what is not there: ${missing.join(", ")}` });
       return "failed";
     }
-    if (own !== undefined) tally.manifests.there++;
+    if (found === undefined) tally.manifests.there++;
     else {
       // Only now: a manifest that was there has been warned of when it came.
       const mismatches = options.dryRun ? [] : await this.#push(digest, [], found);
@@ -140,20 +139,14 @@ export class RepositoryImport {
     return "there";
   }
 
-  /** What a manifest says. One that is stored here was accepted before, perhaps with wider bounds. */
-  async #parse(digest: Digest, { bytes, mediaType, isOwn }: FoundManifest): Promise<Manifest> {
-    const { manifestReader } = this.run.services;
-    const own = isOwn ? await manifestReader.stored(bytes, digest) : undefined;
-    if (own !== undefined) return own;
+  async #parse(digest: Digest, { bytes, mediaType }: SourceManifest): Promise<Manifest> {
     const algorithm = algorithmOf(digest);
-    return (await manifestReader.pushed({ bytes, contentType: mediaType, algorithm })).manifest;
+    return (await this.run.services.manifestReader.pushed({ bytes, contentType: mediaType, algorithm }))
+      .manifest;
   }
 
-  /** As it is stored, if it is whole. */
-  async #ownManifest(digest: Digest): Promise<FoundManifest | undefined> {
-    const bytes = await this.run.services.storage.manifests.read(this.from.name, digest);
-    if (bytes === undefined || (await digestBytes(algorithmOf(digest), bytes)) !== digest) return undefined;
-    return { bytes, mediaType: "", isOwn: true };
+  #ownManifest(digest: Digest): Promise<ReadManifest | undefined> {
+    return readUsableManifest(this.run.services, this.from.name, digest);
   }
 
   /** Brings all that a manifest names, and gives what it must not do without. */
@@ -223,8 +216,9 @@ export class RepositoryImport {
   /** Of this registry, or of the source where it did not come, as in a dry run. */
   async #read(digest: Digest): Promise<Manifest | undefined> {
     const read = await this.#told({ digest }, async () => {
-      const found: FoundManifest | undefined =
-        (await this.#ownManifest(digest)) ?? (await this.from.manifest(digest));
+      const own = await this.#ownManifest(digest);
+      if (own !== undefined) return own.manifest;
+      const found = await this.from.manifest(digest);
       return found && (await this.#parse(digest, found));
     });
     return read === "failed" ? undefined : read;
@@ -236,8 +230,8 @@ export class RepositoryImport {
     if (current === digest) tally.tags.there++;
     else if (current !== undefined && options.keepTags) tally.tags.kept++;
     else {
-      const manifest = options.dryRun ? undefined : await this.#ownManifest(digest);
-      if (manifest !== undefined) await this.#push(digest, [tag], manifest);
+      const own = options.dryRun ? undefined : await this.#ownManifest(digest);
+      if (own !== undefined) await this.#push(digest, [tag], { bytes: own.bytes, mediaType: "" });
       tally.tags[current === undefined ? "imported" : "moved"]++;
     }
   }

@@ -24,7 +24,7 @@ type Packed<T extends { readonly manifest: unknown }> = Omit<T, "manifest"> & {
 
 export interface ManifestTasks {
   readonly pushed: { readonly task: PushedBytes; readonly value: Packed<PushedManifest> };
-  /** `undefined` where the bytes do not have the digest. */
+  /** `undefined` if the bytes do not have the digest, or are no manifest. */
   readonly stored: { readonly task: StoredBytes; readonly value: PackedManifest | undefined };
   readonly mediaType: { readonly task: StoredBytes; readonly value: ManifestMediaType | undefined };
 }

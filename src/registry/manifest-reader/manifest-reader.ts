@@ -34,14 +34,14 @@ export class ManifestReader {
     return { ...read, manifest: unpackManifest(manifest) };
   }
 
-  /** What is stored as `digest`; `undefined` where the bytes are damaged. Rejects with `manifest-invalid`. */
+  /** The manifest that is stored as `digest`; `undefined` if the bytes do not have the digest, or are no manifest. */
   async stored(bytes: Uint8Array, digest: Digest): Promise<Manifest | undefined> {
     if (isSmall(bytes)) return await readStored(bytes, digest);
     const manifest = await this.#run("stored", { bytes, digest });
     return manifest && unpackManifest(manifest);
   }
 
-  /** The media type of what is stored as `digest`; `undefined` where the bytes are damaged. */
+  /** The same of its media type, which costs less if the manifest is large. */
   async storedMediaType(bytes: Uint8Array, digest: Digest): Promise<ManifestMediaType | undefined> {
     if (isSmall(bytes)) return (await readStored(bytes, digest))?.mediaType;
     return await this.#run("mediaType", { bytes, digest });

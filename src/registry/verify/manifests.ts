@@ -7,7 +7,7 @@ import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
-import type { Services } from "../services.js";
+import { readManifest } from "../read-manifest.js";
 import type { Verification, Wrongs } from "./context.js";
 import { verifyReferrer, verifyReferrers } from "./referrers.js";
 
@@ -56,40 +56,22 @@ async function verifyManifest(
 ): Promise<Manifest | "damaged" | "gone"> {
   const { services, findings, dryRun } = verification;
   const { storage, caches, repositoryLocks } = services;
-  const read = async () => {
-    const bytes = await storage.manifests.read(name, digest);
-    return bytes === undefined ? "gone" : ((await parsed(services, bytes, digest)) ?? "damaged");
-  };
-  const first = await read();
-  if (first !== "damaged") return first;
+  const first = await readManifest(services, name, digest);
+  if (typeof first !== "string") return first?.manifest ?? "gone";
   return repositoryLocks.exclusive(name, async () => {
-    const again = await read();
-    if (again !== "damaged") return again;
-    // The storage reads a link, a folder or a pipe as no bytes, and knows no size of it.
-    const isFile = (await storage.manifests.size(name, digest)) !== undefined;
+    const again = await readManifest(services, name, digest);
+    if (typeof again !== "string") return again?.manifest ?? "gone";
     const taken = await forgetAround(
       () => caches.manifests.delete(`${name}@${digest}`),
       async () => !dryRun && storage.manifests.quarantine(name, digest),
     );
-    const what = isFile
-      ? "the manifest's bytes do not have its digest, or are no manifest"
-      : "the manifest is not a regular file but a symbolic link, a folder, a pipe or the like, which is not read";
+    const what =
+      again === "damaged"
+        ? "the manifest's bytes do not have its digest, or are no manifest"
+        : "the manifest is not a regular file but a symbolic link, a folder, a pipe or the like, which is not read";
     findings.problem({ repository: name, digest, what, remedy: taken ? "quarantined" : "none" });
-    return again;
+    return "damaged";
   });
-}
-
-async function parsed(
-  { manifestReader }: Services,
-  bytes: Buffer,
-  digest: Digest,
-): Promise<Manifest | undefined> {
-  try {
-    return await manifestReader.stored(bytes, digest);
-  } catch (error) {
-    if (error instanceof RegistryError) return undefined;
-    throw error;
-  }
 }
 
 /** What the manifest names and is not there, or is damaged. */

@@ -5,8 +5,8 @@ import { RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
-import { subjectOf } from "../delete.js";
 import { referrerOf } from "../push-manifest.js";
+import { readUsableManifest } from "../read-manifest.js";
 import type { Services } from "../services.js";
 import type { Verification } from "./context.js";
 
@@ -18,13 +18,11 @@ export async function verifyReferrer(
   { subject }: Manifest,
 ): Promise<void> {
   if (subject === undefined) return;
-  const { storage, manifestReader, repositoryLocks } = services;
+  const { storage, repositoryLocks } = services;
   const wrong = async () => {
-    const bytes = await storage.manifests.read(name, digest);
-    if (bytes === undefined) return undefined;
-    const manifest = await manifestReader.stored(bytes, digest);
-    if (manifest === undefined) return undefined;
-    const wanted = referrerOf(manifest, digest, bytes.length);
+    const stored = await readUsableManifest(services, name, digest);
+    if (stored === undefined) return undefined;
+    const wanted = referrerOf(stored.manifest, digest, stored.bytes.length);
     const found = await storage.referrers.find(name, subject.digest, digest);
     // As JSON has it: what is not stored does not differ.
     return isDeepStrictEqual(found, JSON.parse(JSON.stringify(wanted))) ? undefined : wanted;
@@ -71,6 +69,5 @@ async function storedSubject(
   name: RepositoryName,
   digest: Digest,
 ): Promise<Digest | undefined> {
-  const bytes = await services.storage.manifests.read(name, digest);
-  return bytes && (await subjectOf(services, digest, bytes));
+  return (await readUsableManifest(services, name, digest))?.manifest.subject?.digest;
 }

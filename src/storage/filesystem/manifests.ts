@@ -27,11 +27,11 @@ export class FileManifests implements ManifestStore {
     readonly surveyor: Surveyor,
   ) {}
 
-  async read(name: RepositoryName, digest: Digest): Promise<Buffer | undefined> {
+  async read(name: RepositoryName, digest: Digest): Promise<Buffer | "unreadable" | undefined> {
     const path = this.layout.manifest(name, digest);
     const bytes = await this.checkedFiles.read(path);
     if (bytes !== undefined) return bytes;
-    return (await ifThere(lstat(path))) === undefined ? undefined : Buffer.alloc(0);
+    return (await ifThere(lstat(path))) === undefined ? undefined : "unreadable";
   }
 
   async size(name: RepositoryName, digest: Digest): Promise<number | undefined> {

@@ -1,0 +1,38 @@
+/** Reads stored manifests. The one place that knows in which ways a stored manifest can be damaged. */
+import type { Digest } from "../domain/digest.js";
+import type { Manifest } from "../domain/manifest.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Services } from "./services.js";
+
+export interface ReadManifest {
+  readonly bytes: Buffer;
+  readonly manifest: Manifest;
+}
+
+/**
+ * A manifest that is stored and cannot be used: `damaged` if its bytes do not have its digest or are no manifest,
+ * `unreadable` if the storage has something else in its place.
+ */
+export type Unusable = "damaged" | "unreadable";
+
+/** Resolves with `undefined` if the repository has no such manifest. Rejects only if the storage fails. */
+export async function readManifest(
+  { storage, manifestReader }: Pick<Services, "storage" | "manifestReader">,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<ReadManifest | Unusable | undefined> {
+  const bytes = await storage.manifests.read(name, digest);
+  if (bytes === undefined || bytes === "unreadable") return bytes;
+  const manifest = await manifestReader.stored(bytes, digest);
+  return manifest === undefined ? "damaged" : { bytes, manifest };
+}
+
+/** The same for whoever needs one manifest whether it is missing or damaged. */
+export async function readUsableManifest(
+  services: Pick<Services, "storage" | "manifestReader">,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<ReadManifest | undefined> {
+  const found = await readManifest(services, name, digest);
+  return typeof found === "string" ? undefined : found;
+}
