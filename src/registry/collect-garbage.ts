@@ -48,9 +48,8 @@ export async function collectGarbage(
     if (options.signal?.aborted) break;
   }
   const emptied = await removeEmptyRepositories(services, options);
-  for await (const { digest, size, links } of services.storage.blobs.contents()) {
+  for await (const { digest, size } of services.storage.blobs.orphans()) {
     if (options.signal?.aborted) break;
-    if (links !== 1) continue;
     const freed = options.dryRun ? size : await removeOrphan(services, digest);
     if (freed === undefined) continue;
     totals.orphans++;

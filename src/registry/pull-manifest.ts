@@ -56,7 +56,12 @@ export async function resolveTag(
   name: RepositoryName,
   tag: Tag,
 ): Promise<Digest | undefined> {
-  return services.caches.tags.load(`${name}:${tag}`, () => services.storage.tags.resolve(name, tag));
+  const { tags } = services.storage;
+  return services.caches.tags.load(`${name}:${tag}`, async () => {
+    const digest = await tags.resolve(name, tag);
+    if (digest !== undefined && !services.storage.readOnly) await tags.mend(name, tag, digest);
+    return digest;
+  });
 }
 
 /** The manifest, `undefined` where the repository has none of that digest. */

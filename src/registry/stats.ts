@@ -99,7 +99,7 @@ async function statsOf(
   for await (const usage of storage.blobs.usages(name, blobs)) {
     if (usage.shared) sharedBytes += usage.size;
     else uniqueBytes += usage.size;
-    if (usage.own) own += usage.size;
+    if (!usage.isContent) own += usage.size;
   }
   for await (const size of storage.manifests.sizes(name, manifests)) {
     uniqueBytes += size;

@@ -1,8 +1,13 @@
 /**
- * The storage port: what the registry asks of any storage, in the domain's words. A driver promises
- * that whatever a method has resolved for survives a crash (unless it is set up otherwise), that nothing
- * half-made is ever visible, and that failures are `storage-full`, `storage-read-only` or `storage-failed`.
- * What does not belong there hides nothing else. Nothing above may assume a local path, a hard link or a single process.
+ * The storage port: what the registry asks of any storage, in the domain's words. test/contract/storage.ts tests each
+ * of these promises on every driver. All drivers promise:
+ *
+ * - What a method has resolved for survives a crash, unless the driver is configured otherwise.
+ * - Nothing half-written is ever visible. Readers see what was there before a write, or all of the write.
+ * - Failures are `storage-full`, `storage-read-only` or `storage-failed`, and the errors that a method names.
+ * - Something else in the place of a blob, manifest, tag or referrer counts as absent, and hides nothing else.
+ *
+ * Nothing above the port may assume a local path, a hard link or a single process.
  */
 
 import type { Annotations } from "../domain/descriptor.js";
@@ -17,7 +22,7 @@ import type { ScratchFile } from "../lib/held-bytes.js";
 import type { HitCounts } from "../lib/hit-counts.js";
 import type { SlabPart } from "../lib/slab-pool.js";
 import type { Spans } from "../lib/spans.js";
-import type { ContentTally } from "./content-tally.js";
+import type { DiskOperations } from "./disk-operations.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
 export interface BlobReader {
@@ -27,25 +32,14 @@ export interface BlobReader {
   close(): Promise<void>;
 }
 
-/**
- * Bytes that lie outside of the storage, where a driver may be able to take them over without a copy. Made by
- * whoever knows the place, opaque to all between.
- */
-export interface OutsideFile {
-  readonly file: string;
-}
-
-/** How a driver took bytes over: it shares them with the place outside, or has a copy of its own. */
-export type Adoption = "linked" | "cloned" | "copied";
-
-/** Whose an upload is: the repository's, and its opener's, as the edge knows its callers. */
+/** Who owns an upload: a repository, and the client that opened it, as the edge names its callers. */
 export interface UploadOwner {
   readonly name: RepositoryName;
   readonly opener: string;
 }
 
 export interface UploadRecord extends UploadOwner {
-  /** Whom the upload counts for: the opener, or the network of one who is anonymous. */
+  /** Whose limits the upload counts against: the opener, or the network of an anonymous one. */
   readonly client: string;
   readonly algorithm: Algorithm;
   /** Whether the client has named the algorithm. */
@@ -118,107 +112,104 @@ export interface RecoveredUpload extends UploadRecord {
 export interface BlobUsage {
   /** In bytes. */
   readonly size: number;
-  /** Whether other repositories share its content. */
+  /** Whether other repositories have the same content, so that removing this blob frees nothing. */
   readonly shared: boolean;
-  /** Whether its bytes are not among the contents, but the repository's alone. */
-  readonly own: boolean;
+  /** Whether its bytes are one of the `contents`, and not a copy that only this repository has. */
+  readonly isContent: boolean;
 }
 
+/** The bytes of a digest, which are stored once for all repositories that have the blob. */
 export interface Content {
   readonly digest: Digest;
   /** In bytes. */
   readonly size: number;
-  /** Names that it has, its own included. */
-  readonly links: number;
 }
 
 export interface BlobStore {
-  /** Size in bytes, `undefined` where the repository has no such blob. */
+  /** Resolves with the size in bytes, `undefined` if the repository has no such blob. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
+  /** Opens a blob for reading. A reader that is open can read to the end even if the blob is removed meanwhile. */
   open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined>;
   /**
-   * Makes bytes outside of the storage the blob `digest` of the repository. They are only read, now and ever
-   * after. Whether they have that digest is looked at where they are copied or `check` says so: rejects with
-   * `digest-mismatch`. `undefined` where it cannot be done, and the bytes have to come as an upload.
-   */
-  adopt(
-    outside: OutsideFile,
-    name: RepositoryName,
-    digest: Digest,
-    check: boolean,
-  ): Promise<{ readonly how: Adoption; readonly healed: boolean } | undefined>;
-  /**
-   * Makes a blob that `from`, or any repository where `from` is absent, has a blob of `to` as well.
-   * Size in bytes, `undefined` where it could not be found.
+   * Makes a blob that `from` has (any repository, if `from` is absent) a blob of `to` as well, without copying bytes
+   * where content is shared. Resolves with its size in bytes, `undefined` if it was not found.
    */
   mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined>;
-  /** Bytes of storage that this freed, 0 where another repository has the content; `undefined` where it was not there. */
+  /**
+   * Removes a repository's blob. Resolves with the bytes of storage that this freed, 0 if another repository has the
+   * content; `undefined` if the repository has no such blob.
+   */
   remove(name: RepositoryName, digest: Digest): Promise<number | undefined>;
-  /** In no order. */
+  /** In no order. Rejects if the repository's blobs cannot all be listed. */
   list(name: RepositoryName): Promise<Digest[]>;
-  /** Of those of `digests` that are there. */
+  /** Of those of `digests` that are there, in their order. */
   usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage>;
-  /** All contents. None where content is not shared. */
+  /** All contents, each once, also those that no repository has. Yields none if the storage does not share content. */
   contents(): AsyncIterable<Content>;
-  /** Removes a content that no repository has. Bytes freed, `undefined` where one has it after all. */
+  /** The contents that no repository has. */
+  orphans(): AsyncIterable<Content>;
+  /** Removes a content if no repository has it. Resolves with the bytes freed, else `undefined`. */
   removeOrphan(digest: Digest): Promise<number | undefined>;
-  /** Re-reads a content: whether its bytes have its digest, `undefined` where there is none. */
+  /** Re-reads a content. Resolves with whether its bytes have its digest, `undefined` if there is none. */
   checkContent(digest: Digest): Promise<boolean | undefined>;
-  /** The same for a repository's blob; `shared` where it is the content, whose check goes for all. */
-  check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined>;
-  /** Takes a content aside if it is damaged still. Whether it was; repositories may have the damaged bytes yet. */
-  quarantineContent(digest: Digest): Promise<boolean>;
-  /** The same for a repository's blob. */
-  quarantine(name: RepositoryName, digest: Digest): Promise<boolean>;
+  /** The same for a repository's blob; `content` if its bytes are the content's, whose check covers all that have it. */
+  check(name: RepositoryName, digest: Digest): Promise<boolean | "content" | undefined>;
 }
 
 export interface ManifestStore {
   /** The bytes as they were written; `unreadable` if the storage has something else in their place. */
   read(name: RepositoryName, digest: Digest): Promise<Buffer | "unreadable" | undefined>;
-  /** Size in bytes, `undefined` where the repository has no such manifest. */
+  /** Resolves with the size in bytes, `undefined` if the repository has no such manifest. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
-  /** Of those of `digests` that are there. */
+  /** Of those of `digests` that are there, in their order. */
   sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number>;
-  /** In no order. */
+  /** In no order. Rejects if the repository's manifests cannot all be listed. */
   list(name: RepositoryName): Promise<Digest[]>;
   /** Milliseconds since the epoch at which each of `digests` was first pushed, `undefined` where it is not there. */
   pushedAt(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number | undefined>;
+  /** Replaces bytes that differ, which only damage can cause. The repository is in the catalog from then on. */
   write(name: RepositoryName, digest: Digest, bytes: Uint8Array, spans?: Spans): Promise<void>;
-  /** Whether it was there. */
+  /** Resolves with whether it was there. */
   remove(name: RepositoryName, digest: Digest): Promise<boolean>;
-  /** Takes it aside, whatever it is. Whether it was there. */
-  quarantine(name: RepositoryName, digest: Digest): Promise<boolean>;
 }
 
 export interface TagStore {
+  /** Reads the tag's pointer, and nothing else. Resolves with `undefined` if there is no such tag, or it is damaged. */
   resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined>;
   /**
-   * Points the tag to a manifest that the repository has: atomically, the last caller wins whole. The tag stays where
-   * it points if the condition does not allow the move.
+   * Repairs what a crash has left beside the pointer. `digest` is what the tag points to. Does nothing if nothing is
+   * broken, and never rejects: the pointer decides.
+   */
+  mend(name: RepositoryName, tag: Tag, digest: Digest): Promise<void>;
+  /**
+   * Points the tag to a manifest that the repository has. Atomic: of several callers one moves the tag after the
+   * other, and a tag points to what one of them gave. The tag stays where it points if the condition does not allow
+   * the move.
    */
   point(name: RepositoryName, tag: Tag, digest: Digest, condition: PointCondition): Promise<PointResult>;
   /**
-   * What those of `tags`, or all, that are there point to, as it is: nothing is mended. Many cost little more than one.
-   * In no order. Rejects where the repository's tags cannot all be listed.
+   * What those of `tags`, or all, that are there point to. Many cost little more than one. In no order. Rejects if all
+   * are asked for and the repository's tags cannot all be listed.
    */
   targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget>;
   /** The same with when they were used. */
   times(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TimedTag>;
-  /** Keeps when the tag was last pulled. No error where it has gone. */
+  /** Stores when the tag was last pulled. A missing tag is no error, and is not created. */
   setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void>;
-  /** Whether it was there. */
+  /** Resolves with whether it was there. */
   remove(name: RepositoryName, tag: Tag): Promise<boolean>;
-  /** All tags in ASCII order, `undefined` where the repository is not known. */
+  /** All tags in ASCII order, `undefined` if the repository is not in the catalog. */
   list(name: RepositoryName): Promise<Tag[] | undefined>;
-  /** What there is of a tag, as it is: nothing is mended. `undefined` where there is no such tag. */
-  inspect(name: RepositoryName, tag: Tag): Promise<TagState | undefined>;
-  /** Takes it aside, whatever it is. Whether it was there. */
-  quarantine(name: RepositoryName, tag: Tag): Promise<boolean>;
+  /**
+   * What one tag points to. Unlike `resolve` it tells a damaged tag, whose `digest` is absent, from a missing one, which
+   * is `undefined`. Rejects if the storage cannot read it.
+   */
+  inspect(name: RepositoryName, tag: Tag): Promise<TagTarget | undefined>;
 }
 
 export interface TagTarget {
   readonly tag: Tag;
-  /** Absent where what the tag points to cannot be told. */
+  /** Absent if the tag is damaged, so that nobody can tell what it points to. */
   readonly digest?: Digest;
 }
 
@@ -239,13 +230,6 @@ export interface PointCondition {
 /** `precondition-failed` goes before `immovable`. */
 export type PointResult = "pointed" | "immovable" | "precondition-failed";
 
-export interface TagState {
-  /** Absent where what the tag points to cannot be told. */
-  readonly digest?: Digest;
-  /** Whether the copy of the manifest that lies beside is right. `resolve` mends it. */
-  readonly copied: boolean;
-}
-
 /** A manifest that names another as its subject, as the referrers API lists it. */
 export interface Referrer {
   readonly mediaType: string;
@@ -256,26 +240,31 @@ export interface Referrer {
 }
 
 export interface ReferrerStore {
+  /** Replaces an entry of the same digest. */
   add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void>;
+  /** A missing entry is no error. */
   remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
-  /** In order of digest, from behind `after` on. Lazily, so that a page costs a page. */
+  /** In order of digest, starting behind `after`. Lazy: a page costs a page. Damaged entries are left out. */
   list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer>;
-  /** Whether there is an entry, be it damaged. */
+  /** Resolves with whether there is an entry, even a damaged one. */
   has(name: RepositoryName, subject: Digest, referrer: Digest): Promise<boolean>;
-  /** One entry; `undefined` where there is none that can be read. */
+  /** One entry; `undefined` if it is missing or damaged. */
   find(name: RepositoryName, subject: Digest, referrer: Digest): Promise<Referrer | undefined>;
-  /** All entries of the repository, also those whose manifest is gone. */
+  /** All entries of the repository, including those whose manifest is gone. */
   all(name: RepositoryName): AsyncIterable<{ readonly subject: Digest; readonly referrer: Digest }>;
 }
 
 export interface RepositoryStore {
-  /** In ASCII order, from behind `after` on. Lazily, `atOnce` at a time, so that a page costs a page. */
+  /**
+   * The catalog: repositories that have, or had, a manifest. In ASCII order, starting behind `after`. Lazy, `atOnce` at
+   * a time: a page costs a page.
+   */
   list(after?: string, atOnce?: number): AsyncIterable<RepositoryName>;
-  /** In no order, with those that have blobs only. */
+  /** In no order, including those that have only blobs. */
   all(): AsyncIterable<RepositoryName>;
-  /** Those that have neither tag, manifest, referrer nor blob any more, and take up room or a place in the catalog. */
+  /** Those that have no tag, manifest, referrer or blob any more, and still take room or a place in the catalog. */
   empty(): AsyncIterable<RepositoryName>;
-  /** Removes one if it is empty still. Whether it was. To be called while nobody pushes to it. */
+  /** Removes a repository if it is still empty, and resolves with whether it was. Nobody may push to it meanwhile. */
   removeEmpty(name: RepositoryName): Promise<boolean>;
 }
 
@@ -291,78 +280,63 @@ export interface UploadStore {
   recover(id: SessionId): Promise<RecoveredUpload | undefined>;
   /** Uploads that nothing has been written to since `before`, in milliseconds since the epoch. */
   abandoned(before: number): AsyncIterable<SessionId>;
-  /** All sessions that are there. Bytes are those received. */
+  /** All uploads that can be recovered. Bytes are those received. */
   all(): AsyncIterable<{ readonly id: SessionId; readonly bytes: number }>;
   /** Removes what an upload of an earlier process has left behind. A missing one is no error. */
   remove(id: SessionId): Promise<void>;
 }
 
-/** Something that lies in the store and that no part of the registry has put there. */
-export interface StrayFile {
-  /** In the driver's terms, for an operator. */
-  readonly path: string;
-  readonly why: string;
-  /** Whether it lies where something of the registry belongs, which cannot be pushed because of it. */
-  readonly inTheWay: boolean;
-  /** Whether it belongs there, and the disk does not tell what it holds. */
-  readonly unread?: boolean;
-}
-
-export interface StrayFileStore {
-  all(): AsyncIterable<StrayFile>;
-  /** Takes it aside. Whether it was there. */
-  quarantine(odd: StrayFile): Promise<boolean>;
-}
-
 /** Small notes of the registry's own that outlive the process. */
 export interface NoteStore {
-  /** The note, which is gone when this resolves. */
+  /** Removes the note and resolves with it, `undefined` if there is none. */
   take(name: string): Promise<Buffer | undefined>;
+  /** Replaces a note of that name. */
   put(name: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** Secrets of the registry's own, for its own eyes. */
 export interface SecretStore {
-  /** The secret of that name; where there is none, what `make` gives is kept first. All who ask get the same. */
+  /** Resolves with the secret of that name. If there is none, first stores what `make` returns. All callers get the same. */
   secret(name: string, make: () => Uint8Array): Promise<Buffer>;
 }
 
 export interface RobotStore {
   /** In no order. */
   all(): AsyncIterable<Robot>;
-  /** Keeps a new one, or a known one as it is now. */
+  /** Adds the robot, or replaces the one of that name. */
   put(robot: Robot): Promise<void>;
-  /** Whether it was there. */
+  /** Resolves with whether it was there. */
   remove(name: RobotName): Promise<boolean>;
 }
 
 /** In bytes. */
 export interface Space {
   readonly totalBytes: number;
-  /** What the registry may still take of it. */
+  /** What the registry may still use. */
   readonly freeBytes: number;
 }
 
-/** What the storage lies on. */
+/** The disk or service that the storage is on. */
 export interface Volume {
-  /** Resolves where something could be written, durably, and was removed again. */
+  /** Writes something durably and removes it again. Rejects if that fails. */
   probe(): Promise<void>;
-  /** `undefined` where there is no end to it. */
+  /** `undefined` if it has no limit. */
   space(): Promise<Space | undefined>;
 }
 
-/** A disk that keeps up with its writers syncs within some milliseconds; one that takes a second holds up its clients. */
-export const syncSecondsBounds = [
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-];
+export interface ContentTotal {
+  readonly contents: number;
+  readonly bytes: number;
+}
 
 /** What a driver counts of its own work. */
 export interface StorageMeasures {
-  /** How long it took to put something on stable storage, by what that was. */
+  /** How long syncs to stable storage took, by what was synced. */
   readonly syncs: Readonly<Record<string, Durations>>;
   /** By cache. */
   readonly lookups: Readonly<Record<string, HitCounts>>;
-  readonly contents: ContentTally;
+  /** What `contents()` yields, without a walk; `undefined` until it has been counted. */
+  readonly contents: ContentTotal | undefined;
 }
 
 /** Bytes, and the seconds that they took. */
@@ -394,10 +368,10 @@ export interface WorkMeasures {
 }
 
 export interface Storage {
-  /** Whether nothing was here before. */
+  /** Whether the storage was created when it was opened. */
   readonly fresh: boolean;
   readonly measures: StorageMeasures;
-  /** Whether nothing can be written, as it was found out when the storage was opened. */
+  /** Whether it was found when the storage was opened that nothing can be written. */
   readonly readOnly: boolean;
   readonly volume: Volume;
   readonly workers: StorageWorkers;
@@ -410,7 +384,8 @@ export interface Storage {
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;
-  readonly strayFiles: StrayFileStore;
-  /** Ends what is still running in the background and lets go of every resource. */
+  /** Absent if the storage is no folder on a disk. */
+  readonly disk?: DiskOperations;
+  /** Ends background work and releases every resource. */
   close(): Promise<void>;
 }

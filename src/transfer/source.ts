@@ -7,7 +7,7 @@ import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { visibleLine } from "../lib/control-characters.js";
-import type { OutsideFile } from "../storage/storage.js";
+import type { OutsideFile } from "../storage/disk-operations.js";
 
 /** Of what a source says, so much is kept in an error or a report. */
 const charactersMax = 1000;

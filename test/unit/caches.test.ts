@@ -121,17 +121,15 @@ function fakeStore(): {
   const store: BlobStore = {
     open: opening.read,
     size: async () => undefined,
-    adopt: async () => undefined,
     mount: async () => undefined,
     remove: async () => 0,
     list: async () => [],
     usages: async function* () {},
     contents: async function* () {},
+    orphans: async function* () {},
     removeOrphan: async () => undefined,
     checkContent: async () => undefined,
     check: async () => undefined,
-    quarantineContent: async () => false,
-    quarantine: async () => false,
   };
   return { store, opening, reader, open: () => open };
 }

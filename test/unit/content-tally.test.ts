@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Digest, parseDigest } from "../../src/domain/digest.js";
-import { ContentTally } from "../../src/storage/content-tally.js";
+import { ContentTally } from "../../src/storage/filesystem/content-tally.js";
 
 const digests: readonly Digest[] = Array.from({ length: 8 }, (_, index) =>
   parseDigest(`sha256:${String(index).repeat(64)}`),

@@ -25,12 +25,12 @@ export function measureStorage(
   instruments.gauge(
     "gantry_storage_contents",
     "Distinct contents of blobs that are stored; -1 until they have been counted",
-    () => measures.contents.total?.contents ?? -1,
+    () => measures.contents?.contents ?? -1,
   );
   instruments.gauge(
     "gantry_storage_contents_bytes",
     "Bytes of the distinct contents of blobs; -1 until they have been counted",
-    () => measures.contents.total?.bytes ?? -1,
+    () => measures.contents?.bytes ?? -1,
   );
   const { syncs } = measures;
   instruments.histogram(

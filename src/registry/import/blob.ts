@@ -77,9 +77,9 @@ async function take(run: ImportRun, name: RepositoryName, digest: Digest, blob: 
   const { services, options, hashed } = run;
   const check = options.rehash || blob.unsure;
   const { outside } = blob;
+  const { disk } = services.storage;
   const adopted =
-    outside &&
-    (await lease(services, name, digest, () => services.storage.blobs.adopt(outside, name, digest, check)));
+    outside && disk && (await lease(services, name, digest, () => disk.adopt(outside, name, digest, check)));
   if (adopted === undefined) await pushStream(services, run.permit(name), digest, blob.read(options.signal));
   else if (adopted.healed) services.caches.forgetBlobs();
   else services.caches.forgetBlob(name, digest);
@@ -109,7 +109,7 @@ async function isIntact(
   if (!check || run.hashed.has(digest)) return true;
   const { blobs } = run.services.storage;
   const own = await blobs.check(name, digest);
-  const sound = own === "shared" ? await blobs.checkContent(digest) : own;
+  const sound = own === "content" ? await blobs.checkContent(digest) : own;
   if (sound === true) run.hashed.set(digest, true);
   return sound === true;
 }

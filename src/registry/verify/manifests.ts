@@ -63,7 +63,7 @@ async function verifyManifest(
     if (typeof again !== "string") return again?.manifest ?? "gone";
     const taken = await forgetAround(
       () => caches.manifests.delete(`${name}@${digest}`),
-      async () => !dryRun && storage.manifests.quarantine(name, digest),
+      async () => !dryRun && storage.disk?.quarantineManifest(name, digest),
     );
     const what =
       again === "damaged"

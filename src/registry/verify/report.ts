@@ -2,7 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { StrayFile } from "../../storage/storage.js";
+import type { StrayFile } from "../../storage/disk-operations.js";
 
 /** What was done about a problem. */
 export type Remedy = "quarantined" | "mended" | "none";

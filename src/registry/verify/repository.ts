@@ -44,13 +44,15 @@ async function verifyBlobs(
       const found = await storage.blobs.check(name, digest);
       if (found === undefined) return;
       findings.counts.blobs++;
-      const sound = found === "shared" ? !damaged.has(digest) : found;
+      const sound = found === "content" ? !damaged.has(digest) : found;
       if (sound) return;
-      if (dryRun) return tell(digest, "the blob's bytes do not have its digest", "none");
+      const { disk } = storage;
+      if (dryRun || disk === undefined)
+        return tell(digest, "the blob's bytes do not have its digest", "none");
       const taken = await repositoryLocks.exclusive(name, () =>
         forgetAround(
           () => caches.forgetBlob(name, digest),
-          () => storage.blobs.quarantine(name, digest),
+          () => disk.quarantineBlob(name, digest),
         ),
       );
       if (taken) tell(digest, "the blob's bytes did not have its digest", "quarantined");

@@ -1,4 +1,5 @@
 /** Verification of a repository's tags: each points to a manifest that is there, and leads to what is sound. */
+import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -45,7 +46,7 @@ async function verifyTag(
     return verifyDangling(verification, name, tag, digest && wrongs.get(digest));
   const because = wrongs.get(digest);
   if (because !== undefined) findings.hurtTag({ repository: name, tag, digest, because });
-  if (!state.copied) await mendCopy(verification, name, tag);
+  await verifyCopy(verification, name, tag, digest);
 }
 
 /** A tag that points nowhere is listed and cannot be pulled: it goes, and is named with what it pointed to. */
@@ -74,9 +75,9 @@ async function verifyDangling(
 
 async function quarantineTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
   try {
-    const taken = await services.storage.tags.quarantine(name, tag);
+    const taken = await services.storage.disk?.quarantineTag(name, tag);
     if (taken) tagRemoved(services, name, tag);
-    return taken;
+    return taken ?? false;
   } catch (error) {
     tagUnsure(services, name, tag);
     throw error;
@@ -84,16 +85,20 @@ async function quarantineTag(services: Services, name: RepositoryName, tag: Tag)
 }
 
 /** The copy of the manifest is for people and scripts: no client sees it. */
-async function mendCopy(
+async function verifyCopy(
   { services, findings, dryRun }: Verification,
   name: RepositoryName,
   tag: Tag,
+  digest: Digest,
 ): Promise<void> {
-  const { storage } = services;
-  if (!dryRun) await storage.tags.resolve(name, tag);
-  const state = await storage.tags.inspect(name, tag);
-  if (state === undefined) return;
+  const { tags, disk } = services.storage;
+  if (disk === undefined || (await disk.isTagCopied(name, tag, digest))) return;
+  if (!dryRun) await tags.mend(name, tag, digest);
+  // It may have been moved meanwhile, which made the copy right, or have gone.
+  const target = await tags.inspect(name, tag);
+  if (target?.digest === undefined) return;
+  const isRight = await disk.isTagCopied(name, tag, target.digest);
+  if (dryRun && isRight) return;
   const what = "the copy of the manifest beside the tag's pointer is not right";
-  if (dryRun ? !state.copied : true)
-    findings.problem({ repository: name, tag, what, remedy: state.copied ? "mended" : "none" });
+  findings.problem({ repository: name, tag, what, remedy: isRight ? "mended" : "none" });
 }

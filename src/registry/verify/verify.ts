@@ -37,12 +37,13 @@ export async function verify(
     await verifyRepository(verification, name);
     onRepository(++findings.counts.repositories, name);
   }
-  for await (const odd of services.storage.strayFiles.all()) {
+  const { disk } = services.storage;
+  for await (const odd of disk?.strayFiles() ?? []) {
     if (signal.aborted) break;
     findings.odd(odd);
     if (odd.unread) findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: "none" });
     if (!odd.inTheWay) continue;
-    const taken = !dryRun && (await services.storage.strayFiles.quarantine(odd));
+    const taken = !dryRun && (await disk?.quarantineStrayFile(odd));
     findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: taken ? "quarantined" : "none" });
   }
   return findings.report(dryRun, !signal.aborted);
@@ -57,6 +58,7 @@ async function verifyContents(
   let bytesTotal = 0;
   for await (const { size } of storage.blobs.contents()) bytesTotal += size;
   const damaged = new Set<Digest>();
+  const { disk } = storage;
   const { counts } = findings;
   await inParallel(storage.blobs.contents(), readsAtOnce, async ({ digest, size }) => {
     if (signal.aborted) return;
@@ -64,10 +66,11 @@ async function verifyContents(
       const sound = await storage.blobs.checkContent(digest);
       if (sound === undefined) return;
       counts.contents++;
-      if (!sound && (dryRun || (await storage.blobs.quarantineContent(digest)))) {
+      const leaves = dryRun || disk === undefined;
+      if (!sound && (leaves || (await disk.quarantineContent(digest)))) {
         damaged.add(digest);
         const what = "the content's bytes do not have its digest";
-        findings.problem({ digest, what, remedy: dryRun ? "none" : "quarantined" });
+        findings.problem({ digest, what, remedy: leaves ? "none" : "quarantined" });
       }
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;

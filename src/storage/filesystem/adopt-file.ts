@@ -3,7 +3,7 @@
  * that shares its blocks, else as a copy.
  */
 import { constants, copyFile, link } from "node:fs/promises";
-import type { Adoption } from "../storage.js";
+import type { Adoption } from "../disk-operations.js";
 import { copyDurably, errorCode } from "./files.js";
 import type { Syncs } from "./syncs.js";
 

@@ -9,10 +9,11 @@ import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
-import type { ContentTally } from "../content-tally.js";
-import type { Adoption, BlobReader, BlobStore, BlobUsage, Content, OutsideFile } from "../storage.js";
+import type { Adoption, OutsideFile } from "../disk-operations.js";
+import type { BlobReader, BlobStore, BlobUsage, Content } from "../storage.js";
 import { adoptFile } from "./adopt-file.js";
 import type { CheckedFiles } from "./checked-files.js";
+import type { ContentTally } from "./content-tally.js";
 import { FileContents } from "./contents.js";
 import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
 import { Integrity } from "./integrity.js";
@@ -298,21 +299,26 @@ export class FileBlobs implements BlobStore {
 
   async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
     for await (const { size, links } of this.surveyor.measures(this.layout.blobs(name), digests))
-      yield { size, shared: links > 2, own: links === 1 };
+      yield { size, shared: links > 2, isContent: links > 1 };
   }
 
   contents(): AsyncIterable<Content> {
     return this.#contents.all(this.hardLinks);
   }
 
+  /** The link count tells: a content without another name is no repository's. */
+  async *orphans(): AsyncIterable<Content> {
+    for await (const content of this.#contents.all(this.hardLinks)) if (content.links === 1) yield content;
+  }
+
   checkContent(digest: Digest): Promise<boolean | undefined> {
     return this.integrity.check(this.layout.content(digest), digest);
   }
 
-  async check(name: RepositoryName, digest: Digest): Promise<boolean | "shared" | undefined> {
+  async check(name: RepositoryName, digest: Digest): Promise<boolean | "content" | undefined> {
     const blob = this.layout.blob(name, digest);
-    const shared = await ifThere(sameInode(blob, this.layout.content(digest)));
-    return shared ? "shared" : this.integrity.check(blob, digest);
+    const isContent = await ifThere(sameInode(blob, this.layout.content(digest)));
+    return isContent ? "content" : this.integrity.check(blob, digest);
   }
 
   async quarantineContent(digest: Digest): Promise<boolean> {

@@ -2,11 +2,16 @@
 
 import { algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
 import { batchesOf } from "../../lib/batches.js";
-import type { ContentTally, ContentWalk } from "../content-tally.js";
 import type { Content } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
+import type { ContentTally, ContentWalk } from "./content-tally.js";
 import type { Layout } from "./layout.js";
 import { measuresMax, type Surveyor } from "./surveyor.js";
+
+export interface LinkedContent extends Content {
+  /** Names of the file, its own in `content/` included: the number of repositories that have it is one less. */
+  readonly links: number;
+}
 
 export class FileContents {
   constructor(
@@ -17,7 +22,7 @@ export class FileContents {
   ) {}
 
   /** Where they are not `counted`, or cannot all be read, what is known of their number stays as it is. */
-  async *all(counted: boolean): AsyncIterable<Content> {
+  async *all(counted: boolean): AsyncIterable<LinkedContent> {
     using walk = this.tally.walk();
     let unread = 0;
     const entries = async (folder: string) => {
@@ -44,7 +49,7 @@ export class FileContents {
   }
 
   /** Again where one of them has come or gone meanwhile: whether it was measured by then is not known. */
-  async #measure(walk: ContentWalk, folder: string, digests: readonly Digest[]): Promise<Content[]> {
+  async #measure(walk: ContentWalk, folder: string, digests: readonly Digest[]): Promise<LinkedContent[]> {
     const files = digests.map(encodedOf);
     for (;;) {
       const watch = walk.watch(digests);

@@ -2,8 +2,8 @@
  * How much is stored, across restarts: kept as a note every minute and when the registry stops, taken up when it
  * starts. After a crash it lacks what the last minute has changed, until a collection counts anew.
  */
-import type { ContentTally, ContentTotal } from "../content-tally.js";
-import type { NoteStore } from "../storage.js";
+import type { ContentTotal, NoteStore } from "../storage.js";
+import type { ContentTally } from "./content-tally.js";
 
 const note = "contents";
 

@@ -10,7 +10,6 @@ import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps } from "./file-steps.js";
 import { ifThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
-import type { Quarantine } from "./quarantine.js";
 import { measuresMax, type Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
@@ -23,7 +22,6 @@ export class FileManifests implements ManifestStore {
     readonly directories: Directories,
     readonly doSteps: DoSteps,
     readonly checkedFiles: CheckedFiles,
-    readonly quarantined: Quarantine,
     readonly surveyor: Surveyor,
   ) {}
 
@@ -50,10 +48,6 @@ export class FileManifests implements ManifestStore {
     const folder = this.layout.manifests(name);
     for (const batch of batchesOf(digests, measuresMax))
       for (const measure of await this.surveyor.measure(folder, batch)) yield measure?.writtenAt;
-  }
-
-  quarantine(name: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.quarantined.take(this.layout.manifest(name, digest));
   }
 
   async write(

@@ -4,10 +4,12 @@ import { dirname, join, resolve } from "node:path";
 import { Closers } from "../../lib/closers.js";
 import { everySeconds } from "../../lib/every-seconds.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
-import { ContentTally } from "../content-tally.js";
+import type { DiskOperations } from "../disk-operations.js";
 import type { Storage } from "../storage.js";
 import { FileBlobs } from "./blobs.js";
 import { CheckedFiles, type OnStray } from "./checked-files.js";
+import { ContentTally } from "./content-tally.js";
+import { FileDiskOperations } from "./disk.js";
 import type { DoSteps } from "./file-steps.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
 import { KeptTally } from "./kept-tally.js";
@@ -47,6 +49,7 @@ export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable"> {
 
 export interface FilesystemStorage extends Storage {
   readonly layout: Layout;
+  readonly disk: DiskOperations;
   /** Whether other servers are kept out; not where the system has no `flock`, or the file system is read-only. */
   readonly locked: boolean;
   /** Whether content is shared between repositories by hard links, or copied. */
@@ -148,6 +151,7 @@ async function openLocked(
     directories.syncs.took(times);
     return times;
   };
+  const tags = new FileTags(layout, directories, doSteps, hardLinks, checkedFiles, quarantine, surveyor);
   const strayFiles = new StrayFiles(layout, quarantine);
   for await (const { path, why } of strayFiles.foreign()) checkedFiles.name(join(layout.root, path), why);
   return {
@@ -163,20 +167,18 @@ async function openLocked(
         directory: directories.syncs.directories,
       },
       lookups: { directories: directories.lookups, sound_contents: blobs.integrity.lookups },
-      contents: tally,
+      get contents() {
+        return tally.total;
+      },
     },
     volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
     blobs: withStorageErrors(blobs),
-    manifests: withStorageErrors(
-      new FileManifests(layout, directories, doSteps, checkedFiles, quarantine, surveyor),
-    ),
-    tags: withStorageErrors(
-      new FileTags(layout, directories, doSteps, hardLinks, checkedFiles, quarantine, surveyor),
-    ),
+    manifests: withStorageErrors(new FileManifests(layout, directories, doSteps, checkedFiles, surveyor)),
+    tags: withStorageErrors(tags),
     referrers: withStorageErrors(new FileReferrers(layout, directories, checkedFiles)),
     repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
     uploads: withStorageErrors(uploads),
-    strayFiles: withStorageErrors(strayFiles),
+    disk: withStorageErrors(new FileDiskOperations(layout, blobs, tags, strayFiles, quarantine)),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),
     notes,
     secrets: withStorageErrors(new FileSecrets(layout, directories, hardLinks, checkedFiles)),

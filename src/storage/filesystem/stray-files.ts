@@ -9,7 +9,7 @@ import { algorithms, isDigest } from "../../domain/digest.js";
 import { isTag } from "../../domain/reference.js";
 import { isRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId } from "../../domain/session-id.js";
-import type { StrayFile, StrayFileStore } from "../storage.js";
+import type { StrayFile } from "../disk-operations.js";
 import { errorCode } from "./files.js";
 import {
   componentOf,
@@ -30,7 +30,7 @@ const ofTags = new Set([pointerFile, tagManifestFile, pulledFile]);
 /** Beside the folders of the layout: what a file system puts into its own root. */
 const tolerated = new Set(["lost+found"]);
 
-export class StrayFiles implements StrayFileStore {
+export class StrayFiles {
   /** Of the walk that is under way. */
   #unread: StrayFile[] = [];
 

@@ -11,7 +11,7 @@ import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { batchesOf } from "../../lib/batches.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
-import type { PointCondition, PointResult, TagState, TagStore, TagTarget, TimedTag } from "../storage.js";
+import type { PointCondition, PointResult, TagStore, TagTarget, TimedTag } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps, FileStep } from "./file-steps.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
@@ -39,17 +39,6 @@ export class FileTags implements TagStore {
   ) {}
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
-    const digest = await this.#pointer(name, tag);
-    if (digest === undefined) return undefined;
-    // The pointer decides: what is wrong with the copy, or keeps it from being mended, keeps nobody from pulling.
-    await this.#heal(name, tag, digest).catch((error: unknown) => {
-      const why = errorCode(error) ?? String(error);
-      this.checkedFiles.name(`${this.layout.tag(name, tag)}/${tagManifestFile}`, `cannot be mended: ${why}`);
-    });
-    return digest;
-  }
-
-  async #pointer(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
     const path = `${this.layout.tag(name, tag)}/${pointerFile}`;
     const text = (await this.checkedFiles.read(path))?.toString("latin1").trim();
     if (text === undefined || isDigest(text)) return text;
@@ -57,12 +46,18 @@ export class FileTags implements TagStore {
     return undefined;
   }
 
-  async inspect(name: RepositoryName, tag: Tag): Promise<TagState | undefined> {
-    const folder = this.layout.tag(name, tag);
-    if ((await ifThere(lstat(folder))) === undefined) return undefined;
-    const digest = await this.#pointer(name, tag);
-    if (digest === undefined) return { copied: false };
-    return { digest, copied: await this.#isBeside(name, folder, digest) };
+  /** The pointer decides: what is wrong with the copy, or keeps it from being mended, keeps nobody from pulling. */
+  async mend(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+    await this.#mendCopy(name, tag, digest).catch((error: unknown) => {
+      const why = errorCode(error) ?? String(error);
+      this.checkedFiles.name(`${this.layout.tag(name, tag)}/${tagManifestFile}`, `cannot be mended: ${why}`);
+    });
+  }
+
+  async inspect(name: RepositoryName, tag: Tag): Promise<TagTarget | undefined> {
+    if ((await ifThere(lstat(this.layout.tag(name, tag)))) === undefined) return undefined;
+    const digest = await this.resolve(name, tag);
+    return digest === undefined ? { tag } : { tag, digest };
   }
 
   quarantine(name: RepositoryName, tag: Tag): Promise<boolean> {
@@ -208,13 +203,12 @@ export class FileTags implements TagStore {
   }
 
   /** Puts the manifest beside the pointer right, where a crash came between the two. */
-  async #heal(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
+  async #mendCopy(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
     const folder = this.layout.tag(name, tag);
-    if (await this.#isBeside(name, folder, digest)) return;
+    if (await this.isCopied(name, tag, digest)) return;
     await this.#locks.exclusive(folder, async () => {
       const pointer = await this.checkedFiles.read(`${folder}/${pointerFile}`);
-      if (pointer?.toString("latin1").trim() !== digest || (await this.#isBeside(name, folder, digest)))
-        return;
+      if (pointer?.toString("latin1").trim() !== digest || (await this.isCopied(name, tag, digest))) return;
       const temporary = this.layout.temporary();
       const steps = [this.#addManifest(name, digest, temporary), ...putBeside(temporary, folder)];
       await this.doSteps(steps).catch(async (error: unknown) => {
@@ -225,10 +219,10 @@ export class FileTags implements TagStore {
   }
 
   /** Whether the right manifest lies beside the pointer, or none can, since the repository has lost it. */
-  async #isBeside(name: RepositoryName, folder: string, digest: Digest): Promise<boolean> {
+  async isCopied(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean> {
     const [wanted, found] = await Promise.all([
       this.checkedFiles.read(this.layout.manifest(name, digest)),
-      this.checkedFiles.read(`${folder}/${tagManifestFile}`),
+      this.checkedFiles.read(`${this.layout.tag(name, tag)}/${tagManifestFile}`),
     ]);
     return wanted === undefined || (found?.equals(wanted) ?? false);
   }

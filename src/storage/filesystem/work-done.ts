@@ -1,6 +1,7 @@
 /** What the workers have done, in sums: put together of what they say at the end of each task. */
 import { Durations } from "../../lib/durations.js";
-import { syncSecondsBounds, type UploadTimes, type WorkMeasures } from "../storage.js";
+import type { UploadTimes, WorkMeasures } from "../storage.js";
+import { syncSecondsBounds } from "./syncs.js";
 import type { WorkerDone, WorkerTask } from "./worker-protocol.js";
 
 /** Bytes, and the seconds that they took. */

@@ -2,12 +2,8 @@
  * How many contents are stored, and their bytes, without looking: whoever adds or removes one says so, and each walk
  * over all of them that comes to its end counts anew. Until the first, nothing is known, unless somebody kept it.
  */
-import type { Digest } from "../domain/digest.js";
-
-export interface ContentTotal {
-  readonly contents: number;
-  readonly bytes: number;
-}
+import type { Digest } from "../../domain/digest.js";
+import type { ContentTotal } from "../storage.js";
 
 export class ContentTally {
   readonly #walks = new Set<ContentWalk>();
