@@ -12,8 +12,10 @@ import { startGantry } from "../support/gantry.js";
 const folder = await mkdtemp(join(tmpdir(), "gantry-crash-"));
 after(() => rm(folder, { recursive: true, force: true }));
 const name = newName();
-const blob = blobOf(3000);
-const [first, rest] = [blob.bytes.subarray(0, 2000), blob.bytes.subarray(2000)];
+/** Each test has a blob of its own, so that none sees what another has pushed. */
+const [goingOn, linked, other] = [blobOf(3000), blobOf(3000), blobOf(3000)];
+const first = (bytes: Uint8Array) => bytes.subarray(0, 2000);
+const rest = (bytes: Uint8Array) => bytes.subarray(2000);
 
 const killed = await startGantry({}, folder);
 const writer = new Client(killed.url);
@@ -23,21 +25,21 @@ async function upload(bytes: Uint8Array): Promise<string> {
   assert.equal((await writer.patch(location, bytes)).status, 202);
   return location;
 }
-const open = await upload(first);
-const committed = await upload(blob.bytes);
-const withoutRecord = await upload(first);
-const withTornRecord = await upload(first);
+const open = await upload(first(goingOn.bytes));
+const committed = await upload(linked.bytes);
+const withoutRecord = await upload(first(other.bytes));
+const withTornRecord = await upload(first(other.bytes));
 await writer.pushBlobs(name, blobOf(10));
 await killed.kill();
 
 const fileOf = (location: string) => join(folder, "uploads", location.split("/").at(-1) ?? "");
 const recordOf = (location: string) => `${fileOf(location)}.json`;
 // The moment between the links that make the bytes a blob and the end of the session.
-const hex = blob.digest.slice("sha256:".length);
+const hex = linked.digest.slice("sha256:".length);
 const content = join(folder, "content/sha256", hex.slice(0, 2));
 await mkdir(content, { recursive: true });
 await link(fileOf(committed), join(content, hex));
-await link(join(content, hex), join(folder, "blobs", name, blob.digest));
+await link(join(content, hex), join(folder, "blobs", name, linked.digest));
 await unlink(recordOf(withoutRecord));
 await truncate(recordOf(withTornRecord), 20);
 await writeFile(join(folder, "uploads", "0b8f6d0e-5a43-4a5e-8b3b-3d5a1c2e4f60"), "one request");
@@ -47,25 +49,29 @@ await mkdir(join(folder, "uploads", "0b8f6d0e-5a43-4a5e-8b3b-3d5a1c2e4f61.tmp"))
 const gantry = await startGantry({ REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false" }, folder);
 after(() => gantry.stop());
 const client = new Client(gantry.url);
+/** As the start has left it, before any test has changed it. */
+const found = (await readdir(join(folder, "uploads"))).sort();
 
 test("only a session that can be gone on with is left in uploads", async () => {
   const names = [fileOf(open), recordOf(open)].map((path) => basename(path));
-  assert.deepEqual((await readdir(join(folder, "uploads"))).sort(), names);
+  assert.deepEqual(found, names);
   for (const location of [committed, withoutRecord, withTornRecord])
     assert.equal((await client.get(location)).status, 404);
 });
 
 test("bytes that a crash left linked as a blob cannot be written to by their old session", async () => {
-  assert.equal((await client.patch(committed, rest)).status, 404);
-  const found = await readFile(join(folder, "blobs", name, blob.digest));
-  assert.ok(found.equals(blob.bytes));
-  assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
+  assert.equal((await client.patch(committed, rest(linked.bytes))).status, 404);
+  const stored = await readFile(join(folder, "blobs", name, linked.digest));
+  assert.ok(stored.equals(linked.bytes));
+  assert.ok((await client.get(`/v2/${name}/blobs/${linked.digest}`)).body.equals(linked.bytes));
 });
 
 test("an upload goes on after a crash from the offset that it is told", async () => {
   const status = await client.get(open);
   assert.equal(status.status, 204);
   assert.equal(status.headers.range, "0-1999");
-  assert.equal((await client.patch(open, rest, { "Content-Range": "2000-2999" })).status, 202);
-  assert.equal((await client.close(open, blob.digest)).status, 201);
+  const range = { "Content-Range": "2000-2999" };
+  assert.equal((await client.patch(open, rest(goingOn.bytes), range)).status, 202);
+  assert.equal((await client.close(open, goingOn.digest)).status, 201);
+  assert.ok((await client.get(`/v2/${name}/blobs/${goingOn.digest}`)).body.equals(goingOn.bytes));
 });

@@ -6,7 +6,7 @@ import { Client, locationOf } from "../support/client.js";
 import { blobOf, image, index, newName } from "../support/content.js";
 import { RawConnection } from "../support/raw.js";
 import { serveInside } from "../support/server.js";
-import { eventually, storedBelow } from "../support/store.js";
+import { eventually, storedBelow, uploadsWithBytes } from "../support/store.js";
 
 const server = await serveInside({ REGISTRY_UPLOADS_MEMORYMIB: "8" });
 const client = new Client(server.url);
@@ -16,8 +16,9 @@ const wrong = blobOf(1).digest;
 
 afterEach(async () => {
   await eventually("every slab is given back", () =>
-    slabs.lent === 0 && slabs.waiting === 0 ? true : undefined,
+    slabs.lent === 0 && slabs.waiting === 0 && slabs.overflow.taken === 0 ? true : undefined,
   );
+  await eventually("no body is listened to", () => (slabs.listeners.size === 0 ? true : undefined));
   assert.equal(repositoryLocks.size, 0);
 });
 
@@ -29,15 +30,22 @@ async function noneOpen(): Promise<void> {
   await eventually("nothing is left in uploads", empty);
 }
 
-/** Sends the head of a request and a part of its body, and goes away once some of it has been taken up. */
-async function sendAndVanish(method: string, path: string): Promise<void> {
-  const connection = await RawConnection.open(server.url);
-  connection.send(
-    [`${method} ${path} HTTP/1.1`, "Host: x", `Content-Length: ${bytes.length}`],
-    bytes.subarray(0, 1_500_000),
-  );
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  connection.vanish();
+/**
+ * Sends the head and a part of the body of all these requests, and goes away once bytes of each of them are in the
+ * storage: what is given back after that had been taken.
+ */
+async function sendAndVanish(requests: readonly (readonly [method: string, path: string])[]): Promise<void> {
+  const connections = await Promise.all(requests.map(() => RawConnection.open(server.url)));
+  for (const [place, [method, path]] of requests.entries())
+    connections[place]?.send(
+      [`${method} ${path} HTTP/1.1`, "Host: x", `Content-Length: ${bytes.length}`],
+      bytes.subarray(0, 1_500_000),
+    );
+  await eventually("bytes of every body are in the storage", async () =>
+    (await uploadsWithBytes(server.rootDirectory)) === requests.length ? true : undefined,
+  ).finally(() => {
+    for (const connection of connections) connection.vanish();
+  });
 }
 
 test("a session lives from its POST to its PUT", async () => {
@@ -70,21 +78,27 @@ test("a push in one request leaves no session, however it ends", async () => {
 
 test("clients that go away in the middle of a push in one request leave no session", async () => {
   const path = `/v2/${newName()}/blobs/uploads/?digest=${digest}`;
-  await Promise.all(Array.from({ length: 20 }, () => sendAndVanish("POST", path)));
+  await sendAndVanish(Array.from({ length: 20 }, () => ["POST", path]));
   await noneOpen();
 });
 
 test("clients that go away in the middle of a PATCH or PUT leave just their sessions, which can be canceled", async () => {
   const name = newName();
   const locations = await Promise.all(Array.from({ length: 20 }, () => client.openUpload(name)));
-  await Promise.all(
+  await sendAndVanish(
     locations.map((location, place) =>
-      place % 2 === 0
-        ? sendAndVanish("PATCH", location)
-        : sendAndVanish("PUT", `${location}?digest=${digest}`),
+      place % 2 === 0 ? ["PATCH", location] : ["PUT", `${location}?digest=${digest}`],
     ),
   );
   assert.equal(sessions.size, locations.length);
+  // What a PATCH has brought stays, to go on with; what came to close the upload does not.
+  for (const [place, location] of locations.entries()) {
+    const isKept = place % 2 === 0;
+    await eventually(`the bytes are ${isKept ? "kept" : "gone"}`, async () => {
+      const { range } = (await client.get(location)).headers;
+      return isKept === (range !== "0-0") ? true : undefined;
+    });
+  }
   for (const location of locations) {
     await eventually("it is canceled", async () => {
       const { status } = await client.delete(location);

@@ -1,7 +1,8 @@
 // Looks into the folder of a server: what is stored, for tests that nothing changed or where things lie.
 
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Everything below `root`, files and folders, with their relative paths, in order. */
@@ -19,6 +20,20 @@ async function pathsBelow(folder: string): Promise<string[]> {
     }),
   );
   return nested.flat();
+}
+
+/** How many uploads of a store have bytes: what a server has taken up of bodies that are still coming. */
+export async function uploadsWithBytes(root: string): Promise<number> {
+  const names = (await readdir(join(root, "uploads"))).filter((name) => !name.includes("."));
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(root, "uploads", name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.filter((size) => size > 0).length;
 }
 
 /** Runs `work`, which must not store anything; open uploads, which other tests may have, don't count. */
