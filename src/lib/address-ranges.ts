@@ -1,10 +1,10 @@
-/** Addresses and ranges of addresses (`10.0.0.0/8`), and whether an address is in one of them. */
+/** Tests whether an address is in a set of addresses and ranges (`10.0.0.0/8`). */
 import { BlockList, isIP } from "node:net";
 
 export class AddressRanges {
   readonly #list = new BlockList();
 
-  /** `ranges` are addresses, or `address/bits`, which `isAddressRange` has said yes to. */
+  /** Each range is an address or `address/bits` for which `isAddressRange` returned true. */
   constructor(ranges: readonly string[]) {
     for (const range of ranges) {
       const [address = "", bits] = range.split("/");

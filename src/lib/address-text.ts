@@ -1,4 +1,4 @@
-/** An address of 4 or 16 bytes as text; RFC 5952's form for IPv6, and an IPv4 address that comes over IPv6 in its own form. */
+/** Formats an address of 4 or 16 bytes. IPv6 follows RFC 5952; an IPv4-mapped address is written as IPv4. */
 export function addressText(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");
   if (bytes.length !== 16) return "";

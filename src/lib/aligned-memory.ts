@@ -1,11 +1,11 @@
-/** Shared memory that begins where a page does, as writing past the page cache wants it. */
+/** Allocates shared memory that begins on a page boundary, which direct I/O (O_DIRECT) requires. */
 
-/** The unit in which a WebAssembly memory is made; the kernel's pages divide it. */
+/** The allocation unit of a WebAssembly memory, a multiple of the kernel's page size. */
 const unitBytes = 64 * 1024;
 
 /**
- * At least so many bytes. A SharedArrayBuffer made by its own constructor begins behind an allocator's
- * header; nothing in JavaScript but a WebAssembly memory promises an address.
+ * Returns at least `bytes` bytes. A plain SharedArrayBuffer begins behind the allocator's header; only a WebAssembly memory
+ * guarantees its alignment.
  */
 export function alignedMemory(bytes: number): SharedArrayBuffer {
   const units = Math.ceil(bytes / unitBytes);

@@ -1,7 +1,7 @@
 /**
- * Memory that all clients share, of which each may take a part. Nobody waits for it: of bodies that grow together and
- * wait for each other none would come to its end, while one that is refused makes room for the others
- * (docs/decisions/0030). What can go on in pieces takes slabs instead.
+ * A memory budget shared by all clients, with a limit for each. A request that exceeds it is refused instead of queued:
+ * growing bodies that wait for each other would never finish, while a refused one frees its memory for the others
+ * (docs/decisions/0030). Bodies that can be written piece by piece use slabs instead.
  */
 
 import { assert } from "./assert.js";
@@ -16,12 +16,12 @@ export class ByteBudget {
     readonly bytesPerClient: number,
   ) {}
 
-  /** Bytes that are taken at the moment. */
+  /** Bytes currently in use. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** What one client takes. */
+  /** Returns the account of one client. */
   account(client: string): MemoryAccount {
     return {
       take: (bytes) => this.#take(client, bytes),

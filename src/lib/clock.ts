@@ -1,14 +1,14 @@
-/** The time by which all threads of the process agree: each one's `performance.now()` begins with itself. */
+/** A clock that all threads of the process share. `performance.now()` starts at zero in each thread. */
 
-/** Kept, since to ask for it costs as much as the time itself. */
+/** Cached: reading it costs as much as reading the time. */
 const { timeOrigin } = performance;
 
-/** In milliseconds since the epoch, with fractions. Never goes back. */
+/** Returns milliseconds since the epoch, with fractions. Monotonic. */
 export function now(): number {
   return timeOrigin + performance.now();
 }
 
-/** What this thread's `performance.now()` has told, by that clock. */
+/** Converts a value of this thread's `performance.now()` to this clock. */
 export function byClock(performanceNow: number): number {
   return timeOrigin + performanceNow;
 }

@@ -1,19 +1,19 @@
 /**
- * What has been opened, to be closed in the opposite order. One that fails is reported, and the rest is closed all the
- * same: a stop must not leave unsaved what comes later because something else is broken.
+ * A stack of closers, run in reverse order. A closer that fails is reported and the others still run, so that one broken
+ * part does not keep the others from saving their state.
  */
 export class Closers {
   readonly #stack: { readonly what: string; readonly close: () => unknown }[] = [];
 
-  /** `onError` is told which closer failed, by the name that it was added with. */
+  /** `onError` gets the error and the name under which the failed closer was added. */
   constructor(readonly onError: (error: unknown, what: string) => void) {}
 
-  /** `close` is waited for if it returns a promise. */
+  /** Adds a closer. If it returns a promise, `close` waits for it. */
   add(what: string, close: () => unknown): void {
     this.#stack.push({ what, close });
   }
 
-  /** Closes everything that was added, the last first. Never rejects; a second call has nothing left to do. */
+  /** Runs all closers, the last one first. Never rejects. A second call does nothing. */
   async close(): Promise<void> {
     for (let next = this.#stack.pop(); next !== undefined; next = this.#stack.pop()) {
       try {

@@ -1,21 +1,21 @@
 /**
- * Counts open connections, and refuses those beyond a limit: of all together and of one client.
+ * Counts open connections and refuses those beyond the limits, in total and per client.
  *
- * Whoever accepts connections may not be able to say which one has closed (uWebSockets.js is not). The number of all is
- * exact nevertheless. A client's own number only grows until `recount` tells the truth, which is asked for where it
- * decides: when a client would be refused although some of its connections may have closed.
+ * uWebSockets.js reports that a connection closed, but not whose it was. The total is therefore exact, while the count of a
+ * client only grows until `recount` corrects it from the kernel's table. A recount runs when a client is about to be refused
+ * although some of its connections may have closed.
  */
 import type { ConnectionLimits } from "./connection-limits.js";
 
 /** Which limit a connection was refused for. */
 export type Refusal = "total" | "client";
 
-/** Connections by client, as the kernel has them; `undefined` where it does not tell. */
+/** Returns the connections of each client from the kernel, or undefined if they cannot be read. */
 export type Recount = () => Promise<ReadonlyMap<string, number> | undefined>;
 
 const recountMillisecondsMin = 1000;
 
-/** Clients that are remembered beyond those that can be connected. */
+/** Clients remembered in addition to those that can be connected. */
 const staleClientsMax = 4096;
 
 export class ConnectionCounts {
@@ -23,10 +23,10 @@ export class ConnectionCounts {
   open = 0;
   readonly refused: Record<Refusal, number> = { total: 0, client: 0 };
   #byClient = new Map<string, number>();
-  /** Of all that are in `#byClient`: at least as many as are open. */
+  /** Sum of `#byClient`: at least the number of open connections. */
   #counted = 0;
   #recountedAt = Number.NEGATIVE_INFINITY;
-  /** Connections that came while a recount was under way. */
+  /** Connections accepted while a recount was running. */
   #meanwhile: string[] | undefined;
 
   constructor(
@@ -34,7 +34,7 @@ export class ConnectionCounts {
     readonly recount: Recount,
   ) {}
 
-  /** Counts a connection, or says why it is refused. `isLimited` is false for a client that stands for many. */
+  /** Counts a connection, or returns why it is refused. `isLimited` is false for a proxy, which stands for many clients. */
   enter(client: string, isLimited = true): Refusal | undefined {
     const refusal = this.#refusalOf(client, isLimited);
     if (refusal !== undefined) {
@@ -48,7 +48,7 @@ export class ConnectionCounts {
     return undefined;
   }
 
-  /** To be called when a connection that was counted has closed, whichever it is. */
+  /** Call this once for each counted connection that has closed. */
   leave(): void {
     this.open--;
     if (this.open === 0) this.#replace(new Map());
@@ -62,17 +62,17 @@ export class ConnectionCounts {
     const closed = Math.max(0, this.#counted - this.open);
     if (own - closed >= perClient) return "client";
     void this.#correct();
-    // Until it is known, the client gets the benefit of the doubt as long as there is room for others.
+    // While the recount runs, accept the client as long as there is room for others.
     return this.open < total / 2 ? undefined : "client";
   }
 
-  /** Asks the kernel, once a second at most. */
+  /** Reads the kernel's table, at most once a second. */
   async #correct(): Promise<void> {
     const now = performance.now();
     if (this.#meanwhile !== undefined || now - this.#recountedAt < recountMillisecondsMin) return;
     this.#recountedAt = now;
     this.#meanwhile = [];
-    // Where the kernel does not tell, what was counted so far is worth nothing.
+    // Without the kernel's table, the counts gathered so far are useless.
     const found = await this.recount().catch(() => undefined);
     const meanwhile = this.#meanwhile;
     this.#meanwhile = undefined;

@@ -1,7 +1,7 @@
-/** How many connections a process can take: each costs descriptors, and files need some too. */
+/** Computes how many connections a process can accept with its file descriptors, of which files need some too. */
 
 export interface ConnectionLimits {
-  /** Connections that are open at a time. */
+  /** Open connections. */
   readonly total: number;
   /** The same of one client. */
   readonly perClient: number;
@@ -10,17 +10,17 @@ export interface ConnectionLimits {
 /** Logs, libraries, threads, the store's own files, the overflow's files, and connections that wait to be refused. */
 const ownDescriptors = 160;
 
-/** Uploads and blobs that are open. They take less where descriptors are few. */
+/** Open uploads and blobs. They get less if the descriptor limit is low. */
 const fileDescriptorsMax = 16_000;
 
-/** A client that is slow with its head holds 64 KiB of memory at the most. */
+/** A client that is slow with its request head holds at most 64 KiB. */
 const connectionsMax = 16_384;
 const perClientMax = 4096;
 
-/** What is never gone below, however few descriptors there are. */
+/** The lower bound, however low the descriptor limit is. */
 const connectionsMin = 16;
 
-/** Descriptors that uploads and blobs may take of those of the process. */
+/** Returns the descriptors that uploads and blobs may use. */
 function fileDescriptors(descriptors: number): number {
   return Math.min(descriptors / 2, fileDescriptorsMax);
 }
@@ -32,15 +32,15 @@ const openUploadsMin = 8;
 /** An upload takes a second descriptor once it is written past the page cache. */
 const descriptorsPerUpload = 2;
 
-/** Uploads that each of `workers` may keep open: together they take half of the files' descriptors, blobs the others. */
+/** Returns how many uploads each worker may keep open. All workers use half of the descriptors for files, blobs the rest. */
 export function openUploadsPerWorker(descriptors: number, workers: number): number {
   const each = Math.floor(fileDescriptors(descriptors) / 2 / workers / descriptorsPerUpload);
   return Math.max(openUploadsMin, Math.min(openUploadsMax, each));
 }
 
 /**
- * `wanted` as far as `descriptors` go, of which a connection takes `each`. By default one client gets half of all, so that
- * nobody who comes from one address keeps the others out.
+ * Returns the `wanted` limits, lowered to what `descriptors` allow if a connection uses `each` of them. By default a client
+ * gets half of the total, so that one address cannot keep all others out.
  */
 export function connectionLimits(
   wanted: { readonly total?: number | undefined; readonly perClient?: number | undefined },

@@ -1,17 +1,17 @@
-/** One log's lines on their way to a writer, which other logs may share: counts those that found no room. */
+/** Passes the lines of one log to a writer that other logs may share, and counts the lines that were dropped. */
 import type { LineWriter } from "./line-writer.js";
 
 export interface CountedLinesOptions {
-  /** The first line was dropped since lines were last written. */
+  /** Called for the first dropped line after lines were written. */
   readonly onDropping?: () => void;
-  /** There is room again, and so many lines were dropped before. */
+  /** Called when lines are written again, with the number dropped before. */
   readonly onDropped: (lines: number) => void;
 }
 
 const lineFeed = 0x0a;
 
 export class CountedLines {
-  /** Lines that were dropped so far. */
+  /** Lines dropped so far. */
   dropped = 0;
   #untold = 0;
   readonly #unwatch: () => void;
@@ -23,19 +23,19 @@ export class CountedLines {
     this.#unwatch = writer.watch({ onDrained: () => this.#tell() });
   }
 
-  /** Takes whole lines, each with its line feed. Never waits and never throws. */
+  /** Writes whole lines, each with its line feed. Never blocks, never throws. */
   write(lines: string | Uint8Array): void {
     if (!this.writer.write(lines)) this.drop(linesIn(lines));
   }
 
-  /** Counts lines that were not even tried, to leave the room for others. */
+  /** Counts lines as dropped that the caller did not write. */
   drop(count: number): void {
     this.dropped += count;
     this.#untold += count;
     if (this.#untold === count) this.options.onDropping?.();
   }
 
-  /** Stops telling. Lines that wait are still written. */
+  /** Stops the callbacks. Queued lines are still written. */
   close(): void {
     this.#unwatch();
   }

@@ -1,13 +1,13 @@
-/** How long something took each time, counted by bounds: what a histogram is made of. */
+/** Counts durations in buckets, for a histogram. */
 
 export class Durations {
-  /** Seconds of all together. */
+  /** Sum of all durations, in seconds. */
   sum = 0;
   count = 0;
-  /** By bound, the last for what is beyond all; not summed up. */
+  /** Counts by bucket, not cumulative. The last bucket has what exceeds every bound. */
   readonly counts: number[];
 
-  /** Seconds, rising. */
+  /** Upper bounds in seconds, ascending. */
   constructor(readonly bounds: readonly number[]) {
     this.counts = new Array<number>(bounds.length + 1).fill(0);
   }
@@ -21,7 +21,7 @@ export class Durations {
     this.count++;
   }
 
-  /** Adds how long `work` takes, which counts where it fails too. */
+  /** Runs `work` and adds its duration, also if it fails. */
   async time<T>(work: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     try {

@@ -1,6 +1,4 @@
-/** Work on many things of which one may fail. */
-
-/** Works on each item, one after another, also after one has failed. Rejects with the first failure at the end. */
+/** Runs `work` for each item in turn, also after a failure. Rejects with the first failure when all are done. */
 export async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const failures: unknown[] = [];
   for (const item of items) {

@@ -1,14 +1,12 @@
-/** Work that is done again and again in the background. */
-
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
 export interface Repeating {
-  /** Begins no more work, aborts what is under way, and waits for its end. */
+  /** Starts no more work, aborts the work that is running and waits until it has ended. */
   stop(): Promise<void>;
 }
 
-/** Does `work` every so many seconds, never twice at a time; not at all if `seconds` is 0. */
+/** Runs `work` every `seconds` seconds, one run at a time. 0 means never. */
 export function everySeconds(
   seconds: number,
   work: (signal: AbortSignal) => Promise<void>,

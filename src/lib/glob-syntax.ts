@@ -1,21 +1,20 @@
 /**
- * The syntax of patterns: `*`, `**`, `?`, `[a-z]`, `[!a-z]`, `{a,b}` and `\` before a character that stands for itself.
- * Anything else that other tools know (extended globs, negation, numeric ranges) is refused, so that nobody relies on
- * a meaning that it does not have here.
+ * Parses patterns: `*`, `**`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`, and `\` before a literal character. Extended globs, negation
+ * and numeric ranges, which other tools support, are refused, so that nobody relies on a meaning that they do not have here.
  */
 
-/** The pattern cannot be used. Its message says why and what to write instead; it does not repeat the pattern. */
+/** An invalid pattern. The message says why and what to write instead; it does not repeat the pattern. */
 export class GlobError extends Error {
   override readonly name = "GlobError";
 }
 
-/** `[a-z]`: pairs of first and last character. A slash is in no class. */
+/** `[a-z]`: pairs of first and last character. No class matches a slash. */
 export interface CharacterClass {
   readonly negated: boolean;
   readonly ranges: readonly (readonly [first: number, last: number])[];
 }
 
-/** One element of a component: a UTF-16 code unit, a wildcard or a class. */
+/** An element of a component: a UTF-16 code unit, a wildcard or a class. */
 export type Token = number | typeof anyCharacter | typeof anyCharacters | CharacterClass;
 
 /** `?`; no code unit is negative. */
@@ -24,20 +23,20 @@ export const anyCharacter = -1;
 export const anyCharacters = -2;
 const slash = 0x2f;
 
-/** A component that is `**`: any number of components, also none. */
+/** The component `**`: any number of components, including none. */
 export const anyComponents = Symbol("**");
 
 export type Component = readonly Token[] | typeof anyComponents;
 
-/** A path's components in order. */
+/** The components of a path, in order. */
 export type Path = readonly Component[];
 
-/** Matching takes time in proportion to this: the elements of all paths that the braces of a pattern stand for. */
+/** Bounds the total number of elements after brace expansion, to which matching time is proportional. */
 const elementsMax = 4096;
 
 type Node = Token | readonly (readonly Node[])[];
 
-/** The paths of which one has to match. Throws `GlobError`. */
+/** Returns the alternatives of a pattern, of which one has to match. Throws `GlobError`. */
 export function parseGlob(pattern: string): Path[] {
   if (pattern === "") throw new GlobError("a pattern has one character or more");
   if (pattern.startsWith("!"))
@@ -62,7 +61,7 @@ class Parser {
     return nodes;
   }
 
-  /** Up to the end, to a `}`, or within braces to a comma; which is not consumed. */
+  /** Parses up to the end, a `}`, or a comma within braces, which it does not consume. */
   #sequence(inBraces = false): Node[] {
     const nodes: Node[] = [];
     for (; this.#at < this.pattern.length; this.#at++) {
@@ -73,7 +72,7 @@ class Parser {
     return nodes;
   }
 
-  /** The node that begins here, left at its last character. */
+  /** Parses the node that begins here. Stops at its last character. */
   #node(character: string): Node {
     switch (character) {
       case "*":
@@ -148,7 +147,7 @@ class Parser {
   }
 }
 
-/** How many paths the nodes stand for, and with how many elements together: found without making them. */
+/** Returns the number of paths after expansion and the sum of their elements, without expanding them. */
 function sizeOf(nodes: readonly Node[]): { readonly paths: number; readonly elements: number } {
   let paths = 1;
   let elements = 1;

@@ -1,7 +1,7 @@
 /**
- * Matches text against patterns (`glob-syntax.ts`), in time that grows with the length of the text times that of the
- * pattern, whatever both are. A matcher that backtracks, such as a regular expression, takes exponential time for some
- * patterns: five stars and a name of 254 characters held a server up for 4 s.
+ * Matches text against patterns (`glob-syntax.ts`) in time proportional to the length of the text times that of the pattern.
+ * A backtracking matcher, such as a regular expression, takes exponential time for some patterns: five stars and a name of
+ * 254 characters blocked the event loop for 4 s.
  */
 import {
   anyCharacter,
@@ -16,14 +16,14 @@ import {
 export type Matcher = (text: string) => boolean;
 
 /**
- * `*` and `?` stand for characters within a component, `**` for any number of components. No wildcard matches in a text
- * with a component that is empty, `.` or `..`. Throws `GlobError`.
+ * Compiles a pattern. `*` and `?` match characters within a component, `**` any number of components. A pattern with
+ * wildcards never matches a text with a component that is empty, `.` or `..`. Throws `GlobError`.
  */
 export function compileGlob(pattern: string): Matcher {
   return anyOf(parseGlob(pattern).map(matcherOf));
 }
 
-/** Whether one of the matchers matches. */
+/** Returns whether any of the matchers matches. */
 export function anyOf(matchers: readonly Matcher[]): Matcher {
   const [first, ...others] = matchers;
   if (first === undefined) return () => false;
@@ -31,13 +31,13 @@ export function anyOf(matchers: readonly Matcher[]): Matcher {
   return (text) => matchers.some((matches) => matches(text));
 }
 
-/** A text that a wildcard may match in; what is bounded by slashes is never empty, `.` or `..`. */
+/** Matches text that wildcards may match: no component is empty, `.` or `..`. */
 const irregular = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 function matcherOf(path: Path): Matcher {
   const literal = literalOf(path);
   if (literal !== undefined) return (text) => text === literal;
-  // Most policies consist of `**` and `team/**`, which need no look at the components.
+  // Most policies consist of `**` and `team/**`, which can be matched without splitting the text.
   if (path.length === 1 && path[0] === anyComponents) return (text) => !irregular.test(text);
   const folder = path.at(-1) === anyComponents ? literalOf(path.slice(0, -1)) : undefined;
   if (folder !== undefined) {
@@ -47,7 +47,7 @@ function matcherOf(path: Path): Matcher {
   return (text) => !irregular.test(text) && matchesPath(path, text);
 }
 
-/** The only text that a path without wildcards matches. */
+/** Returns the only text that a path without wildcards matches. */
 function literalOf(path: Path): string | undefined {
   const components: string[] = [];
   for (const component of path) {
@@ -60,8 +60,8 @@ function literalOf(path: Path): string | undefined {
 }
 
 /**
- * Compares components from left to right. Where they differ, the last `**` takes one component more: an earlier one need
- * not be asked again, since what lies between both has matched at the earliest place.
+ * Compares components from left to right. On a mismatch the last `**` takes one component more. Earlier ones need not be
+ * reconsidered: everything between them has already matched at the earliest possible place.
  */
 function matchesPath(path: Path, text: string): boolean {
   const end = text.length + 1;
@@ -96,7 +96,7 @@ function endOfComponent(text: string, start: number): number {
   return stop === -1 ? text.length : stop;
 }
 
-/** The same within a component, with `*` and characters. */
+/** Does the same within a component, with `*` and characters. */
 function matchesComponent(
   tokens: Exclude<Component, typeof anyComponents>,
   text: string,

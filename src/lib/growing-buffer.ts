@@ -1,11 +1,11 @@
 /**
- * Bytes that arrive in pieces, kept in one buffer that grows with them. What it costs depends on the bytes alone: a
- * million pieces of one byte cost no more than one piece of a million bytes.
+ * Collects bytes that arrive in pieces in one growing buffer. The cost depends only on the number of bytes: a million
+ * pieces of one byte cost no more than one piece of a million bytes.
  */
 
-/** Memory that is paid for before it is allocated, by its real size. */
+/** An account that is charged for memory before it is allocated, by its real size. */
 export interface MemoryAccount {
-  /** Whether there is so much left, which is then taken. */
+  /** Charges `bytes` and returns true, or returns false if there is too little left. */
   take(bytes: number): boolean;
   give(bytes: number): void;
 }
@@ -13,7 +13,7 @@ export interface MemoryAccount {
 /** For streams that the registry itself starts, and stops when it has to. */
 export const unlimitedMemory: MemoryAccount = { take: () => true, give: () => {} };
 
-/** Smaller buffers save nothing: the object itself takes some 200 bytes. */
+/** Smaller buffers save nothing: the object itself takes about 200 bytes. */
 const capacityMin = 512;
 
 const nothing = Buffer.alloc(0);
@@ -23,13 +23,13 @@ export class GrowingBuffer {
   #start = 0;
   #end = 0;
 
-  /** `bytesExpected`: it grows to more than that only where more comes. */
+  /** The buffer grows beyond `bytesExpected` only if more bytes arrive. */
   constructor(
     readonly account: MemoryAccount,
     readonly bytesExpected: number = Number.POSITIVE_INFINITY,
   ) {}
 
-  /** Bytes in it. */
+  /** Number of bytes held. */
   get length(): number {
     return this.#end - this.#start;
   }
@@ -64,12 +64,12 @@ export class GrowingBuffer {
     return true;
   }
 
-  /** The bytes themselves, valid until the next call of another method. */
+  /** The bytes, valid until the next call of another method. */
   get bytes(): Buffer {
     return this.#memory.subarray(this.#start, this.#end);
   }
 
-  /** The bytes in a buffer that takes no more memory than they do, for whoever keeps them. */
+  /** Returns the bytes in a buffer of exactly their size, which the caller may keep. */
   whole(): Buffer {
     const { length } = this;
     if (length < this.#memory.length) {
@@ -88,7 +88,7 @@ export class GrowingBuffer {
     this.#start += count;
   }
 
-  /** Removes everything and gives the memory back. */
+  /** Removes all bytes and releases the memory. */
   clear(): void {
     this.account.give(this.#memory.length);
     this.#memory = nothing;

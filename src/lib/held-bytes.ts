@@ -1,36 +1,35 @@
 /**
- * Bytes of a sender that cannot be stopped yet, kept until there is a place for them: in memory as long as there is
- * some, and behind that in a file. The newer uWebSockets.js reads a socket again and again in one turn of the event
- * loop, whatever is paused, as long as each read fills its buffer: a client on the same machine brought 112 MiB that
- * way (docs/decisions/0042).
+ * Holds bytes that arrive although the sender was paused, until a slab or a handler takes them: in memory while the account
+ * allows, then in a file. The newer uWebSockets.js reads a paused socket on within one turn of the event loop as long as
+ * each read fills its buffer; a client on the same machine delivered 112 MiB that way (docs/decisions/0042).
  */
 import { GrowingBuffer, type MemoryAccount } from "./growing-buffer.js";
 
-/** A file that goes when it is closed, or with the process. Reads and writes are synchronous; both throw. */
+/** A temporary file that disappears when it is closed or the process ends. Reads and writes are synchronous and throw. */
 export interface ScratchFile {
   write(bytes: Uint8Array, position: number): void;
-  /** Fills `into`, or as much of it as there is; returns how much. */
+  /** Reads into `into` and returns the number of bytes read. */
   read(into: Uint8Array, position: number): number;
   close(): void;
 }
 
-/** Where files come from, and what is counted of them. */
+/** Opens scratch files and bounds their number and size. */
 export interface ScratchSpace {
-  /** Returns `undefined` if there are too many. Throws what the file system fails with. */
+  /** Returns undefined if too many are open. Throws file system errors. */
   open(): ScratchFile | undefined;
-  /** Returns whether so many more bytes may be written. */
+  /** Reserves `bytes` and returns true, or returns false if the bound is reached. */
   take(bytes: number): boolean;
   give(bytes: number): void;
 }
 
-/** Everything that reads a file back does so at once, so one buffer serves all. */
+/** Reading back is synchronous, so one buffer serves all instances. */
 let readBack: Buffer | undefined;
 const readBackBytes = 256 * 1024;
 
 export class HeldBytes {
   readonly #memory: GrowingBuffer;
   #file: ScratchFile | undefined;
-  /** The part of the file that is still to be read. */
+  /** The part of the file that has not been read back. */
   #start = 0;
   #end = 0;
 
@@ -46,9 +45,9 @@ export class HeldBytes {
     return this.#memory.length + this.#end - this.#start;
   }
 
-  /** Adds a copy of `chunk`. Returns false, and adds nothing, if there is no room. Throws what the file fails with. */
+  /** Adds a copy of `chunk`. Returns false, and adds nothing, if there is no room. Throws file system errors. */
   append(chunk: Uint8Array): boolean {
-    // Once there is a file the bytes behind it have to go there too, to keep their order.
+    // Once there is a file, all further bytes go there, to keep their order.
     if (this.#file === undefined) {
       if (this.#memory.append(chunk)) return true;
       this.#file = this.space?.open();
@@ -64,7 +63,7 @@ export class HeldBytes {
     return true;
   }
 
-  /** The first of the bytes, or all. Valid until the next call of any method, of any instance. Throws what the file fails with. */
+  /** Returns the first bytes, or all. Valid until the next call on any instance. Throws file system errors. */
   peek(): Uint8Array {
     if (this.#file === undefined || this.#memory.length > 0) return this.#memory.bytes;
     readBack ??= Buffer.allocUnsafeSlow(readBackBytes);
@@ -72,7 +71,7 @@ export class HeldBytes {
     return wanted.subarray(0, this.#file.read(wanted, this.#start));
   }
 
-  /** Removes the first `count` bytes, all of which the last `peek` has returned. */
+  /** Removes the first `count` bytes, which the last `peek` returned. */
   drop(count: number): void {
     if (this.#memory.length > 0) {
       this.#memory.drop(count);
@@ -83,7 +82,7 @@ export class HeldBytes {
     }
   }
 
-  /** Removes everything. */
+  /** Removes all bytes and closes the file. */
   clear(): void {
     this.#memory.clear();
     this.#closeFile();

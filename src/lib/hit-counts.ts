@@ -1,10 +1,10 @@
-/** How often a cache had what it was asked for. */
+/** Counts hits and misses of a cache. */
 
 export class HitCounts {
   hits = 0;
   misses = 0;
 
-  /** Counts what was found, or that nothing was. */
+  /** Counts a hit, or a miss if `found` is undefined. Returns `found`. */
   note<V>(found: V | undefined): V | undefined {
     if (found === undefined) this.misses++;
     else this.hits++;

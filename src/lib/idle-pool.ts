@@ -1,33 +1,33 @@
-/** Threads for what is asked for now and then: started with the first task, and ended when there was none for a while. */
+/** A thread pool for occasional work: starts threads with the first task and ends them after a while without tasks. */
 import { once } from "node:events";
 import { Piscina } from "piscina";
 
 export interface IdlePoolOptions {
-  /** The module whose functions are run. */
+  /** The module that exports the functions to run. */
   readonly file: URL;
   readonly threads: number;
-  /** That a thread has before it at a time. */
+  /** Tasks that a thread works on at a time. */
   readonly tasksPerThread: number;
-  /** What each thread is given once, when it starts. */
+  /** Passed to each thread when it starts. */
   readonly setup?: unknown;
-  /** Told of a thread that ended outside any task. */
+  /** Called when a thread ends outside of a task. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Who has stopped asking pays for no thread. */
+/** How long an idle thread stays. */
 const idleMilliseconds = 60_000;
 
-/** What tasks make lives for one message. V8's own 48 MiB are a third of a server's memory, for nothing faster. */
+/** Tasks' garbage is short-lived. V8's default of 48 MiB is a third of a server's memory and makes nothing faster. */
 const youngMebibytesMax = 16;
 
-/** A worker loads in some 100 ms. */
+/** A worker loads in about 100 ms. */
 const loadMillisecondsMax = 5_000;
 
 export class IdlePool {
   readonly #piscina: Piscina<unknown, unknown>;
-  /** With what takes each back while it waits for a thread. */
+  /** Queued tasks, each with the function that withdraws it. */
   readonly #running = new Map<Promise<unknown>, AbortController>();
-  /** Ids of the threads that take tasks. */
+  /** Ids of the threads that accept tasks. */
   readonly #loaded = new Set<number>();
 
   constructor({ file, threads, tasksPerThread, setup, onError }: IdlePoolOptions) {
@@ -41,7 +41,7 @@ export class IdlePool {
       recordTiming: false,
       resourceLimits: { maxYoungGenerationSizeMb: youngMebibytesMax },
     });
-    // Without a listener it would end the process.
+    // Without a listener, an error would end the process.
     this.#piscina.on("error", (error: unknown) => {
       onError(error);
       if (this.#loaded.size === 0) this.#refuseAll(error);
@@ -50,17 +50,17 @@ export class IdlePool {
     this.#piscina.on("workerDestroy", ({ id }: { readonly id: number }) => this.#loaded.delete(id));
   }
 
-  /** Tasks that wait or are at work. */
+  /** Queued and running tasks. */
   get tasks(): number {
     return this.#running.size;
   }
 
-  /** A thread could not be started: piscina would have what waits for it wait until there is another task. */
+  /** Fails the queued tasks: piscina leaves them waiting if a thread cannot be started. */
   #refuseAll(error: unknown): void {
     for (const waiting of this.#running.values()) waiting.abort(error);
   }
 
-  /** What the module's function of that name gives for `task`. Rejects where no thread can be started for it, too. */
+  /** Runs the module's function `name` with `task`. Also rejects if no thread can be started. */
   async run(name: string, task: unknown): Promise<unknown> {
     const waiting = new AbortController();
     const running = this.#piscina.run(task, { name, signal: waiting.signal });
@@ -75,8 +75,8 @@ export class IdlePool {
   }
 
   /**
-   * Waits for what was asked, and for workers that have only been started: Node aborts where a thread is ended while
-   * it loads its modules.
+   * Waits for running tasks, and for threads that are still starting: Node aborts the process if a thread is ended while it
+   * loads its modules.
    */
   async close(): Promise<void> {
     await Promise.allSettled(this.#running.keys());

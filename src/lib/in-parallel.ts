@@ -1,8 +1,6 @@
-/** Work on many things, a bounded number of them at a time. */
-
 /**
- * Runs `work` on everything that `source` gives. Rejects with a failure when nothing runs any more; nothing is
- * begun after it.
+ * Runs `work` for each item of `source`, a bounded number at a time. After a failure it starts no more, waits for what is
+ * running and rejects.
  */
 export async function inParallel<T>(
   source: Iterable<T> | AsyncIterable<T>,
@@ -27,15 +25,15 @@ export async function inParallel<T>(
 }
 
 /**
- * Resolves when all have; rejects with a failure, but not before the others have ended too: whoever holds a
- * lock for them must not let go of it while one still works.
+ * Like `Promise.all`, but settles only when every promise has settled: a caller that holds a lock for them must not release
+ * it while one still works.
  */
 export async function allEnded(works: readonly Promise<unknown>[]): Promise<void> {
   const failure = (await Promise.allSettled(works)).find(({ status }) => status === "rejected");
   if (failure?.status === "rejected") throw failure.reason;
 }
 
-/** A generator queues those who ask at the same time. */
+/** Serializes calls of `next`. */
 async function* drain<T>(source: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {
   yield* source;
 }

@@ -1,14 +1,14 @@
 /**
- * Counts what a JSON text consists of without building it: JSON.parse takes a second and hundreds of megabytes for a
- * few megabytes of empty lists or short keys. Costs about a millisecond per MiB.
+ * Measures the shape of a JSON text without building its values: JSON.parse takes a second and hundreds of megabytes for a
+ * few megabytes of empty arrays or short keys. Costs about a millisecond per MiB.
  */
 
 export interface JsonShape {
-  /** Objects and lists inside one another; 1 for a flat object. */
+  /** Nesting depth; 1 for a flat object. */
   readonly depth: number;
-  /** Members of all objects, whether their keys differ or not. */
+  /** Members of all objects, counting duplicate keys. */
   readonly keys: number;
-  /** Objects, lists and the commas in them: no fewer than there are values but one. */
+  /** Objects, arrays and commas: at least the number of values minus one. */
   readonly entries: number;
 }
 
@@ -21,7 +21,7 @@ const openBracket = 0x5b;
 const closeBrace = 0x7d;
 const closeBracket = 0x5d;
 
-/** The shape of `bytes` if they are JSON in UTF-8. Says nothing about whether they are. */
+/** Returns the shape of `bytes`, assuming that they are valid JSON in UTF-8, which it does not check. */
 export function jsonShape(bytes: Uint8Array): JsonShape {
   const { length } = bytes;
   let depth = 0;
@@ -55,7 +55,7 @@ export function jsonShape(bytes: Uint8Array): JsonShape {
   return { depth: depthMax, keys, entries };
 }
 
-/** Keys of all objects in what JSON.parse returned. Fewer than `jsonShape` counts if an object has a key twice. */
+/** Counts the keys of all objects in a parsed value: fewer than `jsonShape` counts if an object has a duplicate key. */
 export function countKeys(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + countKeys(item), 0);

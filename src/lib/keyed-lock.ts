@@ -1,7 +1,7 @@
 /**
- * Locks by key, first come first served: many shared holders or one exclusive one. For one digest, one
- * tag or one repository at a time; there is no lock over everything. In-process: what several processes
- * may share is guarded by the storage driver.
+ * Reader-writer locks by key, first come first served: many shared holders or one exclusive holder. They lock one digest, tag
+ * or repository; nothing locks everything. They work within one process. Across processes the storage's own conditional
+ * writes decide.
  */
 interface Waiter {
   readonly exclusive: boolean;
@@ -9,7 +9,7 @@ interface Waiter {
 }
 
 interface Lock {
-  /** Number of shared holders, or -1 for an exclusive one. */
+  /** The number of shared holders, or -1 for an exclusive holder. */
   holders: number;
   readonly waiting: Waiter[];
 }

@@ -1,35 +1,35 @@
 /**
- * Writes lines to a destination that may be slow, stuck or failing, and never makes the caller wait: lines wait in a
- * bounded queue, one write is under way at a time, and what finds no room is refused. A write that fails is tried
- * again with the same bytes, so a disk that was full for a while loses nothing that had room in the queue.
+ * Writes lines to a destination that may be slow, stuck or failing, without ever blocking the caller. Lines wait in a bounded
+ * queue, one write runs at a time, and lines that do not fit are refused. A failed write is repeated with the same bytes, so
+ * a disk that was full for a while loses no line that was queued.
  */
 
-/** Where lines go. */
+/** A destination for lines. */
 export interface LineTarget {
-  /** Writes in the background. Calls `done` once, with the bytes that were written before `error`. */
+  /** Writes in the background. Calls `done` once, with the number of bytes written before `error`. */
   write(bytes: Uint8Array, done: (error: unknown, written: number) => void): void;
-  /** Writes what it can before it returns, for lines that are left when the process exits. Never throws. */
+  /** Writes synchronously, for lines that are left when the process exits. Never throws. */
   writeAtExit(bytes: Uint8Array): void;
 }
 
 export interface LineWriterEvents {
-  /** The first of a series of writes has failed. */
+  /** Called for the first of a series of failed writes. */
   readonly onBroken?: (error: unknown) => void;
-  /** A write has succeeded after failed ones. */
+  /** Called when a write succeeds after failed ones. */
   readonly onMended?: () => void;
-  /** There is room again after lines were refused. */
+  /** Called when there is room again after lines were refused. */
   readonly onDrained?: () => void;
 }
 
-/** What a waiting line takes in memory beside its bytes. */
+/** Memory that a queued line takes in addition to its bytes. */
 const bytesPerPiece = 64;
 
-/** Copied and handed over at a time: less than a millisecond of memcpy, and enough that the cost of a write vanishes. */
+/** Bytes per write: less than a millisecond to copy, and enough to make the cost of the call negligible. */
 const writeBytesMax = 256 * 1024;
 
 const retryMilliseconds = 1_000;
 
-/** Bytes on their way, what they count for in the queue, and whether the target has them just now. */
+/** Bytes being written, what they count for in the queue, and whether the target has them now. */
 interface Writing {
   readonly bytes: Uint8Array;
   readonly cost: number;
@@ -40,7 +40,7 @@ export class LineWriter {
   readonly #waiting: (string | Uint8Array)[] = [];
   readonly #events = new Set<LineWriterEvents>();
   readonly #onSettled = new Set<() => void>();
-  /** Of the waiting pieces and of the write that is under way. */
+  /** Cost of the queued lines and of the running write. */
   #bytes = 0;
   #writing: Writing | undefined;
   #failing = false;
@@ -51,7 +51,7 @@ export class LineWriter {
     readonly bytesMax: number,
   ) {}
 
-  /** Takes whole lines, each with its line feed. False if there is no room for them; then they are not written. */
+  /** Queues whole lines, each with its line feed. Returns false, and queues nothing, if there is no room. */
   write(lines: string | Uint8Array): boolean {
     const cost = Buffer.byteLength(lines) + bytesPerPiece;
     if (this.#bytes + cost > this.bytesMax) {
@@ -64,18 +64,18 @@ export class LineWriter {
     return true;
   }
 
-  /** Whether lines are written at present, with half of the queue left for those of the work that is under way. */
+  /** Whether writes succeed and at least half of the queue is free, for the lines of requests that are already running. */
   get isReady(): boolean {
     return !this.#failing && this.#bytes <= this.bytesMax / 2;
   }
 
-  /** Returns a function that ends the watching. */
+  /** Adds a watcher. Returns a function that removes it. */
   watch(events: LineWriterEvents): () => void {
     this.#events.add(events);
     return () => void this.#events.delete(events);
   }
 
-  /** Resolves when all lines are written, or after `millisecondsMax`; with whether they are. */
+  /** Resolves with true when all lines are written, or with false after `millisecondsMax`. */
   settled(millisecondsMax: number): Promise<boolean> {
     if (this.#bytes === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -90,10 +90,10 @@ export class LineWriter {
     });
   }
 
-  /** Tries to write what still waits before the process exits. */
+  /** Tries to write the queued lines before the process exits. */
   writeAtExit(): void {
     const left = this.#take(Number.POSITIVE_INFINITY);
-    // The kernel may be about to write it; a failed one waits to be tried again.
+    // A running write may still succeed; a failed one is queued again.
     if (this.#writing?.started === false) this.target.writeAtExit(this.#writing.bytes);
     if (left.bytes.length > 0) this.target.writeAtExit(left.bytes);
   }

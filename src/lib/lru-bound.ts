@@ -1,8 +1,6 @@
-/** How many entries an LRU keeps. */
-
 /**
- * lru-cache's own `max` makes room for all entries when the cache is made, most of which are never there: for 100,000
- * that takes 8 ms and 2 MB, at each start (docs/decisions/0029). Bounded by size, with each of size 1, it grows.
+ * Bounds the number of entries of an lru-cache. Its own `max` allocates for all entries at once: for 100,000 that takes 8 ms
+ * and 2 MB at each start (docs/decisions/0029). A cache bounded by size, with each entry of size 1, grows as needed.
  */
 export function entriesMax(entries: number) {
   return { maxSize: entries, sizeCalculation: () => 1 } as const;

@@ -1,10 +1,10 @@
 /**
- * Whom an address counts for where what comes from one is limited. With IPv6 every customer has 2^64 addresses, the
- * least that providers hand out: counted by address, who changes it with each try would never reach a limit.
+ * Maps a client's address to the network that limits count. With IPv6, providers give each customer at least 2^64 addresses:
+ * a client that changed its address with each request would never reach a limit per address.
  */
 import { isIPv6 } from "node:net";
 
-/** An IPv4 address itself; of an IPv6 address the first 64 bits. */
+/** Returns an IPv4 address as it is, and the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = "", tail = ""] = address.split("::");
@@ -17,7 +17,7 @@ export function networkOf(address: string): string {
 
 const groupsInAll = 8;
 
-/** An IPv4 address at the end stands for two groups. */
+/** A trailing IPv4 address stands for two groups. */
 function groupsOf(text: string): string[] {
   if (text === "") return [];
   return text.split(":").flatMap((group) => (group.includes(".") ? [group, group] : [group]));

@@ -1,20 +1,20 @@
 /**
- * Where bytes go that come before there is a handler or a slab for them. One client may take half of the memory; what
- * exceeds that goes to files, which are few.
+ * Holds bytes that arrive before there is a handler or a slab for them. A client may use half of the memory; bytes beyond
+ * that go to scratch files, whose number is bounded.
  */
 import { ByteBudget } from "./byte-budget.js";
 import { HeldBytes, type ScratchFile, type ScratchSpace } from "./held-bytes.js";
 
 export interface OverflowOptions {
   readonly memory: ByteBudget;
-  /** Opens a file that is gone when it is closed. Throws `storage-full`, `storage-read-only` or `storage-failed`. */
+  /** Opens a scratch file. Throws `storage-full`, `storage-read-only` or `storage-failed`. */
   readonly openFile: () => ScratchFile;
 }
 
-/** Each takes a descriptor. Only clients that send faster than this process reads need one, so one or two at a time. */
+/** Each takes a descriptor. Only clients that send faster than this process reads need one: one or two at a time. */
 const filesMax = 32;
 
-/** The most that came in one turn was 112 MiB. */
+/** The largest burst measured was 112 MiB. */
 const fileBytesMax = 4 * 1024 ** 3;
 
 export class Overflow {
@@ -28,12 +28,12 @@ export class Overflow {
     this.#openFile = openFile;
   }
 
-  /** Files that are open at the moment. */
+  /** Number of open scratch files. */
   get files(): number {
     return this.#files;
   }
 
-  /** For the bytes of one body of `client`. */
+  /** Returns a holder for one body of `client`. */
   hold(client: string): HeldBytes {
     return new HeldBytes(this.memory.account(client), this.#spaceOf(client));
   }

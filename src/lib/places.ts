@@ -1,4 +1,4 @@
-/** Places for what goes on at the same time: so many in all, and so many for one holder. */
+/** Counts concurrent operations against two limits: in total and per holder. */
 export class Places {
   #taken = 0;
   readonly #byHolder = new Map<string, number>();
@@ -8,7 +8,7 @@ export class Places {
     readonly perHolder: number,
   ) {}
 
-  /** Takes a place for `holder`. Whether there was one. */
+  /** Takes a place for `holder` and returns true, or returns false if there is none. */
   enter(holder: string): boolean {
     const own = this.#byHolder.get(holder) ?? 0;
     if (this.#taken >= this.total || own >= this.perHolder) return false;
@@ -17,7 +17,7 @@ export class Places {
     return true;
   }
 
-  /** Gives a place back. */
+  /** Returns a place of `holder`. */
   leave(holder: string): void {
     const left = (this.#byHolder.get(holder) ?? 0) - 1;
     if (left < 0) throw new Error("invariant broken: a place is given back once");

@@ -1,6 +1,6 @@
 /**
- * The bounded memory of all uploads together: one shared buffer, cut into slabs that are lent, first
- * come first served. Whatever the number of uploads, bodies never take more than this.
+ * The bounded memory of all uploads: one shared buffer, divided into slabs that are lent first come first served. Bodies
+ * never use more than this, however many uploads there are.
  */
 
 import { alignedMemory } from "./aligned-memory.js";
@@ -8,8 +8,8 @@ import { assert } from "./assert.js";
 import { ByteBudget } from "./byte-budget.js";
 
 /**
- * Some bytes in a slab. They begin as far behind the beginning of a block as they do in their upload: so
- * what is a block there is one here, and can be written to the disk from where it is.
+ * A part of a slab. It begins at the same offset within a block as in its upload, so that each block of the upload is a
+ * block in memory and can be written to the disk without a copy.
  */
 export interface SlabPart {
   readonly slab: number;
@@ -20,13 +20,13 @@ export interface SlabPart {
 export interface SlabPoolOptions {
   readonly slabBytes: number;
   readonly slabs: number;
-  /** Memory for bytes that come while there is no slab for them. */
+  /** Memory for bytes that arrive while no slab is free. */
   readonly overflowBytes: number;
-  /** What a disk is written in; a slab is a number of them. */
+  /** The unit of disk writes; a slab consists of whole blocks. */
   readonly blockBytes: number;
 }
 
-/** 1 MiB: twice what uWebSockets.js reads from a socket at once; 64 MiB in all. Blocks are a page, and a disk's at most. */
+/** A slab has 1 MiB, twice what uWebSockets.js reads from a socket at once; 64 MiB in total. A block is a page. */
 export const defaultSlabs: SlabPoolOptions = {
   slabBytes: 1024 * 1024,
   slabs: 64,
@@ -34,29 +34,27 @@ export const defaultSlabs: SlabPoolOptions = {
   blockBytes: 4096,
 };
 
-/** Told when many bytes are held without a slab: whoever is listened to and has none has to wait for one. */
+/** Called when much is held without a slab: a body that has none must pause its sender and wait for one. */
 export interface Listener {
   waitForSlab(): void;
 }
 
 export class SlabPool {
   readonly memory: SharedArrayBuffer;
-  /** For bytes that come while there is no slab for them. */
+  /** For bytes that arrive while no slab is free. */
   readonly overflow: ByteBudget;
-  /** Those whose senders are not paused. */
+  /** Bodies whose senders are not paused. */
   readonly listeners = new Set<Listener>();
   readonly slabBytes: number;
   readonly blockBytes: number;
   readonly #all: Buffer;
   readonly #free: number[];
   readonly #lent: Set<number> = new Set();
-  /**
-   * By who waits, since when. A Map keeps the order of arrival, and a waiter who gives up leaves it at once.
-   */
+  /** Waiters, with the time since when they wait. A Map keeps the order of arrival and can remove one that gives up. */
   readonly #waiting = new Map<(slab: number) => void, number>();
-  /** How often somebody had to wait, those who gave up too. */
+  /** Number of waits, including those given up. */
   waits = 0;
-  /** Of those who wait no more. */
+  /** Sum of the waits that have ended. */
   waitedSeconds = 0;
 
   constructor({ slabBytes, slabs, overflowBytes, blockBytes }: SlabPoolOptions = defaultSlabs) {
@@ -69,26 +67,26 @@ export class SlabPool {
     this.#free = Array.from({ length: slabs }, (_, index) => slabs - 1 - index);
   }
 
-  /** Slabs lent at the moment. */
+  /** Number of slabs lent. */
   get lent(): number {
     return this.#lent.size;
   }
 
-  /** Whether who wants a slab now has to wait. */
+  /** Whether a body that needs a slab now has to wait. */
   get exhausted(): boolean {
     return this.#free.length === 0 || this.#waiting.size > 0;
   }
 
   /**
-   * Whether so much is held without a slab that nobody without one may be listened to. Sockets that are listened to
-   * hand over a read each, and most of the overflow has to be left for those that nobody can hold back: requests
-   * that come together with the first bytes of their bodies.
+   * Whether so much is held without a slab that every sender without one must be paused. Each socket that is read may
+   * deliver another read, and most of the overflow must stay free for bytes that cannot be held back: those that arrive
+   * together with their request's head.
    */
   get pressed(): boolean {
     return this.overflow.taken > this.overflow.bytes / 4;
   }
 
-  /** To be called when bytes had to be held without a slab. */
+  /** Call this when bytes had to be held without a slab. */
   relieve(): void {
     if (!this.pressed) return;
     for (const listener of this.listeners) listener.waitForSlab();
@@ -98,7 +96,7 @@ export class SlabPool {
     return this.#waiting.size;
   }
 
-  /** A slab, or `undefined` where none is free or others wait for one. */
+  /** Takes a slab. Returns undefined if none is free or others are waiting. */
   take(): number | undefined {
     if (this.#waiting.size > 0) return undefined;
     const slab = this.#free.pop();
@@ -106,7 +104,7 @@ export class SlabPool {
     return slab;
   }
 
-  /** Calls `use` with a slab as soon as it is this caller's turn. The function returned gives up the place. */
+  /** Calls `use` with a slab when it is this caller's turn. Returns a function that gives up the place in the queue. */
   wait(use: (slab: number) => void): () => void {
     this.#waiting.set(use, performance.now());
     this.waits++;
@@ -133,9 +131,8 @@ export class SlabPool {
   }
 
   /**
-   * Copies `bytes` into the slab, from `offset` on. By `fill`, which is a plain memory copy: `set` goes byte
-   * by byte where shared memory and its source are aligned differently, at an eighth of the speed
-   * (docs/decisions/0007).
+   * Copies `bytes` into the slab at `offset`. Uses `fill`, which is a plain memory copy: `set` copies byte by byte if shared
+   * memory and source are aligned differently, at an eighth of the speed (docs/decisions/0007).
    */
   copyInto(slab: number, offset: number, bytes: Uint8Array): void {
     assert(bytes.length > 0 && offset + bytes.length <= this.slabBytes, "what is copied fits the slab");

@@ -1,19 +1,16 @@
-/**
- * Where the time of a piece of work goes: the work tells of its stages as they pass, to whoever wants to know.
- * Where nobody does, that costs a call.
- */
+/** Records how long the stages of an operation take. Without a recorder (`noSpans`) that costs a function call. */
 
-/** Numbers that belong to a stage, by name. */
+/** Attributes of a span. */
 export type Facts = Readonly<Record<string, number>>;
 
 export interface Spans {
-  /** Does `work` as a stage, over when that has settled. What is told to its own `Spans` is part of it. */
+  /** Runs `work` as a span that ends when it settles. `within` records child spans. */
   during<T>(name: string, work: (within: Spans) => Promise<T>): Promise<T>;
-  /** Tells of a stage that has passed, by the clock of all threads. */
+  /** Records a span that has ended, in milliseconds by the clock that all threads share. */
   passed(name: string, startedAt: number, endedAt: number, facts?: Facts): void;
 }
 
-/** For work that nobody asks about. */
+/** Records nothing. */
 export const noSpans: Spans = {
   during: (_, work) => work(noSpans),
   passed: () => {},

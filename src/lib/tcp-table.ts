@@ -1,15 +1,15 @@
 /**
- * Linux's table of TCP connections, `/proc/net/tcp` and `tcp6`: how many are open to a local port, by the address at
- * their other end. A line begins with its number, the local and the remote address as `HEX:PORT`, and the state.
+ * Parses Linux's table of TCP connections (`/proc/net/tcp` and `tcp6`) and counts the open connections to a local port by
+ * remote address. A line begins with its number, the local and the remote address as `HEX:PORT`, and the state.
  */
 import { addressText } from "./address-text.js";
 
-/** ESTABLISHED, and CLOSE_WAIT: the others have no descriptor. */
+/** ESTABLISHED and CLOSE_WAIT. Connections in other states hold no descriptor. */
 const openStates: ReadonlySet<string> = new Set(["01", "08"]);
 
 export class TcpTable {
   readonly #port: string;
-  /** By the address as the table has it. */
+  /** By address in the table's own notation. */
   readonly #counts = new Map<string, number>();
   #rest = "";
 
@@ -17,7 +17,7 @@ export class TcpTable {
     this.#port = port.toString(16).toUpperCase().padStart(4, "0");
   }
 
-  /** Takes the next piece of the table. */
+  /** Parses the next piece of the table. */
   add(piece: string): void {
     const lines = (this.#rest + piece).split("\n");
     this.#rest = lines.pop() ?? "";
@@ -31,13 +31,13 @@ export class TcpTable {
     this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1);
   }
 
-  /** By address. */
+  /** Returns the counts by address. */
   *counts(): Iterable<readonly [address: string, count: number]> {
     for (const [address, count] of this.#counts) yield [addressText(bytesOf(address)), count];
   }
 }
 
-/** Each four bytes are a number as this machine has it in memory, which is little-endian wherever Node 20 runs. */
+/** Every four bytes are a number in host byte order, which is little-endian on every platform of Node 20. */
 function bytesOf(hex: string): Uint8Array {
   const bytes = Buffer.from(hex, "hex");
   if (bytes.length % 4 === 0) bytes.swap32();

@@ -1,21 +1,21 @@
 /**
- * Rates by key: each key has a bucket that holds `burst` and fills at `perSecond`. For as many keys as
- * `keysMax`; the one used longest ago is forgotten, which is as if its bucket were full.
+ * Rate limits by key: a token bucket per key that holds `burst` tokens and refills at `perSecond`. Remembers `keysMax` keys;
+ * the least recently used one is forgotten, as if its bucket were full.
  */
 import { LRUCache } from "lru-cache";
 import { entriesMax } from "./lru-bound.js";
 
 export interface BucketOptions {
   readonly perSecond: number;
-  /** Most that may be taken at once. */
+  /** Capacity of a bucket. */
   readonly burst: number;
-  /** Some 150 bytes each. */
+  /** About 150 bytes each. */
   readonly keysMax: number;
 }
 
 interface Bucket {
   level: number;
-  /** Milliseconds by the clock that the caller gives. */
+  /** In milliseconds, by the caller's clock. */
   at: number;
 }
 
@@ -26,7 +26,7 @@ export class TokenBuckets {
     this.#buckets = new LRUCache(entriesMax(options.keysMax));
   }
 
-  /** Takes one. Whether there was one. */
+  /** Takes a token and returns true, or returns false if there is none. */
   take(key: string, now: number = performance.now()): boolean {
     const bucket = this.#filled(key, now);
     if (bucket.level < 1) return false;
@@ -34,7 +34,7 @@ export class TokenBuckets {
     return true;
   }
 
-  /** Whole seconds until there is one again, 0 where there is one now. */
+  /** Returns the whole seconds until the next token, 0 if there is one now. */
   secondsUntilOne(key: string, now: number = performance.now()): number {
     return Math.ceil(Math.max(0, 1 - this.#filled(key, now).level) / this.options.perSecond);
   }

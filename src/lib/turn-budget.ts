@@ -1,19 +1,19 @@
 /**
- * Counts pieces of work within one turn of the event loop. Whoever has no other way to know when a turn ends, such as in
- * callbacks of a native library, learns it here for one timer in many pieces.
+ * Counts pieces of work within one turn of the event loop, for callbacks of a native library, which cannot see when a turn
+ * ends. Costs one timer per turn at most.
  */
 export class TurnBudget {
-  /** Pieces of this turn; those of earlier turns may be among them, fewer than `watchedFrom`. */
+  /** Pieces in this turn. May include fewer than `watchedFrom` of earlier turns. */
   used = 0;
 
-  /** A turn is watched from its `watchedFrom`th piece on; `onEnd` is then told when it ends. */
+  /** Watches a turn from its `watchedFrom`th piece on, and calls `onEnd` when it ends. */
   constructor(
     readonly max: number,
     readonly watchedFrom: number,
     readonly onEnd?: (used: number) => void,
   ) {}
 
-  /** Counts a piece. Whether it is within the budget. */
+  /** Counts a piece and returns whether it is within the budget. */
   take(): boolean {
     this.used++;
     if (this.used === this.watchedFrom) setImmediate(() => this.#end());

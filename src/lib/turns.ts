@@ -1,4 +1,4 @@
-/** Lets so many run at a time; the others wait for their turn, in the order in which they came. */
+/** Runs at most a number of tasks at a time. Others wait in order of arrival. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -7,7 +7,7 @@ export class Turns {
     this.#free = atOnce;
   }
 
-  /** Waits for a turn, to be ended by `end`. */
+  /** Waits for a turn. The caller ends it with `end`. */
   async begin(): Promise<void> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,4 +1,4 @@
-/** The part of WebAssembly's interface that is used; only the libraries of browsers declare it. */
+/** The part of WebAssembly's interface that the project uses. TypeScript declares it only in its browser library. */
 declare namespace WebAssembly {
   class Memory {
     constructor(options: { readonly initial: number; readonly maximum: number; readonly shared: true });
