@@ -5,11 +5,12 @@ import { test } from "node:test";
 import { Robots } from "../../src/auth/robots.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
-import type { Robot } from "../../src/domain/robot.js";
-import { isRobotName } from "../../src/domain/robot.js";
+import { isRobotName, type RobotName } from "../../src/domain/robot.js";
 import { Pulls } from "../../src/gc/pulls.js";
 import { everySeconds } from "../../src/lib/every-seconds.js";
+import { MemoryData } from "../../src/storage/memory/memory-data.js";
 import type { RobotStore, TagStore } from "../../src/storage/storage.js";
+import { memoryStorage } from "../support/memory-storage.js";
 
 test("times of pulls are saved beside one that cannot be, which is tried again", async () => {
   const pulls = new Pulls();
@@ -29,16 +30,15 @@ test("times of pulls are saved beside one that cannot be, which is tried again",
 });
 
 test("robots' times of use are saved beside one that cannot be", async () => {
-  const stored = new Map<string, Robot>();
+  const data = new MemoryData();
+  const { robots: store } = memoryStorage(data);
+  const usedAt = (name: string) => data.robots.get(name as RobotName)?.usedAt;
   let failing = "";
-  const store: Pick<RobotStore, "all" | "put"> = {
-    all: async function* () {},
-    put: async (robot) => {
-      if (robot.name === failing) throw new Error("no");
-      stored.set(robot.name, robot);
-    },
+  const put: RobotStore["put"] = async (robot) => {
+    if (robot.name === failing) throw new Error("no");
+    await store.put(robot);
   };
-  const robots = await Robots.load(store as RobotStore);
+  const robots = await Robots.load({ ...store, put });
   for (const name of ["first", "second"]) {
     assert.ok(isRobotName(name));
     const made = await robots.create(name, [], undefined);
@@ -46,11 +46,11 @@ test("robots' times of use are saved beside one that cannot be", async () => {
   }
   failing = "first";
   await assert.rejects(robots.saveUses(), { message: "no" });
-  assert.equal(stored.get("first")?.usedAt, undefined);
-  assert.ok(stored.get("second")?.usedAt !== undefined);
+  assert.equal(usedAt("first"), undefined);
+  assert.ok(usedAt("second") !== undefined);
   failing = "";
   await robots.saveUses();
-  assert.ok(stored.get("first")?.usedAt !== undefined);
+  assert.ok(usedAt("first") !== undefined);
 });
 
 test("repeated work that fails is told of and done again, and a stop waits for it", async () => {

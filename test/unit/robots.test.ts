@@ -16,6 +16,7 @@ import { Quarantine } from "../../src/storage/filesystem/quarantine.js";
 import { FileRobots } from "../../src/storage/filesystem/robots.js";
 import { StrayFiles } from "../../src/storage/filesystem/stray-files.js";
 import { Directories } from "../../src/storage/filesystem/sync.js";
+import { memoryStorage } from "../support/memory-storage.js";
 
 const hour = 3_600_000;
 
@@ -40,6 +41,12 @@ async function robotStore() {
   return { root, store, odd, strayFiles, load: () => Robots.load(store) };
 }
 
+/** The same where no test looks at the folder. */
+function robotsInMemory() {
+  const { robots } = memoryStorage();
+  return { load: () => Robots.load(robots) };
+}
+
 async function make(robots: Robots, expiresAt?: number, name = ci) {
   const made = await robots.create(name, everything, expiresAt);
   assert.ok(made);
@@ -47,7 +54,7 @@ async function make(robots: Robots, expiresAt?: number, name = ci) {
 }
 
 test("a robot is let in with its key, now and by the next process, and with no other", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const first = await load();
   const { key } = await make(first);
   const { key: another } = await make(first, undefined, nameOf("other"));
@@ -84,7 +91,7 @@ test("a key is found by its prefix, is new each time, and is stored nowhere", as
 });
 
 test("a robot that is revoked is out at once, with the tokens made for it, and stays out", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const robots = await load();
   const { key } = await make(robots);
   const identity = robots.verify("robot-ci", key);
@@ -103,7 +110,7 @@ test("a robot that is revoked is out at once, with the tokens made for it, and s
 });
 
 test("a name is given to one robot", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const robots = await load();
   const made = await Promise.all([1, 2].map(() => robots.create(ci, everything, undefined)));
   assert.equal(made.filter((one) => one === undefined).length, 1);
@@ -114,7 +121,7 @@ test("a name is given to one robot", async () => {
 });
 
 test("a robot that is revoked while it is made is gone in the end", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const robots = await load();
   const [made] = await Promise.all([make(robots), robots.revoke(ci)]);
   assert.equal(robots.verify("robot-ci", made.key), undefined);
@@ -122,7 +129,7 @@ test("a robot that is revoked while it is made is gone in the end", async () => 
 });
 
 test("a key is good until it expires, and tokens made for it too", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const robots = await load();
   const now = 1_000_000 * hour;
   mock.timers.enable({ apis: ["Date"], now });
@@ -141,7 +148,7 @@ test("a key is good until it expires, and tokens made for it too", async () => {
 });
 
 test("when a robot was last used is known, and to within the hour after a restart", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const robots = await load();
   const start = 1_000_000 * hour;
   mock.timers.enable({ apis: ["Date"], now: start });
@@ -167,7 +174,7 @@ test("when a robot was last used is known, and to within the hour after a restar
 });
 
 test("a robot may do what its scopes say, and nothing else", async () => {
-  const { load } = await robotStore();
+  const { load } = robotsInMemory();
   const robots = await load();
   const made = await robots.create(
     ci,

@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
-import type { NoteStore, RecoveredUpload, Upload, UploadStore } from "../../src/storage/storage.js";
+import type { RecoveredUpload, Upload, UploadStore } from "../../src/storage/storage.js";
 import { restoreSessions, saveSessions } from "../../src/uploads/saved-sessions.js";
 import { Session, type SessionState } from "../../src/uploads/session.js";
 import { SessionTable, type SessionTableOptions } from "../../src/uploads/session-table.js";
+import { memoryStorage } from "../support/memory-storage.js";
 import { kindOf } from "./arbitraries.js";
 
 const owner = { name: parseRepositoryName("a/b"), opener: "user:alice" };
@@ -256,22 +257,14 @@ test("a session of an earlier process counts for its client, and keeps its age",
 });
 
 test("sessions without bytes outlive a planned restart, for the rest of their time", async () => {
-  const notes = new Map<string, Uint8Array>();
-  const store: NoteStore = {
-    take: async (name) => {
-      const bytes = notes.get(name);
-      notes.delete(name);
-      return bytes === undefined ? undefined : Buffer.from(bytes);
-    },
-    put: async (name, bytes) => void notes.set(name, bytes),
-  };
+  const { notes } = memoryStorage();
   const before = table().sessions;
   used(before);
   const [old, young] = [before.open(upload), before.open(upload)];
   old.lastUsedAt = Date.now() - 61_000;
-  await saveSessions(before, store);
+  await saveSessions(before, notes);
   const after = table({ unusedSecondsMax: 60, sessionsPerClientMax: 1 }).sessions;
-  await restoreSessions(after, store);
+  await restoreSessions(after, notes);
   assert.equal(after.size, 1);
   const found = await after.find(owner, young.id);
   assert.deepEqual([found.received, found.lastUsedAt], [0, young.lastUsedAt]);
@@ -279,10 +272,10 @@ test("sessions without bytes outlive a planned restart, for the rest of their ti
     kindOf(() => after.open(upload)),
     "too-many-requests",
   );
-  assert.equal(notes.size, 0, "it is taken up once");
+  assert.equal(await notes.take("sessions"), undefined, "it is taken up once");
   for (const damaged of ["", "{", "[1, {}]", '[{"id":"x","touchedAt":1,"record":"{}"}]']) {
-    notes.set("sessions", Buffer.from(damaged));
-    await restoreSessions(table().sessions, store);
+    await notes.put("sessions", Buffer.from(damaged));
+    await restoreSessions(table().sessions, notes);
   }
 });
 

@@ -302,13 +302,14 @@ export class FileBlobs implements BlobStore {
       yield { size, shared: links > 2, isContent: links > 1 };
   }
 
-  contents(): AsyncIterable<Content> {
-    return this.#contents.all(this.hardLinks);
+  async *contents(): AsyncIterable<Content> {
+    for await (const { digest, size } of this.#contents.all(this.hardLinks)) yield { digest, size };
   }
 
   /** The link count tells: a content without another name is no repository's. */
   async *orphans(): AsyncIterable<Content> {
-    for await (const content of this.#contents.all(this.hardLinks)) if (content.links === 1) yield content;
+    for await (const { digest, size, links } of this.#contents.all(this.hardLinks))
+      if (links === 1) yield { digest, size };
   }
 
   checkContent(digest: Digest): Promise<boolean | undefined> {

@@ -45,6 +45,8 @@ export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable"> {
   readonly onStray: OnStray;
   /** Whether a store is created where there is none. */
   readonly create: boolean;
+  /** `never` treats the file system as one without hard links, for tests. */
+  readonly hardLinks?: "if supported" | "never";
 }
 
 export interface FilesystemStorage extends Storage {
@@ -113,7 +115,9 @@ async function openLocked(
   await Promise.all(folders.map((folder) => directories.ensure(folder)));
   for (const folder of folders)
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
-  const { readOnly, hardLinks } = await probe(layout.uploadsRoot);
+  const found = await probe(layout.uploadsRoot);
+  const { readOnly } = found;
+  const hardLinks = found.hardLinks && options.hardLinks !== "never";
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
   const quarantine = new Quarantine(layout, directories);

@@ -1,0 +1,77 @@
+import type { Digest } from "../../domain/digest.js";
+import { holds } from "../../domain/precondition.js";
+import type { Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { PointCondition, PointResult, TagStore, TagTarget, TimedTag } from "../storage.js";
+import type { MemoryData, StoredTag } from "./memory-data.js";
+
+/** Every method decides and writes in one turn of the event loop, so that none needs a lock. */
+export class MemoryTags implements TagStore {
+  constructor(readonly data: MemoryData) {}
+
+  #find(name: RepositoryName, tag: Tag): StoredTag | undefined {
+    return this.data.repositories.get(name)?.tags.get(tag);
+  }
+
+  async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
+    return this.#find(name, tag)?.digest;
+  }
+
+  async inspect(name: RepositoryName, tag: Tag): Promise<TagTarget | undefined> {
+    const found = this.#find(name, tag);
+    return found && targetOf(tag, found);
+  }
+
+  async mend(): Promise<void> {}
+
+  async point(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest,
+    { movable, precondition }: PointCondition,
+  ): Promise<PointResult> {
+    const { tags } = this.data.made(name);
+    const found = tags.get(tag);
+    if (precondition !== undefined && !holds(precondition, found?.digest, digest))
+      return "precondition-failed";
+    if (!movable && found?.digest !== undefined && found.digest !== digest) return "immovable";
+    tags.set(tag, { ...found, digest, pushedAt: Date.now() });
+    return "pointed";
+  }
+
+  async *targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget> {
+    for (const [tag, found] of this.#those(name, tags)) yield targetOf(tag, found);
+  }
+
+  async *times(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TimedTag> {
+    for (const [tag, { pushedAt, pulledAt }] of this.#those(name, tags))
+      yield { tag, times: { pushedAt, pulledAt } };
+  }
+
+  /** Those of `tags`, or all, that are there. */
+  #those(name: RepositoryName, tags?: readonly Tag[]): (readonly [Tag, StoredTag])[] {
+    const all = this.data.repositories.get(name)?.tags ?? new Map<Tag, StoredTag>();
+    return (tags ?? [...all.keys()]).flatMap((tag) => {
+      const found = all.get(tag);
+      return found === undefined ? [] : [[tag, found] as const];
+    });
+  }
+
+  async setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void> {
+    const found = this.#find(name, tag);
+    if (found !== undefined) this.data.made(name).tags.set(tag, { ...found, pulledAt: at });
+  }
+
+  async remove(name: RepositoryName, tag: Tag): Promise<boolean> {
+    return this.data.repositories.get(name)?.tags.delete(tag) ?? false;
+  }
+
+  async list(name: RepositoryName): Promise<Tag[] | undefined> {
+    const repository = this.data.repositories.get(name);
+    return repository?.listed ? [...repository.tags.keys()].sort() : undefined;
+  }
+}
+
+function targetOf(tag: Tag, { digest }: StoredTag): TagTarget {
+  return digest === undefined ? { tag } : { tag, digest };
+}
