@@ -1,16 +1,15 @@
 /**
- * The bounded memory of all downloads together: chunks of large blobs, read once for all who are at the
- * same place. Many jobs that pull one layer at once share every read. A download holds a chunk only while
- * it hands it to its socket, so slow readers, however many, hold nothing back: the chunk may be gone when
- * they go on, and is read again from the page cache.
+ * The bounded memory of all downloads: chunks of large blobs, each read once for all downloads at the same position. Many jobs
+ * that pull one layer at once share every read. A download holds a chunk only while it writes it to its socket, so slow
+ * readers hold no memory: the chunk may be gone when they continue, and is read again from the page cache.
  */
 import { assert } from "../lib/assert.js";
 import { HitCounts } from "../lib/hit-counts.js";
 import type { BlobReader } from "../storage/storage.js";
 
-/** An open blob, which stays open while it is held. */
+/** An open blob. It stays open while it is held. */
 export interface OpenBlob {
-  /** Its own, and no other's that was opened before or will be. */
+  /** Unique among all blobs ever opened. */
   readonly number: number;
   readonly size: number;
   readonly reader: BlobReader;
@@ -18,37 +17,37 @@ export interface OpenBlob {
   release(): void;
 }
 
-/** Bytes from a position on, held until they are released. */
+/** Bytes at a position, held until they are released. */
 export interface Piece {
   readonly bytes: Uint8Array;
   release(): void;
 }
 
 export interface BlobChunksOptions {
-  /** Large enough that a read costs little beside its bytes. */
+  /** Large enough that the cost of a call is small. */
   readonly chunkBytes: number;
   readonly chunks: number;
 }
 
-/** 32 MiB in all (docs/decisions/0008). */
+/** 32 MiB in total (docs/decisions/0008). */
 export const defaultBlobChunks: BlobChunksOptions = { chunkBytes: 2 * 1024 * 1024, chunks: 16 };
 
 class Chunk {
   holders = 0;
   length = 0;
-  /** Set while its bytes are being read. Rejects with what the storage failed with. */
+  /** Set while the bytes are being read. Rejects with storage errors. */
   loading: Promise<void> | undefined;
-  /** Whether it was read ahead, and nobody has asked for it yet. */
+  /** Whether it was read ahead and not requested yet. */
   ahead = false;
 
   constructor(readonly buffer: Buffer) {}
 }
 
 export class BlobChunks {
-  /** The one used longest ago first. */
+  /** In order of last use, the least recent first. */
   readonly #kept = new Map<string, Chunk>();
   readonly #free: Buffer[] = [];
-  /** Of chunks that were wanted: one that is being read counts as found. */
+  /** Hits and misses. A chunk that is being read counts as a hit. */
   readonly lookups = new HitCounts();
   #waiting: (() => void)[] = [];
   #made = 0;
@@ -56,7 +55,7 @@ export class BlobChunks {
 
   constructor(readonly options: BlobChunksOptions = defaultBlobChunks) {}
 
-  /** What the blob has from `position` on, to the end of a chunk. Synchronous where it is in memory. */
+  /** Returns the bytes from `position` to the end of its chunk. Synchronous if they are in memory. */
   at(blob: OpenBlob, position: number): Piece | Promise<Piece> {
     const key = this.#keyAt(blob, position);
     const chunk = this.lookups.note(this.#kept.get(key));
@@ -65,7 +64,7 @@ export class BlobChunks {
     return this.#piece(key, chunk, position);
   }
 
-  /** Begins to read what the blob has from `position` on, if that costs nobody else anything. */
+  /** Starts reading the chunk at `position` if there is memory that nobody else needs. */
   readAhead(blob: OpenBlob, position: number): void {
     const key = this.#keyAt(blob, position);
     if (position >= blob.size || this.#kept.has(key) || this.#ahead >= this.options.chunks / 2) return;
@@ -107,7 +106,7 @@ export class BlobChunks {
     return { bytes, release: () => this.#release(chunk) };
   }
 
-  /** A chunk that is being read, `undefined` where there is no memory for it now. */
+  /** Starts reading a chunk. Returns undefined if there is no memory for it now. */
   #begin(blob: OpenBlob, position: number, key: string): Chunk | undefined {
     const buffer = this.#takeBuffer();
     if (buffer === undefined) return undefined;
@@ -121,7 +120,7 @@ export class BlobChunks {
         throw error;
       },
     );
-    // Of a failure hears who wants the chunk; after a reading ahead that may be nobody.
+    // Whoever waits for the chunk gets the error; after reading ahead that may be nobody.
     chunk.loading.catch(() => {});
     return chunk;
   }
@@ -164,7 +163,7 @@ export class BlobChunks {
     assert(chunk.holders > 0, "a piece is released once by each holder");
     chunk.holders--;
     if (chunk.holders > 0) return;
-    // Still set: its bytes never came, and nobody will find it again.
+    // Leave it set: the bytes never arrived, and nobody will find the chunk again.
     if (chunk.loading !== undefined) this.#giveBuffer(chunk.buffer);
     else this.#wakeAll();
   }

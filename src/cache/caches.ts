@@ -1,4 +1,4 @@
-/** Every cache of the registry with its bound: what is hot in memory, and what it may take. */
+/** All caches of the registry, with their bounds. */
 import type { Digest } from "../domain/digest.js";
 import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
@@ -9,7 +9,7 @@ import { BlobHomes } from "./blob-homes.js";
 import { type BlobKey, OpenBlobs } from "./open-blobs.js";
 import { ReadThroughCache } from "./read-through.js";
 
-/** A manifest as it is answered with. */
+/** A manifest, ready to be sent. */
 export interface StoredManifest {
   readonly digest: Digest;
   readonly mediaType: ManifestMediaType;
@@ -21,15 +21,15 @@ export type TagKey = `${RepositoryName}:${Tag}`;
 
 const manifestCacheBytes = 32 * 1024 * 1024;
 const smallBlobCacheBytes = 32 * 1024 * 1024;
-/** Configs and tiny layers; what is larger is read from the page cache. */
+/** Configs and tiny layers. Larger blobs are read from the page cache. */
 export const smallBlobBytesMax = 64 * 1024;
-/** Some 200 bytes each. */
+/** About 200 bytes each. */
 const tagCacheEntries = 100_000;
 const blobSizeCacheEntries = 100_000;
-/** Tags in all lists that are kept sorted, some 60 bytes each. */
+/** Tags in all cached lists, about 60 bytes each. */
 const tagListCacheTags = 500_000;
 
-/** What an entry takes beside its bytes: keys and objects, so that tiny values cannot overrun the bound. */
+/** Overhead of an entry (keys and objects), counted so that tiny values cannot exceed the bound. */
 const entryBytes = 512;
 
 export class Caches {
@@ -54,7 +54,7 @@ export class Caches {
     this.openBlobs = new OpenBlobs(storage.blobs);
   }
 
-  /** By cache. */
+  /** By name of the cache. */
   get lookups(): Readonly<Record<string, HitCounts>> {
     return {
       manifests: this.manifests.lookups,

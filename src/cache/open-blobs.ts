@@ -1,6 +1,6 @@
 /**
- * Blobs that are being read, opened once for all their readers and kept open for the next. A file is
- * closed when the cache has let go of it and its last reader has finished.
+ * Opens each blob once for all its readers and keeps it open for the next. A blob is closed when the cache has evicted it and
+ * its last reader has finished.
  */
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../domain/digest.js";
@@ -12,7 +12,7 @@ import { BlobChunks, type OpenBlob, type Piece } from "./blob-chunks.js";
 
 export type BlobKey = `${RepositoryName}@${Digest}`;
 
-/** File descriptors that idle blobs may take; those being read come on top. */
+/** Descriptors of idle blobs. Those being read come on top. */
 const openBlobsMax = 256;
 
 export class SharedBlob implements OpenBlob {
@@ -46,13 +46,13 @@ export class SharedBlob implements OpenBlob {
   release(): void {
     assert(this.#holders > 0, "a blob is released once by each holder");
     this.#holders--;
-    // Nobody can use the file any more, and a read-only file has nothing to lose in its close.
+    // Nobody uses the file any more, and closing a file that was only read loses nothing.
     if (this.#holders === 0) void this.reader.close().catch(() => {});
   }
 }
 
 export class OpenBlobs {
-  /** Each of them held by the cache itself. */
+  /** Each is held once by the cache itself. */
   readonly #open = new LRUCache<BlobKey, SharedBlob>({
     max: openBlobsMax,
     dispose: (blob) => blob.release(),
@@ -63,7 +63,7 @@ export class OpenBlobs {
 
   constructor(readonly store: BlobStore) {}
 
-  /** The blob, held for the caller, who releases it. `undefined` where the repository has none. */
+  /** Returns the blob, which the caller has to release, or undefined if the repository does not have it. */
   async acquire(name: RepositoryName, digest: Digest): Promise<SharedBlob | undefined> {
     const key: BlobKey = `${name}@${digest}`;
     const kept = this.lookups.note(this.#open.get(key));
@@ -75,7 +75,7 @@ export class OpenBlobs {
     }
     try {
       const blob = (await opening)?.hold();
-      // Kept by the first who comes here, unless the blob was forgotten meanwhile.
+      // The first caller to get here caches it, unless the blob was forgotten meanwhile.
       if (blob !== undefined && this.#opening.get(key) === opening) this.#open.set(key, blob.hold());
       return blob;
     } finally {
@@ -88,7 +88,7 @@ export class OpenBlobs {
     this.#open.delete(key);
   }
 
-  /** Forgets all. */
+  /** Forgets all blobs. */
   clear(): void {
     this.#opening.clear();
     this.#open.clear();

@@ -1,13 +1,12 @@
 /**
- * A bounded cache in front of reads that may be overtaken by writes. Callers who miss share one read; a
- * read that a `set` or `delete` overtakes still answers those who waited, but is not kept, so a cache
- * never brings back what was deleted or replaced.
+ * A bounded read-through cache. Concurrent misses of one key share one read. A read that is overtaken by a `set` or `delete`
+ * still answers those who waited for it, but is not cached, so the cache never brings back a deleted or replaced value.
  */
 import { LRUCache } from "lru-cache";
 import { HitCounts } from "../lib/hit-counts.js";
 import { entriesMax } from "../lib/lru-bound.js";
 
-/** Most entries, or most units of whatever `sizeOf` counts. */
+/** Maximum number of entries, or of the units that `sizeOf` counts. */
 export type Bound<V> =
   | { readonly max: number }
   | { readonly maxSize: number; readonly sizeOf: (value: V) => number };
@@ -27,14 +26,14 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
           });
   }
 
-  /** The value kept. That there is none is counted by the `load` that follows where the value is wanted all the same. */
+  /** Returns the cached value. A miss is not counted here, but by the `load` that follows. */
   get(key: K): V | undefined {
     const kept = this.#kept.get(key);
     if (kept !== undefined) this.lookups.hits++;
     return kept;
   }
 
-  /** The value kept, or what `read` gives; absence is not kept. */
+  /** Returns the cached value, or the result of `read`. Does not cache undefined. */
   load(key: K, read: () => Promise<V | undefined>): V | Promise<V | undefined> {
     const kept = this.lookups.note(this.#kept.get(key));
     if (kept !== undefined) return kept;
@@ -54,7 +53,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
     return reading;
   }
 
-  /** Whether nothing overtook the read. */
+  /** Returns whether no change overtook the read. */
   #finish(key: K, reading: Promise<V | undefined>): boolean {
     return this.#reading.get(key) === reading && this.#reading.delete(key);
   }

@@ -1,11 +1,8 @@
-/**
- * Where the time of one body went, put together of what the workers say of its tasks: a large body has
- * thousands of them, and they overlap.
- */
+/** Sums up the times that the workers report for the tasks of one body. A large body has thousands, and they overlap. */
 import type { Spans } from "../lib/spans.js";
 import type { UploadTimes } from "../storage/storage.js";
 
-/** One kind of work, of all tasks. */
+/** The times of one stage in all tasks. */
 class Part {
   #from = Number.POSITIVE_INFINITY;
   #to = 0;
@@ -20,7 +17,7 @@ class Part {
     this.#tasks++;
   }
 
-  /** From the first to the last, with how much of that it was worked at. */
+  /** Records one span from the first to the last task, with the busy time as an attribute. */
   tell(name: string, spans: Spans): void {
     if (this.#tasks > 0)
       spans.passed(name, this.#from, this.#to, { tasks: this.#tasks, busy_ms: this.#busy });

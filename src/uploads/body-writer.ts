@@ -1,8 +1,7 @@
 /**
- * One request's body on its way into its session: chunks go into slabs, slabs to the worker. Where slabs
- * are short the sender is paused before it sends, and resumed when there is a slab for what it sends; a
- * sender who then has nothing to send holds none. Knows nothing of HTTP: whoever owns the socket gives it
- * `Flow`.
+ * Writes the body of one request into its upload: chunks are copied into slabs, and full slabs go to the storage. If slabs
+ * are short, the sender is paused before it sends, and resumed when a slab is free. A sender that then has nothing to send
+ * holds no slab. Knows nothing of HTTP; the owner of the socket passes a `Flow`.
  */
 
 import type { Digest } from "../domain/digest.js";
@@ -17,27 +16,27 @@ import type { Commit, Tail, Upload } from "../storage/storage.js";
 import { BodyTimes } from "./body-times.js";
 import type { Session } from "./session.js";
 
-/** The sender, who can be made to wait. What was already received may still come after `pause`. */
+/** Controls the sender. Bytes that were already received may still arrive after `pause`. */
 export interface Flow {
-  /** Room for bytes for which there is no slab yet. */
+  /** Returns a holder for bytes that arrive while there is no slab. */
   hold(): HeldBytes;
   pause(): void;
   resume(): void;
 }
 
-/** Slabs of one body on their way: two would keep a worker busy, more take memory from the others. */
+/** Slabs of one body being written: two keep a worker busy, more take memory from other bodies. */
 const slabsInFlightMax = 4;
 
 export class BodyWriter {
   readonly times = new BodyTimes();
-  /** The slab being filled, from `#start` on and up to `#filled`. */
+  /** The slab being filled. Its bytes are those from `#start` to `#filled`. */
   #slab: number | undefined;
   #start = 0;
   #filled = 0;
-  /** Bytes that came all the same while there was no slab. */
+  /** Bytes that arrived while there was no slab. */
   #held: HeldBytes | undefined;
   #inFlight = 0;
-  /** Offset in the upload of the first byte that no task has been made for. */
+  /** Offset in the upload of the first byte that has not been sent to the storage. */
   #offset: number;
   #ended = false;
   #isSealed = false;
@@ -59,12 +58,12 @@ export class BodyWriter {
     slabs.listeners.add(this);
   }
 
-  /** What kept the body from being written, if anything did. */
+  /** The error that stopped the writing, if there was one. */
   get failure(): unknown {
     return this.#failure;
   }
 
-  /** Takes a chunk, which is the caller's again when this returns. */
+  /** Copies a chunk. The caller owns it again when this returns. */
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#ended) return;
     const taken = this.#held === undefined ? this.#fill(chunk) : 0;
@@ -80,7 +79,7 @@ export class BodyWriter {
     this.#flushAtEndOfTurn();
   }
 
-  /** Takes bytes that came before this writer was there, in place of a first `write`. */
+  /** Takes over bytes that arrived before this writer existed. Call it at most once, before `write`. */
   adopt(held: HeldBytes): void {
     assert(this.#held === undefined, "nothing came before");
     this.#held = held;
@@ -89,7 +88,7 @@ export class BodyWriter {
     this.#steer();
   }
 
-  /** Keeps a copy until there is a slab. Throws `too-many-requests` and storage errors. */
+  /** Holds a copy until a slab is free. Throws `too-many-requests` and storage errors. */
   #hold(bytes: Uint8Array): void {
     this.#held ??= this.flow.hold();
     const isKept = this.#held.append(bytes);
@@ -97,7 +96,7 @@ export class BodyWriter {
     if (!isKept) throw memoryUsedUp();
   }
 
-  /** Puts as much as it can of `chunk` into slabs; how much. */
+  /** Copies as much of `chunk` as possible into slabs. Returns the number of bytes copied. */
   #fill(chunk: Uint8Array): number {
     let taken = 0;
     while (taken < chunk.length) {
@@ -144,8 +143,8 @@ export class BodyWriter {
   }
 
   /**
-   * Lets the sender go on where there is room for what it sends. Paused early enough that the next chunk
-   * finds a slab: one that has to be held is copied twice, and takes memory that the pool does not bound.
+   * Pauses or resumes the sender. Pauses early enough that the next chunk finds a slab: a chunk that must be held is copied
+   * twice and takes memory that the pool does not bound.
    */
   #steer(): void {
     if (this.#ended || this.#failure !== undefined) return;
@@ -163,7 +162,7 @@ export class BodyWriter {
     }
   }
 
-  /** To be called by the pool: too many bytes are held without a slab. */
+  /** The pool calls this when too many bytes are held without a slab. */
   waitForSlab(): void {
     if (this.#slab === undefined) this.#steer();
   }
@@ -179,7 +178,7 @@ export class BodyWriter {
     this.#settle();
   }
 
-  /** Puts as much as it can of what is held into slabs. Returns whether that was all of it. */
+  /** Copies as many held bytes as possible into slabs. Returns whether none are left. */
   #fillFromHeld(held: HeldBytes): boolean {
     try {
       while (held.length > 0) {
@@ -196,14 +195,14 @@ export class BodyWriter {
     return true;
   }
 
-  /** A slab to resume with is kept until the socket has been asked once for what it has. */
+  /** Releases an unused slab after the resumed socket has been read once. */
   #lendEmptySlab(): void {
     if (this.#ended || this.#failure !== undefined) this.#releaseEmptySlab();
-    // The first comes behind the sockets of this turn, the second behind those of the next.
+    // The first runs after the sockets of this turn, the second after those of the next.
     else setImmediate(() => setImmediate(() => this.#releaseEmptySlab()));
   }
 
-  /** What there is at the end of the turn goes, so that small records coalesce and nobody idle holds a slab. */
+  /** Sends a partly filled slab at the end of the turn, so that small records coalesce and an idle body holds no slab. */
   #flushAtEndOfTurn(): void {
     if (this.#flushing) return;
     this.#flushing = true;
@@ -215,13 +214,13 @@ export class BodyWriter {
 
   #flush(): void {
     if (this.#ended || this.#failure !== undefined || this.#isEmpty) return;
-    // Where others wait, a slab that is not full yet is no reason to keep it.
+    // While others wait for slabs, a slab is sent although it is not full.
     if (this.#inFlight > 0 && !this.slabs.exhausted) return;
     this.#send();
     this.#steer();
   }
 
-  /** Makes what is in the slab a task. */
+  /** Sends the filled part of the slab to the storage. */
   #send(): void {
     const part = this.#takePart();
     assert(part !== undefined, "there is something to send");
@@ -245,7 +244,7 @@ export class BodyWriter {
       });
   }
 
-  /** The filled part of the slab, now the task's to give back. */
+  /** Returns the filled part of the slab, which the caller now has to give back. */
   #takePart(): SlabPart | undefined {
     if (this.#slab === undefined) return undefined;
     const part = { slab: this.#slab, start: this.#start, length: this.#filled - this.#start };
@@ -258,7 +257,7 @@ export class BodyWriter {
     const isFirst = this.#failure === undefined;
     this.#failure ??= error;
     this.#drop();
-    // The rest of the body is read and dropped, so that the client gets to see the answer.
+    // Read and drop the rest of the body, so that the client sees the response.
     this.flow.resume();
     if (isFirst) this.onFailure(error);
   }
@@ -284,7 +283,7 @@ export class BodyWriter {
     this.slabs.give(slab);
   }
 
-  /** No more will come: gives up what was meant for it. */
+  /** Gives up the place in the queue and the empty slab: no more bytes will come. */
   #stopListening(): void {
     this.#ended = true;
     this.slabs.listeners.delete(this);
@@ -294,7 +293,7 @@ export class BodyWriter {
     this.#releaseEmptySlab();
   }
 
-  /** Resolves when all tasks are done and nothing waits for a slab; what is in the last slab may remain. */
+  /** Resolves when all sent slabs are written and no bytes wait for a slab. Bytes in the last slab may remain. */
   async #quiet(): Promise<void> {
     if (!this.#isQuiet()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#failure !== undefined) throw this.#failure;
@@ -311,7 +310,7 @@ export class BodyWriter {
     for (const resolve of waiting) resolve();
   }
 
-  /** Ends the body of a session that goes on: resolves when all of it is written. Rejects with what failed. */
+  /** Ends the body and leaves the upload open. Resolves when all bytes are written. Rejects with the error that stopped it. */
   async end(): Promise<void> {
     this.#stopListening();
     await this.#quiet();
@@ -319,7 +318,7 @@ export class BodyWriter {
     await this.#quiet();
   }
 
-  /** Ends the body and seals the upload. Rejects with `digest-mismatch`, and with what the storage failed with. */
+  /** Ends the body and seals the upload. Rejects with `digest-mismatch` and storage errors. */
   async seal(expected: Digest): Promise<void> {
     await this.#finish(async (tail) => {
       const sentAt = now();
@@ -328,7 +327,7 @@ export class BodyWriter {
     this.#isSealed = true;
   }
 
-  /** Makes the upload a blob, and ends the body and seals the upload first if that has not been done. */
+  /** Makes the upload a blob. Ends the body and seals the upload first, unless `seal` has. */
   async commit(name: RepositoryName, digest: Digest, spans: Spans): Promise<Commit> {
     if (this.#isSealed) return this.upload.commit(name, digest, undefined, spans);
     return this.#finish(async (tail) => {
@@ -339,7 +338,7 @@ export class BodyWriter {
     });
   }
 
-  /** Lets `work` have what is left of the body when all else is written. */
+  /** Runs `work` with the rest of the body when everything before it is written. */
   async #finish<T>(work: (tail: Tail) => Promise<T>): Promise<T> {
     this.#stopListening();
     await this.#quiet();
@@ -352,7 +351,7 @@ export class BodyWriter {
     }
   }
 
-  /** The sender has gone: resolves when nothing of this body is on its way any more. Never rejects. */
+  /** Drops the body, because the sender has gone. Resolves when none of it is being written. Never rejects. */
   async abort(): Promise<void> {
     this.#ended = true;
     this.#drop();

@@ -1,6 +1,6 @@
 /**
- * Sessions without bytes across a restart: kept in one note when the registry stops, taken up when it starts. They are on
- * no disk before, so a crash ends them, and their clients begin them again.
+ * Keeps upload sessions without bytes across a restart, in one note. Until the registry stops they are in memory only: a crash
+ * ends them, and their clients start again.
  */
 import { isObject } from "../domain/descriptor.js";
 import { isSessionId } from "../domain/session-id.js";
@@ -10,10 +10,10 @@ import type { SessionTable } from "./session-table.js";
 
 const note = "sessions";
 
-/** The youngest are saved: some 5 MB. A client that is about to send has opened its session within seconds. */
+/** Saves the youngest, about 5 MB. A client that is about to send has opened its session seconds ago. */
 const savedMax = 20_000;
 
-/** To be called when no request is at work any more. */
+/** Call this when no request is running any more. */
 export async function saveSessions(sessions: SessionTable, notes: NoteStore): Promise<void> {
   const saved = sessions
     .unused()
@@ -22,7 +22,7 @@ export async function saveSessions(sessions: SessionTable, notes: NoteStore): Pr
   if (saved.length > 0) await notes.put(note, Buffer.from(JSON.stringify(saved)));
 }
 
-/** Passes over what it cannot read: its clients begin again. */
+/** Skips entries that it cannot read; their clients start again. */
 export async function restoreSessions(sessions: SessionTable, notes: NoteStore): Promise<void> {
   const bytes = await notes.take(note);
   for (const entry of bytes === undefined ? [] : entriesOf(bytes)) {

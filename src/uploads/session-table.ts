@@ -1,7 +1,7 @@
 /**
- * The sessions of this process, by id; the one owner of their lives. A session belongs to its repository
- * and its opener: asked for under another name, or by somebody else, it does not exist. It is on disk once it has
- * bytes. One without bytes costs memory only, and not for long.
+ * Owns the upload sessions of this process. A session belongs to its repository and its opener: under another name, or for
+ * another caller, it does not exist. It is stored once it has bytes. A session without bytes is in memory only and expires
+ * soon.
  */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
@@ -10,43 +10,43 @@ import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.
 import { Session } from "./session.js";
 
 export interface SessionTableOptions {
-  /** Open sessions at a time; some 500 bytes each. */
+  /** Open sessions, about 500 bytes each. */
   readonly sessionsMax: number;
-  /** The same of one client. */
+  /** Open sessions of one client. */
   readonly sessionsPerClientMax: number;
-  /** A session that has no bytes after so long is dropped. */
+  /** A session without bytes is dropped after this time. */
   readonly unusedSecondsMax: number;
-  /** A session that no request has used for so long is dropped, with its bytes. */
+  /** A session that no request has used for this time is dropped with its bytes. */
   readonly idleSecondsMax: number;
-  /** Time between two looks for such sessions, 0 to never look. */
+  /** Interval between purges, 0 for none. */
   readonly purgeEverySeconds: number;
-  /** Whether sessions of earlier processes are taken up at once, so that they count for their clients. */
+  /** Whether to recover the sessions of earlier processes at once, so that they count for their clients. */
   readonly recovers: boolean;
-  /** Told of what went wrong in the background. */
+  /** Called with errors of background work. */
   readonly onError: (error: unknown) => void;
 }
 
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
-/** Sessions that are looked at to evict one. Those that are in use are looked at last by the next eviction. */
+/** Sessions examined by one eviction. Those in use move to the end of the queue. */
 const evictionLooksMax = 100;
 
-/** A look at the sessions without bytes costs next to nothing where none is too old. */
+/** Checking costs next to nothing if no session is too old. */
 const unusedLookSecondsMax = 5;
 
-/** When who has too many sessions open may try again: most are closed by their clients within seconds. */
+/** `Retry-After` for a client with too many sessions: most sessions are closed within seconds. */
 const openRetrySeconds = 5;
 
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
-  /** Sessions by client. */
+  /** Number of sessions by client. */
   readonly #counts = new Map<string, number>();
   readonly #recovering = new Map<SessionId, Promise<Session | undefined>>();
-  /** Those that had no bytes when they were last looked at, mostly in the order in which they were opened. */
+  /** Sessions that had no bytes when last examined, roughly in the order in which they were opened. */
   readonly #unused = new Set<Session>();
   readonly #timers: NodeJS.Timeout[] = [];
-  /** Sessions that were dropped since nobody used them any more. */
+  /** Number of sessions dropped because they expired. */
   purged = 0;
 
   constructor(
@@ -65,7 +65,7 @@ export class SessionTable {
     this.#timers.push(setInterval(() => void work().catch(onError), milliseconds).unref());
   }
 
-  /** Takes up the sessions of earlier processes, so that they count for their clients, and ends the old ones. */
+  /** Recovers the sessions of earlier processes, so that they count for their clients, and purges the old ones. */
   async #recoverAll(): Promise<void> {
     const found: SessionId[] = [];
     for await (const { id } of this.store.all()) found.push(id);
@@ -79,7 +79,7 @@ export class SessionTable {
     return this.#sessions.size;
   }
 
-  /** Opens a session. Throws `too-many-requests` where the client, or all together, have too many. */
+  /** Opens a session. Throws `too-many-requests` if the client, or all clients together, have too many. */
   open(upload: Omit<UploadRecord, "createdAt">): Session {
     const { sessionsMax, sessionsPerClientMax } = this.options;
     const own = this.#counts.get(upload.client) ?? 0;
@@ -90,18 +90,18 @@ export class SessionTable {
     return session;
   }
 
-  /** A session that no client is told of, for an upload that comes in one request: it is not counted, and not found. */
+  /** Returns a session for an upload in one request. No client learns its id, so it is neither counted nor found. */
   openUncounted(upload: Omit<UploadRecord, "createdAt">): Session {
     return new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   }
 
-  /** Makes room by dropping the oldest session without bytes: most have some within milliseconds. Whether there was one. */
+  /** Drops the oldest session without bytes: most have some within milliseconds. Returns whether there was one. */
   #evictUnused(): boolean {
     let left = evictionLooksMax;
     for (const session of this.#unused) {
       if (left-- === 0) break;
       if (!session.isUnused) {
-        // To the end, so that the next eviction begins behind it.
+        // Move it to the end, so that the next eviction starts after it.
         this.#unused.delete(session);
         if (session.received === 0) this.#unused.add(session);
         continue;
@@ -114,12 +114,12 @@ export class SessionTable {
     return false;
   }
 
-  /** The sessions that have no bytes: what a store does not know of. */
+  /** Returns the sessions without bytes, which the storage does not know. */
   unused(): Session[] {
     return [...this.#unused].filter((session) => session.isUnused);
   }
 
-  /** Takes up a session without bytes of the process before. */
+  /** Restores a session without bytes of the previous process. */
   restore(id: SessionId, record: UploadRecord, touchedAt: number): void {
     if (touchedAt < this.#oldestUnused(Date.now()) || this.#sessions.size >= this.options.sessionsMax) return;
     this.#add(new Session(id, record, { received: 0, touchedAt }));
@@ -129,7 +129,7 @@ export class SessionTable {
     return now - this.options.unusedSecondsMax * 1000;
   }
 
-  /** The session `id` of its owner, also one of an earlier process. Throws `upload-unknown`. */
+  /** Returns the session `id` of `owner`, also one of an earlier process. Throws `upload-unknown`. */
   find(owner: UploadOwner, id: string): Session | Promise<Session> {
     if (!isSessionId(id)) throw unknown();
     const session = this.#sessions.get(id);
@@ -169,18 +169,18 @@ export class SessionTable {
     else this.#counts.set(session.client, left);
   }
 
-  /** Ends a session and drops what is left of it. The caller need not wait for the clean-up. */
+  /** Closes a session and removes what is left of it. The caller need not wait for the clean-up. */
   async close(session: Session): Promise<void> {
     session.enter("closed");
     try {
       await this.dropBytes(session);
     } finally {
-      // Not before: who asks for it meanwhile would find it again on the disk.
+      // Not before: a request that asked for it meanwhile would recover it from the storage.
       this.#delete(session);
     }
   }
 
-  /** Drops what the session has brought so far, and what tells of it on the disk. */
+  /** Removes the bytes of a session and its record in the storage. */
   async dropBytes(session: Session): Promise<void> {
     const { upload } = session;
     if (upload === undefined) return;
@@ -189,14 +189,14 @@ export class SessionTable {
     await upload.abort();
   }
 
-  /** Takes the session back to its first `bytes`, and frees the room of the others. Nothing may be on its way to it. */
+  /** Rolls the session back to its first `bytes` and frees the space of the rest. No write may be running. */
   async rollBack(session: Session, bytes: number): Promise<void> {
     session.rollBack(bytes);
     if (bytes === 0) await this.dropBytes(session);
     else await session.upload?.truncate(bytes);
   }
 
-  /** Ends the sessions that have had no bytes for too long. */
+  /** Closes the sessions that have had no bytes for too long. */
   async purgeUnused(now: number = Date.now()): Promise<void> {
     const oldest = this.#oldestUnused(now);
     const old: Session[] = [];
@@ -206,14 +206,14 @@ export class SessionTable {
       else if (session.createdAt >= oldest) break;
     }
     await each(old, async (session) => {
-      // A request may have come meanwhile.
+      // A request may have arrived meanwhile.
       if (!session.isUnused) return;
       await this.close(session);
       this.purged++;
     });
   }
 
-  /** Ends the sessions that nobody has used for too long, and those of earlier processes. */
+  /** Closes the sessions that have not been used for too long, including those of earlier processes. */
   async purge(now: number = Date.now()): Promise<void> {
     const oldest = now - this.options.idleSecondsMax * 1000;
     for (const session of this.#sessions.values()) {

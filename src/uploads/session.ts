@@ -1,12 +1,12 @@
 /**
- * An upload session: the bytes of one blob on their way into one repository. Its states:
+ * An upload session: one blob being pushed to one repository. Its states:
  *
  *   idle → receiving → idle        a request with a body (PATCH) came and went
  *   idle → receiving → sealing     the closing PUT, or a POST with the digest
- *   sealing → closed               the blob is there, or its digest was wrong
+ *   sealing → closed               the blob is stored, or its digest was wrong
  *   idle → closed                  canceled, or purged by age
  *
- * One request at a time: what comes while another is at work is refused. Owned by the main thread.
+ * One request at a time: a second one is refused. Owned by the main thread.
  */
 import type { Algorithm } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
@@ -27,11 +27,11 @@ const transitions: Readonly<Record<SessionState, readonly SessionState[]>> = {
 export class Session implements UploadRecord {
   #state: SessionState = "idle";
   #received: number;
-  /** The bytes in the storage; begun when the first of them come. */
+  /** The bytes in the storage. Begun when the first of them arrive. */
   upload: Upload | undefined;
-  /** Bytes of which the client has been told while a request was at work that brought them. */
+  /** Number of bytes that a status request has reported while they were arriving. */
   #acknowledged = 0;
-  /** Milliseconds since the epoch: when a request last came or ended. */
+  /** When a request last started or ended, in milliseconds since the epoch. */
   lastUsedAt: number;
 
   readonly name: RepositoryName;
@@ -39,7 +39,7 @@ export class Session implements UploadRecord {
   readonly client: string;
   readonly announced: boolean;
   readonly createdAt: number;
-  /** What is being hashed with; may still change while there are no bytes. */
+  /** The hash algorithm. May change while there are no bytes. */
   algorithm: Algorithm;
 
   constructor(
@@ -58,7 +58,7 @@ export class Session implements UploadRecord {
     this.upload = recovered?.upload;
   }
 
-  /** Whether it has no bytes, and no request is at work that may bring some. */
+  /** Whether it has no bytes and no request is running that may bring some. */
   get isUnused(): boolean {
     return this.#state === "idle" && this.#received === 0;
   }
@@ -67,12 +67,12 @@ export class Session implements UploadRecord {
     return this.#state;
   }
 
-  /** Bytes that have been written, and the offset at which the next ones go. */
+  /** Number of bytes written, which is the offset of the next. */
   get received(): number {
     return this.#received;
   }
 
-  /** Takes the session for one request. Throws `upload-busy` where another has it. */
+  /** Claims the session for one request. Throws `upload-busy` if another request has it. */
   claim(): void {
     if (this.#state !== "idle") {
       throw new RegistryError("upload-busy", "another request of this upload is being worked on");
@@ -95,12 +95,12 @@ export class Session implements UploadRecord {
     return this.#acknowledged;
   }
 
-  /** To be called when the client is told what has come. */
+  /** Call this when a response reports the number of bytes received. */
   acknowledge(): void {
     this.#acknowledged = this.#received;
   }
 
-  /** Forgets what came after `offset`: the next append cuts it off, where nobody did before. */
+  /** Forgets the bytes behind `offset`. The next append truncates them unless that has been done before. */
   rollBack(offset: number): void {
     assert(offset <= this.#received, "a session rolls back, not forth");
     this.#received = offset;

@@ -1,4 +1,4 @@
-/** Reads large manifests: JSON of some MiB, whose digest is computed here as well. */
+/** Parses large manifests, JSON of several MiB, and computes their digests. */
 import type { PushedBytes } from "../../src/domain/pushed-manifest.js";
 import { readPushed } from "../../src/domain/pushed-manifest.js";
 import { readStored } from "../../src/domain/stored-manifest.js";

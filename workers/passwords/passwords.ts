@@ -1,4 +1,4 @@
-/** Compares passwords with bcrypt hashes: some 60 ms of computing each, which no other thread may lose. */
+/** Compares passwords with bcrypt hashes. Each takes about 60 ms of CPU, which would block any other thread. */
 import { compareSync } from "bcryptjs";
 import type { BcryptTask } from "../../src/auth/bcrypt-protocol.js";
 

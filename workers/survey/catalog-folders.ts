@@ -1,16 +1,15 @@
 /**
- * The subfolders of a folder in the order of the catalog, which asks for the same folder again for each of its
- * pages: what a wide one holds is kept until the folder changes. Reading and sorting 100,000 names takes a fifth of
- * a second (docs/decisions/0024).
+ * Lists the subfolders of a folder in catalog order. The catalog reads the same folder again for each page, so the list of a
+ * large folder is cached until the folder changes: reading and sorting 100,000 names takes 0.2 s (docs/decisions/0024).
  */
 import { type Dirent, statSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 import { componentOf } from "../../src/storage/filesystem/layout.js";
 
 /**
- * In a folder `c`, both the repository `c` itself and all those below it, `c/…`, have their place among the
- * siblings: `c` < `c-x` < `c/y` < `c0`. So each has two places, `c` and `c/`, and sorting these gives the order of
- * the whole names.
+ * A folder `c` stands for the repository `c` and for all repositories below it, `c/…`, which sort differently among the
+ * siblings: `c` < `c-x` < `c/y` < `c0`. So each folder has two entries, `c` and `c/`, and sorting them gives the order of
+ * whole names.
  */
 export type Places = readonly string[];
 
@@ -19,11 +18,11 @@ interface Kept {
   readonly places: Places;
 }
 
-/** A folder with fewer is read anew as fast as it is looked at. */
+/** Smaller folders are read as fast as they are checked. */
 const keptPlacesMin = 512;
-/** Of all folders together, some 50 bytes each. */
+/** Entries of all cached folders, about 50 bytes each. */
 const keptPlacesMax = 400_000;
-/** Times of files may be no finer than a hundredth of a second, so what has just changed may change unseen. */
+/** File times may have a resolution of 10 ms, so a further change right after a change could go unnoticed. */
 const settledMilliseconds = 1_000;
 
 export class CatalogFolders {

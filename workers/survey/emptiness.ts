@@ -1,4 +1,4 @@
-/** Whether there is something in the folders of a repository; of a large one no more is read than it takes to tell. */
+/** Tells whether the folders of a repository are empty, reading no more entries than necessary. */
 import { type Dirent, opendirSync } from "node:fs";
 
 /**
@@ -18,7 +18,7 @@ export function emptiness(folder: string): "empty" | "between" | "used" {
   return own || !any ? "empty" : "between";
 }
 
-/** Whether the folder is not there, or holds folders at most. */
+/** Returns whether the folder is missing or contains only folders. */
 export function hasNoFiles(folder: string): boolean {
   try {
     for (const entry of entriesOf(folder)) if (!entry.isDirectory()) return false;
@@ -29,7 +29,7 @@ export function hasNoFiles(folder: string): boolean {
   }
 }
 
-/** `null` where the folder is empty. */
+/** Null if the folder is empty. */
 export function firstEntry(folder: string): Dirent | null {
   for (const entry of entriesOf(folder)) return entry;
   return null;

@@ -1,4 +1,4 @@
-/** The sizes and link counts of many files. */
+/** Reads the sizes and link counts of many files. */
 import { lstatSync, type Stats } from "node:fs";
 import type { Measures, MeasureTask } from "../../src/storage/filesystem/survey-protocol.js";
 
@@ -15,7 +15,7 @@ export function measureFiles({ folder, files }: MeasureTask): Measures {
   return measures;
 }
 
-/** Why it failed is for whoever has asked to look at. */
+/** The caller finds out why it failed. */
 function look(path: string): Stats | "failed" | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

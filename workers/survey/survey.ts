@@ -1,7 +1,6 @@
 /**
- * What runs in the thread that looks through the store's folders: where the main thread asks the system, each look is
- * a way to another thread and back, which costs several times as much as the look; here it costs itself. It knows
- * where things lie, and changes nothing.
+ * The thread that reads the store's folders. In the main thread each call would cost a round trip to another thread, several
+ * times as much as the call itself. It knows the layout of the store and changes nothing.
  */
 import { workerData } from "piscina";
 import { Layout } from "../../src/storage/filesystem/layout.js";

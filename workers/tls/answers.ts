@@ -1,4 +1,4 @@
-/** What is answered before a request reaches the registry; the connection ends with it. */
+/** Responses sent before a request reaches the registry. They end the connection. */
 
 function answer(status: string, type: string, body: string): string {
   const head = [
@@ -10,10 +10,10 @@ function answer(status: string, type: string, body: string): string {
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** To one who does not speak TLS. */
+/** To a client that does not speak TLS. */
 export const tlsWanted = answer("400 Bad Request", "text/plain", "This port speaks HTTPS only.\n");
 
-/** To one without a certificate that can be trusted, as the distribution specification has its errors. */
+/** To a client without a trusted certificate, in the error format of the distribution specification. */
 export function certificateRefused(reason: string): string {
   const message = `a valid client certificate is needed: ${reason}`;
   return answer(

@@ -6,7 +6,7 @@ import type { ConnectionLimits } from "../../src/lib/connection-limits.js";
 import { networkOf } from "../../src/lib/network.js";
 import { Places } from "../../src/lib/places.js";
 
-/** Refusals are told together: a flood of connections is not to be one of messages. */
+/** Refusals are reported in batches, so that a flood of connections does not become a flood of messages. */
 const toldEveryMilliseconds = 1000;
 
 export class Doorkeeper {
@@ -24,10 +24,10 @@ export class Doorkeeper {
     this.#proxies = new AddressRanges(proxies);
   }
 
-  /** Whether `socket` may stay; it is closed where not. */
+  /** Returns whether `socket` may stay, and closes it otherwise. */
   admit(socket: Socket): boolean {
     const address = plainAddress(socket.remoteAddress ?? "");
-    // A proxy's connections are those of many clients: each stands for itself.
+    // A proxy's connections belong to many clients, so the limit per client does not apply.
     const holder = this.#proxies.has(address) ? `${address} ${socket.remotePort}` : networkOf(address);
     if (!this.#places.enter(holder)) {
       this.#refuse(socket);
@@ -55,7 +55,7 @@ export class Doorkeeper {
   }
 }
 
-/** An IPv4 address in its own form where it came to a socket for both. */
+/** Returns an IPv4-mapped address as IPv4. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }

@@ -1,13 +1,12 @@
 /**
- * The connections whose handshake has not come to its end, of which there are at most so many: where there
- * are more, the oldest goes. A client that means it needs milliseconds, and is through before that; whoever
- * opens connections and leaves them pushes out his own.
+ * Bounds the number of unfinished TLS handshakes: beyond the limit, the oldest is closed. An honest client needs milliseconds
+ * and finishes before that; a client that opens connections and abandons them displaces its own.
  */
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 
 export class Handshakes {
-  /** By the client's address and port, which its TLS socket knows too; in the order of their coming. */
+  /** By the client's address and port, which its TLS socket knows too, in order of arrival. */
   readonly #pending = new Map<string, Socket>();
 
   constructor(readonly atMost: number) {}
@@ -19,7 +18,7 @@ export class Handshakes {
     if (this.#pending.size > this.atMost) this.#dropOldest();
   }
 
-  /** The connection below `socket`, whose handshake is over; `undefined` where it has gone. */
+  /** Returns the connection below `socket`, whose handshake has finished, or undefined if it is gone. */
   end(socket: TLSSocket): Socket | undefined {
     const key = keyOf(socket);
     const below = this.#pending.get(key);

@@ -1,6 +1,6 @@
 /**
- * Carries the plain bytes of one connection between its client and the registry's local socket. Takes from
- * neither more than the other takes off; either one's end is the other's.
+ * Relays the plain bytes of one connection between its client and the registry's local socket. Reads from one side only as
+ * fast as the other accepts; the end of one side ends the other.
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -9,17 +9,17 @@ import type { ClientConnection } from "./client-connection.js";
 
 export interface RelayOptions {
   readonly socketPath: string;
-  /** What goes before the client's first byte. */
+  /** Sent before the client's first byte. */
   readonly header: Buffer;
 }
 
-/** Read from the registry at a time, and on its way to the client before more is read. */
+/** Bytes read from the registry at a time, and sent to the client before more are read. */
 const answerBytes = 64 * 1024;
 
-/** What waits for the registry before the client is held back. */
+/** Bytes queued for the registry before the client is paused. */
 const requestBytesMax = 64 * 1024;
 
-/** For that long the queue of the local socket may stay full when the main thread has something else to do. */
+/** How long the accept queue of the local socket may stay full while the main thread is busy. */
 const connectAgainMilliseconds = 10;
 
 /** Resolves when the client's side is closed. */
@@ -32,13 +32,13 @@ export async function relay(client: ClientConnection, { socketPath, header }: Re
   inner.on("error", () => outer.destroy());
   inner.once("close", () => client.sayGoodbye());
   outer.once("close", () => inner.destroy());
-  // In one piece: uWebSockets.js takes a header with nothing behind it for a broken request.
+  // Sent in one piece: uWebSockets.js rejects a header that no request follows at once.
   inner.write(Buffer.concat([header, ...start]));
   sendGathered(outer, inner);
   return closed;
 }
 
-/** TLS gives at most 16 KiB at a time: what comes in one turn of the event loop is written in one call. */
+/** TLS delivers at most 16 KiB at a time: combine what arrives in one turn of the event loop into one write. */
 function sendGathered(from: Socket, to: Socket): void {
   let isGathering = false;
   const send = () => {
@@ -59,7 +59,7 @@ function sendGathered(from: Socket, to: Socket): void {
   from.resume();
 }
 
-/** `undefined`, and the client's side ended, where there is nobody to connect to. */
+/** Returns undefined, and ends the client's side, if nobody accepts the connection. */
 async function connectTo(path: string, { socket: outer }: ClientConnection): Promise<Socket | undefined> {
   while (!outer.destroyed) {
     const inner = connectInto(path, outer);
@@ -67,7 +67,7 @@ async function connectTo(path: string, { socket: outer }: ClientConnection): Pro
       await once(inner, "connect");
       return inner;
     } catch (error) {
-      // The queue is full. Anything else: the registry has stopped.
+      // The accept queue is full. Any other error means that the registry has stopped.
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") outer.destroy();
     }
     await setTimeout(connectAgainMilliseconds);
@@ -76,8 +76,8 @@ async function connectTo(path: string, { socket: outer }: ClientConnection): Pro
 }
 
 /**
- * A connection to the local socket, all of whose bytes go to `outer`: through one buffer, used again when what is in
- * it has gone, since thousands of buffers a second are more than the garbage collector keeps up with.
+ * Connects to the local socket and passes all its bytes to `outer` through one reused buffer: allocating thousands of buffers a
+ * second is more than the garbage collector keeps up with.
  */
 function connectInto(path: string, outer: Socket): Socket {
   const buffer = Buffer.allocUnsafeSlow(answerBytes);

@@ -1,6 +1,6 @@
 /**
- * The thread that ends TLS: shakes hands, judges client certificates, and relays plain bytes to the registry in
- * the main thread. What clients do to OpenSSL costs this thread's time, not the registry's.
+ * The thread that terminates TLS: performs handshakes, checks client certificates and relays plain bytes to the registry in the
+ * main thread. Expensive handshakes cost this thread's time, not the registry's.
  */
 import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { workerData } from "node:worker_threads";
@@ -18,12 +18,12 @@ import { relay } from "./relay.js";
 /** Connections waiting to be accepted; the kernel has its own limit beside. */
 const backlog = 4096;
 
-/** At a time. In a flood of connections that never speak, each is pushed out by the flood itself. */
+/** Unfinished handshakes. In a flood of silent connections, the flood displaces its own. */
 const handshakesMax = 1024;
 
 const handshakeMillisecondsMax = 10_000;
 
-/** What clients have not taken by then they will not get. */
+/** Bytes that clients have not read by then are dropped. */
 const closeMillisecondsMax = 5_000;
 
 const { port, address, socketPath, credentials, minimumTls, clientAuth, limits, proxies } =
@@ -38,7 +38,7 @@ const server = createServer({
   ALPNProtocols: ["http/1.1"],
   handshakeTimeout: handshakeMillisecondsMax,
   requestCert: asksClients,
-  // Who has none or a bad one is told so, and not only cut off: see `serve`.
+  // A client without a valid certificate gets a response instead of a closed connection: see `serve`.
   rejectUnauthorized: false,
   noDelay: true,
   keepAlive: true,
@@ -111,7 +111,7 @@ async function admit(
   say({ kind: "closed", id });
 }
 
-/** The main thread takes no more by now, and has ended the connections that it has. */
+/** Called when the main thread accepts no more and has closed its connections. */
 async function close(): Promise<void> {
   server.close();
   handshakes.dropAll();

@@ -1,4 +1,4 @@
-/** How long a worker has had something to do, however much of it at a time. */
+/** Measures how long a worker has had at least one task. */
 import { now } from "../../src/lib/clock.js";
 
 export class BusyTime {
@@ -6,7 +6,7 @@ export class BusyTime {
   #since = 0;
   #milliseconds = 0;
 
-  /** Until now. */
+  /** Sum up to now. */
   get milliseconds(): number {
     return this.#milliseconds + (this.#atHand === 0 ? 0 : now() - this.#since);
   }

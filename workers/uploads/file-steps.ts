@@ -1,6 +1,6 @@
 /**
- * File operations one after the other, each by this thread itself: they take some microseconds. Only what waits
- * for the disk is left to another thread, so that uploads go on meanwhile.
+ * Runs file operations in order. This thread does them itself, since they take microseconds; only syncs, which wait for the
+ * disk, go to another thread, so that uploads continue meanwhile.
  */
 import {
   closeSync,
@@ -32,7 +32,7 @@ class Run {
 
   constructor(readonly durable: boolean) {}
 
-  /** A promise only where there is something to wait for. */
+  /** Returns a promise only if there is something to wait for. */
   do(step: FileStep): Promise<void> | void {
     switch (step.do) {
       case "write":
@@ -56,7 +56,7 @@ class Run {
     try {
       linkSync(from, to);
     } catch (error) {
-      // 65,000 names are all that ext4 allows.
+      // ext4 allows 65,000 links.
       if ((error as NodeJS.ErrnoException).code !== "EMLINK") throw error;
       return this.#copy(from, to);
     }
@@ -81,7 +81,7 @@ class Run {
     }
   }
 
-  /** Does `work` on the file, and leaves it on stable storage. */
+  /** Runs `work` on the file and syncs it. */
   async #within(file: string, flags: string, work: (descriptor: number) => void): Promise<void> {
     const descriptor = openSync(file, flags);
     try {

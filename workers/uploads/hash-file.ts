@@ -1,12 +1,12 @@
-/** Hashes what is in a file already, in small steps: between two, other tasks of the worker have their turn. */
+/** Hashes an existing file in small steps, between which the worker runs other tasks. */
 import { readSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Hasher } from "../../src/domain/hash.js";
 
-/** Bytes of a step, some 1 ms each. */
+/** Bytes per step, about 1 ms. */
 const readBytes = 1024 * 1024;
 
-/** Adds up to `bytesMax` bytes from the file's start to `hasher`; how many there were. */
+/** Adds up to `bytesMax` bytes from the start of the file to `hasher`. Returns the number of bytes. */
 export async function hashFile(descriptor: number, hasher: Hasher, bytesMax: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(Math.min(readBytes, bytesMax));
   for (let position = 0; position < bytesMax; ) {

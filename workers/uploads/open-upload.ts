@@ -1,7 +1,6 @@
 /**
- * An upload as its worker holds it: an open file and the running hash of all that is in it. It can be
- * made again from the file at any time, so losing it (a restart, a worker that died, eviction) costs a
- * read at page-cache speed and nothing else.
+ * An upload as its worker holds it: an open file and the running hash of its bytes. It can be rebuilt from the file at any
+ * time, so losing it (restart, death of the worker, eviction) costs one read at page-cache speed.
  */
 import { closeSync, constants, ftruncateSync, openSync } from "node:fs";
 import type { Algorithm, Digest } from "../../src/domain/digest.js";
@@ -14,14 +13,14 @@ import { putRecord } from "./session-record.js";
 import { UploadFile } from "./upload-file.js";
 
 /**
- * Bytes between two starts of write-back, so that the sync at the end of a long upload finds little to do: small
- * enough that the disk begins while a layer of some MiB still comes (docs/decisions/0027). One such sync runs at a
- * time and the upload never waits for it.
+ * Starts write-back after this many bytes, so that the final sync of a long upload finds little to do. Small enough that the
+ * disk starts while a layer of a few MiB is still arriving (docs/decisions/0027). One such sync runs at a time, and the
+ * upload does not wait for it.
  */
 const writeBackBytes = 8 * 1024 * 1024;
 
 export class OpenUpload {
-  /** When bytes were hashed last, by the clock of all threads; 0 where none were. */
+  /** When bytes were last hashed, by the clock that all threads share; 0 if none were. */
   hashedAt = 0;
   #written: number;
   #writeBackFrom: number;
@@ -39,7 +38,7 @@ export class OpenUpload {
     this.#writeBackFrom = offset;
   }
 
-  /** Opens the upload to go on at `offset`: reads what is there, cuts off what is beyond. */
+  /** Opens the upload to continue at `offset`: hashes the bytes before it and truncates the rest. */
   static async at(
     files: UploadFiles,
     algorithm: Algorithm,
@@ -60,7 +59,7 @@ export class OpenUpload {
     return new OpenUpload(file, algorithm, hasher, offset, setup.durable);
   }
 
-  /** What a write-back has failed with: what was written is not all there, though the file reads as if it were. */
+  /** The error of a failed write-back: some bytes are lost, although reading the file shows them. */
   get writeBackError(): NodeJS.ErrnoException | undefined {
     return this.#writeBackError;
   }
@@ -69,7 +68,7 @@ export class OpenUpload {
     return this.#written;
   }
 
-  /** Adds bytes; they may be used again when this resolves. Written by another thread while this one hashes. */
+  /** Appends bytes, which may be reused when this resolves. Another thread writes them while this one hashes. */
   async append(bytes: Uint8Array): Promise<void> {
     const writing = this.file.write(bytes, this.#written);
     this.#written += bytes.length;
@@ -89,7 +88,7 @@ export class OpenUpload {
     this.#writeBackFrom = this.#written;
     this.#writeBack = this.file
       .sync()
-      // The kernel reports a failed write-back once: it is kept for the seal, which must not succeed after it.
+      // The kernel reports a failed write-back once. Keep the error: the seal must not succeed after it.
       .catch((error: NodeJS.ErrnoException) => {
         this.#writeBackError = error;
       })
@@ -98,7 +97,7 @@ export class OpenUpload {
       });
   }
 
-  /** Ends the upload: its digest in the algorithm of `expected`, its data on stable storage if that is wanted. */
+  /** Ends the upload and returns its digest. Its data is on stable storage then, if the store is durable. */
   async seal(expected: Algorithm): Promise<Digest> {
     const hasher = expected === this.algorithm ? this.hasher : await newHasher(expected);
     if (hasher !== this.hasher) {
@@ -112,7 +111,7 @@ export class OpenUpload {
     return digest;
   }
 
-  /** Lets go of the file. Waits for what still runs on it: the kernel may give its number to another. */
+  /** Closes the file. Waits for operations that still use the descriptor, since the kernel may reuse its number. */
   async close(): Promise<void> {
     await this.#writeBack;
     this.file.close();

@@ -1,17 +1,17 @@
 /**
- * Gives the file of a sealed upload the names by which it is a blob, and takes its own away. Some steps of a few
- * microseconds each: one after the other here they cost one message, each by itself a way to another thread.
+ * Links the file of a sealed upload to its names as a blob and removes the upload's own. The steps take microseconds each: done
+ * here in sequence they cost one message, done from the main thread one round trip each.
  */
 import { existsSync, linkSync, statSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import type { UploadPlace } from "../../src/storage/filesystem/worker-protocol.js";
 
-/** What is there already, or is not, is for whoever has asked to look at. */
+/** Errors that the caller handles: it finds out what is there already. */
 const expected = new Set(["EEXIST", "ENOENT", "EMLINK"]);
 
-/** The bytes of the blob; `undefined` where it is none, and the upload is as it was. */
+/** Returns the size of the blob, or undefined if the links could not be made; the upload is unchanged then. */
 export function placeUpload({ file, recordFile, content, blob }: UploadPlace): number | undefined {
-  // The first push to a repository: else others would find a content that is taken back a moment later.
+  // The first push to a repository. Without this check others could find a content that is removed a moment later.
   if (!existsSync(dirname(blob)) || !linked(file, content)) return undefined;
   let done = false;
   try {
@@ -21,9 +21,9 @@ export function placeUpload({ file, recordFile, content, blob }: UploadPlace): n
   }
   if (!done) return undefined;
   const { size } = statSync(file);
-  // Before its bytes: a crash in between must not leave a session that has none.
+  // Remove the record before the bytes: a crash in between must not leave a session without bytes.
   if (recordFile !== undefined) unlinkSync(recordFile);
-  // Now, not later: the link count tells who still needs the content.
+  // Remove it now: the link count tells whether the content is still in use.
   unlinkSync(file);
   return size;
 }

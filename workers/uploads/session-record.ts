@@ -1,4 +1,4 @@
-/** The record of a session, as it is put on the disk before the first of its bytes. */
+/** Writes the record of a session before its first bytes. */
 import { closeSync, constants, fstatSync, ftruncateSync, linkSync, openSync, writeFileSync } from "node:fs";
 import type { UploadRecordFiles } from "../../src/storage/filesystem/worker-protocol.js";
 
@@ -11,15 +11,15 @@ export function putRecord({ file, text, linkedFile }: UploadRecordFiles): void {
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Another worker has written it before.
+    // Another worker has already written it.
     if (code === "EEXIST") return;
-    // Somebody has tidied up the folder of such files.
+    // The folder of these files was removed by hand.
     if (code !== "ENOENT") throw error;
   }
   write(file, text);
 }
 
-/** Not by truncating it first: ext4 then writes the file to the disk when it is closed. */
+/** Does not truncate the file first: ext4 would then flush it to the disk on close. */
 function write(file: string, record: string): void {
   const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW);
   try {

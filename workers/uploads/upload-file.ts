@@ -1,17 +1,16 @@
 /**
- * The file of an upload, as its worker writes it: one write after the other, each at the end of the file, so
- * that a crash leaves a beginning of the upload and no gaps. Where the upload is large and to be on stable
- * storage at its end, it is written past the page cache, straight from the slab to the disk: the kernel need
- * not find memory for it, copy it and write it back (docs/decisions/0011).
+ * The file of an upload. Writes are sequential, each at the end of the file, so that a crash leaves a prefix of the upload
+ * without gaps. Large uploads to a durable store bypass the page cache: the kernel writes straight from the slab to the disk
+ * and need not find memory, copy the bytes and write them back (docs/decisions/0011).
  */
 import { closeSync, constants, fdatasync, openSync, write } from "node:fs";
 import type { WorkerSetup } from "../../src/storage/filesystem/worker-protocol.js";
 
-/** What is smaller is not worth a wait for the disk of its own. */
+/** Smaller writes are not worth waiting for the disk. */
 const directBytesMin = 128 * 1024;
 
 export class UploadFile {
-  /** The same file, opened to write past the page cache: `false` where that cannot be. */
+  /** The same file opened with O_DIRECT, or false if that is not possible. */
   #direct: number | false | undefined;
 
   constructor(
@@ -23,8 +22,8 @@ export class UploadFile {
   }
 
   /**
-   * Writes to the end of the file, which is at `position`. The bytes begin as far behind the beginning of a
-   * block in memory as they do in the file, and may be used again when this resolves.
+   * Appends bytes at `position`, the end of the file. They must begin at the same offset within a block in memory as in the
+   * file, and may be reused when this resolves.
    */
   async write(bytes: Uint8Array, position: number): Promise<void> {
     const { blockBytes, cachedBytes } = this.setup;
@@ -42,7 +41,7 @@ export class UploadFile {
     return writeAll(this.descriptor, bytes, position);
   }
 
-  /** How much of it could be written past the page cache: less than all where the file system does not do so. */
+  /** Returns the number of bytes written past the page cache: fewer than all if the file system does not support it. */
   async #writeDirect(blocks: Uint8Array, position: number): Promise<number> {
     try {
       this.#direct ??= openSync(this.path, constants.O_WRONLY | constants.O_DIRECT | constants.O_NOFOLLOW);
@@ -59,7 +58,7 @@ export class UploadFile {
     this.#direct = false;
   }
 
-  /** Resolves when all that has been written is on stable storage. */
+  /** Resolves when all written bytes are on stable storage. */
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       fdatasync(this.descriptor, (error) => (error === null ? resolve() : reject(error)));

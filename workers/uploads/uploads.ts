@@ -1,7 +1,6 @@
 /**
- * What runs in the pool: hashes and writes the bytes of uploads, and reads files to hash them again.
- * A worker owns the open files and running hashes of the uploads that are sent to it; it knows nothing
- * of repositories, sessions or HTTP.
+ * The worker of the pool: hashes and writes the bytes of uploads, and rehashes stored files. It owns the open files and running
+ * hashes of its uploads, and knows nothing of repositories, sessions or HTTP.
  */
 import { closeSync, constants, openSync } from "node:fs";
 import { workerData } from "piscina";
@@ -31,15 +30,15 @@ const setup = workerData as WorkerSetup;
 /** In order of last use. */
 const uploads = new Map<SessionId, OpenUpload>();
 
-/** The last task of each upload that has some: an upload's tasks run in the order in which they came. */
+/** The last task of each upload with tasks: the tasks of an upload run in order of arrival. */
 const tails = new Map<SessionId, Promise<unknown>>();
 
-/** What the write-back of uploads failed with that were let go of since: the kernel does not tell who opens them again. */
+/** Write-back errors of uploads that were closed since: the kernel does not report them again to whoever reopens the file. */
 const lostWrites = new Map<SessionId, NodeJS.ErrnoException>();
 
 const busy = new BusyTime();
 
-/** What a task says when it has come to its end. */
+/** The result of a task. */
 type Said = Omit<WorkerDone, "busyMilliseconds">;
 
 /** Runs one task. Never rejects. */
@@ -99,7 +98,7 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
   }
 }
 
-/** The upload that this worker holds, if it stands where the task goes on. */
+/** Returns the upload that this worker holds, if the task continues where it ends. */
 function heldFor(task: AppendTask | SealTask): OpenUpload | undefined {
   const held = uploads.get(task.session);
   if (held?.offset !== task.offset || held.algorithm !== task.algorithm) return undefined;
@@ -110,7 +109,7 @@ function heldFor(task: AppendTask | SealTask): OpenUpload | undefined {
 
 async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
   await forget(task.session);
-  // Its bytes are all written anew.
+  // All its bytes are written again.
   if (task.offset === 0) lostWrites.delete(task.session);
   const lost = lostWrites.get(task.session);
   if (lost !== undefined) throw lost;
