@@ -1,4 +1,4 @@
-/** Finds out who a caller is, from the `Authorization` header and the client certificate. */
+/** Identifies a caller by the `Authorization` header and the client certificate. */
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
@@ -14,42 +14,42 @@ import {
 } from "./identity.js";
 
 export interface AuthenticatorOptions {
-  /** Asked one after the other, until one knows the name and password. */
+  /** Tried in order until one knows the name and password. */
   readonly passwords: readonly PasswordVerifier[];
   readonly tokens: readonly TokenVerifier[];
-  /** Wrong passwords and forged tokens that may be tried from one network, see `networkOf`. */
+  /** Limit of wrong passwords and forged tokens from one network, see `networkOf`. */
   readonly failures: Omit<BucketOptions, "keysMax">;
 }
 
-/** What a caller comes with. */
+/** The credentials of a request. */
 export interface Credentials {
-  /** The `Authorization` header, `""` where there is none. */
+  /** The `Authorization` header, `""` if there is none. */
   readonly authorization: string;
-  /** Whom a client certificate names, which counts where there is no other credential. */
+  /** The holder of the client certificate, used if there is no other credential. */
   readonly certified: Identity | undefined;
   readonly address: string;
 }
 
-/** What is longer is no credential that anybody here has made; the header section as a whole has 16 KiB. */
+/** No valid credential is longer. */
 const headerCharactersMax = 14 * 1024;
 
 const addressesMax = 100_000;
 
-/** Forged tokens that are remembered as counted. */
+/** Forged tokens remembered as already counted. */
 const forgedMax = 10_000;
 
-/** Node decodes anything, up to where it makes sense: of two headers the first, which a proxy may not have looked at. */
+/** Strict, because Node decodes as far as it can: of two joined headers the first, which a proxy may not have checked. */
 const base64 = /^[\w+/-]+={0,2}$/;
 
-/** No name and no password. */
+/** Neither name nor password. */
 const noCredentials = Buffer.from(":").toString("base64");
 
-/** Whom a `PasswordVerifier` knows; the others there are no longer than their connection or their token is good. */
+/** Kinds of identity that a `PasswordVerifier` can confirm. Others are valid as long as their connection or token. */
 const kindsWithPassword: ReadonlySet<IdentityKind> = new Set(["user", "robot", "workload"]);
 
 export class Authenticator {
   readonly #failures: TokenBuckets;
-  /** Networks with the forged tokens that they have tried: one that is tried again and again counts once. */
+  /** Forged tokens by network: a token that is tried repeatedly counts once. */
   readonly #forged = new LRUCache<string, true>({ max: forgedMax });
 
   constructor(readonly options: AuthenticatorOptions) {
@@ -57,8 +57,8 @@ export class Authenticator {
   }
 
   /**
-   * The caller. Synchronous where the credentials were verified lately. Throws or rejects with `unauthorized`,
-   * or `too-many-requests` where too many wrong ones were tried from that address.
+   * Returns the caller, synchronously if the credentials were verified recently. Throws or rejects with `unauthorized`, or with
+   * `too-many-requests` after too many wrong credentials from that network.
    */
   identify({ authorization, certified, address }: Credentials): Identity | Promise<Identity> {
     if (authorization === "") return certified ?? anonymous;
@@ -67,7 +67,7 @@ export class Authenticator {
     const value = authorization.slice(space + 1).trim();
     switch (authorization.slice(0, space).toLowerCase()) {
       case "basic":
-        // So podman and skopeo say that they have nothing to log in with.
+        // podman and skopeo send this if they have no credentials.
         return value === noCredentials ? (certified ?? anonymous) : this.#basic(value, address);
       case "bearer":
         return this.#bearer(value, address);
@@ -102,7 +102,7 @@ export class Authenticator {
       : this.current(found ?? refuse());
   }
 
-  /** A caller who comes with a token, for whoever verifies it. */
+  /** Returns a caller with a token, for the token verifiers. */
   attempt(token: string, address: string): Attempt {
     return { begin: () => this.#demandRoom(address), fail: () => this.#countForged(token, address) };
   }
@@ -121,8 +121,8 @@ export class Authenticator {
   }
 
   /**
-   * The identity of a token, which outlives what it was given for: throws `unauthorized` for who was revoked since,
-   * and for who cannot log in any more since that way to log in is gone.
+   * Checks the identity in a token, which may outlive its reason. Throws `unauthorized` if the identity has been revoked since,
+   * or if its way to log in is no longer configured.
    */
   current(identity: Identity): Identity {
     const isKnown =
@@ -132,7 +132,7 @@ export class Authenticator {
   }
 }
 
-/** The first that is known, without a promise as long as none of them needs one. */
+/** Returns the first identity found. Returns a promise only if a verifier does. */
 function firstKnown<V>(
   verifiers: readonly V[],
   ask: (verifier: V) => Identity | undefined | Promise<Identity | undefined>,
@@ -152,7 +152,7 @@ function refuse(): never {
   throw refused();
 }
 
-/** The same for whatever is wrong: which part of it was right is nobody's business. */
+/** The same error for every failure: the caller must not learn which part was right. */
 function refused(): RegistryError {
   return new RegistryError("unauthorized", "the credentials are not valid");
 }

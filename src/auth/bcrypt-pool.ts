@@ -1,27 +1,26 @@
 /**
- * Checks passwords in threads of its own, and a bounded number of them: a flood of wrong ones takes neither the
- * threads that hash and write uploads nor those that read files, and no more memory than the bound.
- * `docs/decisions/0010` has the figures.
+ * Checks passwords in its own threads, with a bounded queue: a flood of wrong passwords takes no thread from uploads or file
+ * reads, and no memory beyond the bound. Figures: docs/decisions/0010.
  */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { IdlePool } from "../lib/idle-pool.js";
 import type { BcryptTask } from "./bcrypt-protocol.js";
 import type { BcryptHash } from "./htpasswd.js";
 
-/** Whether the password is the one of the hash. Rejects with `too-many-requests` where no more can be taken on. */
+/** Resolves with whether the password matches the hash. Rejects with `too-many-requests` if the queue is full. */
 export type CheckPassword = (password: string, hash: BcryptHash) => Promise<boolean>;
 
 export interface BcryptPoolOptions {
   readonly threads: number;
-  /** Passwords that are checked or wait for it: 64 wait some 4 s where one thread checks them. */
+  /** Running and queued checks: with one thread, 64 take about 4 s. */
   readonly checksMax: number;
-  /** Told of a worker that ended outside any check. */
+  /** Called when a worker ends outside of a check. */
   readonly onError: (error: unknown) => void;
 }
 
 const workerFile = new URL("../../workers/passwords/passwords.js", import.meta.url);
 
-/** 64 checks take one thread some 4 s. */
+/** 64 checks take one thread about 4 s. */
 const retrySeconds = 5;
 
 export class BcryptPool {
@@ -40,7 +39,7 @@ export class BcryptPool {
     return (await this.#pool.run("check", task)) === true;
   };
 
-  /** Ends the threads when what they check is checked. */
+  /** Waits for the queued checks, then ends the threads. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#pool.close();

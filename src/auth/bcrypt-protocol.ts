@@ -1,4 +1,4 @@
-/** What the main thread asks of the thread that checks passwords. */
+/** Messages between the main thread and the threads that check passwords. */
 export interface BcryptTask {
   readonly password: string;
   readonly hash: string;

@@ -1,16 +1,16 @@
-/** Whom a client certificate names. The certificate has been verified by then; what its holder may do the policy says. */
+/** Derives an identity from a verified client certificate. The policy decides what its holder may do. */
 import type { AlternativeNameKind, ClientCertificate } from "../domain/client-certificate.js";
 import { anonymous, type Identity } from "./identity.js";
 
-/** Which name is the user's: the subject's common name, or a kind of alternative name. */
+/** The part of the certificate that names the user: the subject's common name, or a kind of alternative name. */
 export type CertificateName = "cn" | AlternativeNameKind;
 
 export const certificateNames: readonly CertificateName[] = ["cn", "dns", "email", "uri"];
 
-/** Names go into logs and policies. */
+/** Names appear in logs and policies. */
 const nameCharactersMax = 256;
 
-/** The holder; `undefined` where the certificate has no such name, or several: then it does not say who that is. */
+/** Returns the holder, or undefined if the certificate has no such name or several, which would be ambiguous. */
 export function identityOf(certificate: ClientCertificate, which: CertificateName): Identity | undefined {
   const [name = "", ...others] = namesOf(certificate, which);
   if (others.length > 0 || !isPrintable(name)) return undefined;

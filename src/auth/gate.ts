@@ -1,18 +1,18 @@
 /**
- * The one authorization gate. A use-case asks for a permit of its kind, only the gate makes permits, and it
- * makes one where the caller's token, what the caller is limited to, and the policy all agree: a route that
- * forgets to ask does not compile. The decision depends on names alone, never on what is stored, so that
- * who may not see a repository cannot tell whether it is there.
+ * The only authorization gate. Every use-case requires a permit of its kind, and only the gate creates permits, so a route
+ * that forgets to ask does not compile. The gate grants a permit if the caller's token, the caller's own limit and the policy
+ * all allow it. The decision depends on names only, never on what is stored: a caller who may not see a repository cannot find
+ * out whether it exists.
  */
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Identity, Permission } from "./identity.js";
 import type { Policy } from "./policy.js";
 
-/** What a route does. `base` is the API's own root, by which clients find out whether they must log in. */
+/** The action of a route. `base` is the root of the API, where clients find out whether they must log in. */
 export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics";
 
-/** Known to this file only, so that no other can write a permit down. */
+/** Private to this file, so that no other code can construct a permit. */
 declare const granted: unique symbol;
 
 interface Granted<A extends Action> {
@@ -28,9 +28,9 @@ export interface PullPermit extends Granted<"pull"> {
 
 export interface PushPermit extends Granted<"push"> {
   readonly name: RepositoryName;
-  /** Whether tags that are there may be pointed elsewhere, not just new ones made. */
+  /** Whether existing tags may be moved, rather than only new ones created. */
   readonly mayMoveTags: boolean;
-  /** Where a blob may be mounted from: only from where the caller could have pulled it. */
+  /** The repositories that a blob may be mounted from: those that the caller may pull from. */
   readonly sources: MountSources;
 }
 
@@ -42,20 +42,20 @@ export interface CatalogPermit extends Granted<"catalog"> {
   readonly shown: Visible;
 }
 
-/** Anybody may ask for a token: what it is for is what the caller may do. */
+/** Anyone may ask for a token. It grants only what the caller may do. */
 export type TokenPermit = Granted<"token">;
 
 export type MetricsPermit = Granted<"metrics">;
 
 /** The repositories that a caller may pull from. */
 export interface Visible {
-  /** Whether it is every one. */
+  /** Whether these are all repositories. */
   readonly all: boolean;
   has(name: RepositoryName): boolean;
 }
 
 export interface MountSources extends Visible {
-  /** As `has`. Throws `insufficient-scope` where another token would let the caller pull from there. */
+  /** Like `has`, but throws `insufficient-scope` if another token would allow the pull. */
   ask(name: RepositoryName): boolean;
 }
 
@@ -69,43 +69,43 @@ export interface Permits {
   readonly metrics: MetricsPermit;
 }
 
-/** Actions that are about one repository. */
+/** Actions on one repository. */
 export type NamedAction = "pull" | "push" | "delete";
 
 export class Gate {
-  /** `policy` is the one in force: whoever reads its file puts another in its place. */
+  /** `policy` is the policy in force. It is replaced when its file changes. */
   constructor(public policy: Policy) {}
 
-  /** Throws `unauthorized` where logging in, or a token with more scope, may help; else `denied`. */
+  /** Throws `unauthorized` if logging in or a token with more scope may help, and `denied` otherwise. */
   base(identity: Identity): BasePermit {
-    // Clients learn here how to log in; were it open, they would never send what they have for a push.
+    // Clients learn here how to log in. If it were open, they would not send their credentials for a push.
     if (identity.kind === "anonymous" && identity.token === undefined && !this.policy.open)
       throw loginNeeded();
     return grant<"base">({ identity });
   }
 
-  /** Throws as `base`. */
+  /** Throws like `base`. */
   pull(identity: Identity, name: RepositoryName): PullPermit {
     this.#demand(identity, "pull", name, "pull");
     return grant<"pull">({ identity, name });
   }
 
-  /** Throws as `base`. */
+  /** Throws like `base`. */
   push(identity: Identity, name: RepositoryName): PushPermit {
     const mayMoveTags = this.#may(identity, "push", name);
-    // The lesser of the two, which `push` brings with it.
+    // The weaker permission, which `push` includes.
     this.#demand(identity, "create-tag", name, "push");
     const sources = { ...this.#visible(identity, "with-token"), ask: this.#askFor(identity) };
     return grant<"push">({ identity, name, mayMoveTags, sources });
   }
 
-  /** Throws as `base`. */
+  /** Throws like `base`. */
   delete(identity: Identity, name: RepositoryName): DeletePermit {
     this.#demand(identity, "delete", name, "delete");
     return grant<"delete">({ identity, name });
   }
 
-  /** Throws as `base`. What is listed is what the caller may pull, whichever token it came with. */
+  /** Throws like `base`. The catalog lists what the caller may pull, whatever the scope of the token. */
   catalog(identity: Identity): CatalogPermit {
     if (identity.token !== undefined && !identity.token.catalog) throw moreScopeNeeded();
     if (!this.mayList(identity)) throw loginNeeded();
@@ -116,7 +116,7 @@ export class Gate {
     return grant<"token">({ identity });
   }
 
-  /** Throws `unauthorized` where a name and password may help; else `denied`. */
+  /** Throws `unauthorized` if a name and password may help, and `denied` otherwise. */
   metrics(identity: Identity): MetricsPermit {
     const isOfRepositories = identity.token !== undefined || identity.limit !== undefined;
     if (!isOfRepositories && this.policy.allowsMetrics(identity)) return grant<"metrics">({ identity });
@@ -124,12 +124,12 @@ export class Gate {
     throw new RegistryError("denied", `${identity.subject} may not read the metrics`);
   }
 
-  /** Whether there may be anything that the catalog shows to the caller. */
+  /** Returns whether the catalog may show the caller anything. */
   mayList(identity: Identity): boolean {
     return identity.kind !== "anonymous" || this.policy.letsAnonymousPull;
   }
 
-  /** What the caller may do in the repository, for a token that is being made. */
+  /** Returns the permissions of the caller in the repository, for a token that is being issued. */
   may(identity: Identity, permission: Permission, name: RepositoryName): boolean {
     return this.#may(identity, permission, name);
   }
@@ -144,7 +144,7 @@ export class Gate {
     return identity.limitDecides || this.policy.allows(identity, permission, name);
   }
 
-  /** Throws the error of an `action` that the caller lacks the permission for. */
+  /** Throws the error for an `action` that the caller has no permission for. */
   #demand(identity: Identity, permission: Permission, name: RepositoryName, action: Action): void {
     if (this.#may(identity, permission, name)) return;
     if (identity.token !== undefined && this.#mayWithAnyToken(identity, permission, name))
@@ -156,7 +156,7 @@ export class Gate {
   #askFor(identity: Identity): MountSources["ask"] {
     return (name) => {
       if (this.#may(identity, "pull", name)) return true;
-      // What an outside issuer would put into a token, it alone knows: a client that asked again might ask in vain.
+      // Only the outside issuer knows what it would grant, so asking it again might be in vain.
       const mayGetToken = identity.token !== undefined && identity.kind !== "outside";
       if (mayGetToken && this.#mayWithAnyToken(identity, "pull", name)) throw moreScopeNeeded();
       return false;

@@ -1,7 +1,6 @@
 /**
- * Users with passwords, as an htpasswd file has them. Who is not in it any more, or has another password there,
- * is out at once, whatever is remembered of them. A user that is not there takes as long as one that is, so that
- * nobody can find out who is.
+ * The users of an htpasswd file. A user who is removed, or whose password changes, is locked out at once, whatever is cached.
+ * Checking an unknown user takes as long as checking a known one, so that response times do not reveal who exists.
  */
 import { createHash } from "node:crypto";
 import { TooManyRequests } from "../domain/errors.js";
@@ -16,7 +15,7 @@ interface Entry {
   readonly identity: Identity;
 }
 
-/** Of one user at a time, so that who guesses at one user's password leaves room for the others. */
+/** Concurrent checks per user, so that guessing one user's password leaves room for the others. */
 const checksOfOneUserMax = 8;
 
 /** Eight checks take half a second. */
@@ -24,17 +23,17 @@ const retrySeconds = 1;
 
 export class HtpasswdUsers implements PasswordVerifier {
   #entries: ReadonlyMap<string, Entry> = new Map();
-  /** Hashes to check passwords of unknown users against. */
+  /** Hashes against which the passwords of unknown users are checked. */
   #decoys: readonly BcryptHash[] = [];
   readonly lookups = new HitCounts();
   readonly #verdicts = new Verdicts(this.lookups);
-  /** Checks at work, shared by all who come with the same user and password. */
+  /** Running checks, shared by requests with the same user and password. */
   readonly #running = new Map<VerdictKey, Promise<Identity | undefined>>();
   readonly #checksOf = new Map<string, number>();
 
   constructor(private readonly checkPassword: CheckPassword) {}
 
-  /** Takes these users in place of all that were there. */
+  /** Replaces all users. */
   replace(users: ReadonlyMap<string, BcryptHash>): void {
     this.#entries = new Map([...users].map(([user, hash]) => [user, entryOf(user, hash)]));
     this.#decoys = [...users.values()];
@@ -70,7 +69,7 @@ export class HtpasswdUsers implements PasswordVerifier {
     attempt: Attempt | undefined,
   ): Promise<Identity | undefined> {
     const hash = entry?.hash ?? this.#decoyFor(user);
-    // Without any user there is none to find out.
+    // Without users there is nothing to reveal.
     if (hash === undefined) return undefined;
     const matches = await this.#oneOfFew(user, () => this.checkPassword(password, hash));
     const right = matches && entry !== undefined;
@@ -82,7 +81,7 @@ export class HtpasswdUsers implements PasswordVerifier {
     return right ? entry.identity : undefined;
   }
 
-  /** Always the same one for a user, and as costly as those of the file are. */
+  /** Returns a dummy hash, always the same for a user name, as costly as those in the file. */
   #decoyFor(user: string): BcryptHash | undefined {
     const chosen = Buffer.from(this.#verdicts.keyOf(user, "", ""), "base64url").readUInt32LE();
     return this.#decoys[chosen % this.#decoys.length];
@@ -120,7 +119,7 @@ function entryOf(user: string, hash: BcryptHash): Entry {
   };
 }
 
-/** 96 bits: nobody makes another entry of the same version, and the hash's own salt keeps it from being guessed back. */
+/** 96 bits: collisions are infeasible, and the salt of the hash keeps the entry from being guessed. */
 function versionOf(user: string, hash: BcryptHash): string {
   return createHash("sha256").update(`${user}:${hash}`).digest("base64url").slice(0, 16);
 }

@@ -1,14 +1,14 @@
 /**
- * The htpasswd file: a line for each user, `name:hash`, as Apache's program writes it and CNCF distribution
- * reads it. Only bcrypt is taken; the other schemes of the format are too fast to withstand guessing.
+ * Parses an htpasswd file: one line `name:hash` per user, as Apache's htpasswd writes it and CNCF distribution reads it. Only
+ * bcrypt is accepted; the other schemes are too fast to withstand guessing.
  */
 declare const hashBrand: unique symbol;
 /** A bcrypt hash with its version, cost and salt. */
 export type BcryptHash = string & { readonly [hashBrand]: true };
 
-/** A line whose user cannot log in, since their password is hashed in another way. */
+/** A user who cannot log in, because the password is hashed with another scheme. */
 export interface RefusedEntry {
-  /** Counted from 1. */
+  /** Line number, from 1. */
   readonly line: number;
   readonly user: string;
   readonly scheme: string;
@@ -19,10 +19,10 @@ export interface Htpasswd {
   readonly refused: readonly RefusedEntry[];
 }
 
-/** Two digits of cost, 22 characters of salt, 31 of hash. bcrypt knows costs of 4 to 31. */
+/** Two digits of cost (4 to 31), 22 characters of salt, 31 of hash. */
 const bcrypt = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 
-/** What the format calls its other schemes; what begins with none of these is `crypt` or plain text. */
+/** Prefixes of the other schemes. Anything else is `crypt` or plain text. */
 const otherSchemes: readonly (readonly [start: string, scheme: string])[] = [
   ["$apr1$", "MD5"],
   ["{SHA}", "SHA-1"],
@@ -33,8 +33,8 @@ const otherSchemes: readonly (readonly [start: string, scheme: string])[] = [
 ];
 
 /**
- * The users of a file. Throws, naming all lines that are wrong, where it is no htpasswd file or part of one. An
- * entry of another scheme is no such fault: its user is refused, and the others are let in.
+ * Returns the users of a file. Throws, naming all invalid lines, if it is not a complete htpasswd file. A line with another
+ * scheme is not invalid: that user is refused and the others can log in.
  */
 export function parseHtpasswd(text: string): Htpasswd {
   const users = new Map<string, BcryptHash>();

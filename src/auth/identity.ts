@@ -1,6 +1,6 @@
 /**
- * Who a caller is, and the ports by which one is found out. Every way to log in ends in an `Identity`;
- * what one may do is the policy's business, but for what the identity itself is limited to.
+ * The identity of a caller, and the ports that establish it. Every way to log in results in an `Identity`. The policy decides
+ * what it may do, within the limit of the identity itself.
  */
 import type { Permission } from "../domain/permission.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -9,40 +9,39 @@ export type { Permission };
 
 export type IdentityKind = "anonymous" | "user" | "robot" | "workload" | "certificate" | "outside";
 
-/** Stable and unique: upload sessions, limits and the audit log know the caller by it. */
+/** Stable and unique: identifies the caller in upload sessions, limits and the audit log. */
 export type Subject = "anonymous" | `${Exclude<IdentityKind, "anonymous">}:${string}`;
 
 export interface Identity {
   readonly kind: IdentityKind;
   readonly subject: Subject;
-  /** The user's, robot's or certificate's name, without its kind. */
+  /** The name of the user, robot or certificate, without its kind. */
   readonly name: string;
   /** Groups that the policy file may name. */
   readonly groups: readonly string[];
   /**
-   * Of what it was verified against: the user's entry, the robot's key. It changes when that is changed or made
-   * anew, so that `isCurrent` can tell, and goes into tokens. It tells nothing of the secret; empty for kinds that
-   * are verified against nothing that is kept.
+   * The version of the stored secret: the user's entry or the robot's key. It changes with the secret, so that `isCurrent` can
+   * detect that, and is stored in tokens. It reveals nothing of the secret. Empty for kinds without a stored secret.
    */
   readonly version: string;
-  /** What an issuer says of a CI job, such as `repository` or `ref`; empty for others. */
+  /** Claims about a CI job, such as `repository` or `ref`. Empty for other kinds. */
   readonly claims: Readonly<Record<string, string>>;
-  /** What a robot, a CI job or an outside issuer's token is made for; the policy may grant no more. `undefined`: no limit. */
+  /** The limit of a robot, a CI job or an outside issuer's token, which the policy cannot exceed. Undefined means no limit. */
   readonly limit: Grants | undefined;
-  /** Whether `limit` alone decides, and the policy is not asked: an outside issuer has asked its own. */
+  /** Whether `limit` alone decides, without the policy: an outside issuer has applied its own. */
   readonly limitDecides: boolean;
-  /** What the bearer token that the caller came with says, which narrows all else; `undefined` where there was none. */
+  /** The scope of the bearer token, which narrows everything else. Undefined without a token. */
   readonly token: TokenAccess | undefined;
 }
 
-/** A set of permissions on repositories, with all that each brings with it. */
+/** Permissions on repositories, each including those that it implies. */
 export interface Grants {
   allows(permission: Permission, name: RepositoryName): boolean;
 }
 
-/** The `access` of a bearer token (distribution's token documents): the actions that it names, and no more. */
+/** The `access` of a bearer token (distribution's token documents): exactly the actions that it names. */
 export interface TokenAccess extends Grants {
-  /** Whether it has `registry:catalog:*`. */
+  /** Whether it includes `registry:catalog:*`. */
   readonly catalog: boolean;
 }
 
@@ -58,20 +57,19 @@ export const anonymous: Identity = {
   token: undefined,
 };
 
-/** A caller who comes with credentials, as a verifier tells of it to whoever counts those who guess. */
+/** Reports a login attempt to the rate limiter. */
 export interface Attempt {
-  /** To be called before a check that costs much. Throws `too-many-requests` to keep it from that. */
+  /** Call this before an expensive check. Throws `too-many-requests` to prevent it. */
   begin(): void;
-  /** To be called where a check has found that the caller has made the credentials up: once, however many wait for it. */
+  /** Call this once per check that found the credentials invalid, however many requests wait for it. */
   fail(): void;
 }
 
-/** One kind of name and password: users of an htpasswd file, robots, CI jobs. */
+/** Verifies one kind of name and password: htpasswd users, robots or CI jobs. */
 export interface PasswordVerifier {
   /**
-   * The identity; `undefined` where name and password are not one of this kind, or are wrong. Synchronous where
-   * they were verified a short while ago. Throws or rejects with `unauthorized` where they can be of this kind only
-   * and are wrong.
+   * Returns the identity, or undefined if name and password are not of this kind or are wrong. Synchronous if they were verified
+   * recently. Throws or rejects with `unauthorized` if they can only be of this kind and are wrong.
    */
   verify(
     user: string,
@@ -79,14 +77,14 @@ export interface PasswordVerifier {
     attempt?: Attempt,
   ): Identity | undefined | Promise<Identity | undefined>;
   /**
-   * Whether an identity that was verified earlier is one still: asked for on each request that comes with a
-   * token, so that who is revoked is out at once. Of a kind that the verifier does not know: `undefined`.
+   * Returns whether an identity that was verified earlier is still valid, or undefined if it is of another kind. Called for each
+   * request with a token, so that revoking takes effect at once.
    */
   isCurrent(identity: Identity): boolean | undefined;
 }
 
-/** Bearer tokens of one issuer. */
+/** Verifies the bearer tokens of one issuer. */
 export interface TokenVerifier {
-  /** The identity; `undefined` where the token is not this issuer's. Throws or rejects with `unauthorized`. */
+  /** Returns the identity, or undefined if the token is not from this issuer. Throws or rejects with `unauthorized`. */
   verify(token: string, attempt?: Attempt): Identity | undefined | Promise<Identity | undefined>;
 }

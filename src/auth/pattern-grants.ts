@@ -1,4 +1,4 @@
-/** Grants on the repositories that patterns name: what a robot's key and a rule for CI jobs are made of. */
+/** Permissions on repositories by pattern, as robot keys and rules for CI jobs have them. */
 import { nameMatcher } from "../domain/patterns.js";
 import { type Permission, withIncluded } from "../domain/permission.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -19,7 +19,7 @@ export function compileGrant({ repositories, permissions }: PatternGrant): Compi
   return { matches: nameMatcher(repositories), permissions: withIncluded(permissions) };
 }
 
-/** What all of them grant together. */
+/** Returns the union of all grants. */
 export function grantsOfAll(grants: readonly CompiledGrant[]): Grants {
   return {
     allows: (permission, name) =>

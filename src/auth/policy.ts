@@ -1,18 +1,18 @@
-/** Who may do what in which repositories: grants by rule, and nothing that no rule grants. Pure. */
+/** Decides who may do what in which repositories: the union of all matching rules, and nothing else. Pure. */
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Identity, Permission } from "./identity.js";
 
 export interface Policy {
-  /** Whether everybody may do everything: a server without authentication. */
+  /** Whether everyone may do everything: a server without authentication. */
   readonly open: boolean;
-  /** Whether there is anything that may be pulled without a login. */
+  /** Whether anything may be pulled without a login. */
   readonly letsAnonymousPull: boolean;
-  /** Whether the caller may read the metrics, which tell of all repositories together. */
+  /** Whether the caller may read the metrics, which cover all repositories. */
   allowsMetrics(identity: Identity): boolean;
   allows(identity: Identity, permission: Permission, name: RepositoryName): boolean;
 }
 
-/** For a server without authentication, which is why such a one listens on loopback only. */
+/** For a server without authentication, which therefore listens only on loopback by default. */
 export const openPolicy: Policy = {
   open: true,
   letsAnonymousPull: true,
@@ -20,7 +20,7 @@ export const openPolicy: Policy = {
   allows: () => true,
 };
 
-/** Where there are logins and no policy file: who has logged in may do everything, others nothing. */
+/** For logins without a policy file: callers who have logged in may do everything, others nothing. */
 export const loginPolicy: Policy = {
   open: false,
   letsAnonymousPull: false,
@@ -28,16 +28,16 @@ export const loginPolicy: Policy = {
   allows: ({ kind }) => kind !== "anonymous",
 };
 
-/** Whom a rule is for. */
+/** The callers that a rule applies to. */
 export interface Who {
-  /** Everybody, logged in or not. */
+  /** Everyone, logged in or not. */
   readonly anonymous: boolean;
-  /** Everybody who has logged in, but no CI job: its issuer may sign for everybody in the world. */
+  /** Everyone who has logged in, except CI jobs: their issuer may sign tokens for anyone in the world. */
   readonly authenticated: boolean;
   /** Names of users and of client certificates. */
   readonly users: ReadonlySet<string>;
   readonly groups: ReadonlySet<string>;
-  /** A CI job of which all of these hold. */
+  /** A CI job for which all of these claims match. */
   readonly claims: readonly { readonly name: string; matches(value: string): boolean }[];
 }
 
@@ -48,8 +48,8 @@ export interface Rule {
 }
 
 /**
- * The policy of `rules`. `groups` are those that the policy itself makes, of users by name; `metrics`, who may read
- * those: nobody where that is not said.
+ * Builds a policy. `groups` are the groups defined in the policy, by user name. `metrics` are the callers who may read the
+ * metrics; nobody if it is absent.
  */
 export function rulesPolicy(
   rules: readonly Rule[],
@@ -75,7 +75,7 @@ export function rulesPolicy(
     letsAnonymousPull: rules.some(({ who, permissions }) => who.anonymous && permissions.has("pull")),
     allowsMetrics: (identity) => metrics !== undefined && isFor(metrics, identity),
     allows: (identity, permission, name) =>
-      // The name comes from the caller: it is matched last, and only by rules for this caller.
+      // The name comes from the caller, so it is matched last, and only against rules for this caller.
       rules.some(
         (rule) => rule.permissions.has(permission) && isFor(rule.who, identity) && rule.matches(name),
       ),

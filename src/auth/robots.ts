@@ -1,6 +1,6 @@
 /**
- * The robot accounts of the registry, in memory with their store behind: made, listed and revoked by an operator,
- * and let in by their keys. Revoking one takes effect with the call.
+ * The robot accounts, in memory and backed by the storage. Operators create, list and revoke them; robots log in with their keys.
+ * Revoking takes effect immediately.
  */
 
 import { patternFault } from "../domain/patterns.js";
@@ -12,16 +12,16 @@ import type { Grants, Identity, PasswordVerifier } from "./identity.js";
 import { compileGrant, grantsOfAll } from "./pattern-grants.js";
 import { hashOfKey, isKeyOf, newRobotKey } from "./robot-key.js";
 
-/** The times of use that are kept are right to within it, so that a busy robot is saved once an hour. */
+/** Precision of the stored times of use, so that a busy robot is saved once an hour. */
 const usedResolutionMilliseconds = 3_600_000;
 
-/** No key has it: so an unknown robot costs what a known one does. */
+/** Matches no key, so that an unknown robot takes as long as a known one. */
 const noHash = "0".repeat(64);
 
 interface Entry {
   robot: Robot;
   readonly identity: Identity;
-  /** The time of the last use, where it is not stored yet. */
+  /** The time of the last use, if it is not stored yet. */
   unsavedUse: number | undefined;
 }
 
@@ -42,7 +42,7 @@ export class Robots implements PasswordVerifier {
     return new Robots(store, robots);
   }
 
-  /** A new robot's key, which nobody is told again; `undefined` where there is one of that name. */
+  /** Creates a robot and returns its key, which is not shown again. Returns undefined if the name is taken. */
   create(
     name: RobotName,
     scopes: readonly RobotScope[],
@@ -58,7 +58,7 @@ export class Robots implements PasswordVerifier {
     });
   }
 
-  /** Whether there was one. It is out before this returns; should it reject, it may come back with a restart. */
+  /** Revokes a robot and returns whether it existed. It is locked out at once; if this rejects, a restart may restore it. */
   revoke(name: RobotName): Promise<boolean> {
     return this.#locks.exclusive(name, async () => {
       const known = this.#entries.delete(name);
@@ -66,7 +66,7 @@ export class Robots implements PasswordVerifier {
     });
   }
 
-  /** All of them, expired ones too, by name. */
+  /** Returns all robots by name, including expired ones. */
   list(): Robot[] {
     return [...this.#entries.values()].map(withUse).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -89,17 +89,17 @@ export class Robots implements PasswordVerifier {
     return true;
   }
 
-  /** What the robot was made for; `undefined` for who is none. */
+  /** Returns the limit of a robot, or undefined for other identities. */
   limitOf({ kind, name }: Identity): Grants | undefined {
     return kind === "robot" && isRobotName(name) ? this.#entries.get(name)?.identity.limit : undefined;
   }
 
-  /** Stores the times of use that are new. Rejects if some could not be stored; they are tried again the next time. */
+  /** Stores new times of use. Rejects if some could not be stored; they are tried again next time. */
   async saveUses(): Promise<void> {
     await each(this.#entries, async ([name, entry]) => {
       if (entry.unsavedUse === undefined) return;
       await this.#locks.exclusive(name, async () => {
-        // One that has been revoked meanwhile must not be stored again.
+        // A robot that was revoked meanwhile must not be stored again.
         if (this.#entries.get(name) !== entry) return;
         const used = withUse(entry);
         await this.store.put(used);
@@ -129,7 +129,7 @@ function withUse({ robot, unsavedUse }: Entry): Robot {
   return unsavedUse === undefined ? robot : { ...robot, usedAt: unsavedUse };
 }
 
-/** A robot of an earlier version may have patterns that are not read any more, which then grant nothing. */
+/** A robot of an earlier version may have patterns that are no longer valid. They grant nothing. */
 function readable({ repositories, permissions }: RobotScope): RobotScope {
   return {
     repositories: repositories.filter((pattern) => patternFault(pattern) === undefined),
@@ -137,14 +137,14 @@ function readable({ repositories, permissions }: RobotScope): RobotScope {
   };
 }
 
-/** What it may do is in its scopes: whoever made it has decided, and the policy need not name it. */
+/** The scopes alone decide what a robot may do. The policy need not name it. */
 function identityOf({ name, keyHash, scopes }: Robot): Identity {
   return {
     kind: "robot",
     subject: `robot:${name}`,
     name,
     groups: [],
-    // 96 bits of a hash of 256 random ones, which nobody finds the key by.
+    // 96 bits of the hash of 256 random bits, which do not reveal the key.
     version: keyHash.slice(0, 24),
     claims: {},
     limit: grantsOfAll(scopes.map(readable).map(compileGrant)),

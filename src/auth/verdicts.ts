@@ -1,7 +1,6 @@
 /**
- * What was found out of names and passwords, so that one who logs in with each request costs a keyed hash
- * instead of bcrypt. Holds neither passwords nor anything that a password could be guessed from without the
- * key, which only this process has.
+ * Caches the results of password checks, so that a client that logs in with each request costs a keyed hash instead of bcrypt.
+ * Holds neither passwords nor anything from which they could be guessed without the key, which only this process has.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
@@ -10,17 +9,17 @@ import { HitCounts } from "../lib/hit-counts.js";
 declare const keyBrand: unique symbol;
 export type VerdictKey = string & { readonly [keyBrand]: true };
 
-/** Some 150 bytes each. */
+/** About 150 bytes each. */
 const rightMax = 10_000;
 const wrongMax = 10_000;
 
 /**
- * Right ones are forgotten when they have not been used for so long. That they are used says nothing new of them:
- * they are bound to the user's entry, so whoever changes that ends them.
+ * How long unused positive results are kept. They are bound to the version of the user's entry, so a change of the entry
+ * invalidates them.
  */
 const rightMilliseconds = 5 * 60_000;
 
-/** Wrong ones, from when they were found: enough against a client that tries one again and again. */
+/** How long negative results are kept: enough for a client that repeats a wrong password. */
 const wrongMilliseconds = 30_000;
 
 export class Verdicts {
@@ -30,12 +29,12 @@ export class Verdicts {
     ttl: rightMilliseconds,
     updateAgeOnGet: true,
   });
-  /** By itself, so that a flood of wrong passwords drives out no right one. */
+  /** Separate, so that a flood of wrong passwords evicts no positive result. */
   readonly #wrong = new LRUCache<VerdictKey, true>({ max: wrongMax, ttl: wrongMilliseconds });
 
   constructor(readonly lookups = new HitCounts()) {}
 
-  /** Another one for another version of the user's entry: a verdict is not found again when that has changed. */
+  /** Includes the version of the user's entry, so that a result is not found after the entry has changed. */
   keyOf(user: string, password: string, version: string): VerdictKey {
     const text = JSON.stringify([version, user, password]);
     return createHmac("sha256", this.#key).update(text).digest("base64url") as VerdictKey;

@@ -1,27 +1,27 @@
-/** What the garbage collections of this process have come to, in sums. */
+/** Totals of the garbage collections of this process. */
 import { Durations } from "../lib/durations.js";
 
-/** Seconds: a store of a few thousand manifests takes less than the first, a million blobs some minutes. */
+/** In seconds. A few thousand manifests take less than the first, a million blobs several minutes. */
 const bounds = [1, 5, 15, 60, 300, 900, 3600, 14_400];
 
 export interface Collected {
   readonly tags: number;
   readonly manifests: number;
   readonly blobs: number;
-  /** Contents that no repository had. */
+  /** Blobs that no repository had. */
   readonly contents: number;
 }
 
 export class GcStats {
-  /** `stopped`: told to end before its time; it has removed something all the same. */
+  /** `stopped`: aborted early. It may have removed something. */
   readonly runs = { done: 0, stopped: 0, failed: 0 };
   readonly durations = new Durations(bounds);
   readonly removed: Record<keyof Collected, number> = { tags: 0, manifests: 0, blobs: 0, contents: 0 };
   freedBytes = 0;
-  /** Milliseconds since the epoch; 0 where there was none. */
+  /** Milliseconds since the epoch; 0 if there was none. */
   lastSuccessAt = 0;
 
-  /** Counts a collection, that of one which rejects too: what that has removed is not known. */
+  /** Counts a collection, also if it fails: then what it removed is not known. */
   async count<T>(
     collect: () => Promise<T>,
     resultOf: (report: T) => { readonly removed: Collected; readonly freedBytes: number },

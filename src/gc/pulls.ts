@@ -1,6 +1,6 @@
 /**
- * When each tag was last pulled. Noted in memory on the hot path, put into the storage now and then: a tag's
- * time is right to within the hour, or the minute where it had none, which is what retention by days needs.
+ * Records when each tag was last pulled: in memory on the hot path, and in the storage from time to time. A stored time is
+ * accurate to an hour, and to a minute for a tag that had none, which suffices for retention by days.
  */
 import { LRUCache } from "lru-cache";
 import type { Tag } from "../domain/reference.js";
@@ -9,7 +9,7 @@ import { each } from "../lib/each.js";
 import { entriesMax } from "../lib/lru-bound.js";
 import type { TagStore } from "../storage/storage.js";
 
-/** Some 150 bytes each. */
+/** About 150 bytes each. */
 const tagsMax = 100_000;
 const hourMilliseconds = 3_600_000;
 
@@ -31,12 +31,12 @@ export class Pulls {
       this.#last.set(key, { name, tag, at, saved: false });
   }
 
-  /** Milliseconds since the epoch, where it was pulled from this process. */
+  /** Returns milliseconds since the epoch, or undefined if it was not pulled from this process. */
   lastOf(name: RepositoryName, tag: Tag): number | undefined {
     return this.#last.peek(`${name}:${tag}`)?.at;
   }
 
-  /** Puts what is new into the storage. Rejects if some could not be saved; they are tried again the next time. */
+  /** Stores new times. Rejects if some could not be stored; they are tried again next time. */
   async save(tags: TagStore): Promise<void> {
     const unsaved = [...this.#last.values()].filter(({ saved }) => !saved);
     await each(unsaved, async (pull) => {

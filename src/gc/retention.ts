@@ -1,27 +1,27 @@
-/** Which tags a repository keeps: rules by pattern, decided from what each tag has been used for. Pure. */
+/** Decides which tags a repository keeps, by rules on patterns and the times of use. Pure. */
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
-/** Tags of repositories, both by pattern. */
+/** Selects tags of repositories, both by pattern. */
 export interface TagPattern {
   matches(name: RepositoryName, tag: Tag): boolean;
 }
 
-/** A tag that any of these conditions holds for is kept. */
+/** A tag is kept if any of these conditions holds. */
 export interface RetentionRule {
   readonly pattern: TagPattern;
-  /** As a person would name the rule. */
+  /** Names the rule in reports. */
   readonly title: string;
-  /** So many of the tags that the rule is for, those pushed last. */
+  /** Number of tags to keep, those pushed last. */
   readonly keepLast?: number | undefined;
   readonly pushedWithinSeconds?: number | undefined;
   readonly pulledWithinSeconds?: number | undefined;
 }
 
 export interface TagPolicy {
-  /** Tags that are neither moved nor removed, once they are there. */
+  /** Tags that are never moved or removed once they exist. */
   readonly immutable: readonly TagPattern[];
-  /** The first rule whose pattern a tag matches is the one for it; a tag that none matches is kept. */
+  /** The first rule that matches a tag applies. A tag without a matching rule is kept. */
   readonly retention: readonly RetentionRule[];
 }
 
@@ -43,7 +43,7 @@ export function isImmutable(policy: TagPolicy, name: RepositoryName, tag: Tag): 
   return policy.immutable.some((pattern) => pattern.matches(name, tag));
 }
 
-/** The tags that no condition keeps, oldest push first. */
+/** Returns the tags that no condition keeps, oldest push first. */
 export function expiredTags(
   policy: TagPolicy,
   name: RepositoryName,
