@@ -74,6 +74,12 @@ export class Caches {
     this.blobHomes.seen(name, digest);
   }
 
+  /** To be called when the repository has been given the blob, which may have another file now. */
+  blobStored(name: RepositoryName, digest: Digest, size: number | undefined): void {
+    this.forgetBlob(name, digest);
+    if (size !== undefined) this.blobSeen(name, digest, size);
+  }
+
   /** To be called when the repository's blob has been removed or replaced. */
   forgetBlob(name: RepositoryName, digest: Digest): void {
     const key = `${name}@${digest}` as const;
@@ -87,5 +93,13 @@ export class Caches {
     this.blobSizes.clear();
     this.smallBlobs.clear();
     this.openBlobs.clear();
+  }
+
+  /** To be called when it is not known what has changed. */
+  forgetAll(): void {
+    this.forgetBlobs();
+    this.manifests.clear();
+    this.tags.clear();
+    this.tagLists.clear();
   }
 }

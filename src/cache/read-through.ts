@@ -3,6 +3,7 @@
  * still answers those who waited for it, but is not cached, so the cache never brings back a deleted or replaced value.
  */
 import { LRUCache } from "lru-cache";
+import { assert } from "../lib/assert.js";
 import { HitCounts } from "../lib/hit-counts.js";
 import { entriesMax } from "../lib/lru-bound.js";
 
@@ -14,6 +15,8 @@ export type Bound<V> =
 export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> {
   readonly #kept: LRUCache<K, V>;
   readonly #reading = new Map<K, Promise<V | undefined>>();
+  /** Keys whose values are being changed in the storage. */
+  readonly #writing = new Map<K, { writers: number; contested: boolean }>();
   readonly lookups = new HitCounts();
 
   constructor(bound: Bound<V>) {
@@ -58,17 +61,45 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
     return this.#reading.get(key) === reading && this.#reading.delete(key);
   }
 
+  /** Begins a change of the key's value in the storage, which `endWrite` ends, whatever becomes of it. */
+  beginWrite(key: K): void {
+    const writing = this.#writing.get(key);
+    if (writing === undefined) {
+      this.#writing.set(key, { writers: 1, contested: false });
+      return;
+    }
+    writing.writers++;
+    writing.contested = true;
+  }
+
+  /**
+   * Whether nobody else has changed the value or heard of a change since `beginWrite`. Only then may the caller `set` what
+   * it wrote, in the same turn: of several changes at once, nobody but the storage knows which was the last.
+   */
+  endWrite(key: K): boolean {
+    const writing = this.#writing.get(key);
+    assert(writing !== undefined, "a write ends once");
+    if (--writing.writers === 0) this.#writing.delete(key);
+    return !writing.contested;
+  }
+
   set(key: K, value: V): void {
     this.#reading.delete(key);
     this.#kept.set(key, value);
   }
 
   delete(key: K): void {
+    this.#contest(this.#writing.get(key));
     this.#reading.delete(key);
     this.#kept.delete(key);
   }
 
+  #contest(writing: { contested: boolean } | undefined): void {
+    if (writing !== undefined) writing.contested = true;
+  }
+
   clear(): void {
+    for (const writing of this.#writing.values()) this.#contest(writing);
     this.#reading.clear();
     this.#kept.clear();
   }

@@ -78,7 +78,7 @@ export async function collectOnce(
     const collecting = options.dryRun ? { ...options, expired } : options;
     return { retention, garbage: await collectGarbage(services, collecting, onProgress) };
   };
-  return services.maintenanceLocks.exclusive("collect", () =>
+  return services.cluster.maintenanceLocks.exclusive("collect", () =>
     options.dryRun ? collect() : services.gcStats.count(collect, resultOf, options.signal),
   );
 }

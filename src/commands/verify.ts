@@ -26,7 +26,7 @@ of it brings it back. Tags that cannot be pulled whole are named.
   run: async ({ services, onProgress, signal }, given) => {
     const { dryRun } = parseOptions(options, given);
     const { verify: verifyStore } = await import("../registry/verify/verify.js");
-    const report = await services.maintenanceLocks.exclusive("verify", () =>
+    const report = await services.cluster.maintenanceLocks.exclusive("verify", () =>
       verifyStore(
         services,
         { dryRun, signal },

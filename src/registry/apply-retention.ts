@@ -1,4 +1,5 @@
 /** Removing the tags that the retention rules no longer keep, or telling which they are. */
+import type { Hold } from "../cluster/cluster.js";
 import { attempt } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -83,19 +84,19 @@ class Expiry {
     }
     for (let start = 0; start < expired.length && !options.signal?.aborted; start += batchSize) {
       const batch = expired.slice(start, start + batchSize);
-      await services.repositoryLocks.exclusive(name, () => this.#remove(batch, times));
+      await services.cluster.repositoryLocks.exclusive(name, (hold) => this.#remove(hold, batch, times));
     }
   }
 
-  /** To be called with the repository's lock held. Whoever pushed or pulled a tag meanwhile gave it a new time. */
-  async #remove(batch: readonly ExpiredTag[], before: ReadonlyMap<Tag, TagTimes>): Promise<void> {
+  /** Whoever pushed or pulled a tag meanwhile gave it a new time. */
+  async #remove(hold: Hold, batch: readonly ExpiredTag[], before: ReadonlyMap<Tag, TagTimes>): Promise<void> {
     const expired = new Map(batch.map((one) => [one.tag, one]));
     for await (const { tag, times: now } of this.#times([...expired.keys()])) {
       const one = expired.get(tag);
       const then = before.get(tag);
       if (one === undefined || now?.pushedAt !== then?.pushedAt || now?.pulledAt !== then?.pulledAt) continue;
       const remove = async () => {
-        if (await removeTag(this.services, this.name, tag)) this.expired.push(one);
+        if (await removeTag(this.services, hold, this.name, tag)) this.expired.push(one);
       };
       await attempt(remove, (why) => {
         this.unread ??= `the tag ${tag} cannot be removed: ${why}`;

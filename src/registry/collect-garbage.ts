@@ -3,7 +3,7 @@
  * without any lock; its lock is held for batches of a few unlinks, and there it is checked again that
  * nobody was told of the object, and that no manifest pushed meanwhile names it.
  */
-import { forgetAround } from "../cache/forget-around.js";
+import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { attempt, RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -13,6 +13,7 @@ import { describeError } from "../lib/describe-error.js";
 import { allEnded } from "../lib/in-parallel.js";
 import { removeBlob, removeUntagged } from "./delete.js";
 import { type Keeping, keptManifests, readManifests } from "./kept-manifests.js";
+import { removing } from "./removing.js";
 import type { Services } from "./services.js";
 
 export interface CollectOptions extends Keeping {
@@ -71,16 +72,19 @@ export async function collectGarbage(
  * another repository below the same folder makes it again.
  */
 async function removeEmptyRepositories(
-  { storage, caches, repositoryLocks, onStray }: Services,
+  services: Services,
   { dryRun, signal }: CollectOptions,
 ): Promise<RepositoryName[]> {
+  const { storage, cluster, onStray } = services;
   const emptied: RepositoryName[] = [];
   for await (const name of storage.repositories.empty()) {
     if (signal?.aborted) break;
     try {
-      const forget = () => caches.tagLists.delete(name);
-      const remove = () => forgetAround(forget, () => storage.repositories.removeEmpty(name));
-      if (dryRun || (await repositoryLocks.exclusive(name, remove))) emptied.push(name);
+      const remove = (hold: Hold) =>
+        removing(services, hold, { kind: "repository-emptied", name }, () =>
+          storage.repositories.removeEmpty(name),
+        );
+      if (dryRun || (await cluster.repositoryLocks.exclusive(name, remove))) emptied.push(name);
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       onStray(name, `an empty repository cannot be removed: ${describeError(error)}`);
@@ -139,7 +143,7 @@ class RepositoryCollection {
     const { services, name, options } = this;
     const { storage } = services;
     // Pushes that began before the journal did come to their end first.
-    await services.repositoryLocks.exclusive(name, async () => {});
+    await services.cluster.repositoryLocks.exclusive(name, async () => {});
     const all = await readManifests(services, name);
     if (typeof all === "string") {
       this.#skipped = all;
@@ -149,15 +153,15 @@ class RepositoryCollection {
     this.#skipped = why;
     const spare = (digest: Digest) => noted.has(digest) || services.protection.protects(`${name}@${digest}`);
     const garbage = [...all.keys()].filter((digest) => !kept.has(digest));
-    await this.#removeInBatches(garbage, spare, this.#manifests, (digest) =>
-      removeUntagged(services, name, digest),
+    await this.#removeInBatches(garbage, spare, this.#manifests, (hold, digest) =>
+      removeUntagged(services, hold, name, digest),
     );
     const gone = new Set(this.#manifests);
     const named = new Set([...all].flatMap(([digest, { named }]) => (gone.has(digest) ? [] : named)));
     const unnamed = (await storage.blobs.list(name)).filter((digest) => !named.has(digest));
-    await this.#removeInBatches(unnamed, spare, this.#blobs, async (digest) => {
+    await this.#removeInBatches(unnamed, spare, this.#blobs, async (hold, digest) => {
       // Not in one expression with the await: others add to it meanwhile.
-      const freed = await removeBlob(services, name, digest);
+      const freed = await removeBlob(services, hold, name, digest);
       this.#bytesFreed += freed ?? 0;
     });
     this.#leased = unnamed.filter(spare).length;
@@ -174,9 +178,9 @@ class RepositoryCollection {
     digests: readonly Digest[],
     spare: (digest: Digest) => boolean,
     removed: Digest[],
-    remove: (digest: Digest) => Promise<unknown>,
+    remove: (hold: Hold, digest: Digest) => Promise<unknown>,
   ): Promise<void> {
-    const { protection, repositoryLocks } = this.services;
+    const { protection, cluster } = this.services;
     const { dryRun, signal } = this.options;
     for (let start = 0; start < digests.length; start += batchSize) {
       if (signal?.aborted) break;
@@ -185,12 +189,12 @@ class RepositoryCollection {
         removed.push(...batch.filter((digest) => !spare(digest)));
         continue;
       }
-      await repositoryLocks.exclusive(this.name, async () => {
+      await cluster.repositoryLocks.exclusive(this.name, async (hold) => {
         const removals = batch
           .filter((digest) => !spare(digest))
           .map(async (digest) => {
             const key: ObjectKey = `${this.name}@${digest}`;
-            if (await this.#attempt(digest, () => protection.condemn(key, () => remove(digest))))
+            if (await this.#attempt(digest, () => protection.condemn(key, () => remove(hold, digest))))
               removed.push(digest);
           });
         await allEnded(removals);
@@ -208,13 +212,14 @@ class RepositoryCollection {
   /** A crash may have left the entry of a referrer whose manifest is gone. */
   async #dropDanglingReferrers(): Promise<void> {
     const { name } = this;
-    const { storage, repositoryLocks } = this.services;
+    const { storage, cluster } = this.services;
     for await (const { subject, referrer } of storage.referrers.all(name)) {
       await this.#attempt(referrer, async () => {
         if ((await storage.manifests.size(name, referrer)) !== undefined) return;
-        await repositoryLocks.exclusive(name, async () => {
-          if ((await storage.manifests.size(name, referrer)) === undefined)
-            await storage.referrers.remove(name, subject, referrer);
+        await cluster.repositoryLocks.exclusive(name, async (hold) => {
+          if ((await storage.manifests.size(name, referrer)) !== undefined) return;
+          hold.confirm();
+          await storage.referrers.remove(name, subject, referrer);
         });
       });
     }

@@ -1,6 +1,6 @@
 /** Deleting tags, manifests and blobs (distribution-spec, end-9 and end-10), behind one switch. */
 import type { DeletePermit } from "../auth/gate.js";
-import { forgetAround } from "../cache/forget-around.js";
+import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
@@ -11,8 +11,9 @@ import { inParallel } from "../lib/in-parallel.js";
 import { checkNotOfImmutable } from "./immutable-images.js";
 import { readManifest } from "./read-manifest.js";
 import type { RegistryEvent } from "./registry-event.js";
+import { removing } from "./removing.js";
 import type { Services } from "./services.js";
-import { immutable, tagRemoved, tagUnsure } from "./tags.js";
+import { immutable, removingTag } from "./tags.js";
 
 /**
  * Deletes the tag, or the manifest with all tags that point to it. What was deleted, a manifest before its tags.
@@ -27,7 +28,9 @@ export async function deleteManifest(
 ): Promise<readonly RegistryEvent[]> {
   checkSwitch(services);
   const deleted = await (reference.kind === "tag"
-    ? services.repositoryLocks.exclusive(name, () => untag(services, name, reference.tag, precondition))
+    ? services.cluster.repositoryLocks.exclusive(name, (hold) =>
+        untag(services, hold, name, reference.tag, precondition),
+      )
     : removeManifest(services, name, reference.digest, precondition));
   if (deleted === undefined)
     throw new RegistryError("manifest-unknown", "no such manifest in this repository");
@@ -38,26 +41,23 @@ export async function deleteManifest(
 /** Rejects with `blob-unknown` or `delete-disabled`. */
 export async function deleteBlob(services: Services, { name }: DeletePermit, digest: Digest): Promise<void> {
   checkSwitch(services);
-  const freed = await services.repositoryLocks.exclusive(name, async () => {
+  const freed = await services.cluster.repositoryLocks.exclusive(name, async (hold) => {
     await checkNotOfImmutable(services, name, digest);
-    return removeBlob(services, name, digest);
+    return removeBlob(services, hold, name, digest);
   });
   if (freed === undefined)
     throw new RegistryError("blob-unknown", "no such blob in this repository", { digest });
 }
 
-/**
- * Removes a blob. To be called with the repository's lock held. Bytes that it freed, `undefined` where it
- * was not there.
- */
+/** Removes a blob. Resolves with the bytes that it freed, or with `undefined` if it was not there. */
 export async function removeBlob(
   services: Services,
+  hold: Hold,
   name: RepositoryName,
   digest: Digest,
 ): Promise<number | undefined> {
-  return forgetAround(
-    () => services.caches.forgetBlob(name, digest),
-    () => services.storage.blobs.remove(name, digest),
+  return removing(services, hold, { kind: "blob-deleted", name, digest }, () =>
+    services.storage.blobs.remove(name, digest),
   );
 }
 
@@ -72,6 +72,7 @@ function checkImmutable(services: Services, name: RepositoryName, tag: Tag): voi
 /** The tag; `undefined` where it was not there. */
 async function untag(
   services: Services,
+  hold: Hold,
   name: RepositoryName,
   tag: Tag,
   precondition: Precondition | undefined,
@@ -82,19 +83,12 @@ async function untag(
     const current = await services.storage.tags.resolve(name, tag);
     if (current !== undefined && !holds(precondition, current)) throw preconditionFailed(tag, current);
   }
-  return (await removeTag(services, name, tag)) ? [tag] : undefined;
+  return (await removeTag(services, hold, name, tag)) ? [tag] : undefined;
 }
 
-/** To be called with the repository's lock held. Whether it was there. */
-export async function removeTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
-  try {
-    const removed = await services.storage.tags.remove(name, tag);
-    tagRemoved(services, name, tag);
-    return removed;
-  } catch (error) {
-    tagUnsure(services, name, tag);
-    throw error;
-  }
+/** Resolves with whether the tag was there. */
+export function removeTag(services: Services, hold: Hold, name: RepositoryName, tag: Tag): Promise<boolean> {
+  return removingTag(services, hold, name, tag, () => services.storage.tags.remove(name, tag));
 }
 
 /** Tags removed under one hold of the repository's lock: they share the syncs of their folder. */
@@ -123,23 +117,23 @@ async function removeManifest(
   for (let time = 0; ; time++) {
     const gone = await services.protection.withJournal(name, async (noted) => {
       // Pushes that began before the journal did come to their end first.
-      await services.repositoryLocks.exclusive(name, async () => {});
+      await services.cluster.repositoryLocks.exclusive(name, async () => {});
       const tags = await tagsOf(services, name, digest);
       while (tags.length > tagsAtOnce) {
         const batch = tags.splice(0, tagsAtOnce);
-        await services.repositoryLocks.exclusive(name, async () => {
-          await removeTags(services, name, digest, batch, removed);
+        await services.cluster.repositoryLocks.exclusive(name, async (hold) => {
+          await removeTags(services, hold, name, digest, batch, removed);
         });
       }
-      return services.repositoryLocks.exclusive(name, async () => {
+      return services.cluster.repositoryLocks.exclusive(name, async (hold) => {
         if (noted.has(digest)) {
           // It was pushed again meanwhile, perhaps with other tags, which are looked for without the lock at first.
           if (time < looksAgainMax) return "pushed meanwhile";
           tags.push(...(await tagsOf(services, name, digest)));
         }
         await checkNotOfImmutable(services, name, digest);
-        await removeTags(services, name, digest, tags, removed);
-        return removeUntagged(services, name, digest);
+        await removeTags(services, hold, name, digest, tags, removed);
+        return removeUntagged(services, hold, name, digest);
       });
     });
     if (gone !== "pushed meanwhile") return gone ? removed : undefined;
@@ -158,6 +152,7 @@ async function tagsOf(services: Services, name: RepositoryName, digest: Digest):
 /** Removes those of `tags` that point to the manifest still, and adds them to `removed`. */
 async function removeTags(
   services: Services,
+  hold: Hold,
   name: RepositoryName,
   digest: Digest,
   tags: readonly Tag[],
@@ -165,7 +160,8 @@ async function removeTags(
 ): Promise<void> {
   if (tags.length === 0) return;
   await inParallel(services.storage.tags.targets(name, tags), tagsAtOnce, async (target) => {
-    if (target.digest === digest && (await removeTag(services, name, target.tag))) removed.push(target.tag);
+    if (target.digest === digest && (await removeTag(services, hold, name, target.tag)))
+      removed.push(target.tag);
   });
 }
 
@@ -175,14 +171,17 @@ async function removeTags(
  */
 export async function removeUntagged(
   services: Services,
+  hold: Hold,
   name: RepositoryName,
   digest: Digest,
 ): Promise<boolean> {
-  const { caches, storage } = services;
+  const { storage } = services;
   // One that is damaged has no subject, which must not keep it from being deleted.
   const found = await readManifest(services, name, digest);
-  const removed = await forgetAround(
-    () => caches.manifests.delete(`${name}@${digest}`),
+  const removed = await removing(
+    services,
+    hold,
+    { kind: "manifest-deleted", name, digest },
     async () => found !== undefined && storage.manifests.remove(name, digest),
   );
   const subject = typeof found === "object" ? found.manifest.subject : undefined;

@@ -9,14 +9,14 @@ import type { Services } from "./services.js";
  * lock held, since a collector may be waiting for that.
  */
 export function lease<T>(
-  { protection, repositoryLocks }: Services,
+  { protection, cluster }: Services,
   name: RepositoryName,
   digest: Digest,
   look: () => T | undefined | Promise<T | undefined>,
 ): Promise<T | undefined> {
   const key = `${name}@${digest}` as const;
   return protection.during(key, async () => {
-    if (protection.isCondemned(key)) await repositoryLocks.shared(name, async () => {});
+    if (protection.isCondemned(key)) await cluster.repositoryLocks.shared(name, async () => {});
     return look();
   });
 }

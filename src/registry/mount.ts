@@ -38,7 +38,7 @@ async function mountFrom(
   to: RepositoryName,
   from: RepositoryName | undefined,
 ): Promise<MountedBlob | undefined> {
-  return services.repositoryLocks.shared(to, async () => {
+  return services.cluster.repositoryLocks.shared(to, async () => {
     const size = await services.storage.blobs.mount(digest, to, from);
     if (size === undefined) return undefined;
     services.protection.grant(`${to}@${digest}`);

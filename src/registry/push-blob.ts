@@ -12,6 +12,9 @@ import type { Services } from "./services.js";
 /** An upload of a slab at most, and its seal some milliseconds. */
 const sealedInPlaceBytesMax = 1024 * 1024;
 
+/** Published when damaged bytes may have been replaced. */
+const healing = { kind: "blobs-healed" } as const;
+
 /** What a request says of the body that it brings. */
 export interface BodyClaim {
   /** `Content-Range`, where there is one. */
@@ -172,18 +175,18 @@ export class IncomingBody {
   async #commit(digest: Digest): Promise<void> {
     const { services, session, spans } = this;
     const { name } = session;
-    await services.repositoryLocks.shared(name, async () => {
-      const { healed } = await this.#writer.commit(name, digest, spans).catch((error: unknown) => {
+    const { changes } = services.cluster;
+    await services.cluster.repositoryLocks.shared(name, async () => {
+      const { healed } = await this.#writer.commit(name, digest, spans).catch(async (error: unknown) => {
         // It may have replaced damaged bytes, here and in other repositories, before it failed.
-        if (error instanceof RegistryError && error.kind === "storage-failed") services.caches.forgetBlobs();
+        if (error instanceof RegistryError && error.kind === "storage-failed") await changes.publish(healing);
         throw error;
       });
       // Used up: there is nothing left to remove.
       session.upload = undefined;
-      if (healed) services.caches.forgetBlobs();
-      else services.caches.forgetBlob(name, digest);
+      if (healed) await changes.publish(healing);
       services.protection.grant(`${name}@${digest}`);
-      services.caches.blobSeen(name, digest, this.size);
+      services.caches.blobStored(name, digest, this.size);
     });
   }
 

@@ -21,7 +21,7 @@ import { allEnded } from "../lib/in-parallel.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import type { Referrer } from "../storage/storage.js";
 import type { Services } from "./services.js";
-import { immutable, tagAdded, tagUnsure } from "./tags.js";
+import { immutable, pointing } from "./tags.js";
 
 export interface ManifestPush {
   readonly reference: Reference;
@@ -70,7 +70,7 @@ export async function pushManifest(
   // Before the work; it is looked again when nobody else can change it.
   if (push.precondition !== undefined) await checkPrecondition(services, name, push, digest);
   await checkMovable(services, permit, tags, digest);
-  await services.repositoryLocks.shared(name, async () => {
+  await services.cluster.repositoryLocks.shared(name, async (hold) => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
     services.protection.note(name, [digest, ...manifest.named]);
     if (!services.rules.sparseManifests)
@@ -83,8 +83,10 @@ export async function pushManifest(
         const referrer = referrerOf(manifest, digest, bytes.length);
         await spans.during("referrers", () => services.storage.referrers.add(name, subject.digest, referrer));
       }
+      hold.confirm();
       await spans.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
       services.caches.manifests.set(key, stored);
+      hold.confirm();
       await allEnded(
         Array.from(tags, (tag) => spans.during("tag", () => pointTag(services, permit, push, tag, digest))),
       );
@@ -131,7 +133,7 @@ function storeIfUnchanged(
   const { reference } = push;
   const target =
     reference.kind === "tag" ? (`${name}:${reference.tag}` as const) : (`${name}@${digest}` as const);
-  return services.targetLocks.exclusive(target, async () => {
+  return services.cluster.targetLocks.exclusive(target, async () => {
     await checkPrecondition(services, name, push, digest);
     await store();
   });
@@ -168,16 +170,12 @@ async function pointTag(
   const isTarget = precondition !== undefined && reference.kind === "tag";
   const point = () =>
     services.storage.tags.point(name, tag, digest, isTarget ? { movable, precondition } : { movable });
-  const result = await (isTarget ? point() : services.targetLocks.shared(`${name}:${tag}`, point)).catch(
-    (error: unknown) => {
-      tagUnsure(services, name, tag);
-      throw error;
-    },
+  const result = await pointing(services, name, tag, digest, () =>
+    isTarget ? point() : services.cluster.targetLocks.shared(`${name}:${tag}`, point),
   );
   if (result === "precondition-failed")
     throw preconditionFailed(tag, await services.storage.tags.resolve(name, tag));
   if (result === "immovable") throw refusal;
-  tagAdded(services, name, tag, digest);
 }
 
 /** Before anything is stored; when the tag is pointed it is seen once more who was first. */

@@ -1,15 +1,12 @@
 /** What the use-cases work with, put together in the composition root, and the rules that an operator sets. */
 import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
-import type { Digest } from "../domain/digest.js";
-import type { Tag } from "../domain/reference.js";
-import type { RepositoryName } from "../domain/repository-name.js";
+import type { Cluster } from "../cluster/cluster.js";
 import type { GcStats } from "../gc/gc-stats.js";
 import type { Protection } from "../gc/protection.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
 import type { ByteBudget } from "../lib/byte-budget.js";
-import type { KeyedLock } from "../lib/keyed-lock.js";
 import type { Overflow } from "../lib/overflow.js";
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Storage } from "../storage/storage.js";
@@ -35,6 +32,8 @@ export interface Rules {
 
 export interface Services {
   readonly storage: Storage;
+  /** What the nodes of the registry share. */
+  readonly cluster: Cluster;
   readonly caches: Caches;
   readonly sessions: SessionTable;
   readonly slabs: SlabPool;
@@ -49,18 +48,6 @@ export interface Services {
   readonly gcStats: GcStats;
   readonly health: Health;
   readonly robots: Robots;
-  /**
-   * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no
-   * cache is told of what is gone.
-   */
-  readonly repositoryLocks: KeyedLock<RepositoryName>;
-  /**
-   * What a push with a precondition is about, exclusive for that push, so that one which fails has stored nothing.
-   * Other pushes share it while they point the tag. Taken with the repository's lock held.
-   */
-  readonly targetLocks: KeyedLock<`${RepositoryName}:${Tag}` | `${RepositoryName}@${Digest}`>;
-  /** One run of a kind at a time, by the clock or by an operator's command. */
-  readonly maintenanceLocks: KeyedLock<"collect" | "verify">;
   /** Told of what is stored and is not what it is stored as; it is passed over. */
   readonly onStray: (what: string, why: string) => void;
   /** Told of clean-up that failed behind an answer that was right. */

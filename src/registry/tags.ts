@@ -1,10 +1,12 @@
-/** Listing tags (distribution-spec, end-8a and end-8b) and keeping what is cached of them true. */
+/** Listing tags (distribution-spec, end-8a and end-8b), and telling all nodes of their changes. */
 import type { PullPermit } from "../auth/gate.js";
+import type { Cluster, Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import { type Page, pageOf, placeOf } from "../domain/page.js";
+import { type Page, pageOf } from "../domain/page.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { PointResult } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
 /** Up to `n` tags behind `last`, in ASCII order. Rejects with `name-unknown`. */
@@ -25,37 +27,48 @@ export function immutable(tag: Tag): RegistryError {
   return new RegistryError("denied", `the tag ${tag} is immutable: it is neither moved nor deleted`, { tag });
 }
 
-/** To be called when a tag has been pointed to a manifest. */
-export function tagAdded(services: Services, name: RepositoryName, tag: Tag, digest: Digest): void {
-  services.caches.tags.set(`${name}:${tag}`, digest);
-  updateList(services, name, (tags) => {
-    const place = placeOf(tags, tag);
-    if (tags[place] !== tag) tags.splice(place, 0, tag);
+/**
+ * Runs `point`, which points the tag to `digest`, or tells why it did not. All nodes know of it when this resolves.
+ */
+export async function pointing(
+  { caches, cluster }: Services,
+  name: RepositoryName,
+  tag: Tag,
+  digest: Digest,
+  point: () => Promise<PointResult>,
+): Promise<PointResult> {
+  const key = `${name}:${tag}` as const;
+  caches.tags.beginWrite(key);
+  const result = await point().catch(async (error: unknown) => {
+    caches.tags.endWrite(key);
+    await tagUnsure(cluster, name, tag);
+    throw error;
   });
+  const isLast = caches.tags.endWrite(key);
+  if (result !== "pointed") return result;
+  const told = cluster.changes.publish({ kind: "tag-pointed", name, tag });
+  if (isLast) caches.tags.set(key, digest);
+  await told;
+  return result;
 }
 
-/** To be called when it cannot be told whether a tag has been pointed: the disk is asked again. */
-export function tagUnsure(services: Services, name: RepositoryName, tag: Tag): void {
-  services.caches.tags.delete(`${name}:${tag}`);
-  services.caches.tagLists.delete(name);
-}
-
-/** To be called when a tag has been removed. */
-export function tagRemoved(services: Services, name: RepositoryName, tag: Tag): void {
-  services.caches.tags.delete(`${name}:${tag}`);
-  updateList(services, name, (tags) => {
-    const place = placeOf(tags, tag);
-    if (tags[place] === tag) tags.splice(place, 1);
+/** Runs `remove`, which removes the tag and resolves with whether it was there. All nodes know of it when this resolves. */
+export async function removingTag(
+  { cluster }: Services,
+  hold: Hold,
+  name: RepositoryName,
+  tag: Tag,
+  remove: () => Promise<boolean>,
+): Promise<boolean> {
+  hold.confirm();
+  const removed = await remove().catch(async (error: unknown) => {
+    await tagUnsure(cluster, name, tag);
+    throw error;
   });
+  await cluster.changes.publish({ kind: "tag-removed", name, tag });
+  return removed;
 }
 
-function updateList(services: Services, name: RepositoryName, change: (tags: Tag[]) => void): void {
-  const tags = services.caches.tagLists.get(name);
-  if (tags === undefined) {
-    // A listing may be on its way from the disk, with or without this tag.
-    services.caches.tagLists.delete(name);
-    return;
-  }
-  change(tags);
-  services.caches.tagLists.set(name, tags);
+function tagUnsure({ changes }: Cluster, name: RepositoryName, tag: Tag): Promise<void> | undefined {
+  return changes.publish({ kind: "tag-unsure", name, tag });
 }

@@ -5,6 +5,8 @@
 import { LRUCache } from "lru-cache";
 import { Robots } from "../auth/robots.js";
 import { Caches } from "../cache/caches.js";
+import { followChanges } from "../cache/follow-changes.js";
+import { MemoryCluster } from "../cluster/memory/open.js";
 import type { Config } from "../config/config.js";
 import { GcStats } from "../gc/gc-stats.js";
 import { Protection } from "../gc/protection.js";
@@ -13,7 +15,6 @@ import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { restoreLeases, saveLeases } from "../gc/saved.js";
 import { ByteBudget } from "../lib/byte-budget.js";
 import { openUploadsPerWorker } from "../lib/connection-limits.js";
-import { KeyedLock } from "../lib/keyed-lock.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
 import { Health } from "../registry/health.js";
@@ -69,9 +70,11 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     await restoreLeases(protection, storage.notes, storage.fresh);
     await restoreSessions(sessions, storage.notes);
   }
+  const cluster = new MemoryCluster().node();
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const services: Services = {
     storage,
+    cluster,
     protection,
     pulls: new Pulls(),
     gcStats: new GcStats(),
@@ -95,12 +98,10 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
       manifestBytesMax: config.limits.manifestbytes,
       pageEntriesMax: config.limits.pageentries,
     },
-    repositoryLocks: new KeyedLock(),
-    targetLocks: new KeyedLock(),
-    maintenanceLocks: new KeyedLock(),
     onStray,
     onBackgroundError,
   };
+  followChanges(services.caches, cluster.changes);
   closers.add("open blobs", () => services.caches.openBlobs.clear());
   if (!storage.readOnly) {
     closers.add("upload sessions", () => saveSessions(sessions, storage.notes));

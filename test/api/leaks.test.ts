@@ -10,7 +10,7 @@ import { eventually, storedBelow, uploadsWithBytes } from "../support/store.js";
 
 const server = await serveInside({ REGISTRY_UPLOADS_MEMORYMIB: "8" });
 const client = new Client(server.url);
-const { slabs, sessions, repositoryLocks } = server.services;
+const { slabs, sessions, cluster } = server.services;
 const { bytes, digest } = blobOf(2_000_000);
 const wrong = blobOf(1).digest;
 
@@ -19,7 +19,7 @@ afterEach(async () => {
     slabs.lent === 0 && slabs.waiting === 0 && slabs.overflow.taken === 0 ? true : undefined,
   );
   await eventually("no body is listened to", () => (slabs.listeners.size === 0 ? true : undefined));
-  assert.equal(repositoryLocks.size, 0);
+  assert.equal(cluster.repositoryLocks.size, 0);
 });
 
 async function noneOpen(): Promise<void> {

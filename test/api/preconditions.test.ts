@@ -175,7 +175,7 @@ test("of many who create a tag at once one does, and of the others nothing is le
   assert.deepEqual(stored.sort(), [subject.digest, winners[0]?.digest].sort());
   const referrers = await readdir(`${server.rootDirectory}/manifests/${name}/_referrers/${subject.digest}`);
   assert.deepEqual(referrers, [winners[0]?.digest]);
-  assert.equal(server.services.targetLocks.size, 0);
+  assert.equal(server.services.cluster.targetLocks.size, 0);
 });
 
 test("jobs that update one index at the same time lose no update, also beside pushes of other tags", async () => {

@@ -294,7 +294,7 @@ test("a command ends when whoever asked has gone", async () => {
   const inside = await serveInside(settings);
   const client = new Client(inside.url);
   for (let count = 0; count < 30; count++) await client.pushBlobs(newName(), blobOf(10));
-  const { maintenanceLocks } = inside.services;
+  const { maintenanceLocks } = inside.services.cluster;
   const { blobs } = inside.services.storage;
   // Hold the first reading until the client is known to have gone.
   const read = blobs.checkContent.bind(blobs);

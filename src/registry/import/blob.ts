@@ -81,8 +81,10 @@ async function take(run: ImportRun, name: RepositoryName, digest: Digest, blob: 
   const adopted =
     outside && disk && (await lease(services, name, digest, () => disk.adopt(outside, name, digest, check)));
   if (adopted === undefined) await pushStream(services, run.permit(name), digest, blob.read(options.signal));
-  else if (adopted.healed) services.caches.forgetBlobs();
-  else services.caches.forgetBlob(name, digest);
+  else {
+    if (adopted.healed) await services.cluster.changes.publish({ kind: "blobs-healed" });
+    services.caches.blobStored(name, digest, undefined);
+  }
   if (check || adopted === undefined) hashed.set(digest, true);
   return adopted?.how ?? "streamed";
 }
@@ -94,7 +96,7 @@ function mountAnywhere(
 ): Promise<number | undefined> {
   return lease(services, name, digest, async () => {
     const size = await services.storage.blobs.mount(digest, name);
-    if (size !== undefined) services.caches.forgetBlob(name, digest);
+    if (size !== undefined) services.caches.blobStored(name, digest, size);
     return size;
   });
 }

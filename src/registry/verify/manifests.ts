@@ -1,5 +1,4 @@
 /** Verification of a repository's manifests: each is what it is called by, and leads to what is there. */
-import { forgetAround } from "../../cache/forget-around.js";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
@@ -8,6 +7,7 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
 import { readManifest } from "../read-manifest.js";
+import { removing } from "../removing.js";
 import type { Verification, Wrongs } from "./context.js";
 import { verifyReferrer, verifyReferrers } from "./referrers.js";
 
@@ -55,16 +55,17 @@ async function verifyManifest(
   digest: Digest,
 ): Promise<Manifest | "damaged" | "gone"> {
   const { services, findings, dryRun } = verification;
-  const { storage, caches, repositoryLocks } = services;
+  const { storage, cluster } = services;
   const first = await readManifest(services, name, digest);
   if (typeof first !== "string") return first?.manifest ?? "gone";
-  return repositoryLocks.exclusive(name, async () => {
+  return cluster.repositoryLocks.exclusive(name, async (hold) => {
     const again = await readManifest(services, name, digest);
     if (typeof again !== "string") return again?.manifest ?? "gone";
-    const taken = await forgetAround(
-      () => caches.manifests.delete(`${name}@${digest}`),
-      async () => !dryRun && storage.disk?.quarantineManifest(name, digest),
-    );
+    const taken =
+      !dryRun &&
+      (await removing(services, hold, { kind: "manifest-deleted", name, digest }, async () =>
+        storage.disk?.quarantineManifest(name, digest),
+      ));
     const what =
       again === "damaged"
         ? "the manifest's bytes do not have its digest, or are no manifest"

@@ -18,7 +18,7 @@ export async function verifyReferrer(
   { subject }: Manifest,
 ): Promise<void> {
   if (subject === undefined) return;
-  const { storage, repositoryLocks } = services;
+  const { storage, cluster } = services;
   const wrong = async () => {
     const stored = await readUsableManifest(services, name, digest);
     if (stored === undefined) return undefined;
@@ -28,7 +28,7 @@ export async function verifyReferrer(
     return isDeepStrictEqual(found, JSON.parse(JSON.stringify(wanted))) ? undefined : wanted;
   };
   if ((await wrong()) === undefined) return;
-  await repositoryLocks.exclusive(name, async () => {
+  await cluster.repositoryLocks.exclusive(name, async () => {
     const wanted = await wrong();
     if (wanted === undefined) return;
     if (!dryRun) await storage.referrers.add(name, subject.digest, wanted);
@@ -42,7 +42,7 @@ export async function verifyReferrers(
   { services, findings, dryRun, signal }: Verification,
   name: RepositoryName,
 ): Promise<void> {
-  const { storage, repositoryLocks } = services;
+  const { storage, cluster } = services;
   for await (const { subject, referrer } of storage.referrers.all(name)) {
     if (signal.aborted) return;
     const wrong = async () =>
@@ -50,7 +50,7 @@ export async function verifyReferrers(
       (await storedSubject(services, name, referrer)) !== subject;
     try {
       if (!(await wrong())) continue;
-      await repositoryLocks.exclusive(name, async () => {
+      await cluster.repositoryLocks.exclusive(name, async () => {
         if (!(await wrong())) return;
         if (!dryRun) await storage.referrers.remove(name, subject, referrer);
         const what = `there is an entry as a referrer of ${subject}, but no such manifest`;

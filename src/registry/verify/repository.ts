@@ -1,10 +1,10 @@
 /** Verification of one repository: its blobs, then its manifests and referrers, then its tags. */
-import { forgetAround } from "../../cache/forget-around.js";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
+import { removing } from "../removing.js";
 import type { Verification } from "./context.js";
 import { verifyManifests } from "./manifests.js";
 import type { Problem } from "./report.js";
@@ -35,7 +35,7 @@ async function verifyBlobs(
   { services, findings, damaged, dryRun, signal }: Verification,
   name: RepositoryName,
 ): Promise<void> {
-  const { storage, caches, repositoryLocks } = services;
+  const { storage, cluster } = services;
   const tell = (digest: Digest, what: string, remedy: Problem["remedy"]) =>
     findings.problem({ repository: name, digest, what, remedy });
   await inParallel(await storage.blobs.list(name), checksAtOnce, async (digest) => {
@@ -49,10 +49,9 @@ async function verifyBlobs(
       const { disk } = storage;
       if (dryRun || disk === undefined)
         return tell(digest, "the blob's bytes do not have its digest", "none");
-      const taken = await repositoryLocks.exclusive(name, () =>
-        forgetAround(
-          () => caches.forgetBlob(name, digest),
-          () => disk.quarantineBlob(name, digest),
+      const taken = await cluster.repositoryLocks.exclusive(name, (hold) =>
+        removing(services, hold, { kind: "blob-deleted", name, digest }, () =>
+          disk.quarantineBlob(name, digest),
         ),
       );
       if (taken) tell(digest, "the blob's bytes did not have its digest", "quarantined");

@@ -1,4 +1,6 @@
 /** Verification of a repository's tags: each points to a manifest that is there, and leads to what is sound. */
+
+import type { Hold } from "../../cluster/cluster.js";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
@@ -6,7 +8,7 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
 import type { Services } from "../services.js";
-import { tagRemoved, tagUnsure } from "../tags.js";
+import { removingTag } from "../tags.js";
 import type { Verification, Wrongs } from "./context.js";
 
 /** Tags looked at at a time. */
@@ -56,8 +58,8 @@ async function verifyDangling(
   tag: Tag,
   wrongs: readonly string[] = [],
 ): Promise<void> {
-  const { storage, repositoryLocks } = services;
-  await repositoryLocks.exclusive(name, async () => {
+  const { storage, cluster } = services;
+  await cluster.repositoryLocks.exclusive(name, async (hold) => {
     const state = await storage.tags.inspect(name, tag);
     if (state === undefined) return;
     const { digest } = state;
@@ -66,22 +68,21 @@ async function verifyDangling(
       digest === undefined
         ? "the tag's pointer is damaged"
         : "the tag points to a manifest that is not there";
-    const taken = !dryRun && (await quarantineTag(services, name, tag));
+    const taken = !dryRun && (await quarantineTag(services, hold, name, tag));
     const known = digest !== undefined && { digest };
     findings.problem({ repository: name, tag, ...known, what, remedy: taken ? "quarantined" : "none" });
     findings.hurtTag({ repository: name, tag, ...known, because: wrongs.length > 0 ? wrongs : [what] });
   });
 }
 
-async function quarantineTag(services: Services, name: RepositoryName, tag: Tag): Promise<boolean> {
-  try {
-    const taken = await services.storage.disk?.quarantineTag(name, tag);
-    if (taken) tagRemoved(services, name, tag);
-    return taken ?? false;
-  } catch (error) {
-    tagUnsure(services, name, tag);
-    throw error;
-  }
+async function quarantineTag(
+  services: Services,
+  hold: Hold,
+  name: RepositoryName,
+  tag: Tag,
+): Promise<boolean> {
+  const { disk } = services.storage;
+  return disk !== undefined && removingTag(services, hold, name, tag, () => disk.quarantineTag(name, tag));
 }
 
 /** The copy of the manifest is for people and scripts: no client sees it. */

@@ -1,0 +1,68 @@
+/** Keeps the caches true: they forget what any node has changed. */
+import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
+import { placeOf } from "../domain/page.js";
+import type { Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { Caches } from "./caches.js";
+
+export function followChanges(caches: Caches, changes: Changes): void {
+  changes.subscribe((change) => {
+    apply(caches, change);
+    return undefined;
+  });
+}
+
+function apply(caches: Caches, change: Change | ChangesLost): void {
+  switch (change.kind) {
+    case "tag-pointed":
+      caches.tags.delete(`${change.name}:${change.tag}`);
+      updateList(caches, change.name, (tags) => insert(tags, change.tag));
+      return;
+    case "tag-removed":
+      caches.tags.delete(`${change.name}:${change.tag}`);
+      updateList(caches, change.name, (tags) => remove(tags, change.tag));
+      return;
+    case "tag-unsure":
+      caches.tags.delete(`${change.name}:${change.tag}`);
+      caches.tagLists.delete(change.name);
+      return;
+    case "manifest-deleted":
+      caches.manifests.delete(`${change.name}@${change.digest}`);
+      return;
+    case "blob-deleted":
+      caches.forgetBlob(change.name, change.digest);
+      return;
+    case "repository-emptied":
+      caches.tagLists.delete(change.name);
+      return;
+    case "blobs-healed":
+      caches.forgetBlobs();
+      return;
+    case "robot-changed":
+      return;
+    case "lost":
+      caches.forgetAll();
+  }
+}
+
+/** Repository locks order the changes of a list: no tag is added to it while one is removed. */
+function updateList(caches: Caches, name: RepositoryName, update: (tags: Tag[]) => void): void {
+  const tags = caches.tagLists.get(name);
+  if (tags === undefined) {
+    // A listing may be on its way from the storage, with or without this tag.
+    caches.tagLists.delete(name);
+    return;
+  }
+  update(tags);
+  caches.tagLists.set(name, tags);
+}
+
+function insert(tags: Tag[], tag: Tag): void {
+  const place = placeOf(tags, tag);
+  if (tags[place] !== tag) tags.splice(place, 0, tag);
+}
+
+function remove(tags: Tag[], tag: Tag): void {
+  const place = placeOf(tags, tag);
+  if (tags[place] === tag) tags.splice(place, 1);
+}

@@ -1,0 +1,37 @@
+/** Changes within one process: a call of each listener. */
+import { allEnded } from "../../lib/in-parallel.js";
+import type { Change, ChangeListener, Changes, ChangesLost } from "../cluster.js";
+
+/** The changes of all nodes of one process, each with its listeners. */
+export class MemoryBus {
+  readonly #nodes = new Set<Set<ChangeListener>>();
+
+  /** The changes as one node publishes and hears them. */
+  node(): Changes {
+    const own = new Set<ChangeListener>();
+    this.#nodes.add(own);
+    return {
+      publish: (change) => this.#tell(change, own),
+      subscribe: (listener) => {
+        own.add(listener);
+        return () => own.delete(listener);
+      },
+    };
+  }
+
+  /** Tells all nodes that they may have missed changes. */
+  lose(): Promise<void> | undefined {
+    return this.#tell({ kind: "lost" }, undefined);
+  }
+
+  #tell(change: Change | ChangesLost, from: Set<ChangeListener> | undefined): Promise<void> | undefined {
+    let waits: Promise<void>[] | undefined;
+    for (const listeners of this.#nodes) {
+      for (const listener of listeners) {
+        const wait = listener(change, listeners === from ? "here" : "elsewhere");
+        if (wait !== undefined) waits = [...(waits ?? []), wait];
+      }
+    }
+    return waits && allEnded(waits);
+  }
+}

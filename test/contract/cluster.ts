@@ -1,0 +1,230 @@
+// What every implementation of the cluster port promises (src/cluster/cluster.ts), seen from two nodes that share it.
+
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { Change, ChangesLost, Cluster, Origin } from "../../src/cluster/cluster.js";
+import { parseDigest } from "../../src/domain/digest.js";
+import { parseTag } from "../../src/domain/reference.js";
+import { parseRepositoryName, type RepositoryName } from "../../src/domain/repository-name.js";
+
+export interface SharedCluster {
+  readonly one: Cluster;
+  readonly two: Cluster;
+  /** Makes the engine lose everything, and resolves when all nodes know. */
+  readonly lose: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly leaseSeconds: number;
+}
+
+export type OpenCluster = (options: ClusterOptions) => Promise<SharedCluster>;
+
+let names = 0;
+
+function newName(): RepositoryName {
+  return parseRepositoryName(`contract/${names++}`);
+}
+
+function digestNumber(number: number) {
+  return parseDigest(`sha256:${number.toString(16).padStart(64, "0")}`);
+}
+
+const tag = parseTag("latest");
+
+/** Work that ends when the test says so. */
+class Held {
+  started = false;
+  #end: (error?: Error) => void = () => {};
+
+  readonly work = (): Promise<void> => {
+    this.started = true;
+    return new Promise((resolve, reject) => {
+      this.#end = (error) => (error === undefined ? resolve() : reject(error));
+    });
+  };
+
+  end(error?: Error): void {
+    this.#end(error);
+  }
+}
+
+/** Until messages that are on their way have had time to arrive: for what must not happen. */
+async function settle(): Promise<void> {
+  for (let count = 0; count < 10; count++) await turn();
+}
+
+async function until(what: string, look: () => boolean): Promise<void> {
+  const end = Date.now() + 5_000;
+  while (!look()) {
+    assert.ok(Date.now() < end, `not in time: ${what}`);
+    await turn();
+  }
+}
+
+export function testCluster(implementation: string, open: OpenCluster): void {
+  describe(`cluster over ${implementation}`, async () => {
+    const cluster = await open({ leaseSeconds: 3600 });
+    const { one, two } = cluster;
+    after(() => cluster.close());
+
+    testLocks(one, two);
+    testChanges(cluster);
+  });
+}
+
+function testLocks(one: Cluster, two: Cluster): void {
+  test("shared holders are together, on any node", async () => {
+    const name = newName();
+    const [first, second] = [new Held(), new Held()];
+    const works = [
+      one.repositoryLocks.shared(name, first.work),
+      two.repositoryLocks.shared(name, second.work),
+    ];
+    await until("both are inside", () => first.started && second.started);
+    first.end();
+    second.end();
+    await Promise.all(works);
+  });
+
+  test("an exclusive holder is alone, and neither side overtakes who waits", async () => {
+    const name = newName();
+    const [push, deletion, later] = [new Held(), new Held(), new Held()];
+    const works = [one.repositoryLocks.shared(name, push.work)];
+    await until("the push is inside", () => push.started);
+    works.push(two.repositoryLocks.exclusive(name, deletion.work));
+    await settle();
+    works.push(one.repositoryLocks.shared(name, later.work));
+    await settle();
+    assert.deepEqual([deletion.started, later.started], [false, false]);
+    push.end();
+    await until("the deletion is inside", () => deletion.started);
+    await settle();
+    assert.ok(!later.started);
+    deletion.end();
+    await until("the later push is inside", () => later.started);
+    later.end();
+    await Promise.all(works);
+  });
+
+  test("locks of other repositories and of other kinds do not wait", async () => {
+    const name = newName();
+    const held = new Held();
+    const work = one.repositoryLocks.exclusive(name, held.work);
+    await until("it is held", () => held.started);
+    assert.equal(await two.repositoryLocks.exclusive(newName(), async () => 1), 1);
+    assert.equal(await two.targetLocks.exclusive(`${name}:${tag}`, async () => 2), 2);
+    assert.equal(await two.maintenanceLocks.exclusive("collect", async () => 3), 3);
+    held.end();
+    await work;
+  });
+
+  test("work that fails rejects with its failure and lets go of the lock", async () => {
+    const name = newName();
+    const failing = () => Promise.reject(new Error("wanted"));
+    await assert.rejects(one.repositoryLocks.exclusive(name, failing), /wanted/);
+    await assert.rejects(one.repositoryLocks.shared(name, failing), /wanted/);
+    assert.equal(await two.repositoryLocks.exclusive(name, async () => 1), 1);
+    assert.deepEqual([one.repositoryLocks.size, two.repositoryLocks.size], [0, 0]);
+  });
+
+  test("a hold can be confirmed while the engine is there", async () => {
+    await one.repositoryLocks.exclusive(newName(), async (hold) => hold.confirm());
+    await one.repositoryLocks.shared(newName(), async (hold) => hold.confirm());
+  });
+}
+
+type Heard = [kind: string, origin: Origin];
+
+function hear(node: Cluster): { readonly heard: Heard[]; readonly stop: () => void } {
+  const heard: Heard[] = [];
+  const stop = node.changes.subscribe(({ kind }, origin) => {
+    heard.push([kind, origin]);
+    return undefined;
+  });
+  return { heard, stop };
+}
+
+function testChanges({ one, two, lose }: SharedCluster): void {
+  const name = newName();
+  const digest = digestNumber(1);
+  const changes: readonly Change[] = [
+    { kind: "tag-pointed", name, tag },
+    { kind: "tag-removed", name, tag },
+    { kind: "tag-unsure", name, tag },
+    { kind: "manifest-deleted", name, digest },
+    { kind: "blob-deleted", name, digest },
+    { kind: "repository-emptied", name },
+    { kind: "blobs-healed" },
+  ];
+
+  test("a change reaches its own node at once, and all others before its publishing resolves", async () => {
+    for (const change of changes) {
+      const heard: [Change | ChangesLost, Origin][] = [];
+      const stops = [one, two].map((node) =>
+        node.changes.subscribe((...told) => {
+          heard.push(told);
+          return undefined;
+        }),
+      );
+      const told = one.changes.publish(change);
+      assert.deepEqual(heard[0], [change, "here"], "before `publish` returns");
+      await told;
+      assert.deepEqual(heard[1], [change, "elsewhere"]);
+      for (const stop of stops) stop();
+    }
+  });
+
+  test("publishing waits for the listeners, and rejects with the failure of one when all have ended", async () => {
+    const [failing, slow] = [new Held(), new Held()];
+    const stops = [one.changes.subscribe(failing.work), two.changes.subscribe(slow.work)];
+    let settled = false;
+    const told = Promise.resolve(one.changes.publish({ kind: "blobs-healed" })).finally(() => {
+      settled = true;
+    });
+    await until("both listeners are called", () => failing.started && slow.started);
+    failing.end(new Error("wanted"));
+    await settle();
+    assert.ok(!settled);
+    slow.end();
+    await assert.rejects(told, /wanted/);
+    for (const stop of stops) stop();
+  });
+
+  test("who no longer subscribes is told nothing", async () => {
+    const { heard, stop } = hear(two);
+    stop();
+    await one.changes.publish({ kind: "blobs-healed" });
+    await settle();
+    assert.deepEqual(heard, []);
+  });
+
+  test("changes under excluding locks arrive in their order, on every node", async () => {
+    const listeners = [hear(one), hear(two)];
+    const point = (node: Cluster) =>
+      node.repositoryLocks.shared(name, async () => node.changes.publish({ kind: "tag-pointed", name, tag }));
+    const remove = (node: Cluster) =>
+      node.repositoryLocks.exclusive(name, async () =>
+        node.changes.publish({ kind: "tag-removed", name, tag }),
+      );
+    await Promise.all([point(one), remove(two), point(two), remove(one)]);
+    const [first, second] = listeners.map(({ heard, stop }) => {
+      stop();
+      return heard.map(([kind]) => kind);
+    });
+    assert.equal(first?.length, 4);
+    assert.deepEqual(first, second);
+  });
+
+  test("every node is told when the engine has lost everything", async () => {
+    const listeners = [hear(one), hear(two)];
+    await lose();
+    for (const { heard, stop } of listeners) {
+      stop();
+      assert.deepEqual(heard, [["lost", "elsewhere"]]);
+    }
+    await one.changes.publish({ kind: "blobs-healed" });
+  });
+}
