@@ -32,6 +32,10 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
     case "blob-deleted":
       caches.forgetBlob(change.name, change.digest);
       return;
+    case "condemned":
+      caches.manifests.delete(`${change.name}@${change.digest}`);
+      caches.forgetBlob(change.name, change.digest);
+      return;
     case "repository-emptied":
       caches.tagLists.delete(change.name);
       return;

@@ -27,7 +27,53 @@ export interface Cluster {
   readonly targetLocks: Locks<`${RepositoryName}:${Tag}` | `${RepositoryName}@${Digest}`>;
   /** One run of a kind at a time, by the clock or by an operator's command. */
   readonly maintenanceLocks: Locks<"collect" | "verify">;
+  readonly leases: Leases;
   readonly changes: Changes;
+}
+
+/** A blob or manifest of one repository. */
+export type ObjectKey = `${RepositoryName}@${Digest}`;
+
+/**
+ * What garbage collection must leave alone. A client that was told that a blob or manifest exists (201, mount, HEAD, GET)
+ * has a lease on it in that repository: it may go on to push a manifest that names it. While a repository is being
+ * collected, pushes note what they name, so that the collector needs the repository's lock only while it removes.
+ *
+ * Leases are kept by the node that granted them: a cached GET renews one without a message. `condemn` asks all nodes.
+ * When leases are lost, with the engine or with a node that died, everything counts as leased for the time of one lease:
+ * collection pauses, and `pausedUntil` says so. While the engine is out of reach, `condemn` and `leased` treat everything
+ * as leased.
+ */
+export interface Leases {
+  /** Grants a lease from now on. Asks nobody. */
+  grant(key: ObjectKey): void;
+  /** The same for an object that is known to exist: a lease that has most of its time left will do. Asks nobody. */
+  renew(key: ObjectKey): void;
+  /**
+   * Resolves with what `look` finds. The object counts as leased during the look, and has a lease from then on if it was
+   * found, so that there is no moment at which it could go. If the object is being removed, the look waits for that.
+   */
+  during<T>(key: ObjectKey, look: () => T | undefined | Promise<T | undefined>): Promise<T | undefined>;
+  /** Those of `digests` that are leased, or looked for, on any node. */
+  leased(name: RepositoryName, digests: readonly Digest[]): Promise<ReadonlySet<Digest>>;
+  /**
+   * Runs `removal`, which removes the object, unless the object is leased on any node: then resolves with `leased`. All
+   * nodes are told `condemned` before it is decided, and nobody answers from a cache that the object exists until
+   * `removal` has ended. The caller holds the repository's lock.
+   */
+  condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased">;
+  /**
+   * Notes what a manifest that is being pushed names, itself included. The caller holds the repository's lock. All
+   * journals have it when this resolves; `undefined` if nobody has to be waited for.
+   */
+  note(name: RepositoryName, digests: readonly Digest[]): Promise<void> | undefined;
+  /**
+   * Runs `work` with what is noted of the repository meanwhile, on any node. Pushes that began earlier may not have
+   * noted it: who takes the repository's lock once after the journal has begun has waited for them.
+   */
+  withJournal<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T>;
+  /** Until when everything counts as leased, in milliseconds since the epoch; a time that is over if only leases do. */
+  pausedUntil(): Promise<number>;
 }
 
 /**
@@ -64,6 +110,8 @@ export type Change =
   | { readonly kind: "tag-unsure"; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly kind: "manifest-deleted"; readonly name: RepositoryName; readonly digest: Digest }
   | { readonly kind: "blob-deleted"; readonly name: RepositoryName; readonly digest: Digest }
+  /** A blob or manifest is about to be removed: from now on only the storage knows whether it is there. */
+  | { readonly kind: "condemned"; readonly name: RepositoryName; readonly digest: Digest }
   | { readonly kind: "repository-emptied"; readonly name: RepositoryName }
   /** Damaged bytes of some digest were replaced, in every repository. */
   | { readonly kind: "blobs-healed" }

@@ -7,7 +7,6 @@ import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { attempt, RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import type { ObjectKey } from "../gc/protection.js";
 import type { CollectedRepository, GarbageReport } from "../gc/report.js";
 import { describeError } from "../lib/describe-error.js";
 import { allEnded } from "../lib/in-parallel.js";
@@ -57,13 +56,13 @@ export async function collectGarbage(
     totals.bytesFreed += freed;
     onProgress(done, "contents of no repository");
   }
-  const { allUntil } = services.protection;
+  const pausedUntil = await services.cluster.leases.pausedUntil();
   return {
     dryRun: options.dryRun,
     repositories,
     ...totals,
     emptied,
-    ...(allUntil > Date.now() && { protectedUntil: allUntil }),
+    ...(pausedUntil > Date.now() && { protectedUntil: pausedUntil }),
   };
 }
 
@@ -124,7 +123,7 @@ class RepositoryCollection {
   /** Never rejects: what fails in one repository says nothing of the others, and what was done before it is told. */
   async run(): Promise<Collected> {
     try {
-      await this.services.protection.withJournal(this.name, (noted) => this.#collect(noted));
+      await this.services.cluster.leases.withJournal(this.name, (noted) => this.#collect(noted));
     } catch (error) {
       this.#skipped ??= describeError(error);
       if (!(error instanceof RegistryError)) this.services.onBackgroundError(error);
@@ -151,20 +150,19 @@ class RepositoryCollection {
     }
     const { kept, why } = await keptManifests(services, name, all, options);
     this.#skipped = why;
-    const spare = (digest: Digest) => noted.has(digest) || services.protection.protects(`${name}@${digest}`);
     const garbage = [...all.keys()].filter((digest) => !kept.has(digest));
-    await this.#removeInBatches(garbage, spare, this.#manifests, (hold, digest) =>
+    await this.#removeInBatches(garbage, noted, this.#manifests, (hold, digest) =>
       removeUntagged(services, hold, name, digest),
     );
     const gone = new Set(this.#manifests);
     const named = new Set([...all].flatMap(([digest, { named }]) => (gone.has(digest) ? [] : named)));
     const unnamed = (await storage.blobs.list(name)).filter((digest) => !named.has(digest));
-    await this.#removeInBatches(unnamed, spare, this.#blobs, async (hold, digest) => {
+    await this.#removeInBatches(unnamed, noted, this.#blobs, async (hold, digest) => {
       // Not in one expression with the await: others add to it meanwhile.
       const freed = await removeBlob(services, hold, name, digest);
       this.#bytesFreed += freed ?? 0;
     });
-    this.#leased = unnamed.filter(spare).length;
+    this.#leased = unnamed.length - (await this.#unleased(unnamed, noted)).length;
     if (options.dryRun) {
       for await (const { shared, size } of storage.blobs.usages(name, this.#blobs))
         if (!shared) this.#bytesFreed += size;
@@ -173,33 +171,39 @@ class RepositoryCollection {
     }
   }
 
-  /** Adds those that were removed to `removed`. `spare` tells which have to stay after all. */
+  /** Adds those that were removed to `removed`. Those that are leased or `noted` stay. */
   async #removeInBatches(
     digests: readonly Digest[],
-    spare: (digest: Digest) => boolean,
+    noted: ReadonlySet<Digest>,
     removed: Digest[],
     remove: (hold: Hold, digest: Digest) => Promise<unknown>,
   ): Promise<void> {
-    const { protection, cluster } = this.services;
+    const { cluster } = this.services;
     const { dryRun, signal } = this.options;
     for (let start = 0; start < digests.length; start += batchSize) {
       if (signal?.aborted) break;
       const batch = digests.slice(start, start + batchSize);
       if (dryRun) {
-        removed.push(...batch.filter((digest) => !spare(digest)));
+        removed.push(...(await this.#unleased(batch, noted)));
         continue;
       }
       await cluster.repositoryLocks.exclusive(this.name, async (hold) => {
         const removals = batch
-          .filter((digest) => !spare(digest))
-          .map(async (digest) => {
-            const key: ObjectKey = `${this.name}@${digest}`;
-            if (await this.#attempt(digest, () => protection.condemn(key, () => remove(hold, digest))))
-              removed.push(digest);
-          });
+          .filter((digest) => !noted.has(digest))
+          .map((digest) =>
+            this.#attempt(digest, async () => {
+              const result = await cluster.leases.condemn(this.name, digest, () => remove(hold, digest));
+              if (result !== "leased") removed.push(digest);
+            }),
+          );
         await allEnded(removals);
       });
     }
+  }
+
+  async #unleased(digests: readonly Digest[], noted: ReadonlySet<Digest>): Promise<Digest[]> {
+    const leased = await this.services.cluster.leases.leased(this.name, digests);
+    return digests.filter((digest) => !noted.has(digest) && !leased.has(digest));
   }
 
   /** Whether the disk let go of it. Where it did not, the others are removed all the same. */

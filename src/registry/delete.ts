@@ -115,7 +115,7 @@ async function removeManifest(
   if (precondition !== undefined && !holds(precondition, digest)) throw preconditionFailed(digest, digest);
   const removed: Tag[] = [];
   for (let time = 0; ; time++) {
-    const gone = await services.protection.withJournal(name, async (noted) => {
+    const gone = await services.cluster.leases.withJournal(name, async (noted) => {
       // Pushes that began before the journal did come to their end first.
       await services.cluster.repositoryLocks.exclusive(name, async () => {});
       const tags = await tagsOf(services, name, digest);

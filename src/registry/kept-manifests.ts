@@ -72,9 +72,9 @@ export async function keptManifests(
   for await (const pushedAt of services.storage.manifests.pushedAt(name, digests)) {
     const digest = digests[index++];
     if (digest === undefined) break;
-    if (pushedAt === undefined || pushedAt > oldest || services.protection.protects(`${name}@${digest}`))
-      roots.push(digest);
+    if (pushedAt === undefined || pushedAt > oldest) roots.push(digest);
   }
+  for (const digest of await services.cluster.leases.leased(name, digests)) roots.push(digest);
   return { kept: reachedFrom(roots, all) };
 }
 

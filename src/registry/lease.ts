@@ -4,19 +4,14 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
 /**
- * What `look` finds of the object, protected from before the look on: a collector that comes later finds
- * that, and one that was first is waited for. Not to be called with the repository's
- * lock held, since a collector may be waiting for that.
+ * Resolves with what `look` finds of the object, which counts as leased from before the look: a collector that comes later
+ * leaves it, and one that came first is waited for.
  */
 export function lease<T>(
-  { protection, cluster }: Services,
+  { cluster }: Services,
   name: RepositoryName,
   digest: Digest,
   look: () => T | undefined | Promise<T | undefined>,
 ): Promise<T | undefined> {
-  const key = `${name}@${digest}` as const;
-  return protection.during(key, async () => {
-    if (protection.isCondemned(key)) await cluster.repositoryLocks.shared(name, async () => {});
-    return look();
-  });
+  return cluster.leases.during(`${name}@${digest}`, look);
 }

@@ -41,7 +41,7 @@ async function mountFrom(
   return services.cluster.repositoryLocks.shared(to, async () => {
     const size = await services.storage.blobs.mount(digest, to, from);
     if (size === undefined) return undefined;
-    services.protection.grant(`${to}@${digest}`);
+    services.cluster.leases.grant(`${to}@${digest}`);
     services.caches.blobSeen(to, digest, size);
     return { size, from };
   });

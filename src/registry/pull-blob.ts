@@ -24,7 +24,7 @@ function blobSize(
   name: RepositoryName,
   digest: Digest,
 ): number | undefined | Promise<number | undefined> {
-  const { caches, protection, storage } = services;
+  const { caches, cluster, storage } = services;
   const key = `${name}@${digest}` as const;
   const kept = caches.blobSizes.get(key);
   if (kept === undefined) {
@@ -36,7 +36,7 @@ function blobSize(
       }),
     );
   }
-  protection.renew(key);
+  cluster.leases.renew(key);
   return kept;
 }
 
@@ -56,7 +56,7 @@ export function pullBlob(
   const key = `${name}@${digest}` as const;
   const bytes = services.caches.smallBlobs.get(key);
   if (bytes === undefined) return spans.during("open", () => openBlob(services, name, digest));
-  services.protection.renew(key);
+  services.cluster.leases.renew(key);
   return { size: bytes.length, bytes };
 }
 

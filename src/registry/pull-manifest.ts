@@ -22,7 +22,7 @@ export function pullManifest(
   const kept = key && services.caches.manifests.get(key);
   if (key === undefined || kept === undefined)
     return spans.during("open", () => readManifest(services, name, reference));
-  services.protection.renew(key);
+  services.cluster.leases.renew(key);
   notePull(services, name, reference);
   return kept;
 }

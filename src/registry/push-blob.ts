@@ -185,7 +185,7 @@ export class IncomingBody {
       // Used up: there is nothing left to remove.
       session.upload = undefined;
       if (healed) await changes.publish(healing);
-      services.protection.grant(`${name}@${digest}`);
+      services.cluster.leases.grant(`${name}@${digest}`);
       services.caches.blobStored(name, digest, this.size);
     });
   }

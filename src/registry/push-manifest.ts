@@ -72,12 +72,12 @@ export async function pushManifest(
   await checkMovable(services, permit, tags, digest);
   await services.cluster.repositoryLocks.shared(name, async (hold) => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
-    services.protection.note(name, [digest, ...manifest.named]);
+    await services.cluster.leases.note(name, [digest, ...manifest.named]);
     if (!services.rules.sparseManifests)
       await spans.during("check", () => checkPresence(services, name, manifest, refuse));
     const store = async () => {
       const key = `${name}@${digest}` as const;
-      services.protection.grant(key);
+      services.cluster.leases.grant(key);
       const { subject } = manifest;
       if (subject !== undefined) {
         const referrer = referrerOf(manifest, digest, bytes.length);

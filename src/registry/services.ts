@@ -3,7 +3,6 @@ import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { GcStats } from "../gc/gc-stats.js";
-import type { Protection } from "../gc/protection.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
 import type { ByteBudget } from "../lib/byte-budget.js";
@@ -42,8 +41,6 @@ export interface Services {
   /** For bodies that are needed as a whole: manifests that are being pushed, and forms. */
   readonly bodyMemory: ByteBudget;
   readonly rules: Rules;
-  /** What clients were told of, and the collector leaves alone. */
-  readonly protection: Protection;
   readonly pulls: Pulls;
   readonly gcStats: GcStats;
   readonly health: Health;

@@ -9,10 +9,8 @@ import { followChanges } from "../cache/follow-changes.js";
 import { MemoryCluster } from "../cluster/memory/open.js";
 import type { Config } from "../config/config.js";
 import { GcStats } from "../gc/gc-stats.js";
-import { Protection } from "../gc/protection.js";
 import { Pulls } from "../gc/pulls.js";
 import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
-import { restoreLeases, saveLeases } from "../gc/saved.js";
 import { ByteBudget } from "../lib/byte-budget.js";
 import { openUploadsPerWorker } from "../lib/connection-limits.js";
 import { Overflow } from "../lib/overflow.js";
@@ -64,18 +62,17 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const storage = await openStorage(opening, slabs, options.create, onStray);
   const manifestReader = openManifestReader(opening);
   const sessions = openSessions(opening, storage, options.serving, onBackgroundError);
-  const protection = new Protection({ leaseSeconds: config.gc.lease });
-  if (storage.readOnly) protection.protectAll();
+  const shared = new MemoryCluster({ leaseSeconds: config.gc.lease });
+  if (storage.readOnly) shared.pause();
   else {
-    await restoreLeases(protection, storage.notes, storage.fresh);
+    await shared.restore(storage.notes, storage.fresh);
     await restoreSessions(sessions, storage.notes);
   }
-  const cluster = new MemoryCluster().node();
+  const cluster = shared.node();
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const services: Services = {
     storage,
     cluster,
-    protection,
     pulls: new Pulls(),
     gcStats: new GcStats(),
     health: openHealth(opening, storage),
@@ -105,8 +102,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   closers.add("open blobs", () => services.caches.openBlobs.clear());
   if (!storage.readOnly) {
     closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
-    // Without them everything is protected for a while after the next start.
-    closers.add("leases", () => saveLeases(protection, storage.notes));
+    closers.add("leases", () => shared.save(storage.notes));
     closers.add("robots", () => services.robots.saveUses());
     closers.add("times of pulls", () => services.pulls.save(storage.tags));
   }

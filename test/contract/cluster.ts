@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import type { Change, ChangesLost, Cluster, Origin } from "../../src/cluster/cluster.js";
-import { parseDigest } from "../../src/domain/digest.js";
+import { type Digest, parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName, type RepositoryName } from "../../src/domain/repository-name.js";
 
@@ -71,7 +71,9 @@ export function testCluster(implementation: string, open: OpenCluster): void {
     after(() => cluster.close());
 
     testLocks(one, two);
-    testChanges(cluster);
+    testChanges(one, two, open);
+    testLeases(one, two);
+    testEndsOfLeases(open);
   });
 }
 
@@ -136,6 +138,133 @@ function testLocks(one: Cluster, two: Cluster): void {
   });
 }
 
+async function isLeased(node: Cluster, name: RepositoryName, digest: Digest): Promise<boolean> {
+  return (await node.leases.leased(name, [digest])).has(digest);
+}
+
+function testLeases(one: Cluster, two: Cluster): void {
+  const digest = digestNumber(7);
+
+  for (const grant of ["grant", "renew"] as const) {
+    test(`a lease by ${grant} is of one object in one repository, and every node knows`, async () => {
+      const name = newName();
+      one.leases[grant](`${name}@${digest}`);
+      for (const node of [one, two]) {
+        assert.deepEqual([...(await node.leases.leased(name, [digestNumber(8), digest]))], [digest]);
+        assert.ok(!(await isLeased(node, newName(), digest)));
+      }
+    });
+  }
+
+  test("what is looked for counts as leased meanwhile, and has a lease only if it was found", async () => {
+    const key = (name: RepositoryName) => `${name}@${digest}` as const;
+    const [missing, found, failing] = [newName(), newName(), newName()];
+    let end: (value: number | undefined) => void = () => {};
+    const look = () => new Promise<number | undefined>((resolve) => (end = resolve));
+    for (const [name, value] of [
+      [missing, undefined],
+      [found, 5],
+    ] as const) {
+      const looking = one.leases.during(key(name), look);
+      assert.ok(await isLeased(two, name, digest));
+      end(value);
+      assert.equal(await looking, value);
+      assert.equal(await isLeased(two, name, digest), value !== undefined);
+    }
+    const failure = () => Promise.reject(new Error("wanted"));
+    await assert.rejects(one.leases.during(key(failing), failure), /wanted/);
+    assert.ok(!(await isLeased(two, failing, digest)));
+  });
+
+  test("what is leased on any node, or looked for, is not removed", async () => {
+    const [leased, looked] = [newName(), newName()];
+    const removal = () => assert.fail("it is removed");
+    one.leases.grant(`${leased}@${digest}`);
+    assert.equal(await two.leases.condemn(leased, digest, removal), "leased");
+    const look = new Held();
+    const looking = one.leases.during(`${looked}@${digest}`, look.work);
+    assert.equal(await two.leases.condemn(looked, digest, removal), "leased");
+    look.end();
+    await looking;
+  });
+
+  test("nodes forget what is condemned before it is removed, and who looks for it waits for the end", async () => {
+    const name = newName();
+    const heard: string[] = [];
+    const stop = two.changes.subscribe(({ kind }) => {
+      heard.push(kind);
+      return undefined;
+    });
+    const removal = new Held();
+    const removing = one.leases.condemn(name, digest, removal.work);
+    await until("it is being removed", () => removal.started);
+    assert.deepEqual(heard, ["condemned"]);
+    let looked = 0;
+    const looks = [one, two].map((node) => node.leases.during(`${name}@${digest}`, () => void looked++));
+    await settle();
+    assert.equal(looked, 0);
+    removal.end();
+    await Promise.all([removing, ...looks]);
+    assert.equal(looked, 2);
+    stop();
+  });
+
+  test("a removal that fails rejects with its failure, and the object can be looked for again", async () => {
+    const name = newName();
+    const failing = () => Promise.reject(new Error("wanted"));
+    await assert.rejects(one.leases.condemn(name, digest, failing), /wanted/);
+    assert.equal(await two.leases.during(`${name}@${digest}`, () => 1), 1);
+  });
+
+  test("a journal has what any node notes of its repository meanwhile, and nothing else", async () => {
+    const name = newName();
+    await one.leases.note(name, [digestNumber(1)]);
+    await one.leases.withJournal(name, async (noted) => {
+      await one.leases.note(name, [digestNumber(2)]);
+      await two.leases.note(name, [digestNumber(3), digestNumber(4)]);
+      await two.leases.note(newName(), [digestNumber(5)]);
+      assert.deepEqual([...noted], [2, 3, 4].map(digestNumber));
+      await two.leases.withJournal(name, async (second) => {
+        await one.leases.note(name, [digestNumber(6)]);
+        assert.deepEqual([...second], [digestNumber(6)], "each journal begins by itself");
+      });
+      assert.ok(noted.has(digestNumber(6)));
+    });
+  });
+}
+
+function testEndsOfLeases(open: OpenCluster): void {
+  const digest = digestNumber(7);
+
+  test("a lease ends by itself", async () => {
+    const { one, two, close } = await open({ leaseSeconds: 1 });
+    const name = newName();
+    one.leases.grant(`${name}@${digest}`);
+    assert.ok(await isLeased(two, name, digest));
+    assert.ok((await one.leases.pausedUntil()) <= Date.now());
+    await pause(2_100);
+    assert.ok(!(await isLeased(two, name, digest)));
+    assert.equal(await two.leases.condemn(name, digest, async () => "removed"), "removed");
+    await close();
+  });
+
+  test("when leases are lost, everything counts as leased for the time of a lease", async () => {
+    const { one, two, lose, close } = await open({ leaseSeconds: 1 });
+    const name = newName();
+    one.leases.grant(`${name}@${digestNumber(8)}`);
+    await lose();
+    for (const node of [one, two]) {
+      assert.ok((await node.leases.pausedUntil()) > Date.now());
+      assert.ok(await isLeased(node, name, digest));
+      assert.equal(await node.leases.condemn(name, digest, () => assert.fail("it is removed")), "leased");
+    }
+    await pause(2_100);
+    assert.ok((await one.leases.pausedUntil()) <= Date.now());
+    assert.equal(await two.leases.condemn(name, digest, async () => "removed"), "removed");
+    await close();
+  });
+}
+
 type Heard = [kind: string, origin: Origin];
 
 function hear(node: Cluster): { readonly heard: Heard[]; readonly stop: () => void } {
@@ -147,7 +276,7 @@ function hear(node: Cluster): { readonly heard: Heard[]; readonly stop: () => vo
   return { heard, stop };
 }
 
-function testChanges({ one, two, lose }: SharedCluster): void {
+function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
   const name = newName();
   const digest = digestNumber(1);
   const changes: readonly Change[] = [
@@ -156,6 +285,7 @@ function testChanges({ one, two, lose }: SharedCluster): void {
     { kind: "tag-unsure", name, tag },
     { kind: "manifest-deleted", name, digest },
     { kind: "blob-deleted", name, digest },
+    { kind: "condemned", name, digest },
     { kind: "repository-emptied", name },
     { kind: "blobs-healed" },
   ];
@@ -219,6 +349,7 @@ function testChanges({ one, two, lose }: SharedCluster): void {
   });
 
   test("every node is told when the engine has lost everything", async () => {
+    const { one, two, lose, close } = await open({ leaseSeconds: 3600 });
     const listeners = [hear(one), hear(two)];
     await lose();
     for (const { heard, stop } of listeners) {
@@ -226,5 +357,6 @@ function testChanges({ one, two, lose }: SharedCluster): void {
       assert.deepEqual(heard, [["lost", "elsewhere"]]);
     }
     await one.changes.publish({ kind: "blobs-healed" });
+    await close();
   });
 }

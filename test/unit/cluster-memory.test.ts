@@ -3,8 +3,8 @@
 import { MemoryCluster } from "../../src/cluster/memory/open.js";
 import { testCluster } from "../contract/cluster.js";
 
-testCluster("memory", async () => {
-  const cluster = new MemoryCluster();
+testCluster("memory", async (options) => {
+  const cluster = new MemoryCluster(options);
   return {
     one: cluster.node(),
     two: cluster.node(),

@@ -57,6 +57,10 @@ const cases: readonly [change: Change, left: Partial<ReturnType<typeof kept>>][]
   ],
   [{ kind: "manifest-deleted", name, digest }, { manifest: false }],
   [{ kind: "blob-deleted", name, digest }, { blob: false }],
+  [
+    { kind: "condemned", name, digest },
+    { manifest: false, blob: false },
+  ],
   [{ kind: "repository-emptied", name }, { tags: undefined }],
   [{ kind: "blobs-healed" }, { blob: false }],
 ];

@@ -11,7 +11,7 @@ export class MemoryBus {
     const own = new Set<ChangeListener>();
     this.#nodes.add(own);
     return {
-      publish: (change) => this.#tell(change, own),
+      publish: (change) => this.tell(change, own),
       subscribe: (listener) => {
         own.add(listener);
         return () => own.delete(listener);
@@ -19,12 +19,8 @@ export class MemoryBus {
     };
   }
 
-  /** Tells all nodes that they may have missed changes. */
-  lose(): Promise<void> | undefined {
-    return this.#tell({ kind: "lost" }, undefined);
-  }
-
-  #tell(change: Change | ChangesLost, from: Set<ChangeListener> | undefined): Promise<void> | undefined {
+  /** Tells all nodes of a change, by the node with the listeners `from` or by none of them. */
+  tell(change: Change | ChangesLost, from?: Set<ChangeListener>): Promise<void> | undefined {
     let waits: Promise<void>[] | undefined;
     for (const listeners of this.#nodes) {
       for (const listener of listeners) {

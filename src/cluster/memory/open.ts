@@ -1,23 +1,49 @@
 /** The cluster of a registry that is one process: what nodes share is in its memory. */
+import type { NoteStore } from "../../storage/storage.js";
 import type { Cluster } from "../cluster.js";
 import { MemoryBus } from "./changes.js";
+import { type LeaseOptions, MemoryLeases } from "./leases.js";
 import { MemoryLocks } from "./locks.js";
+import { restoreLeases, saveLeases } from "./saved-leases.js";
 
 /** What the nodes of one process share. A registry has one node; tests make more, which see the same locks and changes. */
 export class MemoryCluster {
   readonly #bus = new MemoryBus();
-  readonly #shared = {
-    repositoryLocks: new MemoryLocks(),
-    targetLocks: new MemoryLocks(),
-    maintenanceLocks: new MemoryLocks(),
-  } satisfies Partial<Cluster>;
+  readonly #leases: MemoryLeases;
+  readonly #shared: Omit<Cluster, "changes">;
+
+  constructor(options: Partial<LeaseOptions> = {}) {
+    this.#leases = new MemoryLeases(options, (change) => this.#bus.tell(change));
+    this.#shared = {
+      repositoryLocks: new MemoryLocks(),
+      targetLocks: new MemoryLocks(),
+      maintenanceLocks: new MemoryLocks(),
+      leases: this.#leases,
+    };
+  }
 
   node(): Cluster {
     return { ...this.#shared, changes: this.#bus.node() };
   }
 
+  /** Takes up the leases that the process before has saved. `fresh` says that there was none. */
+  restore(notes: NoteStore, fresh: boolean): Promise<void> {
+    return restoreLeases(this.#leases, notes, fresh);
+  }
+
+  /** To be called when no request is at work any more. Without it everything counts as leased after the next start. */
+  save(notes: NoteStore): Promise<void> {
+    return saveLeases(this.#leases, notes);
+  }
+
+  /** Pauses collection, for a store that nobody may change. */
+  pause(): void {
+    this.#leases.pause();
+  }
+
   /** Behaves as an engine that was emptied does. */
   async lose(): Promise<void> {
-    await this.#bus.lose();
+    this.#leases.pause();
+    await this.#bus.tell({ kind: "lost" });
   }
 }

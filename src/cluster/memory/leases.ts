@@ -1,50 +1,47 @@
-/**
- * What the collector must leave alone. A client that was told of a blob or manifest (201, mount, HEAD, GET)
- * has a lease on it in that repository: it may go on to push a manifest that names it. What is named while
- * a repository is being collected is noted beside, so that the collector needs the repository's lock only
- * for the moment in which it removes.
- */
-import type { Digest } from "../domain/digest.js";
-import type { RepositoryName } from "../domain/repository-name.js";
+/** Leases within one process, which are saved when it stops (see `saved-leases.ts`). */
+import type { Digest } from "../../domain/digest.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Change, Leases, ObjectKey } from "../cluster.js";
 import { LeaseTable, leaseHash } from "./lease-table.js";
 
-export type ObjectKey = `${RepositoryName}@${Digest}`;
-
 /** As it is kept across a restart: hashes of what leases are of, and their ends. Times are seconds since the epoch. */
-export interface SavedProtection {
+export interface SavedLeases {
   readonly allUntil: number;
   readonly leases: readonly (readonly [hash: number, end: number])[];
 }
 
-export interface ProtectionOptions {
+export interface LeaseOptions {
   readonly leaseSeconds: number;
   /** Leases at a time, 20 to 40 bytes each. Beyond them the older half protects everything until it has ended. */
   readonly leasesMax: number;
 }
 
 /** For six hours of 90 objects a second (docs/decisions/0020). */
-export const defaultProtection: ProtectionOptions = { leaseSeconds: 6 * 3600, leasesMax: 2_000_000 };
+export const defaultLeases: LeaseOptions = { leaseSeconds: 6 * 3600, leasesMax: 2_000_000 };
 
-export class Protection {
+export class MemoryLeases implements Leases {
   readonly #leases = new LeaseTable();
   /** What somebody is looking for at this moment, with how many do. */
   readonly #looks = new Map<ObjectKey, number>();
-  readonly #condemned = new Set<ObjectKey>();
+  /** What is being removed at this moment, with the end of that. */
+  readonly #condemned = new Map<ObjectKey, Promise<unknown>>();
   readonly #journals = new Map<RepositoryName, Set<Set<Digest>>>();
-  readonly #options: ProtectionOptions;
+  readonly #options: LeaseOptions;
   /** Until then nothing may be collected, in seconds since the epoch: not all leases are known. */
   #allUntil = 0;
 
-  constructor(options: Partial<ProtectionOptions> = {}) {
-    this.#options = { ...defaultProtection, ...options };
+  constructor(
+    options: Partial<LeaseOptions> = {},
+    /** Tells the caches of all nodes. */
+    readonly publish: (change: Change) => Promise<void> | undefined = () => undefined,
+  ) {
+    this.#options = { ...defaultLeases, ...options };
   }
 
-  /** Grants a lease from now on. */
   grant(key: ObjectKey): void {
     this.#grant(leaseHash(key), nowSeconds());
   }
 
-  /** The same for an object that is known to be there: a lease that has most of its time left will do. */
   renew(key: ObjectKey): void {
     const hash = leaseHash(key);
     const now = nowSeconds();
@@ -58,13 +55,14 @@ export class Protection {
     if (this.#leases.size > this.#options.leasesMax) this.#makeRoom(Math.floor(now));
   }
 
-  /**
-   * What `look` finds, protected while it is looked for, and with a lease from then on where it is there: so
-   * that there is no moment at which it could go.
-   */
-  async during<T>(key: ObjectKey, look: () => Promise<T | undefined>): Promise<T | undefined> {
+  async during<T>(
+    key: ObjectKey,
+    look: () => T | undefined | Promise<T | undefined>,
+  ): Promise<T | undefined> {
     this.#looks.set(key, (this.#looks.get(key) ?? 0) + 1);
     try {
+      const removal = this.#condemned.get(key);
+      if (removal !== undefined) await Promise.allSettled([removal]);
       const found = await look();
       if (found !== undefined) this.grant(key);
       return found;
@@ -85,44 +83,48 @@ export class Protection {
     this.#allUntil = Math.max(this.#allUntil, median);
   }
 
-  protects(key: ObjectKey): boolean {
+  isLeased(key: ObjectKey): boolean {
     const now = nowSeconds();
     return this.#allUntil > now || this.#looks.has(key) || this.#leases.endOf(leaseHash(key)) > now;
   }
 
-  /** Milliseconds since the epoch until which everything is protected. */
-  get allUntil(): number {
-    return this.#allUntil * 1000;
+  async leased(name: RepositoryName, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    return new Set(digests.filter((digest) => this.isLeased(`${name}@${digest}`)));
   }
 
-  /** Protects everything for the time of a lease: whoever was told of something before is not known. */
-  protectAll(): void {
-    this.#allUntil = Math.ceil(nowSeconds() + this.#options.leaseSeconds);
-  }
-
-  /** Whether the object is being removed at this moment. */
-  isCondemned(key: ObjectKey): boolean {
-    return this.#condemned.has(key);
-  }
-
-  /** Runs the removal of an object. To be called in the same turn as `protects`. */
-  async condemn<T>(key: ObjectKey, removal: () => Promise<T>): Promise<T> {
-    this.#condemned.add(key);
+  async condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased"> {
+    const key = `${name}@${digest}` as const;
+    if (this.isLeased(key)) return "leased";
+    // In the same turn: from here on nobody finds it in a cache, and who looks for it waits.
+    const removed = this.#remove({ kind: "condemned", name, digest }, removal);
+    this.#condemned.set(key, removed);
     try {
-      return await removal();
+      return await removed;
     } finally {
       this.#condemned.delete(key);
     }
   }
 
-  /** Tells what a manifest that is pushed or tagged now names, itself included. */
-  note(name: RepositoryName, digests: Iterable<Digest>): void {
+  async #remove<T>(condemned: Change, removal: () => Promise<T>): Promise<T> {
+    await this.publish(condemned);
+    return removal();
+  }
+
+  async pausedUntil(): Promise<number> {
+    return this.#allUntil * 1000;
+  }
+
+  /** Everything counts as leased for the time of a lease: nobody knows what clients were told before. */
+  pause(): void {
+    this.#allUntil = Math.ceil(nowSeconds() + this.#options.leaseSeconds);
+  }
+
+  note(name: RepositoryName, digests: readonly Digest[]): undefined {
     const journals = this.#journals.get(name);
     if (journals === undefined) return;
     for (const digest of digests) for (const journal of journals) journal.add(digest);
   }
 
-  /** Runs `work` with all that is noted of the repository meanwhile. */
   async withJournal<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T> {
     const journal = new Set<Digest>();
     const journals = this.#journals.get(name) ?? new Set();
@@ -135,12 +137,12 @@ export class Protection {
     }
   }
 
-  save(): SavedProtection {
+  save(): SavedLeases {
     const now = nowSeconds();
     return { allUntil: this.#allUntil, leases: [...this.#leases.entries()].filter(([, end]) => end > now) };
   }
 
-  restore({ allUntil, leases }: SavedProtection): void {
+  restore({ allUntil, leases }: SavedLeases): void {
     const now = Math.floor(nowSeconds());
     this.#allUntil = Math.max(this.#allUntil, allUntil);
     for (const [hash, end] of leases) this.#leases.set(hash, end, now);

@@ -1,6 +1,6 @@
 /** Leases across a restart: kept as a note when the registry stops, taken up when it starts. */
-import type { NoteStore } from "../storage/storage.js";
-import type { Protection, SavedProtection } from "./protection.js";
+import type { NoteStore } from "../../storage/storage.js";
+import type { MemoryLeases, SavedLeases } from "./leases.js";
 
 const note = "leases";
 
@@ -14,23 +14,23 @@ const leaseBytes = 12;
  * Restores what the process before has saved. Where there is nothing, or it cannot be read, that process
  * ended in a crash: then everything is protected until the last of its leases has ended.
  */
-export async function restoreLeases(protection: Protection, notes: NoteStore, fresh: boolean): Promise<void> {
+export async function restoreLeases(leases: MemoryLeases, notes: NoteStore, fresh: boolean): Promise<void> {
   const bytes = await notes.take(note);
   if (bytes === undefined) {
-    if (!fresh) protection.protectAll();
+    if (!fresh) leases.pause();
     return;
   }
   const saved = decodeLeases(bytes);
-  if (saved === undefined) protection.protectAll();
-  else protection.restore(saved);
+  if (saved === undefined) leases.pause();
+  else leases.restore(saved);
 }
 
 /** To be called when no request is at work any more. */
-export async function saveLeases(protection: Protection, notes: NoteStore): Promise<void> {
-  await notes.put(note, encodeLeases(protection.save()));
+export async function saveLeases(leases: MemoryLeases, notes: NoteStore): Promise<void> {
+  await notes.put(note, encodeLeases(leases.save()));
 }
 
-export function encodeLeases({ allUntil, leases }: SavedProtection): Buffer {
+export function encodeLeases({ allUntil, leases }: SavedLeases): Buffer {
   const start = heading.length + 8;
   const bytes = Buffer.alloc(start + leases.length * leaseBytes);
   heading.copy(bytes);
@@ -43,7 +43,7 @@ export function encodeLeases({ allUntil, leases }: SavedProtection): Buffer {
 }
 
 /** `undefined` for bytes that a crash has cut short, or that are something else. */
-export function decodeLeases(bytes: Buffer): SavedProtection | undefined {
+export function decodeLeases(bytes: Buffer): SavedLeases | undefined {
   const start = heading.length + 8;
   if (bytes.length < start || !bytes.subarray(0, heading.length).equals(heading)) return undefined;
   if ((bytes.length - start) % leaseBytes !== 0) return undefined;

@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import fc from "fast-check";
+import type { ObjectKey } from "../../src/cluster/cluster.js";
+import { LeaseTable, leaseHash } from "../../src/cluster/memory/lease-table.js";
+import { MemoryLeases } from "../../src/cluster/memory/leases.js";
+import { decodeLeases, encodeLeases } from "../../src/cluster/memory/saved-leases.js";
 import { parseDigest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
-import { LeaseTable, leaseHash } from "../../src/gc/lease-table.js";
-import { type ObjectKey, Protection } from "../../src/gc/protection.js";
-import { decodeLeases, encodeLeases } from "../../src/gc/saved.js";
 
 const name = parseRepositoryName("a/b");
 
@@ -31,97 +32,97 @@ function atTime(work: (advance: (seconds: number) => void) => void): void {
 
 test("a lease protects one object in one repository until it ends", () => {
   atTime((advance) => {
-    const protection = new Protection({ leaseSeconds: 10 });
-    protection.grant(keyNumber(1));
+    const leases = new MemoryLeases({ leaseSeconds: 10 });
+    leases.grant(keyNumber(1));
     advance(9);
-    assert.ok(protection.protects(keyNumber(1)));
-    assert.ok(!protection.protects(keyNumber(2)));
-    assert.ok(!protection.protects(`${parseRepositoryName("other")}@${digestNumber(1)}`));
+    assert.ok(leases.isLeased(keyNumber(1)));
+    assert.ok(!leases.isLeased(keyNumber(2)));
+    assert.ok(!leases.isLeased(`${parseRepositoryName("other")}@${digestNumber(1)}`));
     advance(2);
-    assert.ok(!protection.protects(keyNumber(1)));
+    assert.ok(!leases.isLeased(keyNumber(1)));
   });
 });
 
 test("a lease is renewed before a quarter of it is over", () => {
   atTime((advance) => {
-    const protection = new Protection({ leaseSeconds: 100 });
-    protection.renew(keyNumber(1));
+    const leases = new MemoryLeases({ leaseSeconds: 100 });
+    leases.renew(keyNumber(1));
     advance(20);
-    protection.renew(keyNumber(1));
+    leases.renew(keyNumber(1));
     advance(10);
-    protection.renew(keyNumber(1));
+    leases.renew(keyNumber(1));
     advance(99);
-    assert.ok(protection.protects(keyNumber(1)));
+    assert.ok(leases.isLeased(keyNumber(1)));
     advance(2);
-    assert.ok(!protection.protects(keyNumber(1)));
+    assert.ok(!leases.isLeased(keyNumber(1)));
   });
 });
 
 test("what is being looked for is protected meanwhile, by all who look, and has a lease where it is there", async () => {
-  const protection = new Protection();
+  const leases = new MemoryLeases();
   const key = keyNumber(1);
   const ends: (() => void)[] = [];
   const look = () => new Promise<undefined>((resolve) => ends.push(() => resolve(undefined)));
-  const looking = [protection.during(key, look), protection.during(key, look)];
+  const looking = [leases.during(key, look), leases.during(key, look)];
   ends[0]?.();
   await looking[0];
-  assert.ok(protection.protects(key), "the other looks still");
+  assert.ok(leases.isLeased(key), "the other looks still");
   ends[1]?.();
   await looking[1];
-  assert.ok(!protection.protects(key), "it was not there");
+  assert.ok(!leases.isLeased(key), "it was not there");
   await assert.rejects(
-    protection.during(key, () => Promise.reject(new Error("disk"))),
+    leases.during(key, () => Promise.reject(new Error("disk"))),
     /disk/,
   );
-  assert.ok(!protection.protects(key));
-  assert.equal(await protection.during(key, async () => 7), 7);
-  assert.ok(protection.protects(key));
+  assert.ok(!leases.isLeased(key));
+  assert.equal(await leases.during(key, async () => 7), 7);
+  assert.ok(leases.isLeased(key));
 });
 
 test("where there are too many leases, everything is protected until the dropped ones would have ended", () => {
   atTime((advance) => {
-    const protection = new Protection({ leaseSeconds: 10, leasesMax: 3 });
-    for (let number = 0; number < 3; number++) protection.grant(keyNumber(number));
-    assert.ok(!protection.protects(keyNumber(99)));
+    const leases = new MemoryLeases({ leaseSeconds: 10, leasesMax: 3 });
+    for (let number = 0; number < 3; number++) leases.grant(keyNumber(number));
+    assert.ok(!leases.isLeased(keyNumber(99)));
     advance(5);
-    protection.grant(keyNumber(3));
-    assert.ok(protection.protects(keyNumber(99)), "the oldest was dropped: nobody knows what it was of");
+    leases.grant(keyNumber(3));
+    assert.ok(leases.isLeased(keyNumber(99)), "the oldest was dropped: nobody knows what it was of");
     advance(6);
-    assert.ok(!protection.protects(keyNumber(99)));
-    assert.ok(protection.protects(keyNumber(3)));
+    assert.ok(!leases.isLeased(keyNumber(99)));
+    assert.ok(leases.isLeased(keyNumber(3)));
   });
 });
 
 test("leases are the same after they were saved and restored", () => {
   atTime((advance) => {
-    const before = new Protection({ leaseSeconds: 10 });
+    const before = new MemoryLeases({ leaseSeconds: 10 });
     before.grant(keyNumber(1));
     advance(8);
     before.grant(keyNumber(2));
-    const after = new Protection({ leaseSeconds: 10 });
+    const after = new MemoryLeases({ leaseSeconds: 10 });
     const saved = decodeLeases(encodeLeases(before.save()));
     assert.ok(saved !== undefined);
     after.restore(saved);
-    assert.ok(after.protects(keyNumber(1)) && after.protects(keyNumber(2)) && !after.protects(keyNumber(3)));
+    assert.ok(after.isLeased(keyNumber(1)) && after.isLeased(keyNumber(2)) && !after.isLeased(keyNumber(3)));
     advance(3);
-    assert.ok(!after.protects(keyNumber(1)) && after.protects(keyNumber(2)));
+    assert.ok(!after.isLeased(keyNumber(1)) && after.isLeased(keyNumber(2)));
   });
 });
 
 test("a journal has what is noted of its repository while it is kept, and nothing else", async () => {
-  const protection = new Protection();
-  protection.note(name, [digestNumber(1)]);
-  await protection.withJournal(name, async (noted) => {
-    protection.note(name, [digestNumber(2), digestNumber(3)]);
-    protection.note(parseRepositoryName("other"), [digestNumber(4)]);
+  const leases = new MemoryLeases();
+  leases.note(name, [digestNumber(1)]);
+  await leases.withJournal(name, async (noted) => {
+    leases.note(name, [digestNumber(2), digestNumber(3)]);
+    leases.note(parseRepositoryName("other"), [digestNumber(4)]);
     assert.deepEqual([...noted], [digestNumber(2), digestNumber(3)]);
-    await protection.withJournal(name, async (second) => {
-      protection.note(name, [digestNumber(5)]);
+    await leases.withJournal(name, async (second) => {
+      leases.note(name, [digestNumber(5)]);
       assert.deepEqual([...second], [digestNumber(5)], "each journal begins by itself");
     });
     assert.ok(noted.has(digestNumber(5)));
   });
-  await protection.withJournal(name, async (noted) => assert.equal(noted.size, 0));
+  await leases.withJournal(name, async (noted) => assert.equal(noted.size, 0));
 });
 
 test("a table of leases has the latest end of each hash, whatever is swept, and no other", () => {
@@ -170,8 +171,8 @@ for (const [what, damage] of [
   ["something else", () => Buffer.from(JSON.stringify({ allUntil: 0, leases: [] }))],
 ] as const) {
   test(`saved leases that are ${what} are not taken for leases`, () => {
-    const protection = new Protection();
-    protection.grant(keyNumber(1));
-    assert.equal(decodeLeases(damage(encodeLeases(protection.save()))), undefined);
+    const leases = new MemoryLeases();
+    leases.grant(keyNumber(1));
+    assert.equal(decodeLeases(damage(encodeLeases(leases.save()))), undefined);
   });
 }
