@@ -3,6 +3,7 @@
  * Revoking takes effect immediately.
  */
 
+import type { Changes } from "../cluster/cluster.js";
 import { patternFault } from "../domain/patterns.js";
 import { isRobotName, type Robot, type RobotName, type RobotScope, robotOfUser } from "../domain/robot.js";
 import { each } from "../lib/each.js";
@@ -28,27 +29,47 @@ interface Entry {
 export class Robots implements PasswordVerifier {
   readonly #entries = new Map<RobotName, Entry>();
   readonly #locks = new KeyedLock<RobotName>();
+  /** Shared by changes of one robot, exclusive for reading all of them again. */
+  readonly #readings = new KeyedLock<"all">();
 
   private constructor(
     readonly store: RobotStore,
-    robots: readonly Robot[],
-  ) {
-    for (const robot of robots) this.#enter(robot);
+    readonly changes: Changes,
+  ) {}
+
+  static async load(store: RobotStore, changes: Changes): Promise<Robots> {
+    const robots = new Robots(store, changes);
+    changes.subscribe(({ kind }, origin) =>
+      kind === "lost" || (kind === "robot-changed" && origin === "elsewhere") ? robots.#read() : undefined,
+    );
+    await robots.#read();
+    return robots;
   }
 
-  static async load(store: RobotStore): Promise<Robots> {
-    const robots: Robot[] = [];
-    for await (const robot of store.all()) robots.push(robot);
-    return new Robots(store, robots);
+  /** Reads all robots from the store, which another node may have changed. */
+  #read(): Promise<void> {
+    return this.#readings.exclusive("all", async () => {
+      const gone = new Set(this.#entries.keys());
+      for await (const robot of this.store.all()) {
+        gone.delete(robot.name);
+        // One that is known keeps the time of its last use.
+        if (this.#entries.get(robot.name)?.robot.keyHash !== robot.keyHash) this.#enter(robot);
+      }
+      for (const name of gone) this.#entries.delete(name);
+    });
+  }
+
+  #change<T>(name: RobotName, work: () => Promise<T>): Promise<T> {
+    return this.#readings.shared("all", () => this.#locks.exclusive(name, work));
   }
 
   /** Creates a robot and returns its key, which is not shown again. Returns undefined if the name is taken. */
-  create(
+  async create(
     name: RobotName,
     scopes: readonly RobotScope[],
     expiresAt: number | undefined,
   ): Promise<{ readonly robot: Robot; readonly key: string } | undefined> {
-    return this.#locks.exclusive(name, async () => {
+    const made = await this.#change(name, async () => {
       if (this.#entries.has(name)) return undefined;
       const key = newRobotKey();
       const robot: Robot = { name, keyHash: hashOfKey(key), scopes, createdAt: Date.now(), expiresAt };
@@ -56,14 +77,20 @@ export class Robots implements PasswordVerifier {
       this.#enter(robot);
       return { robot, key };
     });
+    if (made !== undefined) await this.changes.publish({ kind: "robot-changed", robot: name });
+    return made;
   }
 
   /** Revokes a robot and returns whether it existed. It is locked out at once; if this rejects, a restart may restore it. */
-  revoke(name: RobotName): Promise<boolean> {
-    return this.#locks.exclusive(name, async () => {
-      const known = this.#entries.delete(name);
-      return (await this.store.remove(name)) || known;
-    });
+  async revoke(name: RobotName): Promise<boolean> {
+    try {
+      return await this.#change(name, async () => {
+        const known = this.#entries.delete(name);
+        return (await this.store.remove(name)) || known;
+      });
+    } finally {
+      await this.changes.publish({ kind: "robot-changed", robot: name });
+    }
   }
 
   /** Returns all robots by name, including expired ones. */
@@ -98,7 +125,7 @@ export class Robots implements PasswordVerifier {
   async saveUses(): Promise<void> {
     await each(this.#entries, async ([name, entry]) => {
       if (entry.unsavedUse === undefined) return;
-      await this.#locks.exclusive(name, async () => {
+      await this.#change(name, async () => {
         // A robot that was revoked meanwhile must not be stored again.
         if (this.#entries.get(name) !== entry) return;
         const used = withUse(entry);

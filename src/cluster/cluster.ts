@@ -13,8 +13,11 @@ import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { RobotName } from "../domain/robot.js";
+import type { SessionId } from "../domain/session-id.js";
+import type { UploadRecord } from "../storage/storage.js";
 
 export interface Cluster {
+  readonly uploads: Uploads;
   /**
    * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no cache is filled
    * with what is gone.
@@ -29,6 +32,52 @@ export interface Cluster {
   readonly maintenanceLocks: Locks<"collect" | "verify">;
   readonly leases: Leases;
   readonly changes: Changes;
+  /**
+   * Runs `work` unless a call with the same key is at work on any node; then waits for that one instead. Resolves when
+   * the work has ended, and rejects if it failed. Carries no result, since the cluster holds no truth: `work` leaves its
+   * result in the storage, or in the memory of its node. If the engine is lost meanwhile, work may run once on each node,
+   * so it must do no harm twice.
+   */
+  once(key: string, work: () => Promise<void>): Promise<void>;
+}
+
+/** A node by the name that the others reach it by. */
+export type NodeName = `node:${string}`;
+
+/** What the owner of a session without bytes knows of it, and no storage does. */
+export interface HandedOver {
+  readonly record: UploadRecord;
+  /** Milliseconds since the epoch. */
+  readonly touchedAt: number;
+}
+
+/**
+ * Which node owns an upload session: its requests are worked on there, one at a time. A node owns the sessions that it
+ * opened or claimed, until it releases them. POST, PATCH and PUT at one node need no message.
+ *
+ * When the engine is lost, nodes go on with the sessions that they have. Two nodes may then believe that they own one.
+ * That loses nothing: the storage refuses the append or the commit of the later one.
+ */
+export interface Uploads {
+  /** Makes this node the owner of a session that it has opened or taken up. Asks nobody. */
+  own(id: SessionId): void;
+  /** Ends the ownership of this node, if it has it. Asks nobody. */
+  release(id: SessionId): void;
+  /** The node that owns the session; `here` if that is this one. */
+  owner(id: SessionId): Promise<NodeName | "here" | undefined>;
+  /**
+   * Makes this node the owner, and resolves with `here` and what the owner before handed over. Resolves with the name of
+   * another node if that keeps the session: the request belongs there. Of several nodes that claim at once, one gets it.
+   * A node that has died owns nothing.
+   */
+  claim(
+    id: SessionId,
+  ): Promise<{ readonly owner: NodeName } | { readonly owner: "here"; readonly handedOver?: HandedOver }>;
+  /**
+   * Sets what this node answers if another one claims a session that it owns: what it hands over, and then it may not use
+   * the session any more, or `keep` if the session has bytes or a request is at work.
+   */
+  onClaim(answer: (id: SessionId) => HandedOver | "keep"): void;
 }
 
 /** A blob or manifest of one repository. */

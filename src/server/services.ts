@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import { Robots } from "../auth/robots.js";
 import { Caches } from "../cache/caches.js";
 import { followChanges } from "../cache/follow-changes.js";
+import type { Cluster } from "../cluster/cluster.js";
 import { MemoryCluster } from "../cluster/memory/open.js";
 import type { Config } from "../config/config.js";
 import { GcStats } from "../gc/gc-stats.js";
@@ -61,14 +62,14 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const slabs = openSlabs(config);
   const storage = await openStorage(opening, slabs, options.create, onStray);
   const manifestReader = openManifestReader(opening);
-  const sessions = openSessions(opening, storage, options.serving, onBackgroundError);
   const shared = new MemoryCluster({ leaseSeconds: config.gc.lease });
+  const cluster = shared.node();
+  const sessions = openSessions(opening, storage, cluster, options.serving, onBackgroundError);
   if (storage.readOnly) shared.pause();
   else {
     await shared.restore(storage.notes, storage.fresh);
     await restoreSessions(sessions, storage.notes);
   }
-  const cluster = shared.node();
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const services: Services = {
     storage,
@@ -76,7 +77,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     pulls: new Pulls(),
     gcStats: new GcStats(),
     health: openHealth(opening, storage),
-    robots: await Robots.load(storage.robots),
+    robots: await Robots.load(storage.robots, cluster.changes),
     caches: new Caches(storage),
     sessions,
     slabs,
@@ -166,12 +167,13 @@ function openManifestReader({ config: { limits }, log, closers }: Opening): Mani
 function openSessions(
   { config }: Opening,
   { uploads, readOnly }: FilesystemStorage,
+  cluster: Cluster,
   serving: boolean,
   onError: (error: unknown) => void,
 ): SessionTable {
   const { total, peruser, unused } = config.limits.sessions;
   const { enabled, age, interval } = config.storage.maintenance.uploadpurging;
-  return new SessionTable(uploads, {
+  return new SessionTable(uploads, cluster, {
     onError,
     sessionsMax: total,
     sessionsPerClientMax: peruser,

@@ -3,6 +3,7 @@
  * another caller, it does not exist. It is stored once it has bytes. A session without bytes is in memory only and expires
  * soon.
  */
+import type { Cluster, HandedOver, NodeName } from "../cluster/cluster.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
 import { each } from "../lib/each.js";
@@ -42,7 +43,6 @@ export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
   /** Number of sessions by client. */
   readonly #counts = new Map<string, number>();
-  readonly #recovering = new Map<SessionId, Promise<Session | undefined>>();
   /** Sessions that had no bytes when last examined, roughly in the order in which they were opened. */
   readonly #unused = new Set<Session>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -51,8 +51,10 @@ export class SessionTable {
 
   constructor(
     readonly store: UploadStore,
+    readonly cluster: Pick<Cluster, "uploads" | "once">,
     readonly options: SessionTableOptions,
   ) {
+    cluster.uploads.onClaim((id) => this.#handOver(id));
     const { purgeEverySeconds, unusedSecondsMax, recovers, onError } = options;
     this.#every(Math.min(unusedLookSecondsMax, unusedSecondsMax / 2), () => this.purgeUnused());
     if (purgeEverySeconds > 0) this.#every(purgeEverySeconds, () => this.purge());
@@ -138,24 +140,47 @@ export class SessionTable {
       : owned(session, owner);
   }
 
-  #recover(id: SessionId): Promise<Session | undefined> {
-    let recovering = this.#recovering.get(id);
-    if (recovering === undefined) {
-      recovering = this.#read(id).finally(() => this.#recovering.delete(id));
-      this.#recovering.set(id, recovering);
-    }
-    return recovering;
+  /** Rejects with `upload-busy` if another node keeps the session. */
+  async #recover(id: SessionId): Promise<Session | undefined> {
+    await this.cluster.once(recoveryOf(id), () => this.#read(id));
+    const session = this.#sessions.get(id);
+    if (session !== undefined) return session;
+    // Another node may have recovered it.
+    const owner = await this.cluster.uploads.owner(id);
+    if (owner !== undefined && owner !== "here") throw elsewhere(owner);
+    return this.#sessions.get(id);
   }
 
-  async #read(id: SessionId): Promise<Session | undefined> {
-    const found = await this.store.recover(id);
-    if (found === undefined) return undefined;
-    const session = new Session(id, found, found);
-    this.#add(session);
-    return session;
+  async #read(id: SessionId): Promise<void> {
+    const { uploads } = this.cluster;
+    const claim = await uploads.claim(id);
+    if (claim.owner !== "here") return;
+    try {
+      const { handedOver } = claim;
+      const found = handedOver === undefined ? await this.store.recover(id) : undefined;
+      if (handedOver !== undefined) {
+        const { record, touchedAt } = handedOver;
+        this.#add(new Session(id, record, { received: 0, touchedAt }));
+      } else if (found !== undefined) {
+        this.#add(new Session(id, found, found));
+      }
+    } finally {
+      if (!this.#sessions.has(id)) uploads.release(id);
+    }
+  }
+
+  /** A session without bytes is in the memory of its node only; the state of a hash does not leave its node. */
+  #handOver(id: SessionId): HandedOver | "keep" {
+    const session = this.#sessions.get(id);
+    if (session === undefined || !session.isUnused) return "keep";
+    const { name, opener, client, algorithm, announced, createdAt, lastUsedAt } = session;
+    session.enter("closed");
+    this.#delete(session);
+    return { record: { name, opener, client, algorithm, announced, createdAt }, touchedAt: lastUsedAt };
   }
 
   #add(session: Session): void {
+    this.cluster.uploads.own(session.id);
     this.#sessions.set(session.id, session);
     if (session.received === 0) this.#unused.add(session);
     this.#counts.set(session.client, (this.#counts.get(session.client) ?? 0) + 1);
@@ -164,6 +189,7 @@ export class SessionTable {
   #delete(session: Session): void {
     this.#unused.delete(session);
     if (!this.#sessions.delete(session.id)) return;
+    this.cluster.uploads.release(session.id);
     const left = (this.#counts.get(session.client) ?? 1) - 1;
     if (left === 0) this.#counts.delete(session.client);
     else this.#counts.set(session.client, left);
@@ -222,9 +248,12 @@ export class SessionTable {
       this.purged++;
     }
     for await (const id of this.store.abandoned(oldest)) {
-      if (this.#sessions.has(id) || this.#recovering.has(id)) continue;
-      await this.store.remove(id);
-      this.purged++;
+      // A request that asks for it meanwhile waits, and then does not find it.
+      await this.cluster.once(recoveryOf(id), async () => {
+        if (this.#sessions.has(id)) return;
+        await this.store.remove(id);
+        this.purged++;
+      });
     }
   }
 
@@ -237,6 +266,14 @@ function owned(session: Session | undefined, { name, opener }: UploadOwner): Ses
   if (session === undefined || session.state === "closed") throw unknown();
   if (session.name !== name || session.opener !== opener) throw unknown();
   return session;
+}
+
+function recoveryOf(id: SessionId): string {
+  return `upload ${id}`;
+}
+
+function elsewhere(owner: NodeName): RegistryError {
+  return new RegistryError("upload-busy", `the node ${owner} has this upload`);
 }
 
 function unknown(): RegistryError {

@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
-import type { Change, ChangesLost, Cluster, Origin } from "../../src/cluster/cluster.js";
+import type { Change, ChangesLost, Cluster, HandedOver, Origin } from "../../src/cluster/cluster.js";
 import { type Digest, parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName, type RepositoryName } from "../../src/domain/repository-name.js";
+import type { RobotName } from "../../src/domain/robot.js";
+import { newSessionId } from "../../src/domain/session-id.js";
 
 export interface SharedCluster {
   readonly one: Cluster;
@@ -74,6 +76,8 @@ export function testCluster(implementation: string, open: OpenCluster): void {
     testChanges(one, two, open);
     testLeases(one, two);
     testEndsOfLeases(open);
+    testUploads(one, two, open);
+    testOnce(one, two);
   });
 }
 
@@ -276,6 +280,8 @@ function hear(node: Cluster): { readonly heard: Heard[]; readonly stop: () => vo
   return { heard, stop };
 }
 
+const robot = "ci" as RobotName;
+
 function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
   const name = newName();
   const digest = digestNumber(1);
@@ -288,6 +294,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     { kind: "condemned", name, digest },
     { kind: "repository-emptied", name },
     { kind: "blobs-healed" },
+    { kind: "robot-changed", robot },
   ];
 
   test("a change reaches its own node at once, and all others before its publishing resolves", async () => {
@@ -358,5 +365,95 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     }
     await one.changes.publish({ kind: "blobs-healed" });
     await close();
+  });
+}
+
+function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
+  const handedOver: HandedOver = {
+    record: {
+      name: newName(),
+      opener: "user:alice",
+      client: "user:alice",
+      algorithm: "sha256",
+      announced: false,
+      createdAt: 1,
+    },
+    touchedAt: 2,
+  };
+
+  test("a session is its node's until that releases it", async () => {
+    const id = newSessionId();
+    assert.deepEqual([await one.uploads.owner(id), await two.uploads.owner(id)], [undefined, undefined]);
+    one.uploads.own(id);
+    assert.equal(await one.uploads.owner(id), "here");
+    const name = await two.uploads.owner(id);
+    assert.ok(name !== undefined && name !== "here");
+    two.uploads.release(id);
+    assert.equal(await two.uploads.owner(id), name, "another node cannot release it");
+    one.uploads.release(id);
+    assert.equal(await two.uploads.owner(id), undefined);
+  });
+
+  test("of nodes that claim a session at once one gets it, and the others are told which", async () => {
+    const id = newSessionId();
+    const claims = await Promise.all([one, two, one, two].map((node) => node.uploads.claim(id)));
+    const own = await Promise.all([one.uploads.owner(id), two.uploads.owner(id)]);
+    assert.equal(own.filter((owner) => owner === "here").length, 1);
+    for (const [index, { owner }] of claims.entries()) assert.equal(owner, own[index % 2]);
+  });
+
+  test("an owner keeps a session that another node claims, or hands it over with what it knows of it", async () => {
+    const { one, two, close } = await open({ leaseSeconds: 3600 });
+    const [kept, given] = [newSessionId(), newSessionId()];
+    for (const id of [kept, given]) one.uploads.own(id);
+    one.uploads.onClaim((id) => (id === given ? handedOver : "keep"));
+    const { owner } = await two.uploads.claim(kept);
+    assert.equal(owner, await two.uploads.owner(kept));
+    assert.notEqual(owner, "here");
+    assert.deepEqual(await two.uploads.claim(given), { owner: "here", handedOver });
+    assert.equal(await two.uploads.owner(given), "here");
+    assert.equal(await one.uploads.owner(given), await one.uploads.owner(given));
+    assert.notEqual(await one.uploads.owner(given), "here");
+    await close();
+  });
+
+  test("after a loss nobody owns a session, until a node claims it", async () => {
+    const { one, two, lose, close } = await open({ leaseSeconds: 3600 });
+    const id = newSessionId();
+    one.uploads.own(id);
+    await lose();
+    assert.deepEqual(await two.uploads.claim(id), { owner: "here" });
+    await close();
+  });
+}
+
+function testOnce(one: Cluster, two: Cluster): void {
+  test("work is done once for all that ask at the same time, on any node, and again for who asks later", async () => {
+    let runs = 0;
+    const held = new Held();
+    const work = () => {
+      runs++;
+      return held.work();
+    };
+    let waiting = 3;
+    const all = [one, two, one].map((node) => node.once("key", work).then(() => waiting--));
+    await until("it is begun", () => held.started);
+    await one.once("another key", async () => {});
+    await settle();
+    assert.deepEqual([runs, waiting], [1, 3]);
+    held.end();
+    await Promise.all(all);
+    await two.once("key", async () => void runs++);
+    assert.equal(runs, 2);
+  });
+
+  test("work that fails fails for all that wait for it, and can be done again", async () => {
+    const held = new Held();
+    const all = [one, two].map((node) => node.once("failing", held.work));
+    const refused = all.map((waiting) => assert.rejects(waiting, /wanted/));
+    await until("it is begun", () => held.started);
+    held.end(new Error("wanted"));
+    await Promise.all(refused);
+    await two.once("failing", async () => {});
   });
 }

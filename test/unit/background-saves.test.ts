@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Robots } from "../../src/auth/robots.js";
+import { MemoryCluster } from "../../src/cluster/memory/open.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { isRobotName, type RobotName } from "../../src/domain/robot.js";
@@ -38,7 +39,7 @@ test("robots' times of use are saved beside one that cannot be", async () => {
     if (robot.name === failing) throw new Error("no");
     await store.put(robot);
   };
-  const robots = await Robots.load({ ...store, put });
+  const robots = await Robots.load({ ...store, put }, new MemoryCluster().node().changes);
   for (const name of ["first", "second"]) {
     assert.ok(isRobotName(name));
     const made = await robots.create(name, [], undefined);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, mock, test } from "node:test";
 import type { Grants } from "../../src/auth/identity.js";
 import { Robots } from "../../src/auth/robots.js";
+import { MemoryCluster } from "../../src/cluster/memory/open.js";
 import type { Permission } from "../../src/domain/permission.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { isRobotName, type RobotName, robotOfUser, userNameOf } from "../../src/domain/robot.js";
@@ -16,6 +17,7 @@ import { Quarantine } from "../../src/storage/filesystem/quarantine.js";
 import { FileRobots } from "../../src/storage/filesystem/robots.js";
 import { StrayFiles } from "../../src/storage/filesystem/stray-files.js";
 import { Directories } from "../../src/storage/filesystem/sync.js";
+import type { RobotStore } from "../../src/storage/storage.js";
 import { memoryStorage } from "../support/memory-storage.js";
 
 const hour = 3_600_000;
@@ -28,6 +30,11 @@ function nameOf(text: string): RobotName {
 const ci = nameOf("ci");
 const everything = [{ repositories: ["**"], permissions: ["admin"] as const }];
 
+/** The robots as the only node of a registry has them. */
+function load(store: RobotStore): Promise<Robots> {
+  return Robots.load(store, new MemoryCluster().node().changes);
+}
+
 /** A store in a folder of its own. `load` gives the robots as a process that starts finds them. */
 async function robotStore() {
   const root = await mkdtemp(join(tmpdir(), "gantry-robots-"));
@@ -38,13 +45,13 @@ async function robotStore() {
   const odd: string[] = [];
   const store = new FileRobots(layout, directories, new CheckedFiles(root, (path) => odd.push(path)));
   const strayFiles = new StrayFiles(layout, new Quarantine(layout, directories));
-  return { root, store, odd, strayFiles, load: () => Robots.load(store) };
+  return { root, store, odd, strayFiles, load: () => load(store) };
 }
 
 /** The same where no test looks at the folder. */
 function robotsInMemory() {
   const { robots } = memoryStorage();
-  return { load: () => Robots.load(robots) };
+  return { load: () => load(robots) };
 }
 
 async function make(robots: Robots, expiresAt?: number, name = ci) {
@@ -250,4 +257,29 @@ test("what is no robot account is passed over and named, and lets nobody in", as
   for await (const { path } of strayFiles.all()) verified.push(path);
   assert.deepEqual(verified.sort(), all);
   assert.equal(await store.remove(nameOf("nobody")), false);
+});
+
+test("a robot that one node makes or revokes is in or out on all of them", async () => {
+  const { robots: store } = memoryStorage();
+  const cluster = new MemoryCluster();
+  const one = await Robots.load(store, cluster.node().changes);
+  const two = await Robots.load(store, cluster.node().changes);
+  const { key } = await make(one);
+  const identity = two.verify("robot-ci", key);
+  assert.ok(identity !== undefined);
+  assert.ok(await two.revoke(ci));
+  assert.deepEqual([one.verify("robot-ci", key), one.isCurrent(identity)], [undefined, false]);
+  const names = Array.from({ length: 20 }, (_, number) => nameOf(`ci-${number}`));
+  await Promise.all(names.map((name, number) => make(number % 2 === 0 ? one : two, undefined, name)));
+  for (const node of [one, two]) assert.equal(node.list().length, 20);
+});
+
+test("robots are read again when changes were lost", async () => {
+  const { robots: store } = memoryStorage();
+  const cluster = new MemoryCluster();
+  const robots = await Robots.load(store, cluster.node().changes);
+  const { key } = await make(robots);
+  await store.remove(ci);
+  await cluster.lose();
+  assert.equal(robots.verify("robot-ci", key), undefined);
 });

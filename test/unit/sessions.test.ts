@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import type { Cluster } from "../../src/cluster/cluster.js";
+import { MemoryCluster } from "../../src/cluster/memory/open.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import type { RecoveredUpload, Upload, UploadStore } from "../../src/storage/storage.js";
@@ -38,6 +40,7 @@ const idleUpload = uploadOf("recovered", []);
 function table(
   options: Partial<SessionTableOptions> = { sessionsMax: 3, idleSecondsMax: 60 },
   onDisk?: [SessionId, RecoveredUpload],
+  node: Cluster = new MemoryCluster().node(),
 ) {
   const removed: string[] = [];
   const uploadNamed = (name: string) => uploadOf(name, removed);
@@ -51,7 +54,7 @@ function table(
     recover: async (id) => (onDisk !== undefined && id === onDisk[0] ? onDisk[1] : undefined),
     remove: async (id) => void removed.push(id),
   };
-  const sessions = new SessionTable(store, {
+  const sessions = new SessionTable(store, node, {
     sessionsMax: 1000,
     sessionsPerClientMax: 1000,
     unusedSecondsMax: 600,
@@ -335,4 +338,32 @@ test("a session that was closed is not found again on the disk while its files a
   await assert.rejects(async () => sessions.find(owner, id), { kind: "upload-unknown" });
   await closing;
   assert.equal(sessions.size, 0);
+});
+
+test("a session without bytes goes to the node that is asked for it; one with bytes stays where its hash is", async () => {
+  const cluster = new MemoryCluster();
+  const one = table(undefined, undefined, cluster.node()).sessions;
+  const two = table(undefined, undefined, cluster.node()).sessions;
+  const [empty, begun] = [one.open(upload), one.open(upload)];
+  begun.claim();
+  begun.wrote(5);
+  begun.enter("idle");
+  const [taken, again] = await Promise.all([two.find(owner, empty.id), two.find(owner, empty.id)]);
+  assert.equal(taken, again, "two requests share one session");
+  assert.deepEqual([taken.id, taken.client, taken.createdAt], [empty.id, empty.client, empty.createdAt]);
+  assert.deepEqual([one.size, two.size], [1, 1]);
+  await assert.rejects(async () => two.find(owner, begun.id), { kind: "upload-busy" });
+  assert.equal(await one.find(owner, begun.id), begun);
+});
+
+test("a session that is being purged is not found", async () => {
+  const cluster = new MemoryCluster().node();
+  const { sessions } = table(undefined, undefined, cluster);
+  const id = newSessionId();
+  let end: () => void = () => {};
+  const purging = cluster.once(`upload ${id}`, () => new Promise((resolve) => (end = resolve)));
+  const finding = assert.rejects(async () => sessions.find(owner, id), { kind: "upload-unknown" });
+  end();
+  await Promise.all([purging, finding]);
+  assert.equal(await cluster.uploads.owner(id), undefined);
 });

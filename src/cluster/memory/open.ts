@@ -4,13 +4,18 @@ import type { Cluster } from "../cluster.js";
 import { MemoryBus } from "./changes.js";
 import { type LeaseOptions, MemoryLeases } from "./leases.js";
 import { MemoryLocks } from "./locks.js";
+import { MemoryOnce } from "./once.js";
 import { restoreLeases, saveLeases } from "./saved-leases.js";
+import { MemoryOwners } from "./uploads.js";
 
 /** What the nodes of one process share. A registry has one node; tests make more, which see the same locks and changes. */
 export class MemoryCluster {
   readonly #bus = new MemoryBus();
   readonly #leases: MemoryLeases;
-  readonly #shared: Omit<Cluster, "changes">;
+  readonly #owners = new MemoryOwners();
+  readonly #once = new MemoryOnce();
+  readonly #shared: Omit<Cluster, "changes" | "uploads">;
+  #nodes = 0;
 
   constructor(options: Partial<LeaseOptions> = {}) {
     this.#leases = new MemoryLeases(options, (change) => this.#bus.tell(change));
@@ -19,11 +24,13 @@ export class MemoryCluster {
       targetLocks: new MemoryLocks(),
       maintenanceLocks: new MemoryLocks(),
       leases: this.#leases,
+      once: (key, work) => this.#once.run(key, work),
     };
   }
 
   node(): Cluster {
-    return { ...this.#shared, changes: this.#bus.node() };
+    const name = `node:${++this.#nodes}` as const;
+    return { ...this.#shared, uploads: this.#owners.node(name), changes: this.#bus.node() };
   }
 
   /** Takes up the leases that the process before has saved. `fresh` says that there was none. */
@@ -43,6 +50,7 @@ export class MemoryCluster {
 
   /** Behaves as an engine that was emptied does. */
   async lose(): Promise<void> {
+    this.#owners.lose();
     this.#leases.pause();
     await this.#bus.tell({ kind: "lost" });
   }
