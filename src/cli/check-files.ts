@@ -1,6 +1,6 @@
 /**
- * Reads the files that settings name as a server would, so that all that is wrong with them can be told at once, and
- * before it starts. What a file is checked by is loaded where there is such a file. Part of the composition root.
+ * Reads the files that settings name as a server would, to report all their errors at once before it starts. Loads a checker
+ * only if there is a file for it. Part of the composition root.
  */
 import { resolve } from "node:path";
 import type { TrustedFiles } from "../auth/tokens/trusted-keys.js";
@@ -10,14 +10,14 @@ import { readText } from "../config/followed-files.js";
 import { keyOf } from "../config/tree.js";
 import { describeError } from "../lib/describe-error.js";
 
-/** A setting that names a file, and what becomes of its text; throws or rejects where it cannot be used. */
+/** A setting that names a file, and a check of the file's text that throws or rejects if it cannot be used. */
 type NamedFile = readonly [
   key: string,
   path: string | undefined,
   use: (text: string, path: string) => unknown,
 ];
 
-/** Rejects with `ConfigError`, which names all that keeps a server from using them. */
+/** Rejects with a `ConfigError` that names all errors in the files. */
 export async function checkFiles({ config, effective, notices }: Settings): Promise<void> {
   const problems: Problem[] = [];
   for (const [key, path, use] of filesOf(config)) {
@@ -26,7 +26,7 @@ export async function checkFiles({ config, effective, notices }: Settings): Prom
       await use(await read(path), path);
     } catch (error) {
       const about = { key, origin: originOf(key, effective), value: JSON.stringify(path) };
-      // A certificate is looked at once more with its key.
+      // A certificate is checked again with its key; report its errors once.
       const messages = describeError(error)
         .split("\n")
         .filter((message) => problems.every((other) => other.message !== message));
@@ -89,19 +89,19 @@ async function checkPair(certificate: string | undefined, key: string, keyText: 
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "is not there",
-  EACCES: "may not be read by the user who runs this",
+  ENOENT: "does not exist",
+  EACCES: "cannot be read by the current user",
 };
 
 async function read(path: string): Promise<string> {
   return readText(path).catch((error: NodeJS.ErrnoException) => {
     const reason = reasons[error.code ?? ""];
-    // A path is relative to where the server is started, which is not always where one thinks.
+    // Show the absolute path: a relative one depends on the working directory, which may be unexpected.
     throw reason === undefined ? error : new Error(`${resolve(path)} ${reason}`);
   });
 }
 
-/** Of the setting, or of the list that it is in. */
+/** Returns the origin of the setting or of the list that contains it. */
 function originOf(key: string, effective: readonly Effective[]): Origin {
   const found = effective.find(({ path }) => `${key}.`.startsWith(`${keyOf(path)}.`));
   return found?.origin ?? { from: "default" };

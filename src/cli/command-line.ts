@@ -1,6 +1,6 @@
 /**
- * The command line made from tables: what is typed goes to the command it names, or is a `UsageError` that
- * says where help is. Knows commander, and nothing of what commands do.
+ * Builds the command line from tables. Dispatches arguments to the named command, or throws a `UsageError` that refers to
+ * the help. The only code that knows commander; it does not know what the commands do.
  */
 import type { WriteStream } from "node:tty";
 import { Command as Commander, CommanderError, Option } from "commander";
@@ -16,12 +16,12 @@ import { packageVersion } from "../lib/package-version.js";
 import type { Entry } from "./entry.js";
 import { colorsFor } from "./output.js";
 
-const exitCodes = "\nExit codes: 0 all is fine, 1 something is wrong or failed, 2 wrong usage or settings.\n";
+const exitCodes = "\nExit codes: 0 success, 1 problem found or failure, 2 wrong usage or settings.\n";
 
-/** Characters of an example that has its explanation beside it. */
+/** Maximum characters of an example that has its explanation on the same line. */
 const besideMax = 66;
 
-/** The exit code of what was typed. Rejects with `UsageError`, or with what the command failed with. */
+/** Runs the typed command and resolves with its exit code. Rejects with `UsageError` or the command's error. */
 export async function runCommandLine(entries: readonly Entry[], typed: readonly string[]): Promise<number> {
   let code = 0;
   const program = root();
@@ -42,12 +42,12 @@ export async function runCommandLine(entries: readonly Entry[], typed: readonly 
   return code;
 }
 
-/** `gantry help gc` and `gantry config help` as `gantry gc --help` and `gantry config --help`. */
+/** Rewrites `gantry help gc` and `gantry config help` to `gantry gc --help` and `gantry config --help`. */
 function withHelp(program: Commander, typed: readonly string[]): readonly string[] {
   const [first = "", second, ...more] = typed;
   const named = (name: string) => program.commands.find((command) => command.name() === name);
   if (first === "help") {
-    // What is no command must not get the help of all of them.
+    // An unknown command must be an error, not print the general help.
     const isKnown = second === undefined || named(second) !== undefined;
     return [...typed.slice(1), ...(isKnown ? ["--help"] : [])];
   }
@@ -55,7 +55,7 @@ function withHelp(program: Commander, typed: readonly string[]): readonly string
   return group && second === "help" ? [first, ...more, "--help"] : typed;
 }
 
-/** What is set here holds of all that is declared in it. */
+/** All commands inherit the options that are set here. */
 function root(): Commander {
   const colors = (stream: WriteStream) => () => hasColors(stream, process.argv, process.env);
   return new Commander("gantry")
@@ -69,13 +69,13 @@ function root(): Commander {
       showGlobalOptions: true,
       styleTitle: (title) => colorsFor(process.stdout).bold(title),
     })
-    .helpOption("-h, --help", "show this")
+    .helpOption("-h, --help", "show this help")
     .version(packageVersion, "--version", "print the version")
-    .option("--no-color", "no colours, as with the variable NO_COLOR")
+    .option("--no-color", "disable colours, like the variable NO_COLOR")
     .addHelpText("after", exitCodes);
 }
 
-/** Where a command is declared: the program, or the group that the first of two words names. */
+/** Returns the parent of a command: the program, or the group that the first of two words names. */
 function parentOf(program: Commander, { name }: CommandLine): Commander {
   const [first = "", second] = name.split(" ");
   if (second === undefined) return program;
@@ -87,7 +87,7 @@ function parentOf(program: Commander, { name }: CommandLine): Commander {
 
 function declare(parent: Commander, line: CommandLine): Commander {
   const command = parent.command(line.name.split(" ").at(-1) ?? "").summary(line.summary);
-  command.description(flowing(line.help)).helpOption("-h, --help", "show this");
+  command.description(flowing(line.help)).helpOption("-h, --help", "show this help");
   for (const { name, description, optional, variadic } of line.parameters ?? []) {
     const dots = variadic === true ? "..." : "";
     command.argument(optional === true ? `[${name}${dots}]` : `<${name}${dots}>`, description);
@@ -97,7 +97,7 @@ function declare(parent: Commander, line: CommandLine): Commander {
     const option = new Option(`--${name}${type === "boolean" ? "" : ` <${value}>`}`, description);
     if (choices !== undefined) option.choices([...choices]);
     const checked = option.parseArg;
-    // By commander's own `<VALUE...>` a flag would take the parameters behind it too.
+    // commander's own `<VALUE...>` would also consume the parameters that follow.
     if (multiple === true)
       option.argParser((one, before: string[] = []) => [...before, checked?.(one, one) ?? one]);
     command.addOption(option);
@@ -110,7 +110,7 @@ function declare(parent: Commander, line: CommandLine): Commander {
   return command.addHelpText("after", examplesOf(line.examples) + exitCodes);
 }
 
-/** What an example does stands beside it, or below one that is too long for that. */
+/** Formats examples with the explanation on the same line, or below if the example is long. */
 function examplesOf(examples: readonly Example[]): string {
   const lengths = examples.map(({ command }) => command.length).filter((length) => length <= besideMax);
   const width = Math.max(0, ...lengths);
@@ -120,12 +120,12 @@ function examplesOf(examples: readonly Example[]): string {
   return `\n${colorsFor(process.stdout).bold("Examples:")}\n${lines.join("")}`;
 }
 
-/** Paragraphs without their line breaks: commander breaks lines at the terminal's width. */
+/** Joins the lines of each paragraph: commander wraps lines at the terminal's width. */
 function flowing(text: string): string {
   return text.trim().replace(/(?<=\S)\n(?=\S)/g, " ");
 }
 
-/** By the names that the table has, which commander changes. */
+/** Returns the values under the names in the table; commander changes the names. */
 function valuesOf(command: Commander, flags: Flags): FlagValues {
   return Object.fromEntries(
     command.options

@@ -1,4 +1,4 @@
-/** `gantry config check`, `show` and `reference`: what the settings are, before a server starts with them. */
+/** `gantry config check`, `show` and `reference`: validates and prints settings without starting a server. */
 import type { Effective, Settings } from "../config/config.js";
 import { variableOf } from "../config/environment.js";
 import { ConfigError, formatOrigin, formatProblem } from "../config/errors.js";
@@ -13,13 +13,13 @@ const flags = { ...jsonFlag, ...settingsFlags };
 export const configCheck: Entry = {
   line: {
     name: "config check",
-    summary: "tell all that is wrong with the settings",
-    help: `Reads the settings as \`gantry serve\` would, with the files that they name, and tells all that is wrong
-with them, and what they have that changes nothing. Ends with 0 where a server can start with them, else 2.`,
+    summary: "report every error in the settings",
+    help: `Reads the settings and the files that they name as \`gantry serve\` would. Reports every error, and every setting
+that has no effect. Exits with 0 if a server can start with these settings, otherwise with 2.`,
     flags,
     examples: [
-      { command: "gantry config check --config config.yml", what: "before a server gets it" },
-      { command: "gantry config check --json", what: "the environment's, for a program" },
+      { command: "gantry config check --config config.yml", what: "check a file before a server uses it" },
+      { command: "gantry config check --json", what: "check the environment, as JSON" },
     ],
   },
   run: async ({ values }) => {
@@ -47,15 +47,15 @@ with them, and what they have that changes nothing. Ends with 0 where a server c
 export const configShow: Entry = {
   line: {
     name: "config show",
-    summary: "show the settings that are in effect, and where each came from",
-    help: `Shows every setting as a server would have it, as YAML that is a settings file itself, with where it
-came from behind each: default, the line of the file, or the variable. Secrets are hidden.`,
+    summary: "print the settings in effect and the source of each",
+    help: `Prints every setting in effect as YAML that can serve as a settings file. A comment names the source of each: default,
+line of the file, or variable. Secrets are hidden.`,
     flags,
     examples: [
       { command: "gantry config show --config config.yml", what: "as YAML" },
       {
         command: `gantry config show --json | jq '.["http.addr"].value'`,
-        what: "one of them, for a program",
+        what: "read one value in a script",
       },
     ],
   },
@@ -69,10 +69,10 @@ came from behind each: default, the line of the file, or the variable. Secrets a
 export const configReference: Entry = {
   line: {
     name: "config reference",
-    summary: "print what settings there are",
-    help: "Prints the reference of all settings as a Markdown page: what each does, its default and its variable.",
+    summary: "print the reference of all settings",
+    help: "Prints all settings as a Markdown page: description, default and variable of each.",
     flags: jsonFlag,
-    examples: [{ command: "gantry config reference | less", what: "to read it" }],
+    examples: [{ command: "gantry config reference | less", what: "page through it" }],
   },
   run: async ({ values }) => {
     const report = keysOf(schema).map(({ path, description, defaultValue }) => ({
@@ -100,7 +100,7 @@ async function yamlOf(effective: readonly Effective[]): Promise<string> {
   for (const { path, value, origin } of effective) {
     const node = document.createNode(value);
     const comment = ` ${formatOrigin(origin) ?? "default"}`;
-    // Behind a line, above several.
+    // After a single line, above several lines.
     if (isScalar(node)) node.comment = comment;
     else node.commentBefore = comment;
     document.setIn(path, node);

@@ -1,4 +1,4 @@
-/** The command line: what it does is in the tables of commands; here they meet, and errors become exit codes. */
+/** The command line: combines the tables of commands and turns errors into exit codes. */
 
 import { UsageError } from "../commands/command.js";
 import { commands } from "../commands/commands.js";
@@ -29,8 +29,8 @@ async function main([first, ...words]: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** What went wrong, on standard error; the exit code. */
-function tell(error: unknown): number {
+/** Prints an error on standard error and returns the exit code. */
+function report(error: unknown): number {
   const { red } = colorsFor(process.stderr);
   const message = visibleText(describeError(error));
   process.stderr.write(
@@ -39,7 +39,7 @@ function tell(error: unknown): number {
   return error instanceof ConfigError || error instanceof UsageError ? 2 : 1;
 }
 
-const code = await main(process.argv.slice(2)).catch(tell);
-// A server has waited for what it wrote, as long as it wants to.
+const code = await main(process.argv.slice(2)).catch(report);
+// A server has already waited for its output, with a time limit of its own.
 if (process.argv[2] !== "serve") await printed();
 process.exit(code);

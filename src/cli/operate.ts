@@ -1,6 +1,6 @@
 /**
- * Runs an operator's command where the store is: in the server that has it, or here, where none has. Part
- * of the composition root.
+ * Runs an operator's command: in the server that has the store open, or in this process if none has. Part of the
+ * composition root.
  */
 import { resolve } from "node:path";
 import { pino } from "pino";
@@ -16,7 +16,7 @@ import { Layout } from "../storage/filesystem/layout.js";
 import { StoreInUse } from "../storage/filesystem/lock.js";
 import { ProgressDisplay } from "./progress.js";
 
-/** Rejects with `UsageError`, or what the store or the server failed with. */
+/** Rejects with `UsageError`, or with the error of the store or the server. */
 export async function runOperatorCommand(
   { name, creates: create = false }: Command,
   options: unknown,
@@ -47,14 +47,15 @@ export async function runOperatorCommand(
   }
 }
 
-/** Somebody has the store, and takes no commands. */
+/** The error for a store that another process holds without accepting commands. */
 function unreachable(cause: StoreInUse, controlSocket: string): Error {
   return isTooLong(controlSocket)
     ? new Error(
-        `the server cannot be asked, since the path ${controlSocket} is too long for a socket: stop it first, or give the store a shorter path`,
+        `the server accepts no commands because the path ${controlSocket} is too long for a socket; stop the server first, or give the store a shorter path`,
         { cause },
       )
-    : new Error("whoever has the store takes no commands now: it starts or stops, or is another command", {
-        cause,
-      });
+    : new Error(
+        "another gantry process holds this store and accepts no commands: it is starting, stopping or running a command; try again, or stop it",
+        { cause },
+      );
 }

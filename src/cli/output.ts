@@ -1,4 +1,4 @@
-/** How what is said looks: colours by the usual rules, and JSON where it is asked for. */
+/** Prints output for people (coloured by the usual rules) or as JSON. */
 import type { WriteStream } from "node:tty";
 import pico from "picocolors";
 import type { Flags, FlagValues, Outcome } from "../commands/command.js";
@@ -9,19 +9,19 @@ export const jsonFlag = {
   json: { type: "boolean", description: "print the report as JSON" },
 } as const satisfies Flags;
 
-/** A command's outcome, on standard output. */
+/** Prints a command's outcome on standard output. */
 export function print({ json }: FlagValues, { report, text }: Pick<Outcome, "report" | "text">): void {
-  // What a store or another registry contains was chosen by others, and must not command the terminal.
+  // Names in a store or another registry come from strangers and must not send escape sequences to the terminal.
   const shown = visibleText(json === true ? JSON.stringify(report, null, 2) : text);
   process.stdout.write(`${shown}\n`);
 }
 
-/** A line on standard error. */
+/** Prints a line on standard error. */
 export function complain(text: string): void {
   process.stderr.write(`gantry: ${visibleLine(text)}\n`);
 }
 
-/** Waits until what was printed is out: a pipe takes 64 KiB at a time, and what waits is lost when the process exits. */
+/** Resolves when all output is written. A pipe takes 64 KiB at a time, and exiting would lose the rest. */
 export async function printed(): Promise<void> {
   await Promise.all([process.stdout, process.stderr].map(flushed));
 }

@@ -1,6 +1,6 @@
 /**
- * Shows how far a command is: a bar with rate and time left on a terminal, else a line every few seconds.
- * Elsewhere than on a terminal a command that is soon over shows nothing.
+ * Shows a command's progress: a bar with rate and remaining time on a terminal, otherwise a line every few seconds. Without
+ * a terminal, a short command shows nothing.
  */
 import type { WriteStream } from "node:tty";
 import { type Options, type Params, SingleBar } from "cli-progress";
@@ -15,7 +15,7 @@ const barWidth = 30;
 
 export class ProgressDisplay {
   readonly #output: WriteStream;
-  /** Something else may have had the terminal before. */
+  /** Start of the command, for the first line without a terminal. */
   readonly #begun = Date.now();
   #bar: SingleBar | undefined;
   #last: Progress | undefined;
@@ -33,7 +33,7 @@ export class ProgressDisplay {
     this.#bar.update(progress.done, { progress });
   }
 
-  /** Leaves the terminal as if nothing had been shown. */
+  /** Removes the bar from the terminal. */
   end(): void {
     this.#bar?.stop();
     this.#bar = undefined;
@@ -49,7 +49,7 @@ export class ProgressDisplay {
       notTTYSchedule: lineMilliseconds,
       linewrap: false,
       clearOnComplete: true,
-      // Whoever runs the command ends it when it is interrupted, and ends this.
+      // The caller handles interrupts and ends this display.
       gracefulExit: false,
       format: (_: Options, params: Params, payload: { readonly progress: Progress }) =>
         lineOf(payload.progress, params, progress.done, cyan),
@@ -59,7 +59,7 @@ export class ProgressDisplay {
   }
 }
 
-/** Of one kind and going on: else there is a new rate to tell. */
+/** Reports whether both belong to the same work; a new kind of work needs a new rate. */
 function isSameWork(before: Progress, now: Progress): boolean {
   return (
     before.unit === now.unit &&
@@ -68,7 +68,7 @@ function isSameWork(before: Progress, now: Progress): boolean {
   );
 }
 
-/** `from`: what was done already when the bar began, and says nothing of the rate. */
+/** `from` is the amount done before the bar began, which must not count for the rate. */
 export function lineOf(
   { what: subject, done, total, unit }: Progress,
   { eta, startTime }: Pick<Params, "eta" | "startTime">,

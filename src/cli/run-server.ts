@@ -1,4 +1,4 @@
-/** `gantry serve`: runs the server until it is told to stop. */
+/** `gantry serve`: runs the server until SIGTERM or SIGINT. */
 import type { Settings } from "../config/config.js";
 import { formatProblem } from "../config/errors.js";
 import { visibleLine } from "../lib/control-characters.js";
@@ -6,7 +6,7 @@ import { standardSettled, standardWriter } from "../observe/standard-streams.js"
 import { originIsUnknown } from "../server/origin-warnings.js";
 import { startServer } from "../server/server.js";
 
-/** What is still to be written when the server has stopped waits for its readers no longer. */
+/** Maximum time to wait for readers of the logs after the server has stopped. */
 const logsMillisecondsMax = 2_000;
 
 export async function serve(settings: Settings): Promise<number> {
@@ -21,7 +21,9 @@ async function serveUntilTold({ config, notices }: Settings): Promise<number> {
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
   const server = await startServer(config);
   if (!server.protected && !isLoopback(config.http.addr.host)) {
-    say("warning: without authentication, everybody who reaches this address may push and delete");
+    say(
+      "warning: without authentication, anyone who can reach this address may push and delete; set auth, or listen on 127.0.0.1",
+    );
   }
   if (server.protected && !isLoopback(config.http.addr.host) && originIsUnknown(config)) {
     say(
@@ -30,16 +32,18 @@ async function serveUntilTold({ config, notices }: Settings): Promise<number> {
     );
   }
   if (!server.hardLinks) {
-    say("warning: this file system has no hard links; blobs shared by repositories are stored in each");
+    say("warning: this file system has no hard links; each repository stores its own copy of a shared blob");
   }
   if (!server.locked) {
-    say("warning: without util-linux' flock nothing keeps a second server from opening this store");
+    say(
+      "warning: without the flock program, nothing keeps a second server from opening this store; install util-linux",
+    );
   }
   if (server.readOnly) {
-    say("warning: this file system is read-only; nothing can be pushed");
+    say("warning: this file system is read-only; clients can only pull");
   }
   const audience = audienceOf(server.protected, isLoopback(config.http.addr.host));
-  // Before it says that it is ready: whoever reads that may end it at once, and gracefully.
+  // Registered before the ready line is printed: a reader of that line may stop the server at once.
   const told = new Promise((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
@@ -51,7 +55,7 @@ async function serveUntilTold({ config, notices }: Settings): Promise<number> {
   return 0;
 }
 
-/** To whoever has started the server, who may not be reading. */
+/** Prints a line on standard error without waiting for a reader. */
 function say(text: string): void {
   standardWriter("error").write(`gantry: ${visibleLine(text)}\n`);
 }

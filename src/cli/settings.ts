@@ -1,4 +1,4 @@
-/** Settings as commands take them: a file that is named, variables of the environment, and what may be passed over. */
+/** Reads settings for commands, from `--config` and the environment. */
 import type { Flags, FlagValues } from "../commands/command.js";
 import { loadSettings, type Settings } from "../config/config.js";
 
@@ -6,11 +6,11 @@ export const settingsFlags = {
   config: {
     type: "string",
     value: "FILE",
-    description: "settings, as YAML; variables of the environment are over it",
+    description: "settings file (YAML); environment variables override it",
   },
   "ignore-unsupported": {
     type: "boolean",
-    description: "pass over settings of CNCF distribution's that Gantry does not support",
+    description: "ignore CNCF distribution settings that Gantry does not support",
   },
 } as const satisfies Flags;
 

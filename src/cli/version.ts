@@ -1,4 +1,4 @@
-/** `gantry version`: what is running, for a report of a fault. */
+/** `gantry version`: the versions in use, for bug reports. */
 import { packageVersion, versionOf } from "../lib/package-version.js";
 import type { Entry } from "./entry.js";
 import { jsonFlag, print } from "./output.js";
@@ -6,10 +6,10 @@ import { jsonFlag, print } from "./output.js";
 export const version: Entry = {
   line: {
     name: "version",
-    summary: "tell the versions of Gantry, Node and uWebSockets.js",
-    help: "Tells which Gantry this is and what it runs on: say so when you report a fault.",
+    summary: "print the versions of Gantry, Node and uWebSockets.js",
+    help: "Prints the versions of Gantry and its runtime. Include them in bug reports.",
     flags: jsonFlag,
-    examples: [{ command: "gantry version --json | jq -r .gantry", what: "the package's version" }],
+    examples: [{ command: "gantry version --json | jq -r .gantry", what: "print only Gantry's version" }],
   },
   run: async ({ values }) => {
     const report = {

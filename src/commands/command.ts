@@ -1,32 +1,32 @@
 /**
- * What an operator's command is: the same code answers where it opens the store itself and where a server
- * that has the store runs it. Options and report are JSON, since they may travel.
+ * The definition of an operator's command. The same code runs in the command's own process and in a server that has the
+ * store open. Options and report are JSON, because they may travel between the two.
  *
- * Each command is loaded with the program, to be listed; what its `run` works with is imported there, so that neither
- * help nor a server waits for it.
+ * The program loads every command to list it. `run` imports its dependencies itself, so that neither help nor a server
+ * waits for them.
  *
- * To add a command: a file beside this one that exports a `Command`, and its name in the table of
- * `commands.ts`. The command line, `--help`, shell completion and what a server takes are made from that. A
- * name of two words (`token create`) is a subcommand. `flags` are options that begin with `--`, `parameters`
- * what stands behind the name without them; `optionsOf` makes of both what `run` gets, which checks it with
- * `parseOptions`. Every command has `--help`, `--json` and `--config` without naming them.
+ * To add a command, export a `Command` from a file beside this one and add it to the table in `commands.ts`. The command
+ * line, `--help`, shell completion and the server's commands derive from that table. A name of two words (`token create`)
+ * is a subcommand. `flags` are options that begin with `--`; `parameters` are the positional arguments. `optionsOf`
+ * converts both to the options for `run`, which checks them with `parseOptions`. Every command has `--help`, `--json` and
+ * `--config` without naming them.
  */
 import type { Config } from "../config/config.js";
 import type { Services } from "../registry/services.js";
 
 export interface Progress {
-  /** What is being done, for a person. */
+  /** The current work, for display. */
   readonly what: string;
   readonly done: number;
-  /** Absent where nobody knows before the end. */
+  /** Absent if it is unknown before the end. */
   readonly total?: number | undefined;
   readonly unit: "bytes" | "repositories" | "manifests";
 }
 
-/** What the one who runs a command has of it. */
+/** How the caller observes and stops a running command. */
 export interface Task {
   readonly onProgress: (progress: Progress) => void;
-  /** Ends the command early: whoever asked for it has gone. */
+  /** Ends the command early, because its caller has gone. */
   readonly signal: AbortSignal;
 }
 
@@ -40,11 +40,11 @@ export interface Outcome {
   readonly report: unknown;
   /** The same for people. */
   readonly text: string;
-  /** Whether nothing was found wrong. */
+  /** Whether no problem was found. */
   readonly fine: boolean;
 }
 
-/** A wrong use of a command; `message` says what is wrong. */
+/** Wrong usage of a command; `message` describes the error. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -52,11 +52,11 @@ export class UsageError extends Error {
 export interface Flag {
   readonly type: "boolean" | "string";
   readonly description?: string;
-  /** What stands for the value in `--help`, such as TIME. */
+  /** Placeholder for the value in `--help`, such as TIME. */
   readonly value?: string;
   /** Whether it may be given several times; the value is then a list. */
   readonly multiple?: boolean;
-  /** The only values that it takes. */
+  /** The only accepted values. */
   readonly choices?: readonly string[];
 }
 
@@ -70,7 +70,7 @@ export interface Parameter {
   readonly name: string;
   readonly description: string;
   readonly optional?: boolean;
-  /** Whether there may be several; only of the last one. */
+  /** Whether it may repeat; only for the last parameter. */
   readonly variadic?: boolean;
 }
 
@@ -80,7 +80,7 @@ export interface Example {
   readonly what: string;
 }
 
-/** How a command is typed. */
+/** The command-line form of a command. */
 export interface CommandLine {
   /** One word, or two for a subcommand. */
   readonly name: string;
@@ -94,10 +94,10 @@ export interface CommandLine {
 }
 
 export interface Command extends CommandLine {
-  /** Whether it makes a store where there is none. */
+  /** Whether it creates a store if there is none. */
   readonly creates?: boolean;
-  /** The options as they travel. `parameters` are as many as there may be. Throws `UsageError`. */
+  /** Converts flags and at most the declared `parameters` to JSON options. Throws `UsageError`. */
   optionsOf(values: FlagValues, parameters: readonly string[]): unknown;
-  /** Rejects with `UsageError` where the options are not such as `optionsOf` gives. */
+  /** Rejects with `UsageError` if the options do not have the form that `optionsOf` returns. */
   run(context: CommandContext, options: unknown): Promise<Outcome>;
 }

@@ -18,7 +18,7 @@ export const commands: readonly Command[] = [
   tokenRevoke,
 ];
 
-/** Rejects with `UsageError` where there is no such command or its options are wrong. */
+/** Rejects with `UsageError` if the command is unknown or its options are wrong. */
 export async function runCommand(name: string, options: unknown, context: CommandContext): Promise<Outcome> {
   const command = commands.find((one) => one.name === name);
   if (command === undefined) throw new UsageError(`there is no command ${name}`);

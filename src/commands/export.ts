@@ -1,4 +1,4 @@
-/** `gantry export`: writes what this registry has to an OCI image layout. */
+/** `gantry export`: writes images to an OCI image layout. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { isDigest } from "../domain/digest.js";
@@ -18,32 +18,32 @@ const options = z.object({
 export const exportCommand: Command = {
   name: "export",
   summary: "write images to an OCI layout",
-  help: `Writes images with all that they name to an OCI image layout, while pushes and pulls go on. FOLDER is made,
-or added to where it is a layout already. Others read it: skopeo copy oci:FOLDER:TAG docker://…
+  help: `Writes images and all objects that they name to an OCI image layout, while pushes and pulls continue. It creates
+FOLDER, or adds to it if it already is a layout. Other tools can read it: skopeo copy oci:FOLDER:TAG docker://…
 
-A REFERENCE is NAME:TAG, NAME@DIGEST, or NAME for all its tags; in NAME and TAG globs may stand, of which *
-stops at a slash and ** does not. An image is called by its tag there; where there are several repositories,
-by NAME:TAG. One that was asked for by its digest has no name.
+A REFERENCE is NAME:TAG, NAME@DIGEST, or NAME for all its tags. NAME and TAG may be globs; * stops at a slash, **
+does not. In the layout, an image has its tag as its name, or NAME:TAG if there are several repositories. An image
+exported by digest has no name.
 `,
   flags: {
-    referrers: { type: "boolean", description: "take along what refers to the images: signatures, SBOMs" },
+    referrers: { type: "boolean", description: "also export referrers of the images: signatures, SBOMs" },
   },
   parameters: [
-    { name: "REFERENCE", description: "an image, or several by a pattern" },
-    { name: "FOLDER", description: "more references, and at the end the folder", variadic: true },
+    { name: "REFERENCE", description: "an image, or a pattern for several" },
+    { name: "FOLDER", description: "further references, then the target directory", variadic: true },
   ],
   examples: [
     { command: "gantry export team/app:v1 ./layout", what: "one image" },
     {
       command: "gantry export --referrers 'team/**:v*' tools/lint ./layout",
-      what: "many, with their signatures",
+      what: "several images with their signatures",
     },
   ],
   optionsOf: (values, parameters) => {
     const references = parameters.slice(0, -1);
     const folder = parameters.at(-1);
     if (folder === undefined || references.length === 0)
-      throw new UsageError("give a reference and a folder");
+      throw new UsageError("give a reference and a target directory");
     for (const reference of references) selectionOf(reference);
     return { references, folder: resolve(folder), referrers: values.referrers === true };
   },
@@ -82,7 +82,7 @@ function selectionOf(text: string): Selection {
   const name = end === -1 ? text : text.slice(0, end);
   const rest = text.slice(name.length + 1);
   if (name === "" || (end !== -1 && rest === ""))
-    throw new UsageError(`${text} is not such as NAME, NAME:TAG or NAME@DIGEST`);
+    throw new UsageError(`${text} is not a reference: write NAME, NAME:TAG or NAME@DIGEST`);
   for (const pattern of at === -1 && end !== -1 ? [name, rest] : [name]) {
     const fault = patternFault(pattern);
     if (fault !== undefined) throw new UsageError(`${text}: ${pattern}: ${fault}`);
@@ -102,7 +102,7 @@ function render(report: ExportReport & { readonly unmet: readonly string[] }): s
   lines.push(...unmet.map((text) => `${text}: there is no such image`));
   lines.push(
     `${count(references, "reference")}: ${count(written.count, "content")} written (${formatBytes(written.bytes)}), ` +
-      `${there.count} were there (${formatBytes(there.bytes)})${complete ? "" : " until it was ended early"}`,
+      `${there.count} already there (${formatBytes(there.bytes)})${complete ? "" : " until it was interrupted"}`,
   );
   return lines.join("\n");
 }

@@ -1,4 +1,4 @@
-/** Figures and tables for people. */
+/** Formats figures and tables for people. */
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
@@ -9,7 +9,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Bytes such as `50MiB`, `1.5GiB` or `20MB`; `undefined` for other text, and for none. */
+/** Parses bytes such as `50MiB`, `1.5GiB` or `20MB`. Returns `undefined` for other text and for zero. */
 export function parseBytes(text: string): number | undefined {
   const match = /^(\d{1,12}(?:\.\d{1,6})?)(B|[KMGT]i?B)$/.exec(text);
   const unit = match?.[2] ?? "";
@@ -18,7 +18,7 @@ export function parseBytes(text: string): number | undefined {
   return bytes > 0 ? bytes : undefined;
 }
 
-/** Columns of equal width, the first to the left and the others to the right. */
+/** Aligns columns: the first to the left, the others to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows)

@@ -1,4 +1,4 @@
-/** `gantry gc`: what the retention rules no longer keep and what no manifest names; a plan, or the deed. */
+/** `gantry gc`: lists or removes tags that no retention rule keeps, and unreferenced content. */
 import { z } from "zod";
 import { durationSeconds } from "../config/values.js";
 import { type CollectedRepository, type GarbageReport, isNothing } from "../gc/report.js";
@@ -11,37 +11,37 @@ import { parseOptions } from "./options.js";
 
 const options = z.object({
   dryRun: z.boolean(),
-  /** `null`: for ever. Absent: as the settings have it. */
+  /** `null` keeps untagged manifests forever. If absent, the setting applies. */
   untagged: z.number().nonnegative().nullable().optional(),
 });
 
 export const gc: Command = {
   name: "gc",
-  summary: "tell what nobody wants any more, or remove it",
-  help: `Tells what nobody wants any more, and with --delete removes it, while pushes and pulls go on: tags that the
-retention rules no longer keep, blobs that no manifest of their repository names, contents that no
-repository has, and, if there is a policy, manifests that no tag, no index and no subject keeps. What a
-client was told of lately is protected by a lease and stays. A repository that has nothing any more leaves the
-catalog. What cannot be read is named and left, with all that it may name; the command then ends with 1.
+  summary: "list or remove unreferenced content",
+  help: `Lists content that is no longer needed, and removes it with --delete, while pushes and pulls continue: tags that
+no retention rule keeps, blobs that no manifest in their repository names, contents that no repository has and,
+if gc.untagged or --untagged sets an age, manifests without tag, index or subject. Leases protect content that a
+client has recently pushed or read. An empty repository leaves the catalog. If a tag or manifest cannot be read,
+gc reports it, keeps everything it may refer to, and exits with 1.
 `,
   flags: {
-    delete: { type: "boolean", description: "remove it" },
-    "dry-run": { type: "boolean", description: "tell what would go, and leave it, as without --delete" },
+    delete: { type: "boolean", description: "remove the listed content" },
+    "dry-run": { type: "boolean", description: "only list, the default without --delete" },
     untagged: {
       type: "string",
       value: "TIME",
       description:
-        "remove manifests without a tag that were pushed longer ago than this, such as 168h; never keeps them. Else it is as the setting gc.untagged has it",
+        "remove untagged manifests pushed longer ago than this, such as 168h; never keeps them (default: the setting gc.untagged)",
     },
   },
   examples: [
-    { command: "gantry gc", what: "tell what would go" },
-    { command: "gantry gc --delete", what: "remove it" },
-    { command: "gantry gc --delete --untagged 168h", what: "and manifests that had no tag for a week" },
+    { command: "gantry gc", what: "list unreferenced content" },
+    { command: "gantry gc --delete", what: "remove it as well" },
+    { command: "gantry gc --delete --untagged 168h", what: "also remove manifests untagged for a week" },
   ],
   optionsOf: (values) => {
     if (values.delete === true && values["dry-run"] === true)
-      throw new UsageError("--delete removes what --dry-run would leave: give one of them");
+      throw new UsageError("--delete and --dry-run contradict each other: give one of them");
     return { dryRun: values.delete !== true, ...untaggedOf(values) };
   },
   run: async ({ services, config, onProgress, signal }, given) => {
@@ -59,7 +59,7 @@ catalog. What cannot be read is named and left, with all that it may name; the c
   },
 };
 
-/** Applies the retention rules and collects, when nobody else does. */
+/** Applies the retention rules, then collects garbage. Waits for a collection that is already running. */
 export async function collectOnce(
   services: Services,
   options: CollectOptions,
@@ -74,7 +74,7 @@ export async function collectOnce(
     const expired = new Map(
       retention.repositories.map(({ name, tags }) => [name, new Set(tags.map(({ tag }) => tag))]),
     );
-    // Of tags that are removed the collector need not be told, and one may be back by now.
+    // Only a dry run passes expired tags on: otherwise they are already removed, and one may have been pushed again.
     const collecting = options.dryRun ? { ...options, expired } : options;
     return { retention, garbage: await collectGarbage(services, collecting, onProgress) };
   };
@@ -102,7 +102,7 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
   const { manifests, blobs, orphans, bytesFreed, protectedUntil } = garbage;
   const lines = [
     ...retention.repositories.flatMap(({ name, tags }) =>
-      tags.map(({ tag, rule, why }) => `${name}:${tag}: by the rule ${rule}: ${why}`),
+      tags.map(({ tag, rule, why }) => `${name}:${tag}: expired by the rule ${rule}: ${why}`),
     ),
     ...retention.unread.map(({ name, why }) => `${name}: left as it is: ${why}`),
     ...garbage.repositories.flatMap(linesOf),
@@ -111,18 +111,18 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
   ];
   if (garbage.emptied.length > 0)
     lines.push(
-      ...garbage.emptied.map((name) => `${name}: has nothing in it`),
+      ...garbage.emptied.map((name) => `${name}: is empty`),
       `${count(garbage.emptied.length, "empty repository", "empty repositories")} ${removed}`,
     );
   if (protectedUntil !== undefined) {
     const until = new Date(protectedUntil).toISOString();
     lines.push(
-      `Everything is protected until ${until}: not all that clients were told of is known, after a crash or ` +
-        "where it was more than can be remembered (there a shorter REGISTRY_GC_LEASE helps).",
+      `Everything is protected until ${until}: the record of leases is incomplete, after a crash or because there were ` +
+        "too many (a shorter gc.lease avoids that).",
     );
   }
   if (retention.tags === 0 && isNothing(garbage)) lines.push("There is nothing to remove.");
-  else if (garbage.dryRun) lines.push("Nothing has been removed: --delete does it.");
+  else if (garbage.dryRun) lines.push("Nothing has been removed; use --delete to remove.");
   return lines.join("\n");
 }
 
@@ -132,7 +132,7 @@ function linesOf({ name, manifests, blobs, leased, skipped }: CollectedRepositor
     ...blobs.map((digest) => `${name}: blob ${digest}`),
   ];
   if (leased > 0 && lines.length > 0)
-    lines.push(`${name}: ${count(leased, "unnamed blob")} protected by leases`);
+    lines.push(`${name}: ${count(leased, "unreferenced blob")} protected by leases`);
   if (skipped !== undefined) lines.push(`${name}: left as it is: ${skipped}`);
   return lines;
 }

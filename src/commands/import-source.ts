@@ -1,4 +1,4 @@
-/** Where `gantry import` imports from: what may be typed, how it travels, and how it is opened. */
+/** The sources of `gantry import`: their options, their JSON form, and how to open them. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { nameMatcher, patternFault } from "../domain/patterns.js";
@@ -19,7 +19,7 @@ export const importSource = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("layout"),
     folder: z.string().min(1),
-    name: z.string().refine(isRepositoryName, "not a repository's name").optional(),
+    name: z.string().refine(isRepositoryName, "not a repository name").optional(),
     tag: z.string().refine(isTag, "not a tag").optional(),
   }),
   z.object({
@@ -43,62 +43,61 @@ export const sourceFlags = {
   "from-distribution": {
     type: "string",
     value: "FOLDER",
-    description: "a storage folder of CNCF distribution",
+    description: "a CNCF distribution storage directory",
   },
   "from-oci": { type: "string", value: "FOLDER", description: "an OCI image layout" },
   "from-registry": {
     type: "string",
     value: "URL",
-    description: "a registry that runs, such as https://registry.example.com; http:// where it has no TLS",
+    description: "a running registry, such as https://registry.example.com, or http:// without TLS",
   },
   as: {
     type: "string",
     value: "NAME[:TAG]",
     description:
-      "where an OCI layout goes: all its tags to the repository NAME, or its only image to TAG. Else its images have to be named as NAME:TAG there",
+      "import all tags of the OCI layout into the repository NAME, or its only image as TAG; required unless the layout names its images NAME:TAG",
   },
   repository: {
     type: "string",
     value: "GLOB",
     multiple: true,
-    description: "import the repositories whose name matches; * stops at a slash, ** does not",
+    description: "import only repositories whose name matches; * stops at a slash, ** does not",
   },
   tag: {
     type: "string",
     value: "GLOB",
     multiple: true,
-    description: "import from a registry the tags that match, with what refers to their manifests",
+    description: "import only matching tags, with the referrers of their manifests",
   },
   rate: {
     type: "string",
     value: "BYTES",
-    description: "read no more from a registry in a second, such as 50MiB",
+    description: "limit for reading from the registry per second, such as 50MiB",
   },
   connections: {
     type: "string",
     value: "NUMBER",
-    description: `connections to a registry at a time (${connectionsDefault})`,
+    description: `connections to the registry (default ${connectionsDefault})`,
   },
-  username: { type: "string", value: "NAME", description: "log in to the registry" },
-  "password-file": { type: "string", value: "FILE", description: "the password of that user" },
-  ca: { type: "string", value: "FILE", description: "certificates to trust the registry by, as PEM" },
+  username: { type: "string", value: "NAME", description: "user name for the registry" },
+  "password-file": { type: "string", value: "FILE", description: "file with the password of that user" },
+  ca: { type: "string", value: "FILE", description: "PEM file with the CA certificates of the registry" },
   "realm-host": {
     type: "string",
     value: "HOST",
     multiple: true,
-    description:
-      "a host beside the registry's own whose token server may have the password, such as auth.docker.io",
+    description: "another host whose token server may receive the password, such as auth.docker.io",
   },
   "redirect-host": {
     type: "string",
     value: "HOST",
     multiple: true,
     description:
-      "a host that the registry may redirect to although its address is less public than the registry's own",
+      "a host to which the registry may redirect even if its address is less public than the registry's own",
   },
 } as const satisfies Flags;
 
-/** Which flags are for which sources; the others are for all. */
+/** Flags that apply only to some sources; the others apply to all. */
 const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
   as: ["layout"],
   repository: ["distribution", "registry"],
@@ -111,7 +110,7 @@ const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
 
 const kinds = { distribution: "from-distribution", layout: "from-oci", registry: "from-registry" } as const;
 
-/** Throws `UsageError`. Paths are those of who types them; a server may be somewhere else. */
+/** Throws `UsageError`. Resolves paths here, because a server may have another working directory. */
 export function sourceOf(values: FlagValues): ImportSource {
   const named = Object.entries(kinds).filter(([, name]) => values[name] !== undefined);
   const [[kind, flag] = []] = named as [ImportSource["kind"], string][];
@@ -123,7 +122,7 @@ export function sourceOf(values: FlagValues): ImportSource {
     );
   for (const [name, allowed] of Object.entries(onlyFor)) {
     if (values[name] !== undefined && !allowed.includes(kind))
-      throw new UsageError(`--${name} does not go with --${flag}`);
+      throw new UsageError(`--${name} cannot be combined with --${flag}`);
   }
   const place = String(values[flag]);
   if (kind === "distribution")
@@ -137,7 +136,7 @@ function nameAndTag(given: FlagValues[string]): { name?: ImportedName; tag?: Imp
   const colon = given.indexOf(":");
   const name = colon === -1 ? given : given.slice(0, colon);
   const tag = given.slice(name.length + 1);
-  if (!isRepositoryName(name)) throw new UsageError(`--as: ${name} is not a repository's name`);
+  if (!isRepositoryName(name)) throw new UsageError(`--as: ${name} is not a repository name`);
   if (colon === -1) return { name };
   if (!isTag(tag)) throw new UsageError(`--as: ${tag} is not a tag`);
   return { name, tag };
@@ -152,7 +151,7 @@ function originOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isOrigin = url !== undefined && url.pathname === "/" && url.search === "" && url.username === "";
   if (!isOrigin || !["http:", "https:"].includes(url.protocol))
-    throw new UsageError(`--from-registry: ${text} is not such as https://registry.example.com:5000`);
+    throw new UsageError(`--from-registry: ${text} is not a URL such as https://registry.example.com:5000`);
   return url.origin;
 }
 
@@ -160,10 +159,10 @@ function registryOptions(values: FlagValues): Omit<Registry, "kind" | "url"> {
   const { rate, username, ca, connections = String(connectionsDefault) } = values;
   const password = values["password-file"];
   if ((username === undefined) !== (password === undefined))
-    throw new UsageError("--username and --password-file go together");
+    throw new UsageError("--username and --password-file must be given together");
   const bytesPerSecond = typeof rate === "string" ? parseBytes(rate) : undefined;
   if (rate !== undefined && bytesPerSecond === undefined)
-    throw new UsageError(`--rate: ${String(rate)} is not such as 50MiB`);
+    throw new UsageError(`--rate: ${String(rate)} is not a rate such as 50MiB`);
   const number = Number(connections);
   if (!Number.isInteger(number) || number < 1 || number > 64)
     throw new UsageError(`--connections: ${String(connections)} is not a number from 1 to 64`);
@@ -210,7 +209,7 @@ export async function openSource(
     return openDistribution({ path: source.folder, wants, onStray });
   }
   const { url, tags, repositories, username, passwordFile, caFile, bytesPerSecond, ...others } = source;
-  // A registry that lists none of its repositories can still be asked for one by its name.
+  // A registry without a catalog can still serve repositories that are named exactly.
   const names = repositories.filter(isRepositoryName);
   const { openRegistry } = await import("../transfer/remote/registry.js");
   return openRegistry({

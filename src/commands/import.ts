@@ -1,4 +1,4 @@
-/** `gantry import`: brings in what another registry, or an OCI layout, has. */
+/** `gantry import`: imports from another registry or an OCI layout. */
 import { z } from "zod";
 import type { Amount, ImportProblem, ImportReport } from "../registry/import/report.js";
 import type { Command } from "./command.js";
@@ -16,51 +16,51 @@ const options = z.object({
 
 export const importCommand: Command = {
   name: "import",
-  summary: "bring in what another registry has",
-  help: `Brings in tags, manifests, referrers and blobs, while pushes and pulls go on. The source is only read. An import
-that was ended goes on where it was; what is there already is not done again. At the end it is looked whether
-all tags and manifests can be pulled whole. What the source itself cannot give, such as a manifest whose layer
-is lost, is named and passed over. A manifest with a descriptor whose size or embedded data is not its content's
-comes as it is, with a warning; that is no failure.
+  summary: "import from another registry or an OCI layout",
+  help: `Imports tags, manifests, referrers and blobs, while pushes and pulls continue. It only reads the source. An
+interrupted import continues where it stopped when you run it again, and skips what is already there. At the end it
+checks that all tags and manifests can be pulled completely. If the source is incomplete, such as a manifest with a
+lost layer, import reports the object and skips it. It imports a manifest unchanged, with a warning, if a descriptor
+in it has a wrong size or wrong embedded data; this is not a failure.
 
---from-distribution takes the storage folder of CNCF distribution (what its rootdirectory is), with manifests
-that have no tag. Blobs are linked where both lie on one file system, and take no space twice; else they are
-copied. The folder may be removed afterwards.
+--from-distribution imports a CNCF distribution storage directory (its rootdirectory), including untagged manifests.
+On the same file system, blobs are linked and take no extra space; otherwise they are copied. You may delete the
+directory afterwards.
 
---from-oci takes an OCI image layout, such as gantry export, skopeo and buildx make.
+--from-oci imports an OCI image layout, such as gantry export, skopeo and buildx write.
 
---from-registry takes what a registry lists and serves. A password goes to the registry alone, and to token
-servers on its host or on those that --realm-host names.
+--from-registry imports from a running registry. It sends a password only to the registry itself and to token
+servers on its host or on the hosts that --realm-host names.
 `,
   flags: {
     ...sourceFlags,
     "keep-tags": {
       type: "boolean",
-      description: "leave tags that point to something else here; else they follow the source",
+      description: "keep existing tags that point to another manifest, instead of moving them",
     },
     "referrers-tags": {
       type: "boolean",
       description:
-        "take tags such as sha256-… too that only list what refers to a manifest. Else they are left out, since the referrers API lists it",
+        "also import tags such as sha256-… that only list the referrers of a manifest; skipped by default because the referrers API lists them",
     },
     rehash: {
       type: "boolean",
       description:
-        "hash blobs also where they are linked or there already. Else these are taken to be what their name says, which gantry verify looks at at any time",
+        "also hash blobs that are linked or already there; by default their names are trusted, and gantry verify can check them at any time",
     },
-    "dry-run": { type: "boolean", description: "tell what would come, and import nothing" },
+    "dry-run": { type: "boolean", description: "report what would be imported, without importing" },
   },
   examples: [
     {
       command: "gantry import --from-distribution /var/lib/registry",
-      what: "move in from CNCF distribution",
+      what: "migrate from CNCF distribution",
     },
     {
       command:
         "gantry import --from-registry https://registry.example.com --repository 'team/**' --rate 50MiB",
       what: "copy one team's repositories",
     },
-    { command: "gantry import --from-oci ./layout --as team/app:v1", what: "bring in one image" },
+    { command: "gantry import --from-oci ./layout --as team/app:v1", what: "import one image" },
   ],
   creates: true,
   optionsOf: (values) => ({
@@ -88,8 +88,8 @@ function render(report: ImportReport): string {
   const { blobs, dryRun, manifests, tags, problems } = report;
   const lines = problems.map(problemLine);
   lines.push(...report.warnings.map((warning) => `warning: ${problemLine(warning)}`));
-  lines.push(...report.odd.map(({ what, why }) => `odd: ${what}: ${why}`));
-  if (report.omitted > 0) lines.push(`and ${report.omitted} more that are not listed`);
+  lines.push(...report.odd.map(({ what, why }) => `skipped: ${what}: ${why}`));
+  if (report.omitted > 0) lines.push(`and ${report.omitted} more`);
   const come = dryRun ? "would be imported" : "imported";
   const ways = (["wanted", "linked", "cloned", "copied", "streamed", "shared", "there"] as const)
     .filter((way) => blobs[way].count > 0)
@@ -97,11 +97,11 @@ function render(report: ImportReport): string {
   lines.push(
     `${count(report.repositories, "repository", "repositories")}: ` +
       `${count(manifests.imported, "manifest")} and ${count(tags.imported + tags.moved, "tag")} ${come}` +
-      `${tags.moved > 0 ? ` (${tags.moved} moved)` : ""}, ${manifests.there} and ${tags.there} were there` +
-      `${tags.kept > 0 ? `, ${count(tags.kept, "tag")} kept where they point` : ""}` +
-      `${tags.referrers > 0 ? `, ${count(tags.referrers, "referrers tag")} left out, which the referrers API makes needless` : ""}`,
+      `${tags.moved > 0 ? ` (${tags.moved} moved)` : ""}, ${manifests.there} and ${tags.there} already there` +
+      `${tags.kept > 0 ? `, ${count(tags.kept, "tag")} kept unchanged` : ""}` +
+      `${tags.referrers > 0 ? `, ${count(tags.referrers, "referrers tag")} skipped because the referrers API replaces them` : ""}`,
     `blobs: ${ways.length === 0 ? "none" : ways.join(", ")}`,
-    `${count(problems.length, "problem")}, ${count(report.warned, "warning")}${report.complete ? "" : " until it was ended early; run it again to go on"}`,
+    `${count(problems.length, "problem")}, ${count(report.warned, "warning")}${report.complete ? "" : " until it was interrupted; run it again to continue"}`,
   );
   return lines.join("\n");
 }

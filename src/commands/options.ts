@@ -1,4 +1,4 @@
-/** Options of commands, checked where they are typed and again where they arrive. */
+/** Checks command options, in the process that reads them and again in the server that receives them. */
 import type { z } from "zod";
 import { UsageError } from "./command.js";
 

@@ -1,4 +1,4 @@
-/** Scopes of robots as they are typed and shown: `ci/**:pull,push`, several repositories parted by commas too. */
+/** Parses and formats robot scopes: `ci/**:pull,push`, with commas between several repositories as well. */
 import { patternFault } from "../domain/patterns.js";
 import { isPermission, permissions } from "../domain/permission.js";
 import type { RobotScope } from "../domain/robot.js";
@@ -13,7 +13,9 @@ export function parseScope(text: string): RobotScope {
   if (colon < 1 || repositories.includes(""))
     throw new UsageError(`--scope: ${text}: expected repositories and permissions, such as ci/**:pull,push`);
   if (wrong !== undefined)
-    throw new UsageError(`--scope: ${text}: «${wrong}» is none of ${permissions.join(", ")}`);
+    throw new UsageError(
+      `--scope: ${text}: unknown permission ${wrong}; permissions are ${permissions.join(", ")}`,
+    );
   for (const pattern of repositories) {
     const fault = patternFault(pattern);
     if (fault !== undefined) throw new UsageError(`--scope: ${text}: ${pattern}: ${fault}`);

@@ -1,4 +1,4 @@
-/** `gantry stats`: space by repository, and what sharing saves. */
+/** `gantry stats`: space by repository and savings by deduplication. */
 import { z } from "zod";
 import type { RegistryStats } from "../registry/stats.js";
 import type { Command } from "./command.js";
@@ -9,15 +9,15 @@ const options = z.object({});
 
 export const stats: Command = {
   name: "stats",
-  summary: "tell how much space each repository takes, and what sharing saves",
-  help: `Tells of each repository how many blobs, manifests and tags it has, how many bytes they are, and how many
-of these other repositories share; and of the whole store the bytes stored, the dedupe ratio (the bytes of
-all repositories over the bytes stored) and the uploads that are open.
+  summary: "report space by repository and savings by deduplication",
+  help: `Reports the numbers of blobs, manifests and tags in each repository, their bytes, and how many of these bytes
+other repositories share. For the whole store, reports the stored bytes, the deduplication ratio (bytes of all
+repositories divided by stored bytes) and open uploads.
 `,
   flags: {},
   examples: [
-    { command: "gantry stats", what: "a table for people" },
-    { command: "gantry stats --json | jq .dedupeRatio", what: "one figure for a program" },
+    { command: "gantry stats", what: "print a table" },
+    { command: "gantry stats --json | jq .dedupeRatio", what: "read one figure in a script" },
   ],
   optionsOf: () => ({}),
   run: async ({ services, onProgress, signal }, given) => {

@@ -1,4 +1,4 @@
-/** `gantry token`: robot accounts, made, listed and revoked. */
+/** `gantry token`: creates, lists and revokes robot accounts. */
 import { z } from "zod";
 import { durationSeconds } from "../config/values.js";
 import { permissions } from "../domain/permission.js";
@@ -13,7 +13,7 @@ const expiresDefault = "90d";
 const scopesMax = 100;
 const globCharactersMax = 255;
 
-const name = z.string().refine((text): text is RobotName => isRobotName(text), "not a robot's name");
+const name = z.string().refine((text): text is RobotName => isRobotName(text), "not a robot name");
 
 const creation = z.object({
   name,
@@ -32,27 +32,27 @@ const creation = z.object({
 
 const nameParameter = {
   name: "NAME",
-  description: "the robot, by its name or by the user name that it logs in with",
+  description: "the robot's name, or its user name with robot-",
 };
 
 export const tokenCreate: Command = {
   name: "token create",
-  summary: "make a robot account and its key",
-  help: `Makes a robot account, for programs to log in with, and prints its key. The key is shown this once: the
-registry keeps only a hash of it. The robot NAME logs in as the user robot-NAME, with the key as its password.
-It may do what its scopes say, and nothing else; the policy file need not name it.
+  summary: "create a robot account and print its key",
+  help: `Creates a robot account with which programs log in, and prints its key. The key is shown only once: the registry
+keeps only a hash of it. The robot NAME logs in as the user robot-NAME, with the key as its password. It may do
+exactly what its scopes allow; the policy file need not name it.
 `,
   flags: {
     scope: {
       type: "string",
       value: "SCOPE",
       multiple: true,
-      description: `repositories and what is allowed there, such as "ci/**:pull,push"; of ${permissions.join(", ")}`,
+      description: `repositories and permissions, such as "ci/**:pull,push"; permissions are ${permissions.join(", ")}`,
     },
     expires: {
       type: "string",
       value: "TIME",
-      description: `how long the key is good for, such as 12h or 30d, or never (${expiresDefault})`,
+      description: `lifetime of the key, such as 12h or 30d, or never (default ${expiresDefault})`,
     },
   },
   parameters: [
@@ -74,13 +74,13 @@ It may do what its scopes say, and nothing else; the policy file need not name i
     const { name, scopes, expiresAfterSeconds } = parseOptions(creation, given);
     const expiresAt = expiresAfterSeconds === null ? undefined : Date.now() + expiresAfterSeconds * 1000;
     const made = await robots.create(name, scopes, expiresAt);
-    if (made === undefined) throw new Error(`there is a robot ${name} already: revoke it first`);
+    if (made === undefined) throw new Error(`the robot ${name} already exists: revoke it first`);
     const report = { ...viewOf(made.robot), key: made.key };
     const text = [
       made.key,
       "",
-      `This key is not shown again. It is good until ${timeOf(expiresAt)}, for ${scopes.map(formatScope).join(" and ")}.`,
-      `Log in with it: docker login --username ${report.user} --password-stdin REGISTRY`,
+      `This key is not shown again. It expires: ${timeOf(expiresAt)}. Scopes: ${scopes.map(formatScope).join(" and ")}.`,
+      `To log in: docker login --username ${report.user} --password-stdin REGISTRY`,
     ].join("\n");
     return { report, text, fine: true };
   },
@@ -89,11 +89,11 @@ It may do what its scopes say, and nothing else; the policy file need not name i
 export const tokenList: Command = {
   name: "token list",
   summary: "list the robot accounts",
-  help: `Lists the robot accounts with their scopes, when their keys end, and when they were last used, to within the
-hour. Keys are not shown: nobody has them but those who were given them.
+  help: `Lists robot accounts with their scopes, the expiry of their keys, and the time of last use, accurate to the hour.
+It cannot show keys, because the registry keeps only hashes.
 `,
   flags: {},
-  examples: [{ command: "gantry token list --json", what: "all of them, for a program" }],
+  examples: [{ command: "gantry token list --json", what: "list them as JSON" }],
   optionsOf: () => ({}),
   run: async ({ services: { robots } }, given) => {
     parseOptions(z.object({}), given);
@@ -115,9 +115,8 @@ hour. Keys are not shown: nobody has them but those who were given them.
 
 export const tokenRevoke: Command = {
   name: "token revoke",
-  summary: "remove a robot account: its key is no good from then on",
-  help: `Removes a robot account. Its key is refused from then on, and so are the tokens that were given for it, by the
-server that runs too.
+  summary: "remove a robot account and invalidate its key",
+  help: `Removes a robot account. Its key and the tokens issued for it are refused from then on, also by a running server.
 `,
   flags: {},
   parameters: [nameParameter],
@@ -134,13 +133,13 @@ function parseName(text: string): RobotName {
   const name = robotOfUser(text) ?? text;
   if (isRobotName(name)) return name;
   throw new UsageError(
-    `${text} is no robot's name: lower-case letters and digits, with single . _ or - between them`,
+    `${text} is not a robot name: use lower-case letters and digits, with single . _ or - between them`,
   );
 }
 
 function listOf(scope: FlagValues[string]): readonly string[] {
   if (Array.isArray(scope)) return scope;
-  throw new UsageError("--scope: a robot needs one at least, such as ci/**:pull,push");
+  throw new UsageError("--scope: give at least one, such as ci/**:pull,push");
 }
 
 function secondsOf(expires: FlagValues[string] = expiresDefault): number | null {
@@ -150,7 +149,7 @@ function secondsOf(expires: FlagValues[string] = expiresDefault): number | null 
   throw new UsageError(`--expires: ${String(expires)} is neither a time such as 12h or 30d nor never`);
 }
 
-/** A robot for programs: without the hash of its key. */
+/** The JSON view of a robot, without the hash of its key. */
 function viewOf({ name, scopes, createdAt, expiresAt, usedAt }: Robot) {
   return {
     name,

@@ -1,4 +1,4 @@
-/** `gantry verify`: re-reads and re-hashes everything, and takes aside what is damaged. */
+/** `gantry verify`: rehashes all content and quarantines damaged files. */
 import { z } from "zod";
 import type { VerifyReport } from "../registry/verify/report.js";
 import type { Command } from "./command.js";
@@ -9,18 +9,18 @@ const options = z.object({ dryRun: z.boolean() });
 
 export const verify: Command = {
   name: "verify",
-  summary: "re-read and re-hash everything, and take aside what is damaged",
-  help: `Reads every content again and compares it with its digest; checks that manifests are what they are called
-by and name what is there, that tags and referrers point to manifests that are there, and names files that
-do not belong in the store. Pushes and pulls go on meanwhile.
+  summary: "rehash all content and quarantine damaged files",
+  help: `Reads all content and compares it with its digest. Checks that each manifest has its digest and names only
+existing objects, and that tags and referrers point to existing manifests. Lists stray files that do not belong
+in the store. Pushes and pulls continue meanwhile.
 
-What is damaged is moved to quarantine/ in the store's folder. Clients then find it absent: the next push
-of it brings it back. Tags that cannot be pulled whole are named.
+verify moves damaged files to quarantine/ in the store's directory. Clients then find them missing, and the next
+push restores them. It names the tags that cannot be pulled completely.
 `,
-  flags: { "dry-run": { type: "boolean", description: "tell what is wrong and leave it" } },
+  flags: { "dry-run": { type: "boolean", description: "only report problems" } },
   examples: [
-    { command: "gantry verify", what: "check everything, and take aside what is damaged" },
-    { command: "gantry verify --dry-run --json", what: "only tell, for a program" },
+    { command: "gantry verify", what: "check everything and quarantine damaged files" },
+    { command: "gantry verify --dry-run --json", what: "only report, as JSON" },
   ],
   optionsOf: (values) => ({ dryRun: values["dry-run"] === true }),
   run: async ({ services, onProgress, signal }, given) => {
@@ -51,20 +51,20 @@ function render(report: VerifyReport): string {
   });
   lines.push(
     ...hurtTags.map(
-      ({ repository, tag, because }) => `tag ${repository}:${tag} is hurt: ${because.join("; ")}`,
+      ({ repository, tag, because }) => `tag ${repository}:${tag} is affected: ${because.join("; ")}`,
     ),
     ...odd
       .filter(({ inTheWay, unread }) => !inTheWay && !unread)
-      .map(({ path, why }) => `odd: ${path}: ${why}`),
+      .map(({ path, why }) => `stray file: ${path}: ${why}`),
   );
-  if (report.omitted > 0) lines.push(`and ${report.omitted} more that are not listed`);
+  if (report.omitted > 0) lines.push(`and ${report.omitted} more`);
   const read = [
     count(report.contents, "content"),
     `${count(report.repositories, "repository", "repositories")} with ${count(report.blobs, "blob")}`,
     count(report.manifests, "manifest"),
     `${count(report.tags, "tag")} checked, ${formatBytes(report.bytesRead)} read`,
   ];
-  const found = `${count(problems.length, "problem")}, ${count(hurtTags.length, "tag")} hurt`;
-  lines.push(`${read.join(", ")}: ${found}${report.complete ? "" : " until it was ended early"}`);
+  const found = `${count(problems.length, "problem")}, ${count(hurtTags.length, "tag")} affected`;
+  lines.push(`${read.join(", ")}: ${found}${report.complete ? "" : " until it was interrupted"}`);
   return lines.join("\n");
 }

@@ -1,6 +1,6 @@
 /**
- * The access policy file: who may do what in which repositories. YAML or JSON; patterns are globs. What no
- * rule grants is denied.
+ * The access policy file: who may do what in which repositories. YAML or JSON; patterns are globs. Access that no rule
+ * grants is denied.
  */
 import { z } from "zod";
 import { type Policy, type Rule, rulesPolicy, type Who } from "../auth/policy.js";
@@ -13,7 +13,7 @@ import { parsePolicyFile } from "./policy-file.js";
 const permissions = z.enum(allPermissions);
 const names = oneOrMore(z.string().min(1));
 
-/** Whom a rule is for, but for those who have not logged in. */
+/** The logged-in users to whom a rule applies. */
 const who = {
   authenticated: z.boolean().prefault(false),
   users: names.default([]),
@@ -22,7 +22,7 @@ const who = {
     .record(z.string().min(1), globs)
     .refine(
       (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
-      `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom an issuer signs for`,
+      `needs one of ${pinningClaims.join(", ")}: without one, the rule would admit the jobs of all the issuer's customers`,
     )
     .optional(),
 };
@@ -42,11 +42,11 @@ const rule = z
   })
   .refine(
     (rule) => rule.anonymous || isForSomebody(rule),
-    "needs anonymous, authenticated, users, groups or claims: else it would be for nobody",
+    "needs anonymous, authenticated, users, groups or claims: without them it applies to nobody",
   )
   .refine(
     ({ anonymous, allow }) => !anonymous || allow.every((permission) => permission === "pull"),
-    "grants everybody without a login more than to pull",
+    "grants anonymous users more than pull",
   );
 
 const schema = z.strictObject({
@@ -54,11 +54,11 @@ const schema = z.strictObject({
   rules: z.array(rule),
   metrics: z
     .strictObject(who)
-    .refine(isForSomebody, "needs authenticated, users, groups or claims: else it would be for nobody")
+    .refine(isForSomebody, "needs authenticated, users, groups or claims: without them it applies to nobody")
     .optional(),
 });
 
-/** The policy that the file at `path` says. Throws `ConfigError`, which names all that is wrong. */
+/** Parses the policy file at `path`. Throws a `ConfigError` that names all errors. */
 export function parseAccessPolicy(text: string, path: string): Policy {
   const parsed = parsePolicyFile(schema, text, path);
   const { rules, metrics } = parsed;

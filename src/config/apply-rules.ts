@@ -1,6 +1,6 @@
 /**
- * Takes out of the settings what is none of Gantry's, before they are parsed: keys that CNCF distribution has
- * and Gantry has not, and keys that nobody knows.
+ * Removes foreign keys from the settings before they are parsed: keys that only CNCF distribution has, and unknown
+ * keys.
  */
 import { z } from "zod";
 import { isRuledGroup, type Rule, ruleAt, rules } from "./distribution.js";
@@ -12,7 +12,7 @@ import { shownUnknown } from "./secret.js";
 import { groupExpected } from "./section.js";
 import { isNames, keyOf, type Path, type SettingsTree, type Tree } from "./tree.js";
 
-/** What was accepted and changes nothing, and why. */
+/** A setting that was accepted but changes nothing, and the reason. */
 export interface Notice {
   readonly key: string;
   readonly origin: Origin;
@@ -31,14 +31,14 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
   const obey = (path: Path, value: Tree, rule: Rule) => {
     settings.remove(path);
     const told = { key: keyOf(path), origin: settings.originOf(path) };
-    // A key of which nothing is said says nothing, but `storage: { s3: }` chooses a storage.
+    // An empty key has no effect, except in `storage: { s3: }`, where it selects a storage driver.
     if (value === null && rule.does !== "refuse") return;
     if (rule.does === "note") notices.push({ ...told, message: `changes nothing: ${rule.why}` });
     else if (rule.does === "accept" && rule.values.includes(String(value))) return;
     else if (ignoreUnsupported && rule.firm !== true)
-      notices.push({ ...told, message: `passed over: ${rule.why}` });
+      notices.push({ ...told, message: `ignored: ${rule.why}` });
     else {
-      const way = rule.firm === true ? "" : ". To start without it: --ignore-unsupported";
+      const way = rule.firm === true ? "" : ". To start without it, pass --ignore-unsupported";
       const message = `not supported: ${rule.why}${way}`;
       problems.push({ ...told, value: shownUnknown(keyOf(path), value), message });
     }
@@ -58,7 +58,7 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
         const group = named ?? value;
         walk(here, group, next);
         if (next === undefined && group !== null && !isNames(group)) wrong(here, group, groupExpected);
-        // A group that only rules know is not to reach the schema; one of which nothing is said has its defaults.
+        // A group that only the rules know must not reach the schema. An empty group has its defaults.
         if (next === undefined || value === null) settings.remove(here);
       }
     }
@@ -74,7 +74,7 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
   return { problems, notices };
 }
 
-/** What is in a group or a list; nothing where the schema expects something else, which it says itself. */
+/** Returns the members of a group or list. Returns none if the schema expects something else; the schema reports that. */
 function childrenOf(tree: Tree, at: z.core.$ZodType | undefined): [string, Tree][] {
   const core = at === undefined ? undefined : peel(at).core;
   if (Array.isArray(tree))
@@ -84,7 +84,7 @@ function childrenOf(tree: Tree, at: z.core.$ZodType | undefined): [string, Tree]
 }
 
 /**
- * CNCF distribution lets a group be one name, for the group of that name in it: `REGISTRY_AUTH=htpasswd`,
+ * CNCF distribution accepts a single name for a group that contains it: `REGISTRY_AUTH=htpasswd`,
  * `storage: filesystem`.
  */
 function groupNamed(path: Path, value: Tree, at: z.core.$ZodType | undefined): Tree | undefined {
@@ -96,7 +96,7 @@ function groupNamed(path: Path, value: Tree, at: z.core.$ZodType | undefined): T
   return isChoice ? { [value]: {} } : undefined;
 }
 
-/** The same key elsewhere, or the nearest. */
+/** Suggests the same key elsewhere, or the nearest one. */
 function hintFor(path: Path): string {
   const key = keyOf(path);
   const known = [...keysOf(schema).map((one) => keyOf(one.path)), ...Object.keys(rules)];
@@ -106,7 +106,7 @@ function hintFor(path: Path): string {
   return hint === undefined ? "" : `; the nearest is ${hint}`;
 }
 
-/** A key and the groups that it is in: `http`, `http.tls`, `http.tls.key`. */
+/** A key and the groups that contain it: `http`, `http.tls`, `http.tls.key`. */
 function groupsOf(key: string): string[] {
   return key.split(".").map((_, index, names) => names.slice(0, index + 1).join("."));
 }

@@ -1,4 +1,4 @@
-/** `audit`: the log of who did what to what. */
+/** `audit`: the log of users and their actions. */
 import { section } from "./section.js";
 import { choice, flag, text } from "./values.js";
 
@@ -6,12 +6,12 @@ export const audit = section({
   to: text
     .prefault("auto")
     .describe(
-      "Where the audit log goes: `stderr`, `stdout`, `off`, or a file, which is opened again on SIGHUP. `auto` is `stderr` where callers log in, else `off`.",
+      "Destination of the audit log: `stderr`, `stdout`, `off`, or a file, which Gantry reopens on SIGHUP. `auto` is `stderr` if authentication is enabled, and `off` otherwise.",
     ),
-  pulls: flag.prefault("false").describe("Whether pulls and listings are written too."),
+  pulls: flag.prefault("false").describe("Also logs pulls and lists."),
   onfailure: choice(["drop", "refuse"])
     .prefault("drop")
     .describe(
-      "What happens while the audit log cannot be written, because its disk is full or nobody reads it. `drop`: requests go on; lines wait in 4 MiB of memory (16 MiB on `stdout`), and those that find no room are dropped and counted. `refuse`: requests that would leave a line get 503 before they take effect.",
+      "What to do while the audit log cannot be written because its disk is full or nobody reads it. `drop` continues: lines wait in 4 MiB of memory (16 MiB on `stdout`), and Gantry drops and counts further lines. `refuse` answers 503 to requests that would be logged, before they take effect.",
     ),
 });

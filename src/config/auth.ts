@@ -1,4 +1,4 @@
-/** `auth`: how callers prove who they are, and what they may do. Without any of it everybody may do everything. */
+/** `auth`: authentication and authorization. Without any of these settings, everybody may do everything. */
 import type { z } from "zod";
 import { algorithms } from "../auth/tokens/algorithms.js";
 import { group, section } from "./section.js";
@@ -6,45 +6,45 @@ import { choice, duration, flag, list, text } from "./values.js";
 import { workloadIssuers } from "./workload.js";
 
 const htpasswd = group({
-  realm: text.prefault("gantry").describe("What a client that asks a person for a password shows."),
+  realm: text.prefault("gantry").describe("Text that a client shows when it prompts for a password."),
   path: text.describe(
-    "An htpasswd file with bcrypt hashes (`htpasswd -B`). Read again when it changes; who is taken out of it is out within seconds.",
+    "An htpasswd file with bcrypt hashes (`htpasswd -B`). Gantry reloads it when it changes, so a removed user loses access within seconds.",
   ),
 });
 
 const token = group({
-  realm: text.describe("URL of the outside server that issues tokens; clients are sent there."),
-  service: text.describe("This registry's name there; tokens must be made for it (`aud`)."),
-  issuer: text.describe("The name of that server in its tokens (`iss`)."),
+  realm: text.describe("URL of the external token server. Gantry sends clients there to log in."),
+  service: text.describe("Name of this registry at the token server. Tokens must be issued for it (`aud`)."),
+  issuer: text.describe("Name of the token server in its tokens (`iss`)."),
   rootcertbundle: text
     .optional()
-    .describe("A PEM file with the certificates that sign the tokens, or that their `x5c` chains lead to."),
+    .describe("A PEM file with the certificates that sign the tokens, or the roots of their `x5c` chains."),
   jwks: text.optional().describe("A JSON Web Key Set with the keys that sign the tokens."),
   autoredirect: choice(["false"])
     .prefault("false")
-    .describe("As in CNCF distribution; a realm that follows the `Host` header is not supported."),
+    .describe("As in CNCF distribution. Gantry does not support a realm derived from the `Host` header."),
   signingalgorithms: list(choice(algorithms))
     .optional()
-    .describe("Algorithms that tokens may be signed with; without it, all that sign with a private key."),
+    .describe("Accepted signature algorithms. By default, all asymmetric ones."),
 }).refine(
   ({ rootcertbundle, jwks }) => rootcertbundle !== undefined || jwks !== undefined,
-  "needs rootcertbundle or jwks: else no token could be trusted",
+  "needs rootcertbundle or jwks: without them Gantry can trust no token",
 );
 
 const tokenservice = section({
   enabled: flag
     .prefault("true")
-    .describe("Whether Gantry issues tokens itself, at `/token`, to who logs in by another way."),
-  service: text.prefault("gantry").describe("This registry's name in the tokens (`aud`)."),
-  issuer: text.prefault("gantry").describe("Who issues them (`iss`)."),
-  lifetime: duration.prefault("5m").describe("Time after which a client has to ask for another, 1m or more."),
+    .describe("Gantry issues tokens itself at `/token`, to users who log in by another method."),
+  service: text.prefault("gantry").describe("Audience of the tokens (`aud`)."),
+  issuer: text.prefault("gantry").describe("Issuer of the tokens (`iss`)."),
+  lifetime: duration.prefault("5m").describe("Lifetime of a token, at least 1m."),
   refreshlifetime: duration
     .prefault("0s")
-    .describe("Time for which a user who asks for it gets a refresh token; `0s` gives none."),
+    .describe("Lifetime of a refresh token, for clients that request one. `0s` issues none."),
   signingkey: text
     .optional()
     .describe(
-      "A PEM file with the P-256 key that signs them. Without one, a key is made once and kept in the store.",
+      "A PEM file with the P-256 key that signs the tokens. By default, Gantry generates a key once and keeps it in the store.",
     ),
 });
 
@@ -56,34 +56,36 @@ export const auth = section({
     enabled: flag
       .prefault("false")
       .describe(
-        "Whether the keys of `gantry token create` let in where nothing else here is set; they always do where something is.",
+        "Enables login with keys from `gantry token create` if no other setting in `auth` enables logins. If one does, these keys always work.",
       ),
   }),
   workload: section({
     issuers: workloadIssuers
       .optional()
-      .describe("CI systems whose jobs log in with their OIDC tokens, and what their claims grant."),
+      .describe(
+        "CI systems whose jobs may log in with their OIDC tokens, and the access that the tokens' claims grant.",
+      ),
   }),
   policy: text
     .optional()
     .describe(
-      "A YAML file that says who may do what in which repositories. Without one, who has logged in may do everything. Read again when it changes.",
+      "A YAML file that defines who may do what in which repositories. Without it, logged-in users may do everything. Gantry reloads it when it changes.",
     ),
   challenge: choice(["bearer", "basic"])
     .prefault("bearer")
     .describe(
-      "How clients are told to log in: for a token of `/token`, where the address by which they reach this server is known (`http.host`, `http.trustedproxies`), or with name and password at each request. Names and passwords are taken both ways.",
+      "How clients are asked to log in. `bearer`: with a token from `/token`, if Gantry knows the address by which clients reach it (`http.host`, `http.trustedproxies`). `basic`: with name and password on each request. Gantry accepts name and password in either case.",
     ),
 })
   .refine(({ token: outside, htpasswd: users }) => outside === undefined || users === undefined, {
-    message: "choose auth.token or auth.htpasswd: clients are sent to one place to log in",
+    message: "set auth.token or auth.htpasswd, not both: clients can log in at only one place",
     path: ["token"],
   })
   .refine(
     ({ workload, policy }) =>
       policy !== undefined || workload.issuers?.every(({ rules }) => rules !== undefined) !== false,
     {
-      message: "an issuer without rules needs auth.policy: else its jobs could do nothing",
+      message: "an issuer without rules needs auth.policy: without either, its jobs may do nothing",
       path: ["workload", "issuers"],
     },
   );

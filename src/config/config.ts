@@ -1,6 +1,6 @@
 /**
- * The settings of a server: a YAML file, variables of the environment over it, defaults below both. All that
- * is wrong is told at once.
+ * Reads the settings of a server from a YAML file and from environment variables, which override it. Reports all errors at
+ * once.
  */
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
@@ -16,7 +16,7 @@ import { problemsOf, readYaml } from "./yaml.js";
 
 export type { Config } from "./schema.js";
 
-/** A setting as it is now, secrets hidden. */
+/** A setting in effect, with secrets hidden. */
 export interface Effective {
   readonly path: Path;
   readonly value: Tree;
@@ -25,7 +25,7 @@ export interface Effective {
 
 export interface Settings {
   readonly config: Config;
-  /** What was accepted and changes nothing. */
+  /** Settings that were accepted but change nothing. */
   readonly notices: readonly Notice[];
   readonly effective: readonly Effective[];
 }
@@ -33,11 +33,11 @@ export interface Settings {
 export interface Sources {
   readonly variables: NodeJS.ProcessEnv;
   readonly file?: { readonly name: string; readonly text: string } | undefined;
-  /** As the setting `ignoreunsupported`, and over it. */
+  /** Overrides the setting `ignoreunsupported`. */
   readonly ignoreUnsupported?: boolean | undefined;
 }
 
-/** Rejects with `ConfigError`. The file is the one that is named, or the one of `REGISTRY_CONFIGURATION_PATH`. */
+/** Reads `options.file`, or else the file in `REGISTRY_CONFIGURATION_PATH`. Rejects with `ConfigError`. */
 export async function loadSettings(
   variables: NodeJS.ProcessEnv,
   options: { readonly file?: string | undefined; readonly ignoreUnsupported?: boolean | undefined } = {},
@@ -48,13 +48,13 @@ export async function loadSettings(
   return readSettings({ variables, file: { name, text: await readText(name) }, ignoreUnsupported });
 }
 
-/** What the system says of a settings file that it does not read, by its code. */
+/** Messages for a settings file that cannot be read, by error code. */
 const unreadable: ReadonlyMap<string, string> = new Map([
   [
     "ENOENT",
-    "there is no such file; give the path of a settings file, or none to use variables and defaults",
+    "there is no such file; give the path of a settings file, or none to use only variables and defaults",
   ],
-  ["EISDIR", "this is a folder; give the path of a settings file"],
+  ["EISDIR", "this is a directory; give the path of a settings file"],
   ["EACCES", "this user may not read the file; change its owner or mode"],
 ]);
 
@@ -65,7 +65,7 @@ async function readText(file: string): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) =>
     refuse(unreadable.get(error.code ?? "") ?? error.message),
   );
-  if (!isUtf8(bytes)) refuse("the file is not text in UTF-8; save it as UTF-8");
+  if (!isUtf8(bytes)) refuse("the file is not UTF-8 text; save it as UTF-8");
   return bytes.toString();
 }
 
@@ -95,12 +95,12 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   };
 }
 
-/** Settings that do not do what they say without another one. */
+/** Reports settings that have no effect without another one. */
 function withoutEffect({ http }: Config, settings: SettingsTree): Notice[] {
   if (http.relativeurls || http.host !== undefined) return [];
   const path = ["http", "relativeurls"];
   const message =
-    "Location is absolute only for clients that are known to use HTTPS: say http.host to have it for all";
+    "Location is absolute only for clients that are known to use HTTPS; set http.host to make it absolute for all";
   return [{ key: keyOf(path), origin: settings.originOf(path), message }];
 }
 
@@ -122,7 +122,7 @@ function applyFile(settings: SettingsTree, file: string, text: string): Problem[
 function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
   const names = issue.path.map(String);
   const given = settings.get(names);
-  // Of a name in a record that is wrong, zod tells in an issue of its own below.
+  // zod reports a wrong name in a record as a nested issue.
   const message = (issue.code === "invalid_key" ? issue.issues[0] : issue)?.message ?? issue.message;
   return {
     key: keyOf(names),
@@ -132,14 +132,14 @@ function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
   };
 }
 
-/** Characters of a wrong value that are shown: it may be half of the file. */
+/** Characters of a wrong value to show: it may be half of the file. */
 const shownMax = 100;
 
 function shortened(value: string): string {
   return value.length <= shownMax ? value : `${value.slice(0, shownMax)}…`;
 }
 
-/** What zod says by itself of what is not there, and that text is expected, tell no more than that. */
+/** zod's own messages for a missing value add nothing to "is missing". */
 function missing(message: string): string {
   return /^Invalid input|^expected text$/.test(message) ? "is missing" : `is missing: ${message}`;
 }
@@ -160,7 +160,7 @@ function effectiveOf(settings: SettingsTree): Effective[] {
   });
 }
 
-/** Whether a key is in a group that may be left out, and is: its defaults are then nobody's. */
+/** Reports whether a key belongs to an optional group that is absent, so that its defaults do not apply. */
 function isLeftOut(settings: SettingsTree, path: Path): boolean {
   return path.some((_, index) => {
     const group = schemaAt(path.slice(0, index));

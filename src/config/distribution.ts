@@ -1,29 +1,29 @@
 /**
- * Settings of CNCF distribution's (2.8 and 3) that are none of Gantry's: each is refused with the reason, or
- * accepted where it says what Gantry does anyway, or accepted and told of where nobody will miss it. Nothing
- * is passed over in silence. Whoever makes Gantry do one of these takes its line out.
+ * Settings of CNCF distribution (2.8 and 3) that Gantry does not have. Each is refused with a reason, accepted if its value
+ * matches what Gantry does anyway, or accepted with a notice if it is harmless. None is ignored silently. Remove a line
+ * here when Gantry implements the setting.
  */
 import { keyOf, type Path } from "./tree.js";
 
 export type Rule =
   | { readonly does: "refuse"; readonly why: string; readonly firm?: true }
-  /** These values say what Gantry does anyway; others are refused. */
+  /** Accepts these values, which match what Gantry does anyway; refuses others. */
   | {
       readonly does: "accept";
       readonly values: readonly string[];
       readonly why: string;
       readonly firm?: true;
     }
-  /** Any value is accepted, and that it changes nothing is told. */
+  /** Accepts any value, with a notice that it changes nothing. */
   | { readonly does: "note"; readonly why: string };
 
-/** Passed over by nobody: whoever wrote it would have a registry that is more open than it says. */
+/** Not even `--ignore-unsupported` accepts it: the registry would be more open than its settings claim. */
 const firm = <T extends Rule>(rule: T) => ({ ...rule, firm: true }) as const;
 const refuse = (why: string): Rule => ({ does: "refuse", why });
 const accept = (values: readonly string[], why: string): Rule => ({ does: "accept", values, why });
 const note = (why: string): Rule => ({ does: "note", why });
 
-const folderOnly = refuse("Gantry stores in a folder: storage.filesystem.rootdirectory");
+const folderOnly = refuse("Gantry stores data in a local directory: set storage.filesystem.rootdirectory");
 const http1Only = "Gantry speaks HTTP/1.1, which every client does";
 const ownMemory = "Gantry caches in its own memory";
 const noMiddleware = refuse("Gantry loads no middleware");
@@ -31,9 +31,9 @@ const noChecks = refuse("Gantry checks its own storage only");
 const noRules = refuse("Gantry has no rule for this");
 
 export const rules: Readonly<Record<string, Rule>> = {
-  loglevel: refuse("deprecated in CNCF distribution too: say log.level"),
-  "log.hooks": refuse("Gantry sends no mail: have what collects its log do that"),
-  "log.reportcaller": accept(["false"], "Gantry's log does not tell places in its source"),
+  loglevel: refuse("deprecated in CNCF distribution too: use log.level"),
+  "log.hooks": refuse("Gantry sends no mail: let your log collector do that"),
+  "log.reportcaller": accept(["false"], "Gantry's log does not contain source locations"),
   "storage.s3": folderOnly,
   "storage.s3aws": folderOnly,
   "storage.gcs": folderOnly,
@@ -41,60 +41,58 @@ export const rules: Readonly<Record<string, Rule>> = {
   "storage.swift": folderOnly,
   "storage.oss": folderOnly,
   "storage.inmemory": folderOnly,
-  "storage.filesystem.maxthreads": note("threads are counted by uploads.workers"),
-  "storage.tag.concurrencylimit": note("Gantry lists tags without looking each up"),
+  "storage.filesystem.maxthreads": note("uploads.workers sets the number of threads"),
+  "storage.tag.concurrencylimit": note("Gantry lists tags without reading each one"),
   "storage.cache.blobdescriptor": accept(["inmemory"], ownMemory),
   "storage.cache.layerinfo": accept(["inmemory"], ownMemory),
-  "storage.cache.blobdescriptorsize": note("Gantry's caches are bounded by bytes"),
-  "storage.redirect.disable": note("Gantry sends the bytes itself and redirects nobody"),
+  "storage.cache.blobdescriptorsize": note("Gantry bounds its caches by bytes"),
+  "storage.redirect.disable": note("Gantry sends blobs itself and never redirects"),
   "storage.maintenance.uploadpurging.dryrun": accept(
     ["false"],
-    "Gantry drops uploads or it does not: say enabled: false",
+    "Gantry has no dry run for this: set enabled to false to keep uploads",
   ),
   "storage.maintenance.readonly.enabled": firm(
-    accept(["false"], "Gantry has no read-only mode; its garbage collection needs none"),
+    accept(["false"], "Gantry has no read-only mode, and its garbage collection does not need one"),
   ),
-  "auth.silly": firm(refuse("it lets everybody in who says anything")),
+  "auth.silly": firm(refuse("it accepts any credentials")),
   "middleware.registry": noMiddleware,
   "middleware.repository": noMiddleware,
   "middleware.storage": noMiddleware,
   reporting: refuse("Gantry reports to its log only"),
   "http.net": accept(["tcp"], "Gantry listens on TCP only"),
   "http.prefix": refuse(
-    "Gantry is reached at /v2/, as the specification has it: have a proxy before it that rewrites",
+    "Gantry serves /v2/ only, as the specification requires: rewrite the path in a proxy",
   ),
-  "http.secret": note("Gantry keeps the state of uploads itself, and signs none for clients to keep"),
+  "http.secret": note("Gantry keeps upload state on the server, so there is nothing to sign"),
   "http.tls.letsencrypt": firm(
-    refuse("Gantry fetches no certificates: have certbot or lego put them into files"),
+    refuse("Gantry does not fetch certificates: use certbot or lego to write the files"),
   ),
-  "http.tls.ciphersuites": firm(refuse("Gantry uses the ciphers of its Node.js: say http.tls.minimumtls")),
+  "http.tls.ciphersuites": firm(refuse("Gantry uses the cipher suites of Node.js: set http.tls.minimumtls")),
   "http.http2.disabled": note(http1Only),
   "http.h2c.enabled": accept(["false"], http1Only),
   redis: refuse(ownMemory),
   "health.file": noChecks,
   "health.http": noChecks,
   "health.tcp": noChecks,
-  proxy: refuse("Gantry is no pull-through cache"),
-  "compatibility.schema1.enabled": accept(["false"], "Gantry refuses Docker manifests of schema 1"),
-  "compatibility.schema1.signingkeyfile": refuse("Gantry refuses Docker manifests of schema 1"),
-  "catalog.maxentries": refuse("say limits.pageentries"),
-  "validation.enabled": note(
-    "deprecated in CNCF distribution too, and each of Gantry's checks has its own switch",
-  ),
-  "validation.disabled": accept(["false"], "each of Gantry's checks has its own switch"),
+  proxy: refuse("Gantry is not a pull-through cache"),
+  "compatibility.schema1.enabled": accept(["false"], "Gantry does not support Docker manifests of schema 1"),
+  "compatibility.schema1.signingkeyfile": refuse("Gantry does not support Docker manifests of schema 1"),
+  "catalog.maxentries": refuse("use limits.pageentries"),
+  "validation.enabled": note("deprecated in CNCF distribution too; each check in Gantry has its own switch"),
+  "validation.disabled": accept(["false"], "each check in Gantry has its own switch"),
   "validation.manifests.urls": noRules,
-  "validation.manifests.indexes.platforms": accept(["all"], "say validation.manifests.sparse"),
-  "validation.manifests.indexes.platformlist": refuse("say validation.manifests.sparse"),
+  "validation.manifests.indexes.platforms": accept(["all"], "use validation.manifests.sparse"),
+  "validation.manifests.indexes.platformlist": refuse("use validation.manifests.sparse"),
   "policy.repository.classes": noRules,
 };
 
-/** The rule for just this key. */
+/** The rule for exactly this key. */
 export function ruleAt(path: Path): Rule | undefined {
   const key = keyOf(path);
   return Object.hasOwn(rules, key) ? rules[key] : undefined;
 }
 
-/** The rule for a key, or for a group that it is in. */
+/** The rule for a key or for the closest group that contains it. */
 export function ruleFor(path: Path): Rule | undefined {
   for (let length = path.length; length > 0; length--) {
     const rule = ruleAt(path.slice(0, length));

@@ -1,7 +1,7 @@
 /**
- * Settings from variables of the environment, by CNCF distribution's rule: `REGISTRY_`, then the names on the
- * way to the key in upper case, joined by `_`. The index is the name of a list's element. Variables go in the
- * order of their names, so that one for a group comes before those for what is in it.
+ * Reads settings from environment variables, by CNCF distribution's rule: `REGISTRY_`, then the path of the key in upper
+ * case, joined by `_`. The name of a list element is its index. Variables apply in the order of their names, so that a
+ * variable for a group applies before those for its members.
  */
 import { z } from "zod";
 import type { Notice } from "./apply-rules.js";
@@ -18,14 +18,14 @@ import { readYaml } from "./yaml.js";
 const prefix = "REGISTRY_";
 
 const ofKubernetes =
-  "set by Kubernetes for a Service, not a setting: ignored (`enableServiceLinks: false` in the pod leaves it out)";
+  "set by Kubernetes for a Service, not a setting: ignored (set `enableServiceLinks: false` in the pod to avoid it)";
 
 /** Read elsewhere. */
 const fileVariable = "REGISTRY_CONFIGURATION_PATH";
 
 /**
- * What an unknown variable must not be ignored for: a server that starts without the login, the limit or the log that
- * somebody meant to set is more open than they know.
+ * Unknown variables in these groups are errors: a server that starts without an intended login, limit or log is more open
+ * than its operator knows.
  */
 const protectedGroups = ["AUTH", "AUDIT", "HTTP_TLS", "LIMITS", "TAGS"].map((group) => prefix + group);
 
@@ -49,8 +49,8 @@ export interface AppliedVariables {
 }
 
 /**
- * Puts into the tree what the variables say. One that names no key is somebody else's and ignored, unless it looks
- * like a misspelled one of ours.
+ * Applies the variables to the tree. Ignores a variable that names no key, because another program may use it, unless it
+ * looks like a misspelled setting.
  */
 export function applyVariables(settings: SettingsTree, variables: NodeJS.ProcessEnv): AppliedVariables {
   const problems: Problem[] = [];
@@ -66,7 +66,7 @@ export function applyVariables(settings: SettingsTree, variables: NodeJS.Process
     if (found === undefined) {
       const known = meantBy(variable);
       if (known === undefined && !isProtected(variable)) {
-        notices.push({ key: variable, origin, message: "there is no such setting: ignored" });
+        notices.push({ key: variable, origin, message: "ignored: there is no such setting" });
         continue;
       }
       const hint = known === undefined ? "" : `; the nearest is ${known}`;
@@ -94,8 +94,8 @@ export function applyVariables(settings: SettingsTree, variables: NodeJS.Process
 }
 
 /**
- * The variable of ours that was probably meant. Of the names only what is behind `REGISTRY_` counts, or `REGISTRY_USER`
- * would be near to half of the short ones.
+ * Returns the setting's variable that was probably meant. Compares the names without `REGISTRY_`; with it, `REGISTRY_USER`
+ * would be close to half of the short ones.
  */
 function meantBy(variable: string): string | undefined {
   const known = knownVariables();
@@ -106,7 +106,7 @@ function meantBy(variable: string): string | undefined {
   return near === undefined ? known.find((name) => variable.startsWith(`${name}_`)) : prefix + near;
 }
 
-/** Follows a variable's words down the schema; `undefined` where they lead to no key. */
+/** Follows a variable's words down the schema. Returns `undefined` if they lead to no key. */
 function find(settings: SettingsTree, variable: string): { path: Path; text: boolean } | undefined {
   const words = variable.slice(prefix.length).split("_");
   const path: string[] = [];
@@ -127,7 +127,7 @@ function find(settings: SettingsTree, variable: string): { path: Path; text: boo
   return { path, text: isText(at) };
 }
 
-/** The name in the tree that a variable's word stands for. */
+/** Returns the name in the tree for a variable's word. */
 function nameOf(settings: SettingsTree, path: Path, at: z.core.$ZodType, word: string): string | undefined {
   const { core } = peel(at);
   if (core instanceof z.ZodObject) return Object.keys(core.shape).find((name) => name.toUpperCase() === word);

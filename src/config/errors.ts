@@ -1,4 +1,4 @@
-/** What is wrong with settings, as values: the message for people is made in one place. */
+/** Errors in settings, as values; one place formats the message. */
 import { describeError } from "../lib/describe-error.js";
 
 export type Origin =
@@ -7,23 +7,23 @@ export type Origin =
   | { readonly from: "variable"; readonly variable: string };
 
 export interface Problem {
-  /** The key, such as `http.addr`; the variable's name where no key has that name; empty for the file as a whole. */
+  /** The key, such as `http.addr`; the variable's name if there is no such key; empty for the file as a whole. */
   readonly key: string;
   readonly origin: Origin;
-  /** What was given, as it may be shown. */
+  /** The given value, in a form that may be shown. */
   readonly value?: string | undefined;
-  /** What was expected, and for an unknown key the nearest known one. */
+  /** What was expected or, for an unknown key, the nearest known one. */
   readonly message: string;
 }
 
-/** Settings that no server can start with; `message` names each, what it was, and what was expected. */
+/** Settings with which no server can start. `message` names each, its value, and what was expected. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
   constructor(
     message: string,
     readonly problems: readonly Problem[] = [],
-    /** What was accepted beside. */
+    /** Notices about the accepted settings. */
     readonly notices: readonly Problem[] = [],
   ) {
     super(message);
@@ -34,7 +34,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** For what a setting leads to and cannot be used: to be rejected with `ConfigError`, which names the setting. */
+/** Converts an error of using a setting's value (such as its file) into a `ConfigError` that names the setting. */
 export function asConfigError(key: string): (error: unknown) => never {
   return (error) => {
     throw error instanceof ConfigError ? error : new ConfigError(`${key}: ${describeError(error)}`);
@@ -48,7 +48,7 @@ export function formatProblem({ key, origin, value, message }: Problem): string 
   return `${given}${where === undefined ? "" : ` (${where})`}: ${message}`;
 }
 
-/** `undefined` for a default, which nobody gave. */
+/** Returns `undefined` for a default. */
 export function formatOrigin(origin: Origin): string | undefined {
   if (origin.from === "default") return undefined;
   if (origin.from === "variable") return origin.variable;

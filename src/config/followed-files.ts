@@ -1,37 +1,37 @@
 /**
- * Files that are read again when they change. They are looked at by time rather than watched: a watch misses what a
- * container's orchestrator does when it exchanges the links above a file.
+ * Reloads files when they change. It polls, because a watch misses it when a container orchestrator exchanges the links
+ * above a file.
  */
 import { open, stat } from "node:fs/promises";
 
 export interface FollowOptions {
-  /** Takes over what the files say, in the order of their paths. Rejects where that cannot be. */
+  /** Applies the texts of the files, in the order of their paths. Rejects if they cannot be used. */
   readonly take: (texts: readonly string[]) => Promise<void>;
-  /** Told that the files have changed and cannot be taken over, once for each change: what was taken before goes on. */
+  /** Called once for each change that cannot be used; the previous texts stay in effect. */
   readonly onBroken: (error: unknown) => void;
   readonly everyMilliseconds?: number;
 }
 
 export interface Following {
-  /** No file is taken over any more when this resolves. */
+  /** Once it resolves, no file is reloaded any more. */
   stop(): Promise<void>;
 }
 
-/** Who is taken out of a file has to be out within seconds. */
+/** A user who is removed from a file must lose access within seconds. */
 const everyMillisecondsByDefault = 1_000;
 
-/** Resolves when the files have been taken over for the first time, and rejects where they cannot be. */
+/** Resolves after the files have been applied for the first time. Rejects if they cannot be used. */
 export async function followFiles(paths: readonly string[], options: FollowOptions): Promise<Following> {
   const { take, onBroken, everyMilliseconds = everyMillisecondsByDefault } = options;
   const read = async () => take(await Promise.all(paths.map(readText)));
-  // Before they are read, so that what changes meanwhile is seen the next time.
+  // Taken before reading, so that the next poll sees a change made meanwhile.
   let seen = await signatureOf(paths);
   let taken = seen;
   await read();
   let looking: Promise<void> | undefined;
   const look = async () => {
     const found = await signatureOf(paths);
-    // Only what two looks have seen alike: whoever writes into a file may not be through with it.
+    // Wait until two polls see the same file: a writer may not have finished.
     const settled = found === seen;
     seen = found;
     if (!settled || found === taken) return;
@@ -51,10 +51,10 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
   };
 }
 
-/** Ten thousand users or rules take a megabyte; what is larger is another file. */
+/** Ten thousand users or rules take a megabyte; a larger file is a mistake. */
 const bytesMax = 16 * 1024 * 1024;
 
-/** The text of a file of bearable size. */
+/** Reads a regular file of at most `bytesMax` bytes. */
 export async function readText(path: string): Promise<string> {
   const handle = await open(path, "r");
   try {
@@ -67,7 +67,7 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
-/** Differs where a file is another one, or may have been written to. */
+/** Changes if a file is replaced or may have been written to. */
 async function signatureOf(paths: readonly string[]): Promise<string> {
   const signatures = paths.map((path) =>
     stat(path, { bigint: true }).then(

@@ -1,19 +1,19 @@
-/** `gc`: what the garbage collection leaves, and how often it runs. */
+/** `gc`: when garbage collection runs, and what it keeps. */
 import { section } from "./section.js";
 import { duration, durationOrNever } from "./values.js";
 
 export const gc = section({
   interval: duration
     .prefault("1h")
-    .describe("Time between two garbage collections, which go on beside pushes and pulls. `0s`: none."),
+    .describe("Time between two garbage collections, which run beside pushes and pulls. `0s` runs none."),
   lease: duration
     .prefault("6h")
     .describe(
-      "What a client was told of (201, mount, HEAD, GET) stays for so long, for it to push a manifest that names it. 2,000,000 such blobs and manifests are remembered; where there are more, nothing is collected until the leases of the older half have ended.",
+      "Time for which garbage collection spares content that a client pushed, mounted or read (201, HEAD, GET), so that the client can push a manifest that names it. Gantry remembers 2,000,000 such blobs and manifests. If there are more, it collects nothing until the leases of the older half have ended.",
     ),
   untagged: durationOrNever
     .prefault("never")
     .describe(
-      "Age at which a manifest goes that has no tag, no index above it and no subject. `never`: it stays.",
+      "Age at which garbage collection removes a manifest that has no tag, belongs to no index and has no subject. `never` keeps such manifests.",
     ),
-}).describe("What the garbage collection leaves, and how often it runs.");
+}).describe("When garbage collection runs, and what it keeps.");

@@ -1,4 +1,4 @@
-/** Patterns in settings and policy files: one or a list of them. */
+/** Patterns in settings and policy files: one pattern or a list. */
 import { z } from "zod";
 import { patternFault } from "../domain/patterns.js";
 
@@ -7,7 +7,7 @@ export function oneOrMore<T extends z.ZodType>(value: T) {
   return z.union([value.transform((one) => [one]), z.array(value).min(1)]) as z.ZodType<z.output<T>[]>;
 }
 
-/** A pattern that can be used; else the issue says why not. */
+/** A valid pattern; otherwise the issue has the reason. */
 export const glob = z.string().superRefine((pattern, context) => {
   const message = patternFault(pattern);
   if (message !== undefined) context.addIssue({ code: "custom", message });

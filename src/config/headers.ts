@@ -9,7 +9,7 @@ export function headerName(ours: ReadonlySet<string>) {
     .refine((name) => !ours.has(name.toLowerCase()), "expected a header that Gantry does not set itself");
 }
 
-/** RFC 9110, section 5.5: no line break may come in, behind which a message of somebody else's could begin. */
+/** RFC 9110, section 5.5: a line break would allow an injected message. */
 export const headerValue = z
   .string("expected text")
   .regex(/^[\t\x20-\x7e]*$/, "expected printable ASCII text");

@@ -1,4 +1,4 @@
-/** `health`: what `/readyz` looks at, and how often. */
+/** `health`: what `/readyz` checks, and how often. */
 import { section } from "./section.js";
 import { duration, flag, integer } from "./values.js";
 
@@ -7,14 +7,14 @@ export const health = section({
     enabled: flag
       .prefault("true")
       .describe(
-        "Whether `/readyz` tells that the storage can be written to, has space left, and that the workers answer. `false`: it tells only that the server has started.",
+        "`/readyz` checks that the storage is writable and has free space, and that the workers answer. With `false`, it checks only that the server has started.",
       ),
-    interval: duration.prefault("10s").describe("Time between two looks at them; 10ms or more."),
+    interval: duration.prefault("10s").describe("Time between two checks, at least 10ms."),
     threshold: integer({ min: 1, max: 1000 })
       .prefault("3")
-      .describe("Looks one after the other at which something must fail for `/readyz` to tell so."),
+      .describe("Consecutive failures of a check after which `/readyz` reports it."),
     freemib: integer({ min: 0, max: 2 ** 40 })
       .prefault("64")
-      .describe("MiB that must be left on the file system. `0`: any number."),
+      .describe("MiB that must be free on the file system. `0` disables this check."),
   }),
-}).describe("What `/readyz` looks at, and how often.");
+}).describe("What `/readyz` checks, and how often.");

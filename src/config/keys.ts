@@ -1,4 +1,4 @@
-/** What the schema says of each key: walks zod's schemas, so that nothing else need know them. */
+/** Walks zod's schemas to describe each key, so that no other code depends on zod's structure. */
 import { z } from "zod";
 import { hidden, isSecret } from "./secret.js";
 import { isNames, type Path, type Tree } from "./tree.js";
@@ -6,21 +6,21 @@ import { isNames, type Path, type Tree } from "./tree.js";
 export interface Key {
   readonly path: Path;
   readonly description: string;
-  /** As it would be written; absent where there is none. */
+  /** As it would be written; absent if there is none. */
   readonly defaultValue: Tree | undefined;
-  /** What to say instead where the default depends on the machine. */
+  /** Describes a default that depends on the machine. */
   readonly defaultNote: string | undefined;
   readonly schema: z.core.$ZodType;
 }
 
 export interface Peeled {
-  /** Without defaults, transformations and the like. */
+  /** The schema without defaults and transformations. */
   readonly core: z.core.$ZodType;
   readonly description: string | undefined;
   readonly defaultNote: string | undefined;
   readonly defaultValue: Tree | undefined;
   readonly hidden: boolean;
-  /** Whether it may be left out, and is then not there. */
+  /** Whether it may be omitted and is then absent. */
   readonly optional: boolean;
 }
 
@@ -50,7 +50,7 @@ export function peel(schema: z.core.$ZodType): Peeled {
   };
 }
 
-/** All keys, in the schema's order. Those of a list's elements have `*` for the index, those of a record `<name>`. */
+/** Returns all keys in the schema's order, with `*` for the index of a list and `<name>` for the name in a record. */
 export function keysOf(schema: z.core.$ZodType, path: Path = []): Key[] {
   const { core, description, defaultNote, defaultValue } = peel(schema);
   const own: Key = { path, description: description ?? "", defaultValue, defaultNote, schema };
@@ -63,7 +63,7 @@ export function keysOf(schema: z.core.$ZodType, path: Path = []): Key[] {
   return [own];
 }
 
-/** What may be below a name in a group, a list or a record; `undefined` where nothing may. */
+/** Returns the schema below a name in a group, list or record, or `undefined` if there is none. */
 export function below(schema: z.core.$ZodType, name: string): z.core.$ZodType | undefined {
   const { core } = peel(schema);
   if (core instanceof z.ZodObject) return Object.hasOwn(core.shape, name) ? core.shape[name] : undefined;
@@ -75,13 +75,13 @@ export function isGroup(schema: z.core.$ZodType): boolean {
   return peel(schema).core instanceof z.ZodObject;
 }
 
-/** Whether a value is text, and not to be read as YAML where a variable has it. */
+/** Reports whether a variable for this value is plain text rather than YAML. */
 export function isText(schema: z.core.$ZodType): boolean {
   const { core } = peel(schema);
   return core instanceof z.ZodString || core instanceof z.ZodEnum || core instanceof z.ZodLiteral;
 }
 
-/** What is written, with secrets hidden. */
+/** Returns the value with secrets hidden. */
 export function shown(schema: z.core.$ZodType | undefined, tree: Tree): Tree {
   if (schema === undefined || tree === null) return tree;
   if (peel(schema).hidden) return hidden;

@@ -1,4 +1,4 @@
-/** `limits`: what one client may take, and all together, so that none starves the others. */
+/** `limits`: what one client and all clients together may use, so that none starves the others. */
 import { section } from "./section.js";
 import { duration, durationOrNever, integer } from "./values.js";
 
@@ -10,89 +10,95 @@ export const limits = section({
     rate: integer({ min: 0, max: countMax })
       .prefault("0")
       .describe(
-        "Requests a second of one client, who is a login or else an address (of IPv6, a /64 network); more get 429. `0`: any number, since a whole CI cluster may come from one address.",
+        "Requests per second of one client; more get 429. A client is a login or, without login, an address (for IPv6, a /64 network). `0` sets no limit, because a whole CI cluster may share one address.",
       ),
     burst: integer({ min: 0, max: countMax })
       .prefault("0")
-      .describe("Requests that a client may have saved up; a second's worth where it is less than that."),
+      .describe("Requests that a client may send in a burst; at least the number of one second."),
   }),
   connections: section({
     total: count.optional().meta({
       description:
-        "Connections that are open at a time, of all clients; more are closed at once. Never more than the descriptors of the process allow.",
-      defaultNote: "16384, or fewer where descriptors are few",
+        "Open connections of all clients; Gantry closes further ones immediately. The descriptors of the process limit this number.",
+      defaultNote: "16384, or fewer if descriptors are scarce",
     }),
     perclient: count.optional().meta({
       description:
-        "The same of one address (of IPv6, of one /64 network), whoever logs in from it. Does not count for `http.trustedproxies`.",
-      defaultNote: "half of the total, 4096 at most",
+        "Open connections of one address (for IPv6, of one /64 network), regardless of login. Does not apply to `http.trustedproxies`.",
+      defaultNote: "half of the total, at most 4096",
     }),
   }),
   uploads: section({
-    total: count.prefault("10000").describe("Request bodies that are received at a time, of all clients."),
-    perclient: count.prefault("2000").describe("The same of one client."),
+    total: count
+      .prefault("10000")
+      .describe("Request bodies of all clients that are being received at the same time."),
+    perclient: count
+      .prefault("2000")
+      .describe("Request bodies of one client that are being received at the same time."),
   }),
   forms: section({
     total: count
       .prefault("2000")
-      .describe("Forms by which tokens are asked for that are received at a time, of all clients."),
-    perclient: count.prefault("500").describe("The same of one client."),
+      .describe("Token request forms of all clients that are being received at the same time."),
+    perclient: count
+      .prefault("500")
+      .describe("Token request forms of one client that are being received at the same time."),
   }),
   sessions: section({
-    total: count.prefault("100000").describe("Upload sessions that are open at a time."),
-    peruser: count.prefault("20000").describe("The same of one client."),
+    total: count.prefault("100000").describe("Open upload sessions of all clients."),
+    peruser: count.prefault("20000").describe("Open upload sessions of one client."),
     unused: duration
       .prefault("10m")
       .describe(
-        "An upload session that has no bytes after so long is dropped. Until it has some it is in memory only: a restart keeps it, a crash does not. One with bytes is kept for `storage.maintenance.uploadpurging.age`.",
+        "Time after which Gantry drops an upload session without bytes. Such a session is in memory only: it survives a restart but not a crash. A session with bytes is kept for `storage.maintenance.uploadpurging.age`.",
       ),
   }),
   logins: section({
     failures: count
       .prefault("60")
       .describe(
-        "Wrong passwords and forged tokens that may be tried from one address (of IPv6, from one /64 network) in the time `per`; then 429. One that is tried again and again counts once.",
+        "Wrong passwords and forged tokens allowed from one address (for IPv6, from one /64 network) within the time `per`; more get 429. Repeating the same one counts once.",
       ),
-    per: duration.prefault("1m").describe("The time for it."),
+    per: duration.prefault("1m").describe("Period of `limits.logins.failures`."),
   }),
   headerbytes: integer({ min: 4096, max: 65_536 })
     .prefault("65536")
     .describe(
-      "Largest header section of a request, in bytes. Tokens are long, and so are the lists of ranges by which clients pull parts of layers.",
+      "Maximum size of a request's header section, in bytes. Tokens are long, and so are the lists of ranges with which clients pull parts of layers.",
     ),
   manifestbytes: integer({ min: 65_536, max: 64 * 1024 * 1024 })
     .prefault("4194304")
-    .describe("Largest manifest; the specification asks for at least 4 MiB."),
+    .describe("Maximum size of a manifest, in bytes. The specification asks for at least 4 MiB."),
   manifestdepth: integer({ min: 8, max: 1_000 })
     .prefault("32")
-    .describe("Objects and lists inside one another in a manifest."),
+    .describe("Maximum nesting of objects and lists in a manifest."),
   manifestkeys: integer({ min: 1_000, max: 1_000_000 })
     .prefault("100000")
-    .describe("Keys of all objects in a manifest, annotations included."),
+    .describe("Maximum number of keys of all objects in a manifest, including annotations."),
   manifestdescriptors: integer({ min: 1_000, max: 100_000 })
     .prefault("10000")
-    .describe("Layers of an image or artifact, or manifests of an index."),
+    .describe("Maximum number of layers of an image or artifact, or of manifests of an index."),
   annotationbytes: integer({ min: 4_096, max: 131_072 })
     .prefault("65536")
     .describe(
-      "Bytes, as JSON, of the annotations of a manifest that has a subject: each listing of referrers repeats them.",
+      "Maximum size of the annotations of a manifest with a subject, in bytes of JSON. Each list of referrers repeats them.",
     ),
   pageentries: integer({ min: 10, max: 100_000 })
     .prefault("10000")
-    .describe("Entries of a page of a listing that asks for no number, and the most that one gets."),
+    .describe("Default and maximum number of entries on a page of a list."),
   slow: section({
     sender: durationOrNever
       .prefault("1h")
       .describe(
-        "A client that sends nothing of a body for so long is dropped; `never`: none is. BuildKit is silent for minutes while it compresses a layer. A silent client holds one of the `uploads`, and no memory.",
+        "Gantry disconnects a client that sends no byte of a body for this long. `never` disconnects none. BuildKit is silent for minutes while it compresses a layer. A silent client counts towards `limits.uploads` but holds no memory.",
       ),
     small: duration
       .prefault("30s")
       .describe(
-        "A manifest or a form must have come whole within this time, and a second more for each 4 KiB of it; else its client is dropped.",
+        "Time to receive a whole manifest or form, plus one second for each 4 KiB of it. Gantry disconnects slower clients.",
       ),
     reader: duration
       .prefault("180s")
-      .describe("A client that takes nothing of an answer for so long is dropped."),
+      .describe("Gantry disconnects a client that reads no byte of a response for this long."),
   }),
 });

@@ -1,4 +1,4 @@
-/** `notifications`: webhooks, with what CNCF distribution says of them and a bound for what waits. */
+/** `notifications`: webhooks, with CNCF distribution's settings and bounds for waiting events. */
 import { z } from "zod";
 import type { Action } from "../registry/registry-event.js";
 import { headerName, headerValue } from "./headers.js";
@@ -10,7 +10,7 @@ const actions = ["pull", "push", "mount", "delete"] as const satisfies readonly 
 
 const expectedUrl = "expected an http:// or https:// URL";
 
-/** What each request has anyway, or what would change its framing. */
+/** Headers that Gantry sets on each request, or that would change its framing. */
 const ours: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -34,42 +34,44 @@ const headers = concealed(
 
 const mediaTypes = list(text).prefault([]);
 
-/** With none, an endpoint would be given up, or asked again and again, at once. */
+/** With 0s, every attempt would time out, or attempts would follow each other without a pause. */
 const time = duration.refine(
   (seconds) => seconds > 0 && seconds <= 3600,
   "expected a time of up to 1h, and not 0s",
 );
 
 const endpoint = group({
-  name: text.describe("A name of yours, by which the log and the metrics call it."),
-  disabled: flag.prefault("false").describe("Whether nothing is sent to it."),
+  name: text.describe("Your name for the endpoint, used in the log and the metrics."),
+  disabled: flag.prefault("false").describe("Sends nothing to this endpoint."),
   url: secret(z.string(expectedUrl).refine(isWebUrl, expectedUrl)).describe(
-    "Where events are posted; hidden where settings are shown, since it may hold what lets a caller in.",
+    "URL that receives the events. Gantry hides it when it shows settings, because it may contain a secret.",
   ),
   headers: headers
     .prefault({})
     .describe(
-      "Headers of each request, such as `Authorization: [Bearer abc]`; hidden where settings are shown.",
+      "Headers of each request, such as `Authorization: [Bearer abc]`. Gantry hides them when it shows settings.",
     ),
-  timeout: time.prefault("1s").describe("Time that a try may take."),
+  timeout: time.prefault("1s").describe("Timeout of one delivery attempt."),
   threshold: integer({ min: 1, max: 1_000_000 })
     .prefault("10")
-    .describe("Failures one after the other after which it is waited before each try."),
-  backoff: time.prefault("1s").describe("The time for it."),
-  ignoredmediatypes: mediaTypes.describe("The same as `ignore.mediatypes`, by its older name."),
+    .describe("Consecutive failures after which Gantry waits before each further attempt."),
+  backoff: time.prefault("1s").describe("Time to wait before each attempt after `threshold` failures."),
+  ignoredmediatypes: mediaTypes.describe("Older name of `ignore.mediatypes`."),
   ignore: section({
     mediatypes: mediaTypes.describe(
-      "Events of what has one of these media types are not sent; `application/octet-stream` is that of blobs.",
+      "Omits events for objects with one of these media types. Blobs have `application/octet-stream`.",
     ),
     actions: list(choice(actions))
       .prefault([])
-      .describe("Events of these actions are not sent: `pull`, `push`, `mount`, `delete`."),
+      .describe("Omits events for these actions: `pull`, `push`, `mount`, `delete`."),
   }),
   queue: section({
     events: integer({ min: 1, max: 1_000_000 })
       .prefault("10000")
-      .describe("Events that wait for the endpoint; where there are more, the oldest are dropped."),
-    mib: integer({ min: 1, max: 1024 }).prefault("16").describe("The same in MiB."),
+      .describe("Maximum number of waiting events. If there are more, Gantry drops the oldest."),
+    mib: integer({ min: 1, max: 1024 })
+      .prefault("16")
+      .describe("Maximum size of the waiting events, in MiB."),
   }),
 });
 
@@ -87,11 +89,13 @@ export const notifications = section({
   events: section({
     includereferences: flag
       .prefault("false")
-      .describe("Whether events of manifests tell what these name: config and layers, or manifests."),
+      .describe(
+        "Events for manifests list the descriptors in the manifest: config and layers, or manifests.",
+      ),
     mediatype: choice(["v2", "v1"])
       .prefault("v2")
       .describe(
-        "Version in the media type of what is sent, as CNCF distribution 3 calls it, or `v1` as 2 calls the same: for receivers that take no other.",
+        "Version in the media type of envelopes: `v2` as in CNCF distribution 3, or `v1` as in version 2, for receivers that accept no other. The format is the same.",
       ),
   }),
   endpoints: list(endpoint)
@@ -100,5 +104,5 @@ export const notifications = section({
       "two endpoints have the same name",
     )
     .prefault([])
-    .describe("Where events are sent."),
-}).describe("Webhooks: what is told to whom of pushes, pulls, mounts and deletions.");
+    .describe("Endpoints that receive events."),
+}).describe("Webhooks for pushes, pulls, mounts and deletions.");

@@ -1,10 +1,10 @@
 /**
- * Variables of OpenTelemetry's own that set keys of `tracing`, so that Gantry is told as all else that is traced.
- * Others of its variables (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_RESOURCE_ATTRIBUTES`) its packages read themselves.
+ * Maps OpenTelemetry's standard variables to keys of `tracing`. OpenTelemetry's packages read its other variables
+ * (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_RESOURCE_ATTRIBUTES`) themselves.
  */
 import type { SettingsTree } from "./tree.js";
 
-/** A later one is over an earlier one of the same key. */
+/** A later variable overrides an earlier one for the same key. */
 const keys = [
   ["OTEL_EXPORTER_OTLP_PROTOCOL", "protocol"],
   ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "protocol"],
@@ -13,15 +13,15 @@ const keys = [
 ] as const;
 
 /**
- * Puts into the tree what they say, over the file and below Gantry's own variables. Where no traces are wanted
- * most of them are meant for other programs, and nobody minds what they say.
+ * Applies the variables to the tree. They override the file, and Gantry's own variables override them. Without an exporter
+ * most of them are meant for other programs, so their values are not checked.
  */
 export function applyOpenTelemetry(settings: SettingsTree, variables: NodeJS.ProcessEnv): void {
   const apply = (variable: string, name: string, value: string | undefined) => {
     const path = ["tracing", name];
     const origin = settings.originOf(path);
     const isOurs = origin.from === "variable" && origin.variable.startsWith("REGISTRY_");
-    // An empty one is as none, by OpenTelemetry's rules.
+    // OpenTelemetry's specification treats an empty variable as unset.
     if (value === undefined || value === "" || (isOurs && settings.get(path) !== undefined)) return;
     settings.set(path, value, { from: "variable", variable });
   };

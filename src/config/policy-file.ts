@@ -1,6 +1,6 @@
 /**
- * Policy files, YAML or JSON: what they say by their schema, or all that is wrong with them, each with its line, what was
- * expected, and for an unknown key the nearest known one.
+ * Parses policy files (YAML or JSON) by a schema. Reports all errors, each with its line and what was expected or, for an
+ * unknown key, the nearest known one.
  */
 import { isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { ConfigError } from "./errors.js";
 import { nearest } from "./nearest.js";
 import { oneOf } from "./values.js";
 
-/** What `text`, of the file at `path`, says. Throws `ConfigError`. */
+/** Parses `text`, the content of the file at `path`. Throws `ConfigError`. */
 export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, path: string): z.output<T> {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
@@ -26,7 +26,7 @@ export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, pa
   const lineOf = (key: readonly PropertyKey[]): string => {
     const range = nodeAt(key)?.range;
     if (range) return `:${counter.linePos(range[0]).line}`;
-    // What is not there is told of where its group is.
+    // A missing key has no line of its own; report it at its group.
     return key.length === 0 ? "" : lineOf(key.slice(0, -1));
   };
   const lines = parsed.error.issues.flatMap(flattened).map(({ path: key, message }) => {
@@ -40,7 +40,7 @@ export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, pa
 
 type Flat = Pick<z.core.$ZodIssue, "path" | "message">;
 
-/** A union's issue as those of the way that was probably meant: the one that got further. */
+/** Replaces a union's issue by those of the probably intended alternative: the one that matched further. */
 function flattened(issue: z.core.$ZodIssue): Flat[] {
   if (issue.code !== "invalid_union") return [issue];
   const ways = issue.errors.map((errors) => errors.flatMap((error) => flattened(error)));

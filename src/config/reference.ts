@@ -1,4 +1,4 @@
-/** The reference of all settings as a Markdown page, made from the schema and from CNCF distribution's rules. */
+/** Renders the reference of all settings as a Markdown page, from the schema and the rules for CNCF distribution's settings. */
 import { type Rule, rules } from "./distribution.js";
 import { variableOf } from "./environment.js";
 import { below, type Key, keysOf, peel } from "./keys.js";
@@ -9,9 +9,9 @@ const introduction = `# Settings
 
 <!-- Made from src/config by \`npm run docs:config\`: change it there. -->
 
-Settings come from a YAML file (\`gantry serve --config FILE\`, or the variable \`REGISTRY_CONFIGURATION_PATH\`),
-and from variables of the environment, which are over the file. All have defaults: neither is needed. Keys are
-CNCF distribution's where the thing is the same.
+Gantry reads settings from a YAML file (\`gantry serve --config FILE\`, or the variable \`REGISTRY_CONFIGURATION_PATH\`) and
+from environment variables, which override the file. Every setting has a default, so you need neither. Keys have the names
+that CNCF distribution uses for the same settings.
 
 \`\`\`yaml
 version: 0.1
@@ -22,24 +22,24 @@ storage:
     rootdirectory: /var/lib/registry
 \`\`\`
 
-A variable is called \`REGISTRY_\` and then the names on the way to the key in upper case, joined by \`_\`:
-\`REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY\`. A list, names of one's own choice, and a whole group may be given
-as YAML or JSON in one variable (\`REGISTRY_LOG='{level: debug}'\`) or one by one, the index being the name of a
-list's element.
+The variable for a key is \`REGISTRY_\` followed by the path of the key in upper case, joined by \`_\`:
+\`REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY\`. You can set a list, a map or a whole group as YAML or JSON in one variable
+(\`REGISTRY_LOG='{level: debug}'\`), or each element in its own variable, with the index as the name of a list element.
 
 Times are numbers with a unit, \`ms\`, \`s\`, \`m\`, \`h\` or \`d\`: \`90s\`, \`1h30m\`, \`30d\`. Switches are \`true\` or
 \`false\`.
 
-\`gantry config check\` tells all that is wrong, \`gantry config show\` what is in effect and where each value came
-from. An unknown key or variable is an error.
+\`gantry config check\` reports every error. \`gantry config show\` prints the settings in effect and the source of each
+value. An unknown key is an error. An unknown variable is an error if it looks like a misspelled setting or concerns
+logins, TLS, limits, tags or the audit log; otherwise it is ignored with a notice.
 `;
 
 const rulesIntroduction = `
-## Settings of CNCF distribution's that are none of Gantry's
+## Unsupported settings of CNCF distribution
 
-Each is refused by name, with the reason. \`--ignore-unsupported\`, or \`ignoreunsupported: true\`, passes over
-those that are refused, and tells so at the start; but not over those in **bold**, without which a registry
-would be more open than its settings say.
+Gantry refuses these settings with the reason given. \`--ignore-unsupported\`, or \`ignoreunsupported: true\`, ignores them
+with a notice at startup. It does not ignore those in **bold**, because the registry would then be more open than its
+settings claim.
 `;
 
 export function renderReference(): string {
@@ -58,8 +58,8 @@ export function renderReference(): string {
     }),
     rulesIntroduction,
     ruleTable("Refused", "refuse"),
-    ruleTable("Accepted where it says what Gantry does anyway, else refused", "accept"),
-    ruleTable("Accepted, and told of at the start, since it changes nothing", "note"),
+    ruleTable("Accepted with the given value, which Gantry implements anyway; refused with others", "accept"),
+    ruleTable("Accepted with a notice at startup, because they change nothing", "note"),
   ].join("");
 }
 
@@ -73,7 +73,7 @@ function tableOf(keys: readonly Key[]): string {
 
 function defaultOf({ defaultNote, defaultValue, schema: own }: Key): string {
   if (defaultNote !== undefined) return defaultNote;
-  if (defaultValue === undefined && !peel(own).optional) return "needed, where its group is given";
+  if (defaultValue === undefined && !peel(own).optional) return "required if its group is set";
   return defaultValue === undefined || isEmpty(defaultValue) ? "none" : `\`${text(defaultValue)}\``;
 }
 

@@ -1,18 +1,18 @@
 /**
- * Every setting there is, one line a section. All else is made from this: the type `Config`, the checks, the
- * names of the environment's variables, `gantry config show` and the reference page.
+ * The schema of all settings, one line per section. Everything else derives from it: the type `Config`, validation, the
+ * names of environment variables, `gantry config show` and the reference page.
  *
  * To add a section, or keys to one:
- * 1. A section is a file of its own beside this one: `export const limits = section({ … }).describe(…)`, of `section.ts`. Names are
- *    CNCF distribution's where the thing is the same, in lower case, of letters and digits: `_` separates
- *    them in a variable (`limits.requests.rate` is `REGISTRY_LIMITS_REQUESTS_RATE`).
- * 2. A key is one of the values of `values.ts` (each is parsed from text) or `secret()`, then its default as
- *    text (`.prefault("30s")`) or `.optional()`, then `.describe("What it does, with its unit.")`. Where the
- *    default depends on the machine: `.meta({ description, defaultNote: "number of cores" })`.
- * 3. Lists and names of the user's choice are `list(…)` and `record(…)`, also of `group({ … })`.
- * 4. What two keys must be together is a `.refine` or `.superRefine` of the group, whose issues name a `path`.
- * 5. Add the section's line to `schema` below, remove the keys from `distribution.ts` if they are there, and
- *    run `npm run docs:config`. The values are then at `config.limits.…`.
+ * 1. Write a section as a file beside this one: `export const limits = section({ … }).describe(…)`, with `section.ts`. Use
+ *    CNCF distribution's names for the same settings. Names are lower-case letters and digits, because `_` separates them
+ *    in a variable (`limits.requests.rate` is `REGISTRY_LIMITS_REQUESTS_RATE`).
+ * 2. Write a key as a value from `values.ts` (each is parsed from text) or `secret()`, then its default as text
+ *    (`.prefault("30s")`) or `.optional()`, then `.describe("What it does, with its unit.")`. For a default that depends
+ *    on the machine, use `.meta({ description, defaultNote: "number of cores" })`.
+ * 3. For lists and user-chosen names use `list(…)` and `record(…)`, also of `group({ … })`.
+ * 4. For a constraint on several keys use `.refine` or `.superRefine` of the group, with issues that name a `path`.
+ * 5. Add the section's line to `schema` below, remove its keys from `distribution.ts`, and run `npm run docs:config`. The
+ *    values are then at `config.limits.…`.
  */
 import { z } from "zod";
 import { audit } from "./audit.js";
@@ -31,10 +31,12 @@ import { validation } from "./validation.js";
 import { choice, flag } from "./values.js";
 
 export const schema = z.strictObject({
-  version: choice(["0.1"]).prefault("0.1").describe("Version of the file's format, CNCF distribution's."),
+  version: choice(["0.1"])
+    .prefault("0.1")
+    .describe("Version of the settings file format, as in CNCF distribution."),
   ignoreunsupported: flag
     .prefault("false")
-    .describe("Whether settings of CNCF distribution's that Gantry does not support are passed over."),
+    .describe("Ignores CNCF distribution settings that Gantry does not support."),
   http,
   auth,
   audit,
@@ -50,5 +52,5 @@ export const schema = z.strictObject({
   notifications,
 });
 
-/** What a server works with. Times are in seconds. */
+/** The parsed settings of a server. Times are in seconds. */
 export type Config = z.output<typeof schema>;

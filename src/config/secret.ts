@@ -1,4 +1,4 @@
-/** A value that nobody may read by accident: printed, logged or made JSON of, it shows that it is hidden. */
+/** A value that cannot leak by accident: when printed, logged or serialized, it shows only that it is hidden. */
 import { inspect } from "node:util";
 import { z } from "zod";
 
@@ -11,7 +11,7 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The value itself, to be handed on to what needs it and kept nowhere. */
+  /** Returns the value. Pass it on to its consumer and keep no copy. */
   reveal(): string {
     return this.#value;
   }
@@ -29,15 +29,15 @@ export class Secret {
   }
 }
 
-/** Inherited by what is made of a schema, such as the same with a description. */
+/** Schemas derived from a registered one, such as one with a description, inherit the mark. */
 const secrets = z.registry<{ secret: true }>();
 
-/** A setting whose value is hidden wherever settings are shown, also where it is wrong. */
+/** A setting whose value is hidden wherever settings are shown, even if it is invalid. */
 export function secret(value = z.string().min(1, "expected a secret of one character or more")) {
   return concealed(value.transform((text) => new Secret(text)));
 }
 
-/** The same for a group or list with secrets in it, which somebody may give in the wrong form. */
+/** The same for a group or list that contains secrets, because it may be given in the wrong form. */
 export function concealed<T extends z.ZodType>(schema: T): T {
   secrets.add(schema, { secret: true });
   return schema;
@@ -47,10 +47,10 @@ export function isSecret(schema: z.core.$ZodType): boolean {
   return secrets.get(schema) !== undefined;
 }
 
-/** Nobody has said of an unknown key whether it is a secret. */
+/** An unknown key may be a secret; its name suggests it. */
 const perhapsSecret = /secret|password|passwd|token|key|credential|authorization|header/i;
 
-/** A value of a key that nobody knows, as it may be shown. */
+/** Returns the value of an unknown key in a form that may be shown. */
 export function shownUnknown(key: string, value: unknown): string | undefined {
   if (typeof value !== "string") return undefined;
   return perhapsSecret.test(key) ? hidden : JSON.stringify(value);

@@ -1,7 +1,7 @@
 /**
- * Variables that Kubernetes sets in a pod for each Service of its namespace, in the form of Docker's links: a Service
- * `registry-ui` is `REGISTRY_UI_SERVICE_HOST`, `REGISTRY_UI_PORT` and others. They are told by name and value, so that
- * a Service whose name begins like a setting, as `registry-redis` or `registry-log-fields`, sets none.
+ * Recognizes variables that Kubernetes sets in a pod for each Service of its namespace, in the form of Docker's links: a
+ * Service `registry-ui` becomes `REGISTRY_UI_SERVICE_HOST`, `REGISTRY_UI_PORT` and others. Both name and value must match,
+ * so that a Service whose name starts like a setting, such as `registry-redis` or `registry-log-fields`, sets none.
  */
 import { isIP } from "node:net";
 
@@ -9,7 +9,7 @@ const isPort = (value: string) => /^\d{1,5}$/.test(value);
 const isAddress = (value: string) => isIP(value) !== 0;
 const isUrl = (value: string) => /^(?:tcp|udp|sctp):\/\/[^/]+$/.test(value);
 
-/** How the names end, and what the values look like. */
+/** Suffixes of the names, and the form of the values. */
 const links: readonly (readonly [name: RegExp, isValue: (value: string) => boolean])[] = [
   [/(?:^|_)SERVICE_HOST$/, isAddress],
   [/(?:^|_)SERVICE_PORT(?:_[A-Z0-9_]+)?$/, isPort],
@@ -20,7 +20,7 @@ const links: readonly (readonly [name: RegExp, isValue: (value: string) => boole
   [/(?:^|_)PORT_\d+_(?:TCP|UDP|SCTP)_ADDR$/, isAddress],
 ];
 
-/** `name` is a variable's, without the `REGISTRY_` that all of ours begin with. */
+/** `name` is the variable's name without `REGISTRY_`. */
 export function isServiceLink(name: string, value: string): boolean {
   return links.some(([pattern, isValue]) => pattern.test(name) && isValue(value));
 }

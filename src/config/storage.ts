@@ -1,4 +1,4 @@
-/** `storage`: where the data is, how durable it is, and what may be done to it. */
+/** `storage`: data directory, durability, deletion and mounts. */
 import { section } from "./section.js";
 import { choice, duration, flag, text } from "./values.js";
 
@@ -7,31 +7,31 @@ export const storage = section({
     rootdirectory: text
       .prefault(".gantry")
       .describe(
-        "Folder for the data. One that has hard links (nearly every Linux file system) keeps each content once, however many repositories have it.",
+        "Data directory. On a file system with hard links (nearly every Linux file system), Gantry stores each content once for all repositories that have it.",
       ),
     durability: choice(["full", "relaxed"])
       .prefault("full")
       .describe(
-        "`full`: an answered push survives a power cut. `relaxed`: it survives the end of the process; nothing is synced.",
+        "`full`: an acknowledged push survives a power cut. `relaxed`: it survives a crash of the process, but not a power cut, because nothing is synced.",
       ),
   }),
   delete: section({
     enabled: flag
       .prefault("true")
-      .describe("Whether tags, manifests and blobs may be deleted. `false` answers 405 to each."),
+      .describe("Allows clients to delete tags, manifests and blobs. `false` answers 405."),
   }),
   mount: section({
     anonymous: flag
       .prefault("true")
-      .describe("Whether a mount that names no source finds the blob in any repository."),
+      .describe("Allows a mount without a source repository to use a blob of any repository."),
   }),
   maintenance: section({
     uploadpurging: section({
-      enabled: flag.prefault("true").describe("Whether uploads that nobody goes on with are dropped."),
+      enabled: flag.prefault("true").describe("Removes abandoned uploads."),
       age: duration
         .prefault("168h")
-        .describe("An upload that nobody has gone on with for so long is dropped."),
-      interval: duration.prefault("24h").describe("Time between two looks for such uploads."),
+        .describe("Time without activity after which an upload counts as abandoned."),
+      interval: duration.prefault("24h").describe("Time between two searches for abandoned uploads."),
     }),
   }),
-}).describe("Where the data is, how durable it is, and what may be done to it.");
+}).describe("Data directory, durability, deletion and mounts.");

@@ -1,4 +1,4 @@
-/** The policy file: which tags are immutable, and which are kept for how long. JSON or YAML; patterns are globs. */
+/** The tag policy file: which tags are immutable and how long tags are kept. JSON or YAML; patterns are globs. */
 import { z } from "zod";
 import { nameMatcher } from "../domain/patterns.js";
 import type { TagPattern, TagPolicy } from "../gc/retention.js";
@@ -24,18 +24,18 @@ const schema = z.strictObject({
         .refine(
           ({ keepLast, keepPushedWithin, keepPulledWithin }) =>
             keepLast !== undefined || keepPushedWithin !== undefined || keepPulledWithin !== undefined,
-          "needs keepLast, keepPushedWithin or keepPulledWithin: else it would keep no tag at all",
+          "needs keepLast, keepPushedWithin or keepPulledWithin: without them it keeps no tag",
         ),
     )
     .prefault([]),
 });
 
-/** The policy in the file at `path`. Rejects with `ConfigError`, which names all that is wrong. */
+/** Reads the policy in the file at `path`. Rejects with a `ConfigError` that names all errors. */
 export async function readTagPolicy(path: string): Promise<TagPolicy> {
   return parseTagPolicy(await readText(path).catch(asConfigError("tags.policy")), path);
 }
 
-/** The policy that the file at `path` says. Throws `ConfigError`. */
+/** Parses the policy of the file at `path`. Throws `ConfigError`. */
 export function parseTagPolicy(text: string, path: string): TagPolicy {
   const { immutable, retention } = parsePolicyFile(schema, text, path);
   return {

@@ -1,9 +1,9 @@
-/** `tags`: what holds of tags. */
+/** `tags`: immutable tags and retention. */
 import { section } from "./section.js";
 import { text } from "./values.js";
 
 export const tags = section({
   policy: text
     .optional()
-    .describe("A JSON file that says which tags are immutable and which are kept for how long."),
-}).describe("What holds of tags.");
+    .describe("A JSON file that defines which tags are immutable and how long tags are kept."),
+}).describe("Immutable tags and retention.");

@@ -1,7 +1,7 @@
-/** Settings as they are written, before anything is known of what they mean: names, lists and text. */
+/** Settings as written, before they are parsed: names, lists and text. */
 import type { Origin } from "./errors.js";
 
-/** `null` where a key is there and nothing is said of it. */
+/** `null` for a key without a value. */
 export type Tree = string | null | Tree[] | { [name: string]: Tree };
 export type Path = readonly string[];
 
@@ -9,7 +9,7 @@ export function isNames(tree: Tree | undefined): tree is { [name: string]: Tree 
   return typeof tree === "object" && tree !== null && !Array.isArray(tree);
 }
 
-/** A tree, and who said what of it. */
+/** A tree of settings and the origin of each. */
 export class SettingsTree {
   root: { [name: string]: Tree } = {};
   readonly #origins = new Map<string, Origin>();
@@ -23,7 +23,7 @@ export class SettingsTree {
     return tree;
   }
 
-  /** Groups on the way that are not there are made; what is in the way is replaced. */
+  /** Creates missing groups on the path and replaces other values that are in the way. */
   set(path: Path, value: Tree, origin: Origin): void {
     const [last = "", ...reversed] = path.toReversed();
     let group: { [name: string]: Tree } | Tree[] = this.root;
@@ -49,7 +49,7 @@ export class SettingsTree {
     this.#origins.set(keyOf(path), origin);
   }
 
-  /** Who gave what is at the path, or else something in it, or the group that it is in. */
+  /** Returns the origin of the value at the path, or else of a member, or of the group that contains it. */
   originOf(path: Path): Origin {
     const exact = this.#origins.get(keyOf(path));
     if (exact !== undefined) return exact;
@@ -73,6 +73,6 @@ function childOf(group: { [name: string]: Tree } | Tree[], name: string): Tree |
 
 function put(group: { [name: string]: Tree } | Tree[], name: string, value: Tree): void {
   if (Array.isArray(group)) group[Number(name)] = value;
-  // A plain assignment to `__proto__` would do something else.
+  // A plain assignment to `__proto__` would change the prototype.
   else Object.defineProperty(group, name, { value, enumerable: true, configurable: true, writable: true });
 }

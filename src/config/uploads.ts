@@ -1,4 +1,4 @@
-/** `uploads`: the threads and the memory that uploads have. */
+/** `uploads`: threads and memory for uploads. */
 import { availableParallelism } from "node:os";
 import { section } from "./section.js";
 import { duration, integer } from "./values.js";
@@ -10,16 +10,16 @@ export const uploads = section({
   memorymib: integer({ min: 8, max: 65_536 })
     .prefault("64")
     .describe(
-      "Memory of all upload bodies together, in MiB. Senders wait where it is used up; as much again, and 32 MiB at least, is for bytes that have been received by then.",
+      "Memory for all upload bodies together, in MiB. Senders wait when it is used up. The same amount again, at least 32 MiB, is for bytes that were already received by then.",
     ),
   cachedmib: integer({ min: 0, max: 1_048_576 })
     .prefault("64")
     .describe(
-      "The first so many MiB of an upload go through the page cache, for who pulls it next; what is behind them goes straight to the disk. With relaxed durability all goes through the page cache.",
+      "The first MiB of an upload that go through the page cache, so that the next pull is fast. The rest goes straight to the disk. With relaxed durability, everything goes through the page cache.",
     ),
   tasktimeout: duration
     .prefault("5m")
     .describe(
-      "A worker that does not answer for so long is ended and replaced; its upload fails, others go on with the next.",
+      "Gantry ends and replaces a worker that does not answer for this long. Its current upload fails; the other uploads continue on the new worker.",
     ),
-}).describe("The threads and the memory that uploads have.");
+}).describe("Threads and memory for uploads.");

@@ -1,4 +1,4 @@
-/** `validation`: what a push must satisfy. */
+/** `validation`: checks on pushed manifests. */
 import { z } from "zod";
 import { section } from "./section.js";
 import { flag } from "./values.js";
@@ -7,12 +7,12 @@ export const validation = section({
   manifests: section({
     sparse: flag
       .prefault("false")
-      .describe("Whether a manifest may name blobs and manifests that its repository lacks."),
+      .describe("Accepts a manifest that names blobs or manifests missing from its repository."),
     sizes: z
       .enum(["strict", "lenient"], 'expected "strict" or "lenient"')
       .prefault("strict")
       .describe(
-        "What happens to a manifest with a descriptor whose size or embedded data is not its content's. `strict` refuses it. `lenient` stores it, as CNCF distribution does; clients that check sizes cannot pull it. Imports always keep such a manifest and report it.",
+        "What to do with a manifest that has a descriptor whose size or embedded data differs from its content. `strict` refuses it. `lenient` stores it, as CNCF distribution does, but clients that check sizes cannot pull it. Imports always keep such a manifest and report it.",
       ),
   }),
-}).describe("What a push must satisfy.");
+}).describe("Checks on pushed manifests.");

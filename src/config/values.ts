@@ -1,6 +1,6 @@
 /**
- * The kinds of values that settings have. Each is parsed from text, since that is what a variable of the
- * environment is, and since a file is read so that `0.1`, `5000` and `true` are the text they are written as.
+ * The types of values in settings. Each is parsed from text, because an environment variable is text, and because files
+ * are read so that `0.1`, `5000` and `true` stay the text as written.
  */
 import { z } from "zod";
 
@@ -15,7 +15,7 @@ const truths: Readonly<Record<string, boolean>> = {
   off: false,
 };
 
-/** What YAML 1.1, and so CNCF distribution, takes for true and false. */
+/** Booleans of YAML 1.1, which CNCF distribution accepts. */
 export const flag = z.string("expected true or false").transform((given, context) => {
   const truth = truths[given.toLowerCase()];
   if (truth !== undefined) return truth;
@@ -55,7 +55,7 @@ export const ratio = z.string(expectedRatio).transform((given, context) => {
 const secondsOf: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
 
 /**
- * A time as CNCF distribution writes it, such as `90s`, `1h30m` or `168h`, and `30d`, in seconds;
+ * Parses a time as CNCF distribution writes it, such as `90s`, `1h30m` or `168h`, and also `30d`, into seconds. Returns
  * `undefined` for other text.
  */
 export function durationSeconds(text: string): number | undefined {
@@ -102,7 +102,7 @@ export const address = z.string(expectedAddress).transform((given, context) => {
 
 const expectedOrigin = "expected http://host or https://host, with a port or none and no path";
 
-/** As a URL has it: lower case, no default port. */
+/** Normalized as in a URL: lower case, no default port. */
 export const origin = z.string(expectedOrigin).transform((given, context) => {
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
@@ -112,7 +112,7 @@ export const origin = z.string(expectedOrigin).transform((given, context) => {
 
 const expectedUrl = "expected an http:// or https:// URL without a name and a password";
 
-/** Of a server that Gantry sends to. Shown as it is, so it must have no secret. */
+/** URL of a server to which Gantry sends data. It is shown, so it must contain no secret. */
 export const url = z.string(expectedUrl).transform((given, context) => {
   const parsed = URL.canParse(given) ? new URL(given) : undefined;
   if (parsed !== undefined && /^https?:$/.test(parsed.protocol) && !parsed.username && !parsed.password)
@@ -121,12 +121,12 @@ export const url = z.string(expectedUrl).transform((given, context) => {
   return z.NEVER;
 });
 
-/** In a variable of the environment a list is YAML or JSON, or its elements have variables that end in `_0`, `_1`, …. */
+/** In environment variables, a list is YAML or JSON in one variable, or elements in variables that end in `_0`, `_1`, …. */
 export function list<T extends z.ZodType>(element: T) {
   return z.array(element, "expected a list, such as [a, b]");
 }
 
-/** Names of the user's own choice, each with a value; by environment as YAML or JSON, or `…_NAME`. */
+/** User-chosen names, each with a value. In environment variables, YAML or JSON in one variable, or `…_NAME`. */
 export function record<T extends z.ZodType>(value: T) {
   return z.record(z.string().min(1), value, "expected names with values");
 }

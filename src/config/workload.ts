@@ -1,4 +1,4 @@
-/** The settings for CI jobs that come with tokens of their own CI system: whom to trust, and what for. */
+/** The settings for CI jobs that log in with tokens of their CI system: trusted issuers and the access they grant. */
 import { isIP } from "node:net";
 import { z } from "zod";
 import { pinningClaims, repositoriesFault } from "../auth/workload/rules.js";
@@ -10,16 +10,16 @@ function listOrOne(text: z.ZodType<string, string>) {
 
 const texts = listOrOne(z.string().min(1));
 
-/** A pattern of repositories with claims in it. */
+/** A repository pattern that may contain claims. */
 const template = z.string().superRefine((pattern, context) => {
   const message = repositoriesFault(pattern);
   if (message !== undefined) context.addIssue({ code: "custom", message });
 });
 
-/** Keys over plain HTTP could be anybody's: between processes of one machine it may be. */
+/** Plain HTTP would let an attacker replace the keys, so it is allowed only on the machine itself. */
 const url = z
   .string()
-  .refine(isTrustworthy, "expected an https:// URL, or an http:// one of a loopback address");
+  .refine(isTrustworthy, "expected an https:// URL, or an http:// URL with a loopback address");
 
 function isTrustworthy(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -37,16 +37,16 @@ const rule = z.strictObject({
     .record(z.string(), listOrOne(glob))
     .refine(
       (claims) => pinningClaims.some((name) => Object.hasOwn(claims, name)),
-      `needs one of ${pinningClaims.join(", ")}: else it would let in the jobs of everybody whom the issuer signs for`,
+      `needs one of ${pinningClaims.join(", ")}: without one, the rule would admit the jobs of all the issuer's customers`,
     )
-    .describe("Claims that the token must have, each with the values of which one must be it; patterns."),
+    .describe("Claims that the token must have. The claim's value must match one of the given patterns."),
   repositories: listOrOne(template).describe(
-    "The repositories of the grant, as patterns; `{claim}` is the value of a claim.",
+    "Repository patterns to which the rule grants access. `{claim}` stands for the value of a claim.",
   ),
   permissions: z
     .array(z.enum(["pull", "push", "create-tag", "delete", "admin"]))
     .min(1)
-    .describe("What is granted there: `pull`, `push`, `create-tag`, `delete`, `admin`."),
+    .describe("Granted permissions: `pull`, `push`, `create-tag`, `delete`, `admin`."),
 });
 
 const issuer = z
@@ -54,30 +54,34 @@ const issuer = z
     name: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "expected up to 32 lower-case letters, digits and hyphens")
-      .describe("A name of yours for the CI system, which its jobs' names begin with."),
-    issuer: url.describe("The URL that its tokens name (`iss`)."),
-    audience: texts.describe("Names of this registry, of which the tokens must be made for one (`aud`)."),
+      .describe("Your name for the CI system. The user names of its jobs start with it."),
+    issuer: url.describe("Issuer URL in its tokens (`iss`)."),
+    audience: texts.describe("Names of this registry. A token must be issued for one of them (`aud`)."),
     jwks: z
       .string()
       .min(1)
       .optional()
-      .describe("A file with the keys that sign the tokens. Without it they are fetched."),
+      .describe("A file with the keys that sign the tokens. By default, Gantry fetches the keys."),
     jwksuri: url
       .optional()
-      .describe("Where the keys are fetched. Without it, the issuer's OpenID configuration says."),
-    ca: z.string().min(1).optional().describe("A PEM file with the CA of the server that has the keys."),
+      .describe("URL of the keys. By default, Gantry takes it from the issuer's OpenID configuration."),
+    ca: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A PEM file with the CA of the server from which Gantry fetches the keys."),
     rules: z
       .array(rule)
       .min(1)
       .max(1000)
       .optional()
       .describe(
-        "What jobs may do, by the claims of their tokens. Without it, the rules of `auth.policy` for claims say so.",
+        "What jobs may do, by the claims of their tokens. By default, the rules for claims in `auth.policy` apply.",
       ),
   })
   .refine(
     ({ jwks, jwksuri, ca }) => jwks === undefined || (jwksuri === undefined && ca === undefined),
-    "jwks says where the keys are: jwksuri and ca are for keys that are fetched",
+    "jwks names a local file; remove it, or remove jwksuri and ca, which are for fetched keys",
   );
 
 export const workloadIssuers = z

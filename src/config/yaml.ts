@@ -1,4 +1,4 @@
-/** YAML text as a tree: every value the text it is written as, and for every key the line it is on. */
+/** Parses YAML into a tree in which every value is the text as written, and records the line of every key. */
 import { createRequire } from "node:module";
 import type { YAMLMap, YAMLSeq } from "yaml";
 import type { Problem } from "./errors.js";
@@ -8,21 +8,21 @@ export interface ReadYaml {
   readonly tree: Tree;
   /** By key, such as `http.addr`. */
   readonly lines: ReadonlyMap<string, number>;
-  /** What is wrong with it as YAML: line, and why. */
+  /** YAML errors, each with its line and reason. */
   readonly faults: readonly { readonly line: number | undefined; readonly why: string }[];
 }
 
 const require = createRequire(import.meta.url);
 
-/** Loaded when there is YAML to read: where all settings are variables with plain values, there is none. */
+/** Loaded lazily: a server configured by plain variables needs no YAML parser. */
 const yaml = (): typeof import("yaml") => require("yaml");
 
 const emptyWords = new Set(["", "~", "null"]);
 
-/** What a file may nest; no setting is half as deep. An alias that holds itself would never end. */
+/** Maximum nesting; no setting is half as deep. It also ends an alias that contains itself. */
 const depthMax = 20;
 
-/** Values in a file, each as often as aliases have it: a dozen of lines can else ask for more than there is memory. */
+/** Maximum number of values after alias expansion: without it, a dozen lines can demand more memory than there is. */
 const valuesMax = 100_000;
 
 export function readYaml(text: string): ReadYaml {
@@ -38,9 +38,9 @@ export function readYaml(text: string): ReadYaml {
     return range?.[0] === undefined ? undefined : counter.linePos(range[0]).line;
   };
   let values = 0;
-  /** What aliases on the way to the node stand for. */
+  /** Nodes that aliases on the path stand for. */
   const holders = new Set<unknown>();
-  /** `undefined` where a fault was found: nothing else has to be said of it. */
+  /** Returns `undefined` after a fault, which is already recorded. */
   const treeOf = (node: unknown, path: Path): Tree | undefined => {
     if (++values > valuesMax) {
       if (values === valuesMax + 1) faults.push({ line: lineOf(node), why: `more than ${valuesMax} values` });
@@ -53,7 +53,7 @@ export function readYaml(text: string): ReadYaml {
     if (isAlias(node)) {
       const held = node.resolve(document);
       if (holders.has(held)) {
-        const why = `the alias *${node.source} stands for what it is in; write the value out`;
+        const why = `the alias *${node.source} refers to a value that contains it; write the value out`;
         faults.push({ line: lineOf(node), why });
         return undefined;
       }

@@ -1,16 +1,16 @@
-/** Asks the server that has the store to run an operator's command. */
+/** Asks the server that has the store open to run an operator's command. */
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { type Outcome, type Task, UsageError } from "../commands/command.js";
 import { isTooLong, type Message, message, runPath } from "./messages.js";
 
-/** What the system says where nobody listens. */
+/** Error codes for a socket without a listener. */
 const nobody = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
 
 /**
- * The outcome, `undefined` where no server listens on the socket. Rejects with what the server failed with,
- * or where the connection broke.
+ * Resolves with the outcome, or with `undefined` if no server listens on the socket. Rejects with the server's error, or if
+ * the connection breaks.
  */
 export async function askServer(
   socketPath: string,

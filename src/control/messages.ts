@@ -1,10 +1,10 @@
 /**
- * What an operator's command and the server that has the store say to each other: one HTTP request on a
- * Unix socket, answered by lines of JSON, of which the last is the outcome or a failure.
+ * The protocol between an operator's command and the server that has the store open: one HTTP request on a Unix socket,
+ * answered by lines of JSON. The last line is the outcome or a failure.
  */
 import { z } from "zod";
 
-/** Where the request goes. */
+/** Path of the request. */
 export const runPath = "/run";
 
 export const request = z.object({ command: z.string(), options: z.unknown() });
@@ -24,7 +24,7 @@ export const message = z.union([
 
 export type Message = z.infer<typeof message>;
 
-/** Bytes of `sun_path` but for the zero that ends it: a longer path is cut off in silence. */
+/** Size of `sun_path` without its terminating zero. The kernel silently truncates a longer path. */
 export const socketPathBytesMax = 107;
 
 export function isTooLong(path: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * Takes the commands of operators while the server runs, on a socket in the store's folder that only the
- * server's own user may open. Knows nothing of what the commands do.
+ * Accepts operators' commands while the server runs, on a socket in the store's directory that only the server's user may
+ * open. Does not know what the commands do.
  */
 import { unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -11,24 +11,24 @@ import { isTooLong, type Message, request, runPath, socketPathBytesMax } from ".
 
 export interface ControlOptions {
   readonly run: (command: string, options: unknown, task: Task) => Promise<Outcome>;
-  /** Told of what went wrong behind an answer. */
+  /** Called for errors that the response cannot report. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface Control {
-  /** Ends what runs, and removes the socket. */
+  /** Aborts running commands and removes the socket. */
   close(): Promise<void>;
 }
 
 const requestBytesMax = 64 * 1024;
 
-/** Between two lines that tell of progress. */
+/** Minimum time between two progress lines. */
 const progressMilliseconds = 100;
 
-/** To be called with the store locked: a socket that is there already is one that a crash has left. */
+/** Call it with the store locked, so that an existing socket is a leftover from a crash. */
 export async function listenForCommands(path: string, options: ControlOptions): Promise<Control> {
   if (isTooLong(path))
-    throw new Error(`${path} is longer than the ${socketPathBytesMax} bytes that a socket's path may have`);
+    throw new Error(`${path} is longer than ${socketPathBytesMax} bytes, the maximum for a socket's path`);
   await unlink(path).catch(() => {});
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -40,7 +40,7 @@ export async function listenForCommands(path: string, options: ControlOptions): 
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    // The socket is made in the call, and nobody else may open it, not for a moment either.
+    // `listen` creates the socket; the umask keeps other users out from its first moment.
     const mask = process.umask(0o177);
     server.listen(path, resolve);
     process.umask(mask);
@@ -48,7 +48,7 @@ export async function listenForCommands(path: string, options: ControlOptions): 
   server.on("error", options.onError);
   return {
     close: async () => {
-      stopping.abort(new Error("the server stops"));
+      stopping.abort(new Error("the server is stopping"));
       const closed = new Promise((resolve) => server.close(resolve));
       await Promise.all(running);
       server.closeAllConnections();
@@ -64,7 +64,7 @@ async function answer(
   stopping: AbortSignal,
 ): Promise<void> {
   const gone = new AbortController();
-  response.once("close", () => gone.abort(new Error("whoever asked has gone")));
+  response.once("close", () => gone.abort(new Error("the client has gone")));
   if (incoming.method !== "POST" || incoming.url !== runPath) {
     response.writeHead(404).end();
     return;
@@ -87,7 +87,7 @@ async function answer(
   response.end();
 }
 
-/** Passes on some of the progress; none while the one who asked does not read. */
+/** Passes on some of the progress, and none while the client does not read. */
 function throttled(send: (progress: Progress) => void, response: ServerResponse): Task["onProgress"] {
   let next = 0;
   return (progress) => {
@@ -98,7 +98,7 @@ function throttled(send: (progress: Progress) => void, response: ServerResponse)
   };
 }
 
-/** What is asked for, or the status of an answer to what cannot be understood. */
+/** Returns the request, or the status for one that cannot be understood. */
 async function read(incoming: IncomingMessage): Promise<z.infer<typeof request> | 400 | 413> {
   const chunks: Buffer[] = [];
   let bytes = 0;

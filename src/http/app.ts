@@ -187,7 +187,7 @@ export class App {
         if (socket === false) reject(new Error(`cannot listen on ${path}`));
         else resolve({ close: () => uws.us_listen_socket_close(socket) });
       };
-      // The socket is made in the call, and nobody else may open it, not for a moment either.
+      // `listen` creates the socket; the umask keeps other users out from its first moment.
       const mask = process.umask(0o177);
       this.#app.listen_unix(listening, path);
       process.umask(mask);

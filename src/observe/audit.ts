@@ -25,7 +25,7 @@ export interface AuditRecord {
 }
 
 export interface AuditOptions {
-  /** Whether pulls and listings are written too. */
+  /** Also logs pulls and lists. */
   readonly pulls: boolean;
   readonly write: (record: AuditRecord) => void;
 }

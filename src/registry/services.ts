@@ -16,7 +16,7 @@ import type { ManifestReader } from "./manifest-reader/manifest-reader.js";
 export interface Rules {
   /** Whether tags, manifests and blobs may be deleted over the API. */
   readonly deleteEnabled: boolean;
-  /** Whether a mount that names no source finds the blob in any repository. */
+  /** Allows a mount without a source repository to use a blob of any repository. */
   readonly anonymousMount: boolean;
   /** Whether a manifest may name blobs and manifests that the repository does not have. */
   readonly sparseManifests: boolean;

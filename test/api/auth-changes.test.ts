@@ -119,7 +119,7 @@ test("a broken policy leaves the one before in force, and the log says what is w
     ["rules: [", /policy\.yaml.*access policy not reloaded; the one before remains/],
     [
       "rules:\n  - { repositories: a, anonymous: true, allow: push }\n  - { repositories: a, allow: pull }",
-      /rules\.0 = .*: grants everybody without a login more than to pull.*rules\.1 = .*: needs anonymous/s,
+      /rules\.0 = .*: grants anonymous users more than pull.*rules\.1 = .*: needs anonymous/s,
     ],
     [
       "rules:\n  - { repositories: a, user: ann, allow: pull }",
@@ -173,7 +173,7 @@ test("nothing broken lets a server start", async () => {
   );
   await assert.rejects(
     startGantry({ REGISTRY_AUTH_HTPASSWD_PATH: `${broken.folder}/absent` }),
-    /absent is not there/,
+    /absent does not exist/,
   );
 });
 

@@ -82,7 +82,7 @@ for (const [parameters, said] of [
   [["gc", "--untagged"], /option '--untagged <TIME>' argument missing/],
   [["stats", "more"], /too many arguments/],
   [["help", "sattS"], /there is no command sattS/],
-  [["completion", "nu"], /no completion for nu: give bash/],
+  [["completion", "nu"], /no completion for nu; supported shells are bash/],
 ] as const)
   test(`gantry ${parameters.join(" ")} is wrong usage`, async () => {
     const { code, stdout, stderr } = await gantry("/nowhere", parameters);

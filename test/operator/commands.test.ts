@@ -256,7 +256,7 @@ test("the socket is the user's own, replaces one that a crash has left, and goes
 test("a store whose path is too long for a socket is served, and its commands say so", async () => {
   const root = await newFolder(`gantry-${"x".repeat(100)}-`);
   const server = await startGantry(settings, root);
-  assert.match(server.log(), /longer than the 107 bytes/);
+  assert.match(server.log(), /longer than 107 bytes/);
   const { code, stderr } = await gantry(root, ["stats"]);
   assert.equal(code, 1);
   assert.match(stderr, /too long for a socket/);

@@ -261,11 +261,11 @@ test("wrong usage is refused before anything is done", async () => {
   const folder = await newFolder();
   for (const [parameters, code, said] of [
     [["export", "team/app:v1"], 2, /FOLDER/i],
-    [["export", ":v1", folder], 2, /is not such as NAME/],
+    [["export", ":v1", folder], 2, /is not a reference: write NAME/],
     [["export", "app@sha256:12", folder], 2, /is not a digest/],
     [["import", "--from-oci", folder, "--from-distribution", folder], 2, /give one of/],
-    [["import", "--from-oci", folder, "--rate", "1MiB"], 2, /--rate does not go with --from-oci/],
-    [["import", "--from-oci", folder, "--as", "No"], 2, /not a repository's name/],
+    [["import", "--from-oci", folder, "--rate", "1MiB"], 2, /--rate cannot be combined with --from-oci/],
+    [["import", "--from-oci", folder, "--as", "No"], 2, /not a repository name/],
     [["import", "--from-registry", "registry.example.com"], 2, /is not such as https/],
     [["import", "--from-registry", "https://h", "--rate", "fast"], 2, /such as 50MiB/],
     [["import", "--from-registry", "https://h", "--username", "me"], 2, /go together/],

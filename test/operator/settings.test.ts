@@ -109,7 +109,7 @@ for (const [name, text, settings, said] of [
     "a storage that Gantry has not",
     "",
     { REGISTRY_STORAGE_S3_BUCKET: "b" },
-    /^storage\.s3 \(REGISTRY_STORAGE_S3_BUCKET\): not supported: Gantry stores in a folder/m,
+    /^storage\.s3 \(REGISTRY_STORAGE_S3_BUCKET\): not supported: Gantry stores data in a local directory/m,
   ],
   [
     "a header that would break answers",
@@ -133,7 +133,7 @@ for (const [name, text, settings, said] of [
     "files that are not there",
     "auth:\n  htpasswd: {path: users}\n  policy: policy.yaml\ntags: {policy: tags.json}\n",
     {},
-    /^auth\.htpasswd\.path = "users" \(FILE:2\): \/.*\/users is not there\nauth\.policy = "policy\.yaml" \(FILE:3\): .* is not there\ntags\.policy = "tags\.json" \(FILE:4\): .* is not there$/m,
+    /^auth\.htpasswd\.path = "users" \(FILE:2\): \/.*\/users does not exist\nauth\.policy = "policy\.yaml" \(FILE:3\): .* does not exist\ntags\.policy = "tags\.json" \(FILE:4\): .* is not there$/m,
   ],
   [
     "a folder for a file",
@@ -260,7 +260,7 @@ tags: {policy: ${place}/tags}
     const { stderr } = await gantry(folder, ["config", "check", "--config", file]);
     return stderr.replaceAll(`${file}:`, "line ").replaceAll(`${place}/`, "");
   };
-  const absent = `http.tls.clientcas.1 = "none" (line 2): none is not there`;
+  const absent = `http.tls.clientcas.1 = "none" (line 2): none does not exist`;
   assert.equal(await check(right), `gantry: these settings are wrong:\n${absent}\n`);
   const said = await check(wrong);
   for (const expected of [
@@ -291,7 +291,7 @@ test("a server starts beside variables that are somebody else's, and it and conf
   for (const text of [server.log(), checked.stdout]) {
     assert.match(text, /REGISTRY_UI_PORT: set by Kubernetes for a Service, not a setting: ignored/);
     assert.match(text, /REGISTRY_UI_PORT_80_TCP_ADDR: set by Kubernetes/);
-    assert.match(text, /REGISTRY_PASSWORD: there is no such setting: ignored/);
+    assert.match(text, /REGISTRY_PASSWORD: ignored: there is no such setting/);
     assert.doesNotMatch(text, /hunter2/);
   }
 });
@@ -347,8 +347,8 @@ test("a settings file that cannot be read is told of, with what to do", async ()
   await writeFile(utf16, Buffer.from("\ufeffhttp: {addr: :5001}", "utf16le"));
   for (const [file, said] of [
     [join(folder, "absent.yml"), "there is no such file; give the path"],
-    [folder, "this is a folder; give the path"],
-    [utf16, "the file is not text in UTF-8; save it as UTF-8"],
+    [folder, "this is a directory; give the path"],
+    [utf16, "the file is not UTF-8 text; save it as UTF-8"],
   ] as const)
     for (const command of [["stats"], ["config", "check"]]) {
       const { code, stderr } = await gantry(folder, [...command, "--config", file]);

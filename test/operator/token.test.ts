@@ -62,7 +62,7 @@ for (const online of [true, false]) {
     assert.ok(expiresAfter >= 90 * day && expiresAfter < 91 * day, "the default is 90 days");
     const twice = await gantry(root, ["token", "create", "ci", ...scopes]);
     assert.deepEqual([twice.code, twice.stdout], [1, ""]);
-    assert.match(twice.stderr, /there is a robot ci already/);
+    assert.match(twice.stderr, /the robot ci already exists/);
 
     const lasting = await gantry(root, ["token", "create", "a", "--scope", "**:pull", "--expires", "never"]);
     assert.match(lasting.stdout, /^gantry_\S{43}\n\nThis key is not shown again.*never.*\*\*:pull/);
@@ -104,13 +104,13 @@ test("wrong usage says what is wrong, and makes nothing", async () => {
   for (const [parameters, said] of [
     [["create"], /NAME/],
     [["create", "ci"], /--scope: a robot needs one/],
-    [["create", "CI", "--scope", "**:pull"], /CI is no robot's name/],
+    [["create", "CI", "--scope", "**:pull"], /CI is not a robot name/],
     [["create", "a$b", "--scope", "**:pull"], /no robot's name/],
     [["create", "ci", "--scope", "ci/**"], /expected repositories and permissions/],
     [["create", "ci", "--scope", ":pull"], /expected repositories and permissions/],
     [["create", "ci", "--scope", "a,,b:pull"], /expected repositories and permissions/],
-    [["create", "ci", "--scope", "ci/**:pul"], /«pul» is none of pull, push/],
-    [["create", "ci", "--scope", "ci/**:"], /«» is none of/],
+    [["create", "ci", "--scope", "ci/**:pul"], /unknown permission pul; permissions are pull, push/],
+    [["create", "ci", "--scope", "ci/**:"], /unknown permission ;/],
     [["create", "ci", "--scope", "**:pull", "--expires", "soon"], /neither a time/],
     [["create", "ci", "--scope", "**:pull", "--expires", "0s"], /neither a time/],
     [["revoke", "../ci"], /no robot's name/],

@@ -63,7 +63,7 @@ for (const [what, parse, text, expected] of [
     parseAccessPolicy,
     'rules: [{ repositories: "**", allow: pull }]',
     [
-      'policy:1: rules.0 = {"repositories":"**","allow":"pull"}: needs anonymous, authenticated, users, groups or claims: else it would be for nobody',
+      'policy:1: rules.0 = {"repositories":"**","allow":"pull"}: needs anonymous, authenticated, users, groups or claims: without them it applies to nobody',
     ],
   ],
   [

@@ -210,7 +210,7 @@ for (const [name, text, variables, expected] of [
     "another storage",
     "storage:\n  s3:\n    bucket: b",
     {},
-    "storage.s3 (config.yml:2): not supported: Gantry stores in a folder: storage.filesystem.rootdirectory. To start without it: --ignore-unsupported",
+    "storage.s3 (config.yml:2): not supported: Gantry stores data in a local directory: set storage.filesystem.rootdirectory. To start without it, pass --ignore-unsupported",
   ],
   [
     "a storage of which nothing is said",
@@ -290,8 +290,7 @@ test("what is harmless is accepted, and told of where it changes nothing", () =>
     {
       key: "http.secret",
       origin: { from: "variable", variable: "REGISTRY_HTTP_SECRET" },
-      message:
-        "changes nothing: Gantry keeps the state of uploads itself, and signs none for clients to keep",
+      message: "changes nothing: Gantry keeps upload state on the server, so there is nothing to sign",
     },
   ]);
 });
@@ -363,7 +362,7 @@ test("variables of somebody else's are ignored and named, without their values",
     notices.map(({ key, message }) => [key, message]),
     Object.keys(variables)
       .toSorted()
-      .map((name) => [name, "there is no such setting: ignored"]),
+      .map((name) => [name, "ignored: there is no such setting"]),
   );
   assert.doesNotMatch(JSON.stringify(notices), /hunter2/);
 });
@@ -513,7 +512,7 @@ for (const [what, wrong, expected] of [
 
 test("aliases are followed, and one that holds itself ends", () => {
   assert.equal(read("http: {draintimeout: &time 90s}\ngc: {lease: *time}").config.gc.lease, 90);
-  const why = "the alias *a stands for what it is in; write the value out";
+  const why = "the alias *a refers to a value that contains it; write the value out";
   assert.deepEqual(said("http: &a {headers: *a}\n"), [`config.yml:1: ${why}`]);
   assert.deepEqual(said("notifications:\n  endpoints: &a [*a]\n"), [`config.yml:2: ${why}`]);
   assert.equal(read("http: {headers: {A: &a [x], B: *a, C: *a}}").config.http.headers.C?.[0], "x");
