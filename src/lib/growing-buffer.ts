@@ -16,10 +16,18 @@ export const unlimitedMemory: MemoryAccount = { take: () => true, give: () => {}
 /** Smaller buffers save nothing: the object itself takes about 200 bytes. */
 const capacityMin = 512;
 
+/**
+ * A client that has sent a sixteenth of its announced length gets memory for all of it. Each doubling leaves garbage outside
+ * V8's heap, and bodies of 4 MiB caused a full collection several times a second (docs/decisions/0035).
+ */
+const expectedPerBytePaid = 16;
+
 const nothing = Buffer.alloc(0);
 
 export class GrowingBuffer {
   #memory: Buffer = nothing;
+  /** Bytes taken from the account. A buffer that was transferred to another thread has the length 0. */
+  #paid = 0;
   #start = 0;
   #end = 0;
 
@@ -50,18 +58,23 @@ export class GrowingBuffer {
     if (wanted <= capacity && length <= capacity / 2) {
       this.#memory.copyWithin(0, this.#start, this.#end);
     } else {
-      const doubled = Math.max(wanted, 2 * capacity, capacityMin);
-      const next = Math.min(doubled, Math.max(wanted, this.bytesExpected));
+      const next = this.#capacityFor(wanted);
       if (!this.account.take(next)) return false;
       // Not from Node's pool: a small slice would keep 8 KiB of it.
       const memory = Buffer.allocUnsafeSlow(next);
       this.#memory.copy(memory, 0, this.#start, this.#end);
-      this.account.give(capacity);
+      this.account.give(this.#paid);
       this.#memory = memory;
+      this.#paid = next;
     }
     this.#start = 0;
     this.#end = length;
     return true;
+  }
+
+  #capacityFor(wanted: number): number {
+    if (wanted >= this.bytesExpected / expectedPerBytePaid) return Math.max(wanted, this.bytesExpected);
+    return Math.max(wanted, 2 * this.#memory.length, capacityMin);
   }
 
   /** The bytes, valid until the next call of another method. */
@@ -69,14 +82,18 @@ export class GrowingBuffer {
     return this.#memory.subarray(this.#start, this.#end);
   }
 
-  /** Returns the bytes in a buffer of exactly their size, which the caller may keep. */
+  /**
+   * Returns the bytes in a buffer of exactly their size, which the caller may keep or transfer to another thread. Only
+   * `clear` may follow.
+   */
   whole(): Buffer {
     const { length } = this;
     if (length < this.#memory.length) {
       const whole = Buffer.allocUnsafeSlow(length);
       this.#memory.copy(whole, 0, this.#start, this.#end);
-      this.account.give(this.#memory.length - length);
+      this.account.give(this.#paid - length);
       this.#memory = whole;
+      this.#paid = length;
       this.#start = 0;
       this.#end = length;
     }
@@ -90,8 +107,9 @@ export class GrowingBuffer {
 
   /** Removes all bytes and releases the memory. */
   clear(): void {
-    this.account.give(this.#memory.length);
+    this.account.give(this.#paid);
     this.#memory = nothing;
+    this.#paid = 0;
     this.#start = 0;
     this.#end = 0;
   }

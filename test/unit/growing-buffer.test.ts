@@ -85,3 +85,25 @@ test("what its account does not pay for is refused whole, and what was there sta
   assert.equal(buffer.append(new Uint8Array(1990)), false);
   assert.equal(buffer.bytes.toString(), "kept");
 });
+
+test("one that has got a part of what it expects pays for the whole, and is not moved again", () => {
+  const account = new Account();
+  const buffer = new GrowingBuffer(account, 1 << 20);
+  buffer.append(new Uint8Array(1 << 10));
+  assert.ok(account.taken < 1 << 16, "a client that sends little takes little");
+  buffer.append(new Uint8Array(1 << 17));
+  assert.equal(account.taken, 1 << 20);
+  const { buffer: memory } = buffer.bytes;
+  buffer.append(new Uint8Array((1 << 20) - (1 << 17) - (1 << 10)));
+  assert.equal(buffer.whole().buffer, memory);
+});
+
+test("the account gets everything back when the bytes were moved to another thread", () => {
+  const account = new Account();
+  const buffer = new GrowingBuffer(account, 1000);
+  buffer.append(new Uint8Array(1000));
+  const { buffer: memory } = buffer.whole();
+  structuredClone(memory, { transfer: [memory as ArrayBuffer] });
+  buffer.clear();
+  assert.equal(account.taken, 0);
+});
