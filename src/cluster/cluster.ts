@@ -113,9 +113,10 @@ export interface Leases {
   condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased">;
   /**
    * Notes what a manifest that is being pushed names, itself included. The caller holds the repository's lock. All
-   * journals have it when this resolves; `undefined` if nobody has to be waited for.
+   * journals have it when this resolves; `undefined` if nobody has to be waited for. `digests` is read only if there is a
+   * journal: it may be expensive.
    */
-  note(name: RepositoryName, digests: readonly Digest[]): Promise<void> | undefined;
+  note(name: RepositoryName, digests: Iterable<Digest>): Promise<void> | undefined;
   /**
    * Runs `work` with what is noted of the repository meanwhile, on any node. Pushes that began earlier may not have
    * noted it: who takes the repository's lock once after the journal has begun has waited for them.

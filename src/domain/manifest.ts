@@ -50,6 +50,13 @@ export interface Manifest {
   readonly annotations: Annotations | undefined;
 }
 
+type Lists = "blobs" | "children" | "named";
+
+/** A manifest whose descriptors, up to thousands, may be created one by one. */
+export type ManifestContent = Omit<Manifest, Lists> & {
+  readonly [List in Lists]: Iterable<Manifest[List][number]>;
+};
+
 /** What a manifest may contain. Together with its size this bounds what it costs to read, store, list and collect. */
 export interface ManifestBounds {
   /** Objects and lists inside one another. */

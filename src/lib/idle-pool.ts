@@ -60,10 +60,10 @@ export class IdlePool {
     for (const waiting of this.#running.values()) waiting.abort(error);
   }
 
-  /** Runs the module's function `name` with `task`. Also rejects if no thread can be started. */
-  async run(name: string, task: unknown): Promise<unknown> {
+  /** Runs the module's function `name` with `task`, and transfers `moved`. Also rejects if no thread can be started. */
+  async run(name: string, task: unknown, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     const waiting = new AbortController();
-    const running = this.#piscina.run(task, { name, signal: waiting.signal });
+    const running = this.#piscina.run(task, { name, signal: waiting.signal, transferList: [...moved] });
     this.#running.set(running, waiting);
     try {
       return await running;

@@ -6,20 +6,17 @@ import type { StoredManifest } from "../cache/caches.js";
 import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
-import type { Manifest } from "../domain/manifest.js";
+import type { ManifestContent } from "../domain/manifest.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
-import {
-  type Mismatch,
-  mismatchError,
-  type PushedManifest as ReadManifest,
-} from "../domain/pushed-manifest.js";
+import { type Mismatch, mismatchError } from "../domain/pushed-manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
 import { allEnded } from "../lib/in-parallel.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import type { Referrer } from "../storage/storage.js";
+import type { PushedRead } from "./manifest-reader/manifest-reader.js";
 import type { Services } from "./services.js";
 import { immutable, pointing } from "./tags.js";
 
@@ -29,6 +26,7 @@ export interface ManifestPush {
   readonly tags: readonly Tag[];
   /** Without parameters; `""` where the request had none. */
   readonly contentType: string;
+  /** Consumed: the stored manifest has another buffer if they were large. */
   readonly bytes: Buffer;
   /** Of the manifest that `reference` names now, be there other tags or not. */
   readonly precondition?: Precondition | undefined;
@@ -58,8 +56,10 @@ export async function pushManifest(
   spans: Spans = noSpans,
 ): Promise<PushedManifest> {
   const { name } = permit;
-  const { reference, bytes } = push;
-  const { manifest, digest, mismatches } = await spans.during("parse", () => parsePushed(services, push));
+  const { reference } = push;
+  const { manifest, digest, mismatches, bytes } = await spans.during("parse", () =>
+    parsePushed(services, push),
+  );
   const refuse = refuseBy(services, push);
   for (const mismatch of mismatches) {
     const refusal = refuse(mismatch);
@@ -72,7 +72,7 @@ export async function pushManifest(
   await checkMovable(services, permit, tags, digest);
   await services.cluster.repositoryLocks.shared(name, async (hold) => {
     // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
-    await services.cluster.leases.note(name, [digest, ...manifest.named]);
+    await services.cluster.leases.note(name, itselfAndNamed(digest, manifest));
     if (!services.rules.sparseManifests)
       await spans.during("check", () => checkPresence(services, name, manifest, refuse));
     const store = async () => {
@@ -101,7 +101,7 @@ export async function pushManifest(
 async function parsePushed(
   { manifestReader }: Services,
   { reference, bytes, contentType }: ManifestPush,
-): Promise<ReadManifest> {
+): Promise<PushedRead> {
   const expected = reference.kind === "digest" ? reference.digest : undefined;
   const algorithm = expected === undefined ? defaultAlgorithm : algorithmOf(expected);
   const read = await manifestReader.pushed({ bytes, contentType, algorithm });
@@ -210,23 +210,47 @@ const lookupsAtOnce = 64;
 async function checkPresence(
   services: Services,
   name: RepositoryName,
-  manifest: Manifest,
+  manifest: ManifestContent,
   refuse: Refuse,
 ): Promise<void> {
   const missing: RegistryError[] = [];
-  const lookups = [
-    ...manifest.blobs.map((blob) => () => checkBlob(services, name, blob, refuse)),
-    ...manifest.children.map((child) => () => checkChild(services, name, child, refuse)),
-  ];
-  for (let start = 0; start < lookups.length; start += lookupsAtOnce) {
-    const errors = await Promise.all(lookups.slice(start, start + lookupsAtOnce).map((lookup) => lookup()));
-    for (const error of errors) if (error !== undefined) missing.push(error);
-    if (missing.length >= missingReportedMax) break;
+  const lookups = lookupsOf(services, name, manifest, refuse);
+  for (;;) {
+    const batch = take(lookups, lookupsAtOnce);
+    for (const error of await Promise.all(batch)) if (error !== undefined) missing.push(error);
+    if (missing.length >= missingReportedMax || batch.length < lookupsAtOnce) break;
     // Where all answers come from memory, awaiting them lets nobody else have a turn.
-    if (start + lookupsAtOnce < lookups.length) await setImmediate();
+    await setImmediate();
   }
   const [first, ...others] = missing;
   if (first !== undefined) throw new RegistryErrors([first, ...others.slice(0, missingReportedMax - 1)]);
+}
+
+function* itselfAndNamed(digest: Digest, { named }: ManifestContent): Generator<Digest> {
+  yield digest;
+  yield* named;
+}
+
+/** A check starts when the generator yields it. */
+function* lookupsOf(
+  services: Services,
+  name: RepositoryName,
+  { blobs, children }: ManifestContent,
+  refuse: Refuse,
+): Generator<Promise<RegistryError | undefined>> {
+  for (const blob of blobs) yield checkBlob(services, name, blob, refuse);
+  for (const child of children) yield checkChild(services, name, child, refuse);
+}
+
+/** The next `count` items, or all that are left. */
+function take<T>(source: Iterator<T>, count: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const next = source.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+  }
+  return taken;
 }
 
 /** One error for each absent blob, but not thousands. */
@@ -278,7 +302,7 @@ function wrongSize(digest: Digest, size: number, found: number): Mismatch {
 }
 
 /** As the referrers API lists it (distribution-spec, «Listing Referrers»). */
-export function referrerOf(manifest: Manifest, digest: Digest, size: number): Referrer {
+export function referrerOf(manifest: ManifestContent, digest: Digest, size: number): Referrer {
   return {
     mediaType: manifest.mediaType,
     digest,

@@ -5,7 +5,13 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Digest } from "../../src/domain/digest.js";
 import type { Manifest } from "../../src/domain/manifest.js";
-import { packManifest, unpackManifest } from "../../src/registry/manifest-reader/packed-manifest.js";
+import {
+  packManifest,
+  packMismatches,
+  unpackManifest,
+  unpackMismatches,
+  unpackPushed,
+} from "../../src/registry/manifest-reader/packed-manifest.js";
 import { digests } from "./arbitraries.js";
 
 const digest = digests.map((text) => text as Digest);
@@ -32,7 +38,23 @@ test("what is packed, copied to another thread and unpacked is what it was", () 
   );
   fc.assert(
     fc.property(manifest, (before: Manifest) => {
-      assert.deepEqual(unpackManifest(structuredClone(packManifest(before))), before);
+      const packed = structuredClone(packManifest(before));
+      assert.deepEqual(unpackManifest(packed), before);
+      const { blobs, children, named, ...rest } = unpackPushed(packed);
+      // Each can be iterated more than once.
+      for (let time = 0; time < 2; time++)
+        assert.deepEqual({ ...rest, blobs: [...blobs], children: [...children], named: [...named] }, before);
+    }),
+  );
+});
+
+test("mismatches of descriptors are the same on both sides", () => {
+  const mismatches = fc.array(
+    fc.record({ what: fc.string(), digest, size: fc.nat() }, { noNullPrototype: true }),
+  );
+  fc.assert(
+    fc.property(mismatches, (before) => {
+      assert.deepEqual([...unpackMismatches(structuredClone(packMismatches(before)))], before);
     }),
   );
 });

@@ -1,4 +1,5 @@
 /** Parses large manifests, JSON of several MiB, and computes their digests. */
+import { move, transferableSymbol, valueSymbol } from "piscina";
 import type { PushedBytes } from "../../src/domain/pushed-manifest.js";
 import { readPushed } from "../../src/domain/pushed-manifest.js";
 import { readStored } from "../../src/domain/stored-manifest.js";
@@ -8,12 +9,26 @@ import {
   type ManifestTasks,
   type StoredBytes,
 } from "../../src/registry/manifest-reader/manifest-protocol.js";
-import { packManifest } from "../../src/registry/manifest-reader/packed-manifest.js";
+import { packManifest, packMismatches } from "../../src/registry/manifest-reader/packed-manifest.js";
 
-export function pushed(task: PushedBytes): Promise<Answer<ManifestTasks["pushed"]["value"]>> {
-  return answered(async () => {
-    const { manifest, ...read } = await readPushed(task);
-    return { ...read, manifest: packManifest(manifest) };
+/** Transfers the bytes back, unless the manifest is refused. */
+export async function pushed(task: PushedBytes): Promise<unknown> {
+  const { bytes } = task;
+  const answer: Answer<ManifestTasks["pushed"]["value"]> = await answered(async () => {
+    const { manifest, digest, mismatches } = await readPushed(task);
+    return { digest, bytes, manifest: packManifest(manifest), mismatches: packMismatches(mismatches) };
+  });
+  return "value" in answer ? moving(answer, bytes) : answer;
+}
+
+function moving(value: object, { buffer }: Uint8Array): unknown {
+  return move({
+    get [transferableSymbol]() {
+      return buffer;
+    },
+    get [valueSymbol]() {
+      return value;
+    },
   });
 }
 

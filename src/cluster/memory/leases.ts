@@ -119,7 +119,7 @@ export class MemoryLeases implements Leases {
     this.#allUntil = Math.ceil(nowSeconds() + this.#options.leaseSeconds);
   }
 
-  note(name: RepositoryName, digests: readonly Digest[]): undefined {
+  note(name: RepositoryName, digests: Iterable<Digest>): undefined {
     const journals = this.#journals.get(name);
     if (journals === undefined) return;
     for (const digest of digests) for (const journal of journals) journal.add(digest);

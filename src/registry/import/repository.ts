@@ -4,7 +4,7 @@
  */
 import { LRUCache } from "lru-cache";
 import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
-import type { Manifest } from "../../domain/manifest.js";
+import type { ManifestContent } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { Mismatch } from "../../domain/pushed-manifest.js";
 import type { Tag } from "../../domain/reference.js";
@@ -139,10 +139,10 @@ export class RepositoryImport {
     return "there";
   }
 
-  async #parse(digest: Digest, { bytes, mediaType }: SourceManifest): Promise<Manifest> {
-    const algorithm = algorithmOf(digest);
-    return (await this.run.services.manifestReader.pushed({ bytes, contentType: mediaType, algorithm }))
-      .manifest;
+  async #parse(digest: Digest, { bytes, mediaType }: SourceManifest): Promise<ManifestContent> {
+    // A copy, since the reader consumes the bytes and the manifest is pushed after everything that it names.
+    const task = { bytes: Buffer.from(bytes), contentType: mediaType, algorithm: algorithmOf(digest) };
+    return (await this.run.services.manifestReader.pushed(task)).manifest;
   }
 
   #ownManifest(digest: Digest): Promise<ReadManifest | undefined> {
@@ -150,7 +150,7 @@ export class RepositoryImport {
   }
 
   /** Brings all that a manifest names, and gives what it must not do without. */
-  async #bringNamed({ blobs, children }: Manifest, depth: number): Promise<Digest[]> {
+  async #bringNamed({ blobs, children }: ManifestContent, depth: number): Promise<Digest[]> {
     const missing: Digest[] = [];
     const look = async (digest: Digest, coming: Promise<Outcome>) => {
       const outcome = await coming;
@@ -214,7 +214,7 @@ export class RepositoryImport {
   }
 
   /** Of this registry, or of the source where it did not come, as in a dry run. */
-  async #read(digest: Digest): Promise<Manifest | undefined> {
+  async #read(digest: Digest): Promise<ManifestContent | undefined> {
     const read = await this.#told({ digest }, async () => {
       const own = await this.#ownManifest(digest);
       if (own !== undefined) return own.manifest;

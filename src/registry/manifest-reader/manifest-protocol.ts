@@ -3,7 +3,7 @@ import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { ManifestMediaType } from "../../domain/media-type.js";
 import type { PushedBytes, PushedManifest } from "../../domain/pushed-manifest.js";
-import type { PackedManifest } from "./packed-manifest.js";
+import type { PackedDescriptors, PackedManifest } from "./packed-manifest.js";
 
 export interface StoredBytes {
   readonly bytes: Uint8Array;
@@ -18,12 +18,15 @@ interface Refusal {
   readonly detail: unknown;
 }
 
-type Packed<T extends { readonly manifest: unknown }> = Omit<T, "manifest"> & {
+/** `bytes` are the task's, transferred to the thread and back. */
+interface PackedPush extends Omit<PushedManifest, "manifest" | "mismatches"> {
   readonly manifest: PackedManifest;
-};
+  readonly mismatches: PackedDescriptors;
+  readonly bytes: Uint8Array;
+}
 
 export interface ManifestTasks {
-  readonly pushed: { readonly task: PushedBytes; readonly value: Packed<PushedManifest> };
+  readonly pushed: { readonly task: PushedBytes; readonly value: PackedPush };
   /** `undefined` if the bytes do not have the digest, or are no manifest. */
   readonly stored: { readonly task: StoredBytes; readonly value: PackedManifest | undefined };
   readonly mediaType: { readonly task: StoredBytes; readonly value: ManifestMediaType | undefined };

@@ -3,18 +3,27 @@
  * than other clients may wait. One thread, so that many large manifests wait for one another and not for the cores.
  */
 import type { Digest } from "../../domain/digest.js";
-import type { Manifest, ManifestBounds } from "../../domain/manifest.js";
+import type { Manifest, ManifestBounds, ManifestContent } from "../../domain/manifest.js";
 import type { ManifestMediaType } from "../../domain/media-type.js";
-import { type PushedBytes, type PushedManifest, readPushed } from "../../domain/pushed-manifest.js";
+import { type Mismatch, type PushedBytes, readPushed } from "../../domain/pushed-manifest.js";
 import { readStored } from "../../domain/stored-manifest.js";
 import { IdlePool } from "../../lib/idle-pool.js";
 import { type Answer, type ManifestTasks, unwrap } from "./manifest-protocol.js";
-import { unpackManifest } from "./packed-manifest.js";
+import { unpackManifest, unpackMismatches, unpackPushed } from "./packed-manifest.js";
 
 /** Reading so much takes at most 5 ms whatever it contains; nearly all manifests have less. */
 const inlineBytesMax = 64 * 1024;
 
 const workerFile = new URL("../../../workers/manifests/manifests.js", import.meta.url);
+
+/** A pushed manifest as the main thread needs it. */
+export interface PushedRead {
+  readonly manifest: ManifestContent;
+  readonly digest: Digest;
+  readonly mismatches: Iterable<Mismatch>;
+  /** Replaces the buffer that was passed in: a large one is transferred to the thread and back. */
+  readonly bytes: Buffer;
+}
 
 export class ManifestReader {
   readonly #pool: IdlePool;
@@ -26,12 +35,18 @@ export class ManifestReader {
     this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: 1, onError });
   }
 
-  /** What a client has pushed. Rejects with `manifest-invalid`. */
-  async pushed(pushed: Omit<PushedBytes, "bounds">): Promise<PushedManifest> {
+  /** Reads a pushed manifest. Consumes `pushed.bytes`. Rejects with `manifest-invalid`. */
+  async pushed(pushed: Omit<PushedBytes, "bounds"> & { readonly bytes: Buffer }): Promise<PushedRead> {
     const task = { ...pushed, bounds: this.bounds };
-    if (isSmall(pushed.bytes)) return await readPushed(task);
-    const { manifest, ...read } = await this.#run("pushed", task);
-    return { ...read, manifest: unpackManifest(manifest) };
+    if (isSmall(pushed.bytes)) return { ...(await readPushed(task)), bytes: pushed.bytes };
+    const bytes = movable(pushed.bytes);
+    const { manifest, mismatches, ...read } = await this.#run("pushed", { ...task, bytes }, [bytes.buffer]);
+    return {
+      digest: read.digest,
+      manifest: unpackPushed(manifest),
+      mismatches: unpackMismatches(mismatches),
+      bytes: Buffer.from(read.bytes.buffer, read.bytes.byteOffset, read.bytes.length),
+    };
   }
 
   /** The manifest that is stored as `digest`; `undefined` if the bytes do not have the digest, or are no manifest. */
@@ -50,13 +65,22 @@ export class ManifestReader {
   async #run<K extends keyof ManifestTasks>(
     name: K,
     task: ManifestTasks[K]["task"],
+    moved: readonly ArrayBuffer[] = [],
   ): Promise<ManifestTasks[K]["value"]> {
-    return unwrap((await this.#pool.run(name, task)) as Answer<ManifestTasks[K]["value"]>);
+    return unwrap((await this.#pool.run(name, task, moved)) as Answer<ManifestTasks[K]["value"]>);
   }
 
   close(): Promise<void> {
     return this.#pool.close();
   }
+}
+
+/** The bytes as the only content of an `ArrayBuffer`, which can be transferred; a copy if they share one. */
+function movable(bytes: Buffer): Uint8Array<ArrayBuffer> {
+  const { buffer, length } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === length
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes);
 }
 
 function isSmall({ length }: Uint8Array): boolean {

@@ -4,9 +4,10 @@
  */
 import type { Descriptor } from "../../domain/descriptor.js";
 import type { Digest } from "../../domain/digest.js";
-import type { Manifest } from "../../domain/manifest.js";
+import type { Manifest, ManifestContent } from "../../domain/manifest.js";
+import type { Mismatch } from "../../domain/pushed-manifest.js";
 
-interface PackedDescriptors {
+export interface PackedDescriptors {
   /** The digests, with a space between them. */
   readonly digests: string;
   readonly sizes: Float64Array;
@@ -31,13 +32,33 @@ export function packManifest({ blobs, children, named, ...rest }: Manifest): Pac
   };
 }
 
+/** Creates each descriptor only when it is iterated to. */
+export function unpackPushed({ blobs, children, named, ...rest }: PackedManifest): ManifestContent {
+  return {
+    ...rest,
+    blobs: { [Symbol.iterator]: () => unpackDescriptors(blobs) },
+    children: { [Symbol.iterator]: () => unpackDescriptors(children) },
+    named: { [Symbol.iterator]: () => unpackDigests(named) },
+  };
+}
+
 export function unpackManifest({ blobs, children, named, ...rest }: PackedManifest): Manifest {
   return {
     ...rest,
-    blobs: unpackDescriptors(blobs),
-    children: unpackDescriptors(children),
-    named: unpackDigests(named),
+    blobs: [...unpackDescriptors(blobs)],
+    children: [...unpackDescriptors(children)],
+    named: [...unpackDigests(named)],
   };
+}
+
+/** Packs the explanations like media types: there are only a few different ones. */
+export function packMismatches(mismatches: readonly Mismatch[]): PackedDescriptors {
+  return packDescriptors(mismatches.map(({ what, digest, size }) => ({ mediaType: what, digest, size })));
+}
+
+export function* unpackMismatches(packed: PackedDescriptors): Generator<Mismatch> {
+  for (const { mediaType, digest, size } of unpackDescriptors(packed))
+    yield { what: mediaType, digest, size };
 }
 
 function packDescriptors(descriptors: readonly Descriptor[]): PackedDescriptors {
@@ -55,15 +76,20 @@ function packDescriptors(descriptors: readonly Descriptor[]): PackedDescriptors 
   };
 }
 
-function unpackDescriptors({ digests, sizes, mediaTypes, mediaTypePlaces }: PackedDescriptors): Descriptor[] {
-  return unpackDigests(digests).map((digest, place) => ({
-    mediaType: mediaTypes[mediaTypePlaces[place] ?? 0] ?? "",
-    digest,
-    size: sizes[place] ?? 0,
-  }));
+function* unpackDescriptors(packed: PackedDescriptors): Generator<Descriptor> {
+  const { sizes, mediaTypes, mediaTypePlaces } = packed;
+  let place = 0;
+  for (const digest of unpackDigests(packed.digests)) {
+    yield { mediaType: mediaTypes[mediaTypePlaces[place] ?? 0] ?? "", digest, size: sizes[place] ?? 0 };
+    place++;
+  }
 }
 
 /** They were parsed on the other side. */
-function unpackDigests(digests: string): Digest[] {
-  return digests === "" ? [] : (digests.split(" ") as Digest[]);
+function* unpackDigests(digests: string): Generator<Digest> {
+  for (let start = 0, end = 0; start < digests.length; start = end + 1) {
+    end = digests.indexOf(" ", start);
+    if (end === -1) end = digests.length;
+    yield digests.slice(start, end) as Digest;
+  }
 }
