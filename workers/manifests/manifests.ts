@@ -1,4 +1,7 @@
-/** Parses large manifests, JSON of several MiB, and computes their digests. */
+/**
+ * Parses large manifests, JSON of several MiB, and computes their digests. At a lower priority than the other threads,
+ * which have short work for clients that wait.
+ */
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import type { PushedBytes } from "../../src/domain/pushed-manifest.js";
 import { readPushed } from "../../src/domain/pushed-manifest.js";
@@ -10,6 +13,9 @@ import {
   type StoredBytes,
 } from "../../src/registry/manifest-reader/manifest-protocol.js";
 import { packManifest, packMismatches } from "../../src/registry/manifest-reader/packed-manifest.js";
+import { lowerPriority } from "./priority.js";
+
+lowerPriority();
 
 /** Transfers the bytes back, unless the manifest is refused. */
 export async function pushed(task: PushedBytes): Promise<unknown> {
