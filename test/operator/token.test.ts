@@ -103,7 +103,7 @@ test("wrong usage says what is wrong, and makes nothing", async () => {
   const root = await newStore();
   for (const [parameters, said] of [
     [["create"], /NAME/],
-    [["create", "ci"], /--scope: a robot needs one/],
+    [["create", "ci"], /--scope: give at least one/],
     [["create", "CI", "--scope", "**:pull"], /CI is not a robot name/],
     [["create", "a$b", "--scope", "**:pull"], /no robot's name/],
     [["create", "ci", "--scope", "ci/**"], /expected repositories and permissions/],
