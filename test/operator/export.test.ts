@@ -113,7 +113,7 @@ test("an image goes out by its tag, again by another, and comes in as it was", a
   assert.ok((await client.get("/v2/copy/app/manifests/all")).body.equals(many.bytes));
   assert.ok((await client.get(`/v2/copy/app/blobs/${large.digest}`)).body.equals(large.bytes));
   const again = await gantry(target, ["import", "--from-oci", layout, "--as", "copy/app"]);
-  assert.match(again.stdout, /0 manifests and 0 tags imported, 3 and 2 were there/);
+  assert.match(again.stdout, /0 manifests and 0 tags imported, 3 and 2 already there/);
 });
 
 test("repositories go out by pattern under their names, with referrers, and come in where they were", async () => {
@@ -266,9 +266,9 @@ test("wrong usage is refused before anything is done", async () => {
     [["import", "--from-oci", folder, "--from-distribution", folder], 2, /give one of/],
     [["import", "--from-oci", folder, "--rate", "1MiB"], 2, /--rate cannot be combined with --from-oci/],
     [["import", "--from-oci", folder, "--as", "No"], 2, /not a repository name/],
-    [["import", "--from-registry", "registry.example.com"], 2, /is not such as https/],
+    [["import", "--from-registry", "registry.example.com"], 2, /is not a URL such as https/],
     [["import", "--from-registry", "https://h", "--rate", "fast"], 2, /such as 50MiB/],
-    [["import", "--from-registry", "https://h", "--username", "me"], 2, /go together/],
+    [["import", "--from-registry", "https://h", "--username", "me"], 2, /must be given together/],
     [["import", "--from-oci", folder, "--as", "app"], 1, /there is no OCI layout/],
   ] as const) {
     const ran = await gantry(folder, parameters);

@@ -133,7 +133,7 @@ for (const [name, text, settings, said] of [
     "files that are not there",
     "auth:\n  htpasswd: {path: users}\n  policy: policy.yaml\ntags: {policy: tags.json}\n",
     {},
-    /^auth\.htpasswd\.path = "users" \(FILE:2\): \/.*\/users does not exist\nauth\.policy = "policy\.yaml" \(FILE:3\): .* does not exist\ntags\.policy = "tags\.json" \(FILE:4\): .* is not there$/m,
+    /^auth\.htpasswd\.path = "users" \(FILE:2\): \/.*\/users does not exist\nauth\.policy = "policy\.yaml" \(FILE:3\): .* does not exist\ntags\.policy = "tags\.json" \(FILE:4\): .* does not exist$/m,
   ],
   [
     "a folder for a file",

@@ -105,7 +105,7 @@ test("wrong usage says what is wrong, and makes nothing", async () => {
     [["create"], /NAME/],
     [["create", "ci"], /--scope: give at least one/],
     [["create", "CI", "--scope", "**:pull"], /CI is not a robot name/],
-    [["create", "a$b", "--scope", "**:pull"], /no robot's name/],
+    [["create", "a$b", "--scope", "**:pull"], /a.b is not a robot name/],
     [["create", "ci", "--scope", "ci/**"], /expected repositories and permissions/],
     [["create", "ci", "--scope", ":pull"], /expected repositories and permissions/],
     [["create", "ci", "--scope", "a,,b:pull"], /expected repositories and permissions/],
@@ -113,7 +113,7 @@ test("wrong usage says what is wrong, and makes nothing", async () => {
     [["create", "ci", "--scope", "ci/**:"], /unknown permission ;/],
     [["create", "ci", "--scope", "**:pull", "--expires", "soon"], /neither a time/],
     [["create", "ci", "--scope", "**:pull", "--expires", "0s"], /neither a time/],
-    [["revoke", "../ci"], /no robot's name/],
+    [["revoke", "../ci"], /is not a robot name/],
   ] as const) {
     const { code, stdout, stderr } = await gantry(root, ["token", ...parameters]);
     assert.deepEqual([code, stdout], [2, ""], parameters.join(" "));

@@ -59,7 +59,8 @@ for (const [pattern, said] of [
   test(`${pattern.slice(0, 20)} is refused with what to write instead`, () => {
     const begun = performance.now();
     assert.match(patternFault(pattern) ?? "", said);
-    assert.ok(performance.now() - begun < 100);
+    // Takes less than a millisecond; one that backtracks would not end.
+    assert.ok(performance.now() - begun < 2_000);
   });
 
 const alphabet = "ab.-1";
