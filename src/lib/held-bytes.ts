@@ -13,13 +13,10 @@ export interface ScratchFile {
   close(): void;
 }
 
-/** Opens scratch files and bounds their number and size. */
-export interface ScratchSpace {
-  /** Returns undefined if too many are open. Throws file system errors. */
-  open(): ScratchFile | undefined;
-  /** Reserves `bytes` and returns true, or returns false if the bound is reached. */
-  take(bytes: number): boolean;
-  give(bytes: number): void;
+/** A scratch file whose size is bounded. */
+export interface BoundedFile extends Omit<ScratchFile, "write"> {
+  /** Returns false, and writes nothing, if the bound is reached. */
+  write(bytes: Uint8Array, position: number): boolean;
 }
 
 /** Reading back is synchronous, so one buffer serves all instances. */
@@ -28,15 +25,15 @@ const readBackBytes = 256 * 1024;
 
 export class HeldBytes {
   readonly #memory: GrowingBuffer;
-  #file: ScratchFile | undefined;
+  #file: BoundedFile | undefined;
   /** The part of the file that has not been read back. */
   #start = 0;
   #end = 0;
 
-  /** Without `space`, all bytes are kept in memory. */
+  /** `openFile` returns undefined if too many files are open. Without it, all bytes are kept in memory. */
   constructor(
     account: MemoryAccount,
-    readonly space?: ScratchSpace,
+    readonly openFile?: () => BoundedFile | undefined,
   ) {
     this.#memory = new GrowingBuffer(account);
   }
@@ -50,15 +47,9 @@ export class HeldBytes {
     // Once there is a file, all further bytes go there, to keep their order.
     if (this.#file === undefined) {
       if (this.#memory.append(chunk)) return true;
-      this.#file = this.space?.open();
+      this.#file = this.openFile?.();
     }
-    if (this.#file === undefined || this.space?.take(chunk.length) !== true) return false;
-    try {
-      this.#file.write(chunk, this.#end);
-    } catch (error) {
-      this.space.give(chunk.length);
-      throw error;
-    }
+    if (this.#file?.write(chunk, this.#end) !== true) return false;
     this.#end += chunk.length;
     return true;
   }
@@ -92,7 +83,6 @@ export class HeldBytes {
     if (this.#file === undefined) return;
     this.#file.close();
     this.#file = undefined;
-    this.space?.give(this.#end);
     this.#start = 0;
     this.#end = 0;
   }

@@ -3,7 +3,7 @@
  * that go to scratch files, whose number is bounded.
  */
 import { ByteBudget } from "./byte-budget.js";
-import { HeldBytes, type ScratchFile, type ScratchSpace } from "./held-bytes.js";
+import { type BoundedFile, HeldBytes, type ScratchFile } from "./held-bytes.js";
 
 export interface OverflowOptions {
   readonly memory: ByteBudget;
@@ -35,22 +35,28 @@ export class Overflow {
 
   /** Returns a holder for one body of `client`. */
   hold(client: string): HeldBytes {
-    return new HeldBytes(this.memory.account(client), this.#spaceOf(client));
+    return new HeldBytes(this.memory.account(client), () => this.#open(client));
   }
 
-  #spaceOf(client: string): ScratchSpace {
-    const { take, give } = this.#fileBytes.account(client);
-    return { open: () => this.#open(), take, give };
-  }
-
-  #open(): ScratchFile | undefined {
+  #open(client: string): BoundedFile | undefined {
     if (this.#files >= filesMax) return undefined;
     const file = this.#openFile();
     this.#files++;
-    const close = () => {
-      this.#files--;
-      file.close();
+    const account = this.#fileBytes.account(client);
+    let taken = 0;
+    return {
+      write: (bytes, position) => {
+        if (!account.take(bytes.length)) return false;
+        taken += bytes.length;
+        file.write(bytes, position);
+        return true;
+      },
+      read: (into, position) => file.read(into, position),
+      close: () => {
+        this.#files--;
+        account.give(taken);
+        file.close();
+      },
     };
-    return { write: file.write.bind(file), read: file.read.bind(file), close };
   }
 }

@@ -13,7 +13,7 @@ import { parseDigest } from "../../src/domain/digest.js";
 import { TooManyRequests } from "../../src/domain/errors.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
-import { HeldBytes, type ScratchFile, type ScratchSpace } from "../../src/lib/held-bytes.js";
+import { type BoundedFile, HeldBytes } from "../../src/lib/held-bytes.js";
 import { SlabPool } from "../../src/lib/slab-pool.js";
 import { openScratchFile } from "../../src/storage/filesystem/scratch-file.js";
 import type { Tail, Upload, UploadTimes } from "../../src/storage/storage.js";
@@ -93,7 +93,7 @@ function scratchFolder(): string {
 }
 
 /** Counts what is open and written. */
-class FakeSpace implements ScratchSpace {
+class FakeSpace {
   opened = 0;
   openNow = 0;
   bytes = 0;
@@ -101,31 +101,29 @@ class FakeSpace implements ScratchSpace {
 
   constructor(readonly folder: string) {}
 
-  open(): ScratchFile {
+  readonly open = (): BoundedFile => {
     const file = openScratchFile(this.folder);
     this.opened++;
     this.openNow++;
+    let written = 0;
     return {
-      write: file.write,
+      write: (bytes, position) => {
+        file.write(bytes, position);
+        this.bytes += bytes.length;
+        written += bytes.length;
+        return true;
+      },
       read: (into, position) => {
         if (this.readFails) throw new Error("no such sector");
         return file.read(into, position);
       },
       close: () => {
         this.openNow--;
+        this.bytes -= written;
         file.close();
       },
     };
-  }
-
-  take(bytes: number): boolean {
-    this.bytes += bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.bytes -= bytes;
-  }
+  };
 }
 
 /** A sender who stops when told to, but for one chunk that was on its way. */
@@ -135,11 +133,11 @@ class Sender implements Flow {
 
   constructor(
     readonly slabs: SlabPool,
-    readonly space?: ScratchSpace,
+    readonly space?: FakeSpace,
   ) {}
 
   hold(): HeldBytes {
-    return new HeldBytes(this.slabs.overflow.account("somebody"), this.space);
+    return new HeldBytes(this.slabs.overflow.account("somebody"), this.space?.open);
   }
 
   pause(): void {
