@@ -30,7 +30,7 @@ export interface SessionTableOptions {
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
-/** Sessions examined by one eviction. Those in use move to the end of the queue. */
+/** Sessions, and clients, examined by one eviction. */
 const evictionLooksMax = 100;
 
 /** Checking costs next to nothing if no session is too old. */
@@ -41,8 +41,8 @@ const openRetrySeconds = 5;
 
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
-  /** Number of sessions by client. */
-  readonly #counts = new Map<string, number>();
+  /** Sessions by client, roughly the oldest first. */
+  readonly #ofClient = new Map<string, Set<Session>>();
   /** Sessions that had no bytes when last examined, roughly in the order in which they were opened. */
   readonly #unused = new Set<Session>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -84,8 +84,8 @@ export class SessionTable {
   /** Opens a session. Throws `too-many-requests` if the client, or all clients together, have too many. */
   open(upload: Omit<UploadRecord, "createdAt">): Session {
     const { sessionsMax, sessionsPerClientMax } = this.options;
-    const own = this.#counts.get(upload.client) ?? 0;
-    if (own >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#evictUnused()))
+    const own = this.#ofClient.get(upload.client)?.size ?? 0;
+    if (own >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#makeRoom(own)))
       throw new TooManyRequests("sessions", "too many uploads are open", openRetrySeconds);
     const session = this.openUncounted(upload);
     this.#add(session);
@@ -95,6 +95,11 @@ export class SessionTable {
   /** Returns a session for an upload in one request. No client learns its id, so it is neither counted nor found. */
   openUncounted(upload: Omit<UploadRecord, "createdAt">): Session {
     return new Session(newSessionId(), { ...upload, createdAt: Date.now() });
+  }
+
+  /** Drops a session for a client that has `own` sessions. Returns false if none may be dropped. */
+  #makeRoom(own: number): boolean {
+    return this.#evictUnused() || this.#evictFromLargest(own);
   }
 
   /** Drops the oldest session without bytes: most have some within milliseconds. Returns whether there was one. */
@@ -110,6 +115,29 @@ export class SessionTable {
       }
       void this.close(session).catch(this.options.onError);
       this.#delete(session);
+      this.purged++;
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Drops the oldest idle session of the client with the most sessions, if it has more than the caller will have. Otherwise
+   * a few clients that send one byte to each session would lock out all others until the sessions expire.
+   */
+  #evictFromLargest(own: number): boolean {
+    let largest = new Set<Session>();
+    let left = evictionLooksMax;
+    for (const sessions of this.#ofClient.values()) {
+      if (left-- === 0) break;
+      if (sessions.size > Math.max(largest.size, own + 1)) largest = sessions;
+    }
+    left = evictionLooksMax;
+    for (const session of largest) {
+      if (left-- === 0) break;
+      if (session.state !== "idle") continue;
+      largest.delete(session);
+      void this.close(session).catch(this.options.onError);
       this.purged++;
       return true;
     }
@@ -183,16 +211,18 @@ export class SessionTable {
     this.cluster.uploads.own(session.id);
     this.#sessions.set(session.id, session);
     if (session.received === 0) this.#unused.add(session);
-    this.#counts.set(session.client, (this.#counts.get(session.client) ?? 0) + 1);
+    const own = this.#ofClient.get(session.client);
+    if (own === undefined) this.#ofClient.set(session.client, new Set([session]));
+    else own.add(session);
   }
 
   #delete(session: Session): void {
     this.#unused.delete(session);
     if (!this.#sessions.delete(session.id)) return;
     this.cluster.uploads.release(session.id);
-    const left = (this.#counts.get(session.client) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(session.client);
-    else this.#counts.set(session.client, left);
+    const own = this.#ofClient.get(session.client);
+    own?.delete(session);
+    if (own?.size === 0) this.#ofClient.delete(session.client);
   }
 
   /** Closes a session and removes what is left of it. The caller need not wait for the clean-up. */

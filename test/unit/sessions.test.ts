@@ -40,7 +40,7 @@ const idleUpload = uploadOf("recovered", []);
 function table(
   options: Partial<SessionTableOptions> = { sessionsMax: 3, idleSecondsMax: 60 },
   onDisk?: [SessionId, RecoveredUpload],
-  node: Cluster = new MemoryCluster().node(),
+  node: Cluster = new MemoryCluster({ leaseSeconds: 3600 }).node(),
 ) {
   const removed: string[] = [];
   const uploadNamed = (name: string) => uploadOf(name, removed);
@@ -204,6 +204,28 @@ test("where there are too many, the oldest without bytes and without a request m
   await assert.rejects(async () => sessions.find(owner, third.id), { kind: "upload-unknown" });
 });
 
+test("the client with the most sessions makes room for one with fewer, down to an equal share", async () => {
+  const { sessions, removed, uploadNamed } = table({ sessionsMax: 6, sessionsPerClientMax: 3 });
+  const usedBy = (client: string) => {
+    const session = used(sessions, { ...upload, client });
+    session.upload = uploadNamed(client);
+    return session;
+  };
+  const [first, , , busy] = ["a", "a", "a", "b", "b", "b"].map(usedBy);
+  busy?.claim();
+  const own = [usedBy("c"), usedBy("c")];
+  assert.deepEqual([first?.state, busy?.state], ["closed", "receiving"]);
+  assert.equal(
+    kindOf(() => usedBy("c")),
+    "too-many-requests",
+    "each has two",
+  );
+  await setImmediate();
+  assert.equal(sessions.size, 6);
+  assert.deepEqual(removed, ["a", "b"]);
+  for (const session of own) assert.equal(await sessions.find(owner, session.id), session);
+});
+
 test("an upload in one request is no session that counts", () => {
   const { sessions } = table({ sessionsMax: 1, sessionsPerClientMax: 1 });
   used(sessions);
@@ -341,7 +363,7 @@ test("a session that was closed is not found again on the disk while its files a
 });
 
 test("a session without bytes goes to the node that is asked for it; one with bytes stays where its hash is", async () => {
-  const cluster = new MemoryCluster();
+  const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const one = table(undefined, undefined, cluster.node()).sessions;
   const two = table(undefined, undefined, cluster.node()).sessions;
   const [empty, begun] = [one.open(upload), one.open(upload)];
@@ -357,7 +379,7 @@ test("a session without bytes goes to the node that is asked for it; one with by
 });
 
 test("a session that is being purged is not found", async () => {
-  const cluster = new MemoryCluster().node();
+  const cluster = new MemoryCluster({ leaseSeconds: 3600 }).node();
   const { sessions } = table(undefined, undefined, cluster);
   const id = newSessionId();
   let end: () => void = () => {};
