@@ -11,6 +11,7 @@ import type { Timing } from "../scenario.js";
 import { mebibyte } from "../units.js";
 import type { Attack } from "./attack.js";
 import { Bystander, type Waits } from "./bystander.js";
+import { DiskProbe } from "./disk-probe.js";
 
 const attacker = fileURLToPath(new URL("./attacker.js", import.meta.url));
 
@@ -26,6 +27,8 @@ export interface Attacked extends Waits {
   readonly timing: Timing;
   /** The largest resident set of the server. */
   readonly peakBytes: number;
+  /** The longest sync of a file of the bench's own meanwhile. */
+  readonly longestSyncMilliseconds: number;
 }
 
 /** Starts a fresh server within 512 MB and attacks it. `undefined` where it is not installed. */
@@ -51,6 +54,7 @@ async function measureAttack(contender: Contender, attack: Attack, seconds: numb
     await said(child, "prepared");
     forgetPeak(contender.pid);
     bystander.start();
+    await using probe = new DiskProbe();
     await sleep(marginMilliseconds);
     const timing = await timed(contender, async () => {
       child.send("go");
@@ -58,12 +62,13 @@ async function measureAttack(contender: Contender, attack: Attack, seconds: numb
     });
     await sleep(marginMilliseconds);
     contender.assertAlive();
+    const longestSyncMilliseconds = await probe.stop();
     const waits = await bystander.stop(lastAnswerSecondsMax);
     const peakBytes = peakResidentBytes(contender.pid);
     await ended(child);
     await bystander.check();
     contender.assertAlive();
-    return { ...waits, timing, peakBytes };
+    return { ...waits, timing, peakBytes, longestSyncMilliseconds };
   } catch (error) {
     contender.assertAlive();
     throw error;

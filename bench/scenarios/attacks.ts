@@ -48,8 +48,11 @@ async function runOnce(
       progress(`  ${name} is not installed: going on without it`);
       return undefined;
     }
-    const { timing, peakBytes, longestMilliseconds, p50Milliseconds, longest } = attacked;
-    progress(`  ${name}: ${longestMilliseconds.toFixed(1)} ms for ${longest}`);
+    const { timing, peakBytes, longestMilliseconds, p50Milliseconds, longest, longestSyncMilliseconds } =
+      attacked;
+    progress(
+      `  ${name}: ${longestMilliseconds.toFixed(1)} ms for ${longest}, longest sync beside it ${longestSyncMilliseconds.toFixed(1)} ms`,
+    );
     return { ...timing, peakBytes, value: longestMilliseconds, details: { p50Milliseconds } };
   } catch (error) {
     progress(`  ${name} did not survive: ${error instanceof Error ? error.message : error}`);

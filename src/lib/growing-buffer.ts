@@ -17,10 +17,10 @@ export const unlimitedMemory: MemoryAccount = { take: () => true, give: () => {}
 const capacityMin = 512;
 
 /**
- * A client that has sent a sixteenth of its announced length gets memory for all of it. Each doubling leaves garbage outside
- * V8's heap, and bodies of 4 MiB caused a full collection several times a second (docs/decisions/0035).
+ * A client that has sent a quarter of its announced length gets memory for all of it. With plain doubling, bodies of 4 MiB
+ * leave more garbage outside V8's heap and cause more full collections (docs/decisions/0035).
  */
-const expectedPerBytePaid = 16;
+const expectedPerBytePaid = 4;
 
 const nothing = Buffer.alloc(0);
 
@@ -73,7 +73,8 @@ export class GrowingBuffer {
   }
 
   #capacityFor(wanted: number): number {
-    if (wanted >= this.bytesExpected / expectedPerBytePaid) return Math.max(wanted, this.bytesExpected);
+    if (wanted >= this.bytesExpected / expectedPerBytePaid && wanted <= this.bytesExpected)
+      return this.bytesExpected;
     return Math.max(wanted, 2 * this.#memory.length, capacityMin);
   }
 
