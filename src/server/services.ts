@@ -143,7 +143,7 @@ async function openStorage(
     openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
     taskSecondsMax: config.uploads.tasktimeout,
     onStray,
-    onError: (error) => log.error({ err: error }, "a worker ended"),
+    onError: (error, message) => log.error({ err: error }, message),
     create,
   });
   closers.add("storage", () => storage.close());

@@ -39,7 +39,10 @@ test("robots' times of use are saved beside one that cannot be", async () => {
     if (robot.name === failing) throw new Error("no");
     await store.put(robot);
   };
-  const robots = await Robots.load({ ...store, put }, new MemoryCluster().node().changes);
+  const robots = await Robots.load(
+    { ...store, put },
+    new MemoryCluster({ leaseSeconds: 3600 }).node().changes,
+  );
   for (const name of ["first", "second"]) {
     assert.ok(isRobotName(name));
     const made = await robots.create(name, [], undefined);

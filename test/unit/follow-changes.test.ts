@@ -19,7 +19,7 @@ const tagKey = `${name}:${tag}` as const;
 
 /** Caches with everything in them that a change may concern, and how to tell them of a change by another node. */
 function filled() {
-  const cluster = new MemoryCluster();
+  const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const caches = new Caches({ blobs: {} } as Storage);
   followChanges(caches, cluster.node().changes);
   caches.tags.set(tagKey, digest);

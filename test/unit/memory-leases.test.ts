@@ -59,7 +59,7 @@ test("a lease is renewed before a quarter of it is over", () => {
 });
 
 test("what is being looked for is protected meanwhile, by all who look, and has a lease where it is there", async () => {
-  const leases = new MemoryLeases();
+  const leases = new MemoryLeases({ leaseSeconds: 3600 });
   const key = keyNumber(1);
   const ends: (() => void)[] = [];
   const look = () => new Promise<undefined>((resolve) => ends.push(() => resolve(undefined)));
@@ -110,7 +110,7 @@ test("leases are the same after they were saved and restored", () => {
 });
 
 test("a journal has what is noted of its repository while it is kept, and nothing else", async () => {
-  const leases = new MemoryLeases();
+  const leases = new MemoryLeases({ leaseSeconds: 3600 });
   leases.note(name, [digestNumber(1)]);
   await leases.withJournal(name, async (noted) => {
     leases.note(name, [digestNumber(2), digestNumber(3)]);
@@ -171,7 +171,7 @@ for (const [what, damage] of [
   ["something else", () => Buffer.from(JSON.stringify({ allUntil: 0, leases: [] }))],
 ] as const) {
   test(`saved leases that are ${what} are not taken for leases`, () => {
-    const leases = new MemoryLeases();
+    const leases = new MemoryLeases({ leaseSeconds: 3600 });
     leases.grant(keyNumber(1));
     assert.equal(decodeLeases(damage(encodeLeases(leases.save()))), undefined);
   });

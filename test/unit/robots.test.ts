@@ -32,7 +32,7 @@ const everything = [{ repositories: ["**"], permissions: ["admin"] as const }];
 
 /** The robots as the only node of a registry has them. */
 function load(store: RobotStore): Promise<Robots> {
-  return Robots.load(store, new MemoryCluster().node().changes);
+  return Robots.load(store, new MemoryCluster({ leaseSeconds: 3600 }).node().changes);
 }
 
 /** A store in a folder of its own. `load` gives the robots as a process that starts finds them. */
@@ -261,7 +261,7 @@ test("what is no robot account is passed over and named, and lets nobody in", as
 
 test("a robot that one node makes or revokes is in or out on all of them", async () => {
   const { robots: store } = memoryStorage();
-  const cluster = new MemoryCluster();
+  const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const one = await Robots.load(store, cluster.node().changes);
   const two = await Robots.load(store, cluster.node().changes);
   const { key } = await make(one);
@@ -276,7 +276,7 @@ test("a robot that one node makes or revokes is in or out on all of them", async
 
 test("robots are read again when changes were lost", async () => {
   const { robots: store } = memoryStorage();
-  const cluster = new MemoryCluster();
+  const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const robots = await Robots.load(store, cluster.node().changes);
   const { key } = await make(robots);
   await store.remove(ci);

@@ -13,11 +13,11 @@ export interface SavedLeases {
 export interface LeaseOptions {
   readonly leaseSeconds: number;
   /** Leases at a time, 20 to 40 bytes each. Beyond them the older half protects everything until it has ended. */
-  readonly leasesMax: number;
+  readonly leasesMax?: number;
 }
 
-/** For six hours of 90 objects a second (docs/decisions/0020). */
-export const defaultLeases: LeaseOptions = { leaseSeconds: 6 * 3600, leasesMax: 2_000_000 };
+/** Enough for 90 objects a second during the default lease of six hours (docs/decisions/0020). */
+const leasesMaxDefault = 2_000_000;
 
 export class MemoryLeases implements Leases {
   readonly #leases = new LeaseTable();
@@ -26,16 +26,16 @@ export class MemoryLeases implements Leases {
   /** What is being removed at this moment, with the end of that. */
   readonly #condemned = new Map<ObjectKey, Promise<unknown>>();
   readonly #journals = new Map<RepositoryName, Set<Set<Digest>>>();
-  readonly #options: LeaseOptions;
+  readonly #options: Required<LeaseOptions>;
   /** Until then nothing may be collected, in seconds since the epoch: not all leases are known. */
   #allUntil = 0;
 
   constructor(
-    options: Partial<LeaseOptions> = {},
+    options: LeaseOptions,
     /** Tells the caches of all nodes. */
     readonly publish: (change: Change) => Promise<void> | undefined = () => undefined,
   ) {
-    this.#options = { ...defaultLeases, ...options };
+    this.#options = { leasesMax: leasesMaxDefault, ...options };
   }
 
   grant(key: ObjectKey): void {

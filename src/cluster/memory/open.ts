@@ -17,7 +17,7 @@ export class MemoryCluster {
   readonly #shared: Omit<Cluster, "changes" | "uploads">;
   #nodes = 0;
 
-  constructor(options: Partial<LeaseOptions> = {}) {
+  constructor(options: LeaseOptions) {
     this.#leases = new MemoryLeases(options, (change) => this.#bus.tell(change));
     this.#shared = {
       repositoryLocks: new MemoryLocks(),

@@ -36,11 +36,13 @@ import { WorkerPool, type WorkerPoolOptions } from "./worker-pool.js";
 /** A crash costs what changed since, until a collection counts again. */
 const tallySavedEverySeconds = 60;
 
-export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable"> {
+export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "onError"> {
   /** The memory that bytes of uploads come in. */
   readonly slabs: SlabPool;
   readonly rootDirectory: string;
   readonly durability: Durability;
+  /** Gets failures that no caller waits for, each with a message for the log. */
+  readonly onError: (error: unknown, message: string) => void;
   /** Told of what lies in the store and does not belong there, each time that it is met. */
   readonly onStray: OnStray;
   /** Whether a store is created where there is none. */
@@ -65,10 +67,14 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   else if ((await ifThere(stat(layout.uploadsRoot))) === undefined)
     throw new Error(`there is no store in ${layout.root}`);
   const lock = await lockStore(layout.lock).catch(asUnusable(layout.root));
-  const closers = new Closers((error) => options.onError(error));
+  const closers = new Closers((error, what) => options.onError(error, `closing the store: ${what} failed`));
   closers.add("lock", () => lock.release());
   try {
-    const workers = new WorkerPool(options.slabs, { ...options, durable: options.durability === "full" });
+    const workers = new WorkerPool(options.slabs, {
+      ...options,
+      durable: options.durability === "full",
+      onError: (error) => options.onError(error, "a worker ended"),
+    });
     closers.add("workers", () => workers.close());
     return await openLocked(layout, lock, workers, closers, options);
   } catch (error) {
@@ -121,7 +127,7 @@ async function openLocked(
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
   const quarantine = new Quarantine(layout, directories);
-  const surveyor = new Surveyor(checkedFiles, options.onError);
+  const surveyor = new Surveyor(checkedFiles, (error) => options.onError(error, "a worker ended"));
   closers.add("surveyor", () => surveyor.close());
   closers.add("syncs", () => directories.syncs.close());
   // Without hard links each repository has its own, which nobody has counted.
@@ -147,7 +153,11 @@ async function openLocked(
   }
   const notes = withStorageErrors(new FileNotes(layout, directories, checkedFiles));
   const keptTally = await KeptTally.restore(tally, notes, readOnly);
-  const saving = everySeconds(readOnly ? 0 : tallySavedEverySeconds, () => keptTally.save(), options.onError);
+  const saving = everySeconds(
+    readOnly ? 0 : tallySavedEverySeconds,
+    () => keptTally.save(),
+    (error) => options.onError(error, "the count of stored content could not be saved"),
+  );
   if (!readOnly) closers.add("tally", () => keptTally.save());
   closers.add("saving of the tally", saving.stop);
   const doSteps: DoSteps = async (steps) => {
