@@ -28,8 +28,7 @@ export class GrowingBuffer {
   #memory: Buffer = nothing;
   /** Bytes taken from the account. A buffer that was transferred to another thread has the length 0. */
   #paid = 0;
-  #start = 0;
-  #end = 0;
+  #length = 0;
 
   /** The buffer grows beyond `bytesExpected` only if more bytes arrive. */
   constructor(
@@ -39,36 +38,15 @@ export class GrowingBuffer {
 
   /** Number of bytes held. */
   get length(): number {
-    return this.#end - this.#start;
+    return this.#length;
   }
 
   /** Adds a copy of `chunk`. Returns false, and adds nothing, if the account has not enough memory left. */
   append(chunk: Uint8Array): boolean {
-    if (this.#end + chunk.length > this.#memory.length && !this.#makeRoom(chunk.length)) return false;
-    this.#memory.set(chunk, this.#end);
-    this.#end += chunk.length;
-    return true;
-  }
-
-  #makeRoom(bytes: number): boolean {
-    const { length } = this;
-    const capacity = this.#memory.length;
-    const wanted = length + bytes;
-    // Moving less than half of the buffer at a time keeps the cost of each byte constant.
-    if (wanted <= capacity && length <= capacity / 2) {
-      this.#memory.copyWithin(0, this.#start, this.#end);
-    } else {
-      const next = this.#capacityFor(wanted);
-      if (!this.account.take(next)) return false;
-      // Not from Node's pool: a small slice would keep 8 KiB of it.
-      const memory = Buffer.allocUnsafeSlow(next);
-      this.#memory.copy(memory, 0, this.#start, this.#end);
-      this.account.give(this.#paid);
-      this.#memory = memory;
-      this.#paid = next;
-    }
-    this.#start = 0;
-    this.#end = length;
+    const wanted = this.#length + chunk.length;
+    if (wanted > this.#memory.length && !this.#resize(this.#capacityFor(wanted))) return false;
+    this.#memory.set(chunk, this.#length);
+    this.#length = wanted;
     return true;
   }
 
@@ -78,9 +56,15 @@ export class GrowingBuffer {
     return Math.max(wanted, 2 * this.#memory.length, capacityMin);
   }
 
-  /** The bytes, valid until the next call of another method. */
-  get bytes(): Buffer {
-    return this.#memory.subarray(this.#start, this.#end);
+  #resize(capacity: number): boolean {
+    if (!this.account.take(capacity)) return false;
+    // Not from Node's pool: a small slice would keep 8 KiB of it.
+    const memory = Buffer.allocUnsafeSlow(capacity);
+    this.#memory.copy(memory, 0, 0, this.#length);
+    this.account.give(this.#paid);
+    this.#memory = memory;
+    this.#paid = capacity;
+    return true;
   }
 
   /**
@@ -91,19 +75,12 @@ export class GrowingBuffer {
     const { length } = this;
     if (length < this.#memory.length) {
       const whole = Buffer.allocUnsafeSlow(length);
-      this.#memory.copy(whole, 0, this.#start, this.#end);
+      this.#memory.copy(whole, 0, 0, length);
       this.account.give(this.#paid - length);
       this.#memory = whole;
       this.#paid = length;
-      this.#start = 0;
-      this.#end = length;
     }
     return this.#memory;
-  }
-
-  /** Removes the first `count` bytes. */
-  drop(count: number): void {
-    this.#start += count;
   }
 
   /** Removes all bytes and releases the memory. */
@@ -111,7 +88,6 @@ export class GrowingBuffer {
     this.account.give(this.#paid);
     this.#memory = nothing;
     this.#paid = 0;
-    this.#start = 0;
-    this.#end = 0;
+    this.#length = 0;
   }
 }

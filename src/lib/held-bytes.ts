@@ -3,7 +3,8 @@
  * allows, then in a file. The newer uWebSockets.js reads a paused socket on within one turn of the event loop as long as
  * each read fills its buffer; a client on the same machine delivered 112 MiB that way (docs/decisions/0042).
  */
-import { GrowingBuffer, type MemoryAccount } from "./growing-buffer.js";
+import { ByteQueue } from "./byte-queue.js";
+import type { MemoryAccount } from "./growing-buffer.js";
 
 /** A temporary file that disappears when it is closed or the process ends. Reads and writes are synchronous and throw. */
 export interface ScratchFile {
@@ -24,7 +25,7 @@ let readBack: Buffer | undefined;
 const readBackBytes = 256 * 1024;
 
 export class HeldBytes {
-  readonly #memory: GrowingBuffer;
+  readonly #memory: ByteQueue;
   #file: BoundedFile | undefined;
   /** The part of the file that has not been read back. */
   #start = 0;
@@ -35,7 +36,7 @@ export class HeldBytes {
     account: MemoryAccount,
     readonly openFile?: () => BoundedFile | undefined,
   ) {
-    this.#memory = new GrowingBuffer(account);
+    this.#memory = new ByteQueue(account);
   }
 
   get length(): number {
@@ -54,9 +55,9 @@ export class HeldBytes {
     return true;
   }
 
-  /** Returns the first bytes, or all. Valid until the next call on any instance. Throws file system errors. */
+  /** Returns the first bytes, at least one if there are any. Valid until the next call on any instance. Throws file system errors. */
   peek(): Uint8Array {
-    if (this.#file === undefined || this.#memory.length > 0) return this.#memory.bytes;
+    if (this.#file === undefined || this.#memory.length > 0) return this.#memory.peek();
     readBack ??= Buffer.allocUnsafeSlow(readBackBytes);
     const wanted = readBack.subarray(0, Math.min(readBackBytes, this.#end - this.#start));
     return wanted.subarray(0, this.#file.read(wanted, this.#start));
@@ -66,7 +67,6 @@ export class HeldBytes {
   drop(count: number): void {
     if (this.#memory.length > 0) {
       this.#memory.drop(count);
-      if (this.#memory.length === 0) this.#memory.clear();
     } else {
       this.#start += count;
       if (this.#start === this.#end) this.#closeFile();

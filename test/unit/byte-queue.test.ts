@@ -1,0 +1,98 @@
+// A queue of bytes gives back what was added, in order, however it is cut, and pays for what it really takes.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ByteQueue } from "../../src/lib/byte-queue.js";
+
+class Account {
+  taken = 0;
+  peak = 0;
+
+  constructor(readonly bytes = Number.POSITIVE_INFINITY) {}
+
+  take(bytes: number): boolean {
+    if (this.taken + bytes > this.bytes) return false;
+    this.taken += bytes;
+    this.peak = Math.max(this.peak, this.taken);
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.taken -= bytes;
+    assert.ok(this.taken >= 0);
+  }
+}
+
+/** Removes up to `count` bytes and returns them. */
+function shift(queue: ByteQueue, count: number): Buffer {
+  const parts: Buffer[] = [];
+  for (let left = Math.min(count, queue.length); left > 0; ) {
+    const part = Buffer.from(queue.peek().subarray(0, left));
+    assert.ok(part.length > 0);
+    queue.drop(part.length);
+    parts.push(part);
+    left -= part.length;
+  }
+  return Buffer.concat(parts);
+}
+
+const sizes = fc.oneof(fc.nat({ max: 3000 }), fc.nat({ max: 200_000 }));
+const steps = fc.array(fc.oneof(fc.record({ add: sizes }), fc.record({ drop: sizes })), { maxLength: 30 });
+
+test("it gives back what was added, in order, and its account has paid for it", () => {
+  fc.assert(
+    fc.property(steps, (list) => {
+      const account = new Account();
+      const queue = new ByteQueue(account);
+      let model = Buffer.alloc(0);
+      let next = 0;
+      for (const step of list) {
+        if ("add" in step) {
+          const chunk = Buffer.alloc(step.add);
+          for (let at = 0; at < chunk.length; at++) chunk[at] = next++ % 251;
+          model = Buffer.concat([model, chunk]);
+          assert.ok(queue.append(chunk));
+          chunk.fill(255);
+        } else {
+          const taken = shift(queue, step.drop);
+          assert.ok(taken.equals(model.subarray(0, taken.length)));
+          model = model.subarray(taken.length);
+        }
+        assert.equal(queue.length, model.length);
+        assert.ok(account.taken >= model.length);
+      }
+      assert.ok(shift(queue, model.length).equals(model));
+      assert.equal(account.taken, 0, "an empty queue has no memory");
+      queue.append(Buffer.from("more"));
+      queue.clear();
+      assert.deepEqual([queue.length, account.taken], [0, 0]);
+    }),
+  );
+});
+
+test("a million pieces of one byte take little more memory than one piece of a million bytes", () => {
+  const [many, one] = [new Account(), new Account()];
+  const [pieces, piece] = [new ByteQueue(many), new ByteQueue(one)];
+  for (let count = 0; count < 1_000_000; count++) pieces.append(Uint8Array.of(count));
+  piece.append(new Uint8Array(1_000_000));
+  assert.ok(many.peak <= 1.1 * one.peak);
+});
+
+test("one that holds little takes little", () => {
+  const account = new Account();
+  const queue = new ByteQueue(account);
+  for (let sent = 1; sent < 50_000; sent++) {
+    queue.append(Uint8Array.of(sent));
+    assert.ok(account.taken <= Math.max(512, 2 * sent));
+  }
+});
+
+test("what its account does not pay for is refused whole, and what was there stays", () => {
+  const account = new Account(100_000);
+  const queue = new ByteQueue(account);
+  assert.ok(queue.append(Buffer.from("kept")));
+  assert.equal(queue.append(new Uint8Array(100_000)), false);
+  assert.equal(shift(queue, 10).toString(), "kept");
+  assert.equal(account.taken, 0);
+});
