@@ -71,9 +71,15 @@ export interface ManifestBounds {
 
 /**
  * The manifest in `bytes`, which a client has sent. `contentType` is the request's header without parameters, `""`
- * where there was none. Throws `manifest-invalid`, also for what exceeds `bounds`, before that costs anything.
+ * where there was none. Throws `manifest-invalid`, also for what exceeds `bounds`, before that costs anything. A malformed
+ * media type is an error too, or is passed to `onMalformed`.
  */
-export function parseManifest(bytes: Uint8Array, contentType: string, bounds: ManifestBounds): Manifest {
+export function parseManifest(
+  bytes: Uint8Array,
+  contentType: string,
+  bounds: ManifestBounds,
+  onMalformed: (what: string) => void = refuseMalformed,
+): Manifest {
   const shape = jsonShape(bytes);
   const { depthMax, keysMax, descriptorsMax, annotationBytesMax } = bounds;
   refuseExcess("levels of nesting", shape.depth, depthMax, "limits.manifestdepth");
@@ -83,7 +89,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string, bounds: Ma
   if (countKeys(json) !== shape.keys) throw invalid("an object in the manifest has a key twice");
   for (const [where, object, known] of objectsRead(json)) {
     refuseOtherSpellings(object, known, where);
-    refuseMalformedMediaTypes(object, where);
+    for (const what of malformedMediaTypes(object, where)) onMalformed(what);
   }
   refuseExcess("layers", listLength(json.layers), descriptorsMax, "limits.manifestdescriptors");
   refuseExcess("manifests", listLength(json.manifests), descriptorsMax, "limits.manifestdescriptors");
@@ -164,19 +170,23 @@ export function parseStoredManifest(bytes: Uint8Array): Manifest {
 }
 
 /**
- * Only of what is pushed: earlier versions have stored other media types. Which ones there are is the clients' business, so
- * an entry of an index may have any; one with control characters would rewrite whatever shows it.
+ * Names the malformed media types of one object. Only for pushed manifests: earlier versions have stored other media types.
+ * Which ones there are is the clients' business, so an entry of an index may have any; one with control characters would
+ * rewrite whatever shows it.
  */
-function refuseMalformedMediaTypes(object: JsonObject, where: string): void {
+function* malformedMediaTypes(object: JsonObject, where: string): Generator<string> {
   for (const field of ["mediaType", "artifactType"]) {
     const value = object[field];
-    // An empty one is absent to Go clients; where one is needed, its absence is told elsewhere.
+    // Go clients read an empty media type as an absent one; where one is required, another check reports that.
     if (typeof value !== "string" || value === "" || isWellFormedMediaType(value)) continue;
-    throw invalid(
-      `${where} has a malformed ${field}: it must be a type and a subtype, such as application/vnd.example.v1+json (RFC 6838, section 4.2)`,
-      { field, [field]: value.slice(0, mediaTypeToldMax) },
-    );
+    yield `${where} has a malformed ${field}: ${JSON.stringify(value.slice(0, mediaTypeToldMax))}`;
   }
+}
+
+function refuseMalformed(what: string): never {
+  throw invalid(
+    `${what}; it must be a type and a subtype, such as application/vnd.example.v1+json (RFC 6838, section 4.2)`,
+  );
 }
 
 function isAmbiguous(json: JsonObject, keys: number): boolean {

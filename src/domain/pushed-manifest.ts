@@ -12,17 +12,19 @@ export interface PushedBytes {
   /** To compute the digest with. */
   readonly algorithm: Algorithm;
   readonly bounds: ManifestBounds;
+  /** Whether malformed media types are mismatches, and not errors: an import keeps what the source serves. */
+  readonly keepsMediaTypes?: boolean;
 }
 
 export interface PushedManifest {
   /** Without embedded data, and with each descriptor once. */
   readonly manifest: Manifest;
   readonly digest: Digest;
-  /** Descriptors whose embedded data is not what they describe. */
+  /** Descriptors whose embedded data is not what they describe, and malformed media types that are kept. */
   readonly mismatches: readonly Mismatch[];
 }
 
-/** A descriptor that does not fit its content (image-spec, descriptor.md, «Properties»). */
+/** A descriptor that does not fit its content or has a malformed media type (image-spec, descriptor.md, «Properties»). */
 export interface Mismatch {
   readonly what: string;
   readonly digest: Digest;
@@ -31,15 +33,18 @@ export interface Mismatch {
 
 /** Rejects with `manifest-invalid`. */
 export async function readPushed(pushed: PushedBytes): Promise<PushedManifest> {
-  const { bytes, contentType, algorithm, bounds } = pushed;
-  const manifest = parseManifest(bytes, contentType, bounds);
+  const { bytes, contentType, algorithm, bounds, keepsMediaTypes } = pushed;
+  const malformed: string[] = [];
+  const onMalformed = (what: string) => void malformed.push(what);
+  const manifest = parseManifest(bytes, contentType, bounds, keepsMediaTypes ? onMalformed : undefined);
+  const digest = await digestBytes(algorithm, bytes);
   const { blobs, children, subject } = manifest;
-  const mismatches: Mismatch[] = [];
+  const mismatches: Mismatch[] = malformed.map((what) => ({ what, digest, size: bytes.length }));
   for (const descriptor of [...blobs, ...children, ...(subject === undefined ? [] : [subject])]) {
     const mismatch = await embeddedMismatch(descriptor);
     if (mismatch !== undefined) mismatches.push(mismatch);
   }
-  return { manifest: compact(manifest), digest: await digestBytes(algorithm, bytes), mismatches };
+  return { manifest: compact(manifest), digest, mismatches };
 }
 
 async function embeddedMismatch({ data, digest, size }: Descriptor): Promise<Mismatch | undefined> {

@@ -31,8 +31,8 @@ export interface ManifestPush {
   /** Of the manifest that `reference` names now, be there other tags or not. */
   readonly precondition?: Precondition | undefined;
   /**
-   * Takes a manifest whose descriptors have wrong sizes or embedded data, and is told of each of them. Without it
-   * the setting decides.
+   * Called for each descriptor with a wrong size, wrong embedded data or a malformed media type; the manifest is stored
+   * all the same. Without it malformed media types are refused, and the setting decides about the others.
    */
   readonly onMismatch?: (mismatch: Mismatch) => void;
 }
@@ -100,11 +100,16 @@ export async function pushManifest(
 /** What the bytes say, and their digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
 async function parsePushed(
   { manifestReader }: Services,
-  { reference, bytes, contentType }: ManifestPush,
+  { reference, bytes, contentType, onMismatch }: ManifestPush,
 ): Promise<PushedRead> {
   const expected = reference.kind === "digest" ? reference.digest : undefined;
   const algorithm = expected === undefined ? defaultAlgorithm : algorithmOf(expected);
-  const read = await manifestReader.pushed({ bytes, contentType, algorithm });
+  const read = await manifestReader.pushed({
+    bytes,
+    contentType,
+    algorithm,
+    keepsMediaTypes: onMismatch !== undefined,
+  });
   if (expected === undefined || read.digest === expected) return read;
   throw new RegistryError("digest-mismatch", "the manifest does not have the digest that it was pushed by", {
     expected,

@@ -257,6 +257,29 @@ test("a layout's manifest with a wrong size comes as it is with a warning, and a
   );
 });
 
+test("a layout's manifest with malformed media types comes as it is, with a warning for each", async () => {
+  const layout = await newFolder();
+  const layer = blobOf(1000);
+  const odd = image({ artifactType: "sbom", layers: [descriptorOf(layer, "no\u0007type")] });
+  for (const { digest, bytes } of [layer, ...odd.blobs, odd])
+    await write(`${layout}/blobs/${digest.replace(":", "/")}`, bytes);
+  await write(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  const entry = { ...describe(odd), annotations: { [refName]: "v1" } };
+  await write(join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+  const target = await newFolder();
+  const ran = await gantry(target, ["import", "--from-oci", layout, "--as", "app", "--json"]);
+  const { problems, tags, warnings } = ran.json<ImportReport>();
+  assert.deepEqual([ran.code, problems, tags.imported], [0, [], 1]);
+  assert.deepEqual(
+    warnings.map(({ digest, what }) => [digest, what.replace(/^.*: /, "")]),
+    [
+      [odd.digest, '"sbom"'],
+      [odd.digest, '"no\\u0007type"'],
+    ],
+  );
+  assert.equal((await gantry(target, ["verify"])).code, 0);
+});
+
 test("wrong usage is refused before anything is done", async () => {
   const folder = await newFolder();
   for (const [parameters, code, said] of [

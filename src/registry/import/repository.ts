@@ -141,7 +141,12 @@ export class RepositoryImport {
 
   async #parse(digest: Digest, { bytes, mediaType }: SourceManifest): Promise<ManifestContent> {
     // A copy, since the reader consumes the bytes and the manifest is pushed after everything that it names.
-    const task = { bytes: Buffer.from(bytes), contentType: mediaType, algorithm: algorithmOf(digest) };
+    const task = {
+      bytes: Buffer.from(bytes),
+      contentType: mediaType,
+      algorithm: algorithmOf(digest),
+      keepsMediaTypes: true,
+    };
     return (await this.run.services.manifestReader.pushed(task)).manifest;
   }
 
@@ -260,7 +265,7 @@ export class RepositoryImport {
     this.run.tally.warning({
       repository: this.from.name,
       digest,
-      what: `the manifest is kept as it was served: of ${named}, ${what}`,
+      what: `the manifest is kept as it was served: ${named === digest ? "" : `of ${named}, `}${what}`,
     });
   }
 
