@@ -21,8 +21,7 @@ export const importCommand: Command = {
 interrupted import continues where it stopped when you run it again, and skips what is already there. At the end it
 checks that all tags and manifests can be pulled completely. If the source is incomplete, such as a manifest with a
 lost layer, import reports the object and skips it. It imports a manifest unchanged, with a warning, if a descriptor
-in it has a wrong size, wrong embedded data or a malformed media type; this is
-not a failure.
+in it has a wrong size, wrong embedded data or a malformed media type; this is not a failure.
 
 --from-distribution imports a CNCF distribution storage directory (its rootdirectory), including untagged manifests.
 On the same file system, blobs are linked and take no extra space; otherwise they are copied. You may delete the

@@ -4,25 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ByteQueue } from "../../src/lib/byte-queue.js";
-
-class Account {
-  taken = 0;
-  peak = 0;
-
-  constructor(readonly bytes = Number.POSITIVE_INFINITY) {}
-
-  take(bytes: number): boolean {
-    if (this.taken + bytes > this.bytes) return false;
-    this.taken += bytes;
-    this.peak = Math.max(this.peak, this.taken);
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.taken -= bytes;
-    assert.ok(this.taken >= 0);
-  }
-}
+import { MemoryAccount } from "../support/memory-account.js";
 
 /** Removes up to `count` bytes and returns them. */
 function shift(queue: ByteQueue, count: number): Buffer {
@@ -43,7 +25,7 @@ const steps = fc.array(fc.oneof(fc.record({ add: sizes }), fc.record({ drop: siz
 test("it gives back what was added, in order, and its account has paid for it", () => {
   fc.assert(
     fc.property(steps, (list) => {
-      const account = new Account();
+      const account = new MemoryAccount();
       const queue = new ByteQueue(account);
       let model = Buffer.alloc(0);
       let next = 0;
@@ -72,7 +54,7 @@ test("it gives back what was added, in order, and its account has paid for it", 
 });
 
 test("a million pieces of one byte take little more memory than one piece of a million bytes", () => {
-  const [many, one] = [new Account(), new Account()];
+  const [many, one] = [new MemoryAccount(), new MemoryAccount()];
   const [pieces, piece] = [new ByteQueue(many), new ByteQueue(one)];
   for (let count = 0; count < 1_000_000; count++) pieces.append(Uint8Array.of(count));
   piece.append(new Uint8Array(1_000_000));
@@ -80,7 +62,7 @@ test("a million pieces of one byte take little more memory than one piece of a m
 });
 
 test("one that holds little takes little", () => {
-  const account = new Account();
+  const account = new MemoryAccount();
   const queue = new ByteQueue(account);
   for (let sent = 1; sent < 50_000; sent++) {
     queue.append(Uint8Array.of(sent));
@@ -89,7 +71,7 @@ test("one that holds little takes little", () => {
 });
 
 test("what its account does not pay for is refused whole, and what was there stays", () => {
-  const account = new Account(100_000);
+  const account = new MemoryAccount(100_000);
   const queue = new ByteQueue(account);
   assert.ok(queue.append(Buffer.from("kept")));
   assert.equal(queue.append(new Uint8Array(100_000)), false);

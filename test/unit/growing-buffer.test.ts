@@ -4,25 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { GrowingBuffer } from "../../src/lib/growing-buffer.js";
-
-class Account {
-  taken = 0;
-  peak = 0;
-
-  constructor(readonly bytes = Number.POSITIVE_INFINITY) {}
-
-  take(bytes: number): boolean {
-    if (this.taken + bytes > this.bytes) return false;
-    this.taken += bytes;
-    this.peak = Math.max(this.peak, this.taken);
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.taken -= bytes;
-    assert.ok(this.taken >= 0);
-  }
-}
+import { MemoryAccount } from "../support/memory-account.js";
 
 test("it holds what was added, in order, and its account has paid for it", () => {
   fc.assert(
@@ -30,7 +12,7 @@ test("it holds what was added, in order, and its account has paid for it", () =>
       fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 30 }),
       fc.option(fc.nat({ max: 5000 }), { nil: undefined }),
       (pieces, expected) => {
-        const account = new Account();
+        const account = new MemoryAccount();
         const buffer = new GrowingBuffer(account, expected);
         let length = 0;
         for (const piece of pieces) {
@@ -53,7 +35,7 @@ test("it holds what was added, in order, and its account has paid for it", () =>
 });
 
 test("a million pieces of one byte take no more memory than one piece of a million bytes", () => {
-  const [many, one] = [new Account(), new Account()];
+  const [many, one] = [new MemoryAccount(), new MemoryAccount()];
   const [pieces, piece] = [new GrowingBuffer(many), new GrowingBuffer(one)];
   for (let count = 0; count < 1_000_000; count++) pieces.append(Uint8Array.of(count));
   piece.append(new Uint8Array(1_000_000));
@@ -62,21 +44,21 @@ test("a million pieces of one byte take no more memory than one piece of a milli
 });
 
 test("one that knows how much comes takes no more than that", () => {
-  const account = new Account();
+  const account = new MemoryAccount();
   const buffer = new GrowingBuffer(account, 1000);
   for (let count = 0; count < 10; count++) buffer.append(new Uint8Array(100));
   assert.equal(account.taken, 1000);
 });
 
 test("what its account does not pay for is refused whole, and what was there stays", () => {
-  const buffer = new GrowingBuffer(new Account(2000), 4000);
+  const buffer = new GrowingBuffer(new MemoryAccount(2000), 4000);
   assert.ok(buffer.append(Buffer.from("kept")));
   assert.equal(buffer.append(new Uint8Array(1990)), false);
   assert.equal(buffer.whole().toString(), "kept");
 });
 
 test("one that has got a part of what it expects pays for the whole, and is not moved again", () => {
-  const account = new Account();
+  const account = new MemoryAccount();
   const buffer = new GrowingBuffer(account, 1 << 20);
   let sent = 0;
   const send = (bytes: number) => {
@@ -96,7 +78,7 @@ test("one that has got a part of what it expects pays for the whole, and is not 
 });
 
 test("the account gets everything back when the bytes were moved to another thread", () => {
-  const account = new Account();
+  const account = new MemoryAccount();
   const buffer = new GrowingBuffer(account, 1000);
   buffer.append(new Uint8Array(1000));
   const { buffer: memory } = buffer.whole();
