@@ -9,15 +9,15 @@ import { startServer } from "../server/server.js";
 /** Maximum time to wait for readers of the logs after the server has stopped. */
 const logsMillisecondsMax = 2_000;
 
-export async function serve(settings: Settings): Promise<number> {
+export async function runServer(settings: Settings): Promise<number> {
   try {
-    return await serveUntilTold(settings);
+    return await runUntilStopped(settings);
   } finally {
     await standardSettled(logsMillisecondsMax);
   }
 }
 
-async function serveUntilTold({ config, notices }: Settings): Promise<number> {
+async function runUntilStopped({ config, notices }: Settings): Promise<number> {
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
   const server = await startServer(config);
   if (!server.protected && !isLoopback(config.http.addr.host)) {
@@ -27,8 +27,8 @@ async function serveUntilTold({ config, notices }: Settings): Promise<number> {
   }
   if (server.protected && !isLoopback(config.http.addr.host) && originIsUnknown(config)) {
     say(
-      "warning: clients that come over a network are asked for name and password at each request, not for a " +
-        "token: set http.host or http.trustedproxies if a TLS proxy stands before this server, else http.tls",
+      "warning: network clients must send name and password with each request instead of a token; set http.host or " +
+        "http.trustedproxies if this server is behind a TLS proxy, otherwise http.tls",
     );
   }
   if (!server.hardLinks) {

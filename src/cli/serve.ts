@@ -26,6 +26,6 @@ all of them.`,
     uwsBuild();
     // uWebSockets.js reads this variable when it is loaded.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.config.limits.headerbytes);
-    return (await import("./run-server.js")).serve(settings);
+    return (await import("./run-server.js")).runServer(settings);
   },
 };

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { nameMatcher, patternFault } from "../domain/patterns.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
-import type { OnOddSource, Source } from "../transfer/source.js";
+import type { OnStray, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
 import { parseBytes } from "./format.js";
 
@@ -195,7 +195,7 @@ function listOf(value: FlagValues[string]): string[] {
 /** Rejects with `SourceError`. */
 export async function openSource(
   source: ImportSource,
-  onStray: OnOddSource,
+  onStray: OnStray,
   signal: AbortSignal,
 ): Promise<Source> {
   if (source.kind === "layout") {

@@ -1,6 +1,6 @@
 /**
- * The way of a request to its handler: who is calling, whether that caller may take more of the server now, and
- * what the gate says. There is no other way to a handler that has a permit.
+ * Admits a request to its handler: authenticates the caller, applies the limits and asks the gate. No other code path
+ * reaches a handler that needs a permit.
  */
 import { anonymous, type Identity } from "../auth/identity.js";
 import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
@@ -10,7 +10,7 @@ import type { Exchange } from "./exchange.js";
 import type { Limits } from "./limits.js";
 import type { PathTexts, Route } from "./router.js";
 
-/** A route that the gate decides on. */
+/** A route that needs the gate's permit. */
 type PermittedRoute = Exclude<Route, { readonly action: "public" }>;
 
 export class Admission {
@@ -20,8 +20,7 @@ export class Admission {
   ) {}
 
   /**
-   * Answers the request. Synchronous where nothing has to be waited for. Throws or rejects with the error that
-   * the client is to be told.
+   * Answers the request, synchronously if nothing must be awaited. Throws or rejects with the error for the response.
    */
   run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
     if (route.action === "public") return route.handle(this.context, exchange);
@@ -48,7 +47,7 @@ export class Admission {
     return this.#receive(exchange, route, () => this.#handle(exchange, route, identity, last));
   }
 
-  /** Works on a request that brings a body, while it has one of the places for such. */
+  /** Handles a request with a body while it holds one of the places for bodies. */
   async #receive(
     exchange: Exchange,
     { action }: PermittedRoute,
@@ -62,7 +61,7 @@ export class Admission {
     }
   }
 
-  /** Lets the gate decide, and the handler work with its permit. */
+  /** Asks the gate, then runs the handler with the permit. */
   #handle(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
     const { context } = this;
     const { gate } = context;

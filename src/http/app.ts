@@ -1,7 +1,6 @@
 /**
- * The uWebSockets.js adapter: one wrapper that makes every handler safe. A handler that throws, rejects,
- * or answers nothing must never take the process down or leave a client waiting, and a client that goes
- * away must never make us touch its response again.
+ * The uWebSockets.js adapter: one wrapper that makes every handler safe. A handler that throws, rejects or sends no response
+ * must never crash the process or leave a client waiting. After a client disconnects, nothing may touch its response.
  */
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
@@ -29,7 +28,7 @@ import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { type HeadFault, readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
-import { SlowClientTimeouts, type SlowClientTimeoutsOptions } from "./slow-client-timeouts.js";
+import { type SlowClientSettings, SlowClientTimeouts } from "./slow-client-timeouts.js";
 import { type Trace, traceHeaders } from "./trace.js";
 import { whyNotListening } from "./why-not-listening.js";
 
@@ -37,45 +36,45 @@ export interface AppOptions {
   readonly services: Services;
   readonly gate: Gate;
   readonly login?: Login | undefined;
-  /** What `/metrics` answers, if anything. */
+  /** Renders `/metrics`. Absent if this port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
-  /** Told of each request once, when its answer is done or its client gone. */
+  /** Called once for each request, after its response or after its client has disconnected. */
   readonly observers?: readonly Observer[];
-  /** Absent if requests go on while the audit log cannot be written. */
+  /** Absent if requests continue while the audit log cannot be written. */
   readonly auditGate?: AuditGate | undefined;
-  /** Absent where nobody collects traces. */
+  /** Absent if traces are off. */
   readonly beginTrace?: BeginTrace | undefined;
   /** Larger header sections get 431. */
   readonly headerBytesMax?: number;
-  /** For the bodies that come in chunks. */
+  /** The limit for chunked bodies. */
   readonly chunks?: ChunkBudget;
   readonly onEvent?: RegistryEventListener | undefined;
-  /** Headers that every response has, beside the API's own. */
+  /** Headers added to every response, beside the API's own. */
   readonly headers?: Headers;
-  /** Whose word on the client counts. */
+  /** The proxies whose forwarded headers are trusted. */
   readonly proxies?: TrustedProxies | undefined;
-  /** `https://host` by which clients reach this server, where `Host` does not say. */
+  /** `https://host` by which clients reach this server, if `Host` does not have it. */
   readonly publicOrigin?: string | undefined;
   readonly onOrigin?: OriginWarning | undefined;
-  /** Whether a `Location` begins with the address by which the client reaches this server, as far as that is known. */
+  /** Whether `Location` is absolute, if the address by which the client reaches this server is known. */
   readonly absoluteLocations?: boolean;
-  readonly timeouts: SlowClientTimeoutsOptions;
+  readonly timeouts: SlowClientSettings;
   readonly limits: LimitOptions;
   /** `false`: each response ends its connection. */
   readonly keepAlive?: boolean;
-  /** Absent where connections come through a thread that limits them itself. */
+  /** Absent if a TLS thread already limits the connections. */
   readonly connections?: ConnectionGuard | undefined;
-  /** Who is at the other end; those whose own connection it is by default. */
+  /** Identifies the peer of a connection; by default, the connection's own address. */
   readonly peerOf?: PeerLookup;
   readonly onUnexpectedError: (error: unknown, exchange: Exchange | undefined) => void;
 }
 
 export type Observer = (exchange: Exchange) => void;
 
-/** Throws `audit-unwritable` for a request that would leave a line which cannot be written. */
+/** Throws `audit-unwritable` if the audit line of a request with this action cannot be written. */
 export type AuditGate = (action: Action | "public") => void;
 
-/** Begins the trace of a request whose head has come; `undefined` where none is wanted of it. */
+/** Begins the trace of a request. Returns `undefined` if the request is not sampled. */
 export type BeginTrace = (exchange: Exchange) => Trace | undefined;
 
 export interface Listening {
@@ -85,32 +84,32 @@ export interface Listening {
   close(): void;
 }
 
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`, which the package's types declare as a const enum that has no value at run time. */
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`. The package's types declare it as a const enum without a value at run time. */
 const exclusivePort = 1;
 
-/** A whole manifest; a client that sends more than that for an answer it does not want may miss it. */
+/** A whole manifest. A client that sends more after an early response may miss that response. */
 const heardOutBytesMax = 4 * 1024 * 1024;
 
-/** Listings of one client that are at work at a time; more than that wait, and read nothing if their client leaves. */
+/** Concurrent lists of one client. Further ones wait, and read nothing if the client disconnects. */
 const listingsAtOnce = 4;
 
-/** A longer path names nothing: a name has 255 characters, a digest 135. */
+/** A longer path cannot be valid: a name has at most 255 characters, a digest 135. */
 const urlCharactersMax = 4096;
 
-/** Some 2 ms of work. Pipelined requests beyond it end their connection, others are answered a moment later. */
+/** About 2 ms of work. Pipelined requests beyond it end their connection; others wait for the next turn. */
 const requestsPerTurnMax = 256;
 
 const headFaults: Readonly<Record<HeadFault | "body", string>> = {
   length: "ambiguous body length: send exactly one Content-Length, or Transfer-Encoding: chunked",
   host: "there must be one valid Host header (RFC 9112, section 3.2)",
   trailer: "trailers are not supported",
-  body: "this endpoint takes no body in chunks",
+  body: "this endpoint accepts no chunked body",
 };
 
 function headersTooLarge(bytes: number, max: number): RegistryError {
   return new RegistryError(
     "headers-too-large",
-    `the headers have ${bytes} bytes, and ${max} are allowed (setting limits.headerbytes)`,
+    `the headers have ${bytes} bytes, but at most ${max} are allowed (setting limits.headerbytes)`,
   );
 }
 
@@ -124,9 +123,9 @@ export class App {
   readonly #answers: Answers;
   readonly #chunks: ChunkBudget;
   readonly #headerBytesMax: number;
-  /** Requests that are answered while uWebSockets.js still goes through what it has read. */
+  /** Limits the requests answered while uWebSockets.js processes a single read. */
   readonly #turn = new TurnBudget(requestsPerTurnMax, requestsPerTurnMax / 2);
-  /** Requests whose handlers are at work. */
+  /** Requests whose handlers are running. */
   #active = 0;
   #onIdle: (() => void) | undefined;
 
@@ -151,7 +150,7 @@ export class App {
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {
       headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
-      // A path is always right; with a guessed scheme a client could be sent from HTTPS to HTTP, with its password.
+      // A path is always correct. A guessed scheme could send a client, with its password, from HTTPS to HTTP.
       locationOrigin:
         options.absoluteLocations === true
           ? (incoming) => originOf(incoming, options.publicOrigin) ?? ""
@@ -160,10 +159,10 @@ export class App {
     const { connections } = options;
     if (connections !== undefined)
       this.#app.filter((response, change) => connections.filter(response, Number(change)));
-    this.#app.any("/*", (response, request) => this.#serve(response, request));
+    this.#app.any("/*", (response, request) => this.#onRequest(response, request));
   }
 
-  /** Listens on `host` and `port`, 0 for a free one. Rejects where it can't. */
+  /** Listens on `host` and `port` (0 for a free one). Rejects if it cannot. */
   listen(host: string, port: number): Promise<Listening> {
     return new Promise((resolve, reject) => {
       const listening = (socket: us_listen_socket | false) => {
@@ -174,13 +173,13 @@ export class App {
         const close = () => uws.us_listen_socket_close(socket);
         resolve({ host, port: uws.us_socket_local_port(socket), close });
       };
-      // Without this option the kernel lets a second server share the port, each getting some of the connections.
+      // Without this option, the kernel lets a second server share the port and gives each some of the connections.
       const listen = this.#app.listen as (...parameters: unknown[]) => unknown;
       listen.call(this.#app, host, port, exclusivePort, listening);
     });
   }
 
-  /** Listens on a socket of this machine that only the server's own user may open. Rejects where it can't. */
+  /** Listens on a Unix socket that only the server's user may open. Rejects if it cannot. */
   listenLocally(path: string): Promise<Pick<Listening, "close">> {
     return new Promise((resolve, reject) => {
       const listening = (socket: us_listen_socket | false) => {
@@ -194,8 +193,8 @@ export class App {
     });
   }
 
-  /** Synchronous up to the first await of the handler: the request is only valid until this returns. */
-  #serve(response: HttpResponse, request: HttpRequest): void {
+  /** Reads the request synchronously: uWebSockets.js invalidates it when this returns. */
+  #onRequest(response: HttpResponse, request: HttpRequest): void {
     const method = request.getMethod().toUpperCase();
     const url = request.getUrl();
     let exchange: Exchange | undefined;
@@ -229,7 +228,7 @@ export class App {
         this.#refuseHead(exchange, new RegistryError("request-invalid", headFaults[refused]));
         return;
       }
-      // uWebSockets.js counts only what it has to keep until the rest comes: twice the limit may come in one read.
+      // uWebSockets.js counts only bytes that it buffers for a later read; a single read may hold twice the limit.
       if (bytes > this.#headerBytesMax) {
         this.#refuseHead(exchange, headersTooLarge(bytes, this.#headerBytesMax));
         return;
@@ -256,16 +255,16 @@ export class App {
   }
 
   /**
-   * In another turn of the event loop, when all that was read together with the request has been looked at. Until then
-   * uWebSockets.js drops the connection where another request follows, or what it takes for one: so nobody gets much done
-   * in one turn by pipelining, and nothing that is hidden behind the chunks of a body is carried out.
+   * Answers in a later turn of the event loop, after uWebSockets.js has processed everything that it read together with the
+   * request. Until then it drops the connection if another request (or something similar) follows. So a client cannot do
+   * much in one turn by pipelining, and bytes hidden behind the chunks of a body are never carried out as a request.
    */
   async #answerLater(exchange: Exchange, match: Match | RegistryError): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     if (!exchange.aborted) await this.#answer(exchange, match);
   }
 
-  /** Synchronous where nothing has to be waited for. */
+  /** Answers synchronously if nothing must be awaited. */
   #answer(exchange: Exchange, match: Match | RegistryError): void | Promise<void> {
     if (match instanceof RegistryError) throw match;
     if (match.kind === "found") {
@@ -273,7 +272,7 @@ export class App {
       return this.#admission.run(exchange, match.route, match.path);
     }
     if (match.kind === "options") {
-      // Browsers ask so before a page from elsewhere may read this server, and have no credentials then.
+      // Browsers send this preflight request, without credentials, before a page of another origin may read this server.
       exchange.send(200, [["Allow", match.allow]]);
       return;
     }
@@ -297,7 +296,7 @@ export class App {
     exchange.trace?.end();
   }
 
-  /** What the request is about: its path, decoded if that is possible, and the route or why there is none. */
+  /** Returns the request's path, decoded if possible, and its route or the error. */
   #target(method: string, url: string): { readonly path: string; readonly match: Match | RegistryError } {
     if (url.length > urlCharactersMax) {
       const error = new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
@@ -313,8 +312,8 @@ export class App {
   }
 
   /**
-   * Answers later, since uWebSockets.js drops the connection where another request follows one that has
-   * no answer yet: what is hidden in the body of this one is never taken for a request.
+   * Refuses in a later turn: if another request follows an unanswered one, uWebSockets.js drops the connection. So bytes
+   * hidden in the body of this request are never taken for a request.
    */
   #refuseHead(exchange: Exchange, error: RegistryError): void {
     const { status, body } = renderError(error);
@@ -328,8 +327,8 @@ export class App {
     this.#active++;
     done
       .catch(async (error: unknown) => {
-        // uWebSockets.js closes such a connection with its answer. What still comes would make the client's kernel
-        // throw that away: podman and skopeo, which connect for each request, would never learn why.
+        // uWebSockets.js closes such a connection after its response. Bytes that still arrive would make the client's
+        // kernel discard the response: podman and skopeo, which connect for each request, would never see the error.
         if (exchange.incoming.closes) await exchange.body?.hearOut(heardOutBytesMax);
         this.#fail(exchange, response, error);
       })
@@ -342,7 +341,7 @@ export class App {
 
   #refuseMethod(exchange: Exchange, allow: string): void {
     const { status, body } = renderError(
-      new RegistryError("method-not-allowed", `this endpoint takes ${allow}`),
+      new RegistryError("method-not-allowed", `this endpoint allows ${allow}`),
     );
     exchange.send(status, [["Allow", allow], jsonType], body);
   }
@@ -358,12 +357,12 @@ export class App {
     }
     if (error instanceof TooManyRequests) exchange.limit = error.limit;
     if (exchange.aborted) return;
-    // Too late for an answer: only a connection that breaks tells the client that something is missing.
+    // Too late for an error response: only a broken connection shows the client that bytes are missing.
     if (exchange.responded) response.close();
     else exchange.send(status, this.#errorHeaders.of(exchange, error), body);
   }
 
-  /** Resolves when no request is at work any more, or after `secondsMax`; whether all came to their end. */
+  /** Resolves when no request is running, or after `secondsMax`. The result tells whether all requests finished. */
   async drain(secondsMax: number): Promise<boolean> {
     if (this.#active === 0) return true;
     const idle = new Promise<true>((resolve) => {

@@ -1,4 +1,4 @@
-/** The API's own root (distribution-spec, end-1): that it is spoken here, and whether to log in. And the server's. */
+/** The API root (distribution-spec, end-1), which shows that the API is here and whether it needs a login; and the server's root. */
 import type { BasePermit } from "../auth/gate.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
@@ -7,7 +7,7 @@ export function getBase(_context: HttpContext, exchange: Exchange, _permit: Base
   exchange.send(200, [["Content-Type", "application/json"]], "{}");
 }
 
-/** Charts that were written for CNCF distribution look here for whether it is alive. */
+/** Charts written for CNCF distribution use it as a liveness probe. */
 export function getRoot(_context: HttpContext, exchange: Exchange): void {
   exchange.send(200, [["Cache-Control", "no-cache"]]);
 }

@@ -3,7 +3,7 @@ import type { PullPermit } from "../auth/gate.js";
 import { type Digest, parseDigest } from "../domain/digest.js";
 import { RangeNotSatisfiable } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
-import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
+import { type PulledBlob, pullBlob, headBlob as sizeOfBlob } from "../registry/pull-blob.js";
 import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
@@ -19,19 +19,19 @@ function headersOf(digest: Digest): Headers {
     ["Docker-Content-Digest", digest],
     ["ETag", etagOf(digest)],
     ["Accept-Ranges", "bytes"],
-    // Content never changes under its digest; a cache shared by many would pass by the gate.
+    // Content never changes under its digest. `private`, because a shared cache would bypass the gate.
     ["Cache-Control", "private, max-age=31536000, immutable"],
   ];
 }
 
-export function headBlobRoute(
+export function headBlob(
   { services, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const size = headBlob(services, permit, digest);
+  const size = sizeOfBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
     onEvent?.(exchange, { action: "pull", blob: { digest, size: length } });
@@ -50,7 +50,7 @@ export function getBlob(
   const blob = pullBlob(services, permit, digest, exchange.spans);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
-    // A client that asked for bytes which are not there has got none.
+    // A 416 has sent no bytes, so it is not a pull.
     if (exchange.status < 400) onEvent?.(exchange, { action: "pull", blob: { digest, size: pulled.size } });
   };
   return blob instanceof Promise ? blob.then(send) : send(blob);
@@ -85,7 +85,7 @@ async function sendBlob(
   }
 }
 
-/** Sends the ranges as parts, or the whole if there is no memory for so many. */
+/** Sends the ranges as parts, or the whole blob if there is no memory for so many ranges. */
 async function sendRanges(
   exchange: Exchange,
   headers: Headers,

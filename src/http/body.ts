@@ -1,7 +1,7 @@
 /**
- * A request's body as it comes from uWebSockets.js. Attached before anything is awaited; until somebody
- * wants the bytes the sender is paused. What uWebSockets.js hands over whatever is paused is kept: one read of the
- * socket, 512 KiB, and with the newer build more from a client that sends faster than this process reads.
+ * A request's body as uWebSockets.js delivers it. It is attached before anything is awaited, and pauses the sender until a
+ * sink is attached. uWebSockets.js still delivers some bytes while paused, which are kept: one read of the socket, 512 KiB,
+ * and with the newer build more from a client that sends faster than this process reads.
  */
 import type { HttpResponse } from "uWebSockets.js";
 import { memoryUsedUp, RegistryError } from "../domain/errors.js";
@@ -14,13 +14,13 @@ import { type ChunkBudget, ChunkWatch } from "./chunk-watch.js";
 import type { SlowClientTimeouts, Wait } from "./slow-client-timeouts.js";
 
 export interface BodySink {
-  /** Takes a chunk, which is gone when this returns. */
+  /** Receives a chunk, which is valid only until this returns. */
   write(chunk: Uint8Array): void;
-  /** Takes the bytes that came before it was there, and is to clear them. Without this they are written. */
+  /** Takes over the bytes that arrived before the sink was attached, and must clear them. Without this, they are written. */
   adopt?(held: HeldBytes): void;
 }
 
-/** The client went away before its body had come. */
+/** The client disconnected before its whole body arrived. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
@@ -28,29 +28,29 @@ export class ClientGone extends Error {
 const dropped: BodySink = { write: () => {} };
 
 export class RequestBody implements Flow {
-  /** Bytes that have come. */
+  /** Bytes received so far. */
   received = 0;
-  /** When the last of them came, by `performance.now()`; 0 until then. */
+  /** `performance.now()` when the last byte arrived; 0 until then. */
   endedAt = 0;
   #early: HeldBytes | undefined;
   #sink: BodySink | undefined;
   #ended = false;
   #gone = false;
   #paused = false;
-  /** Whether nothing is read for a while, since the client sent too many tiny chunks. */
+  /** Whether reading is suspended for a while because the client sent too many tiny chunks. */
   #slowed = false;
-  /** Whether the response has begun: with its end the body's hold on the connection ends, too. */
+  /** Whether the response has begun. After its end, the body must not touch the connection. */
   #answered = false;
-  /** Present where the body comes in chunks. */
+  /** Present for a chunked body. */
   #watch: ChunkWatch | undefined;
-  /** Why the body is not wanted any more. */
+  /** The reason why the body is refused. */
   #failure: unknown;
   #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #wait: Wait | undefined;
 
   /**
-   * `overflow` has what comes before there is a place for it; `address` is the client's; `chunks` is present where the
-   * body comes in chunks.
+   * `overflow` is the budget for bytes that arrive before there is a sink, `address` is the client's, and `chunks` is present
+   * for a chunked body.
    */
   constructor(
     readonly response: HttpResponse,
@@ -66,12 +66,12 @@ export class RequestBody implements Flow {
     });
   }
 
-  /** Whether it comes in chunks of which more are to come: where the next request begins is not known yet. */
+  /** Whether a chunked body is incomplete, so that the start of the next request is unknown. */
   get isUnfinishedChunks(): boolean {
     return this.#watch !== undefined && !this.#ended;
   }
 
-  /** Whether uWebSockets.js waits for more though the body, of which nothing has come for so long, seems to be over. */
+  /** Whether uWebSockets.js waits for more although the body looks complete and was silent for `silentMilliseconds`. */
   isMisread(silentMilliseconds: number): boolean {
     return this.isUnfinishedChunks && this.#watch?.looksEnded(silentMilliseconds) === true;
   }
@@ -97,7 +97,7 @@ export class RequestBody implements Flow {
     this.pause();
   }
 
-  /** The body is not wanted any more: what still comes of it is dropped. */
+  /** Refuses the body and drops bytes that still arrive. */
   #fail(error: unknown): void {
     this.#failure = error;
     this.#sink = dropped;
@@ -115,13 +115,13 @@ export class RequestBody implements Flow {
     this.#ended = true;
     this.endedAt = performance.now();
     this.#wait?.end();
-    // There is nothing left to hold back, and the socket must read again for the next request.
+    // Nothing is held back any more, and the socket must read again for the next request.
     this.goOn();
     this.resume();
     this.#finish?.resolve();
   }
 
-  /** To be called when the client has gone. */
+  /** Call it when the client has disconnected. */
   abort(): void {
     this.#gone = true;
     this.#wait?.end();
@@ -159,17 +159,17 @@ export class RequestBody implements Flow {
     this.response.close();
   }
 
-  /** The body came as uWebSockets.js does not read it: it would wait for more without end. */
+  /** Refuses a body that uWebSockets.js misreads and for which it would wait forever. */
   refuseMisread(): void {
     this.#fail(
       new RegistryError(
         "request-invalid",
-        "the chunks of this body do not add up: a chunk has a wrong size or an extension, and chunk extensions are not supported",
+        "the chunks of this body are malformed: a chunk has a wrong size or an extension, and chunk extensions are not supported",
       ),
     );
   }
 
-  /** Hands everything to `sink`, once. Resolves after the last byte; rejects with `ClientGone` or `too-many-requests`. */
+  /** Sends the body to `sink`; call it once. Resolves after the last byte. Rejects with `ClientGone` or `too-many-requests`. */
   async pipeTo(sink: BodySink): Promise<void> {
     await this.#pipe(sink, () => this.timeouts.forSender(this));
   }
@@ -180,7 +180,7 @@ export class RequestBody implements Flow {
     this.#sink = sink;
     this.resume();
     this.#handOver(sink);
-    // What the sink has found may have changed it.
+    // The sink may have set it meanwhile.
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#ended) return;
     this.#wait = wait();
@@ -190,7 +190,7 @@ export class RequestBody implements Flow {
     });
   }
 
-  /** Gives the sink what came before it was there. */
+  /** Passes on the bytes that arrived before the sink was attached. */
   #handOver(sink: BodySink): void {
     const early = this.#early;
     if (early === undefined) return;
@@ -211,8 +211,8 @@ export class RequestBody implements Flow {
   }
 
   /**
-   * To be called when the response begins. Reads what is left and drops it, so that the answer reaches the client and the
-   * connection stays good. Of a body in chunks nothing is read any more, since nobody could bound what that costs; whether so.
+   * Call it when the response begins. Reads and drops the rest of the body, so that the response reaches the client and the
+   * connection stays usable. Reads nothing more of a chunked body, whose cost has no bound, and then returns true.
    */
   leave(): boolean {
     const isCut = this.isUnfinishedChunks && !this.#gone;
@@ -228,7 +228,7 @@ export class RequestBody implements Flow {
     return isCut;
   }
 
-  /** Reads what is left and drops it. */
+  /** Reads and drops the rest of the body. */
   discard(): void {
     if (this.#gone || this.#ended) return;
     this.#wait?.end();
@@ -238,8 +238,8 @@ export class RequestBody implements Flow {
   }
 
   /**
-   * Reads what is left and drops it. Resolves when all of it has come or the client has gone, and where there is
-   * more than `bytesMax`, when so much has come.
+   * Reads and drops the rest of the body. Resolves after its end, after `bytesMax` bytes, or when the client has
+   * disconnected.
    */
   async hearOut(bytesMax: number): Promise<void> {
     if (this.#gone || this.#ended) return;
@@ -270,8 +270,8 @@ export class RequestBody implements Flow {
   }
 
   /**
-   * Lets `work` have the whole body, in memory of `account` that is given back when it has ended. Rejects with
-   * `manifest-too-large`, `too-many-requests` or `ClientGone`, and with what `work` does.
+   * Runs `work` with the whole body in memory of `account`, which it releases when `work` has ended. Rejects with
+   * `manifest-too-large`, `too-many-requests` or `ClientGone`, or with the error of `work`.
    */
   async collect<T>(
     account: MemoryAccount,

@@ -1,4 +1,4 @@
-/** What a 401 asks for: how to log in here (RFC 9110, section 11.6.1; distribution's token documents). */
+/** Builds the challenge of a 401 (RFC 9110, section 11.6.1; distribution's token documents). */
 import type { Action } from "../auth/gate.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
@@ -6,9 +6,9 @@ export type ChallengeOptions =
   | { readonly scheme: "basic"; readonly basicRealm: string }
   | {
       readonly scheme: "bearer";
-      /** What is shown where a token itself is asked for. */
+      /** Realm of the Basic challenge at the token endpoint. */
       readonly basicRealm: string;
-      /** Where tokens are had; a path is one of this server's own. */
+      /** URL of the token server; a path is on this server. */
       readonly realm: string;
       readonly service: string;
     };
@@ -16,15 +16,15 @@ export type ChallengeOptions =
 export interface ChallengeFor {
   readonly action: Action;
   readonly name: RepositoryName | undefined;
-  /** Another that a blob is to be mounted from. */
+  /** Another repository, from which a blob is to be mounted. */
   readonly source: RepositoryName | undefined;
-  /** Why what the client came with is not enough; nothing where it came with nothing. */
+  /** Why the client's credentials are not enough; absent if it sent none. */
   readonly error: "insufficient_scope" | "invalid_token" | undefined;
-  /** `https://host` as the client knows this server; `undefined` if that is not known. */
+  /** `https://host` by which the client reaches this server; `undefined` if unknown. */
   readonly origin: string | undefined;
 }
 
-/** What a login is needed for, as CNCF distribution tells it in the detail of an error; clients print it. */
+/** The access that needs a login, in the form of CNCF distribution's error details. Clients print it. */
 export interface Access {
   readonly Type: "repository" | "registry";
   readonly Class: "";
@@ -34,10 +34,10 @@ export interface Access {
 
 const scopeActions = { pull: ["pull"], push: ["pull", "push"], delete: ["delete"] } as const;
 
-/** What no token is for. */
+/** Actions for which there are no tokens. */
 const withoutToken: ReadonlySet<Action> = new Set(["token", "metrics"]);
 
-/** The value of `WWW-Authenticate`. */
+/** Returns the value of `WWW-Authenticate`. */
 export function challenge(options: ChallengeOptions, wanted: ChallengeFor): string {
   const realm = withoutToken.has(wanted.action) ? undefined : realmOf(options, wanted);
   if (options.scheme === "basic" || realm === undefined)
@@ -54,8 +54,8 @@ export function challenge(options: ChallengeOptions, wanted: ChallengeFor): stri
 }
 
 /**
- * The URL where tokens are had, `undefined` if there is none that is known to be right. A client is then asked for its
- * password, which it sends by the connection that it has chosen itself.
+ * Returns the URL of the token server, or `undefined` if no URL is known to be correct. The client is then asked for its
+ * password, which it sends over its existing connection.
  */
 export function realmOf(
   options: ChallengeOptions,
@@ -66,7 +66,7 @@ export function realmOf(
   return origin === undefined ? undefined : `${origin}${options.realm}`;
 }
 
-/** What the caller lacks; `null` where that is no more than a login. */
+/** Returns the access that the caller lacks, or `null` if it only lacks a login. */
 export function accessesFor({
   action,
   name,

@@ -1,19 +1,19 @@
 /**
  * Watches bodies that come in chunks (`Transfer-Encoding: chunked`).
  *
- * uWebSockets.js calls back for each chunk in what it has read, without a pause: 512 KiB may be 87,000 chunks of one byte, and
- * keep everybody else waiting for 50 to 90 ms. So chunks are counted by turn of the event loop. Bodies in tiny chunks are
- * slowed down, and a connection that brings too many at once is closed.
+ * uWebSockets.js calls back for each chunk of a read without a pause. 512 KiB may hold 87,000 chunks of one byte, which
+ * would delay all other requests by 50 to 90 ms. So this counts chunks per turn of the event loop, slows down bodies in tiny
+ * chunks, and closes a connection that sends too many at once.
  *
- * It also takes a chunk extension for part of the chunk's size, and then waits for bytes that never come. What has come
- * looks like the end of a chunked body then, which is how it is noticed: the bytes of the last chunk (`0\r\n\r\n`) are
- * among the data, or, if the last chunk itself has the extension, the empty line behind it is.
+ * uWebSockets.js also takes a chunk extension for part of the chunk's size, and then waits for bytes that never come. This
+ * is detected because the received data then looks like the end of a chunked body: the data contains the bytes of the last
+ * chunk (`0\r\n\r\n`) or, if the last chunk itself has the extension, the empty line after it.
  */
 import { TurnBudget } from "../lib/turn-budget.js";
 
-/** What a watched body can be made to do. */
+/** A body that can be slowed down or cut off. */
 export interface Watched {
-  /** Reads no more from the client for a while. */
+  /** Stops reading from the client for a while. */
   slowDown(): void;
   goOn(): void;
   /** Closes the connection. */
@@ -23,33 +23,33 @@ export interface Watched {
 /** Clients send kilobytes at a time. Smaller chunks cost more for the callback than for their bytes. */
 const tinyBytesMax = 256;
 
-/** Of all bodies at once: some 8 ms of work, and more than there are in one read of chunks of 64 bytes or more. */
+/** Tiny chunks of all bodies at once: about 8 ms of work, and more than one read of chunks of 64 bytes or more can hold. */
 const tinyChunksMax = 8192;
 
 /** A chunk costs about 1 µs: tiny chunks get a tenth of the time. */
 const tinyChunksPerMillisecond = 100;
 
-/** What a body may have in one turn when all together have had too many. */
+/** Tiny chunks that a body may still send in one turn when all bodies together have sent too many. */
 const tinyChunksMin = 64;
 
-/** Fewer than that in a turn are not worth slowing anybody down. */
+/** Fewer tiny chunks in a turn do not slow a body down. */
 const slowedFrom = 1024;
 
 const tailBytes = 64;
 
-/** The end of a chunked body, with or without extension and trailers, behind some other chunk's data. */
+/** The end of a chunked body, with or without extension and trailers, after the data of another chunk. */
 const ending = /\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n$/;
 
-/** What follows the line of the last chunk: trailers, if any, and an empty line. */
+/** The text after the line of the last chunk: trailers, if any, and an empty line. */
 const endingAlone = /^(?:[^\r\n:]+:[^\r\n]*\r\n)*\r\n$/;
 
-/** Silence after which data that holds the last chunk is the end. No layer ends a read with these seven bytes by chance. */
+/** Silence after which data that contains the last chunk counts as the end. No layer ends a read with these seven bytes by chance. */
 const endingMilliseconds = 1000;
 
-/** A client may send a line break by itself, but then hardly pauses for so long. */
+/** A client may send a single line break, but hardly pauses this long afterwards. */
 const endingAloneMilliseconds = 10_000;
 
-/** One for all bodies of a server. */
+/** The budget of tiny chunks for all bodies of a server. */
 export class ChunkBudget {
   /** Connections that were closed for too many tiny chunks. */
   refused = 0;
@@ -58,7 +58,7 @@ export class ChunkBudget {
   readonly #turn = new TurnBudget(Number.POSITIVE_INFINITY, tinyChunksMin, (used) => this.#endTurn(used));
   readonly #busy = new Set<ChunkWatch>();
 
-  /** Counts a tiny chunk, of which its body has had `own` in this turn. Whether there may be so many. */
+  /** Counts a tiny chunk of a body that has had `own` in this turn. Returns whether it is within the limits. */
   take(watch: ChunkWatch, own: number): boolean {
     if (own === 1) this.#begin(watch);
     this.#turn.take();
@@ -93,7 +93,7 @@ export class ChunkWatch {
   /** Tiny chunks in this turn. */
   #own = 0;
   readonly #tail = Buffer.alloc(tailBytes);
-  /** Bytes that came last, in one piece. */
+  /** Number of the bytes that arrived last, in one piece. */
   #lastBytes = 0;
 
   constructor(
@@ -101,7 +101,7 @@ export class ChunkWatch {
     readonly body: Watched,
   ) {}
 
-  /** Takes note of a chunk. Whether the connection is still there. */
+  /** Counts a chunk. Returns whether the connection is still open. */
   see(chunk: Uint8Array): boolean {
     this.#remember(chunk);
     if (chunk.length >= tinyBytesMax) return true;
@@ -116,7 +116,7 @@ export class ChunkWatch {
   }
 
   /**
-   * Whether what has come ends as a chunked body does, though uWebSockets.js waits for more, and nothing has come for
+   * Whether the received data ends like a chunked body although uWebSockets.js waits for more, and the client was silent for
    * `silentMilliseconds`.
    */
   looksEnded(silentMilliseconds: number): boolean {

@@ -1,4 +1,4 @@
-/** Conditional requests (RFC 9110, section 13). A digest is as strong a validator as there can be. */
+/** Conditional requests (RFC 9110, section 13). The digest is a strong validator. */
 import { type Digest, isDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Candidates, Precondition } from "../domain/precondition.js";
@@ -8,7 +8,7 @@ export function etagOf(digest: Digest): string {
   return `"${digest}"`;
 }
 
-/** Answers 304 where the client has what it asks for; whether it did. */
+/** Answers 304 if the client already has the content, and returns whether it did. */
 export function isNotModified(exchange: Exchange, digest: Digest): boolean {
   const condition = exchange.header("if-none-match");
   if (condition === "" || !matches(condition, digest)) return false;
@@ -25,15 +25,15 @@ function matches(condition: string, digest: Digest): boolean {
   return condition.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etagOf(digest));
 }
 
-/** Whether `Range` counts: `If-Range`, where there is one, must name just this content (section 13.1.5). */
+/** Returns whether `Range` applies: `If-Range`, if present, must name this content (section 13.1.5). */
 export function rangeApplies(exchange: Exchange, digest: Digest): boolean {
   const condition = exchange.header("if-range");
   return condition === "" || condition.trim() === etagOf(digest);
 }
 
 /**
- * What a request that changes something asks for, `undefined` if nothing. Throws `request-invalid` for what is no list
- * of entity tags: a digest without quotes would match nothing, and `If-None-Match` would then always hold.
+ * Returns the precondition of a push or deletion, or `undefined` if there is none. Throws `request-invalid` if a header is
+ * not a list of entity tags: a digest without quotes would match nothing, and `If-None-Match` would always hold.
  */
 export function preconditionOf({ incoming }: Exchange): Precondition | undefined {
   const { "if-match": match, "if-none-match": noneMatch } = incoming.headers;
@@ -48,7 +48,7 @@ export function preconditionOf({ incoming }: Exchange): Precondition | undefined
 const entityTag = /(W\/)?"([^"\s\x7f]*)"/y;
 const separators = /[ \t,]*/y;
 
-/** The digests among them: no manifest has another entity tag. A strong comparison takes no weak ones (section 8.8.3.2). */
+/** Returns the digests among the tags; manifests have no other entity tags. Strong comparison ignores weak tags (section 8.8.3.2). */
 function parseEntityTags(field: string, text: string, weak: boolean): Candidates {
   if (text.trim() === "*") return "anything";
   const digests = new Set<Digest>();
@@ -70,6 +70,6 @@ function parseEntityTags(field: string, text: string, weak: boolean): Candidates
 function invalidCondition(field: string): never {
   throw new RegistryError(
     "request-invalid",
-    `${field} must be * or a list of entity tags in double quotes, such as "sha256:…"; leave the header out to have no condition`,
+    `${field} must be * or a list of entity tags in double quotes, such as "sha256:…"; omit the header for no condition`,
   );
 }

@@ -1,4 +1,4 @@
-/** Refuses connections beyond the limits before anything is read from them. */
+/** Refuses connections beyond the limits before reading from them. */
 import type { HttpResponse } from "uWebSockets.js";
 import type { AddressRanges } from "../lib/address-ranges.js";
 import { addressText } from "../lib/address-text.js";
@@ -7,18 +7,18 @@ import { networkOf } from "../lib/network.js";
 
 export interface ConnectionGuardOptions {
   readonly counts: ConnectionCounts;
-  /** Whose connections are those of many clients, and count for no single one. */
+  /** Proxies, whose connections belong to many clients and do not count as one client's. */
   readonly proxies: AddressRanges | undefined;
   readonly onRefused: (client: string, refusal: Refusal) => void;
 }
 
 export class ConnectionGuard {
-  /** Set while a connection is closed that was never counted: uWebSockets.js tells of that in the same call. */
+  /** Set while an uncounted connection is closed: uWebSockets.js calls the filter for it within the same call. */
   #isRefusing = false;
 
   constructor(readonly options: ConnectionGuardOptions) {}
 
-  /** To be called for each connection that opens, with 1, or closes, with -1. */
+  /** uWebSockets.js calls it for each connection that opens (1) or closes (-1). */
   readonly filter = (response: HttpResponse, change: number): void => {
     if (change < 0) {
       if (!this.#isRefusing) this.options.counts.leave();

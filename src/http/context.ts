@@ -1,4 +1,4 @@
-/** What every handler is given beside its request and its permit. */
+/** The dependencies of every handler, beside its request and permit. */
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
@@ -10,27 +10,27 @@ import type { Exchange } from "./exchange.js";
 import type { MultipartMemory } from "./multipart.js";
 import type { Page } from "./page-server.js";
 
-/** How callers prove who they are. */
+/** How callers authenticate. */
 export interface Login {
   readonly authenticator: Pick<Authenticator, "identify" | "byPassword" | "attempt" | "current">;
   readonly challenge: ChallengeOptions;
-  /** Absent where this server issues no tokens itself. */
+  /** Absent if this server issues no tokens. */
   readonly tokens?: OwnTokens | undefined;
 }
 
-/** Told of what a request has done or got, when its answer is on its way and what it has stored is there to stay. */
+/** Called for an event of a request, after its response has been sent and its changes are durable. */
 export type RegistryEventListener = (exchange: Exchange, event: RegistryEvent) => void;
 
 export interface HttpContext {
   readonly services: Services;
   readonly gate: Gate;
-  /** Absent on a server without authentication, where all are anonymous. */
+  /** Absent on a server without authentication, where all callers are anonymous. */
   readonly login: Login | undefined;
-  /** Absent where the API's own port has no metrics. */
+  /** Absent if the API's port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   readonly multipart: MultipartMemory;
-  /** Listings read a file or more for each entry: one client has a few of them at work at a time. */
+  /** Limits the concurrent lists of one client: a list reads one or more files for each entry. */
   readonly listingTurns: KeyedTurns;
-  /** Absent where nobody wants to know. */
+  /** Absent if nothing consumes events. */
   readonly onEvent: RegistryEventListener | undefined;
 }

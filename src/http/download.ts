@@ -1,8 +1,8 @@
-/** Sends a source of bytes as fast as its client takes them, the next piece being read behind the one being sent. */
+/** Sends a source of bytes as fast as the client reads them, and reads the next piece while one is being sent. */
 import type { Exchange, Headers } from "./exchange.js";
 import type { ByteSource } from "./source.js";
 
-/** Sends all of `source`. Resolves when the last byte has been handed to the socket or the client has gone. */
+/** Sends all of `source`. Resolves after the last byte is handed to the socket, or when the client has disconnected. */
 export async function sendSource(
   exchange: Exchange,
   status: number,
@@ -28,7 +28,7 @@ class Download {
 
   async run(): Promise<void> {
     const { exchange, source } = this;
-    // Once for the whole response: a handler registered while another runs would be lost.
+    // Registered once for the whole response: a handler registered while another runs would be lost.
     exchange.response.onWritable(() => {
       this.#notify();
       return true;
@@ -49,7 +49,7 @@ class Download {
     }
   }
 
-  /** Hands the bytes to the socket; the position up to which it has taken them. */
+  /** Hands the bytes to the socket and returns the position up to which the socket accepted them. */
   #send(bytes: Uint8Array, position: number): number {
     const { exchange, source } = this;
     let reached = position;

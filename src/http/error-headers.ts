@@ -1,4 +1,4 @@
-/** What an error's answer says in its headers: how to log in, when to come again, what there is, how to go on. */
+/** The headers of error responses: the challenge, `Retry-After`, `Allow`, and ranges to continue with. */
 import { ChunkOutOfOrder, RangeNotSatisfiable, RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { type Access, accessesFor, type ChallengeFor, challenge } from "./challenge.js";
@@ -9,13 +9,13 @@ import { sessionHeaders } from "./session-headers.js";
 
 export const jsonType = ["Content-Type", "application/json"] as const;
 
-/** Told of a caller who is asked to log in, and about whose way to this server something is missing in the settings. */
+/** Called when a caller must log in, but the settings lack information about the proxy in front of this server. */
 export type OriginWarning = (incoming: Incoming, problem: "unknown" | "untrusted") => void;
 
 export class ErrorHeaders {
   constructor(
     readonly login: Login | undefined,
-    /** `https://host` by which clients reach this server, where `Host` does not say. */
+    /** `https://host` by which clients reach this server, if `Host` does not have it. */
     readonly publicOrigin: string | undefined,
     readonly onOrigin: OriginWarning | undefined,
   ) {}
@@ -32,7 +32,7 @@ export class ErrorHeaders {
       : this.#challenge(this.login, exchange, cause);
   }
 
-  /** What the error's body has as its detail, where it asks for a login. */
+  /** Returns the detail of an error body that asks for a login. */
   accesses(exchange: Exchange, error: unknown): readonly Access[] | null | undefined {
     return causeOf(error) === undefined ? undefined : accessesFor(wantedBy(exchange));
   }
@@ -60,7 +60,7 @@ export class ErrorHeaders {
 
 type LoginCause = "invalid_token" | "insufficient_scope";
 
-/** Why the caller is asked to log in, if that is what the error says. */
+/** Returns why the caller must log in, if the error is about that. */
 function causeOf(error: unknown): LoginCause | undefined {
   if (!(error instanceof RegistryError)) return undefined;
   if (error.kind === "unauthorized") return "invalid_token";
@@ -72,7 +72,7 @@ function wantedBy({ incoming, name }: Exchange): Pick<ChallengeFor, "action" | "
   return { action: action === "public" ? "base" : action, name, source: sourceOf(incoming) };
 }
 
-/** What a mount names as its source, if it may be one. */
+/** Returns the source repository of a mount, if it is a valid name. */
 function sourceOf({ method, query }: Exchange["incoming"]): RepositoryName | undefined {
   const parameters = method === "POST" ? new URLSearchParams(query) : undefined;
   const from = parameters?.has("mount") ? parameters.get("from") : undefined;

@@ -1,16 +1,16 @@
-/** The one place where a typed error becomes a status and an error body of the specification («Error Codes»). */
+/** The only place that converts a typed error to a status and an error body ("Error Codes" in the specification). */
 import { type ErrorKind, RegistryError, RegistryErrors } from "../domain/errors.js";
 
 export interface RenderedError {
   readonly status: number;
   readonly body: string;
-  /** Whether the cause is ours and belongs into the log. */
+  /** Whether the server caused the error, so that it belongs in the log. */
   readonly unexpected: boolean;
 }
 
 /**
- * `code` MUST be one of the specification's; for a 5xx, which the specification leaves open, `UNKNOWN`. The one for pages is
- * CNCF distribution's.
+ * `code` MUST be one of the specification's. For a 5xx, which the specification leaves open, it is `UNKNOWN`. The code for
+ * pagination errors is CNCF distribution's.
  */
 const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: string]>> = {
   "blob-unknown": [404, "BLOB_UNKNOWN"],
@@ -37,14 +37,14 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "path-unknown": [404, "UNSUPPORTED"],
   "method-not-allowed": [405, "UNSUPPORTED"],
   "delete-disabled": [405, "UNSUPPORTED"],
-  // The specification has no code for it; this is the one that immutable tags get.
+  // The specification has no code for it; immutable tags get the same one.
   "precondition-failed": [412, "DENIED"],
   unauthorized: [401, "UNAUTHORIZED"],
   "insufficient-scope": [401, "UNAUTHORIZED"],
   denied: [403, "DENIED"],
   "too-many-requests": [429, "TOOMANYREQUESTS"],
   "storage-full": [507, "UNKNOWN"],
-  // As CNCF distribution answers in its read-only mode: Docker shows the message, and nobody tries again for nothing.
+  // As CNCF distribution answers in its read-only mode: Docker shows the message, and clients do not retry in vain.
   "storage-read-only": [405, "UNSUPPORTED"],
   "storage-failed": [500, "UNKNOWN"],
   "cluster-unavailable": [503, "UNKNOWN"],
@@ -52,10 +52,10 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "shutting-down": [503, "UNKNOWN"],
 };
 
-/** What is wrong is in the log already, or in the health checks: a line for each request would tell nothing more. */
+/** The log or the health checks already report the cause; a line for each request would add nothing. */
 const toldElsewhere: ReadonlySet<ErrorKind> = new Set(["storage-full", "audit-unwritable"]);
 
-/** `accesses` is the detail of errors that ask for a login: what it is needed for. */
+/** `accesses` is the detail of errors that ask for a login. */
 export function renderError(error: unknown, accesses?: unknown): RenderedError {
   const errors =
     error instanceof RegistryErrors ? error.errors : error instanceof RegistryError ? [error] : undefined;

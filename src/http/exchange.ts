@@ -1,7 +1,7 @@
 /**
- * One request and its response on uWebSockets.js: what the edge reads of the one, and the only ways to
- * write the other. A response may be touched only until it ends or the client goes; everything here
- * checks that, so that nobody else has to.
+ * One request and its response on uWebSockets.js: the parts of the request that handlers read, and the only ways to write
+ * the response. A response may be touched only until it ends or the client disconnects. Every method here checks that, so
+ * that callers need not.
  */
 
 import type { HttpResponse } from "uWebSockets.js";
@@ -43,7 +43,7 @@ const reasons: Readonly<Record<number, string>> = {
   507: "Insufficient Storage",
 };
 
-/** Of this process; with a number behind it, no other request of any server has the same. */
+/** Random prefix of this process. With a number appended, request IDs are unique across servers. */
 const requestIdStart = randomBytes(9).toString("base64url");
 let requests = 0;
 
@@ -51,65 +51,65 @@ function newRequestId(): string {
   return `${requestIdStart}-${requests++}`;
 }
 
-/** A request as it came. */
+/** A request as received. */
 export interface Incoming {
   /** In capitals. */
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  /** Those that the route has asked for; `""` for one that is absent. */
+  /** The headers that the route declares; `""` if absent. */
   readonly headers: Readonly<Record<string, string>>;
-  /** `Authorization`: beside the others, so that nobody logs it with them. */
+  /** `Authorization`, kept apart from the other headers so that it is never logged with them. */
   readonly authorization: string;
   readonly host: string;
   /** `User-Agent`. */
   readonly agent: string;
-  /** `X-Request-ID`, where whoever stands before this server has given one that can be written down. */
+  /** `X-Request-ID`, if a proxy has set one that is safe to log. */
   readonly requestId: string;
   readonly peer: Peer;
-  /** What the request itself says of proxies; nobody vouches for it. */
+  /** What the request's own headers say about proxies; not trusted. */
   readonly front: Front;
-  /** The row of the route table; absent where the path is not one of the API. */
+  /** The row of the route table; absent if the path is not part of the API. */
   readonly route: { readonly path: string; readonly action: Action | "public" } | undefined;
-  /** Present on routes that take a body. */
+  /** Present on routes with a body. */
   readonly body: RequestBody | undefined;
-  /** Whether it brings a body and is the last of its connection. */
+  /** Whether it has a body and is the last on its connection. */
   readonly closes: boolean;
 }
 
-/** What all answers of the server have. */
+/** Properties common to all responses of the server. */
 export interface Answers {
   readonly headers: Headers;
-  /** `https://host` if a `Location` is to have it, else nothing. */
+  /** Returns `https://host` if `Location` must be absolute, otherwise an empty string. */
   readonly locationOrigin: (incoming: Incoming) => string;
 }
 
 export class Exchange {
-  /** Whether the client has gone; nothing can be sent any more. */
+  /** Whether the client has disconnected, so that nothing can be sent. */
   aborted = false;
-  /** Of the response, 0 as long as its head has not been written. */
+  /** Status of the response; 0 until its headers are written. */
   status = 0;
   /** Bytes of the response's body that have been handed to the socket. */
   sent = 0;
   /** The repository that the request is about, once the path has been parsed. */
   name: RepositoryName | undefined;
-  /** The caller, once that is known. */
+  /** The caller, once authenticated. */
   identity: Identity | undefined;
-  /** Absent where nobody collects traces, or none of this request is wanted. */
+  /** Absent if traces are off or this request is not sampled. */
   trace: Trace | undefined;
-  /** When the request's head had come, by `performance.now()`, as the following. */
+  /** When the request's headers had arrived, by `performance.now()` like the following times. */
   readonly startedAt = performance.now();
-  /** When its caller was known; 0 where nobody had to wait for that. */
+  /** When the caller was authenticated; 0 if that needed no waiting. */
   admittedAt = 0;
-  /** When the first bytes of the response had been handed to the socket; 0 where that was all at once. */
+  /** When the first bytes of the response were handed to the socket; 0 if the response was sent at once. */
   answeredAt = 0;
-  /** When it was over: its answer done, or its client gone; 0 until then. */
+  /** When the response was complete or the client had disconnected; 0 until then. */
   endedAt = 0;
-  /** Whether the connection ends with the response. */
+  /** Whether the response closes the connection. */
   isLast = false;
-  /** Whether the rest of the request's body is not read any more, so that the connection is of no further use. */
+  /** Whether the rest of the request's body stays unread, so that the connection cannot be reused. */
   #isCut = false;
-  /** What there was too much of, where it was refused for that. */
+  /** The limit that refused the request, if any. */
   limit: LimitName | undefined;
   readonly #onAbort: (() => void)[] = [];
   #id: string | undefined;
@@ -121,7 +121,7 @@ export class Exchange {
     readonly answers: Answers,
   ) {}
 
-  /** By which the request is found again in logs, here and elsewhere. */
+  /** Identifies the request in logs, here and elsewhere. */
   get id(): string {
     this.#id ??= this.incoming.requestId || newRequestId();
     return this.#id;
@@ -139,7 +139,7 @@ export class Exchange {
     return this.incoming.query;
   }
 
-  /** Where what the request's time goes into is told. */
+  /** Records the spans of the request. */
   get spans(): Spans {
     return this.trace?.spans ?? noSpans;
   }
@@ -148,7 +148,7 @@ export class Exchange {
     return this.incoming.body;
   }
 
-  /** Whether the head of the response has been written. */
+  /** Whether the headers of the response have been written. */
   get responded(): boolean {
     return this.status !== 0;
   }
@@ -161,20 +161,20 @@ export class Exchange {
     return this.incoming.headers[name] ?? "";
   }
 
-  /** Of the body, by `Content-Length`; `undefined` where it comes in chunks, or there is none. */
+  /** Length of the body by `Content-Length`; `undefined` for a chunked body or none. */
   get announcedLength(): number | undefined {
     const length = this.header("content-length");
     return length === "" ? undefined : Number(length);
   }
 
-  /** A signal that aborts with `ClientGone` when the client has gone: for work that takes long. */
+  /** Returns a signal that aborts with `ClientGone` when the client disconnects, for long work. */
   untilGone(): AbortSignal {
     const gone = new AbortController();
     this.onAbort(() => gone.abort(new ClientGone()));
     return gone.signal;
   }
 
-  /** To be called once, by the wrapper that has attached the handler. */
+  /** Called once by the wrapper when the client has disconnected. */
   abort(): void {
     this.aborted = true;
     for (const handler of this.#onAbort) handler();
@@ -189,7 +189,7 @@ export class Exchange {
     return ["Location", `${this.answers.locationOrigin(this.incoming)}${path}`];
   }
 
-  /** Sends a whole response. For HEAD the length of `body` is told and its bytes are kept. */
+  /** Sends a whole response. For HEAD, sends only the length of `body`. */
   send(status: number, headers: Headers, body: string | Uint8Array = ""): void {
     const hasBody = status !== 204 && status !== 304;
     if (this.isHead && hasBody) {
@@ -205,11 +205,11 @@ export class Exchange {
 
   #end(body: string | Uint8Array): void {
     this.sent = body.length;
-    // Closed while the client still sends, the connection would lose the answer: uWebSockets.js closes it ten seconds later.
+    // Closing while the client still sends would lose the response, so uWebSockets.js closes it ten seconds later.
     this.response.end(body, this.isLast && !this.#isCut);
   }
 
-  /** Sends a whole response and ends the connection: nothing behind this request is listened to. */
+  /** Sends a whole response and closes the connection: nothing after this request is read. */
   sendAndClose(status: number, headers: Headers, body: string): void {
     if (this.aborted || this.responded) return;
     this.isLast = true;
@@ -220,9 +220,9 @@ export class Exchange {
   }
 
   /**
-   * Sends the answer to a HEAD for something of `length` bytes. The length goes as a header of ours:
-   * with `endWithoutBody(length)` the response never counts as ended, and the connection breaks when
-   * the next request comes (seen with uWebSockets.js 20.43).
+   * Sends the response to a HEAD for content of `length` bytes. It sets the length as a header itself: with
+   * `endWithoutBody(length)` the response never counts as ended, and the connection breaks at the next request (seen with
+   * uWebSockets.js 20.43).
    */
   sendLength(status: number, headers: Headers, length: number): void {
     if (this.aborted || this.responded) return;
@@ -234,8 +234,8 @@ export class Exchange {
   }
 
   /**
-   * Writes status line and headers. To be called corked. What is left of the request's body is not wanted. `closesItself`:
-   * uWebSockets.js is told with the response's end that it is the last one, and tells the client.
+   * Writes status line and headers. Call it corked. Drops the rest of the request's body. With `closesItself`, the caller
+   * tells uWebSockets.js at the end of the response to close the connection, and uWebSockets.js sends the header for it.
    */
   writeHead(status: number, headers: Headers, closesItself = false): void {
     this.status = status;

@@ -1,24 +1,23 @@
 /**
- * What a proxy says of the client that it stands for: `X-Forwarded-For`, `-Proto` and `-Host`. Anybody can send
- * these, so they count only where the connection comes from an address that the operator trusts, and of the
- * addresses in them only those that a trusted one has added. That there is a proxy, and that it speaks HTTPS to its
- * clients, is noticed in any case.
+ * Reads `X-Forwarded-For`, `-Proto` and `-Host`. Anyone can send these headers, so they count only on a connection from an
+ * address that the operator trusts, and only addresses that a trusted proxy has added. Independently of that, this detects
+ * whether there is a proxy and whether it speaks HTTPS to its clients.
  */
 import { isIP } from "node:net";
 import { AddressRanges } from "../lib/address-ranges.js";
 import type { Peer } from "./peer.js";
 
 export interface Forwarded {
-  /** `""` for a header that is absent. */
+  /** `""` for an absent header. */
   readonly for: string;
   readonly proto: string;
   readonly host: string;
 }
 
-/** Whether a request seems to have come through a proxy, and whether that says that its client speaks HTTPS. */
+/** Whether a request seems to come through a proxy, and whether that proxy reports that its client speaks HTTPS. */
 export type Front = "none" | "proxy" | "https-proxy";
 
-/** For each header by which proxies can be recognized: what it says if its client speaks HTTPS. */
+/** For each header that reveals a proxy, its value if the client speaks HTTPS. */
 const signs: ReadonlyMap<string, RegExp> = new Map([
   ...["x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-scheme", "x-url-scheme"].map(
     (name) => [name, /\bhttps\b/i] as const,
@@ -34,7 +33,7 @@ const signs: ReadonlyMap<string, RegExp> = new Map([
   ),
 ]);
 
-/** What a header adds to what was known of `front`. */
+/** Returns `front` updated by one header. */
 export function frontOf(front: Front, name: string, value: string): Front {
   const https = front === "https-proxy" ? undefined : signs.get(name);
   if (https === undefined) return front;
@@ -49,12 +48,12 @@ export interface Seen {
 export class TrustedProxies {
   readonly ranges: AddressRanges;
 
-  /** `ranges` are addresses, or `address/bits`, which `isAddressRange` has said yes to. */
+  /** `ranges` are addresses or `address/bits`, already checked by `isAddressRange`. */
   constructor(ranges: readonly string[]) {
     this.ranges = new AddressRanges(ranges);
   }
 
-  /** The client and the host that it asked for: as the connection says, or as trusted proxies do. */
+  /** Returns the client and its requested host, from the connection or from trusted proxies. */
   seen(peer: Peer, host: string, forwarded: Forwarded): Seen {
     if (!this.ranges.has(peer.address)) return { peer, host };
     const proto = lastOf(forwarded.proto);
@@ -62,14 +61,14 @@ export class TrustedProxies {
       peer: {
         address: this.#clientOf(peer.address, forwarded.for),
         secure: proto === "" ? peer.secure : proto === "https",
-        // A certificate is the proxy's own: it says nothing of the clients behind.
+        // The certificate is the proxy's own and does not identify the client.
         certified: undefined,
       },
       host: lastOf(forwarded.host) || host,
     };
   }
 
-  /** From the right, each added by the one before it: the first that is no trusted proxy is the client. */
+  /** Walks the addresses from the right, each added by the proxy before it. The first that is not a trusted proxy is the client. */
   #clientOf(proxy: string, addresses: string): string {
     let client = proxy;
     for (const part of addresses.split(",").reverse()) {
@@ -82,7 +81,7 @@ export class TrustedProxies {
   }
 }
 
-/** The one that the nearest proxy has added. */
+/** Returns the value that the nearest proxy has added. */
 function lastOf(list: string): string {
   return list.slice(list.lastIndexOf(",") + 1).trim();
 }

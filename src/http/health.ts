@@ -1,6 +1,6 @@
 /**
- * Whether this server lives, and whether clients should come to it: for whoever runs it, and therefore beside the
- * API and without a login. What it tells is known already, so that asking costs nothing.
+ * Liveness and readiness, for operators: outside the API and without a login. The state is already known when a probe asks,
+ * so probes cost nothing.
  */
 import type { Health } from "../registry/health.js";
 import type { HttpContext } from "./context.js";
@@ -12,7 +12,7 @@ const headers = [
   ["Cache-Control", "no-store"],
 ] as const;
 
-/** That it answers is all that it says: what a restart would not mend is none of its business. */
+/** The response itself is the signal: it does not report faults that a restart cannot repair. */
 export function liveness(): Page {
   return { status: 200, headers, body: '{"status":"alive"}' };
 }

@@ -1,6 +1,6 @@
 /**
- * What one client may take of the server, so that none starves the others. A client is whoever has logged in,
- * and else an address. What is refused gets 429 and is told when to come again.
+ * Limits the share of one client, so that none starves the others. A client is a login or, without login, an address. A
+ * refused request gets 429 with `Retry-After`.
  */
 import { TooManyRequests } from "../domain/errors.js";
 import { networkOf } from "../lib/network.js";
@@ -9,27 +9,27 @@ import { TokenBuckets } from "../lib/token-buckets.js";
 import type { Exchange } from "./exchange.js";
 
 export interface LimitOptions {
-  /** Requests a second of one client, 0 for any number. */
+  /** Requests per second of one client; 0 sets no limit. */
   readonly requestsPerSecond: number;
-  /** Requests at once that one client may have saved up. */
+  /** Requests that one client may send in a burst. */
   readonly requestBurst: number;
-  /** Request bodies that are being received at a time, of all clients. */
+  /** Request bodies of all clients that are being received at the same time. */
   readonly uploadsMax: number;
   /** The same of one client. */
   readonly uploadsPerClientMax: number;
-  /** Forms for a token that are being received at a time, of all clients. */
+  /** Token request forms of all clients that are being received at the same time. */
   readonly formsMax: number;
   /** The same of one client. */
   readonly formsPerClientMax: number;
 }
 
-/** Clients whose rate is known at a time. */
+/** Maximum number of clients whose rate is tracked. */
 const clientsMax = 100_000;
 
-/** Uploads end when their bytes have come, and nobody knows when: a time that is neither a storm nor a stall. */
+/** The end of an upload is unpredictable: long enough to avoid a retry storm, short enough to avoid a stall. */
 const uploadRetrySeconds = 5;
 
-/** A form comes within a round trip. */
+/** A form arrives within a round trip. */
 const formRetrySeconds = 1;
 
 export class Limits {
@@ -46,7 +46,7 @@ export class Limits {
     this.#forms = new Places(options.formsMax, options.formsPerClientMax);
   }
 
-  /** Counts a request whose caller is known. Throws `too-many-requests`. */
+  /** Counts a request of an authenticated caller. Throws `too-many-requests`. */
   countRequest(exchange: Exchange): void {
     if (this.#requests === undefined) return;
     const client = clientOf(exchange);
@@ -54,7 +54,7 @@ export class Limits {
     throw new TooManyRequests("requests", "too many requests", this.#requests.secondsUntilOne(client));
   }
 
-  /** Takes a place for a request's body, to be given back by what is returned. Throws `too-many-requests`. */
+  /** Takes a place for a request's body and returns the function that releases it. Throws `too-many-requests`. */
   enterUpload(exchange: Exchange): () => void {
     const client = clientOf(exchange);
     if (!this.#uploads.enter(client))
@@ -63,8 +63,8 @@ export class Limits {
   }
 
   /**
-   * As `enterUpload`, for the form by which a token is asked for. It is no upload: a client that has all of its places
-   * taken may still log in.
+   * Like `enterUpload`, for a token request form. It does not count as an upload, so that a client with all places taken can
+   * still log in.
    */
   enterForm(exchange: Exchange): () => void {
     const client = clientOf(exchange);
@@ -74,7 +74,7 @@ export class Limits {
   }
 }
 
-/** Whom a request counts for: the login, or else the network that it comes from. */
+/** Returns the client of a request: the login or, without login, the network of its address. */
 export function clientOf({ identity, incoming }: Exchange): string {
   return identity === undefined || identity.kind === "anonymous"
     ? networkOf(incoming.peer.address)

@@ -1,4 +1,4 @@
-/** Listings over HTTP: tags (end-8), referrers (end-12) and the catalog, in pages. */
+/** Paginated lists over HTTP: tags (end-8), referrers (end-12) and the catalog. */
 import type { CatalogPermit, PullPermit } from "../auth/gate.js";
 import { parseDigest } from "../domain/digest.js";
 import { mediaTypes } from "../domain/media-type.js";
@@ -49,7 +49,7 @@ export async function getReferrers(
   const { name } = permit;
   const subject = parseDigest(text);
   const query = new URLSearchParams(exchange.query);
-  // A media type has no spaces: this one was a plus sign that nobody encoded.
+  // A media type has no spaces: a space here is a plus sign that the client did not encode.
   const artifactType = query.get("artifactType")?.replaceAll(" ", "+") || undefined;
   const last = query.get("last");
   const after = last === null || last === "" ? undefined : parseDigest(last);

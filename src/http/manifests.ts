@@ -29,8 +29,8 @@ export function getManifest(
 }
 
 /**
- * The stored bytes, whatever `Accept` says: there is one representation, and a server may disregard the
- * field rather than refuse (RFC 9110, section 12.5.1; docs/decisions/0004).
+ * Sends the stored bytes, whatever `Accept` says: there is only one representation, and a server may disregard the field
+ * instead of refusing (RFC 9110, section 12.5.1; docs/decisions/0004).
  */
 function sendManifest(
   { onEvent }: HttpContext,
@@ -56,7 +56,7 @@ function tagOf(reference: Reference): Tag | undefined {
   return reference.kind === "tag" ? reference.tag : undefined;
 }
 
-/** Nothing is stored under text that is no tag, so asking for it is asking for what is not there. */
+/** Parses a reference. Nothing is stored under an invalid tag, so a request for one is a request for an unknown manifest. */
 export function readReference(text: string): Reference {
   try {
     return parseReference(text);
@@ -78,7 +78,7 @@ export async function putManifest(
   const tags = new URLSearchParams(exchange.query).getAll("tag").map(parseTag);
   if (tags.length > tagsMax) throw new RegistryError("uri-too-long", `a request has at most ${tagsMax} tags`);
   if (tags.length > 0 && reference.kind === "tag") {
-    throw new RegistryError("request-invalid", "tag parameters go with a push by digest");
+    throw new RegistryError("request-invalid", "tag parameters require a digest in the path");
   }
   const precondition = preconditionOf(exchange);
   const { body } = exchange;
@@ -98,7 +98,7 @@ export async function putManifest(
   exchange.send(201, [
     exchange.location(`/v2/${permit.name}/manifests/${manifest.digest}`),
     ["Docker-Content-Digest", manifest.digest],
-    // What the next change of this tag names in If-Match.
+    // The client uses it as If-Match in its next change of this tag.
     ["ETag", etagOf(manifest.digest)],
     ...(subject === undefined ? [] : [["OCI-Subject", subject] as const]),
     ...tags.map((tag) => ["OCI-Tag", tag] as const),

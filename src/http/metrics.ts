@@ -1,4 +1,4 @@
-/** The metrics on the API's own port, where a setting puts them there: for those whom the policy grants them. */
+/** The metrics on the API's port, if a setting enables them, for callers to whom the policy grants them. */
 import type { MetricsPermit } from "../auth/gate.js";
 import { RegistryError } from "../domain/errors.js";
 import type { HttpContext } from "./context.js";

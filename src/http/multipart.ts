@@ -1,7 +1,7 @@
 /**
- * Several ranges of a blob in one response: `multipart/byteranges` (RFC 9110, section 14.6). Lazy pullers ask for
- * thousands of small ranges at once, so the response is never built as a whole: each piece of it is put together when
- * the socket wants it, and what is kept between two pieces is two numbers for each range.
+ * Several ranges of a blob in one response: `multipart/byteranges` (RFC 9110, section 14.6). Lazy pullers request thousands
+ * of small ranges at once, so the response is never built as a whole. Each piece is assembled when the socket can take it;
+ * between two pieces only two numbers for each range are kept.
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
@@ -12,29 +12,29 @@ import { ByteBudget } from "../lib/byte-budget.js";
 import { Turns } from "../lib/turns.js";
 import { type ByteSource, cutPiece } from "./source.js";
 
-/** Bytes of a piece that is put together: some 500 of the smallest parts, in less than 1 ms. */
+/** Size of an assembled piece in bytes: about 500 of the smallest parts, in less than 1 ms. */
 const pieceBytesMax = 64 * 1024;
-/** A body of this size is not copied: it goes to the socket as it was read. */
+/** A part of at least this size is not copied: it goes to the socket as read. */
 const wholeBodyBytesMin = 32 * 1024;
-/** Pieces that are put together in one turn of the event loop, in 4 ms; each takes twice `pieceBytesMax`. */
+/** Pieces assembled in one turn of the event loop, in 4 ms; each takes twice `pieceBytesMax`. */
 const assembliesMax = 8;
-/** A header of this length is read at once; of longer ones, which take up to 3 ms, one in each turn of the event loop. */
+/** Shorter headers are parsed at once. Longer ones take up to 3 ms, so each waits for a turn of the event loop of its own. */
 const shortHeaderCharactersMax = 1024;
-/** For the positions of ranges, 16 bytes each: 256 responses of 4,096 ranges each. */
+/** Memory for the positions of ranges, 16 bytes each: 256 responses of 4,096 ranges each. */
 const positionBytesMax = 16 * 1024 * 1024;
-/** The length of a part's header depends on its range, so the start of each part is a sum. Every so many are kept. */
+/** The length of a part's header depends on its range, so the start of a part is a sum. One start in this many parts is stored. */
 const partsPerMark = 64;
 
 type Selected = ReturnType<typeof selectRanges>;
 
-/** The memory of all such responses, which all clients share. */
+/** The memory of all multipart responses, shared by all clients. */
 export class MultipartMemory {
   readonly positions = new ByteBudget(positionBytesMax, positionBytesMax / 2);
   readonly assemblies = new Turns(assembliesMax);
   readonly #headers = new Turns(1);
   readonly #free: Buffer[] = [];
 
-  /** What a `Range` header selects of `size` bytes. Synchronous for a short one. */
+  /** Returns what a `Range` header selects of `size` bytes; synchronously for a short header. */
   select(header: string, size: number): Selected | Promise<Selected> {
     return header.length <= shortHeaderCharactersMax
       ? selectRanges(header, size)
@@ -51,7 +51,7 @@ export class MultipartMemory {
     }
   }
 
-  /** A buffer for one assembly, of twice `pieceBytesMax`. */
+  /** Returns a buffer for one assembly, of twice `pieceBytesMax`. */
   take(): Buffer {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(2 * pieceBytesMax);
   }
@@ -64,13 +64,13 @@ export class MultipartMemory {
 export interface Multipart {
   readonly source: ByteSource;
   readonly contentType: string;
-  /** To be called once, when the response is over. */
+  /** Call it once, when the response is over. */
   end(): void;
 }
 
 /**
- * The response with `ranges` of `whole`, which `client` has asked for. `undefined` if its positions do not fit into
- * memory: a server may ignore the `Range` header (RFC 9110, section 14.2).
+ * Returns the response with `ranges` of `whole` for `client`, or `undefined` if its positions do not fit into memory: a
+ * server may ignore the `Range` header (RFC 9110, section 14.2).
  */
 export function multipartOf(
   whole: ByteSource,
@@ -89,10 +89,10 @@ export function multipartOf(
   };
 }
 
-/** A place in the response. */
+/** A position in the response. */
 interface Place {
   readonly part: number;
-  /** From the beginning of the part's header. */
+  /** Offset from the start of the part's header. */
   readonly offset: number;
 }
 
@@ -100,10 +100,10 @@ class MultipartSource implements ByteSource {
   readonly size: number;
   /** First and last position of each range. */
   readonly #positions: Float64Array;
-  /** Where the parts 0, `partsPerMark`, 2 × `partsPerMark` … begin in the response. */
+  /** Offsets in the response of the parts 0, `partsPerMark`, 2 × `partsPerMark` … */
   readonly #marks: Float64Array;
   readonly #parts: number;
-  /** Of each part's header, before and behind the positions. */
+  /** Text of each part's header before and after the positions. */
   readonly #before: string;
   readonly #behind: string;
   readonly #trailer: string;
@@ -170,7 +170,7 @@ class MultipartSource implements ByteSource {
     return fixed + digitsOf(this.#first(part)) + digitsOf(this.#last(part));
   }
 
-  /** Behind all parts for a position in the trailer. */
+  /** Returns a place after all parts for a position in the trailer. */
   #placeOf(position: number): Place {
     let low = 0;
     let high = this.#marks.length;
@@ -191,7 +191,7 @@ class MultipartSource implements ByteSource {
   async #assemble(place: Place): Promise<Piece> {
     const { assemblies } = this.memory;
     await assemblies.begin();
-    // Whoever gets the turn of another that has just ended lets other requests be served before.
+    // A response that takes over a slot lets other requests run first.
     await setImmediate();
     const buffer = this.memory.take();
     const release = () => {
@@ -207,7 +207,7 @@ class MultipartSource implements ByteSource {
     }
   }
 
-  /** Puts what there is from `place` on into the first half of the buffer, and reads into the second; the length. */
+  /** Assembles bytes from `place` on in the first half of the buffer, and reads into the second half. Returns the length. */
   async #fill(buffer: Buffer, place: Place): Promise<number> {
     const window = new Window(this.whole, buffer.subarray(pieceBytesMax));
     let { part, offset } = place;
@@ -232,7 +232,7 @@ class MultipartSource implements ByteSource {
     return filled + written;
   }
 
-  /** How much to read at `from`: what is wanted, and what the following parts want if that lies just behind. */
+  /** Returns how much to read at `from`: this part, and following parts that lie directly behind it. */
   #reach(part: number, from: number, length: number): number {
     let end = from + length;
     for (let next = part + 1; next < this.#parts; next++) {
@@ -244,7 +244,7 @@ class MultipartSource implements ByteSource {
   }
 }
 
-/** Some bytes of a blob that lie side by side: one read serves many small ranges. */
+/** Contiguous bytes of a blob, so that one read serves many small ranges. */
 class Window {
   #start = 0;
   #end = 0;

@@ -1,15 +1,16 @@
 /**
- * By which address a client reaches this server, as far as that is known. A client sends its password to where it is told
- * to, so a wrong scheme here would make it go out in clear text.
+ * Determines the address by which a client reaches this server, if it is known. A client sends its password to the address
+ * in the challenge, so a wrong scheme here would send it in clear text.
  */
 import type { Incoming } from "./exchange.js";
 
-/** Names by which a machine reaches itself: what is sent there does not go over a network. */
+/** Names by which a machine reaches itself, without a network. */
 const loopback = /^(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?$/i;
 
 /**
- * `https://host`, or `http://host` on the machine itself; `undefined` if it is not known how the client connects: behind a
- * proxy that ends TLS and does not say so, a request looks like one in plain HTTP. `configured` is what the operator says.
+ * Returns `https://host`, or `http://host` on the machine itself, or `undefined` if it is unknown how the client connects:
+ * behind a proxy that terminates TLS without reporting it, a request looks like plain HTTP. `configured` is the operator's
+ * setting.
  */
 export function originOf(
   { peer, host, front }: Pick<Incoming, "peer" | "host" | "front">,
@@ -18,8 +19,8 @@ export function originOf(
   if (configured !== undefined) return configured;
   if (host === "") return undefined;
   if (peer.secure) return `https://${host}`;
-  // A proxy on this machine that hides the name by which it was asked for itself.
+  // Behind a proxy on this machine that hides the requested name, the address is unknown.
   if (loopback.test(host)) return front === "none" ? `http://${host}` : undefined;
-  // Anybody can say so; whoever does in vain is sent to HTTPS himself, and nobody else.
+  // Anyone can forge this header, but only sends themselves to HTTPS.
   return front === "https-proxy" ? `https://${host}` : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Serves a few pages for whoever runs this server, on an address of their own: plain HTTP, and nobody is asked to
- * log in. By Node's own server, since its handful of requests an hour has to share nothing with the clients'.
+ * Serves a few pages for operators on a separate address, in plain HTTP and without login. It uses Node's HTTP server, so
+ * that these few requests share nothing with those of clients.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { Headers } from "./exchange.js";
@@ -11,7 +11,7 @@ export interface Page {
   readonly body: string;
 }
 
-/** By path. */
+/** Pages by path. */
 export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
 
 export interface PageServer {
@@ -23,7 +23,7 @@ const notFound: Page = { status: 404, headers: [], body: "" };
 const wrongMethod: Page = { status: 405, headers: [["Allow", "GET, HEAD"]], body: "" };
 const failed: Page = { status: 500, headers: [], body: "" };
 
-/** Rejects where the address is taken. `onError` is told why a page could not be made. */
+/** Rejects if the address is in use. Calls `onError` if a page cannot be rendered. */
 export async function servePages(
   pages: Pages,
   { host, port }: { readonly host: string; readonly port: number },

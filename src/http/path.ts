@@ -1,7 +1,7 @@
-/** The path of a request as the router takes it. */
+/** Decodes the path of a request for the router. */
 import { RegistryError } from "../domain/errors.js";
 
-/** What names, references, digests and sessions are made of, and nothing that a log would have to escape. */
+/** The characters of names, references, digests and session IDs; a log need not escape them. */
 const plain = /^[\w./:+=~-]*$/;
 
 /**

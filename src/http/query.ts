@@ -1,9 +1,9 @@
-/** Query parameters as the use-cases want them. */
+/** Parses query parameters for the use cases. */
 import { RegistryError } from "../domain/errors.js";
 
 const wholeNumber = /^\d{1,18}$/;
 
-/** `n` of a paged listing, `entriesMax` at most and where there is none. Throws `page-invalid`. */
+/** Parses `n` of a paginated list: at most `entriesMax`, which is also the default. Throws `page-invalid`. */
 export function parsePageSize(text: string | null, entriesMax: number): number {
   if (text === null || text === "") return entriesMax;
   if (!wholeNumber.test(text)) {
@@ -12,7 +12,7 @@ export function parsePageSize(text: string | null, entriesMax: number): number {
   return Math.min(Number(text), entriesMax);
 }
 
-/** A `Link` header to the next page (RFC 5988), relative so that it is right behind any proxy. */
+/** Returns a `Link` header to the next page (RFC 5988), relative so that it is correct behind any proxy. */
 export function nextLink(path: string, parameters: Readonly<Record<string, string>>): [string, string] {
   return ["Link", `<${path}?${new URLSearchParams(parameters)}>; rel="next"`];
 }

@@ -1,31 +1,31 @@
-/** What is read of a request before anything else is done with it: uWebSockets.js has it for one moment only. */
+/** Reads a request's headers first of all: uWebSockets.js keeps them only for the duration of its callback. */
 import type { HttpRequest } from "uWebSockets.js";
 import type { Incoming } from "./exchange.js";
 import { type Forwarded, type Front, frontOf } from "./forwarded.js";
 
-/** Why a request is refused whatever it asks for: another reader of the same bytes could understand it differently. */
+/** Why a request is refused regardless of its route: another parser could interpret the same bytes differently. */
 export type HeadFault = "length" | "host" | "trailer";
 
 export interface RequestHead
   extends Pick<Incoming, "headers" | "authorization" | "host" | "agent" | "requestId" | "front"> {
   readonly fault: HeadFault | undefined;
-  /** Whether the body comes in chunks. */
+  /** Whether the body is chunked. */
   readonly isChunked: boolean;
   readonly forwarded: Forwarded;
-  /** Bytes of the header section, as its lines would have them. */
+  /** Size of the header section in bytes. */
   readonly bytes: number;
 }
 
-/** `: ` and the end of the line. */
+/** `: ` and the line break. */
 const bytesPerLine = 4;
 
-/** Those that fit a line of a log, whoever made them. */
+/** Request IDs that are safe in a log line. */
 const requestIds = /^[\w.:/+=@-]{1,128}$/;
 
-/** RFC 3986's host, with a port or none; empty where the target has none (RFC 9110, section 7.2). */
+/** A host by RFC 3986 with an optional port; empty if the target has none (RFC 9110, section 7.2). */
 const hosts = /^(?:\[[\da-fA-F:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
-/** The headers that everybody needs, and those that are `wanted`. */
+/** Reads the headers that every request needs and those in `wanted`. */
 export function readHead(request: HttpRequest, wanted: readonly string[]): RequestHead {
   const headers: Record<string, string> = {};
   let authorization = "";
@@ -42,7 +42,7 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
   request.forEach((name, value) => {
     bytes += name.length + value.length + bytesPerLine;
     if (name === "content-length") {
-      // uWebSockets.js takes the first of two lengths, and an empty one for none; a proxy may differ.
+      // uWebSockets.js uses the first of two lengths and treats an empty one as absent; a proxy may differ.
       if (length !== undefined || value === "") fault = "length";
       length = value;
     } else if (name === "transfer-encoding") {
@@ -77,7 +77,7 @@ export function readHead(request: HttpRequest, wanted: readonly string[]): Reque
   return { headers, authorization, host, agent, requestId, forwarded, front, fault, isChunked, bytes };
 }
 
-/** Several fields of one name are one with a list (RFC 9110, section 5.3). */
+/** Joins several fields of one name into one list (RFC 9110, section 5.3). */
 function joined(before: string | undefined, value: string): string {
   return before === undefined || before === "" ? value : `${before}, ${value}`;
 }

@@ -1,12 +1,12 @@
 /**
- * Finds the row of the route table for a request. `<name>` takes any number of path segments, so paths
- * are matched from their end. They come decoded (`path.ts`).
+ * Finds the row of the route table for a request. `<name>` matches any number of path segments, so paths are matched from
+ * their end. Paths are already decoded (`path.ts`).
  */
 import type { Action, NamedAction, Permits } from "../auth/gate.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 
-/** The text of a path's variable parts, not yet parsed. */
+/** The texts of a path's variables, not yet parsed. */
 export interface PathTexts {
   readonly name: string;
   readonly last: string;
@@ -18,11 +18,11 @@ interface Row {
   readonly path: string;
   /** Headers that the handler reads. */
   readonly headers: readonly string[];
-  /** Whether the request's body is wanted. */
+  /** Whether the handler reads the request's body. */
   readonly body?: true;
 }
 
-/** A route on one repository: its handler gets the gate's permit for its action, and with that the use-cases. */
+/** A route on one repository. Its handler gets the gate's permit for its action, which the use cases require. */
 interface RepositoryRoute<A extends NamedAction> extends Row {
   readonly action: A;
   readonly handle: (
@@ -39,20 +39,20 @@ interface RegistryRoute<A extends Exclude<Action, NamedAction>> extends Row {
   readonly handle: (context: HttpContext, exchange: Exchange, permit: Permits[A]) => void | Promise<void>;
 }
 
-/** A route for everybody, of which no permit comes: its handler reaches nothing that is stored. */
+/** A public route. It gets no permit, so its handler cannot reach stored content. */
 interface PublicRoute extends Row {
   readonly action: "public";
   readonly handle: (context: HttpContext, exchange: Exchange) => void;
 }
 
-/** A union by action, so that no row can be written whose handler wants another permit than its action gives. */
+/** A union by action: a row whose handler needs another permit than its action gives does not compile. */
 export type Route =
   | { [A in NamedAction]: RepositoryRoute<A> }[NamedAction]
   | { [A in Exclude<Action, NamedAction>]: RegistryRoute<A> }[Exclude<Action, NamedAction>]
   | PublicRoute;
 
 interface Resource {
-  /** Segments behind `<name>`; the last may be a variable. */
+  /** Segments after `<name>`; the last may be a variable. */
   readonly tail: readonly string[];
   readonly hasVariable: boolean;
   readonly routes: Map<string, Route>;
@@ -62,7 +62,7 @@ interface Resource {
 export type Match =
   | { readonly kind: "found"; readonly route: Route; readonly path: PathTexts }
   | { readonly kind: "method-not-allowed"; readonly allow: string }
-  /** What there is, and what may be done with it (RFC 9110, section 9.3.7). */
+  /** The methods that the resource allows (RFC 9110, section 9.3.7). */
   | { readonly kind: "options"; readonly allow: string }
   | { readonly kind: "unknown" };
 
@@ -71,7 +71,7 @@ const namePrefix = "/v2/<name>/";
 
 export class Router {
   readonly #fixed = new Map<string, Resource>();
-  /** The longer and the more literal first: `/blobs/uploads/<session>`, `/blobs/uploads`, `/blobs/<digest>`. */
+  /** Longer and more literal resources first: `/blobs/uploads/<session>`, `/blobs/uploads`, `/blobs/<digest>`. */
   readonly #named: readonly Resource[];
 
   constructor(table: readonly Route[]) {

@@ -1,18 +1,18 @@
 /**
  * The whole API on one screen: the distribution specification's end-1 to end-14 and the catalog. Each
- * row names the action that the gate decides on, and its handler gets the permit that the use-case asks for.
+ * row names the action for the gate's decision, and its handler gets the permit that the use case requires.
  */
 
 import { getBase, getRoot } from "./base.js";
-import { getBlob, headBlobRoute } from "./blobs.js";
-import { deleteBlobRoute, deleteManifestRoute } from "./deletions.js";
+import { getBlob, headBlob } from "./blobs.js";
+import { deleteBlob, deleteManifest } from "./deletions.js";
 import { getLiveness, getReadiness } from "./health.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
 import { getMetrics } from "./metrics.js";
 import type { Route } from "./router.js";
 import { getToken, postToken } from "./token.js";
-import { cancelUploadRoute, patchUpload, putUpload, startUpload, uploadStatus } from "./uploads.js";
+import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./uploads.js";
 
 const conditional = ["if-none-match"];
 const download = ["if-none-match", "range", "if-range"];
@@ -27,29 +27,29 @@ export const routes = [
   { methods: ["GET", "HEAD"], path: "/v2", action: "base", headers: [], handle: getBase },
   // end-2, end-10
   { methods: ["GET"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: download, handle: getBlob },
-  { methods: ["HEAD"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: conditional, handle: headBlobRoute },
-  { methods: ["DELETE"], path: "/v2/<name>/blobs/<digest>", action: "delete", headers: [], handle: deleteBlobRoute },
+  { methods: ["HEAD"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: conditional, handle: headBlob },
+  { methods: ["DELETE"], path: "/v2/<name>/blobs/<digest>", action: "delete", headers: [], handle: deleteBlob },
   // end-3, end-7, end-9
   { methods: ["GET", "HEAD"], path: "/v2/<name>/manifests/<reference>", action: "pull", headers: conditional, handle: getManifest },
   { methods: ["PUT"], path: "/v2/<name>/manifests/<reference>", action: "push", headers: [...typed, ...preconditions], body: true, handle: putManifest },
-  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: preconditions, handle: deleteManifestRoute },
+  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: preconditions, handle: deleteManifest },
   // end-4, end-11
-  { methods: ["POST"], path: "/v2/<name>/blobs/uploads/", action: "push", headers: chunk, body: true, handle: startUpload },
-  { methods: ["POST"], path: "/v2/<name>/blobs/uploads", action: "push", headers: chunk, body: true, handle: startUpload },
+  { methods: ["POST"], path: "/v2/<name>/blobs/uploads/", action: "push", headers: chunk, body: true, handle: postUpload },
+  { methods: ["POST"], path: "/v2/<name>/blobs/uploads", action: "push", headers: chunk, body: true, handle: postUpload },
   // end-5, end-6, end-13, end-14
   { methods: ["PATCH"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: patchUpload },
   { methods: ["PUT"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: putUpload },
-  { methods: ["GET", "HEAD"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: uploadStatus },
-  { methods: ["DELETE"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: cancelUploadRoute },
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: getUpload },
+  { methods: ["DELETE"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: deleteUpload },
   // end-8, end-12
   { methods: ["GET", "HEAD"], path: "/v2/<name>/tags/list", action: "pull", headers: [], handle: getTags },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/referrers/<digest>", action: "pull", headers: [], handle: getReferrers },
-  // Docker's token protocol, of this server's own
+  // Docker's token protocol
   { methods: ["GET"], path: "/token", action: "token", headers: [], handle: getToken },
   { methods: ["POST"], path: "/token", action: "token", headers: typed, body: true, handle: postToken },
   // catalog
   { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
-  // for whoever runs this server
+  // for operators
   { methods: ["GET", "HEAD"], path: "/", action: "public", headers: [], handle: getRoot },
   { methods: ["GET", "HEAD"], path: "/livez", action: "public", headers: [], handle: getLiveness },
   { methods: ["GET", "HEAD"], path: "/readyz", action: "public", headers: [], handle: getReadiness },

@@ -1,4 +1,4 @@
-/** What an answer says of an upload session: where it goes on, and how much of it has come (distribution-spec, end-4 to end-6). */
+/** The headers about an upload session: its location and the received range (distribution-spec, end-4 to end-6). */
 import type { SessionId } from "../domain/session-id.js";
 import type { Exchange, Headers } from "./exchange.js";
 
@@ -8,12 +8,12 @@ export interface SessionState {
   readonly received: number;
 }
 
-/** Of a session of the repository that the request is about. */
+/** Returns the headers for a session of the request's repository. */
 export function sessionHeaders(exchange: Exchange, { id, received }: SessionState): Headers {
   return [
     exchange.location(`/v2/${exchange.name}/blobs/uploads/${id}`),
     ["Docker-Upload-UUID", id],
-    // `0-<end-of-range>`; the specification has no way to say «nothing yet», and clients know this one.
+    // `0-<end-of-range>`. The specification has no form for an empty session; clients understand `0-0`.
     ["Range", `0-${Math.max(0, received - 1)}`],
   ];
 }

@@ -1,43 +1,42 @@
 /**
- * How long a client may be silent. By itself uWebSockets.js drops a connection that moves less than
- * 16 KiB a second for ten seconds, which a sender who reads from a busy disk, or a reader on a thin line,
- * does not deserve. Here one timer keeps those who are waited for, until they have moved nothing for long.
+ * Disconnects silent clients. uWebSockets.js itself drops a connection that moves less than 16 KiB per second for ten
+ * seconds, which would hit a sender with a busy disk or a reader on a slow link. Here one timer renews such connections until
+ * they have moved no byte for the configured time.
  */
 import type { HttpResponse } from "uWebSockets.js";
 
-export interface SlowClientTimeoutsOptions {
+export interface SlowClientSettings {
   /**
-   * Seconds without a byte of a request's body, `Infinity` for any time. Senders are given long, as CNCF distribution gives
-   * them: BuildKit sends nothing of a layer while it compresses it.
+   * Seconds without a byte of a request's body; `Infinity` for no limit. The default is long, as in CNCF distribution:
+   * BuildKit sends nothing while it compresses a layer.
    */
   readonly senderSeconds: number;
   /**
-   * Seconds in which a body that is kept in memory must have come whole, with one more for each `smallBytesPerSecond`
-   * of it.
+   * Seconds to receive a whole body that is kept in memory, plus one for each `smallBytesPerSecond` of it.
    */
   readonly smallBodySeconds: number;
   /**
-   * Seconds in which a client takes too little of a response for more to be written. Long, since megabytes wait in the
-   * kernel before one is seen to take any.
+   * Seconds without progress in sending a response. Long, because megabytes wait in the kernel before a client's reading
+   * becomes visible.
    */
   readonly readerSeconds: number;
 }
 
-/** Slower than any line that a manifest of megabytes is pushed over. */
+/** Slower than any link over which a manifest of several megabytes is pushed. */
 const smallBytesPerSecond = 4096;
 
-/** So that a body that has ended, and is misread, is soon noticed. */
+/** Frequent enough to detect soon a body that has ended but is misread. */
 const lookEverySeconds = 1;
 
-/** Every so many looks: well within the ten seconds of uWebSockets.js, which counts in steps of four. */
+/** Renewed every this many checks: well within the ten seconds of uWebSockets.js, which counts in steps of four. */
 const renewedEveryLooks = 4;
 
-/** A request's body, as far as it is waited for. */
+/** The part of a request's body that the timer needs. */
 interface SentBody {
   readonly response: HttpResponse;
-  /** Bytes that have come. */
+  /** Bytes received so far. */
   readonly received: number;
-  /** Whether no more will come, though more is waited for; nothing has come for so long. */
+  /** Whether the body is complete although uWebSockets.js waits for more, after `silentMilliseconds` of silence. */
   isMisread(silentMilliseconds: number): boolean;
   /** Ends the wait for such a body. */
   refuseMisread(): void;
@@ -45,14 +44,14 @@ interface SentBody {
 
 interface Sending {
   readonly body: SentBody;
-  /** Of a body that is kept in memory: when it has to be whole. */
+  /** For a body kept in memory: the time within which it must be complete. */
   readonly secondsMax?: number;
 }
 
 export class Wait {
-  /** Set whenever the client has moved. */
+  /** Set whenever the client has sent or read bytes. */
   moved = true;
-  /** Set while it is us who let the client wait. */
+  /** Set while the server makes the client wait. */
   held = false;
   movedAt = 0;
   readonly #beganAt = performance.now();
@@ -73,7 +72,7 @@ export class Wait {
     return now - this.#beganAt >= (secondsMax + body.received / smallBytesPerSecond) * 1000;
   }
 
-  /** To be called before the response ends, and when the client has gone: then it may not be touched. */
+  /** Call it before the response ends and when the client has disconnected: the response may not be touched afterwards. */
   end(): void {
     this.waits.delete(this);
   }
@@ -84,9 +83,9 @@ export class SlowClientTimeouts {
   #looks = 0;
   readonly #timer = setInterval(() => this.#look(performance.now()), lookEverySeconds * 1000).unref();
 
-  constructor(readonly options: SlowClientTimeoutsOptions) {}
+  constructor(readonly options: SlowClientSettings) {}
 
-  /** `body` is refused where it is found that no more of it will come. */
+  /** Starts a wait for a sender. Refuses `body` if it turns out to be misread. */
   forSender(body: SentBody): Wait {
     return new Wait(body.response, this.options.senderSeconds, this.#waits, { body });
   }
@@ -115,7 +114,7 @@ export class SlowClientTimeouts {
         wait.end();
         wait.response.close();
       } else if (isRenewed && !wait.held) {
-        // Starts the ten seconds of uWebSockets.js anew; it has no other way to that.
+        // Restarts the ten seconds of uWebSockets.js; there is no other way.
         wait.response.pause();
         wait.response.resume();
       }

@@ -1,17 +1,17 @@
-/** What a response is made of: bytes that can be had from any position, as often as the socket needs it. */
+/** The content of a response: bytes that can be read from any position, repeatedly. */
 import type { Piece } from "../cache/blob-chunks.js";
 import type { SharedBlob } from "../cache/open-blobs.js";
 import type { ByteRange } from "../domain/range.js";
 
 export interface ByteSource {
   readonly size: number;
-  /** The bytes, where all of them are in memory. */
+  /** All bytes, if they are in memory. */
   readonly bytes?: Uint8Array;
-  /** Some bytes, one at least, from `position` on, which lies within the source. */
+  /** Returns one or more bytes from `position` on, which must lie within the source. */
   at(position: number): Piece | Promise<Piece>;
-  /** Fills `into` from `position` on; absent where `bytes` has all. Cheaper than `at` for a few bytes here and there. */
+  /** Fills `into` from `position` on. Absent if `bytes` is present. Cheaper than `at` for a few scattered bytes. */
   readonly read?: (into: Uint8Array, position: number) => Promise<number>;
-  /** Told what will be asked for next. */
+  /** Hints that `position` will be read next. */
   readAhead(position: number): void;
 }
 
@@ -50,7 +50,7 @@ export function rangeSource(whole: ByteSource, { first, last }: ByteRange): Byte
   };
 }
 
-/** At most the first `length` bytes of the piece. */
+/** Returns at most the first `length` bytes of the piece. */
 export function cutPiece({ bytes, release }: Piece, length: number): Piece {
   return { bytes: bytes.subarray(0, length), release };
 }

@@ -1,4 +1,4 @@
-/** The token endpoint over HTTP (distribution's token documents): by GET, and by POST as OAuth 2 has it. */
+/** The token endpoint over HTTP (distribution's token documents): GET, and POST as in OAuth 2. */
 import type { TokenPermit } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import { answerTokenRequest } from "../auth/tokens/token-endpoint.js";
@@ -13,7 +13,7 @@ import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import { clientOf } from "./limits.js";
 
-/** Of a form: a CI job's token and a hundred scopes. */
+/** Maximum size of a form: a CI job's token and a hundred scopes fit. */
 const formBytesMax = 64 * 1024;
 
 export async function getToken(
@@ -37,7 +37,7 @@ export async function postToken(context: HttpContext, exchange: Exchange, _: Tok
   await answer(context, exchange, form, identity);
 }
 
-/** Whose credentials the form has in it. */
+/** Authenticates the caller by the credentials in the form. */
 async function callerOf(context: HttpContext, exchange: Exchange, { grant }: TokenForm): Promise<Identity> {
   const { authenticator, tokens } = issuing(context);
   const { address } = exchange.incoming.peer;

@@ -1,13 +1,13 @@
-/** What is noted of one request on its way, for whoever collects traces. */
+/** The trace of one request. */
 import type { Spans } from "../lib/spans.js";
 
 export interface Trace {
-  /** By which it is found again, there and in logs: the client's, where it has begun one. */
+  /** The trace ID, also in logs: the client's, if it has begun a trace. */
   readonly id: string;
   readonly spans: Spans;
-  /** To be called once, when the answer is done or the client gone. */
+  /** Call it once, after the response or when the client has disconnected. */
   end(): void;
 }
 
-/** By which a client tells of the trace that its request is part of (W3C Trace Context). */
+/** Headers with which a client passes on its trace (W3C Trace Context). */
 export const traceHeaders = ["traceparent", "tracestate"] as const;

@@ -20,8 +20,8 @@ import type { Exchange } from "./exchange.js";
 import { clientOf } from "./limits.js";
 import { sessionHeaders } from "./session-headers.js";
 
-/** Opens a session (end-4a, end-4c), takes a whole blob (end-4b) or mounts one (end-11). */
-export async function startUpload(
+/** Opens a session (end-4a, end-4c), stores a whole blob (end-4b) or mounts one (end-11). */
+export async function postUpload(
   context: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
@@ -50,15 +50,15 @@ async function startAndClose(
   try {
     await receiveLast(context, exchange, session, closing);
   } finally {
-    // The client never learned the id of this session, so it cannot resume it.
+    // The client never learned the ID of this session, so it cannot resume it.
     if (session.state === "idle") await cancelUpload(services, session);
   }
 }
 
 /**
- * Whether the blob could be mounted, and the request is answered. A registry that is unable to mount a blob SHOULD answer
- * 202, which begins an upload (end-11). What no blob or repository can be called cannot be mounted either: a name that
- * another registry allows, an algorithm that it has.
+ * Mounts the blob and answers, and returns whether it could. A registry that is unable to mount a blob SHOULD answer 202,
+ * which begins an upload (end-11). That includes invalid names and digests, such as a name that another registry allows or
+ * an algorithm that it supports.
  */
 async function mounts(
   { services, onEvent }: HttpContext,
@@ -98,7 +98,10 @@ export async function putUpload(
 ): Promise<void> {
   const digest = new URLSearchParams(exchange.query).get("digest");
   if (digest === null)
-    throw new RegistryError("digest-invalid", "the request that closes an upload names its digest");
+    throw new RegistryError(
+      "digest-invalid",
+      "the request that closes an upload must have the parameter digest",
+    );
   const closing = parseDigest(digest);
   const found = findUpload(context.services, permit, id);
   const session = found instanceof Promise ? await found : found;
@@ -118,7 +121,7 @@ async function receiveLast(
   onEvent?.(exchange, { action: "push", blob: { digest: closing, size: incoming.size } });
 }
 
-/** Takes up the request's body. */
+/** Starts to receive the request's body. */
 function begin(
   services: Services,
   exchange: Exchange,
@@ -141,7 +144,7 @@ function afterAbort(incoming: IncomingBody): (error: unknown) => Promise<never> 
   };
 }
 
-export async function uploadStatus(
+export async function getUpload(
   { services }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
@@ -152,7 +155,7 @@ export async function uploadStatus(
   exchange.send(204, sessionHeaders(exchange, session));
 }
 
-export async function cancelUploadRoute(
+export async function deleteUpload(
   { services }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,

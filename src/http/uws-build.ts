@@ -1,19 +1,19 @@
 /**
- * Which build of uWebSockets.js this process loads, and what is known to be wrong with it. The package has one binary for
- * each system and ABI of Node, and they are not of one release (deploy/bill/uwebsockets.json): what a server
- * does wrong depends on the Node that runs it. Nothing here loads the binary.
+ * Identifies the build of uWebSockets.js that this process loads, and its known defects. The package has one binary for each
+ * system and Node ABI, from different releases (deploy/bill/uwebsockets.json), so a server's defects depend on its Node
+ * version. Nothing here loads the binary.
  */
 import { createRequire } from "node:module";
 import { z } from "zod";
 
 interface KnownBuild {
-  /** The release of uNetworking/uWebSockets.js, as far as it is known. */
+  /** The release of uNetworking/uWebSockets.js, as far as known. */
   readonly release: string;
   /** Upstream's commit. The package's `source_commit` is older than its binaries for Node 22 and later. */
   readonly commit?: string;
-  /** What clients notice of it. */
+  /** A defect that clients notice. */
   readonly defect?: string;
-  /** What Gantry works around, so that nobody has to do anything. */
+  /** A defect that Gantry works around. */
   readonly handled?: string;
 }
 
@@ -40,11 +40,11 @@ const knownBuilds: Readonly<Record<string, KnownBuild>> = {
 export interface UwsBuild extends KnownBuild {
   /** The version of the npm package. */
   readonly package: string;
-  /** The file in it, without its ending. */
+  /** The file in it, without extension. */
   readonly build: string;
 }
 
-/** Throws where the package has no binary for this Node; uWebSockets.js' own error names versions that Gantry does not run on. */
+/** Throws if the package has no binary for this Node. uWebSockets.js' own error names versions on which Gantry does not run. */
 export function uwsBuild(abi = process.versions.modules): UwsBuild {
   const known = knownBuilds[abi];
   if (known === undefined)
@@ -57,13 +57,13 @@ export function uwsBuild(abi = process.versions.modules): UwsBuild {
   return { package: version, build: `uws_${process.platform}_${process.arch}_${abi}`, ...known };
 }
 
-/** The part of the server's log that is needed here. */
+/** The part of the server's log used here. */
 export interface RuntimeLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
-/** Logs what the server runs on, and warns once of a defect that another version of Node would not have. */
+/** Logs the runtime versions, and warns once about a defect that another version of Node does not have. */
 export function logRuntime(log: RuntimeLog, uWebSockets = uwsBuild()): void {
   const node = process.versions.node;
   log.info({ node, uWebSockets }, `running on Node ${node} with uWebSockets.js ${uWebSockets.release}`);

@@ -13,7 +13,7 @@ const lineFeed = 0x0a;
 export class CountedLines {
   /** Lines dropped so far. */
   dropped = 0;
-  #untold = 0;
+  #unreported = 0;
   readonly #unwatch: () => void;
 
   constructor(
@@ -31,8 +31,8 @@ export class CountedLines {
   /** Counts lines as dropped that the caller did not write. */
   drop(count: number): void {
     this.dropped += count;
-    this.#untold += count;
-    if (this.#untold === count) this.options.onDropping?.();
+    this.#unreported += count;
+    if (this.#unreported === count) this.options.onDropping?.();
   }
 
   /** Stops the callbacks. Queued lines are still written. */
@@ -41,8 +41,8 @@ export class CountedLines {
   }
 
   #tell(): void {
-    const lines = this.#untold;
-    this.#untold = 0;
+    const lines = this.#unreported;
+    this.#unreported = 0;
     if (lines > 0) this.options.onDropped(lines);
   }
 }

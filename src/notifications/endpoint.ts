@@ -1,7 +1,6 @@
 /**
- * One endpoint: the events that it wants, waiting in a bounded queue, and their delivery in order, many in an
- * envelope, again and again until they are taken. To give it an event costs the same whether its receiver is well,
- * slow or dead.
+ * One webhook endpoint: queues its events within bounds and delivers them in order, many per envelope, retrying until they
+ * are accepted. Adding an event costs the same whether the receiver is healthy, slow or dead.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Action } from "../registry/registry-event.js";
@@ -9,40 +8,40 @@ import { EventQueue } from "./event-queue.js";
 
 export interface EndpointOptions {
   readonly name: string;
-  /** Failures in a row from which on it is waited between two tries. */
+  /** Consecutive failures from which on it waits between attempts. */
   readonly threshold: number;
   readonly backOffSeconds: number;
   readonly ignoredMediaTypes: ReadonlySet<string>;
   readonly ignoredActions: ReadonlySet<Action>;
   readonly queueEventsMax: number;
   readonly queueBytesMax: number;
-  /** Rejects where the envelope was not taken. */
+  /** Posts an envelope. Rejects if it was not accepted. */
   readonly post: (envelope: Buffer) => Promise<void>;
-  /** Told of the first failure after a success. */
+  /** Called for the first failure after a success. */
   readonly onFailing: (error: unknown) => void;
-  /** Told of the first success after failures, and how many these were. */
+  /** Called for the first success after failures, with their number. */
   readonly onWell: (failures: number) => void;
-  /** Told when the first event finds no room. */
+  /** Called when the first event is dropped because the queue is full. */
   readonly onFull: () => void;
-  /** Told how many found none, when all the others have been delivered. */
+  /** Called with the number of dropped events, after all others have been delivered. */
   readonly onDropped: (events: number) => void;
 }
 
-/** Numbers since the start. */
+/** Counts since the start. */
 export interface EndpointCounts {
-  /** That it wanted. */
+  /** Events for this endpoint. */
   events: number;
   delivered: number;
-  /** That found no room. */
+  /** Dropped events. */
   dropped: number;
-  /** Envelopes that were not taken, each try. */
+  /** Failed attempts to deliver an envelope. */
   failures: number;
 }
 
-/** Nobody misses a webhook by it, and a busy server posts 50 times a second at most. */
+/** Time to gather events. It delays none noticeably, and limits a busy server to 50 posts per second. */
 const gatherMilliseconds = 20;
 
-/** Some 250 KB; servers in front of receivers often take 1 MB and no more. */
+/** About 250 KB; proxies in front of receivers often accept at most 1 MB. */
 const envelopeEventsMax = 400;
 const envelopeBytesMax = 256 * 1024;
 
@@ -54,14 +53,14 @@ export class Endpoint {
   readonly #queue: EventQueue;
   readonly #closing = new AbortController();
   #delivering: Promise<void> | undefined;
-  /** In a row. */
+  /** Consecutive failures. */
   #failures = 0;
   /**
-   * Most events of the next envelope: half as many after a failure, one more after a success. So none that is too
-   * much for its receiver, in bytes or in time, is tried for ever.
+   * Maximum events of the next envelope: halved after a failure, plus one after a success. So an envelope that is too large
+   * or too slow for the receiver is not retried forever.
    */
   #envelopeEvents = envelopeEventsMax;
-  /** Since the queue was last empty. */
+  /** Events dropped since the queue was last empty. */
   #dropped = 0;
 
   constructor(readonly options: EndpointOptions) {
@@ -72,7 +71,7 @@ export class Endpoint {
     return this.#queue.length;
   }
 
-  /** `mediaType`: of what the event is about, where that is known. */
+  /** Returns whether the endpoint receives such events. `mediaType` is the object's, if known. */
   wants(action: Action, mediaType: string | undefined): boolean {
     const { ignoredActions, ignoredMediaTypes } = this.options;
     return !ignoredActions.has(action) && (mediaType === undefined || !ignoredMediaTypes.has(mediaType));
@@ -95,7 +94,7 @@ export class Endpoint {
     do {
       await pause(this.#pauseMilliseconds(), undefined, { signal: this.#closing.signal }).catch(() => {});
       await this.#deliverSome();
-      // Who stops the server is not kept waiting by a receiver that is away.
+      // An unreachable receiver must not delay a shutdown.
     } while (this.#queue.length > 0 && !(this.#closing.signal.aborted && this.#failures > 0));
     this.#delivering = undefined;
     if (this.#dropped > 0) this.options.onDropped(this.#dropped);
@@ -126,7 +125,7 @@ export class Endpoint {
     this.#failures = 0;
   }
 
-  /** Delivers what waits, until something fails. To be called when there are no more events. */
+  /** Delivers waiting events until an attempt fails. Call it when there are no new events. */
   async flush(): Promise<void> {
     this.#closing.abort();
     await this.#delivering;

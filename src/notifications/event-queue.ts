@@ -1,29 +1,28 @@
 /**
- * Events on their way to one receiver, as JSON in UTF-8, in the order they came. Bounded in number and in bytes:
- * where there is no room the oldest make it, since what came last tells best how things are.
+ * A queue of events for one receiver, as JSON in UTF-8, in order of arrival. It is bounded in number and bytes, and drops the
+ * oldest events when full, because the newest describe the current state best.
  *
- * They lie one behind the other in a buffer that is written round and round. Kept as strings they lived just long
- * enough to be what the garbage collector had most to do with: a fourth of the time of a busy server whose queue was
- * full.
+ * Events are stored in a ring buffer. Kept as strings, they lived just long enough to dominate garbage collection: a quarter
+ * of the time of a busy server with a full queue.
  */
 
-/** The first events, which stay in the queue. */
+/** A batch of the first events, which stay in the queue until removed. */
 export interface Batch {
   readonly events: number;
   /** Joined by commas. */
   readonly json: Buffer;
-  /** Number of the event behind them. */
+  /** Number of the first event after the batch. */
   readonly end: number;
 }
 
 export class EventQueue {
   readonly #buffer: Buffer;
-  /** Bytes of each event with its comma, by its number modulo the most that there may be. */
+  /** Bytes of each event with its comma, by its number modulo the queue's capacity. */
   readonly #lengths: Uint32Array;
-  /** Number of the first event that is here; each has the number behind that of the one before it. */
+  /** Number of the first queued event. Events are numbered consecutively. */
   #first = 0;
   #count = 0;
-  /** Where in the buffer the first begins, and the bytes of all. */
+  /** Offset of the first event in the buffer, and the bytes of all events. */
   #start = 0;
   #used = 0;
 
@@ -31,7 +30,7 @@ export class EventQueue {
     readonly eventsMax: number,
     readonly bytesMax: number,
   ) {
-    // The system gives it memory only where it is written to.
+    // The system allocates pages only when they are written.
     this.#buffer = Buffer.allocUnsafeSlow(bytesMax);
     this.#lengths = new Uint32Array(eventsMax);
   }
@@ -40,7 +39,7 @@ export class EventQueue {
     return this.#count;
   }
 
-  /** How many events there was no room for: older ones, or the new one where it alone has too many bytes. */
+  /** Adds an event. Returns how many were dropped: older ones, or the new one if it alone is too large. */
   push(json: string): number {
     const entry = `,${json}`;
     const length = Buffer.byteLength(entry);
@@ -66,7 +65,7 @@ export class EventQueue {
     bytes.copy(this.#buffer, 0, copied);
   }
 
-  /** The first events: up to `eventsMax` of them with up to `bytesMax`, and one in any case, if there is one. */
+  /** Returns the first events: at most `eventsMax` with at most `bytesMax` together, but at least one if there is one. */
   peek(eventsMax: number, bytesMax: number): Batch {
     let events = 0;
     let bytes = 0;
@@ -83,7 +82,7 @@ export class EventQueue {
     return { events, json: Buffer.concat(parts).subarray(1), end: this.#first + events };
   }
 
-  /** Removes those of a batch that are here still, and tells how many these were. */
+  /** Removes the events of a batch that are still queued, and returns their number. */
   remove({ end }: Batch): number {
     let removed = 0;
     for (; this.#first < end; removed++) this.#removeFirst();
@@ -95,7 +94,7 @@ export class EventQueue {
     this.#first++;
     this.#count--;
     this.#used -= length;
-    // From the beginning once more, so that a queue that is never long takes little memory.
+    // Restart at the beginning when empty, so that a short queue touches little memory.
     this.#start = this.#count === 0 ? 0 : (this.#start + length) % this.bytesMax;
   }
 

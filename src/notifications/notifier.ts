@@ -1,4 +1,4 @@
-/** Makes events of what requests have done, and gives them to the endpoints that want them. */
+/** Creates events for the effects of requests and passes them to the matching endpoints. */
 import type { Exchange } from "../http/exchange.js";
 import type { RegistryEvent } from "../registry/registry-event.js";
 import type { Endpoint } from "./endpoint.js";
@@ -15,7 +15,7 @@ export class Notifier {
   }
 
   readonly tell = (exchange: Exchange, event: RegistryEvent): void => {
-    // Who has gone has pulled nothing. What was pushed or deleted is so all the same.
+    // A client that disconnected has not pulled. A push or deletion counts nevertheless.
     if (exchange.aborted && event.action === "pull") return;
     const mediaType = mediaTypeOf(event);
     let json: string | undefined;

@@ -1,18 +1,18 @@
 /**
- * The HTTP side of a webhook: posts an envelope, and says whether it was taken. It has a connection to one origin
- * and no other, so that nothing the receiver answers can send the events, or the secrets in the headers, elsewhere.
+ * The HTTP side of a webhook: posts envelopes. It connects to one origin only, so that no response of the receiver can send
+ * the events, or the secrets in the headers, elsewhere.
  */
 import { Client, type Dispatcher } from "undici";
 
 export interface ReceiverOptions {
-  /** With a name and a password in it where the receiver wants such. */
+  /** May contain a user name and password. */
   readonly url: URL;
-  /** Secrets among them. */
+  /** May contain secrets. */
   readonly headers: Readonly<Record<string, string[]>>;
   readonly contentType: string;
-  /** All the time that it may take, connecting included. */
+  /** Time limit of an attempt, including connecting. */
   readonly secondsMax: number;
-  /** Told of the first redirect to another place, or by another method: it is not followed. */
+  /** Called for the first redirect to another origin or by another method, which is not followed. */
   readonly onRedirect: (location: string) => void;
 }
 
@@ -20,7 +20,7 @@ export interface ReceiverOptions {
 const followed = new Set([307, 308]);
 const redirectsMax = 5;
 
-/** Of an answer, which nobody reads; behind a longer one the connection is not used again. */
+/** Maximum bytes of a response, which is discarded. After a longer one, the connection is not reused. */
 const answerBytesMax = 64 * 1024;
 
 export class Receiver {
@@ -39,7 +39,7 @@ export class Receiver {
     };
   }
 
-  /** Resolves where the answer is 2xx or 3xx, as CNCF distribution has it. */
+  /** Resolves if the response is 2xx or 3xx, as in CNCF distribution. */
   async post(body: Buffer): Promise<void> {
     const { url, secondsMax } = this.options;
     const signal = AbortSignal.timeout(Math.ceil(secondsMax * 1000));
@@ -54,14 +54,14 @@ export class Receiver {
       });
       await answer.body.dump({ limit: answerBytesMax });
       const { statusCode } = answer;
-      if (statusCode < 200 || statusCode >= 400) throw new Error(`the answer is ${statusCode}`);
+      if (statusCode < 200 || statusCode >= 400) throw new Error(`the response status is ${statusCode}`);
       at = this.#leadsTo(answer, at);
       if (at === undefined) return;
     }
-    throw new Error("it redirects without an end");
+    throw new Error("too many redirects");
   }
 
-  /** Where the envelope has to go instead, if that is on the same origin. */
+  /** Returns the redirect target if it is on the same origin. */
   #leadsTo({ statusCode, headers: { location } }: Dispatcher.ResponseData, at: URL): URL | undefined {
     if (statusCode < 300 || typeof location !== "string" || !URL.canParse(location, at.href))
       return undefined;
@@ -72,13 +72,13 @@ export class Receiver {
     return undefined;
   }
 
-  /** Ends what is under way, which is then not taken. */
+  /** Aborts the current attempt, which then fails. */
   close(): Promise<void> {
     return this.#client.destroy();
   }
 }
 
-/** What Go's client, and so CNCF distribution, makes of a name and a password in a URL. */
+/** Converts a name and password in a URL to Basic credentials, like Go's client in CNCF distribution. */
 function authorizationIn({ username, password }: URL): Record<string, string> {
   if (username === "" && password === "") return {};
   const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;

@@ -1,15 +1,15 @@
-/** What a manifest names, as events tell it: an image's config and layers, an index' manifests. */
+/** The descriptors in a manifest, for events: an image's config and layers, or an index's manifests. */
 
 import { isObject, type JsonObject } from "../domain/descriptor.js";
 import { jsonShape } from "../lib/json-scan.js";
 
-/** A descriptor's fields (image-spec, descriptor.md), but for embedded data: that may be as long as the manifest. */
+/** A descriptor's fields (image-spec, descriptor.md) except embedded data, which may be as long as the manifest. */
 const fields = ["mediaType", "digest", "size", "urls", "annotations", "platform", "artifactType"];
 
-/** Keys of a manifest that is read for an event: some milliseconds' work, which other clients wait for. */
+/** Maximum keys of a manifest to parse for an event: parsing takes some milliseconds, which delays other clients. */
 const keysMax = 10_000;
 
-/** `bytes` are a stored manifest's, which were checked when they were pushed. Nothing of one that takes long to read. */
+/** Parses the bytes of a stored manifest, which were checked on push. Returns none if the manifest has too many keys. */
 export function referencesOf(bytes: Uint8Array): readonly JsonObject[] {
   if (jsonShape(bytes).keys > keysMax) return [];
   const { config, layers, manifests } = JSON.parse(Buffer.from(bytes).toString()) as JsonObject;

@@ -1,4 +1,4 @@
-/** `make`, which keeps what it made last: for keys of which one is mostly the one before it again. */
+/** Caches the last result of `make`, for keys that mostly repeat. */
 export function remembering<K extends string | number, V>(make: (key: K) => V): (key: K) => V {
   let last: { readonly key: K; readonly value: V } | undefined;
   return (key) => {

@@ -1,9 +1,9 @@
 /**
- * The access log: a line of JSON for each request, with who asked for what, bytes both ways and the times of its
- * stages. Made of named fields only, so that no query, body or credential can get into it.
+ * The access log: a line of JSON for each request, with caller, target, bytes in both directions and the times of its
+ * phases. It contains named fields only, so that no query, body or credential can get into it.
  *
- * Lines have pino's form and are put together here: pino goes through an object's fields anew for each, and an answer
- * from memory takes some 12 us in all (docs/decisions/0025).
+ * Lines have pino's form but are built here: pino walks an object's fields for every line, and a whole response from memory
+ * takes only about 12 us (docs/decisions/0025).
  */
 import type { Exchange } from "../http/exchange.js";
 import { escapeJsonLine } from "../lib/control-characters.js";
@@ -12,15 +12,15 @@ import { LinePieces } from "./line-pieces.js";
 export interface AccessLogOptions {
   /** The names are pino's, or Logstash's. */
   readonly names: "pino" | "logstash";
-  /** What every line has beside. */
+  /** Additional fields of every line. */
   readonly fields: Readonly<Record<string, string>>;
   readonly write: (line: string) => void;
 }
 
-/** Kept, since to ask for it costs as much as the time itself. */
+/** Cached: reading it costs as much as reading the time. */
 const { timeOrigin } = performance;
 
-/** An observer of requests. Those for whether the server lives are not worth a line. */
+/** Returns an observer of requests. It skips health checks. */
 export function accessLog({ names, fields, write }: AccessLogOptions): (exchange: Exchange) => void {
   const begin = names === "logstash" ? logstashBegin : pinoBegin;
   const version = names === "logstash" ? { "@version": "1" } : {};
@@ -31,10 +31,10 @@ export function accessLog({ names, fields, write }: AccessLogOptions): (exchange
     const { incoming, startedAt, endedAt, body } = exchange;
     if (incoming.route?.action === "public") return;
     const now = Math.trunc(timeOrigin + endedAt);
-    // A busy server has some seventy lines of one millisecond.
+    // Reuse the prefix: a busy server writes about seventy lines per millisecond.
     if (now !== time) [time, beginning] = [now, `{${begin(now)},${always},"id":"`];
     let line = `${beginning}${exchange.id}"${pieces.what(exchange)}${pieces.who(exchange)}`;
-    // By the name that OpenTelemetry gives it in logs.
+    // OpenTelemetry's name for it in logs.
     if (exchange.trace !== undefined) line += `,"trace_id":"${exchange.trace.id}"`;
     if (body !== undefined) line += `,"received":${body.received}`;
     line += `,"sent":${exchange.sent},"ms":${milliseconds(endedAt - startedAt)}`;
@@ -64,7 +64,7 @@ function spans(exchange: Exchange): string {
   );
 }
 
-/** Nobody looks for time where there is less. */
+/** Shorter phases are omitted. */
 const stageMillisecondsMin = 0.1;
 
 function stage(name: string, spent: number): string {
@@ -73,7 +73,7 @@ function stage(name: string, spent: number): string {
 
 const thousandths = Array.from({ length: 1000 }, (_, index) => String(index).padStart(3, "0"));
 
-/** With three decimals: a fraction that is made of whole numbers costs a third of one that is printed. */
+/** Formats three decimals from integers, which costs a third of formatting a fraction. */
 function milliseconds(spent: number): string {
   const microseconds = Math.round(spent * 1000);
   return `${Math.trunc(microseconds / 1000)}.${thousandths[microseconds % 1000]}`;

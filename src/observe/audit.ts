@@ -1,21 +1,21 @@
 /**
- * The audit log: who did what to what, from where, with what outcome. A line of JSON for each request that
- * changed something or was refused, and for each token that was given; pulls too where that is wanted.
- * Written from named fields only, so that no header, query or body, and so no secret, can get into it.
+ * The audit log: user, action, target, address and outcome. It has a line of JSON for each request that changed something or
+ * was refused, for each issued token and, if enabled, for each pull. It contains named fields only, so that no header, query
+ * or body, and therefore no secret, can get into it.
  */
 import type { Action } from "../auth/gate.js";
 import type { Exchange } from "../http/exchange.js";
 
 export interface AuditRecord {
-  /** The route's action, such as `push`; `unknown` for a path that is none of the API. */
+  /** The route's action, such as `push`; `unknown` for a path outside the API. */
   readonly action: string;
   readonly method: string;
-  /** The pattern of the route table; the path itself where there is no such route. */
+  /** The pattern in the route table; the path itself if no route matches. */
   readonly route: string;
   readonly subject: string;
   readonly address: string;
   readonly repository?: string;
-  /** Tag, digest or session that the path names. */
+  /** Tag, digest or session in the path. */
   readonly reference?: string;
   readonly tags?: readonly string[];
   readonly digest?: string;
@@ -41,7 +41,7 @@ const reads: ReadonlySet<string | undefined> = new Set([
   undefined,
 ]);
 
-/** Whether a request of this action leaves a line when it is not refused. */
+/** Returns whether a successful request with this action is logged. */
 export function isAudited(action: Action | "public" | undefined, pulls: boolean): boolean {
   return pulls || !reads.has(action);
 }
@@ -51,14 +51,14 @@ export function audit({ pulls, write }: AuditOptions): (exchange: Exchange) => v
   return (exchange) => {
     const { status, incoming } = exchange;
     const isRefused = refusals.has(status);
-    // A client that comes without credentials to learn how to log in has been refused nothing.
+    // A client that sends no credentials to learn how to log in is not a refused one.
     if (isRefused && incoming.authorization === "" && incoming.route?.action === "base") return;
     if (!isRefused && !isAudited(incoming.route?.action, pulls)) return;
     write(recordOf(exchange, isRefused));
   };
 }
 
-/** More than anybody needs to recognize what was asked for. */
+/** Longer texts are cut. */
 const textCharactersMax = 256;
 
 function recordOf(exchange: Exchange, isRefused: boolean): AuditRecord {

@@ -1,24 +1,24 @@
 /**
- * A file or a terminal that lines are written to, by libuv's threads: one write at a time, so that a disk which hangs
- * takes one thread. The descriptor does not block: a terminal that was paused, or a named pipe that nobody reads,
- * says so at once and is asked again, and takes no thread (docs/decisions/0034).
+ * Writes lines to a file or terminal with libuv's threads, one write at a time, so that a hanging disk blocks only one
+ * thread. The descriptor is non-blocking: a paused terminal or an unread named pipe fails at once and is retried, without
+ * blocking a thread (docs/decisions/0034).
  */
 import { close, constants, mkdirSync, openSync, write, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LineTarget } from "../lib/line-writer.js";
 
-/** Who did what is for the operator to read. */
+/** Not readable by other users: the audit log names users and actions. */
 const fileMode = 0o640;
 
 const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
 
-/** Pauses before a destination that takes nothing at the moment is asked again: they double up to the longest. */
+/** Pauses before retrying a destination that accepts nothing; they double up to the maximum. */
 const pauseMillisecondsMin = 1;
 const pauseMillisecondsMax = 100;
 
 export class FileTarget implements LineTarget {
   #isWriting = false;
-  /** The file that replaces the open one when its write has ended. */
+  /** The file that replaces the open one after the current write. */
   #next: number | undefined;
 
   private constructor(
@@ -32,7 +32,7 @@ export class FileTarget implements LineTarget {
     return new FileTarget(openForAppending(path), path);
   }
 
-  /** Writes to what is open already, where its offset is. It is never closed. */
+  /** Writes to an open descriptor at its offset, and never closes it. */
   static of(descriptor: number): FileTarget {
     return new FileTarget(descriptor, undefined);
   }
@@ -69,13 +69,13 @@ export class FileTarget implements LineTarget {
       for (let written = 0; written < bytes.length; )
         written += writeSync(this.descriptor, bytes, written, bytes.length - written);
     } catch {
-      // It takes nothing now, and there is no later.
+      // At exit there is no time for a retry.
     }
   }
 
   /**
-   * Goes on in what is at the path now, after the file was moved away, once the write that is under way has ended.
-   * Throws if that cannot be opened; then it goes on in the file before.
+   * Reopens the path, after log rotation has moved the file away, and switches to it after the current write. Throws if it
+   * cannot be opened, and then keeps the previous file.
    */
   reopen(): void {
     if (this.path === undefined) return;
@@ -92,7 +92,7 @@ export class FileTarget implements LineTarget {
     this.#next = undefined;
   }
 
-  /** A write that is under way keeps it open: another file must not get its number. */
+  /** Waits for the current write, so that no other file gets the descriptor's number meanwhile. */
   close(): void {
     if (this.path !== undefined && !this.#isWriting) close(this.descriptor);
   }

@@ -1,15 +1,15 @@
 /**
- * Lines on their way to a destination, some hundred at a time. They are copied into one buffer as they come: kept
- * as strings, their pieces would be what the garbage collector has most to do with on a busy server.
+ * Batches lines on their way to a destination, hundreds at a time. Copies each into one buffer at once: kept as strings,
+ * lines would be the largest share of garbage collection on a busy server.
  */
 
-/** Some five hundred lines: to hand a write to a thread of its own takes as long as ten of them. */
+/** About five hundred lines: handing a write to a thread costs as much as ten lines. */
 const batchBytes = 128 * 1024;
 
-/** A line waits no longer than this for others. */
+/** Maximum time that a line waits for others. */
 const flushMilliseconds = 200;
 
-/** A character takes at most so many bytes in UTF-8. */
+/** Maximum UTF-8 bytes of a UTF-16 code unit. */
 const bytesPerCharacterMax = 3;
 
 export class LineBatch {
@@ -17,7 +17,7 @@ export class LineBatch {
   #length = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Whoever takes bytes keeps them. */
+  /** `take` owns the bytes that it receives. */
   constructor(readonly take: (lines: Uint8Array) => void) {}
 
   write(line: string): void {

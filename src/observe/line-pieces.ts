@@ -1,6 +1,6 @@
 /**
- * The pieces of an access log's line that say who asked for what. They are kept: what is asked for most is asked for
- * by many, and each of them asks for much, so that a piece is mostly found (docs/decisions/0025).
+ * Caches the parts of access log lines about caller and target. Popular targets have many callers, and callers have many
+ * requests, so most lookups hit (docs/decisions/0025).
  */
 import type { Identity } from "../auth/identity.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -8,10 +8,10 @@ import type { Exchange } from "../http/exchange.js";
 import { escapeJsonLine } from "../lib/control-characters.js";
 import { methods } from "./methods.js";
 
-/** More than anybody needs to recognize what was asked for. */
+/** Longer texts are cut. */
 const textCharactersMax = 256;
 
-/** Of each kind; some 700 bytes at most with its key. */
+/** Cached pieces of each kind; at most about 700 bytes each with the key. */
 const piecesMax = 2_000;
 
 interface What {
@@ -28,9 +28,9 @@ interface Who {
 }
 
 export class LinePieces {
-  /** By path. */
+  /** Pages by path. */
   readonly #whats = new Map<string, What>();
-  /** By address. */
+  /** Caller pieces by address. */
   readonly #whos = new Map<string, Who>();
 
   /** Method, path, status and repository. */
@@ -39,13 +39,13 @@ export class LinePieces {
     if (kept?.method === method && kept.status === status && kept.name === name) return kept.text;
     let text = `,"method":${quotedMethods.get(method) ?? quoted(method)},"path":${quoted(path)}`;
     if (status !== 0) text += `,"status":${status}`;
-    // A name has none of the characters that JSON would have escaped.
+    // A repository name needs no JSON escapes.
     if (name !== undefined) text += `,"repository":"${name}"`;
     keep(this.#whats, path, { method, status, name, text });
     return text;
   }
 
-  /** User, address and program. */
+  /** User, address and user agent. */
   who({ incoming: { agent, peer }, identity }: Exchange): string {
     const { address } = peer;
     const kept = this.#whos.get(address);
@@ -58,7 +58,7 @@ export class LinePieces {
   }
 }
 
-/** A method is whatever a client sends, and nearly always one of these. */
+/** Clients may send any method, but nearly always one of these. */
 const quotedMethods = new Map(Array.from(methods, (name) => [name, `"${name}"`]));
 
 function quoted(text: string): string {

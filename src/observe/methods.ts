@@ -1,2 +1,2 @@
-/** Methods that are told by their names. All others are one: clients can make up as many as there are words. */
+/** Methods with their own label. All others share one, because clients can invent any number. */
 export const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]);

@@ -1,7 +1,6 @@
 /**
- * What Prometheus is told. Requests add to plain numbers, as everybody does of whom something is told; all is looked
- * up when somebody asks. No label has a repository's name unless that is wanted: there may be as many as there are
- * jobs.
+ * The metrics for Prometheus. Requests and other parts only increment plain numbers, which are read on each scrape. Labels
+ * have repository names only if enabled, because there may be as many repositories as jobs.
  */
 import { collectDefaultMetrics } from "prom-client";
 import type { Exchange } from "../http/exchange.js";
@@ -18,16 +17,16 @@ import { measureStorage } from "./metrics/storage.js";
 import { measureUploads } from "./metrics/uploads.js";
 
 export interface MetricsOptions {
-  /** Repositories that have series of their own, 0 for no label that tells them. */
+  /** Number of repositories with their own series; 0 omits the label. */
   readonly repositoriesMax: number;
-  /** Of what is known from before of credentials. */
+  /** Hit counts of the caches of credentials. */
   readonly loginLookups: Readonly<Record<string, HitCounts>>;
   /** Webhooks. */
   readonly endpoints: readonly Endpoint[];
   readonly connections: Connections;
   /** Counts connections that were closed for too many tiny chunks. */
   readonly chunks: { readonly refused: number };
-  /** Lines that found no room, by log. */
+  /** Dropped lines, by log. */
   readonly droppedLines: () => Labelled;
 }
 
@@ -49,18 +48,18 @@ export class Metrics {
     measureConnections(instruments, connections, chunks);
     instruments.counters(
       "gantry_log_lines_dropped_total",
-      "Lines of the server's logs that were dropped, since nobody read them or they could not be written",
+      "Log lines that were dropped because they were not read or could not be written",
       "log",
       droppedLines,
     );
     const { caches, storage, health } = services;
     measureCaches(instruments, { ...caches.lookups, ...storage.measures.lookups, ...loginLookups });
-    instruments.gauge("gantry_ready", "Whether clients should come here, as /readyz tells", () =>
+    instruments.gauge("gantry_ready", "Whether the server is ready, as reported by /readyz", () =>
       Number(health.ready),
     );
   }
 
-  /** In Prometheus' text format. */
+  /** Renders the metrics in Prometheus' text format. */
   async page(): Promise<Page> {
     const { registry } = this.#instruments;
     const body = await registry.metrics();

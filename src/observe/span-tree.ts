@@ -1,4 +1,4 @@
-/** Keeps the stages that a piece of work tells of, each with those that were part of it. */
+/** Records the spans of a piece of work, each with its child spans. */
 import { now } from "../lib/clock.js";
 import type { Facts, Spans } from "../lib/spans.js";
 
@@ -11,7 +11,7 @@ export interface Stage {
 }
 
 export class StageTree implements Spans {
-  /** In the order in which they ended. */
+  /** Spans in the order in which they ended. */
   readonly spans: Stage[] = [];
 
   async during<T>(name: string, work: (within: Spans) => Promise<T>): Promise<T> {

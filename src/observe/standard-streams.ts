@@ -1,7 +1,6 @@
 /**
- * Standard output and standard error for whoever writes lines that a server must not wait for. There is one writer for
- * each, as there is one of each in a process; where both lead to the same place there is one for both, so that their
- * lines do not get mixed up.
+ * Non-blocking writers for standard output and standard error, one of each per process. If both lead to the same file, they
+ * share one writer, so that their lines do not mix.
  */
 import { constants, fstatSync, openSync } from "node:fs";
 import type { Writable } from "node:stream";
@@ -10,7 +9,7 @@ import { type LineTarget, LineWriter } from "../lib/line-writer.js";
 import { FileTarget } from "./file-target.js";
 import { StreamTarget } from "./stream-target.js";
 
-/** Half a minute of a busy server's access log; a minute of errors and audited requests, of which there are fewer. */
+/** Half a minute of a busy server's access log, and a minute of errors and audited requests, which are fewer. */
 const waitingBytesMax = { output: 16 * 1024 * 1024, error: 4 * 1024 * 1024 } as const;
 
 const descriptors = { output: 1, error: 2 } as const;
@@ -30,7 +29,7 @@ export function standardWriter(name: StandardStream): LineWriter {
   return writer;
 }
 
-/** Resolves when what was written to both has gone out, or after so long. */
+/** Resolves when both are flushed, or after `millisecondsMax`. */
 export async function standardSettled(millisecondsMax: number): Promise<void> {
   await Promise.all([...new Set(writers.values())].map((writer) => writer.settled(millisecondsMax)));
 }
@@ -46,7 +45,7 @@ function streamOf(name: StandardStream): Writable {
   return name === "output" ? process.stdout : process.stderr;
 }
 
-/** A description of its own: that of the descriptor is shared with the shell, which expects its terminal to block. */
+/** Opens a separate file description: the inherited one is shared with the shell, which needs a blocking terminal. */
 function openTerminal(descriptor: number): number {
   try {
     return openSync(

@@ -1,13 +1,13 @@
 /**
- * A pipe or a socket that lines are written to, as Node has it for standard output and standard error: what it does
- * not take at once waits in libuv's queue, and no thread waits for it.
+ * Writes lines to a pipe or socket through Node's stream for standard output or error. Bytes that it does not accept at once
+ * wait in libuv's queue, without blocking a thread.
  */
 import type { Writable } from "node:stream";
 import type { LineTarget } from "../lib/line-writer.js";
 
 export class StreamTarget implements LineTarget {
   constructor(readonly stream: Writable) {
-    // Each write reports its own error. Without a listener a reader that has gone would end the process.
+    // Each write reports its own error. Without a listener, a closed reader would end the process.
     stream.on("error", () => {});
   }
 
@@ -15,7 +15,7 @@ export class StreamTarget implements LineTarget {
     this.stream.write(bytes, (error) => done(error ?? undefined, error ? 0 : bytes.length));
   }
 
-  /** What the pipe takes at once is written before the call returns. */
+  /** Writes as much as the pipe accepts at once before it returns. */
   writeAtExit(bytes: Uint8Array): void {
     this.stream.write(bytes);
   }

@@ -1,7 +1,6 @@
 /**
- * Traces for OpenTelemetry: a span for each request, and below it one for each stage that its time went into. All
- * but the request's own are made when it has ended, of the times that were noted on the way. Loaded only where
- * traces are wanted. No query, body or credential gets into them.
+ * Traces for OpenTelemetry: a span for each request, with a child span for each stage. Child spans are created when the
+ * request has ended, from recorded times. Loaded only if traces are enabled. Spans contain no query, body or credential.
  */
 import {
   type Attributes,
@@ -29,10 +28,10 @@ const headers = {
   keys: (carrier: Readonly<Record<string, string>>) => Object.keys(carrier),
 };
 
-/** More than anybody needs to recognize what was asked for. */
+/** Longer texts are cut. */
 const textCharactersMax = 256;
 
-/** Requests for whether the server lives are not worth a trace. */
+/** Creates a tracing function, which skips health checks. */
 export function tracing(tracer: Tracer): BeginTrace {
   return (exchange) => {
     const { incoming, startedAt } = exchange;
@@ -46,7 +45,7 @@ export function tracing(tracer: Tracer): BeginTrace {
     );
     const id = span.spanContext().traceId;
     if (span.isRecording()) return new RequestTrace(id, exchange, tracer, span);
-    // Whoever has begun it knows it by its id, though nothing of it is kept here.
+    // The client began this trace and knows its ID, although it is not sampled here.
     return parent === ROOT_CONTEXT ? undefined : { id, spans: noSpans, end: () => {} };
   };
 }
@@ -83,7 +82,7 @@ class RequestTrace implements Trace {
   }
 }
 
-/** By the semantic conventions for HTTP servers, and what is Gantry's own. */
+/** Returns attributes by the semantic conventions for HTTP servers, and Gantry's own. */
 function attributesOf({ incoming, id, name, status, aborted, body, sent }: Exchange): Attributes {
   const { method, route, path, peer, host, agent } = incoming;
   const isKnown = methods.has(method);
@@ -106,7 +105,7 @@ function attributesOf({ incoming, id, name, status, aborted, body, sent }: Excha
   };
 }
 
-/** What the exchange notes itself: who calls, the body that comes, and the answer that goes in pieces. */
+/** Returns the spans that the exchange itself records: authentication, receiving the body, and sending in pieces. */
 function waits({ startedAt, admittedAt, answeredAt, body }: Exchange, endedAt: number): Stage[] {
   const admitted = admittedAt || startedAt;
   const spans: Stage[] = [];
@@ -122,7 +121,7 @@ function cut(text: string): string {
   return text.slice(0, textCharactersMax);
 }
 
-/** Whole seconds and nanoseconds: what a span is given as a number, it takes for another clock's. */
+/** Converts to seconds and nanoseconds: a span would take a plain number for another clock's time. */
 function timeOf(milliseconds: number): HrTime {
   const seconds = Math.trunc(milliseconds / 1000);
   return [seconds, Math.trunc((milliseconds - seconds * 1000) * 1_000_000)];

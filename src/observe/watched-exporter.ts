@@ -1,11 +1,11 @@
-/** A span exporter that tells when spans begin to be lost, and when they no longer are: not of each batch between. */
+/** A span exporter that reports when it starts and stops losing spans, but not each lost batch. */
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 
 export interface WatchedExporterOptions {
-  /** Told of the first of the batches that are lost one after the other. */
+  /** Called for the first of consecutive lost batches. */
   readonly onBroken: (error: unknown) => void;
-  /** Told when a batch has arrived again, and how many spans were lost before it. */
+  /** Called when a batch has arrived again, with the number of spans lost before. */
   readonly onMended: (lost: number) => void;
 }
 

@@ -1,4 +1,4 @@
-/** Opens the access log on standard output, as CNCF distribution has it. Part of the composition root. */
+/** Opens the access log on standard output, as in CNCF distribution. Part of the composition root. */
 import type { Observer } from "../http/app.js";
 import { CountedLines } from "../lib/counted-lines.js";
 import { accessLog } from "../observe/access-log.js";
@@ -12,7 +12,7 @@ export interface OpenedAccessLog {
   readonly lines: CountedLines;
 }
 
-/** The rest follows in one line. */
+/** Puts all other fields on one line. */
 const textOptions = {
   messageFormat: "{method} {path} {status}",
   ignore: "log,method,path,status",
@@ -29,12 +29,13 @@ export async function openAccessLog({
   const format = formatOf(config, process.stdout);
   const writer = standardWriter("output");
   const lines = new CountedLines(writer, {
-    onDropping: () => log.warn("nobody reads the access log: its lines are dropped"),
-    onDropped: (dropped) => log.warn({ dropped }, "lines of the access log were dropped: nobody read them"),
+    onDropping: () => log.warn("no program reads the access log on standard output: dropping its lines"),
+    onDropped: (dropped) =>
+      log.warn({ dropped }, "access log lines were dropped because standard output was not read"),
   });
   const unwatch = writer.watch({
     onBroken: (error) => log.error({ err: error }, "the access log cannot be written"),
-    onMended: () => log.info("the access log is written again"),
+    onMended: () => log.info("the access log can be written again"),
   });
   const batch = new LineBatch((bytes) => lines.write(bytes));
   const stream = format === "text" ? await readable(process.stdout, lines, textOptions) : batch;
@@ -50,7 +51,7 @@ export async function openAccessLog({
       names: format === "logstash" ? "logstash" : "pino",
       fields: config.fields,
       write: (line) => {
-        // A request that did not end in time may end when the log has: nobody waits for its line any more.
+        // A request that did not finish in time may end after the log was closed; its line is lost.
         if (!closed) stream.write(line);
       },
     }),

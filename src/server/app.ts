@@ -1,4 +1,4 @@
-/** Opens the HTTP front end with the settings. It does not listen yet. */
+/** Creates the HTTP app from the settings, without listening. */
 import type { Gate } from "../auth/gate.js";
 import type { Config } from "../config/config.js";
 import { App, type AppOptions } from "../http/app.js";
@@ -46,7 +46,7 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
   return app;
 }
 
-/** Returns what one client may take, and how long it may be silent, by the settings. */
+/** Returns the limits of clients and the timeouts for slow clients, from the settings. */
 export function boundsOf({
   requests,
   uploads,

@@ -1,4 +1,4 @@
-/** Opens what the audit log is written to. Part of the composition root. */
+/** Opens the audit log. Part of the composition root. */
 import { type Logger, pino } from "pino";
 import { RegistryError } from "../domain/errors.js";
 import type { AuditGate, Observer } from "../http/app.js";
@@ -12,7 +12,7 @@ import type { Opening } from "./opening.js";
 
 export interface OpenedAudit {
   readonly observer: Observer;
-  /** Absent if requests go on while no line can be written. */
+  /** Absent if requests continue while no line can be written. */
   readonly gate: AuditGate | undefined;
   readonly lines: CountedLines;
 }
@@ -27,7 +27,7 @@ const standard: Readonly<Record<string, StandardStream>> = { stdout: "output", s
 /** A minute of two hundred pushes a second, or some seconds of a flood of refused logins. */
 const waitingBytesMax = 4 * 1024 * 1024;
 
-/** That of `audit-unwritable`: nothing happened, so nothing is missing. */
+/** Status of `audit-unwritable`: such a request had no effect, so its line is not missing. */
 const refusalStatus = 503;
 
 const closeMillisecondsMax = 2_000;
@@ -41,21 +41,21 @@ export function openAudit({ config, log, closers }: Opening, isProtected: boolea
   const { writer, close } =
     stream === undefined ? openFile(target, log) : { writer: standardWriter(stream), close: async () => {} };
   const lines = new CountedLines(writer, {
-    onDropping: () => log.error("the audit log is not read or written: its lines are dropped"),
-    onDropped: (dropped) => log.error({ dropped }, "lines of the audit log were dropped"),
+    onDropping: () => log.error("the audit log cannot be written and its buffer is full: dropping its lines"),
+    onDropped: (dropped) => log.error({ dropped }, "audit log lines were dropped"),
   });
   const unwatch = writer.watch({
     onBroken: (error) => log.error({ to: target, err: error }, "the audit log cannot be written"),
-    onMended: () => log.info({ to: target }, "the audit log is written again"),
+    onMended: () => log.info({ to: target }, "the audit log can be written again"),
   });
   const records = pino({ base: { log: "audit" }, timestamp: pino.stdTimeFunctions.isoTime }, escaped(lines));
   const refuses = onfailure === "refuse";
   const write = (record: AuditRecord) => {
-    // What room is left is for requests that were let in before.
+    // The remaining room is for requests that were admitted before.
     if (!refuses || writer.isReady || record.outcome === "granted") records.info(record);
     else if (record.status !== refusalStatus) lines.drop(1);
   };
-  // Resolves when all lines are written, or that has taken long.
+  // Resolves when all lines are written, or after a time limit.
   closers.add("audit log", async () => {
     unwatch();
     lines.close();
@@ -68,7 +68,7 @@ export function openAudit({ config, log, closers }: Opening, isProtected: boolea
   };
 }
 
-/** Refuses what would leave a line, before it takes effect. */
+/** Refuses a request that would be logged, before it takes effect. */
 function gateOf(writer: LineWriter, pulls: boolean): AuditGate {
   return (action) => {
     if (isAudited(action, pulls) && !writer.isReady)
@@ -83,10 +83,7 @@ function openFile(path: string, log: Logger): Destination {
     try {
       target.reopen();
     } catch (error) {
-      log.error(
-        { to: path, err: error },
-        "the audit log cannot be opened again: the file before stays in use",
-      );
+      log.error({ to: path, err: error }, "the audit log cannot be reopened: the previous file stays in use");
     }
   };
   const writeAtExit = () => writer.writeAtExit();

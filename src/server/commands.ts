@@ -1,10 +1,10 @@
-/** Opens the socket that operators' commands come by while the server has the store. */
+/** Opens the socket for operators' commands. */
 import { runCommand } from "../commands/commands.js";
 import { listenForCommands } from "../control/server.js";
 import type { Services } from "../registry/services.js";
 import type { Opening } from "./opening.js";
 
-/** A server whose socket cannot be opened runs all the same, and says that it takes no commands. */
+/** If the socket cannot be opened, logs that the server accepts no commands; the server runs anyway. */
 export async function openCommands(
   { config, log, closers }: Opening,
   services: Services,
@@ -14,7 +14,10 @@ export async function openCommands(
     run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
     onError: services.onBackgroundError,
   }).catch((error: unknown) => {
-    log.warn({ err: error }, "no commands can be given to this server while it runs");
+    log.warn(
+      { err: error },
+      "this server accepts no gantry commands while it runs: its control socket cannot be opened",
+    );
     return undefined;
   });
   closers.add("commands", () => control?.close());

@@ -1,4 +1,4 @@
-/** The limits of connections, as the settings and this process' descriptors have them. Part of the composition root. */
+/** Derives connection limits from the settings and the process's descriptors. Part of the composition root. */
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
@@ -8,10 +8,10 @@ import { type ConnectionLimits, connectionLimits } from "../lib/connection-limit
 import { networkOf } from "../lib/network.js";
 import { TcpTable } from "../lib/tcp-table.js";
 
-/** One from its client, and over HTTPS two of the way between the threads. */
+/** Descriptors of a connection: one for the client, and over HTTPS two more between the threads. */
 const descriptorsEach = { plain: 1, tls: 3 } as const;
 
-/** Where the system does not tell: enough for the limits of a large machine. */
+/** Used if the system does not report a limit: enough for a large machine. */
 const descriptorsAssumed = 65_536;
 
 const logMillisecondsMin = 60_000;
@@ -24,18 +24,18 @@ export async function openConnectionLimits(config: Config, log: Logger): Promise
   if (total !== undefined && limits.total < total)
     log.warn(
       { descriptors, connections: limits.total },
-      "limits.connections.total is more than the descriptors of this process allow; raise its hard limit (LimitNOFILE, ulimit -Hn)",
+      "limits.connections.total was lowered: this process has too few file descriptors; raise its hard limit (LimitNOFILE, ulimit -Hn)",
     );
   return limits;
 }
 
-/** Connections that come to `port()` directly. */
+/** Counts connections made directly to `port()`. */
 export function openConnectionCounts(limits: ConnectionLimits, port: () => number): ConnectionCounts {
   const recount: Recount = () => openConnections(port());
   return new ConnectionCounts(limits, recount);
 }
 
-/** Tells of refused connections in the log, once a minute at most. */
+/** Logs refused connections, at most once a minute. */
 export function refusedConnectionsLog(
   limits: ConnectionLimits,
   log: Logger,
@@ -47,19 +47,19 @@ export function refusedConnectionsLog(
     toldAt = now;
     log.warn(
       { ...limits, refusal, client },
-      `connections are refused: limits.connections.${refusal === "total" ? "total" : "perclient"} is reached`,
+      `refusing connections: limits.connections.${refusal === "total" ? "total" : "perclient"} is reached`,
     );
   };
 }
 
-/** RLIMIT_NOFILE: Node has raised the soft limit to the hard one when it started. */
+/** Returns RLIMIT_NOFILE. Node raises the soft limit to the hard one at startup. */
 export async function descriptorsMax(): Promise<number> {
   const text = await readFile("/proc/self/limits", "utf8").catch(() => "");
   const soft = /^Max open files +(\d+)/m.exec(text)?.[1];
   return soft === undefined ? descriptorsAssumed : Number(soft);
 }
 
-/** By client, as the kernel has them. A piece of the table at a time, since it may have the connections of a whole machine. */
+/** Counts connections by client in the kernel's table. Reads it in pieces, because it may list the connections of a whole machine. */
 async function openConnections(port: number): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
   for (const file of ["/proc/net/tcp", "/proc/net/tcp6"]) {

@@ -1,6 +1,6 @@
 /**
- * Opens the address for whoever runs this server, as CNCF distribution's debugging server is: health, and metrics
- * where they are wanted. Part of the composition root.
+ * Opens the debug address, like CNCF distribution's debug server: health and, if enabled, metrics. Part of the composition
+ * root.
  */
 import { liveness, readiness } from "../http/health.js";
 import { type Pages, servePages } from "../http/page-server.js";
@@ -20,11 +20,11 @@ export async function openDebug(
   const pages: Pages = {
     "/livez": liveness,
     "/readyz": ready,
-    // CNCF distribution's.
+    // The path that CNCF distribution uses.
     "/debug/health": ready,
     ...(metrics && prometheus.enabled && { [prometheus.path]: () => metrics.page() }),
   };
-  const onError = (error: unknown) => log.error({ err: error }, "the metrics cannot be told");
+  const onError = (error: unknown) => log.error({ err: error }, "the metrics cannot be rendered");
   const server = await servePages(pages, addr, onError).catch((cause: unknown) => {
     throw new Error("the server cannot listen on http.debug.addr", { cause });
   });

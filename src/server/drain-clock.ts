@@ -1,4 +1,4 @@
-/** The time that a stopping server still gives to requests, and after them to webhooks. */
+/** The drain time of a stopping server, shared by requests and then webhooks. */
 export class DrainClock {
   #startedAt: number | undefined;
 

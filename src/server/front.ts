@@ -1,4 +1,4 @@
-/** Opens what lies before HTTP: the limits of connections, the proxies that are trusted, and TLS. */
+/** Opens the layers in front of HTTP: connection limits, trusted proxies and TLS. */
 import { TrustedProxies } from "../http/forwarded.js";
 import type { ConnectionCounts, Refusal } from "../lib/connection-counts.js";
 import { openConnectionCounts, openConnectionLimits, refusedConnectionsLog } from "./connections.js";
@@ -13,7 +13,7 @@ export interface OpenedFront {
   readonly onRefused: (refusal: Refusal, client?: string) => void;
 }
 
-/** `port` tells where the server listens, once it does. */
+/** `port` returns the server's port once it listens. */
 export async function openFront(opening: Opening, port: () => number): Promise<OpenedFront> {
   const { config, log } = opening;
   const { trustedproxies } = config.http;

@@ -10,19 +10,19 @@ import { describeError } from "../lib/describe-error.js";
 
 export interface OpenedHtpasswd {
   readonly verifier: HtpasswdUsers;
-  /** To be called when no request is at work any more. */
+  /** Call it when no request is running. */
   close(): Promise<void>;
 }
 
 const checksMax = 64;
 
-/** Rejects with `ConfigError` where there is no such file or it is broken; later it may be, and the log says so. */
+/** Rejects with `ConfigError` if the file is missing or invalid. Later changes that make it invalid are logged. */
 export async function openHtpasswd(path: string, log: Logger): Promise<OpenedHtpasswd> {
   const pool = new BcryptPool({
-    // Half of the cores at most: uploads and downloads are what they are for.
+    // At most half of the cores; the others are for uploads and downloads.
     threads: Math.max(1, Math.floor(availableParallelism() / 2)),
     checksMax,
-    onError: (error) => log.error({ err: error }, "a thread that checks passwords ended"),
+    onError: (error) => log.error({ err: error }, "a password checking thread crashed and was replaced"),
   });
   const verifier = new HtpasswdUsers(pool.check);
   const following = await followFiles([path], {
@@ -30,12 +30,18 @@ export async function openHtpasswd(path: string, log: Logger): Promise<OpenedHtp
       const { users, refused } = parseHtpasswd(text);
       verifier.replace(users);
       if (users.size > 0) log.info({ path, users: users.size }, "users loaded");
-      else log.warn({ path }, "nobody can log in by password: there is no user in the file");
+      else log.warn({ path }, "nobody can log in by password: the htpasswd file has no users");
       for (const { line, user, scheme } of refused)
-        log.warn({ path, line, user, scheme }, "this user cannot log in: only bcrypt is taken (htpasswd -B)");
+        log.warn(
+          { path, line, user, scheme },
+          "this user cannot log in: the password hash is not bcrypt; create it with htpasswd -B",
+        );
     },
     onBroken: (error) =>
-      log.error({ path, err: error }, "the users were not reloaded; those from before remain"),
+      log.error(
+        { path, err: error },
+        "the changed htpasswd file cannot be used: the previous users stay in effect",
+      ),
   }).catch((error: unknown) => {
     throw new ConfigError(`${path}: ${describeError(error)}`);
   });

@@ -1,4 +1,4 @@
-/** The log as the settings have it, on standard error. Part of the composition root. */
+/** Opens the log on standard error, as set in the settings. Part of the composition root. */
 import type { WriteStream } from "node:tty";
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from "pino";
 import type { PrettyOptions } from "pino-pretty";
@@ -8,8 +8,8 @@ import { escapeJsonLine, visibleFields } from "../lib/control-characters.js";
 import { CountedLines } from "../lib/counted-lines.js";
 import { standardWriter } from "../observe/standard-streams.js";
 
-/** Logged for each closer that fails; the others run all the same. */
-export const closingFailed = "something could not be saved or closed";
+/** Logged for each closer that fails; the others still run. */
+export const closingFailed = "a part of the server could not be saved or closed";
 
 export interface OpenedLog {
   readonly log: Logger;
@@ -20,7 +20,8 @@ export async function openLog(config: Config["log"]): Promise<OpenedLog> {
   const { level, fields } = config;
   const format = formatOf(config, process.stderr);
   const lines: CountedLines = new CountedLines(standardWriter("error"), {
-    onDropped: (dropped) => log.warn({ dropped }, "lines of this log were dropped: nobody read them"),
+    onDropped: (dropped) =>
+      log.warn({ dropped }, "lines of this log were dropped because standard error was not read"),
   });
   const destination = format === "text" ? await readable(process.stderr, lines) : escaped(lines);
   const log = pino({ level, ...(format === "logstash" ? logstash : {}) }, destination).child(fields);
@@ -31,12 +32,12 @@ export function formatOf({ formatter }: Config["log"], stream: WriteStream): "te
   return formatter ?? (stream.isTTY ? "text" : "json");
 }
 
-/** Lines of JSON, in which no character is left that a terminal obeys. */
+/** Escapes all terminal control characters in lines of JSON. */
 export function escaped(lines: DestinationStream): DestinationStream {
   return { write: (line) => lines.write(escapeJsonLine(line)) };
 }
 
-/** Lines for people, as they are on `stream`. Loaded only where they are wanted. */
+/** Formats lines for people on `stream`. Loaded only if needed. */
 export async function readable(
   stream: WriteStream,
   lines: DestinationStream,
@@ -45,11 +46,11 @@ export async function readable(
   const { prettyFactory } = await import("pino-pretty");
   const colorize = hasColors(stream, process.argv, process.env);
   const format = prettyFactory({ colorize, ignore: "pid,hostname", ...options });
-  // Before the layout, which has colours and line feeds of its own.
+  // Escape before formatting, which adds colours and line feeds of its own.
   return { write: (line) => lines.write(format(visibleFields(JSON.parse(line)))) };
 }
 
-/** The names that Logstash gives to the time and the message. */
+/** Logstash's names for time and message. */
 const logstash: LoggerOptions = {
   messageKey: "message",
   timestamp: () => `,"@timestamp":"${new Date().toISOString()}"`,

@@ -1,6 +1,6 @@
 /**
- * Makes the gate and those who find out who a caller is, of the settings. These are loaded where callers have to
- * prove who they are: they take longer than the rest of a start. Part of the composition root.
+ * Creates the gate and the authenticator from the settings. Loads the verifiers only if authentication is enabled: they take
+ * longer to load than the rest of a start. Part of the composition root.
  */
 import { Gate } from "../auth/gate.js";
 import { openPolicy } from "../auth/policy.js";
@@ -9,7 +9,7 @@ import type { Services } from "../registry/services.js";
 import type { Opening } from "./opening.js";
 import type { OpenedLogin } from "./verifiers.js";
 
-/** Whether callers have to prove who they are. */
+/** Returns whether authentication is enabled. */
 function isProtected({ auth, http }: Config): boolean {
   const { htpasswd, token, workload, policy, robots } = auth;
   const asksForCertificates = http.tls !== undefined && http.tls.clientcas.length > 0;

@@ -1,4 +1,4 @@
-/** Opens what runs by the clock: the collection of garbage, health checks, and the saving of when things were used. */
+/** Opens the periodic work: garbage collection, health checks, and saving the times of use. */
 import { collectOnce } from "../commands/gc.js";
 import { isNothing } from "../gc/report.js";
 import { everySeconds } from "../lib/every-seconds.js";
@@ -10,7 +10,7 @@ const usesSavedEverySeconds = 60;
 /** Each check syncs a file. */
 const healthEverySecondsMin = 0.01;
 
-/** Saves when tags were pulled and robots were used. Each on its own: one that fails must not keep the other from it. */
+/** Saves when tags were pulled and robots were used, independently, so that one failure does not affect the other. */
 export function openUsesSaving(
   { closers }: Opening,
   { storage, pulls, robots, onBackgroundError }: Services,
@@ -27,7 +27,7 @@ export function openGarbageCollection({ config, log, closers }: Opening, service
     async (signal) => {
       const options = { untaggedSeconds: untagged, dryRun: false, signal };
       const { retention, garbage } = await collectOnce(services, options);
-      if (retention.unread.length > 0) log.warn(retention, "tags removed, but for some that could not be");
+      if (retention.unread.length > 0) log.warn(retention, "tags removed; some could not be read or removed");
       else if (retention.tags > 0) log.info(retention, "tags removed");
       if (!isNothing(garbage)) log.info(garbage, "garbage collected");
     },

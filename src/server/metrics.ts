@@ -1,4 +1,4 @@
-/** Opens the metrics, if some address serves them. Their module is loaded only then. */
+/** Opens the metrics, and loads their module, only if an address serves them. */
 import type { Config } from "../config/config.js";
 import type { Metrics, MetricsOptions } from "../observe/metrics.js";
 import type { Services } from "../registry/services.js";

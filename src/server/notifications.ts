@@ -1,4 +1,4 @@
-/** Makes the endpoints of webhooks, of the settings. Part of the composition root. */
+/** Creates the webhook endpoints from the settings. Part of the composition root. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
@@ -18,7 +18,7 @@ export interface OpenedNotifications {
 
 type EndpointSettings = Config["notifications"]["endpoints"][number];
 
-/** Major versions of CNCF distribution, and what they call the same format. */
+/** Media types of the same format in the major versions of CNCF distribution. */
 const contentTypes = {
   v1: "application/vnd.docker.distribution.events.v1+json",
   v2: "application/vnd.docker.distribution.events.v2+json",
@@ -26,7 +26,7 @@ const contentTypes = {
 
 const mebibyte = 1024 * 1024;
 
-/** Returns undefined if there is nobody to notify. What waits at the end is delivered while `drain` has time left. */
+/** Returns undefined if there is no endpoint. On shutdown, delivers waiting events while `drain` has time left. */
 export function openNotifications(
   { config: { notifications, http }, log, closers }: Opening,
   drain: DrainClock,
@@ -50,7 +50,11 @@ export function openNotifications(
     late.abort();
     await Promise.all(opened.map(({ receiver }) => receiver.close()));
     for (const { options, pending } of endpoints)
-      if (pending > 0) log.warn({ endpoint: options.name, events: pending }, "webhooks were not delivered");
+      if (pending > 0)
+        log.warn(
+          { endpoint: options.name, events: pending },
+          "events were not delivered before shutdown, and are lost",
+        );
   });
   return { listener: notifier.tell, endpoints };
 }
@@ -58,7 +62,7 @@ export function openNotifications(
 function openEndpoint(settings: EndpointSettings, contentType: string, logger: Logger) {
   const { name, ignore, ignoredmediatypes, queue } = settings;
   const url = new URL(settings.url.reveal());
-  // Of the address no more than this: its path and its query may be what lets a caller in.
+  // Log only the origin: path and query may contain a secret.
   const log = logger.child({ endpoint: name, at: url.origin });
   const receiver = new Receiver({
     url,
@@ -71,7 +75,10 @@ function openEndpoint(settings: EndpointSettings, contentType: string, logger: L
     contentType,
     secondsMax: settings.timeout,
     onRedirect: (origin) =>
-      log.warn({ to: origin }, "a webhook's redirect is not followed, and what it was told of is lost"),
+      log.warn(
+        { to: origin },
+        "the webhook endpoint redirects to another origin, which is not followed: its events are lost; set its URL to the final address",
+      ),
   });
   const endpoint = new Endpoint({
     name,
@@ -82,11 +89,11 @@ function openEndpoint(settings: EndpointSettings, contentType: string, logger: L
     queueEventsMax: queue.events,
     queueBytesMax: queue.mib * mebibyte,
     post: (envelope) => receiver.post(envelope),
-    onFailing: (error) => log.error({ err: error }, "a webhook is not taken, and will be tried again"),
-    onWell: (failures) => log.info({ failures }, "webhooks are taken again"),
-    onFull: () => log.error("too many webhooks wait: the oldest are dropped"),
-    onDropped: (events) => log.error({ events }, "webhooks were dropped"),
+    onFailing: (error) => log.error({ err: error }, "the webhook endpoint does not accept events; retrying"),
+    onWell: (failures) => log.info({ failures }, "the webhook endpoint accepts events again"),
+    onFull: () => log.error("too many events wait for the webhook endpoint: dropping the oldest"),
+    onDropped: (events) => log.error({ events }, "events for the webhook endpoint were dropped"),
   });
-  log.info("webhooks go to an endpoint");
+  log.info("webhook endpoint enabled");
   return { endpoint, receiver };
 }

@@ -1,6 +1,6 @@
 /**
- * Tells whoever runs the server that settings are missing by which it would know how clients reach it. Once for each of
- * the two, since any client can bring it about. Part of the composition root.
+ * Warns if settings about the address by which clients reach the server are missing. Logs each of the two warnings once,
+ * because any client can trigger them. Part of the composition root.
  */
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
@@ -8,11 +8,11 @@ import type { OriginWarning } from "../http/error-headers.js";
 
 const warnings = {
   unknown:
-    "it is not known by which address clients reach this server: they are asked for name and password at each request, " +
-    "not for a token; set http.host to that address, or http.trustedproxies to that of the TLS proxy before this server",
+    "the address by which clients reach this server is unknown: they must send name and password with each request " +
+    "instead of a token; set http.host to that address, or http.trustedproxies to the address of your TLS proxy",
   untrusted:
-    "a proxy says https, which http.trustedproxies does not name: its clients are sent to https all the same, but count " +
-    "as one; set http.trustedproxies to its address",
+    "a proxy that is not in http.trustedproxies reports https: its clients are sent to https anyway, but count as one " +
+    "client; set http.trustedproxies to its address",
 } as const;
 
 export function originWarnings(log: Logger): OriginWarning {
@@ -24,7 +24,7 @@ export function originWarnings(log: Logger): OriginWarning {
   };
 }
 
-/** Whether clients that come over a network will be asked for name and password, since nothing says how they reach this server. */
+/** Returns whether network clients must send name and password, because the settings do not tell how they reach this server. */
 export function originIsUnknown({ auth, http }: Config): boolean {
   const wantsTokens = auth.challenge === "bearer" && auth.tokenservice.enabled && auth.token === undefined;
   return wantsTokens && http.tls === undefined && http.host === undefined && http.trustedproxies.length === 0;

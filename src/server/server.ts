@@ -1,7 +1,7 @@
 /**
- * The composition root: a list of openers over one stack of closers. A start that fails closes what was opened until
- * then; a stop closes everything, even if a closer fails. What only some settings need is imported where they do: a start
- * is mostly the loading of modules (docs/decisions/0029).
+ * The composition root: a list of openers over one stack of closers. A failed start closes the parts that were opened; a stop
+ * closes everything, even if a closer fails. Parts that only some settings need are imported on demand, because loading
+ * modules dominates the start (docs/decisions/0029).
  */
 import type { Config } from "../config/config.js";
 import type { App, Listening } from "../http/app.js";
@@ -26,22 +26,22 @@ import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 
 export interface Server {
-  /** `http://host:port` or `https://host:port`, with the port that was really taken. */
+  /** `http://host:port` or `https://host:port`, with the actual port. */
   readonly url: string;
   readonly rootDirectory: string;
   readonly hardLinks: boolean;
-  /** Whether other servers are kept out of the store. */
+  /** Whether the store is locked against other servers. */
   readonly locked: boolean;
-  /** Whether nothing can be pushed, since the file system is read-only. */
+  /** Whether the file system is read-only, so that nothing can be pushed. */
   readonly readOnly: boolean;
-  /** Whether callers have to prove who they are. */
+  /** Returns whether authentication is enabled. */
   readonly protected: boolean;
   readonly services: Services;
-  /** Stops accepting, ends what runs, and lets go of everything. */
+  /** Stops accepting connections, drains requests, and closes everything. */
   stop(): Promise<void>;
 }
 
-/** Rejects if the folder cannot be used or the address is taken; what was opened until then is closed. */
+/** Rejects if the directory cannot be used or the address is in use, after closing the parts that were opened. */
 export async function startServer(config: Config): Promise<Server> {
   const { log, lines } = await openLog(config.log);
   const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
@@ -120,7 +120,7 @@ async function openWebhooks(opening: Opening, drain: DrainClock) {
 function openDraining({ config, log, closers }: Opening, app: App): void {
   closers.add("running requests", async () => {
     const drained = await app.drain(config.http.draintimeout);
-    if (!drained) log.warn("some requests did not come to their end in time");
+    if (!drained) log.warn("some requests did not finish within http.draintimeout");
   });
 }
 

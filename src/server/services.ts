@@ -1,6 +1,6 @@
 /**
- * Opens a store with everything that works on it, but for HTTP: what the server serves, and what an
- * operator's command works with where no server has the store. Part of the composition root.
+ * Opens a store and all services on it except HTTP, for the server or for an operator's command without a server. Part of
+ * the composition root.
  */
 import { LRUCache } from "lru-cache";
 import { Robots } from "../auth/robots.js";
@@ -31,33 +31,31 @@ export interface OpenedServices {
 }
 
 export interface OpenOptions {
-  /** Whether this is to serve: then old uploads are purged. */
+  /** Whether this process serves clients and must purge old uploads. */
   readonly serving: boolean;
-  /** Whether a store is made where there is none. */
+  /** Whether to create a store if there is none. */
   readonly create: boolean;
 }
 
 const mebibyte = 1024 * 1024;
 
-/** A disk that takes longer to sync a few bytes, or workers that are so far behind, keep clients waiting too. */
+/** A disk that needs longer to sync a few bytes, or workers with a longer backlog, also delay clients. */
 const healthSecondsMax = 10;
 
 /**
- * So many of the largest may be received at a time, half of them of one client; it takes 20 ms to receive one of 4 MiB at
- * 200 MB/s.
+ * This many manifests of maximum size may be received at the same time, half of them from one client. Receiving one of
+ * 4 MiB takes 20 ms at 200 MB/s.
  */
 const manifestsAtOnce = 16;
 
-/** A read of 64 sockets, which hand over 512 KiB each before they can be paused. */
+/** One read from each of 64 sockets, which deliver 512 KiB each before they can be paused. */
 const overflowBytesMin = 32 * mebibyte;
 
 /** Rejects if the folder cannot be used. */
 export async function openServices(opening: Opening, options: OpenOptions): Promise<OpenedServices> {
   const { config, log, closers } = opening;
   const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
-  const onStray = once((what, why) =>
-    log.warn({ what, why }, "passed over what does not belong in the store"),
-  );
+  const onStray = once((what, why) => log.warn({ what, why }, "ignored a stray file in the store"));
   const tagPolicy = await openTagPolicy(config);
   const slabs = openSlabs(config);
   const storage = await openStorage(opening, slabs, options.create, onStray);
@@ -103,6 +101,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   closers.add("open blobs", () => services.caches.openBlobs.clear());
   if (!storage.readOnly) {
     closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
+    // Without saved leases, everything is protected for a while after the next start.
     closers.add("leases", () => shared.save(storage.notes));
     closers.add("robots", () => services.robots.saveUses());
     closers.add("times of pulls", () => services.pulls.save(storage.tags));
@@ -158,7 +157,7 @@ function openManifestReader({ config: { limits }, log, closers }: Opening): Mani
       descriptorsMax: limits.manifestdescriptors,
       annotationBytesMax: limits.annotationbytes,
     },
-    (error) => log.error({ err: error }, "a worker ended"),
+    (error) => log.error({ err: error }, "a worker thread crashed and was replaced"),
   );
   closers.add("reader of manifests", () => reader.close());
   return reader;
@@ -201,10 +200,10 @@ function openHealth({ config, log }: Opening, storage: FilesystemStorage): Healt
   );
 }
 
-/** Things that are remembered as named, some 200 bytes each. */
+/** Maximum number of remembered names, about 200 bytes each. */
 const namedMax = 5_000;
 
-/** `tell`, but not again of what it was told of before. */
+/** Wraps `tell` to skip repeated calls for the same name. */
 function once(tell: (what: string, why: string) => void): (what: string, why: string) => void {
   const named = new LRUCache<string, true>({ max: namedMax });
   return (what, why) => {

@@ -1,4 +1,4 @@
-/** HTTPS as the settings have it: certificates that follow their files, and the registry behind. Part of the composition root. */
+/** Opens HTTPS as set in the settings, with certificates that reload when their files change. Part of the composition root. */
 import type { Logger } from "pino";
 import { identityOf } from "../auth/certificate.js";
 import type { Config } from "../config/config.js";
@@ -23,7 +23,7 @@ export interface TlsConnections {
 export interface OpenedTls {
   readonly connections: Connections;
   readonly peerOf: PeerLookup;
-  /** Serves `app` by HTTPS. Rejects where it cannot listen; it has to be closed then, too. */
+  /** Serves `app` by HTTPS. Rejects if it cannot listen; close it in that case, too. */
   listen(app: App, host: string, port: number): Promise<Listening>;
 }
 
@@ -33,7 +33,7 @@ const clientAuths = {
   "verify-client-cert-if-given": "optional",
 } as const;
 
-/** Rejects with `ConfigError` where the certificate, the key or a CA cannot be used. */
+/** Rejects with `ConfigError` if the certificate, the key or a CA cannot be used. */
 export async function openTls(
   { log, closers }: Pick<Opening, "log" | "closers">,
   settings: NonNullable<Config["http"]["tls"]>,
@@ -64,7 +64,10 @@ export async function openTls(
       tellOf(credentials, files.certificate, log);
     },
     onBroken: (error) =>
-      log.error({ err: error }, "the changed certificate files cannot be used: those before stay in use"),
+      log.error(
+        { err: error },
+        "the changed certificate files cannot be used: the previous ones stay in effect",
+      ),
   }).catch(asConfigError("http.tls"));
   closers.add("TLS", async () => {
     await following.stop();
@@ -85,5 +88,5 @@ function tellOf(credentials: Credentials, certificate: string, log: Logger): voi
   const validTo = expiryOf(credentials);
   if (validTo.getTime() < Date.now())
     log.error({ certificate, validTo }, "the server's certificate has expired");
-  else log.info({ certificate, validTo }, "the server's certificate is in use");
+  else log.info({ certificate, validTo }, "server certificate loaded");
 }

@@ -1,4 +1,4 @@
-/** Makes those who issue and verify tokens, of the settings and the files that they name. Part of the composition root. */
+/** Creates the issuers and verifiers of tokens from the settings and their files. Part of the composition root. */
 import { readFile } from "node:fs/promises";
 import type { KeySource } from "../auth/tokens/jwt.js";
 import { OutsideTokens } from "../auth/tokens/outside-tokens.js";
@@ -10,12 +10,12 @@ import { type Following, followFiles } from "../config/followed-files.js";
 import type { WorkloadIssuerSettings } from "../config/workload.js";
 import type { SecretStore } from "../storage/storage.js";
 
-/** The key in the file at `path`, or the storage's own where there is none. */
+/** Returns the key in the file at `path`, or by default the storage's own. */
 export async function openSigningKey(path: string | undefined, secrets: SecretStore): Promise<SigningKey> {
   return path === undefined ? keptSigningKey(secrets) : signingKeyOf(await readFile(path));
 }
 
-/** Something that files have to be followed for. */
+/** A value that depends on followed files. */
 export interface Opened<T> {
   readonly verifier: T;
   stop(): Promise<void>;
@@ -25,12 +25,12 @@ export interface OutsideSettings {
   readonly issuer: string;
   readonly service: string;
   readonly algorithms: readonly string[];
-  /** Paths; one of them is there. */
+  /** Paths, of which at least one is present. */
   readonly jwks: string | undefined;
   readonly rootcertbundle: string | undefined;
 }
 
-/** Rejects where a file cannot be used; `onBroken` is told of one that cannot be used any more. */
+/** Rejects if a file cannot be used. Calls `onBroken` if a later change of a file cannot be used. */
 export async function openOutsideTokens(
   settings: OutsideSettings,
   onBroken: (error: unknown) => void,
@@ -40,13 +40,13 @@ export async function openOutsideTokens(
 }
 
 export interface WorkloadCallbacks {
-  /** Told why a token of a known issuer was refused. */
+  /** Called with the reason when a token of a known issuer is refused. */
   readonly onRefused: (issuer: string, reason: string) => void;
-  /** Told of keys that cannot be fetched, and of a file that cannot be used any more. */
+  /** Called if keys cannot be fetched, or if a changed file cannot be used. */
   readonly onBroken: (error: unknown) => void;
 }
 
-/** Rejects where a file cannot be used. Keys that are fetched are fetched when the first token comes. */
+/** Rejects if a file cannot be used. Remote keys are fetched when the first token arrives. */
 export async function openWorkloads(
   issuers: readonly WorkloadIssuerSettings[],
   { onRefused, onBroken }: WorkloadCallbacks,

@@ -1,6 +1,6 @@
 /**
- * Sends traces to a collector, where the settings want that: OpenTelemetry's packages are loaded then and not
- * before. A collector that fails or hangs keeps nobody waiting. Part of the composition root.
+ * Sends traces to a collector if the settings enable it, and loads OpenTelemetry's packages only then. A failing or hanging
+ * collector delays nothing. Part of the composition root.
  */
 import { setTimeout } from "node:timers/promises";
 import type { Config } from "../config/config.js";
@@ -9,20 +9,20 @@ import { describeError } from "../lib/describe-error.js";
 import { packageVersion } from "../lib/package-version.js";
 import type { Opening } from "./opening.js";
 
-/** Spans that wait for the collector, some 2 KB each; what comes then is dropped. */
+/** Maximum number of waiting spans, about 2 KB each; further spans are dropped. */
 const waitingSpansMax = 2048;
 
 const sendEveryMilliseconds = 1_000;
 
-/** Spans that are sent at a time: to put them into one message holds up requests, by some 0.5 ms. */
+/** Spans per message: encoding a message delays requests, by about 0.5 ms. */
 const spansAtOnceMax = 128;
 
 const closeMillisecondsMax = 2_000;
 
-/** What OpenTelemetry warns of again and again is told so often. */
+/** Minimum time between repeated warnings of OpenTelemetry. */
 const toldEveryMilliseconds = 60_000;
 
-/** Returns undefined if no traces are wanted. */
+/** Returns undefined if traces are off. */
 export async function openTraces({
   config: { tracing: config },
   log,
@@ -40,12 +40,13 @@ export async function openTraces({
   const logger = { error: () => {}, warn, info: () => {}, debug: () => {}, verbose: () => {} };
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const exporter = new WatchedExporter(await exporterOf(config), {
-    onBroken: (error) => log.warn({ why: describeError(error) }, "traces cannot be sent, and are lost"),
-    onMended: (lost) => log.info({ lost }, "traces are sent again"),
+    onBroken: (error) =>
+      log.warn({ why: describeError(error) }, "the trace collector cannot be reached: its traces are lost"),
+    onMended: (lost) => log.info({ lost }, "the trace collector can be reached again"),
   });
   const own = { "service.name": "gantry", "service.version": packageVersion };
   const provider = new sdk.TracerProvider({
-    // What the environment says of the service is over what is said here.
+    // Attributes in the environment override these.
     resource: resources
       .resourceFromAttributes(own)
       .merge(resources.detectResources({ detectors: [resources.envDetector] })),
@@ -66,7 +67,7 @@ export async function openTraces({
   return tracing(provider.getTracer("gantry", packageVersion));
 }
 
-/** What is not said here it reads from the environment by OpenTelemetry's rules: headers, certificates, time-outs. */
+/** The exporter reads other options from the environment by OpenTelemetry's rules: headers, certificates, timeouts. */
 async function exporterOf({ protocol, endpoint }: Config["tracing"]) {
   const { OTLPTraceExporter } =
     protocol === "http/json"
@@ -92,7 +93,7 @@ function samplerOf(
   return sampler.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root;
 }
 
-/** `tell`, but not again within a while of what differs from an earlier message in its numbers at most. */
+/** Wraps `tell` to suppress, for a while, messages that differ from an earlier one only in numbers. */
 function seldom(tell: (message: string) => void): (message: string) => void {
   const toldAt = new Map<string, number>();
   return (message) => {

@@ -1,4 +1,4 @@
-/** Makes the gate and those who find out who a caller is, where callers have to prove it. Part of the composition root. */
+/** Creates the gate and the authenticator for a server with authentication. Part of the composition root. */
 import { Authenticator } from "../auth/authenticator.js";
 import { Gate } from "../auth/gate.js";
 import type { PasswordVerifier, TokenVerifier } from "../auth/identity.js";
@@ -22,7 +22,7 @@ export interface OpenedLogin {
   readonly gate: Gate;
   /** Absent on a server without authentication. */
   readonly login: Login | undefined;
-  /** How often credentials were known from before, by their kind. */
+  /** Hit counts of the caches of credentials, by kind. */
   readonly lookups: Readonly<Record<string, HitCounts>>;
 }
 
@@ -39,10 +39,13 @@ async function openGate({ config, log, closers }: Opening): Promise<Gate> {
   const following = await followFiles([path], {
     take: async ([text = ""]) => {
       gate.policy = parseAccessPolicy(text, path);
-      log.info({ path }, "access policy in force");
+      log.info({ path }, "access policy loaded");
     },
     onBroken: (error) =>
-      log.error({ path, err: error }, "access policy not reloaded; the one before remains"),
+      log.error(
+        { path, err: error },
+        "the changed access policy cannot be used: the previous one stays in effect",
+      ),
   }).catch(asConfigError("auth.policy"));
   closers.add("access policy", () => following.stop());
   return gate;
@@ -59,7 +62,7 @@ async function openEach(
   if (auth.workload.issuers !== undefined) {
     const opened = await openWorkloads(auth.workload.issuers, {
       onRefused: (issuer, reason) => log.warn({ issuer, reason }, "a CI job's token was refused"),
-      onBroken: (error) => log.error({ err: error }, "keys of a CI system are not to be had"),
+      onBroken: (error) => log.error({ err: error }, "the keys of a CI system cannot be loaded"),
     }).catch(asConfigError("auth.workload.issuers"));
     closers.add("keys of CI systems", opened.stop);
     workloads = opened.verifier;
@@ -69,7 +72,7 @@ async function openEach(
   if (auth.htpasswd !== undefined) {
     const opened = await openHtpasswd(auth.htpasswd.path, log);
     closers.add("htpasswd", opened.close);
-    // Last: it alone takes long to say no.
+    // Last, because only this verifier is slow to refuse.
     passwords.push(opened.verifier);
     lookups.passwords = opened.verifier.lookups;
   }
@@ -80,7 +83,10 @@ async function openEach(
   }
   if (auth.token !== undefined) {
     const opened = await openOutsideTokens(outsideOf(auth.token), (error) =>
-      log.error({ err: error }, "keys of the outside issuer not reloaded; those from before remain"),
+      log.error(
+        { err: error },
+        "the changed keys of the external token issuer cannot be used: the previous ones stay in effect",
+      ),
     ).catch(asConfigError("auth.token"));
     closers.add("keys of the outside issuer", opened.stop);
     tokens.push(opened.verifier);
@@ -101,7 +107,7 @@ async function openOwnTokens(
   workloads: Workloads | undefined,
 ): Promise<OwnTokens | undefined> {
   const { enabled, service, issuer, lifetime, refreshlifetime, signingkey } = tokenservice;
-  // Clients are sent to one place, and there it is the outside issuer that knows them.
+  // Clients log in at one place only; with an external issuer, that is the issuer.
   if (!enabled || outside !== undefined) return undefined;
   const key = await openSigningKey(signingkey, storage.secrets).catch(
     asConfigError("auth.tokenservice.signingkey"),
@@ -121,7 +127,7 @@ function outsideOf({ signingalgorithms, ...token }: NonNullable<AuthSettings["to
   return { issuer, service, jwks, rootcertbundle, algorithms: signingalgorithms ?? algorithms };
 }
 
-/** Where this server's own tokens are had; clients are told its absolute URL. */
+/** Path of this server's token endpoint; clients get its absolute URL. */
 const tokenPath = "/token";
 
 function challengeOf({ challenge, token, tokenservice, htpasswd }: AuthSettings): ChallengeOptions {

@@ -1,4 +1,4 @@
-/** The server's certificate, its key and the CAs of its clients, as they are in files. */
+/** Reads the server's certificate, its key and the CAs of its clients. */
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { Credentials } from "./thread-protocol.js";
@@ -9,12 +9,12 @@ export interface CredentialFiles {
   readonly clientCas: readonly string[];
 }
 
-/** In the order in which `readCredentials` takes what they hold. */
+/** Returns the paths in the order in which `readCredentials` expects their texts. */
 export function pathsOf({ certificate, key, clientCas }: CredentialFiles): readonly string[] {
   return [certificate, key, ...clientCas];
 }
 
-/** Throws, naming the file, where they cannot be used: not PEM, or a key that is not the certificate's. */
+/** Throws an error that names the file if it is not PEM, or if the key does not belong to the certificate. */
 export function readCredentials(files: CredentialFiles, texts: readonly string[]): Credentials {
   const [certificate = "", key = "", ...clientCas] = texts;
   checkCertificate(files.certificate, certificate);
@@ -22,21 +22,23 @@ export function readCredentials(files: CredentialFiles, texts: readonly string[]
   try {
     createSecureContext({ cert: certificate, key, ca: clientCas });
   } catch (cause) {
-    throw new Error(`the key in ${files.key} does not go with ${files.certificate}`, { cause });
+    throw new Error(`the key in ${files.key} does not match the certificate in ${files.certificate}`, {
+      cause,
+    });
   }
   return { certificate, key, clientCas };
 }
 
-/** Throws, naming the file, where `text` is not a certificate. */
+/** Throws an error that names the file if `text` is not a certificate. */
 export function checkCertificate(path: string, text: string): void {
   try {
     new X509Certificate(text);
   } catch (cause) {
-    throw new Error(`${path} holds no certificate in PEM form`, { cause });
+    throw new Error(`${path} contains no PEM certificate`, { cause });
   }
 }
 
-/** When the first certificate, which is the server's own, ends to be valid. */
+/** Returns the expiry of the first certificate, which is the server's own. */
 export function expiryOf({ certificate }: Credentials): Date {
   return new Date(new X509Certificate(certificate).validTo);
 }

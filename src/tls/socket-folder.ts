@@ -1,16 +1,16 @@
 /**
- * Folders for the socket between the thread that ends TLS and the registry. Nobody else may enter one; one whose
- * server was killed stays, and is removed by the next server that starts.
+ * Creates private directories for the socket between the TLS thread and the registry. A killed server leaves its directory
+ * behind; the next server removes it.
  */
 import { lstat, mkdtemp, readdir, rmdir, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** In the folder for temporary files. A socket's path has at most 107 bytes. */
+/** Prefix in the directory for temporary files. A socket's path may have at most 107 bytes. */
 const prefix = "gantry-tls-";
 
-/** What `mkdtemp` makes of it. */
+/** The names that `mkdtemp` creates. */
 const ours = /^gantry-tls-\w{6}$/;
 
 const socketFile = "registry.sock";
@@ -23,7 +23,7 @@ export function socketIn(folder: string): string {
   return join(folder, socketFile);
 }
 
-/** Removes those of this user that nobody listens in any more. What cannot be removed stays. */
+/** Removes this user's directories without a listener. Leaves those that cannot be removed. */
 export async function removeAbandonedFolders(): Promise<void> {
   const entries = await readdir(tmpdir()).catch(() => []);
   for (const entry of entries.filter((name) => ours.test(name)))
@@ -34,14 +34,14 @@ async function removeIfAbandoned(folder: string): Promise<void> {
   const found = await lstat(folder);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) return;
   const socket = socketIn(folder);
-  // One that has no socket yet may be of a server that starts.
+  // A directory without a socket may belong to a starting server.
   if (!(await refuses(socket))) return;
   await unlink(socket);
-  // Fails where there is something else in it, which is none of ours.
+  // Fails if the directory contains other files, which are not ours.
   await rmdir(folder);
 }
 
-/** Whether there is a socket whose server is gone: the system knows, whatever process that was. */
+/** Returns whether the socket exists but nothing listens on it, which the system reports for any process. */
 function refuses(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);

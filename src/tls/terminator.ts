@@ -1,6 +1,5 @@
 /**
- * The main thread's side of TLS: starts the thread that ends it, and knows of each connection that comes from
- * there who is at its other end.
+ * The main thread's side of TLS: starts the thread that terminates TLS, and identifies the peer of each connection from it.
  */
 import { rm } from "node:fs/promises";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
@@ -12,17 +11,17 @@ import type { ConnectionId, Credentials, FromThread, TlsSetup, ToThread } from "
 
 export interface TlsClient {
   readonly address: string;
-  /** Verified; absent where the client has none. */
+  /** The verified certificate; absent if the client has none. */
   readonly certificate: ClientCertificate | undefined;
 }
 
 export interface TerminatorOptions<Peer>
   extends Pick<TlsSetup, "minimumTls" | "clientAuth" | "limits" | "proxies"> {
-  /** What is known of a client for as long as its connection lasts. */
+  /** Creates the peer of a client; kept while its connection lasts. */
   readonly peerOf: (client: TlsClient) => Peer;
-  /** Told of each client whose certificate is missing or not to be trusted. */
+  /** Called for each client whose certificate is missing or untrusted. */
   readonly onRefused: (address: string, reason: string) => void;
-  /** Told that connections were refused since there are too many. */
+  /** Called when connections were refused because there are too many. */
   readonly onFull: (refusal: Refusal) => void;
 }
 
@@ -33,7 +32,7 @@ interface Thread {
   readonly ended: Promise<void>;
 }
 
-/** A client, and until when its certificate says so. */
+/** A peer and the expiry of its certificate. */
 interface Known<Peer> {
   readonly peer: Peer;
   readonly until: number;
@@ -46,25 +45,25 @@ export class Terminator<Peer> {
   #thread: Thread | undefined;
   #starting: { resolve: (port: number) => void; reject: (error: Error) => void } | undefined;
 
-  /** Connections that were refused since there were too many. */
+  /** Connections refused because there were too many. */
   readonly refused: Record<Refusal, number> = { total: 0, client: 0 };
 
   constructor(readonly options: TerminatorOptions<Peer>) {}
 
-  /** Connections whose handshake is done. */
+  /** Open connections with a finished handshake. */
   get open(): number {
     return this.#known.size;
   }
 
-  /** For connections from now on; those that are open stay. To be called before it listens, too. */
+  /** Sets the credentials for new connections; open ones stay. Call it before `listen`, too. */
   use(credentials: Credentials): void {
     this.#credentials = credentials;
     if (this.#thread !== undefined) this.#tell({ kind: "use", credentials });
   }
 
   /**
-   * Resolves with the port that was taken, when `listenLocally` has made the registry listen where the plain
-   * bytes go. Rejects where either cannot listen; it has to be closed then, too.
+   * Calls `listenLocally` to make the registry listen for the plain bytes, then listens for TLS and resolves with the actual
+   * port. Rejects if either cannot listen; close it in that case, too.
    */
   async listen(
     host: string,
@@ -83,7 +82,7 @@ export class Terminator<Peer> {
     const credentials = this.#credentials;
     const given = { minimumTls, clientAuth, limits, proxies };
     const setup: TlsSetup = { port: theirs, address, socketPath, credentials, ...given };
-    // Nobody listens for its errors: without this thread there is no server, and they end the process.
+    // No error listener: without this thread there is no server, so its errors must end the process.
     const worker = new Worker(threadFile, { workerData: setup, transferList: [theirs], name: "tls" });
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     this.#thread = { port: own, ended };
@@ -92,13 +91,13 @@ export class Terminator<Peer> {
     });
   }
 
-  /** Who is at the other end; `undefined` where no connection is known by this id, or its client's certificate has expired. */
+  /** Returns the peer, or `undefined` if the ID is unknown or the client's certificate has expired. */
   peerOf(id: ConnectionId): Peer | undefined {
     const known = this.#known.get(id) ?? this.#announced(id);
     return known === undefined || known.until < Date.now() ? undefined : known.peer;
   }
 
-  /** A connection is announced before its first byte is sent, but the bytes may be seen first. */
+  /** Reads pending announcements: a connection is announced before its first byte, but the bytes may arrive first. */
   #announced(id: ConnectionId): Known<Peer> | undefined {
     const port = this.#thread?.port;
     if (port === undefined) return undefined;
@@ -143,7 +142,7 @@ export class Terminator<Peer> {
     this.#tell({ kind: "stop-listening" });
   }
 
-  /** To be called when the registry has ended its connections. What it has answered goes out, then all ends. */
+  /** Call it after the registry has closed its connections. Sends the remaining responses, then closes everything. */
   async close(): Promise<void> {
     if (this.#thread !== undefined) {
       this.#tell({ kind: "close" });

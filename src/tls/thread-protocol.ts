@@ -1,6 +1,6 @@
 /**
- * What the main thread and the thread that ends TLS say to each other. Bytes never travel here: they go
- * through the local socket, where each connection says which one of the announced ones it is.
+ * The protocol between the main thread and the TLS thread. Payload goes through the local socket instead, where each
+ * connection identifies itself as one of the announced ones.
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ClientCertificate } from "../domain/client-certificate.js";
@@ -9,58 +9,58 @@ import type { ConnectionLimits } from "../lib/connection-limits.js";
 
 /** All as PEM. */
 export interface Credentials {
-  /** The server's own certificate, and those between it and the root. */
+  /** The server's certificate and the intermediate certificates. */
   readonly certificate: string;
   readonly key: string;
-  /** Roots of the clients' certificates; none where clients are not asked for one. */
+  /** Roots of client certificates; empty if none are requested. */
   readonly clientCas: readonly string[];
 }
 
 export type MinimumTls = "TLSv1.2" | "TLSv1.3";
 
-/** Whether a client must have a certificate, or only a valid one if it has one. */
+/** Whether a client must present a certificate, or may omit it. */
 export type ClientAuth = "required" | "optional";
 
-/** What the thread is given once, when it starts. */
+/** The thread's start parameters. */
 export interface TlsSetup {
   readonly port: MessagePort;
   readonly address: { readonly host: string; readonly port: number };
-  /** Where the plain bytes go. */
+  /** Path of the local socket for the plain bytes. */
   readonly socketPath: string;
   readonly credentials: Credentials;
   readonly minimumTls: MinimumTls;
   readonly clientAuth: ClientAuth;
   readonly limits: ConnectionLimits;
-  /** Addresses and ranges whose connections are those of many clients. */
+  /** Addresses and ranges of proxies, whose connections belong to many clients. */
   readonly proxies: readonly string[];
 }
 
 export type ToThread =
-  /** For connections from now on. */
+  /** Sets the credentials for new connections. */
   | { readonly kind: "use"; readonly credentials: Credentials }
   | { readonly kind: "stop-listening" }
-  /** Sends what is under way to the clients, and ends. */
+  /** Sends pending bytes to the clients, then ends. */
   | { readonly kind: "close" };
 
 export type FromThread =
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "failed"; readonly message: string }
-  /** Said before the connection's first byte goes to the local socket. */
+  /** Sent before the connection's first byte goes to the local socket. */
   | {
       readonly kind: "opened";
       readonly id: ConnectionId;
-      /** Of the client. */
+      /** The client's address. */
       readonly address: string;
       readonly certificate: ClientCertificate | undefined;
     }
   | { readonly kind: "closed"; readonly id: ConnectionId }
-  /** Connections refused since this was last said. */
+  /** Connections refused since the last such message. */
   | { readonly kind: "full"; readonly refused: Readonly<Record<Refusal, number>> }
-  /** A client whose certificate is missing or not to be trusted. */
+  /** A client whose certificate is missing or untrusted. */
   | { readonly kind: "refused"; readonly address: string; readonly reason: string };
 
 declare const connectionBrand: unique symbol;
-/** 16 random bytes, a character each. Whoever knows one can speak in that connection's name; no client is told. */
+/** 16 random bytes, one character each. It is secret: a client that knew one could impersonate that connection. */
 export type ConnectionId = string & { readonly [connectionBrand]: true };
 
 export function connectionIdOf(bytes: Uint8Array): ConnectionId {

@@ -28,7 +28,7 @@ export class SourceError extends Error {
 }
 
 /** Told of what lies in a source and is passed over. */
-export type OnOddSource = (what: string, why: string) => void;
+export type OnStray = (what: string, why: string) => void;
 
 export interface SourceManifest {
   readonly bytes: Buffer;

@@ -116,7 +116,7 @@ test("what is no longer open to anybody is given to nobody, although it is remem
 test("a broken policy leaves the one before in force, and the log says what is wrong and where", async () => {
   const path = await pushed("team/app");
   for (const [text, why] of [
-    ["rules: [", /policy\.yaml.*access policy not reloaded; the one before remains/],
+    ["rules: [", /policy\.yaml.*the changed access policy cannot be used: the previous one stays in effect/],
     [
       "rules:\n  - { repositories: a, anonymous: true, allow: push }\n  - { repositories: a, allow: pull }",
       /rules\.0 = .*: grants anonymous users more than pull.*rules\.1 = .*: needs anonymous/s,
@@ -141,7 +141,7 @@ test("a broken policy leaves the one before in force, and the log says what is w
 
 test("a broken users file leaves those from before, and the log says so without any hash", async () => {
   await files.write("users", "ann:$2y$05$cut");
-  await logged(/the users were not reloaded; those from before remain/);
+  await logged(/the changed htpasswd file cannot be used: the previous users stay in effect/);
   assert.equal((await client.get("/v2/", basic("ann", "2"))).status, 200);
   assert.doesNotMatch(gantry.log(), /\$2[aby]\$/);
   await files.users(users);

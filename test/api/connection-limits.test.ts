@@ -121,7 +121,7 @@ for (const [kind, extra, secure] of [
       const now = valuesOf(await (await page()).text());
       const name = 'gantry_connections_refused_total{limit="total"}';
       assert.equal((now.get(name) ?? 0) - (before.get(name) ?? 0), 6);
-      assert.match(gantry.log(), /connections are refused: limits\.connections/);
+      assert.match(gantry.log(), /refusing connections: limits\.connections/);
       await closeAll(sockets);
     });
   });

@@ -102,8 +102,8 @@ test("the log names the settings that are missing, once each", async () => {
       .split("\n")
       .filter((line) => line.includes(part));
   await eventually("both", async () => lines("http.trustedproxies").length >= 2 || undefined, 5000);
-  assert.equal(lines("it is not known by which address").length, 1, server.log());
-  assert.equal(lines("which http.trustedproxies does not name").length, 1, server.log());
+  assert.equal(lines("the address by which clients reach this server is unknown").length, 1, server.log());
+  assert.equal(lines("a proxy that is not in http.trustedproxies").length, 1, server.log());
 });
 
 const repository = (Name: string, Action: string) => ({ Type: "repository", Class: "", Name, Action });

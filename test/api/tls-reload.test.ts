@@ -86,7 +86,7 @@ for (const [name, certificateOf, keyOf] of broken) {
 test("a server with a certificate that it cannot use does not start, and says why", async () => {
   const unusable = await newCertificateFiles();
   await unusable.replace({ pem: (await newServerCertificate()).pem, keyPem: otherKey });
-  await assert.rejects(startGantry(unusable.settings), /the key in \S+server\.key does not go with/);
+  await assert.rejects(startGantry(unusable.settings), /the key in \S+server\.key does not match/);
   await unusable.write("server.pem", "none");
-  await assert.rejects(startGantry(unusable.settings), /server\.pem holds no certificate/);
+  await assert.rejects(startGantry(unusable.settings), /server\.pem contains no PEM certificate/);
 });

@@ -91,9 +91,9 @@ test("with standard error stuck, requests are answered, dropped lines are counte
     using reader = new Reader(pipe);
     await eventually(
       "the log says what it lacks",
-      () => /lines of the audit log were dropped/.test(reader.text) || undefined,
+      () => /audit log lines were dropped/.test(reader.text) || undefined,
     );
-    const told = /"dropped":(\d+),"msg":"lines of the audit log were dropped"/.exec(reader.text)?.[1];
+    const told = /"dropped":(\d+),"msg":"audit log lines were dropped"/.exec(reader.text)?.[1];
     assert.equal(Number(told), await droppedLines(gantry.url, "audit"));
     await refused(gantry.url, 1);
     await eventually("later lines", () => /"log":"audit".*\n$/.test(reader.text) || undefined);

@@ -156,7 +156,7 @@ for (const proxy of proxies) {
     assert.match(head, new RegExp(`^www-authenticate: ${expected}`, "im"));
 
     const warning = proxy.bearer
-      ? "which http.trustedproxies does not name"
+      ? "a proxy that is not in http.trustedproxies"
       : "set http.host to that address, or http.trustedproxies";
     await eventually(
       "a warning that names the setting",

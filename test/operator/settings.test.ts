@@ -264,8 +264,8 @@ tags: {policy: ${place}/tags}
   assert.equal(await check(right), `gantry: these settings are wrong:\n${absent}\n`);
   const said = await check(wrong);
   for (const expected of [
-    /^http\.tls\.key = "key" \(line 2\): the key in key does not go with certificate: /m,
-    /^http\.tls\.clientcas\.0 = "ca" \(line 2\): ca holds no certificate in PEM form/m,
+    /^http\.tls\.key = "key" \(line 2\): the key in key does not match the certificate in certificate: /m,
+    /^http\.tls\.clientcas\.0 = "ca" \(line 2\): ca contains no PEM certificate/m,
     /^auth\.htpasswd\.path = "users" \(line 4\): line 1: expected name:hash\n.*: line 2: bob: not a whole bcrypt hash/m,
     /^auth\.policy = "policy" \(line 5\): policy:1: rules\.0\.repositories: is missing/m,
     /^auth\.policy = .* policy:1: rules\.0\.allow = "fly": expected pull/m,
@@ -367,12 +367,12 @@ async function warned(settings: Readonly<Record<string, string>>): Promise<strin
 }
 
 for (const [formatter, expected] of [
-  ["json", /^\{"level":40,.*"service":"registry".*"msg":"no commands can be given/m],
+  ["json", /^\{"level":40,.*"service":"registry".*"msg":"this server accepts no gantry commands/m],
   [
     "logstash",
-    /^\{"level":"warn","@timestamp":"\d{4}-.*"service":"registry".*"message":"no commands can be/m,
+    /^\{"level":"warn","@timestamp":"\d{4}-.*"service":"registry".*"message":"this server accepts no gantry/m,
   ],
-  ["text", /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: no commands can be given/m],
+  ["text", /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: this server accepts no gantry commands/m],
 ] as const)
   test(`the log is written as ${formatter}, with the fields of the settings`, async () => {
     const log = await warned({ REGISTRY_LOG_FORMATTER: formatter });
@@ -381,6 +381,6 @@ for (const [formatter, expected] of [
   });
 
 test("what is less severe than the level is not logged", async () => {
-  assert.match(await warned({ REGISTRY_LOG_LEVEL: "warn" }), /no commands can be given/);
-  assert.doesNotMatch(await warned({ REGISTRY_LOG_LEVEL: "error" }), /no commands can be given/);
+  assert.match(await warned({ REGISTRY_LOG_LEVEL: "warn" }), /this server accepts no gantry commands/);
+  assert.doesNotMatch(await warned({ REGISTRY_LOG_LEVEL: "error" }), /this server accepts no gantry commands/);
 });

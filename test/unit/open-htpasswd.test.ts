@@ -70,13 +70,13 @@ test("a file without users, and one that is emptied, is told of", async () => {
   await writeFile(path, "# nobody yet\n");
   const { log, lines, logged } = newLog();
   const { close } = await openHtpasswd(path, log);
-  await logged(/"level":40.*there is no user in the file/);
+  await logged(/"level":40.*the htpasswd file has no users/);
   await writeFile(path, `alice:${hash}\n`);
   await logged(/"users":1.*users loaded/);
   const told = lines.length;
   await writeFile(path, "");
   await eventually("it is told", () =>
-    lines.slice(told).find((line) => /there is no user in the file/.test(line)),
+    lines.slice(told).find((line) => /the htpasswd file has no users/.test(line)),
   );
   await close();
 });

@@ -1,4 +1,4 @@
-/** What Prometheus is told of caches: how often each had what it was asked for. */
+/** Metrics of caches: hits and misses. */
 import type { HitCounts } from "../../lib/hit-counts.js";
 import type { Instruments } from "./instruments.js";
 
@@ -7,13 +7,13 @@ export function measureCaches(instruments: Instruments, caches: Readonly<Record<
     Object.entries(caches).map(([cache, lookups]) => [cache, of(lookups)] as const);
   instruments.counters(
     "gantry_cache_hits_total",
-    "Times that a cache had what was wanted",
+    "Cache hits",
     "cache",
     values(({ hits }) => hits),
   );
   instruments.counters(
     "gantry_cache_misses_total",
-    "Times that it had to be read or found out",
+    "Cache misses",
     "cache",
     values(({ misses }) => misses),
   );

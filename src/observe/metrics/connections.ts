@@ -1,4 +1,4 @@
-/** What Prometheus is told of connections: how many are open, and how many were refused. */
+/** Metrics of connections: open and refused. */
 import type { Refusal } from "../../lib/connection-counts.js";
 import type { Instruments } from "./instruments.js";
 
@@ -14,13 +14,13 @@ export function measureConnections(
 ): void {
   instruments.counter(
     "gantry_connections_cut_off_total",
-    "Connections that were closed since their bodies came in too many tiny chunks",
+    "Connections closed because their bodies had too many tiny chunks",
     () => chunks.refused,
   );
-  instruments.gauge("gantry_connections", "Connections of clients that are open", () => connections.open);
+  instruments.gauge("gantry_connections", "Open client connections", () => connections.open);
   instruments.counters(
     "gantry_connections_refused_total",
-    "Connections that were closed at once, by which limit was reached",
+    "Connections closed immediately, by the limit that was reached",
     "limit",
     () => Object.entries(connections.refused),
   );

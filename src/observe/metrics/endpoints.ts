@@ -1,12 +1,12 @@
-/** What Prometheus is told of webhooks, by endpoint. */
+/** Metrics of webhooks, by endpoint. */
 import type { Endpoint } from "../../notifications/endpoint.js";
 import type { Instruments } from "./instruments.js";
 
 const counters: readonly (readonly [name: string, help: string, value: (endpoint: Endpoint) => number])[] = [
-  ["events_total", "Events that the endpoint wanted", ({ counts }) => counts.events],
-  ["delivered_total", "Events that it has taken", ({ counts }) => counts.delivered],
-  ["dropped_total", "Events that found no room in its queue", ({ counts }) => counts.dropped],
-  ["failures_total", "Tries at which it took nothing", ({ counts }) => counts.failures],
+  ["events_total", "Events for the endpoint", ({ counts }) => counts.events],
+  ["delivered_total", "Delivered events", ({ counts }) => counts.delivered],
+  ["dropped_total", "Events dropped because the queue was full", ({ counts }) => counts.dropped],
+  ["failures_total", "Failed delivery attempts", ({ counts }) => counts.failures],
 ];
 
 export function measureEndpoints(instruments: Instruments, endpoints: readonly Endpoint[]): void {
@@ -16,7 +16,7 @@ export function measureEndpoints(instruments: Instruments, endpoints: readonly E
     instruments.counters(`gantry_notifications_${name}`, help, "endpoint", values(value));
   instruments.gauges(
     "gantry_notifications_pending",
-    "Events that wait for the endpoint",
+    "Events waiting for delivery",
     "endpoint",
     values(({ pending }) => pending),
   );

@@ -1,11 +1,11 @@
 /**
- * Metrics whose values are somebody else's: plain numbers that are looked up when Prometheus asks. prom-client's own
- * look labels up anew for each value that is added, which a request from memory would notice.
+ * Metrics that read plain numbers of other parts on each scrape. prom-client's own metrics look up labels for each
+ * increment, which would slow down responses from memory.
  */
 import { Counter, Gauge, Histogram, type MetricValueWithName, Registry } from "prom-client";
 import type { Durations } from "../../lib/durations.js";
 
-/** Values by the value of one label. */
+/** Pairs of a label's value and the metric's value. */
 export type Labelled = Iterable<readonly [label: string, value: number]>;
 
 /** One series of a histogram. */
@@ -89,7 +89,7 @@ class CountedHistogram<L extends string> extends Histogram<L> {
     super({ name: metricName, help: text, labelNames, registers: [registry] });
   }
 
-  /** What prom-client prints; its types leave out that it asks so. */
+  /** prom-client calls it to render the metric, but its types omit it. */
   async getForPromString() {
     const values = Array.from(this.series(), (one) => this.#valuesOf(one)).flat();
     return { name: this.metricName, help: this.text, type: "histogram", aggregator: "sum", values };

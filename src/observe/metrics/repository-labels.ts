@@ -1,10 +1,10 @@
 /**
- * Which repositories a label tells by name: the first so many that a request has succeeded on. All others are one, so
- * that neither jobs that push to ever new names nor who asks for names that nobody has make series without end.
+ * Chooses the repositories with their own label: the first on which a request has succeeded. All others share one, so that
+ * neither jobs that push to new names nor requests for unknown names create unbounded series.
  */
 import type { Exchange } from "../../http/exchange.js";
 
-/** No repository has this name's capitals, and so none is taken for it. */
+/** Repository names have no capitals, so none equals this. */
 const others = "OTHER";
 
 export class RepositoryLabels {
@@ -12,7 +12,7 @@ export class RepositoryLabels {
 
   constructor(readonly max: number) {}
 
-  /** Empty for a request that is about no repository. */
+  /** Returns an empty label for a request without a repository. */
   of({ name, status }: Pick<Exchange, "name" | "status">): string {
     if (name === undefined) return "";
     if (this.#told.has(name)) return name;

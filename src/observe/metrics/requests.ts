@@ -1,6 +1,6 @@
 /**
- * Requests by route, method and status: numbers, durations and bytes, by repository too where that is wanted; logins
- * that failed, and what was refused since somebody took too much. A request adds to plain numbers, in some 0.2 us.
+ * Metrics of requests by route, method, status and, if enabled, repository: counts, durations and bytes. Also failed logins
+ * and requests refused by limits. A request adds to plain numbers, in about 0.2 us.
  */
 
 import { limitNames } from "../../domain/errors.js";
@@ -10,18 +10,18 @@ import { methods } from "../methods.js";
 import type { Instruments, Timed } from "./instruments.js";
 import { RepositoryLabels } from "./repository-labels.js";
 
-/** Seconds: an answer from memory takes less than the first, a push of a large layer is within the last. */
+/** In seconds. A response from memory is below the first, the push of a large layer below the last. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
 /** How a caller has tried to log in. */
 const loginWays = ["basic", "bearer", "form", "other"] as const;
 type LoginWay = (typeof loginWays)[number];
 
-/** The requests of one value of the label `repository`, or all where there is no such label. */
+/** The requests for one value of the label `repository`, or all requests without that label. */
 class Requests {
   received = 0;
   sent = 0;
-  /** By route, method and status: all three are few, since what is unknown counts as one. */
+  /** By route, method and status. All three are few, because unknown values share one. */
   readonly #durations = new Map<string, Map<string, Map<number, Durations>>>();
 
   durationsOf(route: string, method: string, status: number): Durations {
@@ -41,12 +41,12 @@ class Requests {
 export class RequestMetrics {
   readonly #labels: RepositoryLabels | undefined;
   readonly #requests = new Map<string, Requests>();
-  /** Those of no label, found without looking. */
+  /** Requests without a label, without a lookup. */
   readonly #all = this.#of("");
   readonly #failedLogins: Record<LoginWay, number> = { basic: 0, bearer: 0, form: 0, other: 0 };
   readonly #refused = new Map(limitNames.map((name) => [name, 0]));
 
-  /** `repositoriesMax`: how many repositories have series of their own, 0 for no label that tells them. */
+  /** `repositoriesMax` is the number of repositories with their own series; 0 omits the label. */
   constructor(instruments: Instruments, repositoriesMax: number) {
     this.#labels = repositoriesMax === 0 ? undefined : new RepositoryLabels(repositoriesMax);
     this.#register(instruments, this.#labels !== undefined);
@@ -54,15 +54,15 @@ export class RequestMetrics {
 
   #register(instruments: Instruments, labelled: boolean): void {
     const duration = "gantry_http_request_duration_seconds";
-    const what = "Time from a request's head to the last byte of its answer";
+    const what = "Time from a request's headers to the last byte of its response";
     if (labelled) {
       instruments.histogram(duration, what, ["route", "method", "status", "repository"], () => this.#timed());
     } else {
       instruments.histogram(duration, what, ["route", "method", "status"], () => this.#all.series());
     }
     for (const [name, help, of] of [
-      ["received", "Bytes of requests' bodies", ({ received }: Requests) => received],
-      ["sent", "Bytes of answers' bodies", ({ sent }: Requests) => sent],
+      ["received", "Bytes of request bodies", ({ received }: Requests) => received],
+      ["sent", "Bytes of response bodies", ({ sent }: Requests) => sent],
     ] as const) {
       const metric = `gantry_http_${name}_bytes_total`;
       if (!labelled) instruments.counter(metric, help, () => of(this.#all));
@@ -70,13 +70,13 @@ export class RequestMetrics {
     }
     instruments.counters(
       "gantry_logins_failed_total",
-      "Requests whose credentials were wrong or not valid any more, by how they came",
+      "Requests with wrong or expired credentials, by login method",
       "way",
       () => Object.entries(this.#failedLogins),
     );
     instruments.counters(
       "gantry_http_limited_total",
-      "Requests that were refused with 429, by what there was too much of",
+      "Requests refused with 429, by limit",
       "limit",
       () => this.#refused,
     );
@@ -110,7 +110,7 @@ export class RequestMetrics {
       this.#refused.set(exchange.limit, (this.#refused.get(exchange.limit) ?? 0) + 1);
   };
 
-  /** A client that comes with nothing to learn how to log in has failed at nothing. */
+  /** A client without credentials, which learns how to log in, has not failed. */
   #countLogin({ incoming, identity }: Exchange): void {
     if (incoming.route?.action === "token" && incoming.body !== undefined) this.#failedLogins.form++;
     else if (incoming.authorization !== "" && identity === undefined)

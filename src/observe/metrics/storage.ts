@@ -1,4 +1,4 @@
-/** What Prometheus is told of the storage: its space, what it holds, how long it syncs, what is collected. */
+/** Metrics of the storage: space, content, sync times and garbage collections. */
 import type { Services } from "../../registry/services.js";
 import type { Space } from "../../storage/storage.js";
 import type { Instruments } from "./instruments.js";
@@ -12,19 +12,15 @@ export function measureStorage(
     const found = await storage.volume.space().catch(() => undefined);
     return found === undefined ? -1 : of(found);
   };
-  instruments.gauge(
-    "gantry_storage_free_bytes",
-    "Bytes that are left to the storage; -1 where nobody knows",
-    () => space(({ freeBytes }) => freeBytes),
+  instruments.gauge("gantry_storage_free_bytes", "Free bytes of the storage; -1 if unknown", () =>
+    space(({ freeBytes }) => freeBytes),
   );
-  instruments.gauge(
-    "gantry_storage_size_bytes",
-    "Bytes that the storage's volume has; -1 where nobody knows",
-    () => space(({ totalBytes }) => totalBytes),
+  instruments.gauge("gantry_storage_size_bytes", "Size of the storage's volume in bytes; -1 if unknown", () =>
+    space(({ totalBytes }) => totalBytes),
   );
   instruments.gauge(
     "gantry_storage_contents",
-    "Distinct contents of blobs that are stored; -1 until they have been counted",
+    "Stored distinct contents of blobs; -1 until they have been counted",
     () => measures.contents?.contents ?? -1,
   );
   instruments.gauge(
@@ -35,30 +31,30 @@ export function measureStorage(
   const { syncs } = measures;
   instruments.histogram(
     "gantry_sync_duration_seconds",
-    "Time to put something on stable storage: the data of a blob, a small file, the names in a directory",
+    "Time to sync a blob's data, a small file or a directory to stable storage",
     ["of"],
     () => Object.entries(syncs).map(([of, durations]) => ({ labels: { of }, durations })),
   );
   instruments.counters(
     "gantry_gc_runs_total",
-    "Garbage collections, by how they ended; those that only tell are left out",
+    "Garbage collections by result, without dry runs",
     "outcome",
     () => Object.entries(gcStats.runs),
   );
-  instruments.histogram("gantry_gc_duration_seconds", "Time that a garbage collection took", [], () => [
+  instruments.histogram("gantry_gc_duration_seconds", "Duration of a garbage collection", [], () => [
     { labels: {}, durations: gcStats.durations },
   ]);
-  instruments.counters("gantry_gc_removed_total", "What garbage collections have removed", "kind", () =>
+  instruments.counters("gantry_gc_removed_total", "Objects removed by garbage collections", "kind", () =>
     Object.entries(gcStats.removed),
   );
   instruments.counter(
     "gantry_gc_freed_bytes_total",
-    "Bytes of the contents that garbage collections have removed",
+    "Bytes of contents removed by garbage collections",
     () => gcStats.freedBytes,
   );
   instruments.gauge(
     "gantry_gc_last_success_timestamp_seconds",
-    "When a garbage collection came to its end last, since 1970; 0 where none has in this process",
+    "Unix time at which the last garbage collection ended; 0 if none has in this process",
     () => gcStats.lastSuccessAt / 1000,
   );
 }

@@ -1,4 +1,4 @@
-/** What Prometheus is told of uploads on their way: sessions, memory, and what the workers do with the bytes. */
+/** Metrics of uploads: sessions, memory, and the work of the workers. */
 import type { Services } from "../../registry/services.js";
 import type { Instruments } from "./instruments.js";
 
@@ -8,14 +8,14 @@ export function measureUploads(
 ): void {
   const { workers } = storage;
   const { done } = workers;
-  instruments.gauge("gantry_upload_sessions", "Upload sessions that are open", () => sessions.size);
+  instruments.gauge("gantry_upload_sessions", "Open upload sessions", () => sessions.size);
   instruments.counter(
     "gantry_upload_sessions_purged_total",
-    "Upload sessions that were dropped since nobody used them any more",
+    "Upload sessions dropped because they were abandoned",
     () => sessions.purged,
   );
-  instruments.gauge("gantry_upload_slabs_used", "Slabs of memory that uploads have", () => slabs.lent);
-  instruments.gauge("gantry_upload_slabs_waiting", "Uploads that wait for a slab", () => slabs.waiting);
+  instruments.gauge("gantry_upload_slabs_used", "Memory slabs in use by uploads", () => slabs.lent);
+  instruments.gauge("gantry_upload_slabs_waiting", "Uploads waiting for a slab", () => slabs.waiting);
   instruments.counter(
     "gantry_upload_slab_waits_total",
     "Times that an upload had to wait for a slab",
@@ -29,37 +29,33 @@ export function measureUploads(
   const budgets = Object.entries({ upload: slabs.overflow, whole: bodyMemory });
   instruments.gauges(
     "gantry_body_memory_used_bytes",
-    "Bytes of requests' bodies that are in memory outside the slabs, by whose budget they take",
+    "Bytes of request bodies in memory outside the slabs, by budget",
     "budget",
     () => budgets.map(([name, { taken }]) => [name, taken] as const),
   );
-  instruments.gauges("gantry_body_memory_limit_bytes", "Bytes that each of these budgets has", "budget", () =>
+  instruments.gauges("gantry_body_memory_limit_bytes", "Size of each budget in bytes", "budget", () =>
     budgets.map(([name, { bytes }]) => [name, bytes] as const),
   );
   for (const [name, bytes, seconds, throughput] of [
-    ["upload_hashed", "Bytes of uploads that were hashed", "Seconds that hashing them took", done.hashed],
+    ["upload_hashed", "Bytes of uploads hashed", "Seconds spent hashing uploads", done.hashed],
     [
       "upload_written",
-      "Bytes of uploads that were written to their files",
-      "Seconds that writing them took, which goes on beside the hashing",
+      "Bytes of uploads written to files",
+      "Seconds spent writing uploads, in parallel with hashing",
       done.written,
     ],
     [
       "file_hashed",
-      "Bytes of stored files that were read to be hashed again",
-      "Seconds that reading and hashing them took",
+      "Bytes of stored files read to be hashed again",
+      "Seconds spent reading and hashing stored files",
       done.reread,
     ],
   ] as const) {
     instruments.counter(`gantry_${name}_bytes_total`, bytes, () => throughput.bytes);
     instruments.counter(`gantry_${name}_seconds_total`, seconds, () => throughput.seconds);
   }
-  instruments.gauge(
-    "gantry_worker_tasks",
-    "Tasks that the workers have, waiting and at work",
-    () => workers.tasks,
-  );
-  instruments.counters("gantry_worker_tasks_total", "Tasks that the workers have done", "kind", () =>
+  instruments.gauge("gantry_worker_tasks", "Waiting and running tasks of the workers", () => workers.tasks);
+  instruments.counters("gantry_worker_tasks_total", "Finished tasks of the workers", "kind", () =>
     Object.entries(done.tasks),
   );
   instruments.counter(
@@ -69,7 +65,7 @@ export function measureUploads(
   );
   instruments.counter(
     "gantry_worker_busy_seconds_total",
-    "Seconds in which a worker had a task at hand, of all workers together",
+    "Seconds in which workers were busy, summed over all workers",
     () => done.busySeconds,
   );
 }

@@ -11,7 +11,7 @@
  */
 import { algorithmOf, algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
 import { entriesOf } from "../files.js";
-import type { OnOddSource } from "../source.js";
+import type { OnStray } from "../source.js";
 
 /** Where the bytes of a content lie, `<digest>` being what distribution calls it by. */
 export function dataPath(root: string, digest: Digest): string {
@@ -20,7 +20,7 @@ export function dataPath(root: string, digest: Digest): string {
 }
 
 /** The digests that a folder `<algorithm>/<hex>/…` spells. */
-export async function* digestsIn(folder: string, onStray: OnOddSource): AsyncIterable<Digest> {
+export async function* digestsIn(folder: string, onStray: OnStray): AsyncIterable<Digest> {
   for (const { name: algorithm } of await entriesOf(folder)) {
     for (const { name: hex } of await entriesOf(`${folder}/${algorithm}`)) {
       const digest = `${algorithm}:${hex}`;

@@ -5,7 +5,7 @@ import { manifestBytesMax } from "../../domain/manifest.js";
 import { isTag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { entriesOf, fileSize, readFileBytes, readSmall } from "../files.js";
-import type { OnOddSource, SourceBlob, SourceManifest, SourceRepository, SourceTag } from "../source.js";
+import type { OnStray, SourceBlob, SourceManifest, SourceRepository, SourceTag } from "../source.js";
 import { dataPath, digestsIn } from "./layout.js";
 
 /** The longest digest has 135 characters. */
@@ -17,7 +17,7 @@ export class DistributionRepository implements SourceRepository {
     readonly root: string,
     readonly name: RepositoryName,
     readonly folder: string,
-    readonly onStray: OnOddSource,
+    readonly onStray: OnStray,
   ) {}
 
   /** Tags and manifests. */

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import { entriesOf, isFolder } from "../files.js";
-import { type OnOddSource, type Source, SourceError } from "../source.js";
+import { type OnStray, type Source, SourceError } from "../source.js";
 import { DistributionRepository } from "./repository.js";
 
 const registryFolder = "docker/registry/v2";
@@ -11,7 +11,7 @@ export interface DistributionOptions {
   readonly path: string;
   /** Whether a repository is to be imported. */
   readonly wants: (name: RepositoryName) => boolean;
-  readonly onStray: OnOddSource;
+  readonly onStray: OnStray;
 }
 
 /** The source in a folder: the one that distribution calls its root directory, or `docker/registry/v2` itself. */
@@ -26,7 +26,7 @@ class DistributionStore implements Source {
   constructor(
     readonly root: string,
     readonly wants: DistributionOptions["wants"],
-    readonly onStray: OnOddSource,
+    readonly onStray: OnStray,
   ) {}
 
   async *repositories(): ReturnType<Source["repositories"]> {

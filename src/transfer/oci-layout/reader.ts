@@ -9,7 +9,7 @@ import { isRepositoryName, type RepositoryName } from "../../domain/repository-n
 import { fileSize, readFileBytes, readSmall } from "../files.js";
 import { type NamedContent, refName } from "../sink.js";
 import {
-  type OnOddSource,
+  type OnStray,
   type Source,
   type SourceBlob,
   SourceError,
@@ -25,7 +25,7 @@ export interface LayoutOptions {
   readonly name: RepositoryName | undefined;
   /** The tag that the layout's only image gets, whatever it is called there. */
   readonly tag: Tag | undefined;
-  readonly onStray: OnOddSource;
+  readonly onStray: OnStray;
 }
 
 /** Rejects where there is no layout, or where it has not the one image that the tag is for. */

@@ -7,7 +7,7 @@ import { isManifestMediaType, mediaTypes, withoutParameters } from "../../domain
 import { isTag, type Tag } from "../../domain/reference.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import {
-  type OnOddSource,
+  type OnStray,
   type Source,
   type SourceBlob,
   SourceError,
@@ -27,7 +27,7 @@ export interface RemoteOptions extends ClientOptions {
   /** Absent where all tags are wanted. */
   readonly wantsTag: ((tag: Tag) => boolean) | undefined;
   readonly bytesPerSecond: number | undefined;
-  readonly onStray: OnOddSource;
+  readonly onStray: OnStray;
 }
 
 /** Listings are read in pages of this many names. */
