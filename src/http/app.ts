@@ -90,7 +90,7 @@ const exclusivePort = 1;
 /** A whole manifest. A client that sends more after an early response may miss that response. */
 const heardOutBytesMax = 4 * 1024 * 1024;
 
-/** Concurrent lists of one client. Further ones wait, and read nothing if the client disconnects. */
+/** Concurrent list requests of one client. Further ones wait, and read nothing if the client disconnects. */
 const listingsAtOnce = 4;
 
 /** A longer path cannot be valid: a name has at most 255 characters, a digest 135. */

@@ -212,7 +212,8 @@ export class RequestBody implements Flow {
 
   /**
    * Call it when the response begins. Reads and drops the rest of the body, so that the response reaches the client and the
-   * connection stays usable. Reads nothing more of a chunked body, whose cost has no bound, and then returns true.
+   * connection stays usable. Returns true for an unfinished chunked body instead, and reads no more of it: the cost of
+   * reading it has no bound.
    */
   leave(): boolean {
     const isCut = this.isUnfinishedChunks && !this.#gone;

@@ -29,7 +29,7 @@ export interface HttpContext {
   /** Absent if the API's port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   readonly multipart: MultipartMemory;
-  /** Limits the concurrent lists of one client: a list reads one or more files for each entry. */
+  /** Limits the concurrent list requests of one client: a list reads one or more files for each entry. */
   readonly listingTurns: KeyedTurns;
   /** Absent if nothing consumes events. */
   readonly onEvent: RegistryEventListener | undefined;

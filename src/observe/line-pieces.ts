@@ -28,7 +28,7 @@ interface Who {
 }
 
 export class LinePieces {
-  /** Pages by path. */
+  /** Target pieces by path. */
   readonly #whats = new Map<string, What>();
   /** Caller pieces by address. */
   readonly #whos = new Map<string, Who>();

@@ -2,20 +2,20 @@
 import { now } from "../lib/clock.js";
 import type { Facts, Spans } from "../lib/spans.js";
 
-export interface Stage {
+export interface RecordedSpan {
   readonly name: string;
   readonly startedAt: number;
   readonly endedAt: number;
   readonly facts?: Facts | undefined;
-  readonly within?: readonly Stage[];
+  readonly within?: readonly RecordedSpan[];
 }
 
-export class StageTree implements Spans {
+export class SpanTree implements Spans {
   /** Spans in the order in which they ended. */
-  readonly spans: Stage[] = [];
+  readonly spans: RecordedSpan[] = [];
 
   async during<T>(name: string, work: (within: Spans) => Promise<T>): Promise<T> {
-    const inner = new StageTree();
+    const inner = new SpanTree();
     const startedAt = now();
     try {
       return await work(inner);

@@ -20,7 +20,7 @@ import type { Trace } from "../http/trace.js";
 import { byClock, now } from "../lib/clock.js";
 import { noSpans } from "../lib/spans.js";
 import { methods } from "./methods.js";
-import { type Stage, StageTree } from "./span-tree.js";
+import { type RecordedSpan, SpanTree } from "./span-tree.js";
 
 const traceContext = new W3CTraceContextPropagator();
 const headers = {
@@ -51,7 +51,7 @@ export function tracing(tracer: Tracer): BeginTrace {
 }
 
 class RequestTrace implements Trace {
-  readonly spans = new StageTree();
+  readonly spans = new SpanTree();
 
   constructor(
     readonly id: string,
@@ -66,18 +66,18 @@ class RequestTrace implements Trace {
     span.setAttributes(attributesOf(exchange));
     if (exchange.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
     const below = spans.setSpan(ROOT_CONTEXT, span);
-    for (const stage of waits(exchange, endedAt)) this.#tell(stage, below);
-    for (const stage of this.spans.spans) this.#tell(stage, below);
+    for (const child of waits(exchange, endedAt)) this.#tell(child, below);
+    for (const child of this.spans.spans) this.#tell(child, below);
     span.end(timeOf(endedAt));
   }
 
-  #tell({ name, startedAt, endedAt, facts = {}, within = [] }: Stage, parent: Context): void {
+  #tell({ name, startedAt, endedAt, facts = {}, within = [] }: RecordedSpan, parent: Context): void {
     const attributes = Object.fromEntries(
       Object.entries(facts).map(([fact, value]) => [`gantry.${fact}`, value]),
     );
     const span = this.tracer.startSpan(name, { startTime: timeOf(startedAt), attributes }, parent);
     const below = spans.setSpan(parent, span);
-    for (const stage of within) this.#tell(stage, below);
+    for (const child of within) this.#tell(child, below);
     span.end(timeOf(endedAt));
   }
 }
@@ -106,9 +106,9 @@ function attributesOf({ incoming, id, name, status, aborted, body, sent }: Excha
 }
 
 /** Returns the spans that the exchange itself records: authentication, receiving the body, and sending in pieces. */
-function waits({ startedAt, admittedAt, answeredAt, body }: Exchange, endedAt: number): Stage[] {
+function waits({ startedAt, admittedAt, answeredAt, body }: Exchange, endedAt: number): RecordedSpan[] {
   const admitted = admittedAt || startedAt;
-  const spans: Stage[] = [];
+  const spans: RecordedSpan[] = [];
   const add = (name: string, from: number, to: number) =>
     spans.push({ name, startedAt: byClock(from), endedAt: byClock(to) });
   if (admittedAt !== 0) add("login", startedAt, admittedAt);

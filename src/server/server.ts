@@ -34,7 +34,7 @@ export interface Server {
   readonly locked: boolean;
   /** Whether the file system is read-only, so that nothing can be pushed. */
   readonly readOnly: boolean;
-  /** Returns whether authentication is enabled. */
+  /** Whether authentication is enabled. */
   readonly protected: boolean;
   readonly services: Services;
   /** Stops accepting connections, drains requests, and closes everything. */

@@ -38,7 +38,7 @@ const server = createServer({
   ALPNProtocols: ["http/1.1"],
   handshakeTimeout: handshakeMillisecondsMax,
   requestCert: asksClients,
-  // A client without a valid certificate gets a response instead of a closed connection: see `serve`.
+  // A client without a valid certificate gets a response instead of a closed connection: see `onClient`.
   rejectUnauthorized: false,
   noDelay: true,
   keepAlive: true,
@@ -48,7 +48,7 @@ server.on("connection", (socket) => {
 });
 server.on("secureConnection", (socket) => {
   handshakes.end(socket);
-  serve(socket);
+  onClient(socket);
 });
 server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
   const below = handshakes.end(socket);
@@ -81,7 +81,7 @@ function contextOf({ certificate, key, clientCas }: Credentials): TlsOptions {
   };
 }
 
-function serve(socket: TLSSocket): void {
+function onClient(socket: TLSSocket): void {
   const client = new ClientConnection(socket);
   clients.add(client);
   void client.closed.then(() => clients.delete(client));
