@@ -184,5 +184,5 @@ function loginNeeded(): RegistryError {
 }
 
 function moreScopeNeeded(): RegistryError {
-  return new RegistryError("insufficient-scope", "the token is not for this");
+  return new RegistryError("insufficient-scope", "the token does not allow this");
 }

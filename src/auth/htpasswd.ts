@@ -53,9 +53,9 @@ export function parseHtpasswd(text: string): Htpasswd {
       continue;
     }
     const before = lineOf.get(user);
-    if (before !== undefined) wrong.push(`line ${number}: ${user} stands in line ${before} already`);
+    if (before !== undefined) wrong.push(`line ${number}: ${user} is already in line ${before}`);
     else if (isBcryptHash(hash)) users.set(user, hash);
-    else if (hash.startsWith("$2")) wrong.push(`line ${number}: ${user}: not a whole bcrypt hash`);
+    else if (hash.startsWith("$2")) wrong.push(`line ${number}: ${user}: not a complete bcrypt hash`);
     else refused.push({ line: number, user, scheme: schemeOf(hash) });
     lineOf.set(user, number);
   }

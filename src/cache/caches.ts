@@ -54,7 +54,7 @@ export class Caches {
     this.openBlobs = new OpenBlobs(storage.blobs);
   }
 
-  /** By name of the cache. */
+  /** Hit counts by name of the cache. */
   get lookups(): Readonly<Record<string, HitCounts>> {
     return {
       manifests: this.manifests.lookups,
@@ -68,19 +68,19 @@ export class Caches {
     };
   }
 
-  /** To be called when the repository is known to have the blob. */
+  /** Call it when the repository is known to have the blob. */
   blobSeen(name: RepositoryName, digest: Digest, size: number): void {
     this.blobSizes.set(`${name}@${digest}`, size);
     this.blobHomes.seen(name, digest);
   }
 
-  /** To be called when the repository has been given the blob, which may have another file now. */
+  /** Call it when a blob was added to the repository, perhaps with another file. */
   blobStored(name: RepositoryName, digest: Digest, size: number | undefined): void {
     this.forgetBlob(name, digest);
     if (size !== undefined) this.blobSeen(name, digest, size);
   }
 
-  /** To be called when the repository's blob has been removed or replaced. */
+  /** Call it when the repository's blob was removed or replaced. */
   forgetBlob(name: RepositoryName, digest: Digest): void {
     const key = `${name}@${digest}` as const;
     this.blobSizes.delete(key);
@@ -88,14 +88,14 @@ export class Caches {
     this.openBlobs.forget(key);
   }
 
-  /** To be called when content has changed under its digest, which only damage and its repair can do. */
+  /** Call it when content has changed under its digest, which only damage and its repair can cause. */
   forgetBlobs(): void {
     this.blobSizes.clear();
     this.smallBlobs.clear();
     this.openBlobs.clear();
   }
 
-  /** To be called when it is not known what has changed. */
+  /** Call it when it is unknown what has changed. */
   forgetAll(): void {
     this.forgetBlobs();
     this.manifests.clear();

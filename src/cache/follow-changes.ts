@@ -1,4 +1,4 @@
-/** Keeps the caches true: they forget what any node has changed. */
+/** Keeps the caches current: drops the entries that any node has changed. */
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
 import { placeOf } from "../domain/page.js";
 import type { Tag } from "../domain/reference.js";
@@ -49,11 +49,11 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
   }
 }
 
-/** Repository locks order the changes of a list: no tag is added to it while one is removed. */
+/** Repository locks order the changes of a list: a tag is never added while another is removed. */
 function updateList(caches: Caches, name: RepositoryName, update: (tags: Tag[]) => void): void {
   const tags = caches.tagLists.get(name);
   if (tags === undefined) {
-    // A listing may be on its way from the storage, with or without this tag.
+    // A list without or with this tag may just be read from the storage.
     caches.tagLists.delete(name);
     return;
   }

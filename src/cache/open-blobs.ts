@@ -46,7 +46,7 @@ export class SharedBlob implements OpenBlob {
   release(): void {
     assert(this.#holders > 0, "a blob is released once by each holder");
     this.#holders--;
-    // Nobody uses the file any more, and closing a file that was only read loses nothing.
+    // The file is unused now, and closing a file that was only read loses nothing.
     if (this.#holders === 0) void this.reader.close().catch(() => {});
   }
 }

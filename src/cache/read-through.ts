@@ -61,7 +61,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
     return this.#reading.get(key) === reading && this.#reading.delete(key);
   }
 
-  /** Begins a change of the key's value in the storage, which `endWrite` ends, whatever becomes of it. */
+  /** Begins a change of the key's value in the storage. End it with `endWrite`, also if the change fails. */
   beginWrite(key: K): void {
     const writing = this.#writing.get(key);
     if (writing === undefined) {
@@ -73,8 +73,8 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   }
 
   /**
-   * Whether nobody else has changed the value or heard of a change since `beginWrite`. Only then may the caller `set` what
-   * it wrote, in the same turn: of several changes at once, nobody but the storage knows which was the last.
+   * Returns whether no other change of the value was made or reported since `beginWrite`. Only then may the caller `set` its
+   * value, in the same turn: only the storage knows which of several concurrent changes was the last.
    */
   endWrite(key: K): boolean {
     const writing = this.#writing.get(key);

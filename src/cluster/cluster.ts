@@ -1,13 +1,13 @@
 /**
- * The cluster port: what the nodes of one registry share while they run. test/contract/cluster.ts tests each of these
- * promises on every implementation.
+ * The cluster port: the state that the nodes of one registry share while they run. test/contract/cluster.ts tests each of
+ * these promises on every implementation.
  *
- * The cluster never holds the truth. Blobs, manifests, tags and referrers are in the storage, which guards them by its own
- * conditional writes. An engine behind this port may be killed, emptied or cut off at any moment. Then nothing that was
- * acknowledged is lost, pushes and pulls go on, and what cannot be decided without the engine, such as a deletion, is
- * refused with `cluster-unavailable` until it is back. Each part says what a loss means for it.
+ * The cluster never holds the truth. Blobs, manifests, tags and referrers are in the storage, which protects them with its
+ * own conditional writes. The engine behind this port may be killed, emptied or cut off at any moment. Then no acknowledged
+ * change is lost, pushes and pulls continue, and an operation that needs the engine, such as a deletion, is refused with
+ * `cluster-unavailable` until the engine is back. Each part documents the effect of a loss.
  *
- * A method returns a promise where another process may have to be asked. The path of a cached GET asks nobody.
+ * A method returns a promise if it may have to ask another process. A cached GET asks no other process.
  */
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
@@ -19,32 +19,32 @@ import type { UploadRecord } from "../storage/storage.js";
 export interface Cluster {
   readonly uploads: Uploads;
   /**
-   * Shared by pushes, exclusive for deletions: no manifest is accepted for what is being deleted, and no cache is filled
-   * with what is gone.
+   * Pushes share it, deletions hold it exclusively: no manifest can name an object that is being deleted, and no cache is
+   * filled with a deleted object.
    */
   readonly repositoryLocks: Locks<RepositoryName>;
   /**
-   * The tag or manifest that a push with a precondition is about: exclusive for that push, so that one that fails has
-   * stored nothing. Other pushes share it while they point the tag. Taken while the repository's lock is held.
+   * Locks the tag or manifest of a push with a precondition: exclusive for that push, so that a failing one stores nothing.
+   * Other pushes share it while they point the tag. Taken while the repository's lock is held.
    */
   readonly targetLocks: Locks<`${RepositoryName}:${Tag}` | `${RepositoryName}@${Digest}`>;
-  /** One run of a kind at a time, by the clock or by an operator's command. */
+  /** Allows one run of each kind at a time, started by the clock or by an operator's command. */
   readonly maintenanceLocks: Locks<"collect" | "verify">;
   readonly leases: Leases;
   readonly changes: Changes;
   /**
-   * Runs `work` unless a call with the same key is at work on any node; then waits for that one instead. Resolves when
-   * the work has ended, and rejects if it failed. Carries no result, since the cluster holds no truth: `work` leaves its
-   * result in the storage, or in the memory of its node. If the engine is lost meanwhile, work may run once on each node,
-   * so it must do no harm twice.
+   * Runs `work`, unless a call with the same key is running on any node; then waits for that one instead. Resolves when the
+   * work has ended, and rejects if it failed. It returns no result, because the cluster holds no truth: `work` leaves its
+   * result in the storage, or in its node's memory. If the engine is lost meanwhile, the work may run once on each node, so
+   * running it twice must be harmless.
    */
   once(key: string, work: () => Promise<void>): Promise<void>;
 }
 
-/** A node by the name that the others reach it by. */
+/** The name by which other nodes reach a node. */
 export type NodeName = `node:${string}`;
 
-/** What the owner of a session without bytes knows of it, and no storage does. */
+/** The state of a session without bytes, which only its owner knows. */
 export interface HandedOver {
   readonly record: UploadRecord;
   /** Milliseconds since the epoch. */
@@ -52,30 +52,30 @@ export interface HandedOver {
 }
 
 /**
- * Which node owns an upload session: its requests are worked on there, one at a time. A node owns the sessions that it
- * opened or claimed, until it releases them. POST, PATCH and PUT at one node need no message.
+ * Records which node owns each upload session. The owner handles the session's requests, one at a time. A node owns the
+ * sessions that it opened or claimed, until it releases them. POST, PATCH and PUT at one node need no message.
  *
- * When the engine is lost, nodes go on with the sessions that they have. Two nodes may then believe that they own one.
- * That loses nothing: the storage refuses the append or the commit of the later one.
+ * If the engine is lost, nodes continue with their sessions, and two nodes may then both consider themselves the owner. That
+ * loses nothing: the storage refuses the append or the commit of the later one.
  */
 export interface Uploads {
-  /** Makes this node the owner of a session that it has opened or taken up. Asks nobody. */
+  /** Makes this node the owner of a session that it has opened or recovered. Sends no message. */
   own(id: SessionId): void;
-  /** Ends the ownership of this node, if it has it. Asks nobody. */
+  /** Ends this node's ownership, if any. Sends no message. */
   release(id: SessionId): void;
-  /** The node that owns the session; `here` if that is this one. */
+  /** Resolves with the node that owns the session; `here` for this node. */
   owner(id: SessionId): Promise<NodeName | "here" | undefined>;
   /**
-   * Makes this node the owner, and resolves with `here` and what the owner before handed over. Resolves with the name of
-   * another node if that keeps the session: the request belongs there. Of several nodes that claim at once, one gets it.
-   * A node that has died owns nothing.
+   * Makes this node the owner, and resolves with `here` and the state from the previous owner. Resolves with the name of
+   * another node if that node keeps the session; it must handle the request. If several nodes claim at once, one succeeds. A
+   * dead node owns nothing.
    */
   claim(
     id: SessionId,
   ): Promise<{ readonly owner: NodeName } | { readonly owner: "here"; readonly handedOver?: HandedOver }>;
   /**
-   * Sets what this node answers if another one claims a session that it owns: what it hands over, and then it may not use
-   * the session any more, or `keep` if the session has bytes or a request is at work.
+   * Sets the answer to another node's claim of a session that this node owns: the state to hand over, after which this node
+   * may not use the session, or `keep` if the session has bytes or a running request.
    */
   onClaim(answer: (id: SessionId) => HandedOver | "keep"): void;
 }
@@ -84,93 +84,95 @@ export interface Uploads {
 export type ObjectKey = `${RepositoryName}@${Digest}`;
 
 /**
- * What garbage collection must leave alone. A client that was told that a blob or manifest exists (201, mount, HEAD, GET)
- * has a lease on it in that repository: it may go on to push a manifest that names it. While a repository is being
- * collected, pushes note what they name, so that the collector needs the repository's lock only while it removes.
+ * Objects that garbage collection must keep. A client that was told that a blob or manifest exists (201, mount, HEAD, GET)
+ * has a lease on it in that repository, because it may go on to push a manifest that names it. While a repository is being
+ * collected, pushes note the objects that they name, so that the collector needs the repository's lock only for removals.
  *
- * Leases are kept by the node that granted them: a cached GET renews one without a message. `condemn` asks all nodes.
- * When leases are lost, with the engine or with a node that died, everything counts as leased for the time of one lease:
- * collection pauses, and `pausedUntil` says so. While the engine is out of reach, `condemn` and `leased` treat everything
- * as leased.
+ * Each node keeps the leases that it granted, so a cached GET renews one without a message; `condemn` asks all nodes. If
+ * leases are lost, with the engine or with a dead node, everything counts as leased for the time of one lease: collection
+ * pauses until `pausedUntil`. While the engine is unreachable, `condemn` and `leased` treat everything as leased.
  */
 export interface Leases {
-  /** Grants a lease from now on. Asks nobody. */
+  /** Grants a lease from now on. Sends no message. */
   grant(key: ObjectKey): void;
-  /** The same for an object that is known to exist: a lease that has most of its time left will do. Asks nobody. */
+  /** Like `grant`, for an object that is known to exist: keeps a lease that has most of its time left. Sends no message. */
   renew(key: ObjectKey): void;
   /**
-   * Resolves with what `look` finds. The object counts as leased during the look, and has a lease from then on if it was
-   * found, so that there is no moment at which it could go. If the object is being removed, the look waits for that.
+   * Resolves with the result of `look`. The object counts as leased during the look, and has a lease afterwards if it was
+   * found, so that it cannot be removed in between. If the object is being removed, the look waits for that.
    */
   during<T>(key: ObjectKey, look: () => T | undefined | Promise<T | undefined>): Promise<T | undefined>;
-  /** Those of `digests` that are leased, or looked for, on any node. */
+  /** Resolves with those of `digests` that are leased or being looked for on any node. */
   leased(name: RepositoryName, digests: readonly Digest[]): Promise<ReadonlySet<Digest>>;
   /**
    * Runs `removal`, which removes the object, unless the object is leased on any node: then resolves with `leased`. All
-   * nodes are told `condemned` before it is decided, and nobody answers from a cache that the object exists until
-   * `removal` has ended. The caller holds the repository's lock.
+   * nodes receive `condemned` before the decision, and none answers from a cache that the object exists until `removal` has
+   * ended. The caller holds the repository's lock.
    */
   condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased">;
   /**
-   * Notes what a manifest that is being pushed names, itself included. The caller holds the repository's lock. All
-   * journals have it when this resolves; `undefined` if nobody has to be waited for. `digests` is read only if there is a
-   * journal: it may be expensive.
+   * Notes the objects that a manifest being pushed names, and the manifest itself. The caller holds the repository's lock.
+   * All journals have them when this resolves; returns `undefined` if no other node must be asked. Iterates `digests`, which
+   * may be expensive, only if there is a journal.
    */
   note(name: RepositoryName, digests: Iterable<Digest>): Promise<void> | undefined;
   /**
-   * Runs `work` with what is noted of the repository meanwhile, on any node. Pushes that began earlier may not have
-   * noted it: who takes the repository's lock once after the journal has begun has waited for them.
+   * Runs `work` with the objects noted for the repository meanwhile, on any node. Pushes that began earlier may not have
+   * noted theirs: a caller that takes the repository's lock once after the journal has begun has waited for them.
    */
   withJournal<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T>;
-  /** Until when everything counts as leased, in milliseconds since the epoch; a time that is over if only leases do. */
+  /**
+   * Resolves with the time until which everything counts as leased, in milliseconds since the epoch; a past time if only
+   * leases count.
+   */
   pausedUntil(): Promise<number>;
 }
 
 /**
- * Locks by key: many shared holders or one exclusive one, over all nodes.
+ * Locks by key, across all nodes: many shared holders or one exclusive holder.
  *
- * When the engine is lost, holders keep what they hold for a bounded time, and `Hold.confirm` throws after it. `shared`
- * goes on without the engine, since nobody can be given an exclusive hold. `exclusive` rejects with `cluster-unavailable`,
- * also for a while after the engine is back: until every hold from before the loss has ended or cannot be confirmed any
- * more. The holds of a node that dies end in the same way.
+ * If the engine is lost, holders keep their holds for a bounded time, after which `Hold.confirm` throws. `shared` continues
+ * without the engine, because no exclusive hold can be granted. `exclusive` rejects with `cluster-unavailable`, also for a
+ * while after the engine is back: until every earlier hold has ended or can no longer be confirmed. The holds of a dead node
+ * end in the same way.
  */
 export interface Locks<Key extends string> {
-  /** Runs `work` while nobody holds `key` exclusively. Holders that come later do not overtake waiting ones. */
+  /** Runs `work` while no caller holds `key` exclusively. Later callers do not overtake waiting ones. */
   shared<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T>;
-  /** Runs `work` while nobody else holds `key`. The hold ends with `work`, also if that rejects. */
+  /** Runs `work` while no other caller holds `key`. The hold ends with `work`, also if that rejects. */
   exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T>;
   /** Keys that this node holds or waits for. */
   readonly size: number;
 }
 
-/** A lock that is held. A function that takes one may only be called by its holder. */
+/** A held lock. Only its holder may call a function that takes one. */
 export interface Hold {
   /**
-   * Throws `cluster-unavailable` if somebody else may have been given the lock since. To be called before each step that
-   * cannot be taken back. Asks nobody.
+   * Throws `cluster-unavailable` if another caller may have been given the lock meanwhile. Call it before each irreversible
+   * step. Sends no message.
    */
   confirm(): void;
 }
 
-/** What happened to the registry's content. Nodes drop what they cached of it, and ask the storage. */
+/** A change of the registry's content. Nodes drop what they cached about it, and ask the storage. */
 export type Change =
   | { readonly kind: "tag-pointed"; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly kind: "tag-removed"; readonly name: RepositoryName; readonly tag: Tag }
-  /** A change failed halfway: only the storage knows whether the tag is there, and where it points. */
+  /** A change failed halfway: only the storage knows whether the tag exists, and its target. */
   | { readonly kind: "tag-unsure"; readonly name: RepositoryName; readonly tag: Tag }
   | { readonly kind: "manifest-deleted"; readonly name: RepositoryName; readonly digest: Digest }
   | { readonly kind: "blob-deleted"; readonly name: RepositoryName; readonly digest: Digest }
-  /** A blob or manifest is about to be removed: from now on only the storage knows whether it is there. */
+  /** A blob or manifest is about to be removed: from now on only the storage knows whether it exists. */
   | { readonly kind: "condemned"; readonly name: RepositoryName; readonly digest: Digest }
   | { readonly kind: "repository-emptied"; readonly name: RepositoryName }
-  /** Damaged bytes of some digest were replaced, in every repository. */
+  /** Damaged bytes of a digest were replaced, in every repository. */
   | { readonly kind: "blobs-healed" }
-  /** A robot was made, changed or revoked. */
+  /** A robot was created, changed or revoked. */
   | { readonly kind: "robot-changed"; readonly robot: RobotName };
 
 /**
- * Changes may have been missed, so everything that was cached may be wrong. Told when the engine was out of reach or was
- * emptied, and when a node died: it may have changed the storage and not have published that.
+ * Changes may have been missed, so every cached entry may be outdated. Sent when the engine was unreachable or emptied, and
+ * when a node died, which may have changed the storage without publishing that.
  */
 export interface ChangesLost {
   readonly kind: "lost";
@@ -182,18 +184,17 @@ export type Origin = "here" | "elsewhere";
 export type ChangeListener = (change: Change | ChangesLost, origin: Origin) => Promise<void> | undefined;
 
 /**
- * Publishing and subscribing. A change says what to look at again and not what is there now, so that the order in which
- * nodes hear of two changes decides nothing. Changes that were published one after the other, under an exclusive lock and
- * a lock that excludes it, arrive everywhere in that order.
+ * Publishes changes to all nodes. A change names what to look up again, not its new state, so the order in which nodes
+ * receive two changes does not matter. Changes published one after the other, under an exclusive lock and a lock that
+ * excludes it, arrive everywhere in that order.
  */
 export interface Changes {
   /**
-   * Tells all nodes of a change. The listeners of this node are called before this returns. When it resolves, no node
-   * answers from what it cached before the change: its listeners have ended, or it has been out of touch for so long that
-   * it was told `lost`. Returns `undefined` if nobody has to be waited for. Rejects if a listener does, when all have
-   * ended.
+   * Sends a change to all nodes. Calls this node's listeners before it returns. When it resolves, no node answers from an
+   * entry that was cached before the change: its listeners have ended, or it was out of touch for so long that it received
+   * `lost`. Returns `undefined` if no other node must be waited for. Rejects if a listener does, after all have ended.
    */
   publish(change: Change): Promise<void> | undefined;
-  /** Calls `listener` with each change from now on, until the function returned is called. It must not throw. */
+  /** Calls `listener` with each change from now on, until the returned function is called. The listener must not throw. */
   subscribe(listener: ChangeListener): () => void;
 }

@@ -64,7 +64,7 @@ async function answer(
   stopping: AbortSignal,
 ): Promise<void> {
   const gone = new AbortController();
-  response.once("close", () => gone.abort(new Error("the client has gone")));
+  response.once("close", () => gone.abort(new Error("the client has disconnected")));
   if (incoming.method !== "POST" || incoming.url !== runPath) {
     response.writeHead(404).end();
     return;

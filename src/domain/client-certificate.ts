@@ -1,16 +1,16 @@
-/** What a client's certificate says of its holder. Made only of certificates that a trusted CA has signed. */
+/** The names in a client's certificate. Created only from certificates signed by a trusted CA. */
 
 export interface ClientCertificate {
-  /** The common names of the subject: one, as a rule. */
+  /** The common names of the subject, usually one. */
   readonly commonNames: readonly string[];
   readonly alternativeNames: readonly AlternativeName[];
-  /** Milliseconds since the epoch: after that it certifies nothing. */
+  /** Expiry, in milliseconds since the epoch. */
   readonly validTo: number;
 }
 
 export type AlternativeNameKind = "dns" | "email" | "uri";
 
-/** A name of the extension `subjectAltName` (RFC 5280, section 4.2.1.6), of the kinds that name somebody. */
+/** A name in the extension `subjectAltName` (RFC 5280, section 4.2.1.6), of a kind that identifies a client. */
 export interface AlternativeName {
   readonly kind: AlternativeNameKind;
   readonly value: string;
@@ -18,12 +18,12 @@ export interface AlternativeName {
 
 const kinds: Readonly<Record<string, AlternativeNameKind>> = { DNS: "dns", email: "email", URI: "uri" };
 
-/** A name that holds what could be taken for a separator is quoted as a JSON string. */
+/** Node quotes a name with a possible separator as a JSON string. */
 const entry = /(?<kind>[A-Za-z][A-Za-z ]*):(?:(?<quoted>"(?:[^"\\]|\\.)*")|(?<plain>[^",]*))(?:, |$)/y;
 
 /**
- * Reads the names as `node:crypto` writes them: `DNS:a.example, URI:spiffe://a/b`. A text that is not wholly
- * of that form gives none, so that no name is taken from within another.
+ * Parses the names in the format of `node:crypto`: `DNS:a.example, URI:spiffe://a/b`. Returns none if any part of the text
+ * has another form, so that no name is taken from inside another.
  */
 export function parseAlternativeNames(text: string): readonly AlternativeName[] {
   const names: AlternativeName[] = [];

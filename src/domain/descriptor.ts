@@ -1,4 +1,4 @@
-/** Content descriptors (image-spec, descriptor.md), parsed out of what JSON gave. */
+/** Content descriptors (image-spec, descriptor.md), parsed from JSON values. */
 import { type Digest, parseDigest } from "./digest.js";
 import { RegistryError } from "./errors.js";
 
@@ -7,9 +7,9 @@ export type Annotations = Readonly<Record<string, string>>;
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
-  /** Bytes of the content. */
+  /** Size of the content in bytes. */
   readonly size: number;
-  /** The content itself, where the client embedded it. */
+  /** The content itself, if the client embedded it. */
   readonly data?: Buffer;
 }
 
@@ -24,7 +24,7 @@ function invalid(where: string, what: string): RegistryError {
 }
 
 /**
- * The descriptor in `value`; `where` names the field in errors. Its embedded data may be something else than what it
+ * Parses the descriptor in `value`; `where` names the field in errors. Its embedded data may differ from the content that it
  * describes: see `mismatches`. Throws `manifest-invalid`.
  */
 export function parseDescriptor(
@@ -60,7 +60,7 @@ function parseData(data: unknown, where: string): Buffer {
   return Buffer.from(data, "base64");
 }
 
-/** `value` as annotations, `undefined` where there are none. Throws `manifest-invalid`. */
+/** Parses annotations, or returns `undefined` if there are none. Throws `manifest-invalid`. */
 export function parseAnnotations(value: unknown): Annotations | undefined {
   if (value === undefined || value === null) return undefined;
   if (!isObject(value) || !Object.values(value).every((text) => typeof text === "string")) {

@@ -1,6 +1,6 @@
 /**
- * Digests of content, the registry's only names for bytes (image-spec, descriptor.md#digests).
- * This is the one place that says which algorithms exist; every other file asks it.
+ * Digests of content, the registry's only names for bytes (image-spec, descriptor.md#digests). Only this file defines which
+ * algorithms are supported.
  */
 import { RegistryError } from "./errors.js";
 
@@ -11,7 +11,7 @@ export type Digest = string & { readonly [digestBrand]: true };
 /** sha256 and sha512 are registered by image-spec 1.1, blake3 by its main branch. */
 export type Algorithm = "sha256" | "sha512" | "blake3";
 
-/** A map, since an object would also have `constructor` and the like. */
+/** A map, because an object would also have `constructor` and similar keys. */
 const hexLengths: ReadonlyMap<string, number> = new Map<Algorithm, number>([
   ["sha256", 64],
   ["sha512", 128],
@@ -26,10 +26,10 @@ export const defaultAlgorithm: Algorithm = "sha256";
 /** Grammar of image-spec's descriptor.md; a supported algorithm narrows it further. */
 const digestGrammar = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 const lowerHex = /^[0-9a-f]+$/;
-/** Longest digest worth looking at: sha512 is 135 characters. */
+/** Longer texts are not parsed: sha512 has 135 characters. */
 const digestCharactersMax = 256;
 
-/** The digest that `text` spells. Throws `digest-invalid` or `digest-unsupported`. */
+/** Parses a digest. Throws `digest-invalid` or `digest-unsupported`. */
 export function parseDigest(text: string): Digest {
   const colon = text.indexOf(":");
   const hexLength = hexLengths.get(text.slice(0, colon));
@@ -57,7 +57,7 @@ export function parseDigest(text: string): Digest {
   });
 }
 
-/** The algorithm that `text` names. Throws `digest-unsupported`. */
+/** Parses an algorithm. Throws `digest-unsupported`. */
 export function parseAlgorithm(text: string): Algorithm {
   if (hexLengths.has(text)) return text as Algorithm;
   throw new RegistryError("digest-unsupported", `supported digest algorithms are ${algorithms.join(", ")}`, {

@@ -1,6 +1,6 @@
 /**
- * The closed set of what can go wrong, as typed values. Thrown anywhere, told to clients in one place
- * (`http/errors`), where each kind gets its status and its code of the specification.
+ * The closed set of expected errors, as typed values. Thrown anywhere, and rendered for clients in one place
+ * (`http/errors`), where each kind gets its status and the specification's code.
  */
 import { describeError } from "../lib/describe-error.js";
 import type { SessionId } from "./session-id.js";
@@ -57,30 +57,30 @@ export class RegistryError extends Error {
   }
 }
 
-/** What there is only so much of. */
+/** The limited resources. */
 export const limitNames = ["requests", "uploads", "forms", "memory", "sessions", "logins"] as const;
 export type LimitName = (typeof limitNames)[number];
 
-/** The caller, or all callers together, want more than there is for them now. */
+/** The caller, or all callers together, exceed a limit at the moment. */
 export class TooManyRequests extends RegistryError {
   constructor(
     readonly limit: LimitName,
     message: string,
-    /** When it is worth another try. */
+    /** Delay for `Retry-After`. */
     readonly retryAfterSeconds: number,
   ) {
     super("too-many-requests", message);
   }
 }
 
-/** No byte that is asked for is there; the size tells the client what is. */
+/** The range selects no byte; the size tells the client which bytes exist. */
 export class RangeNotSatisfiable extends RegistryError {
   constructor(readonly size: number) {
     super("range-not-satisfiable", "the blob has no such bytes", { size });
   }
 }
 
-/** A chunk that is not the next of its upload; what the session has tells the client how to go on. */
+/** The chunk is not the next of its upload; the received size tells the client how to resume. */
 export class ChunkOutOfOrder extends RegistryError {
   constructor(
     readonly session: { readonly id: SessionId; readonly received: number },
@@ -90,7 +90,7 @@ export class ChunkOutOfOrder extends RegistryError {
   }
 }
 
-/** Several of one kind at once: a manifest may name more than one absent blob, and each gets its own entry. */
+/** Several errors of one kind at once: a manifest may name several absent blobs, and each gets its own entry. */
 export class RegistryErrors extends Error {
   override readonly name = "RegistryErrors";
 
@@ -112,8 +112,8 @@ export function memoryUsedUp(): TooManyRequests {
 }
 
 /**
- * Whether `operation` succeeded. Tells `onFailure` of an expected failure, and rejects with any other: what the storage
- * refuses of one thing keeps nothing from being done to the others.
+ * Returns whether `operation` succeeded. Passes an expected failure to `onFailure`, and rejects with any other. So a storage
+ * error with one object does not stop the work on others.
  */
 export async function attempt(
   operation: () => Promise<unknown>,

@@ -1,12 +1,12 @@
 /**
- * Field names that readers take for different fields. Go's encoding/json, which most clients use, matches keys without
- * regard to case, and the last of several wins; JavaScript, Python and Java match them exactly. A manifest with
- * `Layers` beside or instead of `layers` is one image to one client and another image to the next.
+ * Field names that parsers interpret differently. Go's encoding/json, which most clients use, matches keys without regard to
+ * case, and the last of several wins; JavaScript, Python and Java match exactly. A manifest with `Layers` beside or instead
+ * of `layers` is one image to one client and another image to the next.
  */
 import type { JsonObject } from "./descriptor.js";
 import { RegistryError } from "./errors.js";
 
-/** The names of an object's fields in the specifications, and the same folded. */
+/** The names of an object's fields in the specifications, and the same names case-folded. */
 export interface Fields {
   readonly names: ReadonlySet<string>;
   readonly byFolded: ReadonlyMap<string, string>;
@@ -52,7 +52,7 @@ export const platformFields = fields(
 );
 
 /**
- * As Go folds names: by Unicode's simple case folding, in which the long s (U+017F) is an s and the Kelvin sign
+ * Folds a name as Go does: by Unicode's simple case folding, in which the long s (U+017F) is an s and the Kelvin sign
  * (U+212A) a k. Upper case maps the first, lower case the second.
  */
 function folded(name: string): string {

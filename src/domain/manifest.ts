@@ -1,7 +1,6 @@
 /**
- * Manifests and indexes (image-spec, manifest.md and image-index.md; Docker's image manifest version 2,
- * schema 2), parsed once where they come in. The bytes are kept as they were pushed; what this file
- * takes from them is what the registry's rules need.
+ * Manifests and indexes (image-spec, manifest.md and image-index.md; Docker's image manifest version 2, schema 2), parsed
+ * once on push. The bytes are stored unchanged; this file extracts the parts that the registry's rules need.
  */
 import { isUtf8 } from "node:buffer";
 import { countKeys, jsonShape } from "../lib/json-scan.js";
@@ -32,20 +31,20 @@ import {
   mediaTypes,
 } from "./media-type.js";
 
-/** Clients and registries SHOULD support at least 4 megabytes (distribution-spec, «Pushing Manifests»). */
+/** Clients and registries SHOULD support at least 4 megabytes (distribution-spec, "Pushing Manifests"). */
 export const manifestBytesMax = 4 * 1024 * 1024;
 
 export interface Manifest {
   readonly mediaType: ManifestMediaType;
   readonly kind: ManifestKind;
-  /** Blobs that must be in the repository: the config and the layers that may be distributed. */
+  /** Blobs that must be in the repository: the config and the distributable layers. */
   readonly blobs: readonly Descriptor[];
-  /** Manifests that must be in the repository unless sparse ones are allowed. */
+  /** Manifests that must be in the repository, unless sparse indexes are allowed. */
   readonly children: readonly Descriptor[];
-  /** All content that it names but for its subject, also what need not be here. */
+  /** All content that it names except its subject, including content that need not be present. */
   readonly named: readonly Digest[];
   readonly subject: Descriptor | undefined;
-  /** As a list of referrers gives it: an image without one has its config's media type, an index none. */
+  /** For lists of referrers: an image without an artifact type uses its config's media type, an index has none. */
   readonly artifactType: string | undefined;
   readonly annotations: Annotations | undefined;
 }
@@ -57,22 +56,22 @@ export type ManifestContent = Omit<Manifest, Lists> & {
   readonly [List in Lists]: Iterable<Manifest[List][number]>;
 };
 
-/** What a manifest may contain. Together with its size this bounds what it costs to read, store, list and collect. */
+/** Bounds on a manifest's content. With its size, they bound the cost of parsing, storing, listing and collecting it. */
 export interface ManifestBounds {
-  /** Objects and lists inside one another. */
+  /** Nesting depth of objects and lists. */
   readonly depthMax: number;
-  /** Keys of all its objects. */
+  /** Total keys of all objects. */
   readonly keysMax: number;
   /** Descriptors: config, layers, manifests and subject. */
   readonly descriptorsMax: number;
-  /** Bytes, as JSON, of the annotations of a manifest with a subject: each listing of referrers repeats them. */
+  /** JSON bytes of the annotations of a manifest with a subject: each list of referrers repeats them. */
   readonly annotationBytesMax: number;
 }
 
 /**
- * The manifest in `bytes`, which a client has sent. `contentType` is the request's header without parameters, `""`
- * where there was none. Throws `manifest-invalid`, also for what exceeds `bounds`, before that costs anything. A malformed
- * media type is an error too, or is passed to `onMalformed`.
+ * Parses a manifest sent by a client. `contentType` is the request's header without parameters, `""` if absent. Throws
+ * `manifest-invalid`, also for a manifest that exceeds `bounds`, before that costs anything. A malformed media type is an
+ * error, too, or is passed to `onMalformed`.
  */
 export function parseManifest(
   bytes: Uint8Array,
@@ -103,12 +102,12 @@ export function parseManifest(
   return manifest;
 }
 
-/** Characters of the annotations, as JSON, of an entry in a list of referrers: the most that the setting allows. */
+/** JSON characters of the annotations of an entry in a list of referrers: the maximum that the setting allows. */
 export const listedAnnotationsMax = 128 * 1024;
 
 /**
- * The manifest with annotations only if a list of referrers repeats them: nobody else reads them, and a hundred thousand
- * take long to copy between threads. Manifests from before annotations were bounded may have more: they are listed without.
+ * Drops annotations unless a list of referrers repeats them: nothing else reads them, and copying a hundred thousand between
+ * threads takes long. Manifests stored before annotations were bounded may have more, and are listed without them.
  */
 export function listed({ annotations, ...manifest }: Manifest): Manifest {
   const areListed =
@@ -118,7 +117,7 @@ export function listed({ annotations, ...manifest }: Manifest): Manifest {
   return { ...manifest, annotations: areListed ? annotations : undefined };
 }
 
-/** A field that Go clients read into an integer, with a number that they refuse although it may be whole: `1.0`, `1e2`. */
+/** A field that Go clients parse as an integer, with a number that they reject although it may be whole: `1.0`, `1e2`. */
 const fractionalField = /"(size|schemaVersion)"\s*:\s*-?\d+[.eE]/;
 
 function refuseFractions(bytes: Uint8Array): void {
@@ -135,7 +134,7 @@ const entriesPerKeyMax = 2;
 
 function refuseExcess(what: string, found: number, max: number, setting: string): void {
   if (found > max)
-    throw invalid(`the manifest has ${found} ${what}, and ${max} are allowed (setting ${setting})`, {
+    throw invalid(`the manifest has ${found} ${what}, but at most ${max} are allowed (setting ${setting})`, {
       found,
       max,
     });
@@ -145,7 +144,7 @@ function listLength(value: unknown): number {
   return Array.isArray(value) ? value.length : 0;
 }
 
-/** Every object whose fields clients read, with its place and its fields. */
+/** Returns every object whose fields clients read, with its position and known fields. */
 function* objectsRead(json: JsonObject): Generator<[where: string, object: JsonObject, known: Fields]> {
   yield ["the manifest", json, manifestFields];
   for (const field of ["config", "subject", "layers", "manifests"]) {
@@ -159,8 +158,9 @@ function* objectsRead(json: JsonObject): Generator<[where: string, object: JsonO
 }
 
 /**
- * The manifest in `bytes`, which were checked when they were pushed, perhaps by an earlier version with fewer rules. One
- * that clients read differently names whatever any of them may read. Throws `manifest-invalid` where it is damaged.
+ * Parses a stored manifest, which was checked when it was pushed, perhaps by an earlier version with fewer rules. For a
+ * manifest that clients interpret differently, it includes every content that any of them may read. Throws
+ * `manifest-invalid` if it is damaged.
  */
 export function parseStoredManifest(bytes: Uint8Array): Manifest {
   const { keys } = jsonShape(bytes);
@@ -170,9 +170,9 @@ export function parseStoredManifest(bytes: Uint8Array): Manifest {
 }
 
 /**
- * Names the malformed media types of one object. Only for pushed manifests: earlier versions have stored other media types.
- * Which ones there are is the clients' business, so an entry of an index may have any; one with control characters would
- * rewrite whatever shows it.
+ * Yields the malformed media types of one object. Only for pushed manifests: earlier versions have stored other media types.
+ * The registry does not restrict which types clients use, so an entry of an index may have any; but one with control
+ * characters could corrupt the display of a tool.
  */
 function* malformedMediaTypes(object: JsonObject, where: string): Generator<string> {
   for (const field of ["mediaType", "artifactType"]) {
@@ -200,7 +200,7 @@ function isAmbiguous(json: JsonObject, keys: number): boolean {
   }
 }
 
-/** Text that may be a digest: JSON escapes none of its characters by itself. */
+/** Text that may be a digest: JSON never escapes its characters on its own. */
 const digestLike = /[a-z0-9]+:[0-9a-f]{64,128}/g;
 
 function digestsAnywhereIn(bytes: Uint8Array): Digest[] {
@@ -276,10 +276,10 @@ function refuseSchema1(json: JsonObject, contentType: string): void {
   }
 }
 
-/** Characters of a wrong media type that the client is told: it may be as long as a manifest. */
+/** Maximum characters of an invalid media type in an error: it may be as long as a manifest. */
 const mediaTypeToldMax = 100;
 
-/** If a manifest includes `mediaType`, clients MUST set `Content-Type` to its value («Pushing Manifests»). */
+/** If a manifest includes `mediaType`, clients MUST set `Content-Type` to its value ("Pushing Manifests"). */
 function mediaTypeOf(json: JsonObject, contentType: string): ManifestMediaType {
   const declared = optionalString(json, "mediaType");
   if (declared !== undefined && contentType !== "" && declared !== contentType) {
@@ -289,9 +289,7 @@ function mediaTypeOf(json: JsonObject, contentType: string): ManifestMediaType {
     });
   }
   if (declared === undefined && contentType !== "" && !isOci(contentType)) {
-    throw invalid(
-      `a manifest of type ${contentType.slice(0, mediaTypeToldMax)} must say so in its mediaType`,
-    );
+    throw invalid(`a manifest of type ${contentType.slice(0, mediaTypeToldMax)} must have that mediaType`);
   }
   const mediaType = declared ?? (contentType || mediaTypeByShape(json));
   if (!isManifestMediaType(mediaType)) {
@@ -311,7 +309,7 @@ function mediaTypeByShape(json: JsonObject): ManifestMediaType {
   throw invalid("neither an image manifest nor an index");
 }
 
-/** A document that reads as both would be one thing to one client and another to the next (CVE-2021-41190). */
+/** A document that is valid as both kinds would mean different things to different clients (CVE-2021-41190). */
 function refuseAmbiguity(json: JsonObject, kind: ManifestKind): void {
   const foreign = kind === "index" ? ["config", "layers", "fsLayers"] : ["manifests", "fsLayers"];
   for (const field of foreign) {

@@ -1,4 +1,4 @@
-/** The media types that mean something to the registry; every other one is the clients' own business. */
+/** The media types that the registry interprets; it accepts all others without interpretation. */
 export const mediaTypes = {
   ociManifest: "application/vnd.oci.image.manifest.v1+json",
   ociIndex: "application/vnd.oci.image.index.v1+json",
@@ -31,15 +31,15 @@ export function kindOf(mediaType: ManifestMediaType): ManifestKind {
   return kinds[mediaType];
 }
 
-/** The type without its parameters, which the registry SHOULD ignore (distribution-spec, «Pushing Manifests»). */
+/** Returns the type without its parameters, which the registry SHOULD ignore (distribution-spec, "Pushing Manifests"). */
 export function withoutParameters(header: string): string {
   const semicolon = header.indexOf(";");
   return (semicolon === -1 ? header : header.slice(0, semicolon)).trim().toLowerCase();
 }
 
 /**
- * Layers that the registry may not have: their bytes come from elsewhere by licence
- * (image-spec, layer.md#non-distributable-layers; Docker's foreign layers).
+ * Returns whether the registry may lack such layers: for licensing reasons their bytes come from elsewhere (image-spec,
+ * layer.md#non-distributable-layers; Docker's foreign layers).
  */
 export function isNonDistributable(mediaType: string): boolean {
   return (
@@ -52,7 +52,7 @@ export function isNonDistributable(mediaType: string): boolean {
 const wellFormed =
   /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?: *;[\x20-\x7e]*)?$/;
 
-/** Descriptors' media types MUST comply with RFC 6838 (image-spec, descriptor.md, «Properties»). */
+/** Descriptors' media types MUST comply with RFC 6838 (image-spec, descriptor.md, "Properties"). */
 export function isWellFormedMediaType(text: string): boolean {
   return wellFormed.test(text);
 }

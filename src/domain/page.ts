@@ -2,11 +2,11 @@
 
 export interface Page<T> {
   readonly items: readonly T[];
-  /** What the next page begins behind; absent where this is the last. */
+  /** The next page starts after this item; absent on the last page. */
   readonly next?: T;
 }
 
-/** Up to `n` items behind `last`. None where `n` is zero, and then no next page either. */
+/** Returns up to `n` items after `last`. If `n` is zero, returns none and no next page. */
 export function pageOf<T extends string>(sorted: readonly T[], n: number, last: string): Page<T> {
   const place = last === "" ? 0 : placeOf(sorted, last);
   const start = last !== "" && sorted[place] === last ? place + 1 : place;
@@ -15,7 +15,7 @@ export function pageOf<T extends string>(sorted: readonly T[], n: number, last: 
   return next !== undefined && start + n < sorted.length ? { items, next } : { items };
 }
 
-/** The page that the first of `source` make. Rejects with the signal's reason where nobody waits for it any more. */
+/** Returns a page of the first items of `source`. Rejects with the signal's reason if the client has disconnected. */
 export async function firstOf<T>(
   source: AsyncIterable<T>,
   fits: (items: readonly T[], item: T) => boolean,
@@ -33,7 +33,7 @@ export async function firstOf<T>(
   return { items };
 }
 
-/** Where `item` is, or would be inserted, in a list sorted by UTF-16 code units. */
+/** Returns the index of `item`, or where to insert it, in a list sorted by UTF-16 code units. */
 export function placeOf(sorted: readonly string[], item: string): number {
   let low = 0;
   let high = sorted.length;

@@ -1,11 +1,11 @@
-/** Patterns of repositories' names and of other text, as settings, policies and keys have them. */
+/** Patterns for repository names and other texts in settings, policies and keys. */
 import { anyOf, compileGlob, type Matcher } from "../lib/glob.js";
 import { GlobError, parseGlob } from "../lib/glob-syntax.js";
 
-/** Longer than any name, tag or subject of a token that a pattern is for. */
+/** Longer than any name, tag or token subject that a pattern could match. */
 const patternCharactersMax = 512;
 
-/** What is wrong with a pattern, for who has written it; `undefined` for one that can be used. */
+/** Returns what is wrong with a pattern, or `undefined` if it is valid. */
 export function patternFault(pattern: string): string | undefined {
   if (pattern.length > patternCharactersMax)
     return `a pattern has at most ${patternCharactersMax} characters`;
@@ -19,8 +19,8 @@ export function patternFault(pattern: string): string | undefined {
 }
 
 /**
- * Whether a repository's name, a tag or a claim matches one of the patterns. To be compiled once, where they are read.
- * Throws `GlobError`: `patternFault` tells before.
+ * Returns a matcher for repository names, tags or claims that match one of the patterns. Compile it once, when they are
+ * read. Throws `GlobError`, which a check with `patternFault` avoids.
  */
 export function nameMatcher(patterns: readonly string[]): Matcher {
   return anyOf(patterns.map(compileGlob));

@@ -1,12 +1,12 @@
 /**
- * What may be granted on a repository. `push` includes `create-tag`, which stores blobs, manifests and new tags
- * but moves no tag that is there; `admin` includes all others.
+ * Permissions on a repository. `push` includes `create-tag`, which may store blobs, manifests and new tags but not move
+ * existing tags; `admin` includes all others.
  */
 export const permissions = ["pull", "push", "create-tag", "delete", "admin"] as const;
 
 export type Permission = (typeof permissions)[number];
 
-/** Which permissions each brings with it. */
+/** Permissions that each one includes. */
 const included: Readonly<Record<Permission, readonly Permission[]>> = {
   pull: ["pull"],
   "create-tag": ["create-tag"],
@@ -15,7 +15,7 @@ const included: Readonly<Record<Permission, readonly Permission[]>> = {
   admin: permissions,
 };
 
-/** The permissions with all that they bring with them. */
+/** Returns the permissions with all that they include. */
 export function withIncluded(some: Iterable<Permission>): ReadonlySet<Permission> {
   return new Set(Array.from(some).flatMap((permission) => included[permission]));
 }

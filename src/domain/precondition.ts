@@ -1,8 +1,8 @@
-/** Preconditions of a change (RFC 9110, section 13): what its target must, or must not, be when the change happens. */
+/** Preconditions of a change (RFC 9110, section 13): what its target must be, or must not be, when the change happens. */
 import type { Digest } from "./digest.js";
 import { RegistryError } from "./errors.js";
 
-/** What a target is compared with; `"anything"` matches every target that exists. */
+/** The digests to compare the target with; `"anything"` matches every existing target. */
 export type Candidates = "anything" | ReadonlySet<Digest>;
 
 export interface Precondition {
@@ -13,9 +13,9 @@ export interface Precondition {
 }
 
 /**
- * Whether a target that is `current`, `undefined` if there is none, may become `wanted`. A target that is `wanted`
- * already satisfies `If-Match`: the request may be a repetition of one whose response was lost (section 13.1.1).
- * `If-None-Match` knows no such exception.
+ * Returns whether a target that is `current` (`undefined` if it does not exist) may become `wanted`. A target that already
+ * is `wanted` satisfies `If-Match`: the request may be a retry of one whose response was lost (section 13.1.1).
+ * `If-None-Match` has no such exception.
  */
 export function holds(
   { match, noneMatch }: Precondition,
@@ -31,7 +31,7 @@ function isAmong(candidates: Candidates, digest: Digest): boolean {
   return candidates === "anything" || candidates.has(digest);
 }
 
-/** The error for a change whose target is not what its precondition asks for. */
+/** Returns the error for a change whose precondition does not hold. */
 export function preconditionFailed(target: string, current: Digest | undefined): RegistryError {
   return new RegistryError(
     "precondition-failed",

@@ -1,4 +1,4 @@
-/** Everything that the bytes of a pushed manifest say by themselves: its content, its digest and what does not fit. */
+/** The result of parsing a pushed manifest: its content, its digest and its mismatches. */
 import type { Descriptor } from "./descriptor.js";
 import { type Algorithm, algorithmOf, type Digest } from "./digest.js";
 import { RegistryError } from "./errors.js";
@@ -7,9 +7,9 @@ import { listed, type Manifest, type ManifestBounds, parseManifest } from "./man
 
 export interface PushedBytes {
   readonly bytes: Uint8Array;
-  /** Without parameters; `""` where the request had none. */
+  /** Without parameters; `""` if the request had none. */
   readonly contentType: string;
-  /** To compute the digest with. */
+  /** The algorithm of the digest. */
   readonly algorithm: Algorithm;
   readonly bounds: ManifestBounds;
   /** Whether malformed media types are mismatches, and not errors: an import keeps what the source serves. */
@@ -20,11 +20,11 @@ export interface PushedManifest {
   /** Without embedded data, and with each descriptor once. */
   readonly manifest: Manifest;
   readonly digest: Digest;
-  /** Descriptors whose embedded data is not what they describe, and malformed media types that are kept. */
+  /** Descriptors whose embedded data does not match them, and malformed media types that are kept. */
   readonly mismatches: readonly Mismatch[];
 }
 
-/** A descriptor that does not fit its content or has a malformed media type (image-spec, descriptor.md, «Properties»). */
+/** A descriptor that does not match its content, or has a malformed media type (image-spec, descriptor.md, "Properties"). */
 export interface Mismatch {
   readonly what: string;
   readonly digest: Digest;
@@ -56,8 +56,8 @@ async function embeddedMismatch({ data, digest, size }: Descriptor): Promise<Mis
 }
 
 /**
- * The manifest without embedded data, which is checked by now and read by nobody here, and with each descriptor once: an
- * image may name the same empty layer thousands of times.
+ * Returns the manifest without embedded data, which has been checked and is not read again, and with each descriptor once:
+ * an image may name the same empty layer thousands of times.
  */
 function compact(manifest: Manifest): Manifest {
   const { blobs, children, named, subject } = manifest;
@@ -83,7 +83,7 @@ function distinct(descriptors: readonly Descriptor[]): readonly Descriptor[] {
   return [...different.values()];
 }
 
-/** The error by which a push with such a descriptor is refused. */
+/** Returns the error that refuses a push with such a descriptor. */
 export function mismatchError({ what, digest, size }: Mismatch): RegistryError {
   return new RegistryError(
     "manifest-invalid",

@@ -1,4 +1,4 @@
-/** Byte ranges: what a download asks for (RFC 9110, section 14) and what an upload's chunk claims to be. */
+/** Byte ranges: of a download request (RFC 9110, section 14), and of an upload's chunk. */
 import { RegistryError } from "./errors.js";
 
 /** Inclusive on both ends, as on the wire. */
@@ -8,16 +8,16 @@ export interface ByteRange {
 }
 
 /**
- * As many ranges as a header of 64 KiB has for a layer of some MB; containers-storage asks for up to 1,024 at once. If
- * there are more, which only serve to make us work (RFC 9110, section 14.2), all is sent instead.
+ * A header of 64 KiB can hold this many ranges for a layer of some MB; containers-storage requests up to 1,024 at once. More
+ * ranges only serve to cause work (RFC 9110, section 14.2), so the whole content is sent instead.
  */
 export const rangesMax = 4096;
 
 /**
- * What `header` selects of `size` bytes: the satisfiable ranges, `"unsatisfiable"` (416), or `"all"`
- * where the header is absent, malformed or of another unit, since a server MAY ignore the field and
- * must ignore what it does not understand (RFC 9110, section 14.2). Of nothing, all is sent: a proxy that asks for
- * slices takes that for what it wanted, and 416 for a failure.
+ * Returns what `header` selects of `size` bytes: the satisfiable ranges, `"unsatisfiable"` (416), or `"all"` if the header
+ * is absent, malformed or of another unit, because a server MAY ignore the field and must ignore what it does not understand
+ * (RFC 9110, section 14.2). For empty content it returns `"all"`: a proxy that requests slices accepts that, but takes 416
+ * for a failure.
  */
 export function selectRanges(header: string, size: number): readonly ByteRange[] | "all" | "unsatisfiable" {
   if (header === "" || size === 0) return "all";
@@ -36,17 +36,20 @@ export function selectRanges(header: string, size: number): readonly ByteRange[]
   }
   if (count === 0) return "all";
   if (selected.length === 0) return "unsatisfiable";
-  // Overlapping ranges that add up to more than the whole only serve to make us send more than there is.
+  // Overlapping ranges that add up to more than the whole only serve to cause traffic.
   return selected.length > 1 && total > size ? "all" : selected;
 }
 
-/** As it is written: `first-last`, `first-` or `-last`. */
+/** The forms in the header: `first-last`, `first-` or `-last`. */
 interface WantedRange {
   readonly first: number | undefined;
   readonly last: number | undefined;
 }
 
-/** One that ends before it begins is invalid, which a server may ignore or reject (section 14.2): 416 says more than 200. */
+/**
+ * A range that ends before it begins is invalid, and a server may ignore or reject it (section 14.2): 416 is clearer than
+ * 200.
+ */
 function satisfiable({ first, last }: WantedRange, size: number): ByteRange | undefined {
   if (first === undefined) {
     const length = Math.min(last ?? 0, size);
@@ -58,10 +61,10 @@ function satisfiable({ first, last }: WantedRange, size: number): ByteRange | un
 
 const [zero, nine, comma, dash, space, tab] = [0x30, 0x39, 0x2c, 0x2d, 0x20, 0x09];
 
-/** A position of more digits than a number holds exactly lies beyond every blob, and that is all that counts of it. */
+/** A position with more digits than a number holds exactly is beyond every blob; its exact value does not matter. */
 const digitsMax = 32;
 
-/** Reads a list of ranges, each character once: a header of 64 KiB takes less than 1 ms. */
+/** Parses a list of ranges, reading each character once: a header of 64 KiB takes less than 1 ms. */
 class RangeList {
   constructor(
     readonly text: string,
@@ -69,7 +72,7 @@ class RangeList {
   ) {}
 
   next(): WantedRange | "malformed" | "end" {
-    // Empty elements of a list are passed over (RFC 9110, section 5.6.1.2).
+    // Ignore empty elements of a list (RFC 9110, section 5.6.1.2).
     while (this.#isSpace() || this.#is(comma)) this.at++;
     if (this.at >= this.text.length) return "end";
     const first = this.#number();
@@ -102,7 +105,7 @@ class RangeList {
     return this.#is(space) || this.#is(tab);
   }
 
-  /** Of the next character; not a number at the end, which equals nothing. */
+  /** Returns the code of the next character; NaN at the end, which equals nothing. */
   #code(): number {
     return this.text.charCodeAt(this.at);
   }
@@ -112,7 +115,7 @@ const chunkGrammar = /^(\d{1,15})-(\d{1,15})$/;
 
 /** `<range>` of a chunk: `^[0-9]+-[0-9]+$` (distribution-spec, end-5). Throws `upload-invalid`. */
 export function parseContentRange(header: string): ByteRange {
-  // Some clients write it as for a 206 answer, `bytes 0-9/*`; what it says is as clear.
+  // Some clients use the form of a 206 response, `bytes 0-9/*`, which is equally clear.
   const text = header
     .trim()
     .replace(/^bytes[ =]/, "")

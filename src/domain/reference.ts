@@ -1,4 +1,4 @@
-/** Tags, and what a manifest is asked for by: a tag or a digest (distribution-spec, `<tag-or-digest>`). */
+/** Tags and references. A reference is a tag or a digest (distribution-spec, `<tag-or-digest>`). */
 import { type Digest, parseDigest } from "./digest.js";
 import { RegistryError } from "./errors.js";
 
@@ -15,7 +15,7 @@ export function isTag(text: string): text is Tag {
   return tagGrammar.test(text);
 }
 
-/** The tag that `text` spells. Throws `tag-invalid`. */
+/** Parses a tag. Throws `tag-invalid`. */
 export function parseTag(text: string): Tag {
   if (isTag(text)) return text;
   throw new RegistryError(
@@ -25,7 +25,7 @@ export function parseTag(text: string): Tag {
   );
 }
 
-/** A digest where there is a colon (which no tag has), else a tag. Throws as the two parsers do. */
+/** Parses a digest if there is a colon, which no tag has, otherwise a tag. Throws like the two parsers. */
 export function parseReference(text: string): Reference {
   return text.includes(":")
     ? { kind: "digest", digest: parseDigest(text) }

@@ -1,21 +1,20 @@
-/** Robot accounts: logins for programs, each with a key of its own, a scope and mostly an end. */
+/** Robot accounts: logins for programs, each with its own key, scope and usually an expiry. */
 import type { Permission } from "./permission.js";
 
 declare const nameBrand: unique symbol;
 export type RobotName = string & { readonly [nameBrand]: true };
 
-/** Grammar of a component of a repository's name, with single separators: nothing that a shell or a URL quotes. */
+/** The grammar of a repository name's component, with single separators: no character needs quoting in a shell or URL. */
 const nameGrammar = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/;
 
 const nameCharactersMax = 64;
 
 /**
- * What a robot logs in as: this and its name. Not `robot$name`, as others have it: shells and compose files take
- * that for a variable.
+ * Prefix of a robot's user name. Not `robot$name` as in other registries: shells and compose files take that for a variable.
  */
 const userPrefix = "robot-";
 
-/** No name begins as the user names do, so that the two are never taken for each other. */
+/** Names may not start like user names, so that the two cannot be confused. */
 export function isRobotName(text: string): text is RobotName {
   return text.length <= nameCharactersMax && nameGrammar.test(text) && !text.startsWith(userPrefix);
 }
@@ -24,19 +23,19 @@ export function userNameOf(name: RobotName): string {
   return `${userPrefix}${name}`;
 }
 
-/** The robot that logs in as `user`; `undefined` where none can. */
+/** Returns the name of the robot that logs in as `user`, or `undefined` if it is not a robot's user name. */
 export function robotOfUser(user: string): RobotName | undefined {
   const name = user.slice(userPrefix.length);
   return user.startsWith(userPrefix) && isRobotName(name) ? name : undefined;
 }
 
-/** Permissions on the repositories that one of the globs matches. */
+/** Permissions on the repositories that match one of the globs. */
 export interface RobotScope {
   readonly repositories: readonly string[];
   readonly permissions: readonly Permission[];
 }
 
-/** What is kept of a robot; its key is not. */
+/** The stored data of a robot, without its key. */
 export interface Robot {
   readonly name: RobotName;
   /** SHA-256 of the key, in hexadecimal. */
@@ -44,8 +43,8 @@ export interface Robot {
   readonly scopes: readonly RobotScope[];
   /** All times are milliseconds since the epoch. */
   readonly createdAt: number;
-  /** Absent: never. */
+  /** Absent if it does not expire. */
   readonly expiresAt?: number | undefined;
-  /** To within the hour. */
+  /** Accurate to an hour. */
   readonly usedAt?: number | undefined;
 }

@@ -1,4 +1,4 @@
-/** The id of an upload session: a UUID, as the specification demands of `<blob-push-location>`. */
+/** The ID of an upload session: a UUID, as the specification requires for `<blob-push-location>`. */
 import { randomUUID } from "node:crypto";
 
 declare const sessionBrand: unique symbol;
@@ -10,7 +10,7 @@ export function newSessionId(): SessionId {
   return randomUUID() as SessionId;
 }
 
-/** Whether `text` could be the id of a session; nothing else ever reaches a path. */
+/** Returns whether `text` is a valid session ID; no other text ever becomes part of a path. */
 export function isSessionId(text: string): text is SessionId {
   return uuid.test(text);
 }

@@ -8,7 +8,7 @@ export interface Collected {
   readonly tags: number;
   readonly manifests: number;
   readonly blobs: number;
-  /** Blobs that no repository had. */
+  /** Removed blobs that no repository had. */
   readonly contents: number;
 }
 
@@ -21,7 +21,7 @@ export class GcStats {
   /** Milliseconds since the epoch; 0 if there was none. */
   lastSuccessAt = 0;
 
-  /** Counts a collection, also if it fails: then what it removed is not known. */
+  /** Counts a collection, also a failed one, whose removals are unknown. */
   async count<T>(
     collect: () => Promise<T>,
     resultOf: (report: T) => { readonly removed: Collected; readonly freedBytes: number },

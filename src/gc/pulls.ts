@@ -36,7 +36,7 @@ export class Pulls {
     return this.#last.peek(`${name}:${tag}`)?.at;
   }
 
-  /** Stores new times. Rejects if some could not be stored; they are tried again next time. */
+  /** Stores new times. Rejects if some could not be stored; the next call retries them. */
   async save(tags: TagStore): Promise<void> {
     const unsaved = [...this.#last.values()].filter(({ saved }) => !saved);
     await each(unsaved, async (pull) => {

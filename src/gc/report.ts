@@ -1,4 +1,4 @@
-/** What a collection has removed, or would. */
+/** The result of a collection, or of its dry run. */
 import type { Digest } from "../domain/digest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
@@ -6,29 +6,29 @@ export interface CollectedRepository {
   readonly name: RepositoryName;
   readonly manifests: readonly Digest[];
   readonly blobs: readonly Digest[];
-  /** What no manifest names, but a lease protects. */
+  /** Objects that no manifest names but a lease protects. */
   readonly leased: number;
-  /** Why something of it stays that may be garbage: what cannot be read may name it, or the disk does not let it go. */
+  /** Why possible garbage stays: an unreadable object may name it, or it cannot be removed. */
   readonly skipped?: string;
 }
 
 export interface GarbageReport {
   readonly dryRun: boolean;
-  /** Those of which something was collected or could not be. */
+  /** Repositories in which an object was collected, or could not be. */
   readonly repositories: readonly CollectedRepository[];
   readonly manifests: number;
   readonly blobs: number;
-  /** Bytes of the contents whose last link went. */
+  /** Bytes of the contents whose last link was removed. */
   readonly bytesFreed: number;
-  /** Contents that no repository had. */
+  /** Removed contents that no repository had. */
   readonly orphans: number;
-  /** Repositories that had nothing any more and left the catalog; a dry run tells those that have nothing now. */
+  /** Repositories removed from the catalog because they were empty; in a dry run, those that are empty now. */
   readonly emptied: readonly RepositoryName[];
-  /** Milliseconds since the epoch, where everything was protected because not all leases are known. */
+  /** Milliseconds since the epoch, if everything is protected because not all leases are known. */
   readonly protectedUntil?: number;
 }
 
-/** Whether a collection has nothing to tell but that it ran. */
+/** Returns whether a collection removed nothing. */
 export function isNothing({ repositories, orphans, emptied }: GarbageReport): boolean {
   return repositories.length === 0 && orphans === 0 && emptied.length === 0;
 }

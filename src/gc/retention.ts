@@ -12,7 +12,7 @@ export interface RetentionRule {
   readonly pattern: TagPattern;
   /** Names the rule in reports. */
   readonly title: string;
-  /** Number of tags to keep, those pushed last. */
+  /** Number of tags to keep, the most recently pushed first. */
   readonly keepLast?: number | undefined;
   readonly pushedWithinSeconds?: number | undefined;
   readonly pulledWithinSeconds?: number | undefined;

@@ -6,7 +6,7 @@ export function whyNotListening(host: string, port: number): Promise<Error> {
     const server = createServer();
     server.once("error", resolve);
     server.once("listening", () =>
-      server.close(() => resolve(new Error("somebody had the address just now"))),
+      server.close(() => resolve(new Error("the address was in use a moment ago"))),
     );
     server.listen({ host, port, exclusive: true });
   });

@@ -1,4 +1,4 @@
-/** Removing the tags that the retention rules no longer keep, or telling which they are. */
+/** Removes the tags that the retention rules no longer keep, or lists them in a dry run. */
 import type { Hold } from "../cluster/cluster.js";
 import { attempt } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
@@ -8,14 +8,14 @@ import { removeTag } from "./delete.js";
 import type { Services } from "./services.js";
 
 export interface RetentionOptions {
-  /** Tell what would go, and leave it. */
+  /** Report what would be removed, and remove nothing. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface RetentionReport {
   readonly dryRun: boolean;
-  /** Those that lose tags. */
+  /** Repositories that lose tags. */
   readonly repositories: readonly { readonly name: RepositoryName; readonly tags: readonly ExpiredTag[] }[];
   readonly tags: number;
   /** Repositories with tags that could not be read or removed. */
@@ -25,7 +25,7 @@ export interface RetentionReport {
 /** Tags removed under one hold of a repository's lock. */
 const batchSize = 16;
 
-/** Applies the rules once. Damage in one repository, or of one tag, stops no other. */
+/** Applies the rules once. A damaged repository or tag does not stop the others. */
 export async function applyRetention(
   services: Services,
   options: RetentionOptions,
@@ -48,10 +48,10 @@ export async function applyRetention(
   return { dryRun: options.dryRun, repositories, tags: count, unread };
 }
 
-/** The rules applied to one repository. */
+/** Applies the rules to one repository. */
 class Expiry {
   readonly expired: ExpiredTag[] = [];
-  /** Why some tags stay that the rules might not keep. */
+  /** Why some tags stay although the rules might not keep them. */
   unread: string | undefined;
 
   constructor(
@@ -60,7 +60,7 @@ class Expiry {
     readonly options: RetentionOptions,
   ) {}
 
-  /** Never rejects for what the storage refuses. */
+  /** Never rejects if the storage fails for this repository. */
   async run(): Promise<void> {
     await attempt(
       () => this.#expire(),
@@ -75,7 +75,7 @@ class Expiry {
     const times = new Map<Tag, TagTimes>();
     for await (const { tag, times: found } of this.#times()) {
       if (found !== undefined) times.set(tag, found);
-      else this.unread ??= `the tag ${tag} cannot be read, and stays`;
+      else this.unread ??= `the tag ${tag} cannot be read and is kept`;
     }
     const expired = expiredTags(services.rules.tagPolicy, name, times, Date.now());
     if (options.dryRun) {
@@ -88,7 +88,7 @@ class Expiry {
     }
   }
 
-  /** Whoever pushed or pulled a tag meanwhile gave it a new time. */
+  /** A tag that was pushed or pulled meanwhile has a new time, and stays. */
   async #remove(hold: Hold, batch: readonly ExpiredTag[], before: ReadonlyMap<Tag, TagTimes>): Promise<void> {
     const expired = new Map(batch.map((one) => [one.tag, one]));
     for await (const { tag, times: now } of this.#times([...expired.keys()])) {

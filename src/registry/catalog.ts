@@ -4,7 +4,7 @@ import { firstOf, type Page } from "../domain/page.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
-/** Up to `n` repositories behind `last` that the caller may pull from, in ASCII order. */
+/** Returns up to `n` repositories after `last` that the caller may pull from, in ASCII order. */
 export function listRepositories(
   services: Services,
   { shown }: CatalogPermit,
@@ -13,7 +13,7 @@ export function listRepositories(
   signal: AbortSignal,
 ): Promise<Page<RepositoryName>> {
   if (n === 0) return Promise.resolve({ items: [] });
-  // One more tells whether there is another page.
+  // One extra name shows whether there is another page.
   const names = services.storage.repositories.list(last, n + 1);
   return firstOf(shownOf(names, shown, signal), (items) => items.length < n, signal);
 }
@@ -24,7 +24,7 @@ async function* shownOf(
   signal: AbortSignal,
 ): AsyncIterable<RepositoryName> {
   for await (const name of names) {
-    // A caller who may see few of them can make this long.
+    // This loop is long for a caller who may see only a few of many repositories.
     signal.throwIfAborted();
     if (shown.has(name)) yield name;
   }

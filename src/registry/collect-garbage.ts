@@ -1,7 +1,7 @@
 /**
- * Garbage collection, while pushes and pulls go on. A repository at a time: what its manifests name is read
- * without any lock; its lock is held for batches of a few unlinks, and there it is checked again that
- * nobody was told of the object, and that no manifest pushed meanwhile names it.
+ * Garbage collection during pushes and pulls, one repository at a time. It reads the names in the manifests without a lock.
+ * It removes in small batches under the repository's lock, and there checks again that no client was told that the object
+ * exists and that no manifest pushed meanwhile names it.
  */
 import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
@@ -16,19 +16,19 @@ import { removing } from "./removing.js";
 import type { Services } from "./services.js";
 
 export interface CollectOptions extends Keeping {
-  /** Tell what would go, and leave it. */
+  /** Report what would be removed, and remove nothing. */
   readonly dryRun: boolean;
-  /** Ends the collection behind the batch at work; the report then tells of what was done until then. */
+  /** Ends the collection after the current batch; the report then covers the work until then. */
   readonly signal?: AbortSignal;
 }
 
-/** Told of each repository that is done, and of the contents in the end. */
+/** Called after each repository, and finally for the contents. */
 export type Progress = (done: number, what: string) => void;
 
 /** Removals under one hold of a repository's lock. */
 const batchSize = 16;
 
-/** Collects everything once. Rejects where the storage fails; what one repository hides stops no other. */
+/** Collects everything once. Rejects if the storage fails; a damaged repository does not stop the others. */
 export async function collectGarbage(
   services: Services,
   options: CollectOptions,
@@ -67,8 +67,8 @@ export async function collectGarbage(
 }
 
 /**
- * Takes repositories without anything in them out of the catalog, with their folders. A push waits for the lock; one to
- * another repository below the same folder makes it again.
+ * Removes empty repositories from the catalog, with their directories. A push to the repository waits for the lock. A push
+ * to another repository below the same directory creates it again.
  */
 async function removeEmptyRepositories(
   services: Services,
@@ -92,7 +92,7 @@ async function removeEmptyRepositories(
   return emptied;
 }
 
-/** Bytes freed, `undefined` where it stays: one that the disk does not let go of keeps none of the others. */
+/** Returns the bytes freed, or `undefined` if the content could not be removed, which does not stop the removal of others. */
 async function removeOrphan(services: Services, digest: Digest): Promise<number | undefined> {
   try {
     return await services.storage.blobs.removeOrphan(digest);
@@ -105,13 +105,12 @@ async function removeOrphan(services: Services, digest: Digest): Promise<number 
 
 type Collected = CollectedRepository & { readonly bytesFreed: number };
 
-/** The collection of one repository. */
 class RepositoryCollection {
   readonly #manifests: Digest[] = [];
   readonly #blobs: Digest[] = [];
   #leased = 0;
   #bytesFreed = 0;
-  /** Why something stays that may be garbage: the first reason. */
+  /** The first reason why possible garbage stays. */
   #skipped: string | undefined;
 
   constructor(
@@ -120,7 +119,7 @@ class RepositoryCollection {
     readonly options: CollectOptions,
   ) {}
 
-  /** Never rejects: what fails in one repository says nothing of the others, and what was done before it is told. */
+  /** Never rejects: a failure in one repository does not affect the others, and its earlier removals are reported. */
   async run(): Promise<Collected> {
     try {
       await this.services.cluster.leases.withJournal(this.name, (noted) => this.#collect(noted));
@@ -141,7 +140,7 @@ class RepositoryCollection {
   async #collect(noted: ReadonlySet<Digest>): Promise<void> {
     const { services, name, options } = this;
     const { storage } = services;
-    // Pushes that began before the journal did come to their end first.
+    // Wait for pushes that began before the journal.
     await services.cluster.repositoryLocks.exclusive(name, async () => {});
     const all = await readManifests(services, name);
     if (typeof all === "string") {
@@ -158,7 +157,7 @@ class RepositoryCollection {
     const named = new Set([...all].flatMap(([digest, { named }]) => (gone.has(digest) ? [] : named)));
     const unnamed = (await storage.blobs.list(name)).filter((digest) => !named.has(digest));
     await this.#removeInBatches(unnamed, noted, this.#blobs, async (hold, digest) => {
-      // Not in one expression with the await: others add to it meanwhile.
+      // Not one expression with the await: other calls add to the total meanwhile.
       const freed = await removeBlob(services, hold, name, digest);
       this.#bytesFreed += freed ?? 0;
     });
@@ -171,7 +170,7 @@ class RepositoryCollection {
     }
   }
 
-  /** Adds those that were removed to `removed`. Those that are leased or `noted` stay. */
+  /** Adds the removed ones to `removed`. Keeps those that are leased or `noted`. */
   async #removeInBatches(
     digests: readonly Digest[],
     noted: ReadonlySet<Digest>,
@@ -206,14 +205,14 @@ class RepositoryCollection {
     return digests.filter((digest) => !noted.has(digest) && !leased.has(digest));
   }
 
-  /** Whether the disk let go of it. Where it did not, the others are removed all the same. */
+  /** Returns whether the removal succeeded. A failed removal does not stop the others. */
   #attempt(what: Digest, removal: () => Promise<unknown>): Promise<boolean> {
     return attempt(removal, (why) => {
       this.#skipped ??= `${what} cannot be removed: ${why}`;
     });
   }
 
-  /** A crash may have left the entry of a referrer whose manifest is gone. */
+  /** A crash may have left an entry whose manifest was removed. */
   async #dropDanglingReferrers(): Promise<void> {
     const { name } = this;
     const { storage, cluster } = this.services;

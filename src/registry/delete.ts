@@ -1,4 +1,4 @@
-/** Deleting tags, manifests and blobs (distribution-spec, end-9 and end-10), behind one switch. */
+/** Deletes tags, manifests and blobs (distribution-spec, end-9 and end-10), if the setting allows it. */
 import type { DeletePermit } from "../auth/gate.js";
 import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
@@ -16,9 +16,9 @@ import type { Services } from "./services.js";
 import { immutable, removingTag } from "./tags.js";
 
 /**
- * Deletes the tag, or the manifest with all tags that point to it. What was deleted, a manifest before its tags.
- * Rejects with `manifest-unknown`, `delete-disabled` or, where the reference names another manifest than the
- * precondition allows, `precondition-failed`.
+ * Deletes the tag, or the manifest with all tags that point to it. Returns what it deleted, a manifest before its tags.
+ * Rejects with `manifest-unknown`, `delete-disabled` or, if the precondition does not hold for the manifest that the
+ * reference names, `precondition-failed`.
  */
 export async function deleteManifest(
   services: Services,
@@ -69,7 +69,7 @@ function checkImmutable(services: Services, name: RepositoryName, tag: Tag): voi
   if (isImmutable(services.rules.tagPolicy, name, tag)) throw immutable(tag);
 }
 
-/** The tag; `undefined` where it was not there. */
+/** Returns the removed tag, or `undefined` if there was none. */
 async function untag(
   services: Services,
   hold: Hold,
@@ -79,14 +79,14 @@ async function untag(
 ): Promise<Tag[] | undefined> {
   checkImmutable(services, name, tag);
   if (precondition !== undefined) {
-    // Pushes are locked out: it points there until it is removed. What is not there gets 404, precondition or not.
+    // The lock excludes pushes, so the tag cannot move before it is removed. A missing tag gets 404, precondition or not.
     const current = await services.storage.tags.resolve(name, tag);
     if (current !== undefined && !holds(precondition, current)) throw preconditionFailed(tag, current);
   }
   return (await removeTag(services, hold, name, tag)) ? [tag] : undefined;
 }
 
-/** Resolves with whether the tag was there. */
+/** Resolves with whether the tag existed. */
 export function removeTag(services: Services, hold: Hold, name: RepositoryName, tag: Tag): Promise<boolean> {
   return removingTag(services, hold, name, tag, () => services.storage.tags.remove(name, tag));
 }
@@ -94,13 +94,13 @@ export function removeTag(services: Services, hold: Hold, name: RepositoryName, 
 /** Tags removed under one hold of the repository's lock: they share the syncs of their folder. */
 const tagsAtOnce = 64;
 
-/** Times that all tags are looked at without the lock while the manifest is pushed again and again. */
+/** Attempts to find the tags without the lock, if the manifest is pushed again each time. */
 const looksAgainMax = 3;
 
 /**
- * The tags go first: a crash in between leaves a manifest without tags, never a tag without manifest. They are looked
- * for without the repository's lock, since there may be many. All but the last go in batches, between which pushes
- * have their turn. The tags that went; `undefined` where the manifest was not there.
+ * Removes the manifest and its tags, and returns the tags, or `undefined` if there is no such manifest. Removes the tags
+ * first: a crash in between leaves a manifest without tags, never a tag without a manifest. Finds the tags without the
+ * repository's lock, because there may be many, and removes all but the last few in batches, so that pushes run in between.
  */
 async function removeManifest(
   services: Services,
@@ -109,14 +109,14 @@ async function removeManifest(
   precondition: Precondition | undefined,
 ): Promise<Tag[] | undefined> {
   if ((await services.storage.manifests.size(name, digest)) === undefined) return undefined;
-  // Here too, before any of its tags is gone.
+  // Checked here too, before any tag is removed.
   await checkNotOfImmutable(services, name, digest);
-  // The digest is all that it can ever be compared with.
+  // A request by digest can only be compared with that digest.
   if (precondition !== undefined && !holds(precondition, digest)) throw preconditionFailed(digest, digest);
   const removed: Tag[] = [];
   for (let time = 0; ; time++) {
     const gone = await services.cluster.leases.withJournal(name, async (noted) => {
-      // Pushes that began before the journal did come to their end first.
+      // Wait for pushes that began before the journal.
       await services.cluster.repositoryLocks.exclusive(name, async () => {});
       const tags = await tagsOf(services, name, digest);
       while (tags.length > tagsAtOnce) {
@@ -127,7 +127,7 @@ async function removeManifest(
       }
       return services.cluster.repositoryLocks.exclusive(name, async (hold) => {
         if (noted.has(digest)) {
-          // It was pushed again meanwhile, perhaps with other tags, which are looked for without the lock at first.
+          // The manifest was pushed again meanwhile, perhaps with other tags. Find them without the lock first.
           if (time < looksAgainMax) return "pushed meanwhile";
           tags.push(...(await tagsOf(services, name, digest)));
         }
@@ -140,7 +140,7 @@ async function removeManifest(
   }
 }
 
-/** The tags that point to the manifest. Rejects with `denied` where one of them is immutable. */
+/** Returns the tags that point to the manifest. Rejects with `denied` if one of them is immutable. */
 async function tagsOf(services: Services, name: RepositoryName, digest: Digest): Promise<Tag[]> {
   const tags: Tag[] = [];
   for await (const target of services.storage.tags.targets(name))
@@ -149,7 +149,7 @@ async function tagsOf(services: Services, name: RepositoryName, digest: Digest):
   return tags;
 }
 
-/** Removes those of `tags` that point to the manifest still, and adds them to `removed`. */
+/** Removes those of `tags` that still point to the manifest, and adds them to `removed`. */
 async function removeTags(
   services: Services,
   hold: Hold,
@@ -166,8 +166,8 @@ async function removeTags(
 }
 
 /**
- * Removes a manifest that no tag points to, and then its entry as a referrer: a crash in between leaves an
- * entry that nobody is told of. To be called with the repository's lock held. Whether it was there.
+ * Removes a manifest without tags, and then its entry as a referrer: a crash in between leaves an entry that is never
+ * listed. Call it with the repository's lock held. Returns whether the manifest existed.
  */
 export async function removeUntagged(
   services: Services,
@@ -176,7 +176,7 @@ export async function removeUntagged(
   digest: Digest,
 ): Promise<boolean> {
   const { storage } = services;
-  // One that is damaged has no subject, which must not keep it from being deleted.
+  // A damaged manifest has no readable subject; it can be deleted nevertheless.
   const found = await readManifest(services, name, digest);
   const removed = await removing(
     services,

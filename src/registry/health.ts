@@ -1,6 +1,6 @@
 /**
- * Whether the registry can do its work: its storage takes what is written and has enough space, and its workers
- * answer. Looked at by the clock and never for who asks, so that nobody can cause work by asking.
+ * Checks whether the storage accepts writes and has enough space, and whether the workers respond. It runs periodically and
+ * never on request, so that no client can cause work by asking.
  */
 import { setTimeout } from "node:timers/promises";
 import type { Storage, StorageWorkers } from "../storage/storage.js";
@@ -12,19 +12,19 @@ export interface HealthServices {
 }
 
 export interface HealthOptions {
-  /** Whether anything is to be looked at: else all is taken to be well. */
+  /** Whether to check at all; otherwise everything counts as healthy. */
   readonly enabled: boolean;
-  /** Failures one after the other that make a part fail which has been well. */
+  /** Consecutive failures after which a healthy part counts as failed. */
   readonly threshold: number;
-  /** Space that there must be; 0 for any. */
+  /** Minimum free space; 0 for no minimum. */
   readonly freeBytesMin: number;
-  /** What takes longer fails. */
+  /** A check that takes longer has failed. */
   readonly secondsMax: number;
-  /** Told when a part begins to fail, and when it is well again. */
+  /** Called when a part starts to fail, and when it recovers. */
   readonly onChange: (part: Part, failure: unknown) => void;
 }
 
-/** What fails does so for one of these reasons; its cause is the log's business. */
+/** The reasons that clients see; the log has the cause. */
 const reasons = {
   storage: "the storage cannot be written to",
   space: "there is too little space left",
@@ -33,12 +33,12 @@ const reasons = {
 
 export type Part = keyof typeof reasons;
 
-/** A reason for each part that fails. */
+/** The reason for each failed part. */
 export type Failures = Partial<Record<Part, string>>;
 
 export class Health {
   readonly #failed = new Map<Part, number>();
-  /** `undefined` until somebody has looked. */
+  /** `undefined` until the first check. */
   #failures: Failures | undefined;
   #stopping = false;
 
@@ -49,12 +49,12 @@ export class Health {
     if (!options.enabled) this.#failures = {};
   }
 
-  /** What fails now; `undefined` where nobody has looked yet. */
+  /** The failed parts; `undefined` before the first check. */
   get failures(): Failures | undefined {
     return this.#failures;
   }
 
-  /** Whether clients should come here. */
+  /** Whether the server is ready for clients. */
   get ready(): boolean {
     return !this.#stopping && this.#failures !== undefined && Object.keys(this.#failures).length === 0;
   }
@@ -63,16 +63,16 @@ export class Health {
     return this.#stopping;
   }
 
-  /** No more clients are wanted. */
+  /** Reports the server as not ready, for a shutdown. */
   stop(): void {
     this.#stopping = true;
   }
 
-  /** Looks at all parts. Never rejects. */
+  /** Checks all parts. Never rejects. */
   async look(): Promise<void> {
     const { storage } = this.services;
     const parts: readonly Promise<Part | undefined>[] = [
-      // On one that is read-only, pulls are all that is promised.
+      // A read-only storage only has to serve pulls.
       this.#look("storage", storage.readOnly ? Promise.resolve() : storage.volume.probe()),
       this.#look("space", storage.readOnly ? Promise.resolve() : this.#checkSpace()),
       this.#look("workers", storage.workers.answer()),
@@ -84,14 +84,16 @@ export class Health {
   async #checkSpace(): Promise<void> {
     const space = await this.services.storage.volume.space();
     if (space !== undefined && space.freeBytes < this.options.freeBytesMin)
-      throw new Error(`${space.freeBytes} bytes are free, ${this.options.freeBytesMin} are wanted`);
+      throw new Error(
+        `${space.freeBytes} bytes are free, but at least ${this.options.freeBytesMin} are required`,
+      );
   }
 
-  /** The part, if it fails. */
+  /** Resolves with the part if its check fails. */
   async #look(part: Part, work: Promise<void>): Promise<Part | undefined> {
     const { threshold, onChange, secondsMax } = this.options;
     const before = this.#failed.get(part) ?? 0;
-    // What was never well is given no time.
+    // At the first check, a single failure counts.
     const failed = this.#failures === undefined ? threshold : before + 1;
     try {
       await within(secondsMax, work);
@@ -110,7 +112,7 @@ async function within(secondsMax: number, work: Promise<void>): Promise<void> {
   const ended = new AbortController();
   const late = setTimeout(secondsMax * 1000, undefined, { signal: ended.signal }).then(
     () => {
-      throw new Error(`no answer in ${secondsMax} s`);
+      throw new Error(`no response within ${secondsMax} s`);
     },
     () => {},
   );

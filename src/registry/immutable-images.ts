@@ -1,4 +1,4 @@
-/** Immutable images: what an immutable tag points to stays whole, not only the tag. */
+/** Immutable images: the whole image of an immutable tag is protected, not only the tag. */
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
@@ -8,13 +8,13 @@ import { inParallel } from "../lib/in-parallel.js";
 import { readUsableManifest } from "./read-manifest.js";
 import type { Services } from "./services.js";
 
-/** Manifests looked at at a time. */
+/** Manifests read concurrently. */
 const looksAtOnce = 64;
 
 /**
- * Rejects with `denied` where an immutable tag's image has the blob or manifest, be it below an index. To be
- * called with the repository's lock held. Costs a walk over the images of the repository's immutable tags, and
- * nothing where the policy has none.
+ * Rejects with `denied` if the image of an immutable tag contains the blob or manifest, also below an index. Call it with
+ * the repository's lock held. It walks the images of the repository's immutable tags, and costs nothing if the policy has
+ * none.
  */
 export async function checkNotOfImmutable(
   services: Services,
@@ -32,7 +32,7 @@ export async function checkNotOfImmutable(
   });
 }
 
-/** Whether the manifest `root` is what is looked for, or names it, directly or through others. */
+/** Returns whether the manifest `root` is the wanted object or names it, directly or through other manifests. */
 async function hasBelow(
   services: Services,
   name: RepositoryName,
@@ -52,7 +52,7 @@ async function hasBelow(
   return false;
 }
 
-/** Nothing where the manifest is not there, as in a sparse index, or a hand has damaged it. */
+/** Returns nothing if the manifest is absent, as in a sparse index, or damaged. */
 async function namedBy(
   services: Services,
   name: RepositoryName,
@@ -67,5 +67,5 @@ async function namedBy(
 }
 
 function ofImmutable(tag: Tag): RegistryError {
-  return new RegistryError("denied", `it belongs to the image of ${tag}, which is immutable`, { tag });
+  return new RegistryError("denied", `it belongs to the image of the immutable tag ${tag}`, { tag });
 }

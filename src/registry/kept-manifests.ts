@@ -1,4 +1,4 @@
-/** Which manifests of a repository a collection keeps, and what each of them names. */
+/** Determines which manifests of a repository a collection keeps, and which objects each of them names. */
 import { type Digest, isDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
@@ -7,23 +7,23 @@ import { describeError } from "../lib/describe-error.js";
 import { readManifest } from "./read-manifest.js";
 import type { Services } from "./services.js";
 
-/** What of a repository's manifests the collector goes by. */
+/** The properties of a manifest that the collector needs. */
 export interface Named {
   readonly named: readonly Digest[];
   readonly subject: Digest | undefined;
 }
 
 export interface Keeping {
-  /** Seconds that a manifest without a tag is kept after its push; `undefined` for ever. */
+  /** Seconds for which a manifest without a tag is kept after its push; `undefined` for no limit. */
   readonly untaggedSeconds: number | undefined;
-  /** Tags that a plan takes for removed, since they would be by then. */
+  /** Tags that a dry run treats as removed, because retention would have removed them. */
   readonly expired?: ReadonlyMap<RepositoryName, ReadonlySet<Tag>>;
 }
 
-/** Manifests read at a time. */
+/** Manifests read concurrently. */
 const readsAtOnce = 8;
 
-/** What each manifest names, or why that cannot be told: then nothing may be taken for unnamed. */
+/** Returns what each manifest names, or why that is unknown: then nothing may count as unnamed. */
 export async function readManifests(
   services: Services,
   name: RepositoryName,
@@ -54,8 +54,8 @@ export async function readManifests(
 }
 
 /**
- * Manifests that have a tag, are new, or somebody was told of; those that these name; and what refers to
- * any of them. Returns all manifests if a tag cannot be read, since it may point to any of them; `why` names the tag.
+ * Returns the manifests that have a tag, are new or leased, the manifests that these name, and all referrers of any of them.
+ * Returns all manifests if a tag cannot be read, because it may point to any of them; `why` names the tag.
  */
 export async function keptManifests(
   services: Services,
@@ -78,7 +78,7 @@ export async function keptManifests(
   return { kept: reachedFrom(roots, all) };
 }
 
-/** Not by recursion: an index may be nested, and a chain of referrers be long, as somebody likes. */
+/** Iterative, because clients can nest indexes and chain referrers to any depth. */
 function reachedFrom(roots: readonly Digest[], all: ReadonlyMap<Digest, Named>): Set<Digest> {
   const referrers = referrersBySubject(all);
   const reached = new Set<Digest>();
@@ -111,9 +111,9 @@ async function taggedDigests(
   const digests: Digest[] = [];
   for await (const { tag, digest } of storage.tags.targets(name)) {
     if (expired?.has(tag)) continue;
-    if (digest === undefined) return `the tag ${tag} cannot be read: no manifest is taken for untagged`;
+    if (digest === undefined) return `the tag ${tag} cannot be read: no manifest counts as untagged`;
     digests.push(digest);
-    // The referrers tag schema: while the tag is there, so is what it is about.
+    // The referrers tag schema: a tag protects the manifest that it is about.
     const about = tag.replace("-", ":");
     if (isDigest(about)) digests.push(about);
   }

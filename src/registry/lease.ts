@@ -1,11 +1,11 @@
-/** Telling a client that something is there, and keeping it there for the time of a lease. */
+/** Leases protect an object from collection after a client was told that it exists. */
 import type { Digest } from "../domain/digest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
 /**
- * Resolves with what `look` finds of the object, which counts as leased from before the look: a collector that comes later
- * leaves it, and one that came first is waited for.
+ * Resolves with the result of `look`. The object counts as leased from before the look: a later collector keeps it, and the
+ * look waits for an earlier one.
  */
 export function lease<T>(
   { cluster }: Services,

@@ -1,20 +1,20 @@
-/** Mounting a blob from another repository (distribution-spec, end-11). */
+/** Mounts a blob from another repository (distribution-spec, end-11). */
 import type { PushPermit } from "../auth/gate.js";
 import type { Digest } from "../domain/digest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Services } from "./services.js";
 
 export interface MountedBlob {
-  /** Bytes of the content. */
+  /** Size of the content in bytes. */
   readonly size: number;
-  /** Where it was found; `undefined` where that was anywhere. */
+  /** The source repository; `undefined` if the blob was found without naming one. */
   readonly from: RepositoryName | undefined;
 }
 
 /**
- * Makes the blob one of the permit's repository as well, where `from` has it or, if that is allowed, where
- * anybody has. `undefined` where it could not; then the client uploads it. A source that the caller may not pull
- * from is like one that is not there. Rejects with `insufficient-scope` where another token would do.
+ * Adds the blob to the permit's repository if `from` has it or, if anonymous mounts are allowed, if any repository has it.
+ * Returns `undefined` otherwise; then the client uploads it. A source that the caller may not pull from is treated as
+ * absent. Rejects with `insufficient-scope` if another token would allow the mount.
  */
 export async function mountBlob(
   services: Services,

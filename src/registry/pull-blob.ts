@@ -10,14 +10,14 @@ import { noSpans, type Spans } from "../lib/spans.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
-/** A blob to send: its bytes where it is small, else a hold on its open file, which the caller releases. */
+/** A blob to send: its bytes if it is small, otherwise a hold on its open file, which the caller releases. */
 export type PulledBlob =
   | { readonly size: number; readonly bytes: Buffer }
   | { readonly size: number; readonly file: SharedBlob };
 
 /**
- * The blob's size in bytes, `undefined` where the repository has none. Whoever is told of a blob has a
- * lease on it. From memory it is synchronous.
+ * Returns the blob's size in bytes, or `undefined` if the repository does not have it. Leases the blob, because the client
+ * learns that it exists. Synchronous if the size is in memory.
  */
 function blobSize(
   services: Services,
@@ -46,7 +46,7 @@ export function headBlob(services: Services, { name }: PullPermit, digest: Diges
   return size instanceof Promise ? size.then((found) => found ?? unknown(digest)) : (size ?? unknown(digest));
 }
 
-/** Throws or rejects with `blob-unknown`. From memory it is synchronous. */
+/** Throws or rejects with `blob-unknown`. Synchronous if the blob is in memory. */
 export function pullBlob(
   services: Services,
   { name }: PullPermit,
@@ -74,7 +74,7 @@ async function openBlob(services: Services, name: RepositoryName, digest: Digest
   return bytes === undefined ? unknown(digest) : { size: bytes.length, bytes };
 }
 
-/** Opens and reads in one go, so that what is cached was there for the whole of the read. */
+/** Opens and reads in one step, so that a cached blob existed during the whole read. */
 async function readSmallBlob(
   { caches }: Services,
   name: RepositoryName,

@@ -1,4 +1,4 @@
-/** Pulling manifests (distribution-spec, end-3). An answer from memory is synchronous. */
+/** Pulls manifests (distribution-spec, end-3). Synchronous if the manifest is in memory. */
 import type { PullPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import type { Digest } from "../domain/digest.js";
@@ -9,7 +9,7 @@ import { noSpans, type Spans } from "../lib/spans.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
-/** The manifest that `reference` names. Throws or rejects with `manifest-unknown`. */
+/** Returns the manifest that `reference` names. Throws or rejects with `manifest-unknown`. */
 export function pullManifest(
   services: Services,
   { name }: PullPermit,
@@ -27,7 +27,7 @@ export function pullManifest(
   return kept;
 }
 
-/** Of a tag that is there: who asks for others must not drive those out that are pulled. */
+/** Records only existing tags: requests for unknown tags must not evict the records of pulled ones. */
 function notePull({ pulls }: Services, name: RepositoryName, reference: Reference): void {
   if (reference.kind === "tag") pulls.note(name, reference.tag);
 }
@@ -50,7 +50,7 @@ async function readManifest(
   return manifest;
 }
 
-/** The digest that a tag points to, `undefined` where there is no such tag. */
+/** Returns the digest to which a tag points, or `undefined` if there is no such tag. */
 export async function resolveTag(
   services: Services,
   name: RepositoryName,
@@ -64,7 +64,7 @@ export async function resolveTag(
   });
 }
 
-/** The manifest, `undefined` where the repository has none of that digest. */
+/** Returns the manifest, or `undefined` if the repository has none with that digest. */
 async function loadManifest(
   services: Services,
   name: RepositoryName,
@@ -77,7 +77,7 @@ async function loadManifest(
       const mediaType = await services.manifestReader.storedMediaType(bytes, digest);
       if (mediaType !== undefined) return { digest, bytes, mediaType };
     }
-    // Damaged. It counts as absent, so that a client that has the manifest pushes it again, which heals it.
+    // A damaged manifest counts as absent, so that a client that has the manifest pushes it again, which repairs it.
     services.onStray(`${name}@${digest}`, "the manifest's bytes do not have its digest");
     return undefined;
   });

@@ -1,4 +1,4 @@
-/** Pushing blobs (distribution-spec, end-4 to end-6, end-13, end-14): every way ends in the same commit. */
+/** Pushes blobs (distribution-spec, end-4 to end-6, end-13, end-14). Every kind of upload ends in the same commit. */
 import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
@@ -9,25 +9,25 @@ import { BodyWriter, type Flow } from "../uploads/body-writer.js";
 import type { Session } from "../uploads/session.js";
 import type { Services } from "./services.js";
 
-/** An upload of a slab at most, and its seal some milliseconds. */
+/** Uploads of at most one slab are sealed within some milliseconds. */
 const sealedInPlaceBytesMax = 1024 * 1024;
 
 /** Published when damaged bytes may have been replaced. */
 const healing = { kind: "blobs-healed" } as const;
 
-/** What a request says of the body that it brings. */
+/** The headers that describe a request's body. */
 export interface BodyClaim {
-  /** `Content-Range`, where there is one. */
+  /** `Content-Range`, if present. */
   readonly range: ByteRange | undefined;
-  /** `Content-Length`, where there is one. */
+  /** `Content-Length`, if present. */
   readonly length: number | undefined;
-  /** The digest of the whole blob, where the body is the last of it. */
+  /** The digest of the whole blob, if this body completes it. */
   readonly closing: Digest | undefined;
 }
 
 /**
- * Opens a session that counts for `client`. `announced` is the algorithm that the client says it will use. Throws
- * `too-many-requests`.
+ * Opens a session that counts toward the limits of `client`. `announced` is the algorithm that the client intends to use.
+ * Throws `too-many-requests`.
  */
 export function openUpload(
   { sessions }: Services,
@@ -40,7 +40,7 @@ export function openUpload(
   return sessions.open({ name, opener, client, algorithm, announced: announced !== undefined });
 }
 
-/** A session for an upload that comes whole at once: no client is told of it, and none can have too many. */
+/** Opens a session for a single-request upload. No client learns of it, so it does not count toward limits. */
 export function openSingleUpload(
   { sessions }: Services,
   { name, identity }: PushPermit,
@@ -57,7 +57,7 @@ export function openSingleUpload(
   });
 }
 
-/** The session of an upload, its opener's alone. Throws or rejects with `upload-unknown`. */
+/** Returns the session of an upload; only its opener may use it. Throws or rejects with `upload-unknown`. */
 export function findUpload(
   { sessions }: Services,
   { name, identity }: PushPermit,
@@ -72,17 +72,17 @@ export async function cancelUpload({ sessions }: Services, session: Session): Pr
   await sessions.close(session);
 }
 
-/** One request's body on its way into the blob. */
+/** The body of one request, to be written to the blob. */
 export class IncomingBody {
   readonly #start: number;
   readonly #writer: BodyWriter;
   #length = 0;
-  /** Under way where the storage was full. */
+  /** Frees this body's space; set if the storage was full. */
   #freed: Promise<void> | undefined;
 
   /**
-   * Claims the session for one body. Throws `chunk-out-of-order`, `size-invalid`, `digest-invalid` or
-   * `upload-busy`, and then the session is as it was.
+   * Claims the session for one body. Throws `chunk-out-of-order`, `size-invalid`, `digest-invalid` or `upload-busy`, and
+   * then leaves the session unchanged.
    */
   constructor(
     readonly services: Services,
@@ -93,9 +93,13 @@ export class IncomingBody {
   ) {
     const { range, length, closing } = claim;
     if (closing !== undefined && session.announced && algorithmOf(closing) !== session.algorithm) {
-      throw new RegistryError("digest-invalid", `this upload was announced as ${session.algorithm}`, {
-        digest: closing,
-      });
+      throw new RegistryError(
+        "digest-invalid",
+        `the client opened this upload for the algorithm ${session.algorithm}`,
+        {
+          digest: closing,
+        },
+      );
     }
     session.claim();
     this.#start = session.received;
@@ -106,7 +110,7 @@ export class IncomingBody {
       throw error;
     }
     if (session.received === 0 && closing !== undefined) session.algorithm = algorithmOf(closing);
-    // A body that brings all at once is not worth a session on disk.
+    // A single-request upload needs no session record on disk.
     session.upload ??= services.storage.uploads.begin(session.id, session, closing === undefined);
     session.upload.algorithm = session.algorithm;
     this.#writer = new BodyWriter(session, session.upload, services.slabs, flow, (error) => {
@@ -114,12 +118,12 @@ export class IncomingBody {
     });
   }
 
-  /** What kept the body from being written, if anything did. */
+  /** The error that stopped the body from being written, if any. */
   get failure(): unknown {
     return this.#writer.failure;
   }
 
-  /** Bytes of the blob, up to what has come of this body. */
+  /** Size of the blob so far, including this body. */
   get size(): number {
     return this.#start + this.#length;
   }
@@ -129,13 +133,13 @@ export class IncomingBody {
     this.#writer.write(chunk);
   }
 
-  /** Takes bytes that came before there was anyone to take them. */
+  /** Takes over bytes that arrived before the body was attached. */
   adopt(held: HeldBytes): void {
     this.#length += held.length;
     this.#writer.adopt(held);
   }
 
-  /** Ends a body that leaves the upload open. Rejects with `size-invalid` or what the storage failed with. */
+  /** Ends a body that leaves the upload open. Rejects with `size-invalid` or the storage's error. */
   async end(): Promise<void> {
     try {
       await this.#writer.end().finally(() => this.#writer.times.tell(this.spans));
@@ -147,7 +151,7 @@ export class IncomingBody {
     this.session.enter("idle");
   }
 
-  /** Ends the upload: when this resolves the blob is there to stay. Rejects with `digest-mismatch` too. */
+  /** Ends the upload. The blob is durable when this resolves. Also rejects with `digest-mismatch`. */
   async commit(expected: Digest): Promise<void> {
     try {
       this.#checkLength();
@@ -156,14 +160,14 @@ export class IncomingBody {
       throw error;
     }
     try {
-      // What takes its time is not done with the repository's lock held.
+      // Slow work must not hold the repository's lock.
       if (this.size > sealedInPlaceBytesMax) await this.#writer.seal(expected);
       await this.#commit(expected);
     } catch (error) {
       await this.#writer.abort();
       await this.#freed;
       const closed = this.#close();
-      // Before the client is told: who tries again finds the room that this one took.
+      // Before the response: a client that retries must find the place of this upload free.
       if (!this.#writer.upload.isLost) await closed;
       throw error;
     } finally {
@@ -178,11 +182,11 @@ export class IncomingBody {
     const { changes } = services.cluster;
     await services.cluster.repositoryLocks.shared(name, async () => {
       const { healed } = await this.#writer.commit(name, digest, spans).catch(async (error: unknown) => {
-        // It may have replaced damaged bytes, here and in other repositories, before it failed.
+        // A failed commit may have replaced damaged bytes before, in this and other repositories.
         if (error instanceof RegistryError && error.kind === "storage-failed") await changes.publish(healing);
         throw error;
       });
-      // Used up: there is nothing left to remove.
+      // The commit consumed the upload: nothing is left to remove.
       session.upload = undefined;
       if (healed) await changes.publish(healing);
       services.cluster.leases.grant(`${name}@${digest}`);
@@ -190,13 +194,16 @@ export class IncomingBody {
     });
   }
 
-  /** The blob is linked, or it never will be: what is left of the upload goes. Never rejects. */
+  /** The blob is either linked or never will be, so removes the rest of the upload. Never rejects. */
   async #close(): Promise<void> {
     const { sessions, onBackgroundError } = this.services;
     await sessions.close(this.session).catch(onBackgroundError);
   }
 
-  /** The client has gone. What a PATCH has brought stays, to go on with; what came to close the upload does not. */
+  /**
+   * Handles a disconnected client. Keeps the bytes of a PATCH, so that the client can resume; drops those of a closing
+   * request.
+   */
   async abort(): Promise<void> {
     await this.#writer.abort();
     await this.#giveUp(this.claim.closing === undefined);
@@ -213,8 +220,8 @@ export class IncomingBody {
   }
 
   /**
-   * The storage is full: what this body has brought makes room for others at once, though more of it may come for long.
-   * Only what the client has been told of stays, for it to go on with.
+   * Frees this body's bytes at once when the storage is full, although more of the body may arrive for a long time. Keeps
+   * only the bytes that the client knows to be stored, so that it can resume.
    */
   async #free(): Promise<void> {
     await this.#writer.abort();
@@ -222,20 +229,20 @@ export class IncomingBody {
     await this.#rollBack(Math.max(this.#start, this.session.acknowledged));
   }
 
-  /** Never rejects: bytes that cannot be cut off now are cut off by the next append. */
+  /** Never rejects: the next append cuts off bytes that cannot be cut off now. */
   async #rollBack(bytes: number): Promise<void> {
     const { sessions, onBackgroundError } = this.services;
     await sessions.rollBack(this.session, bytes).catch(onBackgroundError);
   }
 
-  /** Where the body came without a length, its range can only be checked at its end. */
+  /** The range of a body without a length can only be checked at its end. */
   #checkLength(): void {
     const { range } = this.claim;
     if (range !== undefined && range.last - range.first + 1 !== this.#length) throw lie(range, this.#length);
   }
 }
 
-/** Chunks MUST be uploaded in order (distribution-spec, «Pushing a blob in chunks»). */
+/** Chunks MUST be uploaded in order (distribution-spec, "Pushing a blob in chunks"). */
 function checkRange(range: ByteRange, length: number | undefined, session: Session): void {
   if (range.first !== session.received) {
     throw new ChunkOutOfOrder(session, `${range.first}-${range.last}`);
@@ -244,7 +251,7 @@ function checkRange(range: ByteRange, length: number | undefined, session: Sessi
 }
 
 function lie(range: ByteRange, length: number): RegistryError {
-  return new RegistryError("size-invalid", "the chunk does not have the length that its Content-Range says", {
+  return new RegistryError("size-invalid", "the length of the chunk does not match its Content-Range", {
     contentRange: `${range.first}-${range.last}`,
     length,
   });

@@ -1,4 +1,4 @@
-/** Pushing manifests (distribution-spec, end-7a and end-7b). */
+/** Pushes manifests (distribution-spec, end-7a and end-7b). */
 
 import { setImmediate } from "node:timers/promises";
 import type { PushPermit } from "../auth/gate.js";
@@ -22,17 +22,17 @@ import { immutable, pointing } from "./tags.js";
 
 export interface ManifestPush {
   readonly reference: Reference;
-  /** Tags named beside a digest, end-7b. */
+  /** Tags in the query of a push by digest, end-7b. */
   readonly tags: readonly Tag[];
-  /** Without parameters; `""` where the request had none. */
+  /** Without parameters; `""` if the request had none. */
   readonly contentType: string;
-  /** Consumed: the stored manifest has another buffer if they were large. */
+  /** Consumed: the stored manifest has another buffer if the bytes were large. */
   readonly bytes: Buffer;
-  /** Of the manifest that `reference` names now, be there other tags or not. */
+  /** Applies to the manifest that `reference` names now, regardless of the other tags. */
   readonly precondition?: Precondition | undefined;
   /**
    * Called for each descriptor with a wrong size, wrong embedded data or a malformed media type; the manifest is stored
-   * all the same. Without it malformed media types are refused, and the setting decides about the others.
+   * anyway. Without it, malformed media types are refused, and the setting decides about the others.
    */
   readonly onMismatch?: (mismatch: Mismatch) => void;
 }
@@ -43,11 +43,10 @@ export interface PushedManifest {
 }
 
 /**
- * Enters the manifest among its subject's referrers, stores it and points its tags to it, in this order:
- * a crash leaves no tag without its manifest, no manifest that its subject does not list, and at most an
- * entry that nobody is told of. Rejects with `manifest-invalid`,
- * `digest-mismatch` or, for what it names and the repository lacks, `manifest-blob-unknown`. With
- * `precondition-failed` nothing is stored.
+ * Adds the manifest to its subject's referrers, stores it and points its tags to it, in this order. A crash never leaves a
+ * tag without its manifest or a manifest missing from its subject's referrers, and at most an entry that is never listed.
+ * Rejects with `manifest-invalid`, `digest-mismatch` or, for named content that the repository lacks,
+ * `manifest-blob-unknown`. Stores nothing if it rejects with `precondition-failed`.
  */
 export async function pushManifest(
   services: Services,
@@ -67,11 +66,11 @@ export async function pushManifest(
   }
   const stored: StoredManifest = { digest, bytes, mediaType: manifest.mediaType };
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
-  // Before the work; it is looked again when nobody else can change it.
+  // Checked before the work, and again when no other request can change the target.
   if (push.precondition !== undefined) await checkPrecondition(services, name, push, digest);
   await checkMovable(services, permit, tags, digest);
   await services.cluster.repositoryLocks.shared(name, async (hold) => {
-    // Before it is looked whether they are there: a collector that removes nothing noted cannot come between.
+    // Note the objects before looking for them: the collector removes nothing that is noted, so it cannot interfere.
     await services.cluster.leases.note(name, itselfAndNamed(digest, manifest));
     if (!services.rules.sparseManifests)
       await spans.during("check", () => checkPresence(services, name, manifest, refuse));
@@ -97,7 +96,7 @@ export async function pushManifest(
   return { manifest: stored, subject: manifest.subject?.digest };
 }
 
-/** What the bytes say, and their digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
+/** Returns the parsed manifest and its digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
 async function parsePushed(
   { manifestReader }: Services,
   { reference, bytes, contentType, onMismatch }: ManifestPush,
@@ -111,13 +110,13 @@ async function parsePushed(
     keepsMediaTypes: onMismatch !== undefined,
   });
   if (expected === undefined || read.digest === expected) return read;
-  throw new RegistryError("digest-mismatch", "the manifest does not have the digest that it was pushed by", {
+  throw new RegistryError("digest-mismatch", "the bytes of the manifest do not match the digest", {
     expected,
     actual: read.digest,
   });
 }
 
-/** The error for a descriptor that does not fit its content, `undefined` where it is accepted. */
+/** Returns the error for a descriptor that does not match its content, or `undefined` to accept it. */
 type Refuse = (mismatch: Mismatch) => RegistryError | undefined;
 
 function refuseBy({ rules }: Services, { onMismatch }: ManifestPush): Refuse {
@@ -127,7 +126,7 @@ function refuseBy({ rules }: Services, { onMismatch }: ManifestPush): Refuse {
   };
 }
 
-/** Stores while nobody else changes what the precondition is about. Rejects with `precondition-failed`. */
+/** Stores while no other request can change the target of the precondition. Rejects with `precondition-failed`. */
 function storeIfUnchanged(
   services: Services,
   name: RepositoryName,
@@ -160,7 +159,7 @@ async function checkPrecondition(
   }
 }
 
-/** Rejects where the tag may not be moved, or not from where it points. */
+/** Rejects if the tag may not move, or not from its current target. */
 async function pointTag(
   services: Services,
   permit: PushPermit,
@@ -171,7 +170,7 @@ async function pointTag(
   const { name } = permit;
   const refusal = whyUnmovable(services, permit, tag);
   const movable = refusal === undefined;
-  // The precondition is of the manifest, not of the tag, where they are told apart.
+  // A precondition on a push by digest applies to the manifest, not to its tags.
   const isTarget = precondition !== undefined && reference.kind === "tag";
   const point = () =>
     services.storage.tags.point(name, tag, digest, isTarget ? { movable, precondition } : { movable });
@@ -183,7 +182,7 @@ async function pointTag(
   if (result === "immovable") throw refusal;
 }
 
-/** Before anything is stored; when the tag is pointed it is seen once more who was first. */
+/** Checked before anything is stored. Pointing the tag checks again which push was first. */
 async function checkMovable(
   services: Services,
   permit: PushPermit,
@@ -198,7 +197,7 @@ async function checkMovable(
   }
 }
 
-/** The error for who would move the tag, `undefined` where this caller may. */
+/** Returns the error for moving the tag, or `undefined` if this caller may. */
 function whyUnmovable(
   { rules }: Services,
   { name, mayMoveTags }: PushPermit,
@@ -206,10 +205,10 @@ function whyUnmovable(
 ): RegistryError | undefined {
   if (isImmutable(rules.tagPolicy, name, tag)) return immutable(tag);
   if (mayMoveTags) return undefined;
-  return new RegistryError("denied", `the tag ${tag} is there, and may be moved by others only`, { tag });
+  return new RegistryError("denied", `the tag ${tag} exists, and you may not move it`, { tag });
 }
 
-/** Descriptors looked up at a time: a manifest of 4 MiB may name 30,000. */
+/** Descriptors looked up concurrently: a manifest of 4 MiB may name 30,000. */
 const lookupsAtOnce = 64;
 
 async function checkPresence(
@@ -224,7 +223,7 @@ async function checkPresence(
     const batch = take(lookups, lookupsAtOnce);
     for (const error of await Promise.all(batch)) if (error !== undefined) missing.push(error);
     if (missing.length >= missingReportedMax || batch.length < lookupsAtOnce) break;
-    // Where all answers come from memory, awaiting them lets nobody else have a turn.
+    // Yields to the event loop: awaiting answers from memory does not.
     await setImmediate();
   }
   const [first, ...others] = missing;
@@ -236,7 +235,7 @@ function* itselfAndNamed(digest: Digest, { named }: ManifestContent): Generator<
   yield* named;
 }
 
-/** A check starts when the generator yields it. */
+/** Each check starts when the generator yields it. */
 function* lookupsOf(
   services: Services,
   name: RepositoryName,
@@ -247,7 +246,7 @@ function* lookupsOf(
   for (const child of children) yield checkChild(services, name, child, refuse);
 }
 
-/** The next `count` items, or all that are left. */
+/** Returns the next `count` items, or the remaining ones. */
 function take<T>(source: Iterator<T>, count: number): T[] {
   const taken: T[] = [];
   while (taken.length < count) {
@@ -258,7 +257,7 @@ function take<T>(source: Iterator<T>, count: number): T[] {
   return taken;
 }
 
-/** One error for each absent blob, but not thousands. */
+/** Maximum number of absent blobs that an error lists. */
 const missingReportedMax = 100;
 
 async function checkBlob(
@@ -272,7 +271,7 @@ async function checkBlob(
   return found === size ? undefined : refuse(wrongSize(digest, size, found));
 }
 
-/** Past the reads that others share: they may be waiting for the lock that is held here. */
+/** Bypasses shared reads: they may wait for the lock that is held here. */
 async function presentSize(
   { caches, storage }: Services,
   name: RepositoryName,
@@ -281,7 +280,7 @@ async function presentSize(
   return caches.blobSizes.get(`${name}@${digest}`) ?? (await storage.blobs.size(name, digest));
 }
 
-/** What an index names may also be a blob, where it does not say that it is a manifest: BuildKit's caches are such. */
+/** An entry of an index may also be a blob if its media type is not a manifest's, as in BuildKit's caches. */
 async function checkChild(
   services: Services,
   name: RepositoryName,
@@ -303,10 +302,10 @@ function absent(what: string, digest: Digest): RegistryError {
 }
 
 function wrongSize(digest: Digest, size: number, found: number): Mismatch {
-  return { what: `a descriptor has the size ${size} and its content ${found}`, digest, size };
+  return { what: `a descriptor has the size ${size}, but its content has ${found}`, digest, size };
 }
 
-/** As the referrers API lists it (distribution-spec, «Listing Referrers»). */
+/** Returns the manifest's entry in the referrers API (distribution-spec, "Listing Referrers"). */
 export function referrerOf(manifest: ManifestContent, digest: Digest, size: number): Referrer {
   return {
     mediaType: manifest.mediaType,

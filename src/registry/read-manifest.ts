@@ -1,4 +1,4 @@
-/** Reads stored manifests. The one place that knows in which ways a stored manifest can be damaged. */
+/** Reads stored manifests. Only this file knows in which ways a stored manifest can be damaged. */
 import type { Digest } from "../domain/digest.js";
 import type { Manifest } from "../domain/manifest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -10,8 +10,8 @@ export interface ReadManifest {
 }
 
 /**
- * A manifest that is stored and cannot be used: `damaged` if its bytes do not have its digest or are no manifest,
- * `unreadable` if the storage has something else in its place.
+ * A stored manifest that cannot be used: `damaged` if its bytes do not have its digest or are no manifest, `unreadable` if
+ * the storage has another kind of object in its place.
  */
 export type Unusable = "damaged" | "unreadable";
 
@@ -27,7 +27,7 @@ export async function readManifest(
   return manifest === undefined ? "damaged" : { bytes, manifest };
 }
 
-/** The same for whoever needs one manifest whether it is missing or damaged. */
+/** Like `readManifest`, for callers that treat a damaged manifest as absent. */
 export async function readUsableManifest(
   services: Pick<Services, "storage" | "manifestReader">,
   name: RepositoryName,

@@ -1,4 +1,4 @@
-/** Listing referrers (distribution-spec, end-12a and end-12b). */
+/** Lists referrers (distribution-spec, end-12a and end-12b). */
 import type { PullPermit } from "../auth/gate.js";
 import type { Digest } from "../domain/digest.js";
 import { manifestBytesMax } from "../domain/manifest.js";
@@ -9,24 +9,24 @@ import type { Services } from "./services.js";
 export interface ReferrersQuery {
   readonly subject: Digest;
   readonly artifactType: string | undefined;
-  /** The page begins behind this one. */
+  /** The page starts after this digest. */
   readonly after: Digest | undefined;
-  /** Most of a page. */
+  /** Maximum entries of a page. */
   readonly n: number;
 }
 
-/** An entry of the list as text: made once, while others have their turn between one entry and the next. */
+/** An entry of the list as JSON. It is serialized once, and other requests run between two entries. */
 export interface ListedReferrer {
   readonly digest: Digest;
   readonly json: string;
 }
 
-/** A page is an index, and an index larger than a manifest may be is one that clients need not accept. */
+/** A page is an index, and clients need not accept an index that is larger than a manifest may be. */
 const pageBytesMax = manifestBytesMax / 2;
 
 /**
- * The manifests of the repository that name `subject`, which itself need not be there: an image that a
- * client attached by the referrers tag schema is among them, since it was listed when it was pushed.
+ * Returns the manifests of the repository that name `subject`, which need not exist itself. Images attached by the referrers
+ * tag schema are included, because they were listed when they were pushed.
  */
 export function listReferrers(
   services: Services,
@@ -55,7 +55,7 @@ async function* matching(
   for await (const referrer of services.storage.referrers.list(name, subject, after)) {
     signal.throwIfAborted();
     if (artifactType !== undefined && referrer.artifactType !== artifactType) continue;
-    // A crash may have left the entry of a manifest whose push was never acknowledged, or whose deletion was.
+    // A crash may have left the entry of a manifest whose push was never acknowledged, or that was deleted.
     if ((await services.storage.manifests.size(name, referrer.digest)) !== undefined)
       yield { digest: referrer.digest, json: JSON.stringify(referrer) };
   }

@@ -1,4 +1,4 @@
-/** What a request has done in a repository, or got of it, as it is told to others when it is done. */
+/** Events: the effects of requests on a repository, reported after the request. */
 import type { StoredManifest } from "../cache/caches.js";
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
@@ -6,7 +6,7 @@ import type { RepositoryName } from "../domain/repository-name.js";
 
 export interface BlobFacts {
   readonly digest: Digest;
-  /** Bytes of the content. */
+  /** Size of the content in bytes. */
   readonly size: number;
 }
 
@@ -14,14 +14,14 @@ export type RegistryEvent =
   | {
       readonly action: "pull" | "push";
       readonly manifest: StoredManifest;
-      /** By which it was pulled, or that was pointed to it. */
+      /** The tag by which it was pulled, or that now points to it. */
       readonly tag: Tag | undefined;
     }
   | { readonly action: "pull" | "push"; readonly blob: BlobFacts }
   | {
       readonly action: "mount";
       readonly blob: BlobFacts;
-      /** Where it was mounted from; `undefined` where that was anywhere. */
+      /** The source repository; `undefined` if the blob was found without naming one. */
       readonly from: RepositoryName | undefined;
     }
   /** A manifest or a blob. */

@@ -1,4 +1,4 @@
-/** What the use-cases work with, put together in the composition root, and the rules that an operator sets. */
+/** The dependencies of the use cases, created in the composition root, and the operator's rules. */
 import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
 import type { Cluster } from "../cluster/cluster.js";
@@ -20,12 +20,12 @@ export interface Rules {
   readonly anonymousMount: boolean;
   /** Whether a manifest may name blobs and manifests that the repository does not have. */
   readonly sparseManifests: boolean;
-  /** Whether a descriptor whose size or embedded data is not its content's gets the manifest refused. */
+  /** Whether a manifest is refused if a descriptor's size or embedded data does not match its content. */
   readonly strictSizes: boolean;
   readonly tagPolicy: TagPolicy;
-  /** Largest manifest that is taken. */
+  /** Maximum size of a manifest. */
   readonly manifestBytesMax: number;
-  /** Most entries of a page. */
+  /** Maximum entries of a page. */
   readonly pageEntriesMax: number;
 }
 
@@ -38,15 +38,15 @@ export interface Services {
   readonly slabs: SlabPool;
   readonly overflow: Overflow;
   readonly manifestReader: ManifestReader;
-  /** For bodies that are needed as a whole: manifests that are being pushed, and forms. */
+  /** The budget for bodies that are kept whole in memory: pushed manifests, and forms. */
   readonly bodyMemory: ByteBudget;
   readonly rules: Rules;
   readonly pulls: Pulls;
   readonly gcStats: GcStats;
   readonly health: Health;
   readonly robots: Robots;
-  /** Told of what is stored and is not what it is stored as; it is passed over. */
+  /** Called for each stray or damaged object in the storage, which is then ignored. */
   readonly onStray: (what: string, why: string) => void;
-  /** Told of clean-up that failed behind an answer that was right. */
+  /** Called if clean-up fails after a request that succeeded. */
   readonly onBackgroundError: (error: unknown) => void;
 }

@@ -1,4 +1,4 @@
-/** How much the registry holds: by repository, and what sharing content saves. */
+/** Storage use by repository, and the savings from shared content. */
 
 import type { RepositoryName } from "../domain/repository-name.js";
 import { describeError } from "../lib/describe-error.js";
@@ -9,15 +9,15 @@ export interface RepositoryStats {
   readonly blobs: number;
   readonly manifests: number;
   readonly tags: number;
-  /** Of blobs and manifests. */
+  /** Size of blobs and manifests. */
   readonly bytes: number;
-  /** Of blobs that other repositories have too. */
+  /** Size of blobs that other repositories have too. */
   readonly sharedBytes: number;
-  /** What would be freed if the repository went. */
+  /** Bytes that deleting the repository would free. */
   readonly uniqueBytes: number;
 }
 
-/** A repository that cannot be read is told with why, and counts as nothing. */
+/** A repository that cannot be read. It is listed with the reason and not counted. */
 export interface UnreadRepository {
   readonly name: RepositoryName;
   readonly why: string;
@@ -27,18 +27,18 @@ export interface RegistryStats {
   readonly repositories: readonly RepositoryStats[];
   readonly unread: readonly UnreadRepository[];
   readonly contents: number;
-  /** What the contents take. */
+  /** Size of the distinct contents. */
   readonly contentBytes: number;
-  /** What blobs and manifests take. */
+  /** Size of contents and manifests on disk. */
   readonly storedBytes: number;
-  /** What they would take if nothing were shared. */
+  /** Size if nothing were shared. */
   readonly logicalBytes: number;
-  /** Logical over stored; 1 where nothing is stored. */
+  /** Logical size divided by stored size; 1 if nothing is stored. */
   readonly dedupeRatio: number;
   readonly openUploads: { readonly sessions: number; readonly bytes: number };
 }
 
-/** Stops behind the repository at work where `signal` is aborted: what is told then is not all there is. */
+/** Stops after the current repository if `signal` is aborted; the result is then incomplete. */
 export async function gatherStats(
   services: Services,
   signal: AbortSignal,
@@ -87,7 +87,7 @@ export async function gatherStats(
   };
 }
 
-/** `own`: bytes that are stored for this repository alone, beside the contents. */
+/** `own` is the size of the objects stored only for this repository, beside the contents. */
 async function statsOf(
   { storage }: Services,
   name: RepositoryName,

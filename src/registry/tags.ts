@@ -1,4 +1,4 @@
-/** Listing tags (distribution-spec, end-8a and end-8b), and telling all nodes of their changes. */
+/** Lists tags (distribution-spec, end-8a and end-8b), and publishes their changes to all nodes. */
 import type { PullPermit } from "../auth/gate.js";
 import type { Cluster, Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
@@ -9,7 +9,7 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import type { PointResult } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
-/** Up to `n` tags behind `last`, in ASCII order. Rejects with `name-unknown`. */
+/** Returns up to `n` tags after `last`, in ASCII order. Rejects with `name-unknown`. */
 export async function listTags(
   services: Services,
   { name }: PullPermit,
@@ -22,14 +22,12 @@ export async function listTags(
   return pageOf(tags, n, last);
 }
 
-/** The error for who would move or remove a tag that the policy keeps as it is. */
+/** Returns the error for moving or removing an immutable tag. */
 export function immutable(tag: Tag): RegistryError {
-  return new RegistryError("denied", `the tag ${tag} is immutable: it is neither moved nor deleted`, { tag });
+  return new RegistryError("denied", `the tag ${tag} is immutable: it cannot be moved or deleted`, { tag });
 }
 
-/**
- * Runs `point`, which points the tag to `digest`, or tells why it did not. All nodes know of it when this resolves.
- */
+/** Runs `point`, which points the tag to `digest` or returns why it did not. All nodes know the change when this resolves. */
 export async function pointing(
   { caches, cluster }: Services,
   name: RepositoryName,
@@ -52,7 +50,7 @@ export async function pointing(
   return result;
 }
 
-/** Runs `remove`, which removes the tag and resolves with whether it was there. All nodes know of it when this resolves. */
+/** Runs `remove`, which removes the tag and resolves with whether it existed. All nodes know the change when this resolves. */
 export async function removingTag(
   { cluster }: Services,
   hold: Hold,

@@ -1,35 +1,32 @@
-/**
- * What operators' commands ask of a storage that is a folder on a disk. No other storage has these operations, and
- * nothing that serves clients uses them.
- */
+/** Operations of operators' commands that only a storage on a local disk has. Serving clients does not need them. */
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
-/** A file that lies outside of the storage. */
+/** A file outside of the storage. */
 export interface OutsideFile {
   readonly file: string;
 }
 
-/** How the storage took bytes over: it shares them with the file outside, or has a copy of its own. */
+/** How the storage adopted the bytes: it shares them with the outside file, or has its own copy. */
 export type Adoption = "linked" | "cloned" | "copied";
 
-/** A file in the store's folder that no part of the registry has put there. */
+/** A file in the store's directory that the registry did not create. */
 export interface StrayFile {
-  /** Relative to the store's folder. */
+  /** Path relative to the store's directory. */
   readonly path: string;
   readonly why: string;
-  /** Whether it lies in the place of something that cannot be pushed because of it. */
+  /** Whether it occupies the path of an object, which therefore cannot be pushed. */
   readonly inTheWay: boolean;
-  /** Whether it belongs there, and the disk does not tell what it holds. */
+  /** Whether it belongs there but cannot be read. */
   readonly unread?: boolean;
 }
 
 export interface DiskOperations {
   /**
-   * Makes a file outside of the storage the blob `digest` of the repository. The file is only read, now and ever
-   * after. Its digest is checked if its bytes are copied or `check` says so: rejects with `digest-mismatch`. Resolves
-   * with `undefined` if the file cannot be adopted, and its bytes have to come as an upload.
+   * Makes a file outside of the storage the blob `digest` of the repository. The file is only ever read. Its digest is
+   * verified if its bytes are copied or if `check` says so: rejects with `digest-mismatch`. Resolves with `undefined` if the
+   * file cannot be adopted, so that its bytes must be uploaded.
    */
   adopt(
     outside: OutsideFile,
@@ -37,20 +34,20 @@ export interface DiskOperations {
     digest: Digest,
     check: boolean,
   ): Promise<{ readonly how: Adoption; readonly healed: boolean } | undefined>;
-  /** Returns whether the copy of the manifest beside the tag's pointer is right. `TagStore.mend` repairs it. */
+  /** Returns whether the copy of the manifest beside the tag's pointer is correct. `TagStore.mend` repairs it. */
   isTagCopied(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean>;
   strayFiles(): AsyncIterable<StrayFile>;
-  /** Moves the file to the quarantine. Returns whether it was there. */
+  /** Moves the file to quarantine. Returns whether it existed. */
   quarantineStrayFile(stray: StrayFile): Promise<boolean>;
   /**
-   * Moves a content to the quarantine if it is still damaged, and returns whether it was. Repositories may still have
-   * the damaged bytes.
+   * Moves a content to quarantine if it is still damaged, and returns whether it was. Repositories may still have the
+   * damaged bytes.
    */
   quarantineContent(digest: Digest): Promise<boolean>;
-  /** The same for a repository's blob. */
+  /** Like `quarantineContent`, for a repository's blob. */
   quarantineBlob(name: RepositoryName, digest: Digest): Promise<boolean>;
-  /** Moves what is in the manifest's place to the quarantine. Returns whether anything was there. */
+  /** Moves the file at the manifest's path to quarantine. Returns whether there was one. */
   quarantineManifest(name: RepositoryName, digest: Digest): Promise<boolean>;
-  /** The same for a tag. */
+  /** Like `quarantineManifest`, for a tag. */
   quarantineTag(name: RepositoryName, tag: Tag): Promise<boolean>;
 }

@@ -1,9 +1,9 @@
-/** What the system failed with, as the errors that the storage port promises. */
+/** Converts system errors to the errors that the storage port promises. */
 import { RegistryError } from "../domain/errors.js";
 
 const full = new Set(["ENOSPC", "EDQUOT"]);
 
-/** `code` is the system's, such as `EIO`; `cause` goes into the log, never to a client. */
+/** `code` is the system's, such as `EIO`. `cause` is logged, never sent to a client. */
 export function storageFailure(code: string, cause: unknown): RegistryError {
   if (full.has(code))
     return new RegistryError("storage-full", "the registry's storage is full", undefined, { cause });

@@ -1,4 +1,4 @@
-/** Records of upload sessions as text, and the one place where stored ones are parsed. */
+/** Formats records of upload sessions, and is the only place that parses stored ones. */
 import { isObject } from "../domain/descriptor.js";
 import { parseAlgorithm } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
@@ -16,7 +16,7 @@ export function serializeRecord({
   return JSON.stringify({ name, opener, client, algorithm, announced, createdAt });
 }
 
-/** `undefined` for text that a crash has cut short: nobody can go on with that session. */
+/** Returns `undefined` for text that a crash has cut short; such a session cannot be resumed. */
 export function parseRecord(text: string): UploadRecord | undefined {
   try {
     const json: unknown = JSON.parse(text);
@@ -32,7 +32,7 @@ export function parseRecord(text: string): UploadRecord | undefined {
     return {
       name: parseRepositoryName(name),
       opener,
-      // Earlier versions did not write it down.
+      // Earlier versions did not store it.
       client: typeof client === "string" ? client : opener,
       algorithm: parseAlgorithm(algorithm),
       announced: announced === true,

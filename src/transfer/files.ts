@@ -1,15 +1,15 @@
-/** Reading folders that somebody else has written: what is not there is absent, what cannot be read is told. */
+/** Reads directories written by other programs: a missing file is absent, an unreadable one is an error. */
 import { constants, createReadStream, type Dirent } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { SourceError } from "./source.js";
 
-/** A pipe that lies there must not hold up a thread; a file does not know the flag. */
+/** `O_NONBLOCK`, so that a named pipe does not block a thread. It has no effect on regular files. */
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** Bytes of a blob that are read at a time. */
+/** Bytes of a blob per read. */
 const readBytes = 1024 * 1024;
 
-/** The operation's result, `undefined` where nothing is there. */
+/** Returns the operation's result, or `undefined` if the file does not exist. */
 async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;
@@ -28,13 +28,13 @@ export async function isFolder(path: string): Promise<boolean> {
   return (await ifThere(stat(path)))?.isDirectory() ?? false;
 }
 
-/** Size in bytes of a regular file; `undefined` where there is none. */
+/** Returns the size in bytes of a regular file, or `undefined` if there is none. */
 export async function fileSize(path: string): Promise<number | undefined> {
   const found = await ifThere(stat(path));
   return found?.isFile() ? found.size : undefined;
 }
 
-/** A small file as a whole, `undefined` where there is none. Rejects where it is longer than `bytesMax`. */
+/** Reads a small file, or returns `undefined` if there is none. Rejects if it is longer than `bytesMax`. */
 export async function readSmall(path: string, bytesMax: number): Promise<Buffer | undefined> {
   const handle = await ifThere(open(path, readFlags));
   if (handle === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Where an export goes, in the domain's words. Nothing that is added is named before the end. */
+/** The target of an export, in the domain's words. It names nothing of the added content before the end. */
 import type { Annotations, Descriptor } from "../domain/descriptor.js";
 import type { Digest } from "../domain/digest.js";
 
@@ -8,11 +8,11 @@ export interface NamedContent extends Descriptor {
 
 export interface Sink {
   has(digest: Digest, size: number): Promise<boolean>;
-  /** Rejects with `digest-mismatch`, and then the content is not there. */
+  /** Rejects with `digest-mismatch`, and then does not keep the content. */
   add(digest: Digest, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
-  /** Names what was added. What has the same name, or none and the same digest, is replaced. */
+  /** Names the added content. Replaces entries with the same name, or without a name and with the same digest. */
   finish(added: readonly NamedContent[]): Promise<void>;
 }
 
-/** The annotation by which a client asks for what is named. */
+/** The annotation that holds the name of an entry. */
 export const refName = "org.opencontainers.image.ref.name";

@@ -1,7 +1,7 @@
 /**
- * Where an import comes from, in the domain's words: a folder of another registry, an OCI layout, a registry
- * that runs. A source is only read. What it cannot give it rejects with `SourceError`; what lies in it and
- * makes no sense it passes over and names.
+ * The source of an import, in the domain's words: another registry's directory, an OCI layout, or a running registry. A
+ * source is never written. For an object that it cannot deliver, it rejects with `SourceError`. It skips and reports stray
+ * objects.
  */
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
@@ -9,16 +9,16 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import { visibleLine } from "../lib/control-characters.js";
 import type { OutsideFile } from "../storage/disk-operations.js";
 
-/** Of what a source says, so much is kept in an error or a report. */
+/** Maximum characters of a source's text in an error or a report. */
 const charactersMax = 1000;
 
-/** What a source says, for people: on one line, and without characters that a terminal obeys. */
+/** Returns text from a source for people: on one line, with terminal control characters escaped. */
 export function quoted(text: string): string {
   const line = visibleLine(text.length > charactersMax ? text.slice(0, charactersMax) : text);
   return text.length > charactersMax ? `${line}…` : line;
 }
 
-/** The source cannot give what it was asked for. */
+/** The source cannot deliver the requested object. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
 
@@ -27,49 +27,49 @@ export class SourceError extends Error {
   }
 }
 
-/** Told of what lies in a source and is passed over. */
+/** Called for each stray object in a source, which is skipped. */
 export type OnStray = (what: string, why: string) => void;
 
 export interface SourceManifest {
   readonly bytes: Buffer;
-  /** As the source says it, `""` where it does not. */
+  /** As the source states it; `""` if it does not. */
   readonly mediaType: string;
 }
 
 export interface SourceBlob {
-  /** In bytes, where the source tells without being read. */
+  /** In bytes, if the source knows it without reading the content. */
   readonly size: number | undefined;
-  /** Where the bytes lie, for a storage that can take them from there. */
+  /** Location of the bytes, for a storage that can link or copy the file. */
   readonly outside?: OutsideFile;
-  /** Whether only a hash of the bytes can tell that they are what they were asked for as. */
+  /** Whether only a hash of the bytes can show that they are the requested content. */
   readonly unsure: boolean;
-  /** The bytes, read as they are asked for. */
+  /** Returns the bytes, read on demand. */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 export interface SourceTag {
   readonly tag: Tag;
-  /** What it points to; `undefined` where the source cannot tell. */
+  /** Returns its target, or `undefined` if the source does not know it. */
   digest(): Promise<Digest | undefined>;
 }
 
 export interface SourceRepository {
   readonly name: RepositoryName;
   tags(): AsyncIterable<SourceTag>;
-  /** Those that the source lists beside the ones that tags lead to; one may come more than once. */
+  /** Manifests that the source lists in addition to those of tags. It may return duplicates. */
   manifests(): AsyncIterable<Digest>;
-  /** Those that the source lists beside the ones that manifests name. */
+  /** Blobs that the source lists in addition to those in manifests. */
   blobs(): AsyncIterable<Digest>;
-  /** Those that the source says refer to this manifest, where `manifests` does not have them all. */
+  /** Referrers of the manifest according to the source, if `manifests` does not list them all. */
   referrers(digest: Digest): AsyncIterable<Digest>;
-  /** `undefined` where the repository has no such manifest. */
+  /** Returns `undefined` if the repository has no such manifest. */
   manifest(digest: Digest): Promise<SourceManifest | undefined>;
-  /** `undefined` where the repository has no such blob. */
+  /** Returns `undefined` if the repository has no such blob. */
   blob(digest: Digest): Promise<SourceBlob | undefined>;
 }
 
 export interface Source {
-  /** Those to import, each with the number of its tags and listed manifests. */
+  /** The repositories to import, each with the number of its tags and listed manifests. */
   repositories(): AsyncIterable<{ readonly repository: SourceRepository; readonly roots: number }>;
   close(): Promise<void>;
 }

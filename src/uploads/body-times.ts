@@ -32,7 +32,7 @@ export class BodyTimes {
   readonly #sync = new Part();
   readonly #link = new Part();
 
-  /** `sentAt`: when the task was sent to the workers. */
+  /** `sentAt` is the time at which the task was sent to the workers. */
   add(sentAt: number, { startedAt, openedAt, hashedAt, writtenAt, syncedAt, placedAt }: UploadTimes): void {
     this.#queue.add(sentAt, startedAt);
     this.#open.add(startedAt, openedAt);

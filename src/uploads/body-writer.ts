@@ -43,7 +43,7 @@ export class BodyWriter {
   #failure: unknown;
   #leaveQueue: (() => void) | undefined;
   #flushing = false;
-  /** Who waits for the body to be quiet: its end, and whoever cleans up after a failure. */
+  /** Callers that wait for all writes to end: the end of the body, and the clean-up after a failure. */
   #waiting: (() => void)[] = [];
 
   constructor(
@@ -51,7 +51,7 @@ export class BodyWriter {
     readonly upload: Upload,
     readonly slabs: SlabPool,
     readonly flow: Flow,
-    /** Told once of what keeps the body from being written. */
+    /** Called once with the error that stops the writing. */
     readonly onFailure: (error: unknown) => void = () => {},
   ) {
     this.#offset = session.received;

@@ -303,7 +303,7 @@ function recoveryOf(id: SessionId): string {
 }
 
 function elsewhere(owner: NodeName): RegistryError {
-  return new RegistryError("upload-busy", `the node ${owner} has this upload`);
+  return new RegistryError("upload-busy", `the node ${owner} owns this upload`);
 }
 
 function unknown(): RegistryError {

@@ -75,7 +75,7 @@ export class Session implements UploadRecord {
   /** Claims the session for one request. Throws `upload-busy` if another request has it. */
   claim(): void {
     if (this.#state !== "idle") {
-      throw new RegistryError("upload-busy", "another request of this upload is being worked on");
+      throw new RegistryError("upload-busy", "another request for this upload is running");
     }
     this.enter("receiving");
   }

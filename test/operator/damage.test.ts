@@ -200,8 +200,8 @@ onBoth(
     assert.deepEqual(
       problems.map(({ digest, what }) => `${digest}: ${what}`).sort(),
       [
-        `${layer.digest}: manifest ${made.digest} names a blob that is not there`,
-        `${child.digest}: manifest ${parent.digest} names a manifest that is not there`,
+        `${layer.digest}: manifest ${made.digest} names a missing blob`,
+        `${child.digest}: manifest ${parent.digest} names a missing manifest`,
       ].sort(),
     );
     assert.deepEqual(hurtTags.map(({ tag }) => tag).sort(), ["index", "v1"]);

@@ -241,13 +241,13 @@ test("what the source itself cannot give is named and passed over, and hides not
       ),
       `${JSON.stringify(about)} ${what} in ${JSON.stringify(report.problems)}`,
     );
-  told({ digest: lost.digest }, new RegExp(`names what is not there: ${lostLayer.digest}`));
-  told({ digest: aboveLost.digest }, new RegExp(`names what is not there: ${lost.digest}`));
-  told({ digest: emptiedConfig.digest }, /has 0 bytes, and should have/);
-  told({ digest: emptied.digest }, new RegExp(`names what is not there: ${emptiedConfig.digest}`));
+  told({ digest: lost.digest }, new RegExp(`names missing content: ${lostLayer.digest}`));
+  told({ digest: aboveLost.digest }, new RegExp(`names missing content: ${lost.digest}`));
+  told({ digest: emptiedConfig.digest }, /has 0 bytes instead of/);
+  told({ digest: emptied.digest }, new RegExp(`names missing content: ${emptiedConfig.digest}`));
   told({ digest: schema1.digest }, /schema 1/);
-  told({ digest: crashed.digest }, /do not have the digest/);
-  told({ tag: "broken" }, /cannot tell what the tag points to/);
+  told({ digest: crashed.digest }, /do not match the digest/);
+  told({ tag: "broken" }, /does not know the target of the tag/);
   told({ tag: "gone", digest: gone.digest }, /a manifest that the source does not have/);
   for (const tag of ["lost", "above-lost", "emptied", "schema1"]) told({ tag }, /was not imported/);
   assert.equal(report.problems.length, 12, JSON.stringify(report.problems, null, 1));
@@ -256,7 +256,7 @@ test("what the source itself cannot give is named and passed over, and hides not
     new RegExp(`odd@${dangling.digest}: the source lists the blob`),
     /broken\/current\/link: an empty link/,
     /_layers\/tarsum.*not a digest/,
-    /repositories\/Upper: not named/,
+    /repositories\/Upper: not a valid repository name/,
   ])
     assert.ok(
       odd.some((line) => what.test(line)),
@@ -301,7 +301,7 @@ test("with --rehash a damaged blob is not taken over, and one that was is found"
     const report = await runImport(root, source, "--rehash");
     assert.equal(report.code, 1);
     const what = report.problems.find(({ digest }) => digest === shared.digest)?.what;
-    assert.match(what ?? "", /do not have the digest/);
+    assert.match(what ?? "", /do not match the digest/);
   };
   await fails();
   assert.ok(!(await storedBelow(root)).some((path) => path.endsWith(shared.digest)));
@@ -376,7 +376,7 @@ test("where nothing can be linked it is copied, and looked at", async (context) 
   const report = await runImport(root, source);
   assert.deepEqual([report.blobs.copied.count, report.blobs.linked.count], [11, 0]);
   assert.deepEqual(
-    report.problems.map(({ digest, what }) => [digest, /do not have the digest/.test(what)]),
+    report.problems.map(({ digest, what }) => [digest, /do not match the digest/.test(what)]),
     [[damaged.digest, true]],
   );
   assert.deepEqual(await stateOf(source.path), before);

@@ -124,7 +124,7 @@ test("lists come in pages, and what lies behind one is found", async () => {
   });
   const ran = await gantry(await newFolder(), ["import", "--from-registry", loop.url]);
   assert.equal(ran.code, 1);
-  assert.match(ran.stderr, /is that page again/);
+  assert.match(ran.stderr, /is the same page/);
 });
 
 test("without a referrers API the tags of its schema are looked up", async () => {
@@ -246,7 +246,7 @@ test("a registry that wants name and password gets them, and a wrong one is told
   assert.deepEqual([report.code, report.problems], [0, []]);
   for (const [flags, said] of [
     [["--username", "you", "--password-file", file], /_catalog.* is 401/],
-    [[], /wants a user name and a password/],
+    [[], /requires a user name and a password/],
   ] as const) {
     const ran = await gantry(await newFolder(), ["import", "--from-registry", front.url, ...flags]);
     assert.equal(ran.code, 1);
@@ -308,7 +308,7 @@ test("a connection that breaks in a blob is gone on with, and one that ends it w
   const root = await newFolder();
   const lied = await runImport(root, liar.url, "--repository", "tools/lint");
   assert.equal(lied.code, 1);
-  assert.match(whats(lied), /does not have the digest/);
+  assert.match(whats(lied), /do not match the digest/);
   assert.deepEqual([lied.tags.imported, lied.manifests.imported], [0, 0]);
 });
 
@@ -349,7 +349,7 @@ test("a registry with TLS is trusted by the authority that is named, and by no o
   assert.deepEqual([report.code, report.problems], [0, []]);
   const untrusted = await gantry(await newFolder(), ["import", "--from-registry", front.url]);
   assert.equal(untrusted.code, 1);
-  assert.match(untrusted.stderr, /cannot be asked.*certificate/);
+  assert.match(untrusted.stderr, /cannot be reached.*certificate/);
   const plain = await frontOf(source.url, {
     tls: { key: keyPem, cert: pem },
     hook: ({ url = "" }, response) => {
@@ -382,7 +382,7 @@ test("a manifest whose descriptors do not fit comes as it is, with a warning for
   assert.deepEqual([code, problems, odd, tags.imported], [0, [], [], 4]);
   assert.equal(warned, 3);
   for (const [made, said] of [
-    [wrongSize, /size 1001 and its content 1000/],
+    [wrongSize, /size 1001, but its content has 1000/],
     [wrongData, /embedded data does not have/],
     [wrongChild, /has the size/],
   ] as const) {

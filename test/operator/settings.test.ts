@@ -186,7 +186,7 @@ for (const [name, settings, said] of [
   [
     "a file for the store's folder",
     async () => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: await fileOf("x") }),
-    /^gantry: the folder \/.* cannot hold a store: EEXIST/m,
+    /^gantry: the folder \/.* cannot be used as a store: EEXIST/m,
   ],
 ] as const)
   test(`serve says that it was given ${name}, and ends with 1`, async () => {
@@ -266,10 +266,10 @@ tags: {policy: ${place}/tags}
   for (const expected of [
     /^http\.tls\.key = "key" \(line 2\): the key in key does not match the certificate in certificate: /m,
     /^http\.tls\.clientcas\.0 = "ca" \(line 2\): ca contains no PEM certificate/m,
-    /^auth\.htpasswd\.path = "users" \(line 4\): line 1: expected name:hash\n.*: line 2: bob: not a whole bcrypt hash/m,
+    /^auth\.htpasswd\.path = "users" \(line 4\): line 1: expected name:hash\n.*: line 2: bob: not a complete bcrypt hash/m,
     /^auth\.policy = "policy" \(line 5\): policy:1: rules\.0\.repositories: is missing/m,
     /^auth\.policy = .* policy:1: rules\.0\.allow = "fly": expected pull/m,
-    /^auth\.tokenservice\.signingkey = "signing" \(line 6\): the key for tokens has to be/m,
+    /^auth\.tokenservice\.signingkey = "signing" \(line 6\): the signing key must be/m,
     /^auth\.workload\.issuers\.0\.jwks = "jwks" \(line 7\): it is not a JSON Web Key Set/m,
     /^tags\.policy = "tags" \(line 8\): tags:1: immutable = 1: expected a list\n.*: retention = 2: expected a list/m,
   ])
@@ -382,5 +382,8 @@ for (const [formatter, expected] of [
 
 test("what is less severe than the level is not logged", async () => {
   assert.match(await warned({ REGISTRY_LOG_LEVEL: "warn" }), /this server accepts no gantry commands/);
-  assert.doesNotMatch(await warned({ REGISTRY_LOG_LEVEL: "error" }), /this server accepts no gantry commands/);
+  assert.doesNotMatch(
+    await warned({ REGISTRY_LOG_LEVEL: "error" }),
+    /this server accepts no gantry commands/,
+  );
 });

@@ -50,12 +50,12 @@ for (const [scheme, password] of [
 for (const [what, text, said] of [
   ["no colon", `alice:${hash}\nali`, /^line 2: expected name:hash$/],
   ["no name", `:${hash}`, /^line 1: expected/],
-  ["a hash that is cut short", `alice:${hash.slice(0, -1)}`, /^line 1: alice: not a whole bcrypt hash$/],
+  ["a hash that is cut short", `alice:${hash.slice(0, -1)}`, /^line 1: alice: not a complete bcrypt hash$/],
   ["a hash that is too long", `alice:${hash}x`, /line 1: alice/],
   ["a cost that bcrypt does not know", `alice:$2y$32$${tail}`, /line 1: alice/],
   ["a version that bcrypt does not know", `alice:$2x$10$${tail}`, /line 1: alice/],
-  ["one user twice", `alice:${hash}\nalice:${hash}`, /^line 2: alice stands in line 1 already$/],
-  ["one user twice, once refused", `alice:plain\nalice:${hash}`, /^line 2: alice stands in line 1 already$/],
+  ["one user twice", `alice:${hash}\nalice:${hash}`, /^line 2: alice is already in line 1$/],
+  ["one user twice, once refused", `alice:plain\nalice:${hash}`, /^line 2: alice is already in line 1$/],
   ["several faults", "a\nb", /^line 1: .*\nline 2: /],
 ] as const) {
   test(`a file with ${what} is broken, and says where`, () => {

@@ -198,7 +198,7 @@ for (const [what, token, reason] of [
   [
     "of one whose limit is gone",
     () => signJwt(header, { ...claims(), gantry: { ...claims().gantry, limited: true } }, keys.privateKey),
-    /limited/,
+    /its robot account or CI rule no longer exists/,
   ],
 ] as const) {
   test(`a token ${what} is refused`, async () => {

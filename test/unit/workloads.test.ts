@@ -183,7 +183,7 @@ for (const [what, make, reason] of [
   ["that has expired", (of) => of.token({ ...githubJob, exp: nowSeconds() - 61 }), /expired/],
   ["that never expires", (of) => of.token({ ...githubJob, exp: undefined }), /exp/],
   ["that is not valid yet", (of) => of.token({ ...githubJob, nbf: nowSeconds() + 120 }), /nbf/],
-  ["of nobody", (of) => of.token({ ...githubJob, sub: undefined }), /no job/],
+  ["of nobody", (of) => of.token({ ...githubJob, sub: undefined }), /no valid sub claim/],
   ["of a job that no rule is for", (of) => of.token({ ...githubJob, repository: "Evil/Shop" }), /no rule/],
   [
     "of a job whose claim is a list",
@@ -321,7 +321,7 @@ for (const [what, spoil, reason] of [
       answers.set(discoveryPath, (_, response) =>
         response.writeHead(302, { Location: `${elsewhere.url}${discoveryPath}` }).end(),
       ),
-    /status 302/,
+    /status is 302/,
   ],
   [
     "leads to keys that redirect",
@@ -329,7 +329,7 @@ for (const [what, spoil, reason] of [
       answers.set(keysPath, (_, response) =>
         response.writeHead(307, { Location: `${elsewhere.url}${keysPath}` }).end(),
       ),
-    /status 307/,
+    /status is 307/,
   ],
   [
     "leads to endless keys",
@@ -340,7 +340,7 @@ for (const [what, spoil, reason] of [
   [
     "leads to no keys",
     ({ answers }) => answers.set(keysPath, (_, response) => response.end('{"keys":[]}')),
-    /no key/,
+    /no trusted key/,
   ],
   [
     "leads to nonsense",

@@ -1,4 +1,4 @@
-/** The catalog: repositories in ASCII order of their whole names, read a folder at a time as they are asked for. */
+/** Lists repositories in ASCII order of their whole names, reading one directory at a time on demand. */
 import { type Dirent, lstatSync, readdirSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 import { isDigest } from "../../src/domain/digest.js";
@@ -9,7 +9,7 @@ import type { CatalogPart, CatalogTask, FailedLook } from "../../src/storage/fil
 import { CatalogFolders } from "./catalog-folders.js";
 import { emptiness, firstEntry, hasNoFiles } from "./emptiness.js";
 
-/** What there is of a component. */
+/** The kinds of objects found for a component. */
 interface Look {
   readonly isRepository: boolean;
   readonly mayHaveBelow: boolean;
@@ -18,18 +18,18 @@ interface Look {
 type LookAt = (child: string) => Look;
 type Walk = Generator<RepositoryName, void>;
 
-/** Links to a folder without subfolders, where the file system counts these: its name, and its `.`. */
+/** Links of a directory without subdirectories, on a file system that counts these: its name, and its `.`. */
 const linksByItself = 2;
-/** And the `..` of its subfolder. */
+/** Plus the `..` of its subdirectory. */
 const linksWithOneFolder = 3;
 
-/** Walks that may go on. Who goes on with another, begins it anew behind the last name. */
+/** Maximum number of suspended walks. A caller of an evicted walk starts again after the last name. */
 const walksMax = 4;
 
 export class Catalog {
   readonly #folders = new CatalogFolders((folder) => this.#entries(folder));
   readonly #walks = new LRUCache<number, Walk>({ max: walksMax });
-  /** Of the part that is at work. */
+  /** Failures of the current part. */
   #failures: FailedLook[] = [];
 
   constructor(readonly layout: Layout) {}
@@ -50,7 +50,7 @@ export class Catalog {
     return { names, more, failures: this.#failures };
   }
 
-  /** To be called where nobody goes on with the walk. */
+  /** Call it if the walk will not be continued. */
   leave(walk: number): void {
     this.#walks.delete(walk);
   }
@@ -69,11 +69,11 @@ export class Catalog {
     }
   }
 
-  /** What lies wholly before `after` is never looked at. */
+  /** Skips directories that sort completely before `after`. */
   *#below(lookAt: LookAt, folder: string, prefix: string, after: string): Walk {
     const places = this.#attempt(folder, () => this.#folders.places(folder)) ?? [];
     const rest = after.startsWith(prefix) ? after.slice(prefix.length) : "";
-    /** From the one of its two places to the other. */
+    /** Kept from the first to the second of a component's two places. */
     const looked = new Map<string, Look>();
     const first = placeOf(places, rest.slice(0, rest.indexOf("/") + 1) || rest);
     for (let index = first; index < places.length; index++) {
@@ -94,8 +94,8 @@ export class Catalog {
   }
 
   /**
-   * Where the file system counts a folder's subfolders among its links, there being `tags` and no other is told
-   * without reading what may be 100,000 manifests.
+   * If the file system counts subdirectories as links, one link more than an empty directory shows that there is only
+   * `tags`, without reading perhaps 100,000 manifests.
    */
   #lookAtManifests(child: string): Look {
     const isRepository = this.#hasTags(child);
@@ -115,7 +115,7 @@ export class Catalog {
     return { isRepository, mayHaveBelow: this.#lookAtManifests(child).mayHaveBelow };
   }
 
-  /** Only what no manifests' folder leads to. */
+  /** Skips components that have a manifests' directory. */
   #lookForEmptyBlobs(child: string): Look {
     const manifests = `${this.layout.manifestsRoot}${child.slice(this.layout.blobsRoot.length)}`;
     const isRepository =
@@ -139,7 +139,7 @@ export class Catalog {
     return this.#attempt(folder, () => readdirSync(folder, { withFileTypes: true })) ?? [];
   }
 
-  /** What `look` gives, `undefined` where there is nothing, and where it fails. */
+  /** Returns the result of `look`, or `undefined` if nothing exists or the call fails. */
   #attempt<T>(path: string, look: () => T): T | undefined {
     try {
       return look();

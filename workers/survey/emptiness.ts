@@ -2,8 +2,8 @@
 import { type Dirent, opendirSync } from "node:fs";
 
 /**
- * `empty` where a repository's folder of manifests has nothing but the folders that each has, and perhaps those of
- * repositories below it; `between` where it has only the latter, and is no repository.
+ * Returns `empty` if a repository's manifest directory contains only the directories that each has, and perhaps those of
+ * nested repositories; `between` if it contains only the latter and is no repository.
  */
 export function emptiness(folder: string): "empty" | "between" | "used" {
   let own = false;

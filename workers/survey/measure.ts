@@ -15,7 +15,7 @@ export function measureFiles({ folder, files }: MeasureTask): Measures {
   return measures;
 }
 
-/** The caller finds out why it failed. */
+/** The caller finds out the cause of a failure. */
 function look(path: string): Stats | "failed" | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

@@ -1,4 +1,4 @@
-/** What many tags point to and when they were used: only their pointers are read. */
+/** Reads the targets and times of many tags, from their pointers only. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import { pointerFile, pulledFile } from "../../src/storage/filesystem/layout.js";
 import type {
@@ -10,7 +10,7 @@ import type {
 
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
-/** The longest digest has 135 characters; what is longer is none, and is not read whole. */
+/** The longest digest has 135 characters; a longer pointer is invalid, and is not read completely. */
 const pointer = Buffer.alloc(256);
 
 export function lookAtTags({ folder, tags }: TagsTask): TagsPart {
@@ -28,18 +28,18 @@ export function lookAtTags({ folder, tags }: TagsTask): TagsPart {
   return { looks, failures };
 }
 
-/** `undefined` where there is no such tag. Throws what the system says, or that something else is there. */
+/** Returns `undefined` if there is no such tag. Throws system errors, or an error if another kind of object is there. */
 function lookAt(path: string): TagLook | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
-  if (!found.isDirectory()) throw odd(path, found.isSymbolicLink() ? "ELOOP" : "ENOTDIR");
+  if (!found.isDirectory()) throw wrongKind(path, found.isSymbolicLink() ? "ELOOP" : "ENOTDIR");
   const pulled = lstatSync(`${path}/${pulledFile}`, { throwIfNoEntry: false });
-  if (pulled !== undefined && !pulled.isFile()) throw odd(path, "ELOOP");
+  if (pulled !== undefined && !pulled.isFile()) throw wrongKind(path, "ELOOP");
   const descriptor = openPointer(path);
   if (descriptor === undefined) return undefined;
   try {
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw odd(path, "ENXIO");
+    if (!stats.isFile()) throw wrongKind(path, "ENXIO");
     const length = readSync(descriptor, pointer, 0, pointer.length, 0);
     const times = { pushedAt: stats.mtimeMs, ...(pulled && { pulledAt: pulled.mtimeMs }) };
     return { pointer: pointer.toString("latin1", 0, length), ...times };
@@ -48,7 +48,7 @@ function lookAt(path: string): TagLook | undefined {
   }
 }
 
-/** `undefined` where the tag has gone meanwhile; a tag without a pointer is damaged. */
+/** Returns `undefined` if the tag was removed meanwhile; a tag without a pointer is damaged. */
 function openPointer(path: string): number | undefined {
   try {
     return openSync(`${path}/${pointerFile}`, readFlags);
@@ -58,6 +58,6 @@ function openPointer(path: string): number | undefined {
   }
 }
 
-function odd(path: string, code: string): Error {
-  return Object.assign(new Error(`${path} is something else`), { code });
+function wrongKind(path: string, code: string): Error {
+  return Object.assign(new Error(`${path} is not a tag`), { code });
 }

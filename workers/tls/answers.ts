@@ -10,12 +10,12 @@ function answer(status: string, type: string, body: string): string {
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** To a client that does not speak TLS. */
+/** The response to a client that does not speak TLS. */
 export const tlsWanted = answer("400 Bad Request", "text/plain", "This port speaks HTTPS only.\n");
 
-/** To a client without a trusted certificate, in the error format of the distribution specification. */
+/** Returns the response to a client without a trusted certificate, in the error format of the distribution specification. */
 export function certificateRefused(reason: string): string {
-  const message = `a valid client certificate is needed: ${reason}`;
+  const message = `a valid client certificate is required: ${reason}`;
   return answer(
     "403 Forbidden",
     "application/json",

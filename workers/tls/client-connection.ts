@@ -1,16 +1,16 @@
-/** A client's side of a connection, from the end of the handshake on: how it begins and how it is brought to its end. */
+/** The client's side of a connection after the handshake: reads its start, and closes it in order. */
 import type { TLSSocket } from "node:tls";
 
-/** As uWebSockets.js lets a connection be silent before its first request. */
+/** The same time that uWebSockets.js allows before the first request. */
 const firstLineMillisecondsMax = 10_000;
 
-/** uWebSockets.js refuses a request whose first line comes in pieces, and a head that is longer than this. */
+/** uWebSockets.js refuses a request whose first line arrives in pieces, and headers longer than this. */
 const firstLineBytesMax = 16 * 1024;
 
-/** As `http/patience` has it for readers: what is left of an answer is in nobody's way. */
+/** The same as for slow readers in `http/slow-client-timeouts`: the rest of a response delays nothing. */
 const readerMillisecondsMax = 180_000;
 
-/** A client that has got everything says goodbye at once; one that does not is not waited for. */
+/** A client that has received everything closes at once; do not wait for others. */
 const goodbyeMillisecondsMax = 5_000;
 
 export class ClientConnection {
@@ -21,11 +21,14 @@ export class ClientConnection {
 
   constructor(readonly socket: TLSSocket) {
     this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
-    // What went wrong shows in "close", which follows.
+    // "close" follows and reports the error.
     socket.on("error", () => {});
   }
 
-  /** The client's first bytes, up to the end of a line at least; `undefined` where it ends or is silent before that. */
+  /**
+   * Returns the client's first bytes, up to the end of a line at least, or `undefined` if it closes or stays silent before
+   * that.
+   */
   firstLine(): Promise<readonly Buffer[] | undefined> {
     const { socket } = this;
     return new Promise((resolve) => {
@@ -49,13 +52,16 @@ export class ClientConnection {
     });
   }
 
-  /** Ends the connection as soon as nothing is left to be sent. */
+  /** Closes the connection as soon as all pending bytes are sent. */
   hurry(): void {
     this.#isHurried = true;
     if (!this.#hasSpoken || this.socket.writableFinished) this.socket.destroy();
   }
 
-  /** Sends what is left, then ends the connection. Nothing is read until all is sent: only taking keeps it open. */
+  /**
+   * Sends the pending bytes, then closes the connection. Reads nothing until all is sent: only a client that reads keeps it
+   * open.
+   */
   sayGoodbye(): void {
     const { socket } = this;
     if (socket.destroyed) return;
@@ -63,7 +69,7 @@ export class ClientConnection {
     socket.setTimeout(readerMillisecondsMax, () => socket.destroy());
     socket.end(() => {
       if (this.#isHurried) socket.destroy();
-      // What a client still sends would else make its kernel drop the answer.
+      // Bytes that a client still sends would otherwise make its kernel discard the response.
       socket.resume();
       const late = setTimeout(() => socket.destroy(), goodbyeMillisecondsMax);
       void this.closed.then(() => clearTimeout(late));

@@ -1,4 +1,4 @@
-/** What a client has shown of itself in the handshake, judged by what the server asks for. */
+/** Checks the certificate that a client presented in the handshake. */
 import type { TLSSocket } from "node:tls";
 import { type ClientCertificate, parseAlternativeNames } from "../../src/domain/client-certificate.js";
 import type { ClientAuth } from "../../src/tls/thread-protocol.js";
@@ -9,12 +9,12 @@ export type Shown =
 
 const nothing: Shown = { kind: "accepted", certificate: undefined };
 
-/** `asked` is absent where clients are not asked for a certificate. */
+/** `asked` is absent if client certificates are not requested. */
 export function shownBy(socket: TLSSocket, asked: ClientAuth | undefined): Shown {
   if (asked === undefined) return nothing;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined)
-    return asked === "optional" ? nothing : { kind: "refused", reason: "there is none" };
+    return asked === "optional" ? nothing : { kind: "refused", reason: "none was sent" };
   if (!socket.authorized) return { kind: "refused", reason: reasonOf(socket.authorizationError) };
   return {
     kind: "accepted",
@@ -26,13 +26,13 @@ export function shownBy(socket: TLSSocket, asked: ClientAuth | undefined): Shown
   };
 }
 
-/** Several where the subject has several, which the types do not tell. */
+/** The subject may have several, although the types declare one. */
 function commonNamesOf(socket: TLSSocket): readonly string[] {
   const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string | readonly string[] } };
   return [subject?.CN ?? []].flat();
 }
 
-/** OpenSSL's code, which is what people look for: the types say `Error`, and it is a text. */
+/** Returns OpenSSL's code, which people search for. The types declare an `Error`, but it is a string. */
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 /**
- * The header of the PROXY protocol, version 2, by which a connection to the local socket says which one it is:
- * the id takes the place of the client's address, and uWebSockets.js gives it back as such. A client may send
- * such a header itself, and then it has to guess an id.
+ * The header of the PROXY protocol, version 2, with which a connection to the local socket identifies itself: the ID takes
+ * the place of the client's address, and uWebSockets.js returns it as such. A client may send such a header itself, but
+ * would have to guess an ID.
  */
 import { randomFillSync } from "node:crypto";
 
@@ -20,7 +20,7 @@ export interface ProxyHeader {
   readonly id: Uint8Array;
 }
 
-/** A header with a new id. */
+/** Returns a header with a new ID. */
 export function newProxyHeader(): ProxyHeader {
   const header = Buffer.alloc(idOffset + addressesBytes);
   signature.copy(header);

@@ -1,6 +1,6 @@
 /**
- * What a token is for: the `access` claim of distribution's «Bearer token specification», as values, and how
- * much of what was asked for is granted.
+ * The `access` claim of a token (distribution's "Bearer token specification"), and the intersection of requested and granted
+ * actions.
  */
 import { z } from "zod";
 import { isPermission, permissions, withIncluded } from "../../domain/permission.js";
@@ -21,8 +21,8 @@ export interface ResourceActions {
 }
 
 /**
- * «The intersection of the set of requested actions on each resource and the set of actions that the client has
- * in fact been granted.» Who asks for `push` and may make new tags only is granted `create-tag`.
+ * "The intersection of the set of requested actions on each resource and the set of actions that the client has in fact been
+ * granted." A caller who requests `push` but may only create new tags is granted `create-tag`.
  */
 export function intersection(
   requested: RequestedScopes,
@@ -48,7 +48,7 @@ export function claimOf({ repositories, catalog }: Access): ResourceActions[] {
   return catalog ? [...entries, { type: "registry", name: "catalog", actions: ["*"] }] : entries;
 }
 
-/** As the scope that a client reads in the answer. */
+/** Formats the access as the scope in the response. */
 export function scopeOf(access: Access): string {
   return claimOf(access)
     .map(({ type, name, actions }) => `${type}:${name}:${actions.join()}`)
@@ -57,13 +57,15 @@ export function scopeOf(access: Access): string {
 
 const claim = z.array(z.object({ type: z.string(), name: z.string(), actions: z.array(z.string()) }));
 
-/** `repository` and `repository(plugin)` are «considered equal when authorizing a token». */
+/** `repository` and `repository(plugin)` are "considered equal when authorizing a token". */
 const repositoryType = /^repository(?:\([a-z0-9]+\))?$/;
 
-/** All that `*` stands for on a repository: what there is in CNCF distribution, whose word it is. */
+/** The meaning of `*` on a repository: the actions of CNCF distribution, which defined it. */
 const all: readonly Permission[] = ["pull", "push", "delete"];
 
-/** What the claim says, `undefined` where it is none. What names nothing of this registry says nothing. */
+/**
+ * Parses the claim, or returns `undefined` if it is invalid. Ignores entries for resources that this registry does not have.
+ */
 export function parseAccess(value: unknown): Access | undefined {
   const parsed = claim.safeParse(value ?? []);
   if (!parsed.success) return undefined;
@@ -82,7 +84,7 @@ export function parseAccess(value: unknown): Access | undefined {
   return { repositories, catalog };
 }
 
-/** As the gate asks for it. */
+/** Returns the access in the form that the gate uses. */
 export function tokenAccess({ repositories, catalog }: Access): TokenAccess {
   const granted = new Map(Array.from(repositories, ([name, some]) => [name, withIncluded(some)]));
   return {

@@ -1,19 +1,20 @@
-/** Whether a token's certificate chain (`x5c`, RFC 7515, 4.1.6) leads to a root that is trusted. */
+/** Verifies that a token's certificate chain (`x5c`, RFC 7515, 4.1.6) leads to a trusted root. */
 import { type KeyObject, X509Certificate } from "node:crypto";
 import { refused } from "./jwt.js";
 
-/** A leaf, intermediates, and the root where somebody sends it too. */
+/** Leaf, intermediates and, if sent, the root. */
 const certificatesMax = 8;
 
 /**
- * The leaf's public key, of what a header says its chain is. Throws where the chain leads to no root, or a certificate of it is not valid at `now`.
- * What the certificates are named after and are for is not looked at, as CNCF distribution does not: whoever
- * is an authority below a trusted root may sign tokens, which is why a limit to the path's length adds nothing.
+ * Returns the leaf's public key from a header's chain. Throws if the chain leads to no trusted root, or if one of its
+ * certificates is not valid at `now`. Like CNCF distribution, it checks neither names nor key usages: any authority below a
+ * trusted root may sign tokens, so a limit on the path's length would add nothing.
  */
 export function leafKeyOf(x5c: unknown, roots: readonly X509Certificate[], now: Date): KeyObject {
   const chain = parseChain(x5c);
   const [leaf] = chain;
-  // «Each subsequent certificate being the one used to certify the previous one»: no search, so no cost of one.
+  // "Each subsequent certificate being the one used to certify the previous one": this needs no search, so it has no search
+  // cost.
   for (const [index, certificate] of chain.entries()) {
     if (!isValidAt(certificate, now)) break;
     const isTrusted = roots.some(

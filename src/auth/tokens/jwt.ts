@@ -1,6 +1,6 @@
 /**
- * Verifies signed tokens (RFC 7519), of whoever signed them. The key is the verifier's to choose: `jwk`, `jku` and
- * `x5u` in a token's header, by which it would name its own, are read by nobody. No error holds any part of a token.
+ * Verifies signed tokens (RFC 7519) of any issuer. The verifier chooses the key: it never reads `jwk`, `jku` and `x5u` in a
+ * token's header, with which a token could name its own key. No error contains any part of a token.
  */
 import {
   type CryptoKey,
@@ -15,17 +15,17 @@ import {
 import { RegistryError } from "../../domain/errors.js";
 import type { Attempt } from "../identity.js";
 
-/** With all that a client puts around it, it has to fit into a header section of 16 KiB. GitHub's have some 2 KiB. */
+/** The token and the other headers must fit into a header section of 16 KiB. GitHub's tokens have about 2 KiB. */
 export const tokenCharactersMax = 8192;
 
-/** For clocks that go differently; CNCF distribution allows for as much. */
+/** Tolerance for clock differences, the same as in CNCF distribution. */
 export const leewaySeconds = 60;
 
-/** Public keys that are trusted, and may be others later. */
+/** The trusted public keys, which may change. */
 export interface KeySource {
-  /** Changes when a key that was trusted is no longer. */
+  /** Changes when a key is no longer trusted. */
   readonly generation: number;
-  /** Throws or rejects where no trusted key fits the header, with `refused` where there is more to say of it. */
+  /** Throws or rejects if no trusted key matches the header, with `refused` if there is a more specific reason. */
   keyOf(header: JWTHeaderParameters): Promise<CryptoKey | KeyObject> | CryptoKey | KeyObject;
 }
 
@@ -34,7 +34,7 @@ export interface Expected {
   readonly algorithms: readonly string[];
   readonly issuer: string;
   readonly audience: string | readonly string[];
-  /** The header's `typ`. Where it is `undefined`, a token may have none, but no other than `JWT`. */
+  /** The header's required `typ`. If `undefined`, a token may have none or `JWT`, but no other. */
   readonly type?: string;
 }
 
@@ -44,12 +44,15 @@ export interface Verified {
   readonly expires: number;
 }
 
-/** Three parts of base64url, of bearable length. The signature may be empty here: `none` is refused as such. */
+/**
+ * Returns whether the text has three base64url parts and an acceptable length. The signature may be empty here: `none` is
+ * refused later.
+ */
 export function looksLikeJwt(text: string): boolean {
   return text.length <= tokenCharactersMax && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
 }
 
-/** Who the token says has issued it, to know who has to verify it. Proves nothing. */
+/** Returns the issuer that the token claims, to choose its verifier. It proves nothing. */
 export function claimedIssuer(token: string): string | undefined {
   if (!looksLikeJwt(token)) return undefined;
   try {
@@ -60,7 +63,7 @@ export function claimedIssuer(token: string): string | undefined {
   }
 }
 
-/** Rejects with `unauthorized`, whatever is wrong. */
+/** Rejects with `unauthorized` for any fault. */
 export async function verifyJwt(token: string, expected: Expected, attempt?: Attempt): Promise<Verified> {
   attempt?.begin();
   if (!looksLikeJwt(token)) throw refused("it is malformed");
@@ -89,7 +92,7 @@ export async function verifyJwt(token: string, expected: Expected, attempt?: Att
   }
 }
 
-/** Not one whose key is unknown: whoever came with such a token may have got it before the key was exchanged. */
+/** Returns whether a token is forged. A token with an unknown key is not: the client may have got it before a key rotation. */
 function isForged(error: unknown): boolean {
   return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JOSEAlgNotAllowed;
 }
@@ -98,7 +101,7 @@ export function refused(reason: string): RegistryError {
   return new RegistryError("unauthorized", `the token is not valid: ${reason}`);
 }
 
-/** In words of our own: what jose throws has the token's claims in it. */
+/** Our own wording, because jose's errors contain the token's claims. */
 function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return "it has expired";
   if (error instanceof errors.JWTClaimValidationFailed) return `its ${error.claim} is wrong or missing`;

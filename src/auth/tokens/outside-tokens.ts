@@ -1,6 +1,6 @@
 /**
- * The tokens of an outside issuer, as CNCF distribution takes them (`auth.token`). What such a token says decides
- * alone: its issuer has asked its own policy.
+ * Verifies tokens of an external issuer, as CNCF distribution does (`auth.token`). The token alone decides what its holder
+ * may do: the issuer has applied its own policy.
  */
 import { HitCounts } from "../../lib/hit-counts.js";
 import type { Attempt, Grants, Identity, TokenVerifier } from "../identity.js";
@@ -11,15 +11,15 @@ import { VerifiedTokens } from "./verified-tokens.js";
 export interface OutsideTokensOptions {
   readonly keys: KeySource;
   readonly issuer: string;
-  /** This registry, as the issuer knows it: the audience. */
+  /** The name by which the issuer knows this registry: the audience. */
   readonly service: string;
   readonly algorithms: readonly string[];
 }
 
-/** The subject is told in logs and kept with each upload. */
+/** The subject is logged and stored with each upload. */
 const subjectCharactersMax = 1024;
 
-/** The token narrows this to what it is for, so that who comes with too little of it is asked to get another. */
+/** Everything, narrowed by the token's scope, so that a client with too little scope is asked to get another token. */
 const everything: Grants = { allows: () => true };
 
 export class OutsideTokens implements TokenVerifier {

@@ -1,7 +1,7 @@
 /**
- * The tokens that Gantry issues itself: short-lived access tokens, which say who the caller is and what the token
- * is for, and refresh tokens, by which a user gets more of them. What the policy grants is not in them but asked
- * at each use, and so is whether the caller is current: who is revoked is out while the token lives.
+ * Tokens that Gantry issues: short-lived access tokens, which name the caller and the scope, and refresh tokens, with which
+ * a user gets more access tokens. They do not contain the policy's grants: each use asks the policy, and checks that the
+ * identity is current, so that revoking takes effect while a token is valid.
  */
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
@@ -25,13 +25,13 @@ import { VerifiedTokens } from "./verified-tokens.js";
 export interface OwnTokensOptions {
   readonly key: SigningKey;
   readonly issuer: string;
-  /** This registry, as clients know it: the audience. */
+  /** The name by which clients know this registry: the audience. */
   readonly service: string;
-  /** «A token should never be returned with less than 60 seconds to live.» */
+  /** "A token should never be returned with less than 60 seconds to live." */
   readonly accessSeconds: number;
-  /** 0 where there are to be no refresh tokens. */
+  /** 0 disables refresh tokens. */
   readonly refreshSeconds: number;
-  /** What a robot or a CI job is limited to now: of what it was when the token was made, the token has a name only. */
+  /** Returns the current limit of a robot or CI job: the token contains only its name. */
   readonly limitOf: (identity: Identity) => Grants | undefined;
 }
 
@@ -41,11 +41,11 @@ export interface IssuedToken {
   readonly issuedAt: Date;
 }
 
-/** The protocol's documents know one type of token; a refresh token is none that a registry takes. */
+/** The protocol defines only one token type; a registry must not accept a refresh token as an access token. */
 const accessType = "JWT";
 const refreshType = "refresh+jwt";
 
-/** Kinds of callers that come with a token of ours; outside issuers make their own. */
+/** Kinds of callers with Gantry's own tokens; external issuers create their own. */
 const kinds = ["anonymous", "user", "robot", "workload", "certificate"] as const;
 
 const callerClaim = z.object({
@@ -59,7 +59,7 @@ const callerClaim = z.object({
   limitDecides: z.boolean(),
 });
 
-/** The one generation of a key that is there as long as the process. */
+/** The only generation: the key stays the same while the process runs. */
 const generation = 0;
 
 export class OwnTokens implements TokenVerifier {
@@ -91,7 +91,7 @@ export class OwnTokens implements TokenVerifier {
     return { token, expiresInSeconds: accessSeconds, issuedAt };
   }
 
-  /** For users alone: others' credentials are made for machines, which keep them anyway. `undefined` for those. */
+  /** Returns a refresh token for users only, otherwise `undefined`: machines keep their credentials anyway. */
   async refreshToken(identity: Identity): Promise<string | undefined> {
     const { refreshSeconds } = this.options;
     if (identity.kind !== "user" || refreshSeconds === 0) return undefined;
@@ -104,7 +104,7 @@ export class OwnTokens implements TokenVerifier {
     return claimedIssuer(token) === this.options.issuer ? this.#verifyAccess(token, attempt) : undefined;
   }
 
-  /** Whose refresh token it is; whether the user is current is still to be asked. Rejects with `unauthorized`. */
+  /** Returns the identity in a refresh token; the caller must check that it is current. Rejects with `unauthorized`. */
   async verifyRefresh(token: string, attempt?: Attempt): Promise<Identity> {
     if (this.options.refreshSeconds === 0) throw refused("refresh tokens are not in use");
     return this.#callerOf(await verifyJwt(token, { ...this.#expected, type: refreshType }, attempt));
@@ -125,7 +125,7 @@ export class OwnTokens implements TokenVerifier {
     const { limited, ...caller } = parsed.data;
     const identity: Identity = { ...anonymous, ...caller };
     const limit = this.options.limitOf(identity);
-    if (limited && limit === undefined) throw refused("what it was limited to is not known any more");
+    if (limited && limit === undefined) throw refused("its robot account or CI rule no longer exists");
     return { ...identity, limit };
   }
 
@@ -150,7 +150,7 @@ export class OwnTokens implements TokenVerifier {
       new SignJWT({ ...rest, gantry: caller })
         .setProtectedHeader({ typ: type, alg: "ES256", kid: this.options.key.id })
         .setIssuer(this.options.issuer)
-        // «This should be empty if the client did not authenticate.»
+        // "This should be empty if the client did not authenticate."
         .setSubject(kind === "anonymous" ? "" : subject)
         .setAudience(this.options.service)
         .setIssuedAt(issuedAt)

@@ -1,35 +1,35 @@
 /**
- * The scopes that a client asks a token for, such as `repository:team/app:pull,push` (distribution's «Token
- * Scope Documentation», «Resource Scope Grammar»). Parsed once; what is well-formed but names nothing that this
- * registry has is passed over, since a scope that is not granted «must not be considered an error».
+ * Parses the scopes that a client requests, such as `repository:team/app:pull,push` (distribution's "Token Scope
+ * Documentation", "Resource Scope Grammar"). Ignores well-formed scopes for resources that this registry does not have,
+ * because a scope that is not granted "must not be considered an error".
  */
 import { RegistryError } from "../../domain/errors.js";
 import { isPermission } from "../../domain/permission.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { Permission } from "../identity.js";
 
-/** `*` asks for all that is granted; skopeo deletes with it. */
+/** `*` requests everything that is granted; skopeo uses it to delete. */
 export type RequestedAction = Permission | "*";
 
 export interface RequestedScopes {
   readonly repositories: ReadonlyMap<RepositoryName, ReadonlySet<RequestedAction>>;
-  /** Whether `registry:catalog:*` is among them. */
+  /** Whether `registry:catalog:*` is requested. */
   readonly catalog: boolean;
 }
 
-/** Clients ask for one scope, and one more for each repository that they mount from. */
+/** Clients request one scope, and one more for each repository from which they mount. */
 export const scopesMax = 100;
-/** A name of 255 characters, with a type and more actions than there are. */
+/** Fits a name of 255 characters, a type, and more actions than there are. */
 export const scopeCharactersMax = 512;
 
 /**
- * The grammar's type, with a class that is «deprecated and ignored», name and actions. A name may have a colon
- * before its host's port; actions have none. The grammar's actions have letters only: ours have hyphens too.
+ * The grammar: type, with a class that is "deprecated and ignored", name and actions. A name may have a colon before its
+ * host's port; actions have none. The specification's actions contain only letters; Gantry's also contain hyphens.
  */
 const grammar =
   /^(?<type>[a-z0-9]+)(?:\([a-z0-9]+\))?:(?<name>[a-zA-Z0-9._/:-]+):(?<actions>[a-z*-]*(?:,[a-z*-]*)*)$/;
 
-/** Each text has one scope or several with spaces between them. Throws `request-invalid`. */
+/** Parses texts with one scope, or several separated by spaces. Throws `request-invalid`. */
 export function parseScopes(texts: readonly string[]): RequestedScopes {
   const scopes = texts.flatMap((text) => split(text));
   if (scopes.length > scopesMax) throw invalid(`there are more than ${scopesMax} scopes`);
@@ -47,7 +47,7 @@ export function parseScopes(texts: readonly string[]): RequestedScopes {
   return { repositories, catalog };
 }
 
-/** Without reading on where there is far too much. */
+/** Stops early if there are far too many. */
 function split(text: string): string[] {
   const scopes = text.split(" ", scopesMax + 1).filter((scope) => scope !== "");
   if (scopes.some((scope) => scope.length > scopeCharactersMax))

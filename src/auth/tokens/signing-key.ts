@@ -1,11 +1,11 @@
-/** The key that Gantry signs its own tokens with: one that it is given, or one that it makes once and keeps. */
+/** The key that signs Gantry's own tokens: a configured key, or one that Gantry generates once and stores. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK } from "jose";
 import { RegistryError } from "../../domain/errors.js";
 import type { SecretStore } from "../../storage/storage.js";
 
 export interface SigningKey {
-  /** Its RFC 7638 thumbprint: the `kid` of what it signs. */
+  /** Its RFC 7638 thumbprint: the `kid` of the tokens that it signs. */
   readonly id: string;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
@@ -13,17 +13,20 @@ export interface SigningKey {
 
 const secretName = "token-signing-key.pem";
 
-/** Rejects where `pem` is no private key for ES256; what it says holds nothing of the key. */
+/** Rejects if `pem` is not a private key for ES256. The error contains nothing of the key. */
 export async function signingKeyOf(pem: string | Buffer): Promise<SigningKey> {
   const privateKey = parsePrivateKey(pem);
   const curve = privateKey?.asymmetricKeyDetails?.namedCurve;
   if (privateKey === undefined || curve !== "prime256v1")
-    throw new Error("the key for tokens has to be the PEM of an unencrypted private key on the curve P-256");
+    throw new Error("the signing key must be an unencrypted PEM private key on the curve P-256");
   const publicKey = createPublicKey(privateKey);
   return { id: await calculateJwkThumbprint(await exportJWK(publicKey)), privateKey, publicKey };
 }
 
-/** The storage's own key. Where nothing can be written, one that goes with the process, as tokens do soon. */
+/**
+ * Returns the stored key, and creates it if needed. In a read-only storage, the key lasts as long as the process, which
+ * suffices for short-lived tokens.
+ */
 export async function keptSigningKey(secrets: SecretStore): Promise<SigningKey> {
   try {
     return await signingKeyOf(await secrets.secret(secretName, newKey));

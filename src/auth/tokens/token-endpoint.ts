@@ -1,4 +1,4 @@
-/** Answers the token endpoint: a token for as much of what was asked for as the caller is granted. */
+/** Answers token requests with a token for the granted part of the requested scope. */
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Identity, Permission } from "../identity.js";
@@ -6,17 +6,17 @@ import { intersection, scopeOf } from "./access.js";
 import type { OwnTokens } from "./own-tokens.js";
 import type { TokenForm, TokenRequest } from "./token-request.js";
 
-/** What the caller may do by policy and by its own limit. */
+/** Decides what the caller may do by policy and by its own limit. */
 export interface Granted {
   may(identity: Identity, permission: Permission, name: RepositoryName): boolean;
-  /** Whether the catalog may be asked for. */
+  /** Returns whether the caller may read the catalog. */
   mayList(identity: Identity): boolean;
 }
 
-/** As JSON, to be sent with `Cache-Control: no-store` (RFC 6749, 5.1). */
+/** The JSON response, sent with `Cache-Control: no-store` (RFC 6749, 5.1). */
 export interface TokenAnswer {
   readonly token: string;
-  /** The same, «for compatibility with OAuth 2.0». */
+  /** The same token, "for compatibility with OAuth 2.0". */
   readonly access_token: string;
   readonly expires_in: number;
   /** RFC 3339. */
@@ -26,9 +26,9 @@ export interface TokenAnswer {
 }
 
 /**
- * The answer to a caller who is known already, or is nobody: that less is granted than was asked for, even
- * nothing, is no error. Rejects with `request-invalid` where the token would be for another service, and with
- * `unauthorized` where the caller has come with a token.
+ * Answers an identified or anonymous caller. It is not an error if less than requested, or even nothing, is granted. Rejects
+ * with `request-invalid` if the token would be for another service, and with `unauthorized` if the caller authenticated with
+ * a token.
  */
 export async function answerTokenRequest(
   request: TokenRequest | TokenForm,
@@ -36,10 +36,11 @@ export async function answerTokenRequest(
   tokens: OwnTokens,
   granted: Granted,
 ): Promise<TokenAnswer> {
-  // Else one who has a token would have one for ever.
-  if (identity.token !== undefined) throw new RegistryError("unauthorized", "a token does not get another");
+  // Otherwise a token could be renewed forever.
+  if (identity.token !== undefined)
+    throw new RegistryError("unauthorized", "a token cannot be used to get another token");
   if (request.service !== undefined && request.service !== tokens.options.service)
-    throw new RegistryError("request-invalid", "tokens are made for this registry's own service only");
+    throw new RegistryError("request-invalid", "this registry issues tokens only for its own service");
   const access = intersection(
     request.scopes,
     (permission, name) => granted.may(identity, permission, name),
@@ -57,7 +58,7 @@ export async function answerTokenRequest(
   };
 }
 
-/** «If the grant type is "refresh_token" this will only return the same refresh token and not a new one.» */
+/** "If the grant type is "refresh_token" this will only return the same refresh token and not a new one." */
 function refreshTokenOf(
   request: TokenRequest | TokenForm,
   identity: Identity,

@@ -1,19 +1,19 @@
 /**
- * What a client asks of the token endpoint: by GET («Token Authentication Specification») or by POST («Oauth2 Token
- * Authentication»). `account` and `client_id` are read by nobody: who the caller is, its credentials say.
+ * Parses token requests by GET ("Token Authentication Specification") or POST ("Oauth2 Token Authentication"). Ignores
+ * `account` and `client_id`: only the credentials identify the caller.
  */
 import { RegistryError } from "../../domain/errors.js";
 import { parseScopes, type RequestedScopes } from "./scope.js";
 
 export interface TokenRequest {
-  /** Absent where the client names none, as one may that was told of none. */
+  /** Absent if the client sends none, which it may if it was given none. */
   readonly service: string | undefined;
   readonly scopes: RequestedScopes;
-  /** Whether a refresh token is asked for. */
+  /** Whether the client requests a refresh token. */
   readonly offline: boolean;
 }
 
-/** The credentials that a form has in it. */
+/** The credentials in a form. */
 export type TokenGrant =
   | { readonly type: "password"; readonly user: string; readonly password: string }
   | { readonly type: "refresh"; readonly token: string };
@@ -22,7 +22,7 @@ export interface TokenForm extends TokenRequest {
   readonly grant: TokenGrant;
 }
 
-/** Of a GET; the credentials are in its `Authorization` header. Throws `request-invalid`. */
+/** Parses a GET; its credentials are in the `Authorization` header. Throws `request-invalid`. */
 export function parseTokenQuery(query: URLSearchParams): TokenRequest {
   return {
     service: query.get("service") || undefined,
@@ -31,7 +31,7 @@ export function parseTokenQuery(query: URLSearchParams): TokenRequest {
   };
 }
 
-/** Of a POST. Throws `request-invalid`. */
+/** Parses a POST. Throws `request-invalid`. */
 export function parseTokenForm(form: URLSearchParams): TokenForm {
   return {
     service: form.get("service") || undefined,
@@ -48,7 +48,7 @@ function parseGrant(form: URLSearchParams): TokenGrant {
     case "refresh_token":
       return { type: "refresh", token: required(form, "refresh_token") };
     default:
-      throw new RegistryError("request-invalid", "grant_type has to be password or refresh_token");
+      throw new RegistryError("request-invalid", "grant_type must be password or refresh_token");
   }
 }
 

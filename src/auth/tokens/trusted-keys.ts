@@ -1,6 +1,6 @@
 /**
- * Keys that somebody else signs with and that an operator trusts: of a JWK set, and of a bundle of root certificates,
- * which vouch for others too. A token says by `kid` or `x5c` which of them it means, and can bring none of its own.
+ * Keys of external issuers that the operator trusts, from a JWK set and from a bundle of root certificates, which may vouch
+ * for other keys. A token selects one by `kid` or `x5c`, and cannot bring its own.
  */
 import { createHash, type KeyObject, X509Certificate } from "node:crypto";
 import {
@@ -15,37 +15,36 @@ import {
 import { leafKeyOf } from "./chain.js";
 import type { KeySource } from "./jwt.js";
 
-/** What the files hold; either may be absent. */
+/** The contents of the files; either may be absent. */
 export interface TrustedFiles {
-  /** JSON. */
+  /** The JWK set as JSON. */
   readonly jwks?: string | undefined;
   /** Certificates as PEM. */
   readonly rootCertBundle?: string | undefined;
 }
 
-/** Which key a header means. Throws or rejects where it means none that is trusted. */
+/** Returns the key that a header selects. Throws or rejects if that is not a trusted key. */
 export type KeyChoice = (
   header: JWTHeaderParameters,
 ) => Promise<CryptoKey | KeyObject> | CryptoKey | KeyObject;
 
-/** Rejects where something is not as it should be, or there is no key at all. */
+/** Rejects if a file is invalid, or if there is no key at all. */
 export async function parseTrusted({ jwks, rootCertBundle }: TrustedFiles): Promise<KeyChoice> {
   const roots = parseCertificates(rootCertBundle ?? "");
   const byId = await certificateKeys(roots);
   const set = jwks === undefined ? { keys: [] } : parseKeySet(jwks);
-  if (roots.length + set.keys.length === 0)
-    throw new Error("there is no key that a token could be signed with");
+  if (roots.length + set.keys.length === 0) throw new Error("there is no trusted key");
   const ofSet = createLocalJWKSet(set);
   return (header) => {
     const { x5c, kid } = header;
     if (x5c !== undefined) return leafKeyOf(x5c, roots, new Date());
-    // A set chooses by algorithm where there is no `kid`; here a token has to say which key it means.
+    // jose would choose by algorithm without a `kid`; here a token must name its key.
     if (typeof kid !== "string") throw new errors.JWKSNoMatchingKey();
     return byId.get(kid) ?? ofSet(header);
   };
 }
 
-/** Trusted keys that can be exchanged for others while they are in use. */
+/** Trusted keys that can be replaced while in use. */
 export class TrustedKeys implements KeySource {
   #generation = 0;
   #choice: KeyChoice;
@@ -68,7 +67,7 @@ export class TrustedKeys implements KeySource {
   }
 }
 
-/** Throws where it is none; what it says holds no key. */
+/** Parses a JWK set. Throws if it is invalid; the error contains no key. */
 export function parseKeySet(json: string): JSONWebKeySet {
   const set = parseJson(json) as JSONWebKeySet;
   try {
@@ -95,7 +94,10 @@ function parseCertificates(bundle: string): X509Certificate[] {
   return certificates;
 }
 
-/** Under the ids that token servers give them: RFC 7638's since CNCF distribution 3, libtrust's before. */
+/**
+ * Returns the certificates' keys by the IDs that token servers use: RFC 7638 thumbprints since CNCF distribution 3,
+ * libtrust's before.
+ */
 async function certificateKeys(roots: readonly X509Certificate[]): Promise<Map<string, KeyObject>> {
   const byId = new Map<string, KeyObject>();
   for (const { publicKey } of roots) {
@@ -105,7 +107,7 @@ async function certificateKeys(roots: readonly X509Certificate[]): Promise<Map<s
   return byId;
 }
 
-/** 240 bits of the public key's SHA-256, in base32, by fours: `PYYO:TEWU:…`. */
+/** Returns 240 bits of the public key's SHA-256 in base32, in groups of four: `PYYO:TEWU:…`. */
 function libtrustId(key: KeyObject): string {
   const digest = createHash("sha256")
     .update(key.export({ type: "spki", format: "der" }))
@@ -113,7 +115,7 @@ function libtrustId(key: KeyObject): string {
   return base32(digest.subarray(0, 30)).match(/.{4}/g)?.join(":") ?? "";
 }
 
-/** RFC 4648, of whole groups of five bytes. */
+/** Encodes by RFC 4648; the length must be a multiple of five bytes. */
 function base32(bytes: Uint8Array): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   const bits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, "0")).join("");

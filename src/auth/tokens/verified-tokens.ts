@@ -1,6 +1,6 @@
 /**
- * Tokens that were verified lately, so that one that is used for a thousand requests costs one signature check.
- * Kept under a keyed hash: who reads the memory, or counts how long a look-up takes, learns no token.
+ * Caches verified tokens, so that a token used for a thousand requests costs one signature check. Entries are stored under a
+ * keyed hash, so that neither reading the memory nor timing a lookup reveals a token.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
@@ -8,12 +8,12 @@ import { HitCounts } from "../../lib/hit-counts.js";
 import type { Identity } from "../identity.js";
 import type { Verified } from "./jwt.js";
 
-/** An identity with its claims has some 2 KiB: 20 MB. */
+/** An identity with its claims takes about 2 KiB: 20 MB in total. */
 const tokensMax = 10_000;
 
 interface Entry {
   readonly identity: Identity;
-  /** Of the keys that it was verified with. */
+  /** Generation of the keys that verified it. */
   readonly generation: number;
   /** Milliseconds since the epoch. */
   readonly until: number;
@@ -25,7 +25,7 @@ export class VerifiedTokens {
 
   constructor(readonly lookups = new HitCounts()) {}
 
-  /** Until the token expires, and as long as the keys are those that it was verified with. */
+  /** Returns the identity until the token expires or the generation of the keys changes. */
   get(token: string, generation: number): Identity | undefined {
     const entry = this.#kept.get(this.#hash(token));
     const isCurrent = entry !== undefined && entry.generation === generation && Date.now() < entry.until;

@@ -1,21 +1,21 @@
 /**
- * Fetches a small JSON document of an issuer. Bounded in time and size, and never anywhere else than it was asked
- * to: it follows no redirect, so that nobody can send it to an address inside.
+ * Fetches a small JSON document of an issuer, with bounded time and size. It follows no redirect, so that nobody can direct
+ * it to an internal address.
  */
 import { get as getOverHttp, type IncomingMessage } from "node:http";
 import { get as getOverHttps } from "node:https";
 
-/** All the time that it may take, connecting included: a client waits for it. */
+/** Time limit, including connecting: a client is waiting. */
 const millisecondsMax = 5_000;
-/** Key sets have some 10 KB. */
+/** Key sets have about 10 KB. */
 const bytesMax = 256 * 1024;
 
 export interface FetchOptions {
-  /** Certificates, as PEM, that the issuer's own leads to; absent for those that Node.js knows. */
+  /** CA certificates as PEM for the issuer; by default those of Node.js. */
   readonly ca: string | undefined;
 }
 
-/** Rejects where there is no answer of 200 with JSON in it. */
+/** Rejects unless the response is a 200 with JSON. */
 export async function fetchJson(url: URL, { ca }: FetchOptions): Promise<unknown> {
   const signal = AbortSignal.timeout(millisecondsMax);
   const headers = { Accept: "application/json" };
@@ -33,12 +33,12 @@ export async function fetchJson(url: URL, { ca }: FetchOptions): Promise<unknown
 
 async function read(answer: IncomingMessage): Promise<string> {
   try {
-    if (answer.statusCode !== 200) throw new Error(`it answers with status ${answer.statusCode}`);
+    if (answer.statusCode !== 200) throw new Error(`the response status is ${answer.statusCode}`);
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > bytesMax) throw new Error(`it answers with more than ${bytesMax} bytes`);
+      if (bytes > bytesMax) throw new Error(`the response has more than ${bytesMax} bytes`);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString("utf8");

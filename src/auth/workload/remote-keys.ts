@@ -1,7 +1,7 @@
 /**
- * The keys of an issuer that publishes them (OpenID Connect Discovery 1.0). Kept, looked for again now and then,
- * and at once where a token names a key that is new: but never so often that somebody who sends tokens with
- * made-up key ids makes us flood the issuer.
+ * The keys that an issuer publishes (OpenID Connect Discovery 1.0). They are cached and refreshed periodically, and at once
+ * if a token names an unknown key, but with a rate limit, so that tokens with made-up key IDs cannot make Gantry flood the
+ * issuer.
  */
 import type { JWTHeaderParameters } from "jose";
 import { z } from "zod";
@@ -12,21 +12,21 @@ import { fetchJson } from "./fetch-json.js";
 export interface RemoteKeysOptions {
   /** As in the tokens' `iss`. */
   readonly issuer: string;
-  /** Where the keys are, if it is not for discovery to find out. */
+  /** URL of the keys; absent to use discovery. */
   readonly jwksUri: string | undefined;
   /** See `fetchJson`. */
   readonly ca: string | undefined;
-  /** Told of each fetch that failed. */
+  /** Called for each failed fetch. */
   readonly onError: (error: Error) => void;
 }
 
 /** Issuers announce new keys long before they use them. */
 const refreshMilliseconds = 10 * 60_000;
-/** How long an issuer may be away before nobody gets in with its tokens any more. */
+/** How long keys stay valid while the issuer is unreachable. */
 const staleMillisecondsMax = 24 * 60 * 60_000;
-/** Between two fetches for keys that are not known. */
+/** Minimum time between two fetches for unknown keys. */
 const unknownKeyMilliseconds = 30_000;
-/** After a fetch that failed; twice as long after each that follows. */
+/** Delay after a failed fetch; doubles with each further failure. */
 const backOffMilliseconds = 1_000;
 const backOffMillisecondsMax = 5 * 60_000;
 
@@ -76,7 +76,7 @@ export class RemoteKeys implements KeySource {
     return this.#fetched.choice(header);
   }
 
-  /** One fetch for all who wait, and none while an earlier failure is waited out. Does not reject. */
+  /** Shares one fetch among all waiting callers, and skips it during the delay after a failure. Does not reject. */
   async #fetch(): Promise<void> {
     if (this.#fetching === undefined && Date.now() < this.#notBefore) return;
     this.#fetching ??= this.#attempt().finally(() => {
@@ -102,7 +102,7 @@ export class RemoteKeys implements KeySource {
     }
   }
 
-  /** Found out anew each time, as issuers may move their keys. */
+  /** Discovered for each fetch, because issuers may move their keys. */
   async #jwksUri(): Promise<URL> {
     const { issuer, jwksUri } = this.options;
     if (jwksUri !== undefined) return new URL(jwksUri);
@@ -110,11 +110,11 @@ export class RemoteKeys implements KeySource {
     const found = discovery.parse(
       await fetchJson(new URL(`${base}/.well-known/openid-configuration`), this.options),
     );
-    // «MUST exactly match the value of issuer in the ID Tokens»
-    if (found.issuer !== issuer) throw new Error("its discovery document is of another issuer");
+    // "MUST exactly match the value of issuer in the ID Tokens"
+    if (found.issuer !== issuer) throw new Error("its discovery document names another issuer");
     const uri = new URL(found.jwks_uri);
     if (uri.origin !== new URL(issuer).origin)
-      throw new Error("its discovery document leads to another host: name it by jwksuri if that is right");
+      throw new Error("its discovery document points to another host; if that is correct, set jwksuri");
     return uri;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What a CI job may do, by what its issuer says of it: rules on claims, which grant permissions on repositories. A
- * repository may be named after a claim, as in `ci/{repository}/**`; no claim can make it more than it says. Pure.
+ * Rules that grant permissions to CI jobs by their claims. The pattern of a repository may contain a claim, as in
+ * `ci/{repository}/**`; a claim's value cannot widen the pattern. Pure.
  */
 import { nameMatcher, patternFault } from "../../domain/patterns.js";
 import { type Permission, withIncluded } from "../../domain/permission.js";
@@ -12,33 +12,33 @@ import { type CompiledGrant, grantsOfAll } from "../pattern-grants.js";
 export type Claims = Readonly<Record<string, string>>;
 
 export interface WorkloadRule {
-  /** Globs by name of claim: of each, one has to match. `*` stops at a slash, `**` does not. */
+  /** Globs by claim name; for each claim, one must match. `*` stops at a slash, `**` does not. */
   readonly claims: Readonly<Record<string, readonly string[]>>;
-  /** Globs, with `{claim}` as components of their paths. */
+  /** Globs, with `{claim}` as path components. */
   readonly repositories: readonly string[];
   readonly permissions: readonly Permission[];
 }
 
 /**
- * Claims that say whose job it is. An issuer such as GitHub signs for everybody in the world: a rule without one of
- * these would let them all in.
+ * Claims that identify the owner of a job. An issuer such as GitHub signs tokens for everyone in the world: a rule without
+ * one of these claims would admit them all.
  */
 export const pinningClaims = [
   ...["sub", "repository", "repository_id", "repository_owner", "repository_owner_id"],
   ...["project_path", "project_id", "namespace_path", "namespace_id"],
 ] as const;
 
-/** Names of which the issuers themselves do not tell upper case from lower case. */
+/** Names that the issuers themselves treat as case-insensitive. */
 const caseless = new Set(["repository", "repository_owner", "project_path", "namespace_path"]);
 
-/** A placeholder is a whole component: between others' letters one could not tell where the claim ends. */
+/** A placeholder must be a whole component: inside other text, the end of the claim would be ambiguous. */
 const placeholder = /(?<=^|\/)\{([a-z][a-z0-9_]*)\}(?=\/|$)/g;
 
 export function claimsIn(repository: string): string[] {
   return Array.from(repository.matchAll(placeholder), ([, name = ""]) => name);
 }
 
-/** What is wrong with a pattern of repositories, placeholders aside; `undefined` for one that can be used. */
+/** Returns what is wrong with a repository pattern, ignoring placeholders, or `undefined` if it is valid. */
 export function repositoriesFault(repository: string): string | undefined {
   const filled = repository.replaceAll(placeholder, "x");
   if (/\{[^,{}]*\}/.test(filled))
@@ -46,10 +46,10 @@ export function repositoriesFault(repository: string): string | undefined {
   return patternFault(filled);
 }
 
-/** A rule whose patterns are compiled, but for those that take a claim. */
+/** A rule with compiled patterns, except those with a placeholder. */
 export interface CompiledRule {
   readonly claims: readonly { readonly name: string; matches(value: string): boolean }[];
-  /** Absent where every pattern takes a claim. */
+  /** Absent if every pattern has a placeholder. */
   readonly matches: ((name: RepositoryName) => boolean) | undefined;
   readonly templates: readonly string[];
   readonly permissions: ReadonlySet<Permission>;
@@ -66,7 +66,7 @@ export function compileRule({ claims, repositories, permissions }: WorkloadRule)
   };
 }
 
-/** What all rules together grant; `undefined` where none does. */
+/** Returns the union of all grants, or `undefined` if no rule matches. */
 export function grantsOf(rules: readonly CompiledRule[], claims: Claims): Grants | undefined {
   const granted = rules.flatMap((rule) => grantOf(rule, claims) ?? []);
   return granted.length === 0 ? undefined : grantsOfAll(granted);
@@ -84,7 +84,7 @@ function grantOf(rule: CompiledRule, claims: Claims): CompiledGrant | undefined 
   return { permissions: rule.permissions, matches: (name) => matchers.some((matches) => matches(name)) };
 }
 
-/** `undefined` where a claim is missing, and where claims make the pattern too long to be matched in bounded time. */
+/** Returns `undefined` if a claim is missing, or if claims make the pattern too long to be matched in bounded time. */
 function matcherOf(pattern: string | undefined): ((name: RepositoryName) => boolean) | undefined {
   try {
     return pattern === undefined ? undefined : nameMatcher([pattern]);
@@ -94,13 +94,13 @@ function matcherOf(pattern: string | undefined): ((name: RepositoryName) => bool
   }
 }
 
-/** The pattern with the claims in it, `undefined` where one of them is not there or could not be part of a name. */
+/** Inserts the claims, or returns `undefined` if one is missing or cannot be part of a name. */
 function fill(pattern: string, claims: Claims): string | undefined {
   let fits = true;
   const filled = pattern.replaceAll(placeholder, (_, name: string) => {
     const value = claimOf(claims, name);
     const spelled = caseless.has(name) ? value?.toLowerCase() : value;
-    // A name has no character that means something in a glob, and no `..`; that of a branch `Main` is not `main`.
+    // A valid name has no glob characters and no `..`; a branch `Main` is not `main`.
     if (spelled !== undefined && isRepositoryName(spelled)) return spelled;
     fits = false;
     return "";

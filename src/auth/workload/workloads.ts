@@ -1,8 +1,8 @@
 /**
- * CI jobs, which come with the token that their own CI system signed as the password (OpenID Connect: GitHub Actions,
- * GitLab CI and others). The user name says nothing and may be any. A job gets what the rules of its issuer grant to
- * its claims, and where none does it is nobody; of an issuer without rules, what the policy grants to its claims. A
- * token may be used again until it expires: a job pushes and pulls many times.
+ * Authenticates CI jobs, whose password is a token signed by their CI system (OpenID Connect: GitHub Actions, GitLab CI and
+ * others). The user name is ignored. A job gets what its issuer's rules grant to its claims, and is refused if no rule
+ * matches. For an issuer without rules, the policy decides by the claims. A token may be used until it expires, because a
+ * job pushes and pulls many times.
  */
 import type { JWTPayload } from "jose";
 
@@ -17,20 +17,20 @@ import { VerifiedTokens } from "../tokens/verified-tokens.js";
 import { type CompiledRule, claimsIn, compileRule, grantsOf, type WorkloadRule } from "./rules.js";
 
 export interface WorkloadIssuer {
-  /** Short, and part of who the job is: `github` makes `workload:github:repo:…`. */
+  /** Short, and part of the job's identity: `github` results in `workload:github:repo:…`. */
   readonly name: string;
   /** As in the tokens' `iss`. */
   readonly issuer: string;
-  /** One of which the token has to be made for. */
+  /** The token must have one of these audiences. */
   readonly audience: readonly string[];
   readonly keys: KeySource;
-  /** Absent where it is for the policy to decide. */
+  /** Absent if the policy decides. */
   readonly rules?: readonly WorkloadRule[] | undefined;
 }
 
 export interface WorkloadsOptions {
   readonly issuers: readonly WorkloadIssuer[];
-  /** Told why a token of a known issuer was refused, for whoever looks why a job cannot push. */
+  /** Called with the reason when a token of a known issuer is refused, for operators who investigate a failing job. */
   readonly onRefused: (issuer: string, reason: string) => void;
 }
 
@@ -38,8 +38,8 @@ interface Trusted extends Omit<WorkloadIssuer, "rules"> {
   readonly rules: readonly CompiledRule[] | undefined;
   readonly verified: VerifiedTokens;
   /**
-   * Claims that rules ask for, who says them, and what tells an operator which job it was; others are forgotten.
-   * `undefined` for all of them: what the policy asks for may change.
+   * Claims to keep: those in rules, and those that identify the job and its owner. `undefined` keeps all, because the policy
+   * may change.
    */
   readonly kept: ReadonlySet<string> | undefined;
 }
@@ -50,7 +50,7 @@ const tellingClaims = [
   ...["project_path", "pipeline_id", "job_id", "user_login"],
 ];
 
-/** The subject is told in logs and kept with each upload. */
+/** The subject is logged and stored with each upload. */
 const subjectCharactersMax = 1024;
 
 export class Workloads implements PasswordVerifier {
@@ -74,12 +74,12 @@ export class Workloads implements PasswordVerifier {
     return issuer.verified.get(password, generation) ?? this.#verify(issuer, password, generation, attempt);
   }
 
-  /** A job is known by a token that expires soon, and its issuer as long as it is configured. */
+  /** A job is current while its token is valid, which expires soon, and while its issuer is configured. */
   isCurrent(identity: Identity): boolean | undefined {
     return identity.kind === "workload" ? this.#issuerOf(identity) !== undefined : undefined;
   }
 
-  /** What rules grant to a job that was verified earlier; `undefined` where it is none, or there are none for it. */
+  /** Returns what rules grant to a verified job, or `undefined` for other identities or an issuer without rules. */
   limitOf(identity: Identity): Grants | undefined {
     const issuer = identity.kind === "workload" ? this.#issuerOf(identity) : undefined;
     return issuer?.rules && grantsOf(issuer.rules, identity.claims);
@@ -109,7 +109,7 @@ export class Workloads implements PasswordVerifier {
   #identityOf({ name, rules, kept }: Trusted, payload: JWTPayload): Identity {
     const { sub } = payload;
     if (typeof sub !== "string" || sub === "" || sub.length > subjectCharactersMax)
-      throw refused("it says of no job that it is about it");
+      throw refused("it has no valid sub claim");
     const claims = textsOf(payload, kept);
     const limit = rules && grantsOf(rules, claims);
     if (rules !== undefined && limit === undefined) throw refused("no rule grants anything to this job");
@@ -131,7 +131,10 @@ function claimsOfRule({ claims, repositories }: WorkloadRule): string[] {
   return [...Object.keys(claims), ...repositories.flatMap(claimsIn)];
 }
 
-/** Claims that are text, or are as well as text (`ref_protected` is `"true"` with one issuer and `true` with another). */
+/**
+ * Returns the claims that are text or can be converted (`ref_protected` is `"true"` with one issuer and `true` with
+ * another).
+ */
 function textsOf(payload: JWTPayload, kept: ReadonlySet<string> | undefined): Record<string, string> {
   const texts = Object.entries(payload).filter(
     ([name, value]) => kept?.has(name) !== false && ["string", "number", "boolean"].includes(typeof value),

@@ -1,4 +1,4 @@
-/** Changes within one process: a call of each listener. */
+/** Changes within one process: calls each listener. */
 import { allEnded } from "../../lib/in-parallel.js";
 import type { Change, ChangeListener, Changes, ChangesLost } from "../cluster.js";
 
@@ -6,7 +6,7 @@ import type { Change, ChangeListener, Changes, ChangesLost } from "../cluster.js
 export class MemoryBus {
   readonly #nodes = new Set<Set<ChangeListener>>();
 
-  /** The changes as one node publishes and hears them. */
+  /** Returns the changes as one node publishes and receives them. */
   node(): Changes {
     const own = new Set<ChangeListener>();
     this.#nodes.add(own);
@@ -19,7 +19,7 @@ export class MemoryBus {
     };
   }
 
-  /** Tells all nodes of a change, by the node with the listeners `from` or by none of them. */
+  /** Sends a change to all nodes. `from` are the listeners of the publishing node, if any. */
   tell(change: Change | ChangesLost, from?: Set<ChangeListener>): Promise<void> | undefined {
     let waits: Promise<void>[] | undefined;
     for (const listeners of this.#nodes) {

@@ -1,18 +1,21 @@
 /**
- * Ends of leases by a hash of what they are of, in 12 bytes a slot: a busy registry tells its clients of a
- * hundred objects a second for hours. Two objects of one hash share the later end, so one of them may stay
- * longer than it has to, and none goes too early.
+ * A table of lease ends by hash of the leased object, in 12 bytes per slot: a busy registry grants leases on a hundred
+ * objects per second for hours. Two objects with the same hash share the later end, so one may be kept longer than
+ * necessary, and none is collected too early.
  */
 
-/** Each is made anew by itself when it is full: some milliseconds, where all at once would be a stall. */
+/** Each shard is rebuilt separately when full, in some milliseconds; rebuilding the whole table would stall the server. */
 const shardCount = 64;
 
 const slotsMin = 16;
 
-/** Of a shard's slots, beyond which probing takes long. */
+/** Maximum fill of a shard's slots, beyond which probing is slow. */
 const loadMax = 0.6;
 
-/** A hash of 52 bits and never 0, which marks a free slot. Not against malice: a collision only keeps something. */
+/**
+ * Returns a hash of 52 bits, never 0, which marks a free slot. It need not resist attacks: a collision only keeps an object
+ * longer.
+ */
 export function leaseHash(key: string): number {
   let high = 0x811c9dc5;
   let low = 0x2f0b4c17;
@@ -50,7 +53,7 @@ class Shard {
     this.#ends[slot] = Math.max(this.#ends[slot] ?? 0, end);
   }
 
-  /** Lets go of the leases that end by `until`, with room for twice as many as remain. */
+  /** Drops the leases that end by `until`, and makes room for twice the remaining ones. */
   sweep(until: number): void {
     const [hashes, ends] = [this.#hashes, this.#ends];
     const remaining = ends.reduce((count, end) => count + (end > until ? 1 : 0), 0);
@@ -75,7 +78,7 @@ class Shard {
     }
   }
 
-  /** The hash's slot, or the free one where it would be. */
+  /** Returns the hash's slot, or the free slot for it. */
   #slotOf(hash: number): number {
     const mask = this.#ends.length - 1;
     let slot = hash % this.#ends.length;
@@ -87,22 +90,22 @@ class Shard {
 export class LeaseTable {
   readonly #shards = Array.from({ length: shardCount }, () => new Shard());
 
-  /** Slots that are taken, by leases that have ended too. */
+  /** Used slots, including those of ended leases. */
   get size(): number {
     return this.#shards.reduce((sum, { used }) => sum + used, 0);
   }
 
-  /** Seconds since the epoch at which the lease of that hash ends, 0 where there is none. */
+  /** Returns the end of the lease in seconds since the epoch; 0 if there is none. */
   endOf(hash: number): number {
     return this.#shardOf(hash).endOf(hash);
   }
 
-  /** A lease until `end`, or as long as there is one already. Times are whole seconds since the epoch. */
+  /** Sets a lease until `end`, or keeps a longer one. Times are whole seconds since the epoch. */
   set(hash: number, end: number, now: number): void {
     this.#shardOf(hash).set(hash, end, now);
   }
 
-  /** Lets go of the leases that end by `until`. */
+  /** Drops the leases that end by `until`. */
   sweep(until: number): void {
     for (const shard of this.#shards) shard.sweep(until);
   }

@@ -1,10 +1,10 @@
-/** Leases within one process, which are saved when it stops (see `saved-leases.ts`). */
+/** Leases within one process, saved when it stops (see `saved-leases.ts`). */
 import type { Digest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Change, Leases, ObjectKey } from "../cluster.js";
 import { LeaseTable, leaseHash } from "./lease-table.js";
 
-/** As it is kept across a restart: hashes of what leases are of, and their ends. Times are seconds since the epoch. */
+/** The form saved across restarts: hashes of leased objects, and the ends of leases. Times are seconds since the epoch. */
 export interface SavedLeases {
   readonly allUntil: number;
   readonly leases: readonly (readonly [hash: number, end: number])[];
@@ -12,7 +12,10 @@ export interface SavedLeases {
 
 export interface LeaseOptions {
   readonly leaseSeconds: number;
-  /** Leases at a time, 20 to 40 bytes each. Beyond them the older half protects everything until it has ended. */
+  /**
+   * Maximum number of leases, 20 to 40 bytes each. Beyond it, the older half is dropped, and everything counts as leased
+   * until those leases would have ended.
+   */
   readonly leasesMax?: number;
 }
 
@@ -21,18 +24,18 @@ const leasesMaxDefault = 2_000_000;
 
 export class MemoryLeases implements Leases {
   readonly #leases = new LeaseTable();
-  /** What somebody is looking for at this moment, with how many do. */
+  /** Objects being looked for, with the number of lookups. */
   readonly #looks = new Map<ObjectKey, number>();
-  /** What is being removed at this moment, with the end of that. */
+  /** Objects being removed, with the promise of the removal. */
   readonly #condemned = new Map<ObjectKey, Promise<unknown>>();
   readonly #journals = new Map<RepositoryName, Set<Set<Digest>>>();
   readonly #options: Required<LeaseOptions>;
-  /** Until then nothing may be collected, in seconds since the epoch: not all leases are known. */
+  /** Until this time nothing may be collected, in seconds since the epoch, because not all leases are known. */
   #allUntil = 0;
 
   constructor(
     options: LeaseOptions,
-    /** Tells the caches of all nodes. */
+    /** Publishes a change to the caches of all nodes. */
     readonly publish: (change: Change) => Promise<void> | undefined = () => undefined,
   ) {
     this.#options = { leasesMax: leasesMaxDefault, ...options };
@@ -49,7 +52,7 @@ export class MemoryLeases implements Leases {
   }
 
   #grant(hash: number, now: number): void {
-    // Ends are whole seconds: a lease of none would last for a part of one.
+    // Ends are whole seconds: with a lease time of zero, a lease would still last for a part of one.
     if (this.#options.leaseSeconds === 0) return;
     this.#leases.set(hash, Math.ceil(now + this.#options.leaseSeconds), Math.floor(now));
     if (this.#leases.size > this.#options.leasesMax) this.#makeRoom(Math.floor(now));
@@ -73,7 +76,7 @@ export class MemoryLeases implements Leases {
     }
   }
 
-  /** Where all the leases are current, those of the older half are forgotten, and with that what they are of. */
+  /** If all leases are current, drops the older half, and with it the knowledge of what it protected. */
   #makeRoom(now: number): void {
     this.#leases.sweep(now);
     if (this.#leases.size <= this.#options.leasesMax * 0.9) return;
@@ -95,7 +98,7 @@ export class MemoryLeases implements Leases {
   async condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased"> {
     const key = `${name}@${digest}` as const;
     if (this.isLeased(key)) return "leased";
-    // In the same turn: from here on nobody finds it in a cache, and who looks for it waits.
+    // In the same turn: from here on no cache returns the object, and lookups wait.
     const removed = this.#remove({ kind: "condemned", name, digest }, removal);
     this.#condemned.set(key, removed);
     try {
@@ -114,7 +117,7 @@ export class MemoryLeases implements Leases {
     return this.#allUntil * 1000;
   }
 
-  /** Everything counts as leased for the time of a lease: nobody knows what clients were told before. */
+  /** Everything counts as leased for the time of one lease, because it is unknown what clients were told before. */
   pause(): void {
     this.#allUntil = Math.ceil(nowSeconds() + this.#options.leaseSeconds);
   }

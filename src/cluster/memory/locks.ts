@@ -1,4 +1,4 @@
-/** Locks within one process. They are lost with the process, and with it go all who hold them. */
+/** Locks within one process. They end with the process, and so do all holders. */
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { Hold, Locks } from "../cluster.js";
 

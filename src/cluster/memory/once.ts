@@ -1,4 +1,4 @@
-/** Work that is done once for all of a process that ask at the same time. */
+/** Shares one run of a piece of work among all concurrent callers of a process. */
 export class MemoryOnce {
   readonly #running = new Map<string, Promise<void>>();
 

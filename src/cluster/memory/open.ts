@@ -1,4 +1,4 @@
-/** The cluster of a registry that is one process: what nodes share is in its memory. */
+/** The cluster of a single-process registry, in its memory. */
 import type { NoteStore } from "../../storage/storage.js";
 import type { Cluster } from "../cluster.js";
 import { MemoryBus } from "./changes.js";
@@ -8,7 +8,10 @@ import { MemoryOnce } from "./once.js";
 import { restoreLeases, saveLeases } from "./saved-leases.js";
 import { MemoryOwners } from "./uploads.js";
 
-/** What the nodes of one process share. A registry has one node; tests make more, which see the same locks and changes. */
+/**
+ * The state that the nodes of one process share. A registry has one node; tests create more, which see the same locks and
+ * changes.
+ */
 export class MemoryCluster {
   readonly #bus = new MemoryBus();
   readonly #leases: MemoryLeases;
@@ -33,22 +36,22 @@ export class MemoryCluster {
     return { ...this.#shared, uploads: this.#owners.node(name), changes: this.#bus.node() };
   }
 
-  /** Takes up the leases that the process before has saved. `fresh` says that there was none. */
+  /** Restores the leases saved by the previous process. `fresh` states that there was none. */
   restore(notes: NoteStore, fresh: boolean): Promise<void> {
     return restoreLeases(this.#leases, notes, fresh);
   }
 
-  /** To be called when no request is at work any more. Without it everything counts as leased after the next start. */
+  /** Call it when no request is running. Without it, everything counts as leased after the next start. */
   save(notes: NoteStore): Promise<void> {
     return saveLeases(this.#leases, notes);
   }
 
-  /** Pauses collection, for a store that nobody may change. */
+  /** Pauses collection, for a read-only store. */
   pause(): void {
     this.#leases.pause();
   }
 
-  /** Behaves as an engine that was emptied does. */
+  /** Behaves like an engine that was emptied. */
   async lose(): Promise<void> {
     this.#owners.lose();
     this.#leases.pause();

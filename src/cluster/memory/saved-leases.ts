@@ -1,18 +1,18 @@
-/** Leases across a restart: kept as a note when the registry stops, taken up when it starts. */
+/** Keeps leases across a restart: saved as a note when the registry stops, restored when it starts. */
 import type { NoteStore } from "../../storage/storage.js";
 import type { MemoryLeases, SavedLeases } from "./leases.js";
 
 const note = "leases";
 
-/** The first of the note: what is behind it, and in which form. */
+/** Start of the note: type and version. */
 const heading = Buffer.from("gantry leases 1\n");
 
 /** A hash and an end. */
 const leaseBytes = 12;
 
 /**
- * Restores what the process before has saved. Where there is nothing, or it cannot be read, that process
- * ended in a crash: then everything is protected until the last of its leases has ended.
+ * Restores the leases that the previous process saved. If there are none, or they cannot be read, that process crashed: then
+ * everything is protected until the last of its leases has ended.
  */
 export async function restoreLeases(leases: MemoryLeases, notes: NoteStore, fresh: boolean): Promise<void> {
   const bytes = await notes.take(note);
@@ -25,7 +25,7 @@ export async function restoreLeases(leases: MemoryLeases, notes: NoteStore, fres
   else leases.restore(saved);
 }
 
-/** To be called when no request is at work any more. */
+/** Call it when no request is running. */
 export async function saveLeases(leases: MemoryLeases, notes: NoteStore): Promise<void> {
   await notes.put(note, encodeLeases(leases.save()));
 }
@@ -42,7 +42,7 @@ export function encodeLeases({ allUntil, leases }: SavedLeases): Buffer {
   return bytes;
 }
 
-/** `undefined` for bytes that a crash has cut short, or that are something else. */
+/** Returns `undefined` for bytes that were cut short by a crash or have another format. */
 export function decodeLeases(bytes: Buffer): SavedLeases | undefined {
   const start = heading.length + 8;
   if (bytes.length < start || !bytes.subarray(0, heading.length).equals(heading)) return undefined;

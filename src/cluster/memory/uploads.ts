@@ -1,4 +1,4 @@
-/** Who owns which upload session, within one process. */
+/** Records the owner of each upload session, within one process. */
 import type { SessionId } from "../../domain/session-id.js";
 import type { HandedOver, NodeName, Uploads } from "../cluster.js";
 
@@ -11,7 +11,7 @@ interface Node {
 export class MemoryOwners {
   readonly #owners = new Map<SessionId, Node>();
 
-  /** Ownership as one node sees it. */
+  /** Returns one node's view of ownership. */
   node(name: NodeName): Uploads {
     const own: Node = { name, answer: () => "keep" };
     return {
@@ -30,7 +30,7 @@ export class MemoryOwners {
     };
   }
 
-  /** In one turn, so that of several claims one is first. */
+  /** Runs in one turn of the event loop, so that one of several claims is first. */
   #claim(id: SessionId, own: Node): Awaited<ReturnType<Uploads["claim"]>> {
     const owner = this.#owners.get(id);
     if (owner === undefined || owner === own) {

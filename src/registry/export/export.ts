@@ -1,6 +1,6 @@
 /**
- * Exports manifests with all that they name, while pushes and pulls go on. What is being read has a lease, so
- * that no collector takes it meanwhile.
+ * Exports manifests with everything that they name, during pushes and pulls. Objects being read have a lease, so that the
+ * collector keeps them.
  */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -17,16 +17,16 @@ import type { ExportProblem, ExportReport } from "./report.js";
 import type { Root } from "./select.js";
 
 export interface ExportOptions {
-  /** Whether what refers to a manifest goes with it. */
+  /** Whether the referrers of a manifest are exported with it. */
   readonly referrers: boolean;
-  /** Ends the export behind what is at work; what was finished by then is named. */
+  /** Ends the export after the current objects; finished roots are named. */
   readonly signal: AbortSignal;
 }
 
-/** Told of each root that is done, and of the bytes written. */
+/** Called after each root, and for the bytes written. */
 export type ExportProgress = (done: number, total: number, name: RepositoryName, bytes: number) => void;
 
-/** Manifests at a time; blobs of each; bytes of a blob that are read at a time. */
+/** Concurrent manifests, concurrent blobs of each manifest, and bytes of a blob per read. */
 const rootsAtOnce = 2;
 const blobsAtOnce = 2;
 const readBytes = 1024 * 1024;
@@ -66,7 +66,7 @@ class Export {
   readonly written = { count: 0, bytes: 0 };
   readonly there = { count: 0, bytes: 0 };
   readonly problems: ExportProblem[] = [];
-  /** By repository and digest. */
+  /** Manifests by repository and digest. */
   readonly #manifests = new Map<string, Promise<NamedContent>>();
   readonly #contents = new Map<Digest, Promise<void>>();
 
@@ -76,7 +76,7 @@ class Export {
     readonly options: ExportOptions,
   ) {}
 
-  /** What is to be named: the manifest by its tag, with its repository where there are several, and its referrers. */
+  /** Returns the names for a root: the manifest by its tag, with its repository if there are several, and its referrers. */
   async root({ name, tag, digest }: Root, several: boolean): Promise<NamedContent[]> {
     try {
       const exported = await this.#manifest(name, digest);
@@ -92,7 +92,7 @@ class Export {
     }
   }
 
-  /** Those of the manifest, of what it names, and of these again. */
+  /** Returns the referrers of the manifest, of everything that it names, and of these in turn. */
   async #referrers(name: RepositoryName, root: Digest): Promise<NamedContent[]> {
     const found = new Map<Digest, NamedContent>();
     const seen = new Set<Digest>();
@@ -147,7 +147,7 @@ class Export {
     return found;
   }
 
-  /** Whether a manifest is not there, and need not be. */
+  /** Returns whether a manifest is absent and may be absent. */
   async #mayLack(name: RepositoryName, digest: Digest): Promise<boolean> {
     const { rules, storage } = this.services;
     return rules.sparseManifests && (await storage.manifests.size(name, digest)) === undefined;
@@ -187,7 +187,7 @@ class Export {
 
 async function* bytesOf(reader: BlobReader): AsyncIterable<Uint8Array> {
   for (let position = 0; position < reader.size; ) {
-    // A new one each time: whoever writes may hold the last one still.
+    // A new buffer each time: the writer may still hold the last one.
     const buffer = Buffer.allocUnsafe(Math.min(readBytes, reader.size - position));
     const got = await reader.read(buffer, position);
     if (got === 0) return;

@@ -1,4 +1,4 @@
-/** What an export has done and met. */
+/** The result of an export. */
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -7,17 +7,17 @@ export interface ExportProblem {
   readonly repository: RepositoryName;
   readonly tag?: Tag;
   readonly digest?: Digest;
-  /** What was not exported, and why. */
+  /** Which object was not exported, and why. */
   readonly what: string;
 }
 
 export interface ExportReport {
-  /** Tags and digests that the target names now. */
+  /** Tags and digests that the target now names. */
   readonly references: number;
-  /** Manifests and blobs that were written, and those that the target had. */
+  /** Manifests and blobs written, and those that the target already had. */
   readonly written: { readonly count: number; readonly bytes: number };
   readonly there: { readonly count: number; readonly bytes: number };
   readonly problems: readonly ExportProblem[];
-  /** Whether it came to its end. */
+  /** Whether it ran to the end. */
   readonly complete: boolean;
 }

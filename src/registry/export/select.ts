@@ -1,4 +1,4 @@
-/** What an export is about: references of this registry, each by name or by pattern. */
+/** Selects the references to export, each by name or pattern. */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
@@ -7,9 +7,9 @@ import { describeError } from "../../lib/describe-error.js";
 import type { Services } from "../services.js";
 import type { ExportProblem } from "./report.js";
 
-/** Some repositories, and of each a manifest by its digest or those that some tags point to. */
+/** Repositories, and in each a manifest by its digest or the manifests of some tags. */
 export interface Selection {
-  /** As it was asked for. */
+  /** The text of the argument. */
   readonly text: string;
   readonly wants: (name: RepositoryName) => boolean;
   readonly what: { readonly digest: Digest } | { readonly wantsTag: (tag: Tag) => boolean };
@@ -23,13 +23,13 @@ export interface Root {
 
 export interface Selected {
   readonly roots: readonly Root[];
-  /** Selections that nothing is there for. */
+  /** Selections without a match. */
   readonly unmet: readonly Selection[];
-  /** What is selected and cannot be read. */
+  /** Selected objects that cannot be read. */
   readonly problems: readonly ExportProblem[];
 }
 
-/** Everything that is selected, once. What cannot be read in one repository hides nothing of the others. */
+/** Returns everything that is selected, once. An unreadable object in one repository does not affect the others. */
 export async function rootsOf(services: Services, selections: readonly Selection[]): Promise<Selected> {
   const roots = new Map<string, Root>();
   const unmet = new Set(selections);

@@ -1,7 +1,6 @@
 /**
- * Brings one blob into a repository, by the way that costs least: it is there; another repository has it; the
- * storage takes it over from where it lies; its bytes are read. No lock of the repository is held: the lease
- * keeps the collector off.
+ * Imports one blob in the cheapest way: the repository has it; another repository has it; the storage links or copies the
+ * source's file; its bytes are streamed. It holds no lock of the repository: the lease protects the blob from the collector.
  */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -13,9 +12,9 @@ import type { ImportRun } from "./run.js";
 import { pushStream } from "./stream.js";
 
 /**
- * Whether the repository has it when this resolves, or would have it; not where the source does not. `size` is
- * what a descriptor gives, where there is one. It decides nothing, since a descriptor may be wrong: a blob of
- * another size is hashed, and is the blob if it has the digest. Rejects with `SourceError` or `digest-mismatch`.
+ * Resolves with whether the repository has the blob, or would have it in a dry run; false if the source does not have it.
+ * `size` is the size in a descriptor, if any. It decides nothing, because a descriptor may be wrong: a blob of another size
+ * is hashed, and accepted if it has the digest. Rejects with `SourceError` or `digest-mismatch`.
  */
 export function bringBlob(
   run: ImportRun,
@@ -51,12 +50,10 @@ async function bring(
   }
   const blob = await from.blob(digest);
   if (blob === undefined) return false;
-  const oddSize = isUnsure(blob.size)
-    ? `the blob has ${blob.size} bytes, and should have ${size}`
-    : undefined;
+  const oddSize = isUnsure(blob.size) ? `the blob has ${blob.size} bytes instead of ${size}` : undefined;
   if (options.dryRun) {
     if (oddSize !== undefined)
-      tally.warning({ repository: name, digest, what: `${oddSize}; it comes if it has its digest` });
+      tally.warning({ repository: name, digest, what: `${oddSize}; it is imported if its digest matches` });
     tally.blob("wanted", blob.size ?? size ?? 0);
     return true;
   }
@@ -64,7 +61,7 @@ async function bring(
     (error: unknown) => {
       const isWrong = error instanceof RegistryError && error.kind === "digest-mismatch";
       throw oddSize !== undefined && isWrong
-        ? new SourceError(`${oddSize}, and its bytes do not have the digest`)
+        ? new SourceError(`${oddSize}, and its bytes do not match the digest`)
         : error;
     },
   );
@@ -72,7 +69,7 @@ async function bring(
   return true;
 }
 
-/** Takes the blob's bytes, and how. */
+/** Imports the blob's content, and returns the way that it used. */
 async function take(run: ImportRun, name: RepositoryName, digest: Digest, blob: SourceBlob) {
   const { services, options, hashed } = run;
   const check = options.rehash || blob.unsure;
@@ -101,7 +98,7 @@ function mountAnywhere(
   });
 }
 
-/** Whether the bytes that the repository has are right; they are taken to be where `check` does not say to look. */
+/** Returns whether the repository's bytes are correct. Assumes so unless `check` demands a look. */
 async function isIntact(
   run: ImportRun,
   name: RepositoryName,

@@ -1,6 +1,6 @@
 /**
- * Imports from another place, while pushes and pulls go on: everything enters as a push would bring it, so an
- * import that was ended goes on with what is not there yet.
+ * Imports from another registry or directory, during pushes and pulls. Everything enters as if pushed, so a repeated import
+ * continues with the missing objects.
  */
 
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -13,16 +13,13 @@ import { type ImportReport, Tally } from "./report.js";
 import { RepositoryImport } from "./repository.js";
 import { type ImportOptions, ImportRun, isOfOne } from "./run.js";
 
-/** Told of each tag and listed manifest that is done, and of the bytes of blobs that have come. */
+/** Called after each tag and listed manifest, and for the bytes of imported blobs. */
 export type ImportProgress = (done: number, total: number, name: RepositoryName, bytes: number) => void;
 
-/** Repositories at a time. */
+/** Repositories imported concurrently. */
 const repositoriesAtOnce = 4;
 
-/**
- * Rejects where the storage fails, and where the source can tell nothing. `open` is given whom to tell of
- * oddities.
- */
+/** Rejects if the storage fails, or if the source cannot be listed. `open` gets the callback for stray objects. */
 export async function importFrom(
   services: Services,
   open: (onStray: (what: string, why: string) => void) => Promise<Source>,
@@ -55,7 +52,7 @@ export async function importFrom(
   return tally.report(dryRun, !signal.aborted);
 }
 
-/** Looks whether all manifests and tags that are there now can be pulled. */
+/** Checks whether all manifests and tags of the repository can be pulled. */
 async function check({ services, options, tally }: ImportRun, name: RepositoryName): Promise<void> {
   const findings = new Findings();
   const verification = {

@@ -1,4 +1,4 @@
-/** What an import has done and met, put together as it goes on. */
+/** The result of an import, collected while it runs. */
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -10,24 +10,24 @@ export interface Amount {
 }
 
 /**
- * How a blob came: as a link to the source's own file, as a copy that shares its blocks, as a copy, as a stream
- * of bytes, from another repository of this registry; or it was there.
+ * How a blob was imported: as a link to the source's file, as a copy that shares its blocks, as a copy, as a stream of
+ * bytes, or from another repository of this registry; `there` if it existed.
  */
 export type BlobWay = "linked" | "cloned" | "copied" | "streamed" | "shared" | "there";
 
 export interface ImportProblem {
-  /** Absent where it is about the source as a whole. */
+  /** Absent if the problem concerns the whole source. */
   readonly repository?: RepositoryName;
   readonly tag?: Tag;
   readonly digest?: Digest;
-  /** What was not imported, or is not right after it, and why. */
+  /** Which object was not imported or is still damaged afterwards, and why. */
   readonly what: string;
 }
 
-/** A descriptor that does not fit its content; what it stands in was imported as the source served it. */
+/** A descriptor that does not match its content; its manifest was imported as the source served it. */
 export interface ImportWarning {
   readonly repository: RepositoryName;
-  /** Of the manifest; in a dry run, of the blob. Tags that lead to it are not told: there may be many. */
+  /** The manifest's digest; in a dry run, the blob's. Tags that lead to it are not listed, because there may be many. */
   readonly digest: Digest;
   readonly what: string;
 }
@@ -35,11 +35,11 @@ export interface ImportWarning {
 export interface ImportReport {
   readonly dryRun: boolean;
   readonly repositories: number;
-  /** Those that the registry has got, and those that it had. */
+  /** Manifests imported, and those that already existed. */
   readonly manifests: { readonly imported: number; readonly there: number };
   /**
-   * `moved` pointed to something else before; `kept` do still, as it was asked for. `referrers` were left out, since
-   * the referrers API lists what they name.
+   * `moved` tags pointed to other manifests before; `kept` tags still do, as requested. `referrers` were omitted, because
+   * the referrers API lists their entries.
    */
   readonly tags: {
     readonly imported: number;
@@ -48,21 +48,21 @@ export interface ImportReport {
     readonly kept: number;
     readonly referrers: number;
   };
-  /** In a dry run, `wanted` are those that would come. */
+  /** In a dry run, `wanted` counts the blobs to be imported. */
   readonly blobs: Readonly<Record<BlobWay | "wanted", Amount>>;
   readonly problems: readonly ImportProblem[];
-  /** All of them, those beyond the most that a report lists too. They are no failure. */
+  /** Number of all warnings, including those beyond the maximum that a report lists. They are not failures. */
   readonly warned: number;
   readonly warnings: readonly ImportWarning[];
-  /** What lies in the source, can be pulled from nowhere, and was passed over. */
+  /** Objects in the source that no client could pull, and that were skipped. */
   readonly odd: readonly { readonly what: string; readonly why: string }[];
-  /** Problems, warnings and oddities beyond the most that a report lists. */
+  /** Problems, warnings and stray objects beyond the maximum that a report lists. */
   readonly omitted: number;
-  /** Whether it came to its end. */
+  /** Whether it ran to the end. */
   readonly complete: boolean;
 }
 
-/** Of each kind: a report of more helps nobody, and has to fit into memory. */
+/** Maximum entries of each kind: a longer report helps nobody, and must fit into memory. */
 const listedMax = 10_000;
 
 const noAmount: Amount = { count: 0, bytes: 0 };
@@ -91,7 +91,7 @@ export class Tally {
     this.#blobs[way] = { count: count + 1, bytes: before + bytes };
   }
 
-  /** Bytes of the blobs that have come. */
+  /** Bytes of imported blobs. */
   get bytes(): number {
     const { there, ...come } = this.#blobs;
     return Object.values(come).reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,6 +1,6 @@
 /**
- * Imports one repository: its manifests with all that they name, the tags that point to them, and the blobs
- * that no manifest names. What cannot be had is named and stops nothing else.
+ * Imports one repository: its manifests with everything that they name, the tags that point to them, and the blobs that no
+ * manifest names. An object that cannot be imported is reported and stops nothing else.
  */
 import { LRUCache } from "lru-cache";
 import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
@@ -23,39 +23,39 @@ import { bringBlob } from "./blob.js";
 import type { ImportProblem } from "./report.js";
 import { type ImportRun, isOfOne } from "./run.js";
 
-/** Tags and listed manifests at a time. */
+/** Tags and listed manifests imported concurrently. */
 const rootsAtOnce = 8;
 
-/** Blobs at a time, of one manifest or of those that no manifest names. */
+/** Blobs imported concurrently, of one manifest or of those that no manifest names. */
 const blobsAtOnce = 8;
 
-/** Bounds on what a repository of a malicious source can grow to; a manifest costs some 200 bytes here. */
+/** Bounds on the size of a malicious source's repository; a manifest costs about 200 bytes here. */
 const manifestsMax = 1_000_000;
 const blobsMax = 1_000_000;
-/** The index of an index is rare, and a third level has no use that is known. */
+/** An index of indexes is rare, and no use of a third level is known. */
 const depthMax = 4;
 
-/** Tags of the referrers tag schema, which clients set where a registry has no referrers API. */
+/** Tags of the referrers tag schema, which clients create in a registry without the referrers API. */
 const referrersTag = /^([a-z0-9]+)-([0-9a-f]{64,128})$/;
 
-/** What became of a manifest or blob. Where it failed, that has been told. */
+/** The result for a manifest or blob. A failure has already been reported. */
 type Outcome = "there" | "absent" | "failed";
 
 export class RepositoryImport {
   readonly #manifests = new Map<Digest, Promise<Outcome>>();
-  /** Those whose referrers were not asked for. */
+  /** Manifests whose referrers have not been listed yet. */
   #unasked: Digest[] = [];
-  /** Looking for one again that was forgotten costs little. */
+  /** Checking an evicted one again costs little. */
   readonly #blobs = new LRUCache<Digest, Promise<Outcome>>({ max: blobsMax });
 
   constructor(
     readonly run: ImportRun,
     readonly from: SourceRepository,
-    /** Told of each tag and listed manifest that is done. */
+    /** Called after each tag and listed manifest. */
     readonly onRoot: () => void,
   ) {}
 
-  /** Rejects where the storage fails. */
+  /** Rejects if the storage fails. */
   async import(): Promise<void> {
     await this.#all(this.from.manifests(), rootsAtOnce, async (digest) => {
       await this.#listed(digest);
@@ -69,7 +69,7 @@ export class RepositoryImport {
     await this.#all(this.from.blobs(), blobsAtOnce, (digest) => this.#looseBlob(digest));
   }
 
-  /** What refers to a manifest may be referred to itself. */
+  /** Referrers may have referrers themselves. */
   async #referrers(): Promise<void> {
     while (this.#unasked.length > 0) {
       const added = this.#unasked;
@@ -80,7 +80,7 @@ export class RepositoryImport {
     }
   }
 
-  /** Works on everything that the source lists, until it fails or the import is ended early. */
+  /** Handles everything that the source lists, until it fails or the import is aborted. */
   async #all<T>(
     source: Iterable<T> | AsyncIterable<T>,
     limit: number,
@@ -94,7 +94,7 @@ export class RepositoryImport {
 
   async #listed(digest: Digest): Promise<void> {
     if ((await this.#manifest(digest)) === "absent")
-      this.#problem({ digest, what: "the source lists the manifest, and does not have it" });
+      this.#problem({ digest, what: "the source lists the manifest but does not have it" });
   }
 
   #manifest(digest: Digest, depth = 0): Promise<Outcome> {
@@ -119,19 +119,19 @@ export class RepositoryImport {
   async #bringManifest(digest: Digest, depth: number): Promise<Outcome> {
     const { tally, options } = this.run;
     if (depth > depthMax) throw new SourceError(`indexes are nested more than ${depthMax} deep`);
-    // One that is stored here was accepted before, perhaps with wider bounds.
+    // A manifest that is stored here was accepted before, perhaps with wider bounds.
     const own = await this.#ownManifest(digest);
     const found = own === undefined ? await this.from.manifest(digest) : undefined;
     const manifest = own?.manifest ?? (found && (await this.#parse(digest, found)));
     if (manifest === undefined) return "absent";
     const missing = await this.#bringNamed(manifest, depth);
     if (missing.length > 0) {
-      this.#problem({ digest, what: `the manifest names what is not there: ${missing.join(", ")}` });
+      this.#problem({ digest, what: `the manifest names missing content: ${missing.join(", ")}` });
       return "failed";
     }
     if (found === undefined) tally.manifests.there++;
     else {
-      // Only now: a manifest that was there has been warned of when it came.
+      // Only for new manifests: existing ones were reported when they were imported.
       const mismatches = options.dryRun ? [] : await this.#push(digest, [], found);
       for (const mismatch of mismatches) this.#warn(digest, mismatch);
       tally.manifests.imported++;
@@ -140,7 +140,7 @@ export class RepositoryImport {
   }
 
   async #parse(digest: Digest, { bytes, mediaType }: SourceManifest): Promise<ManifestContent> {
-    // A copy, since the reader consumes the bytes and the manifest is pushed after everything that it names.
+    // A copy, because the reader consumes the bytes and the manifest is pushed after everything that it names.
     const task = {
       bytes: Buffer.from(bytes),
       contentType: mediaType,
@@ -154,7 +154,7 @@ export class RepositoryImport {
     return readUsableManifest(this.run.services, this.from.name, digest);
   }
 
-  /** Brings all that a manifest names, and gives what it must not do without. */
+  /** Imports everything that a manifest names, and returns the required objects that are missing. */
   async #bringNamed({ blobs, children }: ManifestContent, depth: number): Promise<Digest[]> {
     const missing: Digest[] = [];
     const look = async (digest: Digest, coming: Promise<Outcome>) => {
@@ -170,7 +170,7 @@ export class RepositoryImport {
     return missing;
   }
 
-  /** Takes a manifest as the source serves it, and gives what in it does not fit its content. */
+  /** Stores a manifest as the source serves it, and returns its descriptors that do not match their content. */
   async #push(
     digest: Digest,
     tags: readonly Tag[],
@@ -190,7 +190,7 @@ export class RepositoryImport {
     const digest = await this.#told({ tag }, resolve);
     if (digest === "failed") return;
     if (digest === undefined) {
-      this.#problem({ tag, what: "the source cannot tell what the tag points to" });
+      this.#problem({ tag, what: "the source does not know the target of the tag" });
       return;
     }
     const outcome = await this.#manifest(digest);
@@ -202,9 +202,9 @@ export class RepositoryImport {
   }
 
   /**
-   * Whether the tag is one of the referrers tag schema (distribution-spec), and everything that it lists is listed by
-   * the referrers API here. A client that follows both would meet the same manifests twice, and one whose list has the
-   * subject itself would follow it in a circle.
+   * Returns whether the tag follows the referrers tag schema (distribution-spec) and the referrers API here lists all its
+   * entries. A client that uses both would see the same manifests twice, and one whose list contains the subject itself
+   * would follow it in a circle.
    */
   async #isListedByApi(tag: Tag, digest: Digest): Promise<boolean> {
     const [, algorithm, encoded] = referrersTag.exec(tag) ?? [];
@@ -218,7 +218,7 @@ export class RepositoryImport {
     return true;
   }
 
-  /** Of this registry, or of the source where it did not come, as in a dry run. */
+  /** Reads a manifest from this registry, or from the source if it was not imported, as in a dry run. */
   async #read(digest: Digest): Promise<ManifestContent | undefined> {
     const read = await this.#told({ digest }, async () => {
       const own = await this.#ownManifest(digest);
@@ -243,10 +243,10 @@ export class RepositoryImport {
 
   async #looseBlob(digest: Digest): Promise<void> {
     if ((await this.#blob(digest)) === "absent" && !this.#manifests.has(digest))
-      this.run.tally.odd(`${this.from.name}@${digest}`, "the source lists the blob, and does not have it");
+      this.run.tally.odd(`${this.from.name}@${digest}`, "the source lists the blob but does not have it");
   }
 
-  /** Runs `work`; what the source fails with, or the registry refuses, is told of `about`. */
+  /** Runs `work`, and reports an error of the source or a refusal of the registry as a problem with `about`. */
   async #told<T>(
     about: Pick<ImportProblem, "tag" | "digest">,
     work: () => Promise<T>,
@@ -265,7 +265,7 @@ export class RepositoryImport {
     this.run.tally.warning({
       repository: this.from.name,
       digest,
-      what: `the manifest is kept as it was served: ${named === digest ? "" : `of ${named}, `}${what}`,
+      what: `the manifest is imported as served: ${named === digest ? "" : `of ${named}, `}${what}`,
     });
   }
 
@@ -274,7 +274,7 @@ export class RepositoryImport {
   }
 }
 
-/** The promise of `key`, made where there is none. */
+/** Returns the promise for `key`, and creates it if there is none. */
 function once<K extends {}, V>(
   promises: Pick<Map<K, Promise<V>>, "get"> & { set(key: K, value: Promise<V>): unknown },
   key: K,

@@ -1,4 +1,4 @@
-/** What all parts of an import work with. */
+/** The context of all parts of an import. */
 import { LRUCache } from "lru-cache";
 import { Gate, type PushPermit } from "../../auth/gate.js";
 import { anonymous } from "../../auth/identity.js";
@@ -12,27 +12,27 @@ import type { Services } from "../services.js";
 import type { Tally } from "./report.js";
 
 export interface ImportOptions {
-  /** Tell what would come, and import nothing. */
+  /** Report what would be imported, and import nothing. */
   readonly dryRun: boolean;
-  /** Hash every blob, also where its bytes need not be read otherwise. */
+  /** Hash every blob, even if its bytes need not be read otherwise. */
   readonly rehash: boolean;
-  /** Leave a tag that points to something else where it points. */
+  /** Do not move a tag that points to another manifest. */
   readonly keepTags: boolean;
-  /** Take tags of the referrers tag schema too whose content the referrers API lists. */
+  /** Also import tags of the referrers tag schema whose entries the referrers API lists. */
   readonly referrersTags: boolean;
-  /** Ends the import behind what is at work; another goes on where it ended. */
+  /** Ends the import after the current objects; another import continues where it ended. */
   readonly signal: AbortSignal;
 }
 
-/** Contents known to be whole; 100,000 digests of 71 characters are some 10 MB. */
+/** Contents known to be intact; 100,000 digests of 71 characters take about 10 MB. */
 const hashedMax = 100_000;
 
 const operators = new Gate(openPolicy);
 
 export class ImportRun {
-  /** Contents that this import has hashed. */
+  /** Contents hashed by this import. */
   readonly hashed = new LRUCache<Digest, true>({ max: hashedMax });
-  /** One transfer of a content at a time: repositories that want it meanwhile find it here. */
+  /** One transfer of a content at a time: other repositories that need it wait, and then find it here. */
   readonly transfers = new KeyedLock<Digest>();
 
   constructor(
@@ -41,7 +41,7 @@ export class ImportRun {
     readonly tally: Tally,
   ) {}
 
-  /** Whoever may open the store's folder may do everything in it. */
+  /** A caller who can open the store's directory may do everything in it. */
   permit(name: RepositoryName): PushPermit {
     return operators.push(anonymous, name);
   }
@@ -49,7 +49,7 @@ export class ImportRun {
 
 const ofStorage = /^storage-/;
 
-/** Whether an error is about one thing in the source, and the import goes on with the others. */
+/** Returns whether an error concerns only one object of the source, so that the import continues with the others. */
 export function isOfOne(error: unknown): error is Error {
   if (error instanceof SourceError || error instanceof RegistryErrors) return true;
   return error instanceof RegistryError && !ofStorage.test(error.kind);

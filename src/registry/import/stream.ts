@@ -1,4 +1,4 @@
-/** Pushes a blob whose bytes come from a source: the same workers, the same commit as for a client. */
+/** Pushes a blob from a source's stream, with the same workers and the same commit as for a client. */
 import type { PushPermit } from "../../auth/gate.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import { unlimitedMemory } from "../../lib/growing-buffer.js";
@@ -7,7 +7,7 @@ import type { Flow } from "../../uploads/body-writer.js";
 import { IncomingBody, openSingleUpload } from "../push-blob.js";
 import type { Services } from "../services.js";
 
-/** Lets the source's bytes through while the upload has room for them. */
+/** Pauses the source's stream while the upload has no room. */
 class Gate implements Flow {
   #opened: Promise<void> | undefined;
   #open: () => void = () => {};
@@ -32,7 +32,7 @@ class Gate implements Flow {
   }
 }
 
-/** Rejects with `digest-mismatch`, and with what the source or the storage failed with. */
+/** Rejects with `digest-mismatch`, or with the error of the source or the storage. */
 export async function pushStream(
   services: Services,
   permit: PushPermit,
@@ -47,7 +47,7 @@ export async function pushStream(
     for await (const chunk of bytes) {
       body.write(chunk);
       await gate.passed();
-      // What is left of a large blob need not be read for nothing.
+      // The rest of a large blob need not be read in vain.
       if (body.failure !== undefined) break;
     }
   } catch (error) {

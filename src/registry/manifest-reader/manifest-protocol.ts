@@ -1,4 +1,4 @@
-/** What is asked of the thread that reads large manifests, and what it answers. */
+/** The protocol of the thread that reads large manifests. */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { ManifestMediaType } from "../../domain/media-type.js";
@@ -10,7 +10,7 @@ export interface StoredBytes {
   readonly digest: Digest;
 }
 
-/** Error objects lose their type on the way between threads, so a refusal is a value. */
+/** Error objects lose their type between threads, so a refusal is a value. */
 export type Answer<T> = { readonly value: T } | { readonly refusal: Refusal };
 
 interface Refusal {
@@ -18,7 +18,7 @@ interface Refusal {
   readonly detail: unknown;
 }
 
-/** `bytes` are the task's, transferred to the thread and back. */
+/** `bytes` are the task's buffer, transferred to the thread and back. */
 interface PackedPush extends Omit<PushedManifest, "manifest" | "mismatches"> {
   readonly manifest: PackedManifest;
   readonly mismatches: PackedDescriptors;
@@ -32,7 +32,7 @@ export interface ManifestTasks {
   readonly mediaType: { readonly task: StoredBytes; readonly value: ManifestMediaType | undefined };
 }
 
-/** Turns a `manifest-invalid` of `read` into an answer. Rejects with any other error. */
+/** Converts a `manifest-invalid` of `read` to an answer. Rejects with any other error. */
 export async function answered<T>(read: () => Promise<T>): Promise<Answer<T>> {
   try {
     return { value: await read() };
@@ -42,7 +42,7 @@ export async function answered<T>(read: () => Promise<T>): Promise<Answer<T>> {
   }
 }
 
-/** The value of an answer. Throws `manifest-invalid` for a refusal. */
+/** Returns the value of an answer. Throws `manifest-invalid` for a refusal. */
 export function unwrap<T>(answer: Answer<T>): T {
   if ("value" in answer) return answer.value;
   throw new RegistryError("manifest-invalid", answer.refusal.message, answer.refusal.detail);

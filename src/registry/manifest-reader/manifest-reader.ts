@@ -1,6 +1,6 @@
 /**
- * Reads manifests: small ones at once, large ones in a thread of their own, since 4 MiB of JSON can take longer to read
- * than other clients may wait. One thread, so that many large manifests wait for one another and not for the cores.
+ * Reads manifests: small ones at once, large ones in a thread of their own, because parsing 4 MiB of JSON can delay other
+ * clients for too long. A single thread, so that many large manifests wait for each other instead of occupying all cores.
  */
 import type { Digest } from "../../domain/digest.js";
 import type { Manifest, ManifestBounds, ManifestContent } from "../../domain/manifest.js";
@@ -11,7 +11,7 @@ import { IdlePool } from "../../lib/idle-pool.js";
 import { type Answer, type ManifestTasks, unwrap } from "./manifest-protocol.js";
 import { unpackManifest, unpackMismatches, unpackPushed } from "./packed-manifest.js";
 
-/** Reading so much takes at most 5 ms whatever it contains; nearly all manifests have less. */
+/** Reading a manifest of this size takes at most 5 ms regardless of its content; nearly all manifests are smaller. */
 const inlineBytesMax = 64 * 1024;
 
 const workerFile = new URL("../../../workers/manifests/manifests.js", import.meta.url);
@@ -49,14 +49,14 @@ export class ManifestReader {
     };
   }
 
-  /** The manifest that is stored as `digest`; `undefined` if the bytes do not have the digest, or are no manifest. */
+  /** Returns the manifest stored as `digest`, or `undefined` if the bytes do not have the digest or are no manifest. */
   async stored(bytes: Uint8Array, digest: Digest): Promise<Manifest | undefined> {
     if (isSmall(bytes)) return await readStored(bytes, digest);
     const manifest = await this.#run("stored", { bytes, digest });
     return manifest && unpackManifest(manifest);
   }
 
-  /** The same of its media type, which costs less if the manifest is large. */
+  /** Returns only its media type, which costs less for a large manifest. */
   async storedMediaType(bytes: Uint8Array, digest: Digest): Promise<ManifestMediaType | undefined> {
     if (isSmall(bytes)) return (await readStored(bytes, digest))?.mediaType;
     return await this.#run("mediaType", { bytes, digest });
@@ -75,7 +75,7 @@ export class ManifestReader {
   }
 }
 
-/** The bytes as the only content of an `ArrayBuffer`, which can be transferred; a copy if they share one. */
+/** Returns the bytes as the only content of an `ArrayBuffer`, which can be transferred; copies them if they share one. */
 function movable(bytes: Buffer): Uint8Array<ArrayBuffer> {
   const { buffer, length } = bytes;
   return buffer instanceof ArrayBuffer && buffer.byteLength === length

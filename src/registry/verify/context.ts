@@ -1,22 +1,22 @@
-/** What all parts of a verification work with. */
+/** The context of all parts of a verification. */
 import type { Digest } from "../../domain/digest.js";
 import type { Services } from "../services.js";
 import type { Findings } from "./report.js";
 
 export interface VerifyOptions {
-  /** Tell what is wrong, and leave it. */
+  /** Report what is wrong, and change nothing. */
   readonly dryRun: boolean;
-  /** Ends the verification behind what is being read; the report then tells of what was found until then. */
+  /** Ends the verification after the current object; the report then covers the work until then. */
   readonly signal: AbortSignal;
 }
 
-/** What one repository's verification has in common with the others'. */
+/** The state shared by the verifications of all repositories. */
 export interface Verification extends VerifyOptions {
   readonly services: Services;
   readonly findings: Findings;
-  /** Contents that were found damaged. */
+  /** Contents found damaged. */
   readonly damaged: ReadonlySet<Digest>;
 }
 
-/** What is wrong with manifests, or with what they lead to. */
+/** The faults of manifests and of the objects that they name. */
 export type Wrongs = ReadonlyMap<Digest, readonly string[]>;

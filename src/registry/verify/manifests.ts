@@ -1,4 +1,4 @@
-/** Verification of a repository's manifests: each is what it is called by, and leads to what is there. */
+/** Verifies a repository's manifests: each has its digest, and everything that it names exists. */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { Manifest } from "../../domain/manifest.js";
@@ -11,10 +11,10 @@ import { removing } from "../removing.js";
 import type { Verification, Wrongs } from "./context.js";
 import { verifyReferrer, verifyReferrers } from "./referrers.js";
 
-/** Manifests looked at at a time. */
+/** Manifests checked concurrently. */
 const checksAtOnce = 8;
 
-/** Those that are wrong, or lead to what is wrong, with all the reasons. */
+/** Returns the manifests that are wrong or lead to wrong objects, with all reasons. */
 export async function verifyManifests(verification: Verification, name: RepositoryName): Promise<Wrongs> {
   const { services, findings, signal } = verification;
   const wrongs = new Map<Digest, string[]>();
@@ -48,7 +48,7 @@ export async function verifyManifests(verification: Verification, name: Reposito
   return withThoseAbove(wrongs, children);
 }
 
-/** The manifest in the bytes; one that is damaged is taken aside. */
+/** Returns the manifest in the bytes. Moves a damaged one to quarantine. */
 async function verifyManifest(
   verification: Verification,
   name: RepositoryName,
@@ -75,7 +75,7 @@ async function verifyManifest(
   });
 }
 
-/** What the manifest names and is not there, or is damaged. */
+/** Finds the named objects that are missing or damaged. */
 async function missingOf(
   { services, findings, damaged }: Verification,
   name: RepositoryName,
@@ -86,10 +86,10 @@ async function missingOf(
   const missing: string[] = [];
   const absent = async (named: Digest, kind: "blob" | "manifest") => {
     if (rules.sparseManifests) return;
-    // Where it has been deleted with what it names, nothing is wrong.
+    // A manifest that was deleted meanwhile with its content is no fault.
     if ((await storage.manifests.size(name, digest)) === undefined) return;
-    missing.push(`${kind} ${named} is not there`);
-    const what = `manifest ${digest} names a ${kind} that is not there`;
+    missing.push(`${kind} ${named} is missing`);
+    const what = `manifest ${digest} names a missing ${kind}`;
     findings.problem({ repository: name, digest: named, what, remedy: "none" });
   };
   for (const blob of blobs) {
@@ -105,7 +105,7 @@ async function missingOf(
   return missing;
 }
 
-/** An index is as whole as what it names. */
+/** Adds the indexes above: an index is only intact if everything that it names is. */
 function withThoseAbove(
   wrongs: ReadonlyMap<Digest, readonly string[]>,
   children: ReadonlyMap<Digest, readonly Digest[]>,

@@ -1,4 +1,4 @@
-/** Verification of the entries of referrers: each manifest with a subject has one, and no other has. */
+/** Verifies the entries of referrers: each manifest with a subject has one, and there are no others. */
 import { isDeepStrictEqual } from "node:util";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -10,7 +10,7 @@ import { readUsableManifest } from "../read-manifest.js";
 import type { Services } from "../services.js";
 import type { Verification } from "./context.js";
 
-/** That a manifest with a subject is listed as its referrer, and as what it is. */
+/** Checks that a manifest with a subject is listed as its referrer, with correct fields. */
 export async function verifyReferrer(
   { services, findings, dryRun }: Verification,
   name: RepositoryName,
@@ -24,7 +24,7 @@ export async function verifyReferrer(
     if (stored === undefined) return undefined;
     const wanted = referrerOf(stored.manifest, digest, stored.bytes.length);
     const found = await storage.referrers.find(name, subject.digest, digest);
-    // As JSON has it: what is not stored does not differ.
+    // Compare as JSON: fields that are not stored do not differ.
     return isDeepStrictEqual(found, JSON.parse(JSON.stringify(wanted))) ? undefined : wanted;
   };
   if ((await wrong()) === undefined) return;
@@ -37,7 +37,7 @@ export async function verifyReferrer(
   });
 }
 
-/** That no entry is left of a manifest that is gone, or that has another subject. */
+/** Checks that no entry remains of a removed manifest, or of one with another subject. */
 export async function verifyReferrers(
   { services, findings, dryRun, signal }: Verification,
   name: RepositoryName,

@@ -1,14 +1,14 @@
-/** What a verification has found, put together as it goes on. */
+/** The result of a verification, collected while it runs. */
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { StrayFile } from "../../storage/disk-operations.js";
 
-/** What was done about a problem. */
+/** The action taken for a problem. */
 export type Remedy = "quarantined" | "mended" | "none";
 
 export interface Problem {
-  /** Absent where it is about what all repositories share. */
+  /** Absent if it concerns content that repositories share. */
   readonly repository?: RepositoryName;
   readonly tag?: Tag;
   readonly digest?: Digest;
@@ -16,12 +16,12 @@ export interface Problem {
   readonly remedy: Remedy;
 }
 
-/** A tag that cannot be pulled whole. */
+/** A tag whose image cannot be pulled completely. */
 export interface HurtTag {
   readonly repository: RepositoryName;
   readonly tag: Tag;
   readonly digest?: Digest;
-  /** What is damaged or missing, of all that the tag leads to. */
+  /** The damaged or missing objects that the tag leads to. */
   readonly because: readonly string[];
 }
 
@@ -36,13 +36,13 @@ export interface VerifyReport {
   readonly problems: readonly Problem[];
   readonly hurtTags: readonly HurtTag[];
   readonly odd: readonly StrayFile[];
-  /** Findings beyond the most that a report lists. */
+  /** Findings beyond the maximum that a report lists. */
   readonly omitted: number;
-  /** Whether it came to its end. */
+  /** Whether it ran to the end. */
   readonly complete: boolean;
 }
 
-/** Of each kind: a report of more helps nobody, and has to fit into memory. */
+/** Maximum entries of each kind: a longer report helps nobody, and must fit into memory. */
 const listedMax = 10_000;
 
 export class Findings {

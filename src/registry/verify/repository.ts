@@ -1,4 +1,4 @@
-/** Verification of one repository: its blobs, then its manifests and referrers, then its tags. */
+/** Verifies one repository: its blobs, then its manifests and referrers, then its tags. */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -10,10 +10,10 @@ import { verifyManifests } from "./manifests.js";
 import type { Problem } from "./report.js";
 import { verifyTags } from "./tags.js";
 
-/** Blobs looked at at a time. */
+/** Blobs checked concurrently. */
 const checksAtOnce = 4;
 
-/** Never rejects for what the storage refuses to tell of this repository: that is a finding. */
+/** Never rejects if the storage cannot read this repository: that is a finding. */
 export async function verifyRepository(verification: Verification, name: RepositoryName): Promise<void> {
   try {
     await verifyBlobs(verification, name);
@@ -25,7 +25,7 @@ export async function verifyRepository(verification: Verification, name: Reposit
   }
 }
 
-/** That its manifests and tags are whole, and that what they name is there. Reads no blob. */
+/** Verifies that manifests and tags are intact, and that the objects that they name exist. Reads no blob. */
 export async function verifyNames(verification: Verification, name: RepositoryName): Promise<void> {
   const wrongs = await verifyManifests(verification, name);
   await verifyTags(verification, name, wrongs);

@@ -1,4 +1,4 @@
-/** Verification of a repository's tags: each points to a manifest that is there, and leads to what is sound. */
+/** Verifies a repository's tags: each points to an existing, intact manifest. */
 
 import type { Hold } from "../../cluster/cluster.js";
 import type { Digest } from "../../domain/digest.js";
@@ -11,7 +11,7 @@ import type { Services } from "../services.js";
 import { removingTag } from "../tags.js";
 import type { Verification, Wrongs } from "./context.js";
 
-/** Tags looked at at a time. */
+/** Tags checked concurrently. */
 const checksAtOnce = 8;
 
 export async function verifyTags(
@@ -51,7 +51,7 @@ async function verifyTag(
   await verifyCopy(verification, name, tag, digest);
 }
 
-/** A tag that points nowhere is listed and cannot be pulled: it goes, and is named with what it pointed to. */
+/** A tag without a manifest would be listed but could not be pulled. Removes it, and reports it with its target. */
 async function verifyDangling(
   { services, findings, dryRun }: Verification,
   name: RepositoryName,
@@ -65,9 +65,7 @@ async function verifyDangling(
     const { digest } = state;
     if (digest !== undefined && (await storage.manifests.size(name, digest)) !== undefined) return;
     const what =
-      digest === undefined
-        ? "the tag's pointer is damaged"
-        : "the tag points to a manifest that is not there";
+      digest === undefined ? "the tag's pointer is damaged" : "the tag points to a missing manifest";
     const taken = !dryRun && (await quarantineTag(services, hold, name, tag));
     const known = digest !== undefined && { digest };
     findings.problem({ repository: name, tag, ...known, what, remedy: taken ? "quarantined" : "none" });
@@ -85,7 +83,7 @@ async function quarantineTag(
   return disk !== undefined && removingTag(services, hold, name, tag, () => disk.quarantineTag(name, tag));
 }
 
-/** The copy of the manifest is for people and scripts: no client sees it. */
+/** The copy of the manifest is for people and scripts; clients never see it. */
 async function verifyCopy(
   { services, findings, dryRun }: Verification,
   name: RepositoryName,
@@ -95,11 +93,11 @@ async function verifyCopy(
   const { tags, disk } = services.storage;
   if (disk === undefined || (await disk.isTagCopied(name, tag, digest))) return;
   if (!dryRun) await tags.mend(name, tag, digest);
-  // It may have been moved meanwhile, which made the copy right, or have gone.
+  // The tag may have been moved meanwhile, which repaired the copy, or removed.
   const target = await tags.inspect(name, tag);
   if (target?.digest === undefined) return;
   const isRight = await disk.isTagCopied(name, tag, target.digest);
   if (dryRun && isRight) return;
-  const what = "the copy of the manifest beside the tag's pointer is not right";
+  const what = "the copy of the manifest beside the tag's pointer is wrong";
   findings.problem({ repository: name, tag, what, remedy: isRight ? "mended" : "none" });
 }

@@ -1,7 +1,7 @@
 /**
- * Verification, while pushes and pulls go on: re-reads every content, and checks that everything leads to
- * what is there. What is damaged is taken aside, so that clients find it absent and push it again. What
- * looks wrong is looked at again with the repository's lock held before anything is done about it.
+ * Verification during pushes and pulls: reads every content again, and checks that everything that is named exists. Moves
+ * damaged objects to quarantine, so that clients find them absent and push them again. Checks each fault again with the
+ * repository's lock held before it acts.
  */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -13,16 +13,16 @@ import { Findings, type VerifyReport } from "./report.js";
 import { verifyRepository } from "./repository.js";
 
 export interface VerifyProgress {
-  /** Told of each content that was read. */
+  /** Called after each content. */
   readonly onContent: (bytesRead: number, bytesTotal: number) => void;
-  /** Told of each repository that was checked. */
+  /** Called after each repository. */
   readonly onRepository: (done: number, name: string) => void;
 }
 
-/** Contents read at a time: the workers hash for uploads too. */
+/** Contents read concurrently: the workers also hash for uploads. */
 const readsAtOnce = 4;
 
-/** Rejects only where the storage as a whole cannot be read; what is wrong with a part of it is a finding. */
+/** Rejects only if the storage as a whole cannot be read; a fault in a part of it is a finding. */
 export async function verify(
   services: Services,
   options: VerifyOptions,
@@ -38,13 +38,13 @@ export async function verify(
     onRepository(++findings.counts.repositories, name);
   }
   const { disk } = services.storage;
-  for await (const odd of disk?.strayFiles() ?? []) {
+  for await (const stray of disk?.strayFiles() ?? []) {
     if (signal.aborted) break;
-    findings.odd(odd);
-    if (odd.unread) findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: "none" });
-    if (!odd.inTheWay) continue;
-    const taken = !dryRun && (await disk?.quarantineStrayFile(odd));
-    findings.problem({ what: `${odd.path}: ${odd.why}`, remedy: taken ? "quarantined" : "none" });
+    findings.odd(stray);
+    if (stray.unread) findings.problem({ what: `${stray.path}: ${stray.why}`, remedy: "none" });
+    if (!stray.inTheWay) continue;
+    const taken = !dryRun && (await disk?.quarantineStrayFile(stray));
+    findings.problem({ what: `${stray.path}: ${stray.why}`, remedy: taken ? "quarantined" : "none" });
   }
   return findings.report(dryRun, !signal.aborted);
 }

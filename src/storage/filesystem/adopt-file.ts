@@ -1,6 +1,6 @@
 /**
- * Takes a file from outside of the store over without changing it: as one more link to it, else as a copy
- * that shares its blocks, else as a copy.
+ * Adopts an outside file without changing it: as a hard link, otherwise as a copy that shares its blocks, otherwise as a
+ * copy.
  */
 import { constants, copyFile, link } from "node:fs/promises";
 import type { Adoption } from "../disk-operations.js";
@@ -8,8 +8,8 @@ import { copyDurably, errorCode } from "./files.js";
 import type { Syncs } from "./syncs.js";
 
 /**
- * Another file system, one that has no such thing, a file that has as many links as it may have, or one that
- * this user may not link to (`fs.protected_hardlinks`).
+ * Another file system; one without this feature; a file with the maximum number of links; or one to which this user may not
+ * link (`fs.protected_hardlinks`).
  */
 const cannot = new Set(["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY", "EINVAL"]);
 
@@ -19,8 +19,8 @@ export interface TakeoverOptions {
 }
 
 /**
- * Makes `to` a file with the bytes of `from`, which are on stable storage when this resolves: whoever wrote them need
- * not have synced them, and what is on the disk already costs next to nothing.
+ * Makes `to` a file with the bytes of `from`, which are on stable storage when this resolves: the program that wrote them
+ * need not have synced them, and syncing bytes that are already on the disk costs next to nothing.
  */
 export async function adoptFile(from: string, to: string, options: TakeoverOptions): Promise<Adoption> {
   const { hardLinks, syncs } = options;

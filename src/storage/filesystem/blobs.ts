@@ -1,7 +1,7 @@
 /**
- * Blobs: one inode for each distinct content, linked into every repository that has it. What a 201
- * needs on stable storage is the repository's link; the content's own name is an index for dedupe, and
- * losing it in a crash costs one duplicate, not a blob (docs/decisions/0002).
+ * Blobs: one inode for each distinct content, linked into every repository that has it. A 201 only requires the repository's
+ * link on stable storage. The content's own name is an index for deduplication; losing it in a crash costs one duplicate,
+ * not a blob (docs/decisions/0002).
  */
 import { link, lstat, rename, unlink } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
@@ -25,7 +25,7 @@ import type { Directories } from "./sync.js";
 import type { WorkerPool } from "./worker-pool.js";
 import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 
-/** What the system says of a file that it does not let this user read, or that the disk has lost. */
+/** Error codes for a file that this user may not read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
 
 export class FileBlobs implements BlobStore {
@@ -67,9 +67,10 @@ export class FileBlobs implements BlobStore {
   }
 
   /**
-   * Makes the file of a sealed upload the blob. In the common case nobody has had this content before, and a worker has
-   * given the file its names: then `placedBytes` is its size. That needs no lock: of several who link to one name the
-   * file system lets one, and who removes a content counts its links. Returns whether this replaced damaged bytes.
+   * Makes the file of a sealed upload the blob. In the common case the content is new, and a worker has already linked the
+   * file to its names: then `placedBytes` is its size. That needs no lock: of several callers that link to one name, the
+   * file system lets one succeed, and a caller that removes a content counts its links. Returns whether this replaced
+   * damaged bytes.
    */
   async commit(
     files: UploadFiles,
@@ -97,7 +98,7 @@ export class FileBlobs implements BlobStore {
     return this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
   }
 
-  /** `checked`: whether the bytes are known to have the digest. Whether this healed damaged ones. */
+  /** `checked` tells whether the bytes are known to have the digest. Returns whether this replaced damaged bytes. */
   #link(files: UploadFiles, name: RepositoryName, digest: Digest, checked: boolean): Promise<boolean> {
     return this.#locks.exclusive(digest, () =>
       this.directories.within(this.#foldersOf(name, digest), () =>
@@ -119,16 +120,16 @@ export class FileBlobs implements BlobStore {
     }
     const healed = await this.#makeContent(file, digest, checked);
     await this.#linkInto(name, digest, this.layout.content(digest));
-    // Before its bytes: a crash in between must not leave a session that has none.
+    // Remove the record before the bytes: a crash in between must not leave a session without bytes.
     if (record !== undefined) await removeIfThere(record.file);
-    // Now, not later: the link count tells who still needs the content.
+    // Remove it now: the link count tells whether the content is still in use.
     await unlink(file);
     return healed;
   }
 
   /**
-   * Makes the file the content, or finds that there is one already, and that it is whole. Whether it was
-   * not. Bytes that nobody has checked are no reason to doubt those that are there.
+   * Makes the file the content, or finds that there already is an intact one. Returns whether it replaced a damaged one.
+   * Unchecked bytes are no reason to doubt the existing ones.
    */
   async #makeContent(file: string, digest: Digest, checked: boolean): Promise<boolean> {
     let healed = false;
@@ -152,9 +153,9 @@ export class FileBlobs implements BlobStore {
   }
 
   /**
-   * Puts a whole file in place of a damaged content, in every repository that links to it. Its bytes are not
-   * overwritten: they may be somebody else's as well (docs/decisions/0016). The content comes last: after a
-   * crash in the middle the next push finds it damaged still, and begins anew.
+   * Replaces a damaged content by an intact file, in every repository that links to it. Does not overwrite its bytes,
+   * because they may also belong to a file outside of the store (docs/decisions/0016). The content itself comes last: after
+   * a crash in the middle, the next push still finds it damaged and starts again.
    */
   async #heal(file: string, digest: Digest): Promise<void> {
     const content = this.layout.content(digest);
@@ -179,7 +180,7 @@ export class FileBlobs implements BlobStore {
     }
   }
 
-  /** The inode has as many links as the file system allows: a copy takes its place for those to come. */
+  /** The inode has the maximum number of links: a copy replaces it for further links. */
   async #linkToCopy(source: string, blob: string): Promise<void> {
     const copy = this.layout.temporary();
     await copyDurably(source, copy, this.directories.syncs);
@@ -197,7 +198,7 @@ export class FileBlobs implements BlobStore {
     digest: Digest,
     check: boolean,
   ): Promise<{ how: Adoption; healed: boolean } | undefined> {
-    // A link to a symbolic link would lead to wherever that does by then.
+    // A link to a symbolic link would later lead wherever that points by then.
     const outside = await ifThere(lstat(file));
     if (!outside?.isFile()) return undefined;
     const temporary = this.layout.temporary();
@@ -221,7 +222,10 @@ export class FileBlobs implements BlobStore {
     }
   }
 
-  /** `undefined` where the bytes cannot be read: whoever reads them then is told why, and that it is not the store. */
+  /**
+   * Returns `undefined` if the bytes cannot be read: the caller then reads them itself and reports why, and that the fault
+   * is not the store's.
+   */
   async #adoptFile(
     file: string,
     temporary: string,
@@ -271,7 +275,7 @@ export class FileBlobs implements BlobStore {
     const freed = await this.#locks.exclusive(digest, async () => {
       const { nlink, size } = (await ifThere(lstat(blob))) ?? {};
       if (size === undefined || !(await removeIfThere(blob))) return undefined;
-      // Not linked to its content, or no hard links at all: nobody else had it.
+      // It was not linked to its content, or there are no hard links: no other repository had it.
       return (await this.#removeUnlinked(digest)) ?? (nlink === 1 ? size : 0);
     });
     if (freed !== undefined) await this.directories.sync(this.layout.blobs(name));
@@ -282,7 +286,7 @@ export class FileBlobs implements BlobStore {
     return this.#locks.exclusive(digest, () => this.#removeUnlinked(digest));
   }
 
-  /** The link count is the reference count: the content's own name is the last one. */
+  /** The link count is the reference count: the content's own name is the last link. */
   async #removeUnlinked(digest: Digest): Promise<number | undefined> {
     const content = this.layout.content(digest);
     const { nlink, size } = (await ifThere(lstat(content))) ?? {};
@@ -306,7 +310,7 @@ export class FileBlobs implements BlobStore {
     for await (const { digest, size } of this.#contents.all(this.hardLinks)) yield { digest, size };
   }
 
-  /** The link count tells: a content without another name is no repository's. */
+  /** A content without another link belongs to no repository. */
   async *orphans(): AsyncIterable<Content> {
     for await (const { digest, size, links } of this.#contents.all(this.hardLinks))
       if (links === 1) yield { digest, size };
@@ -334,7 +338,7 @@ export class FileBlobs implements BlobStore {
     return this.#quarantine(this.layout.blob(name, digest), digest);
   }
 
-  /** Looks again with the digest's lock held: a push may have healed it meanwhile. */
+  /** Checks again with the digest's lock held: a push may have repaired it meanwhile. */
   #quarantine(path: string, digest: Digest): Promise<boolean> {
     return this.#locks.exclusive(digest, async () => {
       if ((await this.integrity.check(path, digest)) !== false) return false;
@@ -343,7 +347,7 @@ export class FileBlobs implements BlobStore {
   }
 }
 
-/** Of the links themselves, where they are symbolic: such a link is not the file that it leads to. */
+/** Compares the links themselves: a symbolic link is not the file that it points to. */
 async function sameInode(a: string, b: string): Promise<boolean> {
   const [first, second] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
   return first.ino === second.ino && first.dev === second.dev;

@@ -1,7 +1,7 @@
 /**
- * Reads what lies in the store, and nothing that lies elsewhere: no symbolic link is followed, neither as a file nor
- * as a folder on the way to it. Whatever is not what belongs in its place (a folder where a file should be, a link, a
- * pipe) counts as not there, so that it hides nothing else, and is named.
+ * Reads files inside the store only: it follows no symbolic link, neither as a file nor as a directory on the path. An
+ * object of the wrong kind (a directory instead of a file, a link, a named pipe) counts as missing, so that it hides nothing
+ * else, and is reported.
  */
 import { constants, type Dirent, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
@@ -10,33 +10,35 @@ import { LRUCache } from "lru-cache";
 import { entriesMax } from "../../lib/lru-bound.js";
 import { errorCode } from "./files.js";
 
-/** Told of a path, relative to the root, and of what is odd there. */
+/** Called with a path relative to the root, and with the reason why the file there is stray. */
 export type OnStray = (path: string, why: string) => void;
 
-/** What the system says where something else lies in the place of a file or folder. */
+/** Error codes for another kind of object in the place of a file or directory. */
 const reasons: ReadonlyMap<string, string> = new Map([
-  ["ENOTDIR", "a file lies where a folder should be"],
-  ["EISDIR", "a folder lies where a file should be"],
+  ["ENOTDIR", "a file instead of a folder"],
+  ["EISDIR", "a folder instead of a file"],
   ["ELOOP", "a symbolic link, which is not followed"],
-  ["ENXIO", "a socket or pipe lies where a file should be"],
+  ["ENXIO", "a socket or pipe instead of a file"],
 ]);
 
-/** Failures of the process or the moment. Those of any other kind are about what lies at the path. */
+/** Failures of the process or the moment. All other errors concern the file at the path. */
 const passing: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR"]);
 
-/** A pipe that somebody has put there must not hold up a thread; a file does not know `O_NONBLOCK`. */
+/** `O_NONBLOCK`, so that a named pipe does not block a thread. It has no effect on regular files. */
 export const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
-/** The largest file that is read whole: no setting allows a larger manifest. */
+/** Maximum size of a file that is read whole: no setting allows a larger manifest. */
 const wholeBytesMax = 64 * 1024 * 1024;
 
-/** Folders that are known to lie in the store, some 200 bytes each. */
+/** Maximum number of directories known to be inside the store, about 200 bytes each. */
 const insideMax = 20_000;
 
 export class CheckedFiles {
-  /** Folders that were found to lie where their paths say. Looked at once, since a look is a way to another thread. */
+  /**
+   * Directories verified to be inside the store. Each is checked once, because a check costs a round trip to another thread.
+   */
   readonly #inside = new LRUCache<string, true>(entriesMax(insideMax));
-  /** Where the folders of the root really lie: an operator may have made links of them, or of the root. */
+  /** Real paths of the top directories: an operator may have replaced them, or the root, with symbolic links. */
   readonly #tops = new Map<string, Promise<string>>();
 
   constructor(
@@ -48,7 +50,7 @@ export class CheckedFiles {
     this.onStray(relative(this.root, path), why);
   }
 
-  /** What `operation` on `path` gives, `undefined` where there is nothing, or something else. */
+  /** Returns the result of `operation` on `path`, or `undefined` if there is nothing or another kind of object. */
   async passOver<T>(path: string, operation: Promise<T>): Promise<T | undefined> {
     try {
       return await operation;
@@ -62,10 +64,7 @@ export class CheckedFiles {
     }
   }
 
-  /**
-   * The same where `operation` is one of many and must not keep the others from being done: what the disk refuses to
-   * tell of `path` is named and passed over, whatever the reason.
-   */
+  /** Like `passOver`, for an operation that must not stop others: any read error at `path` is reported and skipped. */
   async passOverDamage<T>(path: string, operation: Promise<T>): Promise<T | undefined> {
     return this.passOver(path, operation).catch((error: unknown) => {
       this.nameDamage(path, error);
@@ -73,20 +72,20 @@ export class CheckedFiles {
     });
   }
 
-  /** Names what the disk has refused at `path`. Throws what is not about the disk. */
+  /** Reports a read error at `path`. Throws errors that do not concern the disk. */
   nameDamage(path: string, error: unknown): void {
     const code = errorCode(error);
     if (code === undefined || passing.has(code)) throw error;
     this.name(path, reasons.get(code) ?? `cannot be read: ${code}`);
   }
 
-  /** The regular file at `path`, opened to be read; `undefined` where there is none. */
+  /** Opens the regular file at `path` for reading, or returns `undefined` if there is none. */
   async open(path: string): Promise<FileHandle | undefined> {
     if (!(await this.#isInside(dirname(path)))) return undefined;
     return this.passOver(path, open(path, readFlags));
   }
 
-  /** The bytes of a regular file, `undefined` where there is none. */
+  /** Returns the bytes of a regular file, or `undefined` if there is none. */
   async read(path: string): Promise<Buffer | undefined> {
     const handle = await this.open(path);
     if (handle === undefined) return undefined;
@@ -102,7 +101,7 @@ export class CheckedFiles {
     }
   }
 
-  /** Of a regular file, `undefined` where there is none. */
+  /** Returns the properties of a regular file, or `undefined` if there is none. */
   async file(path: string): Promise<Stats | undefined> {
     if (!(await this.#isInside(dirname(path)))) return undefined;
     const found = await this.passOver(path, lstat(path));
@@ -111,12 +110,12 @@ export class CheckedFiles {
     return undefined;
   }
 
-  /** Names in a folder, `undefined` where there is none. */
+  /** Returns the names in a directory, or `undefined` if there is none. */
   async entries(folder: string): Promise<string[] | undefined> {
     return (await this.#isInside(folder)) ? this.passOver(folder, readdir(folder)) : undefined;
   }
 
-  /** The same with what they are. */
+  /** Like `entries`, with the types. */
   async typedEntries(folder: string): Promise<Dirent[] | undefined> {
     return (await this.#isInside(folder))
       ? this.passOver(folder, readdir(folder, { withFileTypes: true }))
@@ -124,8 +123,8 @@ export class CheckedFiles {
   }
 
   /**
-   * Names in a folder, `undefined` where it is not there. Rejects where something else is in its place: what is hidden
-   * by that must not pass for what is gone.
+   * Returns the names in a directory, or `undefined` if it does not exist. Rejects if another kind of object is in its
+   * place: hidden entries must not count as removed.
    */
   async demandEntries(folder: string): Promise<string[] | undefined> {
     try {
@@ -138,7 +137,7 @@ export class CheckedFiles {
     throw Object.assign(new Error(`${folder} is not a folder of the store`), { code: "ENOTDIR" });
   }
 
-  /** Whether nothing at all lies at the path, in a folder that is one. */
+  /** Returns whether nothing exists at the path, although its parent is a directory. */
   async #isMissing(path: string): Promise<boolean> {
     for (let place = path; place.length > this.root.length; place = dirname(place)) {
       const found = await lstat(place).catch(ifMissing);
@@ -147,20 +146,20 @@ export class CheckedFiles {
     return true;
   }
 
-  /** Whether the folder is there, and no part of its path leads elsewhere. Rejects where the disk does not tell. */
+  /** Returns whether the directory exists and no part of its path leads outside. Rejects if the disk cannot tell. */
   async #isInside(folder: string): Promise<boolean> {
     if (this.#inside.get(folder) === true) return true;
     const found = await this.passOver(folder, realpath(folder));
     if (found === undefined) return false;
     if (found !== (await this.#realOf(folder))) {
-      this.name(folder, "a symbolic link on the way to it, which is not followed");
+      this.name(folder, "a symbolic link on its path, which is not followed");
       return false;
     }
     this.#inside.set(folder, true);
     return true;
   }
 
-  /** Where the folder has to be found. */
+  /** Returns the real path that the directory must have. */
   async #realOf(folder: string): Promise<string> {
     const [top = "", ...below] = relative(this.root, folder).split("/");
     let real = this.#tops.get(top);

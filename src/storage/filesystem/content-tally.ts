@@ -1,6 +1,6 @@
 /**
- * How many contents are stored, and their bytes, without looking: whoever adds or removes one says so, and each walk
- * over all of them that comes to its end counts anew. Until the first, nothing is known, unless somebody kept it.
+ * Counts the stored contents and their bytes without a walk: additions and removals are reported to it, and each complete
+ * walk over all contents counts again. Before the first walk the count is unknown, unless it was saved.
  */
 import type { Digest } from "../../domain/digest.js";
 import type { ContentTotal } from "../storage.js";
@@ -8,16 +8,16 @@ import type { ContentTotal } from "../storage.js";
 export class ContentTally {
   readonly #walks = new Set<ContentWalk>();
 
-  /** `undefined` until it is known. */
+  /** The total; `undefined` while unknown. */
   constructor(public total: ContentTotal | undefined) {}
 
-  /** `contents` of that digest, and bytes of theirs, have been added; negative where they were removed. */
+  /** Reports that `contents` contents of that digest, with `bytes` bytes, were added; negative if removed. */
   changed(digest: Digest, contents: number, bytes: number): void {
     if (this.total !== undefined) this.total = plus(this.total, contents, bytes);
     for (const walk of this.#walks) walk.changed(digest, contents, bytes);
   }
 
-  /** Begins to count anew. */
+  /** Starts a new count. */
   walk(): ContentWalk {
     const walk = new ContentWalk((total) => {
       this.#walks.delete(walk);
@@ -28,14 +28,14 @@ export class ContentTally {
   }
 }
 
-/** What a walk has before it, and looks at. */
+/** A group of contents that a walk is examining. */
 interface Watch {
   readonly last: Digest | undefined;
-  /** Whether one of them has changed. */
+  /** Whether one of them has changed meanwhile. */
   changed: boolean;
 }
 
-/** A walk in the order of the digests, so that it is known of each change whether the walk will yet come to it. */
+/** A walk in the order of the digests, so that for each change it is known whether the walk has passed it. */
 export class ContentWalk {
   #total: ContentTotal = { contents: 0, bytes: 0 };
   #at: Digest | undefined;
@@ -43,7 +43,7 @@ export class ContentWalk {
 
   constructor(private readonly onEnd: (total: ContentTotal | undefined) => void) {}
 
-  /** Watches those that come next, which are looked at before they are passed. */
+  /** Watches the next contents while they are examined, before they are passed. */
   watch(next: readonly Digest[]): Readonly<Watch> {
     this.#watch = { last: next.at(-1), changed: false };
     return this.#watch;
@@ -54,7 +54,7 @@ export class ContentWalk {
     this.#at = digest;
   }
 
-  /** There is no content of this digest. */
+  /** Passes a digest that has no content. */
   skip(digest: Digest): void {
     this.#at = digest;
   }
@@ -64,12 +64,12 @@ export class ContentWalk {
     else if (isUpTo(this.#watch.last, digest)) this.#watch.changed = true;
   }
 
-  /** To be called when all have been passed. */
+  /** Call it when all contents have been passed. */
   end(): void {
     this.onEnd(this.#total);
   }
 
-  /** To be called in the end in any case. */
+  /** Call it at the end in any case. */
   [Symbol.dispose](): void {
     this.onEnd(undefined);
   }

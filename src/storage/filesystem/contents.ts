@@ -1,4 +1,4 @@
-/** A walk over all contents, in the order of their digests, by which they are counted anew. */
+/** Walks all contents in the order of their digests, and counts them again. */
 
 import { algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
 import { batchesOf } from "../../lib/batches.js";
@@ -9,7 +9,7 @@ import type { Layout } from "./layout.js";
 import { measuresMax, type Surveyor } from "./surveyor.js";
 
 export interface LinkedContent extends Content {
-  /** Names of the file, its own in `content/` included: the number of repositories that have it is one less. */
+  /** Links of the file, including its own name in `content/`: the number of repositories that have it is one less. */
   readonly links: number;
 }
 
@@ -21,7 +21,7 @@ export class FileContents {
     readonly tally: ContentTally,
   ) {}
 
-  /** Where they are not `counted`, or cannot all be read, what is known of their number stays as it is. */
+  /** Yields all contents. Keeps the previous count if `counted` is false, or if not all contents can be read. */
   async *all(counted: boolean): AsyncIterable<LinkedContent> {
     using walk = this.tally.walk();
     let unread = 0;
@@ -42,13 +42,15 @@ export class FileContents {
     if (counted && unread === 0) walk.end();
   }
 
-  /** `undefined` where the disk does not tell: that hides no other folder. */
+  /** Returns `undefined` if the directory cannot be read, which does not hide others. */
   async #sortedEntries(folder: string): Promise<string[] | undefined> {
     const listed = this.checkedFiles.entries(folder).then((found) => found ?? []);
     return (await this.checkedFiles.passOverDamage(folder, listed))?.sort();
   }
 
-  /** Again where one of them has come or gone meanwhile: whether it was measured by then is not known. */
+  /**
+   * Measures again if one of them was added or removed meanwhile, because it is unknown whether the measurement includes it.
+   */
   async #measure(walk: ContentWalk, folder: string, digests: readonly Digest[]): Promise<LinkedContent[]> {
     const files = digests.map(encodedOf);
     for (;;) {

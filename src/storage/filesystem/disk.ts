@@ -1,4 +1,4 @@
-/** The operations of operators' commands on the store's folder. */
+/** Implements the operations of operators' commands on the store's directory. */
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";

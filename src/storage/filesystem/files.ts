@@ -1,4 +1,4 @@
-/** Small file operations with the promises that the stores build on. */
+/** Small file operations with the guarantees that the stores need. */
 import { randomUUID } from "node:crypto";
 import { copyFile, link, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import type { Syncs } from "./syncs.js";
@@ -7,7 +7,7 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
 }
 
-/** The operation's result, `undefined` where the file, or a folder above it, is not there. */
+/** Returns the operation's result, or `undefined` if the file, or a directory above it, does not exist. */
 export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;
@@ -18,19 +18,19 @@ export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** Whether there was something to remove. */
+/** Removes a file, and returns whether it existed. */
 export async function removeIfThere(path: string): Promise<boolean> {
   return (await ifThere(unlink(path).then(() => true))) ?? false;
 }
 
-/** Removes a folder that has nothing in it; whoever needs it makes it again. */
+/** Removes an empty directory; the next user creates it again. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   await ifThere(rmdir(folder)).catch((error: unknown) => {
     if (errorCode(error) !== "ENOTEMPTY") throw error;
   });
 }
 
-/** All folders below `folder`; what cannot be read as one has none. */
+/** Yields all directories below `folder`. An unreadable one counts as empty. */
 export async function* foldersBelow(folder: string): AsyncIterable<string> {
   for (const entry of (await ifThere(readdir(folder, { withFileTypes: true }))) ?? []) {
     if (!entry.isDirectory()) continue;
@@ -58,7 +58,7 @@ export async function writeDurably(
   }
 }
 
-/** Puts a file into place whole, or not at all. Its bytes are on stable storage when this resolves; sync the directory. */
+/** Renames a complete file into place. Its bytes are on stable storage when this resolves; sync the directory. */
 export async function putDurably(
   path: string,
   bytes: Uint8Array | string,
@@ -86,7 +86,7 @@ export async function copyDurably(from: string, to: string, syncs: Syncs): Promi
   }
 }
 
-/** Puts `from` in place of `to`, at once for every reader: the first link of a name, or its successor. */
+/** Replaces `to` by a link to `from`, atomically for every reader. */
 export async function linkOver(from: string, to: string, temporary: string): Promise<void> {
   await link(from, temporary);
   try {
@@ -97,7 +97,7 @@ export async function linkOver(from: string, to: string, temporary: string): Pro
   }
 }
 
-/** Whether the file system under `directory` has hard links: found out at start, not at the first push. */
+/** Returns whether the file system has hard links, tested at start rather than at the first push. */
 export async function supportsHardLinks(directory: string): Promise<boolean> {
   const probe = `${directory}/${randomUUID()}.tmp`;
   const second = `${probe}.tmp`;

@@ -1,6 +1,6 @@
 /**
- * Whether stored bytes have the digest that they are stored by. What this process has written or checked is
- * remembered, so that the push of a blob that is there already does not read it again.
+ * Verifies that stored bytes have their digest. Remembers the files that this process has written or verified, so that
+ * pushing an existing blob does not read it again.
  */
 import { lstat } from "node:fs/promises";
 import { LRUCache } from "lru-cache";
@@ -10,33 +10,33 @@ import { HitCounts } from "../../lib/hit-counts.js";
 import { entriesMax } from "../../lib/lru-bound.js";
 import { errorCode, ifThere } from "./files.js";
 
-/** Re-reads a file and gives its digest in the algorithm of `expected`; done by the workers. */
+/** Reads a file and returns its digest in the algorithm of `expected`; done by the workers. */
 export type DigestFile = (file: string, expected: Digest) => Promise<Digest>;
 
-/** 50,000 digests of 71 characters are some 5 MB. */
+/** 50,000 digests of 71 characters take about 5 MB. */
 const rememberedMax = 50_000;
 
 export class Integrity {
-  /** Since when each content is known to be sound, in milliseconds since the epoch. */
+  /** When each content was last known to be intact, in milliseconds since the epoch. */
   readonly #since = new LRUCache<Digest, number>(entriesMax(rememberedMax));
 
   readonly lookups = new HitCounts();
 
   constructor(readonly digestFile: DigestFile) {}
 
-  /** To be called when the content is known to have had its digest at that time. */
+  /** Call it when the content is known to have had its digest at `since`. */
   remember(digest: Digest, since: number): void {
     this.#since.set(digest, since);
   }
 
-  /** To be called when the content has gone, or is not known to be sound any more. */
+  /** Call it when the content was removed, or may no longer be intact. */
   forget(digest: Digest): void {
     this.#since.delete(digest);
   }
 
   /**
-   * Reads a content again only where it is not known, or was written to since: that tells of hands, not of a disk that
-   * forgets. Rejects with `ENOENT` where it has gone: an upload that could not be placed may have taken it back.
+   * Reads a content again only if it is unknown or was written to since: this detects manual edits (mtime), not silent
+   * corruption. Rejects with `ENOENT` if it was removed: an upload that could not be placed may have taken it back.
    */
   async isIntact(content: string, digest: Digest): Promise<boolean> {
     const since = this.lookups.note(this.#since.get(digest));
@@ -44,16 +44,16 @@ export class Integrity {
     if (!found.isFile()) return false;
     if (since !== undefined && Math.floor(found.mtimeMs) <= since) return true;
     const intact = await this.#hasDigest(content, digest);
-    if (intact === undefined) throw Object.assign(new Error(`${content} has gone`), { code: "ENOENT" });
+    if (intact === undefined) throw Object.assign(new Error(`${content} was removed`), { code: "ENOENT" });
     return intact;
   }
 
-  /** Reads the file: whether it has its digest; `undefined` where it is not there. */
+  /** Reads the file and returns whether it has its digest, or `undefined` if it does not exist. */
   async check(path: string, digest: Digest): Promise<boolean | undefined> {
     const found = await ifThere(lstat(path));
     if (found === undefined) return undefined;
     const intact = found.isFile() && (await this.#hasDigest(path, digest));
-    // Else the next push would take the store's word for it, and heal nothing.
+    // Otherwise the next push would assume that the content is intact, and not repair it.
     if (intact === false) this.forget(digest);
     return intact;
   }
@@ -62,7 +62,7 @@ export class Integrity {
   async demand(file: string, expected: Digest): Promise<void> {
     const actual = await this.digestFile(file, expected);
     if (actual === expected) return;
-    const message = "the bytes do not have the digest that they are kept by";
+    const message = "the bytes do not match the digest";
     throw new RegistryError("digest-mismatch", message, { expected, actual });
   }
 

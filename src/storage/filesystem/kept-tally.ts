@@ -1,6 +1,6 @@
 /**
- * How much is stored, across restarts: kept as a note every minute and when the registry stops, taken up when it
- * starts. After a crash it lacks what the last minute has changed, until a collection counts anew.
+ * Keeps the content count across restarts: saved as a note every minute and when the registry stops, restored when it
+ * starts. After a crash it lacks the changes of the last minute, until a collection counts again.
  */
 import type { ContentTotal, NoteStore } from "../storage.js";
 import type { ContentTally } from "./content-tally.js";
@@ -15,7 +15,7 @@ export class KeptTally {
     readonly notes: NoteStore,
   ) {}
 
-  /** A note cannot be taken from a storage that is read-only. */
+  /** A note cannot be removed from a read-only storage. */
   static async restore(tally: ContentTally, notes: NoteStore, readOnly: boolean): Promise<KeptTally> {
     const bytes = readOnly ? undefined : await notes.take(note);
     const total = bytes && parseTotal(bytes.toString("utf8"));
@@ -32,7 +32,7 @@ export class KeptTally {
   }
 }
 
-/** `undefined` for what a crash has cut short. */
+/** Returns `undefined` for a note that a crash has cut short. */
 function parseTotal(text: string): ContentTotal | undefined {
   const [, contents, bytes] = /^(\d{1,15}) (\d{1,15})\n$/.exec(text) ?? [];
   return bytes === undefined ? undefined : { contents: Number(contents), bytes: Number(bytes) };

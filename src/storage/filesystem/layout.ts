@@ -34,17 +34,17 @@ import type { SessionId } from "../../domain/session-id.js";
 const reserved = "tags";
 const escaped = "_tags";
 
-/** A name as path: its own components but for the one that a repository's folder uses itself. */
+/** Returns a name as a path: its components, escaped if a repository's directory uses the name itself. */
 export function namespaceOf(name: RepositoryName): string {
   return name.includes(reserved) ? name.split("/").map(folderOf).join("/") : name;
 }
 
-/** The folder of a name's component. */
+/** Returns the directory of a name's component. */
 export function folderOf(component: string): string {
   return component === reserved ? escaped : component;
 }
 
-/** The component of a name that a folder stands for; `undefined` where it stands for none. */
+/** Returns the name's component for a directory, or `undefined` if it is not one. */
 export function componentOf(folder: string): string | undefined {
   if (folder === escaped) return reserved;
   return folder === reserved || folder.startsWith("_") ? undefined : folder;
@@ -129,7 +129,7 @@ export class Layout {
     return `${this.robotsRoot}/${name}${recordSuffix}`;
   }
 
-  /** A path that nobody else uses, on the same file system as everything else. */
+  /** Returns an unused path on the same file system as everything else. */
   temporary(): string {
     return `${this.uploadsRoot}/${randomUUID()}${temporarySuffix}`;
   }

@@ -1,8 +1,7 @@
 /**
- * Keeps two servers from opening one store. The lock is the kernel's (flock): it goes with the process,
- * however that ends, so a crash leaves none behind. Node has no call for it, so util-linux' `flock` sets
- * it on a file that this process has open and keeps open; the lock belongs to the open file, not to the
- * program that set it.
+ * Keeps two servers from opening one store. The lock is the kernel's (flock): it ends with the process, however that ends,
+ * so a crash leaves none behind. Node has no call for it, so util-linux' `flock` sets it on a file that this process has
+ * open. The lock belongs to the open file, not to the program that set it.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +11,7 @@ import { dirname } from "node:path";
 import { errorCode, ifThere } from "./files.js";
 
 export interface StoreLock {
-  /** Whether the store is really locked; not where the system has no `flock`. */
+  /** Whether the store is locked; false if the system has no `flock`. */
   readonly locked: boolean;
   release(): Promise<void>;
 }
@@ -22,12 +21,12 @@ export class StoreInUse extends Error {
   override readonly name = "StoreInUse";
 }
 
-/** What `flock --nonblock` ends with when somebody else has the lock. */
+/** Exit code of `flock --nonblock` if another process has the lock. */
 const taken = 1;
 
 const lockFlags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
-/** Locks the store by its file. Rejects, naming the holder, where another process has it. */
+/** Locks the store by its file. Rejects with the holder's name if another process has it. */
 export async function lockStore(file: string): Promise<StoreLock> {
   const { handle, readOnly } = await openLock(file);
   if (handle === undefined) return { locked: false, release: async () => {} };
@@ -50,7 +49,7 @@ export async function lockStore(file: string): Promise<StoreLock> {
   }
 }
 
-/** On a read-only file system a file that is there can be locked; where there is none, nobody writes here anyway. */
+/** On a read-only file system an existing file can be locked; without one, no server can write here anyway. */
 async function openLock(file: string): Promise<{ handle: FileHandle | undefined; readOnly: boolean }> {
   try {
     return { handle: await open(file, lockFlags), readOnly: false };
@@ -60,7 +59,7 @@ async function openLock(file: string): Promise<{ handle: FileHandle | undefined;
   }
 }
 
-/** The exit code of `flock`, `undefined` where there is no such program. */
+/** Returns the exit code of `flock`, or `undefined` if there is no such program. */
 async function flock(handle: FileHandle): Promise<number | undefined> {
   const inherited = 3;
   const child = spawn("flock", ["--nonblock", String(inherited)], {

@@ -14,7 +14,7 @@ import { measuresMax, type Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
 export class FileManifests implements ManifestStore {
-  /** By path. */
+  /** Running writes by path. */
   readonly #writing = new KeyedLock<string>();
 
   constructor(
@@ -58,10 +58,10 @@ export class FileManifests implements ManifestStore {
   ): Promise<void> {
     const path = this.layout.manifest(name, digest);
     const folder = this.layout.manifests(name);
-    // One at a time: a second file in place of an equal first one would leave the tags with a copy of their own.
+    // One at a time: replacing an equal file would leave the tags with a copy of their own.
     await spans.during("write", () =>
       this.#writing.exclusive(path, () =>
-        // The tags' folder is what makes this a repository, with or without a tag.
+        // The tags' directory makes this a repository, with or without tags.
         this.directories.within([this.layout.tags(name)], async () => {
           const there = await this.checkedFiles.read(path);
           if (there?.equals(bytes)) return;
@@ -69,7 +69,7 @@ export class FileManifests implements ManifestStore {
         }),
       ),
     );
-    // Also where it was there already: whoever wrote it may not have synced it yet.
+    // Also if it existed already: its writer may not have synced it yet.
     await spans.during("sync", () => this.directories.sync(folder));
   }
 

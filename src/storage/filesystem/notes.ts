@@ -1,4 +1,4 @@
-/** Notes of the registry's own: each a small file, written whole or not at all. */
+/** Internal notes, each a small file that is written atomically. */
 import type { NoteStore } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import { putDurably, removeIfThere } from "./files.js";

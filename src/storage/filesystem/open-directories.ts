@@ -1,6 +1,6 @@
 /**
- * Directories that are kept open to be synced: each is then synced by one way to another thread instead of
- * three (open, sync, close), and a small push syncs seven (docs/decisions/0021).
+ * Keeps directories open for syncing: a sync then costs one round trip to another thread instead of three (open, sync,
+ * close), and a small push syncs seven (docs/decisions/0021).
  */
 import { close, fstatSync, fsync, open } from "node:fs";
 import { promisify } from "node:util";
@@ -9,7 +9,7 @@ import { LRUCache } from "lru-cache";
 const openFile = promisify(open);
 const syncFolder = promisify(fsync);
 
-/** Of as many repositories as are pushed to at a time: three each. */
+/** Three for each repository with concurrent pushes. */
 const openDirectoriesMax = 256;
 
 class OpenDirectory {
@@ -17,7 +17,7 @@ class OpenDirectory {
 
   constructor(readonly descriptor: number) {}
 
-  /** Not so where somebody has removed it, and perhaps made another in its place. */
+  /** False if the directory was removed, and perhaps replaced by another. */
   get isThere(): boolean {
     return fstatSync(this.descriptor).nlink > 0;
   }
@@ -29,7 +29,7 @@ class OpenDirectory {
 
   release(): void {
     this.#holders--;
-    // Nobody can use it any more, and what was not synced was promised to nobody.
+    // It is unused now, and no caller relies on changes that were not synced.
     if (this.#holders === 0) close(this.descriptor, () => {});
   }
 }
@@ -40,7 +40,7 @@ export class OpenDirectories {
     dispose: (directory) => directory.release(),
   });
 
-  /** Syncs the directory, and keeps it open if `keep`. Rejects with what the system says. */
+  /** Syncs the directory, and keeps it open if `keep`. Rejects with the system's error. */
   async sync(path: string, keep: boolean): Promise<void> {
     const kept = this.#kept.get(path);
     const directory = kept?.isThere ? kept.hold() : await this.#open(path, keep);
@@ -54,7 +54,7 @@ export class OpenDirectories {
     }
   }
 
-  /** Held for the caller. */
+  /** Opens it for the caller, who must release it. */
   async #open(path: string, keep: boolean): Promise<OpenDirectory> {
     const directory = new OpenDirectory(await openFile(path, "r")).hold();
     if (keep) this.#kept.set(path, directory.hold());

@@ -1,4 +1,4 @@
-/** Opens a store on a local file system: the folders, what the file system can do, and the parts on top. */
+/** Opens a store on a local file system: creates its directories, tests the file system's features, and creates the parts. */
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Closers } from "../../lib/closers.js";
@@ -33,19 +33,19 @@ import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
 import { WorkerPool, type WorkerPoolOptions } from "./worker-pool.js";
 
-/** A crash costs what changed since, until a collection counts again. */
+/** A crash loses the changes since then, until a collection counts again. */
 const tallySavedEverySeconds = 60;
 
 export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "onError"> {
-  /** The memory that bytes of uploads come in. */
+  /** The memory through which uploads pass. */
   readonly slabs: SlabPool;
   readonly rootDirectory: string;
   readonly durability: Durability;
-  /** Gets failures that no caller waits for, each with a message for the log. */
+  /** Called with failures that no caller waits for, each with a message for the log. */
   readonly onError: (error: unknown, message: string) => void;
-  /** Told of what lies in the store and does not belong there, each time that it is met. */
+  /** Called for each stray file, each time that it is found. */
   readonly onStray: OnStray;
-  /** Whether a store is created where there is none. */
+  /** Whether to create a store if there is none. */
   readonly create: boolean;
   /** `never` treats the file system as one without hard links, for tests. */
   readonly hardLinks?: "if supported" | "never";
@@ -54,13 +54,13 @@ export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "
 export interface FilesystemStorage extends Storage {
   readonly layout: Layout;
   readonly disk: DiskOperations;
-  /** Whether other servers are kept out; not where the system has no `flock`, or the file system is read-only. */
+  /** Whether the store is locked against other servers; false if the system has no `flock` or the file system is read-only. */
   readonly locked: boolean;
   /** Whether content is shared between repositories by hard links, or copied. */
   readonly hardLinks: boolean;
 }
 
-/** Rejects where the folder cannot be used. */
+/** Rejects if the directory cannot be used. */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<FilesystemStorage> {
   const layout = new Layout(resolve(options.rootDirectory));
   if (options.create) await makeRoot(layout.root, options.durability).catch(asUnusable(layout.root));
@@ -73,7 +73,7 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
     const workers = new WorkerPool(options.slabs, {
       ...options,
       durable: options.durability === "full",
-      onError: (error) => options.onError(error, "a worker ended"),
+      onError: (error) => options.onError(error, "a worker thread crashed and was replaced"),
     });
     closers.add("workers", () => workers.close());
     return await openLocked(layout, lock, workers, closers, options);
@@ -83,25 +83,25 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   }
 }
 
-/** Names the folder, where the system tells only of a file in it, or of one above. */
+/** Adds the directory to an error in which the system names only a file in it, or one above. */
 function asUnusable(root: string): (cause: unknown) => never {
   return (cause) => {
     throw cause instanceof StoreInUse
       ? cause
-      : new Error(`the folder ${root} cannot hold a store`, { cause });
+      : new Error(`the folder ${root} cannot be used as a store`, { cause });
   };
 }
 
 /**
- * Makes the store's own folder, and those above it that are not there, to stay: a store is lost with its
- * name. A folder that was there may have been made just before, by hand or by a server that was killed.
+ * Creates the store's directory and missing parents, and syncs their names, because a store is lost with its name. An
+ * existing directory may have been created just before, by an operator or by a server that was killed.
  */
 async function makeRoot(root: string, durability: Durability): Promise<void> {
   const made = await mkdir(root, { recursive: true });
   const directories = new Directories(root, durability);
   for (let folder = root; ; folder = dirname(folder)) {
     await directories.sync(dirname(folder)).catch((error: unknown) => {
-      // The folder above one that was there may be unreadable, or on a file system that knows no sync.
+      // The parent of an existing directory may be unreadable, or on a file system without sync.
       if (made !== undefined) throw error;
     });
     if (made === undefined || folder === made) return;
@@ -127,10 +127,10 @@ async function openLocked(
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
   const quarantine = new Quarantine(layout, directories);
-  const surveyor = new Surveyor(checkedFiles, (error) => options.onError(error, "a worker ended"));
+  const surveyor = new Surveyor(checkedFiles, (error) => options.onError(error, "a worker thread crashed and was replaced"));
   closers.add("surveyor", () => surveyor.close());
   closers.add("syncs", () => directories.syncs.close());
-  // Without hard links each repository has its own, which nobody has counted.
+  // Without hard links each repository has its own copies, which are not counted.
   const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
   const blobs = new FileBlobs(
     layout,
@@ -201,7 +201,7 @@ async function openLocked(
   };
 }
 
-/** What the file system allows. One that nothing can be written to is taken for one with hard links. */
+/** Tests what the file system supports. Assumes hard links on a read-only one. */
 async function probe(folder: string): Promise<{ readOnly: boolean; hardLinks: boolean }> {
   try {
     return { readOnly: false, hardLinks: await supportsHardLinks(folder) };

@@ -1,4 +1,4 @@
-/** Takes what is damaged or in the way out of the store, to where an operator can look at it. */
+/** Moves damaged and stray files out of the store, for inspection by an operator. */
 import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { ifThere } from "./files.js";
@@ -11,10 +11,10 @@ export class Quarantine {
     readonly directories: Directories,
   ) {}
 
-  /** Moves a file or folder to the same place below the quarantine. Whether it was there. */
+  /** Moves a file or directory to the same path below the quarantine. Returns whether it existed. */
   async take(path: string): Promise<boolean> {
     const place = await this.#freePlace(`${this.layout.quarantineRoot}/${relative(this.layout.root, path)}`);
-    // Not by `Directories`: an operator removes these folders at will, and what lies here need not last.
+    // Not with `Directories`: operators remove these directories at will, and files here need not be durable.
     await mkdir(dirname(place), { recursive: true });
     const taken = await ifThere(rename(path, place).then(() => true));
     if (taken === undefined) return false;
@@ -22,7 +22,7 @@ export class Quarantine {
     return true;
   }
 
-  /** What was taken before from the same place stays. */
+  /** Returns an unused path: earlier files from the same path are kept. */
   async #freePlace(place: string): Promise<string> {
     for (let count = 1; ; count++) {
       const free = count === 1 ? place : `${place}.${count}`;

@@ -1,4 +1,4 @@
-/** A blob's open file. */
+/** The open file of a blob. */
 import { read } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { BlobReader } from "../storage.js";
@@ -9,7 +9,7 @@ export class FileBlobReader implements BlobReader {
     readonly size: number,
   ) {}
 
-  /** `undefined` where it is no regular file; it is closed then. */
+  /** Returns `undefined`, and closes the handle, if it is not a regular file. */
   static async over(handle: FileHandle): Promise<FileBlobReader | undefined> {
     try {
       const found = await handle.stat();
@@ -22,7 +22,7 @@ export class FileBlobReader implements BlobReader {
     }
   }
 
-  /** By callback: a handle's own `read` takes four times the processor's time beside the copy. */
+  /** Uses callbacks: a handle's own `read` takes four times the CPU time in addition to the copy. */
   read(into: Uint8Array, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const next = (filled: number): void => {

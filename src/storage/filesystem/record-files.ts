@@ -1,13 +1,13 @@
 /**
- * The files that records of sessions are links to. Such a file goes from one session to the next and is not
- * removed: an inode less to make and to free for each upload, which is dear on ext4 without a journal
+ * The files to which records of sessions are links. Each is passed from one session to the next instead of being removed:
+ * this saves creating and freeing an inode for each upload, which is expensive on ext4 without a journal
  * (docs/decisions/0021).
  */
 import { readdir } from "node:fs/promises";
 import { ifThere, removeIfThere } from "./files.js";
 import type { Layout } from "./layout.js";
 
-/** Of a page each. Sessions beyond so many at a time have records of their own. */
+/** One page each. Further concurrent sessions have records of their own. */
 const recordFilesMax = 4096;
 
 export class RecordFiles {
@@ -20,13 +20,13 @@ export class RecordFiles {
     readonly hardLinks: boolean,
   ) {}
 
-  /** Removes what an earlier process has left: whatever is still a session's record stays, by its other name. */
+  /** Removes the files of an earlier process. Records that are still in use keep their data through their other name. */
   async dropAll(): Promise<void> {
     for (const name of (await ifThere(readdir(this.layout.recordsRoot))) ?? [])
       await removeIfThere(`${this.layout.recordsRoot}/${name}`);
   }
 
-  /** A file for one record, `undefined` where it has to have one of its own. */
+  /** Returns a file for one record, or `undefined` if the record needs a file of its own. */
   take(): string | undefined {
     const free = this.#free.pop();
     if (free !== undefined) return free;
@@ -35,12 +35,12 @@ export class RecordFiles {
     return `${this.layout.recordsRoot}/${this.#count++}`;
   }
 
-  /** Takes back a file that no record is a link to any more, and that nobody writes to. */
+  /** Takes back a file to which no record is linked and no worker writes. */
   give(file: string): void {
     this.#free.push(file);
   }
 
-  /** Gives up a file of which that cannot be told. */
+  /** Drops a file that may still be in use. */
   async lose(file: string): Promise<void> {
     this.#made--;
     await removeIfThere(file);

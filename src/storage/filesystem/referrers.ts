@@ -1,4 +1,4 @@
-/** Referrers: for each subject a folder with one small file a referrer, its descriptor as the API lists it. */
+/** Referrers: for each subject a directory with one small file per referrer, its descriptor as listed by the API. */
 import { lstat } from "node:fs/promises";
 import { isObject, parseAnnotations, parseDescriptor } from "../../domain/descriptor.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
@@ -67,17 +67,19 @@ export class FileReferrers implements ReferrerStore {
   }
 }
 
-/** What `add` writes takes less, but for what was written before annotations were bounded. */
+/** `add` writes less; only entries from before annotations were bounded are larger. */
 const entryBytesMax = 2 * listedAnnotationsMax;
 
-/** Its text without annotations where they are too large: they come last, and reading them would take too long. */
+/**
+ * Returns the entry's text, without annotations if they are too large: they come last, and parsing them would take too long.
+ */
 function entryText(bytes: Buffer): string {
   if (bytes.length <= entryBytesMax) return bytes.toString();
   const end = bytes.indexOf(',"annotations":');
   return end === -1 ? "" : `${bytes.toString("utf8", 0, end)}}`;
 }
 
-/** An entry that a hand has damaged is passed over: it must not hide the others. */
+/** Returns `undefined` for an entry damaged by manual edits, which must not hide the others. */
 function parseReferrer(bytes: Buffer): Referrer | undefined {
   try {
     const json: unknown = JSON.parse(entryText(bytes));

@@ -1,4 +1,4 @@
-/** The repositories of a store, in the catalog's order, and the folders of those that have nothing any more. */
+/** The repositories of a store in the catalog's order, and the directories of empty ones. */
 import { dirname } from "node:path";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RepositoryStore } from "../storage.js";
@@ -7,7 +7,7 @@ import type { Layout } from "./layout.js";
 import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
-/** For whoever wants them all. */
+/** Batch size for callers that need all of them. */
 const manyAtOnce = 1_000;
 
 export class FileRepositories implements RepositoryStore {
@@ -32,7 +32,7 @@ export class FileRepositories implements RepositoryStore {
     yield* this.surveyor.repositories("empty blobs", "", manyAtOnce);
   }
 
-  /** A file that comes at this moment is safe by itself: the system removes no folder that has something in it. */
+  /** A file created at this moment is safe: the system removes only empty directories. */
   async removeEmpty(name: RepositoryName): Promise<boolean> {
     const { layout, directories } = this;
     const [manifests, blobs] = [layout.manifests(name), layout.blobs(name)];
@@ -40,7 +40,7 @@ export class FileRepositories implements RepositoryStore {
     const referrers = layout.referrersRoot(name);
     for (const subject of (await this.checkedFiles.entries(referrers)) ?? [])
       if (!(await directories.removeIfEmpty(`${referrers}/${subject}`))) return false;
-    // The tags' folder is what makes it a repository: after a crash behind this, the rest is found once more.
+    // The tags' directory makes it a repository: after a crash here, the rest is found again.
     if (!(await directories.removeIfEmpty(layout.tags(name)))) return false;
     await directories.removeIfEmpty(referrers);
     await this.#prune(manifests, layout.manifestsRoot);
@@ -52,7 +52,7 @@ export class FileRepositories implements RepositoryStore {
     return ((await this.checkedFiles.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
   }
 
-  /** Removes the folder and those above it, up to the first that has something in it. */
+  /** Removes the directory and its parents, up to the first that is not empty. */
   async #prune(folder: string, root: string): Promise<void> {
     for (let path = folder; path !== root; path = dirname(path))
       if (!(await this.directories.removeIfEmpty(path))) return;

@@ -1,4 +1,4 @@
-/** Robot accounts: each a file of JSON that only the server's user may read, written whole or not at all. */
+/** Robot accounts: each a JSON file that only the server's user may read, written atomically. */
 import { z } from "zod";
 import { patternFault } from "../../domain/patterns.js";
 import { permissions } from "../../domain/permission.js";
@@ -34,7 +34,7 @@ export class FileRobots implements RobotStore {
     for (const fileName of (await this.checkedFiles.entries(folder)) ?? []) {
       const path = `${folder}/${fileName}`;
       const name = robotOf(fileName);
-      // Whoever cannot be read does not log in; the others do.
+      // A robot whose file cannot be read cannot log in; the others can.
       const bytes =
         name === undefined
           ? undefined
@@ -74,13 +74,13 @@ export class FileRobots implements RobotStore {
   }
 }
 
-/** The robot whose file it is. */
+/** Returns the robot of a file name. */
 export function robotOf(fileName: string): RobotName | undefined {
   const name = fileName.slice(0, -recordSuffix.length);
   return fileName.endsWith(recordSuffix) && isRobotName(name) ? name : undefined;
 }
 
-/** `undefined` where the bytes are not the record of that robot: nobody logs in by half of one. */
+/** Returns `undefined` if the bytes are not this robot's complete record, so that it cannot log in. */
 export function parseRobot(name: RobotName, bytes: Buffer): Robot | undefined {
   try {
     const parsed = record.safeParse(JSON.parse(bytes.toString()));

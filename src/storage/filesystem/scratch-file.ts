@@ -1,4 +1,7 @@
-/** A file without a name for bytes that wait for a moment. The caller is in a callback that has to be done with them. */
+/**
+ * A temporary file without a name. Its operations are synchronous, because the caller is in a callback that must consume the
+ * bytes before it returns.
+ */
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import type { ScratchFile } from "../../lib/held-bytes.js";
@@ -11,7 +14,7 @@ const ownerOnly = 0o600;
 /** Throws `storage-full`, `storage-read-only` or `storage-failed`, and so do the methods of the file. */
 export function openScratchFile(folder: string): ScratchFile {
   const descriptor = orFailure(() => {
-    // The suffix lets the next start remove it, should the process end between the two calls.
+    // The suffix makes the next start remove it if the process ends between the two calls.
     const path = `${folder}/${randomUUID()}${temporarySuffix}`;
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const opened = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, ownerOnly);

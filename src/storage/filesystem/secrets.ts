@@ -1,4 +1,4 @@
-/** Secrets: each a file that only the server's user may read, written whole once and never changed. */
+/** Secrets: each a file that only the server's user may read, written once, atomically. */
 import { chmod, link, rename } from "node:fs/promises";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { SecretStore } from "../storage.js";
@@ -40,7 +40,7 @@ export class FileSecrets implements SecretStore {
     return kept;
   }
 
-  /** Another process may make the same secret at this moment: then the first one stays, where links can tell. */
+  /** Another process may create the same secret at this moment. If links can detect that, the first one is kept. */
   async #put(path: string, bytes: Uint8Array): Promise<void> {
     const temporary = this.layout.temporary();
     await writeDurably(temporary, bytes, this.directories.syncs, fileMode);

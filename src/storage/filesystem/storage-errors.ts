@@ -1,15 +1,15 @@
-/** Turns what the system fails with into the errors that the storage port promises, in one place. */
+/** Converts system errors to the errors that the storage port promises, in one place. */
 import { RegistryError } from "../../domain/errors.js";
 import { storageFailure } from "../errors.js";
 import { errorCode } from "./files.js";
 
-/** Returns the error that the port promises for what the system failed with. */
+/** Returns the port's error for a system error. */
 export function storageError(error: unknown): unknown {
   const code = errorCode(error);
   return code === undefined || error instanceof RegistryError ? error : storageFailure(code, error);
 }
 
-/** Wraps a store so that what its methods reject with are the port's errors. */
+/** Wraps a store so that its methods reject with the port's errors. */
 export function withStorageErrors<T extends object>(store: T): T {
   return new Proxy(store, {
     get(target, property) {

@@ -1,6 +1,6 @@
 /**
- * Walks the whole store for what no part of it has put there. What should be a blob, manifest or tag and is
- * not is none of this file's business: whoever checks those meets it by its name.
+ * Finds files in the store that the registry did not create. It ignores damaged blobs, manifests and tags, which other
+ * checks find by their names.
  */
 import type { Dirent } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
@@ -27,11 +27,11 @@ type Found = AsyncIterable<StrayFile>;
 
 const ofTags = new Set([pointerFile, tagManifestFile, pulledFile]);
 
-/** Beside the folders of the layout: what a file system puts into its own root. */
+/** Entries that a file system creates in its own root. */
 const tolerated = new Set(["lost+found"]);
 
 export class StrayFiles {
-  /** Of the walk that is under way. */
+  /** Unreadable directories of the current walk. */
   #unread: StrayFile[] = [];
 
   constructor(
@@ -48,16 +48,16 @@ export class StrayFiles {
     for (const entry of await this.#entries(contentRoot)) yield* this.#contents(entry);
     for (const { name } of await this.#entries(uploadsRoot)) {
       if (!isSessionId(name) && sessionOf(name) === undefined && !name.endsWith(temporarySuffix))
-        yield this.#odd(`${uploadsRoot}/${name}`, "not an upload");
+        yield this.#stray(`${uploadsRoot}/${name}`, "not an upload");
     }
     for (const entry of await this.#entries(robotsRoot)) yield* this.#robot(entry);
     for (const folder of [this.layout.notesRoot, this.layout.secretsRoot])
       for (const entry of await this.#entries(folder))
-        if (!entry.isFile()) yield this.#odd(`${folder}/${entry.name}`, "not a file");
+        if (!entry.isFile()) yield this.#stray(`${folder}/${entry.name}`, "not a file");
     yield* this.#unread;
   }
 
-  /** What lies beside the folders of the store. */
+  /** Yields entries beside the store's own directories. */
   async *foreign(): Found {
     const { layout } = this;
     const own = new Set([
@@ -69,20 +69,20 @@ export class StrayFiles {
       const path = `${layout.root}/${name}`;
       if (own.has(path) || tolerated.has(name)) continue;
       const another = name === "docker" && (await this.#entries(`${path}/registry`)).length > 0;
-      yield this.#odd(
+      yield this.#stray(
         path,
         another
-          ? "a store of CNCF distribution, whose content is not served: gantry import --from-distribution takes it in"
+          ? "a store of CNCF distribution, whose content is not served: import it with gantry import --from-distribution"
           : "not part of the store",
       );
     }
   }
 
-  quarantine(odd: StrayFile): Promise<boolean> {
-    return this.quarantined.take(`${this.layout.root}/${odd.path}`);
+  quarantine(stray: StrayFile): Promise<boolean> {
+    return this.quarantined.take(`${this.layout.root}/${stray.path}`);
   }
 
-  /** Folders of repositories. `special` gives what it knows of entries that are no component of a name. */
+  /** Walks directories of repositories. `special` handles entries that are not components of a name. */
   async *#namespace(
     folder: string,
     prefix: string,
@@ -95,25 +95,25 @@ export class StrayFiles {
       const component = componentOf(entry.name);
       const name = component === undefined ? "" : `${prefix}${component}`;
       if (own !== undefined) yield* own;
-      else if (!isRepositoryName(name)) yield this.#odd(path, "not named as a repository is");
+      else if (!isRepositoryName(name)) yield this.#stray(path, "not a valid repository name");
       else if (entry.isDirectory()) yield* this.#namespace(path, `${name}/`, special);
-      else yield this.#odd(path, "a file where a repository's folder belongs", true);
+      else yield this.#stray(path, "a file instead of a repository's folder", true);
     }
   }
 
   #ofManifests(entry: Dirent, path: string): Found | undefined {
     if (entry.name !== "tags" && entry.name !== "_referrers") return undefined;
-    if (!entry.isDirectory()) return one(this.#odd(path, "a file where a folder belongs", true));
+    if (!entry.isDirectory()) return one(this.#stray(path, "a file instead of a folder", true));
     return entry.name === "tags" ? this.#tags(path) : this.#referrers(path);
   }
 
   async *#tags(folder: string): Found {
     for (const entry of await this.#entries(folder)) {
       const path = `${folder}/${entry.name}`;
-      if (!isTag(entry.name)) yield this.#odd(path, "not named as a tag is");
+      if (!isTag(entry.name)) yield this.#stray(path, "not a valid tag");
       else if (entry.isDirectory()) {
         for (const { name } of await this.#entries(path)) {
-          if (!ofTags.has(name)) yield this.#odd(`${path}/${name}`, "not part of a tag");
+          if (!ofTags.has(name)) yield this.#stray(`${path}/${name}`, "not part of a tag");
         }
       }
     }
@@ -122,13 +122,12 @@ export class StrayFiles {
   async *#referrers(folder: string): Found {
     for (const entry of await this.#entries(folder)) {
       const path = `${folder}/${entry.name}`;
-      if (!isDigest(entry.name)) yield this.#odd(path, "not named as a subject is");
-      else if (!entry.isDirectory()) yield this.#odd(path, "a file where a folder belongs", true);
+      if (!isDigest(entry.name)) yield this.#stray(path, "not a digest");
+      else if (!entry.isDirectory()) yield this.#stray(path, "a file instead of a folder", true);
       else {
         for (const inner of await this.#entries(path)) {
-          if (!isDigest(inner.name)) yield this.#odd(`${path}/${inner.name}`, "not named as a referrer is");
-          else if (!inner.isFile())
-            yield this.#odd(`${path}/${inner.name}`, "not a file, where one belongs", true);
+          if (!isDigest(inner.name)) yield this.#stray(`${path}/${inner.name}`, "not a digest");
+          else if (!inner.isFile()) yield this.#stray(`${path}/${inner.name}`, "not a regular file", true);
         }
       }
     }
@@ -137,13 +136,13 @@ export class StrayFiles {
   /** `content/<algorithm>/<first two>/<hex>`. */
   async *#contents(algorithm: Dirent): Found {
     const root = `${this.layout.contentRoot}/${algorithm.name}`;
-    if (!algorithms.some((known) => known === algorithm.name)) yield this.#odd(root, "not an algorithm");
-    else if (!algorithm.isDirectory()) yield this.#odd(root, "a file where a folder belongs", true);
+    if (!algorithms.some((known) => known === algorithm.name)) yield this.#stray(root, "not an algorithm");
+    else if (!algorithm.isDirectory()) yield this.#stray(root, "a file instead of a folder", true);
     else {
       for (const start of await this.#entries(root)) {
         const folder = `${root}/${start.name}`;
-        if (!/^[0-9a-f]{2}$/.test(start.name)) yield this.#odd(folder, "not the start of a digest");
-        else if (!start.isDirectory()) yield this.#odd(folder, "a file where a folder belongs", true);
+        if (!/^[0-9a-f]{2}$/.test(start.name)) yield this.#stray(folder, "not the start of a digest");
+        else if (!start.isDirectory()) yield this.#stray(folder, "a file instead of a folder", true);
         else yield* this.#contentsIn(folder, algorithm.name, start.name);
       }
     }
@@ -153,24 +152,24 @@ export class StrayFiles {
     for (const entry of await this.#entries(folder)) {
       const path = `${folder}/${entry.name}`;
       if (!entry.name.startsWith(start) || !isDigest(`${algorithm}:${entry.name}`))
-        yield this.#odd(path, "not named as a content is");
-      else if (!entry.isFile()) yield this.#odd(path, "not a file, where a content belongs", true);
+        yield this.#stray(path, "not the rest of a digest");
+      else if (!entry.isFile()) yield this.#stray(path, "not a regular file", true);
     }
   }
 
   async *#robot(entry: Dirent): Found {
     const path = `${this.layout.robotsRoot}/${entry.name}`;
     const name = robotOf(entry.name);
-    if (name === undefined) yield this.#odd(path, "not named as a robot account is");
-    else if (!entry.isFile()) yield this.#odd(path, "not a file, where a robot account belongs", true);
+    if (name === undefined) yield this.#stray(path, "not a valid robot name");
+    else if (!entry.isFile()) yield this.#stray(path, "not a regular file", true);
     else {
       const bytes = await readFile(path).catch(passOverFailure);
       if (bytes !== undefined && parseRobot(name, bytes) === undefined)
-        yield this.#odd(path, "not a robot account", true);
+        yield this.#stray(path, "not a robot account", true);
     }
   }
 
-  /** A folder that cannot be read hides no other, and is told of in the end. */
+  /** Reports an unreadable directory at the end; it does not hide others. */
   async #entries(folder: string): Promise<Dirent[]> {
     try {
       return await readdir(folder, { withFileTypes: true });
@@ -178,21 +177,21 @@ export class StrayFiles {
       passOverFailure(error);
       const code = errorCode(error);
       if (code !== "ENOENT" && code !== "ENOTDIR")
-        this.#unread.push({ ...this.#odd(folder, `cannot be read: ${code}`), unread: true });
+        this.#unread.push({ ...this.#stray(folder, `cannot be read: ${code}`), unread: true });
       return [];
     }
   }
 
-  #odd(path: string, why: string, inTheWay = false): StrayFile {
+  #stray(path: string, why: string, inTheWay = false): StrayFile {
     return { path: relative(this.layout.root, path), why, inTheWay };
   }
 }
 
-/** What cannot be read has nothing to tell; a fault of our own has. */
+/** Ignores read errors, but not bugs. */
 function passOverFailure(error: unknown): undefined {
   if (errorCode(error) === undefined) throw error;
 }
 
-async function* one(odd: StrayFile): Found {
-  yield odd;
+async function* one(stray: StrayFile): Found {
+  yield stray;
 }

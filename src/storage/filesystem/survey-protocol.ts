@@ -1,36 +1,36 @@
 /**
- * What the main thread and the one that looks through the store's folders say to each other: a message for many looks.
- * Errors come back as values, since cloning an Error loses its code.
+ * The protocol between the main thread and the thread that reads the store's directories. One message covers many files.
+ * Errors are sent as values, because cloning an Error loses its code.
  */
 import type { RepositoryName } from "../../domain/repository-name.js";
 
 export interface SurveySetup {
-  /** Of the store. */
+  /** The store's root directory. */
   readonly root: string;
 }
 
 /** Asks for repositories in ASCII order of their names. */
 export interface CatalogTask {
-  /**
-   * Those that have manifests, or had some; or those others that have blobs only. Of these and of those, the ones that
-   * are empty but for their folders.
-   */
+  /** Repositories that have, or had, manifests; or those that have only blobs; or the empty ones of either kind. */
   readonly of: "manifests" | "blobs" | "empty manifests" | "empty blobs";
-  /** Names behind it. */
+  /** Only names after this one. */
   readonly after: string;
   readonly namesMax: number;
-  /** A number for those tasks that each go on where the one before stopped: no folder is read anew for them. */
+  /**
+   * Identifies a sequence of tasks, each of which continues where the previous one stopped, without reading directories
+   * again.
+   */
   readonly walk: number | undefined;
 }
 
 export interface CatalogPart {
   readonly names: readonly RepositoryName[];
-  /** Whether it ends here because of `namesMax`. */
+  /** Whether the part ended because of `namesMax`. */
   readonly more: boolean;
   readonly failures: readonly FailedLook[];
 }
 
-/** A look that told neither what is there nor that there is nothing. */
+/** An error that left unknown whether the object exists. */
 export interface FailedLook {
   readonly path: string;
   readonly code: string;
@@ -44,28 +44,28 @@ export interface MeasureTask {
 }
 
 /**
- * For each of the files its size, its links and the time in milliseconds at which it was written: no links where there
- * is none, `NaN` for a size that cannot be told.
+ * For each file: its size, its links, and its modification time in milliseconds. Zero links if it does not exist; `NaN` for
+ * an unknown size.
  */
 export type Measures = Float64Array;
 
-/** Asks what the tags in a folder point to, and when they were used. */
+/** Asks for the targets and times of the tags in a directory. */
 export interface TagsTask {
   readonly folder: string;
   readonly tags: readonly string[];
 }
 
-/** A tag that is there. */
+/** An existing tag. */
 export interface TagLook {
-  /** What the pointer's file holds; empty where it cannot be read. */
+  /** Content of the pointer file; empty if it cannot be read. */
   readonly pointer: string;
-  /** In milliseconds since the epoch; absent where the tag's times cannot be told. */
+  /** In milliseconds since the epoch; absent if unknown. */
   readonly pushedAt?: number;
   readonly pulledAt?: number;
 }
 
 export interface TagsPart {
-  /** In the order of the tags; `undefined` for one that is not there. */
+  /** In the order of the tags; `undefined` for a missing one. */
   readonly looks: readonly (TagLook | undefined)[];
   readonly failures: readonly FailedLook[];
 }

@@ -1,4 +1,4 @@
-/** The client of the thread that looks through the store's folders, of which there is one: many looks for one message. */
+/** The client of the thread that reads the store's directories. There is one such thread: one message covers many files. */
 
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { batchesOf } from "../../lib/batches.js";
@@ -23,16 +23,16 @@ export interface Measure {
   readonly writtenAt: number;
 }
 
-/** Files that are measured in one go: a millisecond's work, behind which others wait. */
+/** Files per message: about a millisecond of work, for which other tasks wait. */
 export const measuresMax = 512;
-/** Tags that are looked at in one go: some milliseconds' work. */
+/** Tags per message: some milliseconds of work. */
 export const tagLooksMax = 256;
-/** Names in one go: some milliseconds' work. */
+/** Names per message: some milliseconds of work. */
 const namesMax = 1_024;
 
 /**
- * More than there can ever be, for each is a request's or a command's: the thread goes on without asking, and piscina
- * lets a later task pass one that it could not place.
+ * A number that is never reached, because each task belongs to a request or a command. The thread works without
+ * confirmations, and piscina would let a later task overtake one that it could not place.
  */
 const tasksMax = 1_000_000;
 
@@ -50,20 +50,20 @@ export class Surveyor {
     this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: tasksMax, setup, onError });
   }
 
-  /** In ASCII order from behind `after` on, looked for as they are asked for: up to `atOnce`, then more at a time. */
+  /** Yields names after `after` in ASCII order, on demand: first up to `atOnce`, then more at a time. */
   async *repositories(of: CatalogTask["of"], after: string, atOnce: number): AsyncIterable<RepositoryName> {
     let last: string | undefined = after;
     let walk: number | undefined;
     try {
       while (last !== undefined) {
-        // Who goes on behind a page is shown few of the names, or wants them all.
+        // A caller that continues after a page may see only few of the names, or needs them all.
         const partMax = walk === undefined ? Math.min(atOnce, namesMax) : namesMax;
         const task: CatalogTask = { of, after: last, namesMax: partMax, walk };
         const { names, more, failures } = (await this.#pool.run("catalog", task)) as CatalogPart;
         for (const failure of failures) this.#tell(failure);
         last = more ? names.at(-1) : undefined;
         yield* names;
-        // A page is one part, in most cases: nothing is kept for what comes behind it.
+        // A page usually is one part, so no walk is kept for what follows.
         walk ??= this.#walks++;
       }
     } finally {
@@ -71,7 +71,7 @@ export class Surveyor {
     }
   }
 
-  /** Of regular files in one folder, in their order; `undefined` where there is none. At most `measuresMax`. */
+  /** Measures up to `measuresMax` regular files in one directory, in their order; `undefined` for a missing one. */
   async measure(folder: string, files: readonly string[]): Promise<readonly (Measure | undefined)[]> {
     const task: MeasureTask = { folder, files };
     const measures = (await this.#pool.run("measure", task)) as Measures;
@@ -84,7 +84,7 @@ export class Surveyor {
     );
   }
 
-  /** Of those of the files that are there. */
+  /** Yields the measures of existing files. */
   async *measures(folder: string, files: readonly string[]): AsyncIterable<Measure> {
     for (const batch of batchesOf(files, measuresMax))
       for (const measure of await this.measure(folder, batch)) if (measure !== undefined) yield measure;
@@ -95,7 +95,7 @@ export class Surveyor {
     return found && { size: found.size, links: found.nlink, writtenAt: found.mtimeMs };
   }
 
-  /** What there is of the tags in a folder, in their order; `undefined` for one that is not there. At most `tagLooksMax`. */
+  /** Reads up to `tagLooksMax` tags in a directory, in their order; `undefined` for a missing one. */
   async lookAtTags(folder: string, tags: readonly string[]): Promise<TagsPart["looks"]> {
     const task: TagsTask = { folder, tags };
     const { looks, failures } = (await this.#pool.run("tags", task)) as TagsPart;
@@ -103,7 +103,7 @@ export class Surveyor {
     return looks;
   }
 
-  /** What cannot be read must not hide what can. */
+  /** Reports a read error, which must not hide readable entries. */
   #tell({ path, code, message }: FailedLook): void {
     this.checkedFiles.nameDamage(path, Object.assign(new Error(message), { code }));
   }

@@ -1,7 +1,7 @@
 /**
- * Durability of directories: creates them, and syncs them once for all who wait. A caller who asks while
- * a sync of the same directory runs cannot know whether it covers its own change, so it shares the next
- * one with everybody else who asked meanwhile.
+ * Durability of directories: creates them, and syncs each once for all waiting callers. A caller that asks during a running
+ * sync of the same directory cannot know whether it covers its own change, so it shares the next sync with all others that
+ * asked meanwhile.
  */
 import { lstat, mkdir, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -18,7 +18,7 @@ interface Turn {
 /** Directories known to exist durably; 20,000 paths of about 100 bytes are 2 MB. */
 const knownDirectoriesMax = 20_000;
 
-/** Each time an empty directory would have to be removed between its making and its use. */
+/** Each attempt fails only if an empty directory is removed between its creation and its use. */
 const attemptsMax = 5;
 
 export class Directories {
@@ -48,10 +48,10 @@ export class Directories {
   }
 
   #begin(directory: string): Promise<void> {
-    // What was not ensured is synced once, and renamed.
+    // Directories that were not ensured are synced once, before they are renamed.
     const keep = this.#known.get(directory) === true;
     const running = this.syncs.directory(directory, keep).finally(() => {
-      // Whoever shares the next turn has registered its beginning on `running` already.
+      // Callers that share the next turn have already registered on `running`.
       if (this.#turns.get(directory)?.running === running && turn.next === undefined)
         this.#turns.delete(directory);
     });
@@ -61,8 +61,8 @@ export class Directories {
   }
 
   /**
-   * Makes sure that the directory is there to stay. What an earlier process created may never have been
-   * synced, so each directory's parent is synced once in a process's life.
+   * Ensures that the directory exists durably. An earlier process may not have synced what it created, so each directory's
+   * parent is synced once in a process's life.
    */
   ensure(directory: string): Promise<void> | undefined {
     if (directory === this.root || this.lookups.note(this.#known.get(directory)) === true) return undefined;
@@ -87,15 +87,15 @@ export class Directories {
     this.#known.set(directory, true);
   }
 
-  /** Nothing is written to where a symbolic link leads. An operator may put such links right into the root. */
+  /** Refuses to write through a symbolic link. An operator may create such links directly in the root. */
   async #refuseLink(directory: string): Promise<void> {
     if (dirname(directory) === this.root || !(await lstat(directory)).isSymbolicLink()) return;
     throw Object.assign(new Error(`${directory} is a symbolic link`), { code: "ELOOP" });
   }
 
   /**
-   * Runs `work` with the directories there. Where one has gone since it was last seen (a collection has removed it while
-   * it was empty, or an operator tidied up), they are made again and the work is done once more.
+   * Runs `work` with existing directories. If one was removed since it was last seen (by a collection while it was empty, or
+   * by an operator), creates them again and repeats the work.
    */
   async within<T>(directories: readonly string[], work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -110,8 +110,8 @@ export class Directories {
   }
 
   /**
-   * Removes the directory if nothing is in it; whoever needs it makes it again, with `within`. Whether it is not there
-   * any more. It is not synced: one that comes back after a crash is as empty.
+   * Removes the directory if it is empty; the next user creates it again with `within`. Returns whether it no longer exists.
+   * It is not synced: a directory that reappears after a crash is empty, too.
    */
   async removeIfEmpty(directory: string): Promise<boolean> {
     this.#known.delete(directory);
@@ -124,7 +124,7 @@ export class Directories {
       if (code === "ENOTEMPTY" || code === "EEXIST") return false;
       throw error;
     } finally {
-      // Who found it there before it went may have noted so meanwhile.
+      // A caller that saw it before the removal may have noted it meanwhile.
       this.#known.delete(directory);
     }
   }

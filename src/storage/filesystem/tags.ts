@@ -1,7 +1,6 @@
 /**
- * Tags: each a folder with a pointer file, which decides, and a link to the manifest for people and
- * scripts. A new tag is made aside and renamed into place whole; a tag that moves has its pointer
- * replaced by rename.
+ * Tags: each a directory with a pointer file, which decides, and a link to the manifest for people and scripts. A new tag is
+ * created aside and renamed into place; a tag that moves has its pointer replaced by rename.
  */
 import { constants } from "node:fs";
 import { lstat, lutimes, open, rename, rm } from "node:fs/promises";
@@ -21,7 +20,7 @@ import type { TagLook } from "./survey-protocol.js";
 import { type Surveyor, tagLooksMax } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
-/** A file that is made where it is not there, and whose time is set. */
+/** Creates the file if it is missing, to set its time. */
 const markFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
@@ -46,11 +45,14 @@ export class FileTags implements TagStore {
     return undefined;
   }
 
-  /** The pointer decides: what is wrong with the copy, or keeps it from being mended, keeps nobody from pulling. */
+  /** The pointer decides: a wrong copy, or a failure to repair it, must not stop pulls. */
   async mend(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
     await this.#mendCopy(name, tag, digest).catch((error: unknown) => {
       const why = errorCode(error) ?? String(error);
-      this.checkedFiles.name(`${this.layout.tag(name, tag)}/${tagManifestFile}`, `cannot be mended: ${why}`);
+      this.checkedFiles.name(
+        `${this.layout.tag(name, tag)}/${tagManifestFile}`,
+        `cannot be repaired: ${why}`,
+      );
     });
   }
 
@@ -84,7 +86,10 @@ export class FileTags implements TagStore {
     });
   }
 
-  /** It counts as pushed now; and whoever put it there may have been killed before it was synced. */
+  /**
+   * Points the tag to the same manifest again. It counts as pushed now, and its earlier writer may have been killed before
+   * the sync.
+   */
   async #pointAgain(name: RepositoryName, folder: string): Promise<void> {
     const now = new Date();
     await lutimes(`${folder}/${pointerFile}`, now, now);
@@ -105,7 +110,7 @@ export class FileTags implements TagStore {
       yield pushedAt === undefined ? { tag } : { tag, times: { pushedAt, pulledAt } };
   }
 
-  /** Those of `tags`, or all, that are there. */
+  /** Yields those of `tags`, or of all, that exist. */
   async *#look(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagLook & { readonly tag: Tag }> {
     const folder = this.layout.tags(name);
     const wanted = tags ?? (await this.#demandTags(folder));
@@ -118,7 +123,7 @@ export class FileTags implements TagStore {
     }
   }
 
-  /** Rejects where there is no such folder, which each repository that has manifests has. */
+  /** Rejects if there is no such directory, which every repository with manifests has. */
   async #demandTags(folder: string): Promise<Tag[]> {
     const entries = await this.checkedFiles.demandEntries(folder);
     if (entries === undefined) throw Object.assign(new Error(`${folder} is missing`), { code: "ENOENT" });
@@ -145,7 +150,7 @@ export class FileTags implements TagStore {
         { do: "sync folder", folder: aside },
         { do: "rename", from: aside, to: folder },
       ]).catch(async (error: unknown) => {
-        // What a crash or a hand left there without a pointer is no tag: it gives way.
+        // Without a pointer it is not a tag but the remains of a crash or a manual edit, and is replaced.
         if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
         await rm(folder, { recursive: true });
         await rename(aside, folder);
@@ -187,7 +192,7 @@ export class FileTags implements TagStore {
       try {
         await this.directories.sync(this.layout.tags(name));
       } finally {
-        // The tag has gone by then: what cannot be removed here goes at the next start.
+        // The tag is already removed; the next start removes files that remain here.
         await rm(aside, { recursive: true, force: true }).catch((error: unknown) =>
           this.checkedFiles.name(aside, `cannot be removed: ${errorCode(error) ?? String(error)}`),
         );
@@ -202,7 +207,7 @@ export class FileTags implements TagStore {
     return entries?.filter(isTag).sort();
   }
 
-  /** Puts the manifest beside the pointer right, where a crash came between the two. */
+  /** Repairs the copy of the manifest beside the pointer after a crash between the two writes. */
   async #mendCopy(name: RepositoryName, tag: Tag, digest: Digest): Promise<void> {
     const folder = this.layout.tag(name, tag);
     if (await this.isCopied(name, tag, digest)) return;
@@ -218,7 +223,7 @@ export class FileTags implements TagStore {
     });
   }
 
-  /** Whether the right manifest lies beside the pointer, or none can, since the repository has lost it. */
+  /** Returns whether the correct manifest is beside the pointer, or cannot be, because the repository has lost it. */
   async isCopied(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean> {
     const [wanted, found] = await Promise.all([
       this.checkedFiles.read(this.layout.manifest(name, digest)),
@@ -228,7 +233,7 @@ export class FileTags implements TagStore {
   }
 }
 
-/** Where it is a name of the same file, renaming does nothing and leaves both. */
+/** If both are links to the same file, renaming does nothing and leaves both. */
 function putBeside(manifest: string, folder: string): FileStep[] {
   return [
     { do: "rename", from: manifest, to: `${folder}/${tagManifestFile}` },

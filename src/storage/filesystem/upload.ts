@@ -61,14 +61,14 @@ export class FileUpload implements Upload {
     return { healed, times };
   }
 
-  /** Rejects with `digest-mismatch`. The file then has its names in `place`, unless `placedBytes` is undefined. */
+  /** Seals the upload. Rejects with `digest-mismatch`. If `placedBytes` is set, the file has its names in `place`. */
   async #seal(expected: Digest, { offset, part }: Tail, place: UploadPlace | undefined) {
     const { id: session, files, algorithm } = this;
     const { digest, times, placedBytes } = await this.#watch(
       this.parts.workers.seal({ session, files, algorithm, offset, part, expected, place }, this.#affinity),
     );
     if (digest !== expected)
-      throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
+      throw new RegistryError("digest-mismatch", "the bytes of the blob do not match the digest", {
         expected,
         actual: digest,
       });
@@ -85,7 +85,7 @@ export class FileUpload implements Upload {
   }
 
   async truncate(bytes: number): Promise<void> {
-    // The worker is not told: it must not forget which writes were lost.
+    // Not through the worker, which must not forget which writes were lost.
     await truncateFile(this.files.file, bytes).catch((error: unknown) => {
       throw storageError(error);
     });
@@ -108,7 +108,7 @@ async function truncateFile(file: string, bytes: number): Promise<void> {
   }
 }
 
-/** Removes what an upload has left behind. A file that is missing is no error. */
+/** Removes the files of an upload. Ignores missing ones. */
 export async function removeUpload({ file, record }: UploadFiles, recordFiles: RecordFiles): Promise<void> {
   // In this order: a crash in between must not leave a session that has lost its bytes.
   if (record !== undefined) await removeIfThere(record.file);

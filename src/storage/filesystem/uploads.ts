@@ -1,4 +1,4 @@
-/** What uploads leave on disk while they run, and what a restarted server finds of them. */
+/** The files of running uploads, and their recovery after a restart. */
 import { lstat, readdir, rm } from "node:fs/promises";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
@@ -11,7 +11,7 @@ import { openScratchFile } from "./scratch-file.js";
 import { FileUpload, type FileUploadParts, removeUpload } from "./upload.js";
 import type { UploadFiles } from "./worker-protocol.js";
 
-/** Entries of the uploads' folder that are looked at together when the store is opened. */
+/** Concurrent checks of entries in the uploads' directory when the store is opened. */
 const looksAtOnce = 32;
 
 export class FileUploads implements UploadStore {
@@ -21,7 +21,7 @@ export class FileUploads implements UploadStore {
     readonly parts: FileUploadParts,
   ) {}
 
-  /** What can't be gone on with after a restart goes. To be called before there are uploads. */
+  /** Removes uploads that cannot be resumed. Call it before there are uploads. */
   async dropUnfinished(): Promise<void> {
     await this.parts.recordFiles.dropAll();
     const names = await readdir(this.layout.uploadsRoot);
@@ -30,7 +30,7 @@ export class FileUploads implements UploadStore {
       await Promise.all(
         names.slice(start, start + looksAtOnce).map((name) => {
           const path = `${this.layout.uploadsRoot}/${name}`;
-          // One that the disk does not let go of must not keep the store from being opened.
+          // A file that cannot be removed must not stop the store from being opened.
           return this.checkedFiles.passOverDamage(path, this.#dropIfUnfinished(name, recorded));
         }),
       );
@@ -44,7 +44,10 @@ export class FileUploads implements UploadStore {
     if (unfinished) await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
   }
 
-  /** Not where a crash came into its beginning or its end: bytes that are linked elsewhere are a blob already. */
+  /**
+   * Returns whether the upload can be resumed. False if a crash interrupted its beginning or end: bytes that are linked
+   * elsewhere already are a blob.
+   */
   async #isOpen(id: SessionId): Promise<boolean> {
     const found = await this.recover(id);
     if (found === undefined) return false;
@@ -103,10 +106,10 @@ export class FileUploads implements UploadStore {
   }
 }
 
-/** Records take at least so many characters, so that one in the place of another nearly always has its length. */
+/** Minimum length of a record, so that a record that replaces another nearly always has the same length. */
 const recordCharactersMin = 512;
 
-/** The session whose record a file in the folder of uploads is. */
+/** Returns the session of a record's file name. */
 export function sessionOf(fileName: string): SessionId | undefined {
   const id = fileName.slice(0, -recordSuffix.length);
   return fileName.endsWith(recordSuffix) && isSessionId(id) ? id : undefined;

@@ -1,4 +1,4 @@
-/** The file system that the store lies on: whether it takes what is written, and how much it has left. */
+/** The file system of the store: tests writes, and reports the free space. */
 import { statfs, unlink } from "node:fs/promises";
 import type { Space, Volume } from "../storage.js";
 import { writeDurably } from "./files.js";
@@ -13,7 +13,7 @@ export class FileVolume implements Volume {
 
   async probe(): Promise<void> {
     const file = this.layout.temporary();
-    await writeDurably(file, "is there anybody?\n", this.syncs);
+    await writeDurably(file, "probe\n", this.syncs);
     await unlink(file);
   }
 

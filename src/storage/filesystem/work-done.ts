@@ -1,10 +1,10 @@
-/** What the workers have done, in sums: put together of what they say at the end of each task. */
+/** Totals of the workers' work, summed from the report at the end of each task. */
 import { Durations } from "../../lib/durations.js";
 import type { UploadTimes, WorkMeasures } from "../storage.js";
 import { syncSecondsBounds } from "./syncs.js";
 import type { WorkerDone, WorkerTask } from "./worker-protocol.js";
 
-/** Bytes, and the seconds that they took. */
+/** Bytes, and the seconds spent on them. */
 class Throughput {
   bytes = 0;
   seconds = 0;
@@ -16,7 +16,7 @@ class Throughput {
 }
 
 export class WorkDone implements WorkMeasures {
-  /** By kind; those that failed are left out. */
+  /** Successful tasks by kind. */
   readonly tasks: Record<WorkerTask["kind"], number> = {
     append: 0,
     seal: 0,
@@ -25,26 +25,26 @@ export class WorkDone implements WorkMeasures {
     place: 0,
     files: 0,
   };
-  /** That the tasks of uploads have waited for their turn. */
+  /** Seconds that tasks of uploads waited for their turn. */
   waitedSeconds = 0;
   readonly hashed = new Throughput();
-  /** Until the worker had heard of the end, which it does when it has hashed what is being written. */
+  /** Includes the time until the worker noticed the end of the write, which it does after hashing the same bytes. */
   readonly written = new Throughput();
-  /** Of files that were read to be hashed again. */
+  /** Files that were read to be hashed again. */
   readonly reread = new Throughput();
-  /** Of the syncs at the end of uploads, whose data is then on stable storage. */
+  /** Syncs at the end of uploads, after which their data is on stable storage. */
   readonly syncs = new Durations(syncSecondsBounds);
-  /** By worker. */
+  /** Busy milliseconds by worker. */
   readonly #busyMilliseconds = new Map<number, number>();
 
   constructor(readonly durable: boolean) {}
 
-  /** Seconds in which a worker had a task at hand, of all workers together. */
+  /** Seconds in which workers were busy, summed over all workers. */
   get busySeconds(): number {
     return [...this.#busyMilliseconds.values()].reduce((sum, milliseconds) => sum + milliseconds, 0) / 1000;
   }
 
-  /** `sentAt`: when the task was sent to the workers. */
+  /** `sentAt` is the time at which the task was sent to the workers. */
   add(task: WorkerTask, workerId: number, sentAt: number, done: WorkerDone): void {
     this.tasks[task.kind]++;
     this.#busyMilliseconds.set(workerId, done.busyMilliseconds);

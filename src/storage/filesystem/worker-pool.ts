@@ -1,6 +1,6 @@
 /**
- * The piscina pool's client: sends tasks to the workers and turns what went wrong into typed errors. An
- * upload stays with one worker, which holds its open file and running hash.
+ * The client of the piscina pool: sends tasks to the workers and converts failures to typed errors. An upload stays with one
+ * worker, which holds its open file and running hash.
  */
 import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
@@ -23,39 +23,39 @@ import type {
   WorkerTask,
 } from "./worker-protocol.js";
 
-/** Which worker an upload belongs to; chosen at its first task, and again where that worker has died. */
+/** The worker of an upload; chosen at its first task, and again if that worker has died. */
 export interface Affinity {
   workerId?: number;
 }
 
 export interface Sealed {
   readonly digest: Digest;
-  /** Bytes of the blob that it is now; `undefined` where it is none. */
+  /** Size of the resulting blob; `undefined` if it was not placed. */
   readonly placedBytes: number | undefined;
 }
 
 export interface WorkerPoolOptions {
   readonly threads: number;
   readonly durable: boolean;
-  /** Of each upload, see `WorkerSetup`. */
+  /** For each upload, see `WorkerSetup`. */
   readonly cachedBytes: number;
-  /** Of each worker, see `WorkerSetup`. */
+  /** For each worker, see `WorkerSetup`. */
   readonly openUploadsMax: number;
-  /** A task that takes longer, beside the bytes that it may have to read again, hangs. */
+  /** A task that takes longer counts as hung, not counting the time to read bytes again. */
   readonly taskSecondsMax: number;
-  /** Told of a worker that ended outside any task. */
+  /** Called if a worker ends outside of a task. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Bytes of an upload that a task may have to hash again; a disk that reads slower is as good as none. */
+/** Minimum speed at which a task rehashes an upload's bytes; a slower disk is unusable. */
 const readBytesPerSecondMin = 20 * 1024 * 1024;
 
 const lookForHungEverySeconds = 1;
 
-/** A worker loads in some 100 ms, and one that hangs is not waited for. */
+/** A worker loads in about 100 ms; a hanging one must not be waited for. */
 const loadMillisecondsMax = 5_000;
 
-/** A task at work. */
+/** A running task. */
 interface Running {
   readonly affinity: Affinity;
   /** By `performance.now()`. */
@@ -64,19 +64,19 @@ interface Running {
   readonly giveUp: () => void;
 }
 
-/** Codes of results that did not come from the task itself. */
+/** Code of a result that the task itself did not produce. */
 const workerLost = "WORKER";
 const workerHung = "HUNG";
 
-/** Whether a worker did not answer in time. It may still write to the upload, whose file must not be used again. */
+/** Returns whether a worker did not respond in time. It may still write to the upload, whose file must not be used again. */
 export function isHung(error: unknown): boolean {
   return error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === workerHung;
 }
 
 /**
- * Tasks that one worker may have at a time: while one waits for the disk to sync, others hash and write. More
- * than there can ever be, for slabs and sessions bound them: piscina lets a later task pass one that it could
- * not place, and an upload's tasks must reach their worker in order.
+ * Concurrent tasks of one worker: while one waits for a sync, others hash and write. A number that is never reached, because
+ * slabs and sessions bound the tasks: piscina would let a later task overtake one that it could not place, and an upload's
+ * tasks must reach their worker in order.
  */
 const tasksPerWorkerMax = 1_000_000;
 
@@ -116,17 +116,17 @@ export class WorkerPool {
         const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
         const own = workers.find((worker) => worker.id === affinity?.workerId);
         const chosen = own ?? leastUsed(workers);
-        // All have died, and those that replace them are not ready yet: the task waits for them.
+        // All workers have died, and their replacements are not ready: the task waits for them.
         if (chosen === undefined) return null;
         if (affinity !== null) affinity.workerId = chosen.id;
         return chosen;
       },
     });
-    // Without a listener it would end the process; the pool has started another worker by then.
+    // Without a listener, the error would end the process; the pool has already started another worker.
     this.#piscina.on("error", options.onError);
   }
 
-  /** Tasks that wait or are at work. */
+  /** Waiting and running tasks. */
   get tasks(): number {
     return this.#running.size;
   }
@@ -137,7 +137,7 @@ export class WorkerPool {
     return times;
   }
 
-  /** What the upload is: the digest of all its bytes in the algorithm of the one that is expected, and its bytes if it was placed. */
+  /** Ends the upload. Returns the digest of all its bytes in the algorithm of `expected`, and its size if it was placed. */
   async seal(
     task: Omit<SealTask, "kind">,
     affinity: Affinity,
@@ -151,7 +151,7 @@ export class WorkerPool {
     await this.#run({ kind: "forget", session }, affinity);
   }
 
-  /** Resolves when each worker has answered, behind what it has to do. Rejects where there are too few. */
+  /** Resolves when each worker has responded, after its queued tasks. Rejects if there are too few workers. */
   async answer(): Promise<void> {
     const { threads } = this.#piscina;
     if (threads.length < this.options.threads)
@@ -159,7 +159,7 @@ export class WorkerPool {
     await Promise.all(threads.map(({ threadId }) => this.forget(newSessionId(), { workerId: threadId })));
   }
 
-  /** Reads a file and gives its digest in the algorithm of `like`. */
+  /** Reads a file and returns its digest in the algorithm of `like`. */
   async digestFile(file: string, like: Digest): Promise<Digest> {
     const { digest } = await this.#run({ kind: "digest", file, algorithm: algorithmOf(like) }, {});
     assert(digest !== undefined, "a digest task gives a digest");
@@ -171,7 +171,7 @@ export class WorkerPool {
     return (await this.#run({ kind: "place", place }, {})).placedBytes;
   }
 
-  /** Rejects with what the system says of the step that failed. */
+  /** Rejects with the system's error for the step that failed. */
   async fileSteps(steps: readonly FileStep[]): Promise<SyncTimes> {
     const { syncs } = await this.#run({ kind: "files", steps }, {});
     assert(syncs !== undefined, "file steps tell their syncs");
@@ -181,8 +181,8 @@ export class WorkerPool {
   async #run(task: WorkerTask, affinity: Affinity): Promise<WorkerDone> {
     const sentAt = now();
     let result = await this.#try(task, affinity);
-    // It died of something else, or of this: another worker takes up the upload from its file, and tells. File steps
-    // may have been done in part, and their caller cleans up.
+    // The worker died, perhaps of this task. Another worker recovers the upload from its file and repeats the task. File
+    // steps may have been done in part, and their caller cleans up.
     if (!result.ok && result.code === workerLost && task.kind !== "files")
       result = await this.#try(task, affinity);
     if (result.ok) {
@@ -221,7 +221,7 @@ export class WorkerPool {
     return this.options.taskSecondsMax + again;
   }
 
-  /** Ends the workers that do not answer; what else they had to do goes to those that replace them. */
+  /** Ends hung workers; their replacements take over the other tasks. */
   #endHung(): void {
     const now = performance.now();
     for (const { affinity, deadline, giveUp } of this.#running) {
@@ -232,7 +232,7 @@ export class WorkerPool {
     }
   }
 
-  /** Waits for workers that have only been started: Node aborts where a thread is ended while it loads its modules. */
+  /** Waits for workers that are starting: Node aborts if a thread is ended while it loads its modules. */
   async close(): Promise<void> {
     clearInterval(this.#watch);
     const loaded = this.#piscina.threads.map(({ threadId }) =>

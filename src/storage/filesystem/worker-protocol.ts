@@ -1,6 +1,6 @@
 /**
- * What the main thread and the workers say to each other. A task is a plain message; bytes travel in
- * the shared slabs. Errors come back as values, since cloning an Error loses its code.
+ * The protocol between the main thread and the workers. A task is a plain message; bytes travel in the shared slabs. Errors
+ * are sent as values, because cloning an Error loses its code.
  */
 import type { Algorithm, Digest } from "../../domain/digest.js";
 import type { SessionId } from "../../domain/session-id.js";
@@ -8,35 +8,35 @@ import type { SlabPart } from "../../lib/slab-pool.js";
 import type { UploadTimes } from "../storage.js";
 import type { FileStep, SyncTimes } from "./file-steps.js";
 
-/** What each worker is given once, when it starts. */
+/** The start parameters of a worker. */
 export interface WorkerSetup {
   readonly slabs: SharedArrayBuffer;
   readonly slabBytes: number;
   readonly blockBytes: number;
-  /** Whether the data is on stable storage when a seal is answered. */
+  /** Whether the data must be on stable storage when a seal is answered. */
   readonly durable: boolean;
-  /** Bytes of an upload that go through the page cache, if it is durable; what is behind them goes past it. */
+  /** Bytes of a durable upload that go through the page cache; later bytes bypass it. */
   readonly cachedBytes: number;
-  /** Uploads that this worker keeps open; the one idle for longest gives way and is opened again when it goes on. */
+  /** Uploads that this worker keeps open; the one idle for longest is closed, and opened again when it continues. */
   readonly openUploadsMax: number;
 }
 
 /** The files of an upload. */
 export interface UploadFiles {
   readonly file: string;
-  /** Present if the session is to be found again after a crash. */
+  /** Present if the session must be found again after a crash. */
   readonly record?: UploadRecordFiles;
 }
 
-/** The record of a session, as it is put on the disk before the first bytes. */
+/** The record of a session, written to the disk before the first bytes. */
 export interface UploadRecordFiles {
   readonly file: string;
   readonly text: string;
-  /** A file to write the record to, to which `file` then is a link. */
+  /** The file to write the record to; `file` then is a link to it. */
   readonly linkedFile?: string | undefined;
 }
 
-/** The names that make the file of a sealed upload a blob, and those that it gives up. */
+/** The links that make the file of a sealed upload a blob, and those to remove. */
 export interface UploadPlace {
   readonly file: string;
   readonly recordFile: string | undefined;
@@ -50,12 +50,12 @@ export interface AppendTask {
   readonly session: SessionId;
   readonly files: UploadFiles;
   readonly algorithm: Algorithm;
-  /** Bytes that the upload has before this part. What the file has beyond is cut off. */
+  /** Number of bytes before this part. Truncates the file after them. */
   readonly offset: number;
   readonly part: SlabPart;
 }
 
-/** Adds the last part, if there is one, puts the data on stable storage and tells its digest. */
+/** Adds the last part, if any, syncs the data and returns its digest. */
 export interface SealTask {
   readonly kind: "seal";
   readonly session: SessionId;
@@ -64,17 +64,17 @@ export interface SealTask {
   readonly offset: number;
   readonly part: SlabPart | undefined;
   readonly expected: Digest;
-  /** Names that it is given at once, where it has the digest that is expected. */
+  /** Links to create at once if the digest is the expected one. */
   readonly place: UploadPlace | undefined;
 }
 
-/** Lets go of what a worker holds for an upload. */
+/** Releases a worker's state for an upload. */
 export interface ForgetTask {
   readonly kind: "forget";
   readonly session: SessionId;
 }
 
-/** Reads a file and gives its digest. */
+/** Reads a file and returns its digest. */
 export interface DigestTask {
   readonly kind: "digest";
   readonly file: string;
@@ -87,7 +87,7 @@ export interface PlaceTask {
   readonly place: UploadPlace;
 }
 
-/** Does file operations, one after the other. */
+/** Performs file operations in order. */
 export interface FilesTask {
   readonly kind: "files";
   readonly steps: readonly FileStep[];
@@ -98,13 +98,13 @@ export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | Place
 export interface WorkerDone {
   readonly digest?: Digest;
   readonly times?: UploadTimes;
-  /** Of an upload that is a blob now. */
+  /** Size, if the upload is a blob now. */
   readonly placedBytes?: number | undefined;
-  /** Of file operations. */
+  /** Sync times of file operations. */
   readonly syncs?: SyncTimes;
-  /** Of a file that was read to be hashed. */
+  /** Bytes and time of a file that was read to be hashed. */
   readonly read?: { readonly bytes: number; readonly milliseconds: number };
-  /** In which the worker has had a task at hand, since it was started. */
+  /** Time in which the worker was busy, since it started. */
   readonly busyMilliseconds: number;
 }
 

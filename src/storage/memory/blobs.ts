@@ -7,7 +7,7 @@ import type { MemoryData } from "./memory-data.js";
 export class MemoryBlobs implements BlobStore {
   constructor(readonly data: MemoryData) {}
 
-  /** The bytes, if the repository has the blob. */
+  /** Returns the bytes, if the repository has the blob. */
   #bytes(name: RepositoryName, digest: Digest): Buffer | undefined {
     const isThere = this.data.repositories.get(name)?.blobs.has(digest);
     return isThere ? this.data.contents.get(digest) : undefined;
@@ -22,7 +22,7 @@ export class MemoryBlobs implements BlobStore {
   /** Adds the blob. Resolves with whether these bytes replaced damaged ones. */
   async add(name: RepositoryName, digest: Digest, bytes: Buffer): Promise<boolean> {
     const damaged = (await this.checkContent(digest)) === false;
-    // From here on in one turn: nobody removes the content between the two.
+    // From here on in one turn of the event loop, so that no other call removes the content in between.
     if (damaged || !this.data.contents.has(digest)) this.data.contents.set(digest, bytes);
     this.data.made(name).blobs.add(digest);
     return damaged;

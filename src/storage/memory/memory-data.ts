@@ -1,4 +1,4 @@
-/** Everything that a storage in memory holds. It outlives the storage that is opened on it, as a disk outlives a process. */
+/** The data of an in-memory storage. It outlives the storage opened on it, as a disk outlives a process. */
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -19,7 +19,7 @@ export class MemoryRepository {
   readonly blobs = new Set<Digest>();
   readonly manifests = new Map<Digest, { readonly bytes: Buffer; readonly pushedAt: number }>();
   readonly tags = new Map<Tag, StoredTag>();
-  /** By subject and referrer; `undefined` is a damaged entry. */
+  /** Entries by subject and referrer; `undefined` is a damaged entry. */
   readonly referrers = new Map<Digest, Map<Digest, Referrer | undefined>>();
 
   get isEmpty(): boolean {
@@ -42,10 +42,10 @@ export class MemoryData {
   readonly notes = new Map<string, Buffer>();
   readonly secrets = new Map<string, Buffer>();
   readonly robots = new Map<RobotName, Robot>();
-  /** Whether a storage was opened on it before. */
+  /** Whether a storage was opened on this data before. */
   used = false;
 
-  /** The repository of that name, which is created if it does not exist. */
+  /** Returns the repository of that name, and creates it if needed. */
   made(name: RepositoryName): MemoryRepository {
     const known = this.repositories.get(name);
     if (known !== undefined) return known;
@@ -54,7 +54,7 @@ export class MemoryData {
     return made;
   }
 
-  /** The contents that no repository has. */
+  /** Returns the contents that no repository has. */
   orphans(): Content[] {
     const wanted = new Set([...this.repositories.values()].flatMap(({ blobs }) => [...blobs]));
     return this.allContents().filter(({ digest }) => !wanted.has(digest));

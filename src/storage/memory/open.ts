@@ -1,6 +1,6 @@
 /**
- * A storage in memory: the shortest that keeps the promises of the port. Tests use it where the disk is not the subject.
- * Nothing bounds its size.
+ * A storage in memory: the shortest that keeps the promises of the port. Tests use it if the disk is not their subject. Its
+ * size is not bounded.
  */
 import type { SlabPool } from "../../lib/slab-pool.js";
 import type { NoteStore, RobotStore, SecretStore, Storage } from "../storage.js";
@@ -12,7 +12,7 @@ import { MemoryRepositories } from "./repositories.js";
 import { MemoryTags } from "./tags.js";
 import { MemoryUploads } from "./uploads.js";
 
-/** `slabs` is the memory that bytes of uploads come in. */
+/** `slabs` is the memory through which uploads pass. */
 export function openMemoryStorage(slabs: SlabPool, data = new MemoryData()): Storage {
   const fresh = !data.used;
   data.used = true;
@@ -43,7 +43,7 @@ export function openMemoryStorage(slabs: SlabPool, data = new MemoryData()): Sto
   };
 }
 
-/** There are no workers, whose work could be counted. */
+/** There are no workers whose work could be counted. */
 const nothingDone = {
   tasks: {},
   waitedSeconds: 0,

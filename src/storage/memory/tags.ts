@@ -48,7 +48,7 @@ export class MemoryTags implements TagStore {
       yield { tag, times: { pushedAt, pulledAt } };
   }
 
-  /** Those of `tags`, or all, that are there. */
+  /** Returns those of `tags`, or of all, that exist. */
   #those(name: RepositoryName, tags?: readonly Tag[]): (readonly [Tag, StoredTag])[] {
     const all = this.data.repositories.get(name)?.tags ?? new Map<Tag, StoredTag>();
     return (tags ?? [...all.keys()]).flatMap((tag) => {

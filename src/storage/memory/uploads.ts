@@ -48,7 +48,7 @@ class MemoryUpload implements Upload {
     this.#put(tail);
     const actual = await digestBytes(this.algorithm, this.bytes);
     if (actual !== expected)
-      throw new RegistryError("digest-mismatch", "the blob does not have the digest that it was pushed by", {
+      throw new RegistryError("digest-mismatch", "the bytes of the blob do not match the digest", {
         expected,
         actual,
       });

@@ -13,13 +13,13 @@ import { algorithmOf, algorithms, type Digest, encodedOf, isDigest } from "../..
 import { entriesOf } from "../files.js";
 import type { OnStray } from "../source.js";
 
-/** Where the bytes of a content lie, `<digest>` being what distribution calls it by. */
+/** Returns the path of a content's bytes. `<digest>` is the digest that distribution stores it under. */
 export function dataPath(root: string, digest: Digest): string {
   const hex = encodedOf(digest);
   return `${root}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
 }
 
-/** The digests that a folder `<algorithm>/<hex>/…` spells. */
+/** Returns the digests of the directory's entries `<algorithm>/<hex>/…`. */
 export async function* digestsIn(folder: string, onStray: OnStray): AsyncIterable<Digest> {
   for (const { name: algorithm } of await entriesOf(folder)) {
     for (const { name: hex } of await entriesOf(`${folder}/${algorithm}`)) {

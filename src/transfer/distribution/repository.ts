@@ -1,4 +1,4 @@
-/** A repository in the storage folder of CNCF distribution: what its links lead to. */
+/** A repository in the storage directory of CNCF distribution, read through its link files. */
 import type { Digest } from "../../domain/digest.js";
 import { algorithmOf, encodedOf, isDigest } from "../../domain/digest.js";
 import { manifestBytesMax } from "../../domain/manifest.js";
@@ -13,14 +13,14 @@ const linkBytesMax = 1024;
 
 export class DistributionRepository implements SourceRepository {
   constructor(
-    /** The folder that holds `blobs` and `repositories`. */
+    /** The directory with `blobs` and `repositories`. */
     readonly root: string,
     readonly name: RepositoryName,
     readonly folder: string,
     readonly onStray: OnStray,
   ) {}
 
-  /** Tags and manifests. */
+  /** Number of tags and manifests. */
   async roots(): Promise<number> {
     let count = (await entriesOf(this.#tags)).length;
     for (const { name } of await entriesOf(this.#revisions))
@@ -44,7 +44,7 @@ export class DistributionRepository implements SourceRepository {
     for (const { name } of await entriesOf(this.#tags)) {
       const path = `${this.#tags}/${name}`;
       if (isTag(name)) yield { tag: name, digest: () => this.#linkAt(`${path}/current`) };
-      else this.onStray(path, "not named as a tag is");
+      else this.onStray(path, "not a valid tag");
     }
   }
 
@@ -56,7 +56,7 @@ export class DistributionRepository implements SourceRepository {
     return digestsIn(this.#layers, this.onStray);
   }
 
-  /** None beside `manifests`, which has everything. */
+  /** None: `manifests` lists everything. */
   async *referrers(): AsyncIterable<Digest> {}
 
   async manifest(digest: Digest): Promise<SourceManifest | undefined> {
@@ -71,12 +71,12 @@ export class DistributionRepository implements SourceRepository {
     const file = dataPath(this.root, stored);
     const size = await fileSize(file);
     if (size === undefined) return undefined;
-    // A crash has left it empty, or its bytes lie there under a digest in another algorithm.
+    // A crash has left it empty, or its bytes are stored under a digest of another algorithm.
     const unsure = size === 0 || stored !== digest;
     return { size, unsure, outside: { file }, read: (signal) => readFileBytes(file, signal) };
   }
 
-  /** What distribution keeps the bytes as that the repository has as `digest`. */
+  /** Returns the digest under which distribution stores the bytes of the repository's `digest`. */
   #storedAs(folder: string, digest: Digest): Promise<Digest | undefined> {
     return this.#linkAt(`${folder}/${algorithmOf(digest)}/${encodedOf(digest)}`);
   }
@@ -85,7 +85,7 @@ export class DistributionRepository implements SourceRepository {
     const path = `${folder}/link`;
     const text = (await readSmall(path, linkBytesMax))?.toString("latin1").trim();
     if (text === undefined || isDigest(text)) return text;
-    this.onStray(path, text === "" ? "an empty link" : "a link that holds no digest");
+    this.onStray(path, text === "" ? "an empty link" : "a link without a valid digest");
     return undefined;
   }
 }

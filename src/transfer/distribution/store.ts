@@ -1,4 +1,4 @@
-/** The storage folder of CNCF distribution as a source: its repositories. Nothing in it is ever written. */
+/** Reads the repositories in the storage directory of CNCF distribution. Never writes to it. */
 import { join } from "node:path";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import { entriesOf, isFolder } from "../files.js";
@@ -14,7 +14,7 @@ export interface DistributionOptions {
   readonly onStray: OnStray;
 }
 
-/** The source in a folder: the one that distribution calls its root directory, or `docker/registry/v2` itself. */
+/** Opens a directory: the one that distribution calls its root directory, or `docker/registry/v2` itself. */
 export async function openDistribution({ path, wants, onStray }: DistributionOptions): Promise<Source> {
   for (const root of [join(path, registryFolder), path]) {
     if (await isFolder(join(root, "repositories"))) return new DistributionStore(root, wants, onStray);
@@ -41,7 +41,7 @@ class DistributionStore implements Source {
     const entries = await entriesOf(folder);
     if (entries.some(({ name }) => name === "_manifests" || name === "_layers")) {
       if (isRepositoryName(prefix)) yield { name: prefix, folder };
-      else this.onStray(folder, "not named as a repository is");
+      else this.onStray(folder, "not a valid repository name");
     }
     const names = entries.filter((entry) => !entry.name.startsWith("_") && entry.isDirectory());
     for (const { name } of names.sort((a, b) => (a.name < b.name ? -1 : 1)))

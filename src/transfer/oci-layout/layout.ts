@@ -1,5 +1,5 @@
 /**
- * What an OCI image layout is made of (image-spec, image-layout.md): `oci-layout`, `index.json`, and
+ * The files of an OCI image layout (image-spec, image-layout.md): `oci-layout`, `index.json`, and
  * `blobs/<algorithm>/<encoded>`. Names are annotations of the index's entries.
  */
 import { join } from "node:path";
@@ -22,7 +22,7 @@ export function blobFile(folder: string, digest: Digest): string {
   return join(folder, "blobs", algorithmOf(digest), encodedOf(digest));
 }
 
-/** The entries of the layout's index, `undefined` where there is no layout. Rejects where it is none that can be read. */
+/** Returns the entries of the layout's index, or `undefined` if there is no layout. Rejects if the layout is invalid. */
 export async function readIndex(folder: string): Promise<NamedContent[] | undefined> {
   const layout = await readJson(join(folder, layoutFile));
   if (layout === undefined) return undefined;

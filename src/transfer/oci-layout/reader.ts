@@ -1,6 +1,4 @@
-/**
- * An OCI image layout as a source. Its blobs are read, not linked: a layout is a folder that people work in.
- */
+/** An OCI image layout as a source. Its blobs are copied, not linked, because other programs may change the directory. */
 import { resolve } from "node:path";
 import type { Digest } from "../../domain/digest.js";
 import { manifestBytesMax } from "../../domain/manifest.js";
@@ -21,14 +19,14 @@ import { blobFile, readIndex } from "./layout.js";
 
 export interface LayoutOptions {
   readonly path: string;
-  /** The repository that everything goes to; else each entry has to be named as `NAME:TAG`. */
+  /** The repository for everything; if absent, each entry must be named `NAME:TAG`. */
   readonly name: RepositoryName | undefined;
-  /** The tag that the layout's only image gets, whatever it is called there. */
+  /** The tag for the layout's only image, whatever its name in the layout. */
   readonly tag: Tag | undefined;
   readonly onStray: OnStray;
 }
 
-/** Rejects where there is no layout, or where it has not the one image that the tag is for. */
+/** Rejects if there is no layout, or if `tag` is set and the layout has not exactly one image. */
 export async function openLayout({ path, name, tag, onStray }: LayoutOptions): Promise<Source> {
   const folder = resolve(path);
   const entries = await readIndex(folder);
@@ -43,7 +41,7 @@ export async function openLayout({ path, name, tag, onStray }: LayoutOptions): P
     const [entry, ...others] = named(entries);
     if (entry === undefined || others.length > 0)
       throw new SourceError(
-        `${folder} has not one image but ${named(entries).length}: give no tag, to have them all`,
+        `${folder} has ${named(entries).length} images instead of one; omit the tag to import all`,
       );
     repository(name).add(entry.digest, tag);
     for (const { digest } of entries) repository(name).add(digest);
@@ -52,7 +50,7 @@ export async function openLayout({ path, name, tag, onStray }: LayoutOptions): P
       const ref = annotations?.[refName];
       const place = placeOf(ref, name);
       if (place !== undefined) repository(place.name).add(digest, place.tag);
-      else onStray(`${digest} ${ref ?? ""}`.trim(), "not named as NAME:TAG: say with --as where it belongs");
+      else onStray(`${digest} ${ref ?? ""}`.trim(), "not named NAME:TAG; choose its repository with --as");
     }
   }
   return {
@@ -63,7 +61,7 @@ export async function openLayout({ path, name, tag, onStray }: LayoutOptions): P
   };
 }
 
-/** The entries that an image is asked for by, all where none has a name: what has none is attached to another. */
+/** Returns the entries with a name, or all if none has one: entries without a name are attached to another image. */
 function named(entries: readonly NamedContent[]): readonly NamedContent[] {
   const withNames = entries.filter(({ annotations }) => annotations?.[refName] !== undefined);
   const distinct = new Map(
@@ -72,7 +70,7 @@ function named(entries: readonly NamedContent[]): readonly NamedContent[] {
   return [...distinct.values()];
 }
 
-/** Where an entry belongs. What stands in front of the tag in its own name gives way to the name asked for. */
+/** Returns the repository and tag of an entry. The requested repository replaces the one in the entry's own name. */
 function placeOf(
   ref: string | undefined,
   asked: RepositoryName | undefined,
@@ -111,10 +109,10 @@ class LayoutRepository implements SourceRepository {
     yield* this.#untagged;
   }
 
-  /** None beside those that manifests name. */
+  /** None in addition to those in manifests. */
   async *blobs(): AsyncIterable<Digest> {}
 
-  /** None beside `manifests`: what is attached to an image is an entry without a name. */
+  /** None: `manifests` includes attached entries, which have no name. */
   async *referrers(): AsyncIterable<Digest> {}
 
   async manifest(digest: Digest): Promise<SourceManifest | undefined> {

@@ -1,6 +1,6 @@
 /**
- * Writes an OCI image layout, or adds to one: content first, the index that names it last, each put into place
- * whole. What is there already is not written again.
+ * Writes an OCI image layout, or adds to one: content first, the index that names it last. Each file is renamed into place
+ * when complete. Existing content is not written again.
  */
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
@@ -21,7 +21,7 @@ export class LayoutWriter implements Sink {
     readonly entries: readonly NamedContent[],
   ) {}
 
-  /** Rejects where the folder holds what is no layout. */
+  /** Rejects if the directory contains files but no layout. */
   static async open(path: string): Promise<LayoutWriter> {
     const folder = resolve(path);
     return new LayoutWriter(folder, (await readIndex(folder)) ?? []);
@@ -43,7 +43,7 @@ export class LayoutWriter implements Sink {
       await pipeline(Readable.from(hashed()), createWriteStream(temporary, { flags: "wx" }), { signal });
       const actual = digestOf(algorithmOf(digest), hasher.hex());
       if (actual === digest) return;
-      throw new RegistryError("digest-mismatch", "what is stored does not have its digest", {
+      throw new RegistryError("digest-mismatch", "the stored bytes do not match the digest", {
         digest,
         actual,
       });
@@ -59,7 +59,7 @@ export class LayoutWriter implements Sink {
     await write(indexFile, serializeIndex([...entries.values()]));
   }
 
-  /** Makes a file aside and puts it into place when it is on the disk. */
+  /** Writes a temporary file, and renames it into place when it is synced. */
   async #put(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
     await mkdir(dirname(path), { recursive: true });
     const temporary = join(this.folder, `.${randomUUID()}.tmp`);

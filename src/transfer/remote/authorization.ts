@@ -1,7 +1,6 @@
 /**
- * Logging in to a registry as its challenges ask for (RFC 7235; Docker's token protocol). The credentials go to
- * the registry itself and to token servers on its host or on one that is allowed by name, and to nobody else: a
- * registry may name any realm it likes (CVE-2026-33540).
+ * Logs in to a registry as its challenges demand (RFC 7235; Docker's token protocol). Credentials go only to the registry
+ * itself and to token servers on its host or on an allowed host, because a registry may name any realm (CVE-2026-33540).
  */
 import { LRUCache } from "lru-cache";
 import { isObject } from "../../domain/descriptor.js";
@@ -19,7 +18,7 @@ export interface Challenge {
   readonly scope: string | undefined;
 }
 
-/** What `WWW-Authenticate` asks for; `undefined` where it is nothing that this client knows. */
+/** Parses `WWW-Authenticate`. Returns `undefined` for a scheme that this client does not support. */
 export function parseChallenge(header: string): Challenge | undefined {
   const match = /^\s*(basic|bearer)\b\s*(.*)$/is.exec(header);
   const scheme = match?.[1]?.toLowerCase();
@@ -40,27 +39,27 @@ export function parseChallenge(header: string): Challenge | undefined {
 export interface AuthorizerOptions {
   readonly registry: URL;
   readonly credentials: Credentials | undefined;
-  /** Hosts beside the registry's own whose token servers may have the credentials. */
+  /** Other hosts whose token servers may receive the credentials. */
   readonly realmHosts: readonly string[];
-  /** Fetches JSON; `undefined` where the answer is not a success. */
+  /** Fetches JSON. Returns `undefined` if the response is not a success. */
   readonly fetchJson: (url: URL, headers: Readonly<Record<string, string>>) => Promise<unknown>;
 }
 
-/** A registry may ask for another scope each time. */
+/** Maximum cached headers: a registry may demand another scope each time. */
 const headersMax = 1000;
 
-/** Of a token's characters; with more of them no server would read its header. */
+/** Characters and maximum length of a token; no server would read a longer header. */
 const tokenGrammar = /^[\x21-\x7e]{1,16384}$/;
 
 export class Authorizer {
-  /** By the challenge that they were given for. */
+  /** Headers by challenge. */
   readonly #headers = new LRUCache<string, Promise<string>>({ max: headersMax });
 
   constructor(readonly options: AuthorizerOptions) {}
 
   /**
-   * The `Authorization` that answers a challenge. `refused`: the one that the challenge came in spite of.
-   * Rejects with `SourceError` where there is none.
+   * Returns the `Authorization` for a challenge. `refused` is the header that the registry refused with this challenge.
+   * Rejects with `SourceError` if there is none.
    */
   answer(challenge: Challenge, refused: string | undefined): Promise<string> {
     const key = JSON.stringify(challenge);
@@ -79,7 +78,7 @@ export class Authorizer {
     const { registry, credentials } = this.options;
     if (scheme === "basic") {
       if (credentials === undefined)
-        throw new SourceError(`${registry.host} wants a user name and a password`);
+        throw new SourceError(`${registry.host} requires a user name and a password`);
       return basic(credentials);
     }
     const url = this.#realmUrl(realm);
@@ -89,7 +88,7 @@ export class Authorizer {
     const answer = await this.options.fetchJson(url, headers);
     const token = isObject(answer) ? (answer.token ?? answer.access_token) : undefined;
     if (typeof token !== "string" || !tokenGrammar.test(token))
-      throw new SourceError(`the token server ${url.host} gives no token${scope ? ` for ${scope}` : ""}`);
+      throw new SourceError(`the token server ${url.host} returned no token${scope ? ` for ${scope}` : ""}`);
     return `Bearer ${token}`;
   }
 
@@ -101,7 +100,7 @@ export class Authorizer {
       throw new SourceError(`${registry.host} names a token server without TLS, ${url.host}`);
     if (credentials !== undefined && url.host !== registry.host && !realmHosts.includes(url.host)) {
       throw new SourceError(
-        `${registry.host} wants the credentials to go to ${url.host}: allow it with --realm-host ${url.host}`,
+        `${registry.host} asks to send the credentials to ${url.host}; if that is correct, allow it with --realm-host ${url.host}`,
       );
     }
     return url;

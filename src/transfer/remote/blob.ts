@@ -1,16 +1,16 @@
-/** Reads a blob from a registry, and goes on where it was when the connection breaks. */
+/** Reads a blob from a registry, and resumes after a broken connection. */
 import { SourceError } from "../source.js";
 import { expectSuccess, isPassing, type RegistryClient } from "./client.js";
 import type { RateLimit } from "./rate.js";
 
-/** Times that one blob is gone on with. */
+/** Maximum resumptions of one blob. */
 const resumesMax = 5;
 
-/** A registry that is slower, once it was waited for so long, holds the import up on purpose or cannot be used. */
+/** If a registry stays slower for this long, it stalls the import deliberately or is unusable. */
 const slowSeconds = 60;
 const bytesPerSecondMin = 1024;
 
-/** Whether the bytes are the right ones is for the caller to see. */
+/** Does not verify the bytes; the caller must. */
 export async function* readBlob(
   client: RegistryClient,
   repository: string,
@@ -23,7 +23,7 @@ export async function* readBlob(
     const answer = await client.request(repository, path, read > 0 ? { Range: `bytes=${read}-` } : {});
     if (read > 0 && answer.statusCode !== 206) {
       await answer.body.dump();
-      throw new SourceError(`the connection broke, and the rest of ${path} cannot be had by itself`);
+      throw new SourceError(`the connection broke, and the registry cannot send only the rest of ${path}`);
     }
     if (answer.statusCode > 299) await answer.body.dump();
     expectSuccess(answer, path);
@@ -42,7 +42,7 @@ export async function* readBlob(
   }
 }
 
-/** The chunks. Throws where they come too slowly; time that the reader takes does not count. */
+/** Returns the chunks. Throws if they arrive too slowly; the reader's own time does not count. */
 async function* steady(chunks: AsyncIterable<Uint8Array>, path: string): AsyncIterable<Uint8Array> {
   let bytes = 0;
   let waitedMilliseconds = 0;
@@ -52,7 +52,7 @@ async function* steady(chunks: AsyncIterable<Uint8Array>, path: string): AsyncIt
     bytes += chunk.length;
     const seconds = waitedMilliseconds / 1000;
     if (seconds > slowSeconds && bytes < seconds * bytesPerSecondMin)
-      throw new SourceError(`the bytes of ${path} come with less than ${bytesPerSecondMin} a second`);
+      throw new SourceError(`the bytes of ${path} arrive at less than ${bytesPerSecondMin} per second`);
     yield chunk;
     since = performance.now();
   }

@@ -1,6 +1,6 @@
 /**
- * Asks a registry: with the login that it wants, again where it is busy or the connection breaks, through
- * redirects, and with a bound on how many bytes of an answer are kept. Knows HTTP and nothing of images.
+ * An HTTP client for registries. It logs in, retries if the registry is busy or the connection breaks, follows redirects and
+ * bounds the responses that it keeps. It knows nothing about images.
  */
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
@@ -14,11 +14,11 @@ export interface ClientOptions {
   readonly url: URL;
   readonly connections: number;
   readonly username: string | undefined;
-  /** Files with the password and with certificates of authorities, as PEM. */
+  /** Files with the password, and with CA certificates as PEM. */
   readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
   readonly realmHosts: readonly string[];
-  /** Hosts that redirects may lead to whatever their addresses are. */
+  /** Hosts to which redirects may lead regardless of their addresses. */
   readonly redirectHosts: readonly string[];
   readonly signal: AbortSignal;
 }
@@ -26,7 +26,7 @@ export interface ClientOptions {
 export type Answer = Dispatcher.ResponseData;
 export type Headers = Readonly<Record<string, string>>;
 
-/** Tries of one request where the registry is busy or does not answer. */
+/** Attempts of one request if the registry is busy or does not respond. */
 const triesMax = 5;
 const firstPauseMilliseconds = 250;
 const retryAfterSecondsMax = 60;
@@ -34,24 +34,24 @@ const redirectsMax = 5;
 const busyStatuses = new Set([429, 502, 503, 504]);
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 
-/** A token's answer has some KB. */
+/** A token response has a few KB. */
 const tokenBytesMax = 256 * 1024;
 
-/** From the request to the end of an answer that is kept whole: a manifest, a page of a list, a token. */
+/** Time limit of a response that is kept whole: a manifest, a page of a list, a token. */
 const wholeAnswerMilliseconds = 120_000;
-/** Until an answer begins. */
+/** Time limit until a response starts. */
 const headersMilliseconds = 120_000;
-/** Between two pieces of a body. */
+/** Maximum pause within a body. */
 const silenceMilliseconds = 60_000;
 
-/** Repositories whose authorizations are remembered: a registry may list any number of them. */
+/** Maximum repositories with a cached authorization: a registry may list any number of them. */
 const authorizationsMax = 1000;
 
 export class RegistryClient {
   readonly #authorizer: Authorizer;
-  /** What was last let in for a path's kind of access. */
+  /** The last accepted authorization for a path's kind of access. */
   readonly #authorizations = new LRUCache<string, string>({ max: authorizationsMax });
-  /** For the registry and hosts that were allowed by name; and for others that the registry leads to. */
+  /** Agents for the registry and allowed hosts, and for other hosts to which the registry leads. */
   readonly #agent: Agent;
   readonly #otherAgent: Agent;
   readonly #trustedHosts: ReadonlySet<string>;
@@ -93,21 +93,23 @@ export class RegistryClient {
       const answer = await this.#patiently(url, "GET", headers, late);
       const body = await bodyOf(answer, tokenBytesMax, url.host);
       if (answer.statusCode === 200) return jsonOf(body, url.host);
-      throw new SourceError(`the token server ${url.host} answers ${answer.statusCode}`);
+      throw new SourceError(`the token server ${url.host} responded with status ${answer.statusCode}`);
     });
   }
 
-  /** Runs `work` with a signal for when it is late. Rejects with `SourceError` where the answer does not come whole. */
+  /** Runs `work` with a signal that aborts after the time limit. Rejects with `SourceError` if the response is incomplete. */
   async #inTime<T>(what: string, work: (late: AbortSignal) => Promise<T>): Promise<T> {
     try {
       return await work(AbortSignal.timeout(wholeAnswerMilliseconds));
     } catch (error) {
       if (error instanceof SourceError || this.options.signal.aborted) throw error;
-      throw new SourceError(`the answer of ${what} did not come whole`, { cause: error });
+      throw new SourceError(`the response of ${what} is incomplete`, { cause: error });
     }
   }
 
-  /** A successful answer and its whole body, which have to come in time. Rejects with `AnswerError` for another one. */
+  /**
+   * Returns a successful response with its whole body, within the time limit. Rejects with `AnswerError` for another status.
+   */
   async whole(
     repository: string,
     path: string,
@@ -122,7 +124,10 @@ export class RegistryClient {
     });
   }
 
-  /** The answer to a request of `repository`'s, `""` for the registry's own. Its body is the caller's to read or dump. */
+  /**
+   * Returns the response to a request for `repository`, or `""` for the registry itself. The caller must read or discard the
+   * body.
+   */
   async request(
     repository: string,
     path: string,
@@ -145,7 +150,7 @@ export class RegistryClient {
     }
   }
 
-  /** Redirects lead to where a registry keeps its blobs; what the registry lets us in by does not go there. */
+  /** Follows redirects to the registry's blob storage, without the registry's credentials. */
   async #followed(
     start: URL,
     method: "GET" | "HEAD",
@@ -161,8 +166,8 @@ export class RegistryClient {
       await answer.body.dump();
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (next === undefined || !["http:", "https:"].includes(next.protocol))
-        throw new SourceError(`${start.host} redirects to what is no URL: ${location}`);
-      if (redirects >= redirectsMax) throw new SourceError(`${start.host} redirects without an end`);
+        throw new SourceError(`${start.host} redirects to an invalid URL: ${location}`);
+      if (redirects >= redirectsMax) throw new SourceError(`${start.host} redirects too many times`);
       if (next.protocol !== "https:" && next.protocol !== start.protocol)
         throw new SourceError(`${start.host} redirects to ${next.host} without TLS`);
       url = next;
@@ -190,14 +195,14 @@ export class RegistryClient {
       } catch (error) {
         if (signal.aborted || error instanceof SourceError) throw error;
         if (tries === triesMax || !isPassing(error))
-          throw new SourceError(`${url.host} cannot be asked`, { cause: error });
+          throw new SourceError(`${url.host} cannot be reached`, { cause: error });
       }
       await pause(wait, undefined, { signal });
     }
   }
 }
 
-/** What another try may not meet again; a certificate that is not trusted will not be then. */
+/** Errors that a retry may avoid; an untrusted certificate is not among them. */
 const passing = new Set([
   "ECONNRESET",
   "ETIMEDOUT",
@@ -222,28 +227,28 @@ function challengeOf({ headers }: Answer) {
   return undefined;
 }
 
-/** The registry answers, with a status that does not help. */
+/** The registry responded with an unsuccessful status. */
 export class AnswerError extends SourceError {
   constructor(
     readonly status: number,
     what: string,
   ) {
-    super(`the answer to ${what} is ${status}`);
+    super(`the response status for ${what} is ${status}`);
   }
 }
 
-/** Throws `AnswerError` where the answer is not a success; `what` was asked for. */
+/** Throws `AnswerError` if the response is not a success; `what` names the requested object. */
 export function expectSuccess({ statusCode }: Answer, what: string): void {
   if (statusCode < 200 || statusCode > 299) throw new AnswerError(statusCode, what);
 }
 
-/** The whole body. Rejects where it is longer than `bytesMax`. */
+/** Returns the whole body. Rejects if it is longer than `bytesMax`. */
 export async function bodyOf(answer: Answer, bytesMax: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of answer.body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > bytesMax) throw new SourceError(`the answer to ${what} has more than ${bytesMax} bytes`);
+    if (bytes > bytesMax) throw new SourceError(`the response to ${what} has more than ${bytesMax} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -253,6 +258,6 @@ export function jsonOf(body: Buffer, what: string): unknown {
   try {
     return JSON.parse(body.toString());
   } catch (error) {
-    throw new SourceError(`the answer to ${what} is not JSON`, { cause: error });
+    throw new SourceError(`the response to ${what} is not JSON`, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-/** Lists that a registry gives in pages, each of which names the next by `Link` (RFC 8288). */
+/** Reads paginated lists of a registry, each page of which links to the next by `Link` (RFC 8288). */
 import { isObject } from "../../domain/descriptor.js";
 import { SourceError } from "../source.js";
 import { type Answer, type Headers, jsonOf, type RegistryClient } from "./client.js";
@@ -8,13 +8,13 @@ export interface ListBounds {
   readonly entriesMax: number;
 }
 
-/** Registries that know no pages give all names at once: half a million of 30 characters. */
+/** Registries without pagination return all names at once: half a million of 30 characters. */
 const namesBounds: ListBounds = { pageBytesMax: 16 * 1024 * 1024, entriesMax: 1_000_000 };
 
-/** Of one list. A registry that gives a hundred names a page needs so many for a million. */
+/** Maximum pages of one list. A registry with a hundred names per page needs as many for a million. */
 const pagesMax = 10_000;
 
-/** The texts of the list `field` on all pages. */
+/** Returns the strings in the list `field` of all pages. */
 export async function* textsOf(
   client: RegistryClient,
   repository: string,
@@ -26,9 +26,8 @@ export async function* textsOf(
 }
 
 /**
- * The entries of the list `field` on all pages, one page in memory at a time. Throws `SourceError` where there are
- * more pages or entries than the bounds: a malicious registry never comes to an end; and `AnswerError` where there is
- * no list.
+ * Returns the entries of the list `field` of all pages, with one page in memory at a time. Throws `SourceError` beyond the
+ * bounds of pages or entries, because a malicious registry never ends, and `AnswerError` if there is no list.
  */
 export async function* entriesOf(
   client: RegistryClient,
@@ -45,7 +44,7 @@ export async function* entriesOf(
     const { answer, body } = await client.whole(repository, next, pageBytesMax, headers);
     const page = jsonOf(body, next);
     const list = isObject(page) ? (page[field] ?? []) : undefined;
-    if (!Array.isArray(list)) throw new SourceError(`the answer to ${next} has no list of ${field}`);
+    if (!Array.isArray(list)) throw new SourceError(`the response to ${next} has no list of ${field}`);
     for (const entry of list as unknown[]) {
       if (++entries > entriesMax)
         throw new SourceError(
@@ -57,17 +56,17 @@ export async function* entriesOf(
   }
 }
 
-/** Path and query of the next page, `undefined` where this is the last. Throws where it is the same again. */
+/** Returns path and query of the next page, or `undefined` after the last. Throws if it is the same page again. */
 function nextOf({ headers }: Answer, path: string): string | undefined {
   const link = headers.link;
   const match = /<([^<>]*)>\s*;\s*rel="?next"?/i.exec(Array.isArray(link) ? link.join(", ") : (link ?? ""));
   if (match?.[1] === undefined) return undefined;
   const base = new URL(path, "http://registry.invalid");
   if (!URL.canParse(match[1], base.href))
-    throw new SourceError(`the page behind ${path} has no URL: ${match[1]}`);
+    throw new SourceError(`the next page of ${path} has an invalid URL: ${match[1]}`);
   const next = new URL(match[1], base);
   if (next.host !== "registry.invalid") return next.href;
   const target = next.pathname + next.search;
-  if (target === path) throw new SourceError(`the page behind ${path} is that page again`);
+  if (target === path) throw new SourceError(`the next page of ${path} is the same page`);
   return target;
 }

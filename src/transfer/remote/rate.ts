@@ -1,13 +1,13 @@
-/** A bound on the bytes a second that all transfers of an import have together. */
+/** Limits the bytes per second of all transfers of an import together. */
 import { setTimeout as pause } from "node:timers/promises";
 
 export class RateLimit {
-  /** When what has been let through is used up, by `performance.now()`. */
+  /** When the bytes let through so far are used up, by `performance.now()`. */
   #free = 0;
 
   constructor(readonly bytesPerSecond: number) {}
 
-  /** Resolves when so many bytes more may have come. */
+  /** Resolves when `bytes` more may arrive. */
   async pass(bytes: number, signal: AbortSignal): Promise<void> {
     const now = performance.now();
     this.#free = Math.max(this.#free, now) + (bytes / this.bytesPerSecond) * 1000;

@@ -1,8 +1,8 @@
 /**
- * Which addresses a registry may lead to. A registry redirects blobs to where it keeps them and names token servers; a
- * malicious one names what only this machine can reach, such as a cloud's metadata service or a database (SSRF). So
- * another host has to be at an address at least as public as the registry's own. It is checked for the address that is
- * connected to, after its name was resolved: a name that is public now may be private a moment later.
+ * Decides to which addresses a registry may lead. A registry redirects to its blob storage and names token servers. A
+ * malicious one could name hosts that only this machine can reach, such as a cloud's metadata service or a database (SSRF).
+ * So another host must have an address at least as public as the registry's. The check uses the address of the actual
+ * connection, after name resolution: a name that is public now may be private a moment later.
  */
 import { type LookupAddress, lookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
@@ -10,7 +10,7 @@ import { buildConnector } from "undici";
 import { AddressRanges } from "../../lib/address-ranges.js";
 import { SourceError } from "../source.js";
 
-/** From the most public to the least. */
+/** Reach of an address, from the most public to the least. */
 type Reach = 0 | 1 | 2 | 3;
 const everywhere = 0;
 const nowhere = 3;
@@ -19,7 +19,7 @@ const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);
 const privateRanges = new AddressRanges([
   ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
 ]);
-/** Link-local, among it metadata services of clouds, and what is no host's address (RFC 6890). */
+/** Link-local addresses, including metadata services of clouds, and addresses that belong to no host (RFC 6890). */
 const special = new AddressRanges([
   ...["0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24"],
   ...["203.0.113.0/24", "224.0.0.0/3", "::", "fe80::/10", "fec0::/10", "ff00::/8", "64:ff9b:1::/48"],
@@ -40,7 +40,7 @@ function reachOf(address: string): Reach {
 
 function ipv4Within(address: string): string | undefined {
   if (isIP(address) !== 6) return undefined;
-  // A zone (`fe80::1%eth0`) is of this machine and no part of the address.
+  // A zone (`fe80::1%eth0`) is local to this machine and not part of the address.
   const text = new URL(`http://[${address.split("%")[0]}]`).hostname.slice(1, -1);
   const [, ...groups] = embeddedIpv4.exec(text) ?? [];
   const [high, low] = groups
@@ -51,10 +51,10 @@ function ipv4Within(address: string): string | undefined {
 }
 
 export class Reachable {
-  /** Of the most public address that the registry was reached at; until then nothing else is. */
+  /** Reach of the most public address of the registry; before that is known, no other host is allowed. */
   #registry: Reach | undefined;
 
-  /** The registry was reached at this address. */
+  /** Records an address at which the registry was reached. */
   registryAt(address: string): void {
     const reach = reachOf(address);
     this.#registry = this.#registry === undefined || reach < this.#registry ? reach : this.#registry;
@@ -64,7 +64,7 @@ export class Reachable {
     return reachOf(address) <= (this.#registry ?? everywhere);
   }
 
-  /** Connects to the registry itself and to hosts that were allowed by name, wherever they are. */
+  /** Connects to the registry itself and to allowed hosts, at any address. */
   registryConnector(registryHost: string, options: buildConnector.BuildOptions): buildConnector.connector {
     const connect = buildConnector(options);
     return (target, callback) =>
@@ -76,12 +76,12 @@ export class Reachable {
       });
   }
 
-  /** Connects to other hosts, where their addresses are allowed. */
+  /** Connects to other hosts if their addresses are allowed. */
   otherConnector(options: buildConnector.BuildOptions): buildConnector.connector {
     const connect = buildConnector({ ...options, lookup: this.#lookup } as buildConnector.BuildOptions);
     return (target, callback) => {
       const host = target.hostname.replace(/^\[|\]$/g, "");
-      // An address is not looked up.
+      // A literal address needs no lookup.
       if (isIP(host) !== 0 && !this.allows(host)) return callback(refusal(host, host), null);
       connect(target, callback);
     };
@@ -104,6 +104,6 @@ type AllCallback = (error: null, addresses: LookupAddress[]) => void;
 function refusal(host: string, address: string): SourceError {
   const where = host === address ? host : `${host} at ${address}`;
   return new SourceError(
-    `the registry leads to ${where}, an address that is less public than its own; if that is right, allow it with --redirect-host ${host}`,
+    `the registry leads to ${where}, an address that is less public than its own; if that is correct, allow it with --redirect-host ${host}`,
   );
 }

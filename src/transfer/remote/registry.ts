@@ -1,4 +1,4 @@
-/** A registry that runs as a source: what it lists and serves by the OCI distribution specification. */
+/** A running registry as a source, read through the OCI distribution specification. */
 import { isObject } from "../../domain/descriptor.js";
 import { type Digest, defaultAlgorithm, isDigest } from "../../domain/digest.js";
 import { digestBytes } from "../../domain/hash.js";
@@ -21,19 +21,19 @@ import { entriesOf, type ListBounds, textsOf } from "./pages.js";
 import { RateLimit } from "./rate.js";
 
 export interface RemoteOptions extends ClientOptions {
-  /** Those to import by name; where there are none, all that the registry lists and `wants`. */
+  /** Repositories to import by name; if empty, all that the registry lists and that `wants` selects. */
   readonly names: readonly RepositoryName[];
   readonly wants: (name: RepositoryName) => boolean;
-  /** Absent where all tags are wanted. */
+  /** Absent if all tags are imported. */
   readonly wantsTag: ((tag: Tag) => boolean) | undefined;
   readonly bytesPerSecond: number | undefined;
   readonly onStray: OnStray;
 }
 
-/** Listings are read in pages of this many names. */
+/** Names per page of a list. */
 const pageEntries = 1000;
 
-/** More refer to no manifest that people made. */
+/** No manifest made by people has more referrers. */
 const referrersBounds: ListBounds = { pageBytesMax: manifestBytesMax, entriesMax: 10_000 };
 
 const accept = [
@@ -49,7 +49,7 @@ export async function openRegistry(options: RemoteOptions): Promise<Source> {
 
 class RemoteRegistry implements Source {
   readonly rate: RateLimit | undefined;
-  /** Whether the registry answers what refers to a manifest; found out by asking. */
+  /** Whether the registry supports the referrers API; assumed until a request shows otherwise. */
   referrersKnown = true;
 
   constructor(
@@ -73,7 +73,7 @@ class RemoteRegistry implements Source {
     if (names.length > 0) return yield* names;
     const path = `/v2/_catalog?n=${pageEntries}`;
     for await (const name of textsOf(this.client, "", path, "repositories")) {
-      if (!isRepositoryName(name)) onStray(name, "not named as a repository is");
+      if (!isRepositoryName(name)) onStray(name, "not a valid repository name");
       else if (wants(name)) yield name;
     }
   }
@@ -87,11 +87,11 @@ class RemoteRepository implements SourceRepository {
   constructor(
     readonly registry: RemoteRegistry,
     readonly name: RepositoryName,
-    /** Whether it was asked for by its name; else the registry has listed it. */
+    /** Whether the user named it; otherwise the registry has listed it. */
     readonly isNamed: boolean,
   ) {}
 
-  /** 0 where they cannot be listed, which `tags` then tells. */
+  /** Returns 0 if they cannot be listed; `tags` then reports the error. */
   async countTags(): Promise<number> {
     let count = 0;
     try {
@@ -108,7 +108,7 @@ class RemoteRepository implements SourceRepository {
     } catch (error) {
       // CNCF distribution lists repositories that have lost their last tag.
       if (this.isNamed || !(error instanceof AnswerError) || error.status !== 404) throw error;
-      this.registry.options.onStray(this.name, "the registry lists the repository, and no tags of it");
+      this.registry.options.onStray(this.name, "the registry lists the repository but none of its tags");
     }
   }
 
@@ -116,7 +116,7 @@ class RemoteRepository implements SourceRepository {
     const { wantsTag, onStray } = this.registry.options;
     const path = `/v2/${this.name}/tags/list?n=${pageEntries}`;
     for await (const tag of textsOf(this.registry.client, this.name, path, "tags")) {
-      if (!isTag(tag)) onStray(`${this.name}:${tag}`, "not named as a tag is");
+      if (!isTag(tag)) onStray(`${this.name}:${tag}`, "not a valid tag");
       else if (wantsTag?.(tag) ?? true) yield tag;
     }
   }
@@ -134,7 +134,7 @@ class RemoteRepository implements SourceRepository {
     return manifest && digestBytes(defaultAlgorithm, manifest.bytes);
   }
 
-  /** None beside those that tags lead to and that refer to these: a registry lists no others. */
+  /** None: a registry lists no manifests other than tags and referrers. */
   async *manifests(): AsyncIterable<Digest> {}
 
   async *blobs(): AsyncIterable<Digest> {}
@@ -149,7 +149,7 @@ class RemoteRepository implements SourceRepository {
         registry.referrersKnown = false;
       }
     }
-    // Where all tags come, so do those of the referrers tag schema.
+    // An import of all tags includes those of the referrers tag schema.
     if (registry.options.wantsTag === undefined) return;
     try {
       yield* this.#referrersAt(`/v2/${this.name}/manifests/${digest.replace(":", "-")}`);
@@ -158,7 +158,7 @@ class RemoteRepository implements SourceRepository {
     }
   }
 
-  /** The manifests of an index, and of the pages behind it. */
+  /** Returns the manifests of an index and of its following pages. */
   async *#referrersAt(path: string): AsyncIterable<Digest> {
     const { client } = this.registry;
     const headers = { Accept: accept };
@@ -178,7 +178,7 @@ class RemoteRepository implements SourceRepository {
       const headers = { Accept: accept };
       const { answer, body } = await this.registry.client.whole(this.name, path, manifestBytesMax, headers);
       const mediaType = withoutParameters(String(answer.headers["content-type"] ?? ""));
-      // Some serve it as plain JSON.
+      // Some registries send it as plain JSON.
       return { bytes: body, mediaType: isManifestMediaType(mediaType) ? mediaType : "" };
     } catch (error) {
       if (isNotFound(error)) return undefined;
