@@ -127,7 +127,9 @@ async function openLocked(
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
   const quarantine = new Quarantine(layout, directories);
-  const surveyor = new Surveyor(checkedFiles, (error) => options.onError(error, "a worker thread crashed and was replaced"));
+  const surveyor = new Surveyor(checkedFiles, (error) =>
+    options.onError(error, "a worker thread crashed and was replaced"),
+  );
   closers.add("surveyor", () => surveyor.close());
   closers.add("syncs", () => directories.syncs.close());
   // Without hard links each repository has its own copies, which are not counted.
