@@ -50,7 +50,7 @@ async function rightsOf(gantry: Gantry, owner: Headers, who: Headers, name: stri
 }
 
 test("the policy grants what the page says", async () => {
-  await files.policy(exampleOf("Who may do what", "# policy.yaml"));
+  await files.policy(exampleOf("Access policy", "# policy.yaml"));
   await using gantry = await serve(exampleOf("Logins", "# settings.yaml"));
   const as = (user: string) => basic(user, "secret");
   for (const [who, repository, expected] of [

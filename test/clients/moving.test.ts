@@ -149,14 +149,14 @@ test("what docker-registry has moves in from its folder and from itself, and sko
 
   await context.test("from the running registry", async () => {
     const root = join(folder.path, "from-registry");
-    await follow("From a registry that runs", root, /^gantry import/);
+    await follow("From a running registry", root, /^gantry import/);
     await using server = await startGantry({}, root);
     await assertMoved(server, pushed, false);
   });
 
   await context.test("out to a layout", async () => {
     const root = join(folder.path, "from-folder");
-    await follow("From an OCI layout, and to one", root, /^(gantry|skopeo)/);
+    await follow("From and to an OCI layout", root, /^(gantry|skopeo)/);
     const layout = join(folder.path, "layout");
     const raw = await run("skopeo", ["inspect", "--raw", `oci:${layout}:v1`]);
     assert.equal(raw, (await readFile(join(layout, "blobs", ...pushed.multi.split(":")), "utf8")).trim());
