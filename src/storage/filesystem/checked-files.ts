@@ -127,13 +127,16 @@ export class CheckedFiles {
    * place: hidden entries must not count as removed.
    */
   async demandEntries(folder: string): Promise<string[] | undefined> {
-    try {
-      if (await this.#isInside(folder)) return await readdir(folder);
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return undefined;
-      throw error;
+    // A folder that comes between the two looks is neither inside nor missing; it is inside the second time.
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      try {
+        if (await this.#isInside(folder)) return await readdir(folder);
+      } catch (error) {
+        if (errorCode(error) === "ENOENT") return undefined;
+        throw error;
+      }
+      if (await this.#isMissing(folder)) return undefined;
     }
-    if (await this.#isMissing(folder)) return undefined;
     throw Object.assign(new Error(`${folder} is not a folder of the store`), { code: "ENOTDIR" });
   }
 
