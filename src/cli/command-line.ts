@@ -2,7 +2,6 @@
  * Builds the command line from tables. Dispatches arguments to the named command, or throws a `UsageError` that refers to
  * the help. The only code that knows commander; it does not know what the commands do.
  */
-import type { WriteStream } from "node:tty";
 import { Command as Commander, CommanderError, Option } from "commander";
 import {
   type CommandLine,
@@ -14,22 +13,26 @@ import {
 import { hasColors } from "../lib/colors.js";
 import { packageVersion } from "../lib/package-version.js";
 import type { Entry } from "./entry.js";
+import type { Invocation } from "./invocation.js";
 import { colorsFor } from "./output.js";
 
 const exitCodes = "\nExit codes: 0 success, 1 problem found or failure, 2 wrong usage or settings.\n";
+
+const columnsWithoutTerminal = 80;
 
 /** Maximum characters of an example that has its explanation on the same line. */
 const besideMax = 66;
 
 /** Runs the typed command and resolves with its exit code. Rejects with `UsageError` or the command's error. */
-export async function runCommandLine(entries: readonly Entry[], typed: readonly string[]): Promise<number> {
+export async function runCommandLine(entries: readonly Entry[], invocation: Invocation): Promise<number> {
+  const { words: typed } = invocation;
   let code = 0;
-  const program = root();
+  const program = root(invocation);
   for (const entry of entries) {
     const { line, run } = entry;
-    declare(parentOf(program, line), line).action(async (...given: unknown[]) => {
+    declare(parentOf(program, line), line, invocation).action(async (...given: unknown[]) => {
       const command = given.at(-1) as Commander;
-      code = await run({ values: valuesOf(command, line.flags), parameters: command.args });
+      code = await run({ values: valuesOf(command, line.flags), parameters: command.args }, invocation);
     });
   }
   try {
@@ -56,18 +59,23 @@ function withHelp(program: Commander, typed: readonly string[]): readonly string
 }
 
 /** All commands inherit the options that are set here. */
-function root(): Commander {
-  const colors = (stream: WriteStream) => () => hasColors(stream, process.argv, process.env);
+function root(invocation: Invocation): Commander {
+  const { stdout, words, env } = invocation;
   return new Commander("gantry")
     .description("An OCI and Docker image registry for heavy CI traffic.")
     .usage("COMMAND [OPTIONS]")
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => {}, getOutHasColors: colors(process.stdout) })
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: () => {},
+      getOutHelpWidth: () => (stdout.isTTY === true ? stdout.columns : undefined) ?? columnsWithoutTerminal,
+      getOutHasColors: () => hasColors(stdout, words, env),
+    })
     .configureHelp({
       subcommandTerm: (command) => command.name(),
       showGlobalOptions: true,
-      styleTitle: (title) => colorsFor(process.stdout).bold(title),
+      styleTitle: (title) => colorsFor(stdout, invocation).bold(title),
     })
     .helpOption("-h, --help", "show this help")
     .version(packageVersion, "--version", "print the version")
@@ -85,7 +93,7 @@ function parentOf(program: Commander, { name }: CommandLine): Commander {
   return group.summary([...group.commands.map((command) => command.name()), second].join(", "));
 }
 
-function declare(parent: Commander, line: CommandLine): Commander {
+function declare(parent: Commander, line: CommandLine, invocation: Invocation): Commander {
   const command = parent.command(line.name.split(" ").at(-1) ?? "").summary(line.summary);
   command.description(flowing(line.help)).helpOption("-h, --help", "show this help");
   for (const { name, description, optional, variadic } of line.parameters ?? []) {
@@ -107,17 +115,17 @@ function declare(parent: Commander, line: CommandLine): Commander {
     return optional === true ? `[${term}]` : term;
   });
   command.usage([...terms, "[OPTIONS]"].join(" "));
-  return command.addHelpText("after", examplesOf(line.examples) + exitCodes);
+  return command.addHelpText("after", examplesOf(line.examples, invocation) + exitCodes);
 }
 
 /** Formats examples with the explanation on the same line, or below if the example is long. */
-function examplesOf(examples: readonly Example[]): string {
+function examplesOf(examples: readonly Example[], invocation: Invocation): string {
   const lengths = examples.map(({ command }) => command.length).filter((length) => length <= besideMax);
   const width = Math.max(0, ...lengths);
   const lines = examples.map(({ command, what }) =>
     command.length <= besideMax ? `  ${command.padEnd(width)}  ${what}\n` : `  ${command}\n      ${what}\n`,
   );
-  return `\n${colorsFor(process.stdout).bold("Examples:")}\n${lines.join("")}`;
+  return `\n${colorsFor(invocation.stdout, invocation).bold("Examples:")}\n${lines.join("")}`;
 }
 
 /** Joins the lines of each paragraph: commander wraps lines at the terminal's width. */

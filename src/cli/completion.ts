@@ -32,10 +32,10 @@ export const completion: Entry = {
       { command: "gantry completion fish > ~/.config/fish/completions/gantry.fish", what: "in fish" },
     ],
   },
-  run: async ({ parameters: [shell = ""] }) => {
+  run: async ({ parameters: [shell = ""] }, { stdout }) => {
     if (!shells.some((one) => one === shell))
       throw new UsageError(`there is no completion for ${shell}; supported shells are ${shells.join(", ")}`);
-    if (shell === "bash") process.stdout.write(`${bashFallback}\n`);
+    if (shell === "bash") stdout.write(`${bashFallback}\n`);
     const { RootCommand } = await import("@bomb.sh/tab");
     new RootCommand().setup("gantry", "gantry", shell);
     return 0;

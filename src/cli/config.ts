@@ -22,23 +22,23 @@ that has no effect. Exits with 0 if a server can start with these settings, othe
       { command: "gantry config check --json", what: "check the environment, as JSON" },
     ],
   },
-  run: async ({ values }) => {
+  run: async ({ values }, invocation) => {
     try {
-      const settings = await settingsOf(values);
+      const settings = await settingsOf(invocation, values);
       const { checkFiles } = await import("./check-files.js");
       await checkFiles(settings);
       const { notices } = settings;
       const lines = [...notices.map(formatProblem), "A server can start with these settings."];
-      print(values, { report: { fine: true, problems: [], notices }, text: lines.join("\n") });
+      print(invocation, values, { report: { fine: true, problems: [], notices }, text: lines.join("\n") });
       return 0;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       const { problems, notices } = error;
       if (values.json !== true) {
-        for (const notice of notices) complain(`setting ${formatProblem(notice)}`);
+        for (const notice of notices) complain(invocation, `setting ${formatProblem(notice)}`);
         throw error;
       }
-      print(values, { report: { fine: false, problems, notices }, text: "" });
+      print(invocation, values, { report: { fine: false, problems, notices }, text: "" });
       return 2;
     }
   },
@@ -59,9 +59,9 @@ line of the file, or variable. Secrets are hidden.`,
       },
     ],
   },
-  run: async ({ values }) => {
-    const { effective } = await settingsOf(values);
-    print(values, { report: reportOf(effective), text: await yamlOf(effective) });
+  run: async ({ values }, invocation) => {
+    const { effective } = await settingsOf(invocation, values);
+    print(invocation, values, { report: reportOf(effective), text: await yamlOf(effective) });
     return 0;
   },
 };
@@ -74,7 +74,7 @@ export const configReference: Entry = {
     flags: jsonFlag,
     examples: [{ command: "gantry config reference | less", what: "page through it" }],
   },
-  run: async ({ values }) => {
+  run: async ({ values }, invocation) => {
     const report = keysOf(schema).map(({ path, description, defaultValue }) => ({
       key: path.join("."),
       variable: variableOf(path),
@@ -82,7 +82,7 @@ export const configReference: Entry = {
       description,
     }));
     const { renderReference } = await import("../config/reference.js");
-    print(values, { report, text: renderReference().trimEnd() });
+    print(invocation, values, { report, text: renderReference().trimEnd() });
     return 0;
   },
 };

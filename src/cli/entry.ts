@@ -1,5 +1,6 @@
 /** A command as the command line has it: how it is typed, and what is then done. */
 import type { CommandLine, FlagValues } from "../commands/command.js";
+import type { Invocation } from "./invocation.js";
 
 export interface Typed {
   readonly values: FlagValues;
@@ -9,5 +10,5 @@ export interface Typed {
 export interface Entry {
   readonly line: CommandLine;
   /** The exit code. */
-  run(typed: Typed): Promise<number>;
+  run(typed: Typed, invocation: Invocation): Promise<number>;
 }

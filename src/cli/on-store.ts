@@ -7,13 +7,13 @@ import { settingsFlags, settingsOf } from "./settings.js";
 export function onStore(command: Command): Entry {
   return {
     line: { ...command, flags: { ...command.flags, ...jsonFlag, ...settingsFlags } },
-    run: async ({ values, parameters }) => {
+    run: async ({ values, parameters }, invocation) => {
       const options = command.optionsOf(values, parameters);
-      const { config } = await settingsOf(values);
+      const { config } = await settingsOf(invocation, values);
       // Not before it is needed: it loads the whole registry, and help is to come at once.
       const { runOperatorCommand } = await import("./operate.js");
-      const outcome = await runOperatorCommand(command, options, config);
-      print(values, outcome);
+      const outcome = await runOperatorCommand(command, options, config, invocation);
+      print(invocation, values, outcome);
       return outcome.fine ? 0 : 1;
     },
   };

@@ -14,6 +14,7 @@ import { closingFailed, escaped } from "../server/log.js";
 import { openServices } from "../server/services.js";
 import { Layout } from "../storage/filesystem/layout.js";
 import { StoreInUse } from "../storage/filesystem/lock.js";
+import type { Invocation } from "./invocation.js";
 import { ProgressDisplay } from "./progress.js";
 
 /** Rejects with `UsageError`, or with the error of the store or the server. */
@@ -21,17 +22,17 @@ export async function runOperatorCommand(
   { name, creates: create = false }: Command,
   options: unknown,
   config: Config,
+  invocation: Invocation,
 ): Promise<Outcome> {
   const { controlSocket } = new Layout(resolve(config.storage.filesystem.rootdirectory));
   const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort(new Error("interrupted"));
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
-  const display = new ProgressDisplay(process.stderr);
+  const ignoreInterrupts = invocation.onInterrupt(() => interrupted.abort(new Error("interrupted")));
+  const display = new ProgressDisplay(invocation);
   const task: Task = { onProgress: (progress) => display.show(progress), signal: interrupted.signal };
   try {
     const answered = await askServer(controlSocket, name, options, task);
     if (answered !== undefined) return answered;
-    const log = pino({ level: "error" }, escaped(process.stderr));
+    const log = pino({ level: "error" }, escaped(invocation.stderr));
     const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
     try {
       const { services } = await openServices({ config, log, closers }, { serving: false, create });
@@ -43,7 +44,7 @@ export async function runOperatorCommand(
     }
   } finally {
     display.end();
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    ignoreInterrupts();
   }
 }
 

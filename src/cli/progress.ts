@@ -2,11 +2,11 @@
  * Shows a command's progress: a bar with rate and remaining time on a terminal, otherwise a line every few seconds. Without
  * a terminal, a short command shows nothing.
  */
-import type { WriteStream } from "node:tty";
 import { type Options, type Params, SingleBar } from "cli-progress";
 import type { Progress } from "../commands/command.js";
 import { formatBytes, formatSeconds } from "../commands/format.js";
 import { visibleLine } from "../lib/control-characters.js";
+import type { Invocation } from "./invocation.js";
 import { colorsFor } from "./output.js";
 
 const framesPerSecond = 10;
@@ -14,18 +14,15 @@ const lineMilliseconds = 5_000;
 const barWidth = 30;
 
 export class ProgressDisplay {
-  readonly #output: WriteStream;
   /** Start of the command, for the first line without a terminal. */
   readonly #begun = Date.now();
   #bar: SingleBar | undefined;
   #last: Progress | undefined;
 
-  constructor(output: WriteStream) {
-    this.#output = output;
-  }
+  constructor(readonly invocation: Pick<Invocation, "stderr" | "words" | "env">) {}
 
   show(progress: Progress): void {
-    if (!this.#output.isTTY && Date.now() < this.#begun + lineMilliseconds) return;
+    if (this.invocation.stderr.isTTY !== true && Date.now() < this.#begun + lineMilliseconds) return;
     if (this.#bar === undefined || this.#last === undefined || !isSameWork(this.#last, progress))
       this.#bar = this.#begin(progress);
     this.#last = progress;
@@ -41,9 +38,10 @@ export class ProgressDisplay {
 
   #begin(progress: Progress): SingleBar {
     this.end();
-    const { cyan } = colorsFor(this.#output);
+    const { stderr } = this.invocation;
+    const { cyan } = colorsFor(stderr, this.invocation);
     const bar = new SingleBar({
-      stream: this.#output,
+      stream: stderr,
       fps: framesPerSecond,
       noTTYOutput: true,
       notTTYSchedule: lineMilliseconds,

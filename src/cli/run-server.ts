@@ -2,24 +2,33 @@
 import type { Settings } from "../config/config.js";
 import { formatProblem } from "../config/errors.js";
 import { visibleLine } from "../lib/control-characters.js";
-import { standardSettled, standardWriter } from "../observe/standard-streams.js";
+import { StandardStreams } from "../observe/standard-streams.js";
 import { originIsUnknown } from "../server/origin-warnings.js";
 import { startServer } from "../server/server.js";
+import type { Invocation } from "./invocation.js";
 
 /** Maximum time to wait for readers of the logs after the server has stopped. */
 const logsMillisecondsMax = 2_000;
 
-export async function runServer(settings: Settings): Promise<number> {
+export async function runServer(settings: Settings, invocation: Invocation): Promise<number> {
+  const { stdout, stderr, words, env } = invocation;
+  const streams = new StandardStreams({ output: stdout, error: stderr }, words, env);
   try {
-    return await runUntilStopped(settings);
+    return await runUntilStopped(settings, streams, invocation);
   } finally {
-    await standardSettled(logsMillisecondsMax);
+    await streams.close(logsMillisecondsMax);
   }
 }
 
-async function runUntilStopped({ config, notices }: Settings): Promise<number> {
+async function runUntilStopped(
+  { config, notices }: Settings,
+  streams: StandardStreams,
+  invocation: Invocation,
+): Promise<number> {
+  // Prints a line on standard error without waiting for a reader.
+  const say = (text: string) => void streams.writer("error").write(`gantry: ${visibleLine(text)}\n`);
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
-  const server = await startServer(config);
+  const server = await startServer(config, streams);
   if (!server.protected && !isLoopback(config.http.addr.host)) {
     say(
       "warning: without authentication, anyone who can reach this address may push and delete; set auth, or listen on 127.0.0.1",
@@ -44,20 +53,12 @@ async function runUntilStopped({ config, notices }: Settings): Promise<number> {
   }
   const audience = audienceOf(server.protected, isLoopback(config.http.addr.host));
   // Registered before the ready line is printed: a reader of that line may stop the server at once.
-  const told = new Promise((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-  });
+  const told = new Promise<void>((resolve) => void invocation.onInterrupt(resolve));
   const ready = `gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}`;
-  standardWriter("output").write(`${visibleLine(ready)}\n`);
+  streams.writer("output").write(`${visibleLine(ready)}\n`);
   await told;
   await server.stop();
   return 0;
-}
-
-/** Prints a line on standard error without waiting for a reader. */
-function say(text: string): void {
-  standardWriter("error").write(`gantry: ${visibleLine(text)}\n`);
 }
 
 function audienceOf(isProtected: boolean, thisMachineOnly: boolean): string {

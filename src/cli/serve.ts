@@ -19,13 +19,13 @@ all of them.`,
       { command: "REGISTRY_HTTP_ADDR=:5000 gantry serve", what: "listen on all interfaces" },
     ],
   },
-  run: async ({ values, parameters: [file] }) => {
-    const settings = await settingsOf(file === undefined ? values : { ...values, config: file });
+  run: async ({ values, parameters: [file] }, invocation) => {
+    const settings = await settingsOf(invocation, file === undefined ? values : { ...values, config: file });
     await checkFiles(settings);
     // Must precede loading the server's modules, which load uWebSockets.js and would fail with its own error first.
     uwsBuild();
     // uWebSockets.js reads this variable when it is loaded.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.config.limits.headerbytes);
-    return (await import("./run-server.js")).runServer(settings);
+    return (await import("./run-server.js")).runServer(settings, invocation);
   },
 };

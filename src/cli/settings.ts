@@ -1,6 +1,7 @@
 /** Reads settings for commands, from `--config` and the environment. */
 import type { Flags, FlagValues } from "../commands/command.js";
 import { loadSettings, type Settings } from "../config/config.js";
+import type { Invocation } from "./invocation.js";
 
 export const settingsFlags = {
   config: {
@@ -15,11 +16,11 @@ export const settingsFlags = {
 } as const satisfies Flags;
 
 /** Rejects with `ConfigError`. */
-export function settingsOf({
-  config,
-  "ignore-unsupported": ignoreUnsupported,
-}: FlagValues): Promise<Settings> {
-  return loadSettings(process.env, {
+export function settingsOf(
+  { env }: Invocation,
+  { config, "ignore-unsupported": ignoreUnsupported }: FlagValues,
+): Promise<Settings> {
+  return loadSettings(env, {
     file: typeof config === "string" ? config : undefined,
     ignoreUnsupported: ignoreUnsupported === true ? true : undefined,
   });

@@ -11,7 +11,7 @@ export const version: Entry = {
     flags: jsonFlag,
     examples: [{ command: "gantry version --json | jq -r .gantry", what: "print only Gantry's version" }],
   },
-  run: async ({ values }) => {
+  run: async ({ values }, invocation) => {
     const report = {
       gantry: packageVersion,
       node: process.versions.node,
@@ -23,7 +23,7 @@ export const version: Entry = {
     };
     const { gantry, node, uWebSockets, platform } = report;
     const text = `gantry ${gantry}, Node ${node}, uWebSockets.js ${uWebSockets.package} (${uWebSockets.build}), ${platform}`;
-    print(values, { report, text });
+    print(invocation, values, { report, text });
     return 0;
   },
 };

@@ -3,9 +3,8 @@ import type { Observer } from "../http/app.js";
 import { CountedLines } from "../lib/counted-lines.js";
 import { accessLog } from "../observe/access-log.js";
 import { LineBatch } from "../observe/line-batch.js";
-import { standardWriter } from "../observe/standard-streams.js";
 import { formatOf, readable } from "./log.js";
-import type { Opening } from "./opening.js";
+import type { LogOpening } from "./opening.js";
 
 export interface OpenedAccessLog {
   readonly observer: Observer;
@@ -24,10 +23,11 @@ export async function openAccessLog({
   config: { log: config },
   log,
   closers,
-}: Opening): Promise<OpenedAccessLog | undefined> {
+  streams,
+}: LogOpening): Promise<OpenedAccessLog | undefined> {
   if (config.accesslog.disabled) return undefined;
-  const format = formatOf(config, process.stdout);
-  const writer = standardWriter("output");
+  const format = formatOf(config, streams.isTerminal("output"));
+  const writer = streams.writer("output");
   const lines = new CountedLines(writer, {
     onDropping: () => log.warn("no program reads the access log on standard output: dropping its lines"),
     onDropped: (dropped) =>
@@ -38,7 +38,7 @@ export async function openAccessLog({
     onMended: () => log.info("the access log can be written again"),
   });
   const batch = new LineBatch((bytes) => lines.write(bytes));
-  const stream = format === "text" ? await readable(process.stdout, lines, textOptions) : batch;
+  const stream = format === "text" ? await readable(streams, "output", lines, textOptions) : batch;
   let closed = false;
   closers.add("access log", () => {
     closed = true;

@@ -6,9 +6,9 @@ import { CountedLines } from "../lib/counted-lines.js";
 import { LineWriter } from "../lib/line-writer.js";
 import { type AuditRecord, audit, isAudited } from "../observe/audit.js";
 import { FileTarget } from "../observe/file-target.js";
-import { type StandardStream, standardWriter } from "../observe/standard-streams.js";
+import type { StandardStream } from "../observe/standard-streams.js";
 import { escaped } from "./log.js";
-import type { Opening } from "./opening.js";
+import type { LogOpening } from "./opening.js";
 
 export interface OpenedAudit {
   readonly observer: Observer;
@@ -33,13 +33,16 @@ const refusalStatus = 503;
 const closeMillisecondsMax = 2_000;
 
 /** Returns undefined if there is no audit log. Throws if its file cannot be opened. */
-export function openAudit({ config, log, closers }: Opening, isProtected: boolean): OpenedAudit | undefined {
+export function openAudit(
+  { config, log, closers, streams }: LogOpening,
+  isProtected: boolean,
+): OpenedAudit | undefined {
   const { to, pulls, onfailure } = config.audit;
   const target = to === "auto" ? (isProtected ? "stderr" : "off") : to;
   if (target === "off") return undefined;
   const stream = standard[target];
   const { writer, close } =
-    stream === undefined ? openFile(target, log) : { writer: standardWriter(stream), close: async () => {} };
+    stream === undefined ? openFile(target, log) : { writer: streams.writer(stream), close: async () => {} };
   const lines = new CountedLines(writer, {
     onDropping: () => log.error("the audit log cannot be written and its buffer is full: dropping its lines"),
     onDropped: (dropped) => log.error({ dropped }, "audit log lines were dropped"),

@@ -9,6 +9,7 @@ import { ChunkBudget } from "../http/chunk-watch.js";
 import { logRuntime } from "../http/uws-build.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
+import type { StandardStreams } from "../observe/standard-streams.js";
 import type { Services } from "../registry/services.js";
 import { openAccessLog } from "./access-log.js";
 import { openApp } from "./app.js";
@@ -21,7 +22,7 @@ import { closingFailed, openLog } from "./log.js";
 import { openLogin } from "./login.js";
 import { openGarbageCollection, openHealthChecks, openUsesSaving } from "./maintenance.js";
 import { openMetrics } from "./metrics.js";
-import type { Opening } from "./opening.js";
+import type { LogOpening, Opening } from "./opening.js";
 import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 
@@ -42,20 +43,20 @@ export interface Server {
 }
 
 /** Rejects if the directory cannot be used or the address is in use, after closing the parts that were opened. */
-export async function startServer(config: Config): Promise<Server> {
-  const { log, lines } = await openLog(config.log);
+export async function startServer(config: Config, streams: StandardStreams): Promise<Server> {
+  const { log, lines } = await openLog(config.log, streams);
   const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
   closers.add("log", () => lines.close());
   try {
     logRuntime(log);
-    return await openServer({ config, log, closers }, lines);
+    return await openServer({ config, log, closers, streams }, lines);
   } catch (error) {
     await closers.close();
     throw error;
   }
 }
 
-async function openServer(opening: Opening, serverLines: CountedLines): Promise<Server> {
+async function openServer(opening: LogOpening, serverLines: CountedLines): Promise<Server> {
   const { config, closers } = opening;
   const { http } = config;
   const drain = new DrainClock(http.draintimeout);

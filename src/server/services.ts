@@ -31,7 +31,7 @@ export interface OpenedServices {
 }
 
 export interface OpenOptions {
-  /** Whether this process serves clients and must purge old uploads. */
+  /** Whether this process serves clients: it then purges old uploads and starts the workers at once. */
   readonly serving: boolean;
   /** Whether to create a store if there is none. */
   readonly create: boolean;
@@ -58,7 +58,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const onStray = once((what, why) => log.warn({ what, why }, "ignored a stray file in the store"));
   const tagPolicy = await openTagPolicy(config);
   const slabs = openSlabs(config);
-  const storage = await openStorage(opening, slabs, options.create, onStray);
+  const storage = await openStorage(opening, slabs, options, onStray);
   const manifestReader = openManifestReader(opening);
   const shared = new MemoryCluster({ leaseSeconds: config.gc.lease });
   const cluster = shared.node();
@@ -129,7 +129,7 @@ function openSlabs({ uploads }: Config): SlabPool {
 async function openStorage(
   { config, log, closers }: Opening,
   slabs: SlabPool,
-  create: boolean,
+  { serving, create }: OpenOptions,
   onStray: Services["onStray"],
 ): Promise<FilesystemStorage> {
   const { rootdirectory, durability } = config.storage.filesystem;
@@ -138,6 +138,7 @@ async function openStorage(
     durability,
     slabs,
     threads: config.uploads.workers,
+    startsAtOnce: serving,
     cachedBytes: config.uploads.cachedmib * mebibyte,
     openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
     taskSecondsMax: config.uploads.tasktimeout,

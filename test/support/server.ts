@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { readConfig } from "../../src/config/config.js";
+import { StandardStreams } from "../../src/observe/standard-streams.js";
 import { boundsOf } from "../../src/server/app.js";
 import { type Server, startServer } from "../../src/server/server.js";
 
@@ -19,6 +20,7 @@ export async function serveInside(settings: Readonly<Record<string, string>> = {
       REGISTRY_LOG_ACCESSLOG_DISABLED: "true",
       ...settings,
     }),
+    new StandardStreams({ output: process.stdout, error: process.stderr }, [], {}),
   );
   after(async () => {
     await server.stop();

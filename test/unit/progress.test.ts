@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
-import type { WriteStream } from "node:tty";
+import type { Output } from "../../src/cli/invocation.js";
 import { lineOf, ProgressDisplay } from "../../src/cli/progress.js";
 import { formatSeconds } from "../../src/commands/format.js";
 
 /** What is written to standard error, of a terminal or not. */
-function outputOf(isTTY: boolean): { output: WriteStream; written: () => string } {
+function outputOf(isTTY: boolean): { output: Output; written: () => string } {
   let text = "";
   const stream = new Writable({
     write: (chunk, _, done) => {
@@ -15,7 +15,7 @@ function outputOf(isTTY: boolean): { output: WriteStream; written: () => string 
     },
   });
   const output = Object.assign(stream, { isTTY, columns: 100, hasColors: () => false });
-  return { output: output as unknown as WriteStream, written: () => text };
+  return { output, written: () => text };
 }
 
 const megabytes = (done: number) => ({
@@ -33,7 +33,7 @@ function withClock(context: TestContext) {
 test("on a terminal a bar tells share, amount, rate and time left, and leaves nothing behind", (context) => {
   const tick = withClock(context);
   const { output, written } = outputOf(true);
-  const display = new ProgressDisplay(output);
+  const display = new ProgressDisplay({ stderr: output, words: [], env: {} });
   display.show(megabytes(0));
   for (let second = 1; second <= 20; second++) {
     tick(1000);
@@ -51,7 +51,7 @@ test("on a terminal a bar tells share, amount, rate and time left, and leaves no
 test("elsewhere there are plain lines every few seconds, and none of what is soon over", (context) => {
   const tick = withClock(context);
   const { output, written } = outputOf(false);
-  const display = new ProgressDisplay(output);
+  const display = new ProgressDisplay({ stderr: output, words: [], env: {} });
   display.show(megabytes(1));
   tick(4000);
   display.show(megabytes(4));
@@ -73,7 +73,7 @@ test("elsewhere there are plain lines every few seconds, and none of what is soo
 test("work that begins anew has a rate of its own", (context) => {
   const tick = withClock(context);
   const { output, written } = outputOf(true);
-  const display = new ProgressDisplay(output);
+  const display = new ProgressDisplay({ stderr: output, words: [], env: {} });
   const repositories = (done: number) => ({ what: `r${done}`, done, unit: "repositories" as const });
   for (const done of [1, 50, 100]) {
     tick(1000);

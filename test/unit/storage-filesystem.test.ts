@@ -26,6 +26,7 @@ async function createStore(hardLinks: "if supported" | "never"): Promise<TestedS
         rootDirectory: layout.root,
         durability: "full",
         threads: 2,
+        startsAtOnce: true,
         cachedBytes: 0,
         openUploadsMax: 16,
         taskSecondsMax: 60,

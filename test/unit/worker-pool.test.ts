@@ -1,7 +1,7 @@
 // The pool of workers: the tasks of one upload run in the order in which they came, however many there are.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -22,7 +22,14 @@ async function turns(count: number): Promise<void> {
 test("the tasks of many uploads at once keep their order", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads * 2 });
-  const options = { threads: 2, durable: true, cachedBytes: 0, openUploadsMax: 16, taskSecondsMax: 60 };
+  const options = {
+    threads: 2,
+    startsAtOnce: true,
+    durable: true,
+    cachedBytes: 0,
+    openUploadsMax: 16,
+    taskSecondsMax: 60,
+  };
   const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
   const partOf = (byte: number) => {
     const slab = slabs.take();
@@ -57,7 +64,14 @@ test("a worker keeps no more uploads open than it may, and those that gave way g
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads });
   const openUploadsMax = 8;
-  const options = { threads: 1, durable: true, cachedBytes: 1024, openUploadsMax, taskSecondsMax: 60 };
+  const options = {
+    threads: 1,
+    startsAtOnce: true,
+    durable: true,
+    cachedBytes: 1024,
+    openUploadsMax,
+    taskSecondsMax: 60,
+  };
   const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
   const open = async () => {
     const links = (await readdir("/proc/self/fd")).map((fd) =>
@@ -85,6 +99,35 @@ test("a worker keeps no more uploads open than it may, and those that gave way g
     for (const { upload } of begun) assert.equal((await readFile(upload.files.file)).length, 2 * length);
   } finally {
     await workers.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("threads start at once, or with the first task", {
+  skip: process.platform !== "linux" && "threads are counted in /proc",
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
+  const file = join(folder, "file");
+  await writeFile(file, "");
+  const count = async () => (await readdir("/proc/self/task")).length;
+  const options = { threads: 3, durable: true, cachedBytes: 0, openUploadsMax: 16, taskSecondsMax: 60 };
+  const onError = (error: unknown) => assert.fail(String(error));
+  const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: 1 });
+  try {
+    const before = await count();
+    const late = new WorkerPool(slabs, { ...options, onError, startsAtOnce: false });
+    assert.equal(await count(), before);
+    assert.equal(
+      await late.digestFile(file, like),
+      parseDigest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    );
+    assert.equal(await count(), before + 3);
+    await late.close();
+    const early = new WorkerPool(slabs, { ...options, onError, startsAtOnce: true });
+    assert.equal(await count(), before + 3);
+    await early.close();
+    await new WorkerPool(slabs, { ...options, onError, startsAtOnce: false }).close();
+  } finally {
     await rm(folder, { recursive: true, force: true });
   }
 });

@@ -36,6 +36,8 @@ export interface Sealed {
 
 export interface WorkerPoolOptions {
   readonly threads: number;
+  /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
+  readonly startsAtOnce: boolean;
   readonly durable: boolean;
   /** For each upload, see `WorkerSetup`. */
   readonly cachedBytes: number;
@@ -91,7 +93,8 @@ function leastUsed<W extends { readonly currentUsage: number }>(workers: readonl
 }
 
 export class WorkerPool {
-  readonly #piscina: Piscina<WorkerTask, WorkerResult>;
+  readonly #slabs: SlabPool;
+  #piscina: Piscina<WorkerTask, WorkerResult> | undefined;
   readonly done: WorkDone;
   readonly #running = new Set<Running>();
   readonly #watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
@@ -100,11 +103,16 @@ export class WorkerPool {
     slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
-    const { threads, durable, cachedBytes, openUploadsMax } = options;
-    this.done = new WorkDone(durable);
-    const { memory, slabBytes, blockBytes } = slabs;
+    this.done = new WorkDone(options.durable);
+    this.#slabs = slabs;
+    if (options.startsAtOnce) this.#start();
+  }
+
+  #start(): Piscina<WorkerTask, WorkerResult> {
+    const { threads, durable, cachedBytes, openUploadsMax } = this.options;
+    const { memory, slabBytes, blockBytes } = this.#slabs;
     const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes, openUploadsMax };
-    this.#piscina = new Piscina({
+    const piscina = new Piscina<WorkerTask, WorkerResult>({
       filename: workerFile.href,
       name: "run",
       minThreads: threads,
@@ -123,7 +131,9 @@ export class WorkerPool {
       },
     });
     // Without a listener, the error would end the process; the pool has already started another worker.
-    this.#piscina.on("error", options.onError);
+    piscina.on("error", this.options.onError);
+    this.#piscina = piscina;
+    return piscina;
   }
 
   /** Waiting and running tasks. */
@@ -153,7 +163,7 @@ export class WorkerPool {
 
   /** Resolves when each worker has responded, after its queued tasks. Rejects if there are too few workers. */
   async answer(): Promise<void> {
-    const { threads } = this.#piscina;
+    const { threads } = this.#piscina ?? this.#start();
     if (threads.length < this.options.threads)
       throw new Error(`${threads.length} of ${this.options.threads} workers run`);
     await Promise.all(threads.map(({ threadId }) => this.forget(newSessionId(), { workerId: threadId })));
@@ -206,12 +216,11 @@ export class WorkerPool {
         giveUp: () => finish({ ok: false, code: workerHung, message: "the worker does not answer" }),
       };
       this.#running.add(running);
-      this.#piscina
-        .run({ ...task, [Piscina.queueOptionsSymbol]: affinity })
-        .then(finish, (error: unknown) => {
-          const message = error instanceof Error ? error.message : String(error);
-          finish({ ok: false, code: workerLost, message });
-        });
+      const piscina = this.#piscina ?? this.#start();
+      piscina.run({ ...task, [Piscina.queueOptionsSymbol]: affinity }).then(finish, (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        finish({ ok: false, code: workerLost, message });
+      });
     });
   }
 
@@ -227,7 +236,7 @@ export class WorkerPool {
     for (const { affinity, deadline, giveUp } of this.#running) {
       if (deadline > now) continue;
       giveUp();
-      const thread = this.#piscina.threads.find(({ threadId }) => threadId === affinity.workerId);
+      const thread = this.#piscina?.threads.find(({ threadId }) => threadId === affinity.workerId);
       void thread?.terminate();
     }
   }
@@ -235,6 +244,7 @@ export class WorkerPool {
   /** Waits for workers that are starting: Node aborts if a thread is ended while it loads its modules. */
   async close(): Promise<void> {
     clearInterval(this.#watch);
+    if (this.#piscina === undefined) return;
     const loaded = this.#piscina.threads.map(({ threadId }) =>
       this.forget(newSessionId(), { workerId: threadId }).catch(() => {}),
     );

@@ -1,0 +1,16 @@
+/** The arguments, environment and streams of a command. The program's entry takes them from its process. */
+import type { WriteStream } from "node:tty";
+import type { LineStream } from "../observe/standard-streams.js";
+
+/** An output stream, which may be a terminal. */
+export type Output = LineStream & Partial<Pick<WriteStream, "columns">>;
+
+export interface Invocation {
+  /** The arguments after the program's name. */
+  readonly words: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Calls `interrupt` if the command must end early. Returns a function that removes the callback. */
+  onInterrupt(interrupt: () => void): () => void;
+}
