@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, serve } from "../support/client.js";
 import { blobOf, image as newImage, newName } from "../support/content.js";
-import type { Gantry } from "../support/gantry.js";
+import type { RunningGantry } from "../support/gantry.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 
@@ -19,7 +19,7 @@ const ending = await serve();
 
 type Line = Readonly<Record<string, unknown>>;
 
-function linesOf(server: Gantry): Line[] {
+function linesOf(server: RunningGantry): Line[] {
   return server
     .log()
     .split("\n")

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import bcrypt from "bcryptjs";
-import { Client, serve } from "../support/client.js";
+import { Client, serveProcess } from "../support/client.js";
 import { blobOf, image as newImage, index as newIndex, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { eventually } from "../support/store.js";
@@ -23,7 +23,7 @@ await writeFile(
   - { repositories: "public/**", anonymous: true, allow: pull }
 `,
 );
-const { gantry, client } = await serve({
+const { gantry, client } = await serveProcess({
   REGISTRY_AUTH_HTPASSWD_PATH: join(folder, "users"),
   REGISTRY_AUTH_POLICY: join(folder, "policy.yml"),
   REGISTRY_AUDIT_TO: file,

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertError, Client, serve } from "../support/client.js";
 import { image, newName } from "../support/content.js";
-import { type Gantry, startGantry } from "../support/gantry.js";
+import { type RunningGantry, startGantry } from "../support/gantry.js";
 import {
   basic,
   bearer,
@@ -31,7 +31,7 @@ function policyOf(crew: readonly string[], ...some: readonly string[]): string {
 
 interface Served {
   readonly files: LoginFiles;
-  readonly gantry: Gantry;
+  readonly gantry: RunningGantry;
   readonly client: Client;
 }
 

@@ -8,7 +8,7 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { routes } from "../../src/http/routes.js";
 import { type Answer, Client, serve } from "../support/client.js";
 import { blobOf, index, types } from "../support/content.js";
-import { type Gantry, startGantry } from "../support/gantry.js";
+import { type RunningGantry, startGantry } from "../support/gantry.js";
 import { ecKeys, type Json, jwkSet, nowSeconds, signJwt } from "../support/jwt.js";
 import {
   basic,
@@ -326,7 +326,7 @@ const secured = await startGantry({
 after(() => secured.stop());
 
 interface Place {
-  readonly gantry: Gantry;
+  readonly gantry: RunningGantry;
   /** Headers of somebody who may do everything. */
   readonly owner: Headers;
   readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };

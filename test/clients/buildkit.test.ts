@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { gantry } from "../support/command.js";
+import { gantryProcess as gantry } from "../support/command.js";
 import { LoginFiles } from "../support/login.js";
 import { Buildkit, needsBuildkit } from "./buildkit-daemon.js";
 import { runnableTar, uniqueText, writeImage } from "./images.js";

@@ -9,7 +9,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ImportReport } from "../../src/registry/import/report.js";
-import { gantry } from "../support/command.js";
+import { gantryProcess as gantry } from "../support/command.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
 import { startDockerRegistry } from "./docker-registry.js";
 import { tarOf, uniqueText, writeImage, writeMultiPlatformImage } from "./images.js";

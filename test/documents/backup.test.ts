@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { VerifyReport } from "../../src/registry/verify/report.js";
 import { needs, run, temporaryFolder } from "../clients/support.js";
 import { Client } from "../support/client.js";
-import { gantry } from "../support/command.js";
+import { gantryProcess as gantry } from "../support/command.js";
 import { image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { newRobot } from "../support/login.js";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { assertError } from "../support/client.js";
-import { gantry } from "../support/command.js";
+import { gantryProcess as gantry } from "../support/command.js";
 import {
   type Blob,
   blobOf,

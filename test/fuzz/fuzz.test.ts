@@ -9,7 +9,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Client } from "../support/client.js";
-import { gantry as command } from "../support/command.js";
+import { gantryProcess as command } from "../support/command.js";
 import { RawConnection } from "../support/raw.js";
 import { storedBelow } from "../support/store.js";
 import { Random } from "../torture/random.js";

@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { commands } from "../../src/commands/commands.js";
 import { cli } from "../support/cli.js";
-import { gantry } from "../support/command.js";
+import { gantry, gantryProcess } from "../support/command.js";
 
 const run = promisify(execFile);
 
@@ -174,7 +174,7 @@ for (const [line, some] of [
 
 for (const shell of ["zsh", "fish"])
   test(`there is a script for ${shell}`, async () => {
-    const { code, stdout } = await gantry("/nowhere", ["completion", shell]);
+    const { code, stdout } = await gantryProcess("/nowhere", ["completion", shell]);
     assert.equal(code, 0);
     assert.match(stdout, /gantry complete -- /);
   });

@@ -16,6 +16,7 @@ import { Client } from "../support/client.js";
 import { gantry } from "../support/command.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { serveInside } from "../support/server.js";
 import { storedBelow } from "../support/store.js";
 
@@ -50,7 +51,7 @@ async function filled(client: Client) {
 
 test("stats tells the same of a store with and without a server", async () => {
   const root = await newFolder();
-  const server = await startGantry(settings, root);
+  const server = await startInside(settings, root);
   const { one, two, shared, lone, sharedBytes } = await filled(new Client(server.url));
   const online = await gantry(root, ["stats", "--json"]);
   await server.stop();
@@ -98,7 +99,7 @@ for (const online of [true, false]) {
   const where = online ? "through the server that has the store" : "on a store that no server has";
   test(`gc ${where} tells what would go, then removes it`, async () => {
     const root = await newFolder();
-    const server = await startGantry(settings, root);
+    const server = await startInside(settings, root);
     const { one, lone } = await filled(new Client(server.url));
     if (!online) await server.stop();
     const plan = await gantry(root, ["gc", "--json"], settings);
@@ -125,7 +126,7 @@ for (const online of [true, false]) {
 
   test(`gc --untagged ${where} removes manifests that have no tag`, async () => {
     const root = await newFolder();
-    const server = await startGantry(settings, root);
+    const server = await startInside(settings, root);
     const client = new Client(server.url);
     const name = newName();
     const untagged = image();
@@ -156,7 +157,7 @@ test("a plan tells all that goes with the tags that the rules remove, and just t
   after(() => rm(policy, { force: true }));
   await writeFile(policy, JSON.stringify({ retention: [{ tags: "pr-*", keepLast: 0 }] }));
   const ruled = { ...settings, REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_UNTAGGED: "0s" };
-  const server = await startGantry(ruled, root);
+  const server = await startInside(ruled, root);
   const client = new Client(server.url);
   const name = newName();
   const [kept, going] = [image({ layers: 1 }), image({ layers: 2 })];
@@ -183,7 +184,7 @@ test("a plan tells all that goes with the tags that the rules remove, and just t
 
 test("verify finds nothing wrong with a sound store", async () => {
   const root = await newFolder();
-  const server = await startGantry(settings, root);
+  const server = await startInside(settings, root);
   await filled(new Client(server.url));
   const online = await gantry(root, ["verify", "--json"]);
   await server.stop();
@@ -246,7 +247,7 @@ test("the socket is the user's own, replaces one that a crash has left, and goes
     0,
     "a stale socket does not keep a command from the store",
   );
-  const server = await startGantry(settings, root);
+  const server = await startInside(settings, root);
   assert.equal((await stat(`${root}/control.sock`)).mode & 0o777, 0o600);
   assert.equal((await gantry(root, ["stats"])).code, 0);
   await server.stop();
@@ -255,7 +256,7 @@ test("the socket is the user's own, replaces one that a crash has left, and goes
 
 test("a store whose path is too long for a socket is served, and its commands say so", async () => {
   const root = await newFolder(`gantry-${"x".repeat(100)}-`);
-  const server = await startGantry(settings, root);
+  const server = await startInside(settings, root);
   assert.match(server.log(), /longer than 107 bytes/);
   const { code, stderr } = await gantry(root, ["stats"]);
   assert.equal(code, 1);
@@ -266,7 +267,7 @@ test("a store whose path is too long for a socket is served, and its commands sa
 
 test("a server that is asked for what it does not know says so and goes on", async () => {
   const root = await newFolder();
-  await using server = await startGantry(settings, root);
+  await using server = await startInside(settings, root);
   const ask = (path: string, body: string) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const outgoing = request({ socketPath: `${root}/control.sock`, method: "POST", path }, (incoming) => {
@@ -330,7 +331,7 @@ test("a command ends when whoever asked has gone", async () => {
 
 test("stats tells of the repositories beside files that do not belong", async () => {
   const root = await newFolder();
-  const server = await startGantry(settings, root);
+  const server = await startInside(settings, root);
   const { two } = await filled(new Client(server.url));
   await server.stop();
   await writeFile(`${root}/manifests/odd`, "");

@@ -19,7 +19,7 @@ import {
   newName,
   types,
 } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { storedBelow } from "../support/store.js";
 
 async function newFolder(): Promise<string> {
@@ -46,14 +46,14 @@ function onBoth(what: string, run: (root: string, commands: Command) => Promise<
   for (const online of [true, false]) {
     test(`${what}, ${online ? "while the server runs" : "without a server"}`, async () => {
       const root = await newFolder();
-      let server = await startGantry({}, root);
+      let server = await startInside({}, root);
       const commands: Command = {
         client: () => new Client(server.url),
         verify: async (...flags) => {
           if (online) return verify(root, ...flags);
           await server.stop();
           const report = await verify(root, ...flags);
-          server = await startGantry({}, root);
+          server = await startInside({}, root);
           return report;
         },
       };
@@ -211,7 +211,7 @@ onBoth(
 test("a manifest that may be sparse hurts no tag", async () => {
   const root = await newFolder();
   const settings = { REGISTRY_VALIDATION_MANIFESTS_SPARSE: "true" };
-  const server = await startGantry(settings, root);
+  const server = await startInside(settings, root);
   const made = image();
   const { status } = await new Client(server.url).putManifest(newName(), "v1", made.bytes, types.manifest);
   assert.equal(status, 201);
@@ -267,7 +267,7 @@ onBoth("what is wrong with tags and referrers is mended or taken aside", async (
 
 test("verify beside pushes and deletes finds nothing wrong", async () => {
   const root = await newFolder();
-  await using server = await startGantry({ REGISTRY_GC_INTERVAL: "0s" }, root);
+  await using server = await startInside({ REGISTRY_GC_INTERVAL: "0s" }, root);
   const client = new Client(server.url);
   const stopping = new AbortController();
   const work = Array.from({ length: 6 }, async (_, number) => {

@@ -21,7 +21,7 @@ import {
   types,
 } from "../support/content.js";
 import { write } from "../support/distribution.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { storedBelow } from "../support/store.js";
 
 const refName = "org.opencontainers.image.ref.name";
@@ -43,7 +43,7 @@ const elsewhere = image();
 /** A store with all of these, and a server on it. */
 async function filled() {
   const root = await newFolder();
-  const server = await startGantry({}, root);
+  const server = await startInside({}, root);
   const client = new Client(server.url);
   await client.pushBlobs("team/app", large);
   for (const [made, tag] of [
@@ -108,7 +108,7 @@ test("an image goes out by its tag, again by another, and comes in as it was", a
   assert.equal(ran.code, 0, ran.stdout + ran.stderr);
   const { tags, manifests, blobs } = ran.json<ImportReport>();
   assert.deepEqual([tags.imported, manifests.imported, blobs.streamed.count], [2, 3, 4]);
-  await using imported = await startGantry({}, target);
+  await using imported = await startInside({}, target);
   const client = new Client(imported.url);
   assert.ok((await client.get("/v2/copy/app/manifests/all")).body.equals(many.bytes));
   assert.ok((await client.get(`/v2/copy/app/blobs/${large.digest}`)).body.equals(large.bytes));
@@ -156,7 +156,7 @@ test("referrers come in with the image that they are about", async () => {
   const target = await newFolder();
   const ran = await gantry(target, ["import", "--from-oci", layout, "--as", "app"]);
   assert.equal(ran.code, 0, ran.stdout);
-  await using imported = await startGantry({}, target);
+  await using imported = await startInside({}, target);
   const client = new Client(imported.url);
   for (const [subject, referrer] of [
     [one, attached],
@@ -181,7 +181,7 @@ test("the only image of a layout gets the tag that is asked for", async () => {
   const refused = await gantry(target, ["import", "--from-oci", several, "--as", "app:new"]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /has 3 images instead of one/);
-  await using imported = await startGantry({}, target);
+  await using imported = await startInside({}, target);
   const client = new Client(imported.url);
   assert.deepEqual((await client.get("/v2/app/tags/list")).json(), { name: "app", tags: ["new"] });
 });

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { ImportReport } from "../../src/registry/import/report.js";
 import { Client } from "../support/client.js";
-import { gantry, startCommand } from "../support/command.js";
+import { gantry, gantryProcess, startCommand } from "../support/command.js";
 import {
   type Blob,
   blobOf,
@@ -24,7 +24,7 @@ import {
   types,
 } from "../support/content.js";
 import { DistributionFolder, write } from "../support/distribution.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { eventually, storedBelow } from "../support/store.js";
 
 async function newFolder(parent = tmpdir()): Promise<string> {
@@ -128,7 +128,7 @@ for (const online of [true, false]) {
     const source = await fullSource();
     const before = await stateOf(source.path);
     const root = online ? await newFolder() : join(await newFolder(), "store");
-    const meanwhile = online ? await startGantry({}, root) : undefined;
+    const meanwhile = online ? await startInside({}, root) : undefined;
     if (meanwhile !== undefined) {
       // What the caches know before must not hide what comes.
       const client = new Client(meanwhile.url);
@@ -161,7 +161,7 @@ for (const online of [true, false]) {
 
     assert.equal((await stat(contentOf(root, shared))).ino, (await stat(source.data(shared.digest))).ino);
     assert.deepEqual(await stateOf(source.path), before);
-    const server = meanwhile ?? (await startGantry({}, root));
+    const server = meanwhile ?? (await startInside({}, root));
     await assertServed(new Client(server.url));
     await server.stop();
     const verified = await gantry(root, ["verify"]);
@@ -263,7 +263,7 @@ test("what the source itself cannot give is named and passed over, and hides not
       `${what} in ${odd.join("\n")}`,
     );
 
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const client = new Client(server.url);
   await assertServed(client);
   await assertBlob(client, "odd", other512);
@@ -280,7 +280,7 @@ test("a damaged blob that is linked to the source is healed in every repository,
   const before = await stateOf(source.path);
   const root = await newFolder();
   assert.equal((await runImport(root, source)).code, 0, "nothing is hashed unless it is asked for");
-  const server = await startGantry({}, root);
+  const server = await startInside({}, root);
   const client = new Client(server.url);
   assert.ok((await client.get(`/v2/team/blobs/${shared.digest}`)).body.equals(damaged));
   await client.pushBlobs("elsewhere", shared);
@@ -325,7 +325,7 @@ test("tags follow the source, unless they are to be kept", async () => {
   assert.deepEqual(kept.tags, { imported: 1, moved: 0, there: 1, kept: 1, referrers: 0 });
   const moved = await runImport(root, source);
   assert.deepEqual(moved.tags, { imported: 0, moved: 1, there: 2, kept: 0, referrers: 0 });
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const { body } = await new Client(server.url).get("/v2/app/manifests/latest");
   assert.ok(body.equals(second.bytes));
 });
@@ -335,7 +335,7 @@ test("only the repositories that match are imported", async () => {
   const root = await newFolder();
   const report = await runImport(root, source, "--repository", "team/*", "--repository", "nothing");
   assert.deepEqual([report.code, report.repositories], [0, 1]);
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const { repositories } = (await new Client(server.url).get("/v2/_catalog")).json() as {
     repositories: string[];
   };
@@ -347,7 +347,7 @@ test("a collector that runs all the time takes nothing of what comes", async () 
   for (let number = 0; number < 40; number++)
     await source.addImage(`app-${number % 4}`, image({ layers: 4 }), `v${number}`);
   const root = await newFolder();
-  const server = await startGantry({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_UNTAGGED: "0s" }, root);
+  const server = await startInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_UNTAGGED: "0s" }, root);
   let over = false;
   const collecting = (async () => {
     let runs = 0;
@@ -380,7 +380,7 @@ test("where nothing can be linked it is copied, and looked at", async (context) 
     [[damaged.digest, true]],
   );
   assert.deepEqual(await stateOf(source.path), before);
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   await assertServed(new Client(server.url));
 });
 
@@ -398,7 +398,7 @@ test("what this user may not link to is copied, and what it may not read is name
     return context.skip("this machine does not allow to become another user");
   await chmod(source.path, 0o755);
   const command = ["import", "--from-distribution", source.path, "--json"];
-  const ran = await gantry(root, command, {}, asNobody);
+  const ran = await gantryProcess(root, command, {}, asNobody);
   if (ran.stdout === "") return context.skip(`this user cannot run node: ${ran.stderr}`);
   const { blobs, problems, tags } = ran.json<ImportReport>();
   assert.equal(blobs.linked.count + blobs.copied.count, 12);
@@ -424,7 +424,7 @@ test("bytes behind a symbolic link come as bytes, not as a link to wherever it l
   const report = await runImport(root, source);
   assert.deepEqual([report.code, report.blobs.streamed.count], [0, 1]);
   await rm(moved);
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   await assertBlob(new Client(server.url), "app", config);
 });
 

@@ -13,7 +13,7 @@ import { Client, serve } from "../support/client.js";
 import { gantry } from "../support/command.js";
 import { blobOf, describe, descriptorOf, image, index, types } from "../support/content.js";
 import { frontOf, tokenServer } from "../support/front.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 
 const { gantry: source, client: sourceClient } = await serve();
 
@@ -59,7 +59,7 @@ const basic = `Basic ${Buffer.from("me:secret").toString("base64")}`;
 test("everything that a registry lists comes, once, with what refers to it; a second run fetches no blob", async () => {
   const front = await frontOf(source.url);
   const root = await newFolder();
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const report = await runImport(root, front.url);
   assert.deepEqual([report.code, report.problems, report.odd], [0, [], []]);
   assert.deepEqual([report.repositories, report.tags.imported, report.manifests.imported], [3, 5, 7]);
@@ -150,7 +150,7 @@ test("without a referrers API the tags of its schema are looked up", async () =>
     const root = await newFolder();
     const report = await runImport(root, front.url, "--repository", "schema/app", ...flags);
     assert.deepEqual([report.code, report.tags.referrers], [0, left]);
-    await using server = await startGantry({}, root);
+    await using server = await startInside({}, root);
     const client = new Client(server.url);
     assert.deepEqual((await client.get("/v2/schema/app/tags/list")).json(), {
       name: "schema/app",
@@ -190,7 +190,7 @@ test("a tag of the referrers schema stays if it lists what refers to nothing, an
   const root = await newFolder();
   const report = await runImport(root, source.url, "--repository", name);
   assert.deepEqual([report.code, report.tags.referrers], [0, 1]);
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const { tags } = (await new Client(server.url).get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
   assert.deepEqual(tags, [unrelated, "v1", "v2"].sort());
 });
@@ -390,7 +390,7 @@ test("a manifest whose descriptors do not fit comes as it is, with a warning for
     assert.deepEqual([warning?.repository, more], [name, []]);
     assert.match(warning?.what ?? "", said);
   }
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const client = new Client(server.url);
   assert.ok((await client.get(`/v2/${name}/manifests/size`)).body.equals(wrongSize.bytes));
   assert.ok((await client.get(`/v2/${name}/blobs/${layer.digest}`)).body.equals(layer.bytes));

@@ -12,7 +12,7 @@ import type { RegistryStats } from "../../src/registry/stats.js";
 import type { VerifyReport } from "../../src/registry/verify/report.js";
 import { Client } from "../support/client.js";
 import { gantry } from "../support/command.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 
 const shape = { repositories: 3, imagesOfRepository: 2, blobsOfImage: 4, tagsOfImage: 5 };
 /** The contents that there are: in the second case the repositories share them. */
@@ -43,7 +43,7 @@ for (const { what, shape, contents } of cases) {
   test(`a store of Gantry's that was laid, its repositories ${what}, is whole`, async () => {
     const root = await newFolder();
     layStore(new GantryStore(root), shape);
-    await using server = await startGantry({}, root);
+    await using server = await startInside({}, root);
     await assertWhole(root, contents);
     const path = `/v2/${repositoryAt(2)}/manifests/${tagAt(1, 4)}`;
     assert.equal((await new Client(server.url).request("GET", path)).status, 200);
@@ -61,7 +61,7 @@ for (const { what, shape, contents } of cases) {
 test("a blob of a laid store is found by its number", async () => {
   const root = await newFolder();
   layStore(new GantryStore(root), shape);
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const path = `/v2/${repositoryAt(2)}/blobs/${blobAt(2, 7)}`;
   assert.equal((await new Client(server.url).request("HEAD", path)).status, 200);
 });

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { VerifyReport } from "../../src/registry/verify/report.js";
 import { assertError, Client } from "../support/client.js";
-import { gantry } from "../support/command.js";
+import { gantry, gantryProcess } from "../support/command.js";
 import { blobOf, describe, image, types } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-odd-"));
@@ -40,7 +40,7 @@ const linked = image();
 /** A store with a sound repository, and all kinds of oddities around it. */
 async function oddStore(): Promise<string> {
   const root = await newFolder();
-  const server = await startGantry({}, root);
+  const server = await startInside({}, root);
   const client = new Client(server.url);
   await client.pushImage(sound.name, sound.image, "latest");
   await client.pushImage(sound.name, attached);
@@ -72,7 +72,7 @@ async function oddStore(): Promise<string> {
 
 test("what is odd is passed over, named once in the log, and hides nothing else", async () => {
   const root = await oddStore();
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const client = new Client(server.url);
   const isServed = async () => {
     const base = `/v2/${sound.name}`;
@@ -155,7 +155,7 @@ test("verify names all that is odd, takes aside what is in the way, and then eve
   assert.match(whyOf(emptied.digest), /bytes do not have its digest/);
   assert.ok(!problems.some(({ repository }) => repository === sound.name));
 
-  await using server = await startGantry({}, root);
+  await using server = await startInside({}, root);
   const client = new Client(server.url);
   for (const name of ["odd/repo", "file/repo", "tagless/repo"])
     for (const tag of ["latest", "file", "folder"]) await client.pushImage(name, odd, tag);
@@ -185,7 +185,7 @@ test("the collector goes round what it cannot read, and removes nothing there", 
 test("a store whose folder is a file does not start, and says which", async () => {
   const root = await newFolder();
   await writeFile(`${root}/blobs`, "");
-  await assert.rejects(startGantry({}, root), (error: Error) => /blobs is not a folder/.test(error.message));
+  await assert.rejects(startInside({}, root), (error: Error) => /blobs is not a folder/.test(error.message));
 });
 
 /** Runs a command of the system; `false` where this machine does not let us. */
@@ -200,13 +200,13 @@ function isDone(command: string, ...parameters: string[]): boolean {
 
 test("a read-only file system is pulled from, and pushes are told why they fail", async (context) => {
   const root = await newFolder();
-  const writing = await startGantry({}, root);
+  const writing = await startInside({}, root);
   await new Client(writing.url).pushImage(sound.name, sound.image, "latest");
   await writing.stop();
   const mounted = isDone("mount", "--bind", root, root) && isDone("mount", "-o", "remount,bind,ro", root);
   if (!mounted) return context.skip("this machine does not allow a bind mount");
   try {
-    const server = await startGantry({}, root);
+    const server = await startInside({}, root);
     assert.match(server.log(), /read-only/);
     const client = new Client(server.url);
     assert.ok((await client.get(`/v2/${sound.name}/manifests/latest`)).body.equals(sound.image.bytes));
@@ -235,7 +235,7 @@ test("a read-only file system is pulled from, and pushes are told why they fail"
 
 test("what may not be read hides nothing else", async (context) => {
   const root = await newFolder();
-  const server = await startGantry({}, root);
+  const server = await startInside({}, root);
   const client = new Client(server.url);
   await client.pushImage(sound.name, sound.image, "latest");
   await client.pushImage("secret/repo", odd, "latest");
@@ -245,7 +245,12 @@ test("what may not be read hides nothing else", async (context) => {
     return context.skip("this machine does not allow to become another user");
   assert.ok(isDone("chown", "-R", user, root) && isDone("chown", "root", `${root}/manifests/secret`));
   assert.ok(isDone("chmod", "700", `${root}/manifests/secret`));
-  const ran = await gantry(root, ["verify", "--json"], {}, ["setpriv", "--reuid", user, "--clear-groups"]);
+  const ran = await gantryProcess(root, ["verify", "--json"], {}, [
+    "setpriv",
+    "--reuid",
+    user,
+    "--clear-groups",
+  ]);
   if (ran.code === 127 || ran.stdout === "") return context.skip(`this user cannot run node: ${ran.stderr}`);
   const { problems, manifests } = ran.json<VerifyReport>();
   assert.equal(manifests, 1);

@@ -23,7 +23,7 @@ import type { VerifyReport } from "../../src/registry/verify/report.js";
 import { Client } from "../support/client.js";
 import { gantry } from "../support/command.js";
 import { type Blob, blobOf, descriptorOf, type Image, image, types } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 
 interface Repository {
   readonly name: string;
@@ -160,7 +160,7 @@ function placesOf({ name, made }: Repository, elsewhere: Places["elsewhere"]): P
   };
 }
 
-const writing = await startGantry(settings, root);
+const writing = await startInside(settings, root);
 const pushing = new Client(writing.url);
 const sound = await Promise.all(["a/first", "pointer-m/middle", "z/last"].map((name) => push(pushing, name)));
 const other = sound[0];
@@ -188,7 +188,7 @@ function isThere(path: string): Promise<boolean> {
 const served = (name: string, path: string) => `/v2/${name}/${path}`;
 
 test("a server starts on it and serves what is sound; no link is followed", async () => {
-  await using server = await startGantry(settings, root);
+  await using server = await startInside(settings, root);
   const client = new Client(server.url);
   const catalog = (await client.get("/v2/_catalog?n=1000")).json() as { repositories: string[] };
   for (const { name, made, layer } of sound) {

@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { parse } from "yaml";
 import { issueCertificate } from "../support/certificates.js";
 import { gantry } from "../support/command.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { ecKeys, jwkSet } from "../support/jwt.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-settings-"));
@@ -44,7 +44,7 @@ health:
 `;
 
 test("a server starts with the file of CNCF distribution's image and the environment that CI gives it", async () => {
-  await using server = await startGantry({
+  await using server = await startInside({
     REGISTRY_CONFIGURATION_PATH: await fileOf(imageSettings),
     REGISTRY_STORAGE: "filesystem",
     REGISTRY_STORAGE_DELETE_ENABLED: "true",
@@ -190,7 +190,7 @@ for (const [name, settings, said] of [
   ],
 ] as const)
   test(`serve says that it was given ${name}, and ends with 1`, async () => {
-    await using server = await startGantry();
+    await using server = await startInside();
     const { code, stdout, stderr } = await gantry(
       join(folder, "store"),
       ["serve"],
@@ -284,7 +284,7 @@ test("a server starts beside variables that are somebody else's, and it and conf
     REGISTRY_UI_PORT_80_TCP_ADDR: "10.0.0.7",
     REGISTRY_PASSWORD: "hunter2",
   };
-  await using server = await startGantry(settings);
+  await using server = await startInside(settings);
   await server.stop();
   const checked = await gantry(folder, ["config", "check"], settings);
   assert.equal(checked.code, 0, checked.stderr);
@@ -362,7 +362,7 @@ test("a settings file that cannot be read is told of, with what to do", async ()
 /** What is said at the start in a folder whose path is too long for a socket: one line of the log, a warning. */
 async function warned(settings: Readonly<Record<string, string>>): Promise<string> {
   const root = join(folder, "x".repeat(120));
-  await using server = await startGantry({ REGISTRY_LOG_FIELDS_SERVICE: "registry", ...settings }, root);
+  await using server = await startInside({ REGISTRY_LOG_FIELDS_SERVICE: "registry", ...settings }, root);
   return server.log();
 }
 

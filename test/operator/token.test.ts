@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gantry } from "../support/command.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { serveInside } from "../support/server.js";
 
 const day = 86_400_000;
@@ -27,7 +27,7 @@ const inside = await serveInside();
 async function newStore(): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "gantry-token-"));
   after(() => rm(root, { recursive: true, force: true }));
-  await (await startGantry({}, root)).stop();
+  await (await startInside({}, root)).stop();
   return root;
 }
 
@@ -94,7 +94,7 @@ for (const online of [true, false]) {
 test("a robot that is made without a server is there for the one that starts", async () => {
   const root = await newStore();
   await gantry(root, ["token", "create", "early", "--scope", "**:pull"]);
-  await using _server = await startGantry({}, root);
+  await using _server = await startInside({}, root);
   const [robot] = (await gantry(root, ["token", "list", "--json"])).json<Listed[]>();
   assert.equal(robot?.user, "robot-early");
 });

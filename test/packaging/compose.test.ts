@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { needs, run } from "../clients/support.js";
-import { gantry } from "../support/command.js";
+import { gantryProcess as gantry } from "../support/command.js";
 import { checkout } from "./pack.js";
 
 const skip = needs("docker-compose");

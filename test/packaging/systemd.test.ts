@@ -7,7 +7,7 @@ import { needs, run, temporaryFolder } from "../clients/support.js";
 import { commandsOf, exampleOf } from "../documents/page.js";
 import { cli } from "../support/cli.js";
 import { Client } from "../support/client.js";
-import { gantry } from "../support/command.js";
+import { gantryProcess as gantry } from "../support/command.js";
 import { image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { checkout } from "./pack.js";

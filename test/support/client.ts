@@ -7,7 +7,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { after } from "node:test";
 import type { SecureContextOptions } from "node:tls";
 import type { Blob, Image } from "./content.js";
-import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
+import { type Gantry, type GantrySettings, type RunningGantry, startGantry } from "./gantry.js";
 
 /** An answer takes milliseconds; past this the server counts as hung. */
 const answerMillisecondsMax = 20_000;
@@ -154,12 +154,27 @@ async function collect(incoming: IncomingMessage): Promise<Answer> {
   };
 }
 
+/** A server for all tests of a file, ended after them, and a client of it. */
+export interface Serving<Server extends RunningGantry = RunningGantry> {
+  readonly gantry: Server;
+  readonly client: Client;
+}
+
 /**
- * A server for all tests of the file, ended after them. To be called at the top of a test file; like all
- * that a file awaits there, before its first test, or the runner takes the file for finished.
+ * Starts a server within this process. To be called at the top of a test file; like all that a file awaits there, before
+ * its first test, or the runner takes the file for finished.
  */
-export async function serve(settings: GantrySettings = {}): Promise<{ gantry: Gantry; client: Client }> {
-  const gantry = await startGantry(settings);
+export async function serve(settings: GantrySettings = {}): Promise<Serving> {
+  const { startInside } = await import("./inside.js");
+  return serving(await startInside(settings));
+}
+
+/** The same with a server that is a process. */
+export async function serveProcess(settings: GantrySettings = {}): Promise<Serving<Gantry>> {
+  return serving(await startGantry(settings));
+}
+
+function serving<Server extends RunningGantry>(gantry: Server): Serving<Server> {
   after(() => gantry.stop());
   return { gantry, client: new Client(gantry.url) };
 }

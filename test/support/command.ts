@@ -2,7 +2,9 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import { cli } from "./cli.js";
+import { runInside } from "./inside.js";
 
 /** A command on a test's small store takes a second; past this it counts as hung. */
 const commandMillisecondsMax = 30_000;
@@ -14,29 +16,53 @@ export interface Ran {
   json<T>(): T;
 }
 
+type Settings = Readonly<Record<string, string>>;
+
+/** Runs `gantry` with these words on the store in `root`, whether a server has it or not, within this process. */
+export async function gantry(root: string, words: readonly string[], settings: Settings = {}): Promise<Ran> {
+  const said = { stdout: "", stderr: "" };
+  const { ended, interrupt } = runInside(words, {
+    env: { ...environmentOf(root), ...settings },
+    onOutput: (text) => {
+      said.stdout += text;
+    },
+    onError: (text) => {
+      said.stderr += text;
+    },
+  });
+  const late = new AbortController();
+  const code = await Promise.race([
+    ended,
+    pause(commandMillisecondsMax, null, { signal: late.signal }).catch(() => null),
+  ]);
+  late.abort();
+  if (code === null) interrupt();
+  return ranOf(code, said);
+}
+
 /**
- * Runs `gantry` with these parameters on the store in `root`, whether a server has it or not. `prefix` is a
- * program that runs another, such as one that changes the user.
+ * Runs it as a process, for tests of what a process has: exit code, signals, streams, user. `prefix` is a program that
+ * runs another, such as one that changes the user.
  */
-export function gantry(
+export function gantryProcess(
   root: string,
-  parameters: readonly string[],
-  settings: Readonly<Record<string, string>> = {},
+  words: readonly string[],
+  settings: Settings = {},
   prefix: readonly string[] = [],
 ): Promise<Ran> {
-  return startCommand(root, parameters, settings, prefix).ended;
+  return startCommand(root, words, settings, prefix).ended;
 }
 
 /** The same for who does not wait for its end: with the process, to end it early. */
 export function startCommand(
   root: string,
-  parameters: readonly string[],
-  settings: Readonly<Record<string, string>> = {},
+  words: readonly string[],
+  settings: Settings = {},
   prefix: readonly string[] = [],
 ): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
-  const [program = process.execPath, ...rest] = [...prefix, process.execPath, cli, ...parameters];
+  const [program = process.execPath, ...rest] = [...prefix, process.execPath, cli, ...words];
   const child = spawn(program, rest, {
-    env: { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root, ...settings },
+    env: { ...process.env, ...environmentOf(root), ...settings },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: commandMillisecondsMax,
   });
@@ -45,10 +71,14 @@ export function startCommand(
     child[stream].on("data", (chunk) => {
       said[stream] += String(chunk);
     });
-  const ended = once(child, "close").then(([code]) => ({
-    code: code as number | null,
-    ...said,
-    json: <T>() => JSON.parse(said.stdout) as T,
-  }));
+  const ended = once(child, "close").then(([code]) => ranOf(code as number | null, said));
   return { child, ended };
+}
+
+function environmentOf(root: string): Settings {
+  return { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root };
+}
+
+function ranOf(code: number | null, said: Pick<Ran, "stdout" | "stderr">): Ran {
+  return { code, ...said, json: <T>() => JSON.parse(said.stdout) as T };
 }

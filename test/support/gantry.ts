@@ -10,30 +10,34 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { cli } from "./cli.js";
 
-const readyLine = /^gantry ready on (https?:\/\/\S+), data in \//;
+export const readyLine = /^gantry ready on (https?:\/\/\S+), data in \//;
 
 /** Starting opens files and worker threads; a loaded CI machine of two cores needs far less than this. */
-const startMillisecondsMax = 20_000;
+export const startMillisecondsMax = 20_000;
 /** A stop drains what is under way; past this it counts as hung and is killed. */
-const stopMillisecondsMax = 20_000;
+export const stopMillisecondsMax = 20_000;
 /** What of the server's log is kept for an error message. */
-const logCharactersMax = 16_384;
+export const logCharactersMax = 16_384;
 
 /** Environment variables of the server, such as REGISTRY_STORAGE_DELETE_ENABLED. */
 export type GantrySettings = Readonly<Record<string, string>>;
 
-export interface Gantry extends AsyncDisposable {
+export interface RunningGantry extends AsyncDisposable {
   /** "http://127.0.0.1:PORT" */
   readonly url: string;
   /** "127.0.0.1:PORT", as it stands in an image's name. */
   readonly host: string;
   /** The folder that holds the server's data. */
   readonly root: string;
-  readonly pid: number;
   /** What the server wrote so far to stdout and stderr, its end only. */
   log(): string;
-  /** Ends the server with SIGTERM and removes its folder. Throws if it had died or does not end with code 0. */
+  /** Ends the server as SIGTERM does and removes its folder. Throws if it had died or does not end with code 0. */
   stop(): Promise<void>;
+}
+
+/** A server that is a process of its own. */
+export interface Gantry extends RunningGantry {
+  readonly pid: number;
   /** Ends the server with SIGKILL, as a power cut would, and leaves the folder. */
   kill(): Promise<void>;
 }
@@ -158,7 +162,7 @@ class GantryProcess implements Gantry {
   }
 }
 
-function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
+export function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
   let alarm: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     alarm = setTimeout(() => reject(new Error(`${what} took longer than ${milliseconds} ms`)), milliseconds);
