@@ -48,17 +48,17 @@ const headers: readonly (readonly [what: string, header: string, caller: string]
   ],
   ["two headers, joined", `Basic ${right}, Basic ${base64("mallory:x")}`, "unauthorized"],
   ["two headers of different schemes", `Basic ${right}, Bearer x`, "unauthorized"],
-  ["something behind the padding", `Basic ${right}junk`, "unauthorized"],
+  ["bytes after the padding", `Basic ${right}junk`, "unauthorized"],
   ["no base64", "Basic !!!", "unauthorized"],
   ["no colon", `Basic ${base64("alice")}`, "unauthorized"],
   ["a password and NUL", `Basic ${base64("alice:right?>\0")}`, "unauthorized"],
 ];
 
 for (const [what, header, caller] of headers) {
-  test(`who comes with ${what} is ${caller}`, async () => assert.equal(await identify(header), caller));
+  test(`the caller with ${what} is ${caller}`, async () => assert.equal(await identify(header), caller));
 }
 
-test("wrong passwords from one IPv6 network count together, whichever of its addresses they come from", async () => {
+test("wrong passwords from any address of an IPv6 network count together", async () => {
   const by = authenticator(2);
   const wrong = `Basic ${base64("alice:wrong")}`;
   assert.equal(await identify(wrong, by, "2001:db8::1"), "unauthorized");
@@ -67,7 +67,7 @@ test("wrong passwords from one IPv6 network count together, whichever of its add
   assert.equal(await identify(wrong, by, "2001:db8:0:1::3"), "unauthorized");
 });
 
-test("what one verifier knows to be wrong is shown to no other", async () => {
+test("credentials that one verifier refuses are not passed to another", async () => {
   const jobs: PasswordVerifier = {
     verify: async (_, password) => {
       if (password !== "token") return undefined;

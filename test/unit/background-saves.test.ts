@@ -13,7 +13,7 @@ import { MemoryData } from "../../src/storage/memory/memory-data.js";
 import type { RobotStore, TagStore } from "../../src/storage/storage.js";
 import { memoryStorage } from "../support/memory-storage.js";
 
-test("times of pulls are saved beside one that cannot be, which is tried again", async () => {
+test("pull times are saved even if one of them cannot be, which is retried", async () => {
   const pulls = new Pulls();
   const saved: string[] = [];
   let failing = true;
@@ -27,10 +27,10 @@ test("times of pulls are saved beside one that cannot be, which is tried again",
   assert.deepEqual(saved.toSorted(), ["three", "two"]);
   failing = false;
   await pulls.save(tags as TagStore);
-  assert.deepEqual(saved.toSorted(), ["one", "three", "two"], "and what was saved is not saved again");
+  assert.deepEqual(saved.toSorted(), ["one", "three", "two"], "and saved times are not saved again");
 });
 
-test("robots' times of use are saved beside one that cannot be", async () => {
+test("robots' times of use are saved even if one of them cannot be", async () => {
   const data = new MemoryData();
   const { robots: store } = memoryStorage(data);
   const usedAt = (name: string) => data.robots.get(name as RobotName)?.usedAt;
@@ -57,7 +57,7 @@ test("robots' times of use are saved beside one that cannot be", async () => {
   assert.ok(usedAt("first") !== undefined);
 });
 
-test("repeated work that fails is told of and done again, and a stop waits for it", async () => {
+test("failing periodic work is reported and repeated, and a stop waits for it", async () => {
   const told: unknown[] = [];
   let runs = 0;
   const repeating = everySeconds(

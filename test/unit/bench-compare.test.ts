@@ -16,18 +16,18 @@ function only(changes: readonly Change[]): Change {
   return changes[0] as Change;
 }
 
-test("what is twice as fast beside the same peer has become better, and the other way round worse", () => {
+test("a figure twice as good against the same peer has become better, and the reverse worse", () => {
   const up = only(changesBetween(withSubject(steady), withSubject(doubled)));
   assert.deepEqual([up.peer, up.verdict, Math.round(up.factor * 10)], ["docker-registry", "better", 20]);
   assert.equal(only(changesBetween(withSubject(doubled), withSubject(steady))).verdict, "worse");
 });
 
-test("where less is better, more has become worse", () => {
+test("a higher figure is worse if less is better", () => {
   const change = only(changesBetween(withSubject(steady, "less"), withSubject(doubled, "less")));
   assert.equal(change.verdict, "worse");
 });
 
-test("a machine that is half as fast for all changes nothing", () => {
+test("a machine of half the speed changes no comparison", () => {
   const slow = comparisonOf([
     seriesOf(
       "gantry",
@@ -38,33 +38,33 @@ test("a machine that is half as fast for all changes nothing", () => {
   assert.equal(only(changesBetween(withSubject(steady), recordOf({ comparisons: [slow] }))).verdict, "same");
 });
 
-test("what lies within the spread is the same", () => {
+test("a difference within the spread is no change", () => {
   assert.equal(
     only(changesBetween(withSubject(steady), withSubject([298, 312, 291, 307, 294]))).verdict,
     "same",
   );
 });
 
-test("a difference that is sure but tiny is the same", () => {
+test("a significant but tiny difference is no change", () => {
   const narrow = [300, 300.1, 300.2, 300.3, 300.4];
   const change = only(changesBetween(withSubject(narrow), withSubject(narrow.map((value) => value + 1))));
   assert.ok(change.chance < 0.05);
   assert.equal(change.verdict, "same");
 });
 
-test("three rounds are too few to tell", () => {
+test("three rounds are too few to decide", () => {
   const few = (values: readonly number[]) =>
     recordOf({ comparisons: [comparisonOf([seriesOf("gantry", values), seriesOf("zot", [1, 1, 1])])] });
   assert.equal(only(changesBetween(few([1, 2, 3]), few([100, 200, 300]))).verdict, "too few rounds");
 });
 
-test("without a peer in both, the figures themselves are compared", () => {
+test("without a common peer, the figures themselves are compared", () => {
   const alone = recordOf({ comparisons: [comparisonOf([seriesOf("gantry", doubled)])] });
   const change = only(changesBetween(withSubject(steady), alone));
   assert.deepEqual([change.peer, change.verdict], [undefined, "better"]);
 });
 
-test("scenarios that only one run has, or that failed, are not compared", () => {
+test("scenarios that are missing in a run, or failed, are not compared", () => {
   const failed = recordOf({ comparisons: [comparisonOf([], { failure: "it broke" })] });
   const other = recordOf({ comparisons: [comparisonOf([seriesOf("gantry", steady)], { name: "pull" })] });
   assert.deepEqual(changesBetween(withSubject(steady), failed), []);
@@ -93,7 +93,7 @@ test("each point of a growth is compared", () => {
   );
 });
 
-test("other settings and other versions of a peer are told", () => {
+test("different settings and peer versions are reported", () => {
   const facts = { durability: "", configuration: "" };
   const before = recordOf({ contenders: { zot: { version: "1", ...facts } } });
   const after = recordOf({ contenders: { zot: { version: "2", ...facts } } });
@@ -101,7 +101,7 @@ test("other settings and other versions of a peer are told", () => {
   assert.deepEqual(differencesBetween(before, before), []);
 });
 
-test("a record survives being written and read", () => {
+test("a record can be written and read back", () => {
   const record = withSubject(steady);
   assert.deepEqual(recordSchema.parse(JSON.parse(JSON.stringify(record))), record);
 });

@@ -6,7 +6,7 @@ import { logScale } from "../../bench/plot/log-scale.js";
 import { ratioBars } from "../../bench/plot/ratio-bars.js";
 import { comparisonOf, seriesOf } from "./bench-records.js";
 
-test("a logarithmic axis holds all its values, in their order, with ticks that are round and in sight", () => {
+test("a logarithmic axis contains all values in order, with round ticks in range", () => {
   const values = fc.array(fc.double({ min: 1e-6, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 9 });
   fc.assert(
     fc.property(values, (some) => {
@@ -26,24 +26,24 @@ test("a logarithmic axis holds all its values, in their order, with ticks that a
   );
 });
 
-test("ten times as much is as far apart everywhere", () => {
+test("equal ratios have equal distances", () => {
   const { at, ticks } = logScale([1, 10_000], 0, 400);
   assert.deepEqual(ticks.map(at), [0, 100, 200, 300, 400]);
 });
 
-test("a vertical axis goes up", () => {
+test("a vertical axis points upwards", () => {
   const { at } = logScale([1, 10], 500, 100);
   assert.deepEqual([at(1), at(10)], [500, 100]);
 });
 
-test("nothing logarithmic is drawn of nothing or less", () => {
+test("zero and negative values are not drawn on a logarithmic axis", () => {
   assert.throws(() => logScale([0, 1], 0, 1), /positive/);
 });
 
 const numbersOf = (svg: string | undefined, pattern: RegExp) =>
   [...(svg ?? "").matchAll(pattern)].map(([, ...found]) => found.map(Number));
 
-test("a bar goes from 1 to the median ratio, to the left where the peer is ahead", () => {
+test("a bar reaches from 1 to the median ratio, to the left if the peer leads", () => {
   const svg = ratioBars([
     comparisonOf([
       seriesOf("gantry", [100, 100, 100]),
@@ -56,10 +56,10 @@ test("a bar goes from 1 to the median ratio, to the left where the peer is ahead
   const [aheadLeft = 0, aheadWidth = 0] = ahead;
   const [behindLeft = 0, behindWidth = 0] = behind;
   assert.ok(Math.abs(behindLeft + behindWidth - aheadLeft) < 0.2, "both begin at 1");
-  assert.ok(Math.abs(aheadWidth - behindWidth) < 0.2, "10 times and a tenth are as long");
+  assert.ok(Math.abs(aheadWidth - behindWidth) < 0.2, "a factor of 10 and of a tenth have equal lengths");
 });
 
-test("no bars without a peer", () => {
+test("there are no bars without a peer", () => {
   assert.equal(ratioBars([comparisonOf([seriesOf("gantry", [1])])]), undefined);
 });
 

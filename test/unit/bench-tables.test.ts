@@ -14,7 +14,7 @@ const cheap = {
   })),
 };
 
-test("a loss in rate, in processor time and in memory is told, the worst first", () => {
+test("losses in rate, CPU time and memory are listed, the worst first", () => {
   const found = lossesIn([comparisonOf([expensive, cheap])]);
   assert.deepEqual(
     found.map(({ what, peer, own, peers, timesWorse }) => [what, peer, own, peers, timesWorse]),
@@ -26,12 +26,12 @@ test("a loss in rate, in processor time and in memory is told, the worst first",
   );
 });
 
-test("there is no loss where the peer is behind", () => {
+test("there is no loss if the peer is behind", () => {
   const slow = { ...seriesOf("zot", [50, 50, 50]) };
   assert.deepEqual(lossesIn([comparisonOf([expensive, slow])]), []);
 });
 
-test("a target is judged by the median ratio, a ceiling by the worst run, a missing peer is named", () => {
+test("a goal is judged by the median ratio, a ceiling by the worst run, and a missing peer is named", () => {
   const ratio = { kind: "ratio", peer: "zot", atLeast: 2 } as const;
   const series = [seriesOf("gantry", [40, 20, 10]), seriesOf("zot", [10, 10, 10])];
   const rows = rowsOf(comparisonOf(series, { targets: [ratio], peers: ["zot", "nginx"] }));
@@ -48,12 +48,12 @@ test("a target is judged by the median ratio, a ceiling by the worst run, a miss
   assert.deepEqual(own?.slice(5, 7), ["< 30", "NO"]);
 });
 
-test("a scenario that failed has a row that says so", () => {
+test("the row of a failed scenario says so", () => {
   const [row] = rowsOf(comparisonOf([], { failure: "it broke" }));
   assert.deepEqual(row?.slice(0, 2), ["push", "failed"]);
 });
 
-test("columns are as wide as what is in them", () => {
+test("columns are as wide as their content", () => {
   assert.equal(
     textTable(
       ["a", "b"],

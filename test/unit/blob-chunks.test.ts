@@ -60,7 +60,7 @@ class FakeBlob {
   }
 }
 
-test("every reader gets the right bytes, however many there are and however few chunks", async () => {
+test("every reader gets the correct bytes, with any number of readers and chunks", async () => {
   const readers = fc.array(
     fc.record({ blob: fc.nat({ max: 2 }), pauses: fc.array(fc.nat({ max: 3 }), { minLength: 1 }) }),
     { minLength: 1, maxLength: 12 },
@@ -74,14 +74,14 @@ test("every reader gets the right bytes, however many there are and however few 
       for (let count = 0; count < 5; count++) await turn();
       assert.ok(
         blobs.every(({ closed }) => closed),
-        "nobody holds a file any more",
+        "no caller holds a file any more",
       );
     }),
     { numRuns: 200 },
   );
 });
 
-test("readers at the same place share one read, and the next of them needs none", async () => {
+test("readers at the same position share one read, and a later reader needs none", async () => {
   const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 20, 0);
   const pieces = await Promise.all([0, 3, 7].map((position) => blob.shared.at(position)));
   assert.equal(blob.reads, 1);
@@ -93,7 +93,7 @@ test("readers at the same place share one read, and the next of them needs none"
   assert.equal(blob.reads, 1);
 });
 
-test("who finds all chunks held waits for one, and goes on when it is released", async () => {
+test("a reader waits while all chunks are held, and continues when one is released", async () => {
   const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 2 }), 80, 0);
   const held = [await blob.shared.at(0), await blob.shared.at(8)];
   let come = false;
@@ -105,10 +105,10 @@ test("who finds all chunks held waits for one, and goes on when it is released",
   assert.equal(come, false);
   held[0]?.release();
   assert.equal((await third).bytes[0], blob.byteAt(16));
-  assert.equal(held[1]?.bytes[0], blob.byteAt(8), "what is held stays as it is");
+  assert.equal(held[1]?.bytes[0], blob.byteAt(8), "a held chunk does not change");
 });
 
-test("a read that fails is told to all who wait for it, and the next one is tried anew", async () => {
+test("a failed read rejects for all its waiters, and the next one tries again", async () => {
   const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 1 }), 20, 0);
   blob.failing = true;
   const both = await Promise.allSettled([blob.shared.at(0), blob.shared.at(4)]);
@@ -123,7 +123,7 @@ test("a read that fails is told to all who wait for it, and the next one is trie
   (await blob.shared.at(8)).release();
 });
 
-test("reading ahead takes half of the chunks at most, and none behind the end", async () => {
+test("reading ahead uses at most half of the chunks, and stops at the end", async () => {
   const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 80, 0);
   for (let position = 0; position <= 80; position += 8) blob.shared.readAhead(position);
   assert.equal(blob.reads, 2);
@@ -133,10 +133,10 @@ test("reading ahead takes half of the chunks at most, and none behind the end", 
   blob.shared.readAhead(80);
   assert.equal(blob.reads, 2);
   blob.shared.readAhead(16);
-  assert.equal(blob.reads, 3, "what was asked for is no longer ahead");
+  assert.equal(blob.reads, 3, "a requested chunk no longer counts as read ahead");
 });
 
-test("a file that is let go of while it is read ahead closes after the read", async () => {
+test("a file released during reading ahead closes after the read", async () => {
   const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 20, 0, 3);
   blob.shared.readAhead(0);
   blob.shared.release();

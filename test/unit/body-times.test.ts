@@ -15,7 +15,7 @@ function told(times: BodyTimes): Map<string, readonly [from: number, to: number,
   return spans;
 }
 
-test("tasks that overlap are one stage of each kind, with the time that was worked", () => {
+test("overlapping tasks are one span of each kind, with the busy time", () => {
   const times = new BodyTimes();
   times.add(100, { startedAt: 101, openedAt: 103, hashedAt: 110, writtenAt: 120 });
   times.add(105, { startedAt: 120, openedAt: 120, hashedAt: 125, writtenAt: 124 });
@@ -40,7 +40,7 @@ test("tasks that overlap are one stage of each kind, with the time that was work
   );
 });
 
-test("what took no time is not told", () => {
+test("a step that took no time is omitted", () => {
   const times = new BodyTimes();
   times.add(100, { startedAt: 100, openedAt: 100, hashedAt: 0, writtenAt: 100 });
   assert.equal(told(times).size, 0);

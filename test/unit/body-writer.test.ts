@@ -73,12 +73,12 @@ class FakeWorkers {
     for (let count = this.turns[number % this.turns.length] ?? 0; count > 0; count--) await turn();
     if (number >= this.failing) throw new Error("the disk is gone");
     const file = this.files.get(session) ?? [];
-    assert.equal(file.length, offset, "a part goes where the one before it ended");
+    assert.equal(file.length, offset, "a part starts where the previous one ended");
     if (part !== undefined) {
       assert.equal(
         part.start,
         offset % this.slabs.blockBytes,
-        "what is a block in the upload is one in the slab",
+        "a block in the upload is a block in the slab",
       );
       file.push(...this.slabs.bytes(part.slab).subarray(part.start, part.start + part.length));
     }
@@ -198,7 +198,7 @@ async function send(body: Body, workers: FakeWorkers): Promise<{ session: Sessio
 
 const turns = fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 });
 
-test("bodies arrive whole and in order however they are cut, and every slab comes back", async () => {
+test("bodies arrive complete and in order in any pieces, and every slab is returned", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, turns, fc.integer({ min: 1, max: 4 }), async (list, delays, slabs) => {
       const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 1_000_000, slabs });
@@ -214,15 +214,15 @@ test("bodies arrive whole and in order however they are cut, and every slab come
         if (body.ending !== "seal") assert.equal(session.received, stored.length);
       }
       assert.equal(pool.lent, 0, "no slab is kept");
-      assert.equal(pool.overflow.taken, 0, "nothing is held any more");
-      assert.equal(pool.listeners.size, 0, "nobody is listened to any more");
-      assert.equal(pool.waiting, 0, "nobody waits any more");
+      assert.equal(pool.overflow.taken, 0, "no bytes are held any more");
+      assert.equal(pool.listeners.size, 0, "no listener is left");
+      assert.equal(pool.waiting, 0, "no waiter is left");
     }),
     { numRuns: 300 },
   );
 });
 
-test("when the storage fails the sender is let go on, the failure is told, and every slab comes back", async () => {
+test("if the storage fails, the sender resumes, the failure is reported, and every slab is returned", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, turns, fc.nat({ max: 12 }), async (list, delays, failing) => {
       const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 1_000_000, slabs: 2 });
@@ -241,7 +241,7 @@ test("when the storage fails the sender is let go on, the failure is told, and e
   );
 });
 
-test("small chunks of one turn go to the worker together", async () => {
+test("small chunks of one turn are sent to the worker together", async () => {
   const pool = new SlabPool({ slabBytes: 64, blockBytes: 4, overflowBytes: 1_000_000, slabs: 2 });
   const workers = new FakeWorkers(pool, [0]);
   const chunks = Array.from({ length: 20 }, (_, value) => Uint8Array.of(value));
@@ -270,7 +270,7 @@ test("a small body that closes its upload costs one task", async () => {
   assert.equal(workers.tasks, 1);
 });
 
-test("bytes that come while there is no slab are held in bounded memory, and what exceeds it fails the body", async () => {
+test("bytes that arrive without a free slab are held in bounded memory, and more of them fail the body", async () => {
   const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 4096, slabs: 1 });
   const workers = new FakeWorkers(pool, [3]);
   const writers = Array.from({ length: 3 }, () => {
@@ -280,7 +280,7 @@ test("bytes that come while there is no slab are held in bounded memory, and wha
   });
   // As uWebSockets.js does with a read of one-byte chunks, whatever is paused.
   for (let count = 0; count < 5000; count++) for (const writer of writers) writer.write(Uint8Array.of(count));
-  assert.ok(pool.overflow.taken <= 2048, "one client has half of it at most");
+  assert.ok(pool.overflow.taken <= 2048, "one client gets at most half of it");
   const ends = await Promise.allSettled(writers.map((writer) => writer.end()));
   for (const { status } of ends) assert.equal(status, "rejected");
   for (const { failure } of writers)
@@ -288,7 +288,7 @@ test("bytes that come while there is no slab are held in bounded memory, and wha
   assert.deepEqual([pool.lent, pool.waiting, pool.overflow.taken, pool.listeners.size], [0, 0, 0, 0]);
 });
 
-test("where much is held without a slab, silent senders are paused until they have one, and none is forgotten", async () => {
+test("if much is held without a slab, silent senders pause until they get one, and none is forgotten", async () => {
   const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 8192, slabs: 1 });
   const workers = new FakeWorkers(pool, [1]);
   const senders = Array.from({ length: 4 }, () => new Sender(pool));
@@ -313,7 +313,7 @@ test("where much is held without a slab, silent senders are paused until they ha
   assert.deepEqual([pool.lent, pool.waiting, pool.overflow.taken, pool.listeners.size], [0, 0, 0, 0]);
 });
 
-test("bytes of a sender that nothing stops go to a file when memory is used up, and come out as they went in", async () => {
+test("bytes of an unstoppable sender go to a file when memory is full, and are read back unchanged", async () => {
   const pool = new SlabPool({ slabBytes: 4096, blockBytes: 4, overflowBytes: 32_768, slabs: 2 });
   const workers = new FakeWorkers(pool, [0, 2, 1]);
   const folder = scratchFolder();
@@ -347,7 +347,7 @@ test("bytes of a sender that nothing stops go to a file when memory is used up, 
   assert.deepEqual([space.openNow, space.bytes, readdirSync(folder)], [0, 0, []]);
 });
 
-test("a file that cannot be read back fails the body, and everything is given back", async () => {
+test("a file that cannot be read back fails the body, and everything is released", async () => {
   const pool = new SlabPool({ slabBytes: 4096, blockBytes: 4, overflowBytes: 8192, slabs: 1 });
   const workers = new FakeWorkers(pool, [1]);
   const space = new FakeSpace(scratchFolder());

@@ -12,7 +12,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test("a client gets what it asks for where that is within its part and within the whole, and else nothing", () => {
+test("a request is granted if it fits the client's share and the total, otherwise refused", () => {
   fc.assert(
     fc.property(steps, (list) => {
       const budget = new ByteBudget(all, perClient);
@@ -39,7 +39,7 @@ test("a client gets what it asks for where that is within its part and within th
   );
 });
 
-test("what was not taken is not given back", () => {
+test("refused bytes are not released", () => {
   const budget = new ByteBudget(all, perClient);
   budget.account("a").take(3);
   assert.throws(() => budget.account("b").give(3), /invariant/);

@@ -22,7 +22,7 @@ function shift(queue: ByteQueue, count: number): Buffer {
 const sizes = fc.oneof(fc.nat({ max: 3000 }), fc.nat({ max: 200_000 }));
 const steps = fc.array(fc.oneof(fc.record({ add: sizes }), fc.record({ drop: sizes })), { maxLength: 30 });
 
-test("it gives back what was added, in order, and its account has paid for it", () => {
+test("it returns the added bytes in order, charged to its account", () => {
   fc.assert(
     fc.property(steps, (list) => {
       const account = new MemoryAccount();
@@ -53,7 +53,7 @@ test("it gives back what was added, in order, and its account has paid for it", 
   );
 });
 
-test("a million pieces of one byte take little more memory than one piece of a million bytes", () => {
+test("a million pieces of one byte need little more memory than one piece of a million bytes", () => {
   const [many, one] = [new MemoryAccount(), new MemoryAccount()];
   const [pieces, piece] = [new ByteQueue(many), new ByteQueue(one)];
   for (let count = 0; count < 1_000_000; count++) pieces.append(Uint8Array.of(count));
@@ -61,7 +61,7 @@ test("a million pieces of one byte take little more memory than one piece of a m
   assert.ok(many.peak <= 1.1 * one.peak);
 });
 
-test("one that holds little takes little", () => {
+test("a queue with few bytes needs little memory", () => {
   const account = new MemoryAccount();
   const queue = new ByteQueue(account);
   for (let sent = 1; sent < 50_000; sent++) {
@@ -70,7 +70,7 @@ test("one that holds little takes little", () => {
   }
 });
 
-test("what its account does not pay for is refused whole, and what was there stays", () => {
+test("bytes that the account does not cover are refused as a whole, and earlier ones are kept", () => {
   const account = new MemoryAccount(100_000);
   const queue = new ByteQueue(account);
   assert.ok(queue.append(Buffer.from("kept")));

@@ -33,7 +33,7 @@ class Pending<T> {
   }
 }
 
-test("callers who miss share one read, and its value is kept", async () => {
+test("concurrent misses share one read, and its value is cached", async () => {
   const cache = new ReadThroughCache<string, string>({ max: 10 });
   const source = new Pending<string | undefined>();
   const callers = [cache.load("k", source.read), cache.load("k", source.read)];
@@ -41,7 +41,7 @@ test("callers who miss share one read, and its value is kept", async () => {
   assert.deepEqual(await Promise.all(callers), ["value", "value"]);
   assert.equal(source.reads, 1);
   assert.equal(cache.get("k"), "value");
-  assert.equal(cache.load("k", source.read), "value", "from memory it is synchronous");
+  assert.equal(cache.load("k", source.read), "value", "it is synchronous if the value is in memory");
 });
 
 const overtakers: readonly [
@@ -53,7 +53,7 @@ const overtakers: readonly [
   ["a new value", (cache) => cache.set("k", "new"), "new"],
 ];
 for (const [what, act, kept] of overtakers) {
-  test(`a read that ${what} overtakes answers who waits for it and is not kept`, async () => {
+  test(`a read overtaken by ${what} answers its waiters and is not cached`, async () => {
     const cache = new ReadThroughCache<string, string>({ max: 10 });
     const source = new Pending<string | undefined>();
     const caller = cache.load("k", source.read);
@@ -64,7 +64,7 @@ for (const [what, act, kept] of overtakers) {
   });
 }
 
-test("a read that began after a deletion is kept although one from before ends later", async () => {
+test("a read that began after a deletion is cached even if an earlier one ends later", async () => {
   const cache = new ReadThroughCache<string, string>({ max: 10 });
   const [before, after] = [new Pending<string | undefined>(), new Pending<string | undefined>()];
   const first = cache.load("k", before.read);
@@ -76,7 +76,7 @@ test("a read that began after a deletion is kept although one from before ends l
   assert.equal(cache.get("k"), "new");
 });
 
-test("absence and failure are not kept", async () => {
+test("absence and failure are not cached", async () => {
   const cache = new ReadThroughCache<string, string>({ max: 10 });
   const source = new Pending<string | undefined>();
   const absent = cache.load("k", source.read);
@@ -91,7 +91,7 @@ test("absence and failure are not kept", async () => {
   assert.equal(source.reads, 3);
 });
 
-test("a cache bounded by size gives up the value unused for longest, and refuses one that is too large", () => {
+test("a cache bounded by size evicts the least recently used value, and refuses a too large one", () => {
   const cache = new ReadThroughCache<string, string>({ maxSize: 10, sizeOf: (value) => value.length });
   cache.set("a", "12345");
   cache.set("b", "12345");
@@ -134,7 +134,7 @@ function fakeStore(): {
   return { store, opening, reader, open: () => open };
 }
 
-test("readers of one blob share one open file, which closes after the cache and the last of them let go", async () => {
+test("readers of a blob share one open file, which closes after the cache and the last reader release it", async () => {
   const { store, opening, reader, open } = fakeStore();
   const blobs = new OpenBlobs(store);
   const acquiring = [blobs.acquire(name, digest), blobs.acquire(name, digest)];
@@ -151,7 +151,7 @@ test("readers of one blob share one open file, which closes after the cache and 
   assert.equal(open(), 0);
 });
 
-test("a file that is being opened while its blob is forgotten is not kept for the next reader", async () => {
+test("a file being opened while its blob is forgotten is not cached", async () => {
   const { store, opening, reader, open } = fakeStore();
   const blobs = new OpenBlobs(store);
   const acquiring = blobs.acquire(name, digest);
@@ -166,7 +166,7 @@ test("a file that is being opened while its blob is forgotten is not kept for th
   assert.equal(open(), 0);
 });
 
-test("closing lets go of every file, also of one that is still being opened", async () => {
+test("closing releases every file, including one that is being opened", async () => {
   const { store, opening, reader, open } = fakeStore();
   const blobs = new OpenBlobs(store);
   const acquiring = blobs.acquire(name, digest);

@@ -32,7 +32,7 @@ function counting() {
   return { folders, reads: () => reads };
 }
 
-test("a wide folder that stays as it is is read once", async () => {
+test("an unchanged large folder is read once", async () => {
   const folder = await folderOf(wide);
   await settle(folder);
   const { folders, reads } = counting();
@@ -42,7 +42,7 @@ test("a wide folder that stays as it is is read once", async () => {
   assert.equal(reads(), 1);
 });
 
-test("what comes into a folder that is kept, and what leaves it, is seen at once", async () => {
+test("additions to and removals from a cached folder are seen at once", async () => {
   const folder = await folderOf(wide);
   await settle(folder);
   const { folders } = counting();
@@ -57,7 +57,7 @@ test("what comes into a folder that is kept, and what leaves it, is seen at once
 
 for (const [what, count, settled] of [
   ["a folder that has just changed, and may change again within the same tick of its clock,", wide, false],
-  ["a folder of a few", 10, true],
+  ["a folder with few entries", 10, true],
 ] as const) {
   test(`${what} is read each time`, async () => {
     const folder = await folderOf(count);
@@ -69,12 +69,12 @@ for (const [what, count, settled] of [
   });
 }
 
-test("a folder that is not there has nothing in it", async () => {
+test("a missing folder has no entries", async () => {
   const folders = new CatalogFolders(() => []);
   assert.deepEqual(folders.places(join(tmpdir(), "gantry-is-not-there")), []);
 });
 
-test("each folder has its place, and those below it theirs; files and the layout's own have none", async () => {
+test("each folder has its place, and nested ones theirs; files and the layout's own folders have none", async () => {
   const folder = await folderOf(0);
   for (const name of ["c0", "c", "c-x", "c.y", "_tags", "tags", "_referrers"])
     await mkdir(join(folder, name));

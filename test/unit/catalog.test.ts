@@ -45,7 +45,7 @@ for (const [of, expected] of [
   ["manifests", names],
   ["blobs", onlyBlobs],
 ] as const) {
-  test(`parts of any size give each repository once: ${of}`, () => {
+  test(`parts of any size yield each repository once: ${of}`, () => {
     const catalog = new Catalog(layout);
     for (let namesMax = 1; namesMax <= expected.length + 1; namesMax++) {
       assert.deepEqual(inParts(catalog, of, namesMax, undefined), expected);
@@ -54,7 +54,7 @@ for (const [of, expected] of [
   });
 }
 
-test("a walk goes on behind its last name, also where too many others have begun meanwhile, or it was left", () => {
+test("a walk continues after its last name, even if it was left or evicted by others", () => {
   const catalog = new Catalog(layout);
   const part = (walk: number, after: string) =>
     catalog.part({ of: "manifests", after, namesMax: 2, walk }).names;
@@ -65,7 +65,7 @@ test("a walk goes on behind its last name, also where too many others have begun
   assert.deepEqual(part(0, "a/b/c/d"), names.slice(4, 6));
 });
 
-test("a folder that fails is told of, and hides no other", async () => {
+test("an unreadable folder is reported and hides no others", async () => {
   const odd = new Layout(await mkdtemp(join(tmpdir(), "gantry-catalog-")));
   after(() => rm(odd.root, { recursive: true, force: true }));
   await mkdir(`${odd.manifestsRoot}/a/tags`, { recursive: true });
@@ -85,7 +85,7 @@ test("a folder that fails is told of, and hides no other", async () => {
   );
 });
 
-test("what is no file has no size, and what is not there no link", () => {
+test("an object that is not a file has no size, and a missing one no links", () => {
   const measures = measureFiles({ folder: root, files: ["blobs", "nothing"] });
   assert.deepEqual([...measures], [Number.NaN, Number.NaN, Number.NaN, 0, 0, 0]);
 });

@@ -18,7 +18,7 @@ const cases: readonly [what: string, ClientCertificate, CertificateName, subject
   ["no common name", certificate([], mixed), "cn", undefined],
   ["two common names", certificate(["ci", "admin"]), "cn", undefined],
   ["an empty common name", certificate([""]), "cn", undefined],
-  ["a common name of two lines", certificate(["ci\nadmin"]), "cn", undefined],
+  ["a common name with two lines", certificate(["ci\nadmin"]), "cn", undefined],
   ["a common name that is too long", certificate(["c".repeat(300)]), "cn", undefined],
   ["a DNS name among others", certificate(["ci"], mixed), "dns", "certificate:a.example"],
   ["an email address among others", certificate([], mixed), "email", "certificate:ci@a.example"],
@@ -28,14 +28,14 @@ const cases: readonly [what: string, ClientCertificate, CertificateName, subject
 ];
 
 for (const [what, given, which, subject] of cases) {
-  test(`${what}, asked for by ${which}: ${subject ?? "nobody"}`, () => {
+  test(`${what}, selected by ${which}: ${subject ?? "nobody"}`, () => {
     const identity = identityOf(given, which);
     assert.equal(identity?.subject, subject);
     assert.equal(identity?.kind, subject && "certificate");
   });
 }
 
-test("a name within another name is no name", async () => {
+test("a name inside another name is not a name", async () => {
   const value = "a.example, DNS:admin";
   const names = [
     { type: "url", value: `https://x/, URI:spiffe://admin` },
@@ -51,7 +51,7 @@ test("a name within another name is no name", async () => {
   ]);
 });
 
-test("any names are read as they are written, whatever is in them", () => {
+test("names with any content are parsed as they were written", () => {
   const kind = fc.constantFrom("dns", "email", "uri");
   const name = fc.record({ kind, value: fc.string() }, { noNullPrototype: true });
   const written = { dns: "DNS", email: "email", uri: "URI" } as const;
@@ -68,7 +68,7 @@ function quotedWhereNeeded(value: string): string {
   return /^[\x20-\x7e]*$/.test(value) && !/[",'\\]/.test(value) ? value : JSON.stringify(value);
 }
 
-test("any other text is read without an error", () => {
+test("any other text is parsed without an error", () => {
   const part = fc.constantFrom("DNS:", "URI:", "a", '"', "\\", ", ", "é", "\u0000", '"a, DNS:b"', '"\\a"');
   fc.assert(fc.property(fc.array(part), (parts) => Array.isArray(parseAlternativeNames(parts.join("")))));
 });

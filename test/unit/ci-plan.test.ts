@@ -6,12 +6,12 @@ import { planCiDay } from "../../bench/driver/ci-plan.js";
 
 const shape = { pushes: 200, pulls: 400, repositories: 20, baseImages: 8, atOnce: 32 };
 
-test("one seed gives one plan, another gives another", () => {
+test("the same seed gives the same plan, another seed another one", () => {
   assert.deepEqual(planCiDay("a", shape), planCiDay("a", shape));
   assert.notDeepEqual(planCiDay("a", shape), planCiDay("b", shape));
 });
 
-test("every image is pushed once, and there are as many pulls as were asked for", () => {
+test("every image is pushed once, and the number of pulls is as requested", () => {
   const { jobs, images } = planCiDay("a", shape);
   const pushes = jobs.filter(({ kind }) => kind === "push");
   assert.deepEqual(
@@ -22,7 +22,7 @@ test("every image is pushed once, and there are as many pulls as were asked for"
   assert.equal(jobs.length - pushes.length, shape.pulls);
 });
 
-test("a pull comes so far behind its push that none of those at work waits for another", () => {
+test("a pull comes so long after its push that no concurrent job waits for another", () => {
   const { jobs } = planCiDay("a", shape);
   const pushedAt = new Map<number, number>();
   for (const [place, { kind, image }] of jobs.entries()) {
@@ -31,7 +31,7 @@ test("a pull comes so far behind its push that none of those at work waits for a
   }
 });
 
-test("a day that is shorter than what is at work at once still pulls only what was pushed before", () => {
+test("a day shorter than its concurrency still pulls only images pushed before", () => {
   const { jobs } = planCiDay("a", { ...shape, pushes: 3, pulls: 5 });
   assert.equal(jobs.length, 8);
   assert.ok(jobs.every(({ image }) => image < 3));

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Closers } from "../../src/lib/closers.js";
 import { each } from "../../src/lib/each.js";
 
-test("what was opened last is closed first, each after the one before, also if one of them fails", async () => {
+test("closers run in reverse order, one after the other, even if one fails", async () => {
   const told: string[] = [];
   const closers = new Closers((error, what) => told.push(`${what}: ${(error as Error).message}`));
   closers.add("first", () => void told.push("first"));
@@ -20,10 +20,10 @@ test("what was opened last is closed first, each after the one before, also if o
   await closers.close();
   assert.deepEqual(told, ["slow", "throws: never", "rejects: no", "first"]);
   await closers.close();
-  assert.equal(told.length, 4, "a second call closes nothing again");
+  assert.equal(told.length, 4, "a second call closes nothing");
 });
 
-test("each item is worked on, whichever of them fail, and then the failure is told", async () => {
+test("each item is processed even if others fail, and then the failure is thrown", async () => {
   const done: number[] = [];
   const work = (failing: readonly number[]) =>
     each([1, 2, 3, 4], async (item) => {

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { renderReference } from "../../src/config/reference.js";
 
-test("docs/configuration.md says what the schema says", async () => {
+test("docs/configuration.md matches the schema", async () => {
   const page = await readFile(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
-  assert.equal(page, renderReference(), "npm run docs:config makes it anew");
+  assert.equal(page, renderReference(), "npm run docs:config writes it");
 });

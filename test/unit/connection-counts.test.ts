@@ -18,7 +18,7 @@ function close(counts: ConnectionCounts, count: number): void {
 }
 
 describe("connections are counted", () => {
-  test("one client gets its own limit, all together the other one", () => {
+  test("a client has its own limit, and all clients together another", () => {
     const counts = new ConnectionCounts({ total: 10, perClient: 4 }, unknown);
     assert.equal(open(counts, "a", 5), 4);
     assert.equal(open(counts, "b", 5), 4);
@@ -27,12 +27,12 @@ describe("connections are counted", () => {
     assert.equal(counts.open, 10);
   });
 
-  test("a proxy is limited by the total alone", () => {
+  test("only the total limits a proxy", () => {
     const counts = new ConnectionCounts({ total: 10, perClient: 4 }, unknown);
     assert.equal(open(counts, "proxy", 20, false), 10);
   });
 
-  test("a client whose connections have all closed has its places again", () => {
+  test("a client whose connections have all closed gets its places back", () => {
     const counts = new ConnectionCounts({ total: 10, perClient: 4 }, unknown);
     for (let time = 0; time < 5; time++) {
       assert.equal(open(counts, "a", 5), 4);
@@ -40,7 +40,7 @@ describe("connections are counted", () => {
     }
   });
 
-  test("what has closed is known after a recount, and no client is refused for another's connections", async () => {
+  test("a recount finds closed connections, and no client is refused because of another's", async () => {
     let truth = new Map<string, number>();
     let asked = 0;
     const counts = new ConnectionCounts({ total: 100, perClient: 10 }, async () => {
@@ -62,7 +62,7 @@ describe("connections are counted", () => {
     assert.equal(open(counts, "b", 10), 0);
   });
 
-  test("a client that may be at its limit does not get the second half of all places", async () => {
+  test("a client that may be at its limit gets no place in the second half", async () => {
     const counts = new ConnectionCounts({ total: 20, perClient: 4 }, unknown);
     open(counts, "other", 9, false);
     open(counts, "a", 4);
@@ -70,7 +70,7 @@ describe("connections are counted", () => {
     assert.equal(counts.enter("a"), "client");
   });
 
-  test("clients that come and go are forgotten", async () => {
+  test("clients without connections are forgotten", async () => {
     const counts = new ConnectionCounts({ total: 100, perClient: 10 }, unknown);
     counts.enter("stays");
     for (let client = 0; client < 100_000; client++) {
@@ -109,7 +109,7 @@ describe("the kernel's table", () => {
     "   6: 0100007F:9C40 0100007F:1388 01 00000000:00000000 00:00000000 00000000     0        0 6 1 0 20 4 30 10 -1",
   ];
 
-  test("tells whose connections to a port are open, however it is cut", () => {
+  test("the table gives the peers of a port's connections, in pieces of any size", () => {
     const text = `${lines.join("\n")}\n`;
     for (const cut of [1, 7, 100, text.length]) {
       const table = new TcpTable(5000);
@@ -118,7 +118,7 @@ describe("the kernel's table", () => {
     }
   });
 
-  test("has IPv6 addresses, and IPv4 ones that come over IPv6", () => {
+  test("the table has IPv6 addresses, and IPv4 ones that connect over IPv6", () => {
     const table = new TcpTable(5000);
     const local = "00000000000000000000000000000000:1388";
     for (const remote of ["0000000000000000FFFF00000200007F", "B80D01200000000000000000D5270000"])
@@ -133,7 +133,7 @@ describe("the kernel's table", () => {
   });
 });
 
-test("uploads that workers keep open leave descriptors for blobs, and are a few at least", () => {
+test("uploads kept open by workers leave descriptors for blobs, and are at least a few", () => {
   for (const [descriptors, workers, expected] of [
     [65_536, 1, 1024],
     [65_536, 4, 1000],

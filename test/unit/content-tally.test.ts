@@ -10,7 +10,7 @@ const digests: readonly Digest[] = Array.from({ length: 8 }, (_, index) =>
   parseDigest(`sha256:${String(index).repeat(64)}`),
 );
 
-test("nothing is known before somebody has counted, and changes add to what is known", () => {
+test("the total is unknown before the first walk, then follows changes", () => {
   const tally = new ContentTally(undefined);
   const [one] = digests;
   assert.ok(one !== undefined);
@@ -22,7 +22,7 @@ test("nothing is known before somebody has counted, and changes add to what is k
   assert.deepEqual(tally.total, { contents: 1, bytes: 50 });
 });
 
-test("a walk that does not come to its end changes nothing", () => {
+test("an incomplete walk changes nothing", () => {
   const tally = new ContentTally({ contents: 3, bytes: 7 });
   {
     using walk = tally.walk();
@@ -31,7 +31,7 @@ test("a walk that does not come to its end changes nothing", () => {
   assert.deepEqual(tally.total, { contents: 3, bytes: 7 });
 });
 
-test("a walk counts what is there in the end, whatever comes and goes before and behind it", () => {
+test("a complete walk counts the final state, whatever changes before and after its position", () => {
   const toggles = fc.array(fc.tuple(fc.nat(digests.length), fc.nat(digests.length - 1)), { maxLength: 40 });
   fc.assert(
     fc.property(toggles, (changes) => {
@@ -60,7 +60,7 @@ test("a walk counts what is there in the end, whatever comes and goes before and
   );
 });
 
-test("a walk is told of what changes among those that it looks at, and of nothing else", () => {
+test("a walk is notified of changes only among the contents it examines", () => {
   const [passed, first, last, behind] = digests;
   assert.ok(passed && first && last && behind);
   for (const [changed, told] of [

@@ -28,17 +28,17 @@ const hostile = [
 const isObeyed = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/u;
 
 for (const [what, character] of hostile)
-  test(`${what} is shown by its escape`, () => {
+  test(`${what} is shown as its escape`, () => {
     const quoted = JSON.stringify({ a: `x${character}y` });
     const line = escapeJsonLine(`${quoted}\n`);
     assert.doesNotMatch(line.slice(0, -1), isObeyed);
     assert.ok(line.endsWith("}\n"));
-    assert.deepEqual(JSON.parse(line), { a: `x${character}y` }, "the line means the same");
+    assert.deepEqual(JSON.parse(line), { a: `x${character}y` }, "the line has the same meaning");
     for (const show of [visibleText, visibleLine])
       assert.match(show(`x${character}y`), /^x(?:\\u[0-9a-f]{4}){1,2}y$/);
   });
 
-test("text of any language, and emoji, stay as they are", () => {
+test("text of any language, and emoji, are unchanged", () => {
   for (const text of ["größer", "日本語", "עברית", "العربية", "naïve", "🦭"]) {
     assert.equal(visibleText(text), text);
     assert.equal(visibleLine(text), text);
@@ -46,13 +46,13 @@ test("text of any language, and emoji, stay as they are", () => {
   }
 });
 
-test("a report keeps its lines, and a line is one", () => {
+test("a report keeps its lines, and a single line stays one", () => {
   assert.equal(visibleText("a\tb\nc\n"), "a\tb\nc\n");
   assert.equal(visibleLine("a\nb"), "a\\nb");
   assert.equal(visibleLine("a\n"), "a\\n");
 });
 
-test("whatever is logged, the line is one line, means the same and has nothing that is obeyed", () => {
+test("any logged line stays one line with the same meaning and without control characters", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (key, value) => {
       const said = { [key]: value, nested: [{ value }] };
@@ -64,7 +64,7 @@ test("whatever is logged, the line is one line, means the same and has nothing t
   );
 });
 
-test("fields for people lose what is obeyed in names and values, and a stack keeps its lines", () => {
+test("fields for people lose control characters in names and values, and a stack keeps its lines", () => {
   assert.deepEqual(
     visibleFields({ "a\u009b": "b\nc", err: { stack: "Error: \u202e\n    at x", list: ["\u007f"] }, n: 1 }),
     { "a\\u009b": "b\\nc", err: { stack: "Error: \\u202e\n    at x", list: ["\\u007f"] }, n: 1 },

@@ -8,9 +8,9 @@ const refused = Object.assign(new AggregateError([], ""), { code: "ECONNREFUSED"
 
 for (const [what, error, told] of [
   ["its message", new Error("no room"), "no room"],
-  ["those of its causes behind it", new Error("a", { cause: new Error("b", { cause: "c" }) }), "a: b: c"],
-  ["its code where it has no message", refused, "ECONNREFUSED"],
-  ["its name where it has neither", new TypeError(), "TypeError"],
-  ["what was thrown where it is none", 7, "7"],
+  ["the messages of its causes", new Error("a", { cause: new Error("b", { cause: "c" }) }), "a: b: c"],
+  ["its code, if it has no message", refused, "ECONNREFUSED"],
+  ["its name, if it has neither", new TypeError(), "TypeError"],
+  ["the thrown value, if it is not an error", 7, "7"],
 ] as const)
-  test(`of an error is told ${what}`, () => assert.equal(describeError(error), told));
+  test(`the description of an error has ${what}`, () => assert.equal(describeError(error), told));

@@ -18,7 +18,7 @@ import { anyText, digests, kindOf, withLengths } from "./arbitraries.js";
 const grammar = /^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 const supported = /^(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}|blake3:[a-f0-9]{64})$/;
 
-test("a digest of a supported algorithm is taken as it is, and comes apart again", () => {
+test("a digest of a supported algorithm is parsed, and can be split again", () => {
   fc.assert(
     fc.property(digests, (text) => {
       const digest = parseDigest(text);
@@ -29,7 +29,7 @@ test("a digest of a supported algorithm is taken as it is, and comes apart again
   );
 });
 
-test("any other text is refused, as malformed or as of an algorithm that is not supported", () => {
+test("any other text is refused as malformed or unsupported", () => {
   const nearly = withLengths(["sha256", "sha512", "blake3", "sha384", "md5", "sha256+b64"]);
   fc.assert(
     fc.property(fc.oneof(anyText, nearly), (text) => {
@@ -53,19 +53,19 @@ const cases: readonly [what: string, text: string, kind: string][] = [
   ["an algorithm alone", "sha256", "digest-invalid"],
   ["no encoded part", "sha256:", "digest-invalid"],
   ["no algorithm", `:${hex.slice(0, 64)}`, "digest-invalid"],
-  ["a digit too few", `sha256:${hex.slice(0, 63)}`, "digest-invalid"],
-  ["a digit too many", `sha256:${hex.slice(0, 65)}`, "digest-invalid"],
+  ["a digit too short", `sha256:${hex.slice(0, 63)}`, "digest-invalid"],
+  ["a digit too long", `sha256:${hex.slice(0, 65)}`, "digest-invalid"],
   ["the other algorithm's length", `sha512:${hex.slice(0, 64)}`, "digest-invalid"],
   ["capitals", `sha256:${hex.slice(0, 64).toUpperCase()}`, "digest-invalid"],
-  ["a line break behind it", `sha256:${hex.slice(0, 64)}\n`, "digest-invalid"],
+  ["followed by a line break", `sha256:${hex.slice(0, 64)}\n`, "digest-invalid"],
   ["a path", "sha256:../../../../etc/passwd", "digest-invalid"],
-  ["an algorithm in capitals", `SHA256:${hex.slice(0, 64)}`, "digest-invalid"],
+  ["with a capitalized algorithm", `SHA256:${hex.slice(0, 64)}`, "digest-invalid"],
   ["md5", `md5:${hex.slice(0, 32)}`, "digest-unsupported"],
   ["sha384", `sha384:${hex.slice(0, 96)}`, "digest-unsupported"],
-  ["the name of something that every object has", "constructor:abc", "digest-unsupported"],
+  ["named like a property of every object", "constructor:abc", "digest-unsupported"],
 ];
 for (const [what, text, kind] of cases) {
-  test(`a digest that is ${what} is refused`, () => {
+  test(`a digest ${what} is refused`, () => {
     assert.equal(
       kindOf(() => parseDigest(text)),
       kind,
@@ -74,7 +74,7 @@ for (const [what, text, kind] of cases) {
   });
 }
 
-test("an algorithm is one of the supported ones and no property of an object", () => {
+test("an algorithm must be a supported one and not an object's property", () => {
   for (const algorithm of algorithms) assert.equal(parseAlgorithm(algorithm), algorithm);
   for (const text of ["", "sha-256", "SHA256", "md5", "constructor", "__proto__", "toString"]) {
     assert.equal(

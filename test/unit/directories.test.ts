@@ -18,7 +18,7 @@ async function newFolder(name: string): Promise<string> {
   return folder;
 }
 
-test("who asks while a sync runs shares the next one with all who ask meanwhile", async () => {
+test("callers that ask during a sync share the next one", async () => {
   const directories = new Directories(root, "full");
   const folder = await newFolder("shared");
   const first = directories.sync(folder);
@@ -29,7 +29,7 @@ test("who asks while a sync runs shares the next one with all who ask meanwhile"
   assert.equal(directories.syncs.directories.count, 2);
 });
 
-test("a sync that ran before the call is not taken for one after it", async () => {
+test("a sync that ran before the call does not count for it", async () => {
   const directories = new Directories(root, "full");
   const folder = await newFolder("again");
   for (const count of [1, 2, 3]) {
@@ -38,7 +38,7 @@ test("a sync that ran before the call is not taken for one after it", async () =
   }
 });
 
-test("rounds of callers, each round while the one before is synced, cost one sync a round", async () => {
+test("each round of callers during the previous sync costs one sync", async () => {
   const directories = new Directories(root, "full");
   const folder = await newFolder("rounds");
   let running = directories.sync(folder);
@@ -58,7 +58,7 @@ test("syncs of different directories do not wait for each other", async () => {
   assert.equal(directories.syncs.directories.count, 3);
 });
 
-test("a failed sync fails those who shared it, and the next one is tried anew", async () => {
+test("a failed sync rejects for its callers, and the next one tries again", async () => {
   const directories = new Directories(root, "full");
   const folder = join(root, "late");
   await assert.rejects(directories.sync(folder), { code: "ENOENT" });
@@ -68,7 +68,7 @@ test("a failed sync fails those who shared it, and the next one is tried anew", 
   await directories.sync(folder);
 });
 
-test("making sure of a directory creates those above it and syncs each parent once", async () => {
+test("ensuring a directory creates its parents and syncs each of them once", async () => {
   const directories = new Directories(root, "full");
   const folder = join(root, "x", "y", "z");
   await Promise.all([
@@ -78,24 +78,24 @@ test("making sure of a directory creates those above it and syncs each parent on
   ]);
   assert.ok((await stat(folder)).isDirectory());
   assert.equal(directories.syncs.directories.count, 3);
-  assert.equal(directories.ensure(folder), undefined, "what is known needs no waiting");
+  assert.equal(directories.ensure(folder), undefined, "a known directory needs no waiting");
 });
 
-test("a directory that an earlier process made has its parent synced all the same", async () => {
+test("a directory of an earlier process has its parent synced, too", async () => {
   const folder = await newFolder("earlier");
   const directories = new Directories(root, "full");
   await directories.ensure(folder);
   assert.equal(directories.syncs.directories.count, 1);
 });
 
-test("with relaxed durability nothing is synced", async () => {
+test("relaxed durability syncs nothing", async () => {
   const directories = new Directories(root, "relaxed");
   await directories.ensure(join(root, "p", "q"));
   await directories.sync(root);
   assert.equal(directories.syncs.directories.count, 0);
 });
 
-test("what is written into a directory is there, however often empty ones are removed meanwhile", async () => {
+test("a file can be written into a directory although empty ones are removed concurrently", async () => {
   const directories = new Directories(root, "full");
   let removed = 0;
   for (let round = 0; round < 300; round++) {
@@ -134,7 +134,7 @@ function openedAs(folder: string): string[] {
   });
 }
 
-test("a directory stays open to be synced again, until another is made in its place", async () => {
+test("a directory stays open for the next sync until it is replaced", async () => {
   const directories = new Directories(root, "full");
   const folder = join(root, "kept");
   await directories.ensure(folder);

@@ -24,7 +24,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test("a queue keeps the newest events within its bounds, in order, whatever comes while some are under way", () => {
+test("a queue keeps the newest events within its bounds, in order, even during deliveries", () => {
   fc.assert(
     fc.property(steps, (all) => {
       const queue = new EventQueue(eventsMax, bytesMax);
@@ -49,7 +49,7 @@ test("a queue keeps the newest events within its bounds, in order, whatever come
           const more = model[out.length];
           assert.ok(
             more === undefined || out.length === step.events || bytesOf([...out, more]) > step.bytes,
-            "as many as may be",
+            "as many as fit",
           );
           step.meanwhile.forEach(push);
           const gone = new Set(out.map(({ number }) => number));
@@ -64,7 +64,7 @@ test("a queue keeps the newest events within its bounds, in order, whatever come
   );
 });
 
-test("an event that alone has too many bytes finds no room, and takes none from the others", () => {
+test("a too large event is dropped and displaces no other", () => {
   const queue = new EventQueue(10, 10);
   assert.equal(queue.push("12345"), 0);
   assert.equal(queue.push("1234567890"), 1);

@@ -65,20 +65,20 @@ const cases: readonly [change: Change, left: Partial<ReturnType<typeof kept>>][]
   [{ kind: "blobs-healed" }, { blob: false }],
 ];
 for (const [change, left] of cases) {
-  test(`caches forget what "${change.kind}" has changed, and nothing else`, () => {
+  test(`caches drop only the entries that "${change.kind}" has changed`, () => {
     const set = filled();
     set.elsewhere.publish(change);
     assert.deepEqual(kept(set), { ...all, ...left });
   });
 }
 
-test("caches forget everything when changes were lost", async () => {
+test("caches drop everything when changes were lost", async () => {
   const set = filled();
   await set.cluster.lose();
   assert.deepEqual(kept(set), { tag: false, tags: undefined, manifest: false, blob: false });
 });
 
-test("a write is not cached if another change of the key came between", () => {
+test("a write is not cached if the key changed meanwhile", () => {
   const { caches, elsewhere } = filled();
   caches.tags.beginWrite(tagKey);
   assert.ok(caches.tags.endWrite(tagKey), "alone");

@@ -36,7 +36,7 @@ async function followEvery(everyMilliseconds: number, ...paths: string[]) {
   return { taken, broken, following, isTaken };
 }
 
-test("what is written to a file is taken over, by whichever way it comes there", async () => {
+test("a file is reloaded however it is changed", async () => {
   const folder = await newFolder();
   const path = `${folder}/file`;
   await writeFile(path, "first");
@@ -50,7 +50,7 @@ test("what is written to a file is taken over, by whichever way it comes there",
   assert.deepEqual(broken, []);
 });
 
-test("a file below a link that is exchanged is another file", async () => {
+test("a file below a replaced link is another file", async () => {
   const folder = await newFolder();
   for (const version of ["v1", "v2"]) {
     await mkdir(`${folder}/${version}`);
@@ -63,7 +63,7 @@ test("a file below a link that is exchanged is another file", async () => {
   await isTaken("v2");
 });
 
-test("a file that is being written is not taken over before it is whole", async () => {
+test("a file is not reloaded before it is completely written", async () => {
   const path = `${await newFolder()}/file`;
   await writeFile(path, "first");
   const { isTaken, taken } = await followEvery(100, path);
@@ -78,7 +78,7 @@ test("a file that is being written is not taken over before it is whole", async 
   assert.deepEqual(taken, ["first", `${parts.join(" ")} `]);
 });
 
-test("several files are taken over together", async () => {
+test("several files are reloaded together", async () => {
   const folder = await newFolder();
   const [one, two] = [`${folder}/one`, `${folder}/two`];
   await writeFile(one, "1");
@@ -89,28 +89,28 @@ test("several files are taken over together", async () => {
   await isTaken("1,3");
 });
 
-test("a file that is broken or gone is told of once, and what was there before goes on", async () => {
+test("a broken or missing file is reported once, and the previous content stays in effect", async () => {
   const path = `${await newFolder()}/file`;
   await writeFile(path, "first");
   const { isTaken, taken, broken } = await follow(path);
   await writeFile(path, "broken");
-  await eventually("told of a broken file", () => broken[0]);
+  await eventually("the broken file is reported", () => broken[0]);
   await unlink(path);
-  await eventually("told of a file that is gone", () => broken[1]);
+  await eventually("the missing file is reported", () => broken[1]);
   await writeFile(path, "second");
   await isTaken("second");
   assert.deepEqual(taken, ["first", "second"]);
   assert.equal(broken.length, 2);
 });
 
-test("the first time it has to be right", async () => {
+test("the first load must succeed", async () => {
   const folder = await newFolder();
   await assert.rejects(follow(`${folder}/none`), { code: "ENOENT" });
   await writeFile(`${folder}/file`, "broken");
   await assert.rejects(follow(`${folder}/file`), /cannot be parsed/);
 });
 
-test("who has stopped is told of nothing more", async () => {
+test("nothing is reported after a stop", async () => {
   const path = `${await newFolder()}/file`;
   await writeFile(path, "first");
   const { following, taken } = await follow(path);

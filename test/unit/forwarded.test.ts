@@ -13,13 +13,13 @@ const direct = (address: string) => ({ address, secure: false, certified: undefi
 const cases: readonly [title: string, from: string, header: string, client: string][] = [
   ["a stranger's header is not read", "203.0.113.5", "198.51.100.1", "203.0.113.5"],
   ["a trusted proxy names the client", "10.1.1.1", "198.51.100.1", "198.51.100.1"],
-  ["one address may be trusted by itself", "192.0.2.7", "198.51.100.1", "198.51.100.1"],
-  ["its neighbour is not", "192.0.2.8", "198.51.100.1", "192.0.2.8"],
+  ["a single address may be trusted", "192.0.2.7", "198.51.100.1", "198.51.100.1"],
+  ["its neighbour is not trusted", "192.0.2.8", "198.51.100.1", "192.0.2.8"],
   ["IPv6 ranges count", "2001:db8::1", "2001:db9::9", "2001:db9::9"],
-  ["what a client has put before is not believed", "10.1.1.1", "127.0.0.1, 198.51.100.1", "198.51.100.1"],
+  ["an address added by the client is not trusted", "10.1.1.1", "127.0.0.1, 198.51.100.1", "198.51.100.1"],
   ["a chain of trusted proxies is followed", "10.1.1.1", "198.51.100.1, 10.2.2.2, 10.3.3.3", "198.51.100.1"],
-  ["what is no address ends the chain", "10.1.1.1", "198.51.100.1, unknown, 10.3.3.3", "10.3.3.3"],
-  ["without the header it is the proxy", "10.1.1.1", "", "10.1.1.1"],
+  ["an invalid address ends the chain", "10.1.1.1", "198.51.100.1, unknown, 10.3.3.3", "10.3.3.3"],
+  ["without the header, the proxy is the client", "10.1.1.1", "", "10.1.1.1"],
 ];
 
 for (const [title, from, header, client] of cases) {
@@ -29,7 +29,7 @@ for (const [title, from, header, client] of cases) {
   });
 }
 
-test("a proxy's own certificate does not speak for the clients behind it", () => {
+test("a proxy's own certificate does not identify its clients", () => {
   const certified = {
     ...anonymous,
     kind: "certificate",
@@ -43,7 +43,7 @@ test("a proxy's own certificate does not speak for the clients behind it", () =>
   assert.equal(direct.peer.certified, certified);
 });
 
-test("scheme and host are a trusted proxy's alone to say", () => {
+test("only a trusted proxy sets scheme and host", () => {
   const said = { for: "", proto: "https", host: "public.example" };
   const trusted = proxies.seen(direct("10.0.0.1"), "inner:5000", said);
   assert.deepEqual([trusted.peer.secure, trusted.host], [true, "public.example"]);
@@ -51,7 +51,7 @@ test("scheme and host are a trusted proxy's alone to say", () => {
   assert.deepEqual([stranger.peer.secure, stranger.host], [false, "inner:5000"]);
 });
 
-test("a client's part of the header never makes it somebody else", () => {
+test("a client cannot impersonate another with its part of the header", () => {
   fc.assert(
     fc.property(fc.string(), fc.ipV4(), (forged, address) => {
       const real = address.startsWith("10.") || address === "192.0.2.7" ? "203.0.113.1" : address;
@@ -74,7 +74,7 @@ for (const [text, expected] of [
   ["proxy.example", false],
   ["", false],
 ] as const) {
-  test(`«${text}» is ${expected ? "a" : "no"} range of addresses`, () => {
+  test(`"${text}" is ${expected ? "a" : "no"} range of addresses`, () => {
     assert.equal(isAddressRange(text), expected);
   });
 }

@@ -59,29 +59,29 @@ const all = (outcome: string) => ({
   metrics: outcome,
 });
 
-test("without authentication everybody may do everything", () => {
+test("without authentication everyone may do everything", () => {
   assert.deepEqual(verdicts(new Gate(openPolicy), anonymous), all("granted"));
 });
 
-test("with logins and no policy file, who has logged in may do everything and others are asked to log in", () => {
+test("with logins but no policy file, logged-in callers may do everything and others are asked to log in", () => {
   const gate = new Gate(loginPolicy);
   assert.deepEqual(verdicts(gate, anonymous), all("unauthorized"));
   assert.deepEqual(verdicts(gate, alice), all("granted"));
 });
 
-test("what no rule grants is denied, to who is known; who is not is asked to log in", () => {
+test("access that no rule grants is denied to identified callers; others are asked to log in", () => {
   const gate = new Gate(rulesPolicy([], new Map()));
   assert.deepEqual(verdicts(gate, anonymous), all("unauthorized"));
   assert.deepEqual(verdicts(gate, alice), { ...all("denied"), base: "granted", catalog: "granted" });
 });
 
-test("the answer is the same for a repository that is there and one that is not: names alone decide", () => {
+test("the decision is the same for existing and missing repositories: it depends on names alone", () => {
   const gate = new Gate(rulesPolicy([rule({ users: new Set(["alice"]) }, ["pull"])], new Map()));
   const absent = parseRepositoryName("not/there");
   assert.deepEqual(verdicts(gate, alice, secret), verdicts(gate, alice, absent));
 });
 
-test("rules are for users, groups of the policy's own and of the caller's, certificates, claims, or everybody", () => {
+test("rules apply to users, groups of the policy and of the caller, certificates, claims, or everyone", () => {
   const job: Identity = {
     ...anonymous,
     kind: "workload",
@@ -115,7 +115,7 @@ test("rules are for users, groups of the policy's own and of the caller's, certi
   }
 });
 
-test("push brings create-tag, admin brings all, and nothing else brings anything", () => {
+test("push includes create-tag, admin includes everything, and the others include nothing", () => {
   const bring: Record<Permission, readonly Permission[]> = {
     pull: ["pull"],
     push: ["push", "create-tag"],
@@ -130,14 +130,14 @@ test("push brings create-tag, admin brings all, and nothing else brings anything
   }
 });
 
-test("who may only make new tags gets a permit that moves none", () => {
+test("a caller who may only create tags gets a permit that cannot move tags", () => {
   const gate = (allow: Permission) =>
     new Gate(rulesPolicy([rule({ authenticated: true }, [allow])], new Map()));
   assert.equal(gate("create-tag").push(alice, team).mayMoveTags, false);
   assert.equal(gate("push").push(alice, team).mayMoveTags, true);
 });
 
-test("a token's scope is what it grants and no more, and one that lacks some is told so", () => {
+test("a token grants no more than its scope, and a caller with too little scope is told so", () => {
   const gate = new Gate(loginPolicy);
   const token = { ...grants(["pull", team]), catalog: false };
   assert.deepEqual(verdicts(gate, { ...alice, token }), {
@@ -155,7 +155,7 @@ test("a token's scope is what it grants and no more, and one that lacks some is 
   });
 });
 
-test("a token grants nothing that the policy has taken back since", () => {
+test("a token does not grant what the policy has revoked since", () => {
   const token = { ...grants(["pull", team], ["push", team], ["delete", team]), catalog: true };
   const gate = new Gate(rulesPolicy([rule({ users: new Set(["alice"]) }, ["pull"])], new Map()));
   assert.deepEqual(verdicts(gate, { ...alice, token }), {
@@ -168,7 +168,7 @@ test("a token grants nothing that the policy has taken back since", () => {
   });
 });
 
-test("an anonymous token says nothing about who may log in: what it lacks is answered by asking to", () => {
+test("a caller whose anonymous token grants too little is asked to log in", () => {
   const gate = new Gate(rulesPolicy([rule({ anonymous: true }, ["pull"])], new Map()));
   const token = { ...grants(["pull", team]), catalog: false };
   assert.deepEqual(verdicts(gate, { ...anonymous, token }), {
@@ -181,7 +181,7 @@ test("an anonymous token says nothing about who may log in: what it lacks is ans
   });
 });
 
-test("a robot may do what it was made for, whatever the policy says of others, and nothing else", () => {
+test("a robot may do what its scopes allow, whatever the policy says, and nothing else", () => {
   const robot: Identity = {
     ...anonymous,
     kind: "robot",
@@ -199,7 +199,7 @@ test("a robot may do what it was made for, whatever the policy says of others, a
   assert.equal(gate.push(robot, team).mayMoveTags, false);
 });
 
-test("the metrics are for whom the policy names for them, whatever else they may, and for no robot or token", () => {
+test("only callers named by the policy may read the metrics, and no robot or token", () => {
   const readers: Who = { ...nobody, users: new Set(["alice"]), groups: new Set(["ops"]) };
   const everything = rule({ authenticated: true }, ["admin"]);
   const gate = new Gate(rulesPolicy([everything], new Map([["ops", new Set(["olga"])]]), readers));
@@ -214,7 +214,7 @@ test("the metrics are for whom the policy names for them, whatever else they may
   assert.equal(told(anonymous), "unauthorized");
 });
 
-test("a mount finds only what the caller may pull, with the token that it has; the catalog, with any", () => {
+test("a mount only uses sources that the caller's token may pull from; the catalog accepts any token", () => {
   const gate = new Gate(loginPolicy);
   const token = { ...grants(["push", team]), catalog: true };
   const { sources } = gate.push({ ...alice, token }, team);
@@ -230,7 +230,7 @@ test("a mount finds only what the caller may pull, with the token that it has; t
   assert.equal(new Gate(openPolicy).push(anonymous, team).sources.all, true);
 });
 
-test("no limit and no token ever widen what the policy grants", () => {
+test("no limit and no token ever exceed the policy", () => {
   const sets = fc.record({
     policy: fc.subarray([...permissions]),
     limit: fc.option(fc.subarray([...permissions]), { nil: undefined }),

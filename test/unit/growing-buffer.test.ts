@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { GrowingBuffer } from "../../src/lib/growing-buffer.js";
 import { MemoryAccount } from "../support/memory-account.js";
 
-test("it holds what was added, in order, and its account has paid for it", () => {
+test("it contains the added bytes in order, charged to its account", () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 30 }),
@@ -25,7 +25,7 @@ test("it holds what was added, in order, and its account has paid for it", () =>
         }
         const whole = buffer.whole();
         assert.ok(whole.equals(Buffer.concat(pieces)));
-        assert.equal(whole.buffer.byteLength, length, "no larger memory is behind it");
+        assert.equal(whole.buffer.byteLength, length, "it does not share a larger buffer");
         assert.equal(account.taken, length);
         buffer.clear();
         assert.equal(account.taken, 0);
@@ -34,7 +34,7 @@ test("it holds what was added, in order, and its account has paid for it", () =>
   );
 });
 
-test("a million pieces of one byte take no more memory than one piece of a million bytes", () => {
+test("a million pieces of one byte need no more memory than one piece of a million bytes", () => {
   const [many, one] = [new MemoryAccount(), new MemoryAccount()];
   const [pieces, piece] = [new GrowingBuffer(many), new GrowingBuffer(one)];
   for (let count = 0; count < 1_000_000; count++) pieces.append(Uint8Array.of(count));
@@ -43,21 +43,21 @@ test("a million pieces of one byte take no more memory than one piece of a milli
   assert.ok(many.peak <= 3 * one.taken);
 });
 
-test("one that knows how much comes takes no more than that", () => {
+test("a buffer that knows its final size takes no more than that", () => {
   const account = new MemoryAccount();
   const buffer = new GrowingBuffer(account, 1000);
   for (let count = 0; count < 10; count++) buffer.append(new Uint8Array(100));
   assert.equal(account.taken, 1000);
 });
 
-test("what its account does not pay for is refused whole, and what was there stays", () => {
+test("bytes that the account does not cover are refused as a whole, and earlier ones are kept", () => {
   const buffer = new GrowingBuffer(new MemoryAccount(2000), 4000);
   assert.ok(buffer.append(Buffer.from("kept")));
   assert.equal(buffer.append(new Uint8Array(1990)), false);
   assert.equal(buffer.whole().toString(), "kept");
 });
 
-test("one that has got a part of what it expects pays for the whole, and is not moved again", () => {
+test("a buffer with part of the expected bytes pays for all of them and is not moved again", () => {
   const account = new MemoryAccount();
   const buffer = new GrowingBuffer(account, 1 << 20);
   let sent = 0;
@@ -67,17 +67,17 @@ test("one that has got a part of what it expects pays for the whole, and is not 
   };
   for (let piece = 0; piece < 256; piece++) {
     send(1 << 10);
-    assert.ok(account.taken <= Math.max(512, 2 * sent), "a client that sends little takes little");
+    assert.ok(account.taken <= Math.max(512, 2 * sent), "a client that sends little uses little");
   }
   send(1 << 10);
-  assert.equal(account.taken, 1 << 20, "more than a quarter is there");
+  assert.equal(account.taken, 1 << 20, "more than a quarter has arrived");
   const taken = account.peak;
   send((1 << 20) - sent);
   assert.equal(buffer.whole().length, 1 << 20);
-  assert.equal(account.peak, taken, "nothing was allocated for the rest");
+  assert.equal(account.peak, taken, "no memory was allocated for the rest");
 });
 
-test("the account gets everything back when the bytes were moved to another thread", () => {
+test("the account gets everything back when the bytes were transferred to another thread", () => {
   const account = new MemoryAccount();
   const buffer = new GrowingBuffer(account, 1000);
   buffer.append(new Uint8Array(1000));

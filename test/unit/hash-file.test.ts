@@ -27,7 +27,7 @@ const cases: readonly [bytesMax: number, found: number][] = [
   [Number.POSITIVE_INFINITY, bytes.length],
 ];
 for (const [bytesMax, found] of cases) {
-  test(`of ${bytes.length} bytes ${bytesMax} at most are hashed`, async () => {
+  test(`at most ${bytesMax} of ${bytes.length} bytes are hashed`, async () => {
     await using file = await open(path);
     const hasher = await newHasher("sha256");
     assert.equal(await hashFile(file.fd, hasher, bytesMax), found);
@@ -35,7 +35,7 @@ for (const [bytesMax, found] of cases) {
   });
 }
 
-test("while a file is hashed others have their turn", async () => {
+test("other tasks run while a file is hashed", async () => {
   await using file = await open(path);
   let turns = 0;
   let over = false;

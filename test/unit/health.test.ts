@@ -38,14 +38,14 @@ function registry(options: Partial<HealthOptions> = {}, readOnly = false) {
 }
 
 for (const part of ["storage", "space", "workers"] as const) {
-  test(`${part}: fails at the third look in a row, is told once, and is well at the next`, async () => {
+  test(`${part}: fails at the third consecutive failure, is reported once, and recovers at the next success`, async () => {
     const { health, broken, changes } = registry();
     await health.look();
     assert.equal(health.ready, true);
     broken.add(part);
     await health.look();
     await health.look();
-    assert.equal(health.ready, true, "twice may be chance");
+    assert.equal(health.ready, true, "two failures may be chance");
     await health.look();
     await health.look();
     assert.equal(health.ready, false);
@@ -56,7 +56,7 @@ for (const part of ["storage", "space", "workers"] as const) {
     assert.deepEqual(changes, [`${part} failing`, `${part} well`]);
   });
 
-  test(`${part}: is given no time where it has never been well`, async () => {
+  test(`${part}: fails at once if it was never healthy`, async () => {
     const { health, broken } = registry();
     broken.add(part);
     await health.look();
@@ -64,7 +64,7 @@ for (const part of ["storage", "space", "workers"] as const) {
   });
 }
 
-test("failures that are not one after the other are none", async () => {
+test("failures that are not consecutive do not count", async () => {
   const { health, broken } = registry({ threshold: 2 });
   for (let round = 0; round < 4; round++) {
     broken.clear();
@@ -75,21 +75,21 @@ test("failures that are not one after the other are none", async () => {
   assert.equal(health.ready, true);
 });
 
-test("workers that do not answer fail when their time is over", async () => {
+test("workers that do not respond in time fail", async () => {
   const { health, broken } = registry();
   broken.add("hung");
   await health.look();
   assert.deepEqual(health.failures, { workers: "the workers do not answer" });
 });
 
-test("a read-only storage need not take anything", async () => {
+test("a read-only storage need not accept writes", async () => {
   const { health, broken } = registry({}, true);
   broken.add("storage").add("space");
   await health.look();
   assert.equal(health.ready, true);
 });
 
-test("nobody is ready before the first look, nor when it stops", async () => {
+test("the server is not ready before the first check, and not after a stop", async () => {
   const { health } = registry();
   assert.equal(health.ready, false);
   await health.look();
@@ -97,6 +97,6 @@ test("nobody is ready before the first look, nor when it stops", async () => {
   assert.equal(health.ready, false);
 });
 
-test("without looking all is taken to be well", () => {
+test("without checks, everything counts as healthy", () => {
   assert.equal(registry({ enabled: false }).health.ready, true);
 });

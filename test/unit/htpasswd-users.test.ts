@@ -52,19 +52,19 @@ for (const [what, user, password, known] of [
   ["another user's password", "alice", "another", false],
   ["an unknown user", "mallory", "a secret", false],
   ["no user", "", "", false],
-  ["the name of what every object has", "__proto__", "a secret", false],
+  ["the name of a property that every object has", "__proto__", "a secret", false],
 ] as const) {
-  test(`${what} ${known ? "is let in" : "is not let in"}, then and again`, async () => {
+  test(`${what} ${known ? "is let in" : "is not let in"}, at first and again`, async () => {
     const { users, checked } = usersOf(alice + bob);
     for (let round = 0; round < 2; round++) {
       const identity = await users.verify(user, password);
       assert.equal(identity?.subject, known ? "user:alice" : undefined);
     }
-    assert.equal(checked.length, 1, "and asks bcrypt once");
+    assert.equal(checked.length, 1, "with a single bcrypt check");
   });
 }
 
-test("10,000 verifications of one who was let in are synchronous and ask bcrypt for nothing", async () => {
+test("10,000 verifications of a known user are synchronous and need no bcrypt", async () => {
   const { users, checked } = usersOf(alice);
   const identity = await users.verify("alice", "a secret");
   assert.ok(identity);
@@ -72,13 +72,13 @@ test("10,000 verifications of one who was let in are synchronous and ask bcrypt 
   assert.equal(checked.length, 1);
 });
 
-test("an unknown user costs a check as costly as a known one's, and is let in by none", async () => {
+test("an unknown user costs as much as a known one, and no password lets them in", async () => {
   const { users, checked } = usersOf(alice);
   assert.equal(await users.verify("mallory", "a secret"), undefined);
   assert.deepEqual(checked, [alice.trim().slice("alice:".length)]);
 });
 
-test("a user who is removed is out at once, though remembered, and so are tokens made before", async () => {
+test("removing a user revokes access at once, including cached logins and tokens", async () => {
   const { users, checked, write } = usersOf(alice + bob);
   const identity = await users.verify("alice", "a secret");
   assert.ok(identity);
@@ -92,7 +92,7 @@ test("a user who is removed is out at once, though remembered, and so are tokens
   assert.equal(checked.length, 2);
 });
 
-test("a new password ends the old one and what was remembered of both", async () => {
+test("a new password invalidates the old one and the cached results of both", async () => {
   const { users, write } = usersOf(alice);
   const identity = await users.verify("alice", "a secret");
   assert.ok(identity);
@@ -105,7 +105,7 @@ test("a new password ends the old one and what was remembered of both", async ()
   assert.notEqual(next.version, identity.version);
 });
 
-test("the same password hashed anew is another version", async () => {
+test("the same password with a new hash is another version", async () => {
   const { users, write } = usersOf(alice);
   const identity = await users.verify("alice", "a secret");
   assert.ok(identity);
@@ -114,7 +114,7 @@ test("the same password hashed anew is another version", async () => {
   assert.equal((await users.verify("alice", "a secret"))?.subject, "user:alice");
 });
 
-test("a user who is removed while the password is checked is not let in", async () => {
+test("a user removed during the password check is not let in", async () => {
   const { held, check } = heldChecks();
   const users = new HtpasswdUsers(check);
   users.replace(parseHtpasswd(alice + bob).users);
@@ -127,21 +127,21 @@ test("a user who is removed while the password is checked is not let in", async 
   assert.equal(held.length, 2);
 });
 
-test("identities of other kinds are none of its business", async () => {
+test("identities of other kinds are ignored", async () => {
   const { users } = usersOf(alice);
   const identity = await users.verify("alice", "a secret");
   assert.ok(identity);
   assert.equal(users.isCurrent({ ...identity, kind: "robot" }), undefined);
 });
 
-test("who comes at the same time with the same password shares one check", async () => {
+test("concurrent logins with the same password share one check", async () => {
   const { users, checked } = usersOf(alice);
   const identities = await Promise.all(Array.from({ length: 100 }, () => users.verify("alice", "a secret")));
   assert.ok(identities.every((identity) => identity?.subject === "user:alice"));
   assert.equal(checked.length, 1);
 });
 
-test("a flood of passwords of one user leaves room for the others", async () => {
+test("a flood of passwords for one user leaves room for the others", async () => {
   const { held, check } = heldChecks();
   const users = new HtpasswdUsers(check);
   users.replace(parseHtpasswd(alice + bob).users);
@@ -157,10 +157,10 @@ test("a flood of passwords of one user leaves room for the others", async () => 
   assert.equal((await other)?.subject, "user:bob");
   const again = users.verify("alice", "one more");
   held.at(-1)?.(false);
-  assert.equal(await again, undefined, "and the user's own room is free again");
+  assert.equal(await again, undefined, "and the user's own room is available again");
 });
 
-test("a flood of unknown users is bounded, lets in who is remembered, and ends", async () => {
+test("a flood of unknown users is bounded, does not lock out known ones, and ends", async () => {
   const small = new BcryptPool({ threads: 1, checksMax: 4, onError });
   const users = new HtpasswdUsers(small.check);
   users.replace(parseHtpasswd(alice).users);
@@ -175,11 +175,11 @@ test("a flood of unknown users is bounded, lets in who is remembered, and ends",
   const answers = await Promise.all(flood);
   assert.equal(answers.filter((answer) => answer === "checked").length, 4);
   assert.equal(answers.filter((answer) => answer === "refused").length, 496);
-  assert.equal(await users.verify("mallory", "guess"), undefined, "then there is room again");
+  assert.equal(await users.verify("mallory", "guess"), undefined, "afterwards there is room again");
   await small.close();
 });
 
-test("more wrong passwords than are remembered drive out no right one", async () => {
+test("wrong passwords evict no cached right one", async () => {
   let checks = 0;
   const users = new HtpasswdUsers(async (password) => {
     checks++;
@@ -192,7 +192,7 @@ test("more wrong passwords than are remembered drive out no right one", async ()
   assert.equal(checks, 25_001);
 });
 
-test("a pool that is closed while it checks answers what it has and refuses the rest", async () => {
+test("a pool closed during checks finishes the running ones and refuses the rest", async () => {
   const closing = new BcryptPool({ threads: 2, checksMax: 10, onError });
   const hash = parseHtpasswd(alice).users.get("alice");
   assert.ok(hash);

@@ -9,7 +9,7 @@ import { anyText } from "./arbitraries.js";
 const tail = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
 const hash = `$2y$10$${tail}`;
 
-test("bcrypt of every version is taken; comments and empty lines are passed over", () => {
+test("every bcrypt version is accepted; comments and empty lines are ignored", () => {
   const { users, refused } = parseHtpasswd(
     [
       "# those of the build",
@@ -52,13 +52,13 @@ for (const [what, text, said] of [
   ["no name", `:${hash}`, /^line 1: expected/],
   ["a hash that is cut short", `alice:${hash.slice(0, -1)}`, /^line 1: alice: not a complete bcrypt hash$/],
   ["a hash that is too long", `alice:${hash}x`, /line 1: alice/],
-  ["a cost that bcrypt does not know", `alice:$2y$32$${tail}`, /line 1: alice/],
-  ["a version that bcrypt does not know", `alice:$2x$10$${tail}`, /line 1: alice/],
+  ["a cost that bcrypt does not allow", `alice:$2y$32$${tail}`, /line 1: alice/],
+  ["a version that bcrypt does not have", `alice:$2x$10$${tail}`, /line 1: alice/],
   ["one user twice", `alice:${hash}\nalice:${hash}`, /^line 2: alice is already in line 1$/],
-  ["one user twice, once refused", `alice:plain\nalice:${hash}`, /^line 2: alice is already in line 1$/],
+  ["a user listed twice, once refused", `alice:plain\nalice:${hash}`, /^line 2: alice is already in line 1$/],
   ["several faults", "a\nb", /^line 1: .*\nline 2: /],
 ] as const) {
-  test(`a file with ${what} is broken, and says where`, () => {
+  test(`a file with ${what} is invalid, with the line in the error`, () => {
     assert.throws(() => parseHtpasswd(text), { message: said });
   });
 }
@@ -74,7 +74,7 @@ const salted = fc
   )
   .map(([version, cost, rest]) => `$${version}$${String(cost).padStart(2, "0")}$${rest}`);
 
-test("what is written as an htpasswd file is read as the same users", () => {
+test("a written htpasswd file is read as the same users", () => {
   const entries = fc.uniqueArray(fc.tuple(user, salted), { selector: ([name]) => name, maxLength: 20 });
   fc.assert(
     fc.property(entries, fc.constantFrom("\n", "\r\n", "\n\n", "\n# a comment: here\n"), (written, end) => {
@@ -84,7 +84,7 @@ test("what is written as an htpasswd file is read as the same users", () => {
   );
 });
 
-test("whatever the text, no one becomes a user but by a line of a name and a bcrypt hash", () => {
+test("only a line with a name and a bcrypt hash creates a user, whatever the text", () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(anyText, salted, user), { maxLength: 8 }), (parts) => {
       const text = parts.join(":").replaceAll(" ", "\n");

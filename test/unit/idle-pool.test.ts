@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { IdlePool } from "../../src/lib/idle-pool.js";
 
-test("who waits for a thread that cannot be started is told so, and the next may have one", async (t) => {
+test("a caller waiting for a thread that cannot start gets an error, and the next one may get a thread", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-test-"));
   t.after(() => rm(folder, { recursive: true }));
   const file = join(folder, "worker.mjs");
@@ -29,7 +29,7 @@ test("who waits for a thread that cannot be started is told so, and the next may
   await pool.close();
 });
 
-test("a pool whose thread could not be started ends at once", { timeout: 4_000 }, async () => {
+test("a pool whose thread could not start closes at once", { timeout: 4_000 }, async () => {
   const pool = new IdlePool({
     file: new URL("file:///nowhere/worker.js"),
     threads: 1,

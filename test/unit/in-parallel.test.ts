@@ -8,7 +8,7 @@ import { inParallel } from "../../src/lib/in-parallel.js";
 
 const works = fc.array(fc.record({ turns: fc.nat({ max: 4 }), fails: fc.boolean() }), { maxLength: 20 });
 
-test("no more run than allowed, and none any more when it resolves or rejects", async () => {
+test("no more than the limit run concurrently, and none after it resolves or rejects", async () => {
   await fc.assert(
     fc.asyncProperty(works, fc.integer({ min: 1, max: 6 }), async (list, limit) => {
       let running = 0;
@@ -29,12 +29,12 @@ test("no more run than allowed, and none any more when it resolves or rejects", 
       assert.equal(running, 0);
       const before = begun;
       await turn();
-      assert.equal(begun, before, "nothing is begun afterwards");
+      assert.equal(begun, before, "nothing starts afterwards");
     }),
   );
 });
 
-test("a source that fails ends it when what was begun has ended", async () => {
+test("a failing source ends it after the running work", async () => {
   let running = 0;
   async function* source() {
     yield 1;

@@ -30,13 +30,13 @@ test("depth and keys are those of the value, whatever its strings contain", () =
   );
 });
 
-test("a key that an object has twice is counted twice", () => {
+test("a duplicate key of an object counts twice", () => {
   const text = '{"a":1,"\\u0061":{"b":2,"b":3}}';
   assert.equal(jsonShape(Buffer.from(text)).keys, 4);
   assert.equal(countKeys(JSON.parse(text)), 2);
 });
 
-test("bytes that are no JSON are counted as well, to their end", () => {
+test("bytes that are not JSON are scanned to the end, too", () => {
   for (const text of ['"', '"\\', "}}}}", "[[[[", ""]) jsonShape(Buffer.from(text));
   assert.equal(jsonShape(Buffer.from("[".repeat(1000))).depth, 1000);
 });

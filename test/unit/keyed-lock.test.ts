@@ -23,7 +23,7 @@ const holders: fc.Arbitrary<Holder[]> = fc.array(
   { maxLength: 15 },
 );
 
-test("an exclusive holder is alone, shared ones are together, all are served, and in order", async () => {
+test("an exclusive holder is alone, shared ones run together, and all run in order", async () => {
   await fc.assert(
     fc.asyncProperty(holders, async (list) => {
       const lock = new KeyedLock<"a" | "b">();
@@ -60,7 +60,7 @@ test("an exclusive holder is alone, shared ones are together, all are served, an
   );
 });
 
-test("a shared holder who comes behind a waiting exclusive one does not overtake it", async () => {
+test("a shared holder does not overtake a waiting exclusive one", async () => {
   const lock = new KeyedLock<"a">();
   const order: string[] = [];
   let release: () => void = () => {};
@@ -74,7 +74,7 @@ test("a shared holder who comes behind a waiting exclusive one does not overtake
   assert.deepEqual(order, ["exclusive", "shared"]);
 });
 
-test("work that throws before its first await lets go of the lock", async () => {
+test("work that throws before its first await releases the lock", async () => {
   const lock = new KeyedLock<"a">();
   const work = (): Promise<void> => {
     throw new Error("wanted");

@@ -6,7 +6,7 @@ import { KeyedTurns } from "../../src/lib/keyed-turns.js";
 
 const never = new AbortController().signal;
 
-test("so many of one key run at a time, and another key does not wait for them", async () => {
+test("a limited number per key runs concurrently, and other keys do not wait", async () => {
   const turns = new KeyedTurns(2);
   const begun: string[] = [];
   const ends: (() => void)[] = [];
@@ -25,7 +25,7 @@ test("so many of one key run at a time, and another key does not wait for them",
   assert.deepEqual(await Promise.all(all), ["a1", "a2", "a3", "b1"]);
 });
 
-test("work whose client has gone while it waited is not begun, and work that fails gives up its turn", async () => {
+test("work of a client that disconnected while waiting does not start, and failing work ends its turn", async () => {
   const turns = new KeyedTurns(1);
   const gone = new AbortController();
   let end = () => {};

@@ -39,13 +39,13 @@ function objectsOf({ name, digest, tag }: Key): [identity: string, path: string]
   ];
 }
 
-test("two objects lie at one path only if they are one object, and none lies within another", () => {
+test("different objects never share a path, and none lies inside another", () => {
   fc.assert(
     fc.property(keys, keys, (one, other) => {
       for (const [identity, path] of objectsOf(one)) {
         for (const [otherIdentity, otherPath] of objectsOf(other)) {
           assert.equal(path === otherPath, identity === otherIdentity, `${identity}, ${otherIdentity}`);
-          assert.ok(!otherPath.startsWith(`${path}/`), `${otherIdentity} lies within ${identity}`);
+          assert.ok(!otherPath.startsWith(`${path}/`), `${otherIdentity} lies inside ${identity}`);
         }
       }
     }),
@@ -53,7 +53,7 @@ test("two objects lie at one path only if they are one object, and none lies wit
   );
 });
 
-test("two repositories never share their folder, and no repository's lies where another keeps its tags", () => {
+test("repositories never share a folder, and none lies in another's tags", () => {
   fc.assert(
     fc.property(names, names, (one, other) => {
       const [first, second] = [parseRepositoryName(one), parseRepositoryName(other)];
@@ -64,7 +64,7 @@ test("two repositories never share their folder, and no repository's lies where 
   );
 });
 
-test("every path lies below the root and is as short as it can be", () => {
+test("every path lies below the root and is as short as possible", () => {
   fc.assert(
     fc.property(names, digests, tags, (name, digest, tag) => {
       const key = {
@@ -81,7 +81,7 @@ test("every path lies below the root and is as short as it can be", () => {
   );
 });
 
-test("a folder's component leads back to the name that it was made of", () => {
+test("a folder name maps back to its component", () => {
   fc.assert(
     fc.property(names, (text) => {
       const name = parseRepositoryName(text);
@@ -101,7 +101,7 @@ test("the layout is the documented one", () => {
   assert.equal(layout.content(digest), `/store/content/sha256/ab/${hex}`);
 });
 
-test("a temporary path is new each time and is no session's", () => {
+test("a temporary path is unique and not a session's", () => {
   const paths = Array.from({ length: 100 }, () => layout.temporary());
   assert.equal(new Set(paths).size, paths.length);
   for (const path of paths) assert.ok(!isSessionId(path.slice(`${root}/uploads/`.length)));

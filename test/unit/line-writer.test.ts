@@ -34,7 +34,7 @@ class FakeTarget implements LineTarget {
   }
 }
 
-test("lines are written in their order, several at a time", async () => {
+test("lines are written in order, several at a time", async () => {
   const target = new FakeTarget();
   const writer = new LineWriter(target, 10_000);
   for (let line = 0; line < 20; line++)
@@ -43,7 +43,7 @@ test("lines are written in their order, several at a time", async () => {
   assert.equal(target.written, Array.from({ length: 20 }, (_, line) => `${line}\n`).join(""));
 });
 
-test("a destination that is stuck makes nobody wait, and what finds no room is refused", async () => {
+test("a stuck destination delays no caller, and lines that do not fit are refused", async () => {
   const target = new FakeTarget();
   const writer = new LineWriter(target, 1_000);
   const said: string[] = [];
@@ -71,7 +71,7 @@ test("a destination that is stuck makes nobody wait, and what finds no room is r
   assert.equal(said.length, 2);
 });
 
-test("what could not be written is tried again, from where it was written to", async () => {
+test("a failed write is retried from the first unwritten byte", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const target = new FakeTarget();
@@ -101,7 +101,7 @@ test("what could not be written is tried again, from where it was written to", a
   }
 });
 
-test("what waits when the process exits is written, and not twice", async () => {
+test("queued lines are written at exit, and not twice", async () => {
   const target = new FakeTarget();
   const writer = new LineWriter(target, 1_000);
   target.isStuck = true;
@@ -111,7 +111,7 @@ test("what waits when the process exits is written, and not twice", async () => 
   assert.equal(target.written, "waiting\n");
 });
 
-test("an ended log is told nothing more", async () => {
+test("an ended log gets no more lines", async () => {
   const target = new FakeTarget();
   const lines = new CountedLines(new LineWriter(target, 100), { onDropped: () => assert.fail("told") });
   target.isStuck = true;

@@ -19,7 +19,7 @@ const program = `
 
 const skip = existsSync("/proc/thread-self") ? false : "this system has no priorities of threads";
 
-test("lowering a thread's priority leaves the process its own", { skip }, async () => {
+test("lowering a thread's priority does not change the process's", { skip }, async () => {
   const own = getPriority();
   const worker = new Worker(program, { eval: true });
   const lowered = await new Promise((resolve, reject) => worker.on("message", resolve).on("error", reject));

@@ -77,7 +77,7 @@ const validIndex = fc.record(
   { requiredKeys: ["schemaVersion", "mediaType", "manifests"] },
 );
 
-test("bytes of any kind give a manifest or a typed error, nothing else", () => {
+test("any bytes give a manifest or a typed error", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), contentTypes, (bytes, contentType) => {
       assert.equal(
@@ -89,7 +89,7 @@ test("bytes of any kind give a manifest or a typed error, nothing else", () => {
   );
 });
 
-test("JSON of any kind gives a manifest or a typed error, nothing else", () => {
+test("any JSON gives a manifest or a typed error", () => {
   const fields = fc.record(
     {
       schemaVersion: fc.oneof(fc.constant(2), fc.jsonValue()),
@@ -112,7 +112,7 @@ test("JSON of any kind gives a manifest or a typed error, nothing else", () => {
   );
 });
 
-test("a valid image names its config and its layers, in order, and no children", () => {
+test("a valid image names its config and its layers in order, and no children", () => {
   fc.assert(
     fc.property(validImage, fc.boolean(), (json, withType) => {
       const manifest = parse(bytesOf(json), withType ? json.mediaType : "");
@@ -131,7 +131,7 @@ test("a valid image names its config and its layers, in order, and no children",
   );
 });
 
-test("a valid index names its manifests, and has an artifact type only if it says so", () => {
+test("a valid index names its manifests, and has an artifact type only if it states one", () => {
   fc.assert(
     fc.property(validIndex, fc.boolean(), (json, withType) => {
       const manifest = parse(bytesOf(json), withType ? json.mediaType : "");
@@ -146,7 +146,7 @@ test("a valid index names its manifests, and has an artifact type only if it say
   );
 });
 
-test("embedded data is the bytes that its base64 spells", () => {
+test("embedded data is decoded from base64", () => {
   const digest = `sha256:${"0".repeat(64)}`;
   fc.assert(
     fc.property(data, (bytes) => {
@@ -171,33 +171,33 @@ const bad: readonly [what: string, json: unknown, contentType?: string][] = [
   ["a string", "manifest"],
   ["an empty object", {}],
   ["without a schema version", { ...image, schemaVersion: undefined }],
-  ["of a schema version in text", { ...image, schemaVersion: "2" }],
+  ["with a schema version as text", { ...image, schemaVersion: "2" }],
   ["of schema version 3", { ...image, schemaVersion: 3 }],
   ["of schema 1", { schemaVersion: 1, name: "a", tag: "b", fsLayers: [], history: [] }],
   ["schema 1 by its Content-Type", image, mediaTypes.dockerSchema1Signed],
-  ["of one type within and another without", image, ociIndex],
-  ["of a foreign type", { ...image, mediaType: "application/json" }],
-  ["of a type that is a number", { ...image, mediaType: 2 }],
-  ["of an empty type", { ...image, mediaType: "" }],
+  ["whose media type differs from its header", image, ociIndex],
+  ["with a foreign type", { ...image, mediaType: "application/json" }],
+  ["with a number as type", { ...image, mediaType: 2 }],
+  ["with an empty type", { ...image, mediaType: "" }],
   ["an image that lists manifests", { ...image, manifests: [] }],
   ["an image whose manifests are null", { ...image, manifests: null }],
   ["an index with a config", { ...index, config: sound }],
   ["an index with layers", { ...index, layers: [] }],
   ["an index with fsLayers", { ...index, fsLayers: [] }],
-  ["both by shape, of no type", { ...index, config: sound, mediaType: undefined }],
+  ["both by shape, without a type", { ...index, config: sound, mediaType: undefined }],
   ["an index without manifests", { schemaVersion: 2, mediaType: ociIndex }],
   ["an image without config", { ...image, config: undefined }],
-  ["a Docker manifest that does not say so", { ...image, mediaType: undefined }, dockerManifest],
+  ["a Docker manifest without its media type", { ...image, mediaType: undefined }, dockerManifest],
   ["layers that are an object", { ...image, layers: {} }],
   ["a layer that is null", { ...image, layers: [null] }],
   ["a layer without media type", { ...image, layers: [{ ...sound, mediaType: undefined }] }],
   ["a layer without digest", { ...image, layers: [{ ...sound, digest: undefined }] }],
-  ["a layer of an unsupported digest", { ...image, layers: [{ ...sound, digest: "md5:00" }] }],
+  ["a layer with an unsupported digest", { ...image, layers: [{ ...sound, digest: "md5:00" }] }],
   ["a layer of negative size", { ...image, layers: [{ ...sound, size: -1 }] }],
   ["a layer of half a byte", { ...image, layers: [{ ...sound, size: 0.5 }] }],
-  ["a layer of a size in text", { ...image, layers: [{ ...sound, size: "1" }] }],
-  ["a layer of a size beyond exact numbers", { ...image, layers: [{ ...sound, size: 2 ** 53 }] }],
-  ["data that is no base64", { ...image, config: { ...sound, data: "?" } }],
+  ["a layer with a size as text", { ...image, layers: [{ ...sound, size: "1" }] }],
+  ["a layer with a size beyond exact integers", { ...image, layers: [{ ...sound, size: 2 ** 53 }] }],
+  ["data that is not base64", { ...image, config: { ...sound, data: "?" } }],
   ["data that is a number", { ...image, config: { ...sound, data: 1 } }],
   ["a subject that is text", { ...image, subject: "sha256:00" }],
   ["annotations that are a list", { ...image, annotations: [] }],
@@ -213,7 +213,7 @@ for (const [what, json, contentType = ""] of bad) {
   });
 }
 
-test("a byte order mark, bytes that are no UTF-8 and JSON nested without end are invalid", () => {
+test("a byte order mark, invalid UTF-8 and endlessly nested JSON are invalid", () => {
   const documents = [
     Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytesOf(image)]),
     Buffer.concat([bytesOf(image).subarray(0, -1), Buffer.from([0x2c, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])]),
@@ -228,7 +228,7 @@ test("a byte order mark, bytes that are no UTF-8 and JSON nested without end are
   }
 });
 
-test("only OCI documents may leave out their type, which then follows from header or shape", () => {
+test("only OCI documents may omit their type, which then follows from header or shape", () => {
   const { mediaType: _image, ...untypedImage } = image;
   const { mediaType: _index, ...untypedIndex } = index;
   assert.equal(parse(bytesOf(untypedImage), "").mediaType, ociManifest);
@@ -237,7 +237,7 @@ test("only OCI documents may leave out their type, which then follows from heade
   assert.equal(parse(bytesOf(untypedIndex), ociIndex).mediaType, ociIndex);
 });
 
-test("layers that may not be distributed need not be in the registry", () => {
+test("non-distributable layers need not be in the registry", () => {
   const elsewhere = [
     "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
@@ -246,7 +246,7 @@ test("layers that may not be distributed need not be in the registry", () => {
   assert.equal(parse(bytesOf({ ...image, layers }), "").blobs.length, 1);
 });
 
-test("a Content-Type counts without its parameters and in lower case", () => {
+test("a Content-Type is compared without parameters and in lower case", () => {
   assert.equal(withoutParameters(` ${ociIndex.toUpperCase()} ; charset=utf-8`), ociIndex);
   assert.equal(withoutParameters(""), "");
 });
@@ -276,7 +276,7 @@ const ambiguous: readonly [what: string, text: string][] = [
     `{"schemaVersion":2,"mediaType":"${ociManifest}","config":${soundText},"layerſ":[${soundText}]}`,
   ],
   [
-    "a subject in capitals",
+    "a capitalized subject",
     `{"schemaVersion":2,"mediaType":"${ociManifest}","config":${soundText},"layers":[],"SUBJECT":${soundText}}`,
   ],
   [
@@ -301,7 +301,7 @@ const ambiguous: readonly [what: string, text: string][] = [
   ],
 ];
 for (const [what, text] of ambiguous) {
-  test(`a manifest with ${what} means different things to different clients: it is refused`, () => {
+  test(`a manifest with ${what} is refused, because clients would interpret it differently`, () => {
     assert.equal(
       kindOf(() => parse(Buffer.from(text), "")),
       "manifest-invalid",
@@ -309,12 +309,12 @@ for (const [what, text] of ambiguous) {
   });
 }
 
-test("annotations may differ in case only: all clients read them as they are", () => {
+test("annotations may differ only in case, because all clients read them unchanged", () => {
   const annotations = { layers: "1", Layers: "2" };
   assert.deepEqual(parse(bytesOf({ ...image, annotations }), "").annotations, annotations);
 });
 
-test("a stored manifest that clients read differently names what any of them reads", () => {
+test("a stored manifest that clients interpret differently names what any of them reads", () => {
   const [own, other] = ["1", "2"].map((digit) => `sha256:${digit.repeat(64)}`);
   const stored = (layers: string) =>
     parseStoredManifest(
@@ -346,7 +346,7 @@ const excessive: readonly [what: string, json: unknown, setting: string][] = [
   ],
 ];
 for (const [what, json, setting] of excessive) {
-  test(`too much of one thing is refused, and the error names the setting: ${what}`, () => {
+  test(`an excess is refused with the setting's name: ${what}`, () => {
     assert.throws(
       () => parse(bytesOf(json), ""),
       (error: Error) => error.message.includes(setting),
@@ -354,7 +354,7 @@ for (const [what, json, setting] of excessive) {
   });
 }
 
-test("what is just within the bounds is taken", () => {
+test("a manifest just within the bounds is accepted", () => {
   const layers = Array(10_000).fill(sound);
   const deep = JSON.parse(`${"[".repeat(31)}${"]".repeat(31)}`);
   assert.equal(parse(bytesOf({ ...image, layers, other: deep }), "").blobs.length, 10_001);
@@ -375,7 +375,7 @@ const malformedMediaTypes = [
   "application/x; charset=\u0007",
 ];
 
-test("a pushed manifest whose media types or artifact types are malformed is refused by the field's name", () => {
+test("a pushed manifest with malformed media types or artifact types is refused with the field's name", () => {
   for (const malformed of malformedMediaTypes) {
     const descriptor = { ...sound, mediaType: malformed };
     const places: readonly [where: RegExp, json: object][] = [
@@ -396,12 +396,12 @@ test("a pushed manifest whose media types or artifact types are malformed is ref
         (error: Error) => where.test(error.message) && /RFC 6838/.test(error.message),
         `${where} with ${JSON.stringify(malformed)}`,
       );
-      assert.ok(parseStoredManifest(bytes), "what an earlier version has stored stays readable");
+      assert.ok(parseStoredManifest(bytes), "manifests stored by an earlier version stay readable");
     }
   }
 });
 
-test("unusual media types are accepted where they are well-formed", () => {
+test("unusual but well-formed media types are accepted", () => {
   for (const mediaType of [
     "sbom/example",
     "application/vnd.in-toto+json",

@@ -58,7 +58,7 @@ test("a lease is renewed before a quarter of it is over", () => {
   });
 });
 
-test("what is being looked for is protected meanwhile, by all who look, and has a lease where it is there", async () => {
+test("an object is protected while it is looked for, and has a lease if it was found", async () => {
   const leases = new MemoryLeases({ leaseSeconds: 3600 });
   const key = keyNumber(1);
   const ends: (() => void)[] = [];
@@ -66,10 +66,10 @@ test("what is being looked for is protected meanwhile, by all who look, and has 
   const looking = [leases.during(key, look), leases.during(key, look)];
   ends[0]?.();
   await looking[0];
-  assert.ok(leases.isLeased(key), "the other looks still");
+  assert.ok(leases.isLeased(key), "the other lookup is still running");
   ends[1]?.();
   await looking[1];
-  assert.ok(!leases.isLeased(key), "it was not there");
+  assert.ok(!leases.isLeased(key), "it did not exist");
   await assert.rejects(
     leases.during(key, () => Promise.reject(new Error("disk"))),
     /disk/,
@@ -79,21 +79,21 @@ test("what is being looked for is protected meanwhile, by all who look, and has 
   assert.ok(leases.isLeased(key));
 });
 
-test("where there are too many leases, everything is protected until the dropped ones would have ended", () => {
+test("with too many leases, everything is protected until the dropped ones would have ended", () => {
   atTime((advance) => {
     const leases = new MemoryLeases({ leaseSeconds: 10, leasesMax: 3 });
     for (let number = 0; number < 3; number++) leases.grant(keyNumber(number));
     assert.ok(!leases.isLeased(keyNumber(99)));
     advance(5);
     leases.grant(keyNumber(3));
-    assert.ok(leases.isLeased(keyNumber(99)), "the oldest was dropped: nobody knows what it was of");
+    assert.ok(leases.isLeased(keyNumber(99)), "the oldest was dropped, and its object is unknown");
     advance(6);
     assert.ok(!leases.isLeased(keyNumber(99)));
     assert.ok(leases.isLeased(keyNumber(3)));
   });
 });
 
-test("leases are the same after they were saved and restored", () => {
+test("leases are the same after saving and restoring", () => {
   atTime((advance) => {
     const before = new MemoryLeases({ leaseSeconds: 10 });
     before.grant(keyNumber(1));
@@ -109,7 +109,7 @@ test("leases are the same after they were saved and restored", () => {
   });
 });
 
-test("a journal has what is noted of its repository while it is kept, and nothing else", async () => {
+test("a journal contains only the notes of its repository while it is open", async () => {
   const leases = new MemoryLeases({ leaseSeconds: 3600 });
   leases.note(name, [digestNumber(1)]);
   await leases.withJournal(name, async (noted) => {
@@ -118,14 +118,14 @@ test("a journal has what is noted of its repository while it is kept, and nothin
     assert.deepEqual([...noted], [digestNumber(2), digestNumber(3)]);
     await leases.withJournal(name, async (second) => {
       leases.note(name, [digestNumber(5)]);
-      assert.deepEqual([...second], [digestNumber(5)], "each journal begins by itself");
+      assert.deepEqual([...second], [digestNumber(5)], "each journal starts empty");
     });
     assert.ok(noted.has(digestNumber(5)));
   });
   await leases.withJournal(name, async (noted) => assert.equal(noted.size, 0));
 });
 
-test("a table of leases has the latest end of each hash, whatever is swept, and no other", () => {
+test("a lease table has the latest end of each hash, whatever is swept, and no others", () => {
   const hashes = fc.oneof(
     fc.nat({ max: 40 }).map((number) => number + 1),
     fc.nat().map((number) => number * 2 ** 21 + 1),
@@ -170,7 +170,7 @@ for (const [what, damage] of [
   ["empty", () => Buffer.alloc(0)],
   ["something else", () => Buffer.from(JSON.stringify({ allUntil: 0, leases: [] }))],
 ] as const) {
-  test(`saved leases that are ${what} are not taken for leases`, () => {
+  test(`saved leases that are ${what} are not accepted`, () => {
     const leases = new MemoryLeases({ leaseSeconds: 3600 });
     leases.grant(keyNumber(1));
     assert.equal(decodeLeases(damage(encodeLeases(leases.save()))), undefined);

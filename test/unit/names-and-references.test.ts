@@ -22,7 +22,7 @@ function spoiled(valid: fc.Arbitrary<string>): fc.Arbitrary<string> {
 }
 
 // JavaScript's `$` without the m flag matches at the very end only, as the specification's must.
-test("a repository name is what the specification's expression matches, up to 255 characters", () => {
+test("a repository name must match the specification's expression, with up to 255 characters", () => {
   fc.assert(
     fc.property(fc.oneof(names, spoiled(names), anyText), (text) => {
       const valid = nameOracle.test(text) && text.length <= 255;
@@ -36,7 +36,7 @@ test("a repository name is what the specification's expression matches, up to 25
   );
 });
 
-test("a name of 255 characters is taken and one of 256 is not", () => {
+test("a name of 255 characters is accepted and one of 256 is not", () => {
   assert.equal(parseRepositoryName("a".repeat(255)).length, 255);
   assert.equal(
     kindOf(() => parseRepositoryName("a".repeat(256))),
@@ -44,7 +44,7 @@ test("a name of 255 characters is taken and one of 256 is not", () => {
   );
 });
 
-test("a name that other grammars backtrack on is judged at once", () => {
+test("a name that causes backtracking in other grammars is parsed at once", () => {
   const started = performance.now();
   for (const text of [`${"a-".repeat(127)}`, `${"a__".repeat(84)}_`, `${"0".repeat(254)}!`]) {
     assert.equal(
@@ -55,7 +55,7 @@ test("a name that other grammars backtrack on is judged at once", () => {
   assert.ok(performance.now() - started < 100);
 });
 
-test("a tag is what the specification's expression matches", () => {
+test("a tag must match the specification's expression", () => {
   fc.assert(
     fc.property(fc.oneof(tags, spoiled(tags), anyText), (text) => {
       const valid = tagOracle.test(text);
@@ -69,12 +69,12 @@ test("a tag is what the specification's expression matches", () => {
   );
 });
 
-test("a tag of 128 characters is taken and one of 129 is not", () => {
+test("a tag of 128 characters is accepted and one of 129 is not", () => {
   assert.ok(isTag("t".repeat(128)));
   assert.ok(!isTag("t".repeat(129)));
 });
 
-test("a reference is a digest or a tag and never both", () => {
+test("a reference is either a digest or a tag", () => {
   fc.assert(
     fc.property(digests, tags, (digest, tag) => {
       assert.deepEqual(parseReference(digest), { kind: "digest", digest });
@@ -83,7 +83,7 @@ test("a reference is a digest or a tag and never both", () => {
   );
 });
 
-test("what is neither digest nor tag is refused in a typed way", () => {
+test("text that is neither digest nor tag gives a typed error", () => {
   fc.assert(
     fc.property(fc.oneof(anyText, spoiled(digests), spoiled(tags)), (text) => {
       const kind = kindOf(() => parseReference(text));
@@ -94,7 +94,7 @@ test("what is neither digest nor tag is refused in a typed way", () => {
   );
 });
 
-test("only a lower-case UUID is the id of a session", () => {
+test("only a lower-case UUID is a session ID", () => {
   fc.assert(
     fc.property(fc.uuid(), anyText, (uuid, text) => {
       assert.ok(isSessionId(uuid));

@@ -24,7 +24,7 @@ function newLog() {
   return { log, lines, logged };
 }
 
-test("users come and go with the file, and one that is broken or gone leaves those from before", async () => {
+test("users follow the file, and a broken or missing one leaves the previous users", async () => {
   const path = `${folder}/users`;
   await writeFile(path, `alice:${hash}\nold:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=\n`);
   const { log, lines, logged } = newLog();
@@ -52,10 +52,10 @@ test("users come and go with the file, and one that is broken or gone leaves tho
 });
 
 for (const [what, text, said] of [
-  ["that is not there", undefined, /none: ENOENT/],
+  ["that does not exist", undefined, /none: ENOENT/],
   ["that is broken", "alice", /broken: line 1: expected name:hash/],
 ] as const) {
-  test(`a file ${what} is a setting that no server starts with`, async () => {
+  test(`a file ${what} is a setting with which no server starts`, async () => {
     const path = `${folder}/${text === undefined ? "none" : "broken"}`;
     if (text !== undefined) await writeFile(path, text);
     await assert.rejects(
@@ -65,7 +65,7 @@ for (const [what, text, said] of [
   });
 }
 
-test("a file without users, and one that is emptied, is told of", async () => {
+test("a file without users, or emptied later, is reported", async () => {
   const path = `${folder}/emptied`;
   await writeFile(path, "# nobody yet\n");
   const { log, lines, logged } = newLog();

@@ -16,23 +16,23 @@ const cases: readonly [
   host: string,
   origin: string | undefined,
 ][] = [
-  ["TLS of this server's own, or of a trusted proxy", true, "none", host, `https://${host}`],
-  ["a proxy that nobody trusts says https", false, "https-proxy", host, `https://${host}`],
-  ["a proxy says nothing of the scheme", false, "proxy", host, undefined],
+  ["TLS of this server, or of a trusted proxy", true, "none", host, `https://${host}`],
+  ["an untrusted proxy reports https", false, "https-proxy", host, `https://${host}`],
+  ["a proxy does not report the scheme", false, "proxy", host, undefined],
   ["nobody says anything", false, "none", host, undefined],
-  ["nobody says anything, by the port of the server", false, "none", `${host}:5000`, undefined],
+  ["no header, by the port of the server", false, "none", `${host}:5000`, undefined],
   ["this machine", false, "none", "localhost:5000", "http://localhost:5000"],
   ["this machine by IPv4", false, "none", "127.0.0.2:5000", "http://127.0.0.2:5000"],
   ["this machine by IPv6", false, "none", "[::1]:5000", "http://[::1]:5000"],
   [
-    "this machine, as a proxy there asks that hides the client's name for it",
+    "this machine, behind a local proxy that hides the client's host name",
     false,
     "proxy",
     "127.0.0.1:5000",
     undefined,
   ],
   ["the same, of HTTPS", false, "https-proxy", "127.0.0.1:5000", undefined],
-  ["what only looks like this machine", false, "none", "localhost.example.com", undefined],
+  ["a name that only looks like this machine", false, "none", "localhost.example.com", undefined],
   ["no host", true, "https-proxy", "", undefined],
 ];
 for (const [what, secure, front, name, origin] of cases) {
@@ -45,7 +45,7 @@ for (const [what, secure, front, name, origin] of cases) {
   });
 }
 
-test("no header makes a client go to plain HTTP over a network", () => {
+test("no header directs a client to plain HTTP over a network", () => {
   fc.assert(
     fc.property(
       fc.constantFrom<Front>("none", "proxy", "https-proxy"),

@@ -64,20 +64,20 @@ function libtrustId(key: KeyObject): string {
 const thumbprint = await calculateJwkThumbprint(await exportJWK(root.certificate.publicKey));
 
 for (const [how, header, key] of [
-  ["a key of the set", { alg: "ES256", kid: "ec" }, ec.privateKey],
-  ["an RSA key of the set", { alg: "RS256", kid: "rsa", typ: "JWT" }, rsa.privateKey],
+  ["a key in the set", { alg: "ES256", kid: "ec" }, ec.privateKey],
+  ["an RSA key in the set", { alg: "RS256", kid: "rsa", typ: "JWT" }, rsa.privateKey],
   ["the root's key, by its thumbprint", { alg: "ES256", kid: thumbprint }, root.privateKey],
   [
-    "the root's key, by its libtrust id",
+    "the root's key, by its libtrust ID",
     { alg: "ES256", kid: libtrustId(root.certificate.publicKey) },
     root.privateKey,
   ],
-  ["a certificate that the root has issued", { alg: "ES256", x5c: x5c(between) }, between.privateKey],
+  ["a certificate issued by the root", { alg: "ES256", x5c: x5c(between) }, between.privateKey],
   ["a certificate below that", { alg: "ES256", x5c: x5c(leaf, between) }, leaf.privateKey],
-  ["the same with the root sent along", { alg: "ES256", x5c: x5c(leaf, between, root) }, leaf.privateKey],
+  ["the same with the root included", { alg: "ES256", x5c: x5c(leaf, between, root) }, leaf.privateKey],
   ["the root itself", { alg: "ES256", x5c: x5c(root) }, root.privateKey],
 ] as const) {
-  test(`a token signed with ${how} is taken, and grants what it says alone`, async () => {
+  test(`a token signed with ${how} is accepted, and grants only its scope`, async () => {
     const { tokens } = await newTokens();
     const identity = await tokens.verify(signJwt(header, claims(), key));
     assert.ok(identity?.token);
@@ -116,9 +116,13 @@ interface Attack {
 }
 
 const attacks: Readonly<Record<string, Attack>> = {
-  "that is signed by nobody": { header: { alg: "none", kid: "ec" }, key: "nothing", reason: /algorithm/ },
-  "that writes none otherwise": { header: { alg: "nOnE", kid: "ec" }, key: "nothing", reason: /algorithm/ },
-  "whose signature is left out": {
+  "without a signature": { header: { alg: "none", kid: "ec" }, key: "nothing", reason: /algorithm/ },
+  "with `none` as algorithm in other letters": {
+    header: { alg: "nOnE", kid: "ec" },
+    key: "nothing",
+    reason: /algorithm/,
+  },
+  "with the signature removed": {
     header: { alg: "ES256", kid: "ec" },
     key: "nothing",
     reason: /signature|malformed/,
@@ -128,73 +132,73 @@ const attacks: Readonly<Record<string, Attack>> = {
     key: { secret: publicPem },
     reason: /algorithm/,
   },
-  "signed by a stranger under a key's id that is trusted (CVE-2025-24976)": {
+  "signed by a stranger with the ID of a trusted key (CVE-2025-24976)": {
     header: { alg: "ES256", kid: "ec" },
     key: stranger.privateKey,
     reason: /signature/,
   },
-  "with a stranger's key under an id that is trusted (CVE-2025-24976)": {
+  "with a stranger's key under a trusted ID (CVE-2025-24976)": {
     header: { alg: "ES256", jwk: { ...strangersJwk, kid: "ec" } },
     key: stranger.privateKey,
     reason: /key/,
   },
-  "with a stranger's key beside an id that is trusted": {
+  "with a stranger's key beside a trusted ID": {
     header: { alg: "ES256", kid: "ec", jwk: strangersJwk },
     key: stranger.privateKey,
     reason: /signature/,
   },
-  "that says where its key could be fetched": {
+  "with a URL of its key": {
     header: { alg: "ES256", kid: "other", jku: "http://127.0.0.1:1/", x5u: "http://127.0.0.1:1/" },
     key: stranger.privateKey,
     reason: /key/,
   },
-  "whose key's id says nothing": { header: { alg: "ES256" }, key: ec.privateKey, reason: /key/ },
-  "whose key's id is no text": {
+  "with an unknown key ID": { header: { alg: "ES256" }, key: ec.privateKey, reason: /key/ },
+  "with a key ID that is not text": {
     header: { alg: "ES256", kid: ["ec"] },
     key: ec.privateKey,
     reason: /key|malformed/,
   },
-  "that uses one key's algorithm with another": {
+  "with another key's algorithm": {
     header: { alg: "RS256", kid: "ec" },
     key: rsa.privateKey,
     reason: /key/,
   },
-  "that is of another root": {
+  "of another root": {
     header: { alg: "ES256", x5c: x5c(otherLeaf, otherRoot) },
     key: otherLeaf.privateKey,
     reason: /no trusted root/,
   },
-  "that puts the trusted root behind another's certificate": {
+  "with the trusted root after another's certificate": {
     header: { alg: "ES256", x5c: x5c(otherLeaf, root) },
     key: otherLeaf.privateKey,
     reason: /no trusted root/,
   },
-  "that puts a trusted certificate before its own": {
+  "with a trusted certificate before its own": {
     header: { alg: "ES256", x5c: x5c(leaf, between) },
     key: otherLeaf.privateKey,
     reason: /signature/,
   },
-  "whose chain has a hole": {
+  "with a gap in its chain": {
     header: { alg: "ES256", x5c: x5c(leaf) },
     key: leaf.privateKey,
     reason: /no trusted root/,
   },
-  "whose certificate was issued by what is no authority": {
+  "with a certificate issued by a non-authority": {
     header: { alg: "ES256", x5c: x5c(belowLeaf, leaf, between) },
     key: belowLeaf.privateKey,
     reason: /no trusted root/,
   },
-  "whose certificate has expired": {
+  "with an expired certificate": {
     header: { alg: "ES256", x5c: x5c(expired) },
     key: expired.privateKey,
     reason: /no trusted root/,
   },
-  "whose certificate is not valid yet": {
+  "with a certificate that is not valid yet": {
     header: { alg: "ES256", x5c: x5c(future) },
     key: future.privateKey,
     reason: /no trusted root/,
   },
-  "with a chain that has no end": {
+  "with an endless chain": {
     header: { alg: "ES256", x5c: x5c(leaf, between, ...Array.from({ length: 10 }, () => between)) },
     key: leaf.privateKey,
     reason: /chain is malformed/,
@@ -204,7 +208,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     key: ec.privateKey,
     reason: /no trusted root/,
   },
-  "with a chain that is none": {
+  "with an invalid chain": {
     header: { alg: "ES256", kid: "ec", x5c: [{ length: 4_000_000_000 }] },
     key: ec.privateKey,
     reason: /chain is malformed/,
@@ -221,7 +225,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     key: ec.privateKey,
     reason: /exp/,
   },
-  "whose end is no time": {
+  "with an expiry that is not a time": {
     header: { alg: "ES256", kid: "ec" },
     claims: claims({ exp: "tomorrow" }),
     key: ec.privateKey,
@@ -250,31 +254,31 @@ const attacks: Readonly<Record<string, Attack>> = {
     key: ec.privateKey,
     reason: /type/,
   },
-  "with an extension that it says is critical": {
+  "with an unknown critical extension": {
     header: { alg: "ES256", kid: "ec", crit: ["exp"], exp: 1 },
     key: ec.privateKey,
     reason: /malformed/,
   },
-  "whose payload is not encoded": {
+  "with an unencoded payload": {
     header: { alg: "ES256", kid: "ec", crit: ["b64"], b64: false },
     key: ec.privateKey,
     reason: /malformed|signature/,
   },
-  "whose header is no JSON": { header: "{", key: ec.privateKey, reason: /malformed/ },
-  "whose header is a list": { header: "[]", key: ec.privateKey, reason: /malformed/ },
-  "whose subject is no text": {
+  "with a header that is not JSON": { header: "{", key: ec.privateKey, reason: /malformed/ },
+  "with a list as header": { header: "[]", key: ec.privateKey, reason: /malformed/ },
+  "with a subject that is not text": {
     header: { alg: "ES256", kid: "ec" },
     claims: claims({ sub: { name: "alice" } }),
     key: ec.privateKey,
     reason: /subject|malformed/,
   },
-  "whose subject is endless": {
+  "with an endless subject": {
     header: { alg: "ES256", kid: "ec" },
     claims: claims({ sub: "a".repeat(2000) }),
     key: ec.privateKey,
     reason: /subject/,
   },
-  "whose access is no list": {
+  "with an access that is not a list": {
     header: { alg: "ES256", kid: "ec" },
     claims: claims({ access: { type: "repository", name, actions: ["pull"] } }),
     key: ec.privateKey,
@@ -289,7 +293,7 @@ for (const [what, { header, claims: said = claims(), key, reason }] of Object.en
   });
 }
 
-test("a token of another issuer, or of two, is not for this one", async () => {
+test("a token of another issuer, or of two issuers, is left to other verifiers", async () => {
   const { tokens } = await newTokens();
   for (const iss of ["auth.example.org", "AUTH.EXAMPLE", ["auth.example"], undefined])
     assert.equal(
@@ -298,7 +302,7 @@ test("a token of another issuer, or of two, is not for this one", async () => {
     );
 });
 
-test("a claim that is there twice means the same to all who read it: the last", async () => {
+test("of a duplicate claim, every reader uses the last", async () => {
   const { tokens } = await newTokens();
   const json = JSON.stringify(claims());
   const twice = (claim: string) => json.replace(/}$/, `,${claim}}`);
@@ -310,7 +314,7 @@ test("a claim that is there twice means the same to all who read it: the last", 
   assert.equal(emptied?.token?.allows("pull", name), false);
 });
 
-test("an access is what it says, and no more", async () => {
+test("an access grants exactly what it states", async () => {
   const { tokens } = await newTokens();
   const accessOf = async (...access: Json[]) =>
     (await tokens.verify(signJwt({ alg: "ES256", kid: "ec" }, claims({ access }), ec.privateKey)))?.token;
@@ -344,7 +348,7 @@ test("an access is what it says, and no more", async () => {
   );
 });
 
-test("nesting as deep as a token is long is refused or passed over, and nothing breaks", async () => {
+test("nesting as deep as a token allows is refused or ignored without harm", async () => {
   const { tokens } = await newTokens();
   const deep = "[".repeat(2500) + "]".repeat(2500);
   const text = JSON.stringify(claims()).replace(/}$/, `,"deep":${deep}}`);
@@ -360,7 +364,7 @@ test("nesting as deep as a token is long is refused or passed over, and nothing 
   assert.equal(tokens.verify(huge), undefined);
 });
 
-test("only the algorithms that are allowed are", async () => {
+test("only the allowed algorithms are accepted", async () => {
   const keys = new TrustedKeys(await parseTrusted({ jwks }));
   const tokens = new OutsideTokens({
     keys,
@@ -375,7 +379,7 @@ test("only the algorithms that are allowed are", async () => {
   assert.ok(await tokens.verify(signJwt({ alg: "RS256", kid: "rsa" }, claims(), rsa.privateKey)));
 });
 
-test("without a bundle no chain is trusted, and without a set no key but those of the bundle", async () => {
+test("without a bundle no chain is trusted, and without a set only the bundle's keys", async () => {
   const { tokens: ofSet } = await newTokens({ jwks });
   await assertRefused(
     ofSet.verify(signJwt({ alg: "ES256", x5c: x5c(root) }, claims(), root.privateKey)),
@@ -385,7 +389,7 @@ test("without a bundle no chain is trusted, and without a set no key but those o
   await assertRefused(ofBundle.verify(signJwt({ alg: "ES256", kid: "ec" }, claims(), ec.privateKey)), /key/);
 });
 
-test("a token that was verified is known at once, but not after its key has been withdrawn", async () => {
+test("a verified token is cached, but not after its key was withdrawn", async () => {
   const { keys, tokens } = await newTokens();
   const token = signJwt({ alg: "ES256", kid: "ec" }, claims(), ec.privateKey);
   const identity = await tokens.verify(token);
@@ -402,20 +406,20 @@ test("a token that was verified is known at once, but not after its key has been
 for (const [what, files] of [
   ["nothing", {}],
   ["an empty set", { jwks: '{"keys":[]}' }],
-  ["what is no set", { jwks: "[]" }],
-  ["what is no JSON", { jwks: "secret" }],
+  ["an invalid set", { jwks: "[]" }],
+  ["a set that is not JSON", { jwks: "secret" }],
   ["a bundle without a certificate", { rootCertBundle: "secret" }],
   [
-    "a bundle with a broken one",
+    "a bundle with a broken certificate",
     { rootCertBundle: "-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----" },
   ],
 ] as const) {
-  test(`${what} is nothing that could be trusted`, async () => {
+  test(`${what} is refused as a source of trust`, async () => {
     await assert.rejects(parseTrusted(files), (error: Error) => !error.message.includes("secret"));
   });
 }
 
-test("a shared secret among the keys verifies nothing", async () => {
+test("a shared secret among the keys verifies no token", async () => {
   const set = JSON.stringify({
     keys: [{ kty: "oct", k: Buffer.from("secret").toString("base64url"), kid: "s" }],
   });

@@ -20,7 +20,7 @@ function overflow() {
   return { made, open: () => open };
 }
 
-test("at most 32 files are open, and a closed one makes room", () => {
+test("at most 32 files are open, and closing one makes room", () => {
   const { made, open } = overflow();
   const holders = Array.from({ length: 33 }, (_, number) => made.hold(`client ${number}`));
   const kept = holders.map((holder) => holder.append(new Uint8Array(4097)));
@@ -32,7 +32,7 @@ test("at most 32 files are open, and a closed one makes room", () => {
   assert.deepEqual([made.files, open()], [0, 0]);
 });
 
-test("one client has at most 2 GiB in files, others have theirs, and all of it comes back", () => {
+test("one client uses at most 2 GiB of files, others have theirs, and all space is released", () => {
   const { made } = overflow();
   const chunk = new Uint8Array(mebibyte);
   const [first, second, other] = [made.hold("a"), made.hold("a"), made.hold("b")];

@@ -58,7 +58,7 @@ function accessTo(...actions: string[]) {
   return access;
 }
 
-test("a token says what distribution's documents want it to say", async () => {
+test("a token has the claims of distribution's documents", async () => {
   const { token } = await newTokens().issue(alice, accessTo("pull", "push"));
   assert.deepEqual(decodeProtectedHeader(token), { typ: "JWT", alg: "ES256", kid: key.id });
   const { iss, sub, aud, exp = 0, nbf, iat, jti, access } = decodeJwt(token);
@@ -71,7 +71,7 @@ test("a token says what distribution's documents want it to say", async () => {
 });
 
 for (const identity of [alice, robot, anonymous]) {
-  test(`${identity.subject} is the same again with a token, which narrows what may be done`, async () => {
+  test(`${identity.subject} is the same with a token, which narrows its access`, async () => {
     const { token } = await newTokens().issue(identity, accessTo("create-tag"));
     const { token: access, ...rest } = (await newTokens().verify(token)) ?? {};
     const { token: _, ...expected } = identity;
@@ -86,7 +86,7 @@ for (const identity of [alice, robot, anonymous]) {
   });
 }
 
-test("a token that was verified is known at once, until it expires and not beyond", async () => {
+test("a verified token is cached until it expires", async () => {
   const tokens = newTokens();
   const { token } = await tokens.issue(alice, accessTo("pull"));
   const first = tokens.verify(token);
@@ -96,7 +96,7 @@ test("a token that was verified is known at once, until it expires and not beyon
   mock.timers.enable({ apis: ["Date"], now: (decodeJwt(token).exp ?? 0) * 1000 });
   try {
     const again = tokens.verify(token);
-    assert.notEqual(again, identity, "within the leeway it is verified again");
+    assert.notEqual(again, identity, "within the tolerance it is verified again");
     assert.equal((await again)?.subject, "user:alice");
     mock.timers.setTime(Date.now() + 60_000);
     await assertRefused(tokens.verify(token), /expired/);
@@ -105,7 +105,7 @@ test("a token that was verified is known at once, until it expires and not beyon
   }
 });
 
-test("what is another issuer's, or no token at all, is not for us", () => {
+test("tokens of other issuers, and other texts, are left to other verifiers", () => {
   const ofAnother = signJwt({ alg: "ES256" }, { iss: "another" }, keys.privateKey);
   for (const text of ["", "a.b", "a.b.c", "gantry", ofAnother, `${ofAnother}.x`])
     assert.equal(newTokens().verify(text), undefined);
@@ -128,7 +128,7 @@ const claims = () => {
 };
 const header = { alg: "ES256", typ: "JWT", kid: key.id };
 
-test("a token that is made as ours are is ours", async () => {
+test("a token made like ours is accepted", async () => {
   const token = signJwt(header, claims(), keys.privateKey);
   assert.equal((await newTokens().verify(token))?.subject, "user:alice");
 });
@@ -145,16 +145,16 @@ for (const [what, token, reason] of [
     /algorithm/,
   ],
   [
-    "signed by a stranger under our key's id",
+    "signed by a stranger under our key's ID",
     () => signJwt(header, claims(), stranger.privateKey),
     /signature/,
   ],
   [
-    "signed by a stranger's key of its own",
+    "signed with a stranger's own key",
     () => signJwt({ ...header, kid: "other" }, claims(), stranger.privateKey),
     /key/,
   ],
-  ["with no key's id", () => signJwt({ alg: "ES256", typ: "JWT" }, claims(), keys.privateKey), /key/],
+  ["without a key ID", () => signJwt({ alg: "ES256", typ: "JWT" }, claims(), keys.privateKey), /key/],
   [
     "with the stranger's key in it",
     () =>
@@ -180,7 +180,7 @@ for (const [what, token, reason] of [
   ["of another type", () => signJwt({ ...header, typ: "at+jwt" }, claims(), keys.privateKey), /typ/],
   ["of no type", () => signJwt({ ...header, typ: undefined }, claims(), keys.privateKey), /typ/],
   [
-    "with an extension that it says is critical",
+    "with an unknown critical extension",
     () => signJwt({ ...header, crit: ["x"], x: 1 }, claims(), keys.privateKey),
     /malformed/,
   ],
@@ -190,13 +190,13 @@ for (const [what, token, reason] of [
     /access/,
   ],
   [
-    "of an outside caller",
+    "of a caller of an external issuer",
     () => signJwt(header, { ...claims(), gantry: { ...claims().gantry, kind: "outside" } }, keys.privateKey),
     /version/,
   ],
   ["of no caller", () => signJwt(header, { ...claims(), gantry: undefined }, keys.privateKey), /version/],
   [
-    "of one whose limit is gone",
+    "of a caller without a limit any more",
     () => signJwt(header, { ...claims(), gantry: { ...claims().gantry, limited: true } }, keys.privateKey),
     /its robot account or CI rule no longer exists/,
   ],
@@ -206,12 +206,12 @@ for (const [what, token, reason] of [
   });
 }
 
-test("a token that is far too long is nobody's, and costs nothing", () => {
+test("a far too long token is refused at no cost", () => {
   const token = signJwt(header, { ...claims(), padding: "x".repeat(tokenCharactersMax) }, keys.privateKey);
   assert.equal(newTokens().verify(token), undefined);
 });
 
-test("a changed character anywhere is noticed", async () => {
+test("a change of any character is detected", async () => {
   const tokens = newTokens();
   const { token } = await tokens.issue(alice, accessTo("pull"));
   await tokens.verify(token);
@@ -228,7 +228,7 @@ const granted: Granted = {
   mayList: ({ kind }) => kind === "user",
 };
 
-test("an answer has a token for what of the scopes is granted", async () => {
+test("the response has a token for the granted part of the scopes", async () => {
   const tokens = newTokens();
   const query =
     "service=registry&scope=repository:team/app:pull,push&scope=registry:catalog:*&account=x&client_id=c";
@@ -249,19 +249,19 @@ test("an answer has a token for what of the scopes is granted", async () => {
   }
 });
 
-test("who asks for nothing gets a token for nothing, as docker login does", async () => {
+test("a request without scope gets a token without access, as for docker login", async () => {
   const request = parseTokenQuery(new URLSearchParams("account=alice&client_id=docker&offline_token=true"));
   const answer = await answerTokenRequest(request, alice, newTokens(), granted);
   assert.equal(answer.scope, "");
   assert.ok(answer.refresh_token);
 });
 
-test("a token for another service is not made", async () => {
+test("no token is issued for another service", async () => {
   const request = parseTokenQuery(new URLSearchParams("service=other"));
   await assert.rejects(answerTokenRequest(request, alice, newTokens(), granted), { kind: "request-invalid" });
 });
 
-test("a token does not get another", async () => {
+test("a token cannot be used to get another token", async () => {
   const tokens = newTokens();
   const { token } = await tokens.issue(alice, accessTo("pull"));
   const identity = await tokens.verify(token);
@@ -270,7 +270,7 @@ test("a token does not get another", async () => {
   await assert.rejects(answerTokenRequest(request, identity, tokens, granted), { kind: "unauthorized" });
 });
 
-test("a user gets more tokens by a refresh token, which is good for nothing else", async () => {
+test("a refresh token gets more tokens for a user, and is accepted for nothing else", async () => {
   const tokens = newTokens();
   const login = parseTokenForm(
     new URLSearchParams("grant_type=password&username=alice&password=p&service=registry&access_type=offline"),
@@ -291,7 +291,7 @@ test("a user gets more tokens by a refresh token, which is good for nothing else
   assert.equal(again.scope, "repository:team/app:pull,push repository:other:pull");
 });
 
-test("robots and nobody get no refresh token, nobody does where there are none, and none lasts for ever", async () => {
+test("robots and anonymous callers get no refresh token, nor anyone if they are disabled, and each expires", async () => {
   assert.equal(await newTokens().refreshToken(robot), undefined);
   assert.equal(await newTokens().refreshToken(anonymous), undefined);
   const without = newTokens({ refreshSeconds: 0 });
@@ -314,7 +314,7 @@ for (const form of [
   "grant_type=refresh_token",
   "grant_type=refresh_token&refresh_token=x&scope=nonsense",
 ]) {
-  test(`the form «${form}» is refused`, () => {
+  test(`the form "${form}" is refused`, () => {
     assert.equal(
       kindOf(() => parseTokenForm(new URLSearchParams(form))),
       "request-invalid",
@@ -322,7 +322,7 @@ for (const form of [
   });
 }
 
-test("scopes are read from wherever a client puts them", () => {
+test("scopes are read from all places where clients put them", () => {
   const { scopes } = parseTokenQuery(
     new URLSearchParams("scope=repository:a:pull+repository:b:pull&scope=repository:c:pull"),
   );

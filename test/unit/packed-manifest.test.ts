@@ -22,7 +22,7 @@ const descriptors = fc.array(
   ),
 );
 
-test("what is packed, copied to another thread and unpacked is what it was", () => {
+test("a manifest is unchanged after packing, transfer to another thread and unpacking", () => {
   const manifest = fc.record(
     {
       mediaType: fc.constant("application/vnd.oci.image.manifest.v1+json" as const),
@@ -48,7 +48,7 @@ test("what is packed, copied to another thread and unpacked is what it was", () 
   );
 });
 
-test("mismatches of descriptors are the same on both sides", () => {
+test("mismatches are the same in both threads", () => {
   const mismatches = fc.array(
     fc.record({ what: fc.string(), digest, size: fc.nat() }, { noNullPrototype: true }),
   );

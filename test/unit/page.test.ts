@@ -16,7 +16,7 @@ function model(sorted: readonly string[], n: number, last: string): Page<string>
   return next !== undefined && behind.length > n ? { items, next } : { items };
 }
 
-test("a page has the first items behind the last one seen, which need not be in the list", () => {
+test("a page has the first items after the last one seen, which need not be in the list", () => {
   fc.assert(
     fc.property(lists, size, fc.oneof(word, fc.constant("")), (sorted, n, last) => {
       assert.deepEqual(pageOf(sorted, n, last), model(sorted, n, last));
@@ -25,7 +25,7 @@ test("a page has the first items behind the last one seen, which need not be in 
   );
 });
 
-test("following the pages gives the whole list, each item once", () => {
+test("following the pages yields the whole list, each item once", () => {
   fc.assert(
     fc.property(lists, fc.integer({ min: 1, max: 7 }), (list, n) => {
       const sorted = list.filter((item) => item !== "");
@@ -41,7 +41,7 @@ test("following the pages gives the whole list, each item once", () => {
   );
 });
 
-test("an item's place is behind all that are smaller and before all others", () => {
+test("an item's index is after all smaller and before all larger ones", () => {
   fc.assert(
     fc.property(lists, word, (sorted, item) => {
       const place = placeOf(sorted, item);
@@ -51,7 +51,7 @@ test("an item's place is behind all that are smaller and before all others", () 
   );
 });
 
-test("a page of a lazy list reads one item more than it gives, and no further", async () => {
+test("a page of a lazy list reads one extra item and no more", async () => {
   await fc.assert(
     fc.asyncProperty(lists, fc.integer({ min: 1, max: 10 }), async (sorted, n) => {
       let read = 0;
@@ -70,7 +70,7 @@ test("a page of a lazy list reads one item more than it gives, and no further", 
   );
 });
 
-test("nothing more is read for a page that nobody waits for any more", async () => {
+test("reading stops for a disconnected client", async () => {
   const gone = new AbortController();
   let read = 0;
   async function* source(): AsyncIterable<string> {

@@ -10,7 +10,7 @@ import { anyText, digests, kindOf, names } from "./arbitraries.js";
 
 const router = new Router(routes);
 
-test("a path is the same however many of its characters are encoded", () => {
+test("a path is the same with any of its characters encoded", () => {
   fc.assert(
     fc.property(names, digests, fc.infiniteStream(fc.nat(3)), (name, digest, dice) => {
       const path = `/v2/${name}/blobs/${digest}`;
@@ -45,14 +45,14 @@ const kept = [
   "%25",
 ];
 for (const text of kept) {
-  test(`«${text}» stays as it was sent`, () => {
+  test(`"${text}" is unchanged`, () => {
     const path = `/v2/a%2Fb${text}/tags/list`;
     assert.equal(decodePath(path), path);
   });
 }
 
 for (const text of ["%", "%4", "%zz", "%C3", "%ff%fe", "%c0%ae", "%ed%a0%80"]) {
-  test(`«${text}» is no percent-encoded UTF-8`, () => {
+  test(`"${text}" is invalid percent-encoded UTF-8`, () => {
     assert.equal(
       kindOf(() => decodePath(`/v2/a${text}/tags/list`)),
       "request-invalid",
@@ -60,7 +60,7 @@ for (const text of ["%", "%4", "%zz", "%C3", "%ff%fe", "%c0%ae", "%ed%a0%80"]) {
   });
 }
 
-test("whatever is sent, a path is as it was or plain, and decoding it again changes nothing", () => {
+test("any path is unchanged or decoded, and decoding it again changes nothing", () => {
   const pieces = fc.constantFrom(
     "%2F",
     "%2f",

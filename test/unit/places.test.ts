@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Places } from "../../src/lib/places.js";
 
-test("one holder has at most its number, all together at most theirs, and one that leaves makes room", () => {
+test("a holder has at most its limit, all together at most theirs, and leaving makes room", () => {
   const places = new Places(3, 2);
   assert.deepEqual(
     ["a", "a", "a"].map((holder) => places.enter(holder)),
@@ -20,7 +20,7 @@ test("one holder has at most its number, all together at most theirs, and one th
   assert.ok(places.enter("a"));
 });
 
-test("a place is given back once", () => {
+test("a place can be returned only once", () => {
   const places = new Places(3, 2);
   places.enter("a");
   places.leave("a");

@@ -32,7 +32,7 @@ for (const [what, parse, text, expected] of [
     ["policy:1: there is no key rule; the nearest is rules"],
   ],
   [
-    "a group that is no list",
+    "a group that is not a list",
     parseAccessPolicy,
     "groups:\n  a: b\nrules: []",
     ['policy:2: groups.a = "b": expected a list'],
@@ -50,7 +50,7 @@ for (const [what, parse, text, expected] of [
     ['policy:4: rules.0.allow.1 = "pusch": expected pull, push, create-tag, delete or admin'],
   ],
   [
-    "no repositories, and a word for a truth",
+    "no repositories, and text instead of a boolean",
     parseAccessPolicy,
     "rules:\n  - anonymous: maybe\n    allow: pull",
     [
@@ -59,7 +59,7 @@ for (const [what, parse, text, expected] of [
     ],
   ],
   [
-    "a rule for nobody",
+    "a rule without callers",
     parseAccessPolicy,
     'rules: [{ repositories: "**", allow: pull }]',
     [
@@ -85,6 +85,6 @@ for (const [what, parse, text, expected] of [
     ["policy:1: immutable.0.repositories = []: expected one or more"],
   ],
 ] as const)
-  test(`${what} in a policy is told of`, () => {
+  test(`${what} in a policy is reported`, () => {
     assert.deepEqual(said(parse, text), expected);
   });

@@ -30,7 +30,7 @@ function withClock(context: TestContext) {
   return (milliseconds: number) => context.mock.timers.tick(milliseconds);
 }
 
-test("on a terminal a bar tells share, amount, rate and time left, and leaves nothing behind", (context) => {
+test("on a terminal, a bar shows share, amount, rate and remaining time, and is cleared at the end", (context) => {
   const tick = withClock(context);
   const { output, written } = outputOf(true);
   const display = new ProgressDisplay({ stderr: output, words: [], env: {} });
@@ -48,7 +48,7 @@ test("on a terminal a bar tells share, amount, rate and time left, and leaves no
   assert.ok(written().endsWith("\u001b[2K"), "the line is cleared");
 });
 
-test("elsewhere there are plain lines every few seconds, and none of what is soon over", (context) => {
+test("elsewhere there are plain lines every few seconds, and none for short work", (context) => {
   const tick = withClock(context);
   const { output, written } = outputOf(false);
   const display = new ProgressDisplay({ stderr: output, words: [], env: {} });
@@ -70,7 +70,7 @@ test("elsewhere there are plain lines every few seconds, and none of what is soo
     );
 });
 
-test("work that begins anew has a rate of its own", (context) => {
+test("restarted work has a rate of its own", (context) => {
   const tick = withClock(context);
   const { output, written } = outputOf(true);
   const display = new ProgressDisplay({ stderr: output, words: [], env: {} });
@@ -87,7 +87,7 @@ test("work that begins anew has a rate of its own", (context) => {
   assert.match(written(), /2 repositories, 1 repositories\/s {2}r2/);
 });
 
-test("nothing is said of a rate that nobody knows yet", () => {
+test("no rate is shown before it is known", () => {
   const line = lineOf(megabytes(0), { eta: Number.NaN, startTime: Date.now() }, 0, (text) => text);
   assert.equal(line, `[${".".repeat(30)}] 0 %  0 B of 100.0 MiB  contents`);
 });

@@ -30,7 +30,7 @@ function bytesOf(range: Wanted, size: number): number[] {
   return all.filter((at) => (range.kind === "open" ? range.from <= at : at >= size - range.length));
 }
 
-test("ranges select just the bytes that they name, or all where that would send more than there is", () => {
+test("ranges select exactly their bytes, or everything if they would send more", () => {
   fc.assert(
     fc.property(
       fc.array(wanted, { minLength: 1, maxLength: 50 }),
@@ -53,7 +53,7 @@ test("ranges select just the bytes that they name, or all where that would send 
   );
 });
 
-test("whatever the header says, what is selected lies within the content and is no more than it", () => {
+test("for any header, the selection lies within the content and is not larger", () => {
   fc.assert(
     fc.property(
       fc.oneof(anyText, fc.string({ unit: fc.constantFrom(..."bytes=0123456789-, ") })).map((text) => text),
@@ -104,17 +104,17 @@ const cases: readonly [header: string, result: ReturnType<typeof selectRanges>][
   ],
 ];
 for (const [header, result] of cases) {
-  test(`of ten bytes «${header.slice(0, 40)}» selects ${JSON.stringify(result)}`, () => {
+  test(`of ten bytes, "${header.slice(0, 40)}" selects ${JSON.stringify(result)}`, () => {
     assert.deepEqual(selectRanges(header, 10), result);
   });
 }
 
-test("of nothing, every range selects all: there is nothing that a client would miss", () => {
+test("of empty content, every range selects everything, so that no client misses bytes", () => {
   for (const header of ["bytes=0-1048575", "bytes=0-", "bytes=5-", "bytes=-5", "bytes=-0", "bytes=0-0,2-3"])
     assert.equal(selectRanges(header, 0), "all", header);
 });
 
-test("as many ranges as are taken are selected, and of one more all is sent", () => {
+test("the maximum number of ranges is selected, and with one more everything is sent", () => {
   const list = (count: number) => `bytes=${Array.from({ length: count }, (_, at) => `${2 * at}-${2 * at}`)}`;
   const selected = selectRanges(list(rangesMax), 1e6);
   assert.ok(Array.isArray(selected));
@@ -123,14 +123,14 @@ test("as many ranges as are taken are selected, and of one more all is sent", ()
   assert.equal(selectRanges(list(rangesMax + 1), 1e6), "all");
 });
 
-test("empty elements of a list are passed over", () => {
+test("empty elements of a list are ignored", () => {
   assert.deepEqual(selectRanges("bytes=,, 1-2,\t,,4-4 ,", 10), [
     { first: 1, last: 2 },
     { first: 4, last: 4 },
   ]);
 });
 
-test("a chunk's range is read as it is written", () => {
+test("a chunk's range is parsed", () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(), (first, length) => {
       const last = first + length;
@@ -141,7 +141,7 @@ test("a chunk's range is read as it is written", () => {
   );
 });
 
-test("what is no range of a chunk is refused in a typed way", () => {
+test("an invalid range of a chunk gives a typed error", () => {
   const text = fc.oneof(anyText, fc.string({ unit: fc.constantFrom(..."0123456789-/* bytes=") }));
   fc.assert(
     fc.property(text, (header) => {
@@ -155,7 +155,7 @@ test("what is no range of a chunk is refused in a typed way", () => {
 });
 
 for (const header of ["", "0", "0-", "-5", "5-4", "a-b", "0-1-2", "0-1,2-3", "-1-2", `0-${"9".repeat(16)}`]) {
-  test(`«${header}» is no range of a chunk`, () => {
+  test(`"${header}" is not a range of a chunk`, () => {
     assert.equal(
       kindOf(() => parseContentRange(header)),
       "upload-invalid",

@@ -27,22 +27,22 @@ for (const [where, at, allowed, refused] of [
     [...publicAddresses, ...privateAddresses, ...loopback, "::ffff:127.0.0.1"],
     [...special, "64:ff9b::a9fe:a9fe"],
   ],
-  ["a registry that was not reached", undefined, publicAddresses, [...privateAddresses, ...loopback]],
+  ["a registry that has not been reached", undefined, publicAddresses, [...privateAddresses, ...loopback]],
 ] as const)
-  test(`${where} leads to no address that is less public`, () => {
+  test(`${where} leads only to addresses that are at least as public`, () => {
     const reachable = new Reachable();
     if (at !== undefined) reachable.registryAt(at);
     for (const address of allowed) assert.ok(reachable.allows(address), address);
     for (const address of refused) assert.ok(!reachable.allows(address), address);
   });
 
-test("a registry that was once reached at a public address is public", () => {
+test("a registry once reached at a public address counts as public", () => {
   const reachable = new Reachable();
   for (const address of ["127.0.0.1", "8.8.8.8", "127.0.0.1"]) reachable.registryAt(address);
   assert.ok(!reachable.allows("127.0.0.1"));
 });
 
-test("neither an address nor a name that leads to it is connected to", async () => {
+test("neither a private address nor a name that resolves to it is connected to", async () => {
   let connections = 0;
   const server = createServer((_, response) => response.end("inner")).on("connection", () => connections++);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -46,21 +46,21 @@ async function expired(policy: unknown, repository: string, ages: Ages): Promise
 const cases: readonly [what: string, policy: unknown, repository: string, ages: Ages, gone: string[]][] = [
   ["no rule keeps everything", {}, "a", { old: [500] }, []],
   [
-    "the last N by push, the oldest go first",
+    "the last N by push, the oldest expire first",
     { retention: [{ keepLast: 2 }] },
     "a",
     { a: [4], b: [1], c: [3], d: [2] },
     ["a", "c"],
   ],
   [
-    "what is young enough by push",
+    "tags that are young enough by push",
     { retention: [{ keepPushedWithin: "30d" }] },
     "a",
     { young: [29], old: [31, 1] },
     ["old"],
   ],
   [
-    "what was pulled lately; what never was has only its push",
+    "recently pulled tags; tags that were never pulled have only their push",
     { retention: [{ keepPulledWithin: "240h", keepPushedWithin: "48h" }] },
     "a",
     { used: [90, 9], unused: [90, 11], never: [90], fresh: [1] },
@@ -74,7 +74,7 @@ const cases: readonly [what: string, policy: unknown, repository: string, ages: 
     ["neither"],
   ],
   [
-    "keepLast counts the tags that the rule is for, and only those",
+    "keepLast counts only the tags that the rule matches",
     {
       retention: [
         { tags: "pr-*", keepLast: 1 },
@@ -86,7 +86,7 @@ const cases: readonly [what: string, policy: unknown, repository: string, ages: 
     ["pr-1"],
   ],
   [
-    "the first rule that matches decides",
+    "the first matching rule decides",
     { retention: [{ tags: "pr-1", keepLast: 5 }, { keepLast: 0 }] },
     "a",
     { "pr-1": [3], x: [1] },
@@ -101,7 +101,7 @@ const cases: readonly [what: string, policy: unknown, repository: string, ages: 
   ],
   ["two stars do not", { retention: [{ repositories: "ci/**", keepLast: 0 }] }, "ci/a/b", { x: [1] }, ["x"]],
   [
-    "immutable tags stay, and do not count",
+    "immutable tags stay, and are not counted",
     { immutable: [{ tags: "v*" }], retention: [{ keepLast: 1 }] },
     "a",
     { v1: [1], "2": [2], "3": [3] },
@@ -115,7 +115,7 @@ for (const [what, policy, repository, ages, gone] of cases) {
   });
 }
 
-test("a reason tells why a tag goes", async () => {
+test("a reason says why a tag expires", async () => {
   const policy = await policyOf({
     retention: [
       { repositories: "ci/**", tags: "pr-*", keepLast: 0, keepPushedWithin: "1d", keepPulledWithin: "1d" },
@@ -127,7 +127,7 @@ test("a reason tells why a tag goes", async () => {
   ]);
 });
 
-test("immutable tags are those of a pattern, in the repositories of a pattern", async () => {
+test("immutable tags match a pattern, in repositories that match a pattern", async () => {
   const policy = await policyOf({ immutable: [{ repositories: ["prod/**", "base"], tags: ["v*", "20??"] }] });
   const is = (name: string, tag: string) => isImmutable(policy, parseRepositoryName(name), tagOf(tag));
   assert.deepEqual(
@@ -148,7 +148,7 @@ const wrong: readonly [what: string, json: unknown, message: RegExp][] = [
 ];
 
 for (const [what, json, message] of wrong) {
-  test(`a policy with ${what} is refused, and told what is wrong`, async () => {
+  test(`a policy with ${what} is refused with the reason`, async () => {
     await assert.rejects(policyOf(json), { name: "ConfigError", message });
   });
 }

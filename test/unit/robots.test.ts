@@ -60,7 +60,7 @@ async function make(robots: Robots, expiresAt?: number, name = ci) {
   return made;
 }
 
-test("a robot is let in with its key, now and by the next process, and with no other", async () => {
+test("a robot is let in with its key, also after a restart, and with no other", async () => {
   const { load } = robotsInMemory();
   const first = await load();
   const { key } = await make(first);
@@ -85,7 +85,7 @@ test("a robot is let in with its key, now and by the next process, and with no o
   }
 });
 
-test("a key is found by its prefix, is new each time, and is stored nowhere", async () => {
+test("a key has its prefix, is new each time, and is not stored", async () => {
   const { root, load } = await robotStore();
   const robots = await load();
   const { key } = await make(robots);
@@ -97,7 +97,7 @@ test("a key is found by its prefix, is new each time, and is stored nowhere", as
   assert.notEqual((await make(robots)).key, key);
 });
 
-test("a robot that is revoked is out at once, with the tokens made for it, and stays out", async () => {
+test("a revoked robot is locked out at once, including its tokens, and stays so", async () => {
   const { load } = robotsInMemory();
   const robots = await load();
   const { key } = await make(robots);
@@ -116,7 +116,7 @@ test("a robot that is revoked is out at once, with the tokens made for it, and s
   isOut(robots);
 });
 
-test("a name is given to one robot", async () => {
+test("a name belongs to one robot", async () => {
   const { load } = robotsInMemory();
   const robots = await load();
   const made = await Promise.all([1, 2].map(() => robots.create(ci, everything, undefined)));
@@ -124,10 +124,10 @@ test("a name is given to one robot", async () => {
   assert.equal(robots.list().length, 1);
   const key = made.find((one) => one !== undefined)?.key ?? "";
   assert.ok(robots.verify("robot-ci", key));
-  assert.ok((await load()).verify("robot-ci", key), "and the one that is stored is the one that is let in");
+  assert.ok((await load()).verify("robot-ci", key), "and the stored robot is the one that is let in");
 });
 
-test("a robot that is revoked while it is made is gone in the end", async () => {
+test("a robot revoked during its creation does not exist afterwards", async () => {
   const { load } = robotsInMemory();
   const robots = await load();
   const [made] = await Promise.all([make(robots), robots.revoke(ci)]);
@@ -135,7 +135,7 @@ test("a robot that is revoked while it is made is gone in the end", async () => 
   assert.deepEqual((await load()).list(), []);
 });
 
-test("a key is good until it expires, and tokens made for it too", async () => {
+test("a key is valid until it expires, and so are its tokens", async () => {
   const { load } = robotsInMemory();
   const robots = await load();
   const now = 1_000_000 * hour;
@@ -148,13 +148,13 @@ test("a key is good until it expires, and tokens made for it too", async () => {
     mock.timers.setTime(now + hour);
     assert.equal(robots.verify("robot-ci", key), undefined);
     assert.equal(robots.isCurrent(identity), false);
-    assert.equal(robots.list().length, 1, "it is listed yet");
+    assert.equal(robots.list().length, 1, "it is still listed");
   } finally {
     mock.timers.reset();
   }
 });
 
-test("when a robot was last used is known, and to within the hour after a restart", async () => {
+test("a robot's last use is known, and accurate to an hour after a restart", async () => {
   const { load } = robotsInMemory();
   const robots = await load();
   const start = 1_000_000 * hour;
@@ -180,7 +180,7 @@ test("when a robot was last used is known, and to within the hour after a restar
   }
 });
 
-test("a robot may do what its scopes say, and nothing else", async () => {
+test("a robot may do what its scopes allow, and nothing else", async () => {
   const { load } = robotsInMemory();
   const robots = await load();
   const made = await robots.create(
@@ -220,7 +220,7 @@ test("a robot may do what its scopes say, and nothing else", async () => {
   }
 });
 
-test("names that need quoting are none, and no name is taken for a user name", () => {
+test("names that need quoting are invalid, and none equals a user name", () => {
   for (const text of ["ci", "a", "9", "team.build_1-x", "a".repeat(64)]) {
     assert.ok(isRobotName(text), text);
     assert.equal(robotOfUser(userNameOf(text)), text);
@@ -229,7 +229,7 @@ test("names that need quoting are none, and no name is taken for a user name", (
     assert.ok(!isRobotName(text), text);
 });
 
-test("what is no robot account is passed over and named, and lets nobody in", async () => {
+test("an invalid robot account is ignored and reported, and lets nobody in", async () => {
   const { root, store, odd, strayFiles, load } = await robotStore();
   const { key } = await make(await load());
   const folder = `${root}/robots`;
@@ -259,7 +259,7 @@ test("what is no robot account is passed over and named, and lets nobody in", as
   assert.equal(await store.remove(nameOf("nobody")), false);
 });
 
-test("a robot that one node makes or revokes is in or out on all of them", async () => {
+test("a robot created or revoked by one node takes effect on all", async () => {
   const { robots: store } = memoryStorage();
   const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const one = await Robots.load(store, cluster.node().changes);
@@ -274,7 +274,7 @@ test("a robot that one node makes or revokes is in or out on all of them", async
   for (const node of [one, two]) assert.equal(node.list().length, 20);
 });
 
-test("robots are read again when changes were lost", async () => {
+test("robots are reloaded when changes were lost", async () => {
   const { robots: store } = memoryStorage();
   const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const robots = await Robots.load(store, cluster.node().changes);

@@ -29,7 +29,7 @@ const kinds: readonly [path: string, last: fc.Arbitrary<string> | undefined, met
 ];
 
 for (const [row, lasts, taken] of kinds) {
-  test(`${row} gives name and last part for ${taken.join(", ")}, and 405 for other methods`, () => {
+  test(`${row} yields name and last part for ${taken.join(", ")}, and 405 for other methods`, () => {
     fc.assert(
       fc.property(names, lasts ?? fc.constant(""), fc.constantFrom(...methods), (name, last, method) => {
         const url = row.replace("<name>", name).replace(/<[a-z]+>$/, last);
@@ -43,7 +43,7 @@ for (const [row, lasts, taken] of kinds) {
   });
 }
 
-test("a path of any kind gives a match, and a name only out of what it says", () => {
+test("any path gives a match, and a name only from its own text", () => {
   const segment = fc.oneof(
     anyText,
     fc.constantFrom("v2", "blobs", "uploads", "manifests", "tags", "list", "referrers", "", "%2F", "..", "%"),
@@ -69,7 +69,7 @@ test("a path of any kind gives a match, and a name only out of what it says", ()
 });
 
 for (const url of ["", "//", "/v1/", "/v2/tags/list", "/v2//tags/list", "/v2/a", "/v2/a/", "/v2/a/blobs/"]) {
-  test(`«${url}» is no path of the API`, () => {
+  test(`"${url}" is not a path of the API`, () => {
     assert.deepEqual(router.match("GET", url), { kind: "unknown" });
   });
 }

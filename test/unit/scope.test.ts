@@ -17,7 +17,7 @@ function parsed(...texts: string[]): Record<string, string[]> {
   return { ...Object.fromEntries(found), ...(catalog && { "(catalog)": ["*"] }) };
 }
 
-test("a scope of a repository is its name and its actions", () => {
+test("a scope of a repository has its name and its actions", () => {
   fc.assert(
     fc.property(names, actions, fc.constantFrom("repository", "repository(plugin)"), (name, asked, type) => {
       assert.deepEqual(parsed(`${type}:${name}:${asked.join()}`), { [name]: asked.toSorted() });
@@ -25,7 +25,7 @@ test("a scope of a repository is its name and its actions", () => {
   );
 });
 
-test("scopes with spaces between them are scopes given one by one, and those of one repository add up", () => {
+test("scopes separated by spaces equal single ones, and those of one repository add up", () => {
   const scopes = fc.array(fc.tuple(names, actions), { maxLength: 8 });
   fc.assert(
     fc.property(scopes, (list) => {
@@ -40,7 +40,7 @@ test("scopes with spaces between them are scopes given one by one, and those of 
   );
 });
 
-test("any text is parsed or refused in a typed way, and never asks for what is not in it", () => {
+test("any text is parsed or gives a typed error, and never requests more than it contains", () => {
   const nearly = fc.string({ unit: fc.constantFrom(..."repository:(plugin)a/b.pull,push* \0") });
   fc.assert(
     fc.property(fc.oneof(anyText, nearly), (text) => {
@@ -58,8 +58,8 @@ for (const [what, text, expected] of [
   ["the catalog", "registry:catalog:*", { "(catalog)": ["*"] }],
   ["less than the catalog", "registry:catalog:pull", {}],
   ["no action", "repository:a:", { a: [] }],
-  ["an action that there is not", "repository:a:pull,fly", { a: ["pull"] }],
-  ["a type that there is not", "namespace:a:pull", {}],
+  ["with an unknown action", "repository:a:pull,fly", { a: ["pull"] }],
+  ["with an unknown type", "namespace:a:pull", {}],
   ["a name with a host", "repository:example.com:5000/a:pull", {}],
   ["a name with capitals", "repository:Team/App:pull", {}],
 ] as const) {
@@ -73,7 +73,7 @@ for (const [what, texts] of [
   ["in capitals", ["Repository:a:pull"]],
   ["too long", [`repository:${"a".repeat(scopeCharactersMax)}:pull`]],
   ["of too many", Array.from({ length: scopesMax + 1 }, (_, index) => `repository:a${index}:pull`)],
-  ["of too many in one text", ["repository:a:pull ".repeat(scopesMax + 1)]],
+  ["with too many entries in one text", ["repository:a:pull ".repeat(scopesMax + 1)]],
 ] as const) {
   test(`a scope ${what} is refused`, () => {
     assert.equal(
@@ -87,29 +87,29 @@ const may = (granted: Readonly<Record<string, readonly string[]>>) => (permissio
   granted[name]?.includes(permission) === true;
 
 for (const [what, scope, granted, mayList, expected] of [
-  ["all that is granted", "repository:a:pull,push", { a: ["pull", "push"] }, false, "repository:a:pull,push"],
-  ["only what is granted", "repository:a:pull,push", { a: ["pull"] }, false, "repository:a:pull"],
+  ["everything granted", "repository:a:pull,push", { a: ["pull", "push"] }, false, "repository:a:pull,push"],
+  ["only granted actions", "repository:a:pull,push", { a: ["pull"] }, false, "repository:a:pull"],
   [
-    "only what is asked for",
+    "only requested actions",
     "repository:a:pull",
     { a: ["pull", "push", "delete"] },
     false,
     "repository:a:pull",
   ],
-  ["new tags for a push", "repository:a:push", { a: ["create-tag"] }, false, "repository:a:create-tag"],
+  ["create-tag for a push", "repository:a:push", { a: ["create-tag"] }, false, "repository:a:create-tag"],
   ["no more for a push", "repository:a:push", { a: ["push", "delete", "admin"] }, false, "repository:a:push"],
   ["everything for a star", "repository:a:*", { a: ["pull", "delete"] }, false, "repository:a:pull,delete"],
   ["nothing of another repository", "repository:b:pull", { a: ["pull"] }, false, ""],
   ["the catalog", "registry:catalog:*", {}, true, "registry:catalog:*"],
   ["no catalog", "registry:catalog:*", {}, false, ""],
-  ["no catalog that nobody asked for", "repository:a:pull", { a: ["pull"] }, true, "repository:a:pull"],
+  ["no unrequested catalog", "repository:a:pull", { a: ["pull"] }, true, "repository:a:pull"],
 ] as const) {
   test(`a token has ${what}`, () => {
     assert.equal(scopeOf(intersection(parseScopes([scope]), may(granted), mayList)), expected);
   });
 }
 
-test("the claim of an access is read back as it was", () => {
+test("a written access claim is parsed back unchanged", () => {
   const granted = fc.uniqueArray(fc.constantFrom("pull", "push", "delete", "create-tag", "admin"), {
     minLength: 1,
   });

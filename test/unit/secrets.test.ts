@@ -30,7 +30,7 @@ function open(layout: Layout, hardLinks: boolean): FileSecrets {
 
 for (const hardLinks of [true, false]) {
   const how = hardLinks ? "with" : "without";
-  test(`a secret is made once and stays, ${how} hard links`, async () => {
+  test(`a secret is created once and kept, ${how} hard links`, async () => {
     const layout = await newLayout();
     let made = 0;
     const ask = (secrets: FileSecrets) => secrets.secret("name", () => Buffer.from(`secret ${++made}`));
@@ -42,7 +42,7 @@ for (const hardLinks of [true, false]) {
   });
 }
 
-test("two processes that make one at the same moment get the same", async () => {
+test("two processes that create one concurrently get the same secret", async () => {
   const layout = await newLayout();
   const asked = Array.from({ length: 8 }, (_, index) =>
     open(layout, true).secret("name", () => Buffer.from(`of process ${index}`)),
@@ -51,7 +51,7 @@ test("two processes that make one at the same moment get the same", async () => 
   assert.equal(texts.size, 1, [...texts].join());
 });
 
-test("only the server's user may read it, also where the folder was made by somebody else", async () => {
+test("only the server's user may read it, even if another user created the folder", async () => {
   const layout = await newLayout();
   await open(layout, true).secret("name", () => Buffer.from("secret"));
   const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
@@ -62,7 +62,7 @@ test("only the server's user may read it, also where the folder was made by some
   assert.equal(await modeOf(layout.secretsRoot), 0o700);
 });
 
-test("secrets are nothing odd in a store", async () => {
+test("secrets do not count as stray files in a store", async () => {
   const layout = await newLayout();
   await open(layout, true).secret("name", () => Buffer.from("secret"));
   const odd = [];
@@ -79,7 +79,7 @@ test("the signing key is the same after a restart", async () => {
   assert.ok(first.privateKey.equals(second.privateKey));
 });
 
-test("where nothing can be written the signing key goes with the process", async () => {
+test("in a read-only store the signing key lasts as long as the process", async () => {
   const readOnly = {
     secret: () =>
       Promise.reject(new RegistryError("storage-read-only", "the registry's storage is read-only")),
@@ -90,7 +90,7 @@ test("where nothing can be written the signing key goes with the process", async
   await assert.rejects(keptSigningKey(failed), { kind: "storage-failed" });
 });
 
-test("a key that is given is taken if it is one for ES256, and told nothing of if not", async () => {
+test("a configured key is accepted if it is one for ES256, and not revealed otherwise", async () => {
   const pemOf = (key: ReturnType<typeof ecKeys>["privateKey"], type: "pkcs8" | "sec1" = "pkcs8") =>
     key.export({ type, format: "pem" }).toString();
   const { privateKey, publicKey } = ecKeys();

@@ -12,7 +12,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 const linkedFile = join(folder, "0");
 const recordFile = (session: string) => join(folder, `${session}.json`);
 
-test("a record in the file of a longer one is that record, in the same inode", async () => {
+test("a record that replaces a longer one is complete, in the same inode", async () => {
   putRecord({ file: recordFile("first"), text: `{"name":"${"long/".repeat(200)}"}`, linkedFile });
   await unlink(recordFile("first"));
   const { ino } = await stat(linkedFile);
@@ -22,7 +22,7 @@ test("a record in the file of a longer one is that record, in the same inode", a
   assert.equal((await stat(recordFile("second"))).ino, ino);
 });
 
-test("a session that was saved before its first bytes keeps its record", async () => {
+test("a session saved before its first bytes keeps its record", async () => {
   const record = '{"name":"saved"}';
   const file = join(folder, "1");
   for (let time = 0; time < 2; time++)
@@ -31,8 +31,8 @@ test("a session that was saved before its first bytes keeps its record", async (
 });
 
 for (const [why, linkedFile] of [
-  ["there is no such file", undefined],
-  ["the folder of such files has gone", join(folder, "gone", "0")],
+  ["there is no record file", undefined],
+  ["the folder of record files is missing", join(folder, "gone", "0")],
 ] as const) {
   test(`a session for which ${why} has a record of its own`, async () => {
     const file = recordFile(`own, ${why}`);

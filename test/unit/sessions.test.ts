@@ -92,15 +92,15 @@ for (const [what, path] of [
     ["receiving", "idle", "receiving", "idle", "receiving", "sealing", "closed"],
   ],
   ["pushed by one POST", ["receiving", "sealing", "closed"]],
-  ["left by a client that went away in the middle of a PATCH, and purged", ["receiving", "idle", "closed"]],
-  ["canceled, or closed by a request that was refused", ["receiving", "closed"]],
-  ["purged before anything came", ["closed"]],
+  ["left by a client that disconnected during a PATCH, and purged", ["receiving", "idle", "closed"]],
+  ["canceled, or closed by a refused request", ["receiving", "closed"]],
+  ["purged before any byte", ["closed"]],
 ] as const)
   test(`an upload can be ${what}`, () => {
     assert.deepEqual(walk(path), ["idle", ...path]);
   });
 
-test("whatever is tried, no request begins in another, nothing is sealed but by a request, and what is closed stays so", () => {
+test("in any sequence, no request starts inside another, only requests seal, and closed sessions stay closed", () => {
   // All paths of four states: a state that can be reached is reached within three steps, and left by the fourth.
   const paths = states.reduce<SessionState[][]>(
     (longer) => longer.flatMap((path) => states.map((state) => [...path, state])),
@@ -120,7 +120,7 @@ test("whatever is tried, no request begins in another, nothing is sealed but by 
   }
 });
 
-test("an upload that is being sealed or is over takes no request and no bytes", () => {
+test("an upload being sealed or finished accepts no request and no bytes", () => {
   for (const path of [["receiving", "sealing"], ["closed"]] as const) {
     const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
     for (const state of path) session.enter(state);
@@ -132,7 +132,7 @@ test("an upload that is being sealed or is over takes no request and no bytes", 
   }
 });
 
-test("a session serves one request at a time", () => {
+test("a session handles one request at a time", () => {
   const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   session.claim();
   assert.equal(
@@ -143,7 +143,7 @@ test("a session serves one request at a time", () => {
   session.claim();
 });
 
-test("a session rolls back to where a request began and never forth", () => {
+test("a session rolls back only to the start of a request", () => {
   const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   session.claim();
   session.wrote(10);
@@ -152,7 +152,7 @@ test("a session rolls back to where a request began and never forth", () => {
   assert.throws(() => session.rollBack(5), /invariant/);
 });
 
-test("a session is found under its own repository, by its opener only", async () => {
+test("a session is found only in its repository and by its opener", async () => {
   const { sessions } = table();
   const session = sessions.open(upload);
   assert.equal(await sessions.find(owner, session.id), session);
@@ -180,7 +180,7 @@ function used(sessions: SessionTable, of: typeof upload = upload): Session {
   return session;
 }
 
-test("there are at most so many sessions, and a closed one makes room", async () => {
+test("the number of sessions is limited, and closing one makes room", async () => {
   const { sessions } = table();
   const [first] = [1, 2, 3].map(() => used(sessions));
   assert.equal(
@@ -193,7 +193,7 @@ test("there are at most so many sessions, and a closed one makes room", async ()
   assert.equal(sessions.size, 3);
 });
 
-test("where there are too many, the oldest without bytes and without a request makes room", async () => {
+test("with too many, the oldest without bytes and without a request is dropped", async () => {
   const { sessions } = table();
   const [first, second, third] = [used(sessions), sessions.open(upload), sessions.open(upload)];
   second.claim();
@@ -226,7 +226,7 @@ test("the client with the most sessions makes room for one with fewer, down to a
   for (const session of own) assert.equal(await sessions.find(owner, session.id), session);
 });
 
-test("an upload in one request is no session that counts", () => {
+test("a single-request upload does not count as a session", () => {
   const { sessions } = table({ sessionsMax: 1, sessionsPerClientMax: 1 });
   used(sessions);
   const session = sessions.openUncounted(upload);
@@ -234,7 +234,7 @@ test("an upload in one request is no session that counts", () => {
   session.claim();
 });
 
-test("who is anonymous is counted by network, and goes on with a session from any", async () => {
+test("an anonymous client is counted by network, and can resume a session from any", async () => {
   const { sessions } = table({ sessionsPerClientMax: 1 });
   const nobody = { ...upload, opener: "anonymous" };
   const session = sessions.open({ ...nobody, client: "192.0.2.1" });
@@ -246,7 +246,7 @@ test("who is anonymous is counted by network, and goes on with a session from an
   assert.equal(await sessions.find({ ...owner, opener: "anonymous" }, session.id), session);
 });
 
-test("a session without bytes ends within its short time, one with bytes or a request does not", async () => {
+test("a session without bytes expires early, one with bytes or a request does not", async () => {
   const { sessions, uploadNamed } = table({ unusedSecondsMax: 60 });
   const [unused, busy, withBytes] = [sessions.open(upload), sessions.open(upload), used(sessions)];
   busy.claim();
@@ -281,7 +281,7 @@ test("a session of an earlier process counts for its client, and keeps its age",
   sessions.open(upload);
 });
 
-test("sessions without bytes outlive a planned restart, for the rest of their time", async () => {
+test("sessions without bytes survive a planned restart, for the rest of their time", async () => {
   const { notes } = memoryStorage();
   const before = table().sessions;
   used(before);
@@ -297,14 +297,14 @@ test("sessions without bytes outlive a planned restart, for the rest of their ti
     kindOf(() => after.open(upload)),
     "too-many-requests",
   );
-  assert.equal(await notes.take("sessions"), undefined, "it is taken up once");
+  assert.equal(await notes.take("sessions"), undefined, "it is recovered once");
   for (const damaged of ["", "{", "[1, {}]", '[{"id":"x","touchedAt":1,"record":"{}"}]']) {
     await notes.put("sessions", Buffer.from(damaged));
     await restoreSessions(table().sessions, notes);
   }
 });
 
-test("one client has at most so many sessions, others have theirs, and a closed one makes room", async () => {
+test("one client has a limited number of sessions, others have theirs, and closing one makes room", async () => {
   const { sessions } = table({ sessionsPerClientMax: 2 });
   const [first] = [1, 2].map(() => sessions.open(upload));
   assert.equal(
@@ -317,7 +317,7 @@ test("one client has at most so many sessions, others have theirs, and a closed 
   sessions.open(upload);
 });
 
-test("what an abandoned session has brought goes with it after its time, but not while a request is at work", async () => {
+test("an abandoned session is removed with its bytes after its time, but not during a request", async () => {
   const { sessions, removed, uploadNamed } = table();
   const idle = sessions.open(upload);
   idle.upload = uploadNamed("idle");
@@ -333,7 +333,7 @@ test("what an abandoned session has brought goes with it after its time, but not
   assert.equal(sessions.size, 1);
 });
 
-test("those who ask at once for a session of an earlier process get one and the same", async () => {
+test("concurrent requests for a session of an earlier process get the same one", async () => {
   const id = newSessionId();
   const record = {
     ...owner,
@@ -351,7 +351,7 @@ test("those who ask at once for a session of an earlier process get one and the 
   assert.deepEqual([one.received, one.algorithm, one.announced, one.state], [7, "sha512", true, "idle"]);
 });
 
-test("a session that was closed is not found again on the disk while its files are still going", async () => {
+test("a closed session is not found on the disk while its files are being removed", async () => {
   const id = newSessionId();
   const record = { ...upload, createdAt: 1, touchedAt: 1, received: 7, upload: idleUpload };
   const { sessions } = table(undefined, [id, record]);
@@ -362,7 +362,7 @@ test("a session that was closed is not found again on the disk while its files a
   assert.equal(sessions.size, 0);
 });
 
-test("a session without bytes goes to the node that is asked for it; one with bytes stays where its hash is", async () => {
+test("a session without bytes moves to the node that is asked for it; one with bytes stays with its hash", async () => {
   const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const one = table(undefined, undefined, cluster.node()).sessions;
   const two = table(undefined, undefined, cluster.node()).sessions;

@@ -27,7 +27,7 @@ function said(text: string, variables: Record<string, string> = {}): string[] {
   return [];
 }
 
-test("what nobody says has its default", () => {
+test("unset keys have their defaults", () => {
   const { config } = readSettings({ variables: {} });
   assert.deepEqual(config.http, {
     addr: { host: "127.0.0.1", port: 5000 },
@@ -46,14 +46,10 @@ test("what nobody says has its default", () => {
   });
   assert.equal(config.gc.untagged, undefined);
   assert.deepEqual(read("").config, config);
-  assert.deepEqual(
-    read("http:\nstorage:\n  filesystem:\n").config,
-    config,
-    "a group of which nothing is said",
-  );
+  assert.deepEqual(read("http:\nstorage:\n  filesystem:\n").config, config, "a group without values");
 });
 
-test("a file sets keys, and variables are over it", () => {
+test("a file sets keys, and variables override it", () => {
   const text =
     "version: 0.1\nhttp:\n  addr: :5001\n  draintimeout: 90s\nlog: {fields: {service: registry, node: a}}\n";
   const { config, effective } = read(text, {
@@ -78,19 +74,19 @@ test("a file sets keys, and variables are over it", () => {
   assert.deepEqual(origins["gc.lease"], { value: "6h", origin: { from: "default" } });
 });
 
-test("a variable has a group as YAML or JSON", () => {
+test("a variable may set a group as YAML or JSON", () => {
   for (const value of ['{"age":"1h","interval":"2h"}', "age: 1h\ninterval: 2h"]) {
     const { config } = readSettings({ variables: { REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING: value } });
     assert.deepEqual(config.storage.maintenance.uploadpurging, { enabled: true, age: 3600, interval: 7200 });
   }
 });
 
-test("the variable for a key is over the one for its group", () => {
+test("the variable for a key overrides the one for its group", () => {
   const variables = { REGISTRY_LOG: "{level: error}", REGISTRY_LOG_LEVEL: "debug" };
   assert.equal(readSettings({ variables }).config.log.level, "debug");
 });
 
-test("every key of the schema and every rule can be named by a variable, and no two by the same", () => {
+test("every key and every rule has a variable of its own", () => {
   const variables = [
     ...keysOf(schema).map(({ path }) => path),
     ...Object.keys(rules).map((key) => key.split(".")),
@@ -105,7 +101,7 @@ test("every key of the schema and every rule can be named by a variable, and no 
   }
 });
 
-test("no key of Gantry's is one that distribution's rules take out", () => {
+test("no rule for distribution's keys hides a key of Gantry", () => {
   for (const { path } of keysOf(schema))
     for (let length = 1; length <= path.length; length++)
       assert.ok(!Object.hasOwn(rules, path.slice(0, length).join(".")), path.join("."));
@@ -113,7 +109,7 @@ test("no key of Gantry's is one that distribution's rules take out", () => {
 
 for (const [name, text, variables, expected] of [
   [
-    "a word that is no truth",
+    "a value that is not a boolean",
     "storage:\n  delete:\n    enabled: maybe",
     {},
     'storage.delete.enabled = "maybe" (config.yml:3): expected true or false',
@@ -125,13 +121,13 @@ for (const [name, text, variables, expected] of [
     'gc.lease = "10" (REGISTRY_GC_LEASE): expected a time such as 90s, 5m, 168h or 30d',
   ],
   [
-    "a number out of its bounds",
+    "a number out of bounds",
     "uploads: {memorymib: 1}",
     {},
     'uploads.memorymib = "1" (config.yml:1): expected a whole number from 8 to 65536',
   ],
   [
-    "a choice that there is not",
+    "an unknown choice",
     "log:\n  level: loud",
     {},
     'log.level = "loud" (config.yml:2): expected error, warn, info or debug',
@@ -143,19 +139,19 @@ for (const [name, text, variables, expected] of [
     'http.addr = "localhost" (config.yml:1): expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces',
   ],
   [
-    "a group that is text",
+    "text instead of a group",
     "uploads: 3",
     {},
     'uploads = "3" (config.yml:1): expected a group of keys with values',
   ],
   [
-    "text that is a group",
+    "a group instead of text",
     "http:\n  addr:\n    host: x",
     {},
     'http.addr = {"host":"x"} (config.yml:2): expected host:port, such as 127.0.0.1:5000, [::1]:5000 or :5000 for all interfaces',
   ],
   [
-    "a list for a group",
+    "a list instead of a group",
     "http: [a]",
     {},
     'http = ["a"] (config.yml:1): expected a group of keys with values',
@@ -173,7 +169,7 @@ for (const [name, text, variables, expected] of [
     "stroage (config.yml:1): there is no such key; the nearest is storage",
   ],
   [
-    "a key in the wrong place",
+    "a misplaced key",
     "delete:\n  enabled: true",
     {},
     "delete (config.yml:1): there is no such key; the nearest is storage.delete",
@@ -192,32 +188,27 @@ for (const [name, text, variables, expected] of [
     'REGISTRY_HTTP_ADDR_HOST = "x": there is no such variable; the nearest is REGISTRY_HTTP_ADDR',
   ],
   [
-    "an unknown name that may be a secret's",
+    "an unknown name that may be a secret",
     "http: {pasword-token: abc}",
     {},
     "http.pasword-token = (hidden) (config.yml:1): there is no such key",
   ],
   ["another version", "version: 0.2", {}, 'version = "0.2" (config.yml:1): expected 0.1'],
   ["a key twice", "http: {}\nhttp: {}", {}, "config.yml:2: Map keys must be unique"],
+  ["no keys", "just text", {}, "config.yml: expected keys with values, such as `http: { addr: :5000 }`"],
   [
-    "no keys at all",
-    "just text",
-    {},
-    "config.yml: expected keys with values, such as `http: { addr: :5000 }`",
+    "a variable that is not YAML",
+    "",
+    { REGISTRY_LOG: "{level: [" },
+    "log (REGISTRY_LOG): not YAML or JSON: ",
   ],
-  ["a variable that is no YAML", "", { REGISTRY_LOG: "{level: [" }, "log (REGISTRY_LOG): not YAML or JSON: "],
   [
     "another storage",
     "storage:\n  s3:\n    bucket: b",
     {},
     "storage.s3 (config.yml:2): not supported: Gantry stores data in a local directory: set storage.filesystem.rootdirectory. To start without it, pass --ignore-unsupported",
   ],
-  [
-    "a storage of which nothing is said",
-    "storage:\n  inmemory:",
-    {},
-    "storage.inmemory (config.yml:2): not supported: ",
-  ],
+  ["an unset storage", "storage:\n  inmemory:", {}, "storage.inmemory (config.yml:2): not supported: "],
   [
     "another storage by name",
     "",
@@ -225,7 +216,7 @@ for (const [name, text, variables, expected] of [
     "storage.s3 (REGISTRY_STORAGE): not supported: ",
   ],
   [
-    "another storage by a key of its",
+    "another storage by its key",
     "",
     { REGISTRY_STORAGE_S3_BUCKET: "b" },
     "storage.s3 (REGISTRY_STORAGE_S3_BUCKET): not supported: ",
@@ -237,24 +228,24 @@ for (const [name, text, variables, expected] of [
     'storage.cache.blobdescriptor = "redis" (config.yml:1): not supported: Gantry caches in its own memory',
   ],
   [
-    "a key of nobody's among distribution's",
+    "an unknown key in a group of distribution",
     "http: {http2: {disable: true}}",
     {},
     'http.http2.disable = "true" (config.yml:1): there is no such key; the nearest is http.http2.disabled',
   ],
 ] as const)
-  test(`${name} is told of`, () => {
+  test(`${name} is reported`, () => {
     const lines = said(text, variables);
     assert.equal(lines[0]?.slice(0, expected.length), expected, lines.join("\n"));
   });
 
-test("all that is wrong is told at once, the file's and the environment's", () => {
+test("all errors of file and environment are reported at once", () => {
   const text = "http:\n  addr: x\n  port: 5000\nredis: {addr: x}\ngc: {lease: x}";
   const lines = said(text, { REGISTRY_UPLOADS_WORKERS: "none", REGISTRY_AUTH_FROB: "1" });
   assert.equal(lines.length, 6, lines.join("\n"));
 });
 
-test("what is not supported is passed over where that is asked for, and told of", () => {
+test("unsupported settings are ignored on request, and reported", () => {
   const text = "storage:\n  s3: {bucket: b}\n  delete: {enabled: false}\nredis: {addr: x}\n";
   for (const { config, notices } of [
     read(text, {}, true),
@@ -266,10 +257,10 @@ test("what is not supported is passed over where that is asked for, and told of"
       ["storage.s3", "redis"],
     );
   }
-  assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not what nobody knows");
+  assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not unknown ones");
 });
 
-test("what would leave a registry more open than its settings say is passed over by nobody", () => {
+test("settings whose absence would open a registry are never ignored", () => {
   for (const [key, value] of [
     ["auth", "silly"],
     ["storage", "{maintenance: {readonly: {enabled: true}}}"],
@@ -277,11 +268,11 @@ test("what would leave a registry more open than its settings say is passed over
     assert.match(
       said(`ignoreunsupported: true\n${key}: ${value}`).join("\n"),
       /not supported: [^.]*$/,
-      "and no way around it is named",
+      "and no workaround is suggested",
     );
 });
 
-test("what is harmless is accepted, and told of where it changes nothing", () => {
+test("harmless settings are accepted, and reported if they have no effect", () => {
   const { notices } = read(
     "storage: {cache: {blobdescriptor: inmemory}, maintenance: {readonly: {enabled: false}}}",
     { REGISTRY_HTTP_SECRET: "abc", REGISTRY_STORAGE: "filesystem" },
@@ -323,7 +314,7 @@ for (const service of [
   "registry-proxy",
   "registry-http-headers",
 ])
-  test(`the variables that Kubernetes sets for a Service ${service} set nothing, and each is named`, () => {
+  test(`the variables that Kubernetes sets for a Service ${service} set nothing, and each is reported`, () => {
     const variables = linksOf(service);
     const { config, notices } = readSettings({ variables });
     assert.deepEqual(config, readSettings({ variables: {} }).config);
@@ -332,7 +323,7 @@ for (const service of [
       assert.match(message, /^set by Kubernetes for a Service, not a setting/);
   });
 
-test("a Service in a network of IPv6 sets nothing either", () => {
+test("a Service in an IPv6 network sets nothing either", () => {
   const variables = {
     REGISTRY_UI_SERVICE_HOST: "fd00::1",
     REGISTRY_UI_PORT: "tcp://[fd00::1]:80",
@@ -341,12 +332,12 @@ test("a Service in a network of IPv6 sets nothing either", () => {
   assert.equal(readSettings({ variables }).notices.length, 3);
 });
 
-test("what has the name of such a variable and another value is a setting", () => {
+test("such a variable with another value is a setting", () => {
   const { config, notices } = readSettings({ variables: { REGISTRY_LOG_FIELDS_PORT: "5000" } });
   assert.deepEqual([config.log.fields, notices], [{ port: "5000" }, []]);
 });
 
-test("variables of somebody else's are ignored and named, without their values", () => {
+test("foreign variables are ignored and reported without their values", () => {
   const variables = {
     REGISTRY_HOST: "registry.example",
     REGISTRY_IMAGE: "team/app",
@@ -375,7 +366,7 @@ for (const variable of [
   "REGISTRY_LIMITS_SOMETHING_ELSE_ENTIRELY",
   "REGISTRY_AUDIT_DESTINATION_OF_LINES",
 ])
-  test(`an unknown ${variable}, without which a server would be more open than is known, is an error`, () => {
+  test(`an unknown ${variable}, without which a server may be more open, is an error`, () => {
     assert.match(said("", { [variable]: "x" })[0] ?? "none", /: there is no such variable/);
   });
 
@@ -392,7 +383,7 @@ const webhook = `notifications:
       ignore: {mediatypes: [application/octet-stream], actions: [pull, mount]}
 `;
 
-test("webhooks are read as CNCF distribution writes them, and their secrets shown to nobody", () => {
+test("webhooks are parsed like CNCF distribution's, and their secrets stay hidden", () => {
   const { config, effective } = read(webhook);
   const { endpoints, events } = config.notifications;
   assert.deepEqual(events, { includereferences: true, mediatype: "v2" });
@@ -431,7 +422,7 @@ test("webhooks are read as CNCF distribution writes them, and their secrets show
   assert.doesNotMatch(inspect(config.notifications, { depth: null }), /robot|pass@|query|abc/);
 });
 
-test("variables give webhooks by index, over those of the file", () => {
+test("variables set webhooks by index, overriding the file", () => {
   const { config } = read(webhook, {
     REGISTRY_NOTIFICATIONS_ENDPOINTS_0_TIMEOUT: "3s",
     REGISTRY_NOTIFICATIONS_ENDPOINTS_0_HEADERS_AUTHORIZATION: "[Bearer def]",
@@ -452,18 +443,18 @@ test("variables give webhooks by index, over those of the file", () => {
 
 for (const [what, wrong, expected] of [
   [
-    "a URL of another kind",
+    "a URL with another scheme",
     "{name: a, url: 'ftp://u:secret@x'}",
     '0.url = "(hidden)" (config.yml:1): expected an http:// or https:// URL',
   ],
   ["no name", "{url: 'http://x'}", "0.name (config.yml:1): is missing"],
   [
-    "a header that is no list",
+    "a header that is not a list",
     "{name: a, url: 'http://x', headers: {Authorization: secret}}",
     '0.headers.Authorization = "(hidden)" (config.yml:1): expected a list',
   ],
   [
-    "headers that are none",
+    "invalid headers",
     "{name: a, url: 'http://x', headers: secret}",
     '0.headers = "(hidden)" (config.yml:1): expected names of headers, each with a list of values',
   ],
@@ -473,17 +464,17 @@ for (const [what, wrong, expected] of [
     '0.headers.A.0 = "(hidden)" (config.yml:1): expected printable ASCII text',
   ],
   [
-    "a header of the framing",
+    "a framing header",
     "{name: a, url: 'http://x', headers: {Content-Length: ['1']}}",
     '0.headers.Content-Length = "(hidden)" (config.yml:1): expected a header that Gantry does not set itself',
   ],
   [
-    "no time at all",
+    "a timeout of zero",
     "{name: a, url: 'http://x', timeout: 0s}",
     '0.timeout = "0s" (config.yml:1): expected a time of up to 1h, and not 0s',
   ],
   [
-    "an action that there is not",
+    "an unknown action",
     "{name: a, url: 'http://x', ignore: {actions: [tag]}}",
     '0.ignore.actions.0 = "tag" (config.yml:1): expected pull, push, mount or delete',
   ],
@@ -493,7 +484,7 @@ for (const [what, wrong, expected] of [
     '0.treshold = "3" (config.yml:1): there is no such key; the nearest is notifications.endpoints.*.threshold',
   ],
   [
-    "a group of secrets misspelled",
+    "a misspelled group of secrets",
     "{name: a, url: 'http://x', header: secret}",
     "0.header = (hidden) (config.yml:1): there is no such key; the nearest is notifications.endpoints.*.headers",
   ],
@@ -503,14 +494,14 @@ for (const [what, wrong, expected] of [
     ' = [{"name":"a","url":"(hidden)"},{"name":"a","url":"(hidden)"}] (config.yml:1): two endpoints have the same name',
   ],
 ] as const)
-  test(`of webhooks ${what} is told of, and no secret`, () => {
+  test(`${what} of a webhook is reported without secrets`, () => {
     const lines = said(`notifications: {endpoints: [${wrong}]}`);
     const start = `notifications.endpoints${expected.startsWith("0") ? "." : ""}${expected}`;
     assert.equal(lines[0]?.slice(0, start.length), start, lines.join("\n"));
     assert.doesNotMatch(lines.join("\n"), /secret/);
   });
 
-test("aliases are followed, and one that holds itself ends", () => {
+test("aliases are followed, and one that contains itself ends", () => {
   assert.equal(read("http: {draintimeout: &time 90s}\ngc: {lease: *time}").config.gc.lease, 90);
   const why = "the alias *a refers to a value that contains it; write the value out";
   assert.deepEqual(said("http: &a {headers: *a}\n"), [`config.yml:1: ${why}`]);
@@ -518,7 +509,7 @@ test("aliases are followed, and one that holds itself ends", () => {
   assert.equal(read("http: {headers: {A: &a [x], B: *a, C: *a}}").config.http.headers.C?.[0], "x");
 });
 
-test("of what is nested too deep and of a wrong value little is repeated", () => {
+test("errors about deep nesting and wrong values repeat little of them", () => {
   const deep = `${"{a: ".repeat(30)}b${"}".repeat(30)}`;
   const lines = said(`http: {headers: {A: ${deep}}}`);
   assert.match(lines[0] ?? "", /^config\.yml:1: nested deeper than 20 levels$/);
@@ -526,14 +517,14 @@ test("of what is nested too deep and of a wrong value little is repeated", () =>
     assert.ok(line.length < 400, line);
 });
 
-test("a port that there is not is told of as a port", () => {
+test("an invalid port is reported as a port", () => {
   for (const port of ["99999", "65536", "1000000"])
     assert.deepEqual(said("", { REGISTRY_HTTP_ADDR: `:${port}` }), [
       `http.addr = ":${port}" (REGISTRY_HTTP_ADDR): expected a port from 0 to 65535`,
     ]);
 });
 
-test("aliases of aliases that ask for more than there is memory are refused", () => {
+test("aliases of aliases that would need more than the memory are refused", () => {
   const [first, ...others] = ["[x, x, x, x, x, x, x, x, x, x]"].concat(
     Array.from({ length: 9 }, (_, level) => `[${Array(10).fill(`*a${level}`).join(", ")}]`),
   );
@@ -541,21 +532,21 @@ test("aliases of aliases that ask for more than there is memory are refused", ()
   assert.match(said(text.join("\n")).join("\n"), /more than 100000 values/);
 });
 
-test("a name of JavaScript's own is a name like others", () => {
+test("names of JavaScript's own properties are ordinary names", () => {
   assert.match(
     said("__proto__: {x: 1}\nconstructor: 1\n").join("\n"),
     /__proto__.*no such key\nconstructor.*no such key/,
   );
 });
 
-test("a secret does not show by accident", () => {
+test("a secret is not shown by accident", () => {
   const secret = new Secret("abc");
   assert.equal(secret.reveal(), "abc");
   for (const text of [String(secret), JSON.stringify({ secret }), inspect(secret), `${secret}`])
     assert.doesNotMatch(text, /abc/);
 });
 
-test("a secret is hidden wherever it stands among what is shown", () => {
+test("a secret is hidden wherever it appears", () => {
   const one = group({ user: text, password: secret().optional() });
   const all = section({ one: one.optional(), several: list(one).optional(), named: record(one).optional() });
   const given = { user: "a", password: "abc" };
@@ -585,7 +576,7 @@ for (const [time, seconds] of [
     assert.equal(durationSeconds(time), seconds);
   });
 
-test("whatever a file says, it is read or told what is wrong", () => {
+test("any file is parsed or gives an error", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 200 }), (text) => {
       try {
@@ -598,7 +589,7 @@ test("whatever a file says, it is read or told what is wrong", () => {
   );
 });
 
-test("OpenTelemetry's variables set keys, over the file and below Gantry's own", () => {
+test("OpenTelemetry's variables set keys, overriding the file but not Gantry's own", () => {
   const file = "tracing: {exporter: otlp, samplerratio: 0.5}";
   const tracing = (variables: Record<string, string>, text = file) => read(text, variables).config.tracing;
   const defaults = {
@@ -628,7 +619,7 @@ test("OpenTelemetry's variables set keys, over the file and below Gantry's own",
   assert.equal(tracing({ OTEL_TRACES_EXPORTER: "otlp" }, "").exporter, "otlp");
 });
 
-test("OpenTelemetry's variables are told as they are named, and matter only where traces are wanted", () => {
+test("OpenTelemetry's variables are reported by their names, and matter only if traces are enabled", () => {
   const wrong = {
     OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
     OTEL_TRACES_SAMPLER: "jaeger_remote",
@@ -645,7 +636,7 @@ test("OpenTelemetry's variables are told as they are named, and matter only wher
   ]);
 });
 
-test("an address that is shown has no secret in it", () => {
+test("a displayed address contains no secret", () => {
   for (const endpoint of ["http://alice:secret@collector/v1/traces", "collector:4318", "ftp://collector"])
     assert.match(
       said(`tracing: {endpoint: "${endpoint}"}`).join(),

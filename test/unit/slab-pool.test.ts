@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { SlabPool } from "../../src/lib/slab-pool.js";
 
-test("slabs are apart from each other and cover the memory", () => {
+test("slabs do not overlap and cover the memory", () => {
   const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, overflowBytes: 0, slabs: 3 });
   const slabs = [pool.take(), pool.take(), pool.take()];
   for (const slab of slabs) {
@@ -17,7 +17,7 @@ test("slabs are apart from each other and cover the memory", () => {
   assert.equal(pool.lent, 3);
 });
 
-test("a slab is given back once", () => {
+test("a slab can be returned only once", () => {
   const pool = new SlabPool({ slabBytes: 4, blockBytes: 4, overflowBytes: 0, slabs: 1 });
   const slab = pool.take();
   assert.ok(slab !== undefined);
@@ -26,7 +26,7 @@ test("a slab is given back once", () => {
   assert.throws(() => pool.give(7), /invariant/);
 });
 
-test("who waits is served in order, and nobody takes a slab past them", () => {
+test("waiters are served in order, and none is overtaken", () => {
   type Step = "take" | "give" | "wait" | "leave";
   const steps = fc.array(fc.constantFrom<Step>("take", "give", "wait", "leave"), { maxLength: 60 });
   fc.assert(
@@ -64,7 +64,7 @@ test("who waits is served in order, and nobody takes a slab past them", () => {
   );
 });
 
-test("waits are counted, with their time when they are over, those who gave up too", () => {
+test("waits are counted, with their time when they end, including those given up", () => {
   const pool = new SlabPool({ slabBytes: 1, blockBytes: 1, overflowBytes: 0, slabs: 1 });
   const slab = pool.take();
   assert.ok(slab !== undefined);
@@ -75,7 +75,7 @@ test("waits are counted, with their time when they are over, those who gave up t
   const left = pool.waitedSeconds;
   assert.ok(left > 0);
   leave();
-  assert.equal(pool.waitedSeconds, left, "it waits no more");
+  assert.equal(pool.waitedSeconds, left, "it no longer waits");
   pool.give(slab);
   assert.ok(pool.waitedSeconds > left);
   assert.equal(pool.waits, 2);

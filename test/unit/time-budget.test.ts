@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfTime, TimeBudget } from "../../bench/time-budget.js";
 
-test("each part gets an even share of what is left, and what one saves the others have", (context) => {
+test("each part gets an even share of the remaining time, and unused time goes to the others", (context) => {
   let now = 0;
   context.mock.method(performance, "now", () => now);
   const budget = new TimeBudget(300, 3);
@@ -13,11 +13,11 @@ test("each part gets an even share of what is left, and what one saves the other
   assert.equal(budget.deadlineOfNext(), 300);
 });
 
-test("without a limit nothing has a deadline", () => {
+test("without a limit there is no deadline", () => {
   assert.equal(new TimeBudget(Number.POSITIVE_INFINITY, 2).deadlineOfNext(), Number.POSITIVE_INFINITY);
 });
 
-test("work that is done in time gives its result, and its failure", async () => {
+test("work that ends in time returns its result or its failure", async () => {
   const budget = new TimeBudget(performance.now() + 60_000, 1);
   assert.equal(await budget.within(async () => "done"), "done");
   await assert.rejects(
@@ -26,7 +26,7 @@ test("work that is done in time gives its result, and its failure", async () => 
   );
 });
 
-test("work that would never end is left when the time is up", async () => {
+test("endless work is abandoned when the time is up", async () => {
   const budget = new TimeBudget(performance.now() + 5, 1);
   await assert.rejects(
     budget.within(() => new Promise(() => {})),
@@ -34,7 +34,7 @@ test("work that would never end is left when the time is up", async () => {
   );
 });
 
-test("nothing begins when the time is up", async () => {
+test("nothing starts after the time is up", async () => {
   const budget = new TimeBudget(performance.now() - 1, 1);
   await assert.rejects(
     budget.within(async () => assert.fail("it has begun")),

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { TokenBuckets } from "../../src/lib/token-buckets.js";
 
-test("a key gets its burst at once and then its rate; another key has its own", () => {
+test("a key gets its burst at once and then its rate, and other keys have theirs", () => {
   const buckets = new TokenBuckets({ perSecond: 2, burst: 3, keysMax: 10 });
   assert.deepEqual(
     [0, 0, 0, 0].map((now) => buckets.take("a", now)),
@@ -18,7 +18,7 @@ test("a key gets its burst at once and then its rate; another key has its own", 
   assert.equal(buckets.take("a", 501), false);
 });
 
-test("in any time no more is taken than the burst and what came in since", () => {
+test("in any period no more is taken than the burst and the refill", () => {
   const options = { perSecond: 5, burst: 7, keysMax: 10 };
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 400 }), { maxLength: 200 }), (pauses) => {

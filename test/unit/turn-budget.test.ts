@@ -6,7 +6,7 @@ import { TurnBudget } from "../../src/lib/turn-budget.js";
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("a budget holds for one turn of the event loop", async () => {
+test("a budget applies to one turn of the event loop", async () => {
   const ends: number[] = [];
   const budget = new TurnBudget(10, 5, (used) => ends.push(used));
   const takeMany = () => Array.from({ length: 12 }, () => budget.take()).filter(Boolean).length;
@@ -41,7 +41,7 @@ class Body implements Watched {
   }
 }
 
-test("tiny chunks are slowed down, and cut off where there are too many at once", async () => {
+test("tiny chunks are slowed down, and cut off if there are too many at once", async () => {
   const budget = new ChunkBudget();
   const [slow, flood, other] = [new Body(budget), new Body(budget), new Body(budget)];
   assert.equal(slow.send(2000), 2000);
@@ -50,7 +50,7 @@ test("tiny chunks are slowed down, and cut off where there are too many at once"
   while (slow.isSlow) await sleep(5);
   assert.ok(flood.send(100_000) < 10_000);
   assert.ok(flood.isCut);
-  assert.equal(other.send(60), 60, "others have a few");
+  assert.equal(other.send(60), 60, "others may have a few");
   assert.ok(other.send(20_000) < 20_000);
   assert.equal(budget.refused, 2);
 });
@@ -71,7 +71,7 @@ for (const [end, looksEnded] of [
   ["hello\r\n\r\n", false],
   ["hello", false],
 ] as const)
-  test(`${JSON.stringify(end)} ${looksEnded ? "looks" : "does not look"} like the end of a body, in whatever pieces`, () => {
+  test(`${JSON.stringify(end)} ${looksEnded ? "looks" : "does not look"} like the end of a body, in any pieces`, () => {
     for (const size of [1, 3, 100]) {
       const { watch } = new Body(new ChunkBudget());
       const bytes = Buffer.from(end);
@@ -88,7 +88,7 @@ for (const [last, looksEnded] of [
   ["a paragraph\r\n\r\n", false],
   ["\n", false],
 ] as const)
-  test(`a piece ${JSON.stringify(last)} of its own ${looksEnded ? "looks" : "does not look"} like the end after ten seconds`, () => {
+  test(`a separate piece ${JSON.stringify(last)} ${looksEnded ? "looks" : "does not look"} like the end after ten seconds`, () => {
     const { watch } = new Body(new ChunkBudget());
     for (const piece of ["hello", last]) watch.see(Buffer.from(piece));
     assert.equal(watch.looksEnded(10_000), looksEnded);

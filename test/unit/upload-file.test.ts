@@ -34,7 +34,7 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
 }
 
 for (const durable of [true, false]) {
-  test(`an upload's file has what was written, ${durable ? "to be synced" : "not to be synced"}`, () =>
+  test(`an upload's file has the written bytes, ${durable ? "to be synced" : "not to be synced"}`, () =>
     inFolder(async (folder) => {
       for (const [number, { pieces, times }] of bodies.entries()) {
         const path = join(folder, `${number}`);

@@ -53,7 +53,7 @@ function glibcOf(bytes: Buffer): string {
 }
 
 describe("the recorded binaries of uWebSockets.js", () => {
-  test("are of the package that is pinned", async () => {
+  test("belong to the pinned package", async () => {
     const pinned = z
       .object({ dependencies: z.object({ "uWebSockets.js": z.string() }) })
       .parse(await jsonOf("package.json")).dependencies["uWebSockets.js"];
@@ -69,7 +69,7 @@ describe("the recorded binaries of uWebSockets.js", () => {
     assert.equal((await readFile(join(installed, "source_commit"), "utf8")).trim(), record.sourceCommit);
   });
 
-  test("are those of Node 20, 22 and 24 on both kinds of processor", () => {
+  test("cover Node 20, 22 and 24 on both kinds of processor", () => {
     assert.deepEqual(
       record.builds.flatMap(({ node, binaries }) => binaries.map(({ file }) => `${node} ${file}`)),
       [
@@ -81,7 +81,7 @@ describe("the recorded binaries of uWebSockets.js", () => {
   });
 
   for (const { file, ...expected } of record.builds.flatMap(({ binaries }) => binaries))
-    test(`${file} is the one that is installed`, async () => {
+    test(`${file} is the installed one`, async () => {
       const bytes = await readFile(join(installed, file));
       assert.deepEqual(
         {
@@ -95,7 +95,7 @@ describe("the recorded binaries of uWebSockets.js", () => {
     });
 
   for (const { node, abi, upstream } of record.builds)
-    test(`of Node ${node} have the release and commit that the log tells`, () => {
+    test(`for Node ${node} have the release and commit that the log shows`, () => {
       const { release, commit = null } = uwsBuild(abi);
       assert.deepEqual({ release, commit }, { release: upstream.release, commit: upstream.commit });
     });
@@ -121,7 +121,7 @@ describe("a start", () => {
     assert.match(uWebSockets.handled ?? "", /a paused socket is read on .*0042/);
   });
 
-  test("on Node 20 warns, in one line, of what its build does wrong, and says what to do", () => {
+  test("on Node 20 warns in one line about the defect of its build and says what to do", () => {
     const warnings = linesFor("115").filter(([level]) => level === "warn");
     assert.equal(warnings.length, 1);
     assert.match(
@@ -134,14 +134,14 @@ describe("a start", () => {
     [22, "127"],
     [24, "137"],
   ] as const)
-    test(`on Node ${node} has nothing to warn of`, () => {
+    test(`on Node ${node} needs no warning`, () => {
       assert.deepEqual(
         linesFor(abi).map(([level]) => level),
         ["info"],
       );
     });
 
-  test("on Node 26, for which there is no binary, is refused with a version that will do", () => {
+  test("on Node 26, which has no binary, is refused with a usable version", () => {
     assert.throws(() => uwsBuild("147"), /no binary for this version of Node \(ABI 147\).*Node 24/);
   });
 });

@@ -19,7 +19,7 @@ async function turns(count: number): Promise<void> {
   for (let done = 0; done < count; done++) await turn();
 }
 
-test("the tasks of many uploads at once keep their order", async () => {
+test("tasks of many concurrent uploads keep their order", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads * 2 });
   const options = {
@@ -60,7 +60,7 @@ test("the tasks of many uploads at once keep their order", async () => {
   }
 });
 
-test("a worker keeps no more uploads open than it may, and those that gave way go on", async () => {
+test("a worker keeps a limited number of uploads open, and closed ones continue", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads });
   const openUploadsMax = 8;

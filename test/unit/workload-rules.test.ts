@@ -42,7 +42,7 @@ function mayPull(rules: readonly WorkloadRule[], claims: Claims, name: string): 
 }
 
 for (const [what, claims, granting, name, expected] of [
-  ["a claim that is as the rule says", github, rule({ repository: ["Acme/Shop"] }, "shop"), "shop", true],
+  ["a claim equal to the rule", github, rule({ repository: ["Acme/Shop"] }, "shop"), "shop", true],
   ["a claim in other letters", github, rule({ repository: ["acme/shop"] }, "shop"), "shop", false],
   ["a claim that a glob matches", github, rule({ repository: ["Acme/*"] }, "shop"), "shop", true],
   [
@@ -54,27 +54,33 @@ for (const [what, claims, granting, name, expected] of [
   ],
   ["a star for a path", gitlab, rule({ project_path: ["acme/*"] }, "shop"), "shop", false],
   ["two stars for a path", gitlab, rule({ project_path: ["acme/**"] }, "shop"), "shop", true],
-  ["a claim that only begins right", github, rule({ repository: ["Acme/Sho"] }, "shop"), "shop", false],
-  ["a claim that only ends right", github, rule({ repository: ["cme/Shop"] }, "shop"), "shop", false],
   [
-    "two claims of which one is wrong",
+    "a claim with only the right beginning",
+    github,
+    rule({ repository: ["Acme/Sho"] }, "shop"),
+    "shop",
+    false,
+  ],
+  ["a claim with only the right end", github, rule({ repository: ["cme/Shop"] }, "shop"), "shop", false],
+  [
+    "two claims, one of them wrong",
     github,
     rule({ repository: ["**"], environment: ["staging"] }, "shop"),
     "shop",
     false,
   ],
-  ["a claim that is not there", gitlab, rule({ environment: ["**"] }, "shop"), "shop", false],
-  ["a claim that every object has", github, rule({ constructor: ["**"] }, "shop"), "shop", false],
+  ["a missing claim", gitlab, rule({ environment: ["**"] }, "shop"), "shop", false],
+  ["a property of every object as claim", github, rule({ constructor: ["**"] }, "shop"), "shop", false],
+  ["a repository named after a claim", github, rule({ sub: ["**"] }, "{repository}"), "acme/shop", true],
   [
-    "a repository that is named after a claim",
-    github,
-    rule({ sub: ["**"] }, "{repository}"),
-    "acme/shop",
+    "a folder named after a claim",
+    gitlab,
+    rule({ sub: ["**"] }, "ci/{project_path}/**"),
+    "ci/acme/web/shop/cache",
     true,
   ],
-  ["a folder that is", gitlab, rule({ sub: ["**"] }, "ci/{project_path}/**"), "ci/acme/web/shop/cache", true],
   [
-    "a folder that only begins so",
+    "a folder with only the right beginning",
     gitlab,
     rule({ sub: ["**"] }, "ci/{project_path}/**"),
     "ci/acme/web/shopping/cache",
@@ -88,7 +94,7 @@ for (const [what, claims, granting, name, expected] of [
     true,
   ],
   [
-    "a repository named after a claim that is not there",
+    "a repository named after a missing claim",
     gitlab,
     rule({ sub: ["**"] }, "{repository}/**"),
     "acme/web",
@@ -101,7 +107,7 @@ for (const [what, claims, granting, name, expected] of [
   });
 }
 
-test("rules add up, and permissions bring what they include", () => {
+test("rules add up, and permissions include those that they imply", () => {
   const name = parseRepositoryName("acme/shop");
   const grants = grantsOf(
     [
@@ -117,18 +123,18 @@ test("rules add up, and permissions bring what they include", () => {
   );
 });
 
-test("where no rule grants anything there are no grants", () => {
+test("without a matching rule there are no grants", () => {
   assert.equal(grantsOf([], github), undefined);
   assert.equal(grantsOf([compileRule(rule({ repository: ["other/**"] }, "**"))], github), undefined);
 });
 
-test("a branch in capitals is not the one in small letters", () => {
+test("a capitalized branch is not the lower-case one", () => {
   const granting = [rule({ repository: ["Acme/Shop"] }, "branches/{ref}")];
   assert.ok(mayPull(granting, { ...github, ref: "main" }, "branches/main"));
   assert.ok(!mayPull(granting, { ...github, ref: "MAIN" }, "branches/main"));
 });
 
-test("no claim makes a pattern match more than the place that it stands for", () => {
+test("no claim widens a pattern beyond its place", () => {
   const hostile = fc.oneof(
     anyText,
     names,
@@ -170,7 +176,7 @@ const issuer = {
   rules: [{ claims: { repository: "acme/**" }, repositories: "{repository}/**", permissions: ["push"] }],
 };
 
-test("settings are read, a single text where there may be several", () => {
+test("settings are parsed, with a single text instead of a list", () => {
   const [first] = workloadIssuers.parse([issuer]);
   assert.deepEqual(first?.audience, ["gantry"]);
   assert.deepEqual(first?.rules?.[0]?.claims, { repository: ["acme/**"] });
@@ -181,7 +187,7 @@ test("settings are read, a single text where there may be several", () => {
 const firstRule = issuer.rules[0];
 for (const [what, wrong] of [
   ["plain HTTP", { issuer: "http://gitlab.example" }],
-  ["plain HTTP to what only looks like this machine", { issuer: "http://127.0.0.1.example" }],
+  ["plain HTTP to a host that only looks like this machine", { issuer: "http://127.0.0.1.example" }],
   ["another scheme", { issuer: "file:///keys" }],
   ["a password in the URL", { issuer: "https://a:b@gitlab.example" }],
   ["keys over plain HTTP", { jwksuri: "http://keys.example" }],
@@ -189,20 +195,20 @@ for (const [what, wrong] of [
   ["no audience", { audience: [] }],
   ["an empty audience", { audience: "" }],
   ["no rule", { rules: [] }],
-  ["a name that could be mistaken", { name: "git:hub" }],
-  ["a rule for everybody in the world", { rules: [{ ...firstRule, claims: { ref: "refs/heads/main" } }] }],
+  ["an ambiguous name", { name: "git:hub" }],
+  ["a rule for everyone in the world", { rules: [{ ...firstRule, claims: { ref: "refs/heads/main" } }] }],
   ["a rule without claims", { rules: [{ ...firstRule, claims: {} }] }],
-  ["a permission that there is not", { rules: [{ ...firstRule, permissions: ["fly"] }] }],
+  ["an unknown permission", { rules: [{ ...firstRule, permissions: ["fly"] }] }],
   ["a claim within a component", { rules: [{ ...firstRule, repositories: "ci-{repository}" }] }],
   ["two claims in one component", { rules: [{ ...firstRule, repositories: "{repository}{ref}" }] }],
-  ["something that is not known", { rules: [{ ...firstRule, repository: "a" }] }],
+  ["an unknown key", { rules: [{ ...firstRule, repository: "a" }] }],
 ] as const) {
   test(`${what} is refused in the settings`, () => {
     assert.ok(!workloadIssuers.safeParse([{ ...issuer, ...wrong }]).success);
   });
 }
 
-test("two issuers of one name or one URL are refused", () => {
+test("two issuers with one name or one URL are refused", () => {
   for (const second of [{ name: "other" }, { issuer: "https://gitlab.example" }])
     assert.ok(!workloadIssuers.safeParse([issuer, { ...issuer, ...second }]).success);
   assert.ok(

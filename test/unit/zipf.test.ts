@@ -19,7 +19,7 @@ function countsOf(ranks: number, exponent: number): number[] {
 }
 
 for (const exponent of [0, 0.5, 1, 1.5]) {
-  test(`the k-th of 20 comes 1/k^${exponent} as often as the first`, () => {
+  test(`the k-th of 20 comes 1/k^${exponent} times as often as the first`, () => {
     const counts = countsOf(20, exponent);
     const [first = 0] = counts;
     for (const [rank, count] of counts.entries()) {
@@ -29,7 +29,7 @@ for (const exponent of [0, 0.5, 1, 1.5]) {
   });
 }
 
-test("the least and the largest draw give the first and the last rank", () => {
+test("the smallest and the largest draw give the first and the last rank", () => {
   for (const [drawn, rank] of [
     [0, 0],
     [1 - 2 ** -32, 6],
