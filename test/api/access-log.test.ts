@@ -42,7 +42,7 @@ async function logged(
   return { answer, line: await lineOf(id, server) };
 }
 
-test("a push and a pull are each a line with user, repository, bytes and times", async () => {
+test("a push and a pull each have a line with user, repository, bytes and times", async () => {
   const name = newName();
   const blob = blobOf(300_000);
   const path = `/v2/${name}/blobs/uploads/`;
@@ -66,12 +66,12 @@ test("a push and a pull are each a line with user, repository, bytes and times",
     sent: 0,
   });
   assert.ok(Math.abs(Number(time) - Date.now()) < 60_000);
-  assert.ok(Number(ms) >= Number(workMs) && Number(workMs) > 0, "a push syncs, and that takes time");
+  assert.ok(Number(ms) >= Number(workMs) && Number(workMs) > 0, "a push syncs, which takes time");
   const pull = await logged((headers) => client.get(`/v2/${name}/blobs/${blob.digest}`, headers));
   assert.deepEqual([pull.line.method, pull.line.sent], ["GET", blob.bytes.length]);
 });
 
-test("a request has one line, whatever becomes of it, and its own id where it brings none", async () => {
+test("a request has one line, whatever happens to it, and its own ID if it sends none", async () => {
   const name = newName();
   await client.pushImage(name, newImage(), "latest");
   const answers = [
@@ -102,7 +102,7 @@ test("a request has one line, whatever becomes of it, and its own id where it br
   assert.equal(new Set(ids).size, ids.length);
 });
 
-test("what a client makes up stays within its line", async () => {
+test("texts invented by a client stay within their line", async () => {
   const { line } = await logged((headers) => client.get(`/v2/"}\\/${"x".repeat(1000)}`, headers));
   assert.match(String(line.path), /^\/v2\/"}\\\/x+$/);
   assert.equal(String(line.path).length, 256);
@@ -113,14 +113,14 @@ test("what a client makes up stays within its line", async () => {
   assert.equal(forged?.user, "anonymous");
 });
 
-test("no query and no credentials are in it", async () => {
+test("the line has no query and no credentials", async () => {
   const headers = { Authorization: `Basic ${Buffer.from("alice:hunter2-basic").toString("base64")}` };
   await client.get("/v2/?password=hunter2-query", headers);
   await logged((more) => client.get("/v2/", more));
   assert.doesNotMatch(gantry.log(), /hunter2|Basic/);
 });
 
-test("a client that goes away has a line that says so", async () => {
+test("the line of a disconnected client says so", async () => {
   const name = newName();
   const { host } = new URL(gantry.url);
   const id = newName("request");
@@ -136,30 +136,30 @@ test("a client that goes away has a line that says so", async () => {
   assert.deepEqual([line.aborted, line.status], [true, undefined]);
 });
 
-test("whether the server lives is asked too often for a line", async () => {
+test("health checks have no line", async () => {
   await client.get("/livez");
   await logged((headers) => client.get("/v2/", headers));
   assert.ok(!linesOf(gantry).some(({ path }) => path === "/livez"));
 });
 
-test("it can be left out", async () => {
+test("it can be disabled", async () => {
   await silent.client.get("/v2/silent");
   await silent.gantry.stop();
   assert.doesNotMatch(silent.gantry.log(), /silent/);
 });
 
-test("Logstash's names, where they are wanted", async () => {
+test("Logstash's names are used if configured", async () => {
   const { line } = await logged((headers) => logstash.client.get("/v2/", headers), logstash.gantry);
   assert.deepEqual([line.level, line["@version"], line.time], ["info", "1", undefined]);
   assert.ok(!Number.isNaN(Date.parse(String(line["@timestamp"]))));
 });
 
-test("people get method, path and status first", async () => {
+test("the format for people starts with method, path and status", async () => {
   await text.client.get("/v2/");
   await eventually("the line", () => (/GET \/v2\/ 200/.test(text.gantry.log()) ? true : undefined));
 });
 
-test("what was answered before the server ends is in it", async () => {
+test("it has the requests answered before the server ended", async () => {
   await ending.client.get("/v2/last/tags/list");
   await ending.gantry.stop();
   assert.match(ending.gantry.log(), /"path":"\/v2\/last\/tags\/list"/);

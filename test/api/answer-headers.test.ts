@@ -10,7 +10,7 @@ const plain = await serve();
 const other = await serve({ REGISTRY_HTTP_HEADERS: "{x-content-type-options: [other], X-A: [b]}" });
 const none = await serve({ REGISTRY_HTTP_HEADERS: "{X-Content-Type-Options: []}" });
 
-test("every answer forbids browsers to guess what it is, unless the settings say otherwise", async () => {
+test("every response forbids browsers to guess its type, unless the settings say otherwise", async () => {
   const name = newName();
   const blob = blobOf(100);
   for (const [{ client }, expected] of [
@@ -37,13 +37,13 @@ const viaHttps = { Host: "registry.example", "X-Forwarded-Proto": "https" };
 for (const [what, settings, headers, expected] of [
   ["is a path", {}, viaHttps, ""],
   [
-    "is a path where nobody knows what the client speaks",
+    "is a path if the client's scheme is unknown",
     { REGISTRY_HTTP_RELATIVEURLS: "false" },
     { Host: "registry.example" },
     "",
   ],
   [
-    "has the host that was asked for by HTTPS",
+    "has the host requested over HTTPS",
     { REGISTRY_HTTP_RELATIVEURLS: "false", REGISTRY_HTTP_TRUSTEDPROXIES: "[127.0.0.1]" },
     viaHttps,
     "https://registry.example",

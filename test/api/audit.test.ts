@@ -58,7 +58,7 @@ function told(repository: string, method: string): Promise<Line> {
   );
 }
 
-test("a push, a tag and a deletion are each a line with their caller, address, object and outcome", async () => {
+test("a push, a tag and a deletion each have a line with caller, address, object and outcome", async () => {
   const name = newName();
   const blob = blobOf(100);
   const image = newImage();
@@ -85,7 +85,7 @@ test("a push, a tag and a deletion are each a line with their caller, address, o
   assert.deepEqual([deletion.action, deletion.reference, deletion.outcome], ["delete", "one", "granted"]);
 });
 
-test("what is refused is a line, who asks how to log in is none, and neither is a pull", async () => {
+test("a refused request has a line; a client that learns how to log in has none, and neither has a pull", async () => {
   const name = newName();
   assert.equal((await client.get("/v2/")).status, 401);
   assert.equal((await client.get(`/v2/public/${name}/tags/list`)).status, 404);
@@ -96,7 +96,7 @@ test("what is refused is a line, who asks how to log in is none, and neither is 
   assert.deepEqual(await linesOf(file, `public/${name}`), []);
 });
 
-test("no secret gets into it, whichever way it comes", async () => {
+test("no secret gets into it by any way", async () => {
   const name = newName();
   const secrets = ["hunter2-in-header", "hunter2-in-query", "hunter2-in-form"];
   await client.request("POST", `/v2/${name}/blobs/uploads/?password=${secrets[1]}`, {
@@ -113,7 +113,7 @@ test("no secret gets into it, whichever way it comes", async () => {
     assert.ok(!everything.includes(Buffer.from(`alice:${secret}`).toString("base64")), secret);
 });
 
-test("a file that was moved away is made anew on SIGHUP, and nothing is lost", async () => {
+test("a moved file is created again on SIGHUP, and nothing is lost", async () => {
   const moved = `${file}.1`;
   const [before, later] = [newName(), newName()];
   await client.request("POST", `/v2/${before}/blobs/uploads/`, { headers: alice, body: "" });
@@ -126,7 +126,7 @@ test("a file that was moved away is made anew on SIGHUP, and nothing is lost", a
   assert.equal((await linesOf(moved, before)).length, 1);
 });
 
-test("the page on security names the fields that lines have, and no other", async () => {
+test("the page on security names exactly the fields of the lines", async () => {
   const [from, to] = [newName(), newName()];
   const blob = blobOf(100);
   const empty = newIndex([]);
@@ -144,7 +144,7 @@ test("the page on security names the fields that lines have, and no other", asyn
   assert.deepEqual(named.toSorted(), [...fields].toSorted());
 });
 
-test("behind a trusted proxy the client is sent to the public name for its token", async () => {
+test("behind a trusted proxy, the client is sent to the public name for its token", async () => {
   const answer = await new Client(gantry.url).get("/v2/", {
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Host": "registry.example",
@@ -152,7 +152,7 @@ test("behind a trusted proxy the client is sent to the public name for its token
   assert.match(String(answer.headers["www-authenticate"]), /realm="https:\/\/registry\.example\/token"/);
 });
 
-test("where the audit log cannot be written the registry serves on, says so once, and ends when it is told to", async () => {
+test("while the audit log cannot be written, the registry serves, reports it once, and stops on request", async () => {
   const full = await startGantry({
     REGISTRY_AUTH_HTPASSWD_PATH: join(folder, "users"),
     REGISTRY_AUDIT_TO: "/dev/full",

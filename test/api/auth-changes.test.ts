@@ -60,7 +60,7 @@ function answers(path: string, headers: Headers, status: number): Promise<true> 
 
 const logged = (what: RegExp) => eventually(String(what), () => (what.test(gantry.log()) ? true : undefined));
 
-test("who is taken out of the users is out within seconds, with password, token and refresh token", async () => {
+test("a removed user is locked out within seconds, with password, token and refresh token", async () => {
   const path = await pushed("team/app");
   const name = path.split("/manifests/")[0]?.slice("/v2/".length);
   const password = basic("ann", "2");
@@ -90,7 +90,7 @@ test("who is taken out of the users is out within seconds, with password, token 
   await answers(path, password, 200);
 });
 
-test("who leaves a group loses what it brought, although content and token are remembered", async () => {
+test("a user who leaves a group loses its access, although content and token are cached", async () => {
   const path = await pushed("team/app");
   const name = path.split("/manifests/")[0]?.slice("/v2/".length);
   const token = await tokenFor(client, basic("ann", "2"), `repository:${name}:pull,push`);
@@ -103,7 +103,7 @@ test("who leaves a group loses what it brought, although content and token are r
   await answers(path, basic("ann", "2"), 200);
 });
 
-test("what is no longer open to anybody is given to nobody, although it is remembered", async () => {
+test("content that is no longer public is sent to nobody, although it is cached", async () => {
   const path = await pushed("open/app");
   for (let times = 0; times < 3; times++) assert.equal((await client.get(path)).status, 200);
   await files.policy(policyOf(["ann"], rules.owner, rules.team));
@@ -113,7 +113,7 @@ test("what is no longer open to anybody is given to nobody, although it is remem
   await answers(path, {}, 200);
 });
 
-test("a broken policy leaves the one before in force, and the log says what is wrong and where", async () => {
+test("a broken policy leaves the previous one in effect, and the log has the error and its line", async () => {
   const path = await pushed("team/app");
   for (const [text, why] of [
     ["rules: [", /policy\.yaml.*the changed access policy cannot be used: the previous one stays in effect/],
@@ -139,7 +139,7 @@ test("a broken policy leaves the one before in force, and the log says what is w
   await answers(path, basic("ann", "2"), 200);
 });
 
-test("a broken users file leaves those from before, and the log says so without any hash", async () => {
+test("a broken users file leaves the previous users, and the log reports it without any hash", async () => {
   await files.write("users", "ann:$2y$05$cut");
   await logged(/the changed htpasswd file cannot be used: the previous users stay in effect/);
   assert.equal((await client.get("/v2/", basic("ann", "2"))).status, 200);
@@ -147,7 +147,7 @@ test("a broken users file leaves those from before, and the log says so without 
   await files.users(users);
 });
 
-test("a robot that is revoked is out at once, with key and token", async () => {
+test("a revoked robot is locked out at once, with key and token", async () => {
   const path = await pushed("team/app");
   const name = path.split("/manifests/")[0]?.slice("/v2/".length);
   const { user, key } = await newRobot(gantry.root, "one", "--scope", "team/**:pull");
@@ -160,7 +160,7 @@ test("a robot that is revoked is out at once, with key and token", async () => {
   for (const headers of both) assertError(await client.get(path, headers), 401, "UNAUTHORIZED");
 });
 
-test("nothing broken lets a server start", async () => {
+test("no server starts with a broken file", async () => {
   const broken = await LoginFiles.make();
   await broken.users(users);
   await broken.policy("rules: nothing");
@@ -177,7 +177,7 @@ test("nothing broken lets a server start", async () => {
   );
 });
 
-test("a user's token counts for nothing where there are no users any more", async () => {
+test("a user's token is not accepted by a server without users", async () => {
   const own = await LoginFiles.make();
   await own.users({ ann: "2" });
   await own.policy('rules:\n  - { repositories: "**", users: ann, allow: admin }');

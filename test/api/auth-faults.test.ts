@@ -42,19 +42,19 @@ function told({ status, headers, body }: Answer): unknown {
   return { status, ...rest, location: location.replace(/[^/]+$/, "<session>"), body: body.toString() };
 }
 
-test("no blob is mounted from a repository that the caller may not pull from, and nobody is told that it is there", async () => {
+test("a blob is not mounted from a repository that the caller may not pull from, whose existence stays hidden", async () => {
   const [source, to] = [secret(), inTeam()];
   const hidden = blobOf(500);
   await owner.pushBlobs(source, hidden);
   const refused = await mount(ann, to, hidden.digest, source);
-  assert.equal(refused.status, 202, "an upload begins instead");
+  assert.equal(refused.status, 202, "an upload starts instead");
   assert.deepEqual(told(refused), told(await mount(ann, to, blobOf(500).digest, source)));
   assert.deepEqual(told(refused), told(await mount(ann, to, hidden.digest, secret())));
   assert.equal((await ann.head(`/v2/${to}/blobs/${hidden.digest}`)).status, 404);
   assert.equal((await mount(owner, to, hidden.digest, source)).status, 201);
 });
 
-test("no blob is mounted from a repository that the caller may push to and not pull from", async () => {
+test("a blob is not mounted from a repository that the caller may push to but not pull from", async () => {
   const source = newName("drop/app");
   const blob = blobOf(500);
   await ann.pushBlobs(source, blob);
@@ -62,7 +62,7 @@ test("no blob is mounted from a repository that the caller may push to and not p
   assert.equal((await mount(ann, source, blob.digest, source)).status, 202);
 });
 
-test("a mount that names no source finds only what the caller may pull", async () => {
+test("a mount without a source finds only repositories that the caller may pull from", async () => {
   const to = inTeam();
   const hidden = blobOf(500);
   await owner.pushBlobs(secret(), hidden);
@@ -73,7 +73,7 @@ test("a mount that names no source finds only what the caller may pull", async (
   assert.equal((await mount(ann, to, hidden.digest)).status, 201);
 });
 
-test("a mount needs a token that covers the source too, and is told so by who could get one", async () => {
+test("a mount needs a token that also covers the source, and a caller who could get one is told so", async () => {
   const [source, to] = [inTeam(), inTeam()];
   const blob = blobOf(500);
   await owner.pushBlobs(source, blob);
@@ -87,7 +87,7 @@ test("a mount needs a token that covers the source too, and is told so by who co
   assert.deepEqual(
     told(await mount(one, to, blobOf(500).digest, source)),
     told(refused),
-    "whether it is there is not told",
+    "its existence is not revealed",
   );
   assert.ok(
     String((await mount(nobody, to, blob.digest, source)).headers["www-authenticate"]).includes(scope),
@@ -100,7 +100,7 @@ test("a mount needs a token that covers the source too, and is told so by who co
   assert.equal((await mount(both, to, blob.digest, source)).status, 201);
 });
 
-test("knowing a digest is no way to get at the bytes of another repository", async () => {
+test("knowing a digest gives no access to the content of another repository", async () => {
   const hidden = image();
   const [source, to] = [secret(), inTeam()];
   await owner.pushImage(source, hidden, "latest");
@@ -124,7 +124,7 @@ test("knowing a digest is no way to get at the bytes of another repository", asy
   );
 });
 
-test("nobody learns by a condition what is in a repository that they may not see", async () => {
+test("a condition reveals nothing about a repository that the caller may not see", async () => {
   const source = secret();
   const hidden = image();
   await owner.pushImage(source, hidden);
@@ -134,7 +134,7 @@ test("nobody learns by a condition what is in a repository that they may not see
       assert.notEqual((await who.get(path, { "If-None-Match": condition })).status, 304);
 });
 
-test("an upload goes on in its own repository only", async () => {
+test("an upload can only be continued in its own repository", async () => {
   const [name, other] = [inTeam(), inTeam()];
   const bytes = blobOf(10);
   const location = await ann.openUpload(name);
@@ -146,7 +146,7 @@ test("an upload goes on in its own repository only", async () => {
   assert.equal((await ann.close(location, bytes.digest, bytes.bytes)).status, 201);
 });
 
-test("an upload is its opener's, whoever else may push there", async () => {
+test("an upload belongs to its opener, even if others may push there", async () => {
   const name = inTeam();
   const bytes = blobOf(10);
   const location = await ann.openUpload(name);
@@ -157,13 +157,13 @@ test("an upload is its opener's, whoever else may push there", async () => {
     assertError(await other.close(location, bytes.digest, bytes.bytes), 404, "BLOB_UPLOAD_UNKNOWN");
     assertError(await other.delete(location), 404, "BLOB_UPLOAD_UNKNOWN");
   }
-  assert.equal((await ann.get(location)).status, 204, "it is as it was");
+  assert.equal((await ann.get(location)).status, 204, "it is unchanged");
   const token = await tokenFor(nobody, basic("ann", "2"), `repository:${name}:push`);
   const closed = await by(bearer(token)).close(location, bytes.digest, bytes.bytes);
-  assert.equal(closed.status, 201, "the opener, in another way");
+  assert.equal(closed.status, 201, "the opener, with another login");
 });
 
-test("an upload does not outlive its opener's right to push", async () => {
+test("an upload ends with its opener's permission to push", async () => {
   const name = inTeam();
   const location = await ann.openUpload(name);
   const less = by(bearer(await tokenFor(nobody, basic("ann", "2"), `repository:${name}:pull`)));
@@ -177,7 +177,7 @@ async function catalogOf(who: Client): Promise<string[]> {
   return repositories;
 }
 
-test("the catalog shows only what the caller may pull, in its pages too", async () => {
+test("the catalog shows only repositories that the caller may pull from, on all pages", async () => {
   const [team, open, hidden] = [inTeam(), newName("public/app"), secret()];
   for (const name of [team, open, hidden]) await owner.pushImage(name, index([]), "latest");
   const among = (shown: readonly string[]) => [team, open, hidden].filter((name) => shown.includes(name));
@@ -194,7 +194,7 @@ test("the catalog shows only what the caller may pull, in its pages too", async 
   assert.deepEqual(pages, await catalogOf(ann));
 });
 
-test("the catalog needs a login where nothing may be pulled without one", async () => {
+test("the catalog needs a login if nothing may be pulled without one", async () => {
   const strict = await LoginFiles.make();
   await strict.users({ ann: "2" });
   const { REGISTRY_AUTH_HTPASSWD_PATH = "" } = strict.settings;
@@ -211,7 +211,7 @@ test("the catalog needs a login where nothing may be pulled without one", async 
   );
 });
 
-test("tags and referrers are listed to who may pull only", async () => {
+test("tags and referrers are listed for a caller who may only pull", async () => {
   const name = secret();
   const subject = image();
   await owner.pushImage(name, subject, "latest");
@@ -226,7 +226,7 @@ test("tags and referrers are listed to who may pull only", async () => {
   }
 });
 
-test("who may make new tags moves none that is there, by no route", async () => {
+test("a caller who may only create tags cannot move existing ones by any route", async () => {
   const name = inTeam();
   const [first, other] = [image(), image()];
   await owner.pushImage(name, first, "latest");
@@ -239,13 +239,13 @@ test("who may make new tags moves none that is there, by no route", async () => 
   assertError(await put("%6catest"), 403, "DENIED");
   assertError(await maker.delete(`/v2/${name}/manifests/latest`), 403, "DENIED");
   assertError(await maker.delete(`/v2/${name}/manifests/${first.digest}`), 403, "DENIED");
-  assert.equal((await maker.head(`/v2/${name}/manifests/new`)).status, 404, "nor is a part of it done");
+  assert.equal((await maker.head(`/v2/${name}/manifests/new`)).status, 404, "and no part of it is done");
   assert.ok((await maker.get(`/v2/${name}/manifests/latest`)).body.equals(first.bytes));
   assert.equal((await put("new")).status, 201);
-  assert.equal((await put("new")).status, 201, "what it is already, it may be made again");
+  assert.equal((await put("new")).status, 201, "a tag may be pushed again with the same manifest");
 });
 
-test("of many who make one new tag at once one gets it", async () => {
+test("of many concurrent callers who create a tag, one succeeds", async () => {
   const name = inTeam();
   const images = Array.from({ length: 16 }, () => index([]));
   const answers = await Promise.all(
@@ -255,7 +255,7 @@ test("of many who make one new tag at once one gets it", async () => {
   assert.equal(answers.filter(({ status }) => status === 403).length, 15);
 });
 
-test("who may delete may push nothing, and who may push deletes nothing", async () => {
+test("permission to delete does not include push, and push does not include delete", async () => {
   const name = inTeam();
   const made = image();
   await ann.pushImage(name, made, "latest");
@@ -265,7 +265,7 @@ test("who may delete may push nothing, and who may push deletes nothing", async 
   assert.equal((await remover.delete(`/v2/${name}/manifests/latest`)).status, 202);
 });
 
-test("where deletion is off, tags are not deleted either, not even by who may do everything", async () => {
+test("if deletion is disabled, not even an admin can delete a tag", async () => {
   const name = inTeam();
   const made = image();
   const root = by(basic("owner", "1"), noDelete.gantry);
@@ -277,7 +277,7 @@ test("where deletion is off, tags are not deleted either, not even by who may do
   assert.equal((await root.head(`/v2/${name}/manifests/latest`)).status, 200);
 });
 
-test("a token is for what was asked for and granted, and for nothing more", async () => {
+test("a token allows only what was requested and granted", async () => {
   const name = inTeam();
   await owner.pushImage(name, image(), "latest");
   const answer = tokenIn(
@@ -298,7 +298,7 @@ test("a token is for what was asked for and granted, and for nothing more", asyn
   assertError(await holder.get("/v2/_catalog"), 401, "UNAUTHORIZED");
 });
 
-test("a scope of several repositories keeps each with its own actions", async () => {
+test("a scope of several repositories keeps the actions of each", async () => {
   const [one, other] = [inTeam(), inTeam()];
   await owner.pushImage(one, image(), "latest");
   await owner.pushImage(other, image(), "latest");
@@ -312,19 +312,19 @@ test("a scope of several repositories keeps each with its own actions", async ()
   await holder.openUpload(other);
 });
 
-test("a token gets no other token, so that none lives for ever", async () => {
+test("a token cannot be used to get another, so none is valid forever", async () => {
   const name = inTeam();
   const token = await tokenFor(nobody, basic("ann", "2"), `repository:${name}:pull`);
   assertError(await nobody.get(`/token?scope=repository:${name}:pull`, bearer(token)), 401, "UNAUTHORIZED");
 });
 
-test("a token of this server is no password, and a password no token", async () => {
+test("this server's tokens are not passwords, and passwords are not tokens", async () => {
   const token = await tokenFor(nobody, basic("ann", "2"), "registry:catalog:*");
   assertError(await nobody.get("/v2/", basic("ann", token)), 401, "UNAUTHORIZED");
   assertError(await nobody.get("/v2/", bearer("2")), 401, "UNAUTHORIZED");
 });
 
-test("no spelling of a path leads around the policy", async () => {
+test("no spelling of a path bypasses the policy", async () => {
   const name = secret();
   const made = image();
   await owner.pushImage(name, made, "latest");
@@ -353,7 +353,7 @@ test("no spelling of a path leads around the policy", async () => {
     }
 });
 
-test("credentials that count for nothing are not passed over, not even where anybody may pull", async () => {
+test("invalid credentials are not ignored, not even for public content", async () => {
   const name = newName("public/app");
   await owner.pushImage(name, image(), "latest");
   const path = `/v2/${name}/manifests/latest`;
@@ -371,7 +371,7 @@ test("credentials that count for nothing are not passed over, not even where any
     assertError(await nobody.get(path, { Authorization: value }), 401, "UNAUTHORIZED");
 });
 
-test("a refusal tells nothing of what was wrong with the credentials", async () => {
+test("a refusal does not reveal what was wrong with the credentials", async () => {
   const answers = await Promise.all(
     [basic("ann", "wrong"), basic("unknown", "2"), basic("robot-unknown", "gantry_x"), basic("ann", "")].map(
       (headers) => nobody.get("/v2/", headers),
@@ -380,7 +380,7 @@ test("a refusal tells nothing of what was wrong with the credentials", async () 
   for (const answer of answers) assert.deepEqual(told(answer), told(answers[0] as Answer));
 });
 
-test("no blob is kept for others by a cache on the way", async () => {
+test("no cache on the way may store a blob for others", async () => {
   const name = inTeam();
   const blob = blobOf(10);
   await ann.pushBlobs(name, blob);

@@ -47,7 +47,7 @@ function statusFrom(localAddress: string, url: string, headers: Headers): Promis
   });
 }
 
-test("who tries too many wrong passwords has to wait; who has logged in, or comes from elsewhere, does not", async () => {
+test("a client with too many wrong passwords must wait; a logged-in user or another client need not", async () => {
   const { client, gantry } = guarded;
   const right = basic("ann", "2");
   assert.equal((await client.get("/v2/", right)).status, 200);
@@ -59,26 +59,26 @@ test("who tries too many wrong passwords has to wait; who has logged in, or come
     await client.request("POST", "/token", { body: "grant_type=password&username=bob&password=d" }),
   );
   assertTooMany(await client.get("/v2/", basic("bob", "3")));
-  assert.equal((await client.get("/v2/", right)).status, 200, "a password that was right a moment ago");
+  assert.equal((await client.get("/v2/", right)).status, 200, "a password verified a moment ago");
   assert.equal(await statusFrom("127.0.0.2", gantry.url, basic("bob", "3")), 200);
-  assert.equal((await client.get("/v2/", basic("bob", "3"))).status, 200, "once it is known to be right");
+  assert.equal((await client.get("/v2/", basic("bob", "3"))).status, 200, "once it is known to be correct");
 });
 
-test("one wrong password that is tried again and again counts once", async () => {
+test("a wrong password that is repeated counts once", async () => {
   const url = guarded.gantry.url;
   for (let times = 0; times < 20; times++)
     assert.equal(await statusFrom("127.0.0.3", url, basic("ann", "old")), 401);
   assert.equal(await statusFrom("127.0.0.3", url, basic("ann", "older")), 401);
 });
 
-test("one wrong password that many come with at once counts once", async () => {
+test("a wrong password in many concurrent requests counts once", async () => {
   const url = guarded.gantry.url;
   const many = Array.from({ length: 20 }, () => statusFrom("127.0.0.4", url, basic("ann", "old at once")));
   assert.deepEqual(new Set(await Promise.all(many)), new Set([401]));
   assert.equal(await statusFrom("127.0.0.4", url, basic("ann", "older at once")), 401);
 });
 
-test("forged tokens count like wrong passwords, one that is tried again and again once", async () => {
+test("forged tokens count like wrong passwords, and a repeated one counts once", async () => {
   const { client, gantry } = guarded;
   const token = await tokenFor(client, basic("ann", "2"));
   const from = (headers: Headers) => statusFrom("127.0.0.5", gantry.url, headers);
@@ -92,10 +92,10 @@ test("forged tokens count like wrong passwords, one that is tried again and agai
   assert.equal(await from(forged(3)), 401);
   assert.equal(await from(forged(4)), 429);
   assert.equal(await from(basic("ann", "guess")), 429, "they are counted together");
-  assert.equal(await from(bearer(token)), 200, "one that was right a moment ago");
+  assert.equal(await from(bearer(token)), 200, "a token verified a moment ago");
 });
 
-test("requests of one user have a rate, and another user at the same address has one too", async () => {
+test("requests of one user have a rate limit, and another user at the same address has a separate one", async () => {
   const { client } = rated;
   const answers: Answer[] = [];
   for (let times = 0; times < 40; times++) answers.push(await client.get("/v2/", basic("ann", "2")));
@@ -105,7 +105,7 @@ test("requests of one user have a rate, and another user at the same address has
   assert.equal((await client.get("/v2/", basic("bob", "3"))).status, 200);
 });
 
-test("one user has so many uploads under way, and others have theirs", async () => {
+test("one user has a limited number of concurrent uploads, and others have theirs", async () => {
   const { client, gantry } = sparing;
   const name = newName();
   using sending = await RawConnection.open(gantry.url);
@@ -133,7 +133,7 @@ test("one user has so many uploads under way, and others have theirs", async () 
   assert.equal((await push("ann", "2")).status, 201, "its place is free again");
 });
 
-test("a form by which a token is asked for takes no place of an upload", async () => {
+test("a token request form does not count as an upload", async () => {
   const { client, gantry } = sparing;
   const form = "grant_type=password&service=gantry&client_id=docker&username=ann&password=2";
   using asking = await RawConnection.open(gantry.url);
@@ -147,7 +147,7 @@ test("a form by which a token is asked for takes no place of an upload", async (
   assert.equal((await asking.answer()).status, 200);
 });
 
-test("one user has so many sessions open, and others have theirs", async () => {
+test("one user has a limited number of open sessions, and others have theirs", async () => {
   const { gantry } = sparing;
   const by = (headers: Headers) => new Client(gantry.url, 1, undefined, headers);
   const [ann, bob] = [by(basic("ann", "2")), by(basic("bob", "3"))];

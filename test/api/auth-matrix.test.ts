@@ -403,13 +403,13 @@ const callers: Readonly<Record<string, Caller>> = {
     },
   },
   "a user with a wrong password": { with: () => basic("admin", "wrong"), expected: nothing },
-  "a user that is not there": { with: () => basic("nobody", "owner's"), expected: nothing },
+  "an unknown user": { with: () => basic("nobody", "owner's"), expected: nothing },
   "a user who may pull": { with: () => as("puller"), expected: password(pulling) },
-  "a user who may push and not pull": {
+  "a user who may push but not pull": {
     with: () => as("pusher"),
     expected: password(rights("denied", "granted", "granted", "denied")),
   },
-  "a user who may make tags": {
+  "a user who may create tags": {
     with: () => as("creator"),
     expected: password(rights("granted", "granted", "denied", "denied")),
   },
@@ -417,35 +417,35 @@ const callers: Readonly<Record<string, Caller>> = {
     with: () => as("deleter"),
     expected: password(rights("denied", "denied", "denied", "granted")),
   },
-  "a user who may do everything there": { with: () => as("admin"), expected: password(everything) },
+  "a user who is admin there": { with: () => as("admin"), expected: password(everything) },
   "a member of a group": {
     with: () => as("member"),
     expected: { ...password(rights("granted", "granted", "granted", "denied")), metrics: "granted" },
   },
-  "a user whom no rule names": { with: () => as("stranger"), expected: password(all("denied")) },
-  "a user who was taken out": { with: () => as("leaver"), expected: nothing },
-  "a user with the password from before": { with: () => as("changer"), expected: nothing },
+  "a user without a rule": { with: () => as("stranger"), expected: password(all("denied")) },
+  "a removed user": { with: () => as("leaver"), expected: nothing },
+  "a user with the previous password": { with: () => as("changer"), expected: nothing },
   "a robot": {
     with: () => basic(robot.user, robot.key),
     expected: password(rights("granted", "granted", "granted", "denied"), all("denied")),
   },
-  "a robot with another's key": { with: () => basic(robot.user, expired.key), expected: nothing },
-  "a robot whose key has expired": { with: () => basic(expired.user, expired.key), expected: nothing },
-  "a robot that was revoked": { with: () => basic(revoked.user, revoked.key), expected: nothing },
+  "a robot with another robot's key": { with: () => basic(robot.user, expired.key), expected: nothing },
+  "a robot with an expired key": { with: () => basic(expired.user, expired.key), expected: nothing },
+  "a revoked robot": { with: () => basic(revoked.user, revoked.key), expected: nothing },
   "a CI job": {
     with: () => teamsJob,
     expected: password(rights("granted", "granted", "granted", "denied"), all("denied")),
   },
   "a CI job of another repository": { with: () => othersJob, expected: nothing },
-  "a CI job that the policy names by its claims": {
+  "a CI job named by its claims in the policy": {
     with: () => policysJobOnMain,
     expected: password(pulling),
   },
-  "a CI job with one claim other than the policy names": {
+  "a CI job that differs from the policy in one claim": {
     with: () => policysJobOnTag,
     expected: password(all("denied")),
   },
-  "the own token of a CI job that the policy names": {
+  "the own token of a CI job in the policy": {
     with: tokenOf(policysJobOnMain, (name) => `repository:${name}:*`),
     expected: token(pulling, pulling),
   },
@@ -453,7 +453,7 @@ const callers: Readonly<Record<string, Caller>> = {
     with: () => bearer(issuer.token({ sub: "repo:acme/team", repository: "acme/team" })),
     expected: nothing,
   },
-  "a token for all that its user may do": {
+  "a token for everything that its user may do": {
     with: tokenOf(as("admin"), (name) => `repository:${name}:*`),
     expected: token(everything, pulling),
   },
@@ -461,7 +461,7 @@ const callers: Readonly<Record<string, Caller>> = {
     with: tokenOf(as("admin"), (name) => `repository:${name}:pull`),
     expected: token(only("granted", "scope"), pulling),
   },
-  "a token to push, which was asked for by who may only make tags": {
+  "a token to push, requested by a user who may only create tags": {
     with: tokenOf(as("creator"), (name) => `repository:${name}:push`),
     expected: token(rights("scope", "granted", "denied", "denied"), only("scope", "denied")),
   },
@@ -485,13 +485,13 @@ const callers: Readonly<Record<string, Caller>> = {
     with: tokenOf(teamsJob, (name) => `repository:${name}:*`),
     expected: token(rights("granted", "granted", "granted", "denied"), all("denied")),
   },
-  "the living token of a user who was taken out": { with: () => bearer(leaversToken), expected: nothing },
-  "the living token of a user with another password": {
+  "a valid token of a removed user": { with: () => bearer(leaversToken), expected: nothing },
+  "a valid token of a user with a new password": {
     with: () => bearer(changersToken),
     expected: nothing,
   },
-  "the living token of a robot that was revoked": { with: () => bearer(revokedToken), expected: nothing },
-  "a token that has expired": {
+  "a valid token of a revoked robot": { with: () => bearer(revokedToken), expected: nothing },
+  "an expired token": {
     with: (name) => forged(name, { exp: nowSeconds() - 3600 }),
     expected: nothing,
   },
@@ -501,51 +501,51 @@ const callers: Readonly<Record<string, Caller>> = {
   },
   "a token for another service": { with: (name) => forged(name, { aud: "other" }), expected: nothing },
   "a token of another issuer": { with: (name) => forged(name, { iss: "other" }), expected: nothing },
-  "a refresh token in the place of another": {
+  "a refresh token instead of an access token": {
     with: (name) => forged(name, {}, { typ: "refresh+jwt" }),
     expected: nothing,
   },
-  "a token by another key of the same id": {
+  "a token signed by another key with the same ID": {
     with: (name) => forged(name, {}, {}, ecKeys()),
     expected: nothing,
   },
-  "text that is no token": { with: () => bearer("a.b.c"), expected: nothing },
-  "an outside issuer's token for everything": {
+  "text that is not a token": { with: () => bearer("a.b.c"), expected: nothing },
+  "an external issuer's token for everything": {
     at: ofOutside,
     with: (name) => outsideTokenOf(access(name, "pull", "push", "delete")),
     expected: outsideToken(everything),
   },
-  "an outside issuer's token to pull": {
+  "an external issuer's token to pull": {
     at: ofOutside,
     with: (name) => outsideTokenOf(access(name, "pull")),
     expected: outsideToken(only("granted", "scope")),
   },
-  "an outside issuer's token for another repository": {
+  "an external issuer's token for another repository": {
     at: ofOutside,
     with: () => outsideTokenOf(access("team/other", "*")),
     expected: outsideToken(all("scope")),
   },
-  "an outside issuer's token for the catalog": {
+  "an external issuer's token for the catalog": {
     at: ofOutside,
     with: () => outsideTokenOf({ access: [{ type: "registry", name: "catalog", actions: ["*"] }] }),
     expected: outsideToken(all("scope"), "granted"),
   },
-  "an outside issuer's token for another service": {
+  "an external issuer's token for another service": {
     at: ofOutside,
     with: (name) => outsideTokenOf({ ...access(name, "*"), aud: "other.example" }),
     expected: nothing,
   },
-  "an outside issuer's token that has expired": {
+  "an expired token of an external issuer": {
     at: ofOutside,
     with: (name) => outsideTokenOf({ ...access(name, "*"), exp: nowSeconds() - 3600 }),
     expected: nothing,
   },
-  "a token by another key of the outside issuer's key's id": {
+  "a token signed by another key with the ID of the external issuer's key": {
     at: ofOutside,
     with: (name) => outsideTokenOf(access(name, "*"), ecKeys()),
     expected: nothing,
   },
-  "a token of this server's own where only an outside issuer's count": {
+  "a token of this server where only an external issuer's count": {
     at: ofOutside,
     with: tokenOf(as("admin"), (name) => `repository:${name}:*`),
     expected: nothing,
@@ -621,7 +621,7 @@ for (const [who, { at = own, with: credentials, expected }] of Object.entries(ca
           const one = await run(route, cases.there, `${space}/${existing}`, there);
           const other = await run(route, cases.missing, `${space}/${newMissing()}`, missing);
           if (!outcomes.includes("granted"))
-            assert.equal(one, other, `${route} tells whether ${space}/… is there`);
+            assert.equal(one, other, `${route} reveals whether ${space}/… exists`);
         }
       }),
     );

@@ -76,7 +76,7 @@ const endpoints: readonly [method: string, tail: string][] = [
   ["GET", `referrers/${digest}`],
 ];
 for (const name of badNames) {
-  test(`the name «${name.slice(0, 40)}» is refused by every endpoint`, async () => {
+  test(`the name "${name.slice(0, 40)}" is refused by every endpoint`, async () => {
     for (const [method, tail] of endpoints) {
       const body = method === "PUT" ? good.bytes : (good.blobs[0]?.bytes ?? "");
       const headers: Record<string, string> = tail.startsWith("manifests")
@@ -112,7 +112,7 @@ const badTags = [
   "a".repeat(3000),
 ].map((tag) => encodeURI(decodeURI(tag)));
 for (const tag of badTags) {
-  test(`the tag «${tag.slice(0, 40)}» cannot be pushed, and is unknown`, async () => {
+  test(`the tag "${tag.slice(0, 40)}" cannot be pushed, and is unknown`, async () => {
     const path = `/v2/${home}/manifests/${tag}`;
     const options = { body: good.bytes, headers: { "Content-Type": good.mediaType } };
     assertError(await client.request("PUT", path, options), 400, "MANIFEST_INVALID");
@@ -132,7 +132,7 @@ for (const bad of [
   `${digest}%00`,
   "SHA256:00",
 ]) {
-  test(`the digest «${bad.slice(0, 20)}…» is refused wherever one is asked for`, async () => {
+  test(`the digest "${bad.slice(0, 20)}…" is refused by every endpoint`, async () => {
     const paths = [`blobs/${bad}`, `manifests/${bad}`, `referrers/${bad}`].map(
       (tail) => `/v2/${home}/${tail}`,
     );
@@ -143,11 +143,11 @@ for (const bad of [
   });
 }
 
-test("a blob is not asked for by a tag", async () => {
+test("a blob cannot be requested by a tag", async () => {
   assertError(await client.get(`/v2/${home}/blobs/latest`), 400, "DIGEST_INVALID");
 });
 
-test("a path that is no percent-encoded UTF-8 is refused", async () => {
+test("a path with invalid percent-encoded UTF-8 is refused", async () => {
   for (const bad of ["%", "%zz", "%C3", "%ff%fe"]) {
     for (const tail of ["manifests/", "blobs/", "referrers/", "blobs/uploads/"]) {
       const answer = await client.get(`/v2/${home}/${tail}${bad}`);
@@ -156,7 +156,7 @@ test("a path that is no percent-encoded UTF-8 is refused", async () => {
   }
 });
 
-test("a path that is too long is refused, and the next request is served", async () => {
+test("a too long path is refused, and the next request is served", async () => {
   assertError(await client.get(`/v2/${"a/".repeat(3000)}tags/list`), 414, "UNSUPPORTED");
   assertError(await client.get(`/v2/${home}/manifests/${"a".repeat(5000)}`), 414, "UNSUPPORTED");
   assert.equal((await client.get("/v2/")).status, 200);
@@ -173,11 +173,11 @@ const badManifests: readonly [what: string, body: string | Uint8Array, contentTy
   ["a number", "1"],
   ["null", "null"],
   ["a list", "[]"],
-  ["an object of other things", '{"hello":"world"}'],
+  ["an object with other fields", '{"hello":"world"}'],
   ["a config", JSON.stringify({ architecture: "amd64", os: "linux" }), types.config],
-  ["of another Content-Type than its mediaType", good.bytes, types.index],
+  ["with another Content-Type than its mediaType", good.bytes, types.index],
   ["a Docker manifest under OCI's type", dockerImage().bytes, types.manifest],
-  ["JSON of no manifest's type", good.bytes, "application/json"],
+  ["JSON without a manifest's type", good.bytes, "application/json"],
   ["manifest and index in one", manifestOf({ ...fields, manifests: [] }).bytes],
   ["index and manifest in one", index([], { config: sound, layers: [] }).bytes, types.index],
   ["both without a type", manifestOf({ ...fields, mediaType: undefined, manifests: [] }).bytes, ""],
@@ -188,8 +188,8 @@ const badManifests: readonly [what: string, body: string | Uint8Array, contentTy
   ["with a layer that is text", manifestOf({ ...fields, layers: ["sha256:00"] }).bytes],
   ["with a bad digest", manifestOf({ ...fields, layers: [{ ...sound, digest: "sha256:00" }] }).bytes],
   ["with a digest that is a path", manifestOf({ ...fields, config: { ...sound, digest: "../../x" } }).bytes],
-  ["with a subject that is none", manifestOf({ ...fields, subject: { digest: "x" } }).bytes],
-  ["with annotations of numbers", manifestOf({ ...fields, annotations: { a: 1 } }).bytes],
+  ["with an invalid subject", manifestOf({ ...fields, subject: { digest: "x" } }).bytes],
+  ["with numbers as annotations", manifestOf({ ...fields, annotations: { a: 1 } }).bytes],
   [
     "an index whose child has the wrong size",
     index([], { manifests: [{ ...sound, size: 2 ** 60 }] }).bytes,
@@ -214,7 +214,7 @@ function manifestDigest(body: string | Uint8Array): string {
   return blobOf(body instanceof Uint8Array ? Buffer.from(body).toString("latin1") : body).digest;
 }
 
-test("a media type as long as a manifest is told in short", async () => {
+test("an error cuts a media type as long as a manifest", async () => {
   for (const contentType of [types.manifest, ""]) {
     const body = JSON.stringify({ schemaVersion: 2, mediaType: "x".repeat(1_000_000) });
     const answer = await client.putManifest(home, "bad", body, contentType || undefined);
@@ -223,14 +223,14 @@ test("a media type as long as a manifest is told in short", async () => {
   }
 });
 
-test("schema 1 is refused in words that tell what to do", async () => {
+test("the refusal of schema 1 says what to do", async () => {
   const body = JSON.stringify({ schemaVersion: 1, name: "a", tag: "b", fsLayers: [] });
   const answer = await client.putManifest(home, "old", body, schema1);
   assertError(answer, 400, "MANIFEST_INVALID");
   assert.match(answer.body.toString(), /schema 1/);
 });
 
-test("a manifest pushed by the digest of something else gets 400 and is not stored", async () => {
+test("a manifest pushed with another content's digest gets 400 and is not stored", async () => {
   const made = image({ config: sound, layers: [] });
   for (const reference of [digest, blobOf(1, "sha512").digest, blobOf(1, "blake3").digest]) {
     assertError(await client.putManifest(home, reference, made.bytes, made.mediaType), 400, "DIGEST_INVALID");
@@ -238,7 +238,7 @@ test("a manifest pushed by the digest of something else gets 400 and is not stor
   assert.deepEqual(await storedBelow(gantry.root), stored);
 });
 
-test("a manifest that names what is not there gets 400 MANIFEST_BLOB_UNKNOWN and is not stored", async () => {
+test("a manifest that names missing content gets 400 MANIFEST_BLOB_UNKNOWN and is not stored", async () => {
   for (const made of [image(), dockerImage(), index([image()]), image({ subject: sound })]) {
     const answer = await client.putManifest(home, "bad", made.bytes, made.mediaType);
     assertError(answer, 400, "MANIFEST_BLOB_UNKNOWN");
@@ -248,11 +248,11 @@ test("a manifest that names what is not there gets 400 MANIFEST_BLOB_UNKNOWN and
   });
   const answer = await client.putManifest(home, "bad", thousands.bytes, thousands.mediaType);
   assertError(answer, 400, "MANIFEST_BLOB_UNKNOWN");
-  assert.ok(answer.body.length < 100_000, "thousands of errors are not told one by one");
+  assert.ok(answer.body.length < 100_000, "thousands of errors are not listed one by one");
   assert.deepEqual(await storedBelow(gantry.root), stored);
 });
 
-test("sparse manifests are checked for everything but what they name", async () => {
+test("sparse manifests are checked for everything except their content", async () => {
   await leavesNothing(sparse.gantry.root, async () => {
     for (const [, body, contentType = types.manifest] of badManifests.slice(0, 10)) {
       assertError(await sparse.client.putManifest(home, "bad", body, contentType), 400, "MANIFEST_INVALID");
@@ -269,7 +269,7 @@ function manifestOfSize(size: number): Buffer {
   return Buffer.from(JSON.stringify({ ...fields, annotations: { filler } }));
 }
 
-test("a manifest of 4 MiB is taken", async () => {
+test("a manifest of 4 MiB is accepted", async () => {
   const name = newName();
   await client.pushBlobs(name, ...good.blobs);
   const bytes = manifestOfSize(limit);
@@ -279,7 +279,7 @@ test("a manifest of 4 MiB is taken", async () => {
   assert.ok((await client.get(`/v2/${name}/manifests/large`)).body.equals(bytes));
 });
 
-test("a manifest of a byte more gets 413, however it is sent, and is not stored", async () => {
+test("a manifest with one byte more gets 413, however it is sent, and is not stored", async () => {
   const name = newName();
   await client.pushBlobs(name, ...good.blobs);
   const bytes = manifestOfSize(limit + 1);
@@ -293,7 +293,7 @@ test("a manifest of a byte more gets 413, however it is sent, and is not stored"
   assert.equal((await client.get("/v2/")).status, 200);
 });
 
-test("after all this the server serves as before", async () => {
+test("afterwards the server serves as before", async () => {
   assert.ok((await client.get(`/v2/${home}/manifests/latest`)).body.equals(good.bytes));
   assert.deepEqual((await client.get(`/v2/${home}/tags/list`)).json(), { name: home, tags: ["latest"] });
   assert.doesNotMatch(gantry.log(), /request failed/);

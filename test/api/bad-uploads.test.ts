@@ -23,13 +23,13 @@ const badDigests: readonly [what: string, digest: string][] = [
   ["of an unknown algorithm", `md5:${"0".repeat(32)}`],
   ["empty", ""],
   ["a path", "../../../etc/passwd"],
-  ["a path behind an algorithm", "sha256:..%2F..%2Fx"],
+  ["a path after an algorithm", "sha256:..%2F..%2Fx"],
   ["with a NUL", `${content.digest}%00`],
   ["with a line break", `${content.digest}%0A`],
   ["very long", `sha256:${"0".repeat(3000)}`],
 ];
 for (const [what, digest] of badDigests) {
-  test(`a digest that is ${what} gets 400 in every way of closing, and nothing is stored`, async () => {
+  test(`a digest that is ${what} gets 400 for every kind of closing request, and nothing is stored`, async () => {
     const name = newName();
     await leavesNothing(gantry.root, async () => {
       const single = await client.request("POST", `/v2/${name}/blobs/uploads/?digest=${digest}`, {
@@ -45,7 +45,7 @@ for (const [what, digest] of badDigests) {
   });
 }
 
-test("a PUT without a digest gets 400 and the upload can go on", async () => {
+test("a PUT without a digest gets 400 and the upload can continue", async () => {
   const name = newName();
   const location = locationOf(await client.patch(await client.openUpload(name), bytes));
   assertError(await client.request("PUT", location, { body: "" }), 400, "DIGEST_INVALID");
@@ -53,7 +53,7 @@ test("a PUT without a digest gets 400 and the upload can go on", async () => {
   assert.equal((await client.close(location, content.digest)).status, 201);
 });
 
-test("an algorithm that is none is refused when the upload is opened", async () => {
+test("an unknown algorithm is refused when the upload is opened", async () => {
   for (const algorithm of ["md5", "SHA256", "", "sha256%00", "constructor", "x".repeat(1000)]) {
     const path = `/v2/${newName()}/blobs/uploads/?digest-algorithm=${algorithm}`;
     assertError(await client.request("POST", path, { body: "" }), 400, "DIGEST_INVALID");
@@ -70,7 +70,7 @@ async function begun(name: string): Promise<string> {
 }
 
 const badRanges: readonly [what: string, range: string, status: number, code: string][] = [
-  ["overlaps what is there", "50-149", 416, "BLOB_UPLOAD_INVALID"],
+  ["overlaps existing bytes", "50-149", 416, "BLOB_UPLOAD_INVALID"],
   ["begins anew", "0-99", 416, "BLOB_UPLOAD_INVALID"],
   ["skips a byte", "101-200", 416, "BLOB_UPLOAD_INVALID"],
   ["lies far behind", "99999999-100000098", 416, "BLOB_UPLOAD_INVALID"],
@@ -101,7 +101,7 @@ for (const [what, range, status, code] of badRanges) {
       );
       assertError(answer, status, code);
       if (status === 416) {
-        assert.equal(answer.headers.range, "0-99", "it says where to go on");
+        assert.equal(answer.headers.range, "0-99", "it says where to continue");
         assert.equal(locationOf(answer), location);
       }
       assert.equal((await client.get(location)).headers.range, "0-99");
@@ -112,7 +112,7 @@ for (const [what, range, status, code] of badRanges) {
   }
 }
 
-test("the first chunk must begin with 0", async () => {
+test("the first chunk must start at 0", async () => {
   const location = await client.openUpload(newName());
   for (const range of ["1-1000", "1000-1999"]) {
     assertError(await client.patch(location, bytes, { "Content-Range": range }), 416, "BLOB_UPLOAD_INVALID");
@@ -120,7 +120,7 @@ test("the first chunk must begin with 0", async () => {
   assert.equal((await client.patch(location, bytes, { "Content-Range": "0-999" })).status, 202);
 });
 
-test("a first chunk that lies about its length leaves an upload without bytes, which can go on", async () => {
+test("a first chunk with a wrong length leaves an upload without bytes, which can continue", async () => {
   const location = await client.openUpload(newName());
   const pieces = [bytes.subarray(0, 500), bytes.subarray(500)];
   const headers = { "Content-Range": "0-1999" };
@@ -129,7 +129,7 @@ test("a first chunk that lies about its length leaves an upload without bytes, w
   assert.equal((await client.close(location, content.digest, bytes)).status, 201);
 });
 
-test("a POST with a digest and a range that lies stores nothing", async () => {
+test("a POST with a digest and a wrong range stores nothing", async () => {
   const path = `/v2/${newName()}/blobs/uploads/?digest=${content.digest}`;
   await leavesNothing(gantry.root, async () => {
     for (const [range, status, code] of [
@@ -151,7 +151,7 @@ const uses: Readonly<Record<string, Use>> = {
   cancel: (location) => client.delete(location),
 };
 for (const [what, use] of Object.entries(uses)) {
-  test(`${what}: an upload used from another repository does not exist there, and is untouched`, async () => {
+  test(`${what}: an upload does not exist in another repository, and is unchanged`, async () => {
     const name = newName();
     const location = await begun(name);
     for (const stranger of [newName(), `${name}/below`, name.slice(0, -1)]) {
@@ -161,7 +161,7 @@ for (const [what, use] of Object.entries(uses)) {
     assert.equal((await client.close(location, content.digest, bytes.subarray(100))).status, 201);
   });
 
-  test(`${what}: an upload that there never was is unknown`, async () => {
+  test(`${what}: an upload that never existed is unknown`, async () => {
     for (const id of [randomUUID(), "x", "..", "%2E%2E", "a".repeat(500), "%00"]) {
       assertError(await use(`/v2/${newName()}/blobs/uploads/${id}`), 404, "BLOB_UPLOAD_UNKNOWN");
     }
@@ -170,7 +170,7 @@ for (const [what, use] of Object.entries(uses)) {
   });
 }
 
-test("uploads that were refused leave no files behind", async () => {
+test("refused uploads leave no files behind", async () => {
   const name = newName();
   const wrong = await client.openUpload(name);
   assertError(await client.close(wrong, other.digest, bytes), 400, "DIGEST_INVALID");
@@ -183,5 +183,5 @@ test("uploads that were refused leave no files behind", async () => {
     const left = await storedBelow(`${gantry.root}/uploads`);
     return ids.every((id) => !left.some((path) => path.includes(id))) ? true : undefined;
   };
-  await eventually("their files are gone", gone);
+  await eventually("their files are removed", gone);
 });

@@ -8,7 +8,7 @@ import { blobOf, image, newName } from "../support/content.js";
 const { client, gantry } = await serve();
 
 for (const path of ["/v2/", "/v2"]) {
-  test(`${path} says that this is a registry`, async () => {
+  test(`${path} shows that this is a registry`, async () => {
     const answer = await client.get(path);
     assert.equal(answer.status, 200);
     assert.equal(answer.headers["docker-distribution-api-version"], "registry/2.0");
@@ -18,7 +18,7 @@ for (const path of ["/v2/", "/v2"]) {
 }
 
 for (const path of ["//", "/v1/", "/v2/a", "/v2/a/b/c", "/v2//tags/list", "/favicon.ico", "/v2/_catalog/x"]) {
-  test(`the path ${path} is none of the API`, async () => {
+  test(`the path ${path} is not part of the API`, async () => {
     assertError(await client.get(path), 404, "UNSUPPORTED");
   });
 }
@@ -38,32 +38,32 @@ const wrongMethods: readonly [method: string, path: string, allowed: string[]][]
   ["POST", "/", ["GET", "HEAD"]],
 ];
 for (const [method, path, allowed] of wrongMethods) {
-  test(`${method} ${path.slice(0, 40)} gets 405 with the methods that are allowed`, async () => {
+  test(`${method} ${path.slice(0, 40)} gets 405 with the allowed methods`, async () => {
     const answer = await client.request(method, path, { body: "x" });
     assertError(answer, 405, "UNSUPPORTED");
     assert.deepEqual(answer.list("allow").sort(), [...allowed, "OPTIONS"].sort());
   });
 
-  test(`OPTIONS ${path.slice(0, 40)} tells what may be done`, async () => {
+  test(`OPTIONS ${path.slice(0, 40)} lists the allowed methods`, async () => {
     const answer = await client.request("OPTIONS", path);
     assert.deepEqual([answer.status, answer.body.length], [200, 0]);
     assert.deepEqual(answer.list("allow").sort(), [...allowed, "OPTIONS"].sort());
   });
 }
 
-test("OPTIONS of what is no path of the API is as unknown as GET", async () => {
+test("OPTIONS of a path outside the API is as unknown as GET", async () => {
   assertError(await client.request("OPTIONS", "/v2/a/b/c"), 404, "UNSUPPORTED");
 });
 
 for (const method of ["GET", "HEAD"]) {
-  test(`${method} / says that the server is alive, and nothing else`, async () => {
+  test(`${method} / shows that the server is alive, and nothing else`, async () => {
     const answer = await client.request(method, "/");
     assert.deepEqual([answer.status, answer.body.length], [200, 0]);
     assert.equal(answer.headers["cache-control"], "no-cache");
   });
 }
 
-test("one connection goes on after HEADs, refusals, and answers without body", async () => {
+test("a connection stays open after HEADs, refusals, and responses without body", async () => {
   const name = newName();
   const one = new Client(gantry.url, 1);
   const picture = image();
@@ -89,7 +89,7 @@ test("one connection goes on after HEADs, refusals, and answers without body", a
   }
 });
 
-test("one connection goes on after a body that nobody wanted", async () => {
+test("a connection stays open after an unread body", async () => {
   const one = new Client(gantry.url, 1);
   const { bytes } = blobOf(300_000);
   const name = newName();

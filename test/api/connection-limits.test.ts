@@ -69,7 +69,7 @@ for (const [kind, extra, secure] of [
       return String(answer).startsWith("HTTP/1.1 200 ");
     }
 
-    test("one client keeps nobody else out", async () => {
+    test("one client does not lock out others", async () => {
       const greedy = await openMany(perClient + 5, "127.0.0.1");
       const kept = await staying(greedy);
       assert.equal(kept.length, perClient);
@@ -79,7 +79,7 @@ for (const [kind, extra, secure] of [
       await closeAll([...greedy, other]);
     });
 
-    test("places are free again after connections that were idle, silent or in the middle of a request", async () => {
+    test("places are free again after idle, silent and interrupted connections", async () => {
       for (let round = 0; round < 4; round++) {
         const sockets = await openMany(perClient, "127.0.0.3");
         assert.equal((await staying(sockets)).length, perClient, `round ${round}`);
@@ -90,7 +90,7 @@ for (const [kind, extra, secure] of [
       }
     });
 
-    test("a client that closes some while another holds its own gets them back", async () => {
+    test("a client that closes some connections gets their places back while another holds its own", async () => {
       const held = await openMany(perClient, "127.0.0.5");
       const first = await openMany(perClient, "127.0.0.4");
       assert.equal((await staying(first)).length, perClient);
@@ -110,7 +110,7 @@ for (const [kind, extra, secure] of [
       await closeAll([...held, ...first, ...later]);
     });
 
-    test("a trusted proxy has no limit of its own, and there is one of all together", async () => {
+    test("a trusted proxy has no limit of its own, but the total applies", async () => {
       const before = valuesOf(await (await page()).text());
       const sockets = await openMany(total + 5, proxy);
       const kept = await staying(sockets);

@@ -52,21 +52,21 @@ const client = new Client(gantry.url);
 /** As the start has left it, before any test has changed it. */
 const found = (await readdir(join(folder, "uploads"))).sort();
 
-test("only a session that can be gone on with is left in uploads", async () => {
+test("only sessions that can be resumed are left in uploads", async () => {
   const names = [fileOf(open), recordOf(open)].map((path) => basename(path));
   assert.deepEqual(found, names);
   for (const location of [committed, withoutRecord, withTornRecord])
     assert.equal((await client.get(location)).status, 404);
 });
 
-test("bytes that a crash left linked as a blob cannot be written to by their old session", async () => {
+test("bytes that a crash left linked as a blob cannot be written by their old session", async () => {
   assert.equal((await client.patch(committed, rest(linked.bytes))).status, 404);
   const stored = await readFile(join(folder, "blobs", name, linked.digest));
   assert.ok(stored.equals(linked.bytes));
   assert.ok((await client.get(`/v2/${name}/blobs/${linked.digest}`)).body.equals(linked.bytes));
 });
 
-test("an upload goes on after a crash from the offset that it is told", async () => {
+test("an upload resumes after a crash from the reported offset", async () => {
   const status = await client.get(open);
   assert.equal(status.status, 204);
   assert.equal(status.headers.range, "0-1999");

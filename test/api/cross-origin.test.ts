@@ -29,7 +29,7 @@ for (const path of [
   "/token",
   "/",
 ]) {
-  test(`a preflight of ${path} gets 200 with the headers, though nobody has logged in`, async () => {
+  test(`a preflight of ${path} gets 200 with the headers, without a login`, async () => {
     const answer = await client.request("OPTIONS", path, { headers: preflight });
     assert.equal(answer.status, 200);
     assert.equal(answer.body.length, 0);
@@ -40,13 +40,13 @@ for (const path of [
   });
 }
 
-test("the request itself still needs the login, and its refusal can be read by the page", async () => {
+test("the request itself still needs the login, and the page can read its refusal", async () => {
   const answer = await client.get(`/v2/${name}/tags/list`, { Origin: "https://ui.example" });
   assert.equal(answer.status, 401);
   assert.equal(answer.headers["access-control-allow-origin"], "https://ui.example");
 });
 
-test("a preflight tells nothing of what is stored", async () => {
+test("a preflight reveals nothing about stored content", async () => {
   const [one, other] = await Promise.all(
     [name, "UPPER"].map((of) =>
       client.request("OPTIONS", `/v2/${of}/manifests/latest`, { headers: preflight }),

@@ -9,7 +9,7 @@ import { eventually, storedBelow } from "../support/store.js";
 const { client, gantry } = await serve();
 const keeping = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "false" });
 
-test("a deleted tag is gone, its manifest and its other tags are not", async () => {
+test("a deleted tag is removed, but not its manifest and its other tags", async () => {
   const name = newName();
   const made = image();
   await client.pushImage(name, made, "one");
@@ -25,7 +25,7 @@ test("a deleted tag is gone, its manifest and its other tags are not", async () 
   assertError(await client.delete(`/v2/${name}/manifests/one`), 404, "MANIFEST_UNKNOWN");
 });
 
-test("a deleted manifest is gone with all its tags, those of other manifests stay", async () => {
+test("a deleted manifest is removed with all its tags, but not those of other manifests", async () => {
   const name = newName();
   const [made, other] = [image(), image()];
   for (const tag of ["a", "b", "c"]) await client.pushImage(name, made, tag);
@@ -44,7 +44,7 @@ test("a deleted manifest is gone with all its tags, those of other manifests sta
   assert.ok(left.every((path) => !path.includes(made.digest) && !/^tags\/[ac]/.test(path)));
 });
 
-test("while a manifest goes with all its many tags, pushes to its repository have their turn", async () => {
+test("while a manifest with many tags is deleted, pushes to its repository proceed", async () => {
   const name = newName();
   const made = image();
   await client.pushImage(name, made, "first");
@@ -59,7 +59,7 @@ test("while a manifest goes with all its many tags, pushes to its repository hav
   });
   const begun = async () =>
     (await client.head(`/v2/${name}/manifests/t0-0`)).status === 404 ? true : undefined;
-  await eventually("the first tags have gone", begun);
+  await eventually("the first tags are removed", begun);
   await client.pushImage(name, image(), "pushed").then(() => order.push("push"));
   assert.equal((await deletion).status, 202);
   assert.deepEqual(order, ["push", "deletion"]);
@@ -67,7 +67,7 @@ test("while a manifest goes with all its many tags, pushes to its repository hav
   assertError(await client.get(`/v2/${name}/manifests/${made.digest}`), 404, "MANIFEST_UNKNOWN");
 });
 
-test("a deleted manifest may be pushed again", async () => {
+test("a deleted manifest can be pushed again", async () => {
   const name = newName();
   const made = image();
   for (let time = 0; time < 3; time++) {
@@ -78,7 +78,7 @@ test("a deleted manifest may be pushed again", async () => {
   }
 });
 
-test("a manifest that an index names may be deleted, and the index is left", async () => {
+test("a manifest in an index can be deleted, and the index stays", async () => {
   const name = newName();
   const made = image();
   await client.pushImage(name, made);
@@ -92,7 +92,7 @@ for (const [what, size] of [
   ["small", 100],
   ["large", 200_000],
 ] as const) {
-  test(`a deleted ${what} blob is gone at once though it was just read, and its bytes with the last repository`, async () => {
+  test(`a deleted ${what} blob is unknown at once although it was just read, and its bytes go with the last repository`, async () => {
     const [name, other] = [newName(), newName()];
     const blob = blobOf(size);
     await client.pushBlobs(name, blob);
@@ -118,7 +118,7 @@ for (const [what, size] of [
     assert.ok((await client.get(path(name))).body.equals(blob.bytes));
   });
 
-  test(`a ${what} blob that is deleted while it is read is not kept for later readers`, async () => {
+  test(`a ${what} blob deleted while it is read is not cached`, async () => {
     for (let time = 0; time < 20; time++) {
       const name = newName();
       const blob = blobOf(size);
@@ -137,7 +137,7 @@ for (const [what, size] of [
     }
   });
 
-  test(`a ${what} blob that is pushed and deleted at a time is there or is not, in every answer`, async () => {
+  test(`a ${what} blob pushed and deleted concurrently either exists or does not, in every response`, async () => {
     for (let time = 0; time < 20; time++) {
       const name = newName();
       const blob = blobOf(size);
@@ -150,7 +150,7 @@ for (const [what, size] of [
   });
 }
 
-test("what a deleted blob's manifest needs is looked for anew", async () => {
+test("after the deletion of a blob, a manifest that needs it is checked again", async () => {
   const name = newName();
   const made = image();
   await client.pushImage(name, made);
@@ -160,7 +160,7 @@ test("what a deleted blob's manifest needs is looked for anew", async () => {
   assertError(answer, 400, "MANIFEST_BLOB_UNKNOWN");
 });
 
-test("what is not there cannot be deleted", async () => {
+test("missing objects cannot be deleted", async () => {
   const { digest } = blobOf(1);
   for (const name of [newName(), "a"]) {
     assertError(await client.delete(`/v2/${name}/blobs/${digest}`), 404, "BLOB_UNKNOWN");
@@ -169,7 +169,7 @@ test("what is not there cannot be deleted", async () => {
   }
 });
 
-test("where deletion is off tags, manifests and blobs stay: 405", async () => {
+test("if deletion is disabled, tags, manifests and blobs stay: 405", async () => {
   const name = newName();
   const made = image();
   await keeping.client.pushImage(name, made, "latest");
@@ -185,5 +185,5 @@ test("where deletion is off tags, manifests and blobs stay: 405", async () => {
   }
   assert.deepEqual(await storedBelow(keeping.gantry.root), before);
   const location = await keeping.client.openUpload(name);
-  assert.equal((await keeping.client.delete(location)).status, 204, "an upload can be canceled all the same");
+  assert.equal((await keeping.client.delete(location)).status, 204, "an upload can still be canceled");
 });

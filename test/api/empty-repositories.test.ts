@@ -32,7 +32,7 @@ function entries(folder: string, of = server): Promise<string[]> {
   return readdir(`${of.rootDirectory}/${folder}`).catch(() => []);
 }
 
-test("what was emptied leaves the catalog with its folders; those beside, above and below it stay", async () => {
+test("an empty repository leaves the catalog with its folders; its neighbours, parents and children stay", async () => {
   const [gone, above, below, beside] = ["team/app", "team", "team/app/tools", "team/other"];
   const images = new Map<string, Image>();
   for (const name of [gone, above, below, beside]) {
@@ -66,7 +66,7 @@ test("what was emptied leaves the catalog with its folders; those beside, above 
   assert.deepEqual([await entries("manifests"), await entries("blobs")], [[], []]);
 });
 
-test("one that has a tag, a manifest, a blob, a referrer or something odd stays", async () => {
+test("a repository with a tag, a manifest, a blob, a referrer or a stray file stays", async () => {
   const blob = blobOf(10);
   await client.pushBlobs("kept/blob", blob);
   await client.pushImage("kept/manifest", image());
@@ -77,13 +77,13 @@ test("one that has a tag, a manifest, a blob, a referrer or something odd stays"
   const location = await client.openUpload("kept/session");
   assert.equal((await client.patch(location, blob.bytes)).status, 202);
   const { emptied, blobs } = await collect();
-  assert.deepEqual([emptied, blobs], [["kept/blob"], 1], "but one whose last blob nobody names");
+  assert.deepEqual([emptied, blobs], [["kept/blob"], 1], "but not one whose last blob is unreferenced");
   assert.deepEqual(await catalog(), ["kept/manifest", "kept/odd", "kept/referrer"]);
   assert.equal((await client.close(location, blob.digest)).status, 201);
   assert.deepEqual(await entries("blobs/kept/session"), [blob.digest]);
 });
 
-test("what a crash has left of the folders goes with the next collection", async () => {
+test("the next collection removes folders that a crash has left", async () => {
   for (const folder of [
     "manifests/left/a/tags",
     "manifests/left/b",
@@ -96,7 +96,7 @@ test("what a crash has left of the folders goes with the next collection", async
   assert.deepEqual([await entries("manifests/left"), await entries("blobs/left")], [[], []]);
 });
 
-test("pushes beside a collector that never pauses: each gets 201, and nothing is lost or left", async () => {
+test("pushes beside a collector that never pauses all get 201, and nothing is lost or left over", async () => {
   // With leases, or the collector takes what has been pushed before its manifest comes.
   const client = new Client(leasing.url);
   const collect = () => collectGarbage(leasing.services, { dryRun: false, untaggedSeconds: undefined });
@@ -126,14 +126,14 @@ test("pushes beside a collector that never pauses: each gets 201, and nothing is
   assert.deepEqual([await entries("manifests", leasing), await entries("blobs", leasing)], [[], []]);
 });
 
-test("a collection that empties a repository and does nothing else is in the log", async () => {
+test("a collection that only removes an empty repository is logged", async () => {
   const hourly = await startGantry({ REGISTRY_GC_INTERVAL: "1s", REGISTRY_GC_LEASE: "0s" });
   try {
     const by = new Client(hourly.url);
     const made = image();
     await by.pushImage("emptied/app", made, "latest");
     await removeImage("emptied/app", made, by);
-    await eventually("the log tells it", async () =>
+    await eventually("it is logged", async () =>
       /"emptied":\["emptied\/app"\].*"garbage collected"/.test(hourly.log()) ? true : undefined,
     );
   } finally {

@@ -47,7 +47,7 @@ for (const name of names) {
     assert.equal((await alice.delete(`/v2/${name}/manifests/tag-1`)).status, 202);
   });
 
-  test(`who may not pull from team/app may not from ${name}`, async () => {
+  test(`a caller who may not pull from team/app may not from ${name}`, async () => {
     assertError(await bob.get(`/v2/${name}/tags/list`), 403, "DENIED");
     assertError(await nobody.get(`/v2/${name}/tags/list`), 401, "UNAUTHORIZED");
     const token = await tokenFor(bob, basic("bob", "bob's password"), "repository:team:pull");
@@ -69,14 +69,14 @@ const never = [
   ],
 ];
 for (const name of never) {
-  test(`${name} is no repository, and gives nothing away`, async () => {
+  test(`${name} is not a repository, and reveals nothing`, async () => {
     for (const client of [alice, nobody])
       assertError(await client.get(`/v2/${name}/tags/list`), 400, "NAME_INVALID");
     assertError(await alice.request("POST", `/v2/${name}/blobs/uploads/`, { body: "" }), 400, "NAME_INVALID");
   });
 }
 
-test("a mount takes its source as it is encoded in a query", async () => {
+test("a mount accepts its source encoded in a query", async () => {
   const blob = blobOf(50);
   await alice.pushBlobs("team/app", blob);
   const query = `mount=${blob.digest.replace(":", "%3a")}&from=%74eam%2Fapp`;
@@ -84,7 +84,7 @@ test("a mount takes its source as it is encoded in a query", async () => {
   assert.equal(answer.status, 201, answer.body.toString());
 });
 
-test("the access log has the decoded path and name, and what cannot be decoded as it was sent", async () => {
+test("the access log has the decoded path and name, or the path as sent if it cannot be decoded", async () => {
   await alice.get("/v2/team%2Fapp/manifests/l%61test");
   await alice.get("/v2/%1b%5b31m%0aevil/tags/list");
   const line = (part: string) =>

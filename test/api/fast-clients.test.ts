@@ -13,7 +13,7 @@ const { client, gantry } = await serve({ REGISTRY_UPLOADS_MEMORYMIB: "8" });
 const part = Buffer.alloc(32 * 1024 * 1024, "gantry");
 const parts = 16;
 
-test("a blob of 512 MiB in one request is taken as fast as it comes, also with little memory for uploads", async () => {
+test("a blob of 512 MiB in one request is received at full speed, even with little memory for uploads", async () => {
   const hash = createHash("sha256");
   for (let count = 0; count < parts; count++) hash.update(part);
   const name = newName();

@@ -46,9 +46,9 @@ describe("the Host header", () => {
     ["one with a space", ["Host: a b"]],
     ["one with a path", ["Host: a/b"]],
     ["one with a user", ["Host: me@a"]],
-    ["one with a port that is none", ["Host: a:b"]],
+    ["one with an invalid port", ["Host: a:b"]],
   ] as const)
-    test(`${what}: 400, and the end of the connection`, async () => {
+    test(`${what}: 400, and the connection closes`, async () => {
       const name = newName();
       const blob = blobOf("hello");
       for (const [first, body] of [
@@ -70,8 +70,8 @@ describe("the Host header", () => {
     });
 });
 
-describe("a body in chunks", { concurrency: true }, () => {
-  test("leaves the connection open for the next request of a client that is connected itself", async () => {
+describe("a chunked body", { concurrency: true }, () => {
+  test("leaves the connection of a directly connected client open for its next request", async () => {
     const name = newName();
     const blob = blobOf("hello");
     using connection = await RawConnection.open(gantry.url);
@@ -84,7 +84,7 @@ describe("a body in chunks", { concurrency: true }, () => {
   });
 
   for (const header of forwarded)
-    test(`with «${header}» is the last request of its connection`, async () => {
+    test(`with "${header}" is the last request on its connection`, async () => {
       const name = newName();
       const blob = blobOf("hello");
       using connection = await RawConnection.open(gantry.url);
@@ -97,12 +97,12 @@ describe("a body in chunks", { concurrency: true }, () => {
     });
 
   for (const [what, end] of [
-    ["behind two bytes in the place of the last line", "0\r\nxx"],
-    ["behind a chunk of which others read another end", "1 ;\nx\r\n0\r\n\r\n"],
+    ["after two bytes in place of the last line", "0\r\nxx"],
+    ["after a chunk with an end that others parse differently", "1 ;\nx\r\n0\r\n\r\n"],
     ["behind the body", "0\r\n\r\n"],
   ] as const)
     for (const later of [false, true])
-      test(`what is hidden ${what} is not carried out${later ? ", nor when it comes later" : ""}`, async () => {
+      test(`bytes hidden ${what} are not carried out${later ? ", nor when they arrive later" : ""}`, async () => {
         for (const digest of [blobOf("hello").digest, "sha256:none"]) {
           using connection = await RawConnection.open(gantry.url);
           connection.send(push(newName(), digest, chunked, "Via: 1.1 proxy"));
@@ -119,7 +119,7 @@ describe("a body in chunks", { concurrency: true }, () => {
         }
       });
 
-  test("to an endpoint that takes none is refused, and nothing behind it is carried out", async () => {
+  test("to an endpoint that accepts none is refused, and nothing after it is carried out", async () => {
     using connection = await RawConnection.open(gantry.url);
     connection.send(["GET /v2/ HTTP/1.1", "Host: x", chunked], `0\r\n\r\n${smuggled}`);
     const statuses = await statusesOf(connection);
@@ -132,7 +132,7 @@ describe("a body in chunks", { concurrency: true }, () => {
     assert.deepEqual(await statusesOf(alone), ["400"]);
   });
 
-  test("with trailers that are announced is refused with the reason", async () => {
+  test("with announced trailers is refused with the reason", async () => {
     const blob = blobOf("hello");
     using connection = await RawConnection.open(gantry.url);
     connection.send(push(newName(), blob.digest, chunked, "Trailer: Digest"));
@@ -142,7 +142,7 @@ describe("a body in chunks", { concurrency: true }, () => {
     await connection.ended();
   });
 
-  test("with trailers that nobody has announced ends the connection", async () => {
+  test("with unannounced trailers closes the connection", async () => {
     const blob = blobOf("hello");
     using connection = await RawConnection.open(gantry.url);
     connection.send(push(newName(), blob.digest, chunked), "5\r\nhello\r\n0\r\nDigest: x\r\n\r\n");
@@ -170,7 +170,7 @@ describe("a body in chunks", { concurrency: true }, () => {
       assert.ok(!(await isStored(name, blob.digest)));
     });
 
-  test("may be silent for long behind a line break that comes by itself, if more of the chunk follows", async () => {
+  test("may be silent for long after a separate line break, if more of the chunk follows", async () => {
     const name = newName();
     const blob = blobOf("hello\r\nworld");
     using connection = await RawConnection.open(gantry.url);
@@ -182,7 +182,7 @@ describe("a body in chunks", { concurrency: true }, () => {
     assert.equal((await connection.answer()).status, 201);
   });
 
-  test("that is refused before its end ends the connection, and the client reads why", async () => {
+  test("that is refused before its end closes the connection, and the client reads why", async () => {
     using connection = await RawConnection.open(gantry.url);
     connection.send(push("UPPER", blobOf("hello").digest, chunked), "5\r\nhello\r\n");
     const answer = await connection.answer();
@@ -193,7 +193,7 @@ describe("a body in chunks", { concurrency: true }, () => {
     assert.equal(connection.received, "");
   });
 
-  test("may come in a thousand tiny chunks, slowly or at once", async () => {
+  test("may have a thousand tiny chunks, slowly or at once", async () => {
     const name = newName();
     const blob = blobOf(1000);
     for (const atOnce of [true, false]) {
@@ -213,7 +213,7 @@ describe("a body in chunks", { concurrency: true }, () => {
     }
   });
 
-  test("ends its connection when it brings a hundred thousand tiny chunks at once", async () => {
+  test("closes its connection if it has a hundred thousand tiny chunks at once", async () => {
     for (const lines of [push(newName(), blobOf("hello").digest, chunked), push("UPPER", "none", chunked)]) {
       using connection = await RawConnection.open(gantry.url);
       connection.send(lines, "1\r\nx\r\n".repeat(100_000));
@@ -224,7 +224,7 @@ describe("a body in chunks", { concurrency: true }, () => {
   });
 });
 
-test("thousands of pipelined requests end their connection, and those before are answered in order", async () => {
+test("thousands of pipelined requests close their connection, and those before are answered in order", async () => {
   using connection = await RawConnection.open(gantry.url);
   const paths = ["/v2/", "/none"];
   const pair = paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join("");
@@ -236,7 +236,7 @@ test("thousands of pipelined requests end their connection, and those before are
   });
 });
 
-test("nothing that was hidden has been carried out, and nothing went wrong unseen", async () => {
+test("no hidden request was carried out, and no error went unnoticed", async () => {
   const uploads = join(gantry.root, "uploads");
   const records = (await readdir(uploads)).filter((name) => name.endsWith(".json"));
   for (const record of records)

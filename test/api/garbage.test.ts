@@ -49,14 +49,14 @@ async function isThere(one: Client, name: string, { digest }: Blob): Promise<boo
   return (await one.head(`/v2/${name}/blobs/${digest}`)).status === 200;
 }
 
-test("blobs that no manifest names go, in a repository without any manifest too; the others stay", async () => {
+test("unreferenced blobs are removed, also from a repository without manifests; the others stay", async () => {
   const [name, bare1] = [newName(), newName()];
   const made = image();
   const [unnamed, alone] = [blobOf(100), blobOf(5000)];
   await client.pushImage(name, made, "latest");
   await client.pushBlobs(name, unnamed);
   await client.pushBlobs(bare1, alone);
-  assert.ok(await isThere(client, name, unnamed), "also what is in memory goes");
+  assert.ok(await isThere(client, name, unnamed), "cached content is removed, too");
   const plan = await collect(bare, undefined, true);
   assert.deepEqual(collectedOf(plan, name).blobs, [unnamed.digest]);
   assert.equal(plan.bytesFreed, 5100);
@@ -70,7 +70,7 @@ test("blobs that no manifest names go, in a repository without any manifest too;
   assert.deepEqual((await collect(bare)).repositories, []);
 });
 
-test("a content that another repository has is not freed with one of them", async () => {
+test("removing a blob does not free content that another repository has", async () => {
   const [one, two] = [newName(), newName()];
   const made = image();
   await client.pushImage(one, made, "latest");
@@ -83,7 +83,7 @@ test("a content that another repository has is not freed with one of them", asyn
   }
 });
 
-test("layers that may not be distributed and what an index names without its being a manifest stay", async () => {
+test("non-distributable layers and an index's other content stay", async () => {
   const name = newName();
   const [config, foreign, cache] = [blobOf("{}"), blobOf(60), blobOf(70)];
   await client.pushBlobs(name, config, foreign, cache);
@@ -105,7 +105,7 @@ test("layers that may not be distributed and what an index names without its bei
   assert.deepEqual(collectedOf(await collect(bare, 0), name), { manifests: [], blobs: [], leased: 0 });
 });
 
-test("without a policy no manifest goes; with one those without tag, name or subject do", async () => {
+test("without a policy no manifest is removed; with one, those without tag, index and subject are", async () => {
   const name = newName();
   const [tagged, lost, child, attached, alsoLost] = [image(), image(), image(), image(), image()];
   await client.pushImage(name, tagged, "latest");
@@ -125,11 +125,11 @@ test("without a policy no manifest goes; with one those without tag, name or sub
   }
   assertError(await client.get(`/v2/${name}/manifests/${lost.digest}`), 404, "MANIFEST_UNKNOWN");
   for (const blob of attached.blobs)
-    assert.ok(await isThere(client, name, blob), "the signature names them too");
+    assert.ok(await isThere(client, name, blob), "the signature names them, too");
   for (const blob of lost.blobs) assert.ok(!(await isThere(client, name, blob)));
 });
 
-test("an attached image goes with its subject, and what a client attached by the tag schema stays with the tag", async () => {
+test("an attached image is removed with its subject; one attached by the tag schema stays with its tag", async () => {
   const name = newName();
   const subject = image();
   await client.pushImage(name, subject, "latest");
@@ -150,7 +150,7 @@ test("an attached image goes with its subject, and what a client attached by the
   assert.deepEqual(
     await storedBelow(`${bare.rootDirectory}/manifests/${name}`),
     [],
-    "the repository is empty, and goes",
+    "the repository is empty, and removed",
   );
 });
 
@@ -159,7 +159,7 @@ for (const [what, tell] of [
   ["a HEAD", (name: string, { digest }: Blob) => leaser.head(`/v2/${name}/blobs/${digest}`)],
   ["a GET", (name: string, { digest }: Blob) => leaser.get(`/v2/${name}/blobs/${digest}`)],
 ] as const) {
-  test(`who was told of a blob by ${what} finds it when the manifest comes`, async () => {
+  test(`a client that was told of a blob by ${what} finds it when its manifest arrives`, async () => {
     const name = newName();
     const made = image();
     await leaser.pushBlobs(name, ...made.blobs);
@@ -170,7 +170,7 @@ for (const [what, tell] of [
   });
 }
 
-test("who mounted a blob finds it, and who was told that there is none has no lease on it", async () => {
+test("a client that mounted a blob finds it, and one that was told that it is missing has no lease", async () => {
   const [from, to] = [newName(), newName()];
   const made = image();
   const [blob] = made.blobs;
@@ -189,7 +189,7 @@ test("who mounted a blob finds it, and who was told that there is none has no le
   assert.ok(await isThere(leaser, to, blob));
 });
 
-test("contents that no repository has and entries of referrers that are gone are swept", async () => {
+test("contents without a repository and dangling entries of referrers are removed", async () => {
   const name = newName();
   const subject = image();
   const attached = image({
@@ -215,7 +215,7 @@ test("contents that no repository has and entries of referrers that are gone are
   assert.deepEqual(await storedBelow(`${root}/manifests/${name}/_referrers`), []);
 });
 
-test("a repository with a manifest that cannot be read is left as it is, and named", async () => {
+test("a repository with an unreadable manifest is left unchanged, and named", async () => {
   const name = newName();
   const unnamed = blobOf(10);
   await client.pushImage(name, image(), "latest");
@@ -242,7 +242,7 @@ async function collected(root: string, blob: Blob): Promise<void> {
   await eventually("it is collected", look, 20_000);
 }
 
-test("the server collects by itself, and what was leased before a restart is protected after it", async () => {
+test("the server collects periodically, and leases survive a restart", async () => {
   const root = await newFolder();
   const settings = { REGISTRY_GC_INTERVAL: "1s", REGISTRY_GC_LEASE: "3s" };
   const name = newName();
@@ -256,8 +256,8 @@ test("the server collects by itself, and what was leased before a restart is pro
   }
   assert.deepEqual((await readdir(`${root}/notes`)).sort(), ["contents", "leases"]);
   await using gantry = await startGantry(settings, root);
-  assert.deepEqual(await readdir(`${root}/notes`), [], "what a crash would leave is not believed");
-  assert.ok(await isStored(root, late), "its lease goes on");
+  assert.deepEqual(await readdir(`${root}/notes`), [], "remains of a crash are not trusted");
+  assert.ok(await isStored(root, late), "its lease continues");
   await collected(root, late);
   assert.equal((await new Client(gantry.url).head(`/v2/${name}/blobs/${late.digest}`)).status, 404);
 });
@@ -272,6 +272,6 @@ test("after a crash everything is protected for the time of a lease", async () =
   await crashing.kill();
   await using _ = await startGantry({ ...settings, REGISTRY_GC_INTERVAL: "1s" }, root);
   await pause(2_000);
-  assert.ok(await isStored(root, blob), "nobody knows whether somebody was told of it");
+  assert.ok(await isStored(root, blob), "clients may have been told of it");
   await collected(root, blob);
 });

@@ -37,7 +37,7 @@ function readiness(status: number, of = client): Promise<Answer> {
   });
 }
 
-test("both answer without a login where the API asks for one", async () => {
+test("both respond without a login even if the API requires one", async () => {
   assert.equal((await client.get("/v2/")).status, 401);
   assert.deepEqual((await readiness(200)).json(), { status: "ready" });
   const alive = await client.get("/livez");
@@ -49,12 +49,12 @@ test("both answer without a login where the API asks for one", async () => {
   }
 });
 
-test("a login that is wrong does not matter to them", async () => {
+test("wrong credentials do not affect them", async () => {
   const wrong = { Authorization: `Basic ${Buffer.from("nobody:nothing").toString("base64")}` };
   assert.equal((await client.get("/livez", wrong)).status, 200);
 });
 
-test("a storage that cannot be written to makes the server unready, and ready again when it can", async () => {
+test("a storage that cannot be written to makes the server unready until it can be written to again", async () => {
   await readiness(200);
   const uploads = join(gantry.root, "uploads");
   await rename(uploads, `${uploads}-gone`);
@@ -69,17 +69,17 @@ test("a storage that cannot be written to makes the server unready, and ready ag
   assert.match(gantry.log(), /"part":"storage"[^\n]*ENOENT/);
 });
 
-test("too little space makes the server unready, and pulls go on", async () => {
+test("too little space makes the server unready, and pulls continue", async () => {
   const answer = await readiness(503, full.client);
   assert.match(answer.body.toString(), /too little space/);
   assert.equal((await full.client.get("/v2/")).status, 200);
 });
 
-test("a server that is to look at nothing is ready", async () => {
+test("a server with checks disabled is ready", async () => {
   assert.equal((await unwatched.client.get("/readyz")).status, 200);
 });
 
-test("the debugging server tells the same, and CNCF distribution's path is one for it", async () => {
+test("the debug server reports the same, also at CNCF distribution's path", async () => {
   const answer = await readiness(503, full.client);
   for (const path of ["/readyz", "/debug/health"]) {
     const same = await debug.get(path);
@@ -89,7 +89,7 @@ test("the debugging server tells the same, and CNCF distribution's path is one f
   assert.equal((await debug.head("/livez")).status, 200);
 });
 
-test("the debugging server has nothing else where no metrics are wanted, and takes nothing", async () => {
+test("the debug server without metrics serves nothing else, and accepts nothing", async () => {
   for (const path of ["/metrics", "/v2/", "/toString", "/"])
     assert.equal((await debug.get(path)).status, 404);
   const answer = await debug.request("POST", "/livez", { body: "" });

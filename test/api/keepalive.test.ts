@@ -18,18 +18,13 @@ const { digest } = small;
 for (const [what, lines, status, closedByServer] of [
   ["a GET", ["GET /v2/ HTTP/1.1"], 200, true],
   ["a HEAD", [`HEAD /v2/${name}/blobs/${digest} HTTP/1.1`], 200, false],
-  ["a GET of a blob that is kept in memory", [`GET /v2/${name}/blobs/${digest} HTTP/1.1`], 200, true],
+  ["a GET of a cached blob", [`GET /v2/${name}/blobs/${digest} HTTP/1.1`], 200, true],
   ["a GET of a large blob", [`GET /v2/${name}/blobs/${large.digest} HTTP/1.1`], 200, false],
-  [
-    "a GET that finds nothing new",
-    [`GET /v2/${name}/blobs/${digest} HTTP/1.1`, `If-None-Match: "${digest}"`],
-    304,
-    false,
-  ],
+  ["a GET with 304", [`GET /v2/${name}/blobs/${digest} HTTP/1.1`, `If-None-Match: "${digest}"`], 304, false],
   ["an error", ["GET /v2/none/manifests/none HTTP/1.1"], 404, true],
   ["a push", [`POST /v2/${name}/blobs/uploads/ HTTP/1.1`, "Content-Length: 0"], 202, true],
 ] as const)
-  test(`${what} is the last request of its connection`, async () => {
+  test(`${what} is the last request on its connection`, async () => {
     using connection = await RawConnection.open(gantry.url);
     connection.send([...lines, "Host: x"]);
     const answer = await connection.answer(status === 304 || what === "a HEAD");

@@ -15,10 +15,10 @@ const { bytes, digest } = blobOf(2_000_000);
 const wrong = blobOf(1).digest;
 
 afterEach(async () => {
-  await eventually("every slab is given back", () =>
+  await eventually("every slab is returned", () =>
     slabs.lent === 0 && slabs.waiting === 0 && slabs.overflow.taken === 0 ? true : undefined,
   );
-  await eventually("no body is listened to", () => (slabs.listeners.size === 0 ? true : undefined));
+  await eventually("no body has a listener", () => (slabs.listeners.size === 0 ? true : undefined));
   assert.equal(cluster.repositoryLocks.size, 0);
 });
 
@@ -27,7 +27,7 @@ async function noneOpen(): Promise<void> {
   await eventually("no session is open", state, 2_000).catch(() => assert.equal(sessions.size, 0));
   const empty = async () =>
     (await storedBelow(`${server.rootDirectory}/uploads`)).length === 0 ? true : undefined;
-  await eventually("nothing is left in uploads", empty);
+  await eventually("uploads is empty", empty);
 }
 
 /**
@@ -48,7 +48,7 @@ async function sendAndVanish(requests: readonly (readonly [method: string, path:
   });
 }
 
-test("a session lives from its POST to its PUT", async () => {
+test("a session lasts from its POST to its PUT", async () => {
   const name = newName();
   const location = await client.openUpload(name);
   assert.equal(sessions.size, 1);
@@ -76,13 +76,13 @@ test("a push in one request leaves no session, however it ends", async () => {
   }
 });
 
-test("clients that go away in the middle of a push in one request leave no session", async () => {
+test("clients that disconnect during a push in one request leave no session", async () => {
   const path = `/v2/${newName()}/blobs/uploads/?digest=${digest}`;
   await sendAndVanish(Array.from({ length: 20 }, () => ["POST", path]));
   await noneOpen();
 });
 
-test("clients that go away in the middle of a PATCH or PUT leave just their sessions, which can be canceled", async () => {
+test("clients that disconnect during a PATCH or PUT leave only their sessions, which can be canceled", async () => {
   const name = newName();
   const locations = await Promise.all(Array.from({ length: 20 }, () => client.openUpload(name)));
   await sendAndVanish(
@@ -109,13 +109,13 @@ test("clients that go away in the middle of a PATCH or PUT leave just their sess
   await noneOpen();
 });
 
-test("a session that is closed with a wrong digest is over", async () => {
+test("a session closed with a wrong digest is over", async () => {
   const location = locationOf(await client.patch(await client.openUpload(newName()), bytes));
   assert.equal((await client.close(location, wrong)).status, 400);
   await noneOpen();
 });
 
-test("more uploads at a time than there are slabs all come to their end", async () => {
+test("all of more concurrent uploads than slabs finish", async () => {
   const name = newName();
   const blobs = Array.from({ length: 40 }, () => blobOf(1_000_000));
   const pushes = blobs.map(async (blob) =>
@@ -125,7 +125,7 @@ test("more uploads at a time than there are slabs all come to their end", async 
   await noneOpen();
 });
 
-test("uploads that nobody sends for hold no slab", async () => {
+test("uploads with silent senders hold no slab", async () => {
   const connections = await Promise.all(Array.from({ length: 30 }, () => RawConnection.open(server.url)));
   const name = newName();
   for (const connection of connections) {
@@ -136,13 +136,13 @@ test("uploads that nobody sends for hold no slab", async () => {
     );
   }
   await eventually("all have begun", () => (slabs.listeners.size === connections.length ? true : undefined));
-  await eventually("nobody holds a slab", () => (slabs.lent === 0 ? true : undefined));
+  await eventually("no upload holds a slab", () => (slabs.lent === 0 ? true : undefined));
   await client.pushImage(name, image(), "latest");
   for (const connection of connections) connection.vanish();
   await noneOpen();
 });
 
-test("large manifests that are sent slowly have a part of the memory, and neither small ones nor other clients wait for them", async () => {
+test("slowly sent large manifests get a share of the memory, without delaying small ones or other clients", async () => {
   const { bodyMemory } = server.services;
   const name = newName();
   const small = image();
@@ -158,7 +158,7 @@ test("large manifests that are sent slowly have a part of the memory, and neithe
     );
   }
   const refused = connections.map((connection) => connection.size > 0);
-  await eventually("as many are received as fit, and the others are refused", () => {
+  await eventually("as many as fit are being received, and the others are refused", () => {
     for (const [place, connection] of connections.entries()) refused[place] = connection.size > 0;
     const held = refused.filter((isRefused) => !isRefused).length;
     return held > 0 && held <= 8 && bodyMemory.taken >= held * 4_000_000 ? true : undefined;

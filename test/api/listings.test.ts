@@ -63,7 +63,7 @@ for (const repository of [...repositories].reverse()) {
 }
 await catalog.client.pushBlobs("only/blobs", blobOf(1));
 
-test("all tags come in ASCII order, with the repository's name", async () => {
+test("all tags are listed in ASCII order, with the repository's name", async () => {
   for (let time = 0; time < 2; time++) {
     const answer = await client.get(`/v2/${name}/tags/list`);
     assert.deepEqual(answer.json(), { name, tags });
@@ -90,14 +90,14 @@ const questions: readonly [query: string, items: string[], next: boolean][] = [
   ["ns=docker.io", tags, false],
 ];
 for (const [query, items, more] of questions) {
-  test(`tags/list?${query} gives ${items.length} tags${more ? " and a Link to more" : ""}`, async () => {
+  test(`tags/list?${query} lists ${items.length} tags${more ? " and a Link to more" : ""}`, async () => {
     const page = await list(`/v2/${name}/tags/list?${query}`);
     assert.deepEqual(page.items, items);
     assert.equal(page.next !== undefined, more);
   });
 }
 
-test("following Link gives each tag once", async () => {
+test("following Link yields each tag once", async () => {
   for (const n of [1, 5, 12]) {
     const all = await pages(`/v2/${name}/tags/list?n=${n}`);
     assert.deepEqual(all.flat(), tags);
@@ -105,7 +105,7 @@ test("following Link gives each tag once", async () => {
   }
 });
 
-test("a tag that is made or deleted is listed or not at once", async () => {
+test("a created or deleted tag is listed or not at once", async () => {
   const changing = newName();
   const tagsNow = async () => (await list(`/v2/${changing}/tags/list`)).items;
   await client.pushImage(changing, picture, "m");
@@ -118,21 +118,21 @@ test("a tag that is made or deleted is listed or not at once", async () => {
   assert.deepEqual(await tagsNow(), ["a", "z"]);
 });
 
-test("a repository whose manifests have no tag has an empty list, an unknown one is unknown", async () => {
+test("a repository with untagged manifests has an empty list, an unknown one is unknown", async () => {
   const untagged = newName();
   await client.pushImage(untagged, picture);
   assert.deepEqual((await client.get(`/v2/${untagged}/tags/list`)).json(), { name: untagged, tags: [] });
   assertError(await client.get(`/v2/${newName("new")}/tags/list`), 404, "NAME_UNKNOWN");
 });
 
-test("the catalog lists the repositories that have manifests, in ASCII order of their names", async () => {
+test("the catalog lists repositories with manifests in ASCII order of their names", async () => {
   const answer = await catalog.client.get("/v2/_catalog");
   assert.deepEqual(answer.json(), { repositories });
   const head = await catalog.client.head("/v2/_catalog");
   assert.deepEqual([head.status, head.body.length], [200, 0]);
 });
 
-test("following Link through the catalog gives each repository once, whatever the page", async () => {
+test("following Link through the catalog yields each repository once, with any page size", async () => {
   for (let n = 1; n <= repositories.length; n++) {
     const all = await pages(`/v2/_catalog?n=${n}`, catalog.client);
     assert.deepEqual(all.flat(), repositories);
@@ -140,7 +140,7 @@ test("following Link through the catalog gives each repository once, whatever th
   }
 });
 
-test("the catalog goes on behind any text", async () => {
+test("the catalog continues after any text", async () => {
   const lasts = [
     ...repositories,
     "a-",

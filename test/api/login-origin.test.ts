@@ -23,7 +23,7 @@ const bearerAt = (origin: string) => `Bearer realm="${origin}/token",service="ga
 
 const cases: readonly [what: string, at: Client, headers: Record<string, string>, challenge: string][] = [
   ["this machine itself", client, {}, bearerAt(gantry.url)],
-  ["a name, and nothing said of a proxy", client, { Host: host }, basicChallenge],
+  ["a name, and no proxy", client, { Host: host }, basicChallenge],
   ["a name with the server's port", client, { Host: `${host}:5000` }, basicChallenge],
   [
     "nginx, Traefik, Caddy: https",
@@ -48,7 +48,7 @@ const cases: readonly [what: string, at: Client, headers: Record<string, string>
   ["HAProxy with forwardfor alone", client, { Host: host, "X-Forwarded-For": "192.0.2.7" }, basicChallenge],
   ["nginx without Host", client, { "X-Forwarded-Proto": "https" }, basicChallenge],
   [
-    "a host that nobody trusts",
+    "a host that is not trusted",
     client,
     { Host: host, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example" },
     bearerAt(`https://${host}`),
@@ -66,7 +66,7 @@ const cases: readonly [what: string, at: Client, headers: Record<string, string>
     bearerAt(`https://${host}`),
   ],
   ["a trusted proxy with http", trusting.client, { Host: host, "X-Forwarded-Proto": "http" }, basicChallenge],
-  ["a trusted proxy that says nothing", trusting.client, { Host: host }, basicChallenge],
+  ["a trusted proxy without headers", trusting.client, { Host: host }, basicChallenge],
   [
     "http.host",
     named.client,
@@ -83,14 +83,14 @@ for (const [what, at, headers, challenge] of cases) {
   });
 }
 
-test("who is asked for name and password gets in with them, and with a token", async () => {
+test("a client asked for name and password can log in with them, and with a token", async () => {
   const Host = host;
   assert.equal((await client.get("/v2/", { Host, ...basic("alice", "alice's password") })).status, 200);
   const token = await tokenFor(client, { Host, ...basic("alice", "alice's password") });
   assert.equal((await client.get("/v2/", { Host, ...bearer(token) })).status, 200);
 });
 
-test("the log names the settings that are missing, once each", async () => {
+test("the log names the missing settings, once each", async () => {
   const { client: at, gantry: server } = await serve(settings);
   for (let time = 0; time < 3; time++) {
     await at.get("/v2/", { Host: "one.example" });
@@ -126,7 +126,7 @@ for (const [method, path, detail] of details) {
     ["a token", client],
     ["name and password", byName.client],
   ] as const) {
-    test(`${method} ${path.slice(0, 60)} without a login tells what ${how} is needed for`, async () => {
+    test(`${method} ${path.slice(0, 60)} without a login states the access that ${how} needs`, async () => {
       const answer = await at.request(method, path, method === "POST" ? { body: "" } : {});
       assertError(answer, 401, "UNAUTHORIZED");
       const message = "authentication required";

@@ -25,7 +25,7 @@ const excessive: readonly [what: string, fields: Record<string, unknown>, settin
   ],
 ];
 for (const [what, fields, setting] of excessive) {
-  test(`a manifest with ${what} gets 400, which names the setting`, async () => {
+  test(`a manifest with ${what} gets 400 with the setting's name`, async () => {
     const name = newName();
     const made = image({ layers: [], ...fields });
     const answer = await client.putManifest(name, "large", made.bytes, made.mediaType);
@@ -60,7 +60,7 @@ test("a manifest of 10,000 layers is pushed, pulled, listed as a referrer and de
   assert.deepEqual(left.manifests, []);
 });
 
-test("a large manifest with a wrong digest, wrong JSON or an absent layer gets the same errors as a small one", async () => {
+test("a large manifest with a wrong digest, wrong JSON or a missing layer gets the same errors as a small one", async () => {
   const name = newName();
   const layers = Array(5_000).fill(layer);
   const made = image({ layers });
@@ -72,7 +72,7 @@ test("a large manifest with a wrong digest, wrong JSON or an absent layer gets t
   assertError(wrong, 400, "DIGEST_INVALID");
 });
 
-test("keys that differ only in case are refused by push, before Go clients read another image", async () => {
+test("a push with keys that differ only in case is refused, because Go clients would read another image", async () => {
   const name = newName();
   const made = image();
   await client.pushBlobs(name, ...made.blobs);
@@ -82,7 +82,7 @@ test("keys that differ only in case are refused by push, before Go clients read 
   assert.match(answer.body.toString(), /differs from layers only in case/);
 });
 
-test("a wrong size and wrong embedded data are refused, or stored where the setting is lenient", async () => {
+test("a wrong size and wrong embedded data are refused, or stored if the setting is lenient", async () => {
   const blob = blobOf("{}");
   const config = descriptorOf(blob, types.config);
   const wrong = [
@@ -103,7 +103,7 @@ test("a wrong size and wrong embedded data are refused, or stored where the sett
   }
 });
 
-test("a config without a media type is accepted, as CNCF distribution does, and gives no artifact type", async () => {
+test("a config without a media type is accepted, as in CNCF distribution, and gives no artifact type", async () => {
   const name = newName();
   const [config, subject] = [blobOf("{}"), image()];
   await client.pushImage(name, subject, "subject");

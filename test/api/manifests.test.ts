@@ -26,7 +26,7 @@ async function assertPulled(name: string, reference: string, expected: Image, at
   for (let time = 0; time < 2; time++) {
     const answer = await at.get(path, { Accept: expected.mediaType });
     assert.equal(answer.status, 200, answer.body.toString());
-    assert.ok(answer.body.equals(expected.bytes), "the bytes are those that were pushed");
+    assert.ok(answer.body.equals(expected.bytes), "the bytes are the pushed ones");
     assert.equal(answer.headers["content-type"], expected.mediaType);
     assert.equal(answer.headers["docker-content-digest"], expected.digest);
     assert.equal(answer.headers["content-length"], String(expected.bytes.length));
@@ -42,14 +42,11 @@ async function assertPulled(name: string, reference: string, expected: Image, at
 const kinds: readonly [what: string, make: () => Image][] = [
   ["an OCI image of two layers", () => image({ layers: 2 })],
   ["an OCI image without layers", () => image({ layers: 0 })],
-  ["an OCI image that does not say its type", () => ({ ...image({ mediaType: undefined }) })],
+  ["an OCI image without a stated type", () => ({ ...image({ mediaType: undefined }) })],
   ["a Docker image of schema 2", () => dockerImage()],
   ["an image with an artifact type", () => image({ artifactType: "application/vnd.example.thing" })],
   ["an image with annotations", () => image({ annotations: { "org.example": "é\u0000\ud83d\ude00" } })],
-  [
-    "an image with fields of its own",
-    () => image({ "com.example": { deep: [1, null, "x"] }, newField: 1.5 }),
-  ],
+  ["an image with its own fields", () => image({ "com.example": { deep: [1, null, "x"] }, newField: 1.5 })],
   ["an empty index", () => index([])],
   ["an index whose list is null, as Go writes it", () => index([], { manifests: null })],
   ["an index with an artifact type", () => index([], { artifactType: "application/vnd.example.bundle" })],
@@ -70,7 +67,7 @@ for (const [what, make] of kinds) {
   });
 }
 
-test("indexes of images, of Docker images and of indexes are pushed after what they name", async () => {
+test("indexes of images, of Docker images and of indexes are pushed after their content", async () => {
   const name = newName();
   const [oci, docker] = [image(), dockerImage()];
   await client.pushImage(name, oci);
@@ -99,7 +96,7 @@ for (const algorithm of ["sha512", "blake3"] as const) {
   });
 }
 
-test("bytes that other writers of JSON would not make come back as they are", async () => {
+test("unusual JSON bytes are returned unchanged", async () => {
   const made = image();
   const name = newName();
   await client.pushBlobs(name, ...made.blobs);
@@ -109,7 +106,7 @@ test("bytes that other writers of JSON would not make come back as they are", as
   await assertPulled(name, "odd", written);
 });
 
-test("a Content-Type counts without its parameters, and may be missing", async () => {
+test("a Content-Type is compared without its parameters, and may be missing", async () => {
   const name = newName();
   const made = image();
   await client.pushBlobs(name, ...made.blobs);
@@ -119,7 +116,7 @@ test("a Content-Type counts without its parameters, and may be missing", async (
   }
 });
 
-test("the one representation is sent whatever Accept says", async () => {
+test("the only representation is sent whatever Accept says", async () => {
   const name = newName();
   const made = image();
   await client.pushImage(name, made, "latest");
@@ -135,7 +132,7 @@ test("the one representation is sent whatever Accept says", async () => {
   }
 });
 
-test("a client that has the manifest is told so, until the tag moves", async () => {
+test("a client that has the manifest gets 304, until the tag moves", async () => {
   const name = newName();
   const [first, second] = [image(), image()];
   await client.pushImage(name, first, "latest");
@@ -151,7 +148,7 @@ test("a client that has the manifest is told so, until the tag moves", async () 
   await assertPulled(name, first.digest, first);
 });
 
-test("of many pushes of one tag at a time one wins, whole", async () => {
+test("of many concurrent pushes of a tag, one wins completely", async () => {
   const name = newName();
   const images = Array.from({ length: 12 }, () => image());
   await Promise.all(images.map((made) => client.pushImage(name, made, "latest")));
@@ -174,7 +171,7 @@ test("end-7b: a push by digest points all its tags and names each", async () => 
   for (const tag of tags) await assertPulled(name, tag, made);
 });
 
-test("end-7b: tags that are none, too many of them, or beside a tag are refused and none is made", async () => {
+test("end-7b: invalid tags, too many of them, or tags beside a tag are refused and none is created", async () => {
   const name = newName();
   const made = image();
   await client.pushBlobs(name, ...made.blobs);
@@ -187,7 +184,7 @@ test("end-7b: tags that are none, too many of them, or beside a tag are refused 
   assertError(await client.get(`/v2/${name}/tags/list`), 404, "NAME_UNKNOWN");
 });
 
-test("what is not there is unknown, by tag and by digest, in a known repository and in an unknown one", async () => {
+test("missing manifests are unknown, by tag and by digest, in a known and in an unknown repository", async () => {
   const name = newName();
   await client.pushImage(name, image(), "latest");
   for (const repository of [name, newName("new")]) {
@@ -198,7 +195,7 @@ test("what is not there is unknown, by tag and by digest, in a known repository 
   }
 });
 
-test("embedded data is kept where it is what its descriptor says, and refused where it lies", async () => {
+test("embedded data is kept if it matches its descriptor, and refused otherwise", async () => {
   const name = newName();
   const config = blobOf("{}");
   await client.pushBlobs(name, config);
@@ -213,7 +210,7 @@ test("embedded data is kept where it is what its descriptor says, and refused wh
   assertError(await client.get(`/v2/${name}/manifests/bad`), 404, "MANIFEST_UNKNOWN");
 });
 
-test("the embedded data of a subject is held to its descriptor too", async () => {
+test("the embedded data of a subject must match its descriptor, too", async () => {
   const name = newName();
   const subject = { ...descriptorOf(blobOf("{}"), types.manifest), data: "W10=" };
   const made = image({ subject });
@@ -221,7 +218,7 @@ test("the embedded data of a subject is held to its descriptor too", async () =>
   assertError(await client.putManifest(name, "bad", made.bytes, made.mediaType), 400, "MANIFEST_INVALID");
 });
 
-test("layers that may not be distributed need not be there", async () => {
+test("non-distributable layers may be missing", async () => {
   const name = newName();
   const config = blobOf(randomUUID());
   await client.pushBlobs(name, config);
@@ -233,7 +230,7 @@ test("layers that may not be distributed need not be there", async () => {
   assert.equal((await client.putManifest(name, "windows", made.bytes, made.mediaType)).status, 201);
 });
 
-test("what a manifest names must be in the repository, and each thing that is not is told", async () => {
+test("everything that a manifest names must be in the repository, and each missing object is named", async () => {
   const [name, other] = [newName(), newName()];
   const made = image({ layers: 3 });
   await client.pushImage(other, made);
@@ -253,7 +250,7 @@ test("what a manifest names must be in the repository, and each thing that is no
   );
 });
 
-test("where sparse manifests are allowed nothing that they name need be there", async () => {
+test("if sparse manifests are allowed, their content may be missing", async () => {
   const name = newName();
   for (const made of [image(), index([image(), dockerImage()]), dockerImage()]) {
     const answer = await sparse.client.putManifest(name, made.digest, made.bytes, made.mediaType);

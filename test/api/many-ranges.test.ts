@@ -55,7 +55,7 @@ const layouts: readonly [what: string, of: Blob, ranges: readonly Range[]][] = [
   ["4,096 of one byte, from memory", small, every(4096, 14, 1)],
   ["5,000 in a file, in 60 KB", large, every(4000, 1300, 1, 1_000)],
   [
-    "some that are long, between others",
+    "some long ones between others",
     large,
     [
       [0, 0],
@@ -65,10 +65,10 @@ const layouts: readonly [what: string, of: Blob, ranges: readonly Range[]][] = [
       [5_000_000, 5_000_000],
     ],
   ],
-  ["from the end to the beginning", large, every(500, 9000, 4000).reverse()],
-  ["side by side, and as many bytes as there are", small, every(600, 100, 100)],
+  ["from the end to the start", large, every(500, 9000, 4000).reverse()],
+  ["adjacent ones, of as many bytes as there are", small, every(600, 100, 100)],
   [
-    "of just the bytes that are not copied",
+    "of exactly the size that is not copied",
     large,
     [
       [7, 7 + 32 * 1024 - 1],
@@ -85,7 +85,7 @@ for (const [what, blob, ranges] of layouts) {
   });
 }
 
-test("a header of 50 KB may come in pieces", async () => {
+test("a header of 50 KB may arrive in pieces", async () => {
   const ranges = every(3700, 1300, 100, 1_000_000).filter(([, last]) => last < large.bytes.length);
   using connection = await RawConnection.open(gantry.url);
   const head = `GET /v2/${name}/blobs/${large.digest} HTTP/1.1\r\nHost: x\r\nRange: ${headerOf(ranges)}\r\n\r\n`;
@@ -100,7 +100,7 @@ test("a header of 50 KB may come in pieces", async () => {
   assertParts(type.trim(), Buffer.from(answer.body, "latin1"), large, ranges);
 });
 
-test("a header over 64 KiB that comes in pieces is refused as one", async () => {
+test("a header over 64 KiB in pieces is refused as a whole", async () => {
   using connection = await RawConnection.open(gantry.url);
   connection.write(`GET /v2/${name}/blobs/${large.digest} HTTP/1.1\r\nHost: x\r\nRange: bytes=`);
   for (let piece = 0; piece < 9 && !connection.closed; piece++) {
@@ -111,7 +111,7 @@ test("a header over 64 KiB that comes in pieces is refused as one", async () => 
   assert.equal((await connection.answer()).status, 431);
 });
 
-test("a header section over 64 KiB that comes in one read is refused, and one just below is not", async () => {
+test("a header section over 64 KiB in one read is refused, and one just below is not", async () => {
   for (const [bytes, status] of [
     [64 * 1024 - 64, 200],
     [64 * 1024 + 1, 431],
@@ -149,7 +149,7 @@ test("a client that reads slowly gets every byte of its ranges", async () => {
   assertParts(type.trim(), Buffer.from(answer.body, "latin1"), large, ranges);
 });
 
-test("clients that go away in the middle hold nothing up", async () => {
+test("clients that disconnect in the middle delay nothing", async () => {
   const lines = [
     `GET /v2/${name}/blobs/${large.digest} HTTP/1.1`,
     "Host: x",
@@ -170,7 +170,7 @@ test("clients that go away in the middle hold nothing up", async () => {
   }
 });
 
-test("ranges that no memory is left for are ignored, until others have come to their end", async () => {
+test("ranges are ignored without memory for them, until others have finished", async () => {
   // Half of the memory is one client's: 128 responses of 4,096 ranges. Each is some 5 MB, more than a socket takes.
   const lines = [
     `GET /v2/${name}/blobs/${large.digest} HTTP/1.1`,

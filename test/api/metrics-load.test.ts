@@ -32,7 +32,7 @@ async function valuesAt({ page }: Measured): Promise<(line: string) => number> {
 
 const sizeOf = (blobs: readonly Blob[]) => blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-test("a known load of pushes, pulls and a collection is told exactly", async () => {
+test("a known load of pushes, pulls and a collection is counted exactly", async () => {
   const { client, gantry } = loaded;
   const [name, other] = [newName(), newName()];
   const picture = image();
@@ -108,7 +108,7 @@ test("a known load of pushes, pulls and a collection is told exactly", async () 
   assert.ok(now("gantry_gc_last_success_timestamp_seconds") >= before);
 });
 
-test("what is stored is known after a restart, and after a crash when it has been counted", async () => {
+test("the amount of stored content is known after a restart, and after a crash once it was counted", async () => {
   const { gantry, client } = await quiet();
   const blobs = [blobOf(100), blobOf(2000)];
   await client.pushImage(newName(), image(), "latest");
@@ -119,7 +119,7 @@ test("what is stored is known after a restart, and after a crash when it has bee
   await gantry.kill();
   const crashed = await startMeasured({}, root);
   try {
-    assert.equal((await valuesAt(crashed))("gantry_storage_contents"), -1, "nobody has counted yet");
+    assert.equal((await valuesAt(crashed))("gantry_storage_contents"), -1, "it has not been counted yet");
     assert.equal((await command(root, ["stats"])).code, 0);
     const counted = await valuesAt(crashed);
     assert.equal(counted("gantry_storage_contents"), stats.contents);
@@ -135,7 +135,7 @@ test("what is stored is known after a restart, and after a crash when it has bee
   }
 });
 
-test("credentials that are wrong are counted by how they came, and who comes with none is not", async () => {
+test("wrong credentials are counted by login method, and missing ones are not", async () => {
   const { client } = guarded;
   await client.get("/v2/");
   await client.get("/v2/", basic("ann", "right"));
@@ -154,7 +154,7 @@ test("credentials that are wrong are counted by how they came, and who comes wit
   assert.deepEqual(lookups, [1, 3]);
 });
 
-test("what is refused since there is too much of it is counted by what that is", async () => {
+test("refused requests are counted by limit", async () => {
   const { client } = guarded;
   const open = () =>
     client.request("POST", `/v2/${newName()}/blobs/uploads/`, { body: "", headers: basic("ann", "right") });
@@ -164,7 +164,7 @@ test("what is refused since there is too much of it is counted by what that is",
   assert.equal(value('gantry_http_limited_total{limit="uploads"}'), 0);
 });
 
-test("repositories are told by name where that is wanted, so many of them, and none that nobody has", async () => {
+test("repositories have labels if configured, up to the number, and unknown ones have none", async () => {
   const { client } = labelled;
   const names = [newName("a"), newName("b"), newName("c")];
   await client.get(`/v2/${newName("absent")}/tags/list`);

@@ -27,7 +27,7 @@ function counted(of: Map<string, number>, route: string, method: string, status:
   return of.get(`gantry_http_request_duration_seconds_count{${labels}}`) ?? 0;
 }
 
-test("requests are counted by route, method and status, their bytes both ways, and no name is told", async () => {
+test("requests are counted by route, method and status, with their bytes, and without names", async () => {
   const name = newName();
   const picture = image();
   const large = blobOf(200_000);
@@ -48,7 +48,7 @@ test("requests are counted by route, method and status, their bytes both ways, a
   assert.equal(grown(manifests, "PUT", 201), 1);
   assert.equal(grown("/v2/<name>/blobs/uploads/", "POST", 201), picture.blobs.length + 1);
   assert.equal(grown("/v2/<name>/blobs/<digest>", "GET", 200), 1);
-  assert.equal(grown("unknown", "other", 404), 1, "what clients make up is one series");
+  assert.equal(grown("unknown", "other", 404), 1, "texts invented by clients share one series");
   const pushed = [picture, large, ...picture.blobs].reduce((sum, { bytes }) => sum + bytes.length, 0);
   const bytes = (way: string) =>
     (now.get(`gantry_http_${way}_bytes_total`) ?? 0) - (before.get(`gantry_http_${way}_bytes_total`) ?? 0);
@@ -57,7 +57,7 @@ test("requests are counted by route, method and status, their bytes both ways, a
   assert.ok(!text.includes(name));
 });
 
-test("the buckets of a histogram count all below, and the last of them everything", async () => {
+test("each bucket of a histogram includes the lower ones, and the last one everything", async () => {
   const now = await values();
   const labels = 'route="/v2/<name>/manifests/<reference>",method="GET",status="200"';
   const buckets = [...now].filter(([line]) => line.includes("_bucket{") && line.includes(labels));
@@ -70,7 +70,7 @@ test("the buckets of a histogram count all below, and the last of them everythin
   assert.equal(counts.at(-1), now.get(`gantry_http_request_duration_seconds_count{${labels}}`));
 });
 
-test("open uploads and the storage's space are told", async () => {
+test("open uploads and the storage's space are exported", async () => {
   const before = await values();
   await client.openUpload(newName());
   const now = await values();
@@ -80,7 +80,7 @@ test("open uploads and the storage's space are told", async () => {
   assert.ok(free > 0 && size >= free);
 });
 
-test("the budgets of bodies' memory and connections that tiny chunks have closed are told", async () => {
+test("memory budgets of bodies, and connections closed because of tiny chunks, are exported", async () => {
   const before = await values();
   const used = (now: Map<string, number>) =>
     now.get('gantry_body_memory_used_bytes{budget="whole"}') ?? Number.NaN;
@@ -99,7 +99,7 @@ test("the budgets of bodies' memory and connections that tiny chunks have closed
   );
 });
 
-test("the page of the documentation has just the metrics that there are", async () => {
+test("the documentation lists exactly the existing metrics", async () => {
   const documented = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
   const text = await (await page()).text();
   const told = Array.from(
@@ -117,18 +117,18 @@ function labelsOf(text: string, name: string): string {
   return Array.from(labels.matchAll(/(\w+)="/g), ([, label]) => `\`${label}\``).join(", ");
 }
 
-test("the registry's own address has no metrics unless a setting says so", async () => {
+test("the registry's own address serves metrics only if configured", async () => {
   assert.equal((await client.get("/metrics")).status, 404);
 });
 
-test("where nobody logs in, the registry's own address has the metrics for everybody, and no other is needed", async () => {
+test("without authentication, everyone may read the metrics at the registry's own address", async () => {
   const answer = await (await serve({ REGISTRY_HTTP_METRICS_ENABLED: "true" })).client.get("/metrics");
   assert.equal(answer.status, 200);
   assert.match(String(answer.headers["content-type"]), /^text\/plain; version=0\.0\.4/);
   assert.ok(valuesOf(answer.body.toString()).has("gantry_upload_sessions"));
 });
 
-test("where there are logins and no policy, who has logged in reads the metrics, and others are asked to", async () => {
+test("with logins but no policy, logged-in callers may read the metrics, and others are asked to log in", async () => {
   const files = await LoginFiles.make();
   await files.users({ prometheus: "secret" });
   const { REGISTRY_AUTH_HTPASSWD_PATH = "" } = files.settings;

@@ -24,7 +24,7 @@ async function assertSession(answer: Answer, at = client): Promise<void> {
 for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
   for (const [what, named] of [
     ["from a repository that has it", true],
-    ["from nowhere in particular", false],
+    ["from no particular repository", false],
   ] as const) {
     test(`a ${algorithm} blob is mounted ${what}`, async () => {
       const [from, to] = [newName("from"), newName("to/below")];
@@ -41,7 +41,7 @@ for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
   }
 }
 
-test("a mounted blob stays when it is deleted where it came from", async () => {
+test("a mounted blob stays when it is deleted from its source", async () => {
   const [from, to] = [newName("from"), newName("to")];
   const blob = blobOf(500);
   await client.pushBlobs(from, blob);
@@ -51,7 +51,7 @@ test("a mounted blob stays when it is deleted where it came from", async () => {
   await assertSession(await mount(newName(), blob.digest, from));
 });
 
-test("mounting a blob where it is already, also from there itself, is fine", async () => {
+test("mounting an existing blob, also from its own repository, succeeds", async () => {
   const name = newName();
   const blob = blobOf(500);
   await client.pushBlobs(name, blob);
@@ -60,7 +60,7 @@ test("mounting a blob where it is already, also from there itself, is fine", asy
   }
 });
 
-test("many who mount one blob into one repository at a time all get it", async () => {
+test("all of many concurrent mounts of one blob into one repository succeed", async () => {
   const [from, to] = [newName("from"), newName("to")];
   const blob = blobOf(500);
   await client.pushBlobs(from, blob);
@@ -68,7 +68,7 @@ test("many who mount one blob into one repository at a time all get it", async (
   for (const answer of answers) assert.equal(answer.status, 201);
 });
 
-test("what cannot be mounted begins a session instead, and leaves nothing", async () => {
+test("a failed mount starts a session instead, and leaves nothing else", async () => {
   const somebody = newName();
   const blob = blobOf(500);
   await client.pushBlobs(somebody, blob);
@@ -80,14 +80,14 @@ test("what cannot be mounted begins a session instead, and leaves nothing", asyn
   });
 });
 
-test("the session that a failed mount began takes the blob", async () => {
+test("the session started by a failed mount receives the blob", async () => {
   const name = newName();
   const blob = blobOf(500);
   const answer = await mount(name, blob.digest, newName("nobody"));
   assert.equal((await client.close(locationOf(answer), blob.digest, blob.bytes)).status, 201);
 });
 
-test("where anonymous mounts are off a source must be named", async () => {
+test("if anonymous mounts are disabled, a source must be named", async () => {
   const [from, to] = [newName("from"), newName("to")];
   const blob = blobOf(500);
   await strict.client.pushBlobs(from, blob);
@@ -100,7 +100,7 @@ const known = blobOf(500);
 await client.pushBlobs(newName(), known);
 const hex = "a".repeat(96);
 for (const digest of ["", "sha256:abc", "latest", `${known.digest}/../x`, `sha384:${hex}`, "md5:00", "\0"]) {
-  test(`a mount of «${digest.slice(0, 20)}», which no blob is called, begins a session`, async () => {
+  test(`a mount of the invalid digest "${digest.slice(0, 20)}" starts a session`, async () => {
     for (const from of [newName(), undefined])
       await assertSession(await mount(newName(), encodeURIComponent(digest), from));
   });
@@ -108,11 +108,11 @@ for (const digest of ["", "sha256:abc", "latest", `${known.digest}/../x`, `sha38
 // Nor is the blob looked for elsewhere: what the client may pull from there, it has not said.
 const foreign = ["Team/App", "host:5000/x", "a".repeat(256), "../..", "a//b", "a/", "_a", "a\0", "%2e%2e/x"];
 for (const from of foreign) {
-  test(`a mount from «${from.slice(0, 20)}», which no repository is called, begins a session`, async () => {
+  test(`a mount from the invalid name "${from.slice(0, 20)}" starts a session`, async () => {
     await assertSession(await mount(newName(), known.digest, from));
   });
 }
 
-test("a mount into what is no repository is refused", async () => {
+test("a mount into an invalid repository is refused", async () => {
   assertError(await mount("UPPER", known.digest, newName()), 400, "NAME_INVALID");
 });

@@ -65,7 +65,7 @@ async function digestsTaken(receiver: WebhookReceiver, name: string, count: numb
   return (await receiver.eventsOf(name, count)).map(({ target }) => target.digest);
 }
 
-test("what is not taken is tried again, at once up to the threshold and then with pauses, and arrives in order", async () => {
+test("failed events are retried, at once up to the threshold and then with pauses, and arrive in order", async () => {
   const failures = 5;
   const receiver = await WebhookReceiver.start((response, envelope, tries) =>
     (tries < failures ? status(500 + tries) : ok)(response, envelope, tries),
@@ -76,7 +76,7 @@ test("what is not taken is tried again, at once up to the threshold and then wit
   assert.deepEqual(await digestsTaken(receiver, name, 20), digests);
   const times = receiver.envelopes.map(({ at }) => at);
   for (let tried = 3; tried <= failures; tried++)
-    assert.ok((times[tried] ?? 0) - (times[tried - 1] ?? 0) >= 195, `try ${tried + 1} came too soon`);
+    assert.ok((times[tried] ?? 0) - (times[tried - 1] ?? 0) >= 195, `attempt ${tried + 1} came too soon`);
   assert.equal(await counted("failures_total"), failures);
   assert.equal(await counted("events_total"), 20);
   assert.equal(await counted("delivered_total"), 20);
@@ -86,13 +86,13 @@ test("what is not taken is tried again, at once up to the threshold and then wit
   assert.equal(
     log.match(/the webhook endpoint does not accept events/g)?.length,
     1,
-    "told once, not at each try",
+    "reported once, not at each attempt",
   );
   assert.match(log, /the response status is 500/);
   assert.match(log, /"failures":5.*the webhook endpoint accepts events again/);
 });
 
-test("events that come while an envelope is under way go together in the next, as many as there may be", async () => {
+test("events that arrive during a delivery are sent together in the next one, up to the maximum", async () => {
   const hanging = new Hanging();
   const receiver = await WebhookReceiver.start(hanging.answer);
   const { client } = await startNotifying(receiver, { timeout: "60s" });
@@ -109,7 +109,7 @@ test("events that come while an envelope is under way go together in the next, a
   );
 });
 
-test("a receiver that takes only short envelopes gets such, and every event once", async () => {
+test("a receiver that accepts only short envelopes gets such, and every event once", async () => {
   const hanging = new Hanging();
   const receiver = await WebhookReceiver.start((response, envelope, tries) => {
     if (tries === 0) hanging.answer(response, envelope, tries);
@@ -129,7 +129,7 @@ test("a receiver that takes only short envelopes gets such, and every event once
   assert.equal(await counted("failures_total"), lengths.filter((length) => length > 6).length);
 });
 
-test("a try has an end, and a connection that breaks is a failure like others", async () => {
+test("an attempt has a time limit, and a broken connection is an ordinary failure", async () => {
   const receiver = await WebhookReceiver.start((response, envelope, tries) => {
     if (tries === 1) response.destroy();
     if (tries > 1) ok(response, envelope, tries);
@@ -141,7 +141,7 @@ test("a try has an end, and a connection that breaks is a failure like others", 
   assert.equal(await counted("failures_total"), 2);
 });
 
-test("any answer of 2xx or 3xx is a success", async () => {
+test("any 2xx or 3xx response is a success", async () => {
   const codes = [200, 201, 202, 204, 299, 300, 304, 399];
   const receiver = await WebhookReceiver.start((response, envelope, tries) =>
     status(codes[tries] ?? 500)(response, envelope, tries),
@@ -156,7 +156,7 @@ test("any answer of 2xx or 3xx is a success", async () => {
   assert.equal(await counted("failures_total"), 0);
 });
 
-test("a redirect that keeps method and body is followed on the same origin, with everything", async () => {
+test("a redirect that keeps method and body is followed within the same origin, with everything", async () => {
   const receiver = await WebhookReceiver.start((response, envelope, tries) => {
     const redirect = status(tries === 0 ? 307 : 308, { Location: `there?a=${tries}` });
     (envelope.path === "/hook" ? redirect : ok)(response, envelope, tries);
@@ -171,7 +171,7 @@ test("a redirect that keeps method and body is followed on the same origin, with
   }
 });
 
-test("a redirect to another origin is told of once, and the secrets stay here", async () => {
+test("a redirect to another origin is reported once, and the secrets are not sent", async () => {
   const codes = [301, 302, 303, 307, 308];
   const elsewhere = await WebhookReceiver.start();
   const receiver = await WebhookReceiver.start((response, envelope, tries) =>
@@ -189,7 +189,7 @@ test("a redirect to another origin is told of once, and the secrets stay here", 
   assert.doesNotMatch(gantry.log(), /stolen/);
 });
 
-test("an endpoint that redirects in a circle has not taken anything", async () => {
+test("an endpoint that redirects in a circle has accepted nothing", async () => {
   const receiver = await WebhookReceiver.start(status(307, { Location: "/hook" }));
   const { gantry, client, counted } = await startNotifying(receiver, { threshold: 1, backoff: "60s" });
   await pushSome(client, newName(), 1);
@@ -198,7 +198,7 @@ test("an endpoint that redirects in a circle has not taken anything", async () =
   assert.match(gantry.log(), /too many redirects/);
 });
 
-test("while an endpoint hangs pushes go on, its queue keeps the newest, and what was dropped is told once", async () => {
+test("while an endpoint hangs, pushes continue, its queue keeps the newest events, and the dropped ones are reported once", async () => {
   const hanging = new Hanging();
   const receiver = await WebhookReceiver.start(hanging.answer);
   const { gantry, client, counted } = await startNotifying(receiver, {
@@ -215,7 +215,7 @@ test("while an endpoint hangs pushes go on, its queue keeps the newest, and what
       (await client.get(`/v2/${name}/manifests/v1`, { "X-Request-ID": `pull-${pull}` })).status,
       200,
     );
-  assert.equal(receiver.taken.length, 0, "all that while nothing was answered");
+  assert.equal(receiver.taken.length, 0, "nothing was delivered meanwhile");
   assert.equal(await counted("pending"), 50);
   assert.equal(await counted("dropped_total"), 3 + digests.length + 150);
   hanging.release();
@@ -245,7 +245,7 @@ test("a queue is bounded in bytes too", async () => {
   assert.equal(pending + dropped, 403);
 });
 
-test("one endpoint that is away holds up no other", async () => {
+test("an unreachable endpoint delays no other", async () => {
   const well = await WebhookReceiver.start();
   const dead = await WebhookReceiver.start(() => {});
   await using server = await startGantry({
@@ -257,7 +257,7 @@ test("one endpoint that is away holds up no other", async () => {
   assert.deepEqual(await digestsTaken(well, name, 5), digests);
 });
 
-test("a server that stops delivers what waits", async () => {
+test("a stopping server delivers waiting events", async () => {
   const receiver = await WebhookReceiver.start();
   const { gantry, client } = await startNotifying(receiver);
   const name = newName();
@@ -273,13 +273,13 @@ for (const [what, answer, settings, endpoint] of [
   ["fails", status(503), {}, { backoff: "60s" }],
   ["hangs", () => {}, {}, { timeout: "300ms" }],
   [
-    "hangs for longer than requests have to drain",
+    "hangs for longer than the drain timeout",
     () => {},
     { REGISTRY_HTTP_DRAINTIMEOUT: "300ms" },
     { timeout: "60s" },
   ],
 ] as const)
-  test(`a server that stops waits for no receiver that ${what}, and tells what is lost`, async () => {
+  test(`a stopping server does not wait for a receiver that ${what}, and reports the lost events`, async () => {
     const receiver = await WebhookReceiver.start(answer);
     const { gantry, client } = await startNotifying(receiver, { threshold: 1, ...endpoint }, settings);
     await pushSome(client, newName(), 3);
@@ -293,7 +293,7 @@ for (const [what, answer, settings, endpoint] of [
     );
   });
 
-test("the log tells no secret of an endpoint, well or not", async () => {
+test("the log reveals no secret of an endpoint, healthy or not", async () => {
   const receiver = await WebhookReceiver.start(status(500));
   const { hostname, port } = new URL(receiver.origin);
   const { gantry, client, counted } = await startNotifying(receiver, {

@@ -45,7 +45,7 @@ function brief({ action, request, target }: WebhookEvent): unknown[] {
   return [action, request.method, target.digest, target.tag].filter((part) => part !== undefined);
 }
 
-test("a push as docker does it is told of with all that CNCF distribution tells", async () => {
+test("a push by docker causes an event with all of CNCF distribution's fields", async () => {
   const name = `team/${newName()}`;
   const picture = dockerImage();
   const headers = { "User-Agent": "docker/27.0", "X-Request-ID": "push-1" };
@@ -105,7 +105,7 @@ test("a push as docker does it is told of with all that CNCF distribution tells"
   }
 });
 
-test("an envelope comes with its media type and the headers of the settings", async () => {
+test("an envelope has its media type and the configured headers", async () => {
   const name = newName();
   await client.pushBlobs(name, blobOf(10));
   await all.eventsOf(name);
@@ -116,7 +116,7 @@ test("an envelope comes with its media type and the headers of the settings", as
   assert.equal(headers?.["x-two"], "a, b");
 });
 
-test("every way of a push ends in one event, also where the content is there", async () => {
+test("every kind of push causes one event, also for existing content", async () => {
   const name = newName();
   const blob = blobOf(1000);
   await client.pushBlobs(name, blob, blob);
@@ -138,7 +138,7 @@ test("every way of a push ends in one event, also where the content is there", a
   for (const { target } of events.slice(0, 3)) assert.equal(target.size, 1000);
 });
 
-test("whatever a client calls itself and the host, the events are those that were meant", async () => {
+test("a client's choice of user agent and host cannot distort the events", async () => {
   const name = newName();
   const blob = blobOf(10);
   const headers = { "User-Agent": '"},{"action":"delete"\\', Host: "it's,a=(strange).example" };
@@ -150,7 +150,7 @@ test("whatever a client calls itself and the host, the events are those that wer
   assert.equal(target.url, `http://${headers.Host}/v2/${name}/blobs/${blob.digest}`);
 });
 
-test("what fails is not told of", async () => {
+test("failed requests cause no event", async () => {
   const name = newName();
   const blob = blobOf(10);
   const lie = await client.request("POST", `/v2/${name}/blobs/uploads/?digest=${blobOf(10).digest}`, {
@@ -179,13 +179,27 @@ for (const [what, method, path, headers, status, told] of [
   ["a manifest by its tag", "GET", "manifests/v1", {}, 200, [picture.digest, "v1"]],
   ["a manifest by its digest", "GET", `manifests/${picture.digest}`, {}, 200, [picture.digest]],
   ["a manifest's head", "HEAD", "manifests/v1", {}, 200, [picture.digest, "v1"]],
-  ["a manifest that the client has", "GET", "manifests/v1", etag(picture.digest), 304, undefined],
+  ["a manifest that the client already has", "GET", "manifests/v1", etag(picture.digest), 304, undefined],
   ["a blob", "GET", `blobs/${large.digest}`, {}, 200, [large.digest]],
   ["a blob's head", "HEAD", `blobs/${large.digest}`, {}, 200, [large.digest]],
   ["a part of a blob", "GET", `blobs/${large.digest}`, { Range: "bytes=5-9" }, 206, [large.digest]],
-  ["a blob that the client has", "GET", `blobs/${large.digest}`, etag(large.digest), 304, [large.digest]],
-  ["a blob's head that it has", "HEAD", `blobs/${large.digest}`, etag(large.digest), 304, [large.digest]],
-  ["a part that is not there", "GET", `blobs/${large.digest}`, { Range: "bytes=300000-" }, 416, undefined],
+  [
+    "a blob that the client already has",
+    "GET",
+    `blobs/${large.digest}`,
+    etag(large.digest),
+    304,
+    [large.digest],
+  ],
+  [
+    "the headers of a blob that it already has",
+    "HEAD",
+    `blobs/${large.digest}`,
+    etag(large.digest),
+    304,
+    [large.digest],
+  ],
+  ["a range beyond the end", "GET", `blobs/${large.digest}`, { Range: "bytes=300000-" }, 416, undefined],
 ] as const)
   test(`${what} (${status}) is ${told === undefined ? "no pull" : "a pull"}, as in CNCF distribution`, async () => {
     const before = (await toldOf(all, pulled)).length;
@@ -196,7 +210,7 @@ for (const [what, method, path, headers, status, told] of [
     for (const { target } of events) assert.equal(target.size, content.bytes.length, "of the whole");
   });
 
-test("a blob whose client goes while it comes is not pulled", async () => {
+test("a blob whose client disconnects during the download is not pulled", async () => {
   const name = newName();
   const huge = blobOf(32 * 1024 * 1024);
   await client.pushBlobs(name, huge);
@@ -212,7 +226,7 @@ test("a blob whose client goes while it comes is not pulled", async () => {
   assert.deepEqual((await toldOf(all, name)).slice(before), []);
 });
 
-test("a mount tells where from, one from anywhere does not", async () => {
+test("a mount names its source, an anonymous one does not", async () => {
   const [from, to, anywhere] = [newName(), newName(), newName()];
   const blob = blobOf(123);
   await client.pushBlobs(from, blob);
@@ -231,7 +245,7 @@ test("a mount tells where from, one from anywhere does not", async () => {
   assert.deepEqual(second?.target, { ...target, repository: anywhere, url: url(anywhere) });
 });
 
-test("deletions tell the digest or the tag, and a manifest's takes its tags along", async () => {
+test("deletions name the digest or the tag, and a manifest's deletion includes its tags", async () => {
   const name = newName();
   const picture = image();
   await client.pushImage(name, picture, "a");
@@ -250,7 +264,7 @@ test("deletions tell the digest or the tag, and a manifest's takes its tags alon
   );
 });
 
-test("an endpoint is spared the media types and actions that it ignores, and a disabled one everything", async () => {
+test("an endpoint does not get the media types and actions that it ignores, and a disabled one gets nothing", async () => {
   const name = newName();
   const [oci, docker] = [image(), dockerImage()];
   await client.pushImage(name, oci, "oci");
@@ -266,7 +280,7 @@ test("an endpoint is spared the media types and actions that it ignores, and a d
   assert.deepEqual(off.envelopes, []);
 });
 
-test("the example of the operating guide sends what it says, with its header", async () => {
+test("the example in the operating guide sends the described event, with its header", async () => {
   const receiver = await WebhookReceiver.start();
   const example = await exampleOf("docs/operating.md", "Webhooks", "notifications:");
   const files = await LoginFiles.make();
@@ -291,7 +305,7 @@ test("the example of the operating guide sends what it says, with its header", a
   assert.deepEqual([path, headers.authorization], ["/events", "Bearer abc"]);
 });
 
-test("events of manifests name what these refer to where that is wanted, by the media type that is wanted", async () => {
+test("events of manifests list their descriptors if configured, with the configured media type", async () => {
   const receiver = await WebhookReceiver.start();
   await using server = await startGantry({
     ...webhooksTo({ name: "one", url: receiver.origin }),
@@ -328,7 +342,7 @@ test("events of manifests name what these refer to where that is wanted, by the 
   assert.equal(contentType, "application/vnd.docker.distribution.events.v1+json");
 });
 
-test("the actor is who has logged in, the address the client's, and the URL what the proxy in front is called", async () => {
+test("the actor is the logged-in user, the address the client's, and the URL has the proxy's name", async () => {
   const receiver = await WebhookReceiver.start();
   const files = await LoginFiles.make();
   await files.users({ alice: "correct horse" });

@@ -48,7 +48,7 @@ const uploadsIn = ({ root }: Gantry) => readdir(join(root, "uploads"));
 
 const three = { REGISTRY_LIMITS_SESSIONS_PERUSER: "3" };
 
-test("an address with too many sessions is refused more, others are not, and no whole push is", async () => {
+test("an address with too many sessions is refused more, others are not, and neither are single-request pushes", async () => {
   await using gantry = await start(three, "addresses");
   await openAll(gantry, here, 3);
   assert.equal((await open(gantry, here)).status, 429);
@@ -61,7 +61,7 @@ test("an address with too many sessions is refused more, others are not, and no 
   assert.equal((await new Client(gantry.url).get(location)).status, 204);
 });
 
-test("where all sessions are taken, one without bytes makes room for a client that brings some", async () => {
+test("when all sessions are taken, one without bytes makes room for a client that sends some", async () => {
   await using gantry = await start({ REGISTRY_LIMITS_SESSIONS_TOTAL: "3" }, "total");
   const [first = ""] = await openAll(gantry, here, 3);
   const [location = ""] = await openAll(gantry, elsewhere, 1);
@@ -71,7 +71,7 @@ test("where all sessions are taken, one without bytes makes room for a client th
   assert.equal((await client.get(first)).status, 404);
 });
 
-test("sessions without bytes are on no disk, end soon, and give their places back", async () => {
+test("sessions without bytes are not on disk, expire soon, and return their places", async () => {
   await using gantry = await start({ ...three, REGISTRY_LIMITS_SESSIONS_UNUSED: "2s" }, "unused");
   const client = new Client(gantry.url);
   const [withBytes = "", ...unused] = await openAll(gantry, here, 3);
@@ -86,7 +86,7 @@ test("sessions without bytes are on no disk, end soon, and give their places bac
   await openAll(gantry, here, 2);
 });
 
-test("sessions count for their clients after a restart, with bytes and without", async () => {
+test("sessions count for their clients after a restart, with and without bytes", async () => {
   const before = await start(three, "restart");
   const [withBytes = "", ...unused] = await openAll(before, here, 3);
   await new Client(before.url).patch(withBytes, blobOf(10).bytes);

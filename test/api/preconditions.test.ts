@@ -113,7 +113,7 @@ for (const conditions of [
   });
 }
 
-test("412 says whether the manifest is another one or none", async () => {
+test("412 states whether the manifest differs or does not exist", async () => {
   const name = newName();
   const messageOf = ({ body }: Answer) =>
     (JSON.parse(body.toString()) as { errors: [{ message: string }] }).errors[0].message;
@@ -126,15 +126,15 @@ test("412 says whether the manifest is another one or none", async () => {
   assert.match(messageOf(await put(name, "latest", wanted, { "If-None-Match": "*" })), changed);
 });
 
-test("a field of 32 KiB that is no list of entity tags is read in one pass", async () => {
+test("an invalid field of 32 KiB is parsed in one pass", async () => {
   for (const text of [" ".repeat(32_000), ",".repeat(32_000), '"'.repeat(32_000), `"${"a".repeat(32_000)}`]) {
     const since = performance.now();
     await put(newName(), "latest", wanted, { "If-Match": `"a"${text}x` });
-    assert.ok(performance.now() - since < 2_000, "quadratic time would be many seconds");
+    assert.ok(performance.now() - since < 2_000, "quadratic time would take many seconds");
   }
 });
 
-test("with a digest, the precondition is of that manifest, not of the tags beside it", async () => {
+test("with a digest, the precondition applies to that manifest, not to the tags beside it", async () => {
   const name = newName();
   await put(name, "latest", before, {});
   const both = `${wanted.digest}?tag=latest`;
@@ -148,10 +148,14 @@ test("with a digest, the precondition is of that manifest, not of the tags besid
   assert.equal((await remove(name, wanted.digest, { "If-Match": etagOf(wanted) })).status, 202);
 });
 
-test("an immutable tag is created once, and neither moved nor deleted with the right precondition", async () => {
+test("an immutable tag is created once, and cannot be moved or deleted with the right precondition", async () => {
   const name = newName();
   assert.equal((await put(name, "v1", before, { "If-None-Match": "*" })).status, 201);
-  assert.equal((await put(name, "v1", before, { "If-None-Match": "*" })).status, 412, "also as what it is");
+  assert.equal(
+    (await put(name, "v1", before, { "If-None-Match": "*" })).status,
+    412,
+    "also with the same manifest",
+  );
   assert.equal((await put(name, "v1", wanted, { "If-None-Match": "*" })).status, 412);
   assert.equal((await put(name, "v1", wanted, { "If-Match": etagOf(other) })).status, 412);
   assertError(await put(name, "v1", wanted, { "If-Match": etagOf(before) }), 403, "DENIED");
@@ -161,7 +165,7 @@ test("an immutable tag is created once, and neither moved nor deleted with the r
   assert.equal(await pointsTo(name, "v1"), before.digest);
 });
 
-test("of many who create a tag at once one does, and of the others nothing is left", async () => {
+test("of many concurrent creators of a tag one succeeds, and the others leave nothing", async () => {
   const name = newName();
   const subject = image();
   await client.pushImage(name, subject, "subject");
@@ -178,7 +182,7 @@ test("of many who create a tag at once one does, and of the others nothing is le
   assert.equal(server.services.cluster.targetLocks.size, 0);
 });
 
-test("jobs that update one index at the same time lose no update, also beside pushes of other tags", async () => {
+test("concurrent updates of one index lose no update, also beside pushes of other tags", async () => {
   const name = newName();
   const jobs = Array.from({ length: 12 }, () => image());
   for (const job of jobs) await client.pushImage(name, job);
@@ -202,7 +206,7 @@ test("jobs that update one index at the same time lose no update, also beside pu
     manifests: { digest: string }[];
   };
   assert.deepEqual(manifests.map(({ digest }) => digest).sort(), jobs.map(({ digest }) => digest).sort());
-  assert.ok(refused > 0, "the jobs did not meet");
+  assert.ok(refused > 0, "the jobs did not overlap");
 });
 
 test("a push without a precondition is not lost between the check and the pointing of one with it", async () => {
@@ -243,12 +247,12 @@ test("the storage itself compares before it points, whoever else points the tag"
     movable: false,
     precondition: { match },
   });
-  assert.equal(failed, "precondition-failed", "before it is seen whether it may move");
+  assert.equal(failed, "precondition-failed", "before the check whether it may move");
   assert.equal(await tags.point(name, tag, second, { movable: false }), "immovable");
   assert.equal(await tags.resolve(name, tag), first);
 });
 
-test("a manifest that is not valid is refused as such, and types are as without a precondition", async () => {
+test("an invalid manifest is refused as such, and types work as without a precondition", async () => {
   const broken = { ...before, bytes: Buffer.from("{") };
   assertError(await put(newName(), "latest", broken, { "If-None-Match": "*" }), 400, "MANIFEST_INVALID");
   const missing = image();

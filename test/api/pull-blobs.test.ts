@@ -20,7 +20,7 @@ const sizes = [
 ] as const;
 
 for (const [what, { bytes, digest }] of sizes) {
-  test(`a ${what} blob comes back as it was pushed, each time`, async () => {
+  test(`a ${what} blob is returned as pushed, each time`, async () => {
     for (let time = 0; time < 2; time++) {
       const answer = await client.get(`/v2/${name}/blobs/${digest}`);
       assert.equal(answer.status, 200);
@@ -33,7 +33,7 @@ for (const [what, { bytes, digest }] of sizes) {
     }
   });
 
-  test(`HEAD of a ${what} blob tells what GET would, without the bytes`, async () => {
+  test(`HEAD of a ${what} blob has the headers of GET, without the bytes`, async () => {
     const [get, head] = await Promise.all([
       client.get(`/v2/${name}/blobs/${digest}`),
       client.head(`/v2/${name}/blobs/${digest}`),
@@ -66,7 +66,7 @@ for (const [what, { bytes, digest }] of sizes.slice(0, 2)) {
     [`bytes=${size}-, 5-6`, 5, 6],
   ];
   for (const [range, first, last] of single) {
-    test(`${range} of a ${what} blob gets 206 with just these bytes`, async () => {
+    test(`${range} of a ${what} blob gets 206 with exactly these bytes`, async () => {
       const answer = await client.get(`/v2/${name}/blobs/${digest}`, { Range: range });
       assert.equal(answer.status, 206);
       assert.equal(answer.headers["content-range"], `bytes ${first}-${last}/${size}`);
@@ -77,7 +77,7 @@ for (const [what, { bytes, digest }] of sizes.slice(0, 2)) {
     });
   }
 
-  test(`several ranges of a ${what} blob come as multipart/byteranges`, async () => {
+  test(`several ranges of a ${what} blob are sent as multipart/byteranges`, async () => {
     const ranges = [
       [0, 9],
       [100, 100],
@@ -112,14 +112,14 @@ for (const [what, { bytes, digest }] of sizes.slice(0, 2)) {
 
   const ignored = ["bytes=a-b", "lines=0-1", "bytes", `bytes=${"0-0,".repeat(5000)}0-0`, "bytes=0-,0-,0-"];
   for (const range of ignored) {
-    test(`«${range.slice(0, 20)}» of a ${what} blob is ignored and all of it is sent`, async () => {
+    test(`"${range.slice(0, 20)}" of a ${what} blob is ignored and all of it is sent`, async () => {
       const answer = await client.get(`/v2/${name}/blobs/${digest}`, { Range: range });
       assert.equal(answer.status, 200);
       assert.ok(answer.body.equals(bytes));
     });
   }
 
-  test(`If-Range decides whether the range of a ${what} blob counts`, async () => {
+  test(`If-Range decides whether the range of a ${what} blob applies`, async () => {
     const path = `/v2/${name}/blobs/${digest}`;
     const Range = "bytes=1-2";
     assert.equal((await client.get(path, { Range, "If-Range": `"${digest}"` })).status, 206);
@@ -131,7 +131,7 @@ for (const [what, { bytes, digest }] of sizes.slice(0, 2)) {
   });
 }
 
-test("any range of an empty blob gets all of it: nothing is missing", async () => {
+test("any range of an empty blob gets all of it, so that nothing is missing", async () => {
   for (const Range of ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=-0", "bytes=0-1048575", "bytes=5-,7-9"]) {
     const answer = await client.get(`/v2/${name}/blobs/${empty.digest}`, { Range });
     assert.equal(answer.status, 200, Range);
@@ -140,7 +140,7 @@ test("any range of an empty blob gets all of it: nothing is missing", async () =
   }
 });
 
-test("a client that has the blob is told so", async () => {
+test("a client that already has the blob gets 304", async () => {
   const etag = `"${small.digest}"`;
   const path = `/v2/${name}/blobs/${small.digest}`;
   for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
@@ -154,7 +154,7 @@ test("a client that has the blob is told so", async () => {
   assert.equal((await client.get(path, { "If-None-Match": '"other"' })).status, 200);
 });
 
-test("a 304 tells no length but the one that a 200 would have", async () => {
+test("a 304 has no length other than that of a 200", async () => {
   for (const method of ["GET", "HEAD"]) {
     const headers = { "If-None-Match": `"${small.digest}"` };
     const answer = await client.request(method, `/v2/${name}/blobs/${small.digest}`, { headers });
@@ -163,12 +163,12 @@ test("a 304 tells no length but the one that a 200 would have", async () => {
   }
 });
 
-test("a client that has the blob is told so whatever range it asks for", async () => {
+test("a client that already has the blob gets 304 for any range", async () => {
   const headers = { "If-None-Match": `"${small.digest}"`, Range: "bytes=9999-" };
   assert.equal((await client.get(`/v2/${name}/blobs/${small.digest}`, headers)).status, 304);
 });
 
-test("a blob that the repository does not have is unknown, though another has it", async () => {
+test("a blob that the repository does not have is unknown, although another has it", async () => {
   const other = newName();
   await client.pushBlobs(other, blobOf(10));
   for (const repository of [other, newName("new")]) {
@@ -180,7 +180,7 @@ test("a blob that the repository does not have is unknown, though another has it
   assertError(await client.get(`/v2/${name}/blobs/${unknown}`), 404, "BLOB_UNKNOWN");
 });
 
-test("many readers of one large blob at once each get all of it", async () => {
+test("many concurrent readers of one large blob each get all of it", async () => {
   const answers = await Promise.all(
     Array.from({ length: 40 }, () => client.get(`/v2/${name}/blobs/${large.digest}`)),
   );

@@ -85,7 +85,7 @@ const algorithms = ["sha256", "sha512", "blake3"] as const;
 
 for (const [way, push] of Object.entries(ways)) {
   for (const size of [0, 1, 5000, 1_200_000]) {
-    test(`${way}: a blob of ${size} bytes is there`, async () => {
+    test(`${way}: a blob of ${size} bytes is stored`, async () => {
       const name = newName();
       const blob = blobOf(size);
       const answer = await push(client, name, blob);
@@ -98,7 +98,7 @@ for (const [way, push] of Object.entries(ways)) {
   }
 
   for (const algorithm of algorithms.slice(1)) {
-    test(`${way}: a blob that only at its end turns out to be named by ${algorithm} is there`, async () => {
+    test(`${way}: a blob whose ${algorithm} digest is only known at the end is stored`, async () => {
       const name = newName();
       const blob = blobOf(3000, algorithm);
       const answer = await push(client, name, blob);
@@ -109,7 +109,7 @@ for (const [way, push] of Object.entries(ways)) {
 }
 
 for (const algorithm of algorithms) {
-  test(`an upload announced as ${algorithm} takes a digest of it, and no other`, async () => {
+  test(`an upload opened for ${algorithm} accepts a digest of it, and no other`, async () => {
     const name = newName();
     const blob = blobOf(3000, algorithm);
     const announced = () => client.openUpload(name, `?digest-algorithm=${algorithm}`);
@@ -130,7 +130,7 @@ for (const algorithm of algorithms) {
   });
 }
 
-test("a session has a location with a UUID, and says what it has received", async () => {
+test("a session has a location with a UUID, and reports the received bytes", async () => {
   const name = newName();
   const opened = await client.request("POST", `/v2/${name}/blobs/uploads/`, { body: "" });
   assert.equal(opened.status, 202);
@@ -146,16 +146,16 @@ test("a session has a location with a UUID, and says what it has received", asyn
     assert.equal(status.headers.range, "0-999");
     assert.equal(locationOf(status), locationOf(patched));
     assert.equal(status.headers["docker-upload-uuid"], uuid);
-    assert.equal(status.headers["content-length"], undefined, "a 204 tells no length");
+    assert.equal(status.headers["content-length"], undefined, "a 204 has no length");
   }
 });
 
-test("a session may be opened at the path without its last slash too", async () => {
+test("a session may be opened at the path without its last slash, too", async () => {
   const opened = await client.request("POST", `/v2/${newName()}/blobs/uploads`, { body: "" });
   assert.equal(opened.status, 202, opened.body.toString());
 });
 
-test("a canceled upload is gone, and its bytes with it", async () => {
+test("a canceled upload is removed with its bytes", async () => {
   const name = newName();
   const location = await client.openUpload(name);
   await client.patch(location, Buffer.alloc(5000));
@@ -171,7 +171,7 @@ test("a canceled upload is gone, and its bytes with it", async () => {
   assertError(await client.delete(location), 404, "BLOB_UPLOAD_UNKNOWN");
 });
 
-test("an upload that has been closed is gone at once, however soon somebody asks", async () => {
+test("a closed upload is unknown at once, however soon it is requested", async () => {
   const name = newName();
   for (let time = 0; time < 30; time++) {
     const { bytes, digest } = blobOf(100);
@@ -182,14 +182,14 @@ test("an upload that has been closed is gone at once, however soon somebody asks
   }
 });
 
-test("pushing a blob that is there already is as good as the first time", async () => {
+test("pushing an existing blob succeeds like the first time", async () => {
   const name = newName();
   const blob = blobOf(2000);
   for (const push of Object.values(ways)) assert.equal((await push(client, name, blob)).status, 201);
   assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
 });
 
-test("all who push one blob at the same time get 201, and it is stored once", async () => {
+test("all concurrent pushes of one blob get 201, and it is stored once", async () => {
   for (const size of [100, 900_000]) {
     const blob = blobOf(size);
     const names = [newName(), newName()];
@@ -201,7 +201,7 @@ test("all who push one blob at the same time get 201, and it is stored once", as
   }
 });
 
-test("all who push one blob to repositories that are new at the same time get 201", async () => {
+test("all concurrent pushes of one blob to new repositories get 201", async () => {
   for (let round = 0; round < 20; round++) {
     const blob = blobOf(20_000);
     const pushes = Array.from({ length: 24 }, () =>
@@ -211,7 +211,7 @@ test("all who push one blob to repositories that are new at the same time get 20
   }
 });
 
-test("what two requests of one session do at a time never mixes: one is served, one is refused", async () => {
+test("two concurrent requests of one session never mix: one is served, one is refused", async () => {
   const location = await client.openUpload(newName());
   const body = Buffer.alloc(2_000_000);
   const answers = await Promise.all([client.patch(location, body), client.patch(location, body)]);

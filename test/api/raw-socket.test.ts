@@ -46,16 +46,16 @@ const unclear: readonly [what: string, headers: string[], body: string, inTheBod
     chunkedBody + smuggled,
   ],
   [
-    "a length behind Transfer-Encoding",
+    "a length after Transfer-Encoding",
     ["Transfer-Encoding: chunked", "Content-Length: 5"],
     chunkedBody + smuggled,
   ],
   ["an unknown Transfer-Encoding", ["Transfer-Encoding: identity"], smuggled],
-  ["chunks that are compressed", ["Transfer-Encoding: gzip, chunked"], chunkedBody],
+  ["compressed chunks", ["Transfer-Encoding: gzip, chunked"], chunkedBody],
   ["chunks under another coding", ["Transfer-Encoding: chunked, gzip"], chunkedBody],
-  ["what only ends in «chunked»", ["Transfer-Encoding: xchunked"], chunkedBody],
+  ["a coding that only ends in 'chunked'", ["Transfer-Encoding: xchunked"], chunkedBody],
   ["two Transfer-Encodings", ["Transfer-Encoding: identity", "Transfer-Encoding: chunked"], chunkedBody],
-  ["a chunk of no number", ["Transfer-Encoding: chunked"], `zz\r\nhello\r\n0\r\n\r\n${smuggled}`, true],
+  ["a chunk without a number", ["Transfer-Encoding: chunked"], `zz\r\nhello\r\n0\r\n\r\n${smuggled}`, true],
   ["a chunk of negative size", ["Transfer-Encoding: chunked"], `-5\r\nhello\r\n0\r\n\r\n${smuggled}`, true],
   [
     "a chunk whose size overflows",
@@ -78,16 +78,16 @@ const garbage: readonly [what: string, bytes: string][] = [
   ["an asterisk", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"],
   ["no Host", "GET /v2/ HTTP/1.1\r\n\r\n"],
   ["a header without a colon", "GET /v2/ HTTP/1.1\r\nHost x\r\n\r\n"],
-  ["a space behind a header's name", "GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length : 0\r\n\r\n"],
+  ["a space after a header's name", "GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length : 0\r\n\r\n"],
   ["a folded header", "GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n"],
   ["a thousand headers", `GET /v2/ HTTP/1.1\r\nHost: x\r\n${"A: b\r\n".repeat(1000)}\r\n`],
-  ["a header that never ends", `GET /v2/ HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(100_000)}`],
-  ["a path that never ends", `GET /${"x".repeat(100_000)}`],
+  ["an endless header", `GET /v2/ HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(100_000)}`],
+  ["an endless path", `GET /${"x".repeat(100_000)}`],
 ];
 
 describe("on a bare socket", { concurrency: true }, () => {
   for (const [what, headers, body, inTheBody] of unclear) {
-    test(`${what}: the request is refused, the connection ends, and what is in it is served to nobody`, async () => {
+    test(`${what}: the request is refused, the connection closes, and nothing in it is carried out`, async () => {
       const name = newName();
       const blob = blobOf("hello");
       // One request whose answer takes a while, and one that is answered at once.
@@ -98,7 +98,7 @@ describe("on a bare socket", { concurrency: true }, () => {
         const statuses = [...connection.received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
         // What asks for no body may be answered before it is seen that the body is wrong.
         if (inTheBody && lines[0]?.startsWith("GET") && statuses[0] === "200") statuses.shift();
-        assert.ok(statuses.length <= 1, `one answer at most, not ${statuses}`);
+        assert.ok(statuses.length <= 1, `at most one response, not ${statuses}`);
         assert.ok(
           statuses.every((status) => status === "400" || status === "501"),
           connection.received,
@@ -111,7 +111,7 @@ describe("on a bare socket", { concurrency: true }, () => {
   }
 
   for (const [what, bytes] of garbage) {
-    test(`${what}: refused or dropped, and the server goes on`, async () => {
+    test(`${what}: refused or dropped, and the server continues`, async () => {
       using connection = await RawConnection.open(gantry.url);
       connection.write(bytes);
       await connection.ended();
@@ -120,7 +120,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     });
   }
 
-  test("a header section of 15 KiB, as long tokens make it, is read", async () => {
+  test("a header section of 15 KiB, as with long tokens, is accepted", async () => {
     using connection = await RawConnection.open(gantry.url);
     const lines = ["GET /v2/ HTTP/1.1", "Host: x", `Authorization: Bearer ${"x".repeat(15_000)}`];
     for (const part of lines.join("\r\n").match(/[\s\S]{1,4000}/g) ?? []) connection.write(part);
@@ -128,7 +128,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     assert.equal((await connection.answer()).status, 200);
   });
 
-  test("a header section over the limit gets 431 and ends the connection", async () => {
+  test("a header section over the limit gets 431 and closes the connection", async () => {
     using connection = await RawConnection.open(gantry.url);
     connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(100_000)}`);
     await connection.ended();
@@ -149,7 +149,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     ],
   ];
   for (const [what, whole, options] of splitAt) {
-    test(`a request whose ${what} come byte by byte is served`, options, async () => {
+    test(`a request whose ${what} arrive byte by byte is served`, options, async () => {
       const name = newName();
       const blob = blobOf("hello");
       using connection = await RawConnection.open(gantry.url);
@@ -165,7 +165,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     });
   }
 
-  test("a client that waits for 100 Continue is told to go on", async () => {
+  test("a client that waits for 100 Continue gets it", async () => {
     const name = newName();
     const blob = blobOf(30);
     using connection = await RawConnection.open(gantry.url);
@@ -175,13 +175,13 @@ describe("on a bare socket", { concurrency: true }, () => {
     assert.equal((await connection.answer()).status, 201);
   });
 
-  describe("a client that ends the connection with its request, and is refused", () => {
+  describe("a refused client that closes the connection with its request", () => {
     const lines = (length: number) => [
       `PUT /v2/${newName()}/manifests/- HTTP/1.1`,
       ...["Host: x", "Connection: close", `Content-Length: ${length}`],
     ];
 
-    test("is told why when its body has come, not before: the answer would be lost", async () => {
+    test("gets the reason when its body has arrived, not before: the response would be lost", async () => {
       using connection = await RawConnection.open(gantry.url);
       connection.send(lines(5));
       assert.equal((await client.get("/v2/")).status, 200);
@@ -191,14 +191,14 @@ describe("on a bare socket", { concurrency: true }, () => {
       await connection.ended();
     });
 
-    test("is told why at last though more comes than anybody wants to hear", async () => {
+    test("finally gets the reason although it sends more than is read", async () => {
       using connection = await RawConnection.open(gantry.url);
       connection.send(lines(1024 ** 3), Buffer.alloc(4 * 1024 ** 2));
       assert.equal((await connection.answer()).status, 400);
       await connection.ended();
     });
 
-    test("may go before its body has come", async () => {
+    test("may disconnect before its body has arrived", async () => {
       using connection = await RawConnection.open(gantry.url);
       connection.send(lines(5), "hell");
       connection.vanish();
@@ -206,7 +206,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     });
   });
 
-  test("bytes behind the body that was said are not part of it", async () => {
+  test("bytes after the announced body are not part of it", async () => {
     const name = newName();
     const blob = blobOf("hello");
     using connection = await RawConnection.open(gantry.url);
@@ -218,7 +218,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     assert.equal((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.toString(), "hello");
   });
 
-  test("a HEAD's answer has no body, and the next answer begins right behind it", async () => {
+  test("a HEAD's response has no body, and the next response starts right after it", async () => {
     const name = newName();
     const blob = blobOf("hello");
     await client.pushBlobs(name, blob);
@@ -235,7 +235,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     }
   });
 
-  test("pipelined requests that are answered from memory are answered in order", async () => {
+  test("pipelined requests for cached content are answered in order", async () => {
     using connection = await RawConnection.open(gantry.url);
     const paths = ["/v2/", "/none", "/v2/", "/v2/a/blobs/x", "/v2/"];
     connection.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(""));
@@ -244,7 +244,7 @@ describe("on a bare socket", { concurrency: true }, () => {
     assert.deepEqual(statuses, [200, 404, 200, 400, 200]);
   });
 
-  test("pipelined pushes are answered in order, or the connection ends; nothing mixes", async () => {
+  test("pipelined pushes are answered in order, or the connection closes; nothing mixes", async () => {
     const name = newName();
     const blobs = [blobOf("first"), blobOf("other")];
     using connection = await RawConnection.open(gantry.url);
@@ -262,7 +262,7 @@ describe("on a bare socket", { concurrency: true }, () => {
   });
 });
 
-test("nothing that was hidden in a body has been done, and nothing went wrong unseen", async () => {
+test("nothing hidden in a body was carried out, and no error went unnoticed", async () => {
   assert.doesNotMatch(gantry.log(), /request failed|clean-up failed/);
   assert.equal((await client.get("/v2/")).status, 200);
 });

@@ -41,7 +41,7 @@ function digestsOf(list: readonly { digest: string }[]): string[] {
   return list.map(({ digest }) => digest).sort();
 }
 
-test("a subject is told of in the answer to the push, and its referrer is listed in full", async () => {
+test("the response to the push names the subject, and its referrer is listed in full", async () => {
   const name = newName();
   const subject = image();
   await client.pushImage(name, subject);
@@ -58,10 +58,10 @@ test("a subject is told of in the answer to the push, and its referrer is listed
 
 const artifactTypes: readonly [what: string, make: (subject: object) => Image, type: string | undefined][] = [
   ["an image without one has its config's media type", (subject) => image({ subject }), types.config],
-  ["an image with an empty one too", (subject) => image({ subject, artifactType: "" }), types.config],
+  ["an image with an empty one, too", (subject) => image({ subject, artifactType: "" }), types.config],
   ["an image with one has that", (subject) => image({ subject, artifactType: sbom }), sbom],
   ["an index without one has none", (subject) => index([], { subject }), undefined],
-  ["an index with an empty one too", (subject) => index([], { subject, artifactType: "" }), undefined],
+  ["an index with an empty one, too", (subject) => index([], { subject, artifactType: "" }), undefined],
   ["an index with one has that", (subject) => index([], { subject, artifactType: sbom }), sbom],
 ];
 for (const [what, make, type] of artifactTypes) {
@@ -78,7 +78,7 @@ for (const [what, make, type] of artifactTypes) {
   });
 }
 
-test("a subject that is not there takes referrers, and is pushed later", async () => {
+test("a missing subject can have referrers, and be pushed later", async () => {
   const name = newName();
   const subject = image();
   const attached = image({ subject: describe(subject) });
@@ -88,7 +88,7 @@ test("a subject that is not there takes referrers, and is pushed later", async (
   assert.deepEqual(digestsOf(await referrers(name, subject)), [attached.digest]);
 });
 
-test("nothing refers to what nobody has named, and a list is never a 404", async () => {
+test("an object that nothing names has no referrers, and a list is never a 404", async () => {
   const name = newName();
   await client.pushImage(name, image());
   for (const repository of [name, newName("new")]) {
@@ -104,7 +104,7 @@ test("a referrer of another repository is not listed", async () => {
   assert.deepEqual(await referrers(other, subject), []);
 });
 
-test("a filter by artifact type is applied and named, also where its plus sign is not escaped", async () => {
+test("a filter by artifact type is applied and reported, even if its plus sign is not escaped", async () => {
   const name = newName();
   const subject = image();
   const made = [sbom, signature, sbom].map((artifactType) =>
@@ -126,7 +126,7 @@ test("a filter by artifact type is applied and named, also where its plus sign i
   assert.equal(referrersIn(all).length, 3);
 });
 
-test("a long list comes in pages, each referrer once, the filter kept", async () => {
+test("a long list is paginated, with each referrer once and the filter kept", async () => {
   const name = newName();
   const subject = image();
   const made = Array.from({ length: 7 }, (_, place) =>
@@ -155,7 +155,7 @@ test("a long list comes in pages, each referrer once, the filter kept", async ()
   }
 });
 
-test("a page of none is empty and has no Link, as with tags", async () => {
+test("a page of zero entries is empty and has no Link, as with tags", async () => {
   const name = newName();
   const subject = image();
   await client.pushImage(name, image({ subject: describe(subject) }));
@@ -165,7 +165,7 @@ test("a page of none is empty and has no Link, as with tags", async () => {
   assert.equal(nextOf(answer), undefined);
 });
 
-test("a list that would be larger than a manifest may be comes in pages by itself", async () => {
+test("a list larger than a manifest may be is always paginated", async () => {
   const name = newName();
   const subject = image();
   const annotations = { long: "x".repeat(60_000) };
@@ -185,7 +185,7 @@ test("a list that would be larger than a manifest may be comes in pages by itsel
   assert.deepEqual(digestsOf(seen), digestsOf(made));
 });
 
-test("an image that a client attached by the referrers tag schema is listed, and once", async () => {
+test("an image attached by the referrers tag schema is listed once", async () => {
   const name = newName();
   const subject = image();
   await client.pushImage(name, subject);
@@ -200,7 +200,7 @@ test("an image that a client attached by the referrers tag schema is listed, and
   assert.deepEqual((await client.get(`/v2/${name}/manifests/${tag}`)).body, list.bytes);
 });
 
-test("one manifest may refer and be referred to, and referrers of subjects of other algorithms are kept apart", async () => {
+test("a manifest may be both referrer and subject, and subjects of different algorithms are kept apart", async () => {
   const name = newName();
   const subject = image();
   const first = image({ subject: describe(subject) });
@@ -213,7 +213,7 @@ test("one manifest may refer and be referred to, and referrers of subjects of ot
   assert.deepEqual(digestsOf(referrersIn(other)), [long.digest]);
 });
 
-test("a deleted referrer is not listed any more, one whose subject is deleted still is", async () => {
+test("a deleted referrer is no longer listed, one with a deleted subject still is", async () => {
   const name = newName();
   const subject = image();
   const made = [image({ subject: describe(subject) }), image({ subject: describe(subject) })];
@@ -223,7 +223,7 @@ test("a deleted referrer is not listed any more, one whose subject is deleted st
   assert.deepEqual(digestsOf(await referrers(name, subject)), [made[1]?.digest]);
 });
 
-test("what is no digest has no referrers: 400", async () => {
+test("an invalid digest has no referrers: 400", async () => {
   const name = newName();
   for (const bad of ["latest", "sha256:abc", "sha256:", "md5:0123", blobOf(1).digest.toUpperCase()]) {
     assertError(await client.get(`/v2/${name}/referrers/${bad}`), 400, "DIGEST_INVALID");
@@ -233,7 +233,7 @@ test("what is no digest has no referrers: 400", async () => {
   assertError(await client.get(`${path}?n=-1`), 400, "PAGINATION_NUMBER_INVALID");
 });
 
-test("a client that walks referrers of referrers and remembers nothing comes to an end", async () => {
+test("a client that walks referrers of referrers without memory reaches an end", async () => {
   const name = newName();
   const root = image();
   await client.pushImage(name, root);
@@ -257,7 +257,7 @@ test("a client that walks referrers of referrers and remembers nothing comes to 
   );
 });
 
-test("a manifest that claims to be its own subject is refused: no content has its own digest in it", async () => {
+test("a manifest that claims to be its own subject is refused: no content contains its own digest", async () => {
   const name = newName();
   const claimed = { ...describe(image()), size: 1 };
   const itself = image({ subject: claimed });

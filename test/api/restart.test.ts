@@ -23,7 +23,7 @@ async function uploadHasBegun(root: string): Promise<void> {
   await eventually("the upload has bytes in the storage", state);
 }
 
-test("rolling restarts under load lose no acknowledged push, and clients that try again get through", async () => {
+test("rolling restarts under load lose no acknowledged push, and retrying clients succeed", async () => {
   const root = join(folder, "rolling");
   const port = await freePort();
   const settings = { REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` };
@@ -75,7 +75,7 @@ test("rolling restarts under load lose no acknowledged push, and clients that tr
   }
 });
 
-test("an upload and a download that run when the server is told to stop come to their end", async () => {
+test("an upload and a download that run when the server stops finish", async () => {
   const root = join(folder, "graceful");
   const gantry = await startGantry({}, root);
   const name = newName();
@@ -96,7 +96,7 @@ test("an upload and a download that run when the server is told to stop come to 
   reader.socket.pause();
   await uploadHasBegun(root);
   const stopped = gantry.stop();
-  await eventually("no more connections are taken", () =>
+  await eventually("no more connections are accepted", () =>
     new Client(gantry.url).get("/v2/").then(
       () => undefined,
       () => true,
@@ -112,7 +112,7 @@ test("an upload and a download that run when the server is told to stop come to 
   assert.ok(found.body.equals(up.bytes));
 });
 
-test("a client that never ends does not keep the server beyond its time", async () => {
+test("a client that never finishes does not delay the server beyond its timeout", async () => {
   const root = join(folder, "late");
   const gantry = await startGantry({ REGISTRY_HTTP_DRAINTIMEOUT: "1s" }, root);
   using sender = await RawConnection.open(gantry.url);

@@ -70,7 +70,7 @@ function withIssuers(example: string, issuers: Readonly<Record<string, OidcIssue
   return Object.entries(issuers).reduce((text, [url, { url: own }]) => text.replace(url, own), example);
 }
 
-test("jobs of GitHub and GitLab get what the page says, by the issuer's rules and by the policy", async () => {
+test("jobs of GitHub and GitLab get the described access, by the issuer's rules and by the policy", async () => {
   const [github, gitlab] = [await startIssuer(), await startIssuer()];
   for (const issuer of [github, gitlab]) after(() => issuer[Symbol.asyncDispose]());
   await files.policy(exampleOf("CI jobs", "# policy.yaml"));
@@ -109,7 +109,7 @@ test("the workflows name the audience that the settings expect", () => {
   assert.ok(exampleOf("CI jobs", "# .gitlab-ci.yml").includes(`aud: ${expected} }`));
 });
 
-test("a robot is made, listed and revoked by the page's commands", async () => {
+test("a robot is created, listed and revoked by the page's commands", async () => {
   await using gantry = await startGantry();
   for (const line of exampleOf("Robots", "gantry token").trim().split("\n")) {
     const parameters = Array.from(
@@ -123,7 +123,7 @@ test("a robot is made, listed and revoked by the page's commands", async () => {
 });
 
 for (const heading of ["Tokens", "Limits"])
-  test(`a server starts with the settings below «${heading}»`, async () => {
+  test(`a server starts with the settings below "${heading}"`, async () => {
     await using gantry = await serve(exampleOf(heading, "# settings.yaml"));
     assert.equal((await new Client(gantry.url).get("/v2/")).status, heading === "Tokens" ? 401 : 200);
   });

@@ -60,14 +60,14 @@ const name = newName();
 await client.pushBlobs(name, large);
 
 describe("after more than 25 seconds", { concurrency: true }, () => {
-  test("a response that was pending comes", async () => {
+  test("a pending response arrives", async () => {
     using connection = await RawConnection.open(slowUrl);
     connection.send(["GET /v2/_catalog HTTP/1.1", "Host: x"]);
     await pause(slowMilliseconds / 2);
     assert.equal((await connection.answer()).status, 200);
   });
 
-  test("an upload that was paused goes on and is whole", async () => {
+  test("a paused upload continues and is complete", async () => {
     const blob = blobOf(8 * 1024 * 1024);
     using connection = await RawConnection.open(slowUrl);
     connection.send(
@@ -83,7 +83,7 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     assert.equal(answer.status, 201);
   });
 
-  test("a sender who sends a little every few seconds is still listened to", async () => {
+  test("a sender that sends a little every few seconds is not dropped", async () => {
     const blob = blobOf(7);
     const location = await client.openUpload(name);
     using connection = await RawConnection.open(server.url);
@@ -95,7 +95,7 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     assert.equal((await connection.answer()).status, 201);
   });
 
-  test("a sender who is silent all the while in the middle of a PUT gets an answer, and no byte is lost", async () => {
+  test("a sender that was silent during a PUT gets a response, and no byte is lost", async () => {
     const blob = blobOf(100_000);
     const location = await client.openUpload(name);
     using connection = await RawConnection.open(server.url);
@@ -113,7 +113,7 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     ["form", "POST /token HTTP/1.1"],
     ["manifest", `PUT /v2/${name}/manifests/slow HTTP/1.1`],
   ] as const) {
-    test(`a client whose ${what} comes by a byte a second has been dropped`, async () => {
+    test(`a client whose ${what} arrives at a byte per second has been dropped`, async () => {
       using connection = await RawConnection.open(strictUrl);
       connection.send([head, "Host: x", "Content-Length: 1000"], "{");
       const began = performance.now();
@@ -124,7 +124,7 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     });
   }
 
-  test("a reader who takes a little every few seconds gets all of it", async () => {
+  test("a reader that reads a little every few seconds gets everything", async () => {
     using connection = await RawConnection.open(server.url);
     const { socket } = connection;
     connection.send([`GET /v2/${name}/blobs/${large.digest} HTTP/1.1`, "Host: x", "Connection: close"]);
@@ -139,7 +139,7 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     assert.equal(digestOf(Buffer.from(body, "latin1")), large.digest);
   });
 
-  test("a client who is silent in the middle of a body has been dropped, and its upload can go on", async () => {
+  test("a client that is silent during a body has been dropped, and its upload can continue", async () => {
     const blob = blobOf(100);
     const location = await client.openUpload(name);
     using connection = await RawConnection.open(strictUrl);
@@ -154,7 +154,7 @@ describe("after more than 25 seconds", { concurrency: true }, () => {
     assert.equal((await client.close(location, blob.digest)).status, 201);
   });
 
-  test("a reader who takes nothing has been dropped", async () => {
+  test("a reader that reads nothing has been dropped", async () => {
     using connection = await RawConnection.open(strictUrl);
     connection.send([`GET /v2/${name}/blobs/${large.digest} HTTP/1.1`, "Host: x"]);
     connection.socket.pause();

@@ -58,7 +58,7 @@ after(() => second.stop());
 const restarted = new Client(second.url);
 
 for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
-  test(`a ${algorithm} blob lies at its paths, one inode for all repositories`, async () => {
+  test(`a ${algorithm} blob is at its paths, with one inode for all repositories`, async () => {
     const blob = blobOf(3000, algorithm);
     const names = [newName("a/b"), newName("c")];
     for (const name of names) await client.pushBlobs(name, blob);
@@ -70,11 +70,11 @@ for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
     }
     const links = async () =>
       (await stat(contentPath(gantry.root, blob.digest))).nlink === 3 ? true : undefined;
-    await eventually("the content has its own link and one a repository", links);
+    await eventually("the content has its own link and one per repository", links);
   });
 }
 
-test("a manifest and its tags lie at their paths", async () => {
+test("a manifest and its tags are at their paths", async () => {
   const name = newName("a/b");
   const made = image({ subject: describe(image()) });
   await client.pushImage(name, made, "v1");
@@ -84,7 +84,7 @@ test("a manifest and its tags lie at their paths", async () => {
   assert.ok((await readFile(`${folder}/tags/v1/manifest`)).equals(made.bytes));
 });
 
-test("a manifest that many push at a time is one file, and so are the copies beside their tags", async () => {
+test("a manifest with many concurrent pushes is one file, like the copies beside its tags", async () => {
   const name = newName();
   const made = image();
   await client.pushBlobs(name, ...made.blobs);
@@ -97,7 +97,7 @@ test("a manifest that many push at a time is one file, and so are the copies bes
   for (const tag of tags) assert.equal((await stat(`${folder}/tags/${tag}/manifest`)).ino, ino, tag);
 });
 
-test("nothing of a push is left in uploads", async () => {
+test("a push leaves nothing in uploads", async () => {
   const name = newName();
   await client.pushImage(name, image(), "latest");
   await client.pushImage(name, image(), "latest");
@@ -105,7 +105,7 @@ test("nothing of a push is left in uploads", async () => {
   await eventually("uploads is empty", empty);
 });
 
-test("repositories whose names look like parts of the layout do not disturb each other", async () => {
+test("repositories named like parts of the layout do not interfere", async () => {
   const base = newName();
   const names = [
     "",
@@ -143,7 +143,7 @@ test("repositories whose names look like parts of the layout do not disturb each
 });
 
 for (const { size, what, name, blob } of cases) {
-  test(`a blob of ${size} bytes whose content is ${what} is healed everywhere by pushing it anywhere`, async () => {
+  test(`a blob of ${size} bytes whose content is ${what} is repaired everywhere by pushing it anywhere`, async () => {
     const damaged = await restarted.get(`/v2/${name}/blobs/${blob.digest}`);
     assert.equal(damaged.status, 200);
     assert.notEqual(digestOf(damaged.body), blob.digest);
@@ -153,13 +153,13 @@ for (const { size, what, name, blob } of cases) {
     for (const repository of [other, name]) {
       const path = `/v2/${repository}/blobs/${blob.digest}`;
       assert.equal((await restarted.head(path)).headers["content-length"], String(size), repository);
-      assert.ok((await restarted.get(path)).body.equals(blob.bytes), `${repository} has the sound bytes`);
+      assert.ok((await restarted.get(path)).body.equals(blob.bytes), `${repository} has the correct bytes`);
     }
   });
 }
 
 for (const [what, damage] of Object.entries(damages)) {
-  test(`a blob that becomes ${what} while its server runs is healed by the next push of it`, async () => {
+  test(`a blob that becomes ${what} while its server runs is repaired by the next push of it`, async () => {
     const [name, other] = [newName(), newName()];
     const blob = blobOf(300_000);
     await client.pushBlobs(name, blob);
@@ -171,7 +171,7 @@ for (const [what, damage] of Object.entries(damages)) {
     await client.pushBlobs(other, blob);
     for (const repository of [other, name]) {
       const pulled = await client.get(`/v2/${repository}/blobs/${blob.digest}`);
-      assert.ok(pulled.body.equals(blob.bytes), `${repository} has the sound bytes`);
+      assert.ok(pulled.body.equals(blob.bytes), `${repository} has the correct bytes`);
     }
   });
 }
@@ -188,7 +188,7 @@ test("manifests, tags and referrers are found after a restart", async () => {
   );
 });
 
-test("an open upload goes on after a restart", async () => {
+test("an open upload resumes after a restart", async () => {
   const { name, blob } = kept;
   assert.equal((await restarted.get(location)).headers.range, "0-1999");
   const rest = { "Content-Range": "2000-4999" };
@@ -196,19 +196,19 @@ test("an open upload goes on after a restart", async () => {
   assert.ok((await restarted.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
 });
 
-test("a second server on a folder that one has already does not start", async () => {
+test("a second server does not start on a folder that is in use", async () => {
   await assert.rejects(startGantry({}, gantry.root), /in use/);
   assert.equal((await client.get("/v2/")).status, 200);
 });
 
-test("where the system cannot lock the store the server says so, and serves", async () => {
+test("if the system cannot lock the store, the server says so, and serves", async () => {
   await using unlocked = await startGantry({ PATH: "/nonexistent" });
   assert.match(unlocked.log(), /warning: without the flock program/);
   assert.equal((await new Client(unlocked.url).get("/v2/")).status, 200);
   assert.doesNotMatch(gantry.log(), /flock/);
 });
 
-test("files that no push has made are passed over", async () => {
+test("files that no push has created are ignored", async () => {
   const name = newName();
   await client.pushImage(name, image(), "latest");
   const folder = `${gantry.root}/manifests/${name}`;

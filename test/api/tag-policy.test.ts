@@ -28,7 +28,7 @@ await writeFile(
 const server = await serveInside({ REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_INTERVAL: "0s" });
 const client = new Client(server.url);
 
-test("an immutable tag is pushed once, and again only as what it is", async () => {
+test("an immutable tag is pushed once, and again only with the same manifest", async () => {
   const name = newName();
   const [made, other] = [image(), image()];
   await client.pushImage(name, made, "v1");
@@ -45,7 +45,7 @@ test("an immutable tag is pushed once, and again only as what it is", async () =
   assert.ok((await client.get(`/v2/${name}/manifests/v1`)).body.equals(made.bytes));
 });
 
-test("an immutable tag is not deleted, neither by itself nor with its manifest", async () => {
+test("an immutable tag cannot be deleted, neither alone nor with its manifest", async () => {
   const name = newName();
   const made = image();
   await client.pushImage(name, made, "v1");
@@ -53,11 +53,11 @@ test("an immutable tag is not deleted, neither by itself nor with its manifest",
   assertError(await client.delete(`/v2/${name}/manifests/v1`), 403, "DENIED");
   assertError(await client.delete(`/v2/${name}/manifests/${made.digest}`), 403, "DENIED");
   const { tags } = (await client.get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
-  assert.deepEqual(tags, ["latest", "v1"], "no tag of the manifest is gone");
+  assert.deepEqual(tags, ["latest", "v1"], "no tag of the manifest is removed");
   assert.equal((await client.delete(`/v2/${name}/manifests/latest`)).status, 202);
 });
 
-test("what belongs to an immutable image is not deleted, be it below an index, and what does not is", async () => {
+test("content of an immutable image cannot be deleted, even below an index; other content can", async () => {
   const name = newName();
   const [inside, outside] = [image(), image()];
   const list = index([inside]);
@@ -71,7 +71,7 @@ test("what belongs to an immutable image is not deleted, be it below an index, a
   for (const path of blobs(inside)) assert.equal((await client.head(path)).status, 200);
 });
 
-test("of many who push an immutable tag at once one gets it, and the tag is theirs", async () => {
+test("of many concurrent pushes of an immutable tag one succeeds, and the tag is its own", async () => {
   const name = newName();
   const images = Array.from({ length: 16 }, () => image());
   await client.pushBlobs(name, ...images.flatMap(({ blobs }) => blobs));
@@ -90,7 +90,7 @@ async function ageTag(name: string, tag: string, days: number): Promise<void> {
   await utimes(`${server.rootDirectory}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
 }
 
-test("retention removes what no rule keeps; a dry run tells of it and leaves it", async () => {
+test("retention removes tags that no rule keeps; a dry run lists them and keeps them", async () => {
   const name = newName("ci-retention");
   for (const [tag, days] of Object.entries({ "pr-1": 30, "pr-2": 20, "pr-3": 10, main: 40 })) {
     await client.pushImage(name, image(), tag);
@@ -110,7 +110,7 @@ test("retention removes what no rule keeps; a dry run tells of it and leaves it"
   assert.equal((await applyRetention(services, { dryRun: false })).tags, 0);
 });
 
-test("a pull of a tag counts from memory and from the disk, and asking for one that is not there is none", async () => {
+test("a pull of a tag is recorded from memory and from the disk, and a request for a missing one is not", async () => {
   const name = newName("ci-pulls");
   await client.pushImage(name, image(), "pr-1");
   const { pulls } = server.services;
@@ -126,7 +126,7 @@ test("a pull of a tag counts from memory and from the disk, and asking for one t
   }
 });
 
-test("the server applies the rules by itself, and remembers pulls across a restart", async () => {
+test("the server applies the rules periodically, and remembers pulls across a restart", async () => {
   const name = newName("ci-restart");
   const root = join(folder, "store");
   const settings = { REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_INTERVAL: "0s" };
@@ -152,7 +152,7 @@ test("the server applies the rules by itself, and remembers pulls across a resta
   assert.deepEqual(await tags(), ["pr-1", "pr-3"]);
 });
 
-test("a policy that is wrong keeps the server from starting, and says where", async () => {
+test("a server does not start with an invalid policy, and names the place", async () => {
   const bad = join(folder, "bad.json");
   await writeFile(bad, JSON.stringify({ retention: [{ keepLast: -1 }] }));
   await assert.rejects(startGantry({ REGISTRY_TAGS_POLICY: bad }), /bad\.json:1: retention\.0\.keepLast/);

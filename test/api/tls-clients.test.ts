@@ -85,7 +85,7 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const)
     }
   });
 
-test("a certificate says who the client is, beside its address", async () => {
+test("a certificate identifies the client, and its address is recorded too", async () => {
   const seen: Peer[] = [];
   const closers = new Closers((error) => assert.fail(String(error)));
   const tls = await openTls(
@@ -130,13 +130,13 @@ test("a certificate says who the client is, beside its address", async () => {
   );
 });
 
-test("a CA that is taken away is not trusted any more, not by a session that goes on either", async () => {
+test("a removed CA is no longer trusted, not even for a resumed session", async () => {
   const before = await RawConnection.open(required.url, { ...showing(right), maxVersion: "TLSv1.2" });
   const session = (before.socket as TLSSocket).getSession();
   assert.ok(session !== undefined);
   const again = { ...showing(right), maxVersion: "TLSv1.2", session } as const;
   using resumed = await RawConnection.open(required.url, again);
-  assert.ok((resumed.socket as TLSSocket).isSessionReused(), "sessions do go on");
+  assert.ok((resumed.socket as TLSSocket).isSessionReused(), "sessions are resumed");
   resumed.send(["GET /v2/ HTTP/1.1", "Host: x"]);
   assert.equal((await resumed.answer()).status, 200);
   await files.write("clients.pem", strangeCa.pem);
@@ -151,7 +151,7 @@ test("a CA that is taken away is not trusted any more, not by a session that goe
   assert.equal(await statusOf(again), 403);
 });
 
-test("probes that have no certificate ask at the address of the debugging server", async () => {
+test("probes without a certificate use the address of the debug server", async () => {
   for (const path of ["/livez", "/readyz"])
     await eventually(`200 of ${path}`, async () =>
       (await fetch(`http://${debugAddress}${path}`)).status === 200 ? true : undefined,

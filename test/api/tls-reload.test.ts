@@ -27,7 +27,7 @@ async function shownSerial(): Promise<string> {
   return (connection.socket as TLSSocket).getPeerCertificate().serialNumber;
 }
 
-test("certificates are changed under 64 clients that connect and ask all the time, and none is let down", async () => {
+test("certificates change under 64 busy clients without a failed request", async () => {
   using lasting = await RawConnection.open(gantry.url, trusting);
   let stopping = false;
   let answers = 0;
@@ -46,7 +46,7 @@ test("certificates are changed under 64 clients that connect and ask all the tim
       const next = await newServerCertificate();
       await files.replace(next);
       const seen = async () => ((await shownSerial()) === next.certificate.serialNumber ? true : undefined);
-      await eventually("the new certificate is shown", seen, reloadMillisecondsMax);
+      await eventually("the new certificate is used", seen, reloadMillisecondsMax);
       lasting.send(ask);
       assert.equal((await lasting.answer()).status, 200);
     }
@@ -68,22 +68,22 @@ const broken: readonly [name: string, certificate: (pem: string) => string, key:
 const otherKey = (await newServerCertificate()).keyPem;
 
 for (const [name, certificateOf, keyOf] of broken) {
-  test(`${name}: the one before stays in use, the log says so, and a good one is taken up again`, async () => {
+  test(`${name}: the previous one stays in use, the log says so, and a valid one is loaded later`, async () => {
     const before = await shownSerial();
     const next = await newServerCertificate();
     const complaints = () => gantry.log().split("cannot be used").length;
     const complaintsBefore = complaints();
     await files.replace({ pem: certificateOf(next.pem), keyPem: keyOf(next.keyPem) });
     const told = () => (complaints() > complaintsBefore ? true : undefined);
-    await eventually("the log tells of it", told, reloadMillisecondsMax);
+    await eventually("the log reports it", told, reloadMillisecondsMax);
     assert.equal(await shownSerial(), before);
     await files.replace(next);
     const seen = async () => ((await shownSerial()) === next.certificate.serialNumber ? true : undefined);
-    await eventually("the new certificate is shown", seen, reloadMillisecondsMax);
+    await eventually("the new certificate is used", seen, reloadMillisecondsMax);
   });
 }
 
-test("a server with a certificate that it cannot use does not start, and says why", async () => {
+test("a server does not start with an unusable certificate, and says why", async () => {
   const unusable = await newCertificateFiles();
   await unusable.replace({ pem: (await newServerCertificate()).pem, keyPem: otherKey });
   await assert.rejects(startGantry(unusable.settings), /the key in \S+server\.key does not match/);

@@ -25,7 +25,7 @@ const ask = ["GET /v2/ HTTP/1.1", "Host: x"];
 /** The head of a PROXY header of version 2 for TCP over IPv6: a connection says by it whose it is. */
 const proxyHead = Buffer.from("0d0a0d0a000d0a515549540a21210024", "hex");
 
-test("a blob of many records and an image come back as they were pushed", async () => {
+test("a blob of many records and an image are returned as pushed", async () => {
   const blob = blobOf(40_000_000);
   const name = newName();
   await registry.pushBlobs(name, blob);
@@ -35,8 +35,8 @@ test("a blob of many records and an image come back as they were pushed", async 
   assert.ok((await registry.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
 });
 
-describe("what comes to the port and is no HTTPS", { concurrency: true }, () => {
-  test("plain HTTP is told what is spoken here", async () => {
+describe("anything on the port that is not HTTPS", { concurrency: true }, () => {
+  test("plain HTTP gets an error that says so", async () => {
     using connection = await RawConnection.open(gantry.url);
     connection.send(ask);
     const { status, body } = await connection.answer();
@@ -48,11 +48,11 @@ describe("what comes to the port and is no HTTPS", { concurrency: true }, () => 
   const garbage: readonly [name: string, bytes: Uint8Array][] = [
     ["random bytes", blobOf(5000).bytes],
     ["a TLS record of another kind", Buffer.from("1703030010", "hex")],
-    ["a hello that lies about its length", Buffer.from("16030100050100ffffff", "hex")],
+    ["a hello with a wrong length", Buffer.from("16030100050100ffffff", "hex")],
     ["a PROXY header", Buffer.concat([proxyHead, Buffer.alloc(36)])],
   ];
   for (const [name, bytes] of garbage) {
-    test(`${name}: the connection ends, and the server goes on`, async () => {
+    test(`${name}: the connection closes, and the server continues`, async () => {
       using connection = await RawConnection.open(gantry.url);
       connection.write(bytes);
       await connection.ended();
@@ -60,14 +60,14 @@ describe("what comes to the port and is no HTTPS", { concurrency: true }, () => 
     });
   }
 
-  test("a client that says nothing is dropped, before its handshake and after it", async () => {
+  test("a silent client is dropped, before its handshake and after it", async () => {
     using silent = await RawConnection.open(gantry.url);
     using shaken = await RawConnection.open(gantry.url, trusting);
     await Promise.all([silent.ended(), shaken.ended()]);
   });
 });
 
-test("a flood of connections that say nothing keeps nobody out", async () => {
+test("a flood of silent connections locks out no client", async () => {
   const { hostname: host, port } = new URL(gantry.url);
   const flood = Array.from({ length: 1500 }, () => {
     const socket = connectPlain({ host, port: Number(port) });
@@ -103,7 +103,7 @@ describe("versions of TLS", () => {
     });
   }
 
-  test("HTTP/1.1 is agreed on, where the client offers more", async () => {
+  test("HTTP/1.1 is negotiated if the client offers more", async () => {
     using connection = await RawConnection.open(gantry.url, {
       ...trusting,
       ALPNProtocols: ["h2", "http/1.1"],
@@ -113,14 +113,14 @@ describe("versions of TLS", () => {
 });
 
 describe("requests in pieces", () => {
-  test("a first line that comes a byte at a time is understood", async () => {
+  test("a first line that arrives byte by byte is accepted", async () => {
     using connection = await RawConnection.open(gantry.url, trusting);
     for (const byte of `${ask.join("\r\n")}\r\n\r\n`) connection.write(byte);
     assert.equal((await connection.answer()).status, 200);
   });
 });
 
-describe("the connection's own word for who it is", () => {
+describe("the connection's own identification", () => {
   test("a client that claims to be another connection is cut off", async () => {
     for (const claim of [
       Buffer.alloc(36),
@@ -135,7 +135,7 @@ describe("the connection's own word for who it is", () => {
     }
   });
 
-  test("the registry's own socket is for the server's user only", async () => {
+  test("only the server's user can open the registry's own socket", async () => {
     const folder = (await readdir(files.folder)).find((entry) => entry.startsWith("gantry-tls-"));
     assert.ok(folder !== undefined);
     const path = join(files.folder, folder, "registry.sock");
@@ -145,11 +145,11 @@ describe("the connection's own word for who it is", () => {
     local.on("error", () => {});
     local.write(`${ask.join("\r\n")}\r\n\r\n`);
     const chunks = await local.toArray();
-    assert.equal(Buffer.concat(chunks).toString(), "", "whoever is not announced gets no answer");
+    assert.equal(Buffer.concat(chunks).toString(), "", "an unannounced connection gets no response");
   });
 });
 
-test("on SIGTERM pushes and pulls under way come to their end, and nobody new gets in", async () => {
+test("on SIGTERM, running pushes and pulls finish, and no new client is accepted", async () => {
   const stopping = await startGantry(files.settings);
   const pushed = blobOf(6_000_000);
   const pulled = blobOf(8_000_000);
@@ -179,10 +179,10 @@ test("on SIGTERM pushes and pulls under way come to their end, and nobody new ge
   // Rejects unless the process ends with 0.
   await stopped;
   const left = (await readdir(files.folder)).filter((entry) => entry.startsWith("gantry-tls-"));
-  assert.equal(left.length, 2, "the folders of those that still run");
+  assert.equal(left.length, 2, "the folders of running servers");
 });
 
-test("what a server leaves behind that was killed goes when the next starts, and nothing else does", async () => {
+test("the next start removes the remains of a killed server, and nothing else", async () => {
   const folders = async () =>
     (await readdir(files.folder)).filter((entry) => entry.startsWith("gantry-tls-")).sort();
   const running = await folders();
@@ -202,7 +202,7 @@ test("what a server leaves behind that was killed goes when the next starts, and
   assert.deepEqual(await folders(), running);
 });
 
-test("readers that take nothing hold little memory", async () => {
+test("readers that read nothing use little memory", async () => {
   const blob = blobOf(40_000_000);
   const name = newName();
   await registry.pushBlobs(name, blob);

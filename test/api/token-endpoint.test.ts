@@ -34,7 +34,7 @@ const passwordForm = {
   password: "2",
 };
 
-test("docker login: the root says where tokens are had, and one for nothing opens it", async () => {
+test("docker login: the root names the token server, and an empty token opens it", async () => {
   const asked = await client.get("/v2/");
   assertError(asked, 401, "UNAUTHORIZED");
   const challenge = String(asked.headers["www-authenticate"]);
@@ -46,7 +46,7 @@ test("docker login: the root says where tokens are had, and one for nothing open
   assert.equal(given.expires_in, 300);
   assert.ok(Math.abs(Date.parse(given.issued_at) - Date.now()) < 60_000);
   assert.equal(given.scope, "");
-  assert.equal(given.refresh_token, undefined, "there are none unless they are switched on");
+  assert.equal(given.refresh_token, undefined, "there are none unless they are enabled");
   assert.equal((await client.get("/v2/", bearer(given.token))).status, 200);
   assertError(await client.get("/token?service=gantry", basic("ann", "wrong")), 401, "UNAUTHORIZED");
 });
@@ -55,7 +55,7 @@ for (const [how, ask] of [
   ["by GET", (scope: string) => client.get(`/token?service=gantry&scope=${scope}`, ann)],
   ["by POST", (scope: string) => post({ ...passwordForm, scope })],
 ] as const)
-  test(`a token that is had ${how} pushes and pulls what it is for`, async () => {
+  test(`a token obtained ${how} pushes and pulls within its scope`, async () => {
     const name = newName();
     const given = tokenIn(await ask(`repository:${name}:pull,push`));
     assert.equal(given.scope, `repository:${name}:pull,push`);
@@ -65,7 +65,7 @@ for (const [how, ask] of [
     assert.ok((await holder.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
   });
 
-test("the challenge of a push names the scope that it needs", async () => {
+test("the challenge of a push names the required scope", async () => {
   const answer = await client.request("POST", "/v2/team/app/blobs/uploads/", { body: "" });
   assert.equal(
     answer.headers["www-authenticate"],
@@ -73,7 +73,7 @@ test("the challenge of a push names the scope that it needs", async () => {
   );
 });
 
-test("a wrong form gets no token", async () => {
+test("an invalid form gets no token", async () => {
   for (const [form, status] of [
     [{ ...passwordForm, password: "wrong" }, 401],
     [{ ...passwordForm, username: "bob" }, 401],
@@ -87,7 +87,7 @@ test("a wrong form gets no token", async () => {
   assert.equal((await client.request("POST", "/token", { body: "x".repeat(70_000) })).status, 413);
 });
 
-test("a refresh token gets new tokens, is no token itself, and stays the same", async () => {
+test("a refresh token gets new tokens, is not an access token, and stays the same", async () => {
   const { client: there } = refreshing;
   const offline = tokenIn(await post({ ...passwordForm, access_type: "offline" }, there));
   const refresh = offline.refresh_token ?? "";
@@ -108,7 +108,7 @@ test("a refresh token gets new tokens, is no token itself, and stays the same", 
   assertError(await post(form), 401, "UNAUTHORIZED");
 });
 
-test("name and password are taken with each request too, and asked for where that is the setting", async () => {
+test("name and password are accepted with each request, too, and requested if configured", async () => {
   for (const at of [client, askingForPasswords.client, without.client])
     assert.equal((await at.get("/v2/", ann)).status, 200);
   for (const { client: at } of [askingForPasswords, without]) {

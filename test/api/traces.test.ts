@@ -110,7 +110,7 @@ test("the push of a blob is a span with one for each stage, from the socket to t
   }
 });
 
-test("the push of a manifest tells of its stages, with those within one", async () => {
+test("the push of a manifest has spans for its stages, and one of them has child spans", async () => {
   const name = newName();
   const subject = image();
   const referrer = image({ subject: describe(subject) });
@@ -125,7 +125,7 @@ test("the push of a manifest tells of its stages, with those within one", async 
   assert.equal(shapeOf([root, ...below], root.id), "receive parse check referrers store(write sync) tag");
 });
 
-test("a pull tells of what it read from the storage; one from memory has nothing to tell", async () => {
+test("a pull has spans for its reads from the storage; one from memory has none", async () => {
   const name = newName();
   const blob = blobOf(3_000_000);
   await client.pushBlobs(name, blob);
@@ -140,18 +140,18 @@ test("a pull tells of what it read from the storage; one from memory has nothing
   assert.deepEqual(small?.below, []);
 });
 
-test("a request that fails is one, and what a client makes up makes no names", async () => {
+test("a failed request is marked as failed, and texts invented by a client do not become names", async () => {
   const ids = [newName("request"), newName("request")] as const;
   await client.get("/v2/none/manifests/none", { "X-Request-ID": ids[0] });
   await client.request("BREW", "/pot", { headers: { "X-Request-ID": ids[1] } });
   const [missing, made] = await Promise.all(ids.map(traceOf));
   assert.equal(missing?.root.attributes.get("http.response.status_code"), 404);
-  assert.equal(missing?.root.failed, false, "a client's fault is none of the server's");
+  assert.equal(missing?.root.failed, false, "a client's error is not the server's");
   assert.equal(made?.root.name, "HTTP");
   assert.equal(made?.root.attributes.get("http.request.method"), "_OTHER");
 });
 
-test("a trace that the client has begun goes on, and is told in the log", async () => {
+test("a trace begun by the client is continued, and logged", async () => {
   const id = newName("request");
   const traceparent = `00-${clientTrace}-${clientSpan}-01`;
   await client.get("/v2/", { "X-Request-ID": id, traceparent });
@@ -167,7 +167,7 @@ test("a trace that the client has begun goes on, and is told in the log", async 
   );
 });
 
-test("what is no traceparent begins a trace of its own", async () => {
+test("an invalid traceparent starts a new trace", async () => {
   const wrong = ["x", `00-${"0".repeat(32)}-${clientSpan}-01`, `ff-${clientTrace}-${clientSpan}-01`];
   const requests = wrong.map(async (traceparent) => {
     const id = newName("request");
@@ -179,7 +179,7 @@ test("what is no traceparent begins a trace of its own", async () => {
   await Promise.all(requests);
 });
 
-test("a client that wants no trace gets none, and finds its id in the log all the same", async () => {
+test("a client that does not sample gets no trace, but its ID is in the log", async () => {
   const ids = [newName("request"), newName("request")] as const;
   const trace = "1af7651916cd43dd8448eb211c80319c";
   await client.get("/v2/", { "X-Request-ID": ids[0], traceparent: `00-${trace}-${clientSpan}-00` });
@@ -189,7 +189,7 @@ test("a client that wants no trace gets none, and finds its id in the log all th
   assert.match(gantry.log(), new RegExp(`"id":"${ids[0]}".*"trace_id":"${trace}"`));
 });
 
-test("whether the server lives is asked too often for a trace, and no secret gets into one", async () => {
+test("health checks have no trace, and no secret gets into one", async () => {
   const headers = { Authorization: `Basic ${Buffer.from("alice:hunter2-basic").toString("base64")}` };
   await client.get("/livez");
   await client.get("/v2/?password=hunter2-query", headers);
@@ -209,7 +209,7 @@ async function withServer(
   await use(new Client(server.url), server);
 }
 
-test("the sampler decides where the client does not, and Gantry's own variable is over OpenTelemetry's", async () => {
+test("the sampler decides if the client does not, and Gantry's variable overrides OpenTelemetry's", async () => {
   await using none = await startCollector();
   const settings = { ...traced, OTEL_EXPORTER_OTLP_ENDPOINT: none.url };
   const parented = { traceparent: `00-${clientTrace}-${clientSpan}-01` };
@@ -230,7 +230,7 @@ test("the sampler decides where the client does not, and Gantry's own variable i
   assert.equal(none.spans.length, 1);
 });
 
-test("traces go to the URL of the settings as it is, as protobuf unless JSON is wanted", async () => {
+test("traces go to the configured URL unchanged, as protobuf unless JSON is configured", async () => {
   await using other = await startCollector();
   const endpoint = `${other.url}/some/where`;
   const settings = { REGISTRY_TRACING_EXPORTER: "otlp", REGISTRY_TRACING_ENDPOINT: endpoint };
@@ -240,7 +240,7 @@ test("traces go to the URL of the settings as it is, as protobuf unless JSON is 
   assert.ok(request?.body.includes("/v2/binary"));
 });
 
-test("without them nothing of OpenTelemetry is loaded, and nobody is called", async () => {
+test("without traces, nothing of OpenTelemetry is loaded, and no host is called", async () => {
   await using idle = await startCollector();
   const folder = await mkdtemp(join(tmpdir(), "gantry-probe-"));
   const probe = join(folder, "probe.cjs");
@@ -260,13 +260,13 @@ test("without them nothing of OpenTelemetry is loaded, and nobody is called", as
   try {
     assert.equal(await loaded({}), 0);
     assert.equal(idle.requests.length, 0);
-    assert.ok((await loaded({ OTEL_TRACES_EXPORTER: "otlp" })) > 10, "the probe finds what is loaded");
+    assert.ok((await loaded({ OTEL_TRACES_EXPORTER: "otlp" })) > 10, "the probe finds loaded modules");
   } finally {
     await rm(folder, { recursive: true });
   }
 });
 
-test("a collector that fails loses spans and nothing else, and is told of once until it works again", async () => {
+test("a failing collector only loses spans, and is reported once until it works again", async () => {
   await using failing = await startCollector();
   failing.manner = "refuses";
   await withServer({ ...traced, OTEL_EXPORTER_OTLP_ENDPOINT: failing.url }, async (some, server) => {
@@ -285,7 +285,7 @@ test("a collector that fails loses spans and nothing else, and is told of once u
   });
 });
 
-test("a collector that hangs or is not there keeps neither pushes nor the end of the server waiting", async () => {
+test("a hanging or missing collector delays neither pushes nor the shutdown", async () => {
   await using hanging = await startCollector();
   hanging.manner = "hangs";
   const nobody = "http://127.0.0.1:9";

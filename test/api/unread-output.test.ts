@@ -81,7 +81,7 @@ async function droppedLines(url: string, log: string): Promise<number> {
 
 const withLogins = { REGISTRY_AUTH_HTPASSWD_PATH: users, REGISTRY_HTTP_METRICS_ENABLED: "true" };
 
-test("with standard error stuck, requests are answered, dropped lines are counted and told of, and SIGTERM ends the server", async () => {
+test("with standard error stuck, requests are answered, dropped lines are counted and reported, and SIGTERM ends the server", async () => {
   const pipe = newPipe();
   await using gantry = await startWith(`2<>${pipe}`, withLogins);
   await refused(gantry.url, 600);
@@ -90,7 +90,7 @@ test("with standard error stuck, requests are answered, dropped lines are counte
   {
     using reader = new Reader(pipe);
     await eventually(
-      "the log says what it lacks",
+      "the log reports the missing lines",
       () => /audit log lines were dropped/.test(reader.text) || undefined,
     );
     const told = /"dropped":(\d+),"msg":"audit log lines were dropped"/.exec(reader.text)?.[1];
@@ -105,7 +105,7 @@ test("with standard error stuck, requests are answered, dropped lines are counte
   assert.ok(performance.now() - before < 10_000);
 });
 
-test("with standard output stuck, the access log keeps nobody waiting, and SIGTERM ends the server", async () => {
+test("with standard output stuck, the access log delays nothing, and SIGTERM ends the server", async () => {
   const pipe = newPipe();
   const root = await mkdtemp(join(folder, "store-"));
   const child = spawn("sh", ["-c", `exec 1<>${pipe}; exec "$0" "$@"`, process.execPath, cli, "serve"], {
@@ -134,7 +134,7 @@ test("with standard output stuck, the access log keeps nobody waiting, and SIGTE
   assert.ok(performance.now() - before < 10_000);
 });
 
-test("a reader that goes away ends nothing", async () => {
+test("a reader that exits ends nothing", async () => {
   const child = spawn(process.execPath, [cli, "serve"], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
@@ -158,7 +158,7 @@ test("a reader that goes away ends nothing", async () => {
   assert.equal(await ended, 0);
 });
 
-test("where the audit log refuses, what it could not tell of gets 503 and does not happen, and reading goes on", async () => {
+test("if the audit log refuses, a request that could not be logged gets 503 and has no effect, and pulls continue", async () => {
   const pipe = newPipe();
   const open = spawn("sh", ["-c", `exec 3<>${pipe}; exec sleep 1000`], { stdio: "ignore" });
   after(() => void open.kill());
@@ -187,21 +187,25 @@ test("where the audit log refuses, what it could not tell of gets 503 and does n
   const push = () =>
     client.request("POST", `/v2/${other}/blobs/uploads/?digest=${late.digest}`, { body: late.bytes });
   assert.equal((await push()).status, 503);
-  assert.equal((await client.get(path)).status, 200, "what was to be deleted is there, and can be read");
+  assert.equal(
+    (await client.get(path)).status,
+    200,
+    "the object that was to be deleted exists, and can be read",
+  );
   assert.equal((await client.get(`/v2/${other}/blobs/${late.digest}`)).status, 404);
   assert.equal((await fetch(`${gantry.url}/livez`)).status, 200);
   {
     using reader = new Reader(pipe);
-    await eventually("pushes are taken again", async () =>
+    await eventually("pushes are accepted again", async () =>
       (await push()).status === 201 ? true : undefined,
     );
     await eventually("its line", () => reader.text.includes(late.digest) || undefined);
     for (const line of reader.text.trimEnd().split("\n")) assert.doesNotThrow(() => JSON.parse(line), line);
   }
-  assert.equal(await droppedLines(gantry.url, "audit"), 0, "a refusal is no loss");
+  assert.equal(await droppedLines(gantry.url, "audit"), 0, "a refusal is not a lost line");
 });
 
-test("a file goes on at its path after it was moved away, and nobody else may read what is written", async () => {
+test("a moved file is reopened at its path, and other users cannot read it", async () => {
   const path = join(folder, "moved", "lines.log");
   const target = FileTarget.open(path);
   const write = (text: string) =>
@@ -221,7 +225,7 @@ test("a file goes on at its path after it was moved away, and nobody else may re
 });
 
 for (const formatter of ["json", "text"])
-  test(`no character that a terminal obeys gets into the logs as ${formatter}`, async () => {
+  test(`no terminal control character gets into the logs as ${formatter}`, async () => {
     await using gantry = await startGantry({ ...withLogins, REGISTRY_LOG_FORMATTER: formatter });
     const hostile = "\u001b[2J\u009b2J\u007f\u202e\u2028\u200b\ufeff";
     using connection = await RawConnection.open(gantry.url);

@@ -36,13 +36,13 @@ const framings: readonly [what: string, headers: string[], frame: (part: Buffer)
 const goings: readonly [how: string, go: (connection: RawConnection) => void][] = [
   ["with a reset", (connection) => connection.vanish()],
   ["by closing", (connection) => connection.socket.destroy()],
-  ["by ending its side", (connection) => connection.socket.end()],
+  ["by closing its side", (connection) => connection.socket.end()],
 ];
 
-describe("a client that goes away", { concurrency: 4 }, () => {
+describe("a client that disconnects", { concurrency: 4 }, () => {
   for (const [what, headers, frame] of framings) {
     for (const [how, go] of goings) {
-      test(`in the middle of a PATCH ${what}, ${how}: the upload tells how far it came and goes on`, async () => {
+      test(`during a PATCH ${what}, ${how}: the upload reports its offset and continues`, async () => {
         const name = newName();
         const blob = blobOf(bytes);
         const location = await client.openUpload(name);
@@ -61,7 +61,7 @@ describe("a client that goes away", { concurrency: 4 }, () => {
         assert.equal((await client.close(location, blob.digest)).status, 201);
       });
 
-      test(`in the middle of the closing PUT ${what}, ${how}: the PUT can be made again`, async () => {
+      test(`during the closing PUT ${what}, ${how}: the PUT can be repeated`, async () => {
         const name = newName();
         const blob = blobOf(bytes + 100);
         const location = await client.openUpload(name);
@@ -81,7 +81,7 @@ describe("a client that goes away", { concurrency: 4 }, () => {
     }
   }
 
-  test("in the middle of a manifest: it is not stored", async () => {
+  test("during a manifest: it is not stored", async () => {
     const name = newName();
     const made = image();
     await client.pushBlobs(name, ...made.blobs);
@@ -93,7 +93,7 @@ describe("a client that goes away", { concurrency: 4 }, () => {
     assert.equal((await client.get(`/v2/${name}/manifests/latest`)).status, 404);
   });
 
-  test("in the middle of a header: nothing happens", async () => {
+  test("during a header: nothing happens", async () => {
     using connection = await RawConnection.open(gantry.url);
     connection.write("GET /v2/ HTTP/1.1\r\nHos");
     connection.vanish();
@@ -101,7 +101,7 @@ describe("a client that goes away", { concurrency: 4 }, () => {
   });
 });
 
-test("a hundred clients that go away in the middle of a download leave its buffers to others", async () => {
+test("a hundred clients that disconnect during a download leave its buffers to others", async () => {
   const name = newName();
   const blob = blobOf(6 * 1024 * 1024);
   await client.pushBlobs(name, blob);
@@ -119,7 +119,7 @@ test("a hundred clients that go away in the middle of a download leave its buffe
   for (const answer of await Promise.all(pulls)) assert.ok(answer.body.equals(blob.bytes));
 });
 
-test("clients that go away before the answer leave whole blobs or none, and no uploads", async () => {
+test("clients that disconnect before the response leave complete blobs or none, and no uploads", async () => {
   const name = newName();
   const blobs = Array.from({ length: 30 }, () => blobOf(50_000));
   for (const { digest, bytes } of blobs) {
@@ -133,7 +133,7 @@ test("clients that go away before the answer leave whole blobs or none, and no u
     const left = await storedBelow(`${gantry.root}/uploads`);
     return left.every((path) => path.includes("/") || blobs.length === 0) ? true : undefined;
   };
-  await eventually("no body of one request is left", temporary);
+  await eventually("no body of a request is left", temporary);
   for (const { digest, bytes } of blobs) {
     const answer = await client.get(`/v2/${name}/blobs/${digest}`);
     if (answer.status !== 404) assert.ok(answer.body.equals(bytes));
