@@ -47,7 +47,7 @@ export class Arena implements AsyncDisposable {
           { ...options, profileFolder },
         );
         if (contender === undefined) {
-          progress(`  ${name} is not installed: going on without it`);
+          progress(`${name} is not installed: continuing without it`);
         } else {
           contenders.push(contender);
         }

@@ -46,7 +46,7 @@ export function cannotConfine(): string | false {
   try {
     accessSync(found.folder, constants.W_OK);
   } catch {
-    return "making a memory cgroup needs root and a writable cgroup file system";
+    return "creating a memory cgroup needs root and a writable cgroup file system";
   }
   return false;
 }

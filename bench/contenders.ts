@@ -55,10 +55,10 @@ export interface Before {
 
 function profileOf(name: ContenderName, { subject, checkoutBefore }: Before): Profile {
   if (name !== "gantry-before") return profiles[name];
-  assert(checkoutBefore !== undefined, "who measures it names its checkout");
+  assert(checkoutBefore !== undefined, "its measurement names its checkout");
   const before: Partial<Record<ContenderName, Profile>> = gantryProfiles(gantryCommandIn(checkoutBefore));
   const profile = before[subject];
-  if (profile === undefined) throw new Error("only Gantry is compared with what it was before");
+  if (profile === undefined) throw new Error("only Gantry can be compared with an earlier build");
   return profile;
 }
 

@@ -78,11 +78,15 @@ try {
   const grown = diskUse(old, store) - before;
   const content = diskUse(old, join(store, "content"), join(store, "blobs")) - before;
   process.stdout.write(
-    `disk: ${mebibytes(before)} before, of which ${mebibytes(data)} in blobs; ${mebibytes(grown)} more after it, ` +
+    `disk: ${mebibytes(before)} before, of which ${mebibytes(data)} in blobs; ${mebibytes(grown)} more after it,` +
       `of which ${mebibytes(content)} for the names of blobs\n`,
   );
   timed("the same again", process.execPath, command, settings);
-  timed("beside: cp of the blobs", "cp", ["-r", join(old, "docker/registry/v2/blobs"), join(folder, "copy")]);
+  timed("for comparison: cp of the blobs", "cp", [
+    "-r",
+    join(old, "docker/registry/v2/blobs"),
+    join(folder, "copy"),
+  ]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -68,10 +68,10 @@ type Effort = keyof typeof rounds;
 function settingsOf(effort: Effort, wantedRounds: string | undefined, subject: string): Settings {
   const count = wantedRounds === undefined ? rounds[effort] : Number(wantedRounds);
   if (!Number.isInteger(count) || count < 1 || count > roundsMax) {
-    throw new Error(`--rounds is a number from 1 to ${roundsMax}`);
+    throw new Error(`--rounds must be a number from 1 to ${roundsMax}`);
   }
   if (!isRegistryName(subject)) {
-    throw new Error(`--subject is one of ${registryNames.join(", ")}`);
+    throw new Error(`--subject must be one of ${registryNames.join(", ")}`);
   }
   const seconds = effort === "full" ? Number.POSITIVE_INFINITY : budgetSeconds[effort];
   return {
@@ -86,7 +86,7 @@ async function checkoutAt(folder: string): Promise<string> {
   try {
     await access(gantryCommandIn(folder));
   } catch {
-    throw new Error(`${folder} holds no built Gantry: run "npm ci && npm run build" there`);
+    throw new Error(`${folder} contains no built Gantry: run "npm ci && npm run build" there`);
   }
   return folder;
 }
@@ -101,7 +101,7 @@ function select(effort: Effort, only: string | undefined): Selection {
   }
   const selection = selectionOf(only.split(","));
   if (selection.scenarios.length + selection.growths.length === 0) {
-    throw new Error(`no scenario begins with ${only}: npm run bench -- --help lists them`);
+    throw new Error(`no scenario starts with ${only}: npm run bench -- --help lists them`);
   }
   return selection;
 }
@@ -143,7 +143,7 @@ async function profile(
 async function compareFiles([command, early, late]: readonly string[]): Promise<number> {
   if (command !== "compare") throw new Error(`there is no ${command}\n${usage}`);
   if (early === undefined || late === undefined)
-    throw new Error("compare takes two files: BEFORE.json AFTER.json");
+    throw new Error("compare needs two files: BEFORE.json AFTER.json");
   const [before, after] = await Promise.all([readRecord(early), readRecord(late)]);
   for (const difference of differencesBetween(before, after)) progress(`not the same ${difference}`);
   const changes = changesBetween(before, after);
@@ -154,7 +154,7 @@ async function compareFiles([command, early, late]: readonly string[]): Promise<
 
 async function readRecord(path: string): Promise<RunRecord> {
   const read = recordSchema.safeParse(JSON.parse(await readFile(path, "utf8")));
-  if (!read.success) throw new Error(`${path} is no results.json of this bench`);
+  if (!read.success) throw new Error(`${path} is not a results.json of this bench`);
   return read.data;
 }
 

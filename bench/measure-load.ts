@@ -9,7 +9,7 @@ import type { Sample } from "./scenario.js";
 /** Whether the tool can be had; says so where it cannot. */
 export async function toolIsThere(tool: LoadTool): Promise<boolean> {
   if (tool !== "wrk" || (await findProgram(tool)) !== undefined) return true;
-  progress("wrk is not installed: going on without it");
+  progress("wrk is not installed: continuing without it");
   return false;
 }
 

@@ -41,7 +41,7 @@ function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
     "# Benchmark results",
     "",
     `${describeRun(record)}. Subject: ${settings.subject}. Each figure: median (least-most) of the rounds; ratios`,
-    "are formed pair by pair, and over 1 where the subject is the better one.",
+    "are computed pair by pair, and over 1 if the subject is better.",
     ...(leftOut.length > 0 ? ["", `There was no time for: ${leftOut.join(", ")}.`] : []),
     "",
     ...markdownTable(columns, comparisons.flatMap(rowsOf)),
@@ -55,7 +55,7 @@ function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
     "## Contenders",
     "",
     ...markdownTable(
-      ["name", "version", "when it answers a push", "settings"],
+      ["name", "version", "when it responds to a push", "settings"],
       Object.entries(contenders).map(([name, { version, durability, configuration }]) => [
         name,
         version,
@@ -66,7 +66,7 @@ function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
     "",
     "## Scenarios",
     "",
-    `Loads are driven by the bench itself, or where that is told by ${listOf(tools)}.`,
+    `The bench itself drives the loads, or ${listOf(tools)} if stated.`,
     "",
     ...comparisons.map(describeScenario),
     "",

@@ -53,7 +53,7 @@ async function askAndLeave(target: AttackTarget, filtered: boolean): Promise<voi
 
 export const abortedListings: Attack = {
   name: "aborted-listings",
-  what: "200 clients at a time ask for a list of 800 referrers and leave after 20 ms",
+  what: "200 concurrent clients request a list of 800 referrers and disconnect after 20 ms",
   waitMillisecondsMax: 100,
   prepare: async (target) => {
     await Promise.all(Array.from({ length: connections }, (_, first) => pushReferrers(target, first)));
@@ -70,6 +70,6 @@ export const abortedListings: Attack = {
     const { manifests } = JSON.parse(expectStatus(reply, 200, "GET of referrers").body.toString());
     if (manifests.length !== referrers) throw new Error(`${manifests.length} referrers are listed`);
     const seconds = (performance.now() - since) / 1000;
-    if (seconds > listingSecondsMax) throw new Error(`the server still works for others: ${seconds} s`);
+    if (seconds > listingSecondsMax) throw new Error(`the server still serves other clients: ${seconds} s`);
   },
 };

@@ -74,7 +74,7 @@ export class Bystander {
     const late = sleep(secondsMax * 1000, "late" as const);
     if ((await Promise.race([this.#done, late])) === "late") {
       this.#note();
-      this.#failure ??= new Error(`the other client got no answer to ${this.#longest.what}`);
+      this.#failure ??= new Error(`the other client got no response to ${this.#longest.what}`);
     }
     if (this.#failure !== undefined) throw this.#failure;
     return {
@@ -117,7 +117,7 @@ export class Bystander {
       await sleep(pauseMilliseconds);
     }
     const there = await this.#timed("HEAD of a blob", hasBlob(connection, repository, layer.digest));
-    if (!there) throw new Error("a blob that was pushed is missing");
+    if (!there) throw new Error("a pushed blob is missing");
   }
 
   async #push(connection: Connection, round: number): Promise<void> {

@@ -34,7 +34,7 @@ async function hold(target: AttackTarget, beginning: string): Promise<void> {
 
 export const descriptors: Attack = {
   name: "descriptors",
-  what: `${connections} connections are held open by slow forms, by slow heads and by silence, with ${descriptorsMax} descriptors`,
+  what: `${connections} connections are held open by slow forms, slow headers and silence, with ${descriptorsMax} descriptors`,
   descriptorsMax,
   waitMillisecondsMax: 100,
   run: async (target) => {

@@ -27,7 +27,7 @@ async function push(target: AttackTarget, path: string): Promise<void> {
 
 export const globStars: Attack = {
   name: "glob-stars",
-  what: "8 connections push tags of a repository whose name makes patterns with many stars backtrack",
+  what: "8 connections push tags to a repository whose name makes patterns with many stars backtrack",
   settings: {
     REGISTRY_TAGS_POLICY: fileURLToPath(new URL("../../../bench/attacks/glob-stars.json", import.meta.url)),
   },

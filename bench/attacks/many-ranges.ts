@@ -36,7 +36,7 @@ function answered(socket: ReturnType<typeof open>): Promise<void> {
 
 export const manyRanges: Attack = {
   name: "many-ranges",
-  what: "64 connections ask for 4,096 ranges of one byte again and again, and half of them read nothing",
+  what: "64 connections request 4,096 ranges of one byte repeatedly, and half of them read nothing",
   waitMillisecondsMax: 100,
   prepare: async (target) => {
     const socket = open(target);

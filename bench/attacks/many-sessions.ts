@@ -26,7 +26,7 @@ export const manySessions: Attack = {
   },
   check: async (target) => {
     using connection = await Connection.open(target);
-    expectStatus(await connection.request("POST", path), 429, "POST of one session more");
+    expectStatus(await connection.request("POST", path), 429, "POST of another session");
     // What needs no session is not refused.
     const body = new Payload(1000);
     const single = await connection.request("POST", `${path}?digest=${body.digest}`, { body });

@@ -25,7 +25,7 @@ export async function sendTinyChunks(target: AttackTarget, head: string, chunks:
 
 export const tinyChunksToken: Attack = {
   name: "tiny-chunks-token",
-  what: "60 connections each send a form for a token in 65,535 chunks of one byte and never end it",
+  what: "60 connections each send a token request form in 65,535 chunks of one byte and never end it",
   waitMillisecondsMax: 100,
   run: async (target) => {
     await Promise.all(

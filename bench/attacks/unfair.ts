@@ -34,7 +34,7 @@ function* endlessRequests(): Generator<string> {
 
 export const pipelinedGets: Attack = {
   name: "pipelined-gets",
-  what: `${connections} connections send GET /v2/ without waiting for answers`,
+  what: `${connections} connections send GET /v2/ without waiting for responses`,
   waitMillisecondsMax: 100,
   run: async (target) => {
     await insistAll(target, "", endlessRequests);

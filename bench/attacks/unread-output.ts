@@ -19,7 +19,7 @@ const request = [
 
 export const unreadOutput: Attack = {
   name: "unread-output",
-  what: "nobody reads standard error, where eight connections leave a line of 12 KB with each refused push",
+  what: "standard error is not read, while eight connections cause a line of 12 KB with each refused push",
   settings: { REGISTRY_AUDIT_TO: "stderr" },
   unreadErrors: true,
   waitMillisecondsMax: 100,

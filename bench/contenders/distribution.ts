@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { freePort, outputOf, startProcess } from "../processes.js";
 import { answering, type Place, type Profile, type Started, whenReady } from "./profile.js";
 
-const configuration = "its example's storage and cache, deleting allowed, no access log";
+const configuration = "storage and cache of its example, deletion enabled, no access log";
 
 export const dockerRegistry: Profile = {
   program: "docker-registry",

@@ -56,7 +56,7 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
       () => ({ ...silent, REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" }),
       "nothing synced",
     ),
-    "gantry-logging": profile("defaults, so with its access log, and metrics", () => ({
+    "gantry-logging": profile("defaults, with access log and metrics", () => ({
       REGISTRY_HTTP_METRICS_ENABLED: "true",
     })),
     "gantry-traced": profile("all requests traced, to a collector that drops them; no access log", () =>

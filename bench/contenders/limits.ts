@@ -6,7 +6,7 @@ import { type Place, type Profile, printedPort, type Started, whenReady } from "
 export const pushLimit: Profile = {
   program: undefined,
   durability: "file and folder synced before the 201",
-  configuration: "receive, SHA-256, write, sync, and nothing else",
+  configuration: "only receive, SHA-256, write and sync",
   version,
   start: (place) => start(place, "push.js"),
 };
@@ -14,7 +14,7 @@ export const pushLimit: Profile = {
 export const getLimit: Profile = {
   program: undefined,
   durability: "stores nothing",
-  configuration: "uWebSockets.js answering from memory, and nothing else",
+  configuration: "uWebSockets.js that only responds from memory",
   version,
   start: (place) => start(place, "get.js"),
 };

@@ -79,11 +79,11 @@ export async function pullImage(endpoint: Endpoint, connection: Connection, imag
   const headers = { Accept: manifestMediaType };
   const reply = await connection.request("GET", manifestPath(repository, tag), { headers });
   const { body } = expectStatus(reply, 200, "GET manifest");
-  assert(body.equals(manifest.bytes), "the manifest comes back as it was pushed");
+  assert(body.equals(manifest.bytes), "the manifest is returned as pushed");
   const lengths = await Promise.all(blobs.map(({ digest }) => drain(endpoint, blobPath(repository, digest))));
   assert(
     lengths.every((length, index) => length === blobs[index]?.length),
-    "every blob comes back whole",
+    "every blob is returned completely",
   );
   return lengths.reduce((sum, length) => sum + length, body.length);
 }

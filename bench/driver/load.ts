@@ -108,7 +108,7 @@ async function loadWithWrk(load: Load): Promise<LoadResult> {
       urlOf(load),
     ]);
     const line = /^RESULT (.+)$/m.exec(stdout)?.[1];
-    if (line === undefined) throw new Error(`wrk has told no result: ${stdout}`);
+    if (line === undefined) throw new Error(`wrk has printed no result: ${stdout}`);
     const { requests, duration, p50, p99, errors }: WrkResult = JSON.parse(line);
     const failures = Object.entries(errors).filter(
       ([kind, count]) => count > 0 && !(kind === "read" && load.reconnect),

@@ -26,7 +26,7 @@ export function parseHead(received: Buffer): ReplyHead | undefined {
   const end = received.indexOf("\r\n\r\n");
   if (end < 0) {
     if (received.length > headBytesMax) {
-      throw new Error("a reply's head does not end");
+      throw new Error("the headers of a reply do not end");
     }
     return undefined;
   }

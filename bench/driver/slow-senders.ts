@@ -24,9 +24,9 @@ export class SlowSenders implements Disposable {
       const fail = (why: string) => () => {
         this.#failure ??= new Error(`a slow sender ${why}`);
       };
-      socket.on("error", fail("has lost its connection"));
-      socket.on("data", fail("was answered before it had ended"));
-      socket.on("end", fail("was hung up on"));
+      socket.on("error", fail("lost its connection"));
+      socket.on("data", fail("got a response before it had ended"));
+      socket.on("end", fail("was disconnected"));
     }
     this.#timers = sockets.map((socket) => setInterval(() => socket.write(bite), pauseMilliseconds));
   }

@@ -47,7 +47,7 @@ export async function readCpuProfile(path: string): Promise<CpuProfile> {
   let idleMicroseconds = 0;
   const add = (id: number, parent: Call): void => {
     const node = nodes.get(id);
-    if (node === undefined) throw new Error(`${path} names a node that it does not have`);
+    if (node === undefined) throw new Error(`${path} names a missing node`);
     const spent = own.get(id) ?? 0;
     if (idle.has(node.callFrame.functionName)) {
       idleMicroseconds += spent;

@@ -12,7 +12,7 @@ const peers: readonly ContenderName[] = ["distribution-3", "zot"];
 
 export const attackScenarios: readonly Scenario[] = attacks.map((attack) => ({
   name: `attack-${attack.name}`,
-  what: `${attack.what}, in 512 MB: the longest that another client waits for a response`,
+  what: `${attack.what}, in 512 MB: the longest wait of another client for a response`,
   unit: "ms",
   better: "less",
   peers,
@@ -45,7 +45,7 @@ async function runOnce(
     const seconds = quick ? attackSeconds.quick : attackSeconds.full;
     const attacked = await attackFresh(name, { subject, checkoutBefore }, attack, seconds);
     if (attacked === undefined) {
-      progress(`  ${name} is not installed: going on without it`);
+      progress(`${name} is not installed: continuing without it`);
       return undefined;
     }
     const { timing, peakBytes, longestMilliseconds, p50Milliseconds, longest, longestSyncMilliseconds } =

@@ -23,7 +23,7 @@ const warmUpDay = { ...wholeDay, pushes: 32, pulls: 32 };
 export const ciDayScenarios: readonly Scenario[] = [
   {
     name: "ci-day",
-    what: "32 jobs at once: push images of 3 to 5 layers on 12 popular bases to 40 repositories, pull those pushed before",
+    what: "32 jobs at once: push images of 3 to 5 layers on 12 popular bases to 40 repositories, pull images pushed before",
     unit: "jobs/s",
     better: "more",
     ...sides,

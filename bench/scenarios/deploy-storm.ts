@@ -20,7 +20,7 @@ const layerBytes = [8, 5.5, 3.5, 2, 1].map((megabytes) => megabytes * megabyte);
 export const deployStormScenarios: readonly Scenario[] = [
   {
     name: "deploy-storm",
-    what: "500 clients (100 when quick) pull a new image of 5 layers, 20 MB in all, at once right after its push",
+    what: "500 clients (100 when quick) pull a new image of 5 layers, 20 MB in total, at once right after its push",
     unit: "clients/s",
     better: "more",
     ...sides,

@@ -28,7 +28,7 @@ export const growthBlobSize: readonly Growth[] = [
     along: "bytes of a blob",
     unit: "ms for each push",
     better: "less",
-    why: "A small blob costs its round trips and syncs, whatever its size; from some hundred KiB on every byte is received, hashed and written.",
+    why: "The cost of a small blob is its round trips and syncs, whatever its size; from some hundred KiB on every byte is received, hashed and written.",
     peers: pushPeers,
     run: async (settings) => {
       await using arena = await Arena.open(settings, pushPeers);
@@ -45,11 +45,11 @@ export const growthBlobSize: readonly Growth[] = [
   },
   {
     name: "growth-pull-size",
-    what: "one client pulls a blob of 1 KiB to 1 GiB out of the page cache, time and again, each time on a new connection",
+    what: "one client pulls a blob of 1 KiB to 1 GiB from the page cache, repeatedly, each time on a new connection",
     along: "bytes of a blob",
     unit: "ms for each pull",
     better: "less",
-    why: "A small blob costs its connection and its request, whatever its size; from some hundred KiB on every byte is copied by the kernel.",
+    why: "The cost of a small blob is its connection and its request, whatever its size; from some hundred KiB on every byte is copied by the kernel.",
     peers: pullPeers,
     run: async (settings) => {
       await using arena = await Arena.open(settings, pullPeers);
@@ -85,7 +85,7 @@ async function pull(contender: Contender, payload: Payload, times: number): Prom
   const path = placeOf(contender, repository, payload);
   const timing = await timed(contender, async () => {
     for (let time = 0; time < times; time++) {
-      assert.equal(await drain(contender, path), payload.length, "the whole blob comes");
+      assert.equal(await drain(contender, path), payload.length, "the whole blob arrives");
     }
   });
   return { value: (1000 * timing.seconds) / times, ...timing, bytes: times * payload.length };

@@ -19,7 +19,7 @@ export const growthConnections: Growth = {
   along: "connections",
   unit: "requests/s",
   better: "more",
-  why: "One connection that asks again at once keeps the thread that answers as busy as many do. Where it falls, behind some hundreds, it falls for get-limit alike: so many sockets cost the kernel and wrk more, not Gantry.",
+  why: "One connection that repeats its request at once keeps the responding thread as busy as many do. Beyond some hundreds the rate falls, and equally for get-limit: so many sockets cost the kernel and wrk more, not Gantry.",
   peers,
   run: async (settings) => {
     if (!(await toolIsThere("wrk"))) return [];

@@ -14,7 +14,7 @@ export const growthWorkers: Growth = {
   along: "worker threads",
   unit: "MB/s",
   better: "more",
-  why: "Where two cores are all there are, one worker, which hashes while the kernel writes, and the main thread, which receives, keep them busy: more workers change nothing but the memory.",
+  why: "On two cores, one worker, which hashes while the kernel writes, and the main thread, which receives, use all CPU time: more workers change only the memory.",
   peers: [],
   run: (settings) =>
     along([1, 2, 4, 8], settings, async (workers, plan) => {

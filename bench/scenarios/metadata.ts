@@ -113,7 +113,7 @@ async function prepare(contender: Contender): Promise<void> {
     [paths.blob, layer?.length],
   ] as const) {
     const head = expectStatus(await connection.request("HEAD", path, { headers }), 200, `HEAD ${path}`);
-    assert.equal(head.headers.get("content-length"), String(length), "HEAD tells the length");
+    assert.equal(head.headers.get("content-length"), String(length), "HEAD has the length");
   }
 }
 

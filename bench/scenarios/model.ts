@@ -22,7 +22,7 @@ export const modelScenarios: readonly Scenario[] = [
 function modelScenario(name: string, shape: PushShape, requests: string): Scenario {
   return {
     name,
-    what: `one blob of 10 GB (256 MiB when quick): ${requests}; then pulled, which is told beside`,
+    what: `one blob of 10 GB (256 MiB when quick): ${requests}; then pulled, with a separate figure`,
     unit: "MB/s",
     better: "more",
     ...sides,
@@ -47,7 +47,7 @@ async function pushAndPull(contender: Contender, payload: Payload, shape: PushSh
   const pushed = await timed(contender, () => pushBlob(connection, repository, payload, shape));
   const pulled = await timed(contender, async () => {
     const length = await drain(contender, blobPath(repository, payload.digest));
-    assert.equal(length, payload.length, "the blob comes back whole");
+    assert.equal(length, payload.length, "the blob is returned completely");
   });
   const rate = ({ seconds }: { readonly seconds: number }) => payload.length / megabyte / seconds;
   const details = { pullMegabytesPerSecond: rate(pulled), pullCpuSeconds: pulled.cpuSeconds };

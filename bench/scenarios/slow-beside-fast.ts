@@ -33,7 +33,7 @@ export const slowBesideFastScenarios: readonly Scenario[] = [
 function slowScenario(name: string, what: string, work: Work): Scenario {
   return {
     name,
-    what: `${what}, alone and beside 100 uploads at 50 KB/s and 100 readers at 640 KB/s: what is left of their rate`,
+    what: `${what}, alone and beside 100 uploads at 50 KB/s and 100 readers at 640 KB/s: the remaining share of their rate`,
     unit: "% left",
     better: "more",
     ...sides,

@@ -31,7 +31,7 @@ const commandSecondsMax = 240;
 export const largeStoreScenarios: readonly Scenario[] = [
   {
     name: "store-1m",
-    what: "HEAD of random ones of 1,000,000 blobs (10,000 when quick), 32 connections, after a start with nothing in memory",
+    what: "HEAD of random ones of 1,000,000 blobs (10,000 when quick), 32 connections, after a start with empty memory",
     unit: "requests/s",
     better: "more",
     // Laying the folders of others, with several files and folders a blob, takes a quarter of an hour.
@@ -75,7 +75,7 @@ async function measureStore(contender: Contender, shape: StoreShape, quick: bool
 async function forgetFiles(): Promise<void> {
   await syncDisks();
   await writeFile("/proc/sys/vm/drop_caches", "3").catch(() =>
-    progress("  may not drop the page cache: the start is on a warm one"),
+    progress("may not drop the page cache: the start uses a warm one"),
   );
 }
 

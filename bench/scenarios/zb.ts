@@ -193,7 +193,7 @@ async function pull(contender: Contender, connection: Connection, image: Image):
   for (const { digest, length } of blobs) {
     const blob = blobPath(repository, digest);
     expectStatus(await connection.request("HEAD", blob), 200, "HEAD blob");
-    assert.equal(await drain(contender, blob), length, "the whole blob comes");
+    assert.equal(await drain(contender, blob), length, "the whole blob arrives");
   }
 }
 

@@ -1,4 +1,4 @@
-// The access log: one line for each request on standard output, in each of the formats, and what is in it.
+// The access log: one line for each request on standard output, in each format, with its content.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -27,12 +27,12 @@ function linesOf(server: RunningGantry): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** The line of the request that was given this id. */
+/** Returns the line of the request with this ID. */
 function lineOf(id: string, server = gantry): Promise<Line> {
   return eventually(`the line of ${id}`, () => linesOf(server).find((line) => line.id === id));
 }
 
-/** Sends a request with an id that is new, and gives its answer and its line. */
+/** Sends a request with a new ID, and returns its response and its line. */
 async function logged(
   send: (headers: Record<string, string>) => Promise<Answer>,
   server = gantry,

@@ -1,4 +1,4 @@
-// Headers that depend on settings: what every answer has, and with which scheme and host a Location begins.
+// Headers that depend on settings: those of every response, and the scheme and host of a Location.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// The audit log: who did what to what, from where, with what outcome, and never a secret.
+// The audit log: user, action, target, address and outcome, and never a secret.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -51,7 +51,7 @@ async function linesOf(path: string, repository: string): Promise<Line[]> {
   return lines.map((line) => JSON.parse(line) as Line).filter((line) => line.repository === repository);
 }
 
-/** The last line about the repository, when there is one of that method. */
+/** Returns the last line about the repository, once there is one with that method. */
 function told(repository: string, method: string): Promise<Line> {
   return eventually(`a line of ${method}`, async () =>
     (await linesOf(file, repository)).findLast((line) => line.method === method),

@@ -1,5 +1,5 @@
-// What changes while the server runs: who is taken out is out within seconds, whatever is remembered of them, and a
-// file that is broken changes nothing and is told of.
+// Changes while the server runs: a removed user is locked out within seconds, whatever is cached, and a broken file changes
+// nothing and is reported.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -35,7 +35,7 @@ interface Served {
   readonly client: Client;
 }
 
-/** A server for all tests of the file: each puts the files back as they were. */
+/** One server for all tests of the file: each restores the files. */
 async function serveWithFiles(): Promise<Served> {
   const files = await LoginFiles.make();
   await files.users(users);

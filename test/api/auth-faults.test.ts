@@ -1,4 +1,4 @@
-// The faults that registries have had most: each test is named after what it prevents.
+// The most frequent vulnerabilities of registries: each test is named after the one that it prevents.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,7 +36,7 @@ function mount(who: Client, to: string, digest: string, from?: string): Promise<
   return who.request("POST", `/v2/${to}/blobs/uploads/?mount=${digest}${source}`, { body: "" });
 }
 
-/** What a client can see of an answer, but for what is random or told by the client itself. */
+/** The parts of a response that a client sees, without random ones and those that it sent itself. */
 function told({ status, headers, body }: Answer): unknown {
   const { date: _, location = "", "docker-upload-uuid": __, ...rest } = headers;
   return { status, ...rest, location: location.replace(/[^/]+$/, "<session>"), body: body.toString() };
@@ -171,7 +171,7 @@ test("an upload ends with its opener's permission to push", async () => {
   assertError(await nobody.patch(location, blobOf(10).bytes), 401, "UNAUTHORIZED");
 });
 
-/** All that the catalog shows, page by page. */
+/** Returns everything that the catalog lists, page by page. */
 async function catalogOf(who: Client): Promise<string[]> {
   const { repositories } = (await who.get("/v2/_catalog?n=1000")).json() as { repositories: string[] };
   return repositories;

@@ -1,5 +1,5 @@
-// What one client may take: wrong passwords, requests, uploads and sessions, each with 429 and when to come again, and
-// nobody else the worse for it.
+// Limits of one client: wrong passwords, requests, uploads and sessions, each with 429 and Retry-After, and without effect
+// on others.
 
 import assert from "node:assert/strict";
 import { request } from "node:http";
@@ -36,7 +36,7 @@ function assertTooMany(answer: Answer): void {
   assert.match(String(answer.headers["retry-after"]), /^[1-9]\d*$/);
 }
 
-/** The status that a client with another address on this machine is answered with. */
+/** Returns the status of a response to a client with another address on this machine. */
 function statusFrom(localAddress: string, url: string, headers: Headers): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const asking = request(`${url}/v2/`, { localAddress, headers, agent: false }, (answer) => {

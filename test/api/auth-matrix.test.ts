@@ -1,5 +1,5 @@
-// Every route with every kind of identity, on repositories that are there and that are not: who gets what. A route
-// without a row here does not compile. What is refused is refused alike, whether the repository is there or not.
+// Every route with every kind of identity, on existing and missing repositories. A route without a row here does not
+// compile. Refusals are the same for existing and missing repositories.
 
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
@@ -31,11 +31,14 @@ type RouteKey = Row extends infer R
     : never
   : never;
 
-/** What a request needs. `move` points a tag elsewhere that is there; `form` brings its own name and password, `none` is for everybody. */
+/**
+ * The permission that a request needs. `move` points an existing tag to another manifest; `form` has its own name and
+ * password; `none` is public.
+ */
 type RepositoryNeed = "pull" | "push" | "move" | "delete";
 type RegistryNeed = "none" | "base" | "catalog" | "token" | "form" | "metrics";
 
-/** `login`: 401. `scope`: 401 that asks for a token of more scope. `absent`: this server has no such thing. */
+/** `login`: 401. `scope`: 401 that requests a token with more scope. `absent`: this server does not have it. */
 type Outcome = "granted" | "login" | "scope" | "denied" | "absent";
 
 interface Asked {
@@ -44,7 +47,7 @@ interface Asked {
   readonly headers?: Headers;
 }
 
-/** Who prepares a request: somebody who may do everything, and the caller where it is to be granted. */
+/** The callers that prepare a request: an admin, and the caller itself if the request is to be granted. */
 interface Helpers {
   readonly owner: Client;
   readonly caller: Client;
@@ -52,12 +55,12 @@ interface Helpers {
 
 interface Case<N extends RegistryNeed | RepositoryNeed> {
   readonly need: N;
-  /** The status where it is granted. */
+  /** The status if granted. */
   readonly status: number;
   ask(name: string, helpers: Helpers): Asked | Promise<Asked>;
 }
 
-/** For something that is there, in a repository that is, and for the like in one that is not. */
+/** For an existing object in an existing repository, and for the same in a missing one. */
 interface RepositoryCases {
   readonly there: Case<RepositoryNeed>;
   readonly missing: Case<RepositoryNeed>;
@@ -69,7 +72,7 @@ function onRegistry(need: RegistryNeed, asked: Asked): Cases {
   return { registry: { need, status: 200, ask: () => asked } };
 }
 
-/** `make` makes what the path names last, and `unknown` is a name of the like that nobody has made. */
+/** `make` creates the object that the path names last, and `unknown` is a similar name of a missing object. */
 function onRepository(
   need: RepositoryNeed,
   path: (name: string, last: string) => string,
@@ -113,7 +116,7 @@ async function newTag(name: string, { owner }: Helpers): Promise<string> {
   return tag;
 }
 
-/** The caller's own where there may be such a thing, else somebody's. */
+/** The caller's own if possible, otherwise another's. */
 async function newUpload(name: string, { caller }: Helpers): Promise<string> {
   return (await caller.openUpload(name)).split("/").at(-1) ?? "";
 }
@@ -140,7 +143,7 @@ const referrers = onRepository(
   unknownDigest,
 );
 
-/** A new index, by a tag that points elsewhere and by a new one in a new repository. */
+/** A new index, pushed with an existing tag, and with a new tag in a new repository. */
 const pushManifest: RepositoryCases = {
   there: {
     need: "move",
@@ -224,27 +227,27 @@ const all = (outcome: Outcome) => rights(outcome, outcome, outcome, outcome);
 const only = (pull: Outcome, rest: Outcome) => rights(pull, rest, rest, rest);
 const pulling = only("granted", "denied");
 
-/** Whoever comes with what does not count gets nothing of the registry, not even what anybody gets who comes with nothing. */
+/** A caller with invalid credentials gets nothing, not even public content. */
 const nothing: Expected = {
   ...{ base: "login", team: all("login"), public: all("login"), secret: all("login") },
   ...{ catalog: "login", token: "login", form: "login", metrics: "login", none: "granted" },
 };
 
-/** A name and password that count, and may do this in `team`. */
+/** A valid name and password with this permission in `team`. */
 function password(team: Rights, open: Rights = pulling): Expected {
   const registry = { base: "granted", catalog: "granted", token: "granted", form: "granted" } as const;
   const rest = { ...registry, metrics: "denied", none: "granted" } as const;
   return { ...rest, team, public: open, secret: all("denied") };
 }
 
-/** A token of this server's own: it gets no other token and no metrics, and lists nothing unless it is for that. */
+/** A token of this server: it gets no other token and no metrics, and lists nothing unless its scope says so. */
 function token(team: Rights, open: Rights, catalog: Outcome = "scope"): Expected {
   const registry = { base: "granted", token: "login", form: "granted", metrics: "login" } as const;
   const rest = { ...registry, none: "granted" } as const;
   return { ...rest, catalog, team, public: open, secret: all("denied") };
 }
 
-/** A token of an outside issuer, which decides alone, on a server that issues none. */
+/** A token of an external issuer, which alone decides, on a server that issues none. */
 function outsideToken(everywhere: Rights, catalog: Outcome = "scope"): Expected {
   const registry = { base: "granted", token: "absent", form: "absent", metrics: "login" } as const;
   const rest = { ...registry, none: "granted" } as const;
@@ -276,7 +279,7 @@ const signing = ecKeys();
 const pem = signing.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 const issuer = await startIssuer();
 after(() => issuer[Symbol.asyncDispose]());
-/** Whose jobs the policy knows. */
+/** The issuer whose jobs are in the policy. */
 const otherIssuer = await startIssuer();
 after(() => otherIssuer[Symbol.asyncDispose]());
 const ciRule = {
@@ -287,7 +290,7 @@ const ciRule = {
 const relaxed = {
   REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed",
   REGISTRY_HTTP_METRICS_ENABLED: "true",
-  // Each cell brings a token that is forged anew, all from one address.
+  // Each cell sends a newly forged token, all from one address.
   REGISTRY_LIMITS_LOGINS_FAILURES: "1000000",
 };
 const main = await serve({
@@ -327,7 +330,7 @@ after(() => secured.stop());
 
 interface Place {
   readonly gantry: RunningGantry;
-  /** Headers of somebody who may do everything. */
+  /** Headers of an admin. */
   readonly owner: Headers;
   readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
 }
@@ -358,7 +361,7 @@ for (const headers of [bearer(leaversToken), bearer(changersToken), basic(expire
     (await main.client.get("/v2/", headers)).status === 401 ? true : undefined,
   );
 
-/** A token of the admin's, for the repository and with everything, changed and signed by us. */
+/** A token of the admin for everything in the repository, changed and signed by us. */
 async function forged(name: string, claims: Json, header: Json = {}, key = signing): Promise<Headers> {
   const real = await tokenFor(main.client, as("admin"), `repository:${name}:*`);
   const changed = { ...decodeJwt(real), ...claims };
@@ -388,7 +391,7 @@ const policysJobOnTag = policysJob("refs/tags/main");
 
 interface Caller {
   readonly at?: Place;
-  /** What they come with to a request on the repository. */
+  /** The credentials that they send with a request on the repository. */
   with(name: string): Headers | Promise<Headers>;
   readonly expected: Expected;
 }
@@ -562,7 +565,7 @@ const callers: Readonly<Record<string, Caller>> = {
   },
 };
 
-/** Of one length, as are the names that follow: what is told of them may differ in nothing else. */
+/** All of the same length, like the following names: their responses may differ in nothing else. */
 const existing = "existing";
 const newMissing = () => randomBytes(existing.length / 2).toString("hex");
 
@@ -575,7 +578,7 @@ function outcomeOf({ status, headers }: Answer, granted: number): string {
   return challenge.includes('error="insufficient_scope"') ? "scope" : "login";
 }
 
-/** What a client can see of an answer, with the repository's name put aside. */
+/** The parts of a response that a client sees, with the repository's name replaced. */
 function told({ status, headers, body }: Answer, name: string): string {
   const { date: _, ...rest } = headers;
   return JSON.stringify([status, rest, body.toString()]).replaceAll(name, "<name>");

@@ -1,4 +1,4 @@
-// Names, references and manifests that are none: a clear error, nothing stored, the server alive.
+// Invalid names, references and manifests: a clear error, nothing stored, the server alive.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -165,7 +165,7 @@ test("a too long path is refused, and the next request is served", async () => {
 const sound = descriptorOf(good.blobs[0] ?? blobOf(1), types.config);
 const fields = { schemaVersion: 2, mediaType: types.manifest, config: sound, layers: [] };
 const schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
-/** Under the type of an OCI image where none is named; `""` stands for no Content-Type at all. */
+/** With the type of an OCI image unless named; `""` means no Content-Type at all. */
 const badManifests: readonly [what: string, body: string | Uint8Array, contentType?: string][] = [
   ["empty", ""],
   ["no JSON", "{"],
@@ -262,7 +262,7 @@ test("sparse manifests are checked for everything except their content", async (
 
 const limit = 4 * 1024 * 1024;
 
-/** A valid manifest of exactly so many bytes. */
+/** A valid manifest of exactly this many bytes. */
 function manifestOfSize(size: number): Buffer {
   const bare = { ...fields, annotations: { filler: "" } };
   const filler = "x".repeat(size - JSON.stringify(bare).length);

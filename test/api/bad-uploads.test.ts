@@ -1,4 +1,4 @@
-// Uploads that lie or make no sense: a clear error, nothing stored, and the upload as it was where it can go on.
+// Inconsistent uploads: a clear error, nothing stored, and the upload unchanged if it can continue.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -60,7 +60,7 @@ test("an unknown algorithm is refused when the upload is opened", async () => {
   }
 });
 
-/** An upload that has the first 100 bytes. */
+/** An upload with the first 100 bytes. */
 async function begun(name: string): Promise<string> {
   const answer = await client.patch(await client.openUpload(name), bytes.subarray(0, 100), {
     "Content-Range": "0-99",
@@ -165,7 +165,7 @@ for (const [what, use] of Object.entries(uses)) {
     for (const id of [randomUUID(), "x", "..", "%2E%2E", "a".repeat(500), "%00"]) {
       assertError(await use(`/v2/${newName()}/blobs/uploads/${id}`), 404, "BLOB_UPLOAD_UNKNOWN");
     }
-    // A path counts as it is decoded: this one is none of the API.
+    // Paths are decoded first: this one is not part of the API.
     assertError(await use(`/v2/${newName()}/blobs/uploads/..%2F..%2Fmanifests`), 404, "UNSUPPORTED");
   });
 }

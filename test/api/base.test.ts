@@ -1,4 +1,4 @@
-// end-1, the headers that every answer has, paths that are none, and methods that a path does not take.
+// end-1, the headers of every response, paths outside the API, and methods that a path does not allow.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

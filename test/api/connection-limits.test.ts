@@ -1,5 +1,5 @@
-// Connections beyond the limits are closed at once, those of other clients are served, and a place is free again when a
-// connection has ended, however it has ended. By plain HTTP and by HTTPS, which have it in different threads.
+// Connections beyond the limits are closed at once, those of other clients are served, and a closed connection frees its
+// place in any case. Over plain HTTP and HTTPS, which enforce this in different threads.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ const authority = await newAuthority("a CA");
 const files = await newCertificateFiles();
 await files.replace(await authority.issue("server", { addresses: ["127.0.0.1"] }));
 
-/** The server takes milliseconds to close what it refuses. */
+/** The server takes milliseconds to close refused connections. */
 const refusedMilliseconds = 300;
 
 const request = "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -51,7 +51,7 @@ for (const [kind, extra, secure] of [
       return Promise.all(Array.from({ length: count }, () => open(localAddress)));
     }
 
-    /** Those that the server has not closed by then. */
+    /** Connections that the server has not closed by then. */
     async function staying(sockets: readonly Socket[]): Promise<Socket[]> {
       await sleep(refusedMilliseconds);
       return sockets.filter((socket) => !socket.destroyed && !socket.readableEnded);
@@ -100,7 +100,7 @@ for (const [kind, extra, secure] of [
       }
       await sleep(refusedMilliseconds);
       const later: Socket[] = [];
-      // A recount may be waited for.
+      // A recount may be pending.
       const deadline = performance.now() + 5000;
       while (later.length < 6 && performance.now() < deadline) {
         const [stayed] = await staying([await open("127.0.0.4")]);

@@ -1,4 +1,4 @@
-// What a crash leaves in uploads: sessions that can be gone on with stay, everything else goes at the next start.
+// What a crash leaves in uploads: resumable sessions stay, everything else is removed at the next start.
 
 import assert from "node:assert/strict";
 import { link, mkdir, mkdtemp, readdir, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
@@ -12,14 +12,14 @@ import { startGantry } from "../support/gantry.js";
 const folder = await mkdtemp(join(tmpdir(), "gantry-crash-"));
 after(() => rm(folder, { recursive: true, force: true }));
 const name = newName();
-/** Each test has a blob of its own, so that none sees what another has pushed. */
+/** Each test has its own blob, so that none sees another's. */
 const [goingOn, linked, other] = [blobOf(3000), blobOf(3000), blobOf(3000)];
 const first = (bytes: Uint8Array) => bytes.subarray(0, 2000);
 const rest = (bytes: Uint8Array) => bytes.subarray(2000);
 
 const killed = await startGantry({}, folder);
 const writer = new Client(killed.url);
-/** Locations of uploads that have all their bytes, or the first of them. */
+/** Locations of uploads with all or the first of their bytes. */
 async function upload(bytes: Uint8Array): Promise<string> {
   const location = await writer.openUpload(name);
   assert.equal((await writer.patch(location, bytes)).status, 202);
@@ -45,11 +45,11 @@ await truncate(recordOf(withTornRecord), 20);
 await writeFile(join(folder, "uploads", "0b8f6d0e-5a43-4a5e-8b3b-3d5a1c2e4f60"), "one request");
 await mkdir(join(folder, "uploads", "0b8f6d0e-5a43-4a5e-8b3b-3d5a1c2e4f61.tmp"));
 
-// What looks whether the storage is well writes a file of its own there now and then.
+// The health check writes a file there periodically.
 const gantry = await startGantry({ REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false" }, folder);
 after(() => gantry.stop());
 const client = new Client(gantry.url);
-/** As the start has left it, before any test has changed it. */
+/** As the start left it, before any test has changed it. */
 const found = (await readdir(join(folder, "uploads"))).sort();
 
 test("only sessions that can be resumed are left in uploads", async () => {

@@ -1,5 +1,5 @@
-// A web page that was loaded from elsewhere may read the registry where http.headers says so: browsers ask first, without
-// credentials, whether they may send the page's request.
+// A web page of another origin may read the registry if http.headers says so. Browsers first send a request without
+// credentials to ask whether they may send the page's request.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

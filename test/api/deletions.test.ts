@@ -1,4 +1,4 @@
-// end-9 and end-10: what is deleted is gone everywhere at once, from memory too, and nothing else is.
+// end-9 and end-10: a deleted object disappears everywhere at once, also from memory, and nothing else does.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

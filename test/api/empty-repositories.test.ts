@@ -1,5 +1,4 @@
-// A repository that has nothing any more leaves the catalog with the next collection, and its folders go; a push that
-// arrives at that moment is as safe as any.
+// The next collection removes an empty repository from the catalog, with its folders; a concurrent push is as safe as any.
 
 import assert from "node:assert/strict";
 import { mkdir, readdir } from "node:fs/promises";
@@ -73,7 +72,7 @@ test("a repository with a tag, a manifest, a blob, a referrer or a stray file st
   const made = image();
   await client.pushImage("kept/referrer", image({ subject: describe(made) }));
   await mkdir(`${server.rootDirectory}/manifests/kept/odd/tags/latest`, { recursive: true });
-  // An upload that is open has no folder, and needs none.
+  // An open upload has no folder, and needs none.
   const location = await client.openUpload("kept/session");
   assert.equal((await client.patch(location, blob.bytes)).status, 202);
   const { emptied, blobs } = await collect();
@@ -97,7 +96,7 @@ test("the next collection removes folders that a crash has left", async () => {
 });
 
 test("pushes beside a collector that never pauses all get 201, and nothing is lost or left over", async () => {
-  // With leases, or the collector takes what has been pushed before its manifest comes.
+  // With leases, because the collector would otherwise remove blobs before their manifest arrives.
   const client = new Client(leasing.url);
   const collect = () => collectGarbage(leasing.services, { dryRun: false, untaggedSeconds: undefined });
   const end = Date.now() + 4_000;

@@ -1,4 +1,4 @@
-// A path is the same however it is encoded: to the routes, to the gate and to the logs.
+// A path is the same in any encoding: for routes, gate and logs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

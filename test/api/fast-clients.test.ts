@@ -1,4 +1,4 @@
-// Clients on the same machine that send faster than a worker can write: nothing they send may be refused for that.
+// Clients on the same machine that send faster than a worker can write must not be refused for that.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

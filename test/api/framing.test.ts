@@ -1,5 +1,5 @@
-// Where a request ends, when uWebSockets.js, a proxy before it and the client may disagree: nothing that one of them takes
-// for part of a body is carried out as a request, nobody waits without end, and few connections do not slow down the others.
+// The end of a request, on which uWebSockets.js, a proxy and the client may disagree: bytes that one of them takes for a
+// body are never carried out as a request, no client waits forever, and few connections do not slow down others.
 
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ const { client, gantry } = await serve();
 const smuggledName = newName("smuggled");
 const smuggled = `POST /v2/${smuggledName}/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
 
-/** What proxies add. */
+/** The headers that proxies add. */
 const forwarded = [
   "X-Forwarded-For: 10.1.2.3",
   "Via: 1.1 proxy",

@@ -1,5 +1,5 @@
-// Garbage collection through the server's own services, with clients on a real port: what goes, what stays,
-// and that nobody who was told of something finds it gone.
+// Garbage collection through the server's own services, with clients on a real port: what is removed, what is kept, and that
+// no client finds an object missing that it was told of.
 
 import assert from "node:assert/strict";
 import { link, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -26,7 +26,7 @@ import { startGantry } from "../support/gantry.js";
 import { serveInside } from "../support/server.js";
 import { eventually, storedBelow } from "../support/store.js";
 
-/** Leases that are over at once show what the rules alone keep. */
+/** Leases that expire at once, to show the effect of the rules alone. */
 const bare = await serveInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s" });
 const client = new Client(bare.url);
 const leasing = await serveInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "1h" });
@@ -95,7 +95,7 @@ test("non-distributable layers and an index's other content stay", async () => {
     layers,
   });
   assert.equal((await client.putManifest(name, "foreign", manifest.bytes, types.manifest)).status, 201);
-  // As BuildKit exports its cache.
+  // As exported by BuildKit for its cache.
   const manifests = [
     descriptorOf(cache, "application/vnd.oci.image.layer.v1.tar+gzip"),
     descriptorOf(config, "application/vnd.buildkit.cacheconfig.v0"),
@@ -226,7 +226,7 @@ test("a repository with an unreadable manifest is left unchanged, and named", as
   assert.ok(await isThere(client, name, unnamed));
 });
 
-/** A folder that outlives its servers, until the tests are over. */
+/** A folder that outlives its servers, until the tests end. */
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-garbage-"));
   after(() => rm(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-// Whether the server lives and whether clients should come: for everybody, and apart from the API.
+// Liveness and readiness: public, and outside the API.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
@@ -29,7 +29,7 @@ const unwatched = await serve({
   REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false",
 });
 
-/** The answer of `/readyz`, when it has this status. */
+/** Returns the response of `/readyz` once it has this status. */
 function readiness(status: number, of = client): Promise<Answer> {
   return eventually(`${status} of /readyz`, async () => {
     const answer = await of.get("/readyz");

@@ -1,4 +1,4 @@
-// With `http.keepalive: false` every answer says that it is the connection's last one, once.
+// With `http.keepalive: false`, every response says once that it is the connection's last one.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -30,6 +30,6 @@ for (const [what, lines, status, closedByServer] of [
     const answer = await connection.answer(status === 304 || what === "a HEAD");
     assert.equal(answer.status, status);
     assert.equal(answer.head.match(/^connection: close$/gim)?.length, 1, answer.head);
-    // What has no body, or is sent piece by piece, is for the client to close; the server does after ten seconds.
+    // After a response without a body, or one sent in pieces, the client must close; the server does after ten seconds.
     if (closedByServer) await connection.ended();
   });

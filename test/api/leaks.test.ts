@@ -1,4 +1,4 @@
-// Whatever a client does or leaves undone, no slab, no session and no lock is kept for it.
+// Whatever a client does or omits, no slab, session or lock remains for it.
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -31,8 +31,8 @@ async function noneOpen(): Promise<void> {
 }
 
 /**
- * Sends the head and a part of the body of all these requests, and goes away once bytes of each of them are in the
- * storage: what is given back after that had been taken.
+ * Sends the headers and a part of the body of all these requests, and disconnects once bytes of each are in the storage:
+ * everything returned afterwards had been taken.
  */
 async function sendAndVanish(requests: readonly (readonly [method: string, path: string])[]): Promise<void> {
   const connections = await Promise.all(requests.map(() => RawConnection.open(server.url)));
@@ -91,7 +91,7 @@ test("clients that disconnect during a PATCH or PUT leave only their sessions, w
     ),
   );
   assert.equal(sessions.size, locations.length);
-  // What a PATCH has brought stays, to go on with; what came to close the upload does not.
+  // The bytes of a PATCH stay, so that it can be resumed; those of a closing request do not.
   for (const [place, location] of locations.entries()) {
     const isKept = place % 2 === 0;
     await eventually(`the bytes are ${isKept ? "kept" : "gone"}`, async () => {

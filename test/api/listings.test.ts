@@ -1,4 +1,4 @@
-// end-8 and the catalog: sorted, in pages, and nothing but what is there.
+// end-8 and the catalog: sorted, paginated, and only existing entries.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

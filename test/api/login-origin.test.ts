@@ -1,5 +1,5 @@
-// What a client is told of where to log in, behind proxies that the settings do not know: never to send its password
-// in plain HTTP over a network. And what the error's body says.
+// The login address that clients get behind proxies missing in the settings: it never makes them send a password in plain
+// HTTP over a network. And the content of the error's body.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// What a manifest may contain: too much is refused with the reason, whatever the size of its body, and large manifests
+// Bounds on a manifest's content: an excess is refused with the reason, whatever the size of its body, and large manifests
 // within the bounds work like small ones.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// What lazy pullers send: thousands of ranges in one request, in a header of up to 64 KiB.
+// Requests of lazy pullers: thousands of ranges in one request, in a header of up to 64 KiB.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { RawConnection } from "../support/raw.js";
 const { client, gantry } = await serve();
 const name = newName();
 
-/** One that is answered from memory, one that is read from its file. */
+/** One answered from memory, one read from its file. */
 const small = blobOf(60_000);
 const large = blobOf(5 * 1024 * 1024 + 17);
 await client.pushBlobs(name, small, large);
@@ -25,7 +25,7 @@ function get({ digest }: Blob, ranges: readonly Range[]): Promise<Answer> {
   return client.get(`/v2/${name}/blobs/${digest}`, { Range: headerOf(ranges) });
 }
 
-/** The parts are the ranges, in their order, byte for byte, and there is nothing else. */
+/** The parts are exactly the ranges in order, byte for byte. */
 function assertParts(type: string, body: Buffer, { bytes }: Blob, ranges: readonly Range[]): void {
   const boundary = /^multipart\/byteranges; boundary=([0-9a-f]+)$/.exec(type)?.[1];
   assert.ok(boundary !== undefined, type);
@@ -122,7 +122,7 @@ test("a header section over 64 KiB in one read is refused, and one just below is
     const answer = await connection.answer();
     assert.equal(answer.status, status, `${bytes} bytes`);
     if (status === 200) continue;
-    // uWebSockets.js answers by itself where the bytes came in several reads after all.
+    // uWebSockets.js itself responds if the bytes arrived in several reads after all.
     if (answer.body.startsWith("{")) assert.match(answer.body, /setting limits\.headerbytes/);
   }
 });
@@ -171,7 +171,7 @@ test("clients that disconnect in the middle delay nothing", async () => {
 });
 
 test("ranges are ignored without memory for them, until others have finished", async () => {
-  // Half of the memory is one client's: 128 responses of 4,096 ranges. Each is some 5 MB, more than a socket takes.
+  // One client may use half of the memory: 128 responses of 4,096 ranges. Each has about 5 MB, more than a socket accepts.
   const lines = [
     `GET /v2/${name}/blobs/${large.digest} HTTP/1.1`,
     "Host: x",

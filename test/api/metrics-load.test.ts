@@ -1,4 +1,4 @@
-// The metrics page after a load of which everything is known: each counter has just its value.
+// The metrics page after a completely known load: each counter has exactly its value.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -9,7 +9,7 @@ import type { GantrySettings } from "../support/gantry.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { type Measured, startMeasured, valuesOf } from "../support/metrics.js";
 
-/** One that does nothing by itself, but for what `settings` say. */
+/** A server without background work, except that in `settings`. */
 async function quiet(settings: GantrySettings = {}): Promise<Measured & { readonly client: Client }> {
   const measured = await startMeasured({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s", ...settings });
   after(() => measured.gantry.stop());
@@ -54,7 +54,7 @@ test("a known load of pushes, pulls and a collection is counted exactly", async 
     gantry_http_sent_bytes_total: 7 * picture.bytes.length + 4 * small.bytes.length + garbage.bytes.length,
     gantry_upload_hashed_bytes_total: sizeOf([...pushed, large]),
     gantry_upload_written_bytes_total: sizeOf([...pushed, large]),
-    // What was there already is known to be whole, since it was pushed here.
+    // Existing content is known to be intact, because it was pushed here.
     gantry_file_hashed_bytes_total: 0,
     'gantry_worker_tasks_total{kind="seal"}': pushed.length + 1,
     'gantry_worker_tasks_total{kind="digest"}': 0,
@@ -88,7 +88,7 @@ test("a known load of pushes, pulls and a collection is counted exactly", async 
   ])
     assert.ok(value(line) > 0, line);
 
-  // The large one stays in the other repository's name no more than in this one's: no manifest names it.
+  // The large one is unreferenced in both repositories.
   const before = Date.now() / 1000;
   assert.equal((await command(gantry.root, ["gc"])).code, 0);
   assert.equal((await command(gantry.root, ["gc", "--delete"])).code, 0);
@@ -115,7 +115,7 @@ test("the amount of stored content is known after a restart, and after a crash o
   await client.pushBlobs(newName(), ...blobs);
   const stats = (await command(gantry.root, ["stats", "--json"])).json<Record<string, number>>();
   const { root } = gantry;
-  // A folder that the test's first server owns goes with that: it is stopped by `after`, and here only killed.
+  // The folder belongs to the test's first server, which `after` stops; here it is only killed.
   await gantry.kill();
   const crashed = await startMeasured({}, root);
   try {
@@ -149,7 +149,7 @@ test("wrong credentials are counted by login method, and missing ones are not", 
   const value = await valuesAt(guarded);
   const failed = (way: string) => value(`gantry_logins_failed_total{way="${way}"}`);
   assert.deepEqual(["basic", "bearer", "other", "form"].map(failed), [2, 1, 1, 1]);
-  // The form's was known to be wrong from before.
+  // The form's password was already known to be wrong.
   const lookups = ["hits", "misses"].map((what) => value(`gantry_cache_${what}_total{cache="passwords"}`));
   assert.deepEqual(lookups, [1, 3]);
 });

@@ -1,4 +1,4 @@
-// The metrics after a load that is known, and what they must not have.
+// The metrics after a known load, and what they must not contain.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { startMeasured, valuesOf } from "../support/metrics.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 
-// An endpoint that takes nothing: there is a series for each.
+// An endpoint that accepts nothing: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
 const { gantry, page } = await startMeasured({
   REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
@@ -111,7 +111,7 @@ test("the documentation lists exactly the existing metrics", async () => {
   assert.deepEqual(rows, told.sort());
 });
 
-/** Names of the labels that the metric's series have, but for a histogram's bounds. */
+/** Label names of the metric's series, except a histogram's bounds. */
 function labelsOf(text: string, name: string): string {
   const [, labels = ""] = new RegExp(`^${name}(?:_count)?\\{(.*)\\} `, "m").exec(text) ?? [];
   return Array.from(labels.matchAll(/(\w+)="/g), ([, label]) => `\`${label}\``).join(", ");
@@ -135,7 +135,7 @@ test("with logins but no policy, logged-in callers may read the metrics, and oth
   const protectedServer = await serve({ REGISTRY_HTTP_METRICS_ENABLED: "true", REGISTRY_AUTH_HTPASSWD_PATH });
   const refused = await protectedServer.client.get("/metrics");
   assert.equal(refused.status, 401);
-  // A token, which docker would be sent for, is for repositories.
+  // A token, for which docker would be sent, is limited to repositories.
   assert.match(String(refused.headers["www-authenticate"]), /^Basic /);
   const answer = await protectedServer.client.get("/metrics", basic("prometheus", "secret"));
   assert.equal(answer.status, 200);

@@ -1,4 +1,4 @@
-// end-11: a blob of one repository becomes one of another without its bytes being sent.
+// end-11: a blob of one repository is added to another without sending its bytes.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ function mount(to: string, digest: string, from?: string, at = client): Promise<
   return at.request("POST", `/v2/${to}/blobs/uploads/?mount=${digest}${source}`, { body: "" });
 }
 
-/** The answer is that of a session that begins: the client sends the blob. */
+/** The response is that of a new session: the client sends the blob. */
 async function assertSession(answer: Answer, at = client): Promise<void> {
   assert.equal(answer.status, 202, answer.body.toString());
   assert.equal((await at.get(locationOf(answer))).status, 204);
@@ -105,7 +105,7 @@ for (const digest of ["", "sha256:abc", "latest", `${known.digest}/../x`, `sha38
       await assertSession(await mount(newName(), encodeURIComponent(digest), from));
   });
 }
-// Nor is the blob looked for elsewhere: what the client may pull from there, it has not said.
+// The blob is not searched elsewhere either: the client did not ask for that.
 const foreign = ["Team/App", "host:5000/x", "a".repeat(256), "../..", "a//b", "a/", "_a", "a\0", "%2e%2e/x"];
 for (const from of foreign) {
   test(`a mount from the invalid name "${from.slice(0, 20)}" starts a session`, async () => {

@@ -1,4 +1,4 @@
-// How webhooks are delivered: in order, again where they are not taken, within bounds, and in nobody's way.
+// Delivery of webhooks: in order, with retries, within bounds, and without delaying requests.
 
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
@@ -16,7 +16,7 @@ const status =
   (response) =>
     void response.writeHead(code, headers).end();
 
-/** Answers nothing until it is told to. */
+/** Does not respond until released. */
 class Hanging {
   #held: (() => void)[] | undefined = [];
 
@@ -32,10 +32,10 @@ class Hanging {
   }
 }
 
-/** Receivers here may hang for longer than the server waits for them; and its log is of them alone. */
+/** Receivers here may hang for longer than the server waits for them, and its log is only about them. */
 const brief: GantrySettings = { REGISTRY_HTTP_DRAINTIMEOUT: "1s", REGISTRY_LOG_ACCESSLOG_DISABLED: "true" };
 
-/** A server whose only endpoint is the receiver. */
+/** A server with the receiver as its only endpoint. */
 async function startNotifying(
   receiver: WebhookReceiver,
   endpoint: Readonly<Record<string, unknown>> = {},
@@ -54,7 +54,7 @@ async function startNotifying(
   return { gantry, client: new Client(gantry.url), counted };
 }
 
-/** Makes one event after the other, and gives their digests. */
+/** Causes events one after the other, and returns their digests. */
 async function pushSome(client: Client, name: string, count: number): Promise<string[]> {
   const blobs = Array.from({ length: count }, () => blobOf(10));
   for (const blob of blobs) await client.pushBlobs(name, blob);

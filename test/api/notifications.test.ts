@@ -1,4 +1,4 @@
-// Webhooks: what is told of pushes, pulls, mounts and deletions, field by field, and what is not told.
+// Webhooks: events of pushes, pulls, mounts and deletions, field by field, and what causes none.
 
 import assert from "node:assert/strict";
 import { get } from "node:http";
@@ -31,7 +31,7 @@ const { gantry, client } = await serve(
   ),
 );
 
-/** What a receiver was told of `repository` until now: events come in order, so none is left before one that is new. */
+/** Returns the events about `repository` so far: they arrive in order, so none is missing before a new one. */
 async function toldOf(receiver: WebhookReceiver, repository: string): Promise<WebhookEvent[]> {
   const name = newName("last");
   await client.pushImage(name, dockerImage(), "latest");
@@ -40,7 +40,7 @@ async function toldOf(receiver: WebhookReceiver, repository: string): Promise<We
   return receiver.eventsOf(repository, 0);
 }
 
-/** Action, method of the request, and what of the target tells it from others. */
+/** Action, method of the request, and the distinctive part of the target. */
 function brief({ action, request, target }: WebhookEvent): unknown[] {
   return [action, request.method, target.digest, target.tag].filter((part) => part !== undefined);
 }
@@ -222,7 +222,7 @@ test("a blob whose client disconnects during the download is not pulled", async 
     request.once("close", resolve);
     request.once("error", () => {});
   });
-  // The server has met the end of that connection before it answers here, or will tell nobody of the pull.
+  // The server has noticed the end of that connection before it responds here, and will not report the pull.
   assert.deepEqual((await toldOf(all, name)).slice(before), []);
 });
 

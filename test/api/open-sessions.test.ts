@@ -1,5 +1,5 @@
-// Sessions that clients open and leave: counted by address for who is anonymous, on no disk without bytes, and known
-// after a restart.
+// Sessions that clients open and leave: counted by address for anonymous clients, not on disk without bytes, and known after
+// a restart.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -21,7 +21,7 @@ const name = newName();
 const here = "127.0.0.1";
 const elsewhere = "127.0.0.2";
 
-/** Opens a session from an address of this machine: the status, and where the session is. */
+/** Opens a session from an address of this machine, and returns the status and the location. */
 function open({ url }: Gantry, localAddress: string): Promise<{ status: number; location: string }> {
   return new Promise((resolve, reject) => {
     const options = { method: "POST", localAddress, agent: false };
@@ -56,7 +56,7 @@ test("an address with too many sessions is refused more, others are not, and nei
   const blob = blobOf(100);
   const path = `/v2/${name}/blobs/uploads/?digest=${blob.digest}`;
   assert.equal((await new Client(gantry.url).request("POST", path, { body: blob.bytes })).status, 201);
-  // Those who are anonymous are one owner: an address may change in the middle of an upload.
+  // All anonymous clients are one owner, because an address may change during an upload.
   const [location = ""] = await openAll(gantry, elsewhere, 1);
   assert.equal((await new Client(gantry.url).get(location)).status, 204);
 });

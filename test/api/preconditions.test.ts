@@ -1,5 +1,5 @@
-// If-Match and If-None-Match on PUT and DELETE of manifests (RFC 9110, section 13): 412 instead of a lost update, and
-// nothing is left of what was refused.
+// If-Match and If-None-Match on PUT and DELETE of manifests (RFC 9110, section 13): 412 instead of a lost update, and a
+// refused request leaves nothing.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -41,7 +41,7 @@ async function pointsTo(name: string, tag: string): Promise<string | undefined> 
 const [before, wanted, other] = [index([]), index([]), index([])];
 const absent = undefined;
 
-/** What the tag points to before, the conditions, and the status of PUT and of DELETE. */
+/** The tag's initial target, the conditions, and the status of PUT and of DELETE. */
 const cases: readonly [current: Image | undefined, conditions: Conditions, put: number, remove: number][] = [
   [absent, { "If-None-Match": "*" }, 201, 404],
   [before, { "If-None-Match": "*" }, 412, 412],
@@ -58,7 +58,7 @@ const cases: readonly [current: Image | undefined, conditions: Conditions, put: 
   [before, { "If-Match": `"something,else" ,, ${etagOf(other)},\t${etagOf(before)}` }, 201, 202],
   // Its comparison is strong.
   [before, { "If-Match": `W/${etagOf(before)}` }, 412, 412],
-  // The tag is what the request wants it to be: the response to its first attempt may have been lost.
+  // The tag already has the wanted target: the response to the first attempt may have been lost.
   [wanted, { "If-Match": etagOf(before) }, 201, 412],
   [before, { "If-Match": etagOf(before), "If-None-Match": etagOf(other) }, 201, 202],
   [before, { "If-Match": etagOf(before), "If-None-Match": "*" }, 412, 412],
@@ -160,7 +160,7 @@ test("an immutable tag is created once, and cannot be moved or deleted with the 
   assert.equal((await put(name, "v1", wanted, { "If-Match": etagOf(other) })).status, 412);
   assertError(await put(name, "v1", wanted, { "If-Match": etagOf(before) }), 403, "DENIED");
   assert.equal((await put(name, "v1", before, { "If-Match": etagOf(before) })).status, 201);
-  // RFC 9110, section 13.2.1: a precondition does not count where the request would fail without it.
+  // RFC 9110, section 13.2.1: a precondition is ignored if the request would fail without it.
   assert.equal((await remove(name, "v1", { "If-Match": etagOf(other) })).status, 403);
   assert.equal(await pointsTo(name, "v1"), before.digest);
 });
@@ -219,7 +219,7 @@ test("a push without a precondition is not lost between the check and the pointi
       put(name, "latest", plain, {}),
       put(name, "latest", conditional, { "If-Match": `"${current}"` }),
     ]);
-    // The conditional one came first and was replaced, or was refused: it never replaces what it has not seen.
+    // The conditional push was first and was replaced, or was refused: it never replaces a state that it has not seen.
     assert.ok(answer.status === 201 || answer.status === 412);
     assert.equal(await pointsTo(name, "latest"), plain.digest);
     const { status } = await client.head(pathOf(name, conditional.digest));

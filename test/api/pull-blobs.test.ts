@@ -1,4 +1,4 @@
-// end-2: blobs whole and in ranges, what HEAD tells, and conditions.
+// end-2: whole blobs and ranges, HEAD, and conditions.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { blobOf, newName } from "../support/content.js";
 const { client } = await serve();
 const name = newName();
 
-/** One that is answered from memory, one that is read from its file in several pieces. */
+/** One answered from memory, one read from its file in several pieces. */
 const small = blobOf(1000);
 const large = blobOf(3 * 1024 * 1024 + 17);
 const empty = blobOf(0);

@@ -1,4 +1,4 @@
-// end-4, end-5, end-6, end-13, end-14: every way to push a blob ends in the same blob.
+// end-4, end-5, end-6, end-13, end-14: every way to push a blob stores the same blob.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ function cut(bytes: Buffer, pieces: number): Buffer[] {
   ).filter((piece) => piece.length > 0);
 }
 
-/** Sends all but the last piece by PATCH; the location to go on with, and that piece. */
+/** Sends all but the last piece by PATCH, and returns the location to continue and that piece. */
 async function chunks(
   client: Client,
   location: string,
@@ -217,7 +217,7 @@ test("two concurrent requests of one session never mix: one is served, one is re
   const answers = await Promise.all([client.patch(location, body), client.patch(location, body)]);
   const statuses = answers.map(({ status }) => status).sort();
   const received = (await client.get(location)).headers.range;
-  // They may also come one after the other.
+  // They may also run one after the other.
   assert.ok(
     statuses.join() === "202,409" ? received === "0-1999999" : received === "0-3999999",
     `${statuses}, ${received}`,

@@ -1,5 +1,5 @@
-// Lies and garbage at the level of HTTP, on a bare socket: what is said of a body's length must be true and
-// said once, and whatever comes, nothing is stored that was not asked for and the server goes on.
+// Inconsistent and invalid HTTP on a bare socket: a body's length must be stated once and correctly; whatever arrives,
+// nothing unrequested is stored and the server continues.
 
 import assert from "node:assert/strict";
 import { describe, type TestOptions, test } from "node:test";
@@ -10,7 +10,7 @@ import { RawConnection } from "../support/raw.js";
 const { client, gantry } = await serve();
 
 const smuggledName = newName("smuggled");
-/** What somebody hides in a body: it must never be taken for a request. */
+/** A request hidden in a body, which must never be carried out. */
 const smuggled = `POST /v2/${smuggledName}/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
 
 function pushLines(name: string, { digest }: Blob, ...headers: string[]): string[] {
@@ -24,7 +24,7 @@ async function isStored(name: string, { digest }: Blob): Promise<boolean> {
 const chunkedBody = "5\r\nhello\r\n0\r\n\r\n";
 const length = `Content-Length: ${smuggled.length}`;
 
-/** Requests whose length is not said once and clearly; what follows the headers is body to one reader and a request to another. */
+/** Requests with an ambiguous length; the bytes after the headers are a body to one parser and a request to another. */
 const unclear: readonly [what: string, headers: string[], body: string, inTheBody?: true][] = [
   ["two equal lengths", ["Content-Length: 5", "Content-Length: 5"], `hello${smuggled}`],
   ["a short and a long length", ["Content-Length: 0", length], smuggled],
@@ -65,7 +65,7 @@ const unclear: readonly [what: string, headers: string[], body: string, inTheBod
   ],
 ];
 
-/** Bytes that are no request of HTTP/1.1, or one that no server can serve. */
+/** Bytes that are not an HTTP/1.1 request, or one that no server can serve. */
 const garbage: readonly [what: string, bytes: string][] = [
   ["a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
   ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
@@ -90,13 +90,13 @@ describe("on a bare socket", { concurrency: true }, () => {
     test(`${what}: the request is refused, the connection closes, and nothing in it is carried out`, async () => {
       const name = newName();
       const blob = blobOf("hello");
-      // One request whose answer takes a while, and one that is answered at once.
+      // One request with a slow response, and one with an immediate response.
       for (const lines of [pushLines(name, blob, ...headers), ["GET /v2/ HTTP/1.1", "Host: x", ...headers]]) {
         using connection = await RawConnection.open(gantry.url);
         connection.send(lines, body);
         await connection.ended();
         const statuses = [...connection.received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
-        // What asks for no body may be answered before it is seen that the body is wrong.
+        // A request on a route without a body may be answered before its body is found to be wrong.
         if (inTheBody && lines[0]?.startsWith("GET") && statuses[0] === "200") statuses.shift();
         assert.ok(statuses.length <= 1, `at most one response, not ${statuses}`);
         assert.ok(

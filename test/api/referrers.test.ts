@@ -1,4 +1,4 @@
-// end-12: what is attached to a manifest, in every way in which clients attach.
+// end-12: attached manifests, with every method that clients use.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ interface Referrer extends ContentDescriptor {
   readonly annotations?: Record<string, string>;
 }
 
-/** The referrers in an answer that is as the specification wants it. */
+/** Returns the referrers in a response that follows the specification. */
 function referrersIn(answer: Answer): Referrer[] {
   assert.equal(answer.status, 200, answer.body.toString());
   assert.equal(answer.headers["content-type"], types.index);

@@ -1,5 +1,5 @@
-// SIGTERM: what runs comes to its end, what was acknowledged is there afterwards, the process ends with 0;
-// and what does not come to its end in time does not keep it.
+// SIGTERM: running requests finish, acknowledged content is there afterwards, the process exits with 0, and a request that
+// does not finish in time does not delay it.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { eventually, uploadsWithBytes } from "../support/store.js";
 const folder = await mkdtemp(join(tmpdir(), "gantry-restart-"));
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Resolves when the one upload that is sent to the store in `root` has bytes there. */
+/** Resolves when the only running upload has bytes in the store at `root`. */
 async function uploadHasBegun(root: string): Promise<void> {
   const state = async () => ((await uploadsWithBytes(root)) === 1 ? true : undefined);
   await eventually("the upload has bytes in the storage", state);
@@ -37,7 +37,7 @@ test("rolling restarts under load lose no acknowledged push, and retrying client
     for (let count = 0; !stopping; count++) {
       const made = image({ layers: 2 });
       const tag = `t-${number}-${count}`;
-      // As CI does: a push that a restart has broken off is tried again as a whole.
+      // Like CI: retries a push that a restart has interrupted as a whole.
       for (;;) {
         const pushed = await new Client(url).pushImage(name, made, tag).then(
           () => true,
@@ -50,7 +50,7 @@ test("rolling restarts under load lose no acknowledged push, and retrying client
       acknowledged.push({ tag, bytes: made.bytes, blobs: made.blobs });
     }
   });
-  /** Resolves when every client may have pushed something to the server that runs now. */
+  /** Resolves when every client may have pushed to the current server. */
   const pushedMore = async () => {
     const before = acknowledged.length;
     const enough = () => (acknowledged.length >= before + 2 * clients.length ? true : undefined);
@@ -58,7 +58,7 @@ test("rolling restarts under load lose no acknowledged push, and retrying client
   };
   for (let restart = 0; restart < 4; restart++) {
     await pushedMore();
-    // Rejects unless it ends by itself with 0.
+    // Rejects unless it exits by itself with 0.
     await gantry.stop();
     gantry = await startGantry(settings, root);
   }

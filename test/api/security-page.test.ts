@@ -1,4 +1,4 @@
-// The examples of docs/security.md do what the page says of them: each is taken from the page and given to a server.
+// The examples in docs/security.md work as described: each is read from the page and given to a server.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { type OidcIssuer, startIssuer } from "../support/oidc-issuer.js";
 
 const page = await readFile(new URL("../../../docs/security.md", import.meta.url), "utf8");
 
-/** The page's one example that begins like this, below this heading. */
+/** Returns the page's only example with this beginning, below this heading. */
 function exampleOf(heading: string, first: string): string {
   const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
   const blocks = Array.from(section.matchAll(/^```\w+\n([\s\S]*?)^```$/gm), ([, block = ""]) => block);
@@ -27,13 +27,13 @@ const names = ["ann", "carol", "dan", "releaser", "eve"];
 await files.users(Object.fromEntries(names.map((name) => [name, "secret"])));
 await files.write("issuer.pem", (await issueCertificate({ name: "issuer", authority: true })).pem);
 
-/** A server with an example's settings, its files in the test's folder. */
+/** A server with an example's settings, with its files in the test's folder. */
 async function serve(example: string, settings: GantrySettings = {}): Promise<Gantry> {
   const text = example.replaceAll("/etc/gantry", files.folder);
   return startGantry({ ...settings, REGISTRY_CONFIGURATION_PATH: await files.write("settings.yaml", text) });
 }
 
-/** Whether these may pull, push a new tag, move it and delete it. */
+/** Whether these callers may pull, push a new tag, move it and delete it. */
 async function rightsOf(gantry: Gantry, owner: Headers, who: Headers, name: string): Promise<string> {
   const client = new Client(gantry.url, 1, undefined, who);
   await new Client(gantry.url, 1, undefined, owner).pushImage(name, index([]), "there");
@@ -65,7 +65,7 @@ test("the policy grants what the page says", async () => {
     assert.equal(await rightsOf(gantry, as("ann"), who, newName(repository)), expected, repository);
 });
 
-/** The settings with issuers of the test's own in the place of those that they name. */
+/** The settings with the test's issuers instead of the named ones. */
 function withIssuers(example: string, issuers: Readonly<Record<string, OidcIssuer>>): string {
   return Object.entries(issuers).reduce((text, [url, { url: own }]) => text.replace(url, own), example);
 }

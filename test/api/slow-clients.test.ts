@@ -1,5 +1,5 @@
-// Clients and policies that take their time: longer than the ten seconds after which uWebSockets.js drops
-// a connection that is silent. All at once, since each takes half a minute.
+// Slow clients and policies: slower than the ten seconds after which uWebSockets.js drops a silent connection. All run
+// concurrently, because each takes half a minute.
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
@@ -18,7 +18,7 @@ const slowMilliseconds = 26_000;
 const server = await serveInside();
 const client = new Client(server.url);
 const gate = new Gate(openPolicy);
-/** A second front end on the same services, which takes its time to find out who is calling. */
+/** A second front end on the same services, which authenticates slowly. */
 const slow = new App({
   ...defaultBounds,
   services: server.services,
@@ -35,7 +35,7 @@ const slow = new App({
   onUnexpectedError: (error) => assert.fail(String(error)),
 });
 const slowUrl = await listen(slow);
-/** A third, which does not wait for long. */
+/** A third one with short timeouts. */
 const strictUrl = await listen(
   new App({
     ...defaultBounds,

@@ -1,4 +1,4 @@
-// What lies in the store's folder: the documented layout, one copy of each content, and how damage is healed.
+// The store's folder: the documented layout, one copy of each content, and the repair of damage.
 
 import assert from "node:assert/strict";
 import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
@@ -37,7 +37,7 @@ const cases = [3000, 300_000].flatMap((size) =>
 const kept = { name: newName(), image: image(), blob: blobOf(5000) };
 const attached = image({ subject: describe(kept.image) });
 
-// A first server writes; what it wrote is damaged; a second one, whose memory knows nothing of it, goes on.
+// A first server writes, its files are damaged, and a second one continues without any memory of them.
 const folder = await mkdtemp(join(tmpdir(), "gantry-storage-"));
 after(() => rm(folder, { recursive: true, force: true }));
 const first = await startGantry({}, folder);
@@ -163,7 +163,7 @@ for (const [what, damage] of Object.entries(damages)) {
     const [name, other] = [newName(), newName()];
     const blob = blobOf(300_000);
     await client.pushBlobs(name, blob);
-    // The clock of a file system ticks every few milliseconds: what is written within one tick looks like one write.
+    // The clock of a file system ticks every few milliseconds: writes within one tick look like a single write.
     await pause(20);
     const file = await open(contentPath(gantry.root, blob.digest), "r+");
     await damage(file, 300_000);

@@ -1,5 +1,5 @@
-// Immutable tags and retention, through the server: no route moves or removes what is immutable, and what
-// the rules no longer keep goes by itself.
+// Immutable tags and retention, through the server: no route moves or removes immutable content, and expired tags are
+// removed automatically.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
@@ -84,7 +84,7 @@ test("of many concurrent pushes of an immutable tag one succeeds, and the tag is
   assert.ok((await client.get(`/v2/${name}/manifests/v1`)).body.equals(winners[0]?.bytes ?? Buffer.alloc(0)));
 });
 
-/** Makes a tag look as if it had been pushed so many days ago. */
+/** Backdates the push of a tag by this many days. */
 async function ageTag(name: string, tag: string, days: number): Promise<void> {
   const then = new Date(Date.now() - days * 86_400_000);
   await utimes(`${server.rootDirectory}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
@@ -106,7 +106,7 @@ test("retention removes tags that no rule keeps; a dry run lists them and keeps 
   ]);
   assert.equal((await client.head(`/v2/${name}/manifests/pr-2`)).status, 200);
   const { services } = server;
-  // The HEAD was a pull too.
+  // The HEAD was a pull, too.
   assert.equal((await applyRetention(services, { dryRun: false })).tags, 0);
 });
 

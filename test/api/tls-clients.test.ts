@@ -1,4 +1,4 @@
-// Clients with certificates: only those that one of the server's CAs has made count, and each says who it is.
+// Clients with certificates: only those signed by one of the server's CAs count, and each identifies the client.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -60,7 +60,7 @@ function showing(certificate: Issued | undefined): SecureContextOptions {
 const cases: readonly [name: string, certificate: Issued | undefined, required: number, optional: number][] =
   [
     ["a right certificate", right, 200, 200],
-    // The registry's own answer: such a client may log in by other means.
+    // The registry's own response: such a client may log in by other means.
     ["no certificate", undefined, 403, 401],
     ["an expired certificate", expired, 403, 403],
     ["a certificate that is not valid yet", early, 403, 403],
@@ -123,7 +123,7 @@ test("a certificate identifies the client, and its address is recorded too", asy
     seen.map(({ address, secure, certified }) => [address, secure, certified?.subject]),
     [
       ["127.0.0.1", true, "certificate:spiffe://ci/job"],
-      // It has no such name.
+      // It has no name of that kind.
       ["127.0.0.1", true, undefined],
       ["127.0.0.1", true, undefined],
     ],

@@ -1,5 +1,5 @@
-// Certificates change while the server runs: whoever is connected stays, whoever comes gets the new one, and
-// what cannot be used changes nothing.
+// Certificates change while the server runs: open connections stay, new ones get the new certificate, and unusable files
+// change nothing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,14 +14,14 @@ const { gantry, authority, files } = await serveTls();
 const trusting = { ca: authority.pem };
 const ask = ["GET /v2/ HTTP/1.1", "Host: x"];
 
-/** Files are looked at every two seconds. */
+/** Files are checked every two seconds. */
 const reloadMillisecondsMax = 10_000;
 
 async function newServerCertificate() {
   return authority.issue("registry", { addresses: ["127.0.0.1"] });
 }
 
-/** The serial number of the certificate that a new connection is shown. */
+/** Returns the serial number of the certificate on a new connection. */
 async function shownSerial(): Promise<string> {
   using connection = await RawConnection.open(gantry.url, trusting);
   return (connection.socket as TLSSocket).getPeerCertificate().serialNumber;

@@ -1,5 +1,4 @@
-// HTTPS: it does what plain HTTP does, certificates change under it, and nobody gets in, or is taken for
-// somebody else, by what is below HTTP.
+// HTTPS: it behaves like plain HTTP, certificates reload, and nothing below HTTP lets a client in or impersonate another.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -22,7 +21,7 @@ const registry = client();
 const trusting = { ca: authority.pem };
 const ask = ["GET /v2/ HTTP/1.1", "Host: x"];
 
-/** The head of a PROXY header of version 2 for TCP over IPv6: a connection says by it whose it is. */
+/** The start of a PROXY header of version 2 for TCP over IPv6, with which a connection identifies itself. */
 const proxyHead = Buffer.from("0d0a0d0a000d0a515549540a21210024", "hex");
 
 test("a blob of many records and an image are returned as pushed", async () => {
@@ -92,7 +91,7 @@ describe("versions of TLS", () => {
   ] as const;
   for (const { server, name, client: version, works } of cases) {
     test(`${version} is ${works ? "spoken" : "refused"} ${name}`, async () => {
-      // OpenSSL's own level forbids clients the old ones.
+      // OpenSSL's default security level forbids the old versions to clients.
       const only = { minVersion: version, maxVersion: version, ciphers: "DEFAULT@SECLEVEL=0" } as const;
       const opened = RawConnection.open(server.url, { ...trusting, ...only });
       if (!works) return assert.rejects(opened, /protocol version|unsupported protocol|no protocols/i);
@@ -215,12 +214,12 @@ test("readers that read nothing use little memory", async () => {
       return socket;
     });
     readers.push(...added);
-    // With nobody who reads on, what comes after this stays where it is.
+    // Without a reader, later bytes stay where they are.
     await Promise.all(added.map((socket) => once(socket, "readable")));
     for (let request = 0; request < 200; request++) await registry.get("/v2/");
   };
   try {
-    // What the first ones take is for all: caches, buffers that are lent, the heap's room.
+    // The first readers cause memory shared by all: caches, lent buffers, the heap's size.
     await add(20);
     const before = await peakBytes(gantry.pid);
     await add(100);
@@ -231,10 +230,10 @@ test("readers that read nothing use little memory", async () => {
   }
 });
 
-/** What the relay, OpenSSL and the registry keep for one reader; all of them ask for 4 GB. */
+/** The memory of relay, OpenSSL and registry for one reader; all readers together request 4 GB. */
 const readerBytesMax = 700_000;
 
-/** The largest resident set that a process ever had. */
+/** The largest resident set that a process has had. */
 async function peakBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;

@@ -1,5 +1,5 @@
 // The token endpoint as clients use it: docker login by GET, Docker's and containerd's OAuth form by POST, and refresh
-// tokens where they are switched on.
+// tokens if enabled.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

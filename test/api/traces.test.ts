@@ -1,4 +1,4 @@
-// Traces of real requests, as a collector gets them by OTLP: what is in them, and what none of them does.
+// Traces of real requests, as an OTLP collector receives them: their content, and what none of them does.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { eventually } from "../support/store.js";
 const collector = await startCollector();
 after(() => collector[Symbol.asyncDispose]());
 
-/** By OpenTelemetry's own variables, as most will set them. */
+/** With OpenTelemetry's own variables, the most common way. */
 const traced: GantrySettings = {
   OTEL_TRACES_EXPORTER: "otlp",
   OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -28,18 +28,18 @@ const { gantry, client } = await serve({
 const clientTrace = "0af7651916cd43dd8448eb211c80319c";
 const clientSpan = "b7ad6b7169203331";
 
-/** The span of the request that was given this id, and all below it. */
+/** Returns the span of the request with this ID, and its descendants. */
 async function traceOf(requestId: string): Promise<{ root: CollectedSpan; below: CollectedSpan[] }> {
   const root = await eventually(`the trace of ${requestId}`, () =>
     collector.spans.find(({ attributes }) => attributes.get("gantry.request.id") === requestId),
   );
   const below = [root];
-  // Those that are found meanwhile are looked at too.
+  // Spans found meanwhile are examined, too.
   for (const { id } of below) below.push(...collector.spans.filter(({ parent }) => parent === id));
   return { root, below: below.slice(1) };
 }
 
-/** The tree as names, in the order of their beginnings: `a(b c) d`. */
+/** Returns the tree as names, in order of their start: `a(b c) d`. */
 function shapeOf(spans: readonly CollectedSpan[], parent: string): string {
   return spans
     .filter((span) => span.parent === parent)
@@ -58,7 +58,7 @@ function names(spans: readonly CollectedSpan[]): string[] {
 test("the push of a blob is a span with one for each stage, from the socket to the sync", async () => {
   const name = newName();
   const blob = blobOf(5_000_000);
-  // As in a store that is not new: what has to make its folders first has a stage more.
+  // As in an existing store: a new one has an additional stage that creates its folders.
   await client.pushBlobs(name, blobOf(1));
   await mkdir(`${gantry.root}/content/sha256/${blob.digest.slice(7, 9)}`, { recursive: true });
   const path = `/v2/${name}/blobs/uploads/`;
@@ -200,7 +200,7 @@ test("health checks have no trace, and no secret gets into one", async () => {
   assert.doesNotMatch(sent, /livez|hunter2|Basic /);
 });
 
-/** Starts a server for one test, which ends it. */
+/** Starts a server for one test, which stops it. */
 async function withServer(
   settings: GantrySettings,
   use: (client: Client, gantry: Gantry) => Promise<void>,
@@ -244,7 +244,7 @@ test("without traces, nothing of OpenTelemetry is loaded, and no host is called"
   await using idle = await startCollector();
   const folder = await mkdtemp(join(tmpdir(), "gantry-probe-"));
   const probe = join(folder, "probe.cjs");
-  // The package with the mere interfaces is one that prom-client has too.
+  // The package with the interfaces is also a dependency of prom-client.
   await writeFile(
     probe,
     `process.on("exit", () => require("node:worker_threads").isMainThread && process.stderr.write(
@@ -293,7 +293,7 @@ test("a hanging or missing collector delays neither pushes nor the shutdown", as
     const server = await startGantry({ ...traced, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
     const some = new Client(server.url);
     const name = newName();
-    // More spans than may wait for the collector.
+    // More spans than the queue for the collector can hold.
     for (let count = 0; count < 300; count++) await some.pushBlobs(name, blobOf(10));
     await some.pushImage(name, image(), "latest");
     assert.equal((await some.get(`/v2/${name}/manifests/latest`)).status, 200);

@@ -1,5 +1,5 @@
-// Logs that nobody reads, or that cannot be written: requests are answered, a stop ends the server, what is lost is
-// counted, and the audit log can be made to refuse what it could not tell of.
+// Logs that are not read, or cannot be written: requests are answered, a stop ends the server, lost lines are counted, and
+// the audit log can refuse requests that could not be logged.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -30,7 +30,7 @@ function newPipe(): string {
   return path;
 }
 
-/** A server whose standard error or output is a pipe. It is open for reading, too, so that it only fills up. */
+/** A server with a pipe as standard error or output. The pipe is open for reading, too, so that it only fills up. */
 function startWith(redirection: string, settings: GantrySettings): Promise<Gantry> {
   return startGantry(settings, undefined, [
     "sh",
@@ -41,7 +41,7 @@ function startWith(redirection: string, settings: GantrySettings): Promise<Gantr
   ]);
 }
 
-/** What comes out of a pipe, from now on. */
+/** Returns the output of a pipe from now on. */
 class Reader implements Disposable {
   text = "";
   readonly #child;
@@ -58,7 +58,7 @@ class Reader implements Disposable {
   }
 }
 
-/** Tags that make a line of the audit log long: 12 KB, so that few requests fill a queue. */
+/** Tags that make a line of the audit log 12 KB long, so that few requests fill a queue. */
 const manyTags = Array.from({ length: 50 }, (_, index) => `tag=${String(index).padStart(240, "x")}`).join(
   "&",
 );

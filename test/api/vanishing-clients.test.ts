@@ -1,5 +1,5 @@
-// Clients that go away: in the middle of a body, of a download, or before the answer. What an upload has
-// stays where it can go on, and nothing else is left.
+// Clients that disconnect: during a body, a download, or before the response. An upload's bytes stay if it can continue, and
+// nothing else is left.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -11,7 +11,7 @@ import { eventually, storedBelow } from "../support/store.js";
 const { client, gantry } = await serve();
 const bytes = 1_000_000;
 
-/** Tries again while the server has not yet noticed that the client before is gone. */
+/** Retries while the server has not yet noticed that the previous client has disconnected. */
 function whenFree(work: () => Promise<Answer>): Promise<Answer> {
   return eventually("the upload is free", async () => {
     const answer = await work();

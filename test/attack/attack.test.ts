@@ -26,7 +26,7 @@ for (const attack of attacks) {
         `longest wait ${longestMilliseconds.toFixed(1)} ms (${longest}), median ${p50Milliseconds.toFixed(1)} ms, ` +
           `${requests} requests, longest sync beside it ${longestSyncMilliseconds.toFixed(1)} ms, peak ${(peakBytes / 1e6).toFixed(0)} MB`,
       );
-      assert.ok(peakBytes < peakBytesMax, `the server took ${peakBytes} bytes of memory`);
+      assert.ok(peakBytes < peakBytesMax, `the server used ${peakBytes} bytes of memory`);
       if (longestMilliseconds < attack.waitMillisecondsMax * slack) return;
       assert.ok(
         attempt < attempts,

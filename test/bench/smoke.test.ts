@@ -13,7 +13,7 @@ import { needs, run, temporaryFolder } from "../clients/support.js";
 const bench = fileURLToPath(new URL("../../bench/main.js", import.meta.url));
 const skip = needs("docker-registry", "registry", "wrk");
 
-test("the shortest run measures Gantry beside its peers, and keeps a table, samples and plots", {
+test("the shortest run measures Gantry and its peers, and writes a table, samples and plots", {
   skip,
 }, async () => {
   await using folder = await temporaryFolder();

@@ -13,7 +13,7 @@ import { Remote } from "./verify.js";
 const skip = needs("buildah", "busybox");
 
 for (const format of ["oci", "v2s2"]) {
-  test(`buildah: an image in the format ${format} that was built, pushed and pulled runs`, {
+  test(`buildah: a built image in the format ${format} is pushed, pulled and runs`, {
     skip,
   }, async () => {
     await using folder = await temporaryFolder();

@@ -97,12 +97,12 @@ async function thinLine(url: string): Promise<ThinLine> {
   };
 }
 
-describe("a push over a thin line arrives whole", { concurrency: true }, () => {
+describe("a push over a slow link arrives complete", { concurrency: true }, () => {
   for (const [what, start] of [
     ["CNCF distribution 3", (folder: string) => startDistribution3(folder, "distribution")],
     ["Gantry", () => startGantry()],
   ] as const)
-    test(`BuildKit's, which is silent for ${stallSeconds} s, to ${what}`, {
+    test(`from BuildKit, which is silent for ${stallSeconds} s, to ${what}`, {
       skip,
     }, async () => {
       await using folder = await temporaryFolder();
@@ -117,7 +117,7 @@ describe("a push over a thin line arrives whole", { concurrency: true }, () => {
         { Dockerfile: "FROM scratch\nCOPY random /\n", random: randomBytes(layerBytes) },
         ...["--output", `type=image,name=${line.host}/thin/image:latest,push=true`],
       );
-      assert.ok(line.hasStalled, "the line was silent");
+      assert.ok(line.hasStalled, "the link was silent");
       assert.ok(!line.wasGivenUp, "the registry waited for the client");
       assert.ok(performance.now() - began > stallSeconds * 1000);
       await new Remote(registry.url, "thin/image").verify("latest");

@@ -63,7 +63,7 @@ const caches: readonly CacheKind[] = [
   { name: "of mode min", exported: registryCache("mode=min"), hasStages: false },
   { name: "of mode max", exported: registryCache("mode=max"), hasStages: true },
   {
-    name: "that is an index of blobs",
+    name: "as an index of blobs",
     exported: registryCache("mode=max,image-manifest=false"),
     hasStages: true,
     type: "application/vnd.oci.image.index.v1+json",
@@ -79,7 +79,7 @@ const caches: readonly CacheKind[] = [
 test("buildkit: caches", { skip }, (t: TestContext) =>
   withBuildkit(async ({ registry, buildkit, base }) => {
     for (const [index, { name, exported, hasStages, type }] of caches.entries()) {
-      await t.test(`a cache ${name} spares the next machine the build`, async () => {
+      await t.test(`a cache ${name} saves the next machine the build`, async () => {
         const image = `${registry.host}/cached/image-${index}:latest`;
         const inImage = exported(image) === "type=inline";
         const cache = inImage ? image : `${registry.host}/cached/cache-${index}:main`;
@@ -106,7 +106,7 @@ test("buildkit: caches", { skip }, (t: TestContext) =>
       });
     }
 
-    await t.test("without a login neither image nor cache is pulled or pushed", async () => {
+    await t.test("without a login, neither image nor cache can be pulled or pushed", async () => {
       await buildkit.forget();
       const build = (...options: string[]) =>
         buildkit.build(registry.runWithoutLogin, { Dockerfile: "FROM scratch\nCOPY . /\n" }, ...options);
@@ -150,7 +150,7 @@ test("buildkit: images", { skip }, (t: TestContext) =>
     const both = `${greeting}${extended.addition}`;
 
     for (const { compression, type, toc } of compressions) {
-      await t.test(`an image that is ${compression} runs where nothing of it was`, async () => {
+      await t.test(`an image that is ${compression} runs on a machine without its content`, async () => {
         const image = `${registry.host}/images/${compression}:latest`;
         const how = `push=true,compression=${compression},force-compression=true,oci-mediatypes=true`;
         await buildkit.build(registry.run, extended, "--output", `type=image,name=${image},${how}`);
@@ -167,7 +167,7 @@ test("buildkit: images", { skip }, (t: TestContext) =>
       });
     }
 
-    await t.test("an image that goes to an OCI layout is imported", async () => {
+    await t.test("an image exported to an OCI layout is imported", async () => {
       const layout = join(folder, "layout");
       const how = `type=oci,tar=false,dest=${layout},name=images/layout:v1`;
       await buildkit.build(registry.run, extended, "--output", how);

@@ -86,7 +86,7 @@ const rows: readonly Row[] = [
     apart: {
       distribution: { status: 206 },
       gantry: { status: 200 },
-      reason: "a range is for GET alone (RFC 9110, 14.2)",
+      reason: "a range applies only to GET (RFC 9110, 14.2)",
     },
   },
   { ...range("bytes=0-4095,4096-8191,16384-20479"), alike: ["status", "parts"] },
@@ -105,7 +105,7 @@ const rows: readonly Row[] = [
       distribution: { status: 206 },
       gantry: { status: 416 },
       reason:
-        "no byte is asked for, which cannot be satisfied (RFC 9110, 14.1.2); Go answers «bytes 100000-99999/100000»",
+        "no byte is requested, which cannot be satisfied (RFC 9110, 14.1.2); Go answers 'bytes 100000-99999/100000'",
     },
   },
   { ...range("bytes=5-3"), alike: ["status"] },
@@ -137,7 +137,7 @@ const rows: readonly Row[] = [
     apart: {
       distribution: { status: 206, "header content-range": "bytes 0--1/0" },
       gantry: { status: 200, "header content-range": undefined },
-      reason: "that is no Content-Range",
+      reason: "that is not a Content-Range",
     },
   },
 
@@ -161,7 +161,7 @@ const rows: readonly Row[] = [
       apart: {
         distribution: { status: 404, code: undefined },
         gantry: { status: 400, code: "NAME_INVALID" },
-        reason: "the specification's error, with what is wrong, instead of a page",
+        reason: "the specification's error, with the reason, instead of a page",
       },
     }),
   ),
@@ -173,7 +173,7 @@ const rows: readonly Row[] = [
       apart: {
         distribution: { status: 301 },
         gantry: { status: 400 },
-        reason: "a name with «..» or an empty part is nobody's, and no way around a rule",
+        reason: "a name with '..' or an empty component is invalid, and cannot bypass a rule",
       },
     }),
   ),
@@ -193,7 +193,7 @@ const rows: readonly Row[] = [
     apart: {
       distribution: { "header allow": "GET" },
       gantry: { "header allow": "GET, HEAD, OPTIONS" },
-      reason: "all that is allowed",
+      reason: "all allowed methods",
     },
   },
   ...(["basic", "token"] as const).map(
@@ -251,7 +251,7 @@ const rows: readonly Row[] = [
     apart: {
       distribution: { detail: { n: -1 } },
       gantry: { detail: { n: "-1" } },
-      reason: "as both answer for the catalog",
+      reason: "like both respond for the catalog",
     },
   },
   ...["-1", "abc", "1.5", "99999999999999999999"].map(
@@ -263,7 +263,7 @@ const rows: readonly Row[] = [
     apart: {
       distribution: { status: 400 },
       gantry: { status: 200 },
-      reason: "a page may be shorter than was asked for; the Link header tells of more",
+      reason: "a page may be shorter than requested; the Link header shows that there are more",
     },
   },
   { path: "/v2/_catalog?n=0", alike: ["status", "body"] },
@@ -299,7 +299,7 @@ const rows: readonly Row[] = [
     apart: {
       distribution: { message: "authentication required" },
       gantry: { message: "the credentials are not valid" },
-      reason: "so that one can tell the two apart",
+      reason: "to tell the two apart",
     },
   },
   { at: "basic", path: "/v2/", headers: basic(user.name, user.password), alike: ["status", "body"] },
@@ -414,7 +414,7 @@ after(async () => {
   for (const server of servers) await server[Symbol.asyncDispose]();
 });
 
-test("CNCF distribution 3 and Gantry answer the same requests alike", { skip }, async (context) => {
+test("CNCF distribution 3 and Gantry give the same responses", { skip }, async (context) => {
   await using folder = await temporaryFolder();
   const started = await startAll(folder.path, servers);
   await pushTo(started.open.distribution);

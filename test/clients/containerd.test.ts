@@ -12,7 +12,7 @@ import { Remote } from "./verify.js";
 
 const skip = needs("containerd", "ctr", "runc", "busybox");
 
-test("containerd: what is pulled is what was pushed, and runs", { skip }, async () => {
+test("containerd: a pulled image is the pushed one, and runs", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   await using daemon = await startContainerd(folder.path);

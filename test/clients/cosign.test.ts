@@ -44,7 +44,7 @@ const modes: readonly Mode[] = [
 const trustedRoot = { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" };
 
 for (const mode of modes) {
-  test(`cosign: a signature kept ${mode.name} holds for its key only`, { skip }, async () => {
+  test(`cosign: a signature stored ${mode.name} is valid for its key only`, { skip }, async () => {
     await using folder = await temporaryFolder();
     await using registry = await startGantry();
     const env = {
@@ -81,6 +81,6 @@ for (const mode of modes) {
     const bundle = mode.sign.filter((flag) => flag === "--new-bundle-format");
     await cosign("attest", ...signing, ...bundle, "--type=custom", "--predicate=predicate.json", image);
     await cosign("verify-attestation", "--key=cosign.pub", "--type=custom", ...verifying, image);
-    assert.equal((await remote.verify(digest)).digest, digest, "signing leaves the image as it was");
+    assert.equal((await remote.verify(digest)).digest, digest, "signing does not change the image");
   });
 }

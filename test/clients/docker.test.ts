@@ -13,7 +13,7 @@ import { Remote } from "./verify.js";
 
 const skip = needsDocker("busybox");
 
-test("docker: what is pulled is what was pushed, and runs", { skip }, async () => {
+test("docker: a pulled image is the pushed one, and runs", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   await using daemon = await startDocker(folder.path);

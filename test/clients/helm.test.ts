@@ -12,7 +12,7 @@ import { Remote } from "./verify.js";
 
 const skip = needs("helm");
 
-test("helm: a chart that was pushed is pulled as the same bytes", { skip }, async () => {
+test("helm: a pushed chart is pulled unchanged", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   const helm = (...args: string[]) => run("helm", args, { cwd: folder.path, env: { HOME: folder.path } });

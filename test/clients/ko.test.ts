@@ -21,7 +21,7 @@ interface Index {
   }[];
 }
 
-test("ko: a program that was built and pushed for two platforms runs, with its base and its bill of materials", {
+test("ko: a program built and pushed for two platforms runs, with its base and its bill of materials", {
   skip,
 }, async () => {
   await using folder = await temporaryFolder();

@@ -23,7 +23,7 @@ const untrusted = /certificate signed by unknown authority/;
 const files = await LoginFiles.make();
 
 for (const challenge of ["basic", "bearer"] as const) {
-  test(`told to log in by ${challenge}`, { skip: needsMachine("busybox") }, async (t) => {
+  test(`asked to log in by ${challenge}`, { skip: needsMachine("busybox") }, async (t) => {
     await using folder = await temporaryFolder();
     await using machine = await startMachine(folder.path);
     await using registry = await startLoginRegistry(machine, files, challenge);
@@ -44,28 +44,28 @@ for (const challenge of ["basic", "bearer"] as const) {
         const known = await logIn(developer);
         const nobody = await registry.caller(own.path);
 
-        await t.test("what is pulled is what was pushed", async () => {
+        await t.test("pulled content is the pushed content", async () => {
           for (const each of [image, open]) await client.push(known, each, made);
           assert.equal(await client.pull(known, image), await registry.verify(`private/${name}`));
         });
 
         const cannot = challenge === "basic" && needsBasic === true;
-        await t.test("what is public is pulled without a login", { skip: cannot }, async () => {
+        await t.test("public content is pulled without a login", { skip: cannot }, async () => {
           assert.equal(await client.pull(nobody, open), await registry.verify(`public/${name}`));
         });
 
-        await t.test("without a login nothing is pushed, and nothing private is pulled", async () => {
+        await t.test("without a login nothing can be pushed, and nothing private can be pulled", async () => {
           await refused(registry, () => client.push(nobody, unused, made));
           await refused(registry, () => client.pull(nobody, image));
         });
 
-        await t.test("a robot pulls, and pushes nothing", async () => {
+        await t.test("a robot may pull but not push", async () => {
           const reader = await logIn(registry.robot);
           assert.equal(await client.pull(reader, image), await registry.verify(`private/${name}`));
           await refused(registry, () => client.push(reader, unused, made));
         });
 
-        await t.test("a wrong password lets nobody in, and is not kept", async () => {
+        await t.test("a wrong password lets nobody in, and is not stored", async () => {
           const user = { ...developer, password: "wrong" };
           const intruder = await registry.caller(own.path, user);
           if (loginAsks) {
@@ -78,7 +78,7 @@ for (const challenge of ["basic", "bearer"] as const) {
           await refused(registry, () => client.pull(intruder, image));
         });
 
-        await t.test("a server with a certificate of another CA is not spoken to", async () => {
+        await t.test("a server with a certificate of another CA is refused", async () => {
           const { pem } = await newAuthority("somebody's CA");
           await registry.trusting(pem, async () => {
             const stranger = await registry.caller(own.path, developer);

@@ -92,7 +92,7 @@ async function commandsOf(page: string): Promise<Map<string, string[]>> {
   return blocks;
 }
 
-test("what docker-registry has moves in from its folder and from itself, and skopeo reads what goes out", {
+test("the content of docker-registry is imported from its folder and from itself, and skopeo reads the export", {
   skip,
 }, async (context) => {
   await using folder = await temporaryFolder();

@@ -57,7 +57,9 @@ http {
 }
 
 for (const kind of ["Gantry", "distribution 3"] as const) {
-  test(`blobs come through nginx in slices from ${kind}`, { skip: needs("nginx", "registry") }, async () => {
+  test(`blobs are sent through nginx in slices from ${kind}`, {
+    skip: needs("nginx", "registry"),
+  }, async () => {
     await using folder = await temporaryFolder();
     await using upstream =
       kind === "Gantry" ? await startGantry() : await startDistribution3(folder.path, "registry");

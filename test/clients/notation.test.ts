@@ -30,7 +30,7 @@ const trustPolicy = {
 
 for (const forceTag of [false, true]) {
   const where = forceTag ? "under a tag made of the digest" : "as referrers";
-  test(`notation: signatures kept ${where} hold for their certificate only`, { skip }, async () => {
+  test(`notation: signatures stored ${where} are valid for their certificate only`, { skip }, async () => {
     await using folder = await temporaryFolder();
     await using registry = await startPrivateRegistry(files, folder.path);
     const env = { XDG_CONFIG_HOME: folder.path, XDG_CACHE_HOME: folder.path };
@@ -69,7 +69,7 @@ for (const forceTag of [false, true]) {
     const tagged = remote.verify(signed.replace(":", "-"));
     if (forceTag) await tagged;
     else await assert.rejects(tagged, /404/);
-    assert.equal((await remote.verify(signed)).digest, signed, "signing leaves the image as it was");
+    assert.equal((await remote.verify(signed)).digest, signed, "signing does not change the image");
 
     const unsigned = await push("unsigned");
     await assert.rejects(verify(unsigned), /no signature is associated/);

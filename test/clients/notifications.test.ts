@@ -135,7 +135,7 @@ notifications:
   return [sideOf(gantry, ours), sideOf(registry, theirs)];
 }
 
-test("both tell the same of the same requests", { skip }, async () => {
+test("both report the same requests in the same way", { skip }, async () => {
   await using folder = await temporaryFolder();
   const [mine, other] = await startBoth(folder.path);
   await using _mine = mine;
@@ -151,7 +151,7 @@ test("both tell the same of the same requests", { skip }, async () => {
   assert.deepEqual(told[0], told[1]);
 });
 
-test("both tell the same of what skopeo pushes", { skip }, async () => {
+test("both report a push by skopeo in the same way", { skip }, async () => {
   await using folder = await temporaryFolder();
   const [mine, other] = await startBoth(folder.path);
   await using _mine = mine;

@@ -95,7 +95,7 @@ async function pushAndPull(
   return { said, greeting };
 }
 
-test("a token to pull is refused for a push as by CNCF distribution 3", { skip }, async () => {
+test("a token to pull is refused for a push, as in CNCF distribution 3", { skip }, async () => {
   await using folder = await temporaryFolder();
   const { token, tokenFor, scopes } = await tokenServer(folder.path);
   await using distribution = await startDistribution3(folder.path, "token", {
@@ -128,7 +128,7 @@ test("a token to pull is refused for a push as by CNCF distribution 3", { skip }
   assert.deepEqual(results, [refused, refused]);
 });
 
-test("with name and password its backend basic pushes and pulls, as with CNCF distribution 3", {
+test("with name and password, its backend basic pushes and pulls, as with CNCF distribution 3", {
   skip,
 }, async () => {
   await using folder = await temporaryFolder();

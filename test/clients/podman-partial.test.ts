@@ -22,7 +22,7 @@ interface Line {
   readonly sent?: number;
 }
 
-test("podman pulls the parts of a layer that have changed", { skip: needs("podman", "skopeo") }, async () => {
+test("podman pulls only the changed parts of a layer", { skip: needs("podman", "skopeo") }, async () => {
   await using folder = await temporaryFolder();
   await using gantry = await startGantry();
   const before = Array.from({ length: files }, (_, number) => randomBytes(bytesOf(number)));

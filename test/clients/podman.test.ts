@@ -12,7 +12,7 @@ import { Remote } from "./verify.js";
 
 const skip = needs("podman", "busybox");
 
-test("podman: what is pulled is what was pushed, and runs", { skip }, async () => {
+test("podman: a pulled image is the pushed one, and runs", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   const store = [

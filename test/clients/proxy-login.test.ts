@@ -81,7 +81,7 @@ const proxies = [
   },
   { name: "nginx, with Host alone", ...nginx(["Host $http_host"]), bearer: false },
   {
-    name: "nginx behind another that ends TLS",
+    name: "nginx behind another that terminates TLS",
     ...nginx(["Host $http_host", "X-Forwarded-For $remote_addr", "X-Forwarded-Proto http"]),
     bearer: false,
   },
@@ -98,7 +98,7 @@ const proxies = [
     ]),
     bearer: true,
   },
-  { name: "HAProxy as it is", ...haproxy([]), bearer: false },
+  { name: "HAProxy with its defaults", ...haproxy([]), bearer: false },
   { name: "HAProxy with forwardfor", ...haproxy(["option forwardfor"]), bearer: false },
   {
     name: "HAProxy with X-Forwarded-Proto",

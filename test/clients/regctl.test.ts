@@ -11,7 +11,7 @@ import { Remote } from "./verify.js";
 
 const skip = needs("regctl");
 
-test("regctl: images, artifacts, referrers and tags come and go", { skip }, async () => {
+test("regctl: images, artifacts, referrers and tags are pushed and deleted", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   const options = {

@@ -12,7 +12,9 @@ import { Remote } from "./verify.js";
 
 const skip = needs("skopeo");
 
-test("skopeo: a multi-platform image keeps its digest there, across and back", { skip }, async () => {
+test("skopeo: a multi-platform image keeps its digest when copied to, within and from the registry", {
+  skip,
+}, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   const skopeo = (...args: string[]) => run("skopeo", ["--insecure-policy", ...args]);
@@ -27,7 +29,7 @@ test("skopeo: a multi-platform image keeps its digest there, across and back", {
   assert.equal(
     pushed.compared,
     1 + 3 * 4,
-    "an index and three images of a manifest, a config and two layers",
+    "an index, and three images of a manifest, a config and two layers",
   );
 
   const copy = `docker://${registry.host}/skopeo/a/longer/name:v1`;

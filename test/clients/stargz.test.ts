@@ -33,7 +33,7 @@ interface ImageManifest {
   readonly layers: readonly { readonly digest: string; readonly size: number }[];
 }
 
-test("stargz: a build on an eStargz image fetches what it reads, by ranges", { skip }, async () => {
+test("stargz: a build on an eStargz image fetches only what it reads, by ranges", { skip }, async () => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   await using buildkit = await Buildkit.start(folder.path, { snapshotter: "stargz", settings });

@@ -29,7 +29,9 @@ interface Image {
   readonly digest: string;
 }
 
-test("64 clients at once push and pull overlapping images, and every byte is right", { skip }, async (t) => {
+test("64 concurrent clients push and pull overlapping images, and every byte is correct", {
+  skip,
+}, async (t) => {
   await using folder = await temporaryFolder();
   await using registry = await startGantry();
   const crane = (...args: string[]) =>

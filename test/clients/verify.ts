@@ -84,7 +84,7 @@ export class Remote {
       size += chunk.length;
     }
     assert.equal(size, blob.size, blob.digest);
-    assert.ok(blob.digest.endsWith(`:${hash.digest("hex")}`), `${blob.digest} holds other bytes`);
+    assert.ok(blob.digest.endsWith(`:${hash.digest("hex")}`), `${blob.digest} has other bytes`);
   }
 
   async #get(path: string, method = "GET"): Promise<Response> {

@@ -19,16 +19,16 @@ export interface Report {
 export async function readJunit(path: string): Promise<Report> {
   const text = await readFile(path, "utf8");
   const suite = /<testsuite\s([^>]*)>/.exec(text)?.[1];
-  assert.ok(suite, `${path} holds no test suite`);
+  assert.ok(suite, `${path} contains no test suite`);
   const counts = Object.fromEntries(
     Object.entries(attributes(suite)).map(([name, value]) => [name, Number(value)]),
   );
   const cases = [...text.matchAll(/<testcase\s([^>]*)>/g)].map((match) => {
     const { name, status } = attributes(match[1] ?? "");
-    assert.ok(name && status, `${path} holds a test without name or status`);
+    assert.ok(name && status, `${path} contains a test without name or status`);
     return { name, status };
   });
-  assert.ok(cases.length > 0, `${path} holds no test`);
+  assert.ok(cases.length > 0, `${path} contains no test`);
   return { cases, counts };
 }
 

@@ -104,8 +104,8 @@ for (const { name, workflows, mountAnonymous, flags = [], prepare } of runs) {
   });
 }
 
-test("the conformance suite of v1.1.1: no test was left out of every run", { skip }, (t) => {
-  assert.ok(ranBy.size > 0, "the runs before this one told their tests");
+test("the conformance suite of v1.1.1: every test ran in some run", { skip }, (t) => {
+  assert.ok(ranBy.size > 0, "the previous runs reported their tests");
   const never = [...ranBy].filter(([, runNames]) => runNames.length === 0).map(([testName]) => testName);
   assert.deepEqual(never, []);
   t.diagnostic(`${ranBy.size} of ${ranBy.size} tests ran and passed`);

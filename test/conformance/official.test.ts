@@ -87,7 +87,7 @@ for (const { name, version, sparse, challenge } of runs) {
     const yaml = await readFile(join(results, "results.yaml"), "utf8");
     assert.deepEqual(switchedOff(yaml), sparse ? [] : ["sparse"]);
     const statuses = [...section(yaml, "apis"), ...section(yaml, "data")];
-    assert.ok(section(yaml, "apis").length > 0 && section(yaml, "data").length > 0, "both parts were run");
+    assert.ok(section(yaml, "apis").length > 0 && section(yaml, "data").length > 0, "both parts ran");
     assert.deepEqual(
       statuses.filter(([, status]) => status !== "Pass"),
       sparse ? [] : [[sparseName, "Disabled"]],

@@ -82,7 +82,7 @@ export function testCluster(implementation: string, open: OpenCluster): void {
 }
 
 function testLocks(one: Cluster, two: Cluster): void {
-  test("shared holders are together, on any node", async () => {
+  test("shared holders run together, on any node", async () => {
     const name = newName();
     const [first, second] = [new Held(), new Held()];
     const works = [
@@ -95,7 +95,7 @@ function testLocks(one: Cluster, two: Cluster): void {
     await Promise.all(works);
   });
 
-  test("an exclusive holder is alone, and neither side overtakes who waits", async () => {
+  test("an exclusive holder is alone, and neither kind overtakes waiting ones", async () => {
     const name = newName();
     const [push, deletion, later] = [new Held(), new Held(), new Held()];
     const works = [one.repositoryLocks.shared(name, push.work)];
@@ -115,7 +115,7 @@ function testLocks(one: Cluster, two: Cluster): void {
     await Promise.all(works);
   });
 
-  test("locks of other repositories and of other kinds do not wait", async () => {
+  test("locks of other repositories and kinds do not wait", async () => {
     const name = newName();
     const held = new Held();
     const work = one.repositoryLocks.exclusive(name, held.work);
@@ -127,7 +127,7 @@ function testLocks(one: Cluster, two: Cluster): void {
     await work;
   });
 
-  test("work that fails rejects with its failure and lets go of the lock", async () => {
+  test("failing work rejects with its error and releases the lock", async () => {
     const name = newName();
     const failing = () => Promise.reject(new Error("wanted"));
     await assert.rejects(one.repositoryLocks.exclusive(name, failing), /wanted/);
@@ -136,7 +136,7 @@ function testLocks(one: Cluster, two: Cluster): void {
     assert.deepEqual([one.repositoryLocks.size, two.repositoryLocks.size], [0, 0]);
   });
 
-  test("a hold can be confirmed while the engine is there", async () => {
+  test("a hold can be confirmed while the engine is available", async () => {
     await one.repositoryLocks.exclusive(newName(), async (hold) => hold.confirm());
     await one.repositoryLocks.shared(newName(), async (hold) => hold.confirm());
   });
@@ -150,7 +150,7 @@ function testLeases(one: Cluster, two: Cluster): void {
   const digest = digestNumber(7);
 
   for (const grant of ["grant", "renew"] as const) {
-    test(`a lease by ${grant} is of one object in one repository, and every node knows`, async () => {
+    test(`a lease by ${grant} covers one object in one repository, and every node knows it`, async () => {
       const name = newName();
       one.leases[grant](`${name}@${digest}`);
       for (const node of [one, two]) {
@@ -160,7 +160,7 @@ function testLeases(one: Cluster, two: Cluster): void {
     });
   }
 
-  test("what is looked for counts as leased meanwhile, and has a lease only if it was found", async () => {
+  test("an object counts as leased while it is looked for, and has a lease only if it was found", async () => {
     const key = (name: RepositoryName) => `${name}@${digest}` as const;
     const [missing, found, failing] = [newName(), newName(), newName()];
     let end: (value: number | undefined) => void = () => {};
@@ -180,7 +180,7 @@ function testLeases(one: Cluster, two: Cluster): void {
     assert.ok(!(await isLeased(two, failing, digest)));
   });
 
-  test("what is leased on any node, or looked for, is not removed", async () => {
+  test("an object that is leased or looked for on any node is not removed", async () => {
     const [leased, looked] = [newName(), newName()];
     const removal = () => assert.fail("it is removed");
     one.leases.grant(`${leased}@${digest}`);
@@ -192,7 +192,7 @@ function testLeases(one: Cluster, two: Cluster): void {
     await looking;
   });
 
-  test("nodes forget what is condemned before it is removed, and who looks for it waits for the end", async () => {
+  test("nodes forget a condemned object before its removal, and lookups wait for the end", async () => {
     const name = newName();
     const heard: string[] = [];
     const stop = two.changes.subscribe(({ kind }) => {
@@ -213,14 +213,14 @@ function testLeases(one: Cluster, two: Cluster): void {
     stop();
   });
 
-  test("a removal that fails rejects with its failure, and the object can be looked for again", async () => {
+  test("a failing removal rejects with its error, and the object can be looked for again", async () => {
     const name = newName();
     const failing = () => Promise.reject(new Error("wanted"));
     await assert.rejects(one.leases.condemn(name, digest, failing), /wanted/);
     assert.equal(await two.leases.during(`${name}@${digest}`, () => 1), 1);
   });
 
-  test("a journal has what any node notes of its repository meanwhile, and nothing else", async () => {
+  test("a journal has exactly the notes of all nodes for its repository meanwhile", async () => {
     const name = newName();
     await one.leases.note(name, [digestNumber(1)]);
     await one.leases.withJournal(name, async (noted) => {
@@ -230,7 +230,7 @@ function testLeases(one: Cluster, two: Cluster): void {
       assert.deepEqual([...noted], [2, 3, 4].map(digestNumber));
       await two.leases.withJournal(name, async (second) => {
         await one.leases.note(name, [digestNumber(6)]);
-        assert.deepEqual([...second], [digestNumber(6)], "each journal begins by itself");
+        assert.deepEqual([...second], [digestNumber(6)], "each journal starts empty");
       });
       assert.ok(noted.has(digestNumber(6)));
     });
@@ -240,7 +240,7 @@ function testLeases(one: Cluster, two: Cluster): void {
 function testEndsOfLeases(open: OpenCluster): void {
   const digest = digestNumber(7);
 
-  test("a lease ends by itself", async () => {
+  test("a lease expires", async () => {
     const { one, two, close } = await open({ leaseSeconds: 1 });
     const name = newName();
     one.leases.grant(`${name}@${digest}`);
@@ -297,7 +297,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     { kind: "robot-changed", robot },
   ];
 
-  test("a change reaches its own node at once, and all others before its publishing resolves", async () => {
+  test("a change reaches its own node at once, and all others before publishing resolves", async () => {
     for (const change of changes) {
       const heard: [Change | ChangesLost, Origin][] = [];
       const stops = [one, two].map((node) =>
@@ -314,7 +314,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     }
   });
 
-  test("publishing waits for the listeners, and rejects with the failure of one when all have ended", async () => {
+  test("publishing waits for the listeners, and rejects with an error of one when all have ended", async () => {
     const [failing, slow] = [new Held(), new Held()];
     const stops = [one.changes.subscribe(failing.work), two.changes.subscribe(slow.work)];
     let settled = false;
@@ -330,7 +330,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     for (const stop of stops) stop();
   });
 
-  test("who no longer subscribes is told nothing", async () => {
+  test("a removed listener gets no changes", async () => {
     const { heard, stop } = hear(two);
     stop();
     await one.changes.publish({ kind: "blobs-healed" });
@@ -338,7 +338,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.deepEqual(heard, []);
   });
 
-  test("changes under excluding locks arrive in their order, on every node", async () => {
+  test("changes under excluding locks arrive in order on every node", async () => {
     const listeners = [hear(one), hear(two)];
     const point = (node: Cluster) =>
       node.repositoryLocks.shared(name, async () => node.changes.publish({ kind: "tag-pointed", name, tag }));
@@ -355,7 +355,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.deepEqual(first, second);
   });
 
-  test("every node is told when the engine has lost everything", async () => {
+  test("every node is notified when the engine has lost everything", async () => {
     const { one, two, lose, close } = await open({ leaseSeconds: 3600 });
     const listeners = [hear(one), hear(two)];
     await lose();
@@ -381,7 +381,7 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     touchedAt: 2,
   };
 
-  test("a session is its node's until that releases it", async () => {
+  test("a node owns a session until it releases it", async () => {
     const id = newSessionId();
     assert.deepEqual([await one.uploads.owner(id), await two.uploads.owner(id)], [undefined, undefined]);
     one.uploads.own(id);
@@ -394,7 +394,7 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.equal(await two.uploads.owner(id), undefined);
   });
 
-  test("of nodes that claim a session at once one gets it, and the others are told which", async () => {
+  test("of nodes that claim a session concurrently one gets it, and the others learn which", async () => {
     const id = newSessionId();
     const claims = await Promise.all([one, two, one, two].map((node) => node.uploads.claim(id)));
     const own = await Promise.all([one.uploads.owner(id), two.uploads.owner(id)]);
@@ -402,7 +402,7 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     for (const [index, { owner }] of claims.entries()) assert.equal(owner, own[index % 2]);
   });
 
-  test("an owner keeps a session that another node claims, or hands it over with what it knows of it", async () => {
+  test("an owner keeps a session that another node claims, or hands it over with its state", async () => {
     const { one, two, close } = await open({ leaseSeconds: 3600 });
     const [kept, given] = [newSessionId(), newSessionId()];
     for (const id of [kept, given]) one.uploads.own(id);
@@ -428,7 +428,7 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
 }
 
 function testOnce(one: Cluster, two: Cluster): void {
-  test("work is done once for all that ask at the same time, on any node, and again for who asks later", async () => {
+  test("work is done once for all concurrent callers on any node, and again for later ones", async () => {
     let runs = 0;
     const held = new Held();
     const work = () => {
@@ -447,7 +447,7 @@ function testOnce(one: Cluster, two: Cluster): void {
     assert.equal(runs, 2);
   });
 
-  test("work that fails fails for all that wait for it, and can be done again", async () => {
+  test("failing work rejects for all waiting callers, and can be repeated", async () => {
     const held = new Held();
     const all = [one, two].map((node) => node.once("failing", held.work));
     const refused = all.map((waiting) => assert.rejects(waiting, /wanted/));

@@ -103,7 +103,7 @@ class Opened {
 
   async end(): Promise<void> {
     await this.storage.close();
-    assert.equal(this.slabs.lent, 0, "every slab was given back");
+    assert.equal(this.slabs.lent, 0, "every slab was returned");
     await this.store.remove();
   }
 
@@ -120,7 +120,7 @@ class Opened {
   /** Lends a slab with some bytes to `call`, and overwrites it afterwards: the caller owns it again by then. */
   async lend<T>(bytes: Uint8Array, offset: number, call: (tail: Tail) => Promise<T>): Promise<T> {
     const slab = this.slabs.take();
-    assert.ok(slab !== undefined, "there are slabs enough");
+    assert.ok(slab !== undefined, "there are enough slabs");
     const start = offset % blockBytes;
     this.slabs.copyInto(slab, start, bytes);
     try {
@@ -211,7 +211,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     });
   }
 
-  promise("parts that are given without waiting are appended in their order", async (opened) => {
+  promise("parts passed without waiting are appended in order", async (opened) => {
     const name = uniqueName();
     const bytes = randomBytes(20 * blockBytes + 17);
     const digest = digestFor(bytes);
@@ -224,7 +224,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     assert.deepEqual(await opened.read(name, digest), bytes);
   });
 
-  promise("a commit that is given the last bytes seals the upload, and tells the times", async (opened) => {
+  promise("a commit with the last bytes seals the upload, and returns the times", async (opened) => {
     const name = uniqueName();
     const bytes = randomBytes(blockBytes + 100);
     const digest = digestFor(bytes);
@@ -254,7 +254,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     assert.deepEqual(await opened.read(name, digest), bytes);
   });
 
-  promise("appending at an earlier offset drops what is beyond", async (opened) => {
+  promise("appending at an earlier offset drops later bytes", async (opened) => {
     const name = uniqueName();
     const [kept, dropped, added] = [randomBytes(500), randomBytes(700), randomBytes(300)];
     const digest = digestFor(Buffer.concat([kept, added]));
@@ -266,7 +266,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     assert.deepEqual(await opened.read(name, digest), Buffer.concat([kept, added]));
   });
 
-  promise("an upload that is truncated goes on behind the bytes that it kept", async (opened) => {
+  promise("a truncated upload continues after the remaining bytes", async (opened) => {
     const name = uniqueName();
     const [kept, dropped, added] = [randomBytes(500), randomBytes(700), randomBytes(300)];
     const digest = digestFor(Buffer.concat([kept, added]));
@@ -294,7 +294,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     });
   }
 
-  promise("an upload that was used up or aborted leaves nothing", async (opened) => {
+  promise("a consumed or aborted upload leaves nothing", async (opened) => {
     const name = uniqueName();
     const { uploads } = opened.storage;
     const [used, aborted, unused] = [opened.begin(name), opened.begin(name), opened.begin(name)];
@@ -336,20 +336,17 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     assert.deepEqual(await all(uploads.all()), []);
   });
 
-  promiseAlone(
-    "uploads that nothing was written to since a time are abandoned, and can be removed",
-    async (opened) => {
-      const { uploads } = opened.storage;
-      const { id, upload } = opened.begin(uniqueName());
-      await opened.append(upload, randomBytes(10), 0);
-      assert.deepEqual(await all(uploads.abandoned(Date.now() - 60_000)), []);
-      assert.deepEqual(await all(uploads.abandoned(Date.now() + 60_000)), [id]);
-      const reopened = await opened.reopen();
-      await reopened.uploads.remove(id);
-      await reopened.uploads.remove(id);
-      assert.equal(await reopened.uploads.recover(id), undefined);
-    },
-  );
+  promiseAlone("uploads without a write since a time are abandoned, and can be removed", async (opened) => {
+    const { uploads } = opened.storage;
+    const { id, upload } = opened.begin(uniqueName());
+    await opened.append(upload, randomBytes(10), 0);
+    assert.deepEqual(await all(uploads.abandoned(Date.now() - 60_000)), []);
+    assert.deepEqual(await all(uploads.abandoned(Date.now() + 60_000)), [id]);
+    const reopened = await opened.reopen();
+    await reopened.uploads.remove(id);
+    await reopened.uploads.remove(id);
+    assert.equal(await reopened.uploads.recover(id), undefined);
+  });
 
   promise("a scratch file holds bytes until it is closed", async (opened) => {
     const file = opened.storage.uploads.openScratchFile();
@@ -365,7 +362,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
 }
 
 function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
-  promise("a repository has what was committed to it, and no other does", async (opened) => {
+  promise("a repository has exactly its committed blobs", async (opened) => {
     const { blobs } = opened.storage;
     const [name, other] = [uniqueName(), uniqueName()];
     const digest = await opened.push(name, randomBytes(1000));
@@ -392,7 +389,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
     await reader.close();
   });
 
-  promise("a reader that is open reads to the end of a blob that is removed meanwhile", async (opened) => {
+  promise("an open reader reads a blob to the end although it is removed meanwhile", async (opened) => {
     const name = uniqueName();
     const bytes = randomBytes(1000);
     const digest = await opened.push(name, bytes);
@@ -404,7 +401,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
     await reader?.close();
   });
 
-  promise("a content is stored once for all repositories that have it", async (opened) => {
+  promise("a content is stored once for all its repositories", async (opened) => {
     const { blobs } = opened.storage;
     const [one, two] = [uniqueName(), uniqueName()];
     const bytes = randomBytes(1000);
@@ -423,13 +420,13 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
     assert.deepEqual(stored, sharesContent ? [{ digest, size: 1000 }] : []);
   });
 
-  promise("bytes are freed with the last repository that has them", async (opened) => {
+  promise("bytes are freed with their last repository", async (opened) => {
     const { blobs } = opened.storage;
     const [one, two] = [uniqueName(), uniqueName()];
     const bytes = randomBytes(1000);
     const digest = await opened.push(one, bytes);
     await opened.push(two, bytes);
-    assert.equal(await blobs.removeOrphan(digest), undefined, "it is no orphan");
+    assert.equal(await blobs.removeOrphan(digest), undefined, "it is not an orphan");
     assert.equal(await blobs.remove(one, digest), sharesContent ? 0 : 1000);
     assert.equal(await blobs.remove(one, digest), undefined);
     assert.equal(await blobs.size(one, digest), undefined);
@@ -438,7 +435,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
     assert.equal(await blobs.checkContent(digest), undefined);
   });
 
-  promise("a mount makes a blob of one repository another's", async (opened) => {
+  promise("a mount adds a blob of one repository to another", async (opened) => {
     const { blobs } = opened.storage;
     const [from, to] = [uniqueName(), uniqueName()];
     const bytes = randomBytes(1000);
@@ -463,7 +460,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
 
   if (sharesContent) {
     promise(
-      "a content that no repository has is an orphan, can be removed, and saves the next push",
+      "a content without a repository is an orphan, can be removed, and saves the next push",
       async (opened) => {
         const { blobs } = opened.storage;
         const bytes = randomBytes(1000);
@@ -484,7 +481,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
     );
 
     promise(
-      "damage is found in all repositories that share it, and the next push heals it in all",
+      "damage is found in all repositories that share it, and the next push repairs it in all",
       async (opened) => {
         const { blobs } = opened.storage;
         const [one, two] = [uniqueName(), uniqueName()];
@@ -503,7 +500,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
       },
     );
 
-    promise("the total is what a walk over the contents counts", async (opened) => {
+    promise("the total equals the count of a walk over the contents", async (opened) => {
       const name = uniqueName();
       const digests = await Promise.all([100, 200, 300].map((size) => opened.push(name, randomBytes(size))));
       await opened.storage.blobs.remove(name, digests[0] as Digest);
@@ -512,7 +509,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
       assert.deepEqual(opened.storage.measures.contents, { contents: contents.length, bytes });
     });
   } else {
-    promise("a repository's own bytes are checked by themselves", async (opened) => {
+    promise("a repository's own bytes are checked separately", async (opened) => {
       const { blobs } = opened.storage;
       const name = uniqueName();
       const digest = await opened.push(name, randomBytes(1000));
@@ -522,7 +519,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
     });
   }
 
-  promise("pushes, mounts and removals of one content at the same time lose nothing", async (opened) => {
+  promise("concurrent pushes, mounts and removals of one content lose nothing", async (opened) => {
     const { blobs } = opened.storage;
     const bytes = randomBytes(1000);
     const digest = digestFor(bytes);
@@ -535,9 +532,9 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
             const from = names[(index + round) % names.length];
             if ((await blobs.mount(digest, name, from)) === undefined) continue;
           } else await opened.push(name, bytes);
-          assert.deepEqual(await opened.read(name, digest), bytes, "what was acknowledged is there");
+          assert.deepEqual(await opened.read(name, digest), bytes, "acknowledged content exists");
           assert.notEqual(await blobs.remove(name, digest), undefined);
-          assert.equal(await blobs.size(name, digest), undefined, "what was removed is not");
+          assert.equal(await blobs.size(name, digest), undefined, "removed content does not exist");
         }
       }),
     );
@@ -552,7 +549,7 @@ function testBlobs({ sharesContent }: TestedDriver, promise: Declare): void {
 }
 
 function testManifests(promise: Declare): void {
-  promise("a manifest is read as it was written, until it is removed", async (opened) => {
+  promise("a manifest is read as written, until it is removed", async (opened) => {
     const { manifests } = opened.storage;
     const name = uniqueName();
     const bytes = Buffer.from('{"schemaVersion":2}');
@@ -569,7 +566,7 @@ function testManifests(promise: Declare): void {
     assert.equal(await manifests.size(name, digest), undefined);
   });
 
-  promise("sizes and times are told in the order of the digests", async (opened) => {
+  promise("sizes and times are in the order of the digests", async (opened) => {
     const { manifests } = opened.storage;
     const name = uniqueName();
     const bodies = [randomBytes(10), randomBytes(20), randomBytes(30)];
@@ -587,7 +584,7 @@ function testManifests(promise: Declare): void {
     assert.deepEqual(await all(manifests.pushedAt(name, [one])), [times[2]], "the first push counts");
   });
 
-  promise("many writers of one manifest store it whole", async (opened) => {
+  promise("many writers of one manifest store it completely", async (opened) => {
     const { manifests } = opened.storage;
     const name = uniqueName();
     const bytes = randomBytes(10_000);
@@ -596,21 +593,24 @@ function testManifests(promise: Declare): void {
     assert.deepEqual(await manifests.read(name, digest), bytes);
   });
 
-  promise("something else in the place of a manifest is unreadable, and hides no other", async (opened) => {
-    if (opened.store.misplaceManifest === undefined) return;
-    const { manifests } = opened.storage;
-    const name = uniqueName();
-    const [digest] = (await opened.manifests(name, 1)) as [Digest];
-    const misplaced = digestFor(randomBytes(10));
-    await opened.store.misplaceManifest(name, misplaced);
-    assert.equal(await manifests.read(name, misplaced), "unreadable");
-    assert.equal(await manifests.size(name, misplaced), undefined);
-    assert.equal((await manifests.read(name, digest))?.length, 64);
-  });
+  promise(
+    "another kind of object in the place of a manifest is unreadable, and hides no other",
+    async (opened) => {
+      if (opened.store.misplaceManifest === undefined) return;
+      const { manifests } = opened.storage;
+      const name = uniqueName();
+      const [digest] = (await opened.manifests(name, 1)) as [Digest];
+      const misplaced = digestFor(randomBytes(10));
+      await opened.store.misplaceManifest(name, misplaced);
+      assert.equal(await manifests.read(name, misplaced), "unreadable");
+      assert.equal(await manifests.size(name, misplaced), undefined);
+      assert.equal((await manifests.read(name, digest))?.length, 64);
+    },
+  );
 }
 
 function testTags(promise: Declare): void {
-  promise("a tag points to the manifest that it was pointed to last", async (opened) => {
+  promise("a tag points to its last manifest", async (opened) => {
     const { tags } = opened.storage;
     const name = uniqueName();
     const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
@@ -628,7 +628,7 @@ function testTags(promise: Declare): void {
     assert.equal(await tags.resolve(name, tag), undefined);
   });
 
-  promise("tags are listed in ASCII order, of a repository in the catalog only", async (opened) => {
+  promise("tags are listed in ASCII order, for repositories in the catalog only", async (opened) => {
     const { tags } = opened.storage;
     const [name, blobsOnly] = [uniqueName(), uniqueName()];
     const [digest] = (await opened.manifests(name, 1)) as [Digest];
@@ -640,7 +640,7 @@ function testTags(promise: Declare): void {
     assert.equal(await tags.list(blobsOnly), undefined);
   });
 
-  promise("targets and times are those of the tags that are asked for, or of all", async (opened) => {
+  promise("targets and times cover the requested tags, or all", async (opened) => {
     const { tags } = opened.storage;
     const name = uniqueName();
     const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
@@ -665,7 +665,7 @@ function testTags(promise: Declare): void {
     assert.equal(times.size, 2);
   });
 
-  promise("a damaged tag is told from a missing one, and can be pointed anew", async (opened) => {
+  promise("a damaged tag is distinguished from a missing one, and can be pointed again", async (opened) => {
     const { tags } = opened.storage;
     const name = uniqueName();
     const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
@@ -680,7 +680,7 @@ function testTags(promise: Declare): void {
     assert.equal(await tags.resolve(name, tag), two);
   });
 
-  promise("a tag stays where it points if the condition does not allow the move", async (opened) => {
+  promise("a tag does not move if the condition forbids it", async (opened) => {
     const { tags } = opened.storage;
     const name = uniqueName();
     const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
@@ -707,7 +707,7 @@ function testTags(promise: Declare): void {
     ],
     ["without moving it", { movable: false }, "immovable"],
   ] as const) {
-    promise(`of sixteen who point a new tag ${what}, one does`, async (opened) => {
+    promise(`of sixteen callers who point a new tag ${what}, one succeeds`, async (opened) => {
       const { tags } = opened.storage;
       const name = uniqueName();
       const digests = await opened.manifests(name, 16);
@@ -719,7 +719,7 @@ function testTags(promise: Declare): void {
     });
   }
 
-  promise("of many who move a tag from where they saw it, one wins each round", async (opened) => {
+  promise("of many callers who move a tag from the state they saw, one wins each round", async (opened) => {
     const { tags } = opened.storage;
     const name = uniqueName();
     const digests = await opened.manifests(name, 9);
@@ -736,7 +736,7 @@ function testTags(promise: Declare): void {
     }
   });
 
-  promise("a tag that is being moved always points to one of the manifests", async (opened) => {
+  promise("a tag being moved always points to one of the manifests", async (opened) => {
     const { tags } = opened.storage;
     const name = uniqueName();
     const digests = await opened.manifests(name, 4);
@@ -765,7 +765,7 @@ function testReferrers(promise: Declare): void {
     annotations: { "org.example.key": "value" },
   });
 
-  promise("referrers of a subject are listed by digest, from any of them on", async (opened) => {
+  promise("referrers of a subject are listed by digest, after any of them", async (opened) => {
     const { referrers } = opened.storage;
     const name = uniqueName();
     const [subject, other] = [digestFor(randomBytes(20)), digestFor(randomBytes(20))];
@@ -801,7 +801,7 @@ function testReferrers(promise: Declare): void {
     assert.deepEqual(await all(referrers.all(name)), []);
   });
 
-  promise("a damaged entry is there, and is neither found nor listed", async (opened) => {
+  promise("a damaged entry exists, but is neither found nor listed", async (opened) => {
     const { referrers } = opened.storage;
     const name = uniqueName();
     const subject = digestFor(randomBytes(20));
@@ -819,27 +819,24 @@ function testRepositories(promiseAlone: Declare): void {
   const listed = ["a", "a-b/c", "a/b", "a/b/c/d", "a/tags", "b", "c/d", "c0"].map(parseRepositoryName);
   const blobsOnly = parseRepositoryName("a/b/e");
 
-  promiseAlone(
-    "the catalog is in ASCII order, from any name on, however many are asked for at once",
-    async (opened) => {
-      const { repositories } = opened.storage;
-      assert.deepEqual(await all(repositories.list()), []);
-      for (const name of listed.toReversed()) await opened.manifests(name, 1);
-      await opened.push(blobsOnly, randomBytes(10));
-      assert.deepEqual(await all(repositories.list()), listed);
-      for (const atOnce of [1, 3, 100]) {
-        assert.deepEqual(await all(repositories.list("", atOnce)), listed);
-        assert.deepEqual(await all(repositories.list("a/b", atOnce)), listed.slice(3));
-        assert.deepEqual(await first(2, repositories.list("a", atOnce)), listed.slice(1, 3));
-      }
-      assert.deepEqual(await all(repositories.list("z")), []);
-      assert.deepEqual((await all(repositories.all())).toSorted(), [...listed, blobsOnly].toSorted());
-      assert.deepEqual(await all(repositories.empty()), []);
-    },
-  );
+  promiseAlone("the catalog is in ASCII order, after any name, with any batch size", async (opened) => {
+    const { repositories } = opened.storage;
+    assert.deepEqual(await all(repositories.list()), []);
+    for (const name of listed.toReversed()) await opened.manifests(name, 1);
+    await opened.push(blobsOnly, randomBytes(10));
+    assert.deepEqual(await all(repositories.list()), listed);
+    for (const atOnce of [1, 3, 100]) {
+      assert.deepEqual(await all(repositories.list("", atOnce)), listed);
+      assert.deepEqual(await all(repositories.list("a/b", atOnce)), listed.slice(3));
+      assert.deepEqual(await first(2, repositories.list("a", atOnce)), listed.slice(1, 3));
+    }
+    assert.deepEqual(await all(repositories.list("z")), []);
+    assert.deepEqual((await all(repositories.all())).toSorted(), [...listed, blobsOnly].toSorted());
+    assert.deepEqual(await all(repositories.empty()), []);
+  });
 
   promiseAlone(
-    "a repository stays in the catalog until it is removed, which only an empty one can be",
+    "a repository stays in the catalog until it is removed, which requires it to be empty",
     async (opened) => {
       const { repositories, manifests, tags, referrers, blobs } = opened.storage;
       const [name, below] = [parseRepositoryName("a"), parseRepositoryName("a/b")];
@@ -881,7 +878,7 @@ function testRepositories(promiseAlone: Declare): void {
 }
 
 function testWhole(promise: Declare, promiseAlone: Declare): void {
-  promise("a note is gone once it was taken", async ({ storage: { notes } }) => {
+  promise("a note is gone after it was taken", async ({ storage: { notes } }) => {
     assert.equal(await notes.take("contract"), undefined);
     await notes.put("contract", Buffer.from("one"));
     await notes.put("contract", Buffer.from("two"));
@@ -889,7 +886,7 @@ function testWhole(promise: Declare, promiseAlone: Declare): void {
     assert.equal(await notes.take("contract"), undefined);
   });
 
-  promise("all who ask for a secret get the same", async ({ storage: { secrets } }) => {
+  promise("all callers get the same secret", async ({ storage: { secrets } }) => {
     const ask = () => secrets.secret("contract", () => randomBytes(32));
     const [secret, ...others] = await Promise.all(Array.from({ length: 8 }, ask));
     for (const other of [...others, await ask()]) assert.deepEqual(other, secret);
@@ -912,7 +909,7 @@ function testWhole(promise: Declare, promiseAlone: Declare): void {
     assert.deepEqual(await all(robots.all()), []);
   });
 
-  promiseAlone("everything is there after a restart", async (opened) => {
+  promiseAlone("everything exists after a restart", async (opened) => {
     const name = parseRepositoryName("team/app");
     assert.equal(opened.storage.fresh, true);
     const bytes = randomBytes(1000);
@@ -938,7 +935,7 @@ function testWhole(promise: Declare, promiseAlone: Declare): void {
     assert.deepEqual(storage.measures.contents, total);
   });
 
-  promise("the volume takes what is written, and tells its space if it has a limit", async ({ storage }) => {
+  promise("the volume accepts writes, and reports its space if it has a limit", async ({ storage }) => {
     await storage.volume.probe();
     const space = await storage.volume.space();
     if (space !== undefined) assert.ok(space.totalBytes >= space.freeBytes && space.freeBytes > 0);
@@ -946,7 +943,7 @@ function testWhole(promise: Declare, promiseAlone: Declare): void {
     await storage.workers.answer();
   });
 
-  promiseAlone("whatever fails, the error is one of the port's", async (opened) => {
+  promiseAlone("every failure gives one of the port's errors", async (opened) => {
     if (opened.store.breakDown === undefined) return;
     const name = uniqueName();
     const bytes = randomBytes(100);

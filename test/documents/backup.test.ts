@@ -15,7 +15,7 @@ import { commandsOf, exampleOf } from "./page.js";
 const page = "docs/operating.md";
 const heading = "Backup and restore";
 
-test("a backup of a server that is pushed to is whole, and its contents are stored once", {
+test("a backup of a busy server is complete, and its contents are stored once", {
   skip: needs("rsync"),
 }, async () => {
   await using folder = await temporaryFolder();

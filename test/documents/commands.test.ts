@@ -68,7 +68,7 @@ for (const page of await pages()) {
         secondsUntil.set(example, (performance.now() - began) / 1000);
       }
       if (page === "README.md")
-        await context.test("somebody new has pushed within two minutes", () => {
+        await context.test("a new user has pushed within two minutes", () => {
           const push = examples.find(({ text }) => text.includes("docker push"));
           const seconds = push && secondsUntil.get(push);
           assert.ok(seconds !== undefined && seconds < firstPushSecondsMax, `it took ${seconds} s`);

@@ -8,7 +8,7 @@ import { serve } from "../support/client.js";
 import { describe, image, index } from "../support/content.js";
 import { exampleOf } from "./page.js";
 
-test("jobs that add to an index at the same time all find their image in it", {
+test("concurrent jobs that add to an index all find their image in it", {
   skip: needs("curl", "jq"),
 }, async () => {
   const { client, gantry } = await serve();

@@ -81,7 +81,7 @@ test("a thousand pushes through HAProxy succeed", {
   );
 });
 
-test("nginx gets 505 where it speaks HTTP/1.0", { skip: needs("nginx") }, async () => {
+test("nginx gets 505 if it uses HTTP/1.0", { skip: needs("nginx") }, async () => {
   const port = await freePort();
   await withProxy(
     ["nginx", "-p", "DIR", "-c", "nginx.conf"],

@@ -51,7 +51,7 @@ async function burst(client: Client): Promise<void> {
 
 const lanes = async (setting: string, lane: (port: number, index: number) => string) => {
   const page = await readPage("docs/operating.md");
-  assert.ok(page.includes(setting), `the page has «${setting}»`);
+  assert.ok(page.includes(setting), `the page has "${setting}"`);
   const ports = await Promise.all(idleSeconds.map(() => freePort()));
   return { ports, config: ports.map(lane).join("\n") };
 };
@@ -117,7 +117,7 @@ http://127.0.0.1:${port} {
 
 const trusted = { REGISTRY_HTTP_TRUSTEDPROXIES: "[127.0.0.1]" };
 
-describe("after seconds without a request nobody gets a 502", { concurrency: true }, () => {
+describe("after seconds without a request no client gets a 502", { concurrency: true }, () => {
   for (const [what, { command, setting, lane, around }, settings] of [
     ["nginx", nginx("keepalive_timeout 8s;"), trusted],
     ["HAProxy", haproxy("option http-server-close"), trusted],

@@ -87,7 +87,7 @@ function assertInOrder(calls: readonly Call[]): void {
   );
 }
 
-test("a large blob goes past the page cache, and is synced all the same", { skip }, async () => {
+test("a large blob bypasses the page cache, and is synced nevertheless", { skip }, async () => {
   await using server = await startTraced({ REGISTRY_UPLOADS_CACHEDMIB: "8" });
   const client = new Client(server.url);
   const name = newName();
@@ -102,7 +102,7 @@ test("a large blob goes past the page cache, and is synced all the same", { skip
   assertInOrder(calls);
 });
 
-test("a manifest pushed by a new tag costs two data syncs and three of directories, by one that moves two and two", {
+test("a manifest pushed with a new tag costs two data syncs and three directory syncs, with a moved tag two and two", {
   skip,
 }, async () => {
   await using server = await startTraced();
@@ -119,7 +119,7 @@ test("a manifest pushed by a new tag costs two data syncs and three of directori
   assert.deepEqual(syncsIn(moving), { data: 2, directories: 2 });
 });
 
-test("where durability is relaxed nothing is synced", { skip }, async () => {
+test("relaxed durability syncs nothing", { skip }, async () => {
   await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" });
   const client = new Client(server.url);
   const calls = await callsOf(server, async () => {
@@ -133,7 +133,7 @@ test("where durability is relaxed nothing is synced", { skip }, async () => {
   );
 });
 
-test("32 who push at once share the directory syncs: less than one a push", { skip }, async (t) => {
+test("32 concurrent pushes share directory syncs: less than one per push", { skip }, async (t) => {
   await using server = await startTraced();
   const name = newName();
   await warmUp(new Client(server.url), name);

@@ -106,11 +106,11 @@ async function assertAgrees(repository: Repository): Promise<void> {
     const pulled = status(found && manifests.get(made) === true);
     assert.equal((await client.get(path)).status, pulled, `GET of ${tag}`);
     assert.equal((await client.head(path)).status, pulled, `HEAD of ${tag}`);
-    assert.ok(!found || manifests.get(made), "no tag points to what is gone");
+    assert.ok(!found || manifests.get(made), "no tag points to a removed manifest");
   }
   const known = await isThere(`manifests/${name}/tags`);
   const list = await client.get(`/v2/${name}/tags/list`);
-  assert.equal(list.status, status(known), "an empty repository goes with a collection");
+  assert.equal(list.status, status(known), "a collection removes an empty repository");
   const listed = known ? (list.json() as { tags: string[] }).tags : [];
   assert.deepEqual(
     listed.filter((tag) => tag.startsWith("v")),
@@ -181,7 +181,7 @@ const delayMilliseconds = 60;
 
 for (const [what, path, steps] of deletions)
   for (const [step, fault] of steps) {
-    test(`the deletion of ${what} that fails at ${step} gets 500, and every answer agrees with the disk`, async () => {
+    test(`the deletion of ${what} that fails at ${step} gets 500, and every response agrees with the disk`, async () => {
       const repository = await newRepository("repo");
       await whileRead(repository, async () => {
         const failing: Fault = { ...fault(repository), code: "EIO", delayMilliseconds };
@@ -197,7 +197,7 @@ for (const [what, path, steps] of deletions)
     });
   }
 
-test("a tag whose files cannot be removed once it is out of its folder is deleted all the same", async () => {
+test("a tag whose files cannot be removed after leaving its folder is deleted nevertheless", async () => {
   const repository = await newRepository("repo");
   const fault: Fault = { call: "rm", code: "EIO", path: "uploads/", delayMilliseconds };
   await whileRead(repository, async () => {
@@ -208,7 +208,7 @@ test("a tag whose files cannot be removed once it is out of its folder is delete
 });
 
 for (const [step, fault] of [...atTags, ...atManifests, ...atReferrers, ...atBlobs]) {
-  test(`a collection that fails at ${step}: every answer agrees with the disk`, async () => {
+  test(`a collection that fails at ${step}: every response agrees with the disk`, async () => {
     const repository = await newRepository("kept");
     const { name } = repository;
     const unnamed = blobOf(70_000);

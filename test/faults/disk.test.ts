@@ -13,13 +13,13 @@ const { client } = server;
 
 /** The fault, and how the push of a blob by a session is answered while it lasts. */
 const faults: readonly [what: string, fault: (id: string, digest: string) => Fault, status: number][] = [
-  ["a write that fails", (id) => ({ call: "write", code: "EIO", path: `uploads/${id}` }), 500],
+  ["a failing write", (id) => ({ call: "write", code: "EIO", path: `uploads/${id}` }), 500],
   ["a full disk", (id) => ({ call: "write", code: "ENOSPC", path: `uploads/${id}` }), 507],
-  ["a data sync that fails", (id) => ({ call: "fdatasync", code: "EIO", path: `uploads/${id}` }), 500],
+  ["a failing data sync", (id) => ({ call: "fdatasync", code: "EIO", path: `uploads/${id}` }), 500],
   ["no more open files", (id) => ({ call: "open", code: "EMFILE", path: `uploads/${id}` }), 500],
-  ["a link to the content that fails", (id) => ({ call: "link", code: "EIO", path: `uploads/${id}` }), 500],
+  ["a failing link to the content", (id) => ({ call: "link", code: "EIO", path: `uploads/${id}` }), 500],
   [
-    "a link into the repository that fails",
+    "a failing link into the repository",
     (_, digest) => ({ call: "link", code: "EIO", path: `/${digest}` }),
     500,
   ],
@@ -45,7 +45,7 @@ const sizes = { small: 5000, large: 3_000_000 };
 
 for (const [size, bytes] of Object.entries(sizes))
   for (const [what, fault, status] of faults) {
-    test(`${what}: the push of a ${size} blob gets ${status}, others go on, and it succeeds when it is repeated`, async () => {
+    test(`${what}: the push of a ${size} blob gets ${status}, others continue, and a retry succeeds`, async () => {
       const name = newName();
       const blob = blobOf(bytes);
       for (let time = 0; time < slabsMebibytes / 2; time++) {
@@ -62,7 +62,7 @@ for (const [size, bytes] of Object.entries(sizes))
     });
   }
 
-test("bytes that the disk has lost are told of at the end, though their file was let go of meanwhile", async () => {
+test("bytes lost by the disk are reported at the end, although their file was closed meanwhile", async () => {
   const blob = blobOf(10_000_000);
   const [first, last] = [blob.bytes.subarray(0, 9_500_000), blob.bytes.subarray(9_500_000)];
   const location = await client.openUpload(newName());
@@ -77,7 +77,7 @@ test("bytes that the disk has lost are told of at the end, though their file was
   await server.isIntact();
 });
 
-test("a directory sync that fails: no 201 for what it was to keep", async () => {
+test("after a failing directory sync there is no 201 for what it covers", async () => {
   const name = newName();
   const blob = blobOf(1000);
   await client.pushImage(name, image(), "latest");
@@ -96,7 +96,7 @@ for (const [what, call] of [
   ["written", "fdatasync"],
   ["put into place", "rename"],
 ] as const) {
-  test(`a manifest that cannot be ${what} is not acknowledged, and the tag stays where it was`, async () => {
+  test(`a manifest that cannot be ${what} is not acknowledged, and the tag does not move`, async () => {
     const name = newName();
     const [before, made] = [image(), image()];
     await client.pushImage(name, before, "latest");
@@ -115,7 +115,7 @@ for (const [what, before] of [
   ["made", undefined],
   ["moved", image()],
 ] as const) {
-  test(`a tag that cannot be ${what} is not acknowledged, and what is of it is as before`, async () => {
+  test(`a tag that cannot be ${what} is not acknowledged, and is as before`, async () => {
     const name = newName();
     if (before !== undefined) await client.pushImage(name, before, "latest");
     const made = image();
@@ -131,7 +131,7 @@ for (const [what, before] of [
   });
 }
 
-test("a tag that fails to be moved when its pointer has been replaced is told of as the disk has it", async () => {
+test("a tag whose move fails after its pointer was replaced is reported as on the disk", async () => {
   const name = newName();
   const [before, made] = [image(), image()];
   await client.pushImage(name, before, "latest");
@@ -151,7 +151,7 @@ test("a tag that fails to be moved when its pointer has been replaced is told of
   await server.isIntact();
 });
 
-test("a manifest that has all the links a file system allows is copied for its tag", async () => {
+test("a manifest with the maximum number of links is copied for its tag", async () => {
   const name = newName();
   const made = image();
   const fault = { call: "link", code: "EMLINK", path: `manifests/${name}/.*uploads/` } as const;
@@ -162,7 +162,7 @@ test("a manifest that has all the links a file system allows is copied for its t
   await server.isIntact();
 });
 
-test("a worker that ends while it writes a manifest: no 201, nothing is left, and it succeeds when it is repeated", async () => {
+test("a worker that crashes while it writes a manifest: no 201, nothing is left over, and a retry succeeds", async () => {
   const name = newName();
   const made = image();
   await client.pushBlobs(name, ...made.blobs);
@@ -174,7 +174,7 @@ test("a worker that ends while it writes a manifest: no 201, nothing is left, an
   await server.isIntact();
 });
 
-test("a content that has all the links a file system allows is copied, and the push succeeds", async () => {
+test("a content with the maximum number of links is copied, and the push succeeds", async () => {
   const [one, two] = [newName(), newName()];
   const blob = blobOf(5000);
   await client.pushBlobs(one, blob);
@@ -185,7 +185,7 @@ test("a content that has all the links a file system allows is copied, and the p
   await server.isIntact();
 });
 
-test("a blob that cannot be read breaks off its own download, and no other", async () => {
+test("an unreadable blob aborts its own download, and no other", async () => {
   const name = newName();
   const [bad, good] = [blobOf(9_000_000), blobOf(9_000_000)];
   await client.pushBlobs(name, bad, good);
@@ -200,7 +200,7 @@ test("a blob that cannot be read breaks off its own download, and no other", asy
   assert.ok((await client.get(`/v2/${name}/blobs/${bad.digest}`)).body.equals(bad.bytes));
 });
 
-test("a worker that ends in mid-upload costs nobody anything: another takes up what it had", async () => {
+test("a worker crash during an upload is not noticed: another worker takes over", async () => {
   const name = newName();
   for (let time = 0; time < 4; time++) {
     const blob = blobOf(3_000_000);
@@ -212,7 +212,7 @@ test("a worker that ends in mid-upload costs nobody anything: another takes up w
   await server.isIntact();
 });
 
-test("a worker that hangs in mid-upload fails that upload; others and what comes later go on", async () => {
+test("a worker that hangs during an upload fails that upload; others and later ones continue", async () => {
   const name = newName();
   for (let time = 0; time < 2; time++) {
     const blob = blobOf(3_000_000);
@@ -225,7 +225,7 @@ test("a worker that hangs in mid-upload fails that upload; others and what comes
   }
 });
 
-test("an upload that a worker's end has interrupted is taken up by another from what is on the disk", async () => {
+test("an upload interrupted by a worker's crash is recovered by another from the disk", async () => {
   const name = newName();
   const [blob, fatal] = [blobOf(2_500_000), blobOf(1_500_000)];
   const locations = await Promise.all(Array.from({ length: 6 }, () => client.openUpload(name)));

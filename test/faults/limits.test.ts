@@ -34,7 +34,7 @@ function mount(): boolean {
   }
 }
 
-test("pushes that a full file system has no room for get 507, the rest goes on, and the room comes back", {
+test("pushes that do not fit a full file system get 507, others continue, and the space is freed", {
   skip,
 }, async () => {
   await using gantry = await startGantry({ REGISTRY_UPLOADS_MEMORYMIB: "8" }, join(folder, "store"));
@@ -58,7 +58,7 @@ test("pushes that a full file system has no room for get 507, the rest goes on, 
     // What was acknowledged is there to go on with, once there is room, and nothing else.
     assert.equal((await client.get(session)).headers.range, `0-${5 * mebibyte - 1}`);
     assert.equal((await client.delete(session)).status, 204);
-    await eventually("the room is back", async () =>
+    await eventually("the space is freed", async () =>
       (await storedBelow(`${gantry.root}/uploads`)).length === 0 ? true : undefined,
     );
   }
@@ -70,7 +70,7 @@ test("pushes that a full file system has no room for get 507, the rest goes on, 
   assert.doesNotMatch(gantry.log(), /request failed.*TypeError/);
 });
 
-test("an upload that has filled the file system makes room for others at once, and goes on where it was", {
+test("an upload that has filled the file system frees space for others at once, and resumes where it was", {
   skip,
 }, async () => {
   await using gantry = await startGantry({ REGISTRY_UPLOADS_MEMORYMIB: "8" }, join(folder, "room"));
@@ -106,7 +106,7 @@ test("an upload that has filled the file system makes room for others at once, a
   }
 });
 
-test("what a client was told of stays, though the upload then fills the file system", {
+test("acknowledged bytes stay although the upload then fills the file system", {
   skip,
 }, async () => {
   await using gantry = await startGantry({ REGISTRY_UPLOADS_MEMORYMIB: "8" }, join(folder, "told"));
@@ -117,7 +117,7 @@ test("what a client was told of stays, though the upload then fills the file sys
   connection.send([`PATCH ${location} HTTP/1.1`, "Host: x", `Content-Length: ${large.bytes.length}`]);
   connection.write(large.bytes.subarray(0, 4 * mebibyte));
   const told = `0-${4 * mebibyte - 1}`;
-  await eventually("the status tells of all that came", async () =>
+  await eventually("the status reports all received bytes", async () =>
     (await client.get(location)).headers.range === told ? true : undefined,
   );
   connection.write(large.bytes.subarray(4 * mebibyte));
@@ -126,7 +126,7 @@ test("what a client was told of stays, though the upload then fills the file sys
   assert.equal((await client.delete(location)).status, 204);
 });
 
-test("a manifest that a full file system has no room for gets 507, and its tag stays where it was", {
+test("a manifest that does not fit a full file system gets 507, and its tag does not move", {
   skip,
 }, async () => {
   await using gantry = await startGantry({}, join(folder, "manifests"));
@@ -144,7 +144,7 @@ test("a manifest that a full file system has no room for gets 507, and its tag s
   assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
 });
 
-test("when no more files can be opened, requests fail one by one, and all is well afterwards", async () => {
+test("when no more files can be opened, requests fail one by one, and everything works afterwards", async () => {
   await using gantry = await startGantry();
   const client = new Client(gantry.url);
   const name = newName();
@@ -169,7 +169,7 @@ test("when no more files can be opened, requests fail one by one, and all is wel
     "some were refused",
   );
   limit("1024:");
-  await eventually("connections are taken again", async () => {
+  await eventually("connections are accepted again", async () => {
     const answer = await new Client(gantry.url).get("/v2/").catch(() => undefined);
     return answer?.status === 200 ? true : undefined;
   });

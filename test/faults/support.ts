@@ -54,7 +54,7 @@ export class FaultyServer {
   /** What was lent is back, nothing is left of what failed, and an image is pushed and pulled as ever. */
   async isIntact(): Promise<void> {
     const { client, gantry } = this;
-    await eventually("nothing is left in uploads", async () =>
+    await eventually("uploads is empty", async () =>
       (await storedBelow(`${gantry.root}/uploads`)).length === 0 ? true : undefined,
     );
     const name = newName();

@@ -63,7 +63,7 @@ test(`${count} requests (seed ${seed}): nothing is granted, stored or broken`, a
   assert.deepEqual(await stored(), before);
   const status = await readFile(`/proc/${gantry.pid}/status`, "utf8");
   const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
-  assert.ok(peak < residentBytesMax, `${peak} bytes of memory at the most`);
+  assert.ok(peak < residentBytesMax, `at most ${peak} bytes of memory`);
   const told = Array.from(answers, ([name, times]) => `${name}: ${times}`).sort();
   assert.ok((answers.get("200") ?? 0) > count / 100, "some get what they may have");
   t.diagnostic(`${told.join(", ")}; ${Math.round(peak / 2 ** 20)} MiB at the most`);

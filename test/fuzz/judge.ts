@@ -6,7 +6,7 @@ import { secretMark, sharedMark } from "./world.js";
 /** What is wrong with all that a request was answered, as latin 1; `undefined` where nothing is. */
 export function faultOf({ text, privileged }: FuzzRequest, answered: string): string | undefined {
   const statuses = Array.from(answered.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status));
-  if (statuses.includes(500)) return "an error that nobody expected";
+  if (statuses.includes(500)) return "an unexpected error";
   if (!statuses.some((status) => status >= 200 && status < 400)) return undefined;
   const [method = "", target = ""] = text.trimStart().split(" ", 2);
   if (method === "OPTIONS" && answersOf(answered).every(isPreflights)) return undefined;
@@ -14,8 +14,8 @@ export function faultOf({ text, privileged }: FuzzRequest, answered: string): st
   if (!["GET", "HEAD"].includes(method.toUpperCase()) && !path.startsWith("/token"))
     return "something was done";
   for (const mark of privileged ? [secretMark] : [secretMark, sharedMark]) {
-    if (path.includes(`${mark}/`)) return `what is ${mark} was answered for`;
-    if (answersOf(answered).some((answer) => answer.includes(mark))) return `what is ${mark} was told`;
+    if (path.includes(`${mark}/`)) return `the response is about ${mark}`;
+    if (answersOf(answered).some((answer) => answer.includes(mark))) return `the response reveals ${mark}`;
   }
   return faultOfToken(answered, privileged);
 }
@@ -45,5 +45,5 @@ function faultOfToken(answered: string, privileged: boolean): string | undefined
     if (type === "registry") return false;
     return !allowed.includes(name.split("/")[0] ?? "") || actions.some((action) => action !== "pull");
   });
-  return excess && `a token was given for ${excess.actions} of ${excess.name}`;
+  return excess && `a token was issued for ${excess.actions} of ${excess.name}`;
 }

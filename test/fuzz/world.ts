@@ -80,7 +80,7 @@ export async function makeWorld(): Promise<World> {
   await files.users(users);
   const revoked = async () =>
     (await client.get("/v2/", bearer(tokens.revoked))).status === 401 ? true : undefined;
-  await eventually("the user is gone", revoked, 10_000);
+  await eventually("the user is removed", revoked, 10_000);
   return { gantry, digests, tokens, strangersKey: ecKeys().privateKey };
 }
 

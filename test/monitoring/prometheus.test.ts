@@ -43,7 +43,7 @@ for (const [what, file] of [
   ["alerts", rules],
   ["dashboard", dashboard],
 ] as const)
-  test(`the ${what} ask for metrics that there are`, async () => {
+  test(`the ${what} use existing metrics`, async () => {
     const there = new Set([...valuesOf(text).keys()].map((line) => line.replace(/\{.*/, "")));
     const asked = (await readFile(file, "utf8")).match(/\b(?:gantry|nodejs|process)_[a-z0-9_]+/g) ?? [];
     assert.ok(asked.length > 5);

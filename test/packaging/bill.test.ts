@@ -22,7 +22,7 @@ const installed = Object.entries(packages).flatMap(([path, locked]) =>
   locked.dev ? [] : [{ ...locked, name: path.replace(/^.*node_modules\//, "") }],
 );
 
-test("the bill of materials has each package that is installed, with its version and hash, and no other", async () => {
+test("the bill of materials has exactly the installed packages, with their versions and hashes", async () => {
   const text = await run("npm", ["run", "--silent", "sbom"], { cwd: checkout });
   const bill = JSON.parse(text);
   assert.equal(bill.bomFormat, "CycloneDX");
@@ -39,7 +39,7 @@ test("the bill of materials has each package that is installed, with its version
   assert.deepEqual(listed.sort(), expected.sort());
 });
 
-test("each package has a licence that lets it be handed on", async () => {
+test("each package has a licence that permits redistribution", async () => {
   const lines = (await run("npm", ["run", "--silent", "licenses"], { cwd: checkout })).split("\n");
   const listed = lines.map((line) => line.split("\t"));
   assert.deepEqual(

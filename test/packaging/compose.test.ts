@@ -10,7 +10,7 @@ import { checkout } from "./pack.js";
 const skip = needs("docker-compose");
 const file = join(checkout, "deploy", "compose.yaml");
 
-test("the compose file keeps the store, and gives the container no more than it needs", {
+test("the compose file keeps the store, and gives the container only what it needs", {
   skip,
 }, async () => {
   const { services, volumes } = parse(await run("docker-compose", ["--file", file, "config"]));

@@ -47,7 +47,7 @@ const variants: readonly [what: string, values: string[], kinds: string[]][] = [
   ["as it is", [], always],
   ["behind an ingress", ["ingress.enabled=true", "ingress.tlsSecret=cert"], [...always, "Ingress"]],
   [
-    "with a claim of one's own",
+    "with an existing claim",
     ["persistence.existingClaim=mine"],
     always.filter((kind) => kind !== "PersistentVolumeClaim"),
   ],
@@ -55,17 +55,17 @@ const variants: readonly [what: string, values: string[], kinds: string[]][] = [
 ];
 
 for (const [what, values, kinds] of variants) {
-  test(`the chart ${what} is one that helm accepts`, { skip }, async () => {
+  test(`the chart ${what} is accepted by helm`, { skip }, async () => {
     await run("helm", ["lint", "--strict", chart, ...values.flatMap((value) => ["--set", value])]);
     assert.deepEqual([...(await render(...values)).keys()].sort(), [...kinds].sort());
   });
 }
 
-test("a value that the chart does not know is refused", { skip }, async () => {
+test("a value unknown to the chart is refused", { skip }, async () => {
   await assert.rejects(render("persistance.size=1Gi"), /persistance/);
 });
 
-test("one process at a time has the store, as a user with no privileges", { skip }, async () => {
+test("one process at a time holds the store, as an unprivileged user", { skip }, async () => {
   const deployment = (await render()).get("Deployment");
   assert.equal(at(deployment, "spec", "replicas"), 1);
   assert.equal(at(deployment, "spec", "strategy", "type"), "Recreate");
@@ -77,7 +77,7 @@ test("one process at a time has the store, as a user with no privileges", { skip
   });
 });
 
-test("the chart runs the version of the image", { skip }, async () => {
+test("the chart runs the image of its version", { skip }, async () => {
   const { version } = JSON.parse(await readFile(join(checkout, "package.json"), "utf8"));
   assert.equal(at((await render()).get("Deployment"), ...container, "image"), `gantry:${version}`);
 });
@@ -102,7 +102,7 @@ const tls = ["certificate=/etc/gantry/tls/tls.crt", "key=/etc/gantry/tls/tls.key
 for (const [what, values, scheme] of [
   ["plain HTTP", [], "http:"],
   ["the chart's own TLS", ["tls.existingSecret=cert"], "https:"],
-  ["TLS by the settings' file", tls.map((value) => `config.http.tls.${value}`), "https:"],
+  ["TLS from the settings file", tls.map((value) => `config.http.tls.${value}`), "https:"],
   [
     "TLS by variables",
     [
@@ -112,7 +112,7 @@ for (const [what, values, scheme] of [
     "https:",
   ],
   [
-    "certificates that clients have to show",
+    "required client certificates",
     ["tls.existingSecret=cert", "config.http.tls.clientcas[0]=/etc/gantry/tls/tls.crt"],
     "https:",
   ],
@@ -140,7 +140,7 @@ for (const [what, values, scheme] of [
     assert.equal(metrics.status, what === "metrics" ? 200 : 404);
   });
 
-test("the ports of the pod are those that its server listens on", { skip }, async () => {
+test("the ports of the pod are those of its server", { skip }, async () => {
   const rendered = await render("metrics.enabled=true");
   const variables = at(rendered.get("Deployment"), ...container, "env") as { name: string; value: string }[];
   const ports = at(rendered.get("Deployment"), ...container, "ports") as Port[];
@@ -166,11 +166,11 @@ for (const value of [
   "config.http.addr=:80",
   "config.http.debug.addr=:80",
 ])
-  test(`an address of one's own is refused, where probes would miss it: ${value}`, { skip }, async () => {
+  test(`an address that probes would miss is refused: ${value}`, { skip }, async () => {
     await assert.rejects(render(value), /is the chart's to set/);
   });
 
-test("the command of the README is one that helm accepts", { skip }, async () => {
+test("helm accepts the command of the README", { skip }, async () => {
   const [command = ""] = commandsOf({ text: await exampleOf("README.md", "Install", "helm install") });
   // To install needs a cluster; what would be installed needs none.
   const [program = "", , ...rest] = command.split(" ");
@@ -179,7 +179,9 @@ test("the command of the README is one that helm accepts", { skip }, async () =>
   assert.deepEqual(kinds.sort(), [...always, "Ingress"].sort());
 });
 
-test("settings are in the file that the server reads, and a new file makes a new pod", { skip }, async () => {
+test("settings are in the file that the server reads, and a new file creates a new pod", {
+  skip,
+}, async () => {
   const [before, after] = [await render(), await render("config.log.level=debug")];
   const file = at(after.get("ConfigMap"), "data", "config.yml");
   assert.deepEqual(parse(String(file)), { version: "0.1", log: { level: "debug" } });
@@ -194,7 +196,7 @@ test("settings are in the file that the server reads, and a new file makes a new
   assert.ok(mounts.some(({ mountPath }) => mountPath === "/etc/gantry/config.yml"));
 });
 
-test("users and certificate come from secrets, in files that the settings name", { skip }, async () => {
+test("users and certificate come from secrets, in the files of the settings", { skip }, async () => {
   const deployment = (await render("htpasswd.existingSecret=users", "tls.existingSecret=cert")).get(
     "Deployment",
   );

@@ -85,7 +85,7 @@ function serve(settings: Readonly<Record<string, string>>): Promise<Gantry> {
   return startGantry(settings, folder.path, [...daemon.command, "run", ...args, ...variables, image]);
 }
 
-test("the image has what CNCF distribution's has: port, volume and place of the store", {
+test("the image has CNCF distribution's port, volume and store path", {
   skip,
 }, async () => {
   const config = JSON.parse(await daemon.docker("inspect", "--format", "{{json .Config}}", image));
@@ -96,7 +96,7 @@ test("the image has what CNCF distribution's has: port, volume and place of the 
   assert.equal(config.User, "65532:65532");
 });
 
-test("the image has one binary of uWebSockets.js and no tools of development", { skip }, async () => {
+test("the image has one binary of uWebSockets.js and no development tools", { skip }, async () => {
   const list = ["find", "/usr/local/lib/node_modules/gantry", "-name", "*.node", "-o", "-name", "typescript"];
   const found = await daemon.docker(
     "run",
@@ -111,7 +111,7 @@ test("the image has one binary of uWebSockets.js and no tools of development", {
   assert.doesNotMatch(found, /typescript/);
 });
 
-test("a container serves its own image, and ends with 0 when it is told to; the next one has it all", {
+test("a container serves its own image, and exits with 0 when stopped; the next one has all content", {
   skip,
 }, async () => {
   const port = await freePort();
@@ -157,7 +157,7 @@ test("the command of the README runs it", { skip }, async () => {
   await daemon.docker("rm", container);
 });
 
-test("the health check tells a server that answers from one that does not", { skip }, async () => {
+test("the health check distinguishes a responding server from another", { skip }, async () => {
   const { docker } = daemon;
   const debug = `127.0.0.1:${await freePort()}`;
   await using _gantry = await serve({

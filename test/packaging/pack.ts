@@ -26,6 +26,6 @@ export async function pack(folder: string): Promise<Package> {
     cwd: checkout,
   });
   const [packed] = JSON.parse(said) as { filename: string; files: { path: string }[] }[];
-  if (packed === undefined) throw new Error(`npm pack made no package: ${said}`);
+  if (packed === undefined) throw new Error(`npm pack created no package: ${said}`);
   return { file: join(folder, packed.filename), contents: packed.files.map(({ path }) => path) };
 }

@@ -35,7 +35,7 @@ async function json<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, "utf8")) as T;
 }
 
-test("the package holds what src and workers were compiled to, and nothing else of the checkout", () => {
+test("the package contains exactly the compiled files of src and workers", () => {
   const others = packed.contents.filter((path) => !path.startsWith("dist/"));
   const expected = ["CHANGELOG.md", "LICENSE", "README.md", "npm-shrinkwrap.json", "package.json"];
   assert.deepEqual(others.sort(), expected);
@@ -44,11 +44,11 @@ test("the package holds what src and workers were compiled to, and nothing else 
   for (const path of compiled) {
     assert.match(path, /^dist\/(src|workers)\/.*\.c?js$/);
     const source = path.replace(/^dist\//, "").replace(/\.(c?)js$/, ".$1ts");
-    assert.ok(existsSync(join(checkout, source)), `${path} is of no source`);
+    assert.ok(existsSync(join(checkout, source)), `${path} has no source`);
   }
 });
 
-test("an installation has the locked versions of what it needs to run, and no tools of development", async () => {
+test("an installation has the locked versions of its run-time packages, and no development tools", async () => {
   const { packages } = await json<Lock>(join(checkout, "package-lock.json"));
   for (const [path, locked] of Object.entries(packages)) {
     const manifest = join(installed, path, "package.json");
@@ -59,11 +59,11 @@ test("an installation has the locked versions of what it needs to run, and no to
   }
 });
 
-test("an installed gantry tells its commands", async () => {
+test("an installed gantry lists its commands", async () => {
   assert.match(await run(program, ["--help"]), /^Usage: gantry COMMAND/);
 });
 
-test("an installed gantry serves pushes and pulls, and stops when it is told to", async () => {
+test("an installed gantry serves pushes and pulls, and stops on request", async () => {
   const gantry = await startGantry({}, join(folder.path, "data"), [program]);
   try {
     const client = new Client(gantry.url);

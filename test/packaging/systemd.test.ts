@@ -17,7 +17,7 @@ const unit = join(checkout, "deploy", "systemd", "gantry.service");
 /** Of 100, in tenths of what systemd says; what is left is the network and that addresses are not limited. */
 const exposureMax = 15;
 
-test("the unit is one that systemd accepts", { skip: needs("systemd-analyze") }, async () => {
+test("systemd accepts the unit", { skip: needs("systemd-analyze") }, async () => {
   await using root = await temporaryFolder();
   // A root with systemd's own units and an installed gantry.
   const units = join(root.path, "usr", "lib", "systemd", "system");
@@ -61,11 +61,11 @@ function settingsIn(text: string, line: RegExp): [string, string][] {
   return Array.from(text.matchAll(line), ([, name = "", value = ""]) => [name, value]);
 }
 
-test("the unit leaves little in reach", { skip: needs("systemd-analyze") }, async () => {
+test("the unit restricts access", { skip: needs("systemd-analyze") }, async () => {
   await run("systemd-analyze", ["security", "--offline=true", `--threshold=${exposureMax}`, unit]);
 });
 
-test("the server keeps to the system calls of the unit", {
+test("the server uses only the unit's system calls", {
   skip: needs("systemd-analyze", "strace"),
 }, async () => {
   await using folder = await temporaryFolder();

@@ -143,7 +143,7 @@ test(`${seconds} seconds of pushes, pulls and deletions beside a collector witho
     assert.ok(count > 0, `there were some ${what}`);
 });
 
-test("all that has a tag is whole, and when all is deleted nothing is left", async () => {
+test("all tagged content is intact, and when everything is deleted nothing is left", async () => {
   const client = new Client(server.url);
   for (const name of repositories) {
     for (const tag of tags) {

@@ -63,7 +63,7 @@ export class Client {
         (incoming) => collect(incoming).then(resolve, reject),
       );
       outgoing.once("error", reject);
-      outgoing.once("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no answer`)));
+      outgoing.once("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no response`)));
       for (const piece of pieces ?? []) outgoing.write(piece);
       outgoing.end(body);
     });
@@ -181,7 +181,7 @@ function serving<Server extends RunningGantry>(gantry: Server): Serving<Server> 
 
 export function locationOf(answer: Answer): string {
   const { location } = answer.headers;
-  assert.ok(location !== undefined && location !== "", "the answer has a Location");
+  assert.ok(location !== undefined && location !== "", "the response has a Location");
   return location;
 }
 
@@ -195,7 +195,7 @@ export function nextOf(answer: Answer): string | undefined {
   if (link === undefined) return undefined;
   const text = Array.isArray(link) ? link.join(", ") : link;
   const match = /^<([^>]+)>; ?rel="?next"?$/.exec(text);
-  assert.ok(match?.[1] !== undefined, `«${text}» is a Link of RFC 5988`);
+  assert.ok(match?.[1] !== undefined, `"${text}" is a Link of RFC 5988`);
   const { pathname, search } = new URL(match[1], "http://registry.invalid");
   return pathname + search;
 }

@@ -124,7 +124,7 @@ class GantryProcess implements Gantry {
     const died = this.#ended.then((): never => {
       throw new Error(`the server ended with ${this.child.exitCode ?? this.child.signalCode}`);
     });
-    this.url = await within(startMillisecondsMax, "saying that it is ready", Promise.race([said, died]));
+    this.url = await within(startMillisecondsMax, "reporting that it is ready", Promise.race([said, died]));
   }
 
   async stop(): Promise<void> {

@@ -101,7 +101,8 @@ export class RawConnection implements Disposable {
     for (;;) {
       const found = look();
       if (found !== undefined) return found;
-      if (this.#closed) throw new Error(`the connection ended before ${what}; it said «${this.#start()}»`);
+      if (this.#closed)
+        throw new Error(`the connection ended before ${what}; it received "${this.#start()}"`);
       await this.#change(what);
     }
   }
@@ -109,7 +110,7 @@ export class RawConnection implements Disposable {
   #change(what: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const alarm = setTimeout(
-        () => reject(new Error(`waited in vain for ${what}; there was «${this.#start()}»`)),
+        () => reject(new Error(`waited in vain for ${what}; received "${this.#start()}"`)),
         waitMillisecondsMax,
       );
       this.#changed = () => {

@@ -72,7 +72,7 @@ async function lookAt(
   if (head.status !== 200 || get.status !== 200)
     violations.add(`${full}: HEAD ${head.status}, GET ${get.status}`);
   else if (head.headers["content-length"] !== String(bytes.length) || !get.body.equals(bytes))
-    violations.add(`${full} is not whole: ${get.body.length} bytes of ${bytes.length}`);
+    violations.add(`${full} is incomplete: ${get.body.length} bytes of ${bytes.length}`);
   return present;
 }
 
@@ -137,7 +137,7 @@ async function lookAtReferrers(
       .filter((digest) => found.get(keys.manifest(name, digest)));
     if (listed.sort().join() !== there.sort().join())
       violations.add(
-        `referrers of ${name}@${subject}: listed are [${listed.join()}], there are [${there.join()}]`,
+        `referrers of ${name}@${subject}: listed are [${listed.join()}], expected are [${there.join()}]`,
       );
   }
 }
@@ -146,5 +146,5 @@ async function lookAtCatalog(client: Client, { universe, violations }: Seen): Pr
   const answer = await client.get("/v2/_catalog");
   const { repositories } = answer.json() as { repositories: string[] };
   const odd = repositories.filter((name) => !universe.names.includes(name));
-  if (odd.length > 0) violations.add(`the catalog names ${odd.join(", ")}, which nobody has pushed to`);
+  if (odd.length > 0) violations.add(`the catalog names ${odd.join(", ")}, without a push to it`);
 }

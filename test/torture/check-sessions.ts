@@ -17,12 +17,11 @@ export async function checkSessions(
   const { sessions, violations } = requests;
   for (const { id, name } of stored) {
     const { status } = await requests.send("GET", `/v2/${name}/blobs/uploads/${id}`);
-    if (status !== 204) violations.add(`the session ${id} in the store is not known: ${status}`);
+    if (status !== 204) violations.add(`the session ${id} in the store is unknown to the API: ${status}`);
   }
   for (const session of sessions.ended) {
     const { status } = await requests.send("GET", session.location);
-    if (status !== 404 && !losesUnsynced)
-      violations.add(`an ended upload is there again: ${session.location}`);
+    if (status !== 404 && !losesUnsynced) violations.add(`an ended upload exists again: ${session.location}`);
     sessions.forget(session);
   }
   for (const session of [...sessions.open]) {

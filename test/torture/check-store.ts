@@ -94,7 +94,7 @@ class StoreWalk {
       for (const { name: folder } of this.#entries(`${root}/${algorithm}`)) {
         for (const { name: hex } of this.#entries(`${root}/${algorithm}/${folder}`)) {
           const [path, digest] = [`${root}/${algorithm}/${folder}/${hex}`, `${algorithm}:${hex}`];
-          if (!isDigest(digest) || !hex.startsWith(folder)) this.violations.add(`${path} is no content`);
+          if (!isDigest(digest) || !hex.startsWith(folder)) this.violations.add(`${path} is not a content`);
           else this.#contents.set(digest, this.#accountFor(path, digest));
         }
       }
@@ -142,7 +142,7 @@ class StoreWalk {
         const path = `${folder}/${subject}/${digest}`;
         const entry = JSON.parse(readFileSync(path, "utf8")) as { digest: unknown };
         this.#account(path);
-        if (entry.digest !== digest) this.violations.add(`${path} tells of ${String(entry.digest)}`);
+        if (entry.digest !== digest) this.violations.add(`${path} describes ${String(entry.digest)}`);
       }
     }
   }
@@ -154,7 +154,7 @@ class StoreWalk {
       for (const entry of this.#entries(folder)) {
         const path = `${folder}/${entry.name}`;
         if (entry.isDirectory()) look(path);
-        else if (!this.#visited.has(path)) this.violations.add(`${path} is not accounted for`);
+        else if (!this.#visited.has(path)) this.violations.add(`${path} is unaccounted for`);
       }
     };
     for (const root of [this.layout.blobsRoot, this.layout.manifestsRoot, this.layout.notesRoot]) look(root);
@@ -176,7 +176,7 @@ class StoreWalk {
         return [{ id, name: record.name }];
       }
       if (!isSessionId(name) || !names.includes(`${name}${recordSuffix}`))
-        this.violations.add(`${path} is no session's`);
+        this.violations.add(`${path} belongs to no session`);
       return [];
     });
   }

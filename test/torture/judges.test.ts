@@ -37,7 +37,7 @@ for (const { writes, may } of histories) {
   });
 }
 
-test("of two writes at a time either may have been the last", () => {
+test("of two concurrent writes either may have been the last", () => {
   const ledger = new Ledger();
   const operations = ["one", "two"].map((value) => ledger.begin([{ key, value }]));
   for (const operation of operations) operation.acknowledge();
@@ -46,7 +46,7 @@ test("of two writes at a time either may have been the last", () => {
   assert.notEqual(ledger.objection(key, undefined), undefined);
 });
 
-test("a register that was seen keeps its value", () => {
+test("a register once seen keeps its value", () => {
   const ledger = new Ledger();
   ledger.begin([{ key, value: "one" }]);
   ledger.settle(key, undefined);
@@ -57,7 +57,7 @@ function callOf(name: string, path: string, ...texts: readonly string[]): Call {
   return { name, path, texts: texts.map((text) => Buffer.from(text)), rest: "O_CREAT", line: 0 };
 }
 
-test("a file is synced as far as it was written when its sync began, under names whose folder was synced", () => {
+test("a file is synced up to the bytes written when its sync began, under names whose folder was synced", () => {
   const files = new SyncedFiles("/disk");
   const [file, begin, end] = ["/disk/a/f", { time: 0, result: undefined }, { time: 0, result: 5 }];
   const done = (call: Call) => {
@@ -75,7 +75,7 @@ test("a file is synced as far as it was written when its sync began, under names
   files.apply({ ...begin, call: sync });
   done(callOf("write", file, "later"));
   done(callOf("fsync", "/disk/a"));
-  assert.equal(synced(), undefined, "nobody has synced the folder above");
+  assert.equal(synced(), undefined, "the folder above has not been synced");
   done(callOf("fsync", "/disk"));
   assert.equal(synced(), "", "the file's sync has not ended");
   files.apply({ ...end, call: sync });

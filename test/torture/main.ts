@@ -45,7 +45,7 @@ async function main(): Promise<number> {
   process.stdout.write(violations.length === 0 ? "nothing was lost" : `${violations.length} violations`);
   process.stdout.write(`, in ${Math.round((Date.now() - began) / 1000)} s\n`);
   if (violations.length === 0) return 0;
-  process.stdout.write(`${violations.join("\n")}\nseed ${seed}; what is left of it lies in ${left}\n`);
+  process.stdout.write(`${violations.join("\n")}\nseed ${seed}; the remains are in ${left}\n`);
   return 1;
 }
 
@@ -84,7 +84,7 @@ async function power(seed: string, clients: number, cuts: number): Promise<Outco
     onProgress: progress,
   });
   const { acknowledged, moments, violations, folder } = report;
-  const text = `${report.cuts} cuts, ${moments} moments told from the trace: ${acknowledged} writes were acknowledged`;
+  const text = `${report.cuts} cuts, ${moments} moments derived from the trace: ${acknowledged} writes were acknowledged`;
   return { text, violations, left: folder };
 }
 

@@ -183,6 +183,6 @@ async function disturb(requests: Requests, stored: readonly StoredSession[]): Pr
       (await requests.send("PUT", `${path}?digest=${wrong}`, { body: "" })).status,
     ];
     if (statuses.join() !== "204,202,400")
-      requests.violations.add(`going on with ${path} got ${statuses.join()}`);
+      requests.violations.add(`continuing with ${path} got ${statuses.join()}`);
   }
 }

@@ -63,6 +63,6 @@ export class SyncedView {
 }
 
 function asDigest(text: string): Digest {
-  if (!isDigest(text)) throw new Error(`${text} is no digest`);
+  if (!isDigest(text)) throw new Error(`${text} is not a digest`);
   return text;
 }

@@ -26,24 +26,24 @@ async function killed(context: TestContext, kills: number, makeDisk: () => Promi
   assert.ok(report.acknowledged >= acknowledgedMin, `only ${report.acknowledged} were acknowledged`);
 }
 
-test("what was acknowledged outlives kills at any moment, and nothing else is left behind", (context) =>
+test("acknowledged content survives kills at any moment, and nothing else is left over", (context) =>
   killed(context, 20, makeFolder));
 
-test("what was acknowledged outlives power cuts of an ext4 file system", async (context) => {
+test("acknowledged content survives power failures of an ext4 file system", async (context) => {
   try {
     await (await makeLoopDisk()).release(false);
   } catch (error) {
-    return context.skip(`this machine mounts no file system of its own: ${String(error)}`);
+    return context.skip(`this machine cannot mount a file system: ${String(error)}`);
   }
   await killed(context, 8, makeLoopDisk);
 });
 
-test("what was acknowledged had been synced, file by file and folder by folder", async (context) => {
+test("acknowledged content was synced, file by file and folder by folder", async (context) => {
   if (spawnSync("strace", ["-V"]).status !== 0) return context.skip("there is no strace");
   const seed = newSeed(context);
   const options = { seed, clients: 6, cuts: 6, milliseconds: 4_000, onProgress: () => {} };
   const report = await cutPower(options);
-  assert.deepEqual(report.violations, [], `seed ${seed}, what is left of it lies in ${report.folder}`);
+  assert.deepEqual(report.violations, [], `seed ${seed}, the remains are in ${report.folder}`);
   assert.equal(report.cuts, options.cuts);
   assert.ok(report.acknowledged >= acknowledgedMin, `only ${report.acknowledged} were acknowledged`);
 });

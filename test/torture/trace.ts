@@ -142,7 +142,7 @@ function withoutTexts(line: Buffer): { texts: Buffer[]; rest: string } {
 }
 
 function callOf(name: string, parameters: string, texts: readonly Buffer[], line: number): Call {
-  if (parameters.includes("...")) throw new Error(`line ${line} of the trace is cut short`);
+  if (parameters.includes("...")) throw new Error(`line ${line} of the trace is incomplete`);
   const path = /^\w+<([^>]*)>/.exec(parameters)?.[1] ?? "";
   return { name, texts, rest: parameters, path: unescaped(Buffer.from(path)).toString(), line };
 }

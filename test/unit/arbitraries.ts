@@ -1,10 +1,10 @@
-// What the property tests draw from: names, tags and digests by the specification's grammars, text that
-// nearly follows them, and the kind of error that something throws.
+// Generators for the property tests: names, tags and digests by the specification's grammars, text that nearly follows them,
+// and the kind of error that a call throws.
 
 import fc from "fast-check";
 import { RegistryError, RegistryErrors } from "../../src/domain/errors.js";
 
-/** Text of any kind: mostly short, with the characters that the grammars are about far more often. */
+/** Text of any kind: mostly short, with a preference for the characters of the grammars. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string(),
   fc.string({ unit: "binary" }),
@@ -18,7 +18,7 @@ const alphanumeric = fc.string({
 });
 const separator = fc.constantFrom(".", "_", "__", "-", "--", "---");
 
-/** One component of a name, with those among them that the layout on disk uses itself. */
+/** One component of a name, including those that the layout on disk uses itself. */
 export const components: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom("tags", "blobs", "manifests", "uploads", "content", "list", "a") },
   {
@@ -50,7 +50,7 @@ export const digests: fc.Arbitrary<string> = fc.oneof(
   hexOf(64).map((hex) => `blake3:${hex}`),
 );
 
-/** Hexadecimal text of about the right length behind one of these algorithms. */
+/** Hexadecimal text of about the right length after one of these algorithms. */
 export function withLengths(algorithms: readonly string[]): fc.Arbitrary<string> {
   const encoded = fc.oneof(
     ...[1, 63, 64, 65, 127, 128, 129, 300].map(hexOf),
@@ -59,7 +59,7 @@ export function withLengths(algorithms: readonly string[]): fc.Arbitrary<string>
   return fc.tuple(fc.constantFrom(...algorithms), encoded).map(([algorithm, hex]) => `${algorithm}:${hex}`);
 }
 
-/** The kind of error that `work` throws, `"none"` where it doesn't. What is no error of ours goes on. */
+/** Returns the kind of error that `work` throws, or `"none"`. Rethrows unexpected errors. */
 export function kindOf(work: () => unknown): string {
   try {
     work();

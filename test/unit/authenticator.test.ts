@@ -1,4 +1,5 @@
-// Who a caller is, from the header: what is malformed is nobody, and an address in a network of one's own is no way around limits.
+// Identifies callers by the header: a malformed header identifies nobody, and an address within the client's own network
+// does not evade limits.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

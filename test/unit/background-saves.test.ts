@@ -1,4 +1,4 @@
-// What is saved now and then: one thing that cannot be saved keeps no other from it, and is tried again.
+// Periodic saving: a failure to save one item does not affect others, and is retried.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

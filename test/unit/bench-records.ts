@@ -1,4 +1,4 @@
-/** Results of the bench as tests need them: all that matters is the figures. */
+/** Bench results for tests: only the figures matter. */
 import { type Comparison, newRecord, type RecordedSeries, type RunRecord } from "../../bench/record.js";
 
 export function seriesOf(contender: string, values: readonly number[]): RecordedSeries {

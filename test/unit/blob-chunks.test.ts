@@ -1,5 +1,5 @@
-// The chunks that all downloads share: whatever the readers and their order, each gets the right bytes, the
-// memory keeps its bound, and what fails or waits leaves nothing behind.
+// Chunks shared by downloads: with any readers in any order, each gets the correct bytes, memory stays within its bound, and
+// failures and waits leave nothing behind.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { SharedBlob } from "../../src/cache/open-blobs.js";
 
 const chunkBytes = 8;
 
-/** A blob whose bytes tell where they are and whose it is, on a disk that takes some turns to read. */
+/** A blob whose bytes encode their position and blob, on a disk that takes some turns to read. */
 class FakeBlob {
   reads = 0;
   failing = false;
@@ -46,7 +46,7 @@ class FakeBlob {
     return (position * 7 + this.salt) % 256;
   }
 
-  /** Reads all of it as a download does, pausing now and then. */
+  /** Reads all of it like a download, with occasional pauses. */
   async readAll(pauses: readonly number[]): Promise<void> {
     for (let position = 0; position < this.size; ) {
       const piece = await this.shared.at(position);

@@ -1,4 +1,4 @@
-// What the tasks of one body took, put together.
+// The combined times of one body's tasks.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// Bodies on their way through slabs to the workers: whatever the pieces, the order of events, failures and
-// senders who go away, bytes arrive in order and every slab comes back.
+// Bodies on their way through slabs to the workers: with any pieces, order of events, failures and disconnects, bytes arrive
+// in order and every slab is returned.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -30,7 +30,7 @@ const upload = {
 const digest = parseDigest(`sha256:${"0".repeat(64)}`);
 const times: UploadTimes = { startedAt: 0, openedAt: 0, hashedAt: 0, writtenAt: 0 };
 
-/** Workers that keep the bytes in memory, one task of an upload after the other, each after some turns. */
+/** Workers that keep the bytes in memory and run an upload's tasks in sequence, each after some turns. */
 class FakeWorkers {
   readonly files = new Map<SessionId, number[]>();
   readonly #tails = new Map<SessionId, Promise<unknown>>();
@@ -38,13 +38,13 @@ class FakeWorkers {
 
   constructor(
     readonly slabs: SlabPool,
-    /** Turns that a task takes, by its number. */
+    /** The number of turns that a task takes, by its number. */
     readonly turns: readonly number[],
-    /** The number of the task that fails, and all behind it. */
+    /** The number of the first failing task; later ones fail, too. */
     readonly failing = Number.POSITIVE_INFINITY,
   ) {}
 
-  /** An upload whose bytes these workers keep. */
+  /** An upload whose bytes these workers hold. */
   uploadOf({ id }: Session): Upload {
     return {
       algorithm: "sha256",
@@ -92,7 +92,7 @@ function scratchFolder(): string {
   return folder;
 }
 
-/** Counts what is open and written. */
+/** Counts open and written uploads. */
 class FakeSpace {
   opened = 0;
   openNow = 0;
@@ -126,7 +126,7 @@ class FakeSpace {
   };
 }
 
-/** A sender who stops when told to, but for one chunk that was on its way. */
+/** A sender that stops when paused, except for one chunk already on its way. */
 class Sender implements Flow {
   paused = false;
   #resumed: () => void = () => {};
@@ -158,7 +158,7 @@ type Ending = "end" | "seal" | "abort";
 
 interface Body {
   readonly chunks: readonly Uint8Array[];
-  /** Whether the sender waits a turn behind each chunk. */
+  /** Whether the sender waits a turn after each chunk. */
   readonly slow: boolean;
   readonly ending: Ending;
 }
@@ -278,7 +278,7 @@ test("bytes that arrive without a free slab are held in bounded memory, and more
     session.claim();
     return new BodyWriter(session, workers.uploadOf(session), pool, new Sender(pool));
   });
-  // As uWebSockets.js does with a read of one-byte chunks, whatever is paused.
+  // Like uWebSockets.js with a read of one-byte chunks, whatever is paused.
   for (let count = 0; count < 5000; count++) for (const writer of writers) writer.write(Uint8Array.of(count));
   assert.ok(pool.overflow.taken <= 2048, "one client gets at most half of it");
   const ends = await Promise.allSettled(writers.map((writer) => writer.end()));
@@ -327,7 +327,7 @@ test("bytes of an unstoppable sender go to a file when memory is full, and are r
     const bytes = randomBytes(700_000);
     sent.push(bytes);
     if (index === 0) {
-      // Before anybody was there to take it.
+      // Before there was a writer.
       const early = sender.hold();
       assert.ok(early.append(bytes.subarray(0, 300_000)));
       writer.adopt(early);

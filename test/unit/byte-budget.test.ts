@@ -1,4 +1,4 @@
-// Memory that many share: never more is taken than there is, by nobody more than its part, and all of it comes back.
+// A shared memory budget: no more is granted than exists, no client gets more than its share, and everything is returned.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// A queue of bytes gives back what was added, in order, however it is cut, and pays for what it really takes.
+// A byte queue returns the added bytes in order, in any pieces, and is charged for its real memory.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// Caches in front of the store: readers share a read, and what was deleted or replaced meanwhile never
-// comes back (CVE-2026-35172 is what happens otherwise).
+// Caches in front of the store: readers share a read, and a value deleted or replaced meanwhile never comes back
+// (CVE-2026-35172 shows the consequences).
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { parseDigest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import type { BlobReader, BlobStore } from "../../src/storage/storage.js";
 
-/** A read that ends when the test says so. */
+/** A read that ends when the test decides. */
 class Pending<T> {
   reads = 0;
   #resolve: (value: T) => void = () => {};
@@ -105,7 +105,7 @@ test("a cache bounded by size evicts the least recently used value, and refuses 
 const name = parseRepositoryName("a");
 const digest = parseDigest(`sha256:${"0".repeat(64)}`);
 
-/** A store that opens what the test gives, and counts the readers that are open. */
+/** A store that opens the test's readers, and counts the open ones. */
 function fakeStore(): {
   store: BlobStore;
   opening: Pending<BlobReader | undefined>;

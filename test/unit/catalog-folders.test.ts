@@ -1,4 +1,4 @@
-// What the catalog keeps of wide folders: nothing that is not so any more.
+// The catalog's cache of large folders never returns an outdated list.
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -17,7 +17,7 @@ async function folderOf(count: number): Promise<string> {
   return folder;
 }
 
-/** As if nothing had happened to it for a minute. */
+/** As if the folder had been unchanged for a minute. */
 async function settle(folder: string): Promise<void> {
   const then = new Date(Date.now() - 60_000);
   await utimes(folder, then, then);

@@ -1,4 +1,4 @@
-// The catalog in parts: all of it, whatever the parts, and whether or not the walk before is gone on with.
+// The catalog in parts is complete, with any size of parts, and whether or not the previous walk is continued.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { Catalog } from "../../workers/survey/catalog.js";
 import { measureFiles } from "../../workers/survey/measure.js";
 import { blobOf } from "../support/content.js";
 
-/** In their order. */
+/** In order. */
 const names = ["a", "a-b/c", "a/b", "a/b/c/d", "a/tags", "b", "c/d", "c0"];
 const onlyBlobs = ["a/b/e", "d"];
 

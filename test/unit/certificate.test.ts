@@ -1,4 +1,4 @@
-// Whom a client certificate names: exactly what its CA has written there, and nobody where that is not one name.
+// The identity in a client certificate: exactly the name written by its CA, and nobody unless there is exactly one name.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -63,7 +63,7 @@ test("names with any content are parsed as they were written", () => {
   );
 });
 
-/** As node:crypto does. */
+/** As in node:crypto. */
 function quotedWhereNeeded(value: string): string {
   return /^[\x20-\x7e]*$/.test(value) && !/[",'\\]/.test(value) ? value : JSON.stringify(value);
 }

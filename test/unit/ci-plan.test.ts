@@ -1,4 +1,4 @@
-// The plan of the benchmark's CI day: the same for one seed, and one that can be carried out.
+// The plan of the benchmark's CI day: reproducible from its seed, and feasible.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -6,7 +6,7 @@ import { TcpTable } from "../../src/lib/tcp-table.js";
 
 const unknown = async () => undefined;
 
-/** Opens `count` connections of `client`; how many were let in. */
+/** Opens `count` connections of `client`, and returns how many were accepted. */
 function open(counts: ConnectionCounts, client: string, count: number, isLimited = true): number {
   let admitted = 0;
   for (let left = count; left > 0; left--) if (counts.enter(client, isLimited) === undefined) admitted++;
@@ -54,7 +54,7 @@ describe("connections are counted", () => {
       ["a", 5],
       ["b", 10],
     ]);
-    // Five have closed, and nobody knows whose: neither is refused yet.
+    // Five have closed, of unknown clients: neither client is refused yet.
     assert.equal(counts.enter("a"), undefined);
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(asked, 1);

@@ -1,4 +1,4 @@
-// How much is stored, without looking: changes add up, and a walk counts anew whatever changes meanwhile.
+// Counting stored content without a walk: changes add up, and a walk counts again whatever changes meanwhile.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { escapeJsonLine, visibleFields, visibleLine, visibleText } from "../../src/lib/control-characters.js";
 
-/** What a terminal obeys or does not show, one of each kind. */
+/** One of each kind of character that a terminal obeys or does not show. */
 const hostile = [
   ["a C0 control", "\u001b"],
   ["a carriage return", "\r"],

@@ -1,4 +1,4 @@
-// What an operator is told of an error.
+// Error messages for operators.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

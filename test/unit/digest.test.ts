@@ -1,4 +1,4 @@
-// Digests: the grammar of image-spec's descriptor.md, narrowed to the algorithms that the registry has.
+// Digests: the grammar of image-spec's descriptor.md, narrowed to the supported algorithms.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ import {
 } from "../../src/domain/digest.js";
 import { anyText, digests, kindOf, withLengths } from "./arbitraries.js";
 
-/** The specification's grammar; everything else is malformed whatever its algorithm. */
+/** The specification's grammar; any other text is malformed regardless of its algorithm. */
 const grammar = /^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 const supported = /^(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}|blake3:[a-f0-9]{64})$/;
 

@@ -1,5 +1,4 @@
-// Durable directories: every caller is covered by a sync that began after its call, and those who ask
-// meanwhile share one.
+// Durable directories: a sync that began after its call covers each caller, and callers during a sync share the next one.
 
 import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
@@ -108,7 +107,7 @@ test("a file can be written into a directory although empty ones are removed con
       )
         removed++;
     };
-    // Each at another moment of the making.
+    // Each at another moment of the creation.
     const pruneLater = async () => {
       for (let turn = 0; turn < round % 12; turn++) await stat(root);
       await prune();
@@ -122,7 +121,7 @@ test("a file can be written into a directory although empty ones are removed con
   directories.syncs.close();
 });
 
-/** The directory as it is open here: with what Linux puts behind the name of one that has been removed. */
+/** Returns the path of an open directory, with the suffix that Linux adds if it was removed. */
 function openedAs(folder: string): string[] {
   return readdirSync("/proc/self/fd").flatMap((descriptor) => {
     try {

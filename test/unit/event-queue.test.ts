@@ -6,12 +6,12 @@ import { EventQueue } from "../../src/notifications/event-queue.js";
 const eventsMax = 5;
 const bytesMax = 40;
 
-/** As it goes to a receiver. */
+/** The JSON as sent to a receiver. */
 function joined(events: readonly string[]): string {
   return events.join(",");
 }
 
-/** What may happen: an event comes, or some of the first ones go out, others come meanwhile, and they are removed. */
+/** The possible steps: an event arrives, or a batch is sent while others arrive, and is then removed. */
 const steps = fc.array(
   fc.oneof(
     fc.string({ maxLength: 50, unit: "grapheme" }),

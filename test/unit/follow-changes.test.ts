@@ -1,4 +1,4 @@
-// Caches follow what any node publishes: nothing that a change has made wrong is answered with.
+// Caches follow the changes of all nodes and never answer with an outdated entry.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ const digest = parseDigest(`sha256:${"0".repeat(64)}`);
 const key = `${name}@${digest}` as const;
 const tagKey = `${name}:${tag}` as const;
 
-/** Caches with everything in them that a change may concern, and how to tell them of a change by another node. */
+/** Caches with every entry that a change may concern, and a way to report a change by another node. */
 function filled() {
   const cluster = new MemoryCluster({ leaseSeconds: 3600 });
   const caches = new Caches({ blobs: {} } as Storage);

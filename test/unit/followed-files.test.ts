@@ -1,4 +1,4 @@
-// Files that are read again when they change.
+// Files that are reloaded when they change.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, open, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ async function newFolder(): Promise<string> {
   return folder;
 }
 
-/** Follows, and keeps what was told. */
+/** Follows files, and records the callbacks. */
 async function follow(...paths: string[]) {
   return followEvery(5, ...paths);
 }

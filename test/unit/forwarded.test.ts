@@ -1,4 +1,4 @@
-// What proxies say of clients: only trusted ones are believed, and nobody can speak for them.
+// Forwarded headers: only those of trusted proxies count, and a client cannot forge them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// The gate: what a policy, a caller's limit and its token grant together, and how a refusal is told.
+// The gate: the combined grants of policy, limit and token, and the errors of refusals.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -34,7 +34,7 @@ function grants(...of: readonly (readonly [Permission, string])[]): Grants {
   };
 }
 
-/** What each action of the gate gives: "granted", or the kind of the error. */
+/** The result of each action of the gate: "granted", or the kind of the error. */
 function verdicts(gate: Gate, identity: Identity, name = team): Record<string, string> {
   const told = (admit: () => unknown) => {
     const kind = kindOf(() => void admit());

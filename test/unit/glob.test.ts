@@ -1,5 +1,4 @@
-// What patterns match: the same as picomatch's for the syntax that is kept, within a bounded time, and nothing for what
-// is not kept.
+// Patterns match like picomatch's for the supported syntax, in bounded time, and unsupported syntax is refused.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -59,7 +58,7 @@ for (const [pattern, said] of [
   test(`${pattern.slice(0, 20)} is refused with a suggestion`, () => {
     const begun = performance.now();
     assert.match(patternFault(pattern) ?? "", said);
-    // Takes less than a millisecond; one that backtracks would not end.
+    // Takes less than a millisecond; a backtracking matcher would not finish.
     assert.ok(performance.now() - begun < 2_000);
   });
 
@@ -74,7 +73,7 @@ const patternPart = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom("*", "?") },
   fc.constantFrom("[ab]", "[a-b1]", "[^a]", "{a,b}", "{-,1,ab}"),
 );
-/** Without two stars side by side, which mean something as a whole component only; picomatch drops a leading `./`. */
+/** Without two adjacent stars, which have a meaning only as a whole component; picomatch drops a leading `./`. */
 const patternComponent = fc.oneof(
   {
     weight: 3,
@@ -90,7 +89,7 @@ const patterns = fc
   .map((parts) => parts.join("/"))
   .filter((pattern) => patternFault(pattern) === undefined);
 
-/** To picomatch `a/**` matches `a`, but `a*\/**` does not: here both do. */
+/** In picomatch `a/**` matches `a`, but `a*\/**` does not: here both do. */
 function isMatchOfPicomatch(pattern: string, text: string): boolean {
   return (
     picomatch(pattern, { dot: true, nonegate: true })(text) ||
@@ -102,7 +101,7 @@ test("the supported syntax means the same as in picomatch", () => {
   let matched = 0;
   fc.assert(
     fc.property(patterns, paths, (pattern, text) => {
-      // To picomatch `*.*` does not match `a.`: it treats a dot at the end as part of a relative path.
+      // In picomatch `*.*` does not match `a.`: it treats a dot at the end as part of a relative path.
       fc.pre(!/\.(?:\/|$)/.test(text));
       const expected = isMatchOfPicomatch(pattern, text);
       if (expected) matched++;
@@ -122,7 +121,7 @@ test("a pattern without wildcards matches only itself", () => {
   );
 });
 
-/** The fastest of some tries: others work on the machine. */
+/** The fastest of several attempts, because the machine has other work. */
 function millisecondsOf(pattern: string, text: string): number {
   const matches = nameMatcher([pattern]);
   const times = Array.from({ length: 20 }, () => {

@@ -1,4 +1,4 @@
-// A buffer that grows with what arrives: it holds exactly that, however it is cut, and pays for what it really takes.
+// A growing buffer contains exactly the bytes that arrived, in any pieces, and is charged for its real memory.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

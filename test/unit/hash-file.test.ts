@@ -1,4 +1,4 @@
-// Hashing what is in a file: all of it or its start, in steps that leave others their turn.
+// Hashing a file, completely or its start, in steps that let other tasks run.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";

@@ -1,4 +1,4 @@
-// What makes a server unfit for clients, when it does, and when it is fit again.
+// When a server becomes unready, and when it recovers.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { Health, type HealthOptions, type Part } from "../../src/registry/health
 
 const gibibyte = 1024 ** 3;
 
-/** A registry of which parts can be made to fail. */
+/** A registry with parts that can be made to fail. */
 function registry(options: Partial<HealthOptions> = {}, readOnly = false) {
   const broken = new Set<Part | "hung">();
   const changes: string[] = [];

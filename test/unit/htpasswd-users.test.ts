@@ -1,4 +1,4 @@
-// Users with passwords: what is remembered of them, what is not, and what a flood can take.
+// Users with passwords: which results are cached, and what a flood can consume.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -8,10 +8,10 @@ import { type BcryptHash, parseHtpasswd } from "../../src/auth/htpasswd.js";
 import { HtpasswdUsers } from "../../src/auth/htpasswd-users.js";
 import { RegistryError } from "../../src/domain/errors.js";
 
-/** A thread that ends is a failure. */
+/** A thread that ends counts as a failure. */
 const onError = (error: unknown) => assert.fail(String(error));
 
-/** The cheapest that there is: what is tested is not bcrypt. */
+/** The lowest cost: bcrypt itself is not the subject. */
 const cost = 4;
 
 function lineOf(user: string, password: string): string {
@@ -24,7 +24,7 @@ const bob = lineOf("bob", "another");
 const pool = new BcryptPool({ threads: 1, checksMax: 64, onError });
 after(() => pool.close());
 
-/** Users of a file, with the checks that were asked for in the real pool. */
+/** Users of a file, and the checks requested from the real pool. */
 function usersOf(text: string) {
   const checked: BcryptHash[] = [];
   const users = new HtpasswdUsers((password, hash) => {
@@ -36,7 +36,7 @@ function usersOf(text: string) {
   return { users, checked, write };
 }
 
-/** Checks that end when the test says so, with what it says. */
+/** Checks that end when the test decides, with its result. */
 function heldChecks() {
   const held: ((right: boolean) => void)[] = [];
   const check = () => new Promise<boolean>((resolve) => held.push(resolve));

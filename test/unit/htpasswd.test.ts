@@ -1,4 +1,4 @@
-// The htpasswd file: which lines are users, which are refused, and which make it no htpasswd file.
+// The htpasswd file: which lines are users, which are refused, and which make the file invalid.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

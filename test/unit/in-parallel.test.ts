@@ -1,4 +1,4 @@
-// Work on many things at a time: never more than allowed, and over when it says so, also where it fails.
+// Concurrent work never exceeds its limit, and is finished when the call settles, also after a failure.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// The shape of JSON is counted without building it, and agrees with what JSON.parse builds.
+// The shape of JSON is counted without building it, and matches the result of JSON.parse.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Locks by key: who may hold one together, in which order, and that nothing is left when all have gone.
+// Locks by key: which holders may share one, in which order, and that nothing remains afterwards.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

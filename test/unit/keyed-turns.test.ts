@@ -1,4 +1,4 @@
-// Each key has its own turns: one that asks for much holds up nobody else, and work that nobody waits for is not begun.
+// Each key has its own turns: a busy key does not delay others, and abandoned work does not start.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Where things lie: no two objects share a path or lie within each other, and nothing leaves the root.
+// The layout on disk: objects never share a path or lie inside each other, and nothing leaves the root.
 
 import assert from "node:assert/strict";
 import { normalize } from "node:path";
@@ -28,7 +28,7 @@ const keys: fc.Arbitrary<Key> = fc
     tag: parseTag(tag),
   }));
 
-/** Every object that a key names, as `identity → path`. */
+/** Every object of a key, as `identity → path`. */
 function objectsOf({ name, digest, tag }: Key): [identity: string, path: string][] {
   return [
     [`blob ${name} ${digest}`, layout.blob(name, digest)],

@@ -4,11 +4,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import { CountedLines } from "../../src/lib/counted-lines.js";
 import { type LineTarget, LineWriter } from "../../src/lib/line-writer.js";
 
-/** A destination that takes what it is told to. */
+/** A destination that accepts bytes as the test decides. */
 class FakeTarget implements LineTarget {
   written = "";
   error: Error | undefined;
-  /** Of a write that fails, bytes that were written all the same. */
+  /** Bytes that a failing write has written nevertheless. */
   writtenBeforeError = 0;
   #stuck: (() => void) | undefined;
   isStuck = false;

@@ -1,4 +1,4 @@
-// A thread can lower its own priority and leave the others theirs.
+// A thread can lower its own priority without affecting others.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

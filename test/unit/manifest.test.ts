@@ -1,5 +1,5 @@
-// Manifests: any bytes are judged in a typed way, valid ones parse to what the rules need, and documents
-// that mean two things are refused.
+// Manifests: any bytes give a manifest or a typed error, valid ones parse to what the rules need, and ambiguous documents
+// are refused.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -251,7 +251,7 @@ test("a Content-Type is compared without parameters and in lower case", () => {
   assert.equal(withoutParameters(""), "");
 });
 
-/** JSON text, since an object of JavaScript has each key once. */
+/** JSON text, because a JavaScript object has each key once. */
 const digest = `sha256:${"0".repeat(64)}`;
 const soundText = JSON.stringify(sound);
 const ambiguous: readonly [what: string, text: string][] = [

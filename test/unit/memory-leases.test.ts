@@ -1,5 +1,4 @@
-// Leases and journals: what the collector must leave alone, for how long, and what happens when there are
-// more leases than are kept.
+// Leases and journals: what the collector must keep, for how long, and what happens with too many leases.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
@@ -145,7 +144,7 @@ test("a lease table has the latest end of each hash, whatever is swept, and no o
       for (const [hash, end] of model) {
         if (end > now) assert.equal(table.endOf(hash), end);
       }
-      // A lease that has ended may have been swept and set again with an earlier end: neither protects anything.
+      // An ended lease may have been swept and set again with an earlier end: neither protects anything.
       for (const [hash, end] of table.entries()) {
         const latest = model.get(hash);
         assert.ok(latest !== undefined && (end === latest || latest <= now));

@@ -8,11 +8,11 @@ import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { isSessionId } from "../../src/domain/session-id.js";
 import { anyText, digests, kindOf, names, tags } from "./arbitraries.js";
 
-// Copied from the specification, «Pulling manifests».
+// Copied from the specification, "Pulling manifests".
 const nameOracle = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
 const tagOracle = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
-/** Valid text with one character put in, taken out or exchanged: where off-by-one faults are. */
+/** Valid text with one character inserted, removed or replaced, to find off-by-one errors. */
 function spoiled(valid: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const character = fc.constantFrom(..."a0A._-/:%~ \0\né", "");
   return fc.tuple(valid, fc.nat(), character, fc.boolean()).map(([text, place, put, replace]) => {
@@ -21,7 +21,7 @@ function spoiled(valid: fc.Arbitrary<string>): fc.Arbitrary<string> {
   });
 }
 
-// JavaScript's `$` without the m flag matches at the very end only, as the specification's must.
+// JavaScript's `$` without the m flag matches only at the very end, as required by the specification.
 test("a repository name must match the specification's expression, with up to 255 characters", () => {
   fc.assert(
     fc.property(fc.oneof(names, spoiled(names), anyText), (text) => {

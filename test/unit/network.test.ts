@@ -1,4 +1,4 @@
-// Whom an address counts for: who has a whole network has one limit with it.
+// The network that counts for an address: a client with a whole network has one limit for it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

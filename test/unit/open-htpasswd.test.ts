@@ -1,4 +1,4 @@
-// An htpasswd file while the server runs: users come and go with it, and a broken one leaves those from before.
+// An htpasswd file in a running server: users follow its changes, and a broken file leaves the previous users.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rename, rm, unlink, writeFile } from "node:fs/promises";
@@ -16,7 +16,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 const cost = 4;
 const hash = hashSync("a secret", cost);
 
-/** What was logged, as text. */
+/** The log as text. */
 function newLog() {
   const lines: string[] = [];
   const log = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });

@@ -1,4 +1,4 @@
-// By which address clients reach the server: what is told in the clear never makes a password go out in the clear.
+// The address by which clients reach the server: no unauthenticated header may cause a password to be sent in clear text.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

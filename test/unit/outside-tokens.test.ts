@@ -1,4 +1,4 @@
-// Tokens of an outside issuer, as CNCF distribution takes them: by key set, by certificate, and not by anything else.
+// Tokens of an external issuer, as in CNCF distribution: verified by key set or certificate, and by nothing else.
 
 import assert from "node:assert/strict";
 import { createHash, type KeyObject } from "node:crypto";
@@ -47,7 +47,7 @@ function x5c(...chain: readonly { readonly certificate: { readonly raw: Buffer }
   return chain.map(({ certificate }) => certificate.raw.toString("base64"));
 }
 
-/** As libtrust does: the id under which token servers before CNCF distribution 3 sign. */
+/** As in libtrust: the ID under which token servers before CNCF distribution 3 sign. */
 function libtrustId(key: KeyObject): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   let value = BigInt(

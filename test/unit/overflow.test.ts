@@ -1,4 +1,4 @@
-// Bytes that find no slab: memory first, then files, and both are bounded.
+// Bytes without a slab: memory first, then files, and both are bounded.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { Overflow } from "../../src/lib/overflow.js";
 
 const mebibyte = 1024 * 1024;
 
-/** An overflow with 4 KiB of memory and files that keep nothing. */
+/** An overflow with 4 KiB of memory and files that store nothing. */
 function overflow() {
   let open = 0;
   const made = new Overflow({

@@ -1,4 +1,4 @@
-// Gantry's own tokens: what they say, how long they do, and who is refused.
+// Gantry's own tokens: their claims, their validity, and whose are refused.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";

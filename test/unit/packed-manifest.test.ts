@@ -1,4 +1,4 @@
-// A manifest is the same on both sides of a thread.
+// A manifest is the same in both threads.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Percent-encoding in paths: decoded once, and never into what a name or a log could be hurt by.
+// Percent-encoding in paths: decoded once, and never to characters that could harm a name or a log.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

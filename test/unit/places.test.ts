@@ -1,4 +1,4 @@
-// Places for what goes on at the same time: never more than there are, in all and for one, and each comes back.
+// Places for concurrent operations: never more than the limits, in total and for one holder, and each is returned.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// What is said of policy files that are wrong.
+// Errors in policy files.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

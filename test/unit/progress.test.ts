@@ -5,7 +5,7 @@ import type { Output } from "../../src/cli/invocation.js";
 import { lineOf, ProgressDisplay } from "../../src/cli/progress.js";
 import { formatSeconds } from "../../src/commands/format.js";
 
-/** What is written to standard error, of a terminal or not. */
+/** Output on standard error, with and without a terminal. */
 function outputOf(isTTY: boolean): { output: Output; written: () => string } {
   let text = "";
   const stream = new Writable({

@@ -1,4 +1,4 @@
-// Byte ranges of downloads and chunks, against an oracle that looks at every single byte.
+// Byte ranges of downloads and chunks, compared with an oracle that examines every single byte.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ function textOf(range: Wanted): string {
   return range.kind === "open" ? `${range.from}-` : `-${range.length}`;
 }
 
-/** Positions of all bytes that the range asks for and that are there. */
+/** Positions of all existing bytes in the range. */
 function bytesOf(range: Wanted, size: number): number[] {
   const all = Array.from({ length: size }, (_, at) => at);
   if (range.kind === "closed") return all.filter((at) => range.from <= at && at <= range.to);

@@ -1,4 +1,4 @@
-// Which addresses a registry may lead an import to, by where the registry itself is.
+// The addresses to which a registry may lead an import, by the registry's own address.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

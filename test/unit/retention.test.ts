@@ -1,4 +1,4 @@
-// Retention: which tags the rules keep, decided from when they were pushed and pulled.
+// Retention: which tags the rules keep, by their times of push and pull.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

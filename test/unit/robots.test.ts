@@ -1,4 +1,4 @@
-// Robot accounts: who is let in, what they may do, and what outlives a restart.
+// Robot accounts: who is let in, what they may do, and what survives a restart.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -30,12 +30,12 @@ function nameOf(text: string): RobotName {
 const ci = nameOf("ci");
 const everything = [{ repositories: ["**"], permissions: ["admin"] as const }];
 
-/** The robots as the only node of a registry has them. */
+/** The robots of a single-node registry. */
 function load(store: RobotStore): Promise<Robots> {
   return Robots.load(store, new MemoryCluster({ leaseSeconds: 3600 }).node().changes);
 }
 
-/** A store in a folder of its own. `load` gives the robots as a process that starts finds them. */
+/** A store in a separate folder. `load` returns the robots as a starting process reads them. */
 async function robotStore() {
   const root = await mkdtemp(join(tmpdir(), "gantry-robots-"));
   after(() => rm(root, { recursive: true, force: true }));
@@ -48,7 +48,7 @@ async function robotStore() {
   return { root, store, odd, strayFiles, load: () => load(store) };
 }
 
-/** The same where no test looks at the folder. */
+/** Like it, if no test looks at the folder. */
 function robotsInMemory() {
   const { robots } = memoryStorage();
   return { load: () => load(robots) };

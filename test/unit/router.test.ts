@@ -1,5 +1,5 @@
-// The route table and the router: every valid path finds its row with the right name, and no path at all
-// does more harm than a typed error.
+// The route table and the router: every valid path matches its row with the right name, and no path causes more than a typed
+// error.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ function found(match: Match): { row: string; name: string; last: string } {
   return { row: match.route.path, ...match.path };
 }
 
-/** For each kind of path: what its last part is drawn from, and the methods that it takes. */
+/** For each kind of path: the generator of its last part, and its methods. */
 const kinds: readonly [path: string, last: fc.Arbitrary<string> | undefined, methods: readonly string[]][] = [
   ["/v2/<name>/blobs/<digest>", digests, ["GET", "HEAD", "DELETE"]],
   ["/v2/<name>/manifests/<reference>", fc.oneof(tags, digests), ["GET", "HEAD", "PUT", "DELETE"]],

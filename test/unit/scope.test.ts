@@ -1,4 +1,4 @@
-// Scopes against the grammar of distribution's «Token Scope Documentation».
+// Scopes compared with the grammar of distribution's "Token Scope Documentation".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { anyText, kindOf, names } from "./arbitraries.js";
 
 const actions = fc.uniqueArray(fc.constantFrom("pull", "push", "delete", "create-tag", "admin", "*"));
 
-/** What `parseScopes` finds, in a form to compare. */
+/** The result of `parseScopes`, in a comparable form. */
 function parsed(...texts: string[]): Record<string, string[]> {
   const { repositories, catalog } = parseScopes(texts);
   const found = Array.from(repositories, ([name, requested]) => [name, [...requested].sort()]);

@@ -1,4 +1,4 @@
-// Secrets that the registry keeps of itself: made once, the same for all, and for nobody else to read.
+// Internal secrets: created once, the same for all callers, and unreadable for others.
 
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// Records of upload sessions: a file that goes from one record to the next leaves nothing of the one before.
+// Records of upload sessions: a reused file contains nothing of the previous record.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat, unlink } from "node:fs/promises";

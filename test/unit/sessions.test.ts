@@ -1,4 +1,4 @@
-// Upload sessions: the states they go through, whom they belong to, and when they end.
+// Upload sessions: their states, their owners, and when they end.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,7 +21,7 @@ const strangers = [
   { ...owner, opener: "user:bob" },
 ];
 
-/** An upload that tells `removed` when it is aborted. */
+/** An upload that records when it is aborted. */
 function uploadOf(name: string, removed: string[]): Upload {
   return {
     algorithm: "sha256",
@@ -36,7 +36,7 @@ function uploadOf(name: string, removed: string[]): Upload {
 
 const idleUpload = uploadOf("recovered", []);
 
-/** An upload store that remembers what was removed. */
+/** An upload store that records removals. */
 function table(
   options: Partial<SessionTableOptions> = { sessionsMax: 3, idleSecondsMax: 60 },
   onDisk?: [SessionId, RecoveredUpload],
@@ -70,7 +70,7 @@ function table(
 
 const states: readonly SessionState[] = ["idle", "receiving", "sealing", "closed"];
 
-/** Sends a new session through these states, as far as it goes: those that it went through. */
+/** Moves a new session through these states as far as possible, and returns those reached. */
 function walk(path: readonly SessionState[]): SessionState[] {
   const session = new Session(newSessionId(), { ...upload, createdAt: Date.now() });
   const seen: SessionState[] = [session.state];
@@ -101,7 +101,7 @@ for (const [what, path] of [
   });
 
 test("in any sequence, no request starts inside another, only requests seal, and closed sessions stay closed", () => {
-  // All paths of four states: a state that can be reached is reached within three steps, and left by the fourth.
+  // All paths of four states: each reachable state is reached within three steps, and left by the fourth.
   const paths = states.reduce<SessionState[][]>(
     (longer) => longer.flatMap((path) => states.map((state) => [...path, state])),
     [[]],
@@ -171,7 +171,7 @@ test("a session is found only in its repository and by its opener", async () => 
   await assert.rejects(async () => sessions.find(owner, newSessionId()), { kind: "upload-unknown" });
 });
 
-/** A session that has bytes. */
+/** A session with bytes. */
 function used(sessions: SessionTable, of: typeof upload = upload): Session {
   const session = sessions.open(of);
   session.claim();
@@ -255,7 +255,7 @@ test("a session without bytes expires early, one with bytes or a request does no
   await sessions.purgeUnused(Date.now() + 61_000);
   assert.deepEqual([unused.state, busy.state, withBytes.state], ["closed", "receiving", "idle"]);
   assert.equal(sessions.purged, 1);
-  // What a request has taken back counts as never having come.
+  // Bytes taken back by a request count as never received.
   withBytes.claim();
   withBytes.rollBack(0);
   withBytes.upload = uploadNamed("bytes");

@@ -16,7 +16,7 @@ function read(text: string, variables: Record<string, string> = {}, ignoreUnsupp
   return readSettings({ variables, file: { name: "config.yml", text }, ignoreUnsupported });
 }
 
-/** What is said of settings that are wrong. */
+/** Errors in settings. */
 function said(text: string, variables: Record<string, string> = {}): string[] {
   try {
     read(text, variables);
@@ -286,7 +286,7 @@ test("harmless settings are accepted, and reported if they have no effect", () =
   ]);
 });
 
-/** What Kubernetes sets for a Service with one named port. */
+/** The variables that Kubernetes sets for a Service with one named port. */
 function linksOf(service: string, port = "5000"): Record<string, string> {
   const name = service.toUpperCase().replaceAll("-", "_");
   const url = `tcp://10.0.0.1:${port}`;
@@ -305,7 +305,7 @@ function linksOf(service: string, port = "5000"): Record<string, string> {
 for (const service of [
   "registry",
   "registry-ui",
-  // These begin like a group, a group of names of one's own choice, a key, and what Gantry has not.
+  // These start like a group, a group with free names, a key, and an unsupported setting.
   "registry-http",
   "registry-log-fields",
   "registry-auth",

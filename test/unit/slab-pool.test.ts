@@ -1,4 +1,4 @@
-// The slab pool: bounded memory that is lent, first come first served, and given back once.
+// The slab pool: bounded memory, lent first come first served, and returned once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

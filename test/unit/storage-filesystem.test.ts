@@ -8,7 +8,7 @@ import { Layout, pointerFile } from "../../src/storage/filesystem/layout.js";
 import { openFilesystemStorage } from "../../src/storage/filesystem/open.js";
 import { type TestedStore, testStorage } from "../contract/storage.js";
 
-/** Manual edits are detected by their time. */
+/** Manual edits are detected by their modification time. */
 async function overwrite(file: string): Promise<void> {
   await writeFile(file, "damage");
   const later = new Date(Date.now() + 2000);

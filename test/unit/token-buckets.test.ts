@@ -1,4 +1,4 @@
-// Rates by key: never more than the burst and the rate allow, never less.
+// Rates by key: neither more nor less than the burst and the rate allow.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -33,7 +33,7 @@ class Body implements Watched {
   cutOff(): void {
     this.isCut = true;
   }
-  /** Until it is cut off: how many it got. */
+  /** Returns the number of chunks until it is cut off. */
   send(count: number, bytes = 1): number {
     const chunk = new Uint8Array(bytes);
     for (let sent = 0; sent < count; sent++) if (!this.watch.see(chunk)) return sent;

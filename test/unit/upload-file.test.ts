@@ -1,4 +1,4 @@
-// The file of an upload: whatever the pieces, on either side of the page cache, its bytes are those written.
+// The file of an upload: with any pieces, through and past the page cache, it contains the written bytes.
 
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
@@ -16,7 +16,7 @@ const cachedBytes = 4 * mebibyte;
 const memory = Buffer.from(alignedMemory(mebibyte + blockBytes));
 randomFillSync(memory);
 
-/** Pieces of a body, in bytes, and how often they come in turn. */
+/** Sizes of a body's pieces in bytes, and how often each is repeated. */
 const bodies: readonly { readonly pieces: readonly number[]; readonly times: number }[] = [
   { pieces: [mebibyte], times: 12 },
   { pieces: [mebibyte - 123], times: 12 },
@@ -75,7 +75,7 @@ function pathOf(descriptor: string): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`);
   } catch {
-    // The one that the folder was listed by.
+    // The descriptor used to list the directory.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// Which build of uWebSockets.js runs: what is recorded of its binaries, and what the log says of them.
+// The build of uWebSockets.js in use: the recorded facts about its binaries, and the log's messages.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -46,7 +46,7 @@ async function jsonOf(path: string): Promise<unknown> {
   return JSON.parse(await readFile(join(checkout, path), "utf8"));
 }
 
-/** The highest version of glibc whose symbols a binary needs. */
+/** The highest glibc version whose symbols a binary needs. */
 function glibcOf(bytes: Buffer): string {
   const minors = [...bytes.toString("latin1").matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
   return `2.${Math.max(...minors)}`;

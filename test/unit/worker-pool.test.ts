@@ -1,4 +1,4 @@
-// The pool of workers: the tasks of one upload run in the order in which they came, however many there are.
+// The pool of workers: the tasks of an upload run in order of arrival, however many there are.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
@@ -43,7 +43,7 @@ test("tasks of many concurrent uploads keep their order", async () => {
         const files = { file: join(folder, `${number}`) };
         const upload = { session: newSessionId(), files, algorithm: "sha256" } as const;
         const affinity = {};
-        // Some turns apart, as the chunks of a body are: tasks end, and there is room, while others come.
+        // Some turns apart, like the chunks of a body: tasks end, and make room, while others arrive.
         const first = workers.append({ ...upload, offset: 0, part: partOf(1) }, affinity);
         await turns(number % 20);
         const second = workers.append({ ...upload, offset: length, part: partOf(2) }, affinity);

@@ -1,4 +1,4 @@
-// What rules grant to CI jobs, and that no claim makes a pattern match more than it says.
+// Grants of rules to CI jobs, and that no claim widens a pattern.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

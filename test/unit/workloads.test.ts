@@ -1,4 +1,4 @@
-// CI jobs with tokens of an issuer that runs here: who gets in, as what, and what the issuer is asked for.
+// CI jobs with tokens of a local issuer: who is let in with which identity, and which requests the issuer gets.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

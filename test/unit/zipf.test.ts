@@ -1,4 +1,4 @@
-// Whether popularity is drawn as it is stated: by rank to the power of the exponent.
+// Whether popularity follows its law: the rank to the power of the exponent.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { Zipf } from "../../bench/driver/zipf.js";
 
 const draws = 100_000;
 
-/** How often each rank comes when draws are spread evenly. */
+/** How often each rank is drawn if draws are evenly spread. */
 function countsOf(ranks: number, exponent: number): number[] {
   let drawn = 0;
   const zipf = new Zipf(ranks, exponent, () => drawn++ / draws);
