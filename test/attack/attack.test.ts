@@ -12,7 +12,7 @@ import { cannotConfine } from "../../bench/confinement.js";
 const seconds = Number(process.env.GANTRY_ATTACK_SECONDS ?? 10);
 const slack = Number(process.env.GANTRY_ATTACK_SLACK ?? 1);
 const peakBytesMax = 400_000_000;
-/** Other work on the machine delays a response now and then; what an attack causes it causes every time. */
+/** Other work on the machine delays a response occasionally; an attack's effect occurs every time. */
 const attempts = 3;
 
 for (const attack of attacks) {

@@ -1,6 +1,6 @@
 /**
- * The bench in its shortest form, with the peers that .ci/install has brought: that every part of it still works. Its
- * figures, of one short round on a machine that may have other work, are nobody's.
+ * The bench in its shortest form, with the peers installed by .ci/install: every part of it works. Its figures are
+ * meaningless: one short round on a machine with other work.
  */
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";

@@ -1,6 +1,4 @@
-/**
- * buildah builds an image, pushes it in both formats, forgets it, pulls it back and runs what it holds.
- */
+/** buildah builds an image, pushes it in both formats, deletes it locally, pulls it back and runs it. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,18 +1,18 @@
-// A BuildKit daemon of a test's own, with the client that speaks to it.
+// A test's own BuildKit daemon, with its client.
 
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { needs, type RunOptions, run, startDaemon } from "./support.js";
 
-/** For a test's `skip`, with what else it needs. */
+/** For a test's `skip`, with the other requirements. */
 export const needsBuildkit = (...programs: readonly string[]) =>
   needs("buildkitd", "buildctl", "runc", "unshare", ...programs);
 
-/** How a registry's client is run: with its credentials. */
+/** Runs a registry's client with its credentials. */
 type Run = (program: string, args: readonly string[], options?: RunOptions) => Promise<string>;
 
 export interface BuildkitOptions {
-  /** `native` copies, and so works on every file system. */
+  /** `native` copies, and therefore works on every file system. */
   readonly snapshotter?: "native" | "stargz";
   /** Lines of buildkitd.toml. */
   readonly settings?: string;
@@ -25,7 +25,7 @@ export class Buildkit implements AsyncDisposable {
     private readonly daemon: AsyncDisposable,
   ) {}
 
-  /** Keeps all that it has in `folder`. */
+  /** Keeps all its data in `folder`. */
   static async start(
     folder: string,
     { snapshotter = "native", settings = "" }: BuildkitOptions = {},
@@ -38,14 +38,14 @@ export class Buildkit implements AsyncDisposable {
       ...["--containerd-worker=false", `--oci-worker-snapshotter=${snapshotter}`],
     ];
     const address = ["--addr", socket];
-    // Mounts of builds are of a namespace that ends with the daemon, or the folder could not be removed.
+    // Mounts of builds are in a namespace that ends with the daemon; otherwise the folder could not be removed.
     const daemon = await startDaemon("unshare", ["--mount", "buildkitd", ...args], () =>
       run("buildctl", [...address, "debug", "workers"]),
     );
     return new Buildkit(folder, address, daemon);
   }
 
-  /** Builds from a Dockerfile and the files beside it. `runClient` has the credentials. */
+  /** Builds from a Dockerfile and its context. `runClient` has the credentials. */
   async build(
     runClient: Run,
     files: Readonly<Record<"Dockerfile" | (string & {}), string | Buffer>>,
@@ -58,7 +58,7 @@ export class Buildkit implements AsyncDisposable {
     await runClient("buildctl", [...this.address, "build", ...frontend, ...sources, ...options]);
   }
 
-  /** Builds, and gives the text of one file of what was built. */
+  /** Builds, and returns the text of one file of the result. */
   async buildFile(
     path: string,
     ...[runClient, files, ...options]: Parameters<Buildkit["build"]>
@@ -68,7 +68,7 @@ export class Buildkit implements AsyncDisposable {
     return (await readFile(join(to, path), "utf8")).trim();
   }
 
-  /** Forgets everything that was built or pulled, as a CI job that starts on a new machine. */
+  /** Removes everything built or pulled, like a CI job on a new machine. */
   async forget(): Promise<void> {
     await run("buildctl", [...this.address, "prune", "--all"]);
   }

@@ -1,6 +1,6 @@
 /**
- * BuildKit pushes over a thin line, which carries kilobytes a second and at times nothing for more than a minute: with the
- * default settings nothing of the push is lost, as with CNCF distribution 3.
+ * BuildKit pushes over a slow link, with kilobytes per second and pauses of more than a minute: with the default settings
+ * the push succeeds, as with CNCF distribution 3.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -18,22 +18,22 @@ const skip = needsBuildkit("registry");
 
 const layerBytes = 160 * 1024;
 const bytesPerSecond = 16 * 1024;
-/** How often the line carries something. */
+/** How often the link carries bytes. */
 const perSecond = 8;
-/** Longer than the minute after which servers, and Gantry once did, give a silent client up. */
+/** Longer than the minute after which servers, formerly also Gantry, drop a silent client. */
 const stallSeconds = 70;
-/** Of the client's bytes, which a layer's head and some of its body are among. */
+/** Number of the client's bytes, which include a layer's headers and part of its body. */
 const stallAfterBytes = 80 * 1024;
 
 interface ThinLine extends Disposable {
   readonly host: string;
   /** Whether it has been silent. */
   readonly hasStalled: boolean;
-  /** Whether the registry gave up the connection on which it was: BuildKit would begin the layer again. */
+  /** Whether the registry closed the silent connection: BuildKit would start the layer again. */
   readonly wasGivenUp: boolean;
 }
 
-/** To the registry it is thin; back it is not, since answers are short. */
+/** It is slow towards the registry only, because responses are short. */
 async function thinLine(url: string): Promise<ThinLine> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();

@@ -1,6 +1,6 @@
 /**
- * BuildKit builds from a base image of the registry, with a login: exports images in each compression, keeps its cache
- * in the registry in each mode and takes it from there, and pushes provenance and a bill of materials.
+ * BuildKit builds from a base image of the registry, with a login: exports images in each compression, stores its cache in
+ * the registry in each mode and uses it, and pushes provenance and a bill of materials.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -19,12 +19,12 @@ interface Bench {
   readonly folder: string;
   readonly registry: PrivateRegistry;
   readonly buildkit: Buildkit;
-  /** An image of the registry that holds busybox and `greeting`. */
+  /** An image of the registry with busybox and `greeting`. */
   readonly base: string;
   readonly greeting: string;
 }
 
-/** Runs `work` with a new registry and a new BuildKit; both end with it. */
+/** Runs `work` with a new registry and a new BuildKit, which end afterwards. */
 async function withBuildkit(work: (bench: Bench) => Promise<void>): Promise<void> {
   await using folder = await temporaryFolder();
   await using registry = await startPrivateRegistry(files, folder.path);
@@ -38,7 +38,7 @@ async function withBuildkit(work: (bench: Bench) => Promise<void>): Promise<void
 
 const shell = (script: string) => `RUN ["/bin/busybox", "sh", "-c", ${JSON.stringify(script)}]\n`;
 
-/** What `built` holds is never the same twice: two equal ones come from one run. */
+/** The content of `built` is never the same twice: two equal ones come from one run. */
 const randomBuild = (base: string) => ({
   Dockerfile:
     `FROM ${base} AS first\n${shell("/bin/busybox cat /proc/sys/kernel/random/uuid > /built")}` +
@@ -47,9 +47,9 @@ const randomBuild = (base: string) => ({
 
 interface CacheKind {
   readonly name: string;
-  /** Of `--export-cache`, for the reference where the cache goes. */
+  /** The value of `--export-cache` for the reference of the cache. */
   readonly exported: (cache: string) => string;
-  /** Whether stages that the result only copies from are in it. */
+  /** Whether it includes stages from which the result only copies. */
   readonly hasStages: boolean;
   /** A media type that is in it. */
   readonly type?: string;
@@ -182,7 +182,7 @@ test("buildkit: images", { skip }, (t: TestContext) =>
   }),
 );
 
-/** Writes a statement that names the scanned image's greeting, as scanners for BuildKit do. */
+/** Writes a statement with the scanned image's greeting, like scanners for BuildKit. */
 const scan = `set -e
 PATH=/bin
 name=$(busybox basename "$BUILDKIT_SCAN_SOURCE")

@@ -1,6 +1,6 @@
 /**
- * Runs on the test's machine: `clear-text-there.js ADDRESS TARGET FILE`. Passes on what comes to port 443 to the port
- * TARGET of this machine, and accepts port 80. Of each connection that does not begin as TLS, writes what came to FILE.
+ * Runs on the test's machine: `clear-text-there.js ADDRESS TARGET FILE`. Forwards port 443 to the port TARGET of this
+ * machine, and accepts port 80. Writes the bytes of each connection that does not start as TLS to FILE.
  */
 import { appendFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * The same requests to CNCF distribution 3 and to Gantry: what works with one works with the other. Each row of the table
- * tells what of the two answers must be alike; where they differ on purpose it has both, and the reason.
+ * The same requests to CNCF distribution 3 and to Gantry: what works with one must work with the other. Each row of the
+ * table states which parts of the responses must be equal; for deliberate differences it has both, and the reason.
  */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -21,7 +21,7 @@ const origin = "https://ui.example.com";
 const user = { name: "alice", password: "a password" };
 const realm = "https://auth.example.com/token";
 
-/** Asks nobody to log in; asks for name and password; asks for a token of an outside issuer. */
+/** Requires no login; requires name and password; requires a token of an external issuer. */
 type Pair = "open" | "basic" | "token";
 type Side = "distribution" | "gantry";
 
@@ -29,7 +29,7 @@ const layer = blobOf(100_000);
 const empty = blobOf(0);
 const app = image();
 
-/** What two answers are compared by. `json` is the body, `parts` those of a response of several ranges. */
+/** The compared parts of two responses. `json` is the body, `parts` are those of a response with several ranges. */
 type Facet = "status" | "body" | "code" | "message" | "detail" | "parts" | `header ${string}`;
 type Told = Partial<Record<Facet, unknown>>;
 
@@ -39,7 +39,7 @@ interface Row {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly alike: readonly Facet[];
-  /** What differs on purpose. */
+  /** Deliberate differences. */
   readonly apart?: { readonly distribution: Told; readonly gantry: Told; readonly reason: string };
 }
 
@@ -74,9 +74,9 @@ const rows: readonly Row[] = [
     },
   },
 
-  // Ranges, of which lazy pullers send hundreds
+  // Ranges, of which lazy pullers send hundreds.
   { ...range("bytes=0-9"), alike: ranged },
-  // SOCI asks so whether a blob is there and how large it is, and nydus by HEAD; both then ask for ranges, also side by side.
+  // SOCI checks a blob's existence and size in this way, and nydus by HEAD; both then request ranges, also adjacent ones.
   { ...range("bytes=0-1"), alike: ranged },
   { method: "HEAD", path: blob(layer.digest), alike: [...ranged, "header accept-ranges"] },
   {
@@ -178,7 +178,7 @@ const rows: readonly Row[] = [
     }),
   ),
 
-  // Web pages from elsewhere
+  // Web pages of other origins
   {
     method: "OPTIONS",
     path: "/v2/",
@@ -216,7 +216,7 @@ const rows: readonly Row[] = [
     alike: ["status", "header access-control-allow-origin"],
   },
 
-  // Mounts that cannot be
+  // Impossible mounts
   ...[
     `mount=${layer.digest}&from=Team/App`,
     `mount=${layer.digest}&from=host:5000/x`,
@@ -335,7 +335,7 @@ function short(value: unknown): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-/** As every client pushes: one request that opens the upload, one that brings the bytes. */
+/** Like every client: one request that opens the upload, and one with the bytes. */
 async function pushTo(client: Client): Promise<void> {
   for (const { bytes, digest } of [layer, empty, ...app.blobs]) {
     const location = await client.openUpload("probe/app");

@@ -1,18 +1,18 @@
-// A containerd of a test's own.
+// A test's own containerd.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run, startDaemon } from "./support.js";
 
-/** The native one copies, and so works on every file system. */
+/** The native one copies, and therefore works on every file system. */
 export const snapshotter = "--snapshotter=native";
 
 export interface Containerd extends AsyncDisposable {
-  /** What ctr has to be told to find it. */
+  /** The parameters with which ctr finds it. */
   readonly address: readonly string[];
 }
 
-/** Keeps all that it has in `folder`. The CRI plugin wants a network. */
+/** Keeps all its data in `folder`. The CRI plugin needs a network. */
 export async function startContainerd(folder: string): Promise<Containerd> {
   const config = join(folder, "config.toml");
   await writeFile(

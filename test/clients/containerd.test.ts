@@ -1,6 +1,4 @@
-/**
- * A containerd of its own, driven by ctr, pushes an image, forgets it, pulls it back and runs it.
- */
+/** A separate containerd, driven by ctr, pushes an image, deletes it locally, pulls it back and runs it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

@@ -1,7 +1,6 @@
 /**
- * cosign signs an image and an attestation about it with a key of its own, and verifies both, in each way
- * that it can keep a signature in a registry. No service of the outside takes part: no transparency log, no
- * download of trusted roots.
+ * cosign signs an image and an attestation about it with its own key, and verifies both, in each way to store a signature in
+ * a registry. It uses no external service: no transparency log, no download of trusted roots.
  */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -19,7 +18,7 @@ interface Mode {
   readonly sign: readonly string[];
   readonly verify: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** How many referrers the image has after it was signed. */
+  /** Number of the image's referrers after signing. */
   readonly referrers: number;
 }
 
@@ -40,7 +39,7 @@ const modes: readonly Mode[] = [
   },
 ];
 
-/** Trusts nobody but the key that is given. */
+/** Trusts only the given key. */
 const trustedRoot = { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" };
 
 for (const mode of modes) {

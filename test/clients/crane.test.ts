@@ -1,6 +1,4 @@
-/**
- * crane pushes a multi-platform image, checks it in its own way, tags, copies and pulls it.
- */
+/** crane pushes a multi-platform image, validates, tags, copies and pulls it. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -23,7 +21,7 @@ test("crane: an index is pushed, validated, tagged, copied and pulled with one d
   const digest = await writeMultiPlatformImage(layout, uniqueText());
   const repository = `${registry.host}/crane/image`;
   await crane("push", "--index", layout, `${repository}:latest`);
-  // crane wraps the layout's index.json; the index that was made is what that names.
+  // crane wraps the layout's index.json; the original index is the one named there.
   const wrapped = await crane("digest", `${repository}:latest`);
   const remote = new Remote(registry.url, "crane/image");
   assert.equal((await remote.verify("latest")).digest, wrapped);

@@ -1,4 +1,4 @@
-/** CNCF distribution 3, which .ci/install builds: what Gantry's answers are compared with. */
+/** CNCF distribution 3, built by .ci/install, to compare Gantry's responses with. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

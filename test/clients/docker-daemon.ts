@@ -1,22 +1,22 @@
-// A Docker daemon of a test's own, with the client that speaks to it.
+// A test's own Docker daemon, with its client.
 
 import { join } from "node:path";
 import { needs, run, startDaemon } from "./support.js";
 
-/** For a test's `skip`, with what else it needs. */
+/** For a test's `skip`, with the other requirements. */
 export const needsDocker = (...programs: readonly string[]) =>
   needs("dockerd", "docker", "containerd", "runc", ...programs);
 
 export interface Docker extends AsyncDisposable {
-  /** Runs `docker` to its end and gives what it said. */
+  /** Runs `docker` to its end, and returns its output. */
   docker(...args: readonly string[]): Promise<string>;
-  /** The client as a command that other parameters follow. */
+  /** The client as the first words of a command. */
   readonly command: readonly [program: string, ...parameters: string[]];
 }
 
 /**
- * Keeps all that it has in `folder`, and no network: its containers have the machine's or none. `enter` is what to
- * say before a command for it to run where the daemon shall.
+ * Keeps all its data in `folder`, and has no network: its containers have the host's or none. `enter` is the prefix that
+ * runs a command where the daemon runs.
  */
 export async function startDocker(folder: string, enter: readonly string[] = []): Promise<Docker> {
   const socket = join(folder, "docker.sock");
@@ -28,7 +28,7 @@ export async function startDocker(folder: string, enter: readonly string[] = [])
     ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")],
     ...["--pidfile", join(folder, "docker.pid"), "--host", `unix://${socket}`],
   ];
-  // Mounts of containers are of a namespace that ends with the daemon, or the folder could not be removed.
+  // Mounts of containers are in a namespace that ends with the daemon; otherwise the folder could not be removed.
   const [first = "unshare", ...rest] = [...enter, "unshare", "--mount", "dockerd", ...daemonArgs];
   const daemon = await startDaemon(first, rest, () => docker("info"));
   return { docker, command, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };

@@ -1,4 +1,4 @@
-/** Debian's docker-registry, which is CNCF distribution 2.8.2: what Gantry is compared with, and moved in from. */
+/** Debian's docker-registry (CNCF distribution 2.8.2), to compare Gantry with, and to import from. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly host: string;
 }
 
-/** Serves what is in `old` of the folder. `settings` are lines of its file beside those that it has anyway. */
+/** Serves the folder's `old`. `settings` are additional lines of its configuration file. */
 export async function startDockerRegistry(folder: string, settings = ""): Promise<DockerRegistry> {
   const host = `127.0.0.1:${await freePort()}`;
   const file = join(folder, "registry.yml");

@@ -1,6 +1,4 @@
-/**
- * A Docker daemon of its own pushes an image, forgets it, pulls it back and runs it.
- */
+/** A separate Docker daemon pushes an image, deletes it locally, pulls it back and runs it. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,7 +32,7 @@ test("docker: a pulled image is the pushed one, and runs", { skip }, async () =>
   const said = await docker("run", "--rm", "--network=none", image, "/bin/busybox", "cat", "/greeting");
   assert.equal(said, greeting);
 
-  // A second repository takes its layers over by mounting them, and the digest is asked for by name.
+  // A second repository gets its layers by mounts, and the digest is requested by name.
   const other = `${registry.host}/docker/other:latest`;
   await docker("tag", image, other);
   await docker("push", other);

@@ -1,13 +1,13 @@
 /**
- * Makes images for the clients to push: tar archives, and OCI layouts on disk whose content no other run
- * has. The runnable ones hold a static busybox, so that a pulled image can prove itself by running.
+ * Creates images for the clients to push: tar archives, and OCI layouts on disk with content unique to the run. The runnable
+ * ones contain a static busybox, so that a pulled image can prove itself by running.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** Debian's busybox-static: one file that runs in an image which holds nothing else. */
+/** Debian's busybox-static: a single file that runs in an otherwise empty image. */
 const busybox = "/bin/busybox";
 
 const mediaTypes = {
@@ -72,7 +72,7 @@ export function uniqueText(): string {
   return `gantry-${randomUUID()}`;
 }
 
-/** An OCI layout that is being written: blobs first, then what refers to them, the index last. */
+/** An OCI layout being written: blobs first, then manifests, the index last. */
 export class Layout {
   private constructor(readonly path: string) {}
 
@@ -88,7 +88,7 @@ export class Layout {
     return { mediaType, digest, size: Buffer.byteLength(content) };
   }
 
-  /** An image of layers given as uncompressed tar archives. */
+  /** An image with layers given as uncompressed tar archives. */
   async addImage(tars: readonly Buffer[], platform: Platform): Promise<Descriptor> {
     const layers = await Promise.all(tars.map((tar) => this.add(mediaTypes.layer, gzipSync(tar))));
     const config = await this.add(
@@ -108,7 +108,7 @@ export class Layout {
     return this.add(mediaType, JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
   }
 
-  /** Names what the layout is about; the layout is complete after this. */
+  /** Names the layout's content; the layout is complete after this. */
   async finish(root: Descriptor, tag: string): Promise<void> {
     const annotations = { "org.opencontainers.image.ref.name": tag };
     await writeFile(
@@ -122,7 +122,7 @@ export class Layout {
   }
 }
 
-/** A layout with one image of this machine's platform, tagged `latest`. Gives its manifest's digest. */
+/** A layout with one image for this machine's platform, tagged `latest`. Returns its manifest's digest. */
 export async function writeImage(path: string, tars: readonly Buffer[]): Promise<string> {
   const layout = await Layout.create(path);
   const image = await layout.addImage(tars, { os: "linux", architecture: "amd64" });
@@ -130,13 +130,13 @@ export async function writeImage(path: string, tars: readonly Buffer[]): Promise
   return image.digest;
 }
 
-/** A layout with an index of one image for each of several platforms, tagged `latest`. Gives its digest. */
+/** A layout with an index of one image for each of several platforms, tagged `latest`. Returns its digest. */
 export async function writeMultiPlatformImage(path: string, greeting: string): Promise<string> {
   const layout = await Layout.create(path);
   const images = [];
   for (const architecture of ["amd64", "arm64", "s390x"]) {
     const platform = { os: "linux", architecture };
-    // Shares its first layer with its siblings, as images built from one base do.
+    // Shares its first layer with the other images, like images built from one base.
     const tars = [tarOf({ base: greeting }), tarOf({ platform: `${greeting} ${architecture}` })];
     images.push({ ...(await layout.addImage(tars, platform)), platform });
   }

@@ -11,7 +11,7 @@ import { runnableTar, uniqueText, writeImage } from "./images.js";
 import { startPrivateRegistry, user } from "./private-registry.js";
 import { needs, run, temporaryFolder } from "./support.js";
 
-/** .ci/install has it fetched. */
+/** .ci/install has downloaded it. */
 const plugin = "com.google.cloud.tools:jib-maven-plugin:3.5.2";
 
 const skip = needs("mvn", "crane", "chroot");

@@ -1,6 +1,6 @@
 /**
- * How each client logs in, pushes and pulls, in a few lines each: the table of the login tests. A caller's
- * environment says where its credentials are kept, so several may use one client at a time.
+ * How each client logs in, pushes and pulls, in a few lines each: the table of the login tests. A caller's environment
+ * states where its credentials are stored, so that several callers can use one client concurrently.
  */
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,42 +14,42 @@ export interface User {
   readonly password: string;
 }
 
-/** Someone with credentials of their own, or with none. */
+/** A caller with its own credentials, or with none. */
 export interface Caller {
   /** Runs a program on the machine. */
   run(program: string, args: readonly string[], input?: string): Promise<string>;
-  /** The registry as it stands in an image's name. */
+  /** The registry as in an image's name. */
   readonly host: string;
-  /** For files of this caller alone. */
+  /** For this caller's files. */
   readonly folder: string;
-  /** For a client that has no place to keep it. */
+  /** For a client that cannot store it. */
   readonly user: User | undefined;
 }
 
-/** What there is to push: one image, as a tar archive of its files and as OCI layouts. */
+/** The image to push, as a tar archive of its files and as OCI layouts. */
 export interface Made {
   readonly tar: string;
   readonly layout: string;
   readonly archive: string;
 }
 
-/** A client that is ready on the machine. */
+/** A client available on the machine. */
 export interface LoginClient extends AsyncDisposable {
-  /** Absent where it takes name and password with each command. */
+  /** Absent if it needs name and password with each command. */
   login?(caller: Caller, user: User): Promise<unknown>;
   push(caller: Caller, image: string, made: Made): Promise<unknown>;
-  /** Has nothing of the image before. Gives its digest, by what the client has got. */
+  /** Pulls the image from scratch. Returns its digest, computed from what the client received. */
   pull(caller: Caller, image: string): Promise<string>;
-  /** Has the registry take what the image `from` has into another repository. */
+  /** Makes the registry copy the image `from` to another repository. */
   copy?(caller: Caller, from: string, to: string): Promise<string>;
 }
 
 export interface LoginClientKind {
   readonly name: string;
   readonly skip: false | string;
-  /** Whether to log in asks the registry, and is refused by it. */
+  /** Whether its login asks the registry, and fails if refused. */
   readonly loginAsks: boolean;
-  /** Whether it asks for nothing without a login where `GET /v2/` says `Basic`. */
+  /** Whether it requests nothing without a login if `GET /v2/` answers with `Basic`. */
   readonly needsBasic?: boolean;
   start(machine: Machine, folder: string): Promise<LoginClient>;
 }
@@ -71,7 +71,7 @@ export const loginClients: readonly LoginClientKind[] = [
   { name: "ctr", skip: needs("containerd", "ctr"), loginAsks: false, start: startCtr },
 ];
 
-/** What every client that has a `login` with Docker's parameters takes. */
+/** Common to every client with a `login` that has Docker's parameters. */
 const loginParameters = ({ name }: User) => ["login", "--username", name, "--password-stdin"];
 
 async function startDockerClient({ enter }: Machine, folder: string): Promise<LoginClient> {
@@ -116,7 +116,7 @@ const crane: LoginClient = {
   push: ({ run }, image, { layout }) => run("crane", ["push", layout, image]),
   pull: (caller, image) =>
     pullLayout(caller, (back) => caller.run("crane", ["pull", "--format=oci", image, back])),
-  // It tells on standard error what it does.
+  // It reports on standard error.
   copy: ({ run }, from, to) => run("sh", ["-c", 'exec crane copy "$@" 2>&1', "sh", from, to]),
 };
 
@@ -173,7 +173,7 @@ async function startCtr(_: Machine, folder: string): Promise<LoginClient> {
   };
 }
 
-/** Pulls into an OCI layout, and reads there what it is about. */
+/** Pulls into an OCI layout, and reads its digest there. */
 async function pullLayout({ folder }: Caller, pull: (back: string) => Promise<unknown>): Promise<string> {
   const back = join(folder, "back");
   await rm(back, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// A registry with users, a robot and a policy, over TLS with a private CA, on a machine of the test's own.
+// A registry with users, a robot and a policy, over TLS with a private CA, on a separate machine.
 
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,16 +21,16 @@ const policy = `rules:
 const verifier = fileURLToPath(new URL("verify-there.js", import.meta.url));
 
 export interface LoginRegistry extends AsyncDisposable {
-  /** As it stands in an image's name. */
+  /** As in an image's name. */
   readonly host: string;
   readonly root: string;
   /** May pull everything. */
   readonly robot: User;
-  /** Somebody with no credentials kept yet, in a folder of their own below `folder`. */
+  /** A caller without stored credentials yet, in a separate folder below `folder`. */
   caller(folder: string, user?: User): Promise<Caller>;
-  /** Runs `work` on a machine that trusts this CA and no other. */
+  /** Runs `work` on a machine that trusts only this CA. */
   trusting(caPem: string, work: () => Promise<void>): Promise<void>;
-  /** The digest of a repository's `latest`, once all below it has been fetched and compared. */
+  /** Returns the digest of a repository's `latest`, after fetching and comparing everything below it. */
   verify(repository: string): Promise<string>;
 }
 
@@ -66,13 +66,13 @@ export async function startLoginRegistry(
     robot: { name, password },
     async caller(parent, user) {
       const own = await mkdtemp(join(parent, "caller-"));
-      // podman wants it to be there.
+      // podman needs it.
       await writeFile(join(own, "auth.json"), "{}");
       const env = {
         HOME: own,
         DOCKER_CONFIG: own,
         REGISTRY_AUTH_FILE: join(own, "auth.json"),
-        // Of Go programs that have no folder for certificates.
+        // For Go programs without a folder for certificates.
         SSL_CERT_FILE: ca,
       };
       const run: Caller["run"] = (program, args, input = "") => machine.run(program, args, { env, input });

@@ -15,7 +15,7 @@ import { developer, type LoginRegistry, startLoginRegistry } from "./login-regis
 import { needsMachine, startMachine } from "./machine.js";
 import { run, temporaryFolder } from "./support.js";
 
-/** What a person understands: who is not let in, and that this is why. */
+/** Text that people understand: that they were not let in, and why. */
 const refusal =
   /unauthorized|authentication required|denied:|403 Forbidden|no basic auth credentials|basic credential not found|invalid username|invalid_token: authorization failed/i;
 const untrusted = /certificate signed by unknown authority/;
@@ -34,7 +34,7 @@ for (const challenge of ["basic", "bearer"] as const) {
         await using client = await start(machine, own.path);
         const image = `${registry.host}/private/${name}:latest`;
         const open = `${registry.host}/public/${name}:latest`;
-        // Some push nothing where they see that it is there.
+        // Some push nothing if it already exists.
         const unused = `${registry.host}/private/${name}:new`;
         const logIn = async (user: User): Promise<Caller> => {
           const caller = await registry.caller(own.path, user);
@@ -98,7 +98,7 @@ for (const challenge of ["basic", "bearer"] as const) {
   });
 }
 
-/** Nothing of what `attempt` does is stored, and it ends with what tells a person why. */
+/** Checks that `attempt` stores nothing, and ends with a comprehensible error. */
 function refused(
   { root }: LoginRegistry,
   attempt: () => Promise<unknown>,
@@ -117,12 +117,12 @@ async function makeImage(folder: string): Promise<Made> {
   return made;
 }
 
-/** As clients keep it. */
+/** As clients store it. */
 function encoded({ name, password }: User): string {
   return Buffer.from(`${name}:${password}`).toString("base64");
 }
 
-/** The files below `folder` that have this text in them. */
+/** Returns the files below `folder` that contain this text. */
 async function filesWith(folder: string, text: string): Promise<string[]> {
   const paths = await storedBelow(folder);
   const contents = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * A machine of a test's own, as far as its network and its settings in /etc go: there the registry has a name
- * and an address that no client takes for its own, and so no client is lenient with. Needs root.
+ * A separate machine, as far as network and settings in /etc are concerned: there the registry has a name and an address
+ * that no client takes for its own, so that no client is lenient with it. Needs root.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,24 +8,24 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { needs, type RunOptions, run } from "./support.js";
 
-/** Of a block that is for documentation (RFC 5737): it is nobody's. */
+/** In a block for documentation (RFC 5737), which is unused. */
 export const address = "192.0.2.1";
 export const hostName = "registry.test";
 
-/** For a test's `skip`, with what else it needs. */
+/** For a test's `skip`, with the other requirements. */
 export const needsMachine = (...programs: readonly string[]) =>
   needs("unshare", "nsenter", "mount", "ip", ...programs);
 
 export interface Machine extends AsyncDisposable {
-  /** What to say before a command for it to run there. */
+  /** The prefix that runs a command there. */
   readonly enter: readonly [program: string, ...parameters: string[]];
   /** Runs a program there to its end. */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<string>;
-  /** Has docker, podman and skopeo trust the CA of the registry at `host`. */
+  /** Makes docker, podman and skopeo trust the CA of the registry at `host`. */
   trust(host: string, caPem: string): Promise<void>;
 }
 
-/** Keeps its files in `folder`. The network and the mounts go with it. */
+/** Keeps its files in `folder`. Removes the network and the mounts at its end. */
 export async function startMachine(folder: string): Promise<Machine> {
   const hosts = join(folder, "hosts");
   const docker = join(folder, "docker");
@@ -39,7 +39,7 @@ export async function startMachine(folder: string): Promise<Machine> {
     mount --bind "$2" /etc/docker
     echo there
     exec cat`;
-  // It is there until its input ends, which it also does when the test's process goes.
+  // It lasts until its input ends, which also happens when the test's process ends.
   const holder = spawn("unshare", ["--mount", "--net", "sh", "-c", script, "sh", hosts, docker], {
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -1,6 +1,6 @@
 /**
- * Moving in from Debian's docker-registry (CNCF distribution 2.8.2): from its folder and from itself, by the commands
- * of docs/migrating.md; and out to an OCI layout that skopeo reads.
+ * Import from Debian's docker-registry (CNCF distribution 2.8.2), from its folder and from the running registry, with the
+ * commands of docs/migrating.md; and export to an OCI layout that skopeo reads.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -27,7 +27,7 @@ interface Pushed {
   readonly note: string;
 }
 
-/** Pushes with three clients what a registry in use has. */
+/** Pushes typical content with three clients. */
 async function fill(folder: string, host: string): Promise<Pushed> {
   const skopeo = (...args: string[]) => run("skopeo", ["--insecure-policy", ...args]);
   const multi = await writeMultiPlatformImage(join(folder, "multi"), uniqueText());
@@ -57,7 +57,7 @@ async function fill(folder: string, host: string): Promise<Pushed> {
   return { multi, untagged, retagged, artifact, note: discovered.referrers[0]?.digest ?? "" };
 }
 
-/** Everything can be pulled, and each byte compared. `all`: also what has no tag. */
+/** Checks that everything can be pulled, comparing each byte. `all` includes untagged content. */
 async function assertMoved(server: Gantry, pushed: Pushed, all: boolean): Promise<void> {
   for (const [name, reference, digest] of [
     ["team/app", "v1", pushed.multi],
@@ -79,7 +79,7 @@ function usedBy(...folders: readonly string[]): number {
   return Number(/^(\d+)\ttotal$/m.exec(lines)?.[1]);
 }
 
-/** The blocks of commands of the page, by the heading that they stand under. */
+/** The page's blocks of commands, by heading. */
 async function commandsOf(page: string): Promise<Map<string, string[]>> {
   const text = await readFile(new URL(`../../../docs/${page}`, import.meta.url), "utf8");
   const blocks = new Map<string, string[]>();
@@ -102,7 +102,7 @@ test("the content of docker-registry is imported from its folder and from itself
   const pushed = await fill(folder.path, host);
   const pages = await commandsOf("migrating.md");
   const ran = new Set<string>();
-  /** Runs the commands of the page that stand under a heading, with the test's own places. */
+  /** Runs the page's commands below a heading, with the test's paths. */
   const follow = async (heading: string, root: string, wanted: RegExp) => {
     await writeFile(join(folder.path, "password"), "secret\n");
     for (const line of pages.get(heading) ?? []) {
@@ -174,7 +174,7 @@ test("the content of docker-registry is imported from its folder and from itself
     assert.equal((await new Remote(server.url, "team/copy").verify("v1")).digest, pushed.multi);
   });
 
-  // What the test does in its own way: it says where the store is, and serves it.
+  // The parts that the test does itself: it sets the store, and serves it.
   const left = [...pages.values()].flat().filter((line) => !ran.has(line));
   assert.deepEqual(left, [
     "export REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/gantry",

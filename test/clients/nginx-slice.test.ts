@@ -1,6 +1,6 @@
 /**
- * nginx' slice module fetches what it caches by ranges of 1 MiB, also of a blob that has no byte. Blobs of every size come
- * through it from Gantry as they do from CNCF distribution 3.
+ * nginx' slice module fetches content in ranges of 1 MiB to cache it, also an empty blob. Through it, Gantry serves blobs of
+ * every size as CNCF distribution 3 does.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * notation signs an image with a certificate of its own in both formats of signatures, with a login, and verifies it by
- * the referrers that the registry lists. No service of the outside takes part.
+ * notation signs an image with its own certificate in both signature formats, with a login, and verifies it by the
+ * registry's referrers. It uses no external service.
  */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { needs, run, temporaryFolder } from "./support.js";
 const skip = needs("notation", "crane");
 const files = await LoginFiles.make();
 
-/** Trusts the test certificate called `signer` and no other. */
+/** Trusts only the test certificate named `signer`. */
 const trustPolicy = {
   version: "1.0",
   trustPolicies: [
@@ -37,7 +37,7 @@ for (const forceTag of [false, true]) {
     const credentials = { NOTATION_USERNAME: user.name, NOTATION_PASSWORD: user.password };
     const notation = (...args: string[]) => run("notation", args, { env: { ...env, ...credentials } });
     for (const name of ["signer", "other"]) await notation("cert", "generate-test", name);
-    // A certificate that was generated is trusted under its name: the policy says which counts.
+    // A generated certificate is trusted by its name: the policy says which one counts.
     const policy = join(folder.path, "policy.json");
     await writeFile(policy, JSON.stringify(trustPolicy));
     await notation("policy", "import", policy);

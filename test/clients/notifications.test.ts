@@ -1,6 +1,6 @@
 /**
- * Webhooks beside those of Debian's docker-registry (CNCF distribution 2.8.2): both are asked for the same, and what
- * they send is compared field by field.
+ * Webhooks compared with those of Debian's docker-registry (CNCF distribution 2.8.2): both get the same requests, and their
+ * events are compared field by field.
  */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ const skip = needs("docker-registry", "skopeo");
 
 const accept = { Accept: Object.values(types).join(", ") };
 
-/** Pushes as docker does. */
+/** Pushes like docker. */
 async function upload(client: Client, name: string, { bytes, digest }: Blob): Promise<void> {
   const patched = await client.patch(await client.openUpload(name), bytes);
   assert.equal((await client.close(locationOf(patched), digest)).status, 201);
@@ -37,7 +37,7 @@ const multi = manifestOf({
   manifests: [{ ...describe(oci), platform, annotations: { title: "ö" } }],
 });
 
-/** Each request that both registries know, of which an event may come. The last is one of which one comes. */
+/** Each request known to both registries that may cause an event. The last one does. */
 async function askForEverything(client: Client): Promise<void> {
   const expected = async (status: number, answer: Promise<{ status: number }>) =>
     assert.equal((await answer).status, status);
@@ -74,7 +74,7 @@ async function askForEverything(client: Client): Promise<void> {
   await upload(client, "team/last", config);
 }
 
-/** Without what differs from one run to another, once it is seen that it has the form that it must have. */
+/** Removes the parts that differ between runs, after checking their form. */
 function comparable(events: readonly WebhookEvent[], host: string): WebhookEvent[] {
   assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
   assert.equal(new Set(events.map(({ source }) => source.instanceID)).size, 1);
@@ -96,7 +96,7 @@ function comparable(events: readonly WebhookEvent[], host: string): WebhookEvent
       target: {
         ...target,
         ...(url !== undefined && { url }),
-        // The platforms of what an index names are told by CNCF distribution from its version 3 on.
+        // CNCF distribution reports the platforms in an index from its version 3 on.
         ...(target.references && { references: target.references.map(({ platform, ...rest }) => rest) }),
       },
     };
@@ -108,7 +108,7 @@ interface Side extends AsyncDisposable {
   readonly receiver: WebhookReceiver;
 }
 
-/** Gantry, and docker-registry, each with a receiver of its own and the same settings. */
+/** Gantry and docker-registry, each with its own receiver and the same settings. */
 async function startBoth(folder: string): Promise<readonly [Side, Side]> {
   const users = join(folder, "users");
   await writeFile(users, `alice:${hashSync("secret", 4)}\n`);
@@ -165,7 +165,7 @@ test("both report a push by skopeo in the same way", { skip }, async () => {
     await upload(new Client(`http://${host}`, 1, {}, basic("alice", "secret")), "team/last", blobOf(10));
     await receiver.eventsOf("team/last");
     const events = comparable(receiver.taken, host).filter(({ target }) => target.repository === "team/app");
-    // It has several requests under way at a time.
+    // It runs several requests concurrently.
     told.push(events.sort((one, next) => (keyOf(one) < keyOf(next) ? -1 : 1)));
   }
   assert.ok((told[0]?.length ?? 0) >= 1 + 3 * 3);

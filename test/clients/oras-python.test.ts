@@ -1,7 +1,7 @@
 /**
- * The Python client of oras keeps the first token that it is given. Its backend `token` asks whether a blob is there before
- * it pushes, gets a token to pull, and presents that for the push: CNCF distribution 3 refuses it as Gantry does, with the
- * same challenge. Its backend `basic` pushes to both.
+ * The Python client of oras keeps its first token. Its backend `token` checks for a blob before it pushes, gets a token to
+ * pull, and presents it for the push: CNCF distribution 3 refuses it as Gantry does, with the same challenge. Its backend
+ * `basic` pushes to both.
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
@@ -24,7 +24,7 @@ const skip = needs("registry", python);
 
 const user = { name: "alice", password: "a password" };
 
-/** Says for each step what it ended with. */
+/** Prints the result of each step. */
 const script = `
 import json, os, sys
 import oras.client
@@ -48,7 +48,7 @@ print(json.dumps(said))
 
 type Said = Readonly<Record<"push" | "pull" | "pulled", string>>;
 
-/** Gives whoever asks a token for what is asked for, and for nothing else. */
+/** Issues a token for exactly the requested scope to every client. */
 async function tokenServer(folder: string) {
   const authority = await newAuthority("an issuer");
   const { pem, keyPem } = await authority.issue("signer");

@@ -1,6 +1,4 @@
-/**
- * podman pulls only the parts of a zstd:chunked layer that it does not have, by hundreds of ranges in one request.
- */
+/** podman pulls only the missing parts of a zstd:chunked layer, with hundreds of ranges in one request. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -26,7 +24,7 @@ test("podman pulls only the changed parts of a layer", { skip: needs("podman", "
   await using folder = await temporaryFolder();
   await using gantry = await startGantry();
   const before = Array.from({ length: files }, (_, number) => randomBytes(bytesOf(number)));
-  // Every other file is a new one: no two ranges can be one.
+  // Every other file is new, so that no two ranges can be merged.
   const after = before.map((bytes, number) => (number % 2 === 0 ? randomBytes(bytes.length) : bytes));
   const image = `${gantry.host}/team/app`;
   for (const [tag, contents] of [
@@ -62,7 +60,7 @@ pull_options = {enable_partial_images = "true", use_hard_links = "false", ostree
       .filter((line) => line.startsWith("{") && line.endsWith("}"))
       .map((line) => JSON.parse(line) as Line);
 
-  // The table of contents comes first; the line of what it names may be written a moment after the pull.
+  // The table of contents comes first; its log line may be written a moment after the pull.
   const contentBytes = before.reduce((sum, { length }) => sum + length, 0);
   await podman("pull", "--quiet", "--tls-verify=false", `${image}:before`);
   const wholes = await eventually("the first pull", async () => {

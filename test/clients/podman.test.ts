@@ -1,6 +1,4 @@
-/**
- * podman, with a store of its own, pushes an image, forgets it, pulls it back and runs it.
- */
+/** podman, with a separate store, pushes an image, deletes it locally, pulls it back and runs it. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -32,7 +30,7 @@ test("podman: a pulled image is the pushed one, and runs", { skip }, async () =>
   await podman("rmi", image);
   await podman("pull", "--tls-verify=false", image);
   assert.equal(await podman("inspect", "--format", "{{.Digest}}", image), pushed.digest);
-  // podman would raise its limits, which is refused to root in some sandboxes; these are low enough for any.
+  // podman would raise its limits, which some sandboxes refuse to root; these are low enough for any.
   const container = ["--rm", "--network=none", "--ulimit=nofile=1024", "--ulimit=nproc=1024", image];
   const said = await podman("run", ...container, "/bin/busybox", "cat", "/greeting");
   assert.equal(said, greeting);

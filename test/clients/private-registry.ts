@@ -1,4 +1,4 @@
-// A registry that answers nobody without a login, over plain HTTP on the loopback address, which clients accept there.
+// A registry that requires a login, over plain HTTP on the loopback address, which clients accept there.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,16 +10,16 @@ import { Remote } from "./verify.js";
 export const user = { name: "builder", password: "pass:word" };
 
 export interface PrivateRegistry extends AsyncDisposable {
-  /** As it stands in an image's name. */
+  /** As in an image's name. */
   readonly host: string;
   readonly url: string;
-  /** The folder that holds the server's data. */
+  /** The server's data folder. */
   readonly root: string;
-  /** Holds the credentials as `docker login` keeps them. */
+  /** Contains the credentials as stored by `docker login`. */
   readonly dockerConfig: string;
-  /** Runs a client that finds the credentials in `dockerConfig`. */
+  /** Runs a client with the credentials in `dockerConfig`. */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<string>;
-  /** Runs a client that has no credentials. */
+  /** Runs a client without credentials. */
   runWithoutLogin(program: string, args: readonly string[], options?: RunOptions): Promise<string>;
   remote(repository: string): Remote;
 }

@@ -1,6 +1,6 @@
 /**
- * Clients log in, push and pull through TLS proxies that the server's settings do not know, with the headers that these
- * proxies send by themselves or as their guides tell. No password goes over the network in clear text.
+ * Clients log in, push and pull through TLS proxies that are not in the server's settings, with the headers that these
+ * proxies send by default or according to their guides. No password is sent over the network in clear text.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
@@ -25,7 +25,7 @@ interface Served {
   readonly folder: string;
   /** The certificate and its key, in one file. */
   readonly pem: string;
-  /** Where Gantry listens. */
+  /** The address of Gantry. */
   readonly port: number;
 }
 
@@ -147,7 +147,7 @@ for (const proxy of proxies) {
       [...into, "--", proxy.program, ...proxy.args(served)],
       probe,
     );
-    // What the watcher would write is what it has written of the probe.
+    // The watcher works if it has recorded the probe.
     assert.match(await readFile(clear, "utf8"), /^80: GET \/started HTTP\/1.1\r\n/);
     await writeFile(clear, "");
 
@@ -179,7 +179,7 @@ for (const proxy of proxies) {
 }
 
 async function callerOf(machine: Machine, folder: string, ca: string): Promise<Caller> {
-  // podman wants it to be there.
+  // podman needs it.
   await writeFile(join(folder, "auth.json"), "{}");
   const env = {
     HOME: folder,

@@ -1,6 +1,4 @@
-/**
- * regctl copies a multi-platform image there and back, puts an artifact beside it and finds it by referrers.
- */
+/** regctl copies a multi-platform image to the registry and back, attaches an artifact and finds it by referrers. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

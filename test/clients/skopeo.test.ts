@@ -1,6 +1,4 @@
-/**
- * skopeo copies a multi-platform image to the registry, within it and back, and lists and deletes it there.
- */
+/** skopeo copies a multi-platform image to, within and from the registry, and lists and deletes it there. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

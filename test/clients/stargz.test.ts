@@ -1,6 +1,6 @@
 /**
- * BuildKit's stargz snapshotter mounts an eStargz image of the registry by FUSE, and fetches what a build reads, by
- * ranges, in place of whole layers.
+ * BuildKit's stargz snapshotter mounts an eStargz image of the registry with FUSE, and fetches only what a build reads, by
+ * ranges, instead of whole layers.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -16,7 +16,7 @@ const skip = needsBuildkit("busybox");
 
 const bigBytes = 8 * 1024 * 1024;
 
-/** Nothing is fetched but what is asked for: neither ahead nor in the background. */
+/** Only requested bytes are fetched: none ahead or in the background. */
 const settings = `[worker.oci.stargzSnapshotter]
 noprefetch = true
 no_background_fetch = true
@@ -25,7 +25,7 @@ no_background_fetch = true
 interface Answered {
   readonly path: string;
   readonly status: number;
-  /** With its head. */
+  /** Including its headers. */
   readonly bytes: number;
 }
 
@@ -63,7 +63,7 @@ test("stargz: a build on an eStargz image fetches only what it reads, by ranges"
   const remote = new Remote(registry.url, "lazy/image");
   const [, layer] = ((await remote.json("manifests/latest")) as ImageManifest).layers;
   assert.ok(layer !== undefined && layer.size > bigBytes, "the second layer has the big file");
-  /** Of the second layer; empties what is recorded. */
+  /** Bytes of the second layer; clears the record. */
   const fetched = () =>
     answered.splice(0).filter(({ path }) => path.startsWith(`/v2/lazy/image/blobs/${layer.digest}`));
   const read = (command: string) =>

@@ -1,6 +1,6 @@
 /**
- * Sixty-four client processes at once push and pull images that share layers, some of them the very same
- * image to the same tag. Afterwards everything is fetched and compared with its digest.
+ * 64 concurrent client processes push and pull images that share layers, some of them the same image with the same tag.
+ * Afterwards everything is fetched and compared with its digest.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -14,14 +14,14 @@ import { Remote } from "./verify.js";
 
 const skip = needs("crane");
 
-/** 8 shared layers of 1 MiB and 4 to an image: each image shares some with each other, as CI images do. */
+/** 8 shared layers of 1 MiB, 4 per image: each image shares some with each other, like CI images. */
 const sharedLayers = 8;
 const layersOfImage = 4;
 const layerBytes = 1024 * 1024;
 const imageCount = 16;
 const pushers = 32;
 const pullers = 32;
-/** One process needs a second at most; 64 share two cores. */
+/** One process needs at most a second; 64 share two cores. */
 const clientMillisecondsMax = 300_000;
 
 interface Image {
@@ -43,7 +43,7 @@ test("64 concurrent clients push and pull overlapping images, and every byte is 
   for (const [i, { layout }] of there.entries())
     await crane("push", layout, `${registry.host}/there/${i}:v1`);
 
-  // Of each new image four pushes run at once: two to one tag of one repository, two to other repositories.
+  // Four concurrent pushes of each new image: two to one tag of one repository, two to other repositories.
   const pushes = Array.from({ length: pushers }, (_, i) => {
     const n = i % coming.length;
     const repository = `coming/${n}-${Math.max(0, Math.floor(i / coming.length) - 1)}`;
@@ -99,7 +99,7 @@ function at<T>(list: readonly T[], index: number): T {
   return item;
 }
 
-/** Every file of a pulled layout holds what its name says, and the image asked for is among them. */
+/** Checks that every file of a pulled layout has its digest, and that the requested image is among them. */
 async function verifyLayout(path: string, digest: string): Promise<void> {
   const blobs = join(path, "blobs", "sha256");
   const names = await readdir(blobs);

@@ -1,6 +1,6 @@
 /**
- * What every client's test needs: to know whether the program is on this machine, to run it within a time
- * limit with an error a person can read, and a folder that goes away. Knows no client and no registry.
+ * Common to all client tests: finds out whether the program is installed, runs it within a time limit with a readable error,
+ * and provides a temporary folder. Knows no client and no registry.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -9,19 +9,19 @@ import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Where .ci/install puts the clients that are Go programs. */
+/** The folder into which .ci/install puts the Go clients. */
 export const toolsFolder = process.env.GANTRY_TOOLS ?? join(homedir(), ".cache", "gantry-tools");
 
-/** Where programs are looked for. */
+/** The folders in which programs are looked for. */
 export const searchPath = [toolsFolder, process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
 
-/** The slowest step of any client takes some seconds on two cores; a hung one must not hang the suite. */
+/** The slowest step of any client takes some seconds on two cores; a hung one must not block the suite. */
 const runMillisecondsMax = 120_000;
 /** A daemon that has not opened its socket by then will not. */
 const daemonMillisecondsMax = 60_000;
 const outputCharactersMax = 8 * 1024 * 1024;
 
-/** For a test's `skip`: false when all the programs are here, else the reason why the test cannot run. */
+/** For a test's `skip`: false if all programs are installed, otherwise the reason why the test cannot run. */
 export function needs(...programs: readonly string[]): false | string {
   const missing = programs.filter((program) => !isInstalled(program));
   return missing.length > 0 && `not on this machine: ${missing.join(", ")} (.ci/install installs it)`;
@@ -45,7 +45,7 @@ export interface RunOptions {
   readonly millisecondsMax?: number;
 }
 
-/** Runs a program to its end and gives its standard output, trimmed. Throws when it fails or takes too long. */
+/** Runs a program to its end and returns its standard output, trimmed. Throws if it fails or takes too long. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -80,7 +80,7 @@ export interface Folder extends AsyncDisposable {
   readonly path: string;
 }
 
-/** A folder that is removed at the end of the scope that holds it. */
+/** A folder that is removed at the end of its scope. */
 export async function temporaryFolder(): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), "gantry-client-"));
   return {

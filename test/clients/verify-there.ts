@@ -1,6 +1,6 @@
 /**
- * `Remote.verify` as a program, for a registry that can be reached from another machine's network only. Whom to
- * trust says NODE_EXTRA_CA_CERTS, what to log in with AUTHORIZATION. Prints the manifest's digest.
+ * `Remote.verify` as a program, for a registry that is reachable only from another machine's network. NODE_EXTRA_CA_CERTS
+ * names the trusted CA, AUTHORIZATION the credentials. Prints the manifest's digest.
  */
 import { Remote } from "./verify.js";
 

@@ -1,6 +1,6 @@
 /**
- * Looks at the registry from outside, with nothing but HTTP and a hash: fetches what a reference names and
- * everything below it, and compares each byte's digest and size with what was promised.
+ * Verifies a registry from outside, with only HTTP and a hash: fetches a reference and everything below it, and compares the
+ * digest and size of each.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ interface ManifestBody {
   readonly manifests?: readonly Content[];
 }
 
-/** A repository as a client sees it. */
+/** A client's view of a repository. */
 export class Remote {
   constructor(
     private readonly url: string,
@@ -32,13 +32,13 @@ export class Remote {
     private readonly headers: Readonly<Record<string, string>> = {},
   ) {}
 
-  /** The digest that a tag points to, as the registry says it. */
+  /** Returns the digest of a tag's target, as reported by the registry. */
   async digest(reference: string): Promise<string> {
     const answer = await this.#get(`manifests/${reference}`, "HEAD");
     return answer.headers.get("docker-content-digest") ?? "";
   }
 
-  /** Fetches a manifest and all that it names. Gives the manifest's digest and the count of things compared. */
+  /** Fetches a manifest and everything that it names. Returns its digest and the number of compared objects. */
   async verify(reference: string): Promise<{ digest: string; compared: number }> {
     const answer = await this.#get(`manifests/${reference}`);
     const bytes = Buffer.from(await answer.arrayBuffer());
@@ -53,7 +53,7 @@ export class Remote {
     for (const child of children) {
       if (!isBlob(child)) compared += (await this.verify(child.digest)).compared;
     }
-    // The index of a cache of BuildKit names blobs.
+    // The index of a BuildKit cache names blobs.
     for (const blob of [body.config, ...(body.layers ?? []), ...children.filter(isBlob)]) {
       if (blob === undefined) continue;
       await this.#verifyBlob(blob);
@@ -62,14 +62,14 @@ export class Remote {
     return { digest, compared };
   }
 
-  /** The digests of what refers to a manifest, as the referrers API tells them. */
+  /** Returns the digests of a manifest's referrers from the referrers API. */
   async referrers(digest: string): Promise<readonly string[]> {
     const answer = await this.#get(`referrers/${digest}`);
     const body = (await answer.json()) as ManifestBody;
     return (body.manifests ?? []).map((manifest) => manifest.digest);
   }
 
-  /** What JSON a path below the repository is, unchecked. */
+  /** Returns the JSON at a path below the repository, unchecked. */
   async json(path: string): Promise<unknown> {
     return (await this.#get(path)).json();
   }

@@ -1,6 +1,6 @@
 /**
- * Reads the JUnit reports that both conformance programs write: each test's name and how it ended. It
- * trusts no report that does not hold as many tests as it says, so that a misread can't pass for a success.
+ * Reads the JUnit reports of both conformance programs: each test's name and result. It rejects a report that does not
+ * contain as many tests as it states, so that a parse error cannot pass for a success.
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -1,7 +1,7 @@
 /**
- * Runs the older conformance suite, of the specification's tag v1.1.1, in each setting that it knows. Every
- * test that runs must pass, and across the runs every test must have run once. That suite is a Go test,
- * which `.ci/install` builds into the tools folder where the module proxy has its commit.
+ * Runs the older conformance suite, of the specification's tag v1.1.1, in each of its configurations. Every test that runs
+ * must pass, and every test must run in some run. The suite is a Go test, which `.ci/install` builds into the tools folder
+ * if the module proxy has its commit.
  */
 import assert from "node:assert/strict";
 import { mkdir, rm } from "node:fs/promises";
@@ -38,16 +38,16 @@ const runs: readonly Run[] = [
     mountAnonymous: false,
     prepare: async () => ({ OCI_DELETE_MANIFEST_BEFORE_BLOBS: "0" }),
   },
-  // The suite runs its test of a mount that finds nothing only when what it mounts was not pushed before.
+  // The suite runs its test of a failing mount only if the blob was not pushed before.
   {
     name: "nothing-to-mount",
     workflows: allWorkflows,
     mountAnonymous: false,
     flags: ["--ginkgo.skip=Blob Upload Streamed"],
   },
-  // Given digests replace those of all content that the suite makes, so only pulling can be right then.
+  // Given digests replace those of all content that the suite creates, so only pulls can succeed then.
   { name: "given-content", workflows: ["PULL"], mountAnonymous: true, prepare: pushContent },
-  // Given tags leave the referrers without set-up, so only the tests of tags can be right then.
+  // Given tags skip the set-up of referrers, so only the tests of tags can succeed then.
   {
     name: "given-tags",
     workflows: ["CONTENT_DISCOVERY"],
@@ -116,7 +116,7 @@ test("the conformance suite of v1.1.1: every test ran in some run", { skip }, (t
   }
 });
 
-/** The suite's tests; two of one name are told apart by a number. */
+/** The suite's tests; those with the same name are distinguished by a number. */
 async function readCases(path: string) {
   const { cases, counts } = await readJunit(path);
   assert.equal(cases.length, counts.tests, `${path} lists as many tests as it counts`);
@@ -130,7 +130,7 @@ async function readCases(path: string) {
     });
 }
 
-/** Pushes an image under four tags, and names it as the suite wants given content named. */
+/** Pushes an image with four tags, and describes it in the form that the suite expects for given content. */
 async function pushContent(registry: Gantry): Promise<Record<string, string>> {
   await using folder = await temporaryFolder();
   const layout = join(folder.path, "layout");

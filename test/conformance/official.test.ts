@@ -1,6 +1,6 @@
 /**
- * Runs the official conformance program of the OCI distribution specification with everything on: not only
- * must nothing fail, nothing may be skipped or switched off either, save what a run's settings leave out.
+ * Runs the official conformance program of the OCI distribution specification with everything enabled: nothing may fail, and
+ * nothing may be skipped or disabled, except what a run's settings exclude.
  */
 import assert from "node:assert/strict";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { readJunit } from "./junit.js";
 
 const skip = needs("conformance");
 
-/** Named one by one, as some are off by default for a released version of the specification. */
+/** Listed one by one, because some are off by default for a released version of the specification. */
 const apis = [
   ...["PING", "PULL", "PUSH", "REFERRER", "TAGS_ATOMIC", "TAGS_DELETE", "TAGS_LIST"],
   ...["BLOBS_ATOMIC", "BLOBS_DELETE", "BLOBS_DIGEST_HEADER", "BLOBS_MOUNT_ANONYMOUS", "BLOBS_UPLOAD_CANCEL"],
@@ -29,7 +29,7 @@ interface Run {
   readonly name: string;
   readonly version: string;
   readonly sparse: boolean;
-  /** How the program is told to log in; it need not where this is absent. */
+  /** The program's login; absent if it needs none. */
   readonly challenge?: "basic" | "bearer";
 }
 
@@ -103,7 +103,7 @@ function section(yaml: string, name: string): (readonly [string, string])[] {
   return [...body.matchAll(/^ {2}(\S.*): (\S+)$/gm)].map(([, key = "", value = ""]) => [key, value]);
 }
 
-/** Flags of the program's configuration that are off, so that a flag that a later version adds is noticed. */
+/** Flags of the program's configuration that are off, to notice a flag that a later version adds. */
 function switchedOff(yaml: string): string[] {
   return [...yaml.matchAll(/^ +(\w+): false$/gm)].map(([, flag = ""]) => flag);
 }

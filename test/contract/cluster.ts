@@ -1,4 +1,4 @@
-// What every implementation of the cluster port promises (src/cluster/cluster.ts), seen from two nodes that share it.
+// The promises of every implementation of the cluster port (src/cluster/cluster.ts), seen from two nodes that share it.
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
@@ -36,7 +36,7 @@ function digestNumber(number: number) {
 
 const tag = parseTag("latest");
 
-/** Work that ends when the test says so. */
+/** Work that ends when the test decides. */
 class Held {
   started = false;
   #end: (error?: Error) => void = () => {};
@@ -53,7 +53,7 @@ class Held {
   }
 }
 
-/** Until messages that are on their way have had time to arrive: for what must not happen. */
+/** Waits until messages in flight have had time to arrive, for events that must not happen. */
 async function settle(): Promise<void> {
   for (let count = 0; count < 10; count++) await turn();
 }

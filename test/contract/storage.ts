@@ -1,5 +1,5 @@
-// The promises of the storage port, one test each, for any driver: src/storage/storage.ts says them in the same order.
-// A driver's own test calls `testStorage` with a way to open it and to damage what it has stored.
+// The promises of the storage port, one test each, for any driver; src/storage/storage.ts states them in the same order. A
+// driver's own test calls `testStorage` with functions to open it and to damage its data.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -21,18 +21,18 @@ import type {
 } from "../../src/storage/storage.js";
 import { digestOf } from "../support/content.js";
 
-/** Something stored that a driver's test can open again, damage and remove. */
+/** Stored data that a driver's test can open again, damage and remove. */
 export interface TestedStore {
   open(slabs: SlabPool): Promise<Storage>;
-  /** Stores a content that no repository has, as a crash can leave one. */
+  /** Stores a content without a repository, as a crash can leave one. */
   plantOrphan(digest: Digest, bytes: Buffer): Promise<void>;
   /** Changes the stored bytes of a repository's blob, and of all that share them. */
   damageBlob(name: RepositoryName, digest: Digest): Promise<void>;
   damageTag(name: RepositoryName, tag: Tag): Promise<void>;
   damageReferrer(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
-  /** Puts something that is no manifest where one belongs, if the storage can have such a thing. */
+  /** Puts another kind of object in the place of a manifest, if the storage can have such objects. */
   misplaceManifest?(name: RepositoryName, digest: Digest): Promise<void>;
-  /** Makes every call fail until what it returns is called, if something below the driver can fail. */
+  /** Makes every call fail until the returned function is called, if something below the driver can fail. */
   breakDown?(): Promise<() => Promise<void>>;
   remove(): Promise<void>;
 }
@@ -83,7 +83,7 @@ const isFailure = (kinds: readonly string[]) => (error: unknown) => {
   return true;
 };
 
-/** A store that is open, with the memory that uploads come in. */
+/** An open store, with the memory for uploads. */
 class Opened {
   readonly slabs = smallSlabs();
   storage!: Storage;
@@ -117,7 +117,7 @@ class Opened {
     return { id, upload: this.storage.uploads.begin(id, this.record(name, algorithm), survives) };
   }
 
-  /** Lends a slab with some bytes to `call`, and overwrites it afterwards: the caller owns it again by then. */
+  /** Lends a slab with some bytes to `call`, and overwrites it afterwards, when the caller owns it again. */
   async lend<T>(bytes: Uint8Array, offset: number, call: (tail: Tail) => Promise<T>): Promise<T> {
     const slab = this.slabs.take();
     assert.ok(slab !== undefined, "there are enough slabs");
@@ -138,7 +138,7 @@ class Opened {
     });
   }
 
-  /** Appends all bytes, without waiting for one part before the next is given. */
+  /** Appends all bytes in parts, without waiting between them. */
   async appendAll(upload: Upload, bytes: Uint8Array, offset = 0): Promise<void> {
     const parts: Promise<unknown>[] = [];
     for (let at = 0; at < bytes.length; at += blockBytes)
@@ -165,7 +165,7 @@ class Opened {
     }
   }
 
-  /** Writes so many manifests that are unlike each other. */
+  /** Writes this many distinct manifests. */
   async manifests(name: RepositoryName, count: number): Promise<Digest[]> {
     const bodies = Array.from({ length: count }, () => randomBytes(64));
     await Promise.all(bodies.map((bytes) => this.storage.manifests.write(name, digestFor(bytes), bytes)));
@@ -180,7 +180,7 @@ export function testStorage(driver: TestedDriver): void {
   after(async () => (await opening).end());
   const promise = (what: string, check: (opened: Opened) => Promise<void>) =>
     test(`${driver.name}: ${what}`, async () => check(await opening));
-  /** On a store of its own, which is opened again or broken. */
+  /** On a separate store, which is reopened or broken. */
   const promiseAlone = (what: string, check: (opened: Opened) => Promise<void>) =>
     test(`${driver.name}: ${what}`, async () => {
       const opened = await new Opened(await driver.create()).open();

@@ -1,4 +1,4 @@
-/** The backup of docs/operating.md, taken by its commands from a server that clients push to, and restored. */
+/** The backup of docs/operating.md, made with its commands from a server during pushes, and restored. */
 import assert from "node:assert/strict";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ test("a backup of a busy server is complete, and its contents are stored once", 
     string,
     string,
   ];
-  /** The page's commands, with the test's own places. */
+  /** The page's commands, with the test's paths. */
   const follow = async (first: string, wanted: RegExp) => {
     const commands = commandsOf({ text: await exampleOf(page, heading, first) });
     for (const command of commands.filter((one) => wanted.test(one))) {
@@ -44,7 +44,7 @@ test("a backup of a busy server is complete, and its contents are stored once", 
     const robot = await newRobot(root, "backup", "--scope", "**:pull");
     assert.ok(robot.key.startsWith("gantry_"));
     const push = async () => {
-      // The same layers in both repositories, and a tag that moves beside one that stays.
+      // The same layers in both repositories, and a moving tag beside a constant one.
       const pushedImage = image();
       for (const name of names) {
         await client.pushImage(name, pushedImage, "latest");

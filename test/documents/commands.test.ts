@@ -1,6 +1,6 @@
 /**
- * The commands of the documents, run as they are written, page by page and in order, each page on a machine of its
- * own where nothing is but the checkout. What other tests run is left to them.
+ * Runs the commands of the documents as written, page by page and in order, each page on a machine with only the checkout.
+ * Skips those that other tests run.
  */
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
@@ -15,16 +15,16 @@ import { commandsOf, type Example, examplesOf, pages } from "./page.js";
 
 const skip = needs("unshare", "ip", "npm", "dockerd", "docker", "skopeo", "htpasswd", "openssl", "rsync");
 
-/** What somebody new, who only follows the README, shall not need to wait for longer. */
+/** The maximum time that a new user, who only follows the README, should need. */
 const firstPushSecondsMax = 120;
 
-/** A page that installs Gantry itself has no other `gantry` until it has. */
+/** A page that installs Gantry itself has no other `gantry` before. */
 const installs = (examples: readonly Example[]) =>
   examples.some(({ text }) => text.includes("npm install --global"));
 const uses = (program: string, examples: readonly Example[]) =>
   examples.some((example) => commandsOf(example).some((command) => command.startsWith(`${program} `)));
 
-/** A machine with a copy of the checkout to begin in, and Docker where the page needs it. */
+/** A machine that starts with a copy of the checkout, and Docker if the page needs it. */
 async function machineFor(examples: readonly Example[], folder: string): Promise<Machine> {
   const [copy, hub, bin] = [join(folder, "gantry"), join(folder, "hub"), join(folder, "prefix", "bin")];
   for (const made of [copy, hub, bin]) await mkdir(made, { recursive: true });
@@ -35,7 +35,7 @@ async function machineFor(examples: readonly Example[], folder: string): Promise
     cwd: copy,
     bin,
     variables: {
-      // What npm needs has come with the checkout's own installation.
+      // npm's packages come from the checkout's own installation.
       npm_config_offline: "true",
       npm_config_prefix: join(folder, "prefix"),
       HUB: hub,

@@ -1,4 +1,4 @@
-/** The example of docs/operating.md for jobs that add to one index, followed by several at once. */
+/** The example in docs/operating.md for jobs that add to one index, run by several concurrent jobs. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** A machine of its own for a page's commands, see `machine.sh`: they run there as they are written, in order. */
+/** A separate machine for a page's commands, see `machine.sh`: they run there as written, in order. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,18 +12,18 @@ import { cli } from "../support/cli.js";
 const scriptMillisecondsMax = 180_000;
 const outputCharactersMax = 65_536;
 
-/** Puts into a folder of programs a `gantry` that is the one of these tests. */
+/** Adds this build's `gantry` to a folder of programs. */
 export async function provideGantry(bin: string): Promise<void> {
   const script = `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`;
   await writeFile(join(bin, "gantry"), script, { mode: 0o755 });
 }
 
 export interface MachineOptions {
-  /** For all that it writes to a disk. */
+  /** The folder for everything that it writes to disk. */
   readonly folder: string;
-  /** Where its commands begin. */
+  /** The initial directory of its commands. */
   readonly cwd: string;
-  /** A folder of programs that come before the machine's. */
+  /** A folder of programs that take precedence over the machine's. */
   readonly bin: string;
   readonly variables: Readonly<Record<string, string>>;
 }
@@ -43,7 +43,7 @@ export class Machine implements AsyncDisposable {
         this.#output = (this.#output + String(chunk)).slice(-outputCharactersMax);
       });
     this.#done = createInterface({ input: child.stdio[4] as NodeJS.ReadableStream })[Symbol.asyncIterator]();
-    // Scripts may be written to one that has ended; that it has ended is told where its answer is missing.
+    // Scripts may be written to one that has ended; the missing response reports that.
     child.stdio[3]?.on("error", () => {});
     this.#ended = new Promise((resolve) => child.once("close", () => resolve()));
   }
@@ -69,12 +69,12 @@ export class Machine implements AsyncDisposable {
     return new Machine(child, folder);
   }
 
-  /** Runs commands to their end, and gives what they said. What they set and where they went holds for the next. */
+  /** Runs commands to their end, and returns their output. Their variables and directory persist. */
   run(commands: string): Promise<string> {
     return this.#do("run", commands);
   }
 
-  /** Runs commands the last of which is a server, and resolves when it is ready. It ends when the next one starts. */
+  /** Runs commands, the last of which is a server, and resolves when it is ready. It ends when the next one starts. */
   serve(commands: string): Promise<string> {
     return this.#do("serve", commands);
   }

@@ -1,17 +1,17 @@
 /**
- * The documents as tests take them: their examples in fences, and what a page says of how each is tested. A comment
- * before the fence, which readers do not see, has it: `<!-- test: server -->` of commands that end with a server,
- * which the next ones need, and `<!-- test: test/packaging/helm.test.ts -->` of those that another file runs.
+ * Reads the documents for tests: their examples in fences, and how each is tested. A comment before the fence, which readers
+ * do not see, states it: `<!-- test: server -->` for commands that end with a server, which the next ones need, and `<!--
+ * test: test/packaging/helm.test.ts -->` for those that another file runs.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkout } from "../packaging/pack.js";
 
 export interface Example {
-  /** As in the checkout: "docs/operating.md". */
+  /** Path in the checkout: "docs/operating.md". */
   readonly page: string;
   readonly line: number;
-  /** The heading of the second level that it stands under. */
+  /** The heading of the second level above it. */
   readonly heading: string;
   readonly language: string;
   readonly text: string;
@@ -31,7 +31,7 @@ export function readPage(page: string): Promise<string> {
 const parts =
   /^## (?<heading>.+)$|^(?:<!-- test: (?<test>.+) -->\n)?```(?<language>\w+)\n(?<text>[\s\S]*?)^```$/gm;
 
-/** The page's examples that say what language they are in. */
+/** Returns the page's examples with a language. */
 export async function examplesOf(page: string): Promise<Example[]> {
   const whole = await readPage(page);
   const examples: Example[] = [];
@@ -46,7 +46,7 @@ export async function examplesOf(page: string): Promise<Example[]> {
   return examples;
 }
 
-/** The page's one example below this heading that begins like this. */
+/** Returns the page's only example with this beginning, below this heading. */
 export async function exampleOf(page: string, heading: string, first: string): Promise<string> {
   const found = (await examplesOf(page)).filter(
     (example) => example.heading === heading && example.text.startsWith(first),
@@ -57,7 +57,7 @@ export async function exampleOf(page: string, heading: string, first: string): P
   return example.text;
 }
 
-/** An example's commands, those over several lines in one. */
+/** Returns an example's commands, joining those that span several lines. */
 export function commandsOf({ text }: Pick<Example, "text">): string[] {
   return text
     .replaceAll(/ *\\\n */g, " ")

@@ -12,10 +12,10 @@ import { exampleOf } from "./page.js";
 const host = "registry.example.com";
 const here = (first: string) => exampleOf("docs/operating.md", "Behind a proxy", first);
 
-/** More than proxies let through by themselves. */
+/** More than proxies accept by default. */
 const layerBytes = 8 * 1024 * 1024;
 
-/** The client comes from 127.0.0.2, which the registry's log must have, not the address of the proxy. */
+/** The client connects from 127.0.0.2, which the registry's log must have instead of the proxy's address. */
 const commands = (start: string) => `
 mkdir -p /etc/gantry
 cp -r tls settings.yaml /etc/gantry/
@@ -31,7 +31,7 @@ cmp <(cd image/blobs && find . -type f | sort) <(cd pulled/blobs && find . -type
 until grep -q '"address":"127.0.0.2"' log; do sleep 0.1; done
 `;
 
-/** The page has a server; what stands around it in nginx' file is the machine's. */
+/** The page has only the server; the rest of nginx' file is the test's. */
 const aroundServer = (server: string) =>
   `error_log error.log; pid nginx.pid; events {} http { access_log off; ${server} }`;
 

@@ -1,5 +1,5 @@
-// A thousand pushes through a proxy with the settings of docs/operating.md, half of them in chunks, without a failure; and
-// what nginx gets that speaks HTTP/1.0.
+// A thousand pushes through a proxy with the settings of docs/operating.md, half of them chunked, without a failure; and the
+// response to an nginx that uses HTTP/1.0.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

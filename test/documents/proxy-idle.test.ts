@@ -1,6 +1,6 @@
 /**
- * Proxies whose connections to Gantry are idle for about as long as Gantry keeps them, over a line on which the end of a
- * connection takes a while to be seen: with the settings of docs/operating.md no request gets a 502. Without them some do.
+ * Proxies whose connections to Gantry are idle for about as long as Gantry keeps them, over a link on which a close takes a
+ * while to arrive: with the settings of docs/operating.md no request gets a 502. Without them some do.
  */
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -14,13 +14,13 @@ import { startGantry } from "../support/gantry.js";
 import { readPage } from "./page.js";
 import { withProxy } from "./with-proxy.js";
 
-/** Around the 10 to 14 s after which Gantry closes a connection. Each has its own port, and connections of its own. */
+/** Around the 10 to 14 s after which Gantry closes a connection. Each has its own port and connections. */
 const idleSeconds = [8, 9.5, 9.8, 10, 10.2, 10.5, 11, 12, 13, 14];
 const bursts = 3;
 const atOnce = 16;
 const lineMilliseconds = 100;
 
-/** A line that everything needs a while for, the end of a connection too. */
+/** A link that delays everything, including the end of a connection. */
 async function slowLine(port: number): Promise<number> {
   const pipe = (from: Socket, to: Socket) => {
     const later = (work: () => void) => setTimeout(() => to.destroyed || work(), lineMilliseconds);
@@ -58,7 +58,7 @@ const lanes = async (setting: string, lane: (port: number, index: number) => str
 
 interface Proxied {
   readonly command: readonly string[];
-  /** As it stands on the page; empty where Gantry has one instead. */
+  /** The setting on the page; empty if Gantry has one instead. */
   readonly setting: string;
   /** `upstream` is Gantry's port. */
   readonly lane: (upstream: number, port: number, index: number) => string;

@@ -1,4 +1,4 @@
-// A proxy of a test's own, which ends with the work that needs it.
+// A test's own proxy, which ends with the work that needs it.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,8 +14,8 @@ const atOnce = 16;
 type Clients<Ports extends readonly number[]> = { readonly [Port in keyof Ports]: Client };
 
 /**
- * Starts the proxy with its settings in `file`, and gives `work` a client for each port at which it listens. In the command
- * `DIR` is the folder of the file.
+ * Starts the proxy with its settings in `file`, and passes `work` a client for each of its ports. In the command, `DIR` is
+ * the folder of the file.
  */
 export async function withProxy<const Ports extends readonly number[]>(
   command: readonly string[],

@@ -1,5 +1,5 @@
-// What durability costs, counted by strace: the syncs of one push, none where they are switched off, less
-// than one directory sync a push where many push at once; and that all of them come before the answer.
+// The cost of durability, counted by strace: the syncs of one push, none if they are disabled, less than one directory sync
+// per push for many concurrent pushes; and that all of them precede the response.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { Client } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { type Call, skip, startTraced, type TracedServer } from "./trace.js";
 
-/** The calls that `work` causes. What goes on behind its answers is waited for: the trace has all or nothing. */
+/** Returns the calls caused by `work`. Waits for work after its responses, so that the trace is complete. */
 async function callsOf(server: TracedServer, work: () => Promise<unknown>): Promise<readonly Call[]> {
   await pause(700);
   await server.calls();
@@ -44,7 +44,7 @@ const ways: Readonly<Record<string, (client: Client, name: string) => Promise<un
   },
 };
 
-/** So that the folders of `content/` are known, which a store makes once. */
+/** So that the folders of `content/` are known, which a store creates once. */
 async function warmUp(client: Client, name: string): Promise<void> {
   await client.pushImage(name, image(), "latest");
 }
@@ -58,13 +58,13 @@ for (const [way, push] of Object.entries(ways)) {
     const calls = await callsOf(server, () => push(client, name));
     const { data, directories } = syncsIn(calls);
     assert.equal(data, 1);
-    // A first two digits that no content had before make one folder, durably: one sync more.
+    // A new pair of first digits creates one folder durably: one more sync.
     assert.ok(directories >= 1 && directories <= 2, `${directories} directory syncs`);
     assertInOrder(calls);
   });
 }
 
-/** Data is synced before it gets a name that counts, the name before the client is told. */
+/** Data is synced before it gets a name that counts, and the name before the response. */
 function assertInOrder(calls: readonly Call[]): void {
   const at = (what: string, is: (call: Call) => boolean): number => {
     const place = calls.findLastIndex(is);
@@ -96,7 +96,7 @@ test("a large blob bypasses the page cache, and is synced nevertheless", { skip 
   const direct = calls.filter(({ parameters }) => parameters.includes("O_DIRECT"));
   assert.equal(direct.length, 1);
   assert.match(direct[0]?.parameters ?? "", /\/uploads\//);
-  // Early ones, one for 8 MiB at most, and the last.
+  // Early syncs, at most one per 8 MiB, and the last.
   const { data } = syncsIn(calls);
   assert.ok(data >= 2 && data <= 5, `${data} data syncs`);
   assertInOrder(calls);

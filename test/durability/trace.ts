@@ -1,4 +1,4 @@
-// The server under strace: what it asks of the kernel, and when, between two moments of a test.
+// The server under strace: its system calls, with their times, between two moments of a test.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { cli } from "../support/cli.js";
 
 const startMillisecondsMax = 30_000;
 
-/** Why the tests cannot run here, as node:test wants it. */
+/** The reason why the tests cannot run here, for node:test. */
 export const skip = needs("strace");
 
 const traced =
@@ -20,18 +20,18 @@ const traced =
 export interface Call {
   readonly name: string;
   readonly parameters: string;
-  /** What `strace -y` says of the first parameter, when it is an open file: its path. */
+  /** The path of the first parameter from `strace -y`, if it is an open file. */
   readonly path: string | undefined;
 }
 
 export interface TracedServer extends AsyncDisposable {
   readonly url: string;
   readonly root: string;
-  /** The calls since this was asked last, in the order in which they ended. */
+  /** Returns the calls since the last query, in the order in which they ended. */
   calls(): Promise<readonly Call[]>;
 }
 
-/** Starts the server with a folder of its own. */
+/** Starts the server with its own folder. */
 export async function startTraced(settings: Readonly<Record<string, string>> = {}): Promise<TracedServer> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-trace-"));
   const trace = join(folder, "trace");
@@ -72,7 +72,7 @@ export async function startTraced(settings: Readonly<Record<string, string>> = {
       return calls;
     },
     [Symbol.asyncDispose]: async () => {
-      // strace hands the signal on to nobody: the server is its only child.
+      // strace does not forward the signal: the server is its only child.
       const server = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
       process.kill(Number(server.trim().split(" ")[0]), "SIGTERM");
       if (child.exitCode === null) await once(child, "exit");
@@ -81,7 +81,7 @@ export async function startTraced(settings: Readonly<Record<string, string>> = {
   };
 }
 
-/** A call that another thread interrupts comes in two lines; it counts where it ends. */
+/** A call interrupted by another thread has two lines; it counts where it ends. */
 function parse(lines: readonly string[]): Call[] {
   const begun = new Map<string, string>();
   const calls: Call[] = [];

@@ -1,4 +1,4 @@
-// Deletions that fail at any of their steps, while others read: afterwards every answer agrees with the disk.
+// Deletions that fail at any of their steps, during reads: afterwards every response agrees with the disk.
 
 import assert from "node:assert/strict";
 import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -32,12 +32,12 @@ const server = await FaultyServer.start({
 });
 const { client, gantry: running } = server;
 
-/** A repository with all that can be deleted. */
+/** A repository with everything that can be deleted. */
 interface Repository {
   readonly name: string;
   /** Tagged as `v1` and `v2`, with a small blob and one that is sent from its file. */
   readonly made: Image;
-  /** What refers to it, and has no tag. */
+  /** Its untagged referrer. */
   readonly referrer: Image;
   /** Small, then large. */
   readonly blobs: readonly [Blob, Blob];
@@ -61,7 +61,7 @@ function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** Everything that can be asked of the repository, over and over: so the caches are filled at each moment. */
+/** Repeats every possible request on the repository, so that the caches are filled at each moment. */
 function paths({ name, made, referrer, blobs }: Repository): string[] {
   return [
     ...["v1", "v2", made.digest, referrer.digest].map((reference) => `/v2/${name}/manifests/${reference}`),
@@ -87,7 +87,9 @@ async function whileRead<T>(repository: Repository, work: () => Promise<T>): Pro
   }
 }
 
-/** What is asked of a repository is answered as the disk has it, and nothing is accepted that names what is gone. */
+/**
+ * Checks that all responses about a repository agree with the disk, and that nothing that names removed content is accepted.
+ */
 async function assertAgrees(repository: Repository): Promise<void> {
   const { name, made, referrer, blobs } = repository;
   const status = (found: boolean) => (found ? 200 : 404);
@@ -162,7 +164,7 @@ const atBlobs: readonly Step[] = [
   ["the sync of its folder", ({ name }) => ({ call: "fsync", path: `blobs/${name}$` })],
 ];
 
-/** What is deleted over the API, and at which steps of that the disk may fail. */
+/** The objects deleted over the API, and the steps at which the disk may fail. */
 const deletions: readonly [what: string, path: (repository: Repository) => string, steps: readonly Step[]][] =
   [
     ["a tag", ({ name }) => `/v2/${name}/manifests/v1`, atTags],
@@ -176,7 +178,7 @@ const deletions: readonly [what: string, path: (repository: Repository) => strin
     ["a large blob", ({ name, blobs }) => `/v2/${name}/blobs/${blobs[1].digest}`, atBlobs],
   ];
 
-/** Long enough for the readers to ask for all of it. */
+/** Long enough for the readers to request all of it. */
 const delayMilliseconds = 60;
 
 for (const [what, path, steps] of deletions)

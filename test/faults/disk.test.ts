@@ -1,4 +1,4 @@
-// A disk that fails: the one request is told, everybody else is served, and what was lent comes back.
+// A failing disk: the affected request gets an error, all others are served, and lent resources are returned.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { FaultyServer, slabsMebibytes } from "./support.js";
 const server = await FaultyServer.start({ REGISTRY_UPLOADS_TASKTIMEOUT: "3s" });
 const { client } = server;
 
-/** The fault, and how the push of a blob by a session is answered while it lasts. */
+/** The fault, and the response to a push by session during it. */
 const faults: readonly [what: string, fault: (id: string, digest: string) => Fault, status: number][] = [
   ["a failing write", (id) => ({ call: "write", code: "EIO", path: `uploads/${id}` }), 500],
   ["a full disk", (id) => ({ call: "write", code: "ENOSPC", path: `uploads/${id}` }), 507],
@@ -32,7 +32,7 @@ async function pushBySession(name: string, blob: Blob, fault: (id: string, diges
   return server.during(fault(id, blob.digest), async () => {
     const [answer] = await Promise.all([
       client.close(location, blob.digest, blob.bytes),
-      // At the same time others push, to the same repository too.
+      // Concurrent pushes, to the same repository, too.
       client.pushImage(name, image(), "meanwhile"),
       client.pushImage(newName(), image(), "meanwhile"),
     ]);
@@ -40,7 +40,7 @@ async function pushBySession(name: string, blob: Blob, fault: (id: string, diges
   });
 }
 
-/** One that a worker seals and places in one go, and one that is sealed before. */
+/** One that a worker seals and places in one step, and one that is sealed before. */
 const sizes = { small: 5000, large: 3_000_000 };
 
 for (const [size, bytes] of Object.entries(sizes))

@@ -1,32 +1,32 @@
-// Loaded into the server and its workers before anything else (`node --import`): makes calls of node:fs fail
-// as a file says that the test writes and removes. Nothing of it is in the program.
+// Loaded into the server and its workers before anything else (`node --import`): makes calls of node:fs fail as described in
+// a file that the test writes and removes. The program itself contains nothing of it.
 
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 
-/** What fails now: calls of this name on paths that match. */
+/** The current fault: calls of this name on matching paths. */
 export interface Fault {
   readonly call: "write" | "fdatasync" | "fsync" | "link" | "rename" | "read" | "open" | PathCall;
-  /** A code of the system; or the worker ends, or never answers. */
+  /** A system error code; or the worker crashes, or never responds. */
   readonly code: "EIO" | "ENOSPC" | "EMLINK" | "EMFILE" | "EXIT" | "HANG";
-  /** A regular expression; of two paths, the first and the second with a space between. */
+  /** A regular expression; for a call with two paths, both with a space between. */
   readonly path: string;
-  /** Only the first such call. */
+  /** Only the first such call fails. */
   readonly once?: boolean;
-  /** How long the call takes before it fails, so that others come in between. */
+  /** How long the call takes before it fails, so that others run in between. */
   readonly delayMilliseconds?: number;
 }
 
-/** Calls that take one path, and are made by promise. */
+/** Calls with one path that return a promise. */
 const pathCalls = ["unlink", "rm", "rmdir", "stat", "lstat", "readFile", "readdir"] as const;
 type PathCall = (typeof pathCalls)[number];
 
 const planFile = process.env.GANTRY_TEST_FAULT ?? "";
 const { readFileSync } = fs;
 
-/** Of the fault that struck last. */
+/** Number of the last fault that occurred. */
 let delayMilliseconds = 0;
 
 function faultOf(call: Fault["call"], ...paths: readonly unknown[]): Fault["code"] | undefined {
@@ -46,7 +46,7 @@ function errorOf(code: string, call: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: injected, ${call}`), { code });
 }
 
-/** Paths of files that are open by number. */
+/** Paths of open files, by descriptor. */
 const opened = new Map<number, string>();
 
 type Callback = (error: NodeJS.ErrnoException | null, ...results: unknown[]) => void;

@@ -19,7 +19,7 @@ after(() => {
   if (mounted) execFileSync("umount", ["--lazy", folder]);
   rmSync(folder, { recursive: true, force: true });
 });
-// A server leaves the folder that it was given.
+// A server does not remove a given folder.
 beforeEach(() => {
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
 });
@@ -55,7 +55,7 @@ test("pushes that do not fit a full file system get 507, others continue, and th
     assert.equal(first.status, 202);
     const session = locationOf(first);
     assertError(await client.patch(session, large.bytes.subarray(5 * mebibyte)), 507, "UNKNOWN");
-    // What was acknowledged is there to go on with, once there is room, and nothing else.
+    // Acknowledged bytes can be continued once there is space, and nothing else is left.
     assert.equal((await client.get(session)).headers.range, `0-${5 * mebibyte - 1}`);
     assert.equal((await client.delete(session)).status, 204);
     await eventually("the space is freed", async () =>
@@ -85,7 +85,7 @@ test("an upload that has filled the file system frees space for others at once, 
     let location = await client.openUpload(name);
     if (acknowledged > 0)
       location = locationOf(await client.patch(location, large.bytes.subarray(0, acknowledged)));
-    // Without its last bytes, for which the server waits.
+    // Without its last bytes, so that the server waits.
     const rest = large.bytes.subarray(acknowledged);
     using connection = await RawConnection.open(gantry.url);
     connection.send([`PATCH ${location} HTTP/1.1`, "Host: x", `Content-Length: ${rest.length}`]);
@@ -155,7 +155,7 @@ test("when no more files can be opened, requests fail one by one, and everything
   const files = execFileSync("sh", ["-c", `ls /proc/${gantry.pid}/fd | wc -l`])
     .toString()
     .trim();
-  // Room for the connections that are there, and none for files.
+  // Descriptors for the open connections, and none for files.
   limit(`${Number(files)}:`);
   const blobs = Array.from({ length: 8 }, () => blobOf(100_000));
   const answers = await Promise.allSettled(

@@ -1,4 +1,4 @@
-// A server whose disk can be made to fail, and what it must be like afterwards.
+// A server whose disk can be made to fail, and the state that it must have afterwards.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import type { Fault } from "./inject.js";
 
 const injector = fileURLToPath(new URL("./inject.js", import.meta.url));
 
-/** Few slabs, so that one that is lost is missed. */
+/** Few slabs, so that a lost one is noticed. */
 export const slabsMebibytes = 8;
 
 export class FaultyServer {
@@ -51,7 +51,7 @@ export class FaultyServer {
     }
   }
 
-  /** What was lent is back, nothing is left of what failed, and an image is pushed and pulled as ever. */
+  /** Checks that lent resources are returned, a failure has left nothing, and an image can be pushed and pulled. */
   async isIntact(): Promise<void> {
     const { client, gantry } = this;
     await eventually("uploads is empty", async () =>

@@ -1,7 +1,7 @@
 /**
- * Throws requests at a server with logins, over sockets of its own: it goes on, takes no more memory, stores
- * nothing, and grants nobody what the policy does not. GANTRY_FUZZ_REQUESTS says how many, GANTRY_FUZZ_SEED which:
- * the same seed gives the same ones again, but for what is of the run: signatures, and digests of its content.
+ * Sends requests to a server with logins, over its own sockets: the server continues, uses no more memory, stores nothing,
+ * and grants nothing beyond the policy. GANTRY_FUZZ_REQUESTS sets the number, GANTRY_FUZZ_SEED the seed: the same seed
+ * repeats the requests, except signatures and digests of the run's content.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -20,9 +20,9 @@ import { makeWorld } from "./world.js";
 const count = Number(process.env.GANTRY_FUZZ_REQUESTS ?? 100_000);
 const seed = process.env.GANTRY_FUZZ_SEED ?? randomBytes(4).toString("hex");
 
-/** Requests on their way at a time. */
+/** Concurrent requests. */
 const lanes = 32;
-/** A server that has done little takes some 120 MB; its caches of verdicts and tokens may take some 20 MB each. */
+/** A server that has done little uses about 120 MB; its caches of verdicts and tokens may use about 20 MB each. */
 const residentBytesMax = 384 * 1024 * 1024;
 const faultsMax = 20;
 
@@ -69,7 +69,7 @@ test(`${count} requests (seed ${seed}): nothing is granted, stored or broken`, a
   t.diagnostic(`${told.join(", ")}; ${Math.round(peak / 2 ** 20)} MiB at the most`);
 });
 
-/** All that is answered, as latin 1; for one that is not honest, until the server ends the connection. */
+/** Returns the whole response as latin 1; for a request that is not honest, until the server closes the connection. */
 async function exchange(connection: RawConnection, { text, honest }: FuzzRequest): Promise<string> {
   connection.write(text);
   try {
@@ -81,13 +81,13 @@ async function exchange(connection: RawConnection, { text, honest }: FuzzRequest
     const { head, body } = await connection.answer(text.startsWith("HEAD "));
     return `${head}\r\n\r\n${body}`;
   } catch (error) {
-    // It may end a connection on which it understands nothing; that it hangs is no answer.
+    // The server may close a connection that it does not understand, but must not hang.
     if (!connection.closed) throw error;
     return connection.received;
   }
 }
 
-/** Every file's path and size, uploads too, and what the server itself counts. */
+/** Every file's path and size, including uploads, and the server's own counts. */
 async function stored(): Promise<unknown> {
   const paths = await storedBelow(gantry.root);
   const sizes = await Promise.all(paths.map(async (path) => (await stat(join(gantry.root, path))).size));

@@ -1,9 +1,9 @@
-// What an answer must never be, whatever the request was.
+// Properties that no response may have, whatever the request was.
 
 import { claimsOf, type FuzzRequest } from "./requests.js";
 import { secretMark, sharedMark } from "./world.js";
 
-/** What is wrong with all that a request was answered, as latin 1; `undefined` where nothing is. */
+/** Returns what is wrong with a request's responses, given as latin 1, or `undefined`. */
 export function faultOf({ text, privileged }: FuzzRequest, answered: string): string | undefined {
   const statuses = Array.from(answered.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status));
   if (statuses.includes(500)) return "an unexpected error";
@@ -20,17 +20,17 @@ export function faultOf({ text, privileged }: FuzzRequest, answered: string): st
   return faultOfToken(answered, privileged);
 }
 
-/** The answers that grant something: an error may say the name that it was asked for. */
+/** The responses that grant access: an error may contain the requested name. */
 function answersOf(answered: string): string[] {
   return answered.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => /^HTTP\/1\.1 [23]/.test(answer));
 }
 
-/** Tells which methods a path takes, as its form alone says, and nothing else. */
+/** Returns the methods of a path, from its form alone. */
 function isPreflights(answer: string): boolean {
   return /^Allow: [A-Z, ]*OPTIONS\r$/m.test(answer) && /^Content-Length: 0\r$/im.test(answer);
 }
 
-/** Decoded again and again, as often as anybody might. */
+/** Decoded repeatedly, as often as any software might. */
 function decoded(path: string): string {
   const once = path.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   return once === path ? path.toLowerCase() : decoded(once);

@@ -1,5 +1,5 @@
-// Requests that nobody should send, and those that anybody may, drawn from a seed: the paths of the API, honest
-// and bent; credentials that are right, wrong, forged and garbage; headers that lie; bytes that are no HTTP.
+// Malicious and normal requests, drawn from a seed: the API's paths, normal and distorted; valid, wrong, forged and garbage
+// credentials; inconsistent headers; bytes that are not HTTP.
 
 import { base64url, type Signer, signJwt } from "../support/jwt.js";
 import { basic } from "../support/login.js";
@@ -7,11 +7,11 @@ import type { Random } from "../torture/random.js";
 import { reader, repositories, secretMark, type World } from "./world.js";
 
 export interface FuzzRequest {
-  /** Latin 1, one character a byte. */
+  /** Latin 1, one character per byte. */
   readonly text: string;
-  /** Whether it is HTTP that says truly how long it is: then it gets one answer, and the connection goes on. */
+  /** Whether it is HTTP with a correct length: then it gets one response, and the connection stays open. */
   readonly honest: boolean;
-  /** Whether the reader's own credentials are in it. */
+  /** Whether it contains the reader's own credentials. */
   readonly privileged: boolean;
 }
 
@@ -37,12 +37,12 @@ export function drawRequest(random: Random, world: World): FuzzRequest {
   }
 }
 
-/** Whether a server has to understand it, as odd as it may be. */
+/** Whether a server must understand it, however unusual it is. */
 function isHttp(path: string, lines: readonly string[]): boolean {
   return /^[\x21-\x7e]+$/.test(path) && lines.every((line) => /^[\t\x20-\x7e\x80-\xff]*$/.test(line));
 }
 
-/** One that there is where the path leads, more often than not. */
+/** Usually an existing path. */
 function methodFor(path: string, random: Random): string {
   if (path.includes("/uploads/?")) return "POST";
   if (path.includes("/uploads/")) return random.pick(["PATCH", "PUT", "GET", "DELETE", "POST"]);
@@ -80,7 +80,7 @@ function drawPath(random: Random, world: World): string {
   );
 }
 
-/** Each of them what some reader of URLs has taken for another path than it was. */
+/** Each has been taken for another path by some URL parser. */
 const bends: readonly ((path: string, random: Random) => string)[] = [
   (path, random) => at(path, random, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`),
   (path, random) => at(path, random, (char) => `%25${char.charCodeAt(0).toString(16)}`),
@@ -141,7 +141,7 @@ function drawScope(random: Random): string {
 }
 
 interface Credentials {
-  /** Of the head. */
+  /** Number of header bytes. */
   readonly lines: readonly string[];
   readonly privileged: boolean;
 }
@@ -182,7 +182,7 @@ function drawCredentials(random: Random, world: World): Credentials {
   }
 }
 
-/** What is no credential, in the shape of one. */
+/** Text in the form of a credential. */
 function drawOdd(random: Random): string {
   const encoded = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
   const user = random.pick(["owner", "reader", "", "\0", "owner\n", "OWNER", "öwner"]);
@@ -213,7 +213,7 @@ function noiseText(random: Random, length: number): string {
   return Array.from({ length }, () => String.fromCharCode(random.between(0x21, 0x100))).join("");
 }
 
-/** A token of the server's with something else in the place of a character, or parts of several in one. */
+/** A token of the server with one character replaced, or parts of several tokens combined. */
 function bentToken(random: Random, { tokens }: World): string {
   const all = Object.values(tokens);
   const token = random.pick(all);
@@ -222,7 +222,7 @@ function bentToken(random: Random, { tokens }: World): string {
     .pick(all.filter((one) => one !== token))
     .split(".");
   return random.pick([
-    // Not the last: that has bits which are no part of the signature.
+    // Not the last one, which has bits outside the signature.
     at(token.slice(0, -1), random, (char) => (char === "A" ? "B" : "A")) + token.slice(-1),
     `${head}.${otherClaims}.${signature}`,
     `${head}.${claims}.${otherSignature}`,
@@ -246,7 +246,7 @@ export function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 }
 
-/** A token for everything, of a key that nobody trusts or of none. */
+/** A token for everything, signed by an untrusted key or by none. */
 function forgedToken(random: Random, { tokens, strangersKey }: World): string {
   const genuine = random.pick(Object.values(tokens));
   const { kid } = JSON.parse(Buffer.from(genuine.split(".")[0] ?? "", "base64url").toString());
@@ -329,7 +329,7 @@ function drawBody(random: Random, world: World, path: string): Body {
 
 const hidden = `DELETE /v2/${secretMark}/image/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n`;
 
-/** Says something else of its length than is true, with another request behind it. */
+/** States a wrong length, with another request after the body. */
 function withLie(random: Random, text: string): string {
   const lie = random.pick([
     ...[
@@ -349,7 +349,7 @@ function withLie(random: Random, text: string): string {
   return text.replace("\r\n", `\r\n${lie}\r\n`) + (random.chance(0.5) ? `0\r\n\r\n${hidden}` : hidden);
 }
 
-/** The same with some of its bytes changed, gone or doubled. */
+/** The same with some bytes changed, removed or doubled. */
 function broken(random: Random, text: string): string {
   let changed = text;
   for (let left = random.between(1, 6); left > 0; left--) {

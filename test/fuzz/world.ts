@@ -1,4 +1,4 @@
-// The server that is fuzzed: with logins, and a policy under which the fuzz may read a little and write nothing.
+// The fuzzed server: with logins, and a policy under which the fuzz may read a little and write nothing.
 
 import assert from "node:assert/strict";
 import { type KeyObject, randomUUID } from "node:crypto";
@@ -9,9 +9,9 @@ import { ecKeys } from "../support/jwt.js";
 import { basic, bearer, LoginFiles, tokenFor } from "../support/login.js";
 import { eventually } from "../support/store.js";
 
-/** Stands in all that nobody but the owner may see, names included. */
+/** Contained in everything that only the owner may see, including names. */
 export const secretMark = "secret";
-/** Stands in all that takes the reader's credentials to see. */
+/** Contained in everything that needs the reader's credentials. */
 export const sharedMark = "shared";
 
 export const repositories = ["public/image", `${sharedMark}/image`, `${secretMark}/image`] as const;
@@ -26,22 +26,22 @@ const policy = `rules:
 
 export interface World {
   readonly gantry: Gantry;
-  /** Of all that is stored, to be asked for. */
+  /** Digests of all stored content, for requests. */
   readonly digests: readonly string[];
-  /** Tokens that the server has made. */
+  /** Tokens issued by the server. */
   readonly tokens: {
     readonly anonymous: string;
     readonly reader: string;
-    /** Of one who may do everything, for nothing at all. */
+    /** Of an admin, for nothing at all. */
     readonly empty: string;
-    /** Of one who may do everything, for which the server has lost the user. */
+    /** Of an admin whose user has been removed. */
     readonly revoked: string;
   };
-  /** A key that nobody trusts. */
+  /** An untrusted key. */
   readonly strangersKey: KeyObject;
 }
 
-/** To be called before the file's first test. */
+/** Call it before the file's first test. */
 export async function makeWorld(): Promise<World> {
   const files = await LoginFiles.make();
   const gone = { name: "gone", password: "a password of one who is gone" } as const;
@@ -50,9 +50,9 @@ export async function makeWorld(): Promise<World> {
   await files.policy(policy);
   const gantry = await startGantry({
     ...files.settings,
-    // Guessing is what is tested, not how it is slowed down.
+    // The test is about guessing, not about its rate limit.
     REGISTRY_LIMITS_LOGINS_FAILURES: "10000000",
-    // It writes a file of its own into the store now and then.
+    // It writes a file into the store periodically.
     REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false",
   });
   const client = new Client(gantry.url);
@@ -84,7 +84,7 @@ export async function makeWorld(): Promise<World> {
   return { gantry, digests, tokens, strangersKey: ecKeys().privateKey };
 }
 
-/** An image of which every part tells whose it is. */
+/** An image with parts that all identify its owner. */
 function markedImage(name: string): Image {
   const config = blobOf(JSON.stringify({ name, id: randomUUID() }));
   const { config: mediaType } = types;

@@ -1,4 +1,4 @@
-// The metrics as Prometheus reads them, and whether alerts and dashboard ask for what there is.
+// The metrics as Prometheus reads them, and whether alerts and dashboard use existing ones.
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { image, newName } from "../support/content.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 
 const skip = needs("promtool");
-// An endpoint that takes nothing: there is a series for each.
+// An endpoint that accepts nothing: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
 const { gantry, page } = await startMeasured({
   REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
@@ -22,7 +22,7 @@ const text = await (await page()).text();
 const rules = join(checkout, "deploy", "prometheus", "rules.yml");
 const dashboard = join(checkout, "deploy", "grafana", "dashboard.json");
 
-/** prom-client's names of what it tells of Node. */
+/** prom-client's names of Node's metrics. */
 const knownComplaints = ["handles", "requests", "resources"].map(
   (what) => `nodejs_active_${what}_total non-counter metrics should not have "_total" suffix`,
 );

@@ -23,7 +23,7 @@ const names = [
 ];
 
 for (const name of [...names, "completion"])
-  test(`${name} --help tells its usage, examples and exit codes`, async () => {
+  test(`${name} --help shows its usage, examples and exit codes`, async () => {
     const { code, stdout, stderr } = await gantry("/nowhere", [...name.split(" "), "--help"]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, new RegExp(`^Usage: gantry ${name} `));
@@ -41,7 +41,7 @@ for (const name of names.filter((one) => one !== "serve"))
     assert.match(stdout, /--json/);
   });
 
-test("the list of commands names each, and a group those in it", async () => {
+test("the list of commands has each command, and a group those in it", async () => {
   const { stdout } = await gantry("/nowhere", ["--help"]);
   for (const name of names) assert.match(stdout, new RegExp(`^  ${name.split(" ")[0]} .*\\S`, "m"));
   const { code, stdout: nothing, stderr } = await gantry("/nowhere", ["config"]);
@@ -90,7 +90,7 @@ for (const [parameters, said] of [
     assert.match(stderr, said);
   });
 
-test("version tells the package's, Node's and the build of uWebSockets.js", async () => {
+test("version prints the versions of the package and Node, and the build of uWebSockets.js", async () => {
   const {
     gantry: own,
     node,
@@ -111,12 +111,12 @@ test("version tells the package's, Node's and the build of uWebSockets.js", asyn
 
 const colour = "\u001b[";
 for (const [name, settings, parameters, colours] of [
-  ["where there is no terminal, none", {}, [], false],
+  ["without a terminal, none", {}, [], false],
   ["FORCE_COLOR: colours", { FORCE_COLOR: "1" }, [], true],
   ["FORCE_COLOR=0: none", { FORCE_COLOR: "0" }, [], false],
   ["NO_COLOR is over FORCE_COLOR", { FORCE_COLOR: "1", NO_COLOR: "1" }, [], false],
   ["--no-color is over FORCE_COLOR", { FORCE_COLOR: "1" }, ["--no-color"], false],
-  ["an empty NO_COLOR says nothing", { FORCE_COLOR: "1", NO_COLOR: "" }, [], true],
+  ["an empty NO_COLOR has no effect", { FORCE_COLOR: "1", NO_COLOR: "" }, [], true],
 ] as const)
   test(`colours: ${name}`, async () => {
     const environment = { NO_COLOR: "", FORCE_COLOR: "0", ...settings };
@@ -125,7 +125,7 @@ for (const [name, settings, parameters, colours] of [
     assert.deepEqual([help.stdout.includes(colour), wrong.stderr.includes(colour)], [colours, colours]);
   });
 
-/** What bash offers when the tab key is pressed behind `line`. */
+/** Returns the completions that bash offers after `line`. */
 async function offered(line: string): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-completion-"));
   after(() => rm(folder, { recursive: true, force: true }));

@@ -1,5 +1,4 @@
-// The commands of an operator, through the real program: with a server that has the store and without one,
-// the same answers.
+// Operators' commands, through the real program: the same results with a server that holds the store and without one.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
@@ -20,13 +19,13 @@ import { startInside } from "../support/inside.js";
 import { serveInside } from "../support/server.js";
 import { storedBelow } from "../support/store.js";
 
-/** What `gc --json` prints. */
+/** The output of `gc --json`. */
 interface Collected {
   readonly retention: RetentionReport;
   readonly garbage: GarbageReport;
 }
 
-/** Leases that are over at once: what is left to see is what the commands do. */
+/** Leases that expire at once, to show the effect of the commands. */
 const settings = { REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s" };
 
 async function newFolder(prefix = "gantry-operator-"): Promise<string> {
@@ -35,7 +34,7 @@ async function newFolder(prefix = "gantry-operator-"): Promise<string> {
   return folder;
 }
 
-/** A store in which two repositories share an image, one has a blob of its own, and an upload is open. */
+/** A store with two repositories that share an image, one with its own blob, and an open upload. */
 async function filled(client: Client) {
   const [one, two] = [newName("a"), newName("b")];
   const shared = image({ layers: 2 });
@@ -49,7 +48,7 @@ async function filled(client: Client) {
   return { one, two, shared, lone, sharedBytes };
 }
 
-test("stats tells the same of a store with and without a server", async () => {
+test("stats reports the same for a store with and without a server", async () => {
   const root = await newFolder();
   const server = await startInside(settings, root);
   const { one, two, shared, lone, sharedBytes } = await filled(new Client(server.url));
@@ -96,8 +95,8 @@ test("stats tells the same of a store with and without a server", async () => {
 });
 
 for (const online of [true, false]) {
-  const where = online ? "through the server that has the store" : "on a store that no server has";
-  test(`gc ${where} tells what would go, then removes it`, async () => {
+  const where = online ? "through the server that holds the store" : "on a store without a server";
+  test(`gc ${where} lists what it would remove, then removes it`, async () => {
     const root = await newFolder();
     const server = await startInside(settings, root);
     const { one, lone } = await filled(new Client(server.url));
@@ -109,7 +108,7 @@ for (const online of [true, false]) {
     ]);
     const isThere = async () =>
       (await storedBelow(`${root}/blobs`)).some((path) => path.endsWith(lone.digest));
-    assert.ok(await isThere(), "a plan removes nothing");
+    assert.ok(await isThere(), "a dry run removes nothing");
     const report = await gantry(root, ["gc", "--delete"], settings);
     assert.equal(report.code, 0, report.stderr);
     assert.match(report.stdout, new RegExp(`${one}: blob ${lone.digest}`));
@@ -124,7 +123,7 @@ for (const online of [true, false]) {
     if (online) await server.stop();
   });
 
-  test(`gc --untagged ${where} removes manifests that have no tag`, async () => {
+  test(`gc --untagged ${where} removes untagged manifests`, async () => {
     const root = await newFolder();
     const server = await startInside(settings, root);
     const client = new Client(server.url);
@@ -151,7 +150,7 @@ for (const online of [true, false]) {
   });
 }
 
-test("a plan tells all that goes with the tags that the rules remove, and just that is then removed", async () => {
+test("a dry run lists everything that expires with the tags, and exactly that is then removed", async () => {
   const root = await newFolder();
   const policy = join(root, "..", `${newName("policy")}.json`);
   after(() => rm(policy, { force: true }));
@@ -182,7 +181,7 @@ test("a plan tells all that goes with the tags that the rules remove, and just t
   assert.deepEqual(removed, [...expected, ...expected]);
 });
 
-test("verify finds nothing wrong with a sound store", async () => {
+test("verify finds nothing wrong with an intact store", async () => {
   const root = await newFolder();
   const server = await startInside(settings, root);
   await filled(new Client(server.url));
@@ -197,7 +196,7 @@ test("verify finds nothing wrong with a sound store", async () => {
   assert.deepEqual({ contents, blobs, manifests, tags }, { contents: 4, blobs: 7, manifests: 2, tags: 3 });
 });
 
-test("wrong usage ends with 2 and says what is wrong, a store that is not there with 1", async () => {
+test("wrong usage exits with 2 and an explanation, a missing store with 1", async () => {
   const root = await newFolder();
   for (const [parameters, said] of [
     [[], /Usage: gantry COMMAND/],
@@ -215,7 +214,7 @@ test("wrong usage ends with 2 and says what is wrong, a store that is not there 
   const missing = await gantry(root, ["stats"]);
   assert.deepEqual([missing.code, missing.stdout], [1, ""]);
   assert.match(missing.stderr, /there is no store in/);
-  assert.deepEqual(await storedBelow(root), [], "and none is made");
+  assert.deepEqual(await storedBelow(root), [], "and none is created");
 });
 
 test("every command has its own help", async () => {
@@ -237,16 +236,12 @@ test("every command has its own help", async () => {
   assert.match((await gantry("/nowhere", ["--help"])).stdout, /Exit codes: 0/);
 });
 
-test("the socket is the user's own, replaces one that a crash has left, and goes with the server", async () => {
+test("the socket is private, replaces one left by a crash, and is removed with the server", async () => {
   const root = await newFolder();
   const crashing = await startGantry(settings, root);
   await crashing.kill();
   assert.ok((await stat(`${root}/control.sock`)).isSocket(), "a crash leaves it");
-  assert.equal(
-    (await gantry(root, ["stats"])).code,
-    0,
-    "a stale socket does not keep a command from the store",
-  );
+  assert.equal((await gantry(root, ["stats"])).code, 0, "a stale socket does not block a command");
   const server = await startInside(settings, root);
   assert.equal((await stat(`${root}/control.sock`)).mode & 0o777, 0o600);
   assert.equal((await gantry(root, ["stats"])).code, 0);
@@ -254,7 +249,7 @@ test("the socket is the user's own, replaces one that a crash has left, and goes
   await assert.rejects(stat(`${root}/control.sock`), /ENOENT/);
 });
 
-test("a store whose path is too long for a socket is served, and its commands say so", async () => {
+test("a store whose path is too long for a socket is served, and its commands report it", async () => {
   const root = await newFolder(`gantry-${"x".repeat(100)}-`);
   const server = await startInside(settings, root);
   assert.match(server.log(), /longer than 107 bytes/);
@@ -265,7 +260,7 @@ test("a store whose path is too long for a socket is served, and its commands sa
   assert.equal((await gantry(root, ["stats"])).code, 0);
 });
 
-test("a server that is asked for what it does not know says so and goes on", async () => {
+test("a server reports an unknown command and continues", async () => {
   const root = await newFolder();
   await using server = await startInside(settings, root);
   const ask = (path: string, body: string) =>
@@ -291,13 +286,13 @@ test("a server that is asked for what it does not know says so and goes on", asy
   assert.equal((await new Client(server.url).get("/v2/")).status, 200);
 });
 
-test("a command ends when whoever asked has gone", async () => {
+test("a command ends when its caller disconnects", async () => {
   const inside = await serveInside(settings);
   const client = new Client(inside.url);
   for (let count = 0; count < 30; count++) await client.pushBlobs(newName(), blobOf(10));
   const { maintenanceLocks } = inside.services.cluster;
   const { blobs } = inside.services.storage;
-  // Hold the first reading until the client is known to have gone.
+  // Hold the first read until the client is known to have disconnected.
   const read = blobs.checkContent.bind(blobs);
   let reads = 0;
   let begin: () => void = () => {};
@@ -329,7 +324,7 @@ test("a command ends when whoever asked has gone", async () => {
   assert.ok(reads < 30, `${reads} of 30 were read`);
 });
 
-test("stats tells of the repositories beside files that do not belong", async () => {
+test("stats reports the repositories despite stray files", async () => {
   const root = await newFolder();
   const server = await startInside(settings, root);
   const { two } = await filled(new Client(server.url));

@@ -1,5 +1,5 @@
-// What `gantry verify` finds, takes aside and mends, and that the next push heals what was damaged: through
-// the real program, with a server that has the store and without one.
+// What `gantry verify` finds, quarantines and repairs, and that the next push repairs damaged content: through the real
+// program, with a server that holds the store and without one.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
@@ -35,13 +35,13 @@ function contentPath(root: string, { digest }: Blob): string {
 
 async function verify(root: string, ...flags: string[]) {
   const ran = await gantry(root, ["verify", "--json", ...flags]);
-  // On a busy machine it takes long enough to tell of its progress.
+  // On a busy machine it runs long enough to report progress.
   const complaints = ran.stderr.split("\n").filter((line) => !/^\d+ repositor(?:y|ies)\b/.test(line));
   assert.deepEqual(complaints, [""]);
   return { code: ran.code, ...ran.json<VerifyReport>() };
 }
 
-/** The same test on a server that runs meanwhile, and with the server stopped for the command. */
+/** The same test with a running server, and with the server stopped for the command. */
 function onBoth(what: string, run: (root: string, commands: Command) => Promise<void>): void {
   for (const online of [true, false]) {
     test(`${what}, ${online ? "while the server runs" : "without a server"}`, async () => {
@@ -72,7 +72,7 @@ interface Command {
 }
 
 onBoth(
-  "a damaged blob is found, taken aside and healed by the next push",
+  "a damaged blob is found, quarantined and repaired by the next push",
   async (root, { client, verify }) => {
     const [one, two] = [newName("a"), newName("b")];
     const layer = blobOf(300_000);
@@ -94,7 +94,7 @@ onBoth(
       plan.problems.map(({ repository, digest, remedy }) => [repository, digest, remedy]),
       [undefined, one, two].map((repository) => [repository, layer.digest, "none"]),
     );
-    assert.deepEqual(await storedBelow(`${root}/quarantine`), [], "a dry run leaves everything");
+    assert.deepEqual(await storedBelow(`${root}/quarantine`), [], "a dry run changes nothing");
 
     const found = await verify();
     assert.equal(found.code, 1);
@@ -114,7 +114,7 @@ onBoth(
       const path = `/v2/${name}/blobs/${layer.digest}`;
       assertError(await client().get(path), 404, "BLOB_UNKNOWN");
       assert.equal((await client().head(path)).status, 404);
-      assert.equal((await client().get(`/v2/${name}/manifests/v1`)).status, 200, "the manifest is sound");
+      assert.equal((await client().get(`/v2/${name}/manifests/v1`)).status, 200, "the manifest is intact");
     }
 
     for (const name of [one, two]) await client().pushBlobs(name, layer);
@@ -126,7 +126,7 @@ onBoth(
   },
 );
 
-onBoth("a push heals damage that verify has only told of", async (root, { client, verify }) => {
+onBoth("a push repairs damage that verify has only reported", async (root, { client, verify }) => {
   const name = newName();
   const blob = blobOf(5000);
   await client().pushBlobs(name, blob);
@@ -146,7 +146,7 @@ for (const [what, damage] of [
   ],
 ] as const) {
   onBoth(
-    `a manifest that is ${what} is taken aside with its tags, and healed by the next push`,
+    `a manifest that is ${what} is quarantined with its tags, and repaired by the next push`,
     async (root, { client, verify }) => {
       const name = newName();
       const [made, other] = [image(), image()];
@@ -182,7 +182,7 @@ for (const [what, damage] of [
 }
 
 onBoth(
-  "what a manifest names and is not there is told with the tags that it hurts",
+  "content missing from a manifest is reported with the affected tags",
   async (root, { client, verify }) => {
     const name = newName();
     const [made, child, sound] = [image({ layers: 2 }), image(), image()];
@@ -208,7 +208,7 @@ onBoth(
   },
 );
 
-test("a manifest that may be sparse hurts no tag", async () => {
+test("a manifest that may be sparse affects no tag", async () => {
   const root = await newFolder();
   const settings = { REGISTRY_VALIDATION_MANIFESTS_SPARSE: "true" };
   const server = await startInside(settings, root);
@@ -221,7 +221,7 @@ test("a manifest that may be sparse hurts no tag", async () => {
   assert.equal((await gantry(root, ["verify"])).code, 1);
 });
 
-onBoth("what is wrong with tags and referrers is mended or taken aside", async (root, { client, verify }) => {
+onBoth("faults of tags and referrers are repaired or quarantined", async (root, { client, verify }) => {
   const name = newName();
   const subject = image();
   const [first, second] = [image({ subject: describe(subject) }), image({ subject: describe(subject) })];
@@ -265,7 +265,7 @@ onBoth("what is wrong with tags and referrers is mended or taken aside", async (
   assert.equal((await verify()).code, 0);
 });
 
-test("verify beside pushes and deletes finds nothing wrong", async () => {
+test("verify finds nothing wrong during pushes and deletions", async () => {
   const root = await newFolder();
   await using server = await startInside({ REGISTRY_GC_INTERVAL: "0s" }, root);
   const client = new Client(server.url);

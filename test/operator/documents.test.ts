@@ -1,6 +1,5 @@
-// What the documents promise of themselves: each command is run by some test, each example of a file is one that
-// Gantry takes, each message that they quote is said, and each link leads somewhere. `npm run documents` runs the
-// commands.
+// The documents keep their promises: some test runs each command, Gantry accepts each example of a file, each quoted message
+// exists, and each link has a target. `npm run documents` runs the commands.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -19,7 +18,7 @@ const all = await pages();
 const examples = (await Promise.all(all.map(examplesOf))).flat();
 const titleOf = ({ page, line }: Example) => `${page}:${line}`;
 
-/** Files that the examples of settings name, in a folder that stands for /etc/gantry. */
+/** Files named by the examples of settings, in a folder that replaces /etc/gantry. */
 const files = await LoginFiles.make();
 const authority = await newAuthority("authority");
 const { pem, keyPem } = await authority.issue("registry.example.com");
@@ -39,7 +38,7 @@ async function check(settings: string): Promise<void> {
   assert.equal(code, 0, stderr);
 }
 
-/** What an example of a file is for, by its first line; settings where that says nothing. */
+/** The kind of an example of a file, by its first line; settings if that does not say. */
 const kinds: Readonly<Record<string, (text: string) => unknown>> = {
   "# settings.yaml": check,
   "# policy.yaml": async (text) =>
@@ -50,26 +49,26 @@ const kinds: Readonly<Record<string, (text: string) => unknown>> = {
 
 for (const example of examples.filter(({ test: by }) => by === undefined)) {
   if (example.language === "yaml")
-    test(`the file of ${titleOf(example)} is one that is taken`, async () => {
+    test(`the file of ${titleOf(example)} is accepted`, async () => {
       const [first = ""] = example.text.split("\n");
       const take = first.startsWith("# ") ? kinds[first] : check;
-      assert.ok(take !== undefined, `«${first}» says what it is; the kinds are ${Object.keys(kinds).join()}`);
+      assert.ok(take !== undefined, `"${first}" says what it is; the kinds are ${Object.keys(kinds).join()}`);
       await take(example.text);
     });
   else if (example.language === "json")
-    test(`the policy of ${titleOf(example)} is one that is taken`, async () => {
+    test(`the policy of ${titleOf(example)} is accepted`, async () => {
       await check(`tags: { policy: ${await files.write("tags.json", example.text)} }`);
     });
   else
-    test(`the ${example.language} of ${titleOf(example)} says by which test it is run`, () => {
-      assert.equal(example.language, "sh", "those that are not sh name it in a comment: <!-- test: FILE -->");
+    test(`the ${example.language} of ${titleOf(example)} names the test that runs it`, () => {
+      assert.equal(example.language, "sh", "blocks other than sh name it in a comment: <!-- test: FILE -->");
     });
 }
 
 for (const example of examples.filter(({ test: by }) => by !== undefined && by !== "server"))
   test(`the test that ${titleOf(example)} names has its commands`, async () => {
     const by = await readFile(join(checkout, example.test ?? ""), "utf8");
-    // It takes them from the page, or says them itself.
+    // It reads them from the page, or contains them.
     const named = by.includes(example.page) || by.includes(example.page.replace("docs/", ""));
     for (const command of commandsOf(example).flatMap((line) => line.split(" && ")))
       assert.ok(named || by.includes(command), `${example.test} runs «${command}»`);
@@ -77,10 +76,10 @@ for (const example of examples.filter(({ test: by }) => by !== undefined && by !
 
 const isCommand = /^(?:gantry|docker|ss|df|iostat|chown|ulimit) |^(?:client_max|proxy_)|^this type$/;
 
-test("messages that are quoted are said", async () => {
+test("quoted messages exist", async () => {
   const sources = (await storedBelow(join(checkout, "src"))).filter((path) => path.endsWith(".ts"));
   const texts = await Promise.all(sources.map((path) => readFile(join(checkout, "src", path), "utf8")));
-  // As text of a program it may go over several lines, and has what is put in in the middle.
+  // In source code it may span several lines, with interpolated values in the middle.
   const said = texts.join("\n").replaceAll(/" \+\s+["`]|\\(?=`)/g, "");
   const troubles = (await readPage("docs/operating.md"))
     .split("\n## ")
@@ -94,7 +93,7 @@ test("messages that are quoted are said", async () => {
   );
 });
 
-/** As GitHub makes it of a heading. */
+/** As GitHub derives it from a heading. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -102,7 +101,7 @@ const anchorOf = (heading: string) =>
     .replaceAll(" ", "-");
 
 for (const page of [...all, "bench/README.md", "docs/decisions/README.md"])
-  test(`the links of ${page} lead somewhere`, async () => {
+  test(`the links of ${page} have targets`, async () => {
     const text = await readPage(page);
     for (const [, target = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue;

@@ -1,4 +1,4 @@
-// Images out to an OCI layout and in from one, through the real program.
+// Export of images to an OCI layout and import from one, through the real program.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
@@ -71,7 +71,7 @@ async function named(layout: string): Promise<[string | undefined, string][]> {
   return manifests.map(({ digest, annotations }) => [annotations?.[refName], digest]);
 }
 
-/** Every content of the layout has its digest; and these are there. */
+/** Every content of the layout has its digest, and these exist. */
 async function assertWhole(layout: string, ...contents: readonly (Blob | Image)[]): Promise<void> {
   assert.equal(await readFile(`${layout}/oci-layout`, "utf8"), '{"imageLayoutVersion":"1.0.0"}');
   const files = (await storedBelow(`${layout}/blobs/sha256`)).map((hex) => `sha256:${hex}`);
@@ -87,7 +87,7 @@ async function exported(root: string, ...parameters: string[]) {
   return { code: ran.code, ...ran.json<ExportReport & { unmet: string[] }>() };
 }
 
-test("an image goes out by its tag, again by another, and comes in as it was", async () => {
+test("an image is exported by its tag and another one, and imported unchanged", async () => {
   const { root, server } = await filled();
   const layout = join(await newFolder(), "layout");
   const first = await exported(root, "team/app:v1", layout);
@@ -96,7 +96,7 @@ test("an image goes out by its tag, again by another, and comes in as it was", a
   await assertWhole(layout, one, large);
   await server.stop();
   const second = await exported(root, "team/app:all", layout);
-  assert.deepEqual([second.code, second.there.count], [0, 3], "what is there is not written again");
+  assert.deepEqual([second.code, second.there.count], [0, 3], "existing content is not written again");
   assert.deepEqual(await named(layout), [
     ["v1", one.digest],
     ["all", many.digest],
@@ -116,7 +116,7 @@ test("an image goes out by its tag, again by another, and comes in as it was", a
   assert.match(again.stdout, /0 manifests and 0 tags imported, 3 and 2 already there/);
 });
 
-test("repositories go out by pattern under their names, with referrers, and come in where they were", async () => {
+test("repositories are exported by pattern with their names and referrers, and imported under them", async () => {
   const { root, server, client } = await filled();
   const layout = await newFolder();
   const report = await exported(root, "--referrers", "**:v*", layout);
@@ -133,7 +133,7 @@ test("repositories go out by pattern under their names, with referrers, and come
     ]),
   );
   await assertWhole(layout, attached, onAttached, elsewhere);
-  // What is deleted comes back by the same way; what is attached has no name, and needs one to go to.
+  // Deleted content is imported again; attached content has no name, and needs one as its target.
   await client.delete(`/v2/team/app/manifests/${one.digest}`);
   await client.delete("/v2/tools/lint/manifests/v1");
   const back = await gantry(root, ["import", "--from-oci", layout, "--json"]);
@@ -145,7 +145,7 @@ test("repositories go out by pattern under their names, with referrers, and come
   await server.stop();
 });
 
-test("referrers come in with the image that they are about", async () => {
+test("referrers are imported with their image", async () => {
   const { root, server } = await filled();
   await server.stop();
   const layout = await newFolder();
@@ -170,7 +170,7 @@ test("referrers come in with the image that they are about", async () => {
   }
 });
 
-test("the only image of a layout gets the tag that is asked for", async () => {
+test("the only image of a layout gets the requested tag", async () => {
   const { root, server } = await filled();
   await server.stop();
   const [single, several] = [await newFolder(), await newFolder()];
@@ -186,7 +186,7 @@ test("the only image of a layout gets the tag that is asked for", async () => {
   assert.deepEqual((await client.get("/v2/app/tags/list")).json(), { name: "app", tags: ["new"] });
 });
 
-test("what cannot be exported whole is named and not put into the layout's index", async () => {
+test("an incomplete image is reported and not added to the layout's index", async () => {
   const { root, server } = await filled();
   await server.stop();
   const [, layer] = two.blobs;
@@ -208,7 +208,7 @@ test("what cannot be exported whole is named and not put into the layout's index
   await assertWhole(layout);
 });
 
-test("a damaged layout comes in as far as it is whole", async () => {
+test("the intact part of a damaged layout is imported", async () => {
   const { root, server } = await filled();
   await server.stop();
   const layout = await newFolder();
@@ -223,10 +223,10 @@ test("a damaged layout comes in as far as it is whole", async () => {
     problems.some(({ digest, what }) => digest === large.digest && /do not match the digest/.test(what)),
   );
   assert.deepEqual(problems.flatMap(({ tag }) => tag ?? []).sort(), ["all", "v1"]);
-  assert.deepEqual((await storedBelow(`${target}/uploads`)).length, 0, "nothing is left of it");
+  assert.deepEqual((await storedBelow(`${target}/uploads`)).length, 0, "nothing of it remains");
 });
 
-test("a layout's manifest with a wrong size comes as it is with a warning, and a cut blob not at all", async () => {
+test("a layout's manifest with a wrong size is imported with a warning, and a cut blob is not", async () => {
   const layout = await newFolder();
   const layer = blobOf(1000);
   const odd = image({ layers: [{ ...descriptorOf(layer, types.layer), size: 999 }] });
@@ -257,7 +257,7 @@ test("a layout's manifest with a wrong size comes as it is with a warning, and a
   );
 });
 
-test("a layout's manifest with malformed media types comes as it is, with a warning for each", async () => {
+test("a layout's manifest with malformed media types is imported with a warning for each", async () => {
   const layout = await newFolder();
   const layer = blobOf(1000);
   const odd = image({ artifactType: "sbom", layers: [descriptorOf(layer, "no\u0007type")] });
@@ -280,7 +280,7 @@ test("a layout's manifest with malformed media types comes as it is, with a warn
   assert.equal((await gantry(target, ["verify"])).code, 0);
 });
 
-test("wrong usage is refused before anything is done", async () => {
+test("wrong usage is refused before any work", async () => {
   const folder = await newFolder();
   for (const [parameters, code, said] of [
     [["export", "team/app:v1"], 2, /FOLDER/i],
@@ -300,7 +300,7 @@ test("wrong usage is refused before anything is done", async () => {
   }
 });
 
-test("a layout whose list of manifests is null is empty", async () => {
+test("a layout whose manifests are null is empty", async () => {
   const folder = await newFolder();
   await writeFile(join(folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   await writeFile(join(folder, "index.json"), '{"schemaVersion":2,"manifests":null}');

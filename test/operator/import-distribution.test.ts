@@ -1,5 +1,5 @@
-// Moving in from CNCF distribution's storage folder, through the real program: with a server that has the store
-// and without one. Whatever happens, the source stays as it was.
+// Import from CNCF distribution's storage folder, through the real program: with a server that holds the store and without
+// one. The source stays unchanged in every case.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -33,7 +33,7 @@ async function newFolder(parent = tmpdir()): Promise<string> {
   return folder;
 }
 
-/** What a source must not lose: every file's place, inode, times, mode and bytes. */
+/** The properties of a source that must not change: every file's path, inode, times, mode and bytes. */
 async function stateOf(folder: string): Promise<unknown[]> {
   const paths = await storedBelow(folder);
   return Promise.all(
@@ -82,7 +82,7 @@ async function fullSource(parent?: string): Promise<DistributionFolder> {
   return source;
 }
 
-/** The referrers API lists what it names, so it is left out. */
+/** The referrers API lists its entries, so it is skipped. */
 const schemaTag = one.digest.replace(":", "-");
 
 async function assertServed(client: Client): Promise<void> {
@@ -123,14 +123,14 @@ async function runImport(root: string, source: DistributionFolder, ...flags: str
 }
 
 for (const online of [true, false]) {
-  const where = online ? "through the server that has the store" : "into a store that is not there yet";
-  test(`everything comes over ${where}, as links; a second run finds it there`, async () => {
+  const where = online ? "through the server that holds the store" : "into a new store";
+  test(`everything is imported ${where}, as links; a second run finds it`, async () => {
     const source = await fullSource();
     const before = await stateOf(source.path);
     const root = online ? await newFolder() : join(await newFolder(), "store");
     const meanwhile = online ? await startInside({}, root) : undefined;
     if (meanwhile !== undefined) {
-      // What the caches know before must not hide what comes.
+      // Earlier cache entries must not hide imported content.
       const client = new Client(meanwhile.url);
       await client.pushImage("team/app", image(), "before");
       assert.equal((await client.get("/v2/team/app/manifests/v1")).status, 404);
@@ -169,14 +169,14 @@ for (const online of [true, false]) {
   });
 }
 
-test("an import that was killed goes on where it was", async () => {
+test("a killed import continues where it stopped", async () => {
   const source = new DistributionFolder(await newFolder());
   const images = Array.from({ length: 150 }, () => image({ layers: 4 }));
   for (const [number, made] of images.entries()) await source.addImage("big/app", made, `v${number}`);
   const root = await newFolder();
   const { child, ended } = startCommand(root, ["import", "--from-distribution", source.path]);
   await eventually(
-    "some tags are there",
+    "some tags exist",
     async () => (await storedBelow(`${root}/manifests/big/app/tags`)).length > 0 || undefined,
     20_000,
   );
@@ -184,13 +184,13 @@ test("an import that was killed goes on where it was", async () => {
   await ended;
   const report = await runImport(root, source);
   assert.deepEqual([report.code, report.problems], [0, []]);
-  assert.ok(report.blobs.there.count > 0, "what was there is not done again");
+  assert.ok(report.blobs.there.count > 0, "existing content is not imported again");
   assert.equal(report.blobs.there.count + report.blobs.linked.count, 150 * 5);
   assert.equal(report.tags.there + report.tags.imported, 150);
   assert.equal((await gantry(root, ["verify"])).code, 0);
 });
 
-test("what the source itself cannot give is named and passed over, and hides nothing else", async () => {
+test("objects that the source cannot deliver are reported and skipped, without affecting others", async () => {
   const source = await fullSource();
   const lost = image({ layers: 2 });
   const aboveLost = index([lost]);
@@ -220,7 +220,7 @@ test("what the source itself cannot give is named and passed over, and hides not
   await source.point("odd", "gone", gone.digest);
   await write(`${source.repository("odd")}/_layers/tarsum.v1+sha256/${"a".repeat(64)}/link`, "tarsum");
   await write(`${source.root}/repositories/Upper/_manifests/tags/v1/current/link`, one.digest);
-  // Distribution keeps every content by its sha256, whatever else it was pushed as.
+  // Distribution stores every content by its sha256, even if it was pushed under another digest.
   const canonical = blobOf(other512.bytes.toString("latin1"));
   await write(source.data(canonical.digest), other512.bytes);
   await write(source.layer("odd", other512.digest), canonical.digest);
@@ -272,14 +272,14 @@ test("what the source itself cannot give is named and passed over, and hides not
   assert.deepEqual(tags, ["sha512"]);
 });
 
-test("a damaged blob that is linked to the source is healed in every repository, and the source not written", async () => {
+test("a damaged blob linked to the source is repaired in every repository, without writing to the source", async () => {
   const source = await fullSource();
   const damaged = Buffer.from(shared.bytes);
   damaged[1000] = 255 - (damaged[1000] ?? 0);
   await writeFile(source.data(shared.digest), damaged);
   const before = await stateOf(source.path);
   const root = await newFolder();
-  assert.equal((await runImport(root, source)).code, 0, "nothing is hashed unless it is asked for");
+  assert.equal((await runImport(root, source)).code, 0, "nothing is hashed unless requested");
   const server = await startInside({}, root);
   const client = new Client(server.url);
   assert.ok((await client.get(`/v2/team/blobs/${shared.digest}`)).body.equals(damaged));
@@ -290,7 +290,7 @@ test("a damaged blob that is linked to the source is healed in every repository,
   assert.deepEqual(await stateOf(source.path), before);
 });
 
-test("with --rehash a damaged blob is not taken over, and one that was is found", async () => {
+test("with --rehash a damaged blob is not adopted, and an adopted one is found", async () => {
   const source = await fullSource();
   const damaged = Buffer.from(shared.bytes);
   damaged[1000] = 255 - (damaged[1000] ?? 0);
@@ -314,7 +314,7 @@ test("with --rehash a damaged blob is not taken over, and one that was is found"
   assert.equal((await gantry(root, ["verify"])).code, 0);
 });
 
-test("tags follow the source, unless they are to be kept", async () => {
+test("tags follow the source, unless existing ones are kept", async () => {
   const source = new DistributionFolder(await newFolder());
   const root = await newFolder();
   const [first, second] = [image(), image()];
@@ -330,7 +330,7 @@ test("tags follow the source, unless they are to be kept", async () => {
   assert.ok(body.equals(second.bytes));
 });
 
-test("only the repositories that match are imported", async () => {
+test("only matching repositories are imported", async () => {
   const source = await fullSource();
   const root = await newFolder();
   const report = await runImport(root, source, "--repository", "team/*", "--repository", "nothing");
@@ -342,7 +342,7 @@ test("only the repositories that match are imported", async () => {
   assert.deepEqual(repositories, ["team/app"]);
 });
 
-test("a collector that runs all the time takes nothing of what comes", async () => {
+test("a permanently running collector removes nothing of an import", async () => {
   const source = new DistributionFolder(await newFolder());
   for (let number = 0; number < 40; number++)
     await source.addImage(`app-${number % 4}`, image({ layers: 4 }), `v${number}`);
@@ -362,12 +362,12 @@ test("a collector that runs all the time takes nothing of what comes", async () 
   assert.equal((await gantry(root, ["verify"])).code, 0);
 });
 
-test("where nothing can be linked it is copied, and looked at", async (context) => {
+test("blobs that cannot be linked are copied and verified", async (context) => {
   const elsewhere = "/dev/shm";
   const device = async (path: string) => (await stat(path).catch(() => undefined))?.dev;
   const there = await device(elsewhere);
   if (there === undefined || there === (await device(tmpdir())))
-    return context.skip("this machine has no other file system to copy from");
+    return context.skip("this machine has no second file system to copy from");
   const source = await fullSource(elsewhere);
   const damaged = blobOf(3000);
   await source.addBlob("team/app", { digest: damaged.digest, bytes: Buffer.alloc(3000) });
@@ -384,7 +384,7 @@ test("where nothing can be linked it is copied, and looked at", async (context) 
   await assertServed(new Client(server.url));
 });
 
-test("what this user may not link to is copied, and what it may not read is named", async (context) => {
+test("files that this user may not link to are copied, and unreadable ones are reported", async (context) => {
   const source = await fullSource();
   const secret = image();
   await source.addImage("secret", secret, "latest");
@@ -395,7 +395,7 @@ test("what this user may not link to is copied, and what it may not read is name
   const asNobody = ["setpriv", "--reuid", "65534", "--clear-groups"];
   const isAllowed = (program: string, ...parameters: string[]) => spawnSync(program, parameters).status === 0;
   if (!isAllowed("setpriv", ...asNobody.slice(1), "true") || !isAllowed("chown", "65534", root))
-    return context.skip("this machine does not allow to become another user");
+    return context.skip("this machine does not allow changing to another user");
   await chmod(source.path, 0o755);
   const command = ["import", "--from-distribution", source.path, "--json"];
   const ran = await gantryProcess(root, command, {}, asNobody);
@@ -410,7 +410,7 @@ test("what this user may not link to is copied, and what it may not read is name
   assert.equal(tags.imported, 7);
 });
 
-test("bytes behind a symbolic link come as bytes, not as a link to wherever it leads", async () => {
+test("bytes behind a symbolic link are imported as bytes, not as a link to its target", async () => {
   const source = new DistributionFolder(await newFolder());
   const made = image();
   await source.addImage("app", made, "latest");
@@ -428,7 +428,7 @@ test("bytes behind a symbolic link come as bytes, not as a link to wherever it l
   await assertBlob(new Client(server.url), "app", config);
 });
 
-test("a folder that is no store of distribution is refused by name", async () => {
+test("a folder that is not a store of distribution is refused with its name", async () => {
   const folder = await newFolder();
   const ran = await gantry(await newFolder(), ["import", "--from-distribution", folder]);
   assert.deepEqual([ran.code, ran.stdout], [1, ""]);

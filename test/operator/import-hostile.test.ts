@@ -1,5 +1,5 @@
-// Importing from a registry that means harm: what it can make grow is bounded, it leads to no inner address, and what it
-// says reaches no terminal as it is. What it has that is right still comes.
+// Import from a malicious registry: resources are bounded, it leads to no internal address, and its texts are escaped for
+// terminals. Valid content is still imported.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -29,7 +29,7 @@ async function importFrom(hook: (incoming: IncomingMessage, response: ServerResp
   return { front, root, report, what: report.problems.map(({ what }) => what).join("\n") };
 }
 
-test("referrers without an end are read up to a bound", async () => {
+test("endless referrers are read up to a bound", async () => {
   let pages = 0;
   const entries = JSON.stringify({ manifests: Array.from({ length: 1000 }, () => ({ digest: "none" })) });
   const { report, what } = await importFrom(({ url = "" }, response) => {
@@ -44,7 +44,7 @@ test("referrers without an end are read up to a bound", async () => {
 
 for (const [what, location, said] of [
   ["an inner address", "http://169.254.169.254/latest/meta-data", /leads to 169\.254\.169\.254/],
-  ["what is no URL", "http://[", /redirects to an invalid URL/],
+  ["an invalid URL", "http://[", /redirects to an invalid URL/],
   ["another protocol", "file:///etc/passwd", /redirects to an invalid URL/],
 ] as const)
   test(`a redirect to ${what} is not followed`, async () => {
@@ -57,7 +57,7 @@ for (const [what, location, said] of [
     assert.deepEqual([report.manifests.imported, report.complete], [0, true]);
   });
 
-test("a registry that sends who asks from one page to the next of others does not break the import", async () => {
+test("a registry whose pages never end differently does not break the import", async () => {
   const { report } = await importFrom(({ url = "" }, response) => {
     if (!url.includes("/referrers/")) return false;
     response.setHeader("Link", '<http://[>; rel="next"').end('{"manifests":[]}');
@@ -68,7 +68,7 @@ test("a registry that sends who asks from one page to the next of others does no
 
 const escapes = ["\u001b[2Jgone", "\u009b2J", "x\u202etxt", "x".repeat(100_000), "a\nb"];
 
-test("tags whose names move the cursor are shown escaped and cut", async () => {
+test("tag names that move the cursor are shown escaped and cut", async () => {
   const hook = ({ url = "" }: IncomingMessage, response: ServerResponse) => {
     if (!url.includes("/tags/list")) return false;
     response.end(JSON.stringify({ tags: ["v1", ...escapes] }));
@@ -102,7 +102,7 @@ test("a token that cannot be sent is refused", async () => {
   assert.match(ran.stderr, /returned no token/);
 });
 
-test("indexes of indexes without an end are read up to a bound", async () => {
+test("endlessly nested indexes are read up to a bound", async () => {
   let nested = index([good]);
   await client.pushBlobs("deep/app", layer);
   await client.pushImage("deep/app", good);

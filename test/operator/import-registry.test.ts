@@ -1,5 +1,5 @@
-// Moving in from a registry that runs, through the real program: the source is a Gantry, behind a proxy that makes
-// it difficult where that is what the test is about.
+// Import from a running registry, through the real program: the source is a Gantry, behind a proxy that causes difficulties
+// if the test is about them.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -56,7 +56,7 @@ async function passwordFile(): Promise<string> {
 
 const basic = `Basic ${Buffer.from("me:secret").toString("base64")}`;
 
-test("everything that a registry lists comes, once, with what refers to it; a second run fetches no blob", async () => {
+test("everything that a registry lists is imported once, with referrers; a second run fetches no blob", async () => {
   const front = await frontOf(source.url);
   const root = await newFolder();
   await using server = await startInside({}, root);
@@ -64,7 +64,7 @@ test("everything that a registry lists comes, once, with what refers to it; a se
   assert.deepEqual([report.code, report.problems, report.odd], [0, [], []]);
   assert.deepEqual([report.repositories, report.tags.imported, report.manifests.imported], [3, 5, 7]);
   const fetched = front.requests.filter((line) => line.endsWith(`/blobs/${large.digest}`));
-  assert.equal(fetched.length, 1, "a blob that several repositories have is read once");
+  assert.equal(fetched.length, 1, "a blob in several repositories is fetched once");
   assert.equal(report.blobs.shared.count, 4);
   const client = new Client(server.url);
   assert.ok((await client.get("/v2/team/app/manifests/all")).body.equals(many.bytes));
@@ -83,7 +83,7 @@ test("everything that a registry lists comes, once, with what refers to it; a se
   assert.ok(!later.some((line) => /\/blobs\/|GET .*\/manifests\//.test(line)), later.join("\n"));
 });
 
-test("repositories and tags come by pattern, and those named in full without the registry's list", async () => {
+test("repositories and tags are imported by pattern, and repositories named in full without the registry's list", async () => {
   const front = await frontOf(source.url);
   const byPattern = await runImport(await newFolder(), front.url, "--repository", "team/*", "--tag", "v*");
   assert.deepEqual([byPattern.code, byPattern.repositories, byPattern.tags.imported], [0, 2, 3]);
@@ -106,7 +106,7 @@ test("repositories and tags come by pattern, and those named in full without the
   assert.deepEqual([others.code, others.tags.imported, others.odd.length], [0, 3, 1]);
 });
 
-test("lists come in pages, and what lies behind one is found", async () => {
+test("paginated lists are read to the end", async () => {
   const pages = await frontOf(source.url, {
     hook: (incoming) => {
       incoming.url = incoming.url?.replace("n=1000", "n=1");
@@ -127,7 +127,7 @@ test("lists come in pages, and what lies behind one is found", async () => {
   assert.match(ran.stderr, /is the same page/);
 });
 
-test("without a referrers API the tags of its schema are looked up", async () => {
+test("without a referrers API, the tags of its schema are read", async () => {
   const list = index([attached]);
   await sourceClient.pushBlobs("schema/app", large);
   await sourceClient.pushImage("schema/app", shared, "v1");
@@ -161,7 +161,7 @@ test("without a referrers API the tags of its schema are looked up", async () =>
   }
 });
 
-/** Asks for a token that the server at `realm` gives, for each repository one of its own. */
+/** Requests a token from the server at `realm`, a separate one for each repository. */
 function tokenHook(realm: string) {
   return ({ url = "", headers }: IncomingMessage, response: ServerResponse): boolean => {
     if (headers.authorization?.startsWith("Bearer token-")) return false;
@@ -174,7 +174,7 @@ function tokenHook(realm: string) {
   };
 }
 
-test("a tag of the referrers schema stays if it lists what refers to nothing, and goes if it lists its own subject", async () => {
+test("a tag of the referrers schema is kept if its entries refer to nothing, and skipped if it lists its own subject", async () => {
   const name = "circle/app";
   await sourceClient.pushBlobs(name, large);
   await sourceClient.pushImage(name, shared, "v1");
@@ -195,14 +195,14 @@ test("a tag of the referrers schema stays if it lists what refers to nothing, an
   assert.deepEqual(tags, [unrelated, "v1", "v2"].sort());
 });
 
-test("a token is got with the password from a server that may have it, and from no other", async () => {
+test("the password is sent only to an allowed token server", async () => {
   const tokens = await tokenServer();
   const front = await frontOf(source.url, { hook: tokenHook(tokens.url) });
   const login = ["--username", "me", "--password-file", await passwordFile()];
   const refused = await gantry(await newFolder(), ["import", "--from-registry", front.url, ...login]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, new RegExp(`--realm-host ${tokens.host}`));
-  assert.deepEqual([tokens.requests, front.authorizations], [[], []], "nothing was sent to anybody");
+  assert.deepEqual([tokens.requests, front.authorizations], [[], []], "no credentials were sent");
 
   const allowed = await runImport(await newFolder(), front.url, ...login, "--realm-host", tokens.host);
   assert.deepEqual([allowed.code, allowed.problems], [0, []]);
@@ -212,11 +212,11 @@ test("a token is got with the password from a server that may have it, and from 
 
   const given = tokens.authorizations.length;
   const anonymous = await runImport(await newFolder(), front.url);
-  assert.equal(anonymous.code, 0, "without a password there is nothing to lose");
+  assert.equal(anonymous.code, 0, "without a password there is nothing to reveal");
   assert.equal(tokens.authorizations.length, given);
 });
 
-test("a token that is over is got anew", async () => {
+test("an expired token is renewed", async () => {
   const tokens = await tokenServer();
   const challenge = tokenHook(tokens.url);
   const used = new Map<string, number>();
@@ -233,7 +233,7 @@ test("a token that is over is got anew", async () => {
   assert.ok(tokens.tokens.length > 4);
 });
 
-test("a registry that wants name and password gets them, and a wrong one is told", async () => {
+test("a registry that requires name and password gets them, and wrong ones are reported", async () => {
   const front = await frontOf(source.url, {
     hook: ({ headers }, response) => {
       if (headers.authorization === basic) return false;
@@ -254,7 +254,7 @@ test("a registry that wants name and password gets them, and a wrong one is told
   }
 });
 
-test("blobs are fetched where a redirect leads, without what lets us in", async () => {
+test("blobs are fetched from a redirect's target, without credentials", async () => {
   const store = await frontOf(source.url);
   const hook = ({ url = "", headers }: IncomingMessage, response: ServerResponse): boolean => {
     if (headers.authorization !== basic) {
@@ -273,7 +273,7 @@ test("blobs are fetched where a redirect leads, without what lets us in", async 
   assert.deepEqual(store.authorizations, []);
 });
 
-test("a connection that breaks in a blob is gone on with, and one that ends it wrong is not believed", async () => {
+test("a broken download of a blob is resumed, and a wrong rest is not accepted", async () => {
   const broken = new Set<string>();
   const front = await frontOf(source.url, {
     hook: ({ url = "", headers }, response) => {
@@ -312,7 +312,7 @@ test("a connection that breaks in a blob is gone on with, and one that ends it w
   assert.deepEqual([lied.tags.imported, lied.manifests.imported], [0, 0]);
 });
 
-test("a busy registry is asked again when it says, and one that stays so is given up", async () => {
+test("a busy registry is retried at the time it states, and given up if it stays busy", async () => {
   let busy = 0;
   const front = await frontOf(source.url, {
     hook: ({ url = "" }, response) => {
@@ -326,7 +326,7 @@ test("a busy registry is asked again when it says, and one that stays so is give
   assert.ok(busy > 2);
 });
 
-test("the rate is kept", async () => {
+test("the rate limit is respected", async () => {
   const root = await newFolder();
   const begun = performance.now();
   const report = await runImport(root, source.url, "--repository", "tools/lint", "--rate", "2MiB");
@@ -335,7 +335,7 @@ test("the rate is kept", async () => {
   assert.ok(seconds > 2.3, `5 MiB at 2 MiB/s came in ${seconds} s`);
 });
 
-test("a registry with TLS is trusted by the authority that is named, and by no other", async () => {
+test("a TLS registry is trusted by the given authority only", async () => {
   const authority = await issueCertificate({ name: "authority", authority: true });
   const { pem, keyPem } = await issueCertificate({
     name: "registry",
@@ -363,7 +363,7 @@ test("a registry with TLS is trusted by the authority that is named, and by no o
   assert.match(whats(downgraded), /without TLS/);
 });
 
-test("a manifest whose descriptors do not fit comes as it is, with a warning for each and no failure", async () => {
+test("a manifest with wrong descriptors is imported with a warning for each, without a failure", async () => {
   const lenient = await serve({ REGISTRY_VALIDATION_MANIFESTS_SIZES: "lenient" });
   const name = "odd/app";
   const layer = blobOf(1000);

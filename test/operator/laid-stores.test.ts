@@ -1,4 +1,4 @@
-// Stores that the benchmark lays on the disk are such as pushes leave: each registry's own program finds them whole.
+// The stores that the benchmark generates are like those left by pushes: each registry's own program finds them intact.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { gantry } from "../support/command.js";
 import { startInside } from "../support/inside.js";
 
 const shape = { repositories: 3, imagesOfRepository: 2, blobsOfImage: 4, tagsOfImage: 5 };
-/** The contents that there are: in the second case the repositories share them. */
+/** The number of contents: in the second case the repositories share them. */
 const cases = [
   { what: "each with its own images", shape, contents: 24 },
   { what: "all with the same images", shape: { ...shape, sameImages: true }, contents: 8 },
@@ -40,7 +40,7 @@ async function assertWhole(root: string, expected: number): Promise<void> {
 }
 
 for (const { what, shape, contents } of cases) {
-  test(`a store of Gantry's that was laid, its repositories ${what}, is whole`, async () => {
+  test(`a generated store of Gantry, its repositories ${what}, is intact`, async () => {
     const root = await newFolder();
     layStore(new GantryStore(root), shape);
     await using server = await startInside({}, root);
@@ -49,7 +49,7 @@ for (const { what, shape, contents } of cases) {
     assert.equal((await new Client(server.url).request("GET", path)).status, 200);
   });
 
-  test(`a store of distribution's that was laid, its repositories ${what}, moves in whole`, async () => {
+  test(`a generated store of distribution, its repositories ${what}, is imported completely`, async () => {
     const [old, root] = [await newFolder(), await newFolder()];
     layStore(new DistributionStore(old), shape);
     const imported = await gantry(root, ["import", "--from-distribution", old]);
@@ -58,7 +58,7 @@ for (const { what, shape, contents } of cases) {
   });
 }
 
-test("a blob of a laid store is found by its number", async () => {
+test("a blob of a generated store is found by its number", async () => {
   const root = await newFolder();
   layStore(new GantryStore(root), shape);
   await using server = await startInside({}, root);

@@ -1,5 +1,4 @@
-// A store with odd files in it: the server starts, serves the rest, names what is odd once, and `gantry verify`
-// names all of it.
+// A store with stray files: the server starts, serves the rest, names each once, and `gantry verify` lists all of them.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -19,7 +18,7 @@ async function newFolder(): Promise<string> {
   return folder;
 }
 
-/** Puts a folder with something in it where a file was. */
+/** Replaces a file by a folder that is not empty. */
 async function replaceByFolder(path: string): Promise<void> {
   await rm(path);
   await mkdir(`${path}/inner`, { recursive: true });
@@ -37,7 +36,7 @@ const [oddConfig, oddLayer, oddLater] = odd.blobs;
 const emptied = image();
 const linked = image();
 
-/** A store with a sound repository, and all kinds of oddities around it. */
+/** A store with an intact repository, surrounded by all kinds of stray files. */
 async function oddStore(): Promise<string> {
   const root = await newFolder();
   const server = await startInside({}, root);
@@ -70,7 +69,7 @@ async function oddStore(): Promise<string> {
   return root;
 }
 
-test("what is odd is passed over, named once in the log, and hides nothing else", async () => {
+test("stray files are ignored, named once in the log, and hide nothing else", async () => {
   const root = await oddStore();
   await using server = await startInside({}, root);
   const client = new Client(server.url);
@@ -122,7 +121,7 @@ test("what is odd is passed over, named once in the log, and hides nothing else"
   await isServed();
 });
 
-test("verify names all that is odd, takes aside what is in the way, and then everything can be pushed", async () => {
+test("verify lists all stray files, quarantines those in the place of objects, and then everything can be pushed", async () => {
   const root = await oddStore();
   const first = await gantry(root, ["verify", "--json"]);
   assert.equal(first.code, 1, first.stderr);
@@ -167,7 +166,7 @@ test("verify names all that is odd, takes aside what is in the way, and then eve
   );
 });
 
-test("the collector goes round what it cannot read, and removes nothing there", async () => {
+test("the collector skips unreadable objects, and removes nothing there", async () => {
   const root = await oddStore();
   const settings = { REGISTRY_GC_LEASE: "0s", REGISTRY_GC_UNTAGGED: "0s" };
   const ran = await gantry(root, ["gc", "--delete", "--json"], settings);
@@ -182,13 +181,13 @@ test("the collector goes round what it cannot read, and removes nothing there", 
   }
 });
 
-test("a store whose folder is a file does not start, and says which", async () => {
+test("a server does not start if the store's folder is a file, and names it", async () => {
   const root = await newFolder();
   await writeFile(`${root}/blobs`, "");
   await assert.rejects(startInside({}, root), (error: Error) => /blobs is not a folder/.test(error.message));
 });
 
-/** Runs a command of the system; `false` where this machine does not let us. */
+/** Runs a system command; returns `false` if this machine does not permit it. */
 function isDone(command: string, ...parameters: string[]): boolean {
   try {
     execFileSync(command, parameters, { stdio: "ignore" });
@@ -198,7 +197,7 @@ function isDone(command: string, ...parameters: string[]): boolean {
   }
 }
 
-test("a read-only file system is pulled from, and pushes are told why they fail", async (context) => {
+test("a read-only file system serves pulls, and pushes get the reason", async (context) => {
   const root = await newFolder();
   const writing = await startInside({}, root);
   await new Client(writing.url).pushImage(sound.name, sound.image, "latest");
@@ -233,7 +232,7 @@ test("a read-only file system is pulled from, and pushes are told why they fail"
   }
 });
 
-test("what may not be read hides nothing else", async (context) => {
+test("an unreadable file hides nothing else", async (context) => {
   const root = await newFolder();
   const server = await startInside({}, root);
   const client = new Client(server.url);
@@ -242,7 +241,7 @@ test("what may not be read hides nothing else", async (context) => {
   await server.stop();
   const user = "65534";
   if (!isDone("setpriv", "--reuid", user, "--clear-groups", "true"))
-    return context.skip("this machine does not allow to become another user");
+    return context.skip("this machine does not allow changing to another user");
   assert.ok(isDone("chown", "-R", user, root) && isDone("chown", "root", `${root}/manifests/secret`));
   assert.ok(isDone("chmod", "700", `${root}/manifests/secret`));
   const ran = await gantryProcess(root, ["verify", "--json"], {}, [

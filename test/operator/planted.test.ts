@@ -1,5 +1,5 @@
-// One store in which every repository is damaged in another way, or has something planted in it, between sound ones:
-// each command reports it and goes on, nothing that the damage may name is collected, and no link is followed.
+// One store in which every repository is damaged differently, or has planted files, between intact ones: each command
+// reports it and continues, nothing that the damage may name is collected, and no link is followed.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -27,7 +27,7 @@ import { startInside } from "../support/inside.js";
 
 interface Repository {
   readonly name: string;
-  /** Tagged as `v1`, and as `old` that retention removes. */
+  /** Tagged as `v1`, and as `old`, which retention removes. */
   readonly made: Image;
   readonly untagged: Image;
   readonly unnamed: Blob;
@@ -41,7 +41,7 @@ interface Places {
   readonly tag: string;
   readonly pointer: string;
   readonly manifest: string;
-  /** The same of one that is sound. */
+  /** Like it, for an intact one. */
   readonly elsewhere: Pick<Places, "manifests" | "blobs" | "tag" | "pointer">;
 }
 
@@ -50,10 +50,10 @@ async function replaced(path: string, by: (path: string) => unknown): Promise<vo
   await by(path);
 }
 
-/** Sockets of a process that has ended stay as files. */
+/** Sockets of a process that has ended remain as files. */
 function plantSocket(path: string): Promise<void> {
   return new Promise((resolve) => {
-    // The path of a socket may have no more than 107 characters.
+    // A socket's path may have at most 107 characters.
     const short = join(tmpdir(), `gantry-socket-${process.pid}`);
     const server = createServer().listen(short, async () => {
       await rename(short, path);
@@ -62,7 +62,7 @@ function plantSocket(path: string): Promise<void> {
   });
 }
 
-/** What is done to a repository, by its name. `keeps`: whether a tag cannot be read, so that all manifests stay. */
+/** The damage done to a repository, by its name. `keeps`: whether a tag is unreadable, so that all manifests are kept. */
 const damages: Readonly<
   Record<string, { readonly keeps: boolean; readonly plant: (places: Places) => Promise<unknown> }>
 > = {
@@ -187,7 +187,7 @@ function isThere(path: string): Promise<boolean> {
 
 const served = (name: string, path: string) => `/v2/${name}/${path}`;
 
-test("a server starts on it and serves what is sound; no link is followed", async () => {
+test("a server starts on it and serves intact content, without following links", async () => {
   await using server = await startInside(settings, root);
   const client = new Client(server.url);
   const catalog = (await client.get("/v2/_catalog?n=1000")).json() as { repositories: string[] };
@@ -217,7 +217,7 @@ test("a server starts on it and serves what is sound; no link is followed", asyn
   const naming = image({ layers: [descriptorOf(linked.layer, types.layer)] });
   await client.pushBlobs(linked.name, ...naming.blobs);
   const answer = await client.putManifest(linked.name, "naming", naming.bytes, types.manifest);
-  assert.equal(answer.status, 400, "what only a link leads to is not there");
+  assert.equal(answer.status, 400, "an object behind a link is missing");
   const mounted = await client.request(
     "POST",
     served("mounting/it", `blobs/uploads/?mount=${linked.layer.digest}&from=${linked.name}`),
@@ -226,18 +226,18 @@ test("a server starts on it and serves what is sound; no link is followed", asyn
   assert.equal(mounted.status, 202);
   await client.pushBlobs(linked.name, linked.layer);
   assert.ok((await client.get(path)).body.equals(linked.layer.bytes), "a push replaces the link");
-  assert.ok((await readFile(`${outside}/layer`)).equals(linked.layer.bytes), "and leaves what it led to");
+  assert.ok((await readFile(`${outside}/layer`)).equals(linked.layer.bytes), "and leaves the link's target");
   assert.doesNotMatch(server.log(), /request failed/);
 });
 
-test("stats tells of all that is sound", async () => {
+test("stats reports all intact content", async () => {
   const ran = await gantry(root, ["stats", "--json"], settings);
   const { repositories } = ran.json<{ repositories: { name: string; tags: number }[] }>();
   for (const { name } of sound)
     assert.equal(repositories.find((one) => one.name === name)?.tags, 2, ran.stderr);
 });
 
-test("an export has all that is sound, and tells what cannot be read", async () => {
+test("an export has all intact content, and reports unreadable content", async () => {
   const ran = await gantry(root, ["export", "--json", "**:v1", `${outside}/layout`], settings);
   assert.equal(ran.code, 1, ran.stderr);
   const { problems } = ran.json<{ problems: { repository: string }[] }>();
@@ -250,7 +250,7 @@ test("an export has all that is sound, and tells what cannot be read", async () 
     );
 });
 
-test("a collection with retention goes on, and nothing goes that the damage may name", async () => {
+test("a collection with retention continues, and removes nothing that the damage may name", async () => {
   const ran = await gantry(root, ["gc", "--delete", "--untagged", "0s", "--json"], settings);
   assert.equal(ran.code, 1, ran.stderr);
   const { garbage, retention } = ran.json<{
@@ -266,11 +266,14 @@ test("a collection with retention goes on, and nothing goes that the damage may 
   for (const [name, { made, untagged, layer }] of damaged) {
     const manifests = `${root}/manifests/${name}`;
     if (damages[name]?.keeps) {
-      assert.ok(await isThere(`${manifests}/${untagged.digest}`), `${name}: what its tag may point to`);
+      assert.ok(await isThere(`${manifests}/${untagged.digest}`), `${name}: possible target of its tag`);
       assert.ok((await isThere(`${manifests}/${made.digest}`)) || name === "manifest-folder", name);
     }
     if (!name.startsWith("blobs-"))
-      assert.ok(await isThere(`${root}/blobs/${name}/${layer.digest}`), `${name}: what its manifest names`);
+      assert.ok(
+        await isThere(`${root}/blobs/${name}/${layer.digest}`),
+        `${name}: possible content of its manifest`,
+      );
     assert.ok(
       garbage.repositories.some((one) => one.name === name && one.skipped !== undefined) ||
         retention.unread.some((one) => one.name === name) ||
@@ -280,7 +283,7 @@ test("a collection with retention goes on, and nothing goes that the damage may 
   }
 });
 
-test("verify names every damage, and takes it aside", async () => {
+test("verify reports every damage, and quarantines it", async () => {
   const ran = await gantry(root, ["verify", "--json"], settings);
   assert.equal(ran.code, 1, ran.stderr);
   const { problems, odd, hurtTags } = ran.json<VerifyReport>();

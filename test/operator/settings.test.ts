@@ -1,5 +1,5 @@
-// Settings through the real program: what a server starts with, what it is told that is wrong, and what
-// `gantry config` says of both.
+// Settings through the real program: with which settings a server starts, which errors it reports, and what `gantry config`
+// says about both.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ async function fileOf(text: string): Promise<string> {
   return path;
 }
 
-/** What the image of CNCF distribution 2.8 has in its file. */
+/** The settings file in the image of CNCF distribution 2.8. */
 const imageSettings = `version: 0.1
 log:
   fields:
@@ -43,7 +43,7 @@ health:
     threshold: 3
 `;
 
-test("a server starts with the file of CNCF distribution's image and the environment that CI gives it", async () => {
+test("a server starts with the file of CNCF distribution's image and the environment of a CI system", async () => {
   await using server = await startInside({
     REGISTRY_CONFIGURATION_PATH: await fileOf(imageSettings),
     REGISTRY_STORAGE: "filesystem",
@@ -80,7 +80,7 @@ test("serve takes the file with --config and as a parameter", async () => {
 });
 
 for (const [name, text, settings, said] of [
-  ["a file that is no YAML", "http: [", {}, /FILE:1: Flow sequence/],
+  ["a file that is not YAML", "http: [", {}, /FILE:1: Flow sequence/],
   [
     "a value of the wrong kind in the file",
     "gc:\n  lease: soon\n",
@@ -94,55 +94,55 @@ for (const [name, text, settings, said] of [
     /^uploads\.workers = "none" \(REGISTRY_UPLOADS_WORKERS\): expected a whole number from 1 to 64/m,
   ],
   [
-    "a key that is misspelled",
+    "a misspelled key",
     "storage: {filesystem: {rootdir: /x}}",
     {},
     /^storage\.filesystem\.rootdir = "\/x" \(FILE:1\): there is no such key/m,
   ],
   [
-    "a variable that is misspelled",
+    "a misspelled variable",
     "",
     { REGISTRY_HTP_ADDR: ":1" },
     /^REGISTRY_HTP_ADDR = ":1": there is no such variable; the nearest is REGISTRY_HTTP_ADDR/m,
   ],
   [
-    "a storage that Gantry has not",
+    "a storage that Gantry does not support",
     "",
     { REGISTRY_STORAGE_S3_BUCKET: "b" },
     /^storage\.s3 \(REGISTRY_STORAGE_S3_BUCKET\): not supported: Gantry stores data in a local directory/m,
   ],
   [
-    "a header that would break answers",
+    "a header that would break responses",
     'http: {headers: {X-A: ["a\\r\\nb"]}}',
     {},
     /^http\.headers\.X-A\.0 = "a\\r\\nb" \(FILE:1\): expected printable/m,
   ],
   [
-    "a group that lacks a key",
+    "a group with a missing key",
     "http: {tls: {certificate: server.pem}}",
     {},
     /^http\.tls\.key \(FILE:1\): is missing$/m,
   ],
   [
-    "a value where a list belongs",
+    "a value instead of a list",
     "",
     { REGISTRY_HTTP_TRUSTEDPROXIES: "10.0.0.7" },
     /^http\.trustedproxies = "10\.0\.0\.7" \(REGISTRY_HTTP_TRUSTEDPROXIES\): expected a list, such as \[a, b\]$/m,
   ],
   [
-    "files that are not there",
+    "missing files",
     "auth:\n  htpasswd: {path: users}\n  policy: policy.yaml\ntags: {policy: tags.json}\n",
     {},
     /^auth\.htpasswd\.path = "users" \(FILE:2\): \/.*\/users does not exist\nauth\.policy = "policy\.yaml" \(FILE:3\): .* does not exist\ntags\.policy = "tags\.json" \(FILE:4\): .* does not exist$/m,
   ],
   [
-    "a folder for a file",
+    "a folder instead of a file",
     `auth: {htpasswd: {path: ${folder}}}`,
     {},
     /^auth\.htpasswd\.path = ".*" \(FILE:1\): .* is not a file$/m,
   ],
   [
-    "a key in a policy that is misspelled",
+    "a misspelled key in a policy",
     `auth: {policy: ${await fileOf('rules:\n  - {repositories: "**", user: ann, allow: pull}\n')}}`,
     {},
     /^auth\.policy = ".*" \(FILE:1\): \/.*:2: rules\.0 = .*: there is no key user; the nearest is users$/m,
@@ -154,7 +154,7 @@ for (const [name, text, settings, said] of [
     /^tags\.policy = ".*" \(FILE:1\): \/.*:2: retention\.0 = .*: needs keepLast, keepPushedWithin or keepPulledWithin/m,
   ],
 ] as const)
-  test(`config check tells of ${name}, and serve does not start with it`, async () => {
+  test(`config check reports ${name}, and serve does not start with it`, async () => {
     const file = await fileOf(text);
     for (const command of [["config", "check"], ["serve"]]) {
       const { code, stdout, stderr } = await gantry(
@@ -169,27 +169,27 @@ for (const [name, text, settings, said] of [
 
 for (const [name, settings, said] of [
   [
-    "an address that somebody has",
+    "an address in use",
     async (host: string) => ({ REGISTRY_HTTP_ADDR: host }),
     /^gantry: the server cannot listen on http\.addr: .*address already in use/m,
   ],
   [
-    "a debugging address that somebody has",
+    "a debug address in use",
     async (host: string) => ({ REGISTRY_HTTP_ADDR: "127.0.0.1:0", REGISTRY_HTTP_DEBUG_ADDR: host }),
     /^gantry: the server cannot listen on http\.debug\.addr: .*address already in use/m,
   ],
   [
-    "an address that is not this machine's",
+    "an address of another machine",
     async () => ({ REGISTRY_HTTP_ADDR: "192.0.2.1:0" }),
     /^gantry: the server cannot listen on http\.addr: .*address not available 192\.0\.2\.1/m,
   ],
   [
-    "a file for the store's folder",
+    "a file instead of the store's folder",
     async () => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: await fileOf("x") }),
     /^gantry: the folder \/.* cannot be used as a store: EEXIST/m,
   ],
 ] as const)
-  test(`serve says that it was given ${name}, and ends with 1`, async () => {
+  test(`serve reports ${name}, and exits with 1`, async () => {
     await using server = await startInside();
     const { code, stdout, stderr } = await gantry(
       join(folder, "store"),
@@ -200,7 +200,7 @@ for (const [name, settings, said] of [
     assert.match(stderr, said);
   });
 
-test("config check tells of everything at once, also as JSON", async () => {
+test("config check reports everything at once, also as JSON", async () => {
   const file = await fileOf("http: {addr: x, port: 5000}\nredis: {addr: x}\n");
   const settings = { REGISTRY_GC_LEASE: "x" };
   const { stderr } = await gantry(folder, ["config", "check", "--config", file], settings);
@@ -221,7 +221,7 @@ test("config check tells of everything at once, also as JSON", async () => {
   });
 });
 
-test("config check reads the files that settings name, and tells of all that are wrong", async () => {
+test("config check reads the files in the settings, and reports all errors", async () => {
   const place = await mkdtemp(join(folder, "files-"));
   const { publicKey, privateKey } = ecKeys();
   const server = await issueCertificate({ name: "server", addresses: ["127.0.0.1"] });
@@ -278,7 +278,7 @@ tags: {policy: ${place}/tags}
   assert.doesNotMatch(said, /http\.tls\.certificate/);
 });
 
-test("a server starts beside variables that are somebody else's, and it and config check name them", async () => {
+test("a server ignores foreign variables, and lists them like config check", async () => {
   const settings = {
     REGISTRY_UI_PORT: "tcp://10.0.0.7:80",
     REGISTRY_UI_PORT_80_TCP_ADDR: "10.0.0.7",
@@ -296,7 +296,7 @@ test("a server starts beside variables that are somebody else's, and it and conf
   }
 });
 
-test("config check tells of ignored variables also where something else is wrong", async () => {
+test("config check reports ignored variables even beside other errors", async () => {
   const file = await fileOf("http: {adr: :5000}\n");
   const settings = { REGISTRY_UI_PORT: "tcp://10.0.0.7:80" };
   const { code, stderr } = await gantry(folder, ["config", "check", "--config", file], settings);
@@ -311,7 +311,7 @@ test("config check tells of ignored variables also where something else is wrong
   );
 });
 
-test("config check is content with what a server can start with", async () => {
+test("config check accepts settings with which a server can start", async () => {
   const settings = await fileOf(imageSettings.replace("http:\n", "http:\n  secret: shared\n"));
   const { code, stdout } = await gantry(folder, ["config", "check", "--config", settings]);
   assert.equal(code, 0);
@@ -324,7 +324,7 @@ test("config check is content with what a server can start with", async () => {
   );
 });
 
-test("config show tells what is in effect and where it came from, as settings of the same effect", async () => {
+test("config show prints effective settings and their sources, as settings with the same effect", async () => {
   const file = await fileOf("http:\n  draintimeout: 5s\n  headers: {X-A: [a, b]}\n");
   const settings = { REGISTRY_GC_LEASE: "2h" };
   const shown = await gantry("/data", ["config", "show", "--config", file], settings);
@@ -342,7 +342,7 @@ test("config show tells what is in effect and where it came from, as settings of
   assert.deepEqual(valuesOf(again), valuesOf(first));
 });
 
-test("a settings file that cannot be read is told of, with what to do", async () => {
+test("an unreadable settings file is reported with what to do", async () => {
   const utf16 = await fileOf("");
   await writeFile(utf16, Buffer.from("\ufeffhttp: {addr: :5001}", "utf16le"));
   for (const [file, said] of [
@@ -356,10 +356,14 @@ test("a settings file that cannot be read is told of, with what to do", async ()
       assert.ok(stderr.includes(`\n${file}: ${said}`), stderr);
     }
   const marked = await fileOf("\ufeffhttp: {addr: :5001}");
-  assert.equal((await gantry(folder, ["config", "check", "--config", marked])).code, 0, "UTF-8 with a mark");
+  assert.equal(
+    (await gantry(folder, ["config", "check", "--config", marked])).code,
+    0,
+    "UTF-8 with a byte order mark",
+  );
 });
 
-/** What is said at the start in a folder whose path is too long for a socket: one line of the log, a warning. */
+/** The output at startup in a folder whose path is too long for a socket: one log line, a warning. */
 async function warned(settings: Readonly<Record<string, string>>): Promise<string> {
   const root = join(folder, "x".repeat(120));
   await using server = await startInside({ REGISTRY_LOG_FIELDS_SERVICE: "registry", ...settings }, root);
@@ -374,13 +378,13 @@ for (const [formatter, expected] of [
   ],
   ["text", /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: this server accepts no gantry commands/m],
 ] as const)
-  test(`the log is written as ${formatter}, with the fields of the settings`, async () => {
+  test(`the log is written as ${formatter}, with the configured fields`, async () => {
     const log = await warned({ REGISTRY_LOG_FORMATTER: formatter });
     assert.match(log, expected);
     assert.match(log, /service"?: ?"registry"/);
   });
 
-test("what is less severe than the level is not logged", async () => {
+test("messages below the level are not logged", async () => {
   assert.match(await warned({ REGISTRY_LOG_LEVEL: "warn" }), /this server accepts no gantry commands/);
   assert.doesNotMatch(
     await warned({ REGISTRY_LOG_LEVEL: "error" }),

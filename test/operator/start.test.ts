@@ -1,4 +1,4 @@
-// What a start loads: each package that it does not need keeps the first client waiting.
+// The modules that a start loads: each unneeded package delays the first client.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -8,20 +8,20 @@ import { test } from "node:test";
 import { type GantrySettings, startGantry } from "../support/gantry.js";
 import { eventually } from "../support/store.js";
 
-/** Packages that a server with default settings has no use for. */
+/** Packages that a server with default settings does not need. */
 const optional = ["hash-wasm", "jose", "prom-client", "undici", "yaml"];
 
-/** Those that a server of these settings has loaded by its end. */
+/** Returns the packages that a server with these settings has loaded by its end. */
 async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-loaded-"));
   try {
     {
-      // At its end Node writes there what scripts it has run.
+      // At exit, Node writes there which scripts it has run.
       await using _ = await startGantry({ ...settings, NODE_V8_COVERAGE: folder });
     }
     const files = await readdir(folder);
     const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
-    assert(texts.join().includes("/node_modules/zod/"), "Node has told what it ran");
+    assert(texts.join().includes("/node_modules/zod/"), "Node has reported the modules that it ran");
     return optional.filter((name) => texts.some((text) => text.includes(`/node_modules/${name}/`)));
   } finally {
     await rm(folder, { recursive: true });
@@ -29,14 +29,18 @@ async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
 }
 
 const cases: readonly (readonly [what: string, settings: GantrySettings, loaded: readonly string[]])[] = [
-  ["with its defaults loads no package that only settings ask for", {}, []],
-  ["with metrics loads what keeps them", { REGISTRY_HTTP_METRICS_ENABLED: "true" }, ["prom-client"]],
+  ["with its defaults loads no package that only settings need", {}, []],
+  ["with metrics loads their package", { REGISTRY_HTTP_METRICS_ENABLED: "true" }, ["prom-client"]],
   [
-    "with a webhook loads its client, and what reads its settings",
+    "with a webhook loads its client, and the parser of its settings",
     { REGISTRY_NOTIFICATIONS_ENDPOINTS: '[{"name":"one","url":"http://127.0.0.1:9"}]' },
     ["undici", "yaml"],
   ],
-  ["with robots loads what signs their tokens", { REGISTRY_AUTH_ROBOTS_ENABLED: "true" }, ["jose", "yaml"]],
+  [
+    "with robots loads the package that signs their tokens",
+    { REGISTRY_AUTH_ROBOTS_ENABLED: "true" },
+    ["jose", "yaml"],
+  ],
 ];
 
 for (const [what, settings, loaded] of cases) {
@@ -45,11 +49,11 @@ for (const [what, settings, loaded] of cases) {
   });
 }
 
-test("a server logs once what it runs on, and warns of the build for Node 20 alone", async () => {
+test("a server logs its runtime once, and warns only about the build for Node 20", async () => {
   await using gantry = await startGantry();
   for (let time = 0; time < 3; time++) await fetch(`${gantry.url}/v2/`);
   const ran = `"msg":"running on Node ${process.versions.node} with uWebSockets.js`;
-  await eventually("the log tells what runs", () => gantry.log().includes(ran) || undefined);
+  await eventually("the log names the runtime", () => gantry.log().includes(ran) || undefined);
   const lines = gantry.log();
   assert.equal(lines.split(ran).length, 2);
   assert.match(lines, new RegExp(`"build":"uws_linux_${process.arch}_${process.versions.modules}"`));

@@ -1,11 +1,11 @@
-// The threads that the server has beside its main one.
+// The server's threads in addition to its main one.
 
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { type GantrySettings, startGantry } from "../support/gantry.js";
 
-// What the tests are run with must not decide.
+// The environment of the tests must not decide.
 delete process.env.UV_THREADPOOL_SIZE;
 
 async function threads(settings: GantrySettings = {}): Promise<number> {
@@ -13,7 +13,7 @@ async function threads(settings: GantrySettings = {}): Promise<number> {
   return (await readdir(`/proc/${gantry.pid}/task`)).length;
 }
 
-test("files are read and synced by 16 threads, or as many as the environment says", {
+test("files are read and synced by 16 threads, or as many as the environment sets", {
   skip: process.platform !== "linux" && "threads are counted in /proc",
 }, async () => {
   const byItself = await threads();

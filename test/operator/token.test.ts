@@ -1,4 +1,4 @@
-// Robot accounts by the command line: the same with a server that has the store, at once, and without one.
+// Robot accounts on the command line: the same with a server that holds the store, effective at once, and without one.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -31,7 +31,7 @@ async function newStore(): Promise<string> {
   return root;
 }
 
-test("what the server that has the store is told takes effect at once", async () => {
+test("a command through the running server takes effect at once", async () => {
   const { services, rootDirectory: root } = inside;
   const ran = await gantry(root, ["token", "create", "online", "--scope", "ci/**:pull,push", "--json"]);
   assert.equal(ran.code, 0, ran.stderr);
@@ -46,7 +46,7 @@ test("what the server that has the store is told takes effect at once", async ()
 });
 
 for (const online of [true, false]) {
-  test(`robots are made, listed and revoked ${online ? "through the server" : "without a server"}`, async () => {
+  test(`robots are created, listed and revoked ${online ? "through the server" : "without a server"}`, async () => {
     const root = online ? inside.rootDirectory : await newStore();
     const scopes = ["--scope", "ci/**,tools/*:pull,push", "--scope", "base/**:pull"];
     const before = Date.now();
@@ -91,7 +91,7 @@ for (const online of [true, false]) {
   });
 }
 
-test("a robot that is made without a server is there for the one that starts", async () => {
+test("a robot created without a server is known to the one that starts", async () => {
   const root = await newStore();
   await gantry(root, ["token", "create", "early", "--scope", "**:pull"]);
   await using _server = await startInside({}, root);
@@ -99,7 +99,7 @@ test("a robot that is made without a server is there for the one that starts", a
   assert.equal(robot?.user, "robot-early");
 });
 
-test("wrong usage says what is wrong, and makes nothing", async () => {
+test("wrong usage is explained, and creates nothing", async () => {
   const root = await newStore();
   for (const [parameters, said] of [
     [["create"], /NAME/],

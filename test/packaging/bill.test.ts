@@ -1,4 +1,4 @@
-/** What is said of the packages that Gantry brings. */
+/** The bill of materials of Gantry's packages. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ interface Locked {
   readonly integrity: string;
 }
 
-/** Licences that ask for no more than that they and their authors are named. */
+/** Licences that only require naming them and their authors. */
 const permissive = ["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0"];
 
 const lock = JSON.parse(await readFile(join(checkout, "package-lock.json"), "utf8"));

@@ -82,7 +82,7 @@ test("the chart runs the image of its version", { skip }, async () => {
   assert.equal(at((await render()).get("Deployment"), ...container, "image"), `gantry:${version}`);
 });
 
-/** What the pod's server is told, with the files that it has there in a folder of the test's, and ports that are free. */
+/** The settings of the pod's server, with its files in a folder of the test, and free ports. */
 async function settingsOf(values: readonly string[], files: CertificateFiles): Promise<GantrySettings> {
   const rendered = await render(...values);
   const here = (text: string) => text.replaceAll("/etc/gantry", files.folder);
@@ -172,7 +172,7 @@ for (const value of [
 
 test("helm accepts the command of the README", { skip }, async () => {
   const [command = ""] = commandsOf({ text: await exampleOf("README.md", "Install", "helm install") });
-  // To install needs a cluster; what would be installed needs none.
+  // Installing needs a cluster; rendering does not.
   const [program = "", , ...rest] = command.split(" ");
   const said = await run(program, ["template", ...rest], { cwd: checkout });
   const kinds = parseAllDocuments(said).map((document) => String((document as Document).get("kind")));

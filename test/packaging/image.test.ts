@@ -1,6 +1,6 @@
 /**
- * The container image, built by a real Docker daemon on Debian 13 with Node 24, and run as an operator would:
- * by another user than root, on a root file system that nobody can write to.
+ * The container image, built by a real Docker daemon on Debian 13 with Node 24, and run like an operator would: as a user
+ * other than root, on a read-only root file system.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -18,7 +18,7 @@ import { checkout, copyCheckout } from "./pack.js";
 
 const skip = needsDocker("debootstrap", "npm");
 
-/** npm brings all that the build needs, and the root of Debian 13 may have to be made first. */
+/** npm installs everything that the build needs, and the root of Debian 13 may have to be created first. */
 const buildMillisecondsMax = 600_000;
 /** The README's commands that build it and run it. */
 const [buildCommand = "", runCommand = ""] = commandsOf({
@@ -50,7 +50,7 @@ after(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** Gives a context that adds this machine's settings of npm to an image, which only this daemon ever sees. */
+/** Returns a context that adds this machine's npm settings to an image, which only this daemon ever sees. */
 async function npmSettings(): Promise<string> {
   const context = await mkdtemp(join(folder.path, "npm-settings-"));
   const files = await Promise.all(
@@ -73,12 +73,12 @@ ENV NODE_EXTRA_CA_CERTS=${certificates}
 
 async function build(parameters: readonly string[], context: string): Promise<void> {
   const [program, ...connection] = daemon.command;
-  // The network is for npm, and the machine's is the only one that this daemon has.
+  // The network is for npm, and the host's is the only one that this daemon has.
   const args = [...connection, "build", "--network=host", ...parameters];
   await run(program, args, { cwd: context, millisecondsMax: buildMillisecondsMax });
 }
 
-/** The server in a container that is removed when it ends; `docker run` hands on the signals that it gets. */
+/** The server in a container that is removed when it ends; `docker run` forwards its signals. */
 function serve(settings: Readonly<Record<string, string>>): Promise<Gantry> {
   const variables = Object.keys(settings).flatMap((name) => ["--env", name]);
   const args = ["--rm", "--network=host", "--read-only", "--volume", `${volume}:/var/lib/registry`];
@@ -137,7 +137,7 @@ test("a container serves its own image, and exits with 0 when stopped; the next 
 
 test("the command of the README runs it", { skip }, async () => {
   const port = await freePort();
-  // The port is published by the network of the machine, which is the only one that this daemon has.
+  // The host's network publishes the port, because this daemon has no other.
   const network = ["--network=host", "--env", `REGISTRY_HTTP_ADDR=127.0.0.1:${port}`];
   const words = runCommand
     .replace(/ --publish \S+/, "")

@@ -1,4 +1,4 @@
-// Makes the package from this checkout, as whoever publishes it does.
+// Builds the package from this checkout, like its publisher.
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { run } from "../clients/support.js";
 /** The checkout; this file is two folders deep in `dist`. */
 export const checkout = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Copies the checkout's files into a folder, and nothing that was installed or built beside them. */
+/** Copies the checkout's files into a folder, without installed or built files. */
 export async function copyCheckout(folder: string): Promise<void> {
   const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
   const files = (await run("git", list, { cwd: checkout })).split("\0").filter((file) => file !== "");
@@ -17,7 +17,7 @@ export async function copyCheckout(folder: string): Promise<void> {
 export interface Package {
   /** The `.tgz`. */
   readonly file: string;
-  /** Paths of the files in it, as in the checkout. */
+  /** Paths of its files, as in the checkout. */
   readonly contents: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** The package as a user has it: made by `npm pack`, installed by `npm install --global`, run by its name. */
+/** The package as a user gets it: built by `npm pack`, installed by `npm install --global`, run by its name. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -53,7 +53,7 @@ test("an installation has the locked versions of its run-time packages, and no d
   for (const [path, locked] of Object.entries(packages)) {
     const manifest = join(installed, path, "package.json");
     if (locked.dev) assert.ok(!existsSync(manifest), `${path} is for development`);
-    // Of the optional ones, this machine's processor and system decide.
+    // This machine's processor and system decide which optional ones are installed.
     else if (!locked.optional || existsSync(manifest))
       assert.equal((await json<{ version: string }>(manifest)).version, locked.version, path);
   }

@@ -1,4 +1,4 @@
-/** The unit, as systemd reads it, and the server within the system calls that the unit leaves it. */
+/** The unit, as systemd reads it, and the server within the system calls that the unit permits. */
 import assert from "node:assert/strict";
 import { cp, mkdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,12 +14,12 @@ import { checkout } from "./pack.js";
 
 const unit = join(checkout, "deploy", "systemd", "gantry.service");
 
-/** Of 100, in tenths of what systemd says; what is left is the network and that addresses are not limited. */
+/** In tenths of systemd's exposure; the rest is the network, and addresses without limits. */
 const exposureMax = 15;
 
 test("systemd accepts the unit", { skip: needs("systemd-analyze") }, async () => {
   await using root = await temporaryFolder();
-  // A root with systemd's own units and an installed gantry.
+  // A root file system with systemd's own units and an installed gantry.
   const units = join(root.path, "usr", "lib", "systemd", "system");
   await cp("/usr/lib/systemd/system", units, { recursive: true, verbatimSymlinks: true });
   await cp(unit, join(units, "gantry.service"));
@@ -36,7 +36,7 @@ test("the commands of the README install it, with settings that a server can sta
   await mkdir(join(root.path, "etc", "systemd", "system"), { recursive: true });
   for (const command of commands) {
     const below = command.replaceAll(" /etc/", ` ${root.path}/etc/`);
-    // Without a running systemd it can be enabled, and not started.
+    // Without a running systemd it can be enabled, but not started.
     await run(
       "sh",
       ["-c", below.replace(/^systemctl enable --now/, `systemctl --root=${root.path} enable`)],
@@ -70,7 +70,7 @@ test("the server uses only the unit's system calls", {
 }, async () => {
   await using folder = await temporaryFolder();
   const trace = join(folder.path, "trace");
-  // As a grandchild, the tracer leaves signals and the exit code to the server.
+  // With the tracer as a grandchild, the server gets the signals and returns the exit code.
   const strace = ["strace", "-D", "-f", "-qq", "-o", trace, process.execPath, cli] as const;
   const server = await startGantry({}, join(folder.path, "store"), strace);
   const client = new Client(server.url);
@@ -90,7 +90,7 @@ test("the server uses only the unit's system calls", {
   );
 });
 
-/** The calls that the unit's filters leave: sets by name, and `~` before those that are taken out again. */
+/** The calls that the unit's filters permit: sets by name, and `~` before sets that are excluded again. */
 async function filtered(text: string): Promise<Set<string>> {
   const allowed = new Set<string>();
   for (const [, out, names = ""] of text.matchAll(/^SystemCallFilter=(~?)(.*)$/gm))
@@ -99,7 +99,7 @@ async function filtered(text: string): Promise<Set<string>> {
   return allowed;
 }
 
-/** A set's calls, with those of the sets in it. */
+/** Returns a set's calls, including those of nested sets. */
 async function callsOf(name: string): Promise<readonly string[]> {
   if (!name.startsWith("@")) return [name];
   const said = await run("systemd-analyze", ["--no-pager", "syscall-filter", name]);

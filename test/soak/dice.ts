@@ -1,4 +1,4 @@
-// Choices that a seed repeats: xorshift on 32 bits, which is random enough for a test's mix.
+// Random choices that a seed repeats: xorshift with 32 bits, which suffices for a test's mix.
 
 export class Dice {
   #state: number;
@@ -7,7 +7,7 @@ export class Dice {
     this.#state = (seed ^ 0x9e3779b9) | 1;
   }
 
-  /** A whole number of 32 bits. */
+  /** Returns an integer of 32 bits. */
   next(): number {
     let state = this.#state;
     state ^= state << 13;

@@ -1,6 +1,6 @@
-// Pushers that ask first and upload only what is missing, pullers, people who delete, and a collector that
-// never pauses. Nobody who behaves is told that a blob is missing, nothing is lost, nothing is left over.
-// `npm run soak`; GANTRY_SOAK_SECONDS says for how long, GANTRY_SOAK_SEED repeats a run's choices.
+// Pushers that upload only missing blobs, pullers, deleters, and a collector that never pauses. No well-behaved client is
+// told that a blob is missing, nothing is lost, nothing is left over. `npm run soak`; GANTRY_SOAK_SECONDS sets the duration,
+// GANTRY_SOAK_SEED repeats a run's choices.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ import { Dice } from "./dice.js";
 
 const seconds = Number(process.env.GANTRY_SOAK_SECONDS ?? 20);
 const seed = Number(process.env.GANTRY_SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31));
-/** No push of this test takes so long; at the end it is waited for. */
+/** No push of this test takes this long; the end waits for it. */
 const leaseSeconds = 8;
 
 const repositories = ["soak/a", "soak/b", "soak/c"];
@@ -36,7 +36,7 @@ const deleters = 2;
 const server = await serveInside({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: `${leaseSeconds}s` });
 const counts = { pushes: 0, uploads: 0, mounts: 0, present: 0, pulls: 0, deletions: 0, gcStats: 0 };
 const collected = { manifests: 0, blobs: 0 };
-/** Manifests that somebody asked to have deleted: then a pull of them may break off. */
+/** Manifests with a requested deletion, of which a pull may fail. */
 const deleted = new Set<string>();
 
 function makeImage(dice: Dice): Image {
@@ -53,7 +53,7 @@ function makeImage(dice: Dice): Image {
   );
 }
 
-/** As clients do it: HEAD, then a mount from where it may be, then an upload. */
+/** Like clients: HEAD, then a mount from a possible source, then an upload. */
 async function provide(client: Client, name: string, blob: Blob, dice: Dice): Promise<void> {
   if ((await client.head(`/v2/${name}/blobs/${blob.digest}`)).status === 200) {
     counts.present++;
@@ -117,7 +117,7 @@ async function collect(): Promise<void> {
   collected.manifests += report.manifests;
   collected.blobs += report.blobs;
   counts.gcStats++;
-  // Gives the sockets a turn: collector and server are one process here.
+  // Lets the sockets run: collector and server are one process here.
   await pause(1);
 }
 

@@ -1,4 +1,4 @@
-// Certificates for tests: authorities, and what they have issued. Made anew in each process.
+// Certificates for tests: authorities, and certificates issued by them. Created in each process.
 
 import { KeyObject, type webcrypto, X509Certificate } from "node:crypto";
 import * as x509 from "@peculiar/x509";
@@ -13,12 +13,12 @@ export interface Issued {
 
 export interface CertificateOptions {
   readonly name: string;
-  /** Absent for one that signs itself. */
+  /** Absent for a self-signed one. */
   readonly by?: Issued;
   readonly authority?: boolean;
-  /** IP addresses that a server with it has. */
+  /** IP addresses of the server. */
   readonly addresses?: readonly string[];
-  /** Other names of whoever has it. */
+  /** Other names of the holder. */
   readonly names?: readonly { readonly type: "dns" | "email" | "url"; readonly value: string }[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;

@@ -1,5 +1,5 @@
-// Speaks HTTP to the registry for the API tests: plain requests with control over every byte of path and
-// headers, the ways of pushing a blob, and what an answer must look like. Knows nothing of src/.
+// An HTTP client for the API tests: plain requests with control over every byte of path and headers, the ways to push a
+// blob, and checks of responses. Knows nothing of src/.
 
 import assert from "node:assert/strict";
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
@@ -9,7 +9,7 @@ import type { SecureContextOptions } from "node:tls";
 import type { Blob, Image } from "./content.js";
 import { type Gantry, type GantrySettings, type RunningGantry, startGantry } from "./gantry.js";
 
-/** An answer takes milliseconds; past this the server counts as hung. */
+/** A response takes milliseconds; after this time the server counts as hung. */
 const answerMillisecondsMax = 20_000;
 
 export interface RequestOptions {
@@ -23,7 +23,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** Every value of a header, in order, lists taken apart. */
+  /** Every value of a header, in order, with lists split. */
   list(name: string): string[];
   json(): unknown;
 }
@@ -34,16 +34,16 @@ export class Client {
   constructor(
     readonly url: string,
     connectionsMax: number = 64,
-    /** For a URL of `https:`: whom to trust, and what to show. */
+    /** For a URL of `https:`: the trusted CA, and the client certificate. */
     tls: SecureContextOptions = {},
-    /** Of each request, such as `Authorization`. */
+    /** Headers of each request, such as `Authorization`. */
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     const options = { keepAlive: true, maxSockets: connectionsMax };
     this.#agent = url.startsWith("https:") ? new TlsAgent({ ...options, ...tls }) : new Agent(options);
   }
 
-  /** `path` goes out as it is: neither `..` nor escapes are touched. A `Location` with a host may be given too. */
+  /** `path` is sent unchanged, including `..` and escapes. It may also be a `Location` with a host. */
   request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const { hostname, port } = new URL(this.url);
     const target = path.startsWith("http:") ? path.slice(new URL(path).origin.length) : path;
@@ -81,7 +81,7 @@ export class Client {
     return this.request("DELETE", path);
   }
 
-  /** Opens an upload session: its location. */
+  /** Opens an upload session, and returns its location. */
   async openUpload(name: string, query = ""): Promise<string> {
     const answer = await this.request("POST", `/v2/${name}/blobs/uploads/${query}`, { body: "" });
     assert.equal(answer.status, 202, answer.body.toString());
@@ -99,7 +99,7 @@ export class Client {
     });
   }
 
-  /** Closes an upload session, with the last bytes if there are some left. */
+  /** Closes an upload session, with the remaining bytes, if any. */
   close(
     location: string,
     digest: string,
@@ -131,7 +131,7 @@ export class Client {
     });
   }
 
-  /** Pushes an image with its blobs, by its digest or as a tag. */
+  /** Pushes an image with its blobs, by its digest or with a tag. */
   async pushImage(name: string, image: Image, reference: string = image.digest): Promise<Answer> {
     await this.pushBlobs(name, ...image.blobs);
     const answer = await this.putManifest(name, reference, image.bytes, image.mediaType);
@@ -169,7 +169,7 @@ export async function serve(settings: GantrySettings = {}): Promise<Serving> {
   return serving(await startInside(settings));
 }
 
-/** The same with a server that is a process. */
+/** Like it, with a server in its own process. */
 export async function serveProcess(settings: GantrySettings = {}): Promise<Serving<Gantry>> {
   return serving(await startGantry(settings));
 }
@@ -200,7 +200,7 @@ export function nextOf(answer: Answer): string | undefined {
   return pathname + search;
 }
 
-/** The specification's error body: which code, in which format («Error Codes»). */
+/** Checks the specification's error body: code and format ("Error Codes"). */
 export function assertError(answer: Answer, status: number, code: string): void {
   const text = answer.body.toString();
   assert.equal(answer.status, status, text);

@@ -1,4 +1,4 @@
-// A collector of OpenTelemetry's traces on a loopback port, which takes OTLP over HTTP as JSON.
+// A collector of OpenTelemetry's traces on a loopback port, which accepts OTLP over HTTP as JSON.
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,21 +8,21 @@ type Value = string | number | boolean;
 export interface CollectedSpan {
   readonly trace: string;
   readonly id: string;
-  /** "" for one that has no parent. */
+  /** "" for a span without parent. */
   readonly parent: string;
   readonly name: string;
-  /** 2 for a server's. */
+  /** 2 for a server span. */
   readonly kind: number;
   /** In nanoseconds since the epoch. */
   readonly from: bigint;
   readonly to: bigint;
   readonly attributes: ReadonlyMap<string, Value>;
-  /** Of what made it. */
+  /** Attributes of the resource. */
   readonly resource: ReadonlyMap<string, Value>;
   readonly failed: boolean;
 }
 
-/** What it does with a request: takes it, refuses it, or never answers. */
+/** The behaviour for a request: accept it, refuse it, or never respond. */
 export type Manner = "takes" | "refuses" | "hangs";
 
 export interface Collector extends AsyncDisposable {

@@ -1,4 +1,4 @@
-// Runs an operator's command as an operator would, and gives back all that it said.
+// Runs an operator's command, and returns all its output.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { cli } from "./cli.js";
 import { runInside } from "./inside.js";
 
-/** A command on a test's small store takes a second; past this it counts as hung. */
+/** A command on a test's small store takes a second; after this time it counts as hung. */
 const commandMillisecondsMax = 30_000;
 
 export interface Ran {
@@ -18,7 +18,7 @@ export interface Ran {
 
 type Settings = Readonly<Record<string, string>>;
 
-/** Runs `gantry` with these words on the store in `root`, whether a server has it or not, within this process. */
+/** Runs `gantry` with these words on the store in `root`, whether or not a server holds it, within this process. */
 export async function gantry(root: string, words: readonly string[], settings: Settings = {}): Promise<Ran> {
   const said = { stdout: "", stderr: "" };
   const { ended, interrupt } = runInside(words, {
@@ -41,8 +41,8 @@ export async function gantry(root: string, words: readonly string[], settings: S
 }
 
 /**
- * Runs it as a process, for tests of what a process has: exit code, signals, streams, user. `prefix` is a program that
- * runs another, such as one that changes the user.
+ * Runs it as a process, for tests of process properties: exit code, signals, streams, user. `prefix` is a program that runs
+ * another one, such as one that changes the user.
  */
 export function gantryProcess(
   root: string,
@@ -53,7 +53,7 @@ export function gantryProcess(
   return startCommand(root, words, settings, prefix).ended;
 }
 
-/** The same for who does not wait for its end: with the process, to end it early. */
+/** Like it, without waiting for its end: returns the process, to end it early. */
 export function startCommand(
   root: string,
   words: readonly string[],

@@ -1,5 +1,4 @@
-// Blobs, images and indexes for tests, each new and unlike every other, so that no test sees what another
-// has pushed.
+// Blobs, images and indexes for tests, each new and distinct, so that no test sees another's content.
 
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { createBLAKE3 } from "hash-wasm";
@@ -32,7 +31,7 @@ export interface Blob {
   readonly digest: string;
 }
 
-/** A blob that nobody has pushed yet. */
+/** A new blob. */
 export function blobOf(bytes: number | string, algorithm: HashAlgorithm = "sha256"): Blob {
   const content = typeof bytes === "number" ? randomBytes(bytes) : Buffer.from(bytes);
   return { bytes: content, digest: digestOf(content, algorithm) };
@@ -48,7 +47,7 @@ export function descriptorOf(blob: Blob, mediaType: string): ContentDescriptor {
   return { mediaType, digest: blob.digest, size: blob.bytes.length };
 }
 
-/** A manifest as it is pushed, and the blobs that have to be there before. */
+/** A manifest as pushed, and the blobs that must exist before. */
 export interface Image extends Blob {
   readonly mediaType: string;
   readonly blobs: readonly Blob[];
@@ -59,10 +58,10 @@ export function describe(image: Image): ContentDescriptor {
   return descriptorOf(image, image.mediaType);
 }
 
-/** Fields of a manifest, which replace those that it would have; `undefined` leaves one out. */
+/** Fields that replace those of a manifest; `undefined` omits one. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** An OCI image of so many new layers, or of those that these descriptors name. */
+/** An OCI image with this many new layers, or with the layers of these descriptors. */
 export function image({
   layers = 1,
   ...fields
@@ -110,7 +109,7 @@ export function index(images: readonly Image[], fields: Fields = {}): Image {
   );
 }
 
-/** Any JSON as a manifest; its media type is the one that it declares, or an OCI image's. */
+/** Any JSON as a manifest, with its own media type or that of an OCI image. */
 export function manifestOf(json: Fields, blobs: readonly Blob[] = []): Image {
   const bytes = Buffer.from(JSON.stringify(json, null, 1));
   const mediaType = typeof json.mediaType === "string" ? json.mediaType : types.manifest;

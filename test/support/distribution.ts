@@ -1,5 +1,5 @@
-// Writes a storage folder as CNCF distribution 2.8 leaves it, byte for byte: links hold a digest without a line's
-// end, tags have a history beside what they point to. Knows nothing of src/.
+// Writes a storage folder as CNCF distribution 2.8 leaves it, byte for byte: link files contain a digest without a line
+// break, tags have a history besides their target. Knows nothing of src/.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -52,7 +52,7 @@ export class DistributionFolder {
   }
 }
 
-/** A file with the folders above it. */
+/** Writes a file and the folders above it. */
 export async function write(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);

@@ -1,8 +1,8 @@
-// A port for a server that must have the same one twice, or be told it before it starts.
+// A port for a server that needs the same one twice, or before it starts.
 
 import { createServer } from "node:net";
 
-/** One of the loopback interface that nobody has at this moment. */
+/** Returns a port of the loopback interface that is free at this moment. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);

@@ -1,20 +1,20 @@
-// Stands in front of a registry as a proxy that a test makes difficult: asks for logins, redirects, breaks
-// connections. What no hook has answered goes to the registry as it is.
+// A proxy in front of a registry that causes difficulties: asks for logins, redirects, breaks connections. A request without
+// a response from a hook is forwarded unchanged.
 
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
 
-/** Whether it has answered. */
+/** Whether it has responded. */
 export type Hook = (incoming: IncomingMessage, response: ServerResponse) => boolean;
 
 export interface Front {
   readonly url: string;
   readonly host: string;
-  /** Every request that came, as `METHOD path`. */
+  /** Every request received, as `METHOD path`. */
   readonly requests: string[];
-  /** `Authorization` headers that came. */
+  /** `Authorization` headers received. */
   readonly authorizations: string[];
 }
 
@@ -23,7 +23,7 @@ export interface FrontOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
 }
 
-/** To be called in a test or at the top of its file; ends with the file. */
+/** Call it in a test or at the top of its file; it ends with the file. */
 export async function frontOf(
   target: string,
   { hook = () => false, tls }: FrontOptions = {},
@@ -57,7 +57,7 @@ export async function frontOf(
   return { url: `${tls === undefined ? "http" : "https"}://${host}`, host, requests, authorizations };
 }
 
-/** A token server: the tokens that it gives are `token-1`, `token-2` and so on. */
+/** A token server that issues the tokens `token-1`, `token-2` and so on. */
 export async function tokenServer(): Promise<Front & { readonly tokens: string[] }> {
   const tokens: string[] = [];
   const front = await frontOf("http://127.0.0.1:1", {

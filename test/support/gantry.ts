@@ -1,7 +1,7 @@
 /**
- * Starts the real server, as an operator would, for a test: a process of its own on a free loopback port
- * with a folder of its own. Whoever starts one gets a handle that ends it; a server that ends badly by
- * itself fails the test that owns it. Knows the command line and the ready line, and nothing of src/.
+ * Starts the real server for a test: a process on a free loopback port with its own folder. The caller gets a handle that
+ * ends it; a server that fails by itself fails the test that owns it. Knows the command line and the ready line, and nothing
+ * of src/.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -14,9 +14,9 @@ export const readyLine = /^gantry ready on (https?:\/\/\S+), data in \//;
 
 /** Starting opens files and worker threads; a loaded CI machine of two cores needs far less than this. */
 export const startMillisecondsMax = 20_000;
-/** A stop drains what is under way; past this it counts as hung and is killed. */
+/** A stop drains running requests; after this time the server counts as hung and is killed. */
 export const stopMillisecondsMax = 20_000;
-/** What of the server's log is kept for an error message. */
+/** Maximum log output kept for an error message. */
 export const logCharactersMax = 16_384;
 
 /** Environment variables of the server, such as REGISTRY_STORAGE_DELETE_ENABLED. */
@@ -25,27 +25,26 @@ export type GantrySettings = Readonly<Record<string, string>>;
 export interface RunningGantry extends AsyncDisposable {
   /** "http://127.0.0.1:PORT" */
   readonly url: string;
-  /** "127.0.0.1:PORT", as it stands in an image's name. */
+  /** "127.0.0.1:PORT", as in an image's name. */
   readonly host: string;
-  /** The folder that holds the server's data. */
+  /** The server's data folder. */
   readonly root: string;
-  /** What the server wrote so far to stdout and stderr, its end only. */
+  /** The end of the server's output on stdout and stderr. */
   log(): string;
-  /** Ends the server as SIGTERM does and removes its folder. Throws if it had died or does not end with code 0. */
+  /** Ends the server with SIGTERM and removes its folder. Throws if it had died or does not exit with code 0. */
   stop(): Promise<void>;
 }
 
-/** A server that is a process of its own. */
+/** A server in its own process. */
 export interface Gantry extends RunningGantry {
   readonly pid: number;
-  /** Ends the server with SIGKILL, as a power cut would, and leaves the folder. */
+  /** Ends the server with SIGKILL, like a power failure, and leaves the folder. */
   kill(): Promise<void>;
 }
 
 /**
- * Resolves when the server has said that it is ready. With `root`, the server works on that folder and
- * leaves it: so a test can start a second server on what a first one wrote. `command` is the program to
- * which "serve" is said, with what comes before it.
+ * Resolves when the server is ready. With `root`, the server works on that folder and leaves it, so that a test can start a
+ * second server on it. `command` is the program that receives "serve", with its parameters.
  */
 export async function startGantry(
   settings: GantrySettings = {},

@@ -1,5 +1,5 @@
-// Runs the program within the test's process, for tests that are not about the process: many times as fast as to start
-// one. What it writes is collected.
+// Runs the program within the test's process, for tests that are not about the process: many times faster than starting one.
+// Its output is collected.
 
 import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -37,7 +37,7 @@ class CollectedOutput extends Writable {
 }
 
 export interface InsideRun {
-  /** Tells the command to end, as SIGTERM tells a process. */
+  /** Ends the command, like SIGTERM ends a process. */
   interrupt(): void;
   /** Resolves with the exit code. */
   readonly ended: Promise<number>;
@@ -49,7 +49,7 @@ export interface InsideOptions {
   readonly onError: (text: string) => void;
 }
 
-/** Runs `gantry` with these words in this process' environment and that of `env`. */
+/** Runs `gantry` with these words in this process's environment and that of `env`. */
 export function runInside(words: readonly string[], { env, onOutput, onError }: InsideOptions): InsideRun {
   const interrupts = new Set<() => void>();
   const ended = run({
@@ -71,8 +71,8 @@ export function runInside(words: readonly string[], { env, onOutput, onError }: 
 }
 
 /**
- * Starts a server within this process, as `startGantry` starts one that is a process. What Node reads once in a process is
- * that of the test: `TMPDIR`, `UV_THREADPOOL_SIZE`, and the largest head of a request (`limits.headerbytes`).
+ * Starts a server within this process, like `startGantry` starts a separate one. Values that Node reads once per process are
+ * those of the test: `TMPDIR`, `UV_THREADPOOL_SIZE`, and the maximum size of request headers (`limits.headerbytes`).
  */
 export async function startInside(settings: GantrySettings = {}, root?: string): Promise<RunningGantry> {
   const folder = root ?? (await mkdtemp(join(tmpdir(), "gantry-test-")));
@@ -131,7 +131,7 @@ class InsideServer implements RunningGantry {
     });
     this.url = await within(
       startMillisecondsMax,
-      "saying that it is ready",
+      "reporting that it is ready",
       Promise.race([this.#ready, died]),
     );
   }

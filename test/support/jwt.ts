@@ -1,4 +1,4 @@
-// Signs tokens as an issuer would, and as nobody should.
+// Signs tokens, like an issuer and like an attacker.
 
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
@@ -21,10 +21,10 @@ export function base64url(part: Json | string): string {
   return Buffer.from(typeof part === "string" ? part : JSON.stringify(part)).toString("base64url");
 }
 
-/** What signs: a key for ES256 or RS256, a shared secret for HS256, or nothing at all. */
+/** The signing key: one for ES256 or RS256, a shared secret for HS256, or none. */
 export type Signer = KeyObject | { readonly secret: string } | "nothing";
 
-/** A token with exactly this header and these claims, each JSON or text that may be none. */
+/** A token with exactly this header and these claims, each JSON or any other text. */
 export function signJwt(header: Json | string, claims: Json | string, signer: Signer): string {
   const input = `${base64url(header)}.${base64url(claims)}`;
   return `${input}.${signatureOf(Buffer.from(input), signer).toString("base64url")}`;

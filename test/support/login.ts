@@ -1,4 +1,4 @@
-// What a server with logins needs: users with passwords, a policy, and how clients come with what they have.
+// The requirements of a server with logins: users with passwords, a policy, and the credentials of clients.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import type { Answer, Client } from "./client.js";
 import { gantry } from "./command.js";
 import type { GantrySettings } from "./gantry.js";
 
-/** The lowest that there is: tests are about who gets in, not about how long it takes. */
+/** The lowest cost: tests are about access, not duration. */
 const bcryptCost = 4;
 
 export type Headers = Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export function tokenIn(answer: Answer): TokenAnswer {
   return answer.json() as TokenAnswer;
 }
 
-/** A token of the server's own, for these scopes. */
+/** Returns a token of the server for these scopes. */
 export async function tokenFor(
   client: Client,
   credentials: Headers,
@@ -48,14 +48,14 @@ export async function tokenFor(
   return tokenIn(await client.get(`/token?${query}`, credentials)).token;
 }
 
-/** The files that say who gets in and what for, in a folder that goes with the test. */
+/** The files that define users and access, in a folder that is removed with the test. */
 export class LoginFiles {
-  /** Lines of the users so far: who is left in has the entry that they had. */
+  /** Lines of the users so far: an unchanged user keeps their entry. */
   readonly #lines = new Map<string, string>();
 
   private constructor(readonly folder: string) {}
 
-  /** To be called before the file's first test. */
+  /** Call it before the file's first test. */
   static async make(): Promise<LoginFiles> {
     const folder = await mkdtemp(join(tmpdir(), "gantry-login-"));
     after(() => rm(folder, { recursive: true, force: true }));
@@ -92,7 +92,7 @@ export class LoginFiles {
     return this.write("policy.yaml", text);
   }
 
-  /** Puts a file in the place of the one that is there. Its path. */
+  /** Replaces the file, and returns its path. */
   async write(name: string, text: string): Promise<string> {
     const path = join(this.folder, name);
     await writeFile(`${path}.new`, text);
@@ -106,7 +106,7 @@ export interface RobotLogin {
   readonly key: string;
 }
 
-/** Makes a robot, by the operator's command. */
+/** Creates a robot with the operator's command. */
 export async function newRobot(
   root: string,
   name: string,

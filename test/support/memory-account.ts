@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-/** Counts what is taken, up to a limit. */
+/** Counts charged bytes, up to a limit. */
 export class MemoryAccount {
   taken = 0;
   peak = 0;

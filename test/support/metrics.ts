@@ -1,15 +1,15 @@
-// Reads Prometheus' text format, as far as our metrics have it.
+// Parses Prometheus' text format, as far as our metrics use it.
 
 import { freePort } from "./free-port.js";
 import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
 
 export interface Measured {
   readonly gantry: Gantry;
-  /** The page as it is now. */
+  /** Returns the current page. */
   page(): Promise<Response>;
 }
 
-/** A server with metrics, which is the caller's to end. */
+/** A server with metrics, which the caller must stop. */
 export async function startMeasured(settings: GantrySettings = {}, root?: string): Promise<Measured> {
   const address = `127.0.0.1:${await freePort()}`;
   const measuring = {
@@ -20,7 +20,7 @@ export async function startMeasured(settings: GantrySettings = {}, root?: string
   return { gantry, page: () => fetch(`http://${address}/metrics`) };
 }
 
-/** Values by their line's beginning, such as `name{label="value"}`. */
+/** Values by the start of their line, such as `name{label="value"}`. */
 export function valuesOf(page: string): Map<string, number> {
   const lines = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(

@@ -9,11 +9,11 @@ import { ecKeys, type Json, jwkSet, type KeyPair, nowSeconds, signJwt } from "./
 export interface OidcIssuer extends AsyncDisposable {
   readonly url: string;
   readonly keys: KeyPair;
-  /** What it answers with, by path; a test may put something else there. */
+  /** Its responses by path; a test may replace them. */
   readonly answers: Map<string, RequestListener>;
-  /** Paths that were asked for. */
+  /** Requested paths. */
   readonly asked: string[];
-  /** Exchanges its key for another. */
+  /** Replaces its key. */
   rotate(): void;
   token(claims: Json, header?: Json): string;
 }

@@ -1,10 +1,10 @@
-// A client on a bare socket, for what no HTTP library would send: lies, garbage, and going away. Every
-// wait has a time limit, and what came until then is told.
+// A client on a bare socket, for requests that no HTTP library would send: inconsistent or invalid ones, and disconnects.
+// Every wait has a time limit, and its error has the bytes received until then.
 
 import { connect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 
-/** Answers come in milliseconds; a connection that is silent is dropped after ten seconds or so. */
+/** Responses take milliseconds; a silent connection is dropped after about ten seconds. */
 const waitMillisecondsMax = 25_000;
 
 export interface RawAnswer {
@@ -24,18 +24,18 @@ export class RawConnection implements Disposable {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#changed();
     });
-    // Its end of the connection is what a server closes first; ours may stay open.
+    // A server closes its own end first; ours may stay open.
     for (const event of ["end", "close"]) {
       socket.on(event, () => {
         this.#closed = true;
         this.#changed();
       });
     }
-    // A connection that the server resets is a closed one; the tests look for that.
+    // A reset counts as a close; tests look for that.
     socket.on("error", () => {});
   }
 
-  /** With `tls`, the bytes of the test go through TLS; without it, they are all that is sent. */
+  /** With `tls`, the test's bytes are sent through TLS; otherwise they are sent unchanged. */
   static open(url: string, tls?: ConnectionOptions): Promise<RawConnection> {
     const { hostname, port } = new URL(url);
     const options = { host: hostname, port: Number(port), noDelay: true, allowHalfOpen: true };
@@ -53,12 +53,12 @@ export class RawConnection implements Disposable {
     return this.#closed;
   }
 
-  /** Everything that came and was not taken yet. */
+  /** All received bytes that were not consumed yet. */
   get received(): string {
     return this.#received.toString("latin1");
   }
 
-  /** Bytes that came and were not taken yet. */
+  /** Number of received bytes that were not consumed yet. */
   get size(): number {
     return this.#received.length;
   }
@@ -73,7 +73,7 @@ export class RawConnection implements Disposable {
     if (!this.#closed) this.socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
   }
 
-  /** The next answer. `headOnly` for one without a body, whatever its length says. */
+  /** Resolves with the next response. `headOnly` is for one without a body, whatever its length says. */
   async answer(headOnly = false): Promise<RawAnswer> {
     return this.until(() => this.#takeAnswer(headOnly), "an answer");
   }
@@ -96,7 +96,7 @@ export class RawConnection implements Disposable {
     await this.until(() => (this.#closed ? true : undefined), "the end of the connection");
   }
 
-  /** What `look` finds, tried again whenever bytes come or the connection ends. */
+  /** Resolves with the result of `look`, called again whenever bytes arrive or the connection ends. */
   async until<T>(look: () => T | undefined, what: string): Promise<T> {
     for (;;) {
       const found = look();
@@ -125,7 +125,7 @@ export class RawConnection implements Disposable {
     return this.received.slice(0, 500);
   }
 
-  /** Goes away at once, with a reset: nothing more is sent or read. */
+  /** Disconnects at once with a reset: nothing more is sent or read. */
   vanish(): void {
     this.socket.resetAndDestroy();
   }

@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { RegistryError } from "../../src/domain/errors.js";
 
-/** Shorter ones are in many a path by chance, and so in the error's stack. */
+/** Shorter ones occur in many paths by chance, and so in the error's stack. */
 const tellingLengthMin = 4;
 
-/** `verifying` rejects with `unauthorized` and the reason, and nothing of the credential is in the error. */
+/**
+ * Checks that `verifying` rejects with `unauthorized` and the reason, and that the error contains nothing of the credential.
+ */
 export async function assertRefused(verifying: unknown, reason: RegExp, credential = ""): Promise<void> {
   await assert.rejects(Promise.resolve(verifying), (error: unknown) => {
     assert.ok(error instanceof RegistryError);

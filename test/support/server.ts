@@ -1,4 +1,4 @@
-// The server within the test's own process, for what can only be seen from inside: what is lent, open or held.
+// The server within the test's own process, for states visible only from inside: lent, open or held resources.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,14 +9,14 @@ import { StandardStreams } from "../../src/observe/standard-streams.js";
 import { boundsOf } from "../../src/server/app.js";
 import { type Server, startServer } from "../../src/server/server.js";
 
-/** A server for all tests of the file, ended after them. To be called before the file's first test. */
+/** A server for all tests of the file, stopped after them. Call it before the file's first test. */
 export async function serveInside(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
   const root = await mkdtemp(join(tmpdir(), "gantry-inside-"));
   const server = await startServer(
     readConfig({
       REGISTRY_HTTP_ADDR: "127.0.0.1:0",
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
-      // Standard output is the test's own.
+      // Standard output belongs to the test.
       REGISTRY_LOG_ACCESSLOG_DISABLED: "true",
       ...settings,
     }),
@@ -29,5 +29,5 @@ export async function serveInside(settings: Readonly<Record<string, string>> = {
   return server;
 }
 
-/** What clients may take of a front end that a test makes, as it is by default. */
+/** The default limits of a front end that a test creates. */
 export const defaultBounds = boundsOf(readConfig({}).limits);

@@ -1,16 +1,16 @@
-// Looks into the folder of a server: what is stored, for tests that nothing changed or where things lie.
+// Inspects a server's folder: its files, for tests that nothing changed or where files are.
 
 import assert from "node:assert/strict";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Everything below `root`, files and folders, with their relative paths, in order. */
+/** Returns everything below `root`, files and folders, with relative paths, in order. */
 export async function storedBelow(root: string): Promise<string[]> {
   return (await pathsBelow(root)).map((path) => path.slice(root.length + 1)).sort();
 }
 
-/** A folder that goes while it is read, as those of uploads do, is empty. */
+/** A folder removed during the read, like those of uploads, counts as empty. */
 async function pathsBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const nested = await Promise.all(
@@ -22,7 +22,7 @@ async function pathsBelow(folder: string): Promise<string[]> {
   return nested.flat();
 }
 
-/** How many uploads of a store have bytes: what a server has taken up of bodies that are still coming. */
+/** Returns the number of a store's uploads with bytes: the server has received part of their bodies. */
 export async function uploadsWithBytes(root: string): Promise<number> {
   const names = (await readdir(join(root, "uploads"))).filter((name) => !name.includes("."));
   const sizes = await Promise.all(
@@ -36,7 +36,7 @@ export async function uploadsWithBytes(root: string): Promise<number> {
   return sizes.filter((size) => size > 0).length;
 }
 
-/** Runs `work`, which must not store anything; open uploads, which other tests may have, don't count. */
+/** Runs `work`, which must store nothing; open uploads of other tests do not count. */
 export async function leavesNothing<T>(root: string, work: () => Promise<T>): Promise<T> {
   const stored = async () => (await storedBelow(root)).filter((path) => !/^(uploads|records)\//.test(path));
   const before = await stored();
@@ -45,7 +45,7 @@ export async function leavesNothing<T>(root: string, work: () => Promise<T>): Pr
   return result;
 }
 
-/** Looks again until `look` finds something; for what the server does behind an answer. */
+/** Repeats `look` until it finds something, for work that the server does after its response. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,

@@ -1,4 +1,4 @@
-// A server that speaks HTTPS, with a certificate of a CA made for the test, in files that the test can change.
+// An HTTPS server with a certificate of a CA created for the test, in files that the test can change.
 
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,12 +29,12 @@ export class CertificateFiles {
     return {
       REGISTRY_HTTP_TLS_CERTIFICATE: join(this.folder, "server.pem"),
       REGISTRY_HTTP_TLS_KEY: join(this.folder, "server.key"),
-      // Where the server has a socket of its own.
+      // The folder of the server's own socket.
       TMPDIR: this.folder,
     };
   }
 
-  /** Puts other files in the place of those that are there, the key last, as ACME clients do. */
+  /** Replaces the files, the key last, like ACME clients. */
   async replace({ pem, keyPem }: Pick<Issued, "pem" | "keyPem">): Promise<void> {
     await this.write("server.pem", pem);
     await this.write("server.key", keyPem);
@@ -60,11 +60,11 @@ export interface TlsServer {
   readonly gantry: Gantry;
   readonly authority: Authority;
   readonly files: CertificateFiles;
-  /** A client that trusts the server's CA, and shows a certificate where one is given. */
+  /** A client that trusts the server's CA, and presents a certificate if one is given. */
   client(tls?: SecureContextOptions): Client;
 }
 
-/** A server for all tests of the file, ended after them. To be called before the file's first test. */
+/** A server for all tests of the file, stopped after them. Call it before the file's first test. */
 export async function serveTls(settings: GantrySettings = {}): Promise<TlsServer> {
   const authority = await newAuthority("the server's CA");
   const files = await newCertificateFiles();

@@ -1,4 +1,4 @@
-// A receiver of webhooks, for tests: a real server that keeps what it has taken, and answers as the test says.
+// A receiver of webhooks, for tests: a real server that records envelopes and responds as the test decides.
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -35,23 +35,23 @@ export interface Envelope {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly events: readonly WebhookEvent[];
-  /** By `performance.now()`, when it had come. */
+  /** `performance.now()` at its arrival. */
   readonly at: number;
 }
 
-/** Answers an envelope, or does not; `tries` counts those that came before. */
+/** Responds to an envelope, or does not; `tries` is the number of earlier ones. */
 export type AnswerEnvelope = (response: ServerResponse, envelope: Envelope, tries: number) => void;
 
 export class WebhookReceiver {
-  /** All that came, taken or not. */
+  /** All received envelopes, accepted or not. */
   readonly envelopes: Envelope[] = [];
-  /** Of the envelopes that were answered with success. */
+  /** The events of accepted envelopes. */
   readonly taken: WebhookEvent[] = [];
   readonly #server = createServer((incoming, response) => void this.#receive(incoming, response));
 
   private constructor(public answer: AnswerEnvelope) {}
 
-  /** To be called before the file's first test, or in one; it ends with the file. */
+  /** Call it before the file's first test, or in one; it ends with the file. */
   static async start(answer: AnswerEnvelope = (response) => response.end()): Promise<WebhookReceiver> {
     const receiver = new WebhookReceiver(answer);
     await new Promise<void>((resolve) => receiver.#server.listen(0, "127.0.0.1", resolve));
@@ -79,7 +79,7 @@ export class WebhookReceiver {
     this.answer(response, envelope, tries);
   }
 
-  /** The events about a repository, once there are so many. */
+  /** Resolves with the events about a repository, once there are this many. */
   eventsOf(repository: string, count = 1): Promise<WebhookEvent[]> {
     return eventually(`${count} events of ${repository}`, () => {
       const events = this.taken.filter(({ target }) => target.repository === repository);

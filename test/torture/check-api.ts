@@ -1,13 +1,13 @@
 /**
- * Looks at everything a restarted server shows, over HTTP: whether each thing is what the ledger says it
- * may be, whole, and of one piece with what belongs to it.
+ * Checks everything that a restarted server shows over HTTP: each object must be allowed by the ledger, complete, and
+ * consistent with related objects.
  */
 import { type Answer, Client } from "../support/client.js";
 import { keys, type Ledger, present, type Value } from "./ledger.js";
 import type { PushedManifest, Universe } from "./universe.js";
 import type { Violations } from "./violations.js";
 
-/** Requests at a time. */
+/** Concurrent requests. */
 const requestsAtOnce = 16;
 
 export interface Seen {
@@ -15,11 +15,11 @@ export interface Seen {
   readonly universe: Universe;
   readonly ledger: Ledger;
   readonly violations: Violations;
-  /** The moment of the crash, where the ledger has gone on after it. */
+  /** The moment of the crash, if the ledger has continued after it. */
   readonly until?: number;
 }
 
-/** What the server shows of each thing. */
+/** The server's state of each object. */
 export async function checkApi(seen: Seen): Promise<ReadonlyMap<string, Value>> {
   const { url, universe, ledger, violations, until } = seen;
   const client = new Client(url);
@@ -58,7 +58,7 @@ async function inTurns(looks: readonly (() => Promise<void>)[]): Promise<void> {
   await Promise.all(Array.from({ length: requestsAtOnce }, take));
 }
 
-/** `present` where it is there; HEAD and GET must agree, and the bytes be those that were pushed. */
+/** `present` if it exists; HEAD and GET must agree, and the bytes must be the pushed ones. */
 async function lookAt(
   client: Client,
   name: string,
@@ -76,7 +76,7 @@ async function lookAt(
   return present;
 }
 
-/** A tag that is listed resolves, to a manifest that the repository has by its digest too. */
+/** A listed tag must resolve to a manifest that the repository also has by its digest. */
 async function lookAtTags(
   client: Client,
   seen: Seen,
@@ -115,7 +115,7 @@ async function digestOfTag(
   return manifest.digest;
 }
 
-/** Listed as referrers are those manifests that are there, and no others. */
+/** The listed referrers must be exactly the existing manifests. */
 async function lookAtReferrers(
   client: Client,
   { universe, violations }: Seen,

@@ -1,13 +1,13 @@
 /**
- * Asks a restarted server for the upload sessions of the one before, and carries some of them on to the
- * end, from the offset that it tells.
+ * Checks the upload sessions of the previous server on a restarted one, and continues some of them to the end from the
+ * reported offset.
  */
 import type { StoredSession } from "./check-store.js";
 import type { Random } from "./random.js";
 import type { Requests } from "./requests.js";
 import type { OpenSession } from "./sessions.js";
 
-/** `losesUnsynced`: bytes that were acknowledged may be lost; an upload is promised only at its end. */
+/** `losesUnsynced`: acknowledged bytes may be lost; an upload is only guaranteed at its end. */
 export async function checkSessions(
   requests: Requests,
   stored: readonly StoredSession[],
@@ -33,7 +33,7 @@ export async function checkSessions(
   }
 }
 
-/** The offset that the server tells, `undefined` where the session is rightly gone. */
+/** The offset reported by the server, or `undefined` if the session is gone legitimately. */
 async function offsetOf(
   requests: Requests,
   session: OpenSession,
@@ -44,7 +44,7 @@ async function offsetOf(
   const mayBeLost = losesUnsynced || acknowledged === 0 || ending !== "no";
   if (status === 404 && mayBeLost) return undefined;
   const last = Number(/^0-(\d+)$/.exec(headers.range ?? "")?.[1]);
-  // «0-0» is both none and one byte; no client of the mix sends just one.
+  // "0-0" means both none and one byte; no client of the mix sends only one.
   const offset = last === 0 ? 0 : last + 1;
   const least = losesUnsynced ? 0 : acknowledged;
   if (status === 204 && offset >= least && offset <= sent) return offset;
@@ -54,7 +54,7 @@ async function offsetOf(
   return undefined;
 }
 
-/** Sends what is missing, from the offset on: as a stream, with its range, or in the closing request. */
+/** Sends the missing bytes from the offset on: as a stream, with a range, or in the closing request. */
 async function finish(
   requests: Requests,
   session: OpenSession,

@@ -1,6 +1,6 @@
 /**
- * Accounts for every file in the store of a restarted server that has nothing to do: what src/storage/
- * filesystem/layout.ts knows of, whole, with the link counts that its names explain, and nothing else.
+ * Accounts for every file in the store of an idle restarted server: exactly the files that src/storage/filesystem/layout.ts
+ * describes, complete, with the link counts that their names explain.
  */
 import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { isDigest } from "../../src/domain/digest.js";
@@ -18,13 +18,13 @@ import { digestOf } from "../support/content.js";
 import type { Universe } from "./universe.js";
 import type { Violations } from "./violations.js";
 
-/** A session that lies in the store, and the repository that its record names. */
+/** A session in the store, and the repository in its record. */
 export interface StoredSession {
   readonly id: string;
   readonly name: string;
 }
 
-/** Where content may lose its own name in a crash (docs/decisions/0002), `indexed` is not set. */
+/** `indexed` is not set if content may lose its own name in a crash (docs/decisions/0002). */
 export function checkStore(
   root: string,
   universe: Universe,
@@ -40,7 +40,7 @@ export function checkStore(
 }
 
 class StoreWalk {
-  /** Names found of each inode, and how many the inode says it has. */
+  /** Names found for each inode, and its link count. */
   readonly #links = new Map<number, { found: number; links: number; path: string }>();
   readonly #visited = new Set<string>();
   readonly #contents = new Map<string, number>();
@@ -60,7 +60,7 @@ class StoreWalk {
     }
   }
 
-  /** Marks a file as known; its inode. */
+  /** Marks a file as known, and returns its inode. */
   #account(path: string): number {
     this.#visited.add(path);
     const { ino, nlink } = statSync(path);
@@ -70,7 +70,7 @@ class StoreWalk {
     return ino;
   }
 
-  /** Marks a file as known, whose bytes must have the digest; its inode. */
+  /** Marks a file with this digest as known, and returns its inode. */
   #accountFor(path: string, digest: string): number {
     const algorithm = digest.startsWith("sha512") ? "sha512" : "sha256";
     const actual = digestOf(readFileSync(path), algorithm);
@@ -147,7 +147,7 @@ class StoreWalk {
     }
   }
 
-  /** Everything has been visited, and every link been found. */
+  /** Checks that everything has been visited, and every link was found. */
   unvisited(): void {
     const folders = new Set(this.universe.names.map((name) => namespaceOf(parseRepositoryName(name))));
     const look = (folder: string): void => {
@@ -165,7 +165,7 @@ class StoreWalk {
         );
   }
 
-  /** What is left in uploads is sessions that can be gone on with. */
+  /** The files left in uploads must be resumable sessions. */
   sessions(): StoredSession[] {
     const names = this.#entries(this.layout.uploadsRoot).map(({ name }) => name);
     return names.flatMap((name) => {

@@ -1,4 +1,4 @@
-/** The whole check of a server that was started again after a crash. */
+/** The complete check of a server restarted after a crash. */
 import { checkApi } from "./check-api.js";
 import { checkSessions } from "./check-sessions.js";
 import { checkStore } from "./check-store.js";
@@ -9,7 +9,7 @@ import type { Sessions } from "./sessions.js";
 import type { Universe } from "./universe.js";
 import type { Violations } from "./violations.js";
 
-/** What a store's life has been so far. */
+/** The history of a store. */
 export interface World {
   readonly universe: Universe;
   readonly ledger: Ledger;
@@ -18,8 +18,8 @@ export interface World {
 }
 
 /**
- * Looks at the API and at the files, takes what they show for what is, and carries uploads on. The order
- * matters: looking must come before anything is written, the files after the API, which heals tags.
+ * Checks the API and the files, records the visible state as the real one, and continues uploads. The order matters: reads
+ * must precede writes, and the API, which repairs tags, must precede the files.
  */
 export async function checkRestarted(
   world: World,
@@ -35,7 +35,7 @@ export async function checkRestarted(
   const life: Life = { url, over: false, onEvent: () => {} };
   const requests = new Requests(life, universe, ledger, world.sessions, violations);
   await checkSessions(requests, stored, random, losesUnsynced).catch((error: unknown) => {
-    // What went wrong is among the violations already.
+    // The violations already contain the error.
     if (!(error instanceof Gone)) throw error;
   });
 }

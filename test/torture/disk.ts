@@ -1,6 +1,6 @@
 /**
- * Where a tortured store lies, and how it crashes: a folder whose server is killed keeps all that was
- * written; a file system of its own, shut down under the server, keeps what was on stable storage only.
+ * The location of a tortured store, and how it crashes: a folder whose server is killed keeps all written bytes; a separate
+ * file system, shut down under the server, keeps only those on stable storage.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,12 +13,12 @@ import type { ServerProcess } from "./server-process.js";
 const run = promisify(execFile);
 
 export interface Disk {
-  /** The store's folder; not there before the first server has made it. */
+  /** The store's folder, which the first server creates. */
   readonly root: string;
-  /** Whether what was not synced is thrown away too. */
+  /** Whether unsynced data is lost, too. */
   readonly losesUnsynced: boolean;
   crash(server: ServerProcess): Promise<void>;
-  /** Lets go of what it holds; the data goes where `keep` is not set. Where the data is left to look at. */
+  /** Releases its resources, and removes the data unless `keep` is set. Returns where the data is kept. */
   release(keep: boolean): Promise<string>;
 }
 

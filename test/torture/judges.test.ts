@@ -1,5 +1,4 @@
-// What judges a tortured store must find it guilty where it is: the ledger of what was acknowledged, and the
-// model of what was synced.
+// The judges of a tortured store must detect violations: the ledger of acknowledgements, and the model of syncs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +8,7 @@ import type { Call } from "./trace.js";
 
 const key = "tag a:b";
 
-/** Writes of the register, each acknowledged or left in flight, and the values that it then may have. */
+/** Writes of a register, each acknowledged or in flight, and the values that it may then have. */
 const histories: readonly { writes: readonly string[]; may: readonly (string | undefined)[] }[] = [
   { writes: [], may: [undefined] },
   { writes: ["one"], may: ["one"] },

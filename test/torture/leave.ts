@@ -1,12 +1,11 @@
-/** Writes to a real folder what a power cut would have left of the files of a trace. */
+/** Writes to a real folder what a power failure would have left of the files in a trace. */
 import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import type { Random } from "./random.js";
 import { DirectoryNode, type FileNode, type Node } from "./synced-files.js";
 
 /**
- * `synced`: nothing but what a sync has covered. `kept`: every change of a directory, and the lengths of
- * files, their bytes zeros where they were not synced. `mixed`: of each directory the first few changes,
- * of each file any of the three.
+ * `synced`: only what a sync has covered. `kept`: every change of a directory, and the lengths of files, with zeros for
+ * unsynced bytes. `mixed`: the first few changes of each directory, and any of the three for each file.
  */
 export const remains = ["synced", "kept", "mixed"] as const;
 export type Remains = (typeof remains)[number];

@@ -1,8 +1,8 @@
-// What the clients have sent, and what was acknowledged to them: the judge of what a store may show after
-// a crash. Each thing in the registry (a blob of a repository, a manifest, a tag) is a register with a
-// value; an operation writes some of them, at an unknown moment between «sent» and «acknowledged».
+// Records what clients have sent, and what was acknowledged: the judge of a store's state after a crash. Each object of the
+// registry (a blob of a repository, a manifest, a tag) is a register with a value; an operation writes some registers at an
+// unknown moment between "sent" and "acknowledged".
 
-/** A digest, or `present`; `undefined` where it is not there. */
+/** A digest, or `present`; `undefined` if absent. */
 export type Value = string | undefined;
 
 export const present = "present";
@@ -10,13 +10,13 @@ export const present = "present";
 export interface Write {
   readonly key: string;
   readonly value: Value;
-  /** Written only where the register has this value: a deleted manifest takes its own tags with it. */
+  /** Written only if the register has this value: deleting a manifest deletes its own tags. */
   readonly onlyIf?: string;
 }
 
 export interface Operation {
   acknowledge(): void;
-  /** The server has refused it: nothing was written. */
+  /** The server refused it: nothing was written. */
   reject(): void;
 }
 
@@ -32,7 +32,7 @@ export const keys = {
   tag: (name: string, tag: string) => `tag ${name}:${tag}`,
 };
 
-/** Milliseconds between two events: no less than a number of today's milliseconds can tell, 2^-12. */
+/** Minimum milliseconds between two events, limited by the precision of today's milliseconds, 2^-12. */
 const momentStep = 0.001;
 
 export class Ledger {
@@ -43,7 +43,7 @@ export class Ledger {
   /** Moments of the acknowledgements, in order. */
   readonly acknowledgements: number[] = [];
 
-  /** Later than every moment before, so that the order of events is told by their moments. */
+  /** Later than every previous moment, so that moments show the order of events. */
   #moment(): number {
     this.#now = Math.max(Date.now(), this.#now + momentStep);
     return this.#now;
@@ -82,14 +82,13 @@ export class Ledger {
   }
 
   /**
-   * Why the register cannot have this value after a crash at the moment `until`; `undefined` where it can.
-   * It can if somebody wrote it, or may have, and no acknowledged operation that began after that was
-   * acknowledged has written something else.
+   * Returns why the register cannot have this value after a crash at the moment `until`, or `undefined` if it can: some
+   * operation wrote it, or may have, and no later acknowledged operation has written another value.
    */
   objection(key: string, value: Value, until: number = Number.POSITIVE_INFINITY): string | undefined {
     const history = this.#history(key)
       .filter((write) => write.sent <= until)
-      // A millisecond is all that a moment is known to.
+      // Moments are known only to a millisecond.
       .map((write) =>
         write.acknowledged + 1 <= until ? write : { ...write, acknowledged: Number.POSITIVE_INFINITY },
       );
@@ -103,7 +102,7 @@ export class Ledger {
     return `${key} is ${value ?? "absent"}; written were ${history.map(told).join(", ")}`;
   }
 
-  /** The server has shown the value after a crash: from now on it is the one. */
+  /** The server has shown the value after a crash, so it is the real one from now on. */
   settle(key: string, value: Value): void {
     this.#registers.set(key, [settled(key, value)]);
   }

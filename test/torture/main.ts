@@ -1,7 +1,6 @@
 /**
- * The command line of the torture, `npm run torture`: kills, power cuts of a file system of its own, or
- * those that are told from a trace.
- * Ends with 1 where something acknowledged was lost, or anything else was wrong.
+ * The command line of the torture, `npm run torture`: kills, power failures of a separate file system, or those derived from
+ * a trace. Exits with 1 if acknowledged content was lost, or anything else was wrong.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -72,7 +71,7 @@ async function kill(seed: string, clients: number, kills: number, disk: boolean)
   return { text, violations, left: store };
 }
 
-/** How long clients work under the tracer, which slows the server down to a fifth. */
+/** Working time of clients under the tracer, which slows the server down to a fifth. */
 const tracedMilliseconds = 8_000;
 
 async function power(seed: string, clients: number, cuts: number): Promise<Outcome> {
@@ -88,11 +87,11 @@ async function power(seed: string, clients: number, cuts: number): Promise<Outco
   return { text, violations, left: folder };
 }
 
-/** Over the last on a terminal, below it elsewhere. */
+/** Replaces the last line on a terminal, and appends elsewhere. */
 function progress(text: string): void {
   process.stdout.write(process.stdout.isTTY ? `\r${text}\x1b[K` : `${text}\n`);
 }
 
-// Servers are in process groups of their own: what ends this one ends them at its exit.
+// Servers have their own process groups; the exit handler of this process ends them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main();

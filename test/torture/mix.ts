@@ -1,5 +1,5 @@
-// One client of the mix: draws an operation, carries it out, draws the next, until the server has gone.
-// What it draws depends on its seed alone, never on answers, so that a seed gives the same plan again.
+// One client of the mix: draws and performs operations until the server is gone. The choice depends on its seed alone, never
+// on responses, so that a seed repeats the plan.
 
 import type { Blob } from "../support/content.js";
 import { Random } from "./random.js";
@@ -31,7 +31,7 @@ export async function runClient(label: string, requests: Requests): Promise<void
   }
 }
 
-/** Draws all that it needs first: a client that is refused draws no less than one that is not. */
+/** Draws all random values first: a refused client draws as many as a successful one. */
 async function operate(random: Random, requests: Requests): Promise<void> {
   const { universe } = requests;
   const [name, other] = [random.pick(universe.names), random.pick(universe.names)];
@@ -87,12 +87,12 @@ async function pushBlob(
   await requests.close(session);
 }
 
-/** Never one byte: a session's status, «0-0», could not tell it from none. */
+/** Never one byte: a session's status "0-0" could not distinguish it from none. */
 function endAt(blob: Blob, cut: number): number {
   return Math.max(2, Math.ceil(blob.bytes.length * cut));
 }
 
-/** Up to the shares of the blob that `cuts` tells. */
+/** Up to the fractions of the blob in `cuts`. */
 async function patchInRanges(
   requests: Requests,
   session: OpenSession,
@@ -104,7 +104,7 @@ async function patchInRanges(
   }
 }
 
-/** An upload that nobody closes. */
+/** An upload that stays open. */
 async function upload(
   requests: Requests,
   name: string,
@@ -126,7 +126,7 @@ interface ManifestPush {
   readonly cuts: readonly number[];
 }
 
-/** As clients do: asks for each blob, mounts or pushes those that are missing, and the manifest in the end. */
+/** Like clients: checks each blob, mounts or pushes missing ones, and finally pushes the manifest. */
 async function pushManifest(
   requests: Requests,
   name: string,
@@ -146,7 +146,7 @@ async function pushManifest(
   await requests.putManifest(name, manifest, push.tag);
 }
 
-/** Brings what it pulls into the caches, and looks whether it is whole. */
+/** Fills the caches with what it pulls, and checks that it is complete. */
 async function pull(
   requests: Requests,
   name: string,

@@ -1,7 +1,7 @@
 /**
- * Power cuts without a power switch. A server runs under strace while clients work; from the trace it is
- * told what of the store was on stable storage at any moment. Every acknowledgement is held against that,
- * and at some moments the remains are written out and a new server is started on them.
+ * Simulated power failures. A server runs under strace while clients work; the trace shows which data was on stable storage
+ * at any moment. Every acknowledgement is compared with that, and at some moments the remains are written out and a new
+ * server is started on them.
  */
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -27,20 +27,20 @@ import { Violations } from "./violations.js";
 export interface PowerOptions {
   readonly seed: string;
   readonly clients: number;
-  /** Moments at which a server is started on what was left. */
+  /** Moments at which a server is started on the remains. */
   readonly cuts: number;
-  /** How long the clients work. */
+  /** Working time of the clients. */
   readonly milliseconds: number;
   readonly onProgress: (text: string) => void;
 }
 
 export interface PowerReport {
   readonly acknowledged: number;
-  /** Moments at which the synced part was held against the ledger. */
+  /** Moments at which the synced data was compared with the ledger. */
   moments: number;
   cuts: number;
   violations: readonly string[];
-  /** Where traces and remains are left, after violations. */
+  /** Folder of traces and remains after violations. */
   readonly folder: string;
 }
 
@@ -70,7 +70,7 @@ export async function cutPower(options: PowerOptions): Promise<PowerReport> {
 }
 
 const traceOf = (folder: string) => join(folder, "trace");
-/** What the model takes to be there before the server starts, which makes its store in it. */
+/** The model's initial state, before the server creates its store. */
 const groundOf = (folder: string) => join(folder, "traced");
 
 async function work(
@@ -86,7 +86,7 @@ async function work(
     const running = Array.from({ length: clients }, (_, index) => runClient(`${seed}/${index}`, requests));
     await pause(milliseconds);
     life.over = true;
-    // Not the tracer, which is to write down all that it has seen.
+    // Not the tracer, which must write everything that it has seen.
     for (const pid of childrenOf(server.child.pid)) process.kill(pid, "SIGKILL");
     await Promise.all(running);
     await server.ended();
@@ -100,7 +100,7 @@ function childrenOf(pid: number | undefined): number[] {
   return text.split(" ").map(Number);
 }
 
-/** Goes through the trace, and looks at each moment at which a client was told that something is done. */
+/** Walks the trace, and checks each moment at which a client received an acknowledgement. */
 async function replay(
   options: PowerOptions,
   folder: string,
@@ -111,7 +111,7 @@ async function replay(
   const random = new Random(`${options.seed}/cuts`);
   const files = new SyncedFiles(groundOf(folder));
   const view = new SyncedView(files, join(groundOf(folder), "store"), universe);
-  // The moment is known to a millisecond: a moment later it was told for certain.
+  // The moment is known to a millisecond: a moment later the acknowledgement was certainly received.
   const moments = [...new Set(ledger.acknowledgements.map((moment) => moment + 1))];
   const cuts = drawCuts(moments, options.cuts, random);
   const look = async (moment: number): Promise<void> => {
@@ -172,7 +172,7 @@ async function startOnRemains(
   if (found.count === 0) await rm(folder, { recursive: true });
 }
 
-/** Goes on with each session that came up again, with nonsense: no blob may change for that. */
+/** Continues each recovered session with other bytes: no blob may change. */
 async function disturb(requests: Requests, stored: readonly StoredSession[]): Promise<void> {
   for (const { id, name } of stored) {
     const path = `/v2/${name}/blobs/uploads/${id}`;

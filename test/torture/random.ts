@@ -1,4 +1,4 @@
-// Chance that can be had again: everything a torture does is drawn from generators made from its seed.
+// Reproducible randomness: everything that a torture does is drawn from generators derived from its seed.
 
 import { createCipheriv, createHash } from "node:crypto";
 
@@ -11,7 +11,7 @@ export class Random {
     this.#state = Uint32Array.from([0, 4, 8, 12], (offset) => hash.readUInt32LE(offset));
   }
 
-  /** From 0 up to 1, which it never is. */
+  /** From 0 up to, but not including, 1. */
   next(): number {
     const state = this.#state;
     const [a = 0, b = 0, c = 0, count = 0] = state;
@@ -23,7 +23,7 @@ export class Random {
     return drawn / 2 ** 32;
   }
 
-  /** A whole number from `low` up to `high`, which it never is. */
+  /** An integer from `low` up to, but not including, `high`. */
   between(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low));
   }
@@ -38,7 +38,7 @@ export class Random {
     return item;
   }
 
-  /** One of the values, each as often as its weight says. */
+  /** One of the values, with a probability by its weight. */
   pickWeighted<T extends string>(weights: Readonly<Record<T, number>>): T {
     const entries = Object.entries(weights) as [T, number][];
     let rest = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -50,7 +50,7 @@ export class Random {
   }
 }
 
-/** Bytes that look like noise, the same ones for the same label. */
+/** Pseudo-random bytes, the same for the same label. */
 export function noise(label: string, length: number): Buffer {
   const key = createHash("sha256").update(label).digest();
   return createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(length));

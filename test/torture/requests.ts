@@ -1,5 +1,5 @@
-// The requests of a push, each entered in the ledger when it is sent and when it is acknowledged. An answer
-// that the server may not give, and a connection that fails while it should live, are violations.
+// The requests of a push, each entered in the ledger when it is sent and when it is acknowledged. A response that the server
+// may not give, and a failed connection while it should live, are violations.
 
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
@@ -10,16 +10,16 @@ import type { OpenSession, Sessions } from "./sessions.js";
 import type { PushedManifest, Universe } from "./universe.js";
 import type { Violations } from "./violations.js";
 
-/** What a server's life is for its clients. */
+/** The state of a server's life that clients need. */
 export interface Life {
   readonly url: string;
-  /** The server was killed: requests fail from now on, and that is right. */
+  /** The server was killed: requests may fail from now on. */
   over: boolean;
-  /** Told of each request and each answer; where a kill that waits for one has its moment. */
+  /** Called for each request and response, at which a planned kill may happen. */
   onEvent(): void;
 }
 
-/** The server has gone in the middle of a request. */
+/** The server disappeared during a request. */
 export class Gone extends Error {}
 
 export class Requests {
@@ -35,7 +35,7 @@ export class Requests {
     this.client = new Client(life.url, Number.POSITIVE_INFINITY);
   }
 
-  /** Sends what writes something. Whether it was done; the other status is that of a server that may refuse. */
+  /** Sends a write, and returns whether it succeeded; the other status is a permitted refusal. */
   async #write(
     writes: readonly Write[],
     [method, path, options]: [string, string, RequestOptions?],
@@ -68,7 +68,7 @@ export class Requests {
     }
   }
 
-  /** While the storage is taken away from under the server it may fail as it likes. */
+  /** While the storage is removed from under the server, any failure is permitted. */
   #wrong(what: string): never {
     if (!this.life.over) this.violations.add(what);
     throw new Gone();
@@ -130,7 +130,7 @@ export class Requests {
     );
   }
 
-  /** Mounts, or is given a session instead, which is cancelled. Whether it could. */
+  /** Mounts, or cancels the session that it gets instead. Returns whether the mount succeeded. */
   async mount(name: string, blob: Blob, from: string | undefined): Promise<boolean> {
     const query = `mount=${blob.digest}${from === undefined ? "" : `&from=${from}`}`;
     const operation = this.ledger.begin([{ key: keys.blob(name, blob.digest), value: present }]);
@@ -145,7 +145,7 @@ export class Requests {
     return false;
   }
 
-  /** Refused where somebody has deleted meanwhile what it names. */
+  /** Refused if its content was deleted meanwhile. */
   putManifest(name: string, manifest: PushedManifest, tag: string | undefined): Promise<boolean> {
     const { bytes, digest, mediaType } = manifest;
     const path = `/v2/${name}/manifests/${tag ?? digest}`;
@@ -178,7 +178,7 @@ export class Requests {
   }
 }
 
-/** Bytes of one piece of a stream: no multiple of anything, so that they come apart everywhere. */
+/** Bytes of a stream's piece: not a round number, so that pieces are split everywhere. */
 const pieceBytes = 50_021;
 
 function piecesOf(bytes: Uint8Array): Uint8Array[] {
@@ -189,7 +189,7 @@ function piecesOf(bytes: Uint8Array): Uint8Array[] {
 
 type SlowAnswer = Pick<Answer, "status" | "headers">;
 
-/** A stream with pauses of some milliseconds, so that a kill finds it half sent. */
+/** A stream with pauses of some milliseconds, so that a kill hits it half sent. */
 function patchSlowly(life: Life, location: string, pieces: readonly Uint8Array[]): Promise<SlowAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(new URL(location, life.url), { method: "PATCH", agent: false }, (incoming) => {

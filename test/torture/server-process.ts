@@ -1,16 +1,16 @@
 /**
- * A server to be killed: in a process group of its own, so that nothing of it outlives the kill. Knows the
- * command line and the ready line.
+ * A server to be killed: in its own process group, so that nothing of it survives the kill. Knows the command line and the
+ * ready line.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { cli } from "../support/cli.js";
 
-/** Under strace on a loaded machine, and with a store to look through. */
+/** Under strace on a loaded machine, and with a store to scan. */
 const startMillisecondsMax = 60_000;
 
-/** What of the server's log is kept. */
+/** Maximum log output kept. */
 const logCharactersMax = 16_384;
 
 export class ServerProcess {
@@ -19,7 +19,7 @@ export class ServerProcess {
   readonly #ended: Promise<unknown>;
   readonly #killAtExit = () => this.signal("SIGKILL");
 
-  /** Starts it, behind the words of `wrapper`, such as a tracer's. */
+  /** Starts it with the words of `wrapper` in front, such as a tracer's. */
   constructor(root: string, wrapper: readonly string[] = []) {
     const [command = process.execPath, ...rest] = [...wrapper, process.execPath, cli, "serve"];
     this.child = spawn(command, rest, {
@@ -29,19 +29,19 @@ export class ServerProcess {
         ...process.env,
         REGISTRY_HTTP_ADDR: "127.0.0.1:0",
         REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
-        // What no manifest names stays: the ledger knows of no collector.
+        // Unreferenced content stays: the ledger knows no collector.
         REGISTRY_GC_INTERVAL: "0s",
         REGISTRY_UPLOADS_WORKERS: "2",
-        // So that large blobs are written on both ways: through the page cache, and past it.
+        // So that large blobs are written in both ways: through the page cache, and past it.
         REGISTRY_UPLOADS_CACHEDMIB: "1",
-        // Seen by no tracer.
+        // Invisible to a tracer.
         UV_USE_IO_URING: "0",
       },
     });
     process.once("exit", this.#killAtExit);
     this.#ended = once(this.child, "close");
     this.ready = this.#untilReady();
-    // Whoever kills it before it is ready does not wait for that.
+    // A caller that kills it before it is ready does not wait for that.
     this.ready.catch(() => {});
   }
 
@@ -84,11 +84,11 @@ export class ServerProcess {
     try {
       process.kill(-pid, name);
     } catch {
-      // It has just ended by itself; whoever waits for it is told how.
+      // It has ended by itself; waiting callers get the reason.
     }
   }
 
-  /** Resolves when all of it has gone. */
+  /** Resolves when its whole process group has ended. */
   async ended(): Promise<void> {
     await this.#ended;
     process.removeListener("exit", this.#killAtExit);

@@ -1,5 +1,5 @@
-// Upload sessions as the clients know them: how many bytes the server has acknowledged, and how many it
-// can have at most. Outlives the server, so that they can be asked for and gone on with after a crash.
+// Upload sessions from the clients' view: the bytes acknowledged by the server, and the maximum that it can have. Outlives
+// the server, so that sessions can be continued after a crash.
 
 import type { Blob } from "../support/content.js";
 
@@ -7,9 +7,9 @@ export interface OpenSession {
   readonly name: string;
   readonly location: string;
   readonly blob: Blob;
-  /** Bytes that an answer has told of. */
+  /** Acknowledged bytes. */
   acknowledged: number;
-  /** Bytes that were sent, with those of a request that had no answer. */
+  /** Sent bytes, including those of a request without a response. */
   sent: number;
   /** Whether a request that ends the session was sent, and whether it was acknowledged. */
   ending: "no" | "sent" | "acknowledged";
@@ -17,7 +17,7 @@ export interface OpenSession {
 
 export class Sessions {
   readonly open = new Set<OpenSession>();
-  /** Those that were ended by a request that was acknowledged, since the last crash. */
+  /** Sessions ended by an acknowledged request since the last crash. */
   readonly ended = new Set<OpenSession>();
 
   add(name: string, location: string, blob: Blob): OpenSession {

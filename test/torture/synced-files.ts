@@ -1,13 +1,13 @@
 /**
- * A file system as POSIX promises it and no more, fed with a trace. Bytes are on stable storage as far as
- * they were written before a sync of their file began that has ended; a directory's entries as far as they
- * were made before such a sync of that directory. Everything else may be lost, or may not.
+ * A file system with only the guarantees of POSIX, driven by a trace. A file's bytes are on stable storage if they were
+ * written before the start of a sync that has ended; a directory's entries if they were made before the start of such a sync
+ * of that directory. Everything else may or may not be lost.
  */
 import type { Call, TraceEvent } from "./trace.js";
 
 export class FileNode {
   bytes: Buffer = Buffer.alloc(0);
-  /** What is on stable storage. */
+  /** The state on stable storage. */
   synced: Buffer = Buffer.alloc(0);
 
   write(bytes: Buffer, position: number): void {
@@ -25,14 +25,14 @@ export class FileNode {
   }
 }
 
-/** Entries that came or went in one step; renamed within a directory, a file does both at once. */
+/** Entries added or removed in one step; a rename within a directory does both at once. */
 type Change = ReadonlyMap<string, Node | undefined>;
 export type Node = FileNode | DirectoryNode;
 
 export class DirectoryNode {
   readonly entries = new Map<string, Node>();
   readonly synced = new Map<string, Node>();
-  /** Not synced yet, in the order in which they were made. */
+  /** Unsynced changes, in order. */
   #unsynced: Change[] = [];
   #changes = 0;
 
@@ -42,7 +42,7 @@ export class DirectoryNode {
     this.#changes++;
   }
 
-  /** Changes so far: what a sync that begins now will have on stable storage. */
+  /** Number of changes so far, which a sync that starts now will cover. */
   get changes(): number {
     return this.#changes;
   }
@@ -56,7 +56,7 @@ export class DirectoryNode {
     return this.#unsynced.length;
   }
 
-  /** The synced entries, and the first so many changes that nobody has synced. */
+  /** The synced entries, plus the first this many unsynced changes. */
   withUnsynced(count: number): ReadonlyMap<string, Node> {
     const entries = new Map(this.synced);
     for (const change of this.#unsynced.slice(0, count)) apply(entries, change);
@@ -75,10 +75,10 @@ const writes = new Set(["write", "pwrite64"]);
 
 export class SyncedFiles {
   readonly top = new DirectoryNode();
-  /** What a sync that has begun will cover. */
+  /** The changes covered by a running sync. */
   readonly #begun = new Map<Call, () => void>();
 
-  /** `root`: the folder that is there before the trace begins, and everything of interest below it. */
+  /** `root` is the folder that exists before the trace, with everything of interest below it. */
   constructor(readonly root: string) {}
 
   apply({ call, result }: TraceEvent): void {
@@ -108,7 +108,7 @@ export class SyncedFiles {
     const { name, texts, rest, path } = call;
     if (writes.has(name)) {
       const file = this.#file(path);
-      // Without a position, it is written from its start on.
+      // Without a position, it is written from its start.
       const position = name === "write" ? file?.bytes.length : Number(rest.split(", ").at(-1));
       file?.write(texts[0]?.subarray(0, result) ?? Buffer.alloc(0), position ?? 0);
       return;
@@ -137,7 +137,7 @@ export class SyncedFiles {
     return node;
   }
 
-  /** What is on stable storage under the path, with all folders above it. */
+  /** Returns the file on stable storage at the path, with all folders above it. */
   findSynced(path: string): Node | undefined {
     let node: Node | undefined = this.top;
     for (const part of path.slice(this.root.length + 1).split("/"))
@@ -156,7 +156,7 @@ export class SyncedFiles {
     if (flags.includes("O_CREAT") && there === undefined) this.#set(path, new FileNode());
   }
 
-  /** Its making may have been told of already by what another thread did in it. */
+  /** Another thread's call inside it may have revealed its creation already. */
   #makeFolder(path: string): void {
     if (this.#find(path) === undefined) this.#set(path, new DirectoryNode());
   }
@@ -168,7 +168,7 @@ export class SyncedFiles {
   #rename(from: string, to: string): void {
     const node = this.#find(from);
     const [source, target] = [this.#folder(from), this.#folder(to)];
-    // Two links of one inode stay both.
+    // Both links of one inode remain.
     if (node !== undefined && node === this.#find(to)) return;
     if (source === target) {
       source.change(
@@ -183,7 +183,7 @@ export class SyncedFiles {
     source.change(new Map([[nameOf(from), undefined]]));
   }
 
-  /** The folder of a path; where the end of its making has not been traced yet, it is made. */
+  /** Returns the folder of a path, and creates it if the end of its creation has not been traced yet. */
   #folder(path: string): DirectoryNode {
     const parent = path.slice(0, path.lastIndexOf("/"));
     const node = this.#find(parent);

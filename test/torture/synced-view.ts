@@ -1,4 +1,4 @@
-/** What of the registry is on stable storage, each thing with its value as the ledger has it. */
+/** The registry's state on stable storage, with each object's value as in the ledger. */
 import { type Digest, isDigest } from "../../src/domain/digest.js";
 import { isTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
@@ -7,12 +7,12 @@ import { keys, present, type Value } from "./ledger.js";
 import { FileNode, type SyncedFiles } from "./synced-files.js";
 import type { Universe } from "./universe.js";
 
-/** A file that is there, but not as it was pushed. */
+/** An existing file that differs from the pushed one. */
 export const torn = "torn";
 
 export class SyncedView {
   readonly #looks: readonly { readonly key: string; readonly look: () => Value }[];
-  /** Bytes that were found to be those of the object; the model never changes them in place. */
+  /** Bytes already verified as the object's; the model never changes them in place. */
   readonly #right = new WeakMap<Buffer, Buffer>();
 
   constructor(

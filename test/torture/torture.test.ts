@@ -1,5 +1,5 @@
-// The torture at a size for CI. Its seed is new each time and stands in the report; how long a run is, and
-// what else it can do, is said by `npm run torture -- --help`.
+// The torture at a size for CI. Its seed is new each time and is in the report; `npm run torture -- --help` describes the
+// duration of a run and the other options.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -15,7 +15,7 @@ function newSeed(context: TestContext): string {
   return seed;
 }
 
-/** So few acknowledgements would mean that the clients have not done their work. */
+/** With fewer acknowledgements the clients have not done their work. */
 const acknowledgedMin = 50;
 
 async function killed(context: TestContext, kills: number, makeDisk: () => Promise<Disk>): Promise<void> {

@@ -1,7 +1,4 @@
-/**
- * Kills a server again and again in the middle of what many clients do to it, and looks each time at what
- * the next one finds in the store.
- */
+/** Kills a server repeatedly while many clients use it, and checks each time what the next server finds in the store. */
 import { setTimeout as pause } from "node:timers/promises";
 import { checkRestarted, type World } from "./check.js";
 import type { Disk } from "./disk.js";
@@ -19,21 +16,21 @@ export interface TortureOptions {
   readonly seed: string;
   readonly clients: number;
   readonly makeDisk: () => Promise<Disk>;
-  /** Told after each kill. */
+  /** Called after each kill. */
   readonly onProgress: (kill: number, report: TortureReport) => void;
 }
 
 export interface TortureReport {
   kills: number;
-  /** Operations that write, and how many of them were acknowledged. */
+  /** Write operations, and how many were acknowledged. */
   sent: number;
   acknowledged: number;
   violations: readonly string[];
-  /** Where the store is left to look at, after violations. */
+  /** Folder of the store after violations. */
   store?: string;
 }
 
-/** A store grows; a new one begins in time, and its first start is tortured too. */
+/** A store grows, so a new one starts after a while, and its first start is tortured, too. */
 const killsPerStore = 20;
 
 export async function torture(options: TortureOptions): Promise<TortureReport> {
@@ -84,7 +81,7 @@ async function tortureStore(
   }
 }
 
-/** Lets the clients work until the moment that `random` draws, and then crashes the server under them. */
+/** Lets the clients work until a moment drawn from `random`, then crashes the server. */
 async function untilKilled(
   world: World,
   url: string,
@@ -112,7 +109,7 @@ async function untilKilled(
 
 interface Moment {
   readonly milliseconds: number;
-  /** The request or answer right behind which the kill comes, if the time is not over before. */
+  /** The request or response right after which the kill happens, unless the time is over before. */
   readonly events: number;
 }
 
@@ -130,7 +127,7 @@ function momentOfKill(random: Random): Moment {
   }
 }
 
-/** Some servers do not live to be ready. */
+/** Some servers are killed before they are ready. */
 async function startAgain(disk: Disk, random: Random): Promise<ServerProcess> {
   if (random.chance(0.15)) {
     const server = new ServerProcess(disk.root);

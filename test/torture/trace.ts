@@ -1,7 +1,6 @@
 /**
- * The trace of a server's calls that change or sync files, read from strace's output: each call at its
- * beginning and at its end, in the order in which the tracer saw them. A call in flight at the same time as
- * others has the two apart.
+ * The trace of a server's calls that change or sync files, parsed from strace's output: each call with its start and its
+ * end, in the order in which the tracer saw them. Concurrent calls have separate starts and ends.
  */
 import { createReadStream } from "node:fs";
 
@@ -9,19 +8,19 @@ export interface Call {
   readonly name: string;
   /** Text arguments, decoded, in order. */
   readonly texts: readonly Buffer[];
-  /** The path behind the first file descriptor, as the kernel told it at the beginning of the call. */
+  /** The path of the first file descriptor, as reported by the kernel at the start of the call. */
   readonly path: string;
-  /** All of it, for flags and numbers; texts left out. */
+  /** The complete arguments, for flags and numbers, without texts. */
   readonly rest: string;
-  /** The line that began it, for what went wrong. */
+  /** The line of its start, for errors. */
   readonly line: number;
 }
 
 export interface TraceEvent {
-  /** Milliseconds since the epoch: for an end that of the call's return. */
+  /** Milliseconds since the epoch; for an end, of the call's return. */
   readonly time: number;
   readonly call: Call;
-  /** `undefined` at the beginning; what failed has no end. */
+  /** `undefined` at the start; a failed call has no end. */
   readonly result: number | undefined;
 }
 
@@ -52,7 +51,7 @@ const calls = [
   ],
 ];
 
-/** A slab is the most that is written at once. */
+/** A slab is the maximum of one write. */
 const textBytesMax = 1024 * 1024;
 
 export function tracer(output: string): string[] {
@@ -108,7 +107,7 @@ export async function* readTrace(file: string): AsyncIterable<TraceEvent> {
   }
 }
 
-/** By hand: the lines are megabytes, and readline takes as long for them as all the rest. */
+/** A hand-written parser: the lines have megabytes, and readline alone would double the time. */
 async function* linesOf(file: string): AsyncIterable<Buffer> {
   let parts: Buffer[] = [];
   for await (const chunk of createReadStream(file, {
@@ -126,7 +125,7 @@ async function* linesOf(file: string): AsyncIterable<Buffer> {
 
 const quote = 34;
 
-/** The quoted texts, and the line without them. Written in hexadecimal, they hold no quotation mark. */
+/** Returns the quoted texts, and the line without them. In hexadecimal, they contain no quotation mark. */
 function withoutTexts(line: Buffer): { texts: Buffer[]; rest: string } {
   const texts: Buffer[] = [];
   let rest = "";
@@ -147,7 +146,7 @@ function callOf(name: string, parameters: string, texts: readonly Buffer[], line
   return { name, texts, rest: parameters, path: unescaped(Buffer.from(path)).toString(), line };
 }
 
-/** Of `\x2f` and so on. */
+/** Decodes `\x2f` and so on. */
 function unescaped(escaped: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(escaped.length / 4);
   for (let index = 0; index < bytes.length; index++) {
@@ -158,7 +157,7 @@ function unescaped(escaped: Buffer): Buffer {
   return bytes;
 }
 
-/** Of a digit 0 to 9 or a to f. */
+/** The value of a digit 0 to 9 or a to f. */
 function digitOf(digit: number): number {
   return digit < 58 ? digit - 48 : digit - 87;
 }

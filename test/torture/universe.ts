@@ -1,5 +1,5 @@
-// All that a torture may ever push: a closed world of repositories, blobs, manifests and tags, made from
-// the seed alone. So whatever the store shows can be compared with what it must be, byte for byte.
+// Everything that a torture may push: a closed set of repositories, blobs, manifests and tags, derived from the seed alone.
+// So the store's content can be compared byte for byte.
 
 import {
   type Blob,
@@ -14,7 +14,7 @@ import {
 } from "../support/content.js";
 import { noise, Random } from "./random.js";
 
-/** Names that nest, and one with a component that the layout has to escape. */
+/** Nested names, and one with a component that the layout must escape. */
 const names = ["torture/a", "torture/a/b", "torture/c", "x/tags/y", "d"] as const;
 const tags = ["latest", "v1", "v2", "main"] as const;
 const sizes = { config: 5, tiny: 20, small: 14, medium: 6, large: 3 } as const;
@@ -23,7 +23,7 @@ const indexes = 5;
 const referrers = 8;
 
 export interface PushedManifest extends Image {
-  /** Manifests that have to be in the repository before. */
+  /** Manifests that must be in the repository before. */
   readonly children: readonly PushedManifest[];
   readonly subject: string | undefined;
 }
@@ -35,7 +35,7 @@ export interface Universe {
   readonly manifests: readonly PushedManifest[];
 }
 
-/** Bytes of a blob of each size: tiny ones as most of CI's are, and some that take several slabs. */
+/** Bytes of a blob of each size: tiny ones, like most in CI, and some with several slabs. */
 const bytesOf: Readonly<Record<keyof typeof sizes, readonly [number, number]>> = {
   config: [200, 2_000],
   tiny: [2, 8_000],

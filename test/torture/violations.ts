@@ -1,6 +1,6 @@
-// What a torture has found wrong. Collected, not thrown, so that one look tells all of it.
+// Violations found by a torture. They are collected instead of thrown, so that one check reports all of them.
 
-/** What is kept; one fault may show in thousands of places. */
+/** Maximum number kept; one fault may show in thousands of places. */
 const violationsMax = 50;
 
 export class Violations {
