@@ -10,6 +10,7 @@ import type { Mismatch } from "../../domain/pushed-manifest.js";
 import type { Tag } from "../../domain/reference.js";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
+import { entriesMax } from "../../lib/lru-bound.js";
 import {
   SourceError,
   type SourceManifest,
@@ -46,7 +47,7 @@ export class RepositoryImport {
   /** Manifests whose referrers have not been listed yet. */
   #unasked: Digest[] = [];
   /** Checking an evicted one again costs little. */
-  readonly #blobs = new LRUCache<Digest, Promise<Outcome>>({ max: blobsMax });
+  readonly #blobs = new LRUCache<Digest, Promise<Outcome>>(entriesMax(blobsMax));
 
   constructor(
     readonly run: ImportRun,

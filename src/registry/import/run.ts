@@ -7,6 +7,7 @@ import type { Digest } from "../../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
+import { entriesMax } from "../../lib/lru-bound.js";
 import { SourceError } from "../../transfer/source.js";
 import type { Services } from "../services.js";
 import type { Tally } from "./report.js";
@@ -31,7 +32,7 @@ const operators = new Gate(openPolicy);
 
 export class ImportRun {
   /** Contents hashed by this import. */
-  readonly hashed = new LRUCache<Digest, true>({ max: hashedMax });
+  readonly hashed = new LRUCache<Digest, true>(entriesMax(hashedMax));
   /** One transfer of a content at a time: other repositories that need it wait, and then find it here. */
   readonly transfers = new KeyedLock<Digest>();
 
