@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import bcrypt from "bcryptjs";
 import { Client, serveProcess } from "../support/client.js";
 import { blobOf, image as newImage, index as newIndex, newName } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { eventually } from "../support/store.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-audit-"));
@@ -153,7 +153,7 @@ test("behind a trusted proxy, the client is sent to the public name for its toke
 });
 
 test("while the audit log cannot be written, the registry serves, reports it once, and stops on request", async () => {
-  const full = await startGantry({
+  const full = await startInside({
     REGISTRY_AUTH_HTPASSWD_PATH: join(folder, "users"),
     REGISTRY_AUDIT_TO: "/dev/full",
   });

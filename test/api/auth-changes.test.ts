@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { assertError, Client, serve } from "../support/client.js";
 import { image, newName } from "../support/content.js";
 import { type RunningGantry, startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import {
   basic,
   bearer,
@@ -164,15 +165,15 @@ test("no server starts with a broken file", async () => {
   const broken = await LoginFiles.make();
   await broken.users(users);
   await broken.policy("rules: nothing");
-  await assert.rejects(startGantry(broken.settings), /policy\.yaml:1: rules = "nothing": expected a list/);
+  await assert.rejects(startInside(broken.settings), /policy\.yaml:1: rules = "nothing": expected a list/);
   await broken.policy(policyOf([], rules.owner));
   await broken.write("users", "nonsense");
   await assert.rejects(
-    startGantry(broken.settings),
+    startInside(broken.settings),
     /users" \(REGISTRY_AUTH_HTPASSWD_PATH\): line 1: expected name:hash/,
   );
   await assert.rejects(
-    startGantry({ REGISTRY_AUTH_HTPASSWD_PATH: `${broken.folder}/absent` }),
+    startInside({ REGISTRY_AUTH_HTPASSWD_PATH: `${broken.folder}/absent` }),
     /absent does not exist/,
   );
 });
@@ -185,6 +186,6 @@ test("a user's token is not accepted by a server without users", async () => {
   await using first = await startGantry({ REGISTRY_AUTH_HTPASSWD_PATH, REGISTRY_AUTH_POLICY });
   const token = await tokenFor(new Client(first.url), basic("ann", "2"), "repository:app:pull");
   await first.kill();
-  await using second = await startGantry({ REGISTRY_AUTH_POLICY }, first.root);
+  await using second = await startInside({ REGISTRY_AUTH_POLICY }, first.root);
   assertError(await new Client(second.url).get("/v2/", bearer(token)), 401, "UNAUTHORIZED");
 });

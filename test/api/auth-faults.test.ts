@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, assertError, Client, serve } from "../support/client.js";
 import { blobOf, image, index, newName, types } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { basic, bearer, type Headers, LoginFiles, newRobot, tokenFor, tokenIn } from "../support/login.js";
 
 const files = await LoginFiles.make();
@@ -198,7 +198,7 @@ test("the catalog needs a login if nothing may be pulled without one", async () 
   const strict = await LoginFiles.make();
   await strict.users({ ann: "2" });
   const { REGISTRY_AUTH_HTPASSWD_PATH = "" } = strict.settings;
-  await using server = await startGantry({ REGISTRY_AUTH_HTPASSWD_PATH });
+  await using server = await startInside({ REGISTRY_AUTH_HTPASSWD_PATH });
   const client = new Client(server.url);
   const refused = await client.get("/v2/_catalog");
   assertError(refused, 401, "UNAUTHORIZED");

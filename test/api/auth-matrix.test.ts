@@ -8,7 +8,8 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import type { routes } from "../../src/http/routes.js";
 import { type Answer, Client, serve } from "../support/client.js";
 import { blobOf, index, types } from "../support/content.js";
-import { type RunningGantry, startGantry } from "../support/gantry.js";
+import type { RunningGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { ecKeys, type Json, jwkSet, nowSeconds, signJwt } from "../support/jwt.js";
 import {
   basic,
@@ -319,7 +320,7 @@ const clientCa = await newAuthority("the clients' CA");
 const certificates = await newCertificateFiles();
 await certificates.replace(await serverCa.issue("registry", { addresses: ["127.0.0.1"] }));
 const machine = await clientCa.issue("machine");
-const secured = await startGantry({
+const secured = await startInside({
   ...relaxed,
   ...certificates.settings,
   ...files.settings,

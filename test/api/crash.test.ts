@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { Client } from "../support/client.js";
 import { blobOf, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-crash-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -46,7 +47,7 @@ await writeFile(join(folder, "uploads", "0b8f6d0e-5a43-4a5e-8b3b-3d5a1c2e4f60"),
 await mkdir(join(folder, "uploads", "0b8f6d0e-5a43-4a5e-8b3b-3d5a1c2e4f61.tmp"));
 
 // The health check writes a file there periodically.
-const gantry = await startGantry({ REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false" }, folder);
+const gantry = await startInside({ REGISTRY_HEALTH_STORAGEDRIVER_ENABLED: "false" }, folder);
 after(() => gantry.stop());
 const client = new Client(gantry.url);
 /** As the start left it, before any test has changed it. */

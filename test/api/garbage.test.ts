@@ -23,6 +23,7 @@ import {
   types,
 } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { serveInside } from "../support/server.js";
 import { eventually, storedBelow } from "../support/store.js";
 
@@ -248,14 +249,14 @@ test("the server collects periodically, and leases survive a restart", async () 
   const name = newName();
   const [early, late] = [blobOf(10), blobOf(11)];
   {
-    await using gantry = await startGantry(settings, root);
+    await using gantry = await startInside(settings, root);
     const one = new Client(gantry.url);
     await one.pushBlobs(name, early);
     await collected(root, early);
     await one.pushBlobs(name, late);
   }
   assert.deepEqual((await readdir(`${root}/notes`)).sort(), ["contents", "leases"]);
-  await using gantry = await startGantry(settings, root);
+  await using gantry = await startInside(settings, root);
   assert.deepEqual(await readdir(`${root}/notes`), [], "remains of a crash are not trusted");
   assert.ok(await isStored(root, late), "its lease continues");
   await collected(root, late);
@@ -270,7 +271,7 @@ test("after a crash everything is protected for the time of a lease", async () =
   await new Client(crashing.url).pushBlobs(newName(), blob);
   await pause(4_100);
   await crashing.kill();
-  await using _ = await startGantry({ ...settings, REGISTRY_GC_INTERVAL: "1s" }, root);
+  await using _ = await startInside({ ...settings, REGISTRY_GC_INTERVAL: "1s" }, root);
   await pause(2_000);
   assert.ok(await isStored(root, blob), "clients may have been told of it");
   await collected(root, blob);

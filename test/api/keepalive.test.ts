@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Client } from "../support/client.js";
 import { blobOf, newName } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { RawConnection } from "../support/raw.js";
 
-const gantry = await startGantry({ REGISTRY_HTTP_KEEPALIVE: "false" });
+const gantry = await startInside({ REGISTRY_HTTP_KEEPALIVE: "false" });
 after(() => gantry.stop());
 const client = new Client(gantry.url);
 const name = newName();

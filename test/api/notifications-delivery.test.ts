@@ -5,7 +5,8 @@ import type { ServerResponse } from "node:http";
 import { after, test } from "node:test";
 import { Client } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
-import { type Gantry, type GantrySettings, startGantry } from "../support/gantry.js";
+import type { Gantry, GantrySettings } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 import { eventually } from "../support/store.js";
 import { type AnswerEnvelope, WebhookReceiver, webhooksTo } from "../support/webhooks.js";
@@ -248,7 +249,7 @@ test("a queue is bounded in bytes too", async () => {
 test("an unreachable endpoint delays no other", async () => {
   const well = await WebhookReceiver.start();
   const dead = await WebhookReceiver.start(() => {});
-  await using server = await startGantry({
+  await using server = await startInside({
     ...webhooksTo({ name: "dead", url: dead.origin, timeout: "60s" }, { name: "well", url: well.origin }),
     ...brief,
   });

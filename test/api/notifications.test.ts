@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { exampleOf } from "../documents/page.js";
 import { type Answer, Client, locationOf, serve } from "../support/client.js";
 import { blobOf, describe, dockerImage, image, index, newName, types } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { basic, LoginFiles, newRobot } from "../support/login.js";
 import { type WebhookEvent, WebhookReceiver, webhooksTo } from "../support/webhooks.js";
 
@@ -285,7 +285,7 @@ test("the example in the operating guide sends the described event, with its hea
   const example = await exampleOf("docs/operating.md", "Webhooks", "notifications:");
   const files = await LoginFiles.make();
   const text = example.replace("https://scanner.example.com", receiver.origin);
-  await using server = await startGantry({
+  await using server = await startInside({
     REGISTRY_CONFIGURATION_PATH: await files.write("config.yml", text),
   });
   const other = new Client(server.url);
@@ -307,7 +307,7 @@ test("the example in the operating guide sends the described event, with its hea
 
 test("events of manifests list their descriptors if configured, with the configured media type", async () => {
   const receiver = await WebhookReceiver.start();
-  await using server = await startGantry({
+  await using server = await startInside({
     ...webhooksTo({ name: "one", url: receiver.origin }),
     REGISTRY_NOTIFICATIONS_EVENTS_INCLUDEREFERENCES: "true",
     REGISTRY_NOTIFICATIONS_EVENTS_MEDIATYPE: "v1",
@@ -349,7 +349,7 @@ test("the actor is the logged-in user, the address the client's, and the URL has
   await files.policy(
     'rules: [{repositories: "**", users: alice, allow: admin}, {repositories: "**", anonymous: true, allow: pull}]',
   );
-  await using server = await startGantry({
+  await using server = await startInside({
     ...files.settings,
     ...webhooksTo({ name: "one", url: receiver.origin }),
     REGISTRY_HTTP_HOST: "https://registry.example.com",

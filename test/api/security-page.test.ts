@@ -7,7 +7,8 @@ import { issueCertificate } from "../support/certificates.js";
 import { Client } from "../support/client.js";
 import { gantry as command } from "../support/command.js";
 import { index, newName } from "../support/content.js";
-import { type Gantry, type GantrySettings, startGantry } from "../support/gantry.js";
+import type { GantrySettings, RunningGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { basic, type Headers, LoginFiles } from "../support/login.js";
 import { type OidcIssuer, startIssuer } from "../support/oidc-issuer.js";
 
@@ -28,13 +29,13 @@ await files.users(Object.fromEntries(names.map((name) => [name, "secret"])));
 await files.write("issuer.pem", (await issueCertificate({ name: "issuer", authority: true })).pem);
 
 /** A server with an example's settings, with its files in the test's folder. */
-async function serve(example: string, settings: GantrySettings = {}): Promise<Gantry> {
+async function serve(example: string, settings: GantrySettings = {}): Promise<RunningGantry> {
   const text = example.replaceAll("/etc/gantry", files.folder);
-  return startGantry({ ...settings, REGISTRY_CONFIGURATION_PATH: await files.write("settings.yaml", text) });
+  return startInside({ ...settings, REGISTRY_CONFIGURATION_PATH: await files.write("settings.yaml", text) });
 }
 
 /** Whether these callers may pull, push a new tag, move it and delete it. */
-async function rightsOf(gantry: Gantry, owner: Headers, who: Headers, name: string): Promise<string> {
+async function rightsOf(gantry: RunningGantry, owner: Headers, who: Headers, name: string): Promise<string> {
   const client = new Client(gantry.url, 1, undefined, who);
   await new Client(gantry.url, 1, undefined, owner).pushImage(name, index([]), "there");
   const { bytes, mediaType } = index([]);
@@ -110,7 +111,7 @@ test("the workflows name the audience that the settings expect", () => {
 });
 
 test("a robot is created, listed and revoked by the page's commands", async () => {
-  await using gantry = await startGantry();
+  await using gantry = await startInside();
   for (const line of exampleOf("Robots", "gantry token").trim().split("\n")) {
     const parameters = Array.from(
       line.matchAll(/"([^"]*)"|(\S+)/g),

@@ -9,6 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Client, serve } from "../support/client.js";
 import { blobOf, describe, digestOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { eventually, storedBelow } from "../support/store.js";
 
 const { client, gantry } = await serve();
@@ -40,7 +41,7 @@ const attached = image({ subject: describe(kept.image) });
 // A first server writes, its files are damaged, and a second one continues without any memory of them.
 const folder = await mkdtemp(join(tmpdir(), "gantry-storage-"));
 after(() => rm(folder, { recursive: true, force: true }));
-const first = await startGantry({}, folder);
+const first = await startInside({}, folder);
 const writer = new Client(first.url);
 for (const { name, blob } of cases) await writer.pushBlobs(name, blob);
 await writer.pushImage(kept.name, kept.image, "latest");
@@ -53,7 +54,7 @@ for (const { damage, size, blob } of cases) {
   await damage(file, size);
   await file.close();
 }
-const second = await startGantry({}, folder);
+const second = await startInside({}, folder);
 after(() => second.stop());
 const restarted = new Client(second.url);
 
@@ -197,7 +198,7 @@ test("an open upload resumes after a restart", async () => {
 });
 
 test("a second server does not start on a folder that is in use", async () => {
-  await assert.rejects(startGantry({}, gantry.root), /in use/);
+  await assert.rejects(startInside({}, gantry.root), /in use/);
   assert.equal((await client.get("/v2/")).status, 200);
 });
 

@@ -11,7 +11,7 @@ import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { applyRetention } from "../../src/registry/apply-retention.js";
 import { assertError, Client } from "../support/client.js";
 import { type Image, image, index, newName, types } from "../support/content.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { serveInside } from "../support/server.js";
 import { eventually } from "../support/store.js";
 
@@ -131,7 +131,7 @@ test("the server applies the rules periodically, and remembers pulls across a re
   const root = join(folder, "store");
   const settings = { REGISTRY_TAGS_POLICY: policy, REGISTRY_GC_INTERVAL: "0s" };
   {
-    await using gantry = await startGantry(settings, root);
+    await using gantry = await startInside(settings, root);
     const one = new Client(gantry.url);
     for (const tag of ["pr-1", "pr-2", "pr-3"]) {
       await one.pushImage(name, image(), tag);
@@ -145,7 +145,7 @@ test("the server applies the rules periodically, and remembers pulls across a re
     const then = new Date(Date.now() - days * 86_400_000);
     await utimes(`${root}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
   }
-  await using gantry = await startGantry({ ...settings, REGISTRY_GC_INTERVAL: "1s" }, root);
+  await using gantry = await startInside({ ...settings, REGISTRY_GC_INTERVAL: "1s" }, root);
   const one = new Client(gantry.url);
   const tags = async () => ((await one.get(`/v2/${name}/tags/list`)).json() as { tags: string[] }).tags;
   await eventually("pr-2 has gone", async () => ((await tags()).length < 3 ? true : undefined), 20_000);
@@ -155,5 +155,5 @@ test("the server applies the rules periodically, and remembers pulls across a re
 test("a server does not start with an invalid policy, and names the place", async () => {
   const bad = join(folder, "bad.json");
   await writeFile(bad, JSON.stringify({ retention: [{ keepLast: -1 }] }));
-  await assert.rejects(startGantry({ REGISTRY_TAGS_POLICY: bad }), /bad\.json:1: retention\.0\.keepLast/);
+  await assert.rejects(startInside({ REGISTRY_TAGS_POLICY: bad }), /bad\.json:1: retention\.0\.keepLast/);
 });

@@ -14,7 +14,7 @@ import { openTls } from "../../src/server/tls.js";
 import type { Issued } from "../support/certificates.js";
 import { Client } from "../support/client.js";
 import { freePort } from "../support/free-port.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { RawConnection } from "../support/raw.js";
 import { defaultBounds, serveInside } from "../support/server.js";
 import { eventually } from "../support/store.js";
@@ -31,9 +31,9 @@ const settings = {
   REGISTRY_HTTP_TLS_CLIENTCAS_0: await files.write("clients.pem", clientCa.pem),
 };
 const debugAddress = `127.0.0.1:${await freePort()}`;
-const required = await startGantry({ ...settings, REGISTRY_HTTP_DEBUG_ADDR: debugAddress });
+const required = await startInside({ ...settings, REGISTRY_HTTP_DEBUG_ADDR: debugAddress });
 after(() => required.stop());
-const optional = await startGantry({
+const optional = await startInside({
   ...settings,
   REGISTRY_HTTP_TLS_CLIENTAUTH: "verify-client-cert-if-given",
 });

@@ -5,12 +5,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { Client } from "../support/client.js";
-import { startGantry } from "../support/gantry.js";
+import { startInside } from "../support/inside.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 import { newCertificateFiles, serveTls } from "../support/tls.js";
 
-const { gantry, authority, files } = await serveTls();
+const { gantry, authority, files } = await serveTls(startInside);
 const trusting = { ca: authority.pem };
 const ask = ["GET /v2/ HTTP/1.1", "Host: x"];
 
@@ -86,7 +86,7 @@ for (const [name, certificateOf, keyOf] of broken) {
 test("a server does not start with an unusable certificate, and says why", async () => {
   const unusable = await newCertificateFiles();
   await unusable.replace({ pem: (await newServerCertificate()).pem, keyPem: otherKey });
-  await assert.rejects(startGantry(unusable.settings), /the key in \S+server\.key does not match/);
+  await assert.rejects(startInside(unusable.settings), /the key in \S+server\.key does not match/);
   await unusable.write("server.pem", "none");
-  await assert.rejects(startGantry(unusable.settings), /server\.pem contains no PEM certificate/);
+  await assert.rejects(startInside(unusable.settings), /server\.pem contains no PEM certificate/);
 });

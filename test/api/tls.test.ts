@@ -14,7 +14,7 @@ import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 import { serveTls } from "../support/tls.js";
 
-const { gantry, authority, files, client } = await serveTls();
+const { gantry, authority, files, client } = await serveTls(startGantry);
 const strict = await startGantry({ ...files.settings, REGISTRY_HTTP_TLS_MINIMUMTLS: "tls1.3" });
 after(() => strict.stop());
 const registry = client();

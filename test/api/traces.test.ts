@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Client, serve } from "../support/client.js";
+import { Client, serveProcess } from "../support/client.js";
 import { type CollectedSpan, startCollector } from "../support/collector.js";
 import { blobOf, describe, image, newName } from "../support/content.js";
 import { type Gantry, type GantrySettings, startGantry } from "../support/gantry.js";
@@ -20,7 +20,7 @@ const traced: GantrySettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
   OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
 };
-const { gantry, client } = await serve({
+const { gantry, client } = await serveProcess({
   ...traced,
   OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
 });

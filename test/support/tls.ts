@@ -7,7 +7,7 @@ import { after } from "node:test";
 import type { SecureContextOptions } from "node:tls";
 import { type Issued, issueCertificate } from "./certificates.js";
 import { Client } from "./client.js";
-import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
+import type { GantrySettings, RunningGantry } from "./gantry.js";
 
 export interface Authority {
   readonly pem: string;
@@ -56,20 +56,23 @@ export async function newCertificateFiles(): Promise<CertificateFiles> {
   return new CertificateFiles(folder);
 }
 
-export interface TlsServer {
-  readonly gantry: Gantry;
+export interface TlsServer<Server extends RunningGantry> {
+  readonly gantry: Server;
   readonly authority: Authority;
   readonly files: CertificateFiles;
   /** A client that trusts the server's CA, and presents a certificate if one is given. */
   client(tls?: SecureContextOptions): Client;
 }
 
-/** A server for all tests of the file, stopped after them. Call it before the file's first test. */
-export async function serveTls(settings: GantrySettings = {}): Promise<TlsServer> {
+/** A server for all tests of the file, started by `start` and stopped after them. Call it before the file's first test. */
+export async function serveTls<Server extends RunningGantry>(
+  start: (settings: GantrySettings) => Promise<Server>,
+  settings: GantrySettings = {},
+): Promise<TlsServer<Server>> {
   const authority = await newAuthority("the server's CA");
   const files = await newCertificateFiles();
   await files.replace(await authority.issue("registry", { addresses: ["127.0.0.1"] }));
-  const gantry = await startGantry({ ...files.settings, ...settings });
+  const gantry = await start({ ...files.settings, ...settings });
   after(() => gantry.stop());
   const client = (tls: SecureContextOptions = {}) =>
     new Client(gantry.url, undefined, { ca: authority.pem, ...tls });
