@@ -1,5 +1,5 @@
 # The same few words as the npm scripts.
-.PHONY: build start test lint format bench conformance clients attack soak durability faults fuzz torture packaging documents monitoring
+.PHONY: build start test test-quick lint format bench conformance clients attack soak durability faults fuzz torture packaging documents monitoring
 
 node_modules: package.json package-lock.json
 	npm ci
@@ -7,3 +7,6 @@ node_modules: package.json package-lock.json
 
 build start test lint format bench conformance clients attack soak durability faults fuzz torture packaging documents monitoring: node_modules
 	npm run $@
+
+test-quick: node_modules
+	npm run test:quick
