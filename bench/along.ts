@@ -1,9 +1,9 @@
-/** Measures at one size after the other, each with its share of the time. */
+/** Measures one size after the other, each with its share of the time. */
 import { progress } from "./progress.js";
 import type { GrowthPoint, Plan, Series, Settings } from "./scenario.js";
 import { TimeBudget } from "./time-budget.js";
 
-/** A line through several points needs fewer rounds at each than a figure that stands alone. */
+/** A line through several points needs fewer rounds at each than a single figure. */
 const roundsMax = 3;
 
 export async function along(

@@ -1,6 +1,6 @@
 /**
- * The contenders of one scenario side by side, and the order in which they are measured: A B C A B C, each run
- * on written-back disks. Owns the started contenders; dispose the arena to end them.
+ * Runs the contenders of one scenario in the order A B C A B C, each run after the disks have written back. Owns the started
+ * contenders; dispose the arena to stop them.
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export class Arena implements AsyncDisposable {
     this.contenders = contenders;
   }
 
-  /** Fresh servers with empty folders. The subject must start; a peer that is not installed is left out. */
+  /** New servers with empty folders. The subject must start; a peer that is not installed is left out. */
   static async open(
     { subject, profileFolder, checkoutBefore }: ArenaSettings,
     peers: readonly ContenderName[],
@@ -38,7 +38,7 @@ export class Arena implements AsyncDisposable {
     const contenders: Contender[] = [];
     const arena = new Arena(contenders);
     try {
-      // Nothing is compared while a profiler takes its share.
+      // Nothing is compared while a profiler uses CPU time.
       const others = profileFolder === undefined ? peersIn({ checkoutBefore }, peers) : [];
       for (const name of [subject, ...others]) {
         const contender = await startContender(
@@ -63,7 +63,7 @@ export class Arena implements AsyncDisposable {
     await Promise.all(this.contenders.map((contender) => contender[Symbol.asyncDispose]()));
   }
 
-  /** Runs every contender once unmeasured, then all of them in turn for the rounds that there is time for. */
+  /** Runs every contender once unmeasured, then all in turn for as many rounds as there is time. */
   async interleave(
     { rounds, deadline }: Plan,
     warmUp: (contender: Contender) => Promise<void>,
@@ -100,7 +100,7 @@ async function measured(
   return { ...sample, peakBytes: peakResidentBytes(contender.pid) };
 }
 
-/** Wall time of `work`, and the CPU time that it took on either side. */
+/** Measures the wall time of `work`, and its CPU time on both sides. */
 export async function timed(contender: Contender, work: () => Promise<unknown>): Promise<Timing> {
   const cpuBefore = cpuSeconds(contender.pid);
   const driverBefore = process.cpuUsage();
@@ -116,8 +116,8 @@ export async function timed(contender: Contender, work: () => Promise<unknown>):
 }
 
 /**
- * Removes the large blobs of a run behind the server's back, for they are never asked for again: what
- * stays in the page cache or on the disk slows the next run. Every link to a blob goes.
+ * Removes the large blobs of a run behind the server's back, because they are never requested again: what remains in the
+ * page cache or on the disk slows the next run. Removes every link of a blob.
  */
 export async function discardLargeFiles(folder: string): Promise<void> {
   for (const entry of await unlessGone(readdir(folder, { withFileTypes: true }), [])) {
@@ -133,7 +133,7 @@ export async function discardLargeFiles(folder: string): Promise<void> {
   }
 }
 
-/** The server may still be tidying up after the run, too. */
+/** The server may still be cleaning up after the run. */
 async function unlessGone<T, U>(found: Promise<T>, otherwise: U): Promise<T | U> {
   return await found.catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") {
@@ -143,7 +143,7 @@ async function unlessGone<T, U>(found: Promise<T>, otherwise: U): Promise<T | U>
   });
 }
 
-/** A failure names its contender, and says so when that has ended: then the broken connection is no cause. */
+/** Names the contender in a failure, and says if it has ended: then the broken connection is not the cause. */
 async function blaming<T>(contender: Contender, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();

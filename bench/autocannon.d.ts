@@ -1,4 +1,4 @@
-/** The part of autocannon's interface that the load scenarios use; the package ships no types. */
+/** The part of autocannon's interface that the load scenarios use; the package has no types. */
 declare module "autocannon" {
   namespace autocannon {
     /** http-parser-js as autocannon drives it: a body of zero bytes is a finished reply. */

@@ -1,6 +1,6 @@
 /**
- * What changed between two runs beyond the noise. Ratios are compared, not figures, where both runs have the peer:
- * a machine that was slower today was so for the peer, too.
+ * Finds changes between two runs beyond the noise. It compares ratios instead of figures if both runs have the peer: a
+ * slower machine also slowed the peer.
  */
 
 import { chanceOf, factorBetween } from "./rank-test.js";
@@ -10,27 +10,27 @@ import { spreadOf } from "./statistics.js";
 import { spellSpread, textTable } from "./table.js";
 import { spell } from "./units.js";
 
-/** Of 20 comparisons in which nothing has changed, one will look as if something had. */
+/** Of 20 comparisons without a change, one will look changed. */
 const chanceMax = 0.05;
-/** What differs by less is not worth a word, however sure it is. */
+/** Smaller differences are not reported, however significant. */
 const factorMin = 1.03;
 
 export type Verdict = "better" | "worse" | "same" | "too few rounds";
 
 export interface Change {
   readonly scenario: string;
-  /** The ratio to that peer is compared; undefined where the figure itself is. */
+  /** The ratio to this peer is compared; undefined if the figure itself is. */
   readonly peer: string | undefined;
   readonly before: readonly number[];
   readonly after: readonly number[];
-  /** How many times better it has become. */
+  /** The factor of the improvement. */
   readonly factor: number;
-  /** That it looks so different by chance alone. */
+  /** The probability of such a difference by chance alone. */
   readonly chance: number;
   readonly verdict: Verdict;
 }
 
-/** Of what both have measured, in the order of the later one. */
+/** Comparisons of everything that both have measured, in the order of the later one. */
 export function changesBetween(before: RunRecord, after: RunRecord): readonly Change[] {
   const earlier = new Map(measuredIn(before).map((one) => [one.name, one]));
   return measuredIn(after).flatMap((late) => {
@@ -41,7 +41,7 @@ export function changesBetween(before: RunRecord, after: RunRecord): readonly Ch
 
 type Measured = Pick<Comparison, "name" | "better" | "targets" | "series">;
 
-/** Each point of a growth counts as a comparison of its own. */
+/** Each point of a growth is a separate comparison. */
 function measuredIn({ comparisons, growths }: RunRecord): readonly Measured[] {
   const points = growths.flatMap(({ name, better, points }) =>
     points.map(({ at, series }) => ({ name: `${name} at ${at}`, better, targets: [], series })),
@@ -89,13 +89,13 @@ function verdictOf(
   return factor > 1 ? "better" : "worse";
 }
 
-/** Of the clearest difference that there can be between so many rounds. */
+/** The probability of the clearest possible difference between this many rounds. */
 function leastChance(earlyRounds: number, lateRounds: number): number {
   const values = Array.from({ length: earlyRounds + lateRounds }, (_, index) => index);
   return chanceOf(values.slice(0, earlyRounds), values.slice(earlyRounds));
 }
 
-/** What makes the two runs hard to compare, each in a sentence. */
+/** The differences that make the two runs hard to compare, each in a sentence. */
 export function differencesBetween(before: RunRecord, after: RunRecord): readonly string[] {
   const versions = Object.entries(after.contenders).flatMap(([name, { version }]) => {
     const early = before.contenders[name]?.version;

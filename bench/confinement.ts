@@ -1,6 +1,6 @@
 /**
- * Starts a program within limits: a memory cgroup of its own (version 1 or 2), a number of descriptors, a standard error
- * that nobody reads. Needs root, and a cgroup file system that can be written to.
+ * Starts a program within limits: its own memory cgroup (version 1 or 2), a number of descriptors, an unread standard error.
+ * Needs root, and a writable cgroup file system.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Limits {
-  /** Of the program and its children, page cache included: the kernel reclaims that first. */
+  /** Memory of the program and its children, including page cache, which the kernel reclaims first. */
   readonly memoryBytes: number;
   /** RLIMIT_NOFILE. */
   readonly descriptorsMax?: number | undefined;
@@ -39,7 +39,7 @@ function hierarchy(): Hierarchy | undefined {
   return undefined;
 }
 
-/** Why nothing can be confined here; `false` where it can. */
+/** The reason why nothing can be confined here; `false` if it can. */
 export function cannotConfine(): string | false {
   const found = hierarchy();
   if (found === undefined) return "this machine has no memory cgroups";
@@ -63,7 +63,7 @@ export class Confinement implements AsyncDisposable {
     writeFileSync(join(this.#cgroup, limitFile), String(limits.memoryBytes));
   }
 
-  /** Throws where no cgroup can be made. */
+  /** Throws if no cgroup can be created. */
   static create(limits: Limits): Confinement {
     const found = hierarchy();
     if (found === undefined) throw new Error("this machine has no memory cgroups");
@@ -79,7 +79,7 @@ export class Confinement implements AsyncDisposable {
     if (unreadErrors === true) {
       const pipe = join(folder, "unread");
       execFileSync("mkfifo", [pipe]);
-      // Opened for reading as well, a pipe can be written to while nobody reads it.
+      // If a pipe is opened for reading as well, it can be written to without a reader.
       lines.push(`exec 2<>${pipe}`);
     }
     lines.push(`exec ${program} "$@"`);

@@ -1,6 +1,5 @@
 /**
- * The servers that are compared. Each runs on a loopback port with a temporary folder of its own, and leaves
- * nothing behind when disposed.
+ * The compared servers. Each runs on a loopback port with its own temporary folder, and leaves nothing behind when disposed.
  */
 import { strict as assert } from "node:assert";
 import { rmSync } from "node:fs";
@@ -18,14 +17,14 @@ import { zot } from "./contenders/zot.js";
 import type { Endpoint } from "./driver/endpoint.js";
 import { findProgram, removeFolder } from "./processes.js";
 
-/** Whole registries, which take every request of distribution-spec. */
+/** Complete registries, which accept every request of distribution-spec. */
 export const registryNames = ["gantry", "docker-registry", "distribution-3", "zot"] as const;
 export type RegistryName = (typeof registryNames)[number];
 
 /**
- * Beside the registries: Gantry that syncs nothing, that writes its access log, that sends traces of all or some
- * requests, that wants a login and has a policy; Gantry of another checkout; nginx, the limit for pulls; and the limits
- * for pushes and small answers, see bench/limit.
+ * In addition to the registries: Gantry with relaxed durability, with access log, with traces of all or some requests, with
+ * login and policy; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses,
+ * see bench/limit.
  */
 export type ContenderName =
   | RegistryName
@@ -47,7 +46,7 @@ const profiles: Readonly<Record<Exclude<ContenderName, "gantry-before">, Profile
 
 const contenderNames = [...Object.keys(profiles), "gantry-before"] as readonly ContenderName[];
 
-/** Of which `gantry-before` is another build, out of that checkout. */
+/** The checkout of `gantry-before`, which is another build. */
 export interface Before {
   readonly subject: ContenderName;
   readonly checkoutBefore?: string | undefined;
@@ -62,51 +61,51 @@ function profileOf(name: ContenderName, { subject, checkoutBefore }: Before): Pr
   return profile;
 }
 
-/** What a reader of results must know of a contender. */
+/** The facts about a contender that readers of results need. */
 export type ContenderFacts = Pick<Profile, "durability" | "configuration"> & { readonly version: string };
 
 export interface Contender extends Endpoint, AsyncDisposable {
   readonly name: ContenderName;
   readonly pid: number;
-  /** Where it stores blobs, or, for nginx, the files it serves. */
+  /** Folder of its blobs or, for nginx, of the files it serves. */
   readonly dataFolder: string;
-  /** What it printed to standard error. */
+  /** Its output on standard error. */
   complaints(): string;
   assertAlive(): void;
-  /** Ends it and starts it anew on what it has stored, on another port. When that was, by `performance.now()`. */
+  /** Restarts it on its stored content, on another port. Returns the time of the start, by `performance.now()`. */
   restart(): Promise<number>;
 }
 
 export interface StartOptions {
   /** Whether it speaks HTTPS. */
   readonly secure?: boolean | undefined;
-  /** For Gantry: environment variables beyond what its name says. */
+  /** For Gantry: additional environment variables. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
+  /** Folder of Gantry's CPU profiles; without it there are none. */
   readonly profileFolder?: string | undefined;
-  /** Limits of memory and descriptors that it runs within. */
+  /** Its limits of memory and descriptors. */
   readonly confinement?: Confinement | undefined;
   /** Fills the folder before the server starts. */
   readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
 }
 
-/** Folder and process of those that run, for the bench may be interrupted or fail where nothing is disposed. */
+/** Folders and processes of running contenders, to clean up if the bench is interrupted or fails. */
 const leftovers = new Map<string, number | undefined>();
 
 process.once("exit", () => {
   for (const pid of leftovers.values()) {
     try {
-      // Not SIGKILL: nginx's master takes its workers along.
+      // Not SIGKILL: nginx's master must end its workers.
       if (pid !== undefined) process.kill(pid, "SIGTERM");
     } catch {
       // It has ended by itself.
     }
   }
-  // Until they have ended they may still write there.
+  // They may write there until they have ended.
   for (const folder of leftovers.keys()) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
-/** Of those that are installed. */
+/** Versions of the installed ones. */
 export async function factsOf(
   names: ReadonlySet<string>,
   before: Before,
@@ -127,7 +126,7 @@ async function programOf({ program }: Profile): Promise<string | undefined> {
   return program === undefined ? process.execPath : await findProgram(program);
 }
 
-/** Starts a contender and waits until it answers; undefined when its program is not installed. */
+/** Starts a contender and waits until it responds; undefined if its program is not installed. */
 export async function startContender(
   name: ContenderName,
   before: Before,
@@ -138,7 +137,7 @@ export async function startContender(
   if (program === undefined) {
     return undefined;
   }
-  // The folder follows TMPDIR: point that at the disk to be measured.
+  // TMPDIR selects the folder: point it at the disk to be measured.
   const folder = await mkdtemp(join(tmpdir(), `gantry-bench-${name}-`));
   leftovers.set(folder, undefined);
   const dataFolder = join(folder, "data");
@@ -192,7 +191,7 @@ export async function startContender(
   }
 }
 
-/** Of a CA of its own, with the kind of key that handshakes cost least with. */
+/** A certificate of a separate CA, with the kind of key that makes handshakes cheapest. */
 async function makeCertificate(folder: string): Promise<{ ca: string; tls: ServerTls }> {
   const by = await issueCertificate({ name: "bench CA", authority: true });
   const { pem, keyPem } = await issueCertificate({ name: "registry", by, addresses: ["127.0.0.1"] });

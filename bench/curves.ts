@@ -1,4 +1,4 @@
-/** A growth turned over: for each contender its figures along what grows. */
+/** Transposes a growth: the figures of each contender by size. */
 import { valuesOf } from "./ratios.js";
 import type { GrowthRecord } from "./record.js";
 import { type Spread, spreadOf } from "./statistics.js";

@@ -1,5 +1,5 @@
 /**
- * How fast a storage folder of CNCF distribution moves in by hard links, and what that takes on the disk: writes a
+ * Measures how fast a storage folder of CNCF distribution is imported by hard links, and how much disk that takes: writes a
  * folder of many small blobs, imports it, imports it again, and copies the blobs for comparison. `npm run bench:import`.
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -21,7 +21,7 @@ function write(path: string, content: string | Uint8Array): void {
   writeFileSync(path, content);
 }
 
-/** Adds a content, and gives its descriptor. */
+/** Adds a content, and returns its descriptor. */
 function add(root: string, content: Uint8Array, mediaType: string) {
   const hex = createHash("sha256").update(content).digest("hex");
   write(`${root}/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, content);
@@ -45,7 +45,7 @@ function writeStore(root: string): void {
   }
 }
 
-/** Bytes of disk of these folders together, each file once. */
+/** Disk usage in bytes of these folders together, counting each file once. */
 function diskUse(...folders: readonly string[]): number {
   const lines = execFileSync("du", ["--summarize", "--block-size=1", "--total", ...folders], {
     encoding: "utf8",

@@ -1,4 +1,4 @@
-/** Where the subject is behind a peer, in rate, processor time or memory: what a reader must not have to look for. */
+/** Finds the figures in which the subject is behind a peer: rate, CPU time or memory. */
 import { costOf, type Pairing, pairingsOf, peakOf, valuesOf } from "./ratios.js";
 import type { Comparison } from "./record.js";
 import { median, spreadOf } from "./statistics.js";

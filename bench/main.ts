@@ -1,7 +1,4 @@
-/**
- * `npm run bench`: runs scenarios, prints the table, keeps it in `bench/results/`; or compares two results that were
- * kept.
- */
+/** `npm run bench`: runs scenarios, prints the table and keeps it in `bench/results/`; or compares two results. */
 import { access, mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -21,8 +18,8 @@ import { columns, rowsOf, textTable } from "./table.js";
 const roundsMax = 100;
 const rounds = { full: 5, quick: 3, smoke: 1 };
 /**
- * After which nothing more is begun or waited for. What is left of five minutes is for the report; the smoke test takes
- * half a minute where nothing else runs.
+ * The time after which nothing more is started or awaited. The rest of five minutes is for the report; the smoke test takes
+ * half a minute on an otherwise idle machine.
  */
 const budgetSeconds = { quick: 285, smoke: 100 };
 
@@ -117,7 +114,7 @@ async function run(selection: Selection, settings: Settings): Promise<number> {
   return [...record.comparisons, ...record.growths].some(({ failure }) => failure !== undefined) ? 1 : 0;
 }
 
-/** Runs Gantry alone, for its profiles: how fast it is beside others they do not tell. */
+/** Runs Gantry alone for its profiles, which do not show how it compares. */
 async function profile(
   { scenarios, growths }: Selection,
   settings: Settings,
@@ -139,7 +136,7 @@ async function profile(
   return failures > 0 ? 1 : 0;
 }
 
-/** 1 where something has become worse beyond the noise. */
+/** Returns 1 if something has become worse beyond the noise. */
 async function compareFiles([command, early, late]: readonly string[]): Promise<number> {
   if (command !== "compare") throw new Error(`there is no ${command}\n${usage}`);
   if (early === undefined || late === undefined)
@@ -158,10 +155,10 @@ async function readRecord(path: string): Promise<RunRecord> {
   return read.data;
 }
 
-// Leaving by way of `exit` ends what was started.
+// `exit` runs the handlers that end everything started.
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
-// A scenario that was out of time still runs: leaving ends it, too.
+// A scenario beyond its time still runs: exiting ends it, too.
 try {
   process.exit(await main());
 } catch (error) {

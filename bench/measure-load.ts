@@ -1,4 +1,4 @@
-/** Measures one request that is repeated on many connections: rate and latency as the tool tells, CPU time beside. */
+/** Measures one request repeated on many connections: rate and latency from the tool, and CPU time. */
 import { timed } from "./arena.js";
 import type { Contender } from "./contenders.js";
 import { type Load, type LoadResult, type LoadTool, loadTools } from "./driver/load.js";
@@ -6,7 +6,7 @@ import { findProgram } from "./processes.js";
 import { progress } from "./progress.js";
 import type { Sample } from "./scenario.js";
 
-/** Whether the tool can be had; says so where it cannot. */
+/** Returns whether the tool is installed; says so if not. */
 export async function toolIsThere(tool: LoadTool): Promise<boolean> {
   if (tool !== "wrk" || (await findProgram(tool)) !== undefined) return true;
   progress("wrk is not installed: continuing without it");

@@ -1,4 +1,4 @@
-/** A blob that is there to be pulled: pushed to a registry, and laid down as a file for nginx, which takes no pushes. */
+/** A blob to be pulled: pushed to a registry, or written as a file for nginx, which accepts no pushes. */
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +8,7 @@ import { verify } from "./driver/drain.js";
 import type { Payload } from "./driver/payload.js";
 import { blobPath, pushBlob } from "./driver/registry.js";
 
-/** Stores the blob, then reads it once in full: the untimed check, and what warms the page cache. */
+/** Stores the blob, then reads it once in full: the untimed check, which also warms the page cache. */
 export async function placeBlob(contender: Contender, repository: string, payload: Payload): Promise<void> {
   if (contender.name === "nginx") {
     await pipeline(payload.bytes(), createWriteStream(join(contender.dataFolder, fileOf(payload))));
@@ -19,7 +19,7 @@ export async function placeBlob(contender: Contender, repository: string, payloa
   await verify(contender, placeOf(contender, repository, payload), payload.digest);
 }
 
-/** The path that it is asked for by. */
+/** The path of its requests. */
 export function placeOf({ name }: Contender, repository: string, payload: Payload): string {
   return name === "nginx" ? `/${fileOf(payload)}` : blobPath(repository, payload.digest);
 }

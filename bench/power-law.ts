@@ -1,5 +1,5 @@
 /**
- * The shape of growth: the exponent of the power law through some points, and where one law gives way to another.
+ * The shape of growth: the exponent of the power law through some points, and the point where one law gives way to another.
  * 0 is flat, 1 is linear.
  */
 
@@ -19,12 +19,12 @@ export interface Bend {
   readonly after: number;
 }
 
-/** Exponents that differ by less are one shape, seen through noise. */
+/** Smaller differences between exponents are noise. */
 const differenceMin = 0.25;
 
 /**
- * Where two laws that share a point fit best, if they differ enough to be told apart. Needs four points: with
- * three, any noise at the middle one would be a bend.
+ * The point at which two laws fit best, if they differ significantly. Needs four points: with three, any noise at the middle
+ * one would be a bend.
  */
 export function bendOf(points: readonly GrowthPoint[]): Bend | undefined {
   if (points.length < 4) return undefined;
@@ -37,7 +37,7 @@ export function bendOf(points: readonly GrowthPoint[]): Bend | undefined {
   return Math.abs(best.bend.after - best.bend.before) < differenceMin ? undefined : best.bend;
 }
 
-/** `rest` is the sum of the squares that the line leaves. */
+/** `rest` is the sum of squared residuals. */
 function fit(points: readonly GrowthPoint[]): { slope: number; rest: number } {
   const [xs, ys] = [points.map(({ at }) => Math.log(at)), points.map(({ value }) => Math.log(value))];
   const [meanX, meanY] = [mean(xs), mean(ys)];

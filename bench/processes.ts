@@ -1,6 +1,6 @@
 /**
- * Child processes that the benchmark starts, and what Linux tells about them: CPU seconds and peak memory.
- * Knows nothing of registries. A process is always ended by the id that was noted when it was started.
+ * The bench's child processes, and Linux's facts about them: CPU seconds and peak memory. Knows nothing about registries. A
+ * process is always ended by the ID recorded at its start.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,17 +21,17 @@ const answerSecondsMax = 20;
 
 export interface RunningProcess extends AsyncDisposable {
   readonly pid: number;
-  /** When, by `performance.now()`. */
+  /** Start time, by `performance.now()`. */
   readonly startedAt: number;
-  /** All that it wrote to standard output so far; where nobody reads it, the start of it. */
+  /** Its output on standard output so far; only the start if it is long. */
   output(): string;
-  /** The same of standard error. */
+  /** Its output on standard error. */
   complaints(): string;
-  /** Throws with what it printed when it has ended, which no contender should before it is told to. */
+  /** Throws with its output if it has ended, which no contender should do by itself. */
   assertAlive(): void;
 }
 
-/** What `command` prints, standard error included: some tell their version there. */
+/** Returns the output of `command`, including standard error, on which some print their version. */
 export async function outputOf(command: string, args: readonly string[]): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(command, args, { timeout: answerSecondsMax * 1000 });
   return `${stdout}${stderr}`.trim();
@@ -95,7 +95,7 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Asks every 2 ms, which is what a start is measured to, until `probe` gives a value. */
+/** Polls every 2 ms, the precision of a start, until `probe` returns a value. */
 export async function waitUntil<T>(running: RunningProcess, probe: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + readySecondsMax * 1000;
   while (Date.now() < deadline) {
@@ -109,7 +109,7 @@ export async function waitUntil<T>(running: RunningProcess, probe: () => Promise
   throw new Error(`process ${running.pid} was not ready after ${readySecondsMax} s: ${running.output()}`);
 }
 
-/** A loopback port that was free a moment ago, for programs that cannot choose one and tell. */
+/** A loopback port that was free a moment ago, for programs that cannot choose and report one. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -124,7 +124,7 @@ export async function freePort(): Promise<number> {
 
 /** User and system seconds of a process, its threads and its children (nginx works in children). */
 export function cpuSeconds(pid: number): number {
-  // The command in field 2 may hold spaces; what follows its last parenthesis starts with field 3.
+  // The command in field 2 may contain spaces; field 3 starts after its last parenthesis.
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const own = (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond;
@@ -137,8 +137,8 @@ function childrenOf(pid: number): readonly number[] {
 }
 
 /**
- * The largest resident set of a process and its children, each at its own time (VmHWM), since it was started or
- * `forgetPeak` was called; shared pages of its program included.
+ * The largest resident set (VmHWM) of a process and its children, each at its own time, since their start or `forgetPeak`;
+ * includes shared pages of its program.
  */
 export function peakResidentBytes(pid: number): number {
   const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -146,18 +146,18 @@ export function peakResidentBytes(pid: number): number {
   return childrenOf(pid).reduce((sum, child) => sum + peakResidentBytes(child), own);
 }
 
-/** From now on the peak is what it takes now, or more. */
+/** Resets the peak to the current value. */
 export function forgetPeak(pid: number): void {
   // 5 is the kernel's code for that, see proc(5).
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
   childrenOf(pid).forEach(forgetPeak);
 }
 
-/** Where .ci/install puts the programs that Debian lacks. */
+/** The folder of programs that Debian lacks, filled by .ci/install. */
 const toolsFolder = process.env.GANTRY_TOOLS ?? join(homedir(), ".cache", "gantry-tools");
 const daemonFolders = ["/usr/sbin", "/usr/local/sbin"];
 
-/** Where a program is, in GANTRY_TOOLS, the search path or the folders for daemons; undefined when not installed. */
+/** Returns the path of a program in GANTRY_TOOLS, the search path or the folders for daemons; undefined if not installed. */
 export async function findProgram(name: string): Promise<string | undefined> {
   for (const folder of [toolsFolder, ...(process.env.PATH ?? "").split(delimiter), ...daemonFolders]) {
     const path = join(folder, name);
@@ -172,12 +172,12 @@ export async function findProgram(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Writes back all dirty pages, so that a run does not pay for the one before it. */
+/** Writes back all dirty pages, so that a run does not pay for the previous one. */
 export async function syncDisks(): Promise<void> {
   await promisify(execFile)("sync");
 }
 
-/** Faster than Node does it, where there are a million files. */
+/** Faster than in Node for a million files. */
 export async function removeFolder(folder: string): Promise<void> {
   await promisify(execFile)("rm", ["-rf", folder]);
 }

@@ -1,4 +1,4 @@
-/** What goes on, told on standard error, so that standard output is the report alone. */
+/** Prints progress on standard error, so that standard output contains only the report. */
 export function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }

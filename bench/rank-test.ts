@@ -1,12 +1,12 @@
 /**
- * Whether two handfuls of samples differ beyond the noise: the exact test of Mann and Whitney, which asks only for
- * the order of the values. A bench has few rounds and no bell curve, so nothing is assumed of their distribution.
+ * Tests whether two small samples differ beyond the noise: the exact Mann-Whitney test, which only uses the order of the
+ * values. A bench has few rounds and no normal distribution, so nothing is assumed about it.
  */
 import { median } from "./statistics.js";
 
 /**
- * How likely an order at least as uneven as this one is, in either direction, if nothing had changed. Ties share
- * their ranks. With three and three samples it is 0.1 at the least, with four and four 0.03, with five and five 0.008.
+ * Returns the probability of an order at least as uneven, in either direction, if nothing had changed. Ties share their
+ * ranks. With three samples each it is at least 0.1, with four each 0.03, with five each 0.008.
  */
 export function chanceOf(before: readonly number[], after: readonly number[]): number {
   const ranks = doubledRanks([...before, ...after]);
@@ -22,12 +22,12 @@ export function chanceOf(before: readonly number[], after: readonly number[]): n
   return extreme / all;
 }
 
-/** How many times the one is the other: the median of the quotients of all pairs (Hodges and Lehmann's estimate). */
+/** Returns the factor between the two: the median of the quotients of all pairs (Hodges-Lehmann estimate). */
 export function factorBetween(before: readonly number[], after: readonly number[]): number {
   return median(after.flatMap((late) => before.map((early) => late / early)));
 }
 
-/** Twice the rank, so that the mean rank of a tie is a whole number. */
+/** Twice the rank, so that the mean rank of a tie is an integer. */
 function doubledRanks(values: readonly number[]): readonly number[] {
   return values.map((value) => {
     const below = values.filter((other) => other < value).length;
@@ -36,7 +36,7 @@ function doubledRanks(values: readonly number[]): readonly number[] {
   });
 }
 
-/** In how many ways so many of the ranks have each sum. */
+/** In how many ways this many of the ranks have each sum. */
 function waysToSum(ranks: readonly number[], picks: number, total: number): readonly number[] {
   const ways = Array.from({ length: picks + 1 }, () => new Array<number>(total + 1).fill(0));
   (ways[0] as number[])[0] = 1;

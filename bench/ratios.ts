@@ -1,13 +1,13 @@
-/** What is read off the series of one comparison: the subject beside each peer. */
+/** Derives the results of one comparison: the subject compared with each peer. */
 import type { Comparison, RecordedSeries, RecordedTarget } from "./record.js";
 import { median, pairRatios, type Spread, spreadOf } from "./statistics.js";
 import { gigabyte } from "./units.js";
 
-/** The subject beside one peer. */
+/** The subject compared with one peer. */
 export interface Pairing {
   readonly subject: RecordedSeries;
   readonly peer: RecordedSeries;
-  /** How many times better the subject's figure is, of each pair of neighbouring runs. */
+  /** The factor by which the subject is better, for each pair of neighbouring runs. */
   readonly ratios: readonly number[];
   readonly target: RecordedTarget | undefined;
 }
@@ -44,7 +44,7 @@ export function isReached(
     : median(ratios) >= target.atLeast;
 }
 
-/** What the runs cost the server's processors, for each unit of what they carried. */
+/** CPU time of the server per unit of its work. */
 export interface Cost {
   readonly cpuSeconds: Spread;
   readonly per: "GB" | "1,000 requests" | "run";

@@ -1,11 +1,11 @@
 /**
- * What a run of the bench leaves behind: every sample, and what one must know to read it. This schema is the
- * format of `results.json`; table, Markdown, plots and comparisons are made from it and from nothing else.
+ * The results of a bench run: every sample, and the facts needed to read it. This schema is the format of `results.json`;
+ * table, Markdown, plots and comparisons are derived from it alone.
  */
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { z } from "zod";
 
-/** Goes up when a reader of older files would go wrong. */
+/** Incremented when readers of older files would fail. */
 const format = 1;
 
 const sampleSchema = z.object({
@@ -13,15 +13,15 @@ const sampleSchema = z.object({
   value: z.number(),
   /** Wall seconds of the timed part. */
   seconds: z.number(),
-  /** Of the server, its threads and its child processes, in the timed part. */
+  /** CPU seconds of the server, its threads and its child processes, in the timed part. */
   cpuSeconds: z.number(),
-  /** Of the load driver, where it is the bench itself; autocannon is, wrk is not. */
+  /** CPU seconds of the load driver, if it is the bench itself; autocannon is, wrk is not. */
   driverCpuSeconds: z.number(),
   /** The largest resident set of the server during the run. */
   peakBytes: z.number(),
-  /** Of blobs, that went through in the timed part. */
+  /** Bytes of blobs transferred in the timed part. */
   bytes: z.number().optional(),
-  /** That were answered in the timed part. */
+  /** Requests answered in the timed part. */
   requests: z.number().optional(),
   /** Further figures, by name with unit. */
   details: z.record(z.string(), z.number()).optional(),
@@ -41,25 +41,25 @@ const comparisonSchema = z.object({
   unit: z.string(),
   better: z.enum(["more", "less"]),
   targets: z.array(targetSchema).readonly(),
-  /** That were to be measured; those that are not installed have no series. */
+  /** Planned contenders; those that are not installed have no series. */
   peers: z.array(z.string()).readonly(),
-  /** The subject's first. Empty where the scenario failed or was left out. */
+  /** The subject's series is first. Empty if the scenario failed or was left out. */
   series: z.array(seriesSchema).readonly(),
   /** Why there are no figures. */
   failure: z.string().optional(),
-  /** How long it took in all. */
+  /** Total duration. */
   seconds: z.number(),
 });
 
-/** How a figure goes along with what grows. */
+/** How a figure depends on a size. */
 const growthSchema = z.object({
   name: z.string(),
   what: z.string(),
-  /** What grows, as the axis of the plot says it. */
+  /** The growing size, as the plot's axis names it. */
   along: z.string(),
   unit: z.string(),
   better: z.enum(["more", "less"]),
-  /** Why the subject's line bends where it does. */
+  /** Why the subject's line has its bend. */
   why: z.string(),
   peers: z.array(z.string()).readonly(),
   /** From small to large. */
@@ -71,7 +71,7 @@ const growthSchema = z.object({
 
 export const recordSchema = z.object({
   format: z.literal(format),
-  /** ISO 8601, when it began. */
+  /** Start time, in ISO 8601. */
   at: z.string(),
   machine: z.object({
     cores: z.number(),
@@ -81,7 +81,7 @@ export const recordSchema = z.object({
     node: z.string(),
   }),
   settings: z.object({ quick: z.boolean(), rounds: z.number(), subject: z.string() }),
-  /** Of those that were measured, by name. */
+  /** Facts about the measured contenders, by name. */
   contenders: z.record(
     z.string(),
     z.object({ version: z.string(), durability: z.string(), configuration: z.string() }),
@@ -90,7 +90,7 @@ export const recordSchema = z.object({
   tools: z.record(z.string(), z.string()),
   comparisons: z.array(comparisonSchema).readonly(),
   growths: z.array(growthSchema).readonly(),
-  /** That were to run, and for which there was no time. */
+  /** Planned scenarios without time. */
   leftOut: z.array(z.string()).readonly(),
 });
 

@@ -1,4 +1,4 @@
-/** Keeps a record under `bench/results/`: as JSON, as Markdown for people, and as plots. */
+/** Writes a record to `bench/results/`: as JSON, as Markdown for people, and as plots. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lossColumns, lossesIn, lossRow } from "./losses.js";
@@ -12,7 +12,7 @@ import { gibibyte, spell } from "./units.js";
 const barsFile = "ratios.svg";
 const growthFile = ({ name }: GrowthRecord) => `${name}.svg`;
 
-/** Makes a folder named after the time of the run; gives the path of the Markdown in it. */
+/** Creates a folder named after the time of the run, and returns the path of its Markdown. */
 export async function writeResults(folder: string, record: RunRecord): Promise<string> {
   const own = join(folder, record.at.replaceAll(":", "-").slice(0, 19));
   await mkdir(own, { recursive: true });
@@ -24,7 +24,7 @@ export async function writeResults(folder: string, record: RunRecord): Promise<s
   return page;
 }
 
-/** By file name. */
+/** Plots by file name. */
 function plotsOf({ comparisons, growths }: RunRecord): ReadonlyMap<string, string> {
   const bars = ratioBars(comparisons);
   const lines = growths.flatMap((growth) => {

@@ -1,4 +1,4 @@
-/** Runs scenarios one after the other within a time budget, and records what came of each. */
+/** Runs scenarios one after the other within a time budget, and records their results. */
 import { factsOf } from "./contenders.js";
 import { toolVersions } from "./driver/tools.js";
 import { progress } from "./progress.js";
@@ -13,7 +13,7 @@ export interface Selection {
   readonly growths: readonly Growth[];
 }
 
-/** `settings.deadline` is when all is to end: what is not done by then is left out, and told. */
+/** `settings.deadline` is the end of the run: unfinished scenarios are left out and named. */
 export async function runAll({ scenarios, growths }: Selection, settings: Settings): Promise<RunRecord> {
   const at = new Date().toISOString();
   const all = scenarios.length + growths.length;
@@ -22,7 +22,7 @@ export async function runAll({ scenarios, growths }: Selection, settings: Settin
   const comparisons: Comparison[] = [];
   const grown: GrowthRecord[] = [];
   const leftOut: string[] = [];
-  /** What came of it, or nothing. */
+  /** Its result, or nothing. */
   const unlessLate = async <T>({ name, what }: Named, work: (own: Settings) => Promise<T>) => {
     begun += 1;
     progress(`[${begun} of ${all}] ${name}: ${what}`);
@@ -50,7 +50,7 @@ export async function runAll({ scenarios, growths }: Selection, settings: Settin
   return newRecord(settings, { at, contenders, tools, comparisons, growths: grown, leftOut });
 }
 
-/** A scenario that fails says so in the record; the others still run. */
+/** A failed scenario is recorded as such; the others still run. */
 export async function compare(scenario: Scenario, settings: Settings): Promise<Comparison> {
   const { name, what, unit, better, targets } = scenario;
   const peers = peersIn(settings, scenario.peers);
@@ -58,7 +58,7 @@ export async function compare(scenario: Scenario, settings: Settings): Promise<C
   return { name, what, unit, better, targets, peers, series: result, ...end };
 }
 
-/** As `compare`. */
+/** Like `compare`. */
 export async function grow(growth: Growth, settings: Settings): Promise<GrowthRecord> {
   const { name, what, along, unit, better, why } = growth;
   const peers = peersIn(settings, growth.peers);

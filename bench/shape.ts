@@ -1,4 +1,4 @@
-/** The shape of each contender's line in a growth, in words. */
+/** Describes the shape of each contender's line in a growth. */
 import { curvesOf } from "./curves.js";
 import { bendOf, exponentOf } from "./power-law.js";
 import type { GrowthRecord } from "./record.js";

@@ -1,6 +1,6 @@
 /**
- * What is said about a handful of samples: median and spread. Ratios are formed pair by pair (the two runs
- * that were neighbours in time), so that a slow minute of the machine weighs on both sides of each ratio.
+ * Statistics of small samples: median and spread. Ratios are formed pair by pair from neighbouring runs, so that a slow
+ * minute of the machine affects both sides.
  */
 import { strict as assert } from "node:assert";
 
@@ -20,7 +20,7 @@ export function median(values: readonly number[]): number {
   return ((sorted[(sorted.length >> 1) - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** The least value that this share of all, from 0 to 1, does not exceed. */
+/** The smallest value that is at least as large as this share (0 to 1) of all. */
 export function percentile(values: readonly number[], share: number): number {
   assert(values.length > 0, "a percentile needs values");
   const sorted = values.toSorted((a, b) => a - b);

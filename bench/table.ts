@@ -1,4 +1,4 @@
-/** The comparisons as rows of text, and tables of text and of Markdown. */
+/** Formats comparisons as rows, and tables as text and Markdown. */
 import { costOf, isReached, type Pairing, pairingsOf, peakOf, valuesOf } from "./ratios.js";
 import type { Comparison, RecordedSeries, RecordedTarget } from "./record.js";
 import { type Spread, spreadOf } from "./statistics.js";
@@ -19,7 +19,7 @@ export const columns: Row = [
   "peak MB",
 ];
 
-/** A row for the subject, then one for each peer with the subject's ratio to it. */
+/** A row for the subject, then one for each peer with its ratio. */
 export function rowsOf(comparison: Comparison): readonly Row[] {
   const { name, unit, peers, series, targets, failure } = comparison;
   const [subject] = series;

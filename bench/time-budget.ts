@@ -1,4 +1,4 @@
-/** Deals out a limited time to a known number of parts that run one after the other. */
+/** Divides a limited time among a known number of consecutive parts. */
 import { setTimeout } from "node:timers/promises";
 
 export class OutOfTime extends Error {}
@@ -13,7 +13,7 @@ export class TimeBudget {
     this.#partsLeft = parts;
   }
 
-  /** When the part that begins now should end: an even share of what is left, so that what one saves the others have. */
+  /** The end of the part that starts now: an even share of the remaining time, so that unused time goes to the others. */
   deadlineOfNext(): number {
     const now = performance.now();
     const share = (this.#end - now) / this.#partsLeft;
@@ -21,7 +21,7 @@ export class TimeBudget {
     return now + share;
   }
 
-  /** Rejects with `OutOfTime` when all time is used up; the work then goes on, and nobody waits for it. */
+  /** Rejects with `OutOfTime` when all time is used up; the work continues without a waiter. */
   async within<T>(work: () => Promise<T>): Promise<T> {
     const left = this.#end - performance.now();
     if (left <= 0) throw new OutOfTime();

@@ -6,7 +6,7 @@ export const gibibyte = 1024 * mebibyte;
 export const megabyte = 1_000_000;
 export const gigabyte = 1000 * megabyte;
 
-/** Three significant digits, thousands separated: what a reader can take in from a table cell. */
+/** Three significant digits, with separated thousands: easy to read in a table cell. */
 export function spell(value: number): string {
   if (!Number.isFinite(value)) {
     return "-";

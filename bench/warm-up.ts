@@ -1,4 +1,4 @@
-/** What pushes of large blobs have in common before they are measured. */
+/** Common preparation for pushes of large blobs. */
 import { discardLargeFiles } from "./arena.js";
 import type { Contender } from "./contenders.js";
 import { Connection } from "./driver/connection.js";
@@ -7,7 +7,7 @@ import { Payload } from "./driver/payload.js";
 import { blobPath, type PushShape, pushBlob } from "./driver/registry.js";
 import { mebibyte } from "./units.js";
 
-/** Also the check that what is measured is a working push: the content must come back. */
+/** It also checks that the measured push works: the content must be returned. */
 export async function warmUpPush(contender: Contender, repository: string, shape: PushShape): Promise<void> {
   using connection = await Connection.open(contender);
   const payload = new Payload(64 * mebibyte);

@@ -1,4 +1,4 @@
-/** Listings that nobody waits for: a client asks for a long one, leaves, and asks again. */
+/** Abandoned lists: a client requests a long one, disconnects, and repeats. */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Connection } from "../driver/connection.js";
@@ -11,7 +11,7 @@ const referrers = 800;
 const connections = 16;
 const connectionsAtOnce = 200;
 const leavesAfterMilliseconds = 20;
-/** What one listing takes when the server has nothing else to do, many times over. */
+/** Many times the duration of one list on an idle server. */
 const listingSecondsMax = 5;
 
 const subject = digestOf("the subject of many");
@@ -38,7 +38,7 @@ async function pushReferrers(target: AttackTarget, first: number): Promise<void>
   }
 }
 
-/** With a filter that matches nothing a listing is as long, and has no page at which it could stop. */
+/** With a filter that matches nothing, a list is as long, and has no page at which it could stop. */
 async function askAndLeave(target: AttackTarget, filtered: boolean): Promise<void> {
   const query = filtered ? "?artifactType=none/such" : "";
   while (!target.signal.aborted) {
@@ -46,7 +46,7 @@ async function askAndLeave(target: AttackTarget, filtered: boolean): Promise<voi
     await send(socket, [`GET /v2/attack/referrers/${subject}${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`]);
     await sleep(leavesAfterMilliseconds);
     socket.resetAndDestroy();
-    // A burst of all connections, and time in which a server that forgets nothing falls behind.
+    // A burst of all connections, and time for a server that continues abandoned lists to fall behind.
     await sleep(1_000);
   }
 }

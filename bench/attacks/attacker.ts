@@ -1,7 +1,7 @@
 /**
- * The attacking process: `attacker.js NAME PORT SECONDS`. A process of its own, at a lower priority, so that neither its
- * event loop nor its share of the cores is what the other client waits for. Says "prepared", waits for "go", attacks,
- * says "done", checks what the attack left behind and ends with status 0.
+ * The attacking process: `attacker.js NAME PORT SECONDS`. A separate process with lower priority, so that the other client
+ * waits neither for its event loop nor for its share of the cores. Prints "prepared", waits for "go", attacks, prints
+ * "done", checks the result of the attack and exits with status 0.
  */
 import { once, setMaxListeners } from "node:events";
 import { constants, setPriority } from "node:os";
@@ -18,7 +18,7 @@ const otherSecondsMax = 60;
 
 function target(secondsMax: number): AttackTarget {
   const signal = AbortSignal.timeout(secondsMax * 1000);
-  // Each connection listens.
+  // Each connection adds a listener.
   setMaxListeners(0, signal);
   return {
     port: Number(port),

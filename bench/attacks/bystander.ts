@@ -1,6 +1,6 @@
 /**
- * The other client of an attacked server: it pulls and pushes small things one after another and notes how long each
- * took. Every tenth round is a new connection, so that refusing connections shows as well.
+ * The other client of an attacked server: it pulls and pushes small objects one after the other and records the time of
+ * each. Every tenth round uses a new connection, to notice refused connections.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Connection } from "../driver/connection.js";
@@ -29,7 +29,7 @@ export interface Waits {
   readonly requests: number;
   readonly p50Milliseconds: number;
   readonly longestMilliseconds: number;
-  /** Which request that was. */
+  /** The slowest request. */
   readonly longest: string;
 }
 
@@ -40,7 +40,7 @@ const image = makeImage(repository, "latest", new Payload(2_000), [layer]);
 export class Bystander {
   readonly #endpoint: Endpoint;
   readonly #waits: number[] = [];
-  /** Paths of what it has pushed. */
+  /** Paths of its pushed blobs. */
   readonly #acknowledged: string[] = [];
   #longest = { milliseconds: 0, what: "none" };
   #current: { readonly since: number; readonly what: string } | undefined;
@@ -52,7 +52,7 @@ export class Bystander {
     this.#endpoint = { ...target, localAddress: bystanderAddress };
   }
 
-  /** Pushes what it will pull. */
+  /** Pushes the content that it will pull. */
   async prepare(): Promise<void> {
     using connection = await Connection.open(this.#endpoint);
     await storeImage(connection, image);
@@ -68,7 +68,7 @@ export class Bystander {
     });
   }
 
-  /** Ends it after its current request, for which it waits `secondsMax`. Throws if a request failed or never ended. */
+  /** Ends it after its current request, for which it waits `secondsMax`. Throws if a request failed or did not end. */
   async stop(secondsMax: number): Promise<Waits> {
     this.#stopped = true;
     const late = sleep(secondsMax * 1000, "late" as const);
@@ -85,7 +85,7 @@ export class Bystander {
     };
   }
 
-  /** Throws unless everything that was acknowledged is there. */
+  /** Throws unless all acknowledged content exists. */
   async check(): Promise<void> {
     using connection = await Connection.open(this.#endpoint);
     const headers = { Accept: manifestMediaType };

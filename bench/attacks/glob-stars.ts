@@ -1,4 +1,4 @@
-/** Names for which a matcher of patterns that backtracks takes seconds. */
+/** Names for which a backtracking matcher needs seconds. */
 import { fileURLToPath } from "node:url";
 import { type Body, Connection } from "../driver/connection.js";
 import { manifestMediaType } from "../driver/registry.js";
@@ -9,7 +9,7 @@ const nameCharacters = 254;
 
 const mediaType = "application/vnd.oci.image.index.v1+json";
 
-/** Names a manifest that is not there: refused once the name was matched, and nothing is written. */
+/** Names a missing manifest: refused after the name was matched, without a write. */
 const bytes = Buffer.from(
   JSON.stringify({
     schemaVersion: 2,

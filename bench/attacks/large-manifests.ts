@@ -1,4 +1,4 @@
-/** Manifests that cost much to read: each kind just within what Gantry accepts, and far beyond. */
+/** Manifests that are expensive to parse: each kind just within Gantry's bounds, and far beyond. */
 import { Connection } from "../driver/connection.js";
 import { Payload } from "../driver/payload.js";
 import { digestOf, manifestMediaType, manifestPath, pushBlob } from "../driver/registry.js";
@@ -25,7 +25,7 @@ function annotations(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, key) => [`k${key}`, ""]));
 }
 
-/** Descriptors of as many different layers, none of which is there. */
+/** Descriptors of distinct missing layers. */
 function differentLayers(count: number): unknown[] {
   return Array.from({ length: count }, (_, layer) => ({
     ...described,
@@ -33,7 +33,7 @@ function differentLayers(count: number): unknown[] {
   }));
 }
 
-/** Sends each of `bodies` again and again on some connections; refusals are fine. */
+/** Sends each of `bodies` repeatedly on some connections; refusals are permitted. */
 async function putAll(target: AttackTarget, bodies: readonly Buffer[]): Promise<void> {
   await Promise.all(
     Array.from({ length: connections }, async (_, index) => {

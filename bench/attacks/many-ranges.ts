@@ -1,15 +1,15 @@
-/** Thousands of tiny ranges in one request: what a response costs is its parts, not its bytes. */
+/** Thousands of tiny ranges in one request: a response's cost depends on its parts, not its bytes. */
 import { createHash } from "node:crypto";
 import type { Attack, AttackTarget } from "./attack.js";
 import { ended, open, send } from "./sockets.js";
 
 const connections = 64;
-/** As many as a request may ask for. */
+/** The maximum of a request. */
 const ranges = 4096;
 const blob = Buffer.alloc(4 * 1024 * 1024, "many ranges ");
 const digest = `sha256:${createHash("sha256").update(blob).digest("hex")}`;
 
-/** Far from each other, so that each is read from the file alone. */
+/** Far apart, so that each is read separately. */
 const step = Math.floor(blob.length / ranges);
 const header = `bytes=${Array.from({ length: ranges }, (_, at) => (at * step).toString()).map((at) => `${at}-${at}`)}`;
 
@@ -25,7 +25,7 @@ async function request(target: AttackTarget, read: boolean): Promise<void> {
   }
 }
 
-/** Resolves when the response has come, by the end of its last part. */
+/** Resolves when the response has arrived, to the end of its last part. */
 function answered(socket: ReturnType<typeof open>): Promise<void> {
   return new Promise((resolve) => {
     socket.on("data", (chunk: Buffer) => {

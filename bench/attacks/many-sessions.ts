@@ -1,4 +1,4 @@
-/** Upload sessions without a byte: each is a promise to remember something. */
+/** Upload sessions without bytes, which the server must remember. */
 import { Connection } from "../driver/connection.js";
 import { Payload } from "../driver/payload.js";
 import { expectStatus } from "../driver/registry.js";
@@ -27,7 +27,7 @@ export const manySessions: Attack = {
   check: async (target) => {
     using connection = await Connection.open(target);
     expectStatus(await connection.request("POST", path), 429, "POST of another session");
-    // What needs no session is not refused.
+    // Requests without a session are not refused.
     const body = new Payload(1000);
     const single = await connection.request("POST", `${path}?digest=${body.digest}`, { body });
     expectStatus(single, 201, "POST of a whole blob");

@@ -1,4 +1,4 @@
-/** Attacks a started server while another client works, and tells what that client and the server went through. */
+/** Attacks a started server while another client works, and measures both. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,9 +15,9 @@ import { DiskProbe } from "./disk-probe.js";
 
 const attacker = fileURLToPath(new URL("./attacker.js", import.meta.url));
 
-/** The bystander works alone for so long before and after the attack. */
+/** The bystander works alone for this time before and after the attack. */
 const marginMilliseconds = 500;
-/** What the last request may take when the attack is over. */
+/** Maximum time of the last request after the attack. */
 const lastAnswerSecondsMax = 10;
 const endSecondsMax = 90;
 
@@ -27,11 +27,11 @@ export interface Attacked extends Waits {
   readonly timing: Timing;
   /** The largest resident set of the server. */
   readonly peakBytes: number;
-  /** The longest sync of a file of the bench's own meanwhile. */
+  /** The longest sync of the bench's own file meanwhile. */
   readonly longestSyncMilliseconds: number;
 }
 
-/** Starts a fresh server within 512 MB and attacks it. `undefined` where it is not installed. */
+/** Starts a new server within 512 MB and attacks it. `undefined` if it is not installed. */
 export async function attackFresh(
   name: ContenderName,
   before: Before,
@@ -44,7 +44,7 @@ export async function attackFresh(
   return contender && (await measureAttack(contender, attack, seconds));
 }
 
-/** Throws if the server died, did not answer the other client, or lost or granted something. */
+/** Throws if the server died, did not respond to the other client, or lost or granted something. */
 async function measureAttack(contender: Contender, attack: Attack, seconds: number): Promise<Attacked> {
   const child = fork(attacker, [attack.name, String(contender.port), String(seconds)]);
   const guard = setTimeout(() => child.kill("SIGKILL"), (seconds + endSecondsMax) * 1000);

@@ -1,4 +1,4 @@
-/** Manifests that announce much and bring little: memory may be taken by what has come, not by what may come. */
+/** Manifests with large announced lengths and few bytes: memory must be charged for received bytes, not for announced ones. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Connection } from "../driver/connection.js";
 import type { Endpoint } from "../driver/endpoint.js";
@@ -11,7 +11,7 @@ import { ended, open, send } from "./sockets.js";
 const connections = 200;
 const announcedBytes = 4 * 1024 * 1024;
 const secondsPerByte = 1;
-/** Of a manifest whose memory used to be shared with the attackers'. */
+/** Size of a manifest whose memory was formerly shared with the attackers'. */
 const paddingBytes = 200_000;
 
 async function promiseMuch(target: AttackTarget, number: number): Promise<void> {
@@ -25,7 +25,7 @@ async function promiseMuch(target: AttackTarget, number: number): Promise<void> 
   await ended(socket);
 }
 
-/** Pushes large manifests from another address all the while. Throws if one is refused or takes too long. */
+/** Continuously pushes large manifests from another address. Throws if one is refused or takes too long. */
 async function pushLarge(target: AttackTarget): Promise<void> {
   const endpoint: Endpoint = { ...target, localAddress: bystanderAddress };
   using connection = await Connection.open(endpoint);

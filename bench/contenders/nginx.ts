@@ -14,7 +14,7 @@ export const nginx: Profile = {
 
 async function start({ program, folder, dataFolder }: Place): Promise<Started> {
   const port = await freePort();
-  // A master that runs as root would serve as an account that may not enter the temporary folder.
+  // A master run by root would serve with an account that may not enter the temporary folder.
   const user = process.getuid?.() === 0 ? "user root root;" : "";
   const scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (kind) => `${kind}_temp_path ${folder}/${kind};`,

@@ -1,25 +1,25 @@
-/** What each kind of contender tells of itself and how it is started. Knows none of them. */
+/** The description of each kind of contender and how it starts. Knows none of them. */
 import { connect } from "node:net";
 import { type RunningProcess, waitUntil } from "../processes.js";
 
-/** What a registry needs to speak HTTPS. */
+/** A registry's files for HTTPS. */
 export interface ServerTls {
   /** PEM files. */
   readonly certificate: string;
   readonly key: string;
 }
 
-/** What there is for a contender before it starts. */
+/** The resources of a contender before it starts. */
 export interface Place {
   readonly program: string;
   /** For its configuration. */
   readonly folder: string;
-  /** Where it stores blobs, or, for nginx, the files it serves. */
+  /** Folder of its blobs or, for nginx, of the files it serves. */
   readonly dataFolder: string;
   readonly tls: ServerTls | undefined;
-  /** Settings of Gantry beyond the profile's own, by the names of its environment variables. */
+  /** Gantry's settings in addition to the profile's own, by environment variable. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Where Gantry leaves CPU profiles when it ends; it makes none without. */
+  /** Folder of Gantry's CPU profiles; without it there are none. */
   readonly profileFolder: string | undefined;
 }
 
@@ -29,19 +29,19 @@ export interface Started {
 }
 
 export interface Profile {
-  /** What is looked for in GANTRY_TOOLS and the search path; undefined for what Node itself runs. */
+  /** The program, looked up in GANTRY_TOOLS and the search path; undefined for Node itself. */
   readonly program: string | undefined;
-  /** What it has on stable storage when it answers a push. */
+  /** Its durable state when it responds to a push. */
   readonly durability: string;
-  /** How it is set, where that is not its default. */
+  /** Its non-default settings. */
   readonly configuration: string;
   /** In the program's own words. */
   version(program: string): Promise<string>;
-  /** Resolves when it answers. */
+  /** Resolves when it responds. */
   start(place: Place): Promise<Started>;
 }
 
-/** A contender that never becomes ready must not stay behind. */
+/** A contender that never becomes ready must not remain. */
 export async function whenReady(
   running: RunningProcess,
   probe: () => Promise<number | undefined>,
@@ -54,7 +54,7 @@ export async function whenReady(
   }
 }
 
-/** For programs that cannot choose a port and tell. */
+/** For programs that cannot choose and report a port. */
 export async function answering(port: number): Promise<number | undefined> {
   return await new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
@@ -63,7 +63,7 @@ export async function answering(port: number): Promise<number | undefined> {
   });
 }
 
-/** The port that a server of this project has printed, which was told to choose one itself. */
+/** The port printed by a server of this project, which chose it itself. */
 export function printedPort(running: RunningProcess): () => Promise<number | undefined> {
   return async () => {
     const port = /ready on https?:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];

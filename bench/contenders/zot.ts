@@ -1,4 +1,4 @@
-/** zot with what its documentation names as the least configuration, logging errors only. */
+/** zot with the minimal configuration of its documentation, logging errors only. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort, outputOf, startProcess } from "../processes.js";
@@ -12,7 +12,7 @@ export const zot: Profile = {
   start,
 };
 
-/** It is told as a line of its log. */
+/** It is reported in a line of its log. */
 function versionIn(line: string): string {
   const { commit, "binary-type": kind } = JSON.parse(line) as Readonly<Record<string, string>>;
   return `${commit}, ${kind}`;

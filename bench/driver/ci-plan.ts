@@ -1,6 +1,6 @@
 /**
- * What the jobs of a CI day push and pull, drawn from a seed: base images that many build on, repositories of which
- * few are busy, images of which the latest are pulled most. Makes no bytes: those are new in each run.
+ * The pushes and pulls of a CI day's jobs, drawn from a seed: popular base images, few busy repositories, and mostly recent
+ * images. It creates no bytes, which are new in each run.
  */
 import { Random } from "../../test/torture/random.js";
 import { mebibyte } from "../units.js";
@@ -12,31 +12,31 @@ export interface CiShape {
   readonly pulls: number;
   readonly repositories: number;
   readonly baseImages: number;
-  /** Jobs at a time: what a pull asks for was pushed that many jobs before, and so is there or nearly so. */
+  /** Concurrent jobs: a pulled image was pushed this many jobs before, so its push is finished or nearly so. */
   readonly atOnce: number;
 }
 
 export interface CiImage {
   readonly repository: number;
   readonly base: number;
-  /** Of the layers on top of the base image's. */
+  /** Sizes of the layers on top of the base image's. */
   readonly layerBytes: readonly number[];
 }
 
-/** Either has the image's place among those of the plan. */
+/** Both have the image's index in the plan. */
 export type CiJob = { readonly kind: "push" | "pull"; readonly image: number };
 
 export interface CiPlan {
-  /** For each base image the sizes of its layers. */
+  /** Layer sizes of each base image. */
   readonly baseLayerBytes: readonly (readonly number[])[];
   readonly images: readonly CiImage[];
   readonly jobs: readonly CiJob[];
 }
 
-/** Near 1, as of words in a text, is what traces of public registries show. */
+/** Near 1, as for words in a text; traces of public registries show the same. */
 export const zipfExponent = 1;
 
-/** As they are compressed: an operating system and a runtime below, an application's own on top. */
+/** Compressed sizes: an operating system and a runtime below, an application on top. */
 const baseLayer = { layers: 2, bytesMin: mebibyte, bytesMax: 16 * mebibyte };
 const ownLayer = { layersMin: 1, layersMax: 3, bytesMin: 10_000, bytesMax: 4 * mebibyte };
 
@@ -60,13 +60,13 @@ export function planCiDay(seed: string, shape: CiShape): CiPlan {
   return { baseLayerBytes, images, jobs: jobsOf(random, shape) };
 }
 
-/** Pushes in order, pulls between them; the more recently an image was pushed the more often it is pulled. */
+/** Pushes in order, with pulls in between; recent images are pulled more often. */
 function jobsOf(random: Random, { pushes, pulls, atOnce }: CiShape): CiJob[] {
   const jobs: CiJob[] = [];
   const pushedAt: number[] = [];
   let pulled = 0;
   while (pushedAt.length < pushes || pulled < pulls) {
-    // Of those that are no longer under way.
+    // Chosen among those whose push is finished.
     const there = pushedAt.filter((place) => place + atOnce < jobs.length).length;
     const mayPull = pulled < pulls && (there > 0 || pushedAt.length === pushes);
     const left = (pulls - pulled) / (pulls - pulled + pushes - pushedAt.length);

@@ -1,9 +1,9 @@
-/** Many clients with a connection each, who draw their jobs from one queue, and how long a job took them. */
+/** Many clients with a connection each, which take jobs from one queue, and the time of each job. */
 import { percentile } from "../statistics.js";
 import { Connection } from "./connection.js";
 import type { Endpoint } from "./endpoint.js";
 
-/** Opens the connections, and ends them when `use` has come to its end, however that was. */
+/** Opens the connections, and closes them when `use` has ended in any way. */
 export async function withConnections<T>(
   endpoint: Endpoint,
   count: number,
@@ -17,7 +17,7 @@ export async function withConnections<T>(
   }
 }
 
-/** Does each job once, as many at a time as there are connections. */
+/** Runs each job once, as many concurrently as there are connections. */
 export async function workOff<T>(
   connections: readonly Connection[],
   jobs: Iterable<T>,
@@ -32,7 +32,7 @@ export async function workOff<T>(
   );
 }
 
-/** How long each of many equal works took. */
+/** Durations of many equal operations. */
 export class Durations {
   readonly #milliseconds: number[] = [];
 
@@ -43,7 +43,7 @@ export class Durations {
     return result;
   }
 
-  /** By name for a sample's details, such as `pushP99Milliseconds`. */
+  /** Percentiles by name for a sample's details, such as `pushP99Milliseconds`. */
   details(of: string): Record<string, number> {
     return {
       [`${of}P50Milliseconds`]: percentile(this.#milliseconds, 0.5),

@@ -1,6 +1,6 @@
 /**
- * One keep-alive connection that sends a request and waits for its reply. Bodies go out with gathered
- * writes of the caller's own buffers, so that the driver costs little beside the server on the same cores.
+ * A keep-alive connection that sends a request and waits for its reply. It sends bodies with gathered writes of the caller's
+ * buffers, so that the driver costs little on the same cores as the server.
  */
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ export interface RequestOptions {
   readonly framing?: Framing;
 }
 
-/** Go's io.Copy, and so docker, hands a streamed body over in pieces of this size. */
+/** Go's io.Copy, and so docker, writes a streamed body in pieces of this size. */
 const chunkBytes = 32 * kibibyte;
 const lineEnd = Buffer.from("\r\n");
 const lastChunk = Buffer.from("0\r\n\r\n");
@@ -53,7 +53,7 @@ export class Connection implements Disposable {
     socket.on("close", () => this.#fail(new Error("the server closed the connection")));
   }
 
-  /** `always` are headers of each request. */
+  /** `always` are headers for each request. */
   static async open(endpoint: Endpoint, always: Readonly<Record<string, string>> = {}): Promise<Connection> {
     const socket = dial(endpoint);
     await once(socket, readyEvent(endpoint));
@@ -72,7 +72,7 @@ export class Connection implements Disposable {
     const reply = new Promise<Reply>((resolve, reject) => {
       this.#waiting = { answersHead: method === "HEAD", resolve, reject };
     });
-    // The sender may still be waiting when it fails; whoever awaits the reply hears of it.
+    // The sender may still be waiting at a failure, which the caller awaiting the reply gets.
     reply.catch(() => {});
     await this.#send(method, path, options);
     try {
@@ -100,7 +100,7 @@ export class Connection implements Disposable {
       this.#socket.uncork();
       await this.#drained();
       if (this.#waiting === undefined) {
-        // Answered before the body was out: what is left of it would be read as the next request.
+        // A response before the end of the body: the rest would be parsed as the next request.
         this.#socket.destroy();
         return;
       }

@@ -1,6 +1,6 @@
 /**
- * Pulls a body and throws it away as fast as the kernel hands it over: all sockets read into one buffer
- * that stays in the processor's cache. Hashing is for the untimed check only.
+ * Pulls a body and discards it as fast as the kernel delivers it: all sockets read into one buffer that stays in the CPU
+ * cache. Hashing is for the untimed check only.
  */
 import { createHash, type Hash } from "node:crypto";
 import { kibibyte } from "../units.js";
@@ -11,7 +11,7 @@ const readBytes = 512 * kibibyte;
 /** Sockets of one thread take turns: each read is handled before the next begins. */
 const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
 
-/** Reads the whole body at `path` and gives its length. */
+/** Reads the whole body at `path` and returns its length. */
 export async function drain(endpoint: Endpoint, path: string): Promise<number> {
   return await pull(endpoint, path, undefined);
 }
@@ -33,7 +33,7 @@ async function pull(endpoint: Endpoint, path: string, hash: Hash | undefined): P
     const receive = (received: Buffer): void => {
       let body = received;
       if (head === undefined) {
-        // The head of a reply comes in one segment from every contender.
+        // Every contender sends a reply's headers in one segment.
         head = parseHead(body);
         if (head?.status !== 200) {
           socket.destroy(new Error(`GET ${path}: ${head?.status ?? "half a head"}`));

@@ -1,12 +1,12 @@
-/** Where a contender answers, by TLS or without. */
+/** A contender's address, with or without TLS. */
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
 export interface Endpoint {
   readonly port: number;
-  /** PEM of the CA that has signed its certificate; absent where it speaks plain HTTP. */
+  /** PEM of its certificate's CA; absent for plain HTTP. */
   readonly ca: string | undefined;
-  /** Address of this machine to connect from. */
+  /** Local address to connect from. */
   readonly localAddress?: string | undefined;
 }
 
@@ -16,8 +16,8 @@ export function dial({ port, ca, localAddress }: Endpoint): Socket {
 }
 
 /**
- * The same, with what is received handed to `take`, which may pause the socket. Without TLS it comes in `buffer`,
- * one that all may share, since each piece is dealt with before the next; what TLS has deciphered comes in its own.
+ * Like it, and passes received bytes to `take`, which may pause the socket. Without TLS they are in `buffer`, which all
+ * connections may share, because each piece is processed before the next; TLS uses its own buffers.
  */
 export function dialInto(endpoint: Endpoint, buffer: Buffer, take: (received: Buffer) => void): Socket {
   if (endpoint.ca !== undefined) return dial(endpoint).on("data", take);
@@ -28,7 +28,7 @@ export function dialInto(endpoint: Endpoint, buffer: Buffer, take: (received: Bu
   return connect({ port: endpoint.port, host: "127.0.0.1", onread: { buffer, callback } });
 }
 
-/** What `dial` gives says so when it can be written to. */
+/** Resolves when a socket from `dial` is writable. */
 export function readyEvent({ ca }: Endpoint): "connect" | "secureConnect" {
   return ca === undefined ? "connect" : "secureConnect";
 }

@@ -1,4 +1,4 @@
-/** The one image that everybody asks for: its manifest has some 1.7 KB. */
+/** The single image that all clients request: its manifest has about 1.7 KB. */
 import { type Image, makeImage } from "./image.js";
 import { Payload } from "./payload.js";
 

@@ -1,4 +1,4 @@
-/** Images, and what clients do with them: push them as docker does, lay them down quickly, pull them whole. */
+/** Images and client operations: push like docker, store quickly, pull completely. */
 import { strict as assert } from "node:assert";
 import type { Connection } from "./connection.js";
 import { drain } from "./drain.js";
@@ -22,7 +22,7 @@ import {
 export interface Image {
   readonly repository: string;
   readonly tag: string;
-  /** In the order in which they are pushed. */
+  /** In push order. */
   readonly blobs: readonly Payload[];
   readonly manifest: Manifest;
 }
@@ -36,21 +36,21 @@ export function makeImage(
   return { repository, tag, blobs: [...layers, config], manifest: makeManifest(config, layers) };
 }
 
-/** A size between these, `position` from 0 to 1 on a logarithmic scale: as many of 10 to 100 KB as of 100 KB to 1 MB. */
+/** A size in this range, with `position` from 0 to 1 on a logarithmic scale: as many of 10 to 100 KB as of 100 KB to 1 MB. */
 export function logarithmicBytes(bytesMin: number, bytesMax: number, position: number): number {
   return Math.round(bytesMin * (bytesMax / bytesMin) ** position);
 }
 
-/** To have it there: with as few requests as that takes. */
+/** Stores it with as few requests as possible. */
 export async function storeImage(connection: Connection, image: Image): Promise<void> {
   for (const blob of image.blobs) await pushBlob(connection, image.repository, blob, "put");
   await putManifest(connection, image.repository, image.tag, image.manifest);
 }
 
 /**
- * In docker's order of requests: for each blob HEAD, and where it is missing a mount if `homeOf` knows a
- * repository that has it, else POST, PATCH and PUT; then the manifest. Layers follow one another, unlike docker's
- * five at a time. Gives the bytes of blobs that were sent.
+ * Pushes in docker's order of requests: for each blob HEAD, and if it is missing a mount if `homeOf` knows a repository that
+ * has it, otherwise POST, PATCH and PUT; then the manifest. Layers follow one another, unlike docker's five at a time.
+ * Returns the bytes of sent blobs.
  */
 export async function pushImage(
   connection: Connection,
@@ -73,7 +73,7 @@ export async function pushImage(
   return sent;
 }
 
-/** The manifest by its tag, then all blobs at once, each on a connection of its own. Gives the bytes received. */
+/** Pulls the manifest by its tag, then all blobs concurrently, each on its own connection. Returns the received bytes. */
 export async function pullImage(endpoint: Endpoint, connection: Connection, image: Image): Promise<number> {
   const { repository, tag, blobs, manifest } = image;
   const headers = { Accept: manifestMediaType };

@@ -1,4 +1,4 @@
-/** Reads listings as clients do that want them whole: page by page, wherever `Link` leads. */
+/** Reads complete lists like clients: page by page, following `Link`. */
 import { Client } from "undici";
 import type { Endpoint } from "./endpoint.js";
 
@@ -8,7 +8,7 @@ export interface ListingPage {
   readonly next: string | undefined;
 }
 
-/** Plain HTTP. Its answers, unlike others, may come chunked: undici reads those as well. */
+/** Plain HTTP. These responses may be chunked: undici reads those as well. */
 export class ListingReader implements AsyncDisposable {
   readonly #client: Client;
 

@@ -16,7 +16,7 @@ import type { Endpoint } from "./endpoint.js";
 export type LoadTool = "autocannon" | "wrk" | "sockets";
 
 export interface Load {
-  /** By TLS only where wrk is the tool. */
+  /** TLS only with wrk. */
   readonly endpoint: Endpoint;
   readonly path: string;
   readonly method: "GET" | "HEAD";
@@ -24,19 +24,19 @@ export interface Load {
   readonly authorization?: string | undefined;
   readonly connections: number;
   readonly seconds: number;
-  /** Whether each request has a connection of its own; only where wrk is the tool. */
+  /** Whether each request has its own connection; only with wrk. */
   readonly reconnect: boolean;
 }
 
 export interface LoadResult {
   readonly requests: number;
   readonly requestsPerSecond: number;
-  /** Of one request; undefined where the tool does not tell. */
+  /** Latency of one request; undefined if the tool does not report it. */
   readonly p50Milliseconds?: number;
   readonly p99Milliseconds?: number;
 }
 
-/** Runs the load; any failed or refused request is an error, since errors are quicker than answers. */
+/** Runs the load; any failed or refused request is an error, because errors are faster than responses. */
 export const loadTools: Readonly<Record<LoadTool, (load: Load) => Promise<LoadResult>>> = {
   autocannon: loadWithAutocannon,
   wrk: loadWithWrk,
@@ -52,7 +52,7 @@ async function loadWithAutocannon(load: Load): Promise<LoadResult> {
     duration: load.seconds,
     setupClient: (client) => {
       if (load.method === "HEAD") {
-        // autocannon believes the Content-Length of a reply to HEAD and would wait for that body.
+        // autocannon trusts the Content-Length of a reply to HEAD and would wait for that body.
         client.on("headers", () => {
           client.parser.body_bytes = 0;
         });
@@ -69,7 +69,7 @@ async function loadWithAutocannon(load: Load): Promise<LoadResult> {
   };
 }
 
-/** Printed by wrk's own hook as JSON. Microseconds; `read` are connections that the server has ended. */
+/** Printed by wrk's own hook as JSON. Microseconds; `read` counts connections closed by the server. */
 const wrkScript = `done = function(summary, latency)
   local e = summary.errors
   io.write(string.format('RESULT {"requests":%d,"duration":%d,"p50":%d,"p99":%d,', summary.requests, summary.duration,
@@ -86,7 +86,7 @@ interface WrkResult {
   readonly errors: Readonly<Record<"connect" | "write" | "status" | "timeout" | "read", number>>;
 }
 
-/** Slow answers are told by their p99, not as failures: by itself wrk would count those that take 2 s. */
+/** Slow responses show in the p99 instead of as failures: by default wrk would count those over 2 s. */
 const wrkTimeout = "15s";
 
 async function loadWithWrk(load: Load): Promise<LoadResult> {
@@ -128,7 +128,7 @@ async function loadWithWrk(load: Load): Promise<LoadResult> {
   }
 }
 
-/** Only for HEAD: it takes the end of the head for the end of the reply. */
+/** Only for HEAD: it treats the end of the headers as the end of the reply. */
 async function loadWithSockets(load: Load): Promise<LoadResult> {
   const lines = [
     `${load.method} ${load.path} HTTP/1.1`,

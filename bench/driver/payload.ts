@@ -1,6 +1,6 @@
 /**
- * Blobs of any length that no registry has seen before and none can compress, without the cost of making
- * random bytes: a shared pool of them, each MiB of a blob stamped with the blob's own salt and position.
+ * New, incompressible blobs of any length, without the cost of generating random bytes: a shared pool of them, with each MiB
+ * of a blob stamped with the blob's salt and position.
  */
 import { createHash, randomBytes, randomFillSync } from "node:crypto";
 import { mebibyte } from "../units.js";
@@ -24,7 +24,7 @@ export class Payload {
     this.digest = `sha256:${hash.digest("hex")}`;
   }
 
-  /** The content in pieces of at most 1 MiB, each a stamp and a view of the pool: nothing is copied. */
+  /** The content in pieces of at most 1 MiB, each a stamp and a view of the pool, without copies. */
   *pieces(): Generator<readonly Buffer[]> {
     for (let offset = 0; offset < this.length; offset += mebibyte) {
       const length = Math.min(mebibyte, this.length - offset);

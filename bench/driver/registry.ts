@@ -1,4 +1,4 @@
-/** The requests of distribution-spec that the scenarios are made of; an unexpected status is an error. */
+/** The requests of distribution-spec used by the scenarios; an unexpected status is an error. */
 import { createHash } from "node:crypto";
 import type { Body, Connection } from "./connection.js";
 import type { Payload } from "./payload.js";
@@ -9,12 +9,12 @@ const configMediaType = "application/vnd.oci.image.config.v1+json";
 const layerMediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /**
- * How a layer travels: `put` is POST then PUT with a Content-Length (containerd, buildkit); `patch` is
- * POST, one chunked PATCH, then an empty PUT (docker, skopeo).
+ * How a layer is sent: `put` is POST then PUT with a Content-Length (containerd, buildkit); `patch` is POST, one chunked
+ * PATCH, then an empty PUT (docker, skopeo).
  */
 export type PushShape = "put" | "patch";
 
-/** Starts an upload session; gives the path that the next request goes to. */
+/** Starts an upload session, and returns the path of the next request. */
 export async function openUpload(connection: Connection, repository: string): Promise<string> {
   const reply = await connection.request("POST", `/v2/${repository}/blobs/uploads/`);
   return locationOf(expectStatus(reply, 202, "POST upload"));
@@ -47,7 +47,7 @@ export async function pushBlob(
   await sendBlob(connection, await openUpload(connection, repository), payload, shape);
 }
 
-/** Asks, as docker does before it pushes a layer; true when the registry has it already. */
+/** Checks for a layer, like docker before a push; true if the registry has it. */
 export async function hasBlob(connection: Connection, repository: string, digest: string): Promise<boolean> {
   const reply = await connection.request("HEAD", blobPath(repository, digest));
   if (reply.status === 404) {
@@ -58,8 +58,8 @@ export async function hasBlob(connection: Connection, repository: string, digest
 }
 
 /**
- * Asks for a blob that another repository is thought to have. Undefined where the repository has it now, else the
- * path of the session that was opened for it instead.
+ * Requests a mount of a blob that another repository should have. Returns undefined if it succeeded, otherwise the path of
+ * the session opened instead.
  */
 export async function mountBlob(
   connection: Connection,

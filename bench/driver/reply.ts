@@ -1,6 +1,6 @@
 /**
- * Reads HTTP/1.1 replies with a Content-Length, which is all that the measured requests are answered with.
- * Anything else is an error: a load driver that guesses measures something else.
+ * Parses HTTP/1.1 replies with a Content-Length, the only kind in the measured requests. Anything else is an error: a load
+ * driver that guesses measures something else.
  */
 
 export interface Reply {
@@ -13,7 +13,7 @@ export interface Reply {
 export interface ReplyHead {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
-  /** Bytes of head in the buffer, the empty line included. */
+  /** Header bytes in the buffer, including the empty line. */
   readonly headBytes: number;
   readonly contentLength: number;
 }
@@ -21,7 +21,7 @@ export interface ReplyHead {
 const noBody: Buffer = Buffer.alloc(0);
 const headBytesMax = 64 * 1024;
 
-/** The head at the beginning of `received`, or undefined while it is incomplete. */
+/** Returns the headers at the start of `received`, or undefined while they are incomplete. */
 export function parseHead(received: Buffer): ReplyHead | undefined {
   const end = received.indexOf("\r\n\r\n");
   if (end < 0) {
@@ -47,12 +47,12 @@ export function parseHead(received: Buffer): ReplyHead | undefined {
   return { status, headers, headBytes: end + 4, contentLength: Number(headers.get("content-length") ?? 0) };
 }
 
-/** One reply at a time from the bytes of one connection; nothing is pipelined. */
+/** Parses one reply at a time from a connection; nothing is pipelined. */
 export class ReplyReader {
   #received: Buffer = noBody;
   #head: ReplyHead | undefined;
 
-  /** The finished reply, or undefined while bytes of it are missing. A reply to HEAD has no body. */
+  /** Returns the finished reply, or undefined while bytes are missing. A reply to HEAD has no body. */
   push(chunk: Buffer, answersHead: boolean): Reply | undefined {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     this.#head ??= parseHead(this.#received);

@@ -1,4 +1,4 @@
-/** Many clients that take a little of a large body, pause, and take a little more: they never finish. */
+/** Many clients that read a little of a large body, pause, and read more: they never finish. */
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { kibibyte } from "../units.js";
@@ -10,11 +10,11 @@ export interface SlowReading {
   readonly readers: number;
 }
 
-/** What a slow line takes at a time (half of it by TLS, in whose pieces it comes), and how long it then waits: 640 KB/s. */
+/** Bytes that a slow link reads at a time (half of it with TLS, because of its record size), and its pause: 640 KB/s. */
 const sipBytes = 32 * kibibyte;
 const pauseMilliseconds = 50;
 
-/** They read from now on; dispose of them to hang up. */
+/** They read from now on; dispose them to disconnect. */
 export class SlowReaders implements Disposable {
   /** Bytes that each has received. */
   readonly received: number[];
@@ -45,13 +45,13 @@ export class SlowReaders implements Disposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Throws what has gone wrong for one of them. */
+  /** Throws the error of any of them. */
   assertServed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 }
 
-/** Reads for the given time, then hangs up. Gives the bytes that each reader received. */
+/** Reads for the given time, then disconnects. Returns the bytes received by each reader. */
 export async function readSlowly(reading: SlowReading, seconds: number): Promise<readonly number[]> {
   using readers = new SlowReaders(reading);
   await sleep(seconds * 1000);

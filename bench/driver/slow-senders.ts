@@ -1,11 +1,11 @@
-/** Many clients that push a little of a layer, pause, and push a little more: they never finish. */
+/** Many clients that send a little of a layer, pause, and send more: they never finish. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { withConnections } from "./clients.js";
 import { dial, type Endpoint, readyEvent } from "./endpoint.js";
 import { openUpload } from "./registry.js";
 
-/** What a slow line sends at a time, and how long it then waits: 50 KB/s. */
+/** Bytes that a slow link sends at a time, and its pause: 50 KB/s. */
 const biteBytes = 5_000;
 const pauseMilliseconds = 100;
 const bite = Buffer.concat([
@@ -14,7 +14,7 @@ const bite = Buffer.concat([
   Buffer.from("\r\n"),
 ]);
 
-/** They send from now on; dispose of them to hang up. */
+/** They send from now on; dispose them to disconnect. */
 export class SlowSenders implements Disposable {
   readonly #timers: readonly NodeJS.Timeout[];
   #failure: Error | undefined;
@@ -55,7 +55,7 @@ export class SlowSenders implements Disposable {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** Throws what has gone wrong for one of them. */
+  /** Throws the error of any of them. */
   assertServed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -1,11 +1,11 @@
-/** Popularity as it is found of images and their layers: the k-th most popular is asked for 1/k^s as often as the first. */
+/** The popularity of images and layers: the k-th most popular is requested 1/k^s times as often as the first. */
 import { strict as assert } from "node:assert";
 
 export class Zipf {
-  /** The share of all draws that fall on a rank or one before it. */
+  /** The cumulative share of draws up to a rank. */
   readonly #shares: Float64Array;
 
-  /** `draw` gives numbers from 0 up to 1, which they never are. */
+  /** `draw` returns numbers from 0 up to, but not including, 1. */
   constructor(
     readonly ranks: number,
     readonly exponent: number,
@@ -21,7 +21,7 @@ export class Zipf {
     for (let rank = 0; rank < ranks; rank++) this.#shares[rank] = (this.#shares[rank] ?? 0) / sum;
   }
 
-  /** From 0, the most popular, up to the number of ranks, which it never is. */
+  /** From 0, the most popular, up to, but not including, the number of ranks. */
   next(): number {
     const drawn = this.draw();
     let low = 0;

@@ -1,4 +1,4 @@
-/** One folder of blobs by digest, whose syncs are shared by all who wait for one. */
+/** A folder of blobs by digest, with syncs shared by all waiting callers. */
 import { fsync, openSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ export class Folder {
     await this.#sync();
   }
 
-  /** A sync that is under way may have begun before the rename: the next one counts. */
+  /** A running sync may have started before the rename: the next one counts. */
   #sync(): Promise<void> {
     this.#next ??= (this.#running ?? Promise.resolve()).then(() => {
       this.#running = this.#next;

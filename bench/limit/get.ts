@@ -1,6 +1,6 @@
 /**
- * The limit for small answers: what is pushed is kept in memory, and answered by uWebSockets.js with no header
- * more than needed, no check, no log. Takes the requests of one push and forgets all else.
+ * The limit for small responses: pushed content is kept in memory, and sent by uWebSockets.js with only necessary headers,
+ * no check, no log. Accepts the requests of one push and ignores all else.
  */
 import uws, { type HttpResponse } from "uWebSockets.js";
 
@@ -31,7 +31,7 @@ uws
     else response.writeHeader("Content-Type", found.type).end(found.body);
   })
   .head("/*", (response, request) => {
-    // uWebSockets.js ends the process without it, and the connection with a length that is no header.
+    // uWebSockets.js aborts the process without it, and closes the connection if the length is not a header.
     response.onAborted(() => {});
     const found = stored.get(request.getUrl());
     if (found === undefined) response.writeStatus("404 Not Found");

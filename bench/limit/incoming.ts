@@ -1,6 +1,6 @@
 /**
- * One blob on its way to the disk: hashed as it comes, gathered into aligned pieces that are written past the page
- * cache while the next ones come. Its end, which fills no block, goes through the page cache.
+ * A blob on its way to the disk: hashed on arrival and collected into aligned pieces that bypass the page cache while the
+ * next ones arrive. Its end, which fills no block, goes through the page cache.
  */
 import { createHash } from "node:crypto";
 import { closeSync, constants, fdatasync, openSync, write } from "node:fs";
@@ -9,10 +9,10 @@ import { alignedMemory } from "../../src/lib/aligned-memory.js";
 import { mebibyte } from "../units.js";
 
 const pieceBytes = mebibyte;
-/** Of one upload: enough that the disk never waits. */
+/** Pieces of one upload: enough to keep the disk busy. */
 const piecesMax = 4;
 
-/** Pieces that no upload has now: fresh memory costs as much as a copy. */
+/** Pieces not in use: new memory costs as much as a copy. */
 const spare: Uint8Array[] = [];
 
 export class Incoming {
@@ -30,7 +30,7 @@ export class Incoming {
     this.#file = openSync(path, "wx");
   }
 
-  /** Takes what has come; a promise where the sender should wait until it resolves. */
+  /** Accepts a chunk; returns a promise if the sender should wait for it. */
   take(bytes: Uint8Array): Promise<unknown> | undefined {
     this.#hash.update(bytes);
     for (let taken = 0; taken < bytes.length; ) {
@@ -56,7 +56,7 @@ export class Incoming {
     this.#filled = 0;
   }
 
-  /** Its digest, when all of it is on stable storage. */
+  /** Returns its digest, when all of it is on stable storage. */
   async seal(): Promise<string> {
     await writeAll(this.#file, this.#piece.subarray(0, this.#filled), this.#position);
     await Promise.all(this.#writes);

@@ -1,4 +1,4 @@
-/** The requests of a push, and the GET by which the bench makes sure that what it measures has been stored. */
+/** The requests of a push, and the GET with which the bench checks that the measured content is stored. */
 
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
 import { randomUUID } from "node:crypto";
@@ -21,7 +21,7 @@ export function routePushes(app: TemplatedApp, folder: Folder): void {
     receive(response, blob, async () => ["202 Accepted", path]);
   });
   app.put("/*", (response, request) => {
-    // Of a blob the path names the session, of a manifest the tag.
+    // The session in a blob's path, or the tag in a manifest's.
     const name = nameOf(request.getUrl());
     const digest = request.getQuery("digest");
     const temporary = digest === undefined ? randomUUID() : name;
@@ -38,7 +38,7 @@ export function routePushes(app: TemplatedApp, folder: Folder): void {
     });
   });
   app.head("/*", (response) => {
-    // uWebSockets.js ends the process without it, and the connection with a length that is no header.
+    // uWebSockets.js aborts the process without it, and closes the connection if the length is not a header.
     response.onAborted(() => {});
     response.writeStatus("404 Not Found").writeHeader("Content-Length", "0").endWithoutBody();
   });
@@ -48,9 +48,9 @@ export function routePushes(app: TemplatedApp, folder: Folder): void {
 type Answer = readonly [status: string, location: string];
 
 function receive(response: HttpResponse, blob: Incoming, finish: () => Promise<Answer>): void {
-  /** Answered or aborted: then uWebSockets.js wants the response left alone. */
+  /** Answered or aborted: the response may no longer be touched. */
   let over = false;
-  /** Even the end of a body may come during a pause. Answered in it, the connection would stay paused. */
+  /** The end of a body may arrive during a pause. A response during it would leave the connection paused. */
   let flowing: Promise<unknown> = Promise.resolve();
   response.onAborted(() => {
     over = true;

@@ -1,7 +1,7 @@
 /**
- * The limit for pushes: receives, hashes, writes and syncs, and answers 201 when file and folder are on stable
- * storage. Nothing is checked but the digest, nothing looked up, nothing kept in memory. Each thread has all of
- * it: a socket, a hash, a file; the kernel deals the connections out. Run as `push.js FOLDER`.
+ * The limit for pushes: receives, hashes, writes and syncs, and responds with 201 when file and folder are on stable
+ * storage. It checks only the digest, looks nothing up, and keeps nothing in memory. Each thread has a socket, a hash and a
+ * file; the kernel distributes the connections. Run as `push.js FOLDER`.
  */
 
 import uws from "uWebSockets.js";
@@ -14,7 +14,7 @@ import { routePushes } from "./push-routes.js";
 
 interface ThreadSetup {
   readonly folder: string;
-  /** On which all threads listen. */
+  /** The port of all threads. */
   readonly port: number;
 }
 

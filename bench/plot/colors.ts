@@ -1,4 +1,4 @@
-/** One colour for each contender, the same in every plot; told apart also by those who see red and green alike. */
+/** One colour for each contender, the same in every plot, distinguishable for people who cannot tell red from green. */
 
 const colors: Readonly<Record<string, string>> = {
   gantry: "#0072b2",

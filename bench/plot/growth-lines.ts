@@ -1,4 +1,4 @@
-/** How a figure goes along with what grows, both on logarithmic axes: a power law is a straight line there. */
+/** Plots how a figure depends on a size, with both axes logarithmic: a power law is a straight line. */
 import { type Curve, curvesOf } from "../curves.js";
 import type { GrowthRecord } from "../record.js";
 import { spell } from "../units.js";
@@ -10,7 +10,7 @@ const width = 900;
 const height = 520;
 const frame = { left: 90, right: width - 170, top: 50, bottom: height - 60 };
 
-/** Undefined where nothing was measured. */
+/** Undefined if nothing was measured. */
 export function growthLines(growth: GrowthRecord): string | undefined {
   const curves = curvesOf(growth);
   const points = curves.flatMap((curve) => curve.points);

@@ -1,14 +1,14 @@
-/** A logarithmic axis: from a range of positive values to a range of pixels, with ticks that a reader expects. */
+/** A logarithmic axis: maps a range of positive values to a range of pixels, with the usual ticks. */
 import { strict as assert } from "node:assert";
 
 export interface LogScale {
-  /** Where a value is; what lies outside is put on the edge. */
+  /** Returns a value's position; values outside are put on the edge. */
   at(value: number): number;
-  /** At powers of ten, and at 2 and 5 between them where there are few powers. */
+  /** At powers of ten, and at 2 and 5 in between if there are few powers. */
   readonly ticks: readonly number[];
 }
 
-/** With so many powers of ten, 2 and 5 between them would stand too close. */
+/** With this many powers of ten, 2 and 5 in between would be too close. */
 const finePowersMax = 3;
 
 /** `from` may be right of `to`, as on a vertical axis. */

@@ -1,6 +1,6 @@
 /**
- * Bars of ratios: for each scenario and peer how many times better the subject is, from 1 to the median, with a
- * whisker from the least to the most and a mark at the target. To the right of 1 the subject is ahead.
+ * Bars of ratios: for each scenario and peer the factor by which the subject is better, from 1 to the median, with a whisker
+ * from minimum to maximum and a mark at the target. The subject leads to the right of 1.
  */
 import type { Pairing } from "../ratios.js";
 import { pairingsOf } from "../ratios.js";
@@ -24,7 +24,7 @@ interface Bar extends Pairing {
   readonly spread: Spread;
 }
 
-/** Undefined where nothing was compared. */
+/** Undefined if nothing was compared. */
 export function ratioBars(comparisons: readonly Comparison[]): string | undefined {
   const bars = comparisons.flatMap((comparison) =>
     pairingsOf(comparison).map((pairing, index) => ({

@@ -1,11 +1,11 @@
-/** The few shapes that the plots are made of, as SVG. */
+/** The SVG shapes of the plots. */
 
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-/** A whole picture on white. */
+/** A complete picture on white. */
 export function picture(width: number, height: number, parts: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
@@ -36,7 +36,7 @@ export function dot({ x, y }: Point, color: string): string {
   return `<circle cx="${round(x)}" cy="${round(y)}" r="3.5" fill="${color}"/>`;
 }
 
-/** Told when one points at it. */
+/** Shown on hover. */
 export function rectangle(at: Point, width: number, height: number, color: string, title: string): string {
   const box = `x="${round(at.x)}" y="${round(at.y)}" width="${round(width)}" height="${round(height)}"`;
   return `<rect ${box} fill="${color}"><title>${escaped(title)}</title></rect>`;

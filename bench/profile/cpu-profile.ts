@@ -1,4 +1,4 @@
-/** What V8's sampling profiler has written, as a tree of calls with the time spent in each. */
+/** Reads a profile of V8's sampling profiler as a tree of calls with the time spent in each. */
 import { readFile } from "node:fs/promises";
 
 interface CallFrame {
@@ -8,7 +8,7 @@ interface CallFrame {
   readonly lineNumber: number;
 }
 
-/** The file's form, which is that of Chrome's DevTools; what is not read here is left out. */
+/** The file's format, as in Chrome's DevTools; unused fields are omitted. */
 interface ProfileFile {
   readonly nodes: readonly {
     readonly id: number;
@@ -20,24 +20,24 @@ interface ProfileFile {
   readonly timeDeltas: readonly number[];
 }
 
-/** A function as it was called from its parent. */
+/** A function called from its parent. */
 export interface Call {
   readonly name: string;
-  /** File and line; `""` for what is not JavaScript. */
+  /** File and line; `""` outside JavaScript. */
   readonly place: string;
   ownMicroseconds: number;
-  /** With all that it called. */
+  /** Including all its calls. */
   microseconds: number;
   readonly children: Map<string, Call>;
 }
 
 export interface CpuProfile {
-  /** The thread's time but for that in which it had nothing to do. */
+  /** The thread's time without idle time. */
   readonly busy: Call;
   readonly idleMicroseconds: number;
 }
 
-/** V8's word for an event loop that waits, and the function in which a worker of piscina does. */
+/** V8's name for an idle event loop, and the function in which an idle piscina worker waits. */
 const idle = new Set(["(idle)", "atomicsWaitLoop"]);
 
 export async function readCpuProfile(path: string): Promise<CpuProfile> {
@@ -67,13 +67,13 @@ export async function readCpuProfile(path: string): Promise<CpuProfile> {
 function ownTimes({ samples, timeDeltas }: ProfileFile): Map<number, number> {
   const own = new Map<number, number>();
   for (const [index, id] of samples.entries()) {
-    // The clock of a sample may lie a little before that of the one before it.
+    // A sample's clock may be slightly before that of the previous one.
     own.set(id, (own.get(id) ?? 0) + Math.max(0, timeDeltas[index] ?? 0));
   }
   return own;
 }
 
-/** The file has a node for each line and state of compilation; here a function is one. */
+/** The file has a node for each line and compilation state; here all of a function are merged. */
 function childOf(parent: Call, { functionName, url, lineNumber }: CallFrame): Call {
   const place = url === "" ? "" : `${shortened(url)}:${lineNumber + 1}`;
   const name = functionName === "" ? "(anonymous)" : functionName;
@@ -90,7 +90,7 @@ function newCall(name: string, place: string): Call {
   return { name, place, ownMicroseconds: 0, microseconds: 0, children: new Map() };
 }
 
-/** From the program's own folder, or from the package, on. */
+/** Path from the program's own folder, or from the package, on. */
 function shortened(url: string): string {
   return /.*\/(node_modules\/.*|dist\/.*)$/.exec(url)?.[1] ?? url;
 }
@@ -103,7 +103,7 @@ function sumUp(call: Call): void {
   }
 }
 
-/** Functions by the time that they took themselves, wherever they were called from; most first. */
+/** Functions by their own time, from all callers; the largest first. */
 export function hottest(busy: Call): readonly Call[] {
   const all = new Map<string, Call>();
   const visit = (call: Call): void => {

@@ -1,11 +1,11 @@
-/** A flame graph as SVG: who calls whom, from top to bottom, as wide as the time that it takes. */
+/** A flame graph as SVG: callers above callees, with the width of their time. */
 import { escaped } from "../plot/svg.js";
 import type { Call, CpuProfile } from "./cpu-profile.js";
 
 const width = 1600;
 const rowHeight = 17;
 const headHeight = 30;
-/** What is narrower can neither be read nor pointed at. */
+/** Narrower boxes can be neither read nor pointed at. */
 const narrowest = 0.4;
 const characterWidth = 6.6;
 

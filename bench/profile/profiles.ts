@@ -1,4 +1,4 @@
-/** CPU profiles that Node has written into a folder: draws each as a flame graph beside it, and tells what is hot. */
+/** Processes the CPU profiles that Node has written into a folder: draws each as a flame graph, and lists the hot functions. */
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hottest, readCpuProfile } from "./cpu-profile.js";
@@ -7,12 +7,12 @@ import { flameGraph } from "./flame-graph.js";
 const suffix = ".cpuprofile";
 const functionsTold = 15;
 
-/** By which Node profiles its main thread and each worker, a file for each when they end. */
+/** The options with which Node profiles its main thread and each worker, writing one file each at the end. */
 export function profilingFlags(folder: string): readonly string[] {
   return ["--cpu-prof", `--cpu-prof-dir=${folder}`];
 }
 
-/** What takes most time in each thread, as lines of text. */
+/** Returns the most expensive functions of each thread, as lines of text. */
 export async function drawProfiles(folder: string): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const file of (await readdir(folder)).filter((name) => name.endsWith(suffix)).sort()) {

@@ -1,4 +1,4 @@
-/** Every scenario there is, and those that are run where there is little time. */
+/** All scenarios, and the ones to run in a short time. */
 import type { Selection } from "../run.js";
 import { attackScenarios } from "./attacks.js";
 import { ciDayScenarios } from "./ci-day.js";
@@ -41,7 +41,7 @@ export const everything: Selection = {
   growths: [growthConnections, ...growthBlobSize, ...growthListings, growthWorkers],
 };
 
-/** What most would want to know first: each kind of work once. */
+/** The most important ones: each kind of work once. */
 const quick = [
   "push-1g",
   "push-8x128m",
@@ -53,7 +53,7 @@ const quick = [
   "growth-connections",
 ];
 
-/** The least that runs every part of the bench. */
+/** The minimum that runs every part of the bench. */
 const smoke = ["zb-push-1m", "get-manifest-wrk", "growth-push-size"];
 
 export function quickSelection(): Selection {
@@ -64,7 +64,7 @@ export function smokeSelection(): Selection {
   return named((name) => smoke.includes(name));
 }
 
-/** Those whose names begin so. */
+/** Returns the scenarios whose names start with the text. */
 export function selectionOf(beginnings: readonly string[]): Selection {
   return named((name) => beginnings.some((beginning) => name.startsWith(beginning)));
 }

@@ -1,4 +1,4 @@
-/** Hostile clients beside a normal one, all registries within 512 MB: how long does the normal one wait? */
+/** Hostile clients beside a normal one, with every registry limited to 512 MB: how long does the normal one wait? */
 import { attacks } from "../attacks/all.js";
 import type { Attack } from "../attacks/attack.js";
 import { attackFresh } from "../attacks/measure.js";
@@ -20,7 +20,7 @@ export const attackScenarios: readonly Scenario[] = attacks.map((attack) => ({
   run: async (settings) => await interleave(attack, settings),
 }));
 
-/** A fresh server for each run, since an attack may end it. A peer that fails is left out of the rounds that follow. */
+/** A new server for each run, because an attack may end it. A failed peer is left out of later rounds. */
 async function interleave(attack: Attack, settings: Settings): Promise<readonly Series[]> {
   const samples = new Map<ContenderName, Measured[]>(
     [settings.subject, ...peersIn(settings, peers)].map((name) => [name, []]),

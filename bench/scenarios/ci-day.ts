@@ -1,6 +1,6 @@
 /**
- * A CI day: jobs that build on popular base images push what is new of theirs, and other jobs pull what was pushed
- * before, all at once. See driver/ci-plan for who pushes and pulls what.
+ * A CI day: jobs that build on popular base images push their new layers, while other jobs pull images pushed before.
+ * driver/ci-plan decides about pushes and pulls.
  */
 import { Arena, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
@@ -44,7 +44,7 @@ export const ciDayScenarios: readonly Scenario[] = [
   },
 ];
 
-/** Pushed once, and there for all rounds. */
+/** Pushed once for all rounds. */
 function makeBases({ baseLayerBytes }: CiPlan): readonly Image[] {
   return baseLayerBytes.map((sizes, base) => {
     const layers = sizes.map((bytes) => new Payload(bytes));
@@ -52,7 +52,7 @@ function makeBases({ baseLayerBytes }: CiPlan): readonly Image[] {
   });
 }
 
-/** The sizes are the same in every round and for every contender, the bytes of what jobs build never. */
+/** The sizes are the same in every round and for every contender; the bytes of built layers are always new. */
 function makeImages({ images }: CiPlan, bases: readonly Image[], name: string): readonly Image[] {
   return images.map(({ repository, base, layerBytes }, image) => {
     const own = layerBytes.map((bytes) => new Payload(bytes));
@@ -74,7 +74,7 @@ async function spendDay(
   const images = makeImages(plan, bases, name);
   const homes = new Map(bases.flatMap(({ repository, blobs }) => blobs.map((blob) => [blob, repository])));
   const homeOf = (blob: Payload) => homes.get(blob);
-  /** By image; a pull comes behind its push in the queue, but that may still be under way. */
+  /** By image; a pull comes after its push in the queue, but that may still be running. */
   const pushed: Promise<number>[] = [];
   const [pushes, pulls] = [new Durations(), new Durations()];
   let [bytesUp, bytesDown] = [0, 0];

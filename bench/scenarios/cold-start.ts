@@ -1,4 +1,4 @@
-/** From the start of a server's process to its first answer. */
+/** From the start of a server's process to its first response. */
 
 import { Arena } from "../arena.js";
 import type { Contender } from "../contenders.js";
@@ -28,7 +28,7 @@ export const coldStartScenarios: readonly Scenario[] = [
   },
 ];
 
-/** Ends the contender and starts it on what it has stored. The figure is in milliseconds. */
+/** Restarts the contender on its stored content. The figure is in milliseconds. */
 export async function startAnew(contender: Contender): Promise<Sample> {
   const driverBefore = process.cpuUsage();
   const begin = await contender.restart();

@@ -1,4 +1,4 @@
-/** A deployment: an image has just been pushed, and every node pulls it at once. How long until the last one has it? */
+/** A deployment: an image was just pushed, and every node pulls it at once. When does the last one have it? */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
@@ -14,7 +14,7 @@ import { megabyte } from "../units.js";
 const sides = against({ nginx: 0.5, "docker-registry": 1.5, "distribution-3": 1.5, zot: null });
 const repository = "bench/storm";
 const configBytes = 4_000;
-/** 20 MB in all, as an application on a small base. */
+/** 20 MB in total, like an application on a small base. */
 const layerBytes = [8, 5.5, 3.5, 2, 1].map((megabytes) => megabytes * megabyte);
 
 export const deployStormScenarios: readonly Scenario[] = [
@@ -43,7 +43,7 @@ export const deployStormScenarios: readonly Scenario[] = [
   },
 ];
 
-/** A new image, pushed as docker does; for nginx, files under the paths that a registry's clients ask for. */
+/** A new image, pushed like docker does; for nginx, files under the paths of a registry's API. */
 async function bringImage(contender: Contender, tag: string): Promise<Image> {
   const layers = layerBytes.map((bytes) => new Payload(bytes));
   const image = makeImage(repository, tag, new Payload(configBytes), layers);

@@ -1,4 +1,4 @@
-/** What one more byte costs: one client pushes or pulls one blob after the other, of 1 KiB to 1 GiB. */
+/** The cost of another byte: one client pushes or pulls one blob after the other, of 1 KiB to 1 GiB. */
 import { strict as assert } from "node:assert";
 import { along } from "../along.js";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
@@ -14,7 +14,7 @@ import { gibibyte, kibibyte, mebibyte } from "../units.js";
 const repository = "bench/growth";
 const sizes = [kibibyte, 16 * kibibyte, 256 * kibibyte, 4 * mebibyte, 64 * mebibyte, gibibyte];
 const quickSizes = sizes.filter((bytes) => bytes < gibibyte);
-/** So many blobs of a size make a run that is long enough to be timed, and short enough to be waited for. */
+/** This many blobs of a size make a run long enough to measure, and short enough to wait for. */
 const blobsMax = 64;
 const runBytes = 64 * mebibyte;
 

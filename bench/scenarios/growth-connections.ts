@@ -1,4 +1,4 @@
-/** What one more connection costs: one hot manifest, asked for by one client, then by more and more. */
+/** The cost of another connection: one hot manifest, requested by more and more clients. */
 import { along } from "../along.js";
 import { Arena } from "../arena.js";
 import type { Contender, ContenderName } from "../contenders.js";

@@ -1,6 +1,6 @@
 /**
- * What one more tag or repository costs whoever lists them: a page of 100 in the middle, of 10 entries to 100,000. The
- * stores are laid on the disk beforehand.
+ * The cost of another tag or repository for a list: a page of 100 in the middle, of 10 entries to 100,000. The stores are
+ * generated on the disk beforehand.
  */
 import { along } from "../along.js";
 import { Arena, timed } from "../arena.js";
@@ -10,9 +10,9 @@ import type { Growth, Sample, Settings } from "../scenario.js";
 import { laying } from "../stores/store-in.js";
 import { catalog, type Listing, tags } from "./listings.js";
 
-/** 2.8 gives tags in one piece. */
+/** 2.8 does not paginate tags. */
 const peers: readonly ContenderName[] = ["distribution-3"];
-/** What a peer of more entries takes for one page is told by then, and laying its folder takes minutes. */
+/** By then the cost of a peer's page is known, and generating its folder takes minutes. */
 const peerEntriesMax = 10_000;
 const pageEntries = 100;
 const pages = 100;

@@ -1,4 +1,4 @@
-/** What one more worker thread brings: eight blobs at once, with 1 to 8 threads that hash and write. */
+/** The benefit of another worker thread: eight concurrent blobs, with 1 to 8 threads that hash and write. */
 import { along } from "../along.js";
 import { Arena, discardLargeFiles } from "../arena.js";
 import type { Growth } from "../scenario.js";

@@ -1,4 +1,4 @@
-/** Lists of 100,000: all tags of one repository, all repositories of one registry, laid on the disk beforehand. */
+/** Lists of 100,000: all tags of one repository, all repositories of one registry, generated on the disk beforehand. */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
@@ -11,16 +11,16 @@ import { laying } from "../stores/store-in.js";
 const entriesOf = (quick: boolean) => (quick ? 10_000 : 100_000);
 const pageEntries = 1_000;
 const middlePages = 20;
-/** For a contender whose pages cost more the more there is: then the figure is that of the pages which it gave. */
+/** For a contender whose pages get slower the more there are: the figure then covers the pages that it has sent. */
 const listSecondsMax = 60;
-/** Of one manifest no more tags than a file may have links. */
+/** A manifest may have no more tags than a file may have links. */
 const taggedImages = 10;
 
 export interface Listing {
   readonly field: "tags" | "repositories";
   readonly path: string;
   readonly shape: (entries: number) => StoreShape;
-  /** An entry in the middle, behind which a page is asked for. */
+  /** An entry in the middle, after which a page is requested. */
   readonly middle: (entries: number) => string;
 }
 
@@ -54,7 +54,7 @@ export const listingScenarios: readonly Scenario[] = [
   listingScenario("catalog-100k", "all 100,000 repositories (10,000 when quick)", catalog, 1),
 ];
 
-/** Beside distribution 3 alone: 2.8 gives tags in one piece, and laying either's folder takes minutes. */
+/** Compared only with distribution 3: 2.8 does not paginate tags, and generating either's folder takes minutes. */
 function listingScenario(name: string, what: string, listing: Listing, atLeast: number): Scenario {
   const sides = against({ "distribution-3": atLeast });
   return {

@@ -1,4 +1,4 @@
-/** What a login costs: one hot manifest, asked for by 64 connections with credentials and without. */
+/** The cost of a login: one hot manifest, requested by 64 connections with and without credentials. */
 import { strict as assert } from "node:assert";
 import { Arena } from "../arena.js";
 import { login } from "../contenders/gantry.js";
@@ -51,7 +51,7 @@ function loginScenario(scheme: Scheme): Scenario {
   };
 }
 
-/** As any client gets it. */
+/** Gets a token like any client. */
 async function tokenOf(contender: Contender | undefined): Promise<string> {
   assert(contender?.name === "gantry-login", "the subject is the one with logins");
   using connection = await Connection.open(contender, { Authorization: basic });
@@ -60,7 +60,7 @@ async function tokenOf(contender: Contender | undefined): Promise<string> {
   return JSON.parse(body.toString()).token;
 }
 
-/** Pushes the image, and makes sure that it is not to be had without a login where there are any. */
+/** Pushes the image, and checks that it needs a login if there are any. */
 async function prepare(contender: Contender): Promise<void> {
   const { name } = contender;
   using connection = await Connection.open(

@@ -1,4 +1,4 @@
-/** Peak memory where a server that buffers would drown: 200 uploads at once, 200 readers that dawdle. */
+/** Peak memory under loads that overwhelm a buffering server: 200 concurrent uploads, 200 slow readers. */
 import { strict as assert } from "node:assert";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
@@ -24,13 +24,13 @@ export const memoryScenarios: readonly Scenario[] = [
   memoryScenario("rss-slow-readers", "200 readers of one 1 GiB blob, each at most 640 KB/s", dawdle),
   memoryScenario("tls-rss-uploads", "200 uploads at once as in rss-uploads, by HTTPS", uploadAll, {
     secure: true,
-    // OpenSSL's plain bytes are garbage of a second heap, and its buffers leave holes in that thread's memory.
+    // OpenSSL's plain bytes are garbage of a second heap, and its buffers fragment that thread's memory.
     megabytesMax: 500,
   }),
   memoryScenario("tls-rss-slow-readers", "200 slow readers by HTTPS", dawdle, { secure: true }),
 ];
 
-/** One run for each contender, one after the other: a peak is the process's whole life. */
+/** One run for each contender, one after the other, because a peak covers the whole life of a process. */
 function memoryScenario(
   name: string,
   what: string,
@@ -61,7 +61,7 @@ function memoryScenario(
 
 async function uploadAll(contender: Contender, settings: Settings): Promise<Sample> {
   const blobBytes = (settings.quick ? 16 : 64) * mebibyte;
-  // Made before any connection is open: it takes long, and a silent connection is closed.
+  // Generated before any connection is open: it takes long, and a silent connection is closed.
   const payloads = Array.from({ length: clients }, () => new Payload(blobBytes));
   const uploads = await Promise.all(
     payloads.map(async (payload) => {

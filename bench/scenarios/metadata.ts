@@ -1,4 +1,4 @@
-/** What CI asks most: is this tag, this manifest, this layer there? 64 connections on hot objects. */
+/** The most frequent requests of CI: does this tag, manifest or layer exist? 64 connections on hot objects. */
 import { strict as assert } from "node:assert";
 import { Arena } from "../arena.js";
 import type { Contender, ContenderName } from "../contenders.js";
@@ -19,7 +19,7 @@ interface Question {
   readonly tool: LoadTool;
   readonly secure?: boolean;
   readonly reconnect?: boolean;
-  /** Where it is another than the bench was asked for. */
+  /** If it differs from the bench's subject. */
   readonly subject?: ContenderName;
 }
 
@@ -50,7 +50,7 @@ export const metadataScenarios: readonly Scenario[] = [
   metadataScenario(
     "logging",
     { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-logging" },
-    // What the access log and the metrics cost: as much as is missing to 1.
+    // The cost of access log and metrics: the difference from 1.
     { gantry: 0.9 },
   ),
   metadataScenario(
@@ -100,7 +100,7 @@ function metadataScenario(name: string, question: Question, aims = overHttp): Sc
   };
 }
 
-/** Pushes the image and checks the answers that will be counted. */
+/** Pushes the image and checks the responses that will be counted. */
 async function prepare(contender: Contender): Promise<void> {
   using connection = await Connection.open(contender);
   await storeImage(connection, image);

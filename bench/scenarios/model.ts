@@ -1,4 +1,4 @@
-/** One large model: a blob of 10 GB, pushed in either shape and pulled. Does memory stay where it is, and the rate? */
+/** One large model: a blob of 10 GB, pushed in both ways and pulled. Do memory and rate stay constant? */
 import { strict as assert } from "node:assert";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
@@ -18,7 +18,7 @@ export const modelScenarios: readonly Scenario[] = [
   modelScenario("model-10g-patch", "patch", "POST, chunked PATCH, PUT"),
 ];
 
-/** One run each: ten gigabytes are their own repetition. */
+/** One run each, because ten gigabytes are a repetition in themselves. */
 function modelScenario(name: string, shape: PushShape, requests: string): Scenario {
   return {
     name,

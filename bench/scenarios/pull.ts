@@ -1,4 +1,4 @@
-/** A 1 GiB layer out of the page cache: one reader, then eight at once, against sendfile. */
+/** A 1 GiB layer from the page cache: one reader, then eight at once, compared with sendfile. */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
 import { drain } from "../driver/drain.js";
@@ -27,7 +27,7 @@ function pullScenario(name: string, readers: number, what: string, secure = fals
     ...sides,
     run: async (settings) => {
       const payload = new Payload(settings.quick && readers > 1 ? 256 * mebibyte : gibibyte);
-      // One reader is done in half a second, which a neighbour's hiccup could decide.
+      // One reader needs half a second, which a short disturbance could distort.
       const turns = readers === 1 ? 3 : 1;
       await using arena = await Arena.open(settings, sides.peers, { secure });
       return await arena.interleave(

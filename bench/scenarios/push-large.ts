@@ -1,4 +1,4 @@
-/** Large layers that are new to the registry: one of 1 GiB, and eight of 128 MiB at once. */
+/** Large new layers: one of 1 GiB, and eight of 128 MiB at once. */
 import { Arena, discardLargeFiles, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
 import { withConnections, workOff } from "../driver/clients.js";

@@ -1,6 +1,6 @@
 /**
- * Many small images, all new, from 32 clients at once, each client on one connection, in docker's
- * order of requests. Images go in turn to 8 repositories, each under a tag of its own.
+ * Many small new images from 32 concurrent clients with one connection each, in docker's order of requests. Images go to 8
+ * repositories in turn, each with its own tag.
  */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
@@ -46,7 +46,7 @@ function pushSmallScenario(name: string, what: string, aims: Aims): Scenario {
     better: "more",
     ...sides,
     run: async (settings) => {
-      // Some 650 KB an image: a round is a few seconds of the slower contender.
+      // About 650 KB per image: a round takes the slower contender a few seconds.
       const images = settings.quick ? 192 : 384;
       await using arena = await Arena.open(settings, sides.peers);
       return await arena.interleave(settings, warmUp, (contender, round) =>
@@ -56,7 +56,7 @@ function pushSmallScenario(name: string, what: string, aims: Aims): Scenario {
   };
 }
 
-/** Also the check that what is measured is a working push: an image must come back. */
+/** It also checks that the measured push works: an image must be returned. */
 async function warmUp(contender: Contender): Promise<void> {
   const images = makeImages(4 * clients, "warm-up");
   await pushImages(contender, images);
@@ -68,7 +68,7 @@ async function warmUp(contender: Contender): Promise<void> {
   await verify(contender, blobPath(image.repository, layer.digest), layer.digest);
 }
 
-/** The sizes are the same in every round and for every contender, the bytes never. */
+/** The sizes are the same in every round and for every contender, the bytes are always new. */
 function makeImages(count: number, tagPrefix: string): readonly Image[] {
   return Array.from({ length: count }, (_, image) => {
     const layers = Array.from({ length: layersOfImage }, (_, layer) => new Payload(layerBytes(image, layer)));
@@ -81,7 +81,7 @@ function makeImages(count: number, tagPrefix: string): readonly Image[] {
   });
 }
 
-/** The golden ratio visits the scale evenly, without clusters. */
+/** The golden ratio covers the scale evenly, without clusters. */
 function layerBytes(image: number, layer: number): number {
   return logarithmicBytes(
     layerBytesMin,

@@ -1,4 +1,4 @@
-/** 200 slow clients beside fast ones: of what the fast ones get alone, how much is left to them? */
+/** 200 slow clients beside fast ones: which share of their rate do the fast ones keep? */
 import { Arena, timed } from "../arena.js";
 import type { Contender } from "../contenders.js";
 import { Durations, withConnections, workOff } from "../driver/clients.js";
@@ -18,10 +18,10 @@ const sides = against({ "docker-registry": null, "distribution-3": null, zot: nu
 const repository = "bench/slow";
 const slowSenders = 100;
 const slowReaders = 100;
-/** More than a slow reader takes in the longest of runs. */
+/** More than a slow reader reads in the longest run. */
 const slowBlobBytes = 256 * mebibyte;
 
-/** What the fast clients do, once. Its value is their rate. */
+/** The fast clients' work, once. Its value is their rate. */
 type Work = (contender: Contender, quick: boolean, name: string) => Promise<Sample>;
 
 export const slowBesideFastScenarios: readonly Scenario[] = [
@@ -85,7 +85,7 @@ function getManifest(contender: Contender, quick: boolean): Promise<Sample> {
   });
 }
 
-/** More than a registry's own memory for what it sends. */
+/** More than a registry's memory for responses. */
 const fastBlobs = Array.from({ length: 64 }, () => new Payload(4 * mebibyte));
 
 async function pullLayers(contender: Contender, quick: boolean): Promise<Sample> {
@@ -102,7 +102,7 @@ async function pullLayers(contender: Contender, quick: boolean): Promise<Sample>
   return { value: bytes / megabyte / timing.seconds, ...timing, bytes, details: durations.details("pull") };
 }
 
-/** Eight clients do, in the requests of docker. */
+/** Eight clients, with docker's requests. */
 export async function pushSmallImages(contender: Contender, quick: boolean, name: string): Promise<Sample> {
   const images = Array.from({ length: quick ? 48 : 192 }, (_, image) => {
     const layers = [0.2, 0.5, 0.8].map((place) => new Payload(logarithmicBytes(10_000, 1_000_000, place)));

@@ -1,4 +1,4 @@
-/** A store of a million blobs: its start with nothing in memory, questions, pushes, and what an operator asks of it. */
+/** A store of a million blobs: its start with empty memory, requests, pushes, and an operator's commands. */
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -34,7 +34,7 @@ export const largeStoreScenarios: readonly Scenario[] = [
     what: "HEAD of random ones of 1,000,000 blobs (10,000 when quick), 32 connections, after a start with empty memory",
     unit: "requests/s",
     better: "more",
-    // Laying the folders of others, with several files and folders a blob, takes a quarter of an hour.
+    // Generating the folders of others, with several files and folders per blob, takes a quarter of an hour.
     peers: [],
     targets: [],
     run: async (settings) => {
@@ -71,7 +71,7 @@ async function measureStore(contender: Contender, shape: StoreShape, quick: bool
   };
 }
 
-/** So that the store's folders and files come from the disk, as after a start of the machine. */
+/** So that the store's folders and files come from the disk, as after a boot. */
 async function forgetFiles(): Promise<void> {
   await syncDisks();
   await writeFile("/proc/sys/vm/drop_caches", "3").catch(() =>
@@ -106,7 +106,7 @@ async function askForBlobs(contender: Contender, shape: StoreShape): Promise<Sam
   return { value: heads / timing.seconds, ...timing, requests: heads, details: durations.details("head") };
 }
 
-/** By way of the server, which has the store: so its memory is looked at. */
+/** Through the server that holds the store, so that its memory is measured. */
 async function commandDetails(
   contender: Contender,
   command: "stats" | "gc",

@@ -1,7 +1,7 @@
 /**
- * The table of zb, zot's own load tool, which registries are often compared by: the same mixes of the same sizes, with
- * the clients at once that its documentation has. Unlike there, every pushed byte is new and incompressible, servers
- * are warm, and the rate leaves out what prepares a run and what clears up after it.
+ * The table of zb, zot's own load tool, a common comparison of registries: the same mixes of the same sizes, with the number
+ * of clients in its documentation. Unlike zb, every pushed byte is new and incompressible, servers are warm, and the rate
+ * excludes preparation and clean-up.
  */
 import { strict as assert } from "node:assert";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
@@ -37,10 +37,10 @@ interface Job {
   readonly size: Size;
 }
 
-/** What the clients do, again and again. */
+/** The repeated work of the clients. */
 interface Mix {
   readonly jobs: readonly Job[];
-  /** A run of some seconds; a quick one has a quarter of them. */
+  /** A run takes some seconds; a quick one does a quarter of the work. */
   readonly times: number;
 }
 
@@ -124,7 +124,7 @@ function zbScenario(name: string, what: string, aims: Aims, { jobs, times }: Mix
         async (contender, round) => {
           const all = repeat(jobs, timesNow).flat();
           const sample = await runJobs(contender, all, pulled, `round-${round}`);
-          // What is pulled stays; what was pushed is not asked for again.
+          // Pulled content stays; pushed content is not requested again.
           if (pulled.size === 0) await discardLargeFiles(contender.dataFolder);
           return sample;
         },
@@ -133,12 +133,12 @@ function zbScenario(name: string, what: string, aims: Aims, { jobs, times }: Mix
   };
 }
 
-/** In a repository of its own. */
+/** In its own repository. */
 function newImage(size: Size, name: string): Image {
   return makeImage(`zb/${name}`, "latest", new Payload(configBytes), [new Payload(sizes[size])]);
 }
 
-/** Also the check that what is measured works: an image must come back. */
+/** It also checks that the measured operations work: an image must be returned. */
 async function prepare(contender: Contender, images: readonly Image[]): Promise<void> {
   using connection = await Connection.open(contender);
   for (const image of images) {
@@ -174,7 +174,7 @@ async function runJobs(
   return { value: jobs.length / timing.seconds, ...timing, bytes, details: durations.details("image") };
 }
 
-/** As zb does: the layer, the config, the manifest; nobody asks whether they are there. */
+/** Like zb: the layer, the config, the manifest, without checking whether they exist. */
 async function push(connection: Connection, image: Image, shape: PushShape): Promise<void> {
   const { repository, tag, blobs, manifest } = image;
   for (const blob of blobs)

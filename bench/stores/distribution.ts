@@ -1,4 +1,4 @@
-/** A folder of CNCF distribution's file system driver. Tags have no history of what they pointed to, which only deletions read. */
+/** A folder of CNCF distribution's file system driver. Tags have no history, which only deletions read. */
 import { DistributionFolder } from "../../test/support/distribution.js";
 import { FolderWriter, type StoreWriter } from "./writer.js";
 

@@ -1,4 +1,4 @@
-/** A folder of Gantry's, by its own layout. */
+/** A folder in Gantry's own layout. */
 import { parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";

@@ -1,4 +1,4 @@
-/** Fills a store with images of tiny blobs: what matters here is how many there are. */
+/** Fills a store with images of tiny blobs, because only their number matters. */
 import { digestOf, makeManifest } from "../driver/registry.js";
 import type { StoreWriter } from "./writer.js";
 
@@ -8,11 +8,11 @@ export interface StoreShape {
   /** The config is one of them. */
   readonly blobsOfImage: number;
   readonly tagsOfImage: number;
-  /** Whether all repositories have the same images, such as those that mirror one base; else every blob is another. */
+  /** Whether all repositories have the same images, like mirrors of one base; otherwise every blob is distinct. */
   readonly sameImages?: boolean;
 }
 
-/** In ASCII order of the index. All under one name: the widest folder that a catalog can meet. */
+/** In ASCII order of the index. All under one name: the largest folder for a catalog. */
 export function repositoryAt(index: number): string {
   return `laid/app-${String(index).padStart(7, "0")}`;
 }
@@ -22,7 +22,7 @@ export function tagAt(image: number, tag: number): string {
   return `v${String(image).padStart(7, "0")}.${String(tag).padStart(7, "0")}`;
 }
 
-/** The digest of a blob of a repository that has its own, by its number there. */
+/** The digest of a blob by its number, in a repository with its own blobs. */
 export function blobAt(repository: number, blob: number): string {
   return digestOf(bytesAt(repositoryAt(repository), blob));
 }

@@ -5,7 +5,7 @@ import { GantryStore } from "./gantry.js";
 import { layStore, type StoreShape } from "./lay.js";
 import type { StoreWriter } from "./writer.js";
 
-/** Lays a store of that shape for whoever of the contenders it is asked for. */
+/** Generates a store of that shape for any contender. */
 export function laying(shape: StoreShape): (name: ContenderName, dataFolder: string) => void {
   return (name, dataFolder) => layStore(storeIn(name, dataFolder), shape);
 }

@@ -1,19 +1,19 @@
 /**
- * Writes what pushes would have left in a registry's folder, while no server has it: a million blobs would take hours
- * to push to some. Nothing is synced, and nothing is checked: names must be valid and digests right.
+ * Writes the files that pushes would have left in a registry's folder, without a server: pushing a million blobs to some
+ * would take hours. It syncs and checks nothing: names must be valid and digests correct.
  */
 import { copyFileSync, existsSync, linkSync, mkdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 export interface StoreWriter {
   blob(repository: string, digest: string, bytes: Uint8Array): void;
-  /** Its blobs must be there. */
+  /** Its blobs must exist. */
   manifest(repository: string, digest: string, bytes: Uint8Array): void;
-  /** The manifest must be there, and the tag not. */
+  /** The manifest must exist, and the tag must not. */
   tag(repository: string, tag: string, digest: string): void;
 }
 
-/** Files and hard links with the folders above them. */
+/** Creates files and hard links with the folders above them. */
 export class FolderWriter {
   readonly #made = new Set<string>();
 
@@ -22,12 +22,12 @@ export class FolderWriter {
     writeFileSync(path, bytes);
   }
 
-  /** The same, for what others may have as well. */
+  /** Like it, for files that others may have as well. */
   writeOnce(path: string, bytes: Uint8Array | string): void {
     if (!existsSync(path)) this.write(path, bytes);
   }
 
-  /** Where the file has as many links as the file system allows, a copy takes its place. */
+  /** If the file has the maximum number of links, a copy replaces it. */
   link(from: string, to: string): void {
     this.#make(dirname(to));
     try {
