@@ -1,6 +1,6 @@
 /**
- * The bill of materials of an installed Gantry, in CycloneDX: as npm makes it from the lock file, without what
- * is for development only, and with what npm gets wrong put right.
+ * The bill of materials of an installed Gantry, in CycloneDX: as npm generates it from the lock file, without development
+ * packages, and with npm's errors corrected.
  */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -21,13 +21,13 @@ export interface Bill {
   readonly dependencies: readonly { readonly ref: string }[];
 }
 
-/** By package; each with why it is not what the package says of itself. */
+/** Licences by package, each with the reason why it differs from the package's own statement. */
 const licenses: Readonly<Record<string, string>> = {
-  // Whoever repackages it writes ISC; the LICENSE in it is the one of those who wrote it.
+  // The packager states ISC; its LICENSE file is that of the authors.
   "uWebSockets.js": "Apache-2.0",
 };
 
-/** To be called in the folder that has the lock file. Rejects where npm fails. */
+/** Call it in the folder with the lock file. Rejects if npm fails. */
 export async function readBill(): Promise<Bill> {
   const format = ["--sbom-format", "cyclonedx", "--sbom-type", "application"];
   const { stdout } = await promisify(execFile)("npm", ["sbom", ...format, "--package-lock-only"], {
@@ -40,7 +40,7 @@ export async function readBill(): Promise<Bill> {
   const refs = new Set([own, ...components].map((component) => component["bom-ref"]));
   return {
     ...bill,
-    // npm takes the folder's name.
+    // npm uses the folder's name.
     metadata: { ...bill.metadata, component: { ...own, name: "gantry" } },
     components: components.map((component) => {
       const id = licenses[component.name];
@@ -55,7 +55,7 @@ interface Locked {
   readonly dev?: boolean;
 }
 
-/** What is not for development only. npm's own `--omit dev` leaves out also what a tool needs beside Gantry. */
+/** Returns the run-time packages. npm's own `--omit dev` also omits packages that a development tool shares with Gantry. */
 async function installedNames(): Promise<ReadonlySet<string>> {
   const lock = JSON.parse(await readFile("package-lock.json", "utf8")) as {
     packages: Record<string, Locked>;

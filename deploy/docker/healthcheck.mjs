@@ -1,8 +1,7 @@
 /**
- * The image's health check: ends with 0 if the server in this container says that clients should come to it,
- * and with 1 if it does not. Asks where the environment says that the server listens; where a configuration
- * file says otherwise, set REGISTRY_HTTP_ADDR or REGISTRY_HTTP_DEBUG_ADDR to the same. The latter speaks plain
- * HTTP and wants no certificate, so it tells the most.
+ * The image's health check: exits with 0 if the server in this container is ready, otherwise with 1. It uses the address in
+ * the environment; if a settings file sets another one, set REGISTRY_HTTP_ADDR or REGISTRY_HTTP_DEBUG_ADDR to the same. The
+ * latter speaks plain HTTP and needs no certificate, so its result is the most reliable.
  */
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
@@ -14,8 +13,8 @@ const host = address.slice(0, colon).replace(/^\[|\]$/g, "") || "127.0.0.1";
 const port = address.slice(colon + 1);
 const get = REGISTRY_HTTP_TLS_CERTIFICATE && !REGISTRY_HTTP_DEBUG_ADDR ? getSecure : getPlain;
 
-// The certificate is for the name that clients use, and this is the same machine. A server that wants a
-// certificate of its clients answers 403, and more it does not tell one who has none.
+// The certificate has the name that clients use, and this is the same machine. A server that requires client certificates
+// answers 403, and reveals nothing more without one.
 get({ host, port, path: "/readyz", rejectUnauthorized: false }, async (answer) => {
   if (answer.statusCode < 500) process.exit(0);
   for await (const chunk of answer) process.stderr.write(chunk);
