@@ -84,7 +84,7 @@ export class Authenticator {
     return this.byPassword(text.slice(0, colon), text.slice(colon + 1), address);
   }
 
-  /** As `identify`. */
+  /** Like `identify`. */
   byPassword(user: string, password: string, address: string): Identity | Promise<Identity> {
     const attempt: Attempt = {
       begin: () => this.#demandRoom(address),

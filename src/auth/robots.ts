@@ -52,7 +52,7 @@ export class Robots implements PasswordVerifier {
       const gone = new Set(this.#entries.keys());
       for await (const robot of this.store.all()) {
         gone.delete(robot.name);
-        // One that is known keeps the time of its last use.
+        // A known robot keeps the time of its last use.
         if (this.#entries.get(robot.name)?.robot.keyHash !== robot.keyHash) this.#enter(robot);
       }
       for (const name of gone) this.#entries.delete(name);

@@ -120,7 +120,7 @@ export class BlobChunks {
         throw error;
       },
     );
-    // Whoever waits for the chunk gets the error; after reading ahead that may be nobody.
+    // The callers waiting for the chunk get the error; after reading ahead there may be none.
     chunk.loading.catch(() => {});
     return chunk;
   }

@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 
-/** What of a stream tells whether it is a terminal that shows colors. */
+/** The properties of a stream that show whether it is a terminal with colors. */
 export type MaybeTerminal = Partial<Pick<WriteStream, "isTTY" | "hasColors">>;
 
 /**

@@ -31,7 +31,7 @@ export interface Rules {
 
 export interface Services {
   readonly storage: Storage;
-  /** What the nodes of the registry share. */
+  /** The state shared by the nodes of the registry. */
   readonly cluster: Cluster;
   readonly caches: Caches;
   readonly sessions: SessionTable;

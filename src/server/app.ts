@@ -7,7 +7,7 @@ import type { OpenedFront } from "./front.js";
 import type { Opening } from "./opening.js";
 import { originWarnings } from "./origin-warnings.js";
 
-/** What was opened before. */
+/** The parts opened before. */
 export type AppParts = Pick<
   AppOptions,
   "services" | "login" | "metrics" | "observers" | "auditGate" | "onEvent" | "beginTrace" | "chunks"

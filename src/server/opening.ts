@@ -10,7 +10,7 @@ export interface Opening {
   readonly closers: Closers;
 }
 
-/** What the openers of logs need as well. */
+/** The additional arguments of the openers of logs. */
 export interface LogOpening extends Opening {
   readonly streams: StandardStreams;
 }

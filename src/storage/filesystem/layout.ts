@@ -1,5 +1,5 @@
 /**
- * Where everything lies below the root directory:
+ * The layout below the root directory:
  *
  *   blobs/<namespace>/<digest>                        a hard link to the content
  *   manifests/<namespace>/<digest>                    the manifest's bytes
@@ -8,15 +8,15 @@
  *   manifests/<namespace>/tags/<tag>/pulled           empty; its time is that of the last pull
  *   manifests/<namespace>/_referrers/<subject>/<digest>   the referrer's descriptor, as JSON
  *   content/<algorithm>/<first two>/<hex>             one inode for each distinct content
- *   uploads/<session_id>                              the bytes of an upload on its way
+ *   uploads/<session_id>                              the bytes of a running upload
  *   uploads/<session_id>.json                         its session, which survives a crash; bytes without
  *                                                     one came in one request, and are dropped at start
- *   records/<number>                                  what such a session is a link to; dropped at start
- *   quarantine/<path>                                 what `gantry verify` has taken from that path
- *   control.sock, lock                                of the server that has the store
- *   notes/<name>                                      what the registry keeps of itself across a restart
- *   secrets/<name>                                    what the registry keeps for its own eyes, such as its
- *                                                     signing key; for the server's user alone to read
+ *   records/<number>                                  the file to which such a session is a link; dropped at start
+ *   quarantine/<path>                                 a file that `gantry verify` has moved from that path
+ *   control.sock, lock                                of the server that holds the store
+ *   notes/<name>                                      the registry's own notes across a restart
+ *   secrets/<name>                                    the registry's own secrets, such as its signing key;
+ *                                                     only the server's user may read them
  *   robots/<name>.json                                a robot account, with the hash of its key
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *

@@ -1,5 +1,5 @@
 /**
- * Where everything lies in the storage folder of CNCF distribution (`docker/registry/v2`), as its filesystem
+ * The layout of CNCF distribution's storage folder (`docker/registry/v2`), as its filesystem
  * driver writes it:
  *
  *   blobs/<algorithm>/<first two>/<hex>/data                              the bytes
