@@ -87,10 +87,25 @@ function grouped(): string[] {
     return Array.from({ length: groups[name] }, (_, index) => {
       const imported = members.filter((_, number) => number % groups[name] === index);
       const path = join(folder, `${name}-${index + 1}.test.js`);
-      writeFileSync(path, imported.map((file) => `await import(${JSON.stringify(file)});\n`).join(""));
+      writeFileSync(path, groupOf(imported));
       return path;
     });
   });
+}
+
+/**
+ * Text of a file that imports these. Its tests start when all are loaded: the runner takes a file for finished, and stops its
+ * servers, when its tests so far have ended.
+ */
+function groupOf(imported: readonly string[]): string {
+  return [
+    'import { before } from "node:test";',
+    "let loaded;",
+    "const all = new Promise((resolve) => { loaded = resolve; });",
+    "before(() => all);",
+    ...imported.map((file) => `await import(${JSON.stringify(file)});`),
+    "loaded();\n",
+  ].join("\n");
 }
 
 // As the program itself has it: syncs must not keep other work from the disk waiting.
