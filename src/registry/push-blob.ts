@@ -93,13 +93,9 @@ export class IncomingBody {
   ) {
     const { range, length, closing } = claim;
     if (closing !== undefined && session.announced && algorithmOf(closing) !== session.algorithm) {
-      throw new RegistryError(
-        "digest-invalid",
-        `the client opened this upload for the algorithm ${session.algorithm}`,
-        {
-          digest: closing,
-        },
-      );
+      throw new RegistryError("digest-invalid", `this upload was opened for ${session.algorithm}`, {
+        digest: closing,
+      });
     }
     session.claim();
     this.#start = session.received;

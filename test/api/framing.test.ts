@@ -63,7 +63,7 @@ describe("the Host header", () => {
     });
 
   for (const value of ["", "registry.example.com", "registry.example.com:5000", "[::1]:5000", "a_b.local:"])
-    test(`«${value}» is one`, async () => {
+    test(`"${value}" is one`, async () => {
       using connection = await RawConnection.open(gantry.url);
       connection.send(["GET /v2/ HTTP/1.1", `Host: ${value}`]);
       assert.equal((await connection.answer()).status, 200);

@@ -53,7 +53,7 @@ export async function exampleOf(page: string, heading: string, first: string): P
   );
   const [example, ...others] = found;
   if (example === undefined || others.length > 0)
-    throw new Error(`${page} has ${found.length} examples below «${heading}» that begin with ${first}`);
+    throw new Error(`${page} has ${found.length} examples below "${heading}" that start with ${first}`);
   return example.text;
 }
 

@@ -71,7 +71,7 @@ for (const example of examples.filter(({ test: by }) => by !== undefined && by !
     // It reads them from the page, or contains them.
     const named = by.includes(example.page) || by.includes(example.page.replace("docs/", ""));
     for (const command of commandsOf(example).flatMap((line) => line.split(" && ")))
-      assert.ok(named || by.includes(command), `${example.test} runs «${command}»`);
+      assert.ok(named || by.includes(command), `${example.test} runs "${command}"`);
   });
 
 const isCommand = /^(?:gantry|docker|ss|df|iostat|chown|ulimit) |^(?:client_max|proxy_)|^this type$/;

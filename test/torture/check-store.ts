@@ -128,7 +128,7 @@ class StoreWalk {
       const pointer = `${folder}/${tag}/${pointerFile}`;
       const digest = readFileSync(pointer, "latin1").trim();
       this.#account(pointer);
-      if (!isDigest(digest)) this.violations.add(`${pointer} says «${digest}»`);
+      if (!isDigest(digest)) this.violations.add(`${pointer} contains "${digest}"`);
       else if (
         this.#account(`${folder}/${tag}/${tagManifestFile}`) !== statSync(`${manifests}/${digest}`).ino
       )

@@ -117,5 +117,5 @@ function told({ value, onlyIf, sent, acknowledged }: Written): string {
   const begun = sent === Number.NEGATIVE_INFINITY ? "before" : `sent ${sent.toFixed(4)}`;
   const ended =
     acknowledged === Number.POSITIVE_INFINITY ? "in flight" : `acknowledged ${acknowledged.toFixed(4)}`;
-  return `«${value ?? "absent"}»${condition} ${begun === "before" ? begun : `${begun} ${ended}`}`;
+  return `"${value ?? "absent"}"${condition} ${begun === "before" ? begun : `${begun} ${ended}`}`;
 }
