@@ -64,7 +64,7 @@ export class BlobChunks {
     return this.#piece(key, chunk, position);
   }
 
-  /** Starts reading the chunk at `position` if there is memory that nobody else needs. */
+  /** Starts reading the chunk at `position` if there is memory that no other download needs. */
   readAhead(blob: OpenBlob, position: number): void {
     const key = this.#keyAt(blob, position);
     if (position >= blob.size || this.#kept.has(key) || this.#ahead >= this.options.chunks / 2) return;
@@ -163,7 +163,7 @@ export class BlobChunks {
     assert(chunk.holders > 0, "a piece is released once by each holder");
     chunk.holders--;
     if (chunk.holders > 0) return;
-    // Leave it set: the bytes never arrived, and nobody will find the chunk again.
+    // Leave it set: the bytes never arrived, and no download will find the chunk again.
     if (chunk.loading !== undefined) this.#giveBuffer(chunk.buffer);
     else this.#wakeAll();
   }

@@ -87,7 +87,7 @@ export const configReference: Entry = {
   },
 };
 
-/** By key. */
+/** Settings by key. */
 function reportOf(effective: Settings["effective"]): Record<string, unknown> {
   return Object.fromEntries(
     effective.map(({ path, value, origin }) => [path.join("."), { value, ...origin }]),

@@ -1,4 +1,4 @@
-/** A command as the command line has it: how it is typed, and what is then done. */
+/** The definition of a command on the command line: its syntax and its action. */
 import type { CommandLine, FlagValues } from "../commands/command.js";
 import type { Invocation } from "./invocation.js";
 

@@ -1,4 +1,4 @@
-/** The arguments, environment and streams of a command. The program's entry takes them from its process. */
+/** The arguments, environment and streams of a command, which the program's entry reads from its process. */
 import type { WriteStream } from "node:tty";
 import type { LineStream } from "../observe/standard-streams.js";
 

@@ -13,7 +13,7 @@ const code = await run({
     return () => process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   },
 });
-// A server has already waited for its output, with a time limit of its own.
+// A server has already waited for its output, with its own time limit.
 if (words[0] !== "serve") await printed();
 process.exit(code);
 

@@ -1,4 +1,4 @@
-/** The commands that work on a store: typed here, run where the store is. */
+/** The commands that work on a store: parsed here, and run by the process that holds the store. */
 import type { Command } from "../commands/command.js";
 import type { Entry } from "./entry.js";
 import { jsonFlag, print } from "./output.js";
@@ -10,7 +10,7 @@ export function onStore(command: Command): Entry {
     run: async ({ values, parameters }, invocation) => {
       const options = command.optionsOf(values, parameters);
       const { config } = await settingsOf(invocation, values);
-      // Not before it is needed: it loads the whole registry, and help is to come at once.
+      // Imported on demand: it loads the whole registry, and help should print at once.
       const { runOperatorCommand } = await import("./operate.js");
       const outcome = await runOperatorCommand(command, options, config, invocation);
       print(invocation, values, outcome);

@@ -26,7 +26,7 @@ export interface Progress {
 /** How the caller observes and stops a running command. */
 export interface Task {
   readonly onProgress: (progress: Progress) => void;
-  /** Ends the command early, because its caller has gone. */
+  /** Ends the command early, because its caller has disconnected. */
   readonly signal: AbortSignal;
 }
 
@@ -36,9 +36,9 @@ export interface CommandContext extends Task {
 }
 
 export interface Outcome {
-  /** For programs. */
+  /** The outcome for programs. */
   readonly report: unknown;
-  /** The same for people. */
+  /** The outcome for people. */
   readonly text: string;
   /** Whether no problem was found. */
   readonly fine: boolean;

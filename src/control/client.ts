@@ -6,7 +6,7 @@ import { type Outcome, type Task, UsageError } from "../commands/command.js";
 import { isTooLong, type Message, message, runPath } from "./messages.js";
 
 /** Error codes for a socket without a listener. */
-const nobody = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
+const noListener = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
 
 /**
  * Resolves with the outcome, or with `undefined` if no server listens on the socket. Rejects with the server's error, or if
@@ -25,7 +25,7 @@ export async function askServer(
   try {
     [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
   } catch (error) {
-    if (nobody.has((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (noListener.has((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
   for await (const line of createInterface({ input: incoming })) {

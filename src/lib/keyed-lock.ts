@@ -17,12 +17,12 @@ interface Lock {
 export class KeyedLock<Key extends string> {
   readonly #locks = new Map<Key, Lock>();
 
-  /** Runs `work` while nobody else holds `key`. */
+  /** Runs `work` while no other caller holds `key`. */
   exclusive<T>(key: Key, work: () => Promise<T>): Promise<T> {
     return this.#with(key, true, work);
   }
 
-  /** Runs `work` while nobody holds `key` exclusively. */
+  /** Runs `work` while no caller holds `key` exclusively. */
   shared<T>(key: Key, work: () => Promise<T>): Promise<T> {
     return this.#with(key, false, work);
   }

@@ -59,7 +59,7 @@ function sendGathered(from: Socket, to: Socket): void {
   from.resume();
 }
 
-/** Returns undefined, and ends the client's side, if nobody accepts the connection. */
+/** Returns undefined, and ends the client's side, if no server accepts the connection. */
 async function connectTo(path: string, { socket: outer }: ClientConnection): Promise<Socket | undefined> {
   while (!outer.destroyed) {
     const inner = connectInto(path, outer);
