@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
+import { startInside } from "../support/inside.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 import { newAuthority, newCertificateFiles } from "../support/tls.js";
 
@@ -33,7 +34,7 @@ for (const [kind, extra, secure] of [
   ["HTTPS", files.settings, true],
 ] as const)
   describe(`by ${kind}`, async () => {
-    const { gantry, page } = await startMeasured({ ...settings, ...extra });
+    const { gantry, page } = await startMeasured(startInside, { ...settings, ...extra });
     after(() => gantry.stop());
     const { port } = new URL(gantry.url);
 

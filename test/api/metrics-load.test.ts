@@ -5,13 +5,17 @@ import { after, test } from "node:test";
 import { Client } from "../support/client.js";
 import { gantry as command } from "../support/command.js";
 import { type Blob, blobOf, image, newName } from "../support/content.js";
-import type { GantrySettings } from "../support/gantry.js";
+import { type Gantry, type GantrySettings, startGantry } from "../support/gantry.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { type Measured, startMeasured, valuesOf } from "../support/metrics.js";
 
 /** A server without background work, except that in `settings`. */
-async function quiet(settings: GantrySettings = {}): Promise<Measured & { readonly client: Client }> {
-  const measured = await startMeasured({ REGISTRY_GC_INTERVAL: "0s", REGISTRY_GC_LEASE: "0s", ...settings });
+async function quiet(settings: GantrySettings = {}): Promise<Measured<Gantry> & { readonly client: Client }> {
+  const measured = await startMeasured(startGantry, {
+    REGISTRY_GC_INTERVAL: "0s",
+    REGISTRY_GC_LEASE: "0s",
+    ...settings,
+  });
   after(() => measured.gantry.stop());
   return { ...measured, client: new Client(measured.gantry.url) };
 }
@@ -25,7 +29,7 @@ const guarded = await quiet({
 });
 const labelled = await quiet({ REGISTRY_HTTP_METRICS_REPOSITORIES: "2" });
 
-async function valuesAt({ page }: Measured): Promise<(line: string) => number> {
+async function valuesAt({ page }: Measured<Gantry>): Promise<(line: string) => number> {
   const values = valuesOf(await (await page()).text());
   return (line) => values.get(line) ?? Number.NaN;
 }
@@ -117,7 +121,7 @@ test("the amount of stored content is known after a restart, and after a crash o
   const { root } = gantry;
   // The folder belongs to the test's first server, which `after` stops; here it is only killed.
   await gantry.kill();
-  const crashed = await startMeasured({}, root);
+  const crashed = await startMeasured(startGantry, {}, root);
   try {
     assert.equal((await valuesAt(crashed))("gantry_storage_contents"), -1, "it has not been counted yet");
     assert.equal((await command(root, ["stats"])).code, 0);
@@ -127,7 +131,7 @@ test("the amount of stored content is known after a restart, and after a crash o
   } finally {
     await crashed.gantry.stop();
   }
-  const again = await startMeasured({}, root);
+  const again = await startMeasured(startGantry, {}, root);
   try {
     assert.equal((await valuesAt(again))("gantry_storage_contents"), stats.contents);
   } finally {

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { Client, serve } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
+import { startInside } from "../support/inside.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 import { RawConnection } from "../support/raw.js";
@@ -12,7 +13,7 @@ import { eventually } from "../support/store.js";
 
 // An endpoint that accepts nothing: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
-const { gantry, page } = await startMeasured({
+const { gantry, page } = await startMeasured(startInside, {
   REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
 });
 after(() => gantry.stop());

@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http";
 import { after, test } from "node:test";
 import { Client } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
-import type { Gantry, GantrySettings } from "../support/gantry.js";
+import type { GantrySettings, RunningGantry } from "../support/gantry.js";
 import { startInside } from "../support/inside.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 import { eventually } from "../support/store.js";
@@ -41,8 +41,8 @@ async function startNotifying(
   receiver: WebhookReceiver,
   endpoint: Readonly<Record<string, unknown>> = {},
   settings: GantrySettings = {},
-): Promise<{ gantry: Gantry; client: Client; counted(what: string): Promise<number> }> {
-  const { gantry, page } = await startMeasured({
+): Promise<{ gantry: RunningGantry; client: Client; counted(what: string): Promise<number> }> {
+  const { gantry, page } = await startMeasured(startInside, {
     ...webhooksTo({ name: "one", url: `${receiver.origin}/hook`, ...endpoint }),
     ...brief,
     ...settings,

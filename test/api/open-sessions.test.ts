@@ -108,7 +108,7 @@ test("sessions with bytes count for their clients after a crash", async () => {
   for (const location of await openAll(before, here, 3))
     await new Client(before.url).patch(location, blobOf(10).bytes);
   await before.kill();
-  const { gantry, page } = await startMeasured(three, join(folder, "crash"));
+  const { gantry, page } = await startMeasured(startGantry, three, join(folder, "crash"));
   await using _ = gantry;
   await eventually("they are found", async () =>
     valuesOf(await (await page()).text()).get("gantry_upload_sessions") === 3 ? true : undefined,

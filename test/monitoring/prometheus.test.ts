@@ -8,12 +8,13 @@ import { needs, run, temporaryFolder } from "../clients/support.js";
 import { checkout } from "../packaging/pack.js";
 import { Client } from "../support/client.js";
 import { image, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 
 const skip = needs("promtool");
 // An endpoint that accepts nothing: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
-const { gantry, page } = await startMeasured({
+const { gantry, page } = await startMeasured(startGantry, {
   REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
 });
 after(() => gantry.stop());

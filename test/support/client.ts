@@ -166,7 +166,7 @@ export interface Serving<Server extends RunningGantry = RunningGantry> {
  */
 export async function serve(settings: GantrySettings = {}): Promise<Serving> {
   const { startInside } = await import("./inside.js");
-  return serving(await startInside(settings));
+  return serving(await startInside({ REGISTRY_UPLOADS_WORKERS: "2", ...settings }));
 }
 
 /** Like it, with a server in its own process. */

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { cli } from "./cli.js";
-import { runInside } from "./inside.js";
+import { oneWorker, runInside } from "./inside.js";
 
 /** A command on a test's small store takes a second; after this time it counts as hung. */
 const commandMillisecondsMax = 30_000;
@@ -22,7 +22,7 @@ type Settings = Readonly<Record<string, string>>;
 export async function gantry(root: string, words: readonly string[], settings: Settings = {}): Promise<Ran> {
   const said = { stdout: "", stderr: "" };
   const { ended, interrupt } = runInside(words, {
-    env: { ...environmentOf(root), ...settings },
+    env: { ...environmentOf(root), ...oneWorker, ...settings },
     onOutput: (text) => {
       said.stdout += text;
     },

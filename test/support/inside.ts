@@ -36,6 +36,9 @@ class CollectedOutput extends Writable {
   }
 }
 
+/** Each thread takes about as long to start as the rest of a server within a process. */
+export const oneWorker = { REGISTRY_UPLOADS_WORKERS: "1" } as const;
+
 export interface InsideRun {
   /** Ends the command, like SIGTERM ends a process. */
   interrupt(): void;
@@ -107,6 +110,7 @@ class InsideServer implements RunningGantry {
       env: {
         REGISTRY_HTTP_ADDR: "127.0.0.1:0",
         REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
+        ...oneWorker,
         ...settings,
       },
       onOutput: (text) => this.#look(text),

@@ -1,22 +1,26 @@
 // Parses Prometheus' text format, as far as our metrics use it.
 
 import { freePort } from "./free-port.js";
-import { type Gantry, type GantrySettings, startGantry } from "./gantry.js";
+import type { GantrySettings, RunningGantry } from "./gantry.js";
 
-export interface Measured {
-  readonly gantry: Gantry;
+export interface Measured<Server extends RunningGantry> {
+  readonly gantry: Server;
   /** Returns the current page. */
   page(): Promise<Response>;
 }
 
-/** A server with metrics, which the caller must stop. */
-export async function startMeasured(settings: GantrySettings = {}, root?: string): Promise<Measured> {
+/** A server with metrics that `start` starts, and the caller must stop. */
+export async function startMeasured<Server extends RunningGantry>(
+  start: (settings: GantrySettings, root?: string) => Promise<Server>,
+  settings: GantrySettings = {},
+  root?: string,
+): Promise<Measured<Server>> {
   const address = `127.0.0.1:${await freePort()}`;
   const measuring = {
     REGISTRY_HTTP_DEBUG_ADDR: address,
     REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED: "true",
   };
-  const gantry = await startGantry({ ...measuring, ...settings }, root);
+  const gantry = await start({ ...measuring, ...settings }, root);
   return { gantry, page: () => fetch(`http://${address}/metrics`) };
 }
 

@@ -15,13 +15,18 @@ export interface RawAnswer {
 }
 
 export class RawConnection implements Disposable {
-  #received = Buffer.alloc(0);
+  /** Joined only when somebody looks: a test may receive many megabytes in small pieces. */
+  #pieces: Buffer[] = [];
+  #size = 0;
+  /** Minimum size of the next response, once its head is here. */
+  #answerSize = 0;
   #closed = false;
   #changed: () => void = () => {};
 
   private constructor(readonly socket: Socket) {
     socket.on("data", (chunk) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#pieces.push(chunk);
+      this.#size += chunk.length;
       this.#changed();
     });
     // A server closes its own end first; ours may stay open.
@@ -55,12 +60,19 @@ export class RawConnection implements Disposable {
 
   /** All received bytes that were not consumed yet. */
   get received(): string {
-    return this.#received.toString("latin1");
+    return this.#joined().toString("latin1");
   }
 
   /** Number of received bytes that were not consumed yet. */
   get size(): number {
-    return this.#received.length;
+    return this.#size;
+  }
+
+  #joined(): Buffer {
+    const [only] = this.#pieces;
+    const joined = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces);
+    this.#pieces = [joined];
+    return joined;
   }
 
   /** Sends lines, each ended by CRLF, and then the body as it is. */
@@ -75,19 +87,24 @@ export class RawConnection implements Disposable {
 
   /** Resolves with the next response. `headOnly` is for one without a body, whatever its length says. */
   async answer(headOnly = false): Promise<RawAnswer> {
+    this.#answerSize = 0;
     return this.until(() => this.#takeAnswer(headOnly), "an answer");
   }
 
   #takeAnswer(headOnly: boolean): RawAnswer | undefined {
-    const end = this.#received.indexOf("\r\n\r\n");
+    if (this.#size < this.#answerSize) return undefined;
+    const received = this.#joined();
+    const end = received.indexOf("\r\n\r\n");
     if (end === -1) return undefined;
-    const head = this.#received.toString("latin1", 0, end);
+    const head = received.toString("latin1", 0, end);
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]);
     const length = headOnly ? 0 : Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
     const whole = end + 4 + length;
-    if (this.#received.length < whole) return undefined;
-    const body = this.#received.toString("latin1", end + 4, whole);
-    this.#received = this.#received.subarray(whole);
+    this.#answerSize = whole;
+    if (received.length < whole) return undefined;
+    const body = received.toString("latin1", end + 4, whole);
+    this.#pieces = [received.subarray(whole)];
+    this.#size -= whole;
     return { status, head, body };
   }
 
