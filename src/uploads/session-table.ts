@@ -7,6 +7,7 @@ import type { Cluster, HandedOver, NodeName } from "../cluster/cluster.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
 import { each } from "../lib/each.js";
+import { Groups } from "../lib/groups.js";
 import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
 
@@ -30,7 +31,7 @@ export interface SessionTableOptions {
 /** The longest that a timer can wait. */
 const timerMillisecondsMax = 2 ** 31 - 1;
 
-/** Sessions, and clients, examined by one eviction. */
+/** Sessions examined to find one without bytes. */
 const evictionLooksMax = 100;
 
 /** Checking costs next to nothing if no session is too old. */
@@ -41,8 +42,7 @@ const openRetrySeconds = 5;
 
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
-  /** Sessions by client, roughly the oldest first. */
-  readonly #ofClient = new Map<string, Set<Session>>();
+  readonly #byClient = new Groups<string, Session>();
   /** Sessions that had no bytes when last examined, roughly in the order in which they were opened. */
   readonly #unused = new Set<Session>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -84,7 +84,7 @@ export class SessionTable {
   /** Opens a session. Throws `too-many-requests` if the client, or all clients together, have too many. */
   open(upload: Omit<UploadRecord, "createdAt">): Session {
     const { sessionsMax, sessionsPerClientMax } = this.options;
-    const own = this.#ofClient.get(upload.client)?.size ?? 0;
+    const own = this.#byClient.count(upload.client);
     if (own >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#makeRoom(own)))
       throw new TooManyRequests("sessions", "too many uploads are open", openRetrySeconds);
     const session = this.openUncounted(upload);
@@ -126,20 +126,19 @@ export class SessionTable {
    * a few clients that send one byte to each session would lock out all others until the sessions expire.
    */
   #evictFromLargest(own: number): boolean {
-    let largest = new Set<Session>();
-    let left = evictionLooksMax;
-    for (const sessions of this.#ofClient.values()) {
+    const { largest } = this.#byClient;
+    if (largest === undefined || this.#byClient.count(largest) <= own + 1) return false;
+    let left = this.#byClient.count(largest);
+    for (const session of this.#byClient.of(largest)) {
       if (left-- === 0) break;
-      if (sessions.size > Math.max(largest.size, own + 1)) largest = sessions;
-    }
-    left = evictionLooksMax;
-    for (const session of largest) {
-      if (left-- === 0) break;
-      if (session.state !== "idle") continue;
-      largest.delete(session);
-      void this.close(session).catch(this.options.onError);
-      this.purged++;
-      return true;
+      if (session.state === "idle") {
+        // Now, and not when its bytes are removed: the next call must not count it.
+        this.#byClient.delete(largest, session);
+        void this.close(session).catch(this.options.onError);
+        this.purged++;
+        return true;
+      }
+      this.#byClient.renew(largest, session);
     }
     return false;
   }
@@ -211,18 +210,14 @@ export class SessionTable {
     this.cluster.uploads.own(session.id);
     this.#sessions.set(session.id, session);
     if (session.received === 0) this.#unused.add(session);
-    const own = this.#ofClient.get(session.client);
-    if (own === undefined) this.#ofClient.set(session.client, new Set([session]));
-    else own.add(session);
+    this.#byClient.add(session.client, session);
   }
 
   #delete(session: Session): void {
     this.#unused.delete(session);
     if (!this.#sessions.delete(session.id)) return;
     this.cluster.uploads.release(session.id);
-    const own = this.#ofClient.get(session.client);
-    own?.delete(session);
-    if (own?.size === 0) this.#ofClient.delete(session.client);
+    this.#byClient.delete(session.client, session);
   }
 
   /** Closes a session and removes what is left of it. The caller need not wait for the clean-up. */

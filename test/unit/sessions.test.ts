@@ -226,6 +226,21 @@ test("the client with the most sessions makes room for one with fewer, down to a
   for (const session of own) assert.equal(await sessions.find(owner, session.id), session);
 });
 
+test("neither many busy sessions nor many small clients keep a new client from its place", async () => {
+  const { sessions } = table({ sessionsMax: 700, sessionsPerClientMax: 500 });
+  const usedBy = (client: string) => used(sessions, { ...upload, client });
+  for (let client = 0; client < 200; client++) usedBy(`small ${client}`);
+  const [...large] = Array.from({ length: 500 }, () => usedBy("large"));
+  for (const session of large.slice(0, 499)) session.claim();
+  assert.equal(usedBy("new").state, "idle");
+  assert.equal(large.at(-1)?.state, "closed");
+  assert.equal(
+    kindOf(() => usedBy("new")),
+    "too-many-requests",
+    "all sessions of the largest client are busy",
+  );
+});
+
 test("a single-request upload does not count as a session", () => {
   const { sessions } = table({ sessionsMax: 1, sessionsPerClientMax: 1 });
   used(sessions);
