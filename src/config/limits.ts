@@ -19,8 +19,8 @@ export const limits = section({
   connections: section({
     total: count.optional().meta({
       description:
-        "Open connections of all clients; Gantry closes further ones immediately. The descriptors of the process limit this number.",
-      defaultNote: "16384, or fewer if descriptors are scarce",
+        "Open connections of all clients; Gantry closes further ones immediately. The descriptors of the process limit this number. The default leaves memory for a head of `limits.headerbytes` on each connection, three times as much with HTTPS.",
+      defaultNote: "16384, or fewer if descriptors or memory are scarce",
     }),
     perclient: count.optional().meta({
       description:

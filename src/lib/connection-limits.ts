@@ -1,4 +1,4 @@
-/** Computes how many connections a process can accept with its file descriptors, of which files need some too. */
+/** Computes how many connections a process can accept with its file descriptors, of which files need some too, and its memory. */
 
 export interface ConnectionLimits {
   /** Open connections. */
@@ -13,7 +13,6 @@ const ownDescriptors = 160;
 /** Open uploads and blobs. They get less if the descriptor limit is low. */
 const fileDescriptorsMax = 16_000;
 
-/** A client that is slow with its request head holds at most 64 KiB. */
 const connectionsMax = 16_384;
 const perClientMax = 4096;
 
@@ -38,17 +37,30 @@ export function openUploadsPerWorker(descriptors: number, workers: number): numb
   return Math.max(openUploadsMin, Math.min(openUploadsMax, each));
 }
 
+/** Memory for everything but the heads of requests. */
+const ownMemoryBytes = 256 * 1024 * 1024;
+
+/** What the process has, and what a connection may take of it: a client can leave a head of the largest size unfinished. */
+export interface ConnectionCosts {
+  readonly descriptors: number;
+  readonly descriptorsEach: number;
+  readonly memoryBytes: number;
+  readonly memoryBytesEach: number;
+}
+
 /**
- * Returns the `wanted` limits, lowered to what `descriptors` allow if a connection uses `each` of them. By default a client
- * gets half of the total, so that one address cannot keep all others out.
+ * Returns the `wanted` limits, lowered to what the descriptors allow. By default the total is also bounded by the memory, and a
+ * client gets half of it, so that one address cannot keep all others out.
  */
 export function connectionLimits(
   wanted: { readonly total?: number | undefined; readonly perClient?: number | undefined },
-  { descriptors, each }: { readonly descriptors: number; readonly each: number },
+  { descriptors, descriptorsEach, memoryBytes, memoryBytesEach }: ConnectionCosts,
 ): ConnectionLimits {
   const files = fileDescriptors(descriptors);
-  const possible = Math.max(connectionsMin, Math.floor((descriptors - ownDescriptors - files) / each));
-  const total = Math.min(possible, wanted.total ?? connectionsMax);
+  const possible = Math.floor((descriptors - ownDescriptors - files) / descriptorsEach);
+  const affordable = Math.floor((memoryBytes - ownMemoryBytes) / memoryBytesEach);
+  const byDefault = Math.max(connectionsMin, Math.min(connectionsMax, affordable));
+  const total = Math.min(Math.max(connectionsMin, possible), wanted.total ?? byDefault);
   const perClient = wanted.perClient ?? Math.max(1, Math.min(perClientMax, Math.floor(total / 2)));
   return { total, perClient: Math.min(total, perClient) };
 }

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionCounts } from "../../src/lib/connection-counts.js";
-import { connectionLimits, openUploadsPerWorker } from "../../src/lib/connection-limits.js";
+import {
+  type ConnectionCosts,
+  connectionLimits,
+  openUploadsPerWorker,
+} from "../../src/lib/connection-limits.js";
 import { TcpTable } from "../../src/lib/tcp-table.js";
 
 const unknown = async () => undefined;
@@ -82,19 +86,30 @@ describe("connections are counted", () => {
   });
 });
 
+function costs(descriptors: number, descriptorsEach: number, memoryBytes = 2 ** 40): ConnectionCosts {
+  return { descriptors, descriptorsEach, memoryBytes, memoryBytesEach: 65_536 };
+}
+
 test("the limits leave descriptors for files, and one client gets half of the places", () => {
-  const plain = { descriptors: 1024, each: 1 };
+  const plain = costs(1024, 1);
   assert.deepEqual(connectionLimits({}, plain), { total: 352, perClient: 176 });
   assert.deepEqual(connectionLimits({ total: 10_000, perClient: 300 }, plain), {
     total: 352,
     perClient: 300,
   });
-  assert.deepEqual(connectionLimits({}, { descriptors: 1_048_576, each: 3 }), {
+  assert.deepEqual(connectionLimits({}, costs(1_048_576, 3)), {
     total: 16_384,
     perClient: 4096,
   });
-  assert.equal(connectionLimits({}, { descriptors: 65_536, each: 3 }).total, 16_384);
-  assert.equal(connectionLimits({}, { descriptors: 64, each: 3 }).total, 16);
+  assert.equal(connectionLimits({}, costs(65_536, 3)).total, 16_384);
+  assert.equal(connectionLimits({}, costs(64, 3)).total, 16);
+});
+
+test("by default, unfinished heads on all connections fit into the memory", () => {
+  const small = costs(1_048_576, 1, 512 * 1024 * 1024);
+  assert.deepEqual(connectionLimits({}, small), { total: 4096, perClient: 2048 });
+  assert.equal(connectionLimits({ total: 10_000 }, small).total, 10_000, "a setting decides");
+  assert.equal(connectionLimits({}, costs(1_048_576, 1, 1024)).total, 16);
 });
 
 describe("the kernel's table", () => {
