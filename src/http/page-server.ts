@@ -8,7 +8,7 @@ import type { Headers } from "./exchange.js";
 export interface Page {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 /** Pages by path. */

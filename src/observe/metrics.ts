@@ -2,6 +2,7 @@
  * The metrics for Prometheus. Requests and other parts only increment plain numbers, which are read on each scrape. Labels
  * have repository names only if enabled, because there may be as many repositories as jobs.
  */
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { collectDefaultMetrics } from "prom-client";
 import type { Exchange } from "../http/exchange.js";
 import type { Page } from "../http/page-server.js";
@@ -30,8 +31,16 @@ export interface MetricsOptions {
   readonly droppedLines: () => Labelled;
 }
 
+/** The pause after a rendering, as a multiple of its time. */
+const pausePerRendering = 3;
+
 export class Metrics {
   readonly #instruments = new Instruments();
+  /** A rendering that has not begun. */
+  #next: Promise<Page> | undefined;
+  /** Resolves when the next rendering may begin. */
+  #rendered: Promise<unknown> = Promise.resolve();
+  #pauseMilliseconds = 0;
   /** An observer of requests. */
   readonly observe: (exchange: Exchange) => void;
 
@@ -59,10 +68,35 @@ export class Metrics {
     );
   }
 
-  /** Renders the metrics in Prometheus' text format. */
-  async page(): Promise<Page> {
+  /**
+   * Renders the metrics in Prometheus' text format. Requests that arrive before the next rendering begins share its page.
+   * Between two renderings there is a pause: a page with a series for each of many repositories takes long.
+   */
+  page(): Promise<Page> {
+    if (this.#next === undefined) {
+      this.#next = this.#rendered.then(() => {
+        this.#next = undefined;
+        return this.#render();
+      });
+      this.#rendered = this.#next.then(
+        () => sleep(this.#pauseMilliseconds),
+        () => {},
+      );
+    }
+    return this.#next;
+  }
+
+  /** Lets other work run between the metrics. */
+  async #render(): Promise<Page> {
     const { registry } = this.#instruments;
-    const body = await registry.metrics();
+    const begun = performance.now();
+    const texts: string[] = [];
+    for (const { name } of registry.getMetricsAsArray()) {
+      texts.push(await registry.getSingleMetricAsString(name));
+      await setImmediate();
+    }
+    this.#pauseMilliseconds = pausePerRendering * (performance.now() - begun);
+    const body = Buffer.from(`${texts.join("\n\n")}\n`);
     return { status: 200, headers: [["Content-Type", registry.contentType]], body };
   }
 }
