@@ -2,6 +2,7 @@
 
 import { abortedListings } from "./aborted-listings.js";
 import type { Attack } from "./attack.js";
+import { busyLists, halfHeads, longConditions, queuedRanges, unreadManifests } from "./costly-answers.js";
 import { descriptors } from "./descriptors.js";
 import { globStars } from "./glob-stars.js";
 import { manifestAttacks } from "./large-manifests.js";
@@ -24,6 +25,11 @@ export const attacks: readonly Attack[] = [
   globStars,
   pipelinedGets,
   oneByteChunksPush,
+  unreadManifests,
+  busyLists,
+  halfHeads,
+  queuedRanges,
+  longConditions,
   ...manifestAttacks,
   abortedListings,
 ];

@@ -8,6 +8,7 @@ import type { Storage } from "../storage/storage.js";
 import { BlobHomes } from "./blob-homes.js";
 import { type BlobKey, OpenBlobs } from "./open-blobs.js";
 import { ReadThroughCache } from "./read-through.js";
+import type { TagList } from "./tag-list.js";
 
 /** A manifest, ready to be sent. */
 export interface StoredManifest {
@@ -26,8 +27,8 @@ export const smallBlobBytesMax = 64 * 1024;
 /** About 200 bytes each. */
 const tagCacheEntries = 100_000;
 const blobSizeCacheEntries = 100_000;
-/** Tags in all cached lists, about 60 bytes each. */
-const tagListCacheTags = 500_000;
+/** A million short tags. */
+const tagListCacheBytes = 64 * 1024 * 1024;
 
 /** Overhead of an entry (keys and objects), counted so that tiny values cannot exceed the bound. */
 const entryBytes = 512;
@@ -38,9 +39,9 @@ export class Caches {
     sizeOf: (manifest) => manifest.bytes.length + entryBytes,
   });
   readonly tags = new ReadThroughCache<TagKey, Digest>({ max: tagCacheEntries });
-  readonly tagLists = new ReadThroughCache<RepositoryName, Tag[]>({
-    maxSize: tagListCacheTags,
-    sizeOf: (tags) => tags.length,
+  readonly tagLists = new ReadThroughCache<RepositoryName, TagList>({
+    maxSize: tagListCacheBytes,
+    sizeOf: ({ bytes }) => bytes,
   });
   readonly blobSizes = new ReadThroughCache<BlobKey, number>({ max: blobSizeCacheEntries });
   readonly smallBlobs = new ReadThroughCache<BlobKey, Buffer>({

@@ -1,9 +1,8 @@
 /** Keeps the caches current: drops the entries that any node has changed. */
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
-import { placeOf } from "../domain/page.js";
-import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Caches } from "./caches.js";
+import type { TagList } from "./tag-list.js";
 
 export function followChanges(caches: Caches, changes: Changes): void {
   changes.subscribe((change) => {
@@ -16,11 +15,11 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
   switch (change.kind) {
     case "tag-pointed":
       caches.tags.delete(`${change.name}:${change.tag}`);
-      updateList(caches, change.name, (tags) => insert(tags, change.tag));
+      updateList(caches, change.name, (list) => list.with(change.tag));
       return;
     case "tag-removed":
       caches.tags.delete(`${change.name}:${change.tag}`);
-      updateList(caches, change.name, (tags) => remove(tags, change.tag));
+      updateList(caches, change.name, (list) => list.without(change.tag));
       return;
     case "tag-unsure":
       caches.tags.delete(`${change.name}:${change.tag}`);
@@ -50,23 +49,9 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
 }
 
 /** Repository locks order the changes of a list: a tag is never added while another is removed. */
-function updateList(caches: Caches, name: RepositoryName, update: (tags: Tag[]) => void): void {
-  const tags = caches.tagLists.get(name);
-  if (tags === undefined) {
-    // A list without or with this tag may just be read from the storage.
-    caches.tagLists.delete(name);
-    return;
-  }
-  update(tags);
-  caches.tagLists.set(name, tags);
-}
-
-function insert(tags: Tag[], tag: Tag): void {
-  const place = placeOf(tags, tag);
-  if (tags[place] !== tag) tags.splice(place, 0, tag);
-}
-
-function remove(tags: Tag[], tag: Tag): void {
-  const place = placeOf(tags, tag);
-  if (tags[place] === tag) tags.splice(place, 1);
+function updateList(caches: Caches, name: RepositoryName, update: (list: TagList) => TagList): void {
+  const list = caches.tagLists.get(name);
+  // If it is not cached, a list without or with this tag may just be read from the storage.
+  if (list === undefined) caches.tagLists.delete(name);
+  else caches.tagLists.set(name, update(list));
 }

@@ -103,10 +103,10 @@ export class RegistryErrors extends Error {
 const memoryRetrySeconds = 1;
 
 /** Returns the error for a body that exceeds the memory left to its client. */
-export function memoryUsedUp(): TooManyRequests {
+export function memoryUsedUp(bodies: "request bodies" | "responses" = "request bodies"): TooManyRequests {
   return new TooManyRequests(
     "memory",
-    "the memory for request bodies is used up, try again in a moment",
+    `the memory for ${bodies} is used up, try again in a moment`,
     memoryRetrySeconds,
   );
 }

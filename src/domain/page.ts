@@ -6,13 +6,21 @@ export interface Page<T> {
   readonly next?: T;
 }
 
-/** Returns up to `n` items after `last`. If `n` is zero, returns none and no next page. */
-export function pageOf<T extends string>(sorted: readonly T[], n: number, last: string): Page<T> {
+/** Items from index `start` to before `end`. */
+export interface Span<T> {
+  readonly start: number;
+  readonly end: number;
+  /** The next page starts after this item; absent on the last page. */
+  readonly next?: T;
+}
+
+/** Returns the place of up to `n` items after `last`. If `n` is zero, there are none and no next page. */
+export function spanOf<T extends string>(sorted: readonly T[], n: number, last: string): Span<T> {
   const place = last === "" ? 0 : placeOf(sorted, last);
   const start = last !== "" && sorted[place] === last ? place + 1 : place;
-  const items = sorted.slice(start, start + n);
-  const next = items.at(-1);
-  return next !== undefined && start + n < sorted.length ? { items, next } : { items };
+  const end = Math.min(sorted.length, start + n);
+  const next = sorted[end - 1];
+  return end > start && end < sorted.length && next !== undefined ? { start, end, next } : { start, end };
 }
 
 /** Returns a page of the first items of `source`. Rejects with the signal's reason if the client has disconnected. */

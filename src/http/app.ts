@@ -22,6 +22,7 @@ import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { MultipartMemory } from "./multipart.js";
 import { originOf } from "./origin.js";
+import { Outbox } from "./outbox.js";
 import type { Page } from "./page-server.js";
 import { decodePath } from "./path.js";
 import { directPeer, type Peer, type PeerLookup } from "./peer.js";
@@ -96,6 +97,9 @@ const listingsAtOnce = 4;
 /** A longer path cannot be valid: a name has at most 255 characters, a digest 135. */
 const urlCharactersMax = 4096;
 
+/** A longer query cannot be valid: a push may name 100 tags of 128 characters. Parsing takes time in proportion to it. */
+const queryCharactersMax = 16_384;
+
 /** About 2 ms of work. Pipelined requests beyond it end their connection; others wait for the next turn. */
 const requestsPerTurnMax = 256;
 
@@ -155,6 +159,7 @@ export class App {
         options.absoluteLocations === true
           ? (incoming) => originOf(incoming, options.publicOrigin) ?? ""
           : () => "",
+      outbox: new Outbox(),
     };
     const { connections } = options;
     if (connections !== undefined)
@@ -219,10 +224,16 @@ export class App {
       const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
       const body = route?.body === true ? this.#bodyOf(response, seen.peer, isChunked) : undefined;
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
-      const query = request.getQuery();
+      // Undefined without a question mark, whatever the types say.
+      const query = request.getQuery() || "";
       const incoming = { method, path, query, ...headers, ...seen, route, body, closes };
       exchange = new Exchange(response, incoming, this.#timeouts, this.#answers);
       exchange.trace = beginTrace?.(exchange);
+      if (query.length > queryCharactersMax) {
+        const message = `a query has at most ${queryCharactersMax} characters`;
+        this.#refuseHead(exchange, new RegistryError("uri-too-long", message));
+        return;
+      }
       const refused = fault ?? (isChunked && route?.body !== true ? "body" : undefined);
       if (refused !== undefined) {
         this.#refuseHead(exchange, new RegistryError("request-invalid", headFaults[refused]));
@@ -239,7 +250,7 @@ export class App {
         this.#track(this.#answerLater(exchange, match), exchange, response);
         return;
       }
-      const done = this.#answer(exchange, match);
+      const done = this.#answer(exchange, match) ?? exchange.unsent;
       if (done instanceof Promise) {
         this.#track(done, exchange, response);
         return;
@@ -326,6 +337,7 @@ export class App {
   #track(done: Promise<void>, exchange: Exchange, response: HttpResponse): void {
     this.#active++;
     done
+      .then(() => exchange.unsent)
       .catch(async (error: unknown) => {
         // uWebSockets.js closes such a connection after its response. Bytes that still arrive would make the client's
         // kernel discard the response: podman and skopeo, which connect for each request, would never see the error.

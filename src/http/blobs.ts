@@ -8,7 +8,6 @@ import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
 import type { Exchange, Headers } from "./exchange.js";
-import { clientOf } from "./limits.js";
 import { type MultipartMemory, multipartOf } from "./multipart.js";
 import { type ByteSource, blobSource, memorySource, rangeSource } from "./source.js";
 
@@ -66,7 +65,10 @@ async function sendBlob(
     if (isNotModified(exchange, digest)) return;
     const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
     const selected = rangeApplies(exchange, digest)
-      ? memory.select(exchange.header("range"), blob.size)
+      ? memory.select(exchange.header("range"), blob.size, {
+          client: exchange.client,
+          signal: () => exchange.untilGone(),
+        })
       : "all";
     const ranges = selected instanceof Promise ? await selected : selected;
     if (ranges === "unsatisfiable") throw new RangeNotSatisfiable(blob.size);
@@ -93,7 +95,7 @@ async function sendRanges(
   ranges: readonly ByteRange[],
   memory: MultipartMemory,
 ): Promise<void> {
-  const multipart = multipartOf(whole, ranges, memory, clientOf(exchange));
+  const multipart = multipartOf(whole, ranges, memory, exchange.client);
   if (multipart === undefined) return sendSource(exchange, 200, [octets, ...headers], whole);
   try {
     const type = ["Content-Type", multipart.contentType] as const;

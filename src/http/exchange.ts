@@ -8,14 +8,20 @@ import type { HttpResponse } from "uWebSockets.js";
 import { randomBytes } from "node:crypto";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
-import type { LimitName } from "../domain/errors.js";
+import { type LimitName, memoryUsedUp } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { networkOf } from "../lib/network.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import { ClientGone, type RequestBody } from "./body.js";
 import type { Front } from "./forwarded.js";
+import { largeBytes, type Outbox } from "./outbox.js";
 import type { Peer } from "./peer.js";
 import type { SlowClientTimeouts } from "./slow-client-timeouts.js";
+import { SocketRoom } from "./socket-room.js";
 import type { Trace } from "./trace.js";
+
+/** The body of a whole response, perhaps in parts. */
+export type Body = string | Uint8Array | readonly Uint8Array[];
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -82,6 +88,7 @@ export interface Answers {
   readonly headers: Headers;
   /** Returns `https://host` if `Location` must be absolute, otherwise an empty string. */
   readonly locationOrigin: (incoming: Incoming) => string;
+  readonly outbox: Outbox;
 }
 
 export class Exchange {
@@ -111,6 +118,8 @@ export class Exchange {
   #isCut = false;
   /** The limit that refused the request, if any. */
   limit: LimitName | undefined;
+  /** Present while the response is being sent; settles when it is sent or the client has disconnected. */
+  unsent: Promise<void> | undefined;
   readonly #onAbort: (() => void)[] = [];
   #id: string | undefined;
 
@@ -153,6 +162,14 @@ export class Exchange {
     return this.status !== 0;
   }
 
+  /** The client that limits count the request for: the login or, without one, the network of its address. */
+  get client(): string {
+    const { identity, incoming } = this;
+    return identity === undefined || identity.kind === "anonymous"
+      ? networkOf(incoming.peer.address)
+      : identity.subject;
+  }
+
   get isHead(): boolean {
     return this.method === "HEAD";
   }
@@ -189,34 +206,126 @@ export class Exchange {
     return ["Location", `${this.answers.locationOrigin(this.incoming)}${path}`];
   }
 
-  /** Sends a whole response. For HEAD, sends only the length of `body`. */
-  send(status: number, headers: Headers, body: string | Uint8Array = ""): void {
+  /**
+   * Sends a whole response. For HEAD, sends only the length of `body`. A large body, and one that the client does not read at
+   * once, is sent later: `unsent` tells when.
+   */
+  send(status: number, headers: Headers, body: Body = ""): void {
     const hasBody = status !== 204 && status !== 304;
     if (this.isHead && hasBody) {
-      this.sendLength(status, headers, typeof body === "string" ? Buffer.byteLength(body) : body.length);
-    } else if (!this.aborted && !this.responded) {
-      this.response.cork(() => {
-        this.writeHead(status, headers, hasBody);
-        if (hasBody) this.#end(body);
-        else this.response.endWithoutBody();
-      });
+      this.sendLength(status, headers, sizeOf(body));
+    } else if (this.aborted || this.responded) {
+      return;
+    } else if (!hasBody || body.length === 0) {
+      this.#sendHead(status, headers, hasBody);
+    } else if (this.isLast) {
+      this.#sendLast(status, headers, body);
+    } else if (sizeOf(body) > largeBytes) {
+      this.#defer(this.#sendLarge(status, headers, partsOf(body)));
+    } else {
+      const parts = typeof body === "string" ? [body] : partsOf(body);
+      const position = this.#begin(status, headers, parts, sizeOf(body));
+      if (position !== undefined) this.#defer(this.#sendHeld(partsOf(body), position));
     }
   }
 
-  #end(body: string | Uint8Array): void {
-    this.sent = body.length;
-    // Closing while the client still sends would lose the response, so uWebSockets.js closes it ten seconds later.
-    this.response.end(body, this.isLast && !this.#isCut);
+  #defer(sending: Promise<void>): void {
+    this.unsent = sending;
+    // Whoever awaits `unsent` handles the error, which may come before the handler has ended.
+    sending.catch(() => {});
+  }
+
+  #sendHead(status: number, headers: Headers, hasBody: boolean): void {
+    this.response.cork(() => {
+      this.writeHead(status, headers, hasBody);
+      if (hasBody) this.response.end("", this.#closes);
+      else this.response.endWithoutBody();
+    });
+  }
+
+  /** Closing while the client still sends would lose the response, so uWebSockets.js closes it ten seconds later. */
+  get #closes(): boolean {
+    return this.isLast && !this.#isCut;
+  }
+
+  #sendLast(status: number, headers: Headers, body: Body): void {
+    const whole = typeof body === "string" ? body : Buffer.concat(partsOf(body));
+    this.response.cork(() => {
+      this.writeHead(status, headers, true);
+      this.sent = whole.length;
+      this.response.end(whole, this.#closes);
+    });
+  }
+
+  /** Writes headers and body. Returns the number of bytes that the socket has accepted, `undefined` for all. */
+  #begin(
+    status: number,
+    headers: Headers,
+    parts: readonly (string | Uint8Array)[],
+    size: number,
+  ): number | undefined {
+    let position: number | undefined;
+    this.response.cork(() => {
+      this.writeHead(status, headers);
+      for (const part of parts) {
+        const [ok, done] = this.response.tryEnd(part, size);
+        if (ok || done) continue;
+        position = this.response.getWriteOffset();
+        return;
+      }
+    });
+    this.sent = position ?? size;
+    return position;
+  }
+
+  /** Rejects with `too-many-requests` if too many large responses wait for their clients. */
+  async #sendLarge(status: number, headers: Headers, parts: readonly Uint8Array[]): Promise<void> {
+    const { outbox } = this.answers;
+    await outbox.slices.next(this.client, this.untilGone());
+    const release = outbox.hold(this.client, parts);
+    if (release === undefined) throw memoryUsedUp("responses");
+    try {
+      const position = this.#begin(status, headers, parts, sizeOf(parts));
+      if (position !== undefined) await this.#sendRest(parts, position);
+    } finally {
+      release();
+    }
+  }
+
+  /** Sends the rest of a small response that the socket did not accept. */
+  async #sendHeld(parts: readonly Uint8Array[], position: number): Promise<void> {
+    const release = this.answers.outbox.hold(this.client, parts);
+    // Too late for another response.
+    if (release === undefined) return void this.response.close();
+    try {
+      await this.#sendRest(parts, position);
+    } finally {
+      release();
+    }
+  }
+
+  async #sendRest(parts: readonly Uint8Array[], begun: number): Promise<void> {
+    const room = new SocketRoom(this, "full");
+    const size = sizeOf(parts);
+    let start = 0;
+    for (const part of parts) {
+      const end = start + part.length;
+      for (let position = Math.max(start, begun); position < end; this.sent = position) {
+        await room.wait();
+        if (this.aborted) return;
+        this.response.cork(() => {
+          position = room.write(part.subarray(position - start), position, size);
+        });
+      }
+      start = end;
+    }
   }
 
   /** Sends a whole response and closes the connection: nothing after this request is read. */
   sendAndClose(status: number, headers: Headers, body: string): void {
     if (this.aborted || this.responded) return;
     this.isLast = true;
-    this.response.cork(() => {
-      this.writeHead(status, headers, true);
-      this.#end(body);
-    });
+    this.#sendLast(status, headers, body);
   }
 
   /**
@@ -246,4 +355,14 @@ export class Exchange {
     for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
   }
+}
+
+function partsOf(body: Body): readonly Uint8Array[] {
+  if (typeof body === "string") return [Buffer.from(body)];
+  return body instanceof Uint8Array ? [body] : body;
+}
+
+function sizeOf(body: Body): number {
+  if (typeof body === "string") return Buffer.byteLength(body);
+  return body instanceof Uint8Array ? body.length : body.reduce((sum, { length }) => sum + length, 0);
 }

@@ -3,7 +3,6 @@
  * refused request gets 429 with `Retry-After`.
  */
 import { TooManyRequests } from "../domain/errors.js";
-import { networkOf } from "../lib/network.js";
 import { Places } from "../lib/places.js";
 import { TokenBuckets } from "../lib/token-buckets.js";
 import type { Exchange } from "./exchange.js";
@@ -49,14 +48,14 @@ export class Limits {
   /** Counts a request of an authenticated caller. Throws `too-many-requests`. */
   countRequest(exchange: Exchange): void {
     if (this.#requests === undefined) return;
-    const client = clientOf(exchange);
+    const { client } = exchange;
     if (this.#requests.take(client)) return;
     throw new TooManyRequests("requests", "too many requests", this.#requests.secondsUntilOne(client));
   }
 
   /** Takes a place for a request's body and returns the function that releases it. Throws `too-many-requests`. */
   enterUpload(exchange: Exchange): () => void {
-    const client = clientOf(exchange);
+    const { client } = exchange;
     if (!this.#uploads.enter(client))
       throw new TooManyRequests("uploads", "too many uploads at once", uploadRetrySeconds);
     return () => this.#uploads.leave(client);
@@ -67,16 +66,9 @@ export class Limits {
    * still log in.
    */
   enterForm(exchange: Exchange): () => void {
-    const client = clientOf(exchange);
+    const { client } = exchange;
     if (!this.#forms.enter(client))
       throw new TooManyRequests("forms", "too many forms at once", formRetrySeconds);
     return () => this.#forms.leave(client);
   }
-}
-
-/** Returns the client of a request: the login or, without login, the network of its address. */
-export function clientOf({ identity, incoming }: Exchange): string {
-  return identity === undefined || identity.kind === "anonymous"
-    ? networkOf(incoming.peer.address)
-    : identity.subject;
 }

@@ -2,27 +2,31 @@
 import type { CatalogPermit, PullPermit } from "../auth/gate.js";
 import { parseDigest } from "../domain/digest.js";
 import { mediaTypes } from "../domain/media-type.js";
+import { spanOf } from "../domain/page.js";
 import { listRepositories } from "../registry/catalog.js";
 import { listReferrers } from "../registry/referrers.js";
-import { listTags } from "../registry/tags.js";
+import { tagsOf } from "../registry/tags.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import { clientOf } from "./limits.js";
 import { nextLink, parsePageSize } from "./query.js";
 
 const json = ["Content-Type", "application/json"] as const;
 
 export async function getTags(
-  { services }: HttpContext,
+  { services, listingTurns }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
 ): Promise<void> {
   const { name } = permit;
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
-  const { items, next } = await listTags(services, permit, n, query.get("last") ?? "");
+  const list = await listingTurns.within(exchange.client, exchange.untilGone(), () =>
+    tagsOf(services, permit),
+  );
+  const { start, end, next } = spanOf(list.tags, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink(`/v2/${name}/tags/list`, { n: String(n), last: next })];
-  exchange.send(200, [json, ...link], JSON.stringify({ name, tags: items }));
+  const body = [Buffer.from(`{"name":"${name}","tags":[`), ...list.json(start, end), Buffer.from("]}")];
+  exchange.send(200, [json, ...link], body);
 }
 
 export async function getCatalog(
@@ -33,7 +37,7 @@ export async function getCatalog(
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const signal = exchange.untilGone();
-  const { items, next } = await listingTurns.within(clientOf(exchange), signal, () =>
+  const { items, next } = await listingTurns.within(exchange.client, signal, () =>
     listRepositories(services, permit, n, query.get("last") ?? "", signal),
   );
   const link = next === undefined ? [] : [nextLink("/v2/_catalog", { n: String(n), last: next })];
@@ -55,7 +59,7 @@ export async function getReferrers(
   const after = last === null || last === "" ? undefined : parseDigest(last);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const signal = exchange.untilGone();
-  const { items, next } = await listingTurns.within(clientOf(exchange), signal, () =>
+  const { items, next } = await listingTurns.within(exchange.client, signal, () =>
     listReferrers(services, permit, { subject, artifactType, after, n }, signal),
   );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };

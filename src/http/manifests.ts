@@ -10,7 +10,6 @@ import { tooLarge } from "./body.js";
 import { etagOf, isNotModified, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import { clientOf } from "./limits.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
@@ -88,7 +87,7 @@ export async function putManifest(
   if (bytesExpected !== undefined && bytesExpected > bytesMax) throw tooLarge(bytesMax);
   const contentType = withoutParameters(exchange.header("content-type"));
   const { manifest, subject } = await body.collect(
-    services.bodyMemory.account(clientOf(exchange)),
+    services.bodyMemory.account(exchange.client),
     { bytesMax, bytesExpected },
     (bytes) => {
       const push = { reference, tags, contentType, bytes, precondition };

@@ -9,6 +9,7 @@ import type { Piece } from "../cache/blob-chunks.js";
 import { type ByteRange, selectRanges } from "../domain/range.js";
 import { assert } from "../lib/assert.js";
 import { ByteBudget } from "../lib/byte-budget.js";
+import { Slices } from "../lib/slices.js";
 import { Turns } from "../lib/turns.js";
 import { type ByteSource, cutPiece } from "./source.js";
 
@@ -20,35 +21,38 @@ const wholeBodyBytesMin = 32 * 1024;
 const assembliesMax = 8;
 /** Shorter headers are parsed at once. Longer ones take up to 3 ms, so each waits for a turn of the event loop of its own. */
 const shortHeaderCharactersMax = 1024;
-/** Memory for the positions of ranges, 16 bytes each: 256 responses of 4,096 ranges each. */
+/** Memory for waiting headers and for the positions of ranges, 16 bytes each: 256 responses of 4,096 ranges each. */
 const positionBytesMax = 16 * 1024 * 1024;
 /** The length of a part's header depends on its range, so the start of a part is a sum. One start in this many parts is stored. */
 const partsPerMark = 64;
 
 type Selected = ReturnType<typeof selectRanges>;
 
+/** The request that waits. */
+interface Waiting {
+  readonly client: string;
+  readonly signal: () => AbortSignal;
+}
+
 /** The memory of all multipart responses, shared by all clients. */
 export class MultipartMemory {
   readonly positions = new ByteBudget(positionBytesMax, positionBytesMax / 2);
   readonly assemblies = new Turns(assembliesMax);
-  readonly #headers = new Turns(1);
+  readonly #slices = new Slices();
   readonly #free: Buffer[] = [];
 
-  /** Returns what a `Range` header selects of `size` bytes; synchronously for a short header. */
-  select(header: string, size: number): Selected | Promise<Selected> {
-    return header.length <= shortHeaderCharactersMax
-      ? selectRanges(header, size)
-      : this.#selectInTurn(header, size);
-  }
-
-  async #selectInTurn(header: string, size: number): Promise<Selected> {
-    await this.#headers.begin();
-    try {
-      await setImmediate();
-      return selectRanges(header, size);
-    } finally {
-      this.#headers.end();
-    }
+  /**
+   * Returns what a `Range` header selects of `size` bytes; synchronously for a short header. Ignores a long one if too many
+   * are waiting (RFC 9110, section 14.2). Rejects with `ClientGone`.
+   */
+  select(header: string, size: number, { client, signal }: Waiting): Selected | Promise<Selected> {
+    if (header.length <= shortHeaderCharactersMax) return selectRanges(header, size);
+    const account = this.positions.account(client);
+    if (!account.take(header.length)) return "all";
+    return this.#slices
+      .next(client, signal())
+      .then(() => selectRanges(header, size))
+      .finally(() => account.give(header.length));
   }
 
   /** Returns a buffer for one assembly, of twice `pieceBytesMax`. */

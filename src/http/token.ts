@@ -11,7 +11,6 @@ import {
 import { RegistryError } from "../domain/errors.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import { clientOf } from "./limits.js";
 
 /** Maximum size of a form: a CI job's token and a hundred scopes fit. */
 const formBytesMax = 64 * 1024;
@@ -28,7 +27,7 @@ export async function postToken(context: HttpContext, exchange: Exchange, _: Tok
   const { body } = exchange;
   if (body === undefined) throw new Error("invariant broken: this route takes a body");
   const form = await body.collect(
-    context.services.bodyMemory.account(clientOf(exchange)),
+    context.services.bodyMemory.account(exchange.client),
     { bytesMax: formBytesMax, bytesExpected: exchange.announcedLength },
     async (bytes) => parseTokenForm(new URLSearchParams(bytes.toString("utf8"))),
   );

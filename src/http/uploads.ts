@@ -17,7 +17,6 @@ import type { Session } from "../uploads/session.js";
 import type { RequestBody } from "./body.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import { clientOf } from "./limits.js";
 import { sessionHeaders } from "./session-headers.js";
 
 /** Opens a session (end-4a, end-4c), stores a whole blob (end-4b) or mounts one (end-11). */
@@ -34,7 +33,7 @@ export async function postUpload(
   const digest = query.get("digest");
   const announced = algorithm === null ? undefined : parseAlgorithm(algorithm);
   if (digest !== null) return startAndClose(context, exchange, permit, announced, parseDigest(digest));
-  const session = openUpload(services, permit, announced, clientOf(exchange));
+  const session = openUpload(services, permit, announced, exchange.client);
   exchange.send(202, sessionHeaders(exchange, session));
 }
 

@@ -1,25 +1,23 @@
 /** Lists tags (distribution-spec, end-8a and end-8b), and publishes their changes to all nodes. */
 import type { PullPermit } from "../auth/gate.js";
+import { TagList } from "../cache/tag-list.js";
 import type { Cluster, Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import { type Page, pageOf } from "../domain/page.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { PointResult } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
-/** Returns up to `n` tags after `last`, in ASCII order. Rejects with `name-unknown`. */
-export async function listTags(
-  services: Services,
-  { name }: PullPermit,
-  n: number,
-  last: string,
-): Promise<Page<Tag>> {
-  const tags = await services.caches.tagLists.load(name, () => services.storage.tags.list(name));
-  if (tags === undefined)
+/** Returns the repository's tags in ASCII order. Rejects with `name-unknown`. */
+export async function tagsOf({ caches, storage }: Services, { name }: PullPermit): Promise<TagList> {
+  const list = await caches.tagLists.load(name, async () => {
+    const tags = await storage.tags.list(name);
+    return tags && TagList.of(tags);
+  });
+  if (list === undefined)
     throw new RegistryError("name-unknown", "repository name not known to registry", { name });
-  return pageOf(tags, n, last);
+  return list;
 }
 
 /** Returns the error for moving or removing an immutable tag. */

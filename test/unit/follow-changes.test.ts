@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Caches } from "../../src/cache/caches.js";
 import { followChanges } from "../../src/cache/follow-changes.js";
+import { TagList } from "../../src/cache/tag-list.js";
 import type { Change } from "../../src/cluster/cluster.js";
 import { MemoryCluster } from "../../src/cluster/memory/open.js";
 import { parseDigest } from "../../src/domain/digest.js";
@@ -23,7 +24,7 @@ function filled() {
   const caches = new Caches({ blobs: {} } as Storage);
   followChanges(caches, cluster.node().changes);
   caches.tags.set(tagKey, digest);
-  caches.tagLists.set(name, [tag]);
+  caches.tagLists.set(name, TagList.of([tag]));
   caches.manifests.set(key, {
     digest,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
@@ -37,7 +38,7 @@ function filled() {
 function kept({ caches }: ReturnType<typeof filled>) {
   return {
     tag: caches.tags.get(tagKey) !== undefined,
-    tags: caches.tagLists.get(name),
+    tags: caches.tagLists.get(name)?.tags,
     manifest: caches.manifests.get(key) !== undefined,
     blob: caches.blobSizes.get(key) !== undefined && caches.smallBlobs.get(key) !== undefined,
   };

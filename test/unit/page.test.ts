@@ -3,11 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { firstOf, type Page, pageOf, placeOf } from "../../src/domain/page.js";
+import { firstOf, type Page, placeOf, spanOf } from "../../src/domain/page.js";
 
 const word = fc.string({ unit: fc.constantFrom(..."aAbB09._-"), maxLength: 4 });
 const lists = fc.uniqueArray(word, { maxLength: 30 }).map((items) => items.sort());
 const size = fc.nat({ max: 12 });
+
+function pageOf(sorted: readonly string[], n: number, last: string): Page<string> {
+  const { start, end, ...next } = spanOf(sorted, n, last);
+  return { items: sorted.slice(start, end), ...next };
+}
 
 function model(sorted: readonly string[], n: number, last: string): Page<string> {
   const behind = last === "" ? sorted : sorted.filter((item) => item > last);
