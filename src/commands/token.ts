@@ -124,7 +124,7 @@ export const tokenRevoke: Command = {
   optionsOf: (_, [typed = ""]) => ({ name: parseName(typed) }),
   run: async ({ services: { robots } }, given) => {
     const options = parseOptions(z.object({ name }), given);
-    if (!(await robots.revoke(options.name))) throw new Error(`there is no robot ${options.name}`);
+    if (!(await robots.revoke(options.name))) throw new Error(`there is no ${userNameOf(options.name)}`);
     return { report: { revoked: options.name }, text: `${userNameOf(options.name)} is revoked`, fine: true };
   },
 };

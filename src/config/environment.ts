@@ -29,6 +29,11 @@ const fileVariable = "REGISTRY_CONFIGURATION_PATH";
  */
 const protectedGroups = ["AUTH", "AUDIT", "HTTP_TLS", "LIMITS", "TAGS"].map((group) => prefix + group);
 
+/** Variables of other programs that look like settings. */
+const foreignVariables: Readonly<Record<string, string>> = {
+  REGISTRY_AUTH_FILE: "ignored: podman, skopeo and buildah keep their logins there",
+};
+
 export function variableOf(path: Path): string {
   return prefix + path.join("_").toUpperCase();
 }
@@ -60,6 +65,11 @@ export function applyVariables(settings: SettingsTree, variables: NodeJS.Process
     const origin = { from: "variable", variable } as const;
     if (isServiceLink(variable.slice(prefix.length), value)) {
       notices.push({ key: variable, origin, message: ofKubernetes });
+      continue;
+    }
+    const foreign = foreignVariables[variable];
+    if (foreign !== undefined) {
+      notices.push({ key: variable, origin, message: foreign });
       continue;
     }
     const found = find(settings, variable);

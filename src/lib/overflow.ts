@@ -1,9 +1,10 @@
 /**
  * Holds bytes that arrive before there is a handler or a slab for them. A client may use half of the memory; bytes beyond
- * that go to scratch files, whose number is bounded.
+ * that go to scratch files, of which a client may have half.
  */
 import { ByteBudget } from "./byte-budget.js";
 import { type BoundedFile, HeldBytes, type ScratchFile } from "./held-bytes.js";
+import { Places } from "./places.js";
 
 export interface OverflowOptions {
   readonly memory: ByteBudget;
@@ -13,6 +14,7 @@ export interface OverflowOptions {
 
 /** Each takes a descriptor. Only clients that send faster than this process reads need one: one or two at a time. */
 const filesMax = 32;
+const filesPerClientMax = filesMax / 2;
 
 /** The largest burst measured was 112 MiB. */
 const fileBytesMax = 4 * 1024 ** 3;
@@ -21,7 +23,7 @@ export class Overflow {
   readonly memory: ByteBudget;
   readonly #openFile: () => ScratchFile;
   readonly #fileBytes = new ByteBudget(fileBytesMax, fileBytesMax / 2);
-  #files = 0;
+  readonly #places = new Places(filesMax, filesPerClientMax);
 
   constructor({ memory, openFile }: OverflowOptions) {
     this.memory = memory;
@@ -30,7 +32,7 @@ export class Overflow {
 
   /** Number of open scratch files. */
   get files(): number {
-    return this.#files;
+    return this.#places.taken;
   }
 
   /** Returns a holder for one body of `client`. */
@@ -39,9 +41,8 @@ export class Overflow {
   }
 
   #open(client: string): BoundedFile | undefined {
-    if (this.#files >= filesMax) return undefined;
-    const file = this.#openFile();
-    this.#files++;
+    if (!this.#places.enter(client)) return undefined;
+    const file = this.#openOrLeave(client);
     const account = this.#fileBytes.account(client);
     let taken = 0;
     return {
@@ -53,10 +54,19 @@ export class Overflow {
       },
       read: (into, position) => file.read(into, position),
       close: () => {
-        this.#files--;
+        this.#places.leave(client);
         account.give(taken);
         file.close();
       },
     };
+  }
+
+  #openOrLeave(client: string): ScratchFile {
+    try {
+      return this.#openFile();
+    } catch (error) {
+      this.#places.leave(client);
+      throw error;
+    }
   }
 }

@@ -8,6 +8,11 @@ export class Places {
     readonly perHolder: number,
   ) {}
 
+  /** Number of places taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** Takes a place for `holder` and returns true, or returns false if there is none. */
   enter(holder: string): boolean {
     const own = this.#byHolder.get(holder) ?? 0;

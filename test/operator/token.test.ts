@@ -87,7 +87,7 @@ for (const online of [true, false]) {
     assert.deepEqual((await gantry(root, ["token", "list", "--json"])).json(), []);
     const gone = await gantry(root, ["token", "revoke", "ci"]);
     assert.deepEqual([gone.code, gone.stdout], [1, ""]);
-    assert.match(gone.stderr, /there is no robot ci/);
+    assert.match(gone.stderr, /there is no robot-ci/);
   });
 }
 

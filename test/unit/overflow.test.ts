@@ -43,3 +43,19 @@ test("one client uses at most 2 GiB of files, others have theirs, and all space 
   first.clear();
   assert.ok(second.append(chunk));
 });
+
+test("one client opens at most half of the files, and one that cannot be opened takes no place", () => {
+  const { made } = overflow();
+  const holders = Array.from({ length: 17 }, () => made.hold("a"));
+  const kept = holders.map((holder) => holder.append(new Uint8Array(4097)));
+  assert.deepEqual(kept, [...Array(16).fill(true), false]);
+  assert.ok(made.hold("b").append(new Uint8Array(4097)));
+  const broken = new Overflow({
+    memory: new ByteBudget(0, 0),
+    openFile: () => {
+      throw new Error("full");
+    },
+  });
+  assert.throws(() => broken.hold("a").append(new Uint8Array(1)), /full/);
+  assert.equal(broken.files, 0);
+});

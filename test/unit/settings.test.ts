@@ -323,6 +323,15 @@ for (const service of [
       assert.match(message, /^set by Kubernetes for a Service, not a setting/);
   });
 
+test("the variable in which podman and skopeo look for logins is no setting", () => {
+  const { config, notices } = readSettings({ variables: { REGISTRY_AUTH_FILE: "/run/auth.json" } });
+  assert.deepEqual(config, readSettings({ variables: {} }).config);
+  assert.deepEqual(
+    notices.map(({ key, message }) => [key, message]),
+    [["REGISTRY_AUTH_FILE", "ignored: podman, skopeo and buildah keep their logins there"]],
+  );
+});
+
 test("a Service in an IPv6 network sets nothing either", () => {
   const variables = {
     REGISTRY_UI_SERVICE_HOST: "fd00::1",

@@ -33,7 +33,12 @@ export function openScratchFile(folder: string): ScratchFile {
         while (written < bytes.length)
           written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
       }),
-    read: (into, position) => orFailure(() => readSync(descriptor, into, 0, into.length, position)),
+    read: (into, position) => {
+      const read = orFailure(() => readSync(descriptor, into, 0, into.length, position));
+      // A caller reads what it has written; one that got nothing would try again for ever.
+      if (read === 0 && into.length > 0) throw storageFailure("EIO", new Error("a scratch file was cut off"));
+      return read;
+    },
     close: () => closeSync(descriptor),
   };
 }

@@ -233,7 +233,9 @@ export class AnswerError extends SourceError {
     readonly status: number,
     what: string,
   ) {
-    super(`the response status for ${what} is ${status}`);
+    const hint =
+      status === 401 ? ": the registry requires other credentials (--username, --password-file)" : "";
+    super(`the response status for ${what} is ${status}${hint}`);
   }
 }
 
