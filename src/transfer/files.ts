@@ -1,7 +1,7 @@
 /** Reads directories written by other programs: a missing file is absent, an unreadable one is an error. */
-import { constants, createReadStream, type Dirent } from "node:fs";
+import { constants, type Dirent } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
-import { SourceError } from "./source.js";
+import { atMost, SourceError } from "./source.js";
 
 /** `O_NONBLOCK`, so that a named pipe does not block a thread. It has no effect on regular files. */
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -47,11 +47,19 @@ export async function readSmall(path: string, bytesMax: number): Promise<Buffer 
   }
 }
 
-export async function* readFileBytes(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+/** Returns the bytes of a regular file. Rejects if it has more than `size`: another program is writing to it. */
+export async function* readFileBytes(
+  path: string,
+  size: number,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
   try {
-    yield* createReadStream(path, { highWaterMark: readBytes, signal });
+    await using handle = await open(path, readFlags);
+    if (!(await handle.stat()).isFile()) throw new SourceError(`${path} is not a file`);
+    const bytes = handle.createReadStream({ highWaterMark: readBytes, autoClose: false, signal });
+    yield* atMost(bytes, size, `${path} grew beyond ${size} bytes while it was read`);
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || error instanceof SourceError) throw error;
     throw new SourceError((error as Error).message, { cause: error });
   }
 }

@@ -27,6 +27,23 @@ export class SourceError extends Error {
   }
 }
 
+/**
+ * Returns the bytes. Rejects as soon as there are more than `bytesMax`: a source that streams without end must not fill the
+ * disk before its digest is compared.
+ */
+export async function* atMost(
+  chunks: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+  why: string,
+): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw new SourceError(why);
+    yield chunk;
+  }
+}
+
 /** Called for each stray object in a source, which is skipped. */
 export type OnStray = (what: string, why: string) => void;
 
@@ -43,8 +60,11 @@ export interface SourceBlob {
   readonly outside?: OutsideFile;
   /** Whether only a hash of the bytes can show that they are the requested content. */
   readonly unsure: boolean;
-  /** Returns the bytes, read on demand. */
-  read(signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * Returns the bytes, read on demand. Rejects with `SourceError` when more come than the source announces or, if it
+   * announces nothing, than `size`, the size in the blob's descriptor.
+   */
+  read(signal: AbortSignal, size: number | undefined): AsyncIterable<Uint8Array>;
 }
 
 export interface SourceTag {

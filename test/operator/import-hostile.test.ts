@@ -2,7 +2,7 @@
 // terminals. Valid content is still imported.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +55,46 @@ for (const [what, location, said] of [
     });
     assert.match(problems, said);
     assert.deepEqual([report.manifests.imported, report.complete], [0, true]);
+  });
+
+const ofLayer = `/blobs/${layer.digest}`;
+
+test("a blob that never ends is read up to its descriptor's size, and nothing of it is left", async () => {
+  let sent = 0;
+  const { root, report, what } = await importFrom(({ url = "" }, response) => {
+    if (!url.endsWith(ofLayer)) return false;
+    const endless = Buffer.alloc(64 * 1024);
+    const send = () => {
+      while (!response.destroyed) {
+        sent += endless.length;
+        if (!response.write(endless)) break;
+      }
+    };
+    response.on("drain", send);
+    send();
+    return true;
+  });
+  assert.match(what, /is longer than its descriptor: 100000 bytes/);
+  assert.equal(report.problems[0]?.digest, layer.digest);
+  assert.deepEqual([report.manifests.imported, report.complete], [0, true]);
+  assert.deepEqual(await readdir(join(root, "uploads")), []);
+  // What the buffers of both ends hold.
+  assert.ok(sent < 20_000_000, `${sent} bytes were taken`);
+});
+
+for (const [what, status, headers] of [
+  ["a redirect", 307, { Location: `/v2/team/app${ofLayer}?again` }],
+  ["an error", 404, {}],
+] as const)
+  test(`the body of ${what} is not awaited when it trickles`, async () => {
+    const { report } = await importFrom(({ url = "" }, response) => {
+      if (!url.endsWith(ofLayer)) return false;
+      response.writeHead(status, headers);
+      const trickle = setInterval(() => response.write("x"), 100);
+      response.on("close", () => clearInterval(trickle));
+      return true;
+    });
+    assert.equal(report.manifests.imported, status === 307 ? 1 : 0);
   });
 
 test("a registry whose pages never end differently does not break the import", async () => {

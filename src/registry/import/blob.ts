@@ -57,27 +57,33 @@ async function bring(
     tally.blob("wanted", blob.size ?? size ?? 0);
     return true;
   }
-  const way = await take(run, name, digest, oddSize === undefined ? blob : { ...blob, unsure: true }).catch(
-    (error: unknown) => {
-      const isWrong = error instanceof RegistryError && error.kind === "digest-mismatch";
-      throw oddSize !== undefined && isWrong
-        ? new SourceError(`${oddSize}, and its bytes do not match the digest`)
-        : error;
-    },
-  );
+  const checked = oddSize === undefined ? blob : { ...blob, unsure: true };
+  const way = await take(run, name, digest, checked, size).catch((error: unknown) => {
+    const isWrong = error instanceof RegistryError && error.kind === "digest-mismatch";
+    throw oddSize !== undefined && isWrong
+      ? new SourceError(`${oddSize}, and its bytes do not match the digest`)
+      : error;
+  });
   tally.blob(way, blob.size ?? (await sizeHere()) ?? 0);
   return true;
 }
 
 /** Imports the blob's content, and returns the way that it used. */
-async function take(run: ImportRun, name: RepositoryName, digest: Digest, blob: SourceBlob) {
+async function take(
+  run: ImportRun,
+  name: RepositoryName,
+  digest: Digest,
+  blob: SourceBlob,
+  size: number | undefined,
+) {
   const { services, options, hashed } = run;
   const check = options.rehash || blob.unsure;
   const { outside } = blob;
   const { disk } = services.storage;
   const adopted =
     outside && disk && (await lease(services, name, digest, () => disk.adopt(outside, name, digest, check)));
-  if (adopted === undefined) await pushStream(services, run.permit(name), digest, blob.read(options.signal));
+  if (adopted === undefined)
+    await pushStream(services, run.permit(name), digest, blob.read(options.signal, size));
   else {
     if (adopted.healed) await services.cluster.changes.publish({ kind: "blobs-healed" });
     services.caches.blobStored(name, digest, undefined);

@@ -73,7 +73,7 @@ export class DistributionRepository implements SourceRepository {
     if (size === undefined) return undefined;
     // A crash has left it empty, or its bytes are stored under a digest of another algorithm.
     const unsure = size === 0 || stored !== digest;
-    return { size, unsure, outside: { file }, read: (signal) => readFileBytes(file, signal) };
+    return { size, unsure, outside: { file }, read: (signal) => readFileBytes(file, size, signal) };
   }
 
   /** Returns the digest under which distribution stores the bytes of the repository's `digest`. */

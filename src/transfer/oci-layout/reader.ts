@@ -125,6 +125,6 @@ class LayoutRepository implements SourceRepository {
     const size = await fileSize(file);
     return size === undefined
       ? undefined
-      : { size, unsure: true, read: (signal) => readFileBytes(file, signal) };
+      : { size, unsure: true, read: (signal) => readFileBytes(file, size, signal) };
   }
 }

@@ -1,6 +1,6 @@
 /** Reads a blob from a registry, and resumes after a broken connection. */
-import { SourceError } from "../source.js";
-import { expectSuccess, isPassing, type RegistryClient } from "./client.js";
+import { atMost, SourceError } from "../source.js";
+import { type Answer, discard, expectSuccess, isPassing, type RegistryClient } from "./client.js";
 import type { RateLimit } from "./rate.js";
 
 /** Maximum resumptions of one blob. */
@@ -10,25 +10,36 @@ const resumesMax = 5;
 const slowSeconds = 60;
 const bytesPerSecondMin = 1024;
 
-/** Does not verify the bytes; the caller must. */
+export interface BlobOptions {
+  /** Size in the blob's descriptor, in bytes: the bound if the registry announces none. */
+  readonly size: number | undefined;
+  readonly rate: RateLimit | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Does not verify the bytes; the caller must. Rejects when there are more than announced. */
 export async function* readBlob(
   client: RegistryClient,
   repository: string,
   path: string,
-  rate: RateLimit | undefined,
-  signal: AbortSignal,
+  { size, rate, signal }: BlobOptions,
 ): AsyncIterable<Uint8Array> {
+  let bytesMax: number | undefined;
   let read = 0;
   for (let resumes = 0; ; resumes++) {
     const answer = await client.request(repository, path, read > 0 ? { Range: `bytes=${read}-` } : {});
     if (read > 0 && answer.statusCode !== 206) {
-      await answer.body.dump();
+      await discard(answer);
       throw new SourceError(`the connection broke, and the registry cannot send only the rest of ${path}`);
     }
-    if (answer.statusCode > 299) await answer.body.dump();
+    if (answer.statusCode > 299) await discard(answer);
     expectSuccess(answer, path);
+    // A descriptor may be wrong, so a length that the registry announces counts more: it ends, whatever it is.
+    bytesMax ??= announcedBytes(answer) ?? size ?? Number.POSITIVE_INFINITY;
+    const than = bytesMax === size ? "its descriptor" : "the registry announced";
+    const rest = atMost(answer.body, bytesMax - read, `${path} is longer than ${than}: ${bytesMax} bytes`);
     try {
-      for await (const chunk of steady(answer.body as AsyncIterable<Uint8Array>, path)) {
+      for await (const chunk of steady(rest, path)) {
         await rate?.pass(chunk.length, signal);
         read += chunk.length;
         yield chunk;
@@ -40,6 +51,11 @@ export async function* readBlob(
         throw new SourceError(`the connection broke while ${path} was read`, { cause: error });
     }
   }
+}
+
+function announcedBytes({ headers }: Answer): number | undefined {
+  const length = headers["content-length"];
+  return typeof length === "string" && /^\d+$/.test(length) ? Number(length) : undefined;
 }
 
 /** Returns the chunks. Throws if they arrive too slowly; the reader's own time does not count. */

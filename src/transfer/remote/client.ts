@@ -39,6 +39,9 @@ const tokenBytesMax = 256 * 1024;
 
 /** Time limit of a response that is kept whole: a manifest, a page of a list, a token. */
 const wholeAnswerMilliseconds = 120_000;
+/** Bounds on what is read of a redirect's or error's body so that its connection can be used again. */
+const discardedBytesMax = 64 * 1024;
+const discardMilliseconds = 2_000;
 /** Time limit until a response starts. */
 const headersMilliseconds = 120_000;
 /** Maximum pause within a body. */
@@ -118,7 +121,7 @@ export class RegistryClient {
   ): Promise<{ readonly answer: Answer; readonly body: Buffer }> {
     return this.#inTime(`${this.options.url.host} to ${path}`, async (late) => {
       const answer = await this.request(repository, path, headers, "GET", late);
-      if (answer.statusCode < 200 || answer.statusCode > 299) await answer.body.dump();
+      if (answer.statusCode < 200 || answer.statusCode > 299) await discard(answer);
       expectSuccess(answer, path);
       return { answer, body: await bodyOf(answer, bytesMax, path) };
     });
@@ -144,7 +147,7 @@ export class RegistryClient {
       const answer = await this.#followed(url, method, withLogin, late);
       const challenge = answer.statusCode === 401 && asked < 2 ? challengeOf(answer) : undefined;
       if (challenge === undefined) return answer;
-      await answer.body.dump();
+      await discard(answer);
       authorization = await this.#authorizer.answer(challenge, authorization);
       this.#authorizations.set(repository, authorization);
     }
@@ -163,7 +166,7 @@ export class RegistryClient {
       const answer = await this.#patiently(url, method, url.origin === start.origin ? headers : others, late);
       const location = redirectStatuses.has(answer.statusCode) ? answer.headers.location : undefined;
       if (typeof location !== "string") return answer;
-      await answer.body.dump();
+      await discard(answer);
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (next === undefined || !["http:", "https:"].includes(next.protocol))
         throw new SourceError(`${start.host} redirects to an invalid URL: ${location}`);
@@ -191,7 +194,7 @@ export class RegistryClient {
         if (!busyStatuses.has(answer.statusCode) || tries === triesMax) return answer;
         const after = Number(answer.headers["retry-after"]);
         if (after > 0) wait = Math.min(after, retryAfterSecondsMax) * 1000;
-        await answer.body.dump();
+        await discard(answer);
       } catch (error) {
         if (signal.aborted || error instanceof SourceError) throw error;
         if (tries === triesMax || !isPassing(error))
@@ -242,6 +245,13 @@ export class AnswerError extends SourceError {
 /** Throws `AnswerError` if the response is not a success; `what` names the requested object. */
 export function expectSuccess({ statusCode }: Answer, what: string): void {
   if (statusCode < 200 || statusCode > 299) throw new AnswerError(statusCode, what);
+}
+
+/** Reads the body and drops it. Closes the connection if the body is long or slow. Never rejects. */
+export async function discard({ body }: Answer): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), discardMilliseconds);
+  await body.dump({ limit: discardedBytesMax }).catch(() => {});
+  clearTimeout(timer);
 }
 
 /** Returns the whole body. Rejects if it is longer than `bytesMax`. */

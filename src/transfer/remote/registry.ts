@@ -16,7 +16,7 @@ import {
   type SourceTag,
 } from "../source.js";
 import { readBlob } from "./blob.js";
-import { AnswerError, type ClientOptions, expectSuccess, RegistryClient } from "./client.js";
+import { AnswerError, type ClientOptions, discard, expectSuccess, RegistryClient } from "./client.js";
 import { entriesOf, type ListBounds, textsOf } from "./pages.js";
 import { RateLimit } from "./rate.js";
 
@@ -125,7 +125,7 @@ class RemoteRepository implements SourceRepository {
     const { client } = this.registry;
     const path = `/v2/${this.name}/manifests/${tag}`;
     const answer = await client.request(this.name, path, { Accept: accept }, "HEAD");
-    await answer.body.dump();
+    await discard(answer);
     if (answer.statusCode === 404) return undefined;
     expectSuccess(answer, path);
     const digest = String(answer.headers["docker-content-digest"] ?? "");
@@ -192,7 +192,7 @@ class RemoteRepository implements SourceRepository {
     return {
       size: undefined,
       unsure: true,
-      read: (signal) => readBlob(client, this.name, path, rate, signal),
+      read: (signal, size) => readBlob(client, this.name, path, { size, rate, signal }),
     };
   }
 }
