@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import type { TrustedFiles } from "../auth/tokens/trusted-keys.js";
 import type { Config, Effective, Settings } from "../config/config.js";
 import { ConfigError, type Origin, type Problem } from "../config/errors.js";
-import { readText } from "../config/followed-files.js";
+import { readText } from "../config/text-file.js";
 import { keyOf } from "../config/tree.js";
 import { describeError } from "../lib/describe-error.js";
 

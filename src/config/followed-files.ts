@@ -2,7 +2,9 @@
  * Reloads files when they change. It polls, because a watch misses it when a container orchestrator exchanges the links
  * above a file.
  */
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import { readText } from "./text-file.js";
 
 export interface FollowOptions {
   /** Applies the texts of the files, in the order of their paths. Rejects if they cannot be used. */
@@ -13,17 +15,24 @@ export interface FollowOptions {
 }
 
 export interface Following {
-  /** Once it resolves, no file is reloaded any more. */
+  /** Once it resolves, no file is reloaded any more. Does not wait long for a file system that hangs. */
   stop(): Promise<void>;
 }
 
 /** A user who is removed from a file must lose access within seconds. */
 const everyMillisecondsByDefault = 1_000;
 
+/** Time that a running reload has to end before a stop. */
+const stopMilliseconds = 2_000;
+
 /** Resolves after the files have been applied for the first time. Rejects if they cannot be used. */
 export async function followFiles(paths: readonly string[], options: FollowOptions): Promise<Following> {
   const { take, onBroken, everyMilliseconds = everyMillisecondsByDefault } = options;
-  const read = async () => take(await Promise.all(paths.map(readText)));
+  let stopped = false;
+  const read = async () => {
+    const texts = await Promise.all(paths.map(readText));
+    if (!stopped) await take(texts);
+  };
   // Taken before reading, so that the next poll sees a change made meanwhile.
   let seen = await signatureOf(paths);
   let taken = seen;
@@ -36,7 +45,9 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
     seen = found;
     if (!settled || found === taken) return;
     taken = found;
-    await read().catch(onBroken);
+    await read().catch((error: unknown) => {
+      if (!stopped) onBroken(error);
+    });
   };
   const timer = setInterval(() => {
     looking ??= look().finally(() => {
@@ -46,25 +57,13 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
   return {
     stop: async () => {
       clearInterval(timer);
-      await looking;
+      const waited = new AbortController();
+      const { signal } = waited;
+      await Promise.race([looking, pause(stopMilliseconds, undefined, { signal }).catch(() => {})]);
+      waited.abort();
+      stopped = true;
     },
   };
-}
-
-/** Ten thousand users or rules take a megabyte; a larger file is a mistake. */
-const bytesMax = 16 * 1024 * 1024;
-
-/** Reads a regular file of at most `bytesMax` bytes. */
-export async function readText(path: string): Promise<string> {
-  const handle = await open(path, "r");
-  try {
-    const found = await handle.stat();
-    if (!found.isFile()) throw new Error(`${path} is not a file`);
-    if (found.size > bytesMax) throw new Error(`${path} has more than ${bytesMax} bytes`);
-    return await handle.readFile("utf8");
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Changes if a file is replaced or may have been written to. */

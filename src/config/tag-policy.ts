@@ -3,9 +3,9 @@ import { z } from "zod";
 import { nameMatcher } from "../domain/patterns.js";
 import type { TagPattern, TagPolicy } from "../gc/retention.js";
 import { asConfigError } from "./errors.js";
-import { readText } from "./followed-files.js";
 import { globs } from "./globs.js";
 import { parsePolicyFile } from "./policy-file.js";
+import { readText } from "./text-file.js";
 import { duration } from "./values.js";
 
 const pattern = { repositories: globs.prefault("**"), tags: globs.prefault("*") };
@@ -30,7 +30,7 @@ const schema = z.strictObject({
     .prefault([]),
 });
 
-/** Reads the policy in the file at `path`. Rejects with a `ConfigError` that names all errors. */
+/** Reads the policy in the file at `path`. Rejects with a `ConfigError` that names the first errors. */
 export async function readTagPolicy(path: string): Promise<TagPolicy> {
   return parseTagPolicy(await readText(path).catch(asConfigError("tags.policy")), path);
 }

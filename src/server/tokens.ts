@@ -1,5 +1,4 @@
 /** Creates the issuers and verifiers of tokens from the settings and their files. Part of the composition root. */
-import { readFile } from "node:fs/promises";
 import type { KeySource } from "../auth/tokens/jwt.js";
 import { OutsideTokens } from "../auth/tokens/outside-tokens.js";
 import { keptSigningKey, type SigningKey, signingKeyOf } from "../auth/tokens/signing-key.js";
@@ -7,12 +6,13 @@ import { parseTrusted, TrustedKeys } from "../auth/tokens/trusted-keys.js";
 import { RemoteKeys } from "../auth/workload/remote-keys.js";
 import { Workloads } from "../auth/workload/workloads.js";
 import { type Following, followFiles } from "../config/followed-files.js";
+import { readText } from "../config/text-file.js";
 import type { WorkloadIssuerSettings } from "../config/workload.js";
 import type { SecretStore } from "../storage/storage.js";
 
 /** Returns the key in the file at `path`, or by default the storage's own. */
 export async function openSigningKey(path: string | undefined, secrets: SecretStore): Promise<SigningKey> {
-  return path === undefined ? keptSigningKey(secrets) : signingKeyOf(await readFile(path));
+  return path === undefined ? keptSigningKey(secrets) : signingKeyOf(await readText(path));
 }
 
 /** A value that depends on followed files. */
@@ -60,7 +60,7 @@ export async function openWorkloads(
     for (const { jwks, jwksuri, ca, ...rest } of issuers) {
       let keys: KeySource;
       if (jwks === undefined) {
-        const pem = ca === undefined ? undefined : await readFile(ca, "utf8");
+        const pem = ca === undefined ? undefined : await readText(ca);
         keys = new RemoteKeys({ issuer: rest.issuer, jwksUri: jwksuri, ca: pem, onError: onBroken });
       } else {
         const ofFile = await followKeys({ jwks, rootcertbundle: undefined }, onBroken);

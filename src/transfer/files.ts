@@ -39,12 +39,24 @@ export async function readSmall(path: string, bytesMax: number): Promise<Buffer 
   const handle = await ifThere(open(path, readFlags));
   if (handle === undefined) return undefined;
   try {
-    const { size } = await handle.stat();
+    const found = await handle.stat();
+    if (!found.isFile()) throw new SourceError(`${path} is not a file`);
+    const { size } = found;
     if (size > bytesMax) throw new SourceError(`${path} has ${size} bytes, more than ${bytesMax}`);
     return await ifThere(handle.readFile());
   } finally {
     await handle.close();
   }
+}
+
+/** Passwords and certificates. */
+const textBytesMax = 1024 * 1024;
+
+/** Reads a file that must exist, such as one with a password. */
+export async function demandText(path: string): Promise<string> {
+  const bytes = await readSmall(path, textBytesMax);
+  if (bytes === undefined) throw new SourceError(`${path} does not exist`);
+  return bytes.toString();
 }
 
 /** Returns the bytes of a regular file. Rejects if it has more than `size`: another program is writing to it. */

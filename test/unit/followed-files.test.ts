@@ -1,6 +1,7 @@
 // Files that are reloaded when they change.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, open, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,6 +102,44 @@ test("a broken or missing file is reported once, and the previous content stays 
   await isTaken("second");
   assert.deepEqual(taken, ["first", "second"]);
   assert.equal(broken.length, 2);
+});
+
+test("a named pipe in the place of a file is reported, and the next file is loaded", async () => {
+  const path = `${await newFolder()}/file`;
+  await writeFile(path, "first");
+  const { following, isTaken, broken } = await follow(path);
+  await unlink(path);
+  execFileSync("mkfifo", [path]);
+  assert.match(String(await eventually("the pipe is reported", () => broken[0])), /is not a file/);
+  await unlink(path);
+  await writeFile(path, "second");
+  await isTaken("second");
+  await following.stop();
+});
+
+test("a stop does not wait for a reload that hangs, which is not applied later", async () => {
+  const path = `${await newFolder()}/file`;
+  await writeFile(path, "first");
+  let begun = false;
+  let fail: () => void = () => {};
+  const broken: unknown[] = [];
+  const following = await followFiles([path], {
+    take: async ([text]) => {
+      if (text === "first") return;
+      begun = true;
+      await new Promise((_, reject) => {
+        fail = () => reject(new Error("late"));
+      });
+    },
+    onBroken: (error) => broken.push(error),
+    everyMilliseconds: 5,
+  });
+  await writeFile(path, "second");
+  await eventually("the reload begins", () => begun || undefined);
+  await following.stop();
+  fail();
+  await pause(10);
+  assert.deepEqual(broken, []);
 });
 
 test("the first load must succeed", async () => {

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { readFileBytes } from "../../src/transfer/files.js";
+import { readFileBytes, readSmall } from "../../src/transfer/files.js";
 import { SourceError } from "../../src/transfer/source.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-source-files-"));
@@ -29,4 +29,9 @@ test("a named pipe in the place of a file is not awaited", async () => {
   const pipe = `${folder}/pipe`;
   execFileSync("mkfifo", [pipe]);
   await assert.rejects(read(pipe, 5), SourceError);
+});
+
+test("a device or named pipe in the place of a small file is not read", async () => {
+  await assert.rejects(readSmall("/dev/zero", 1000), /is not a file/);
+  await assert.rejects(readSmall(`${folder}/pipe`, 1000), /is not a file/);
 });

@@ -2,10 +2,10 @@
  * An HTTP client for registries. It logs in, retries if the registry is busy or the connection breaks, follows redirects and
  * bounds the responses that it keeps. It knows nothing about images.
  */
-import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher, request } from "undici";
+import { demandText } from "../files.js";
 import { SourceError } from "../source.js";
 import { Authorizer, type Credentials, parseChallenge } from "./authorization.js";
 import { Reachable } from "./reachable.js";
@@ -81,9 +81,8 @@ export class RegistryClient {
 
   static async open(options: ClientOptions): Promise<RegistryClient> {
     const { username, passwordFile, caFile } = options;
-    const ca = caFile === undefined ? undefined : await readFile(caFile, "utf8");
-    const password =
-      passwordFile === undefined ? "" : (await readFile(passwordFile, "utf8")).replace(/\r?\n$/, "");
+    const ca = caFile === undefined ? undefined : await demandText(caFile);
+    const password = passwordFile === undefined ? "" : (await demandText(passwordFile)).replace(/\r?\n$/, "");
     return new RegistryClient(options, ca, username === undefined ? undefined : { username, password });
   }
 
