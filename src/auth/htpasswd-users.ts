@@ -22,7 +22,9 @@ const checksOfOneUserMax = 8;
 const retrySeconds = 1;
 
 export class HtpasswdUsers implements PasswordVerifier {
-  #entries: ReadonlyMap<string, Entry> = new Map();
+  #users: ReadonlyMap<string, BcryptHash> = new Map();
+  /** Entries of users that were asked for: hashing those of a large file at once would stall requests. */
+  #entries = new Map<string, Entry>();
   /** Hashes against which the passwords of unknown users are checked. */
   #decoys: readonly BcryptHash[] = [];
   readonly lookups = new HitCounts();
@@ -35,8 +37,17 @@ export class HtpasswdUsers implements PasswordVerifier {
 
   /** Replaces all users. */
   replace(users: ReadonlyMap<string, BcryptHash>): void {
-    this.#entries = new Map([...users].map(([user, hash]) => [user, entryOf(user, hash)]));
+    this.#users = users;
+    this.#entries = new Map();
     this.#decoys = [...users.values()];
+  }
+
+  #entryOf(user: string): Entry | undefined {
+    const hash = this.#users.get(user);
+    if (hash === undefined) return undefined;
+    const entry = this.#entries.get(user) ?? entryOf(user, hash);
+    this.#entries.set(user, entry);
+    return entry;
   }
 
   verify(
@@ -44,7 +55,7 @@ export class HtpasswdUsers implements PasswordVerifier {
     password: string,
     attempt?: Attempt,
   ): Identity | undefined | Promise<Identity | undefined> {
-    const entry = this.#entries.get(user);
+    const entry = this.#entryOf(user);
     const key = this.#verdicts.keyOf(user, password, entry?.identity.version ?? "");
     const right = this.#verdicts.get(key);
     if (right !== undefined) return right ? entry?.identity : undefined;
@@ -58,7 +69,7 @@ export class HtpasswdUsers implements PasswordVerifier {
   }
 
   isCurrent({ kind, name, version }: Identity): boolean | undefined {
-    return kind === "user" ? this.#entries.get(name)?.identity.version === version : undefined;
+    return kind === "user" ? this.#entryOf(name)?.identity.version === version : undefined;
   }
 
   async #check(
@@ -75,8 +86,7 @@ export class HtpasswdUsers implements PasswordVerifier {
     const right = matches && entry !== undefined;
     this.#verdicts.set(key, right);
     // The file may have changed meanwhile.
-    if (this.#entries.get(user)?.identity.version !== entry?.identity.version)
-      return this.verify(user, password);
+    if (this.#entryOf(user)?.identity.version !== entry?.identity.version) return this.verify(user, password);
     if (!right) attempt?.fail();
     return right ? entry.identity : undefined;
   }

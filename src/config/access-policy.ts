@@ -58,7 +58,7 @@ const schema = z.strictObject({
     .optional(),
 });
 
-/** Parses the policy file at `path`. Throws a `ConfigError` that names all errors. */
+/** Parses the policy file at `path`. Throws a `ConfigError` that names the first errors. */
 export function parseAccessPolicy(text: string, path: string): Policy {
   const parsed = parsePolicyFile(schema, text, path);
   const { rules, metrics } = parsed;

@@ -1,5 +1,5 @@
 /**
- * Parses policy files (YAML or JSON) by a schema. Reports all errors, each with its line and what was expected or, for an
+ * Parses policy files (YAML or JSON) by a schema. Reports the first errors, each with its line and what was expected or, for an
  * unknown key, the nearest known one.
  */
 import { isNode, LineCounter, parseDocument } from "yaml";
@@ -8,14 +8,26 @@ import { ConfigError } from "./errors.js";
 import { nearest } from "./nearest.js";
 import { oneOf } from "./values.js";
 
+/** Bounds on the memory and time of a reload: ten thousand rules have about a megabyte. */
+const fileCharactersMax = 2 * 1024 * 1024;
+
+/** Errors that are reported; the rest is counted. */
+const errorsMax = 20;
+
+/** Longer values and errors are cut. */
+const shownCharactersMax = 200;
+const errorCharactersMax = 2_000;
+
 /** Parses `text`, the content of the file at `path`. Throws `ConfigError`. */
 export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, path: string): z.output<T> {
+  if (text.length > fileCharactersMax)
+    throw new ConfigError(`${path} has more than ${fileCharactersMax} characters; use globs and groups`);
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
-  const faults = document.errors.map(
-    ({ message, pos }) => `${path}:${counter.linePos(pos[0]).line}: ${message}`,
-  );
-  if (faults.length > 0) throw new ConfigError(faults.join("\n"));
+  const faults = document.errors
+    .slice(0, errorsMax)
+    .map(({ message, pos }) => `${path}:${counter.linePos(pos[0]).line}: ${message}`);
+  if (faults.length > 0) throw errorOf(path, faults, document.errors.length);
   const given: unknown = document.toJS();
   const parsed = schema.safeParse(given ?? {}, { error: expected });
   if (parsed.success) return parsed.data;
@@ -29,13 +41,23 @@ export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, pa
     // A missing key has no line of its own; report it at its group.
     return key.length === 0 ? "" : lineOf(key.slice(0, -1));
   };
-  const lines = parsed.error.issues.flatMap(flattened).map(({ path: key, message }) => {
+  const issues = parsed.error.issues.slice(0, errorsMax).flatMap(flattened);
+  const lines = issues.slice(0, errorsMax).map(({ path: key, message }) => {
     const value = nodeAt(key)?.toJS(document);
-    const said = value === undefined ? "" : ` = ${JSON.stringify(value)}`;
+    const said = value === undefined ? "" : ` = ${cut(JSON.stringify(value))}`;
     const subject = key.length === 0 ? "" : `${key.join(".")}${said}: `;
-    return `${path}${lineOf(key)}: ${subject}${message}`;
+    return `${path}${lineOf(key)}: ${cut(`${subject}${message}`, errorCharactersMax)}`;
   });
-  throw new ConfigError(lines.join("\n"));
+  throw errorOf(path, lines, Math.max(issues.length, parsed.error.issues.length));
+}
+
+function errorOf(path: string, lines: readonly string[], count: number): ConfigError {
+  const more = count - lines.length;
+  return new ConfigError([...lines, ...(more > 0 ? [`${path}: and ${more} more errors`] : [])].join("\n"));
+}
+
+function cut(text: string, charactersMax = shownCharactersMax): string {
+  return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text;
 }
 
 type Flat = Pick<z.core.$ZodIssue, "path" | "message">;
@@ -43,7 +65,7 @@ type Flat = Pick<z.core.$ZodIssue, "path" | "message">;
 /** Replaces a union's issue by those of the probably intended alternative: the one that matched further. */
 function flattened(issue: z.core.$ZodIssue): Flat[] {
   if (issue.code !== "invalid_union") return [issue];
-  const ways = issue.errors.map((errors) => errors.flatMap((error) => flattened(error)));
+  const ways = issue.errors.map((errors) => errors.slice(0, errorsMax).flatMap(flattened));
   const depthOf = (way: readonly Flat[]) => Math.max(...way.map(({ path }) => path.length));
   const [best = []] = ways.toSorted((a, b) => depthOf(b) - depthOf(a));
   return best.map(({ path, message }) => ({ path: [...issue.path, ...path], message }));
@@ -68,10 +90,16 @@ function expected(issue: z.core.$ZodRawIssue): string | undefined {
     case "too_small":
       return issue.origin === "number" ? `expected ${issue.minimum} or more` : "expected one or more";
     case "unrecognized_keys":
-      return issue.keys.map((key) => unknownKey(key, issue.inst)).join("; ");
+      return unknownKeys(issue.keys, issue.inst);
     default:
       return undefined;
   }
+}
+
+function unknownKeys(keys: readonly string[], group: unknown): string {
+  const more = keys.length - errorsMax;
+  const shown = keys.slice(0, errorsMax).map((key) => unknownKey(cut(key), group));
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 
 function unknownKey(key: string, group: unknown): string {

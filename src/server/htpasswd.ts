@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import { BcryptPool } from "../auth/bcrypt-pool.js";
-import { parseHtpasswd } from "../auth/htpasswd.js";
+import { parseHtpasswdInSlices } from "../auth/htpasswd.js";
 import { HtpasswdUsers } from "../auth/htpasswd-users.js";
 import { ConfigError } from "../config/errors.js";
 import { followFiles } from "../config/followed-files.js";
@@ -27,7 +27,7 @@ export async function openHtpasswd(path: string, log: Logger): Promise<OpenedHtp
   const verifier = new HtpasswdUsers(pool.check);
   const following = await followFiles([path], {
     take: async ([text = ""]) => {
-      const { users, refused } = parseHtpasswd(text);
+      const { users, refused, refusedMore } = await parseHtpasswdInSlices(text);
       verifier.replace(users);
       if (users.size > 0) log.info({ path, users: users.size }, "users loaded");
       else log.warn({ path }, "nobody can log in by password: the htpasswd file has no users");
@@ -35,6 +35,11 @@ export async function openHtpasswd(path: string, log: Logger): Promise<OpenedHtp
         log.warn(
           { path, line, user, scheme },
           "this user cannot log in: the password hash is not bcrypt; create it with htpasswd -B",
+        );
+      if (refusedMore > 0)
+        log.warn(
+          { path, users: refusedMore },
+          "more users cannot log in: their password hashes are not bcrypt",
         );
     },
     onBroken: (error) =>

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseHtpasswd } from "../../src/auth/htpasswd.js";
+import { parseHtpasswd, parseHtpasswdInSlices } from "../../src/auth/htpasswd.js";
 import { anyText } from "./arbitraries.js";
 
 const tail = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
@@ -62,6 +62,42 @@ for (const [what, text, said] of [
     assert.throws(() => parseHtpasswd(text), { message: said });
   });
 }
+
+test("of many invalid lines, the first are named and the rest is counted", () => {
+  const text = `${"x".repeat(1_000_000)}:$2\n${"a:b\n".repeat(1_000_000)}`;
+  assert.throws(
+    () => parseHtpasswd(text),
+    ({ message }: Error) => {
+      const lines = message.split("\n");
+      assert.equal(lines.length, 6);
+      assert.match(lines[0] ?? "", /^line 1: x{100}…: not a complete bcrypt hash$/);
+      assert.equal(lines[1], "line 3: a is already in line 2");
+      assert.equal(lines[5], "and 999995 more invalid lines");
+      return true;
+    },
+  );
+});
+
+test("of many refused users, the first are named and the rest is counted", () => {
+  const text = Array.from({ length: 1000 }, (_, index) => `user-${index}:plain\n`).join("");
+  const { users, refused, refusedMore } = parseHtpasswd(text);
+  assert.deepEqual([users.size, refused.map(({ line }) => line), refusedMore], [0, [1, 2, 3, 4, 5], 995]);
+});
+
+test("a file with more users than fit in memory is invalid", () => {
+  const text = Array.from({ length: 300_002 }, (_, index) => `${index}:b\n`).join("");
+  assert.throws(() => parseHtpasswd(text), { message: /^line 300001: there are more than 300000 users\n/ });
+});
+
+test("other work runs while a large file is parsed", async () => {
+  const text = Array.from({ length: 100_000 }, (_, index) => `user-${index}:${hash}\n`).join("");
+  let turns = 0;
+  const counting = setInterval(() => turns++);
+  const parsed = await parseHtpasswdInSlices(text);
+  clearInterval(counting);
+  assert.deepEqual(parsed, parseHtpasswd(text));
+  assert.ok(turns >= 5, `${turns} turns`);
+});
 
 const user = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 20 })

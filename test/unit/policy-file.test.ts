@@ -88,3 +88,28 @@ for (const [what, parse, text, expected] of [
   test(`${what} in a policy is reported`, () => {
     assert.deepEqual(said(parse, text), expected);
   });
+
+test("of many errors in a policy, the first are reported and the rest is counted", () => {
+  const rule = '{ repositories: "**", users: a, allow: everything }';
+  const lines = said(parseAccessPolicy, `rules:\n${`  - ${rule}\n`.repeat(1_000)}`);
+  assert.equal(lines.length, 21);
+  assert.match(lines[19] ?? "", /^policy:21: rules\.19\.allow = "everything": expected pull/);
+  assert.equal(lines[20], "policy: and 980 more errors");
+});
+
+test("many invalid values of one key are reported in a few short lines", () => {
+  const values = Array.from({ length: 130_000 }, () => "x").join(", ");
+  const lines = said(parseAccessPolicy, `rules:\n  - { repositories: a, users: a, allow: [${values}] }`);
+  assert.ok(lines.length <= 21 && lines.every((line) => line.length < 3_000), lines.join("\n"));
+});
+
+test("many unknown keys and a long value are reported in short lines", () => {
+  const keys = Array.from({ length: 2_000 }, (_, index) => `key-${index}: x\n`).join("");
+  const lines = said(parseAccessPolicy, `${keys}groups: ${"x".repeat(100_000)}\n`);
+  assert.ok(lines.length <= 21 && lines.every((line) => line.length < 3_000));
+  assert.ok(lines.some((line) => line.endsWith("and 1980 more")));
+});
+
+test("a policy file that is too large to parse is refused", () => {
+  assert.match(said(parseTagPolicy, "#".repeat(3_000_000)).join(), /has more than 2097152 characters/);
+});
