@@ -103,12 +103,15 @@ export class RegistryErrors extends Error {
 const memoryRetrySeconds = 1;
 
 /** Returns the error for a body that exceeds the memory left to its client. */
-export function memoryUsedUp(bodies: "request bodies" | "responses" = "request bodies"): TooManyRequests {
-  return new TooManyRequests(
-    "memory",
-    `the memory for ${bodies} is used up, try again in a moment`,
-    memoryRetrySeconds,
-  );
+export function memoryUsedUp(): TooManyRequests {
+  const message = "the memory for request bodies is used up, try again in a moment";
+  return new TooManyRequests("memory", message, memoryRetrySeconds);
+}
+
+/** Returns the error for a response that exceeds the memory left to its client, which does not read others. */
+export function responseMemoryUsedUp(): TooManyRequests {
+  const message = "the memory for responses is used up, try again in a moment";
+  return new TooManyRequests("memory", message, memoryRetrySeconds);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { HttpResponse } from "uWebSockets.js";
 import { randomBytes } from "node:crypto";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
-import { type LimitName, memoryUsedUp } from "../domain/errors.js";
+import { type LimitName, responseMemoryUsedUp } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { networkOf } from "../lib/network.js";
 import { noSpans, type Spans } from "../lib/spans.js";
@@ -283,7 +283,7 @@ export class Exchange {
     const { outbox } = this.answers;
     await outbox.slices.next(this.client, this.untilGone());
     const release = outbox.hold(this.client, parts);
-    if (release === undefined) throw memoryUsedUp("responses");
+    if (release === undefined) throw responseMemoryUsedUp();
     try {
       const position = this.#begin(status, headers, parts, sizeOf(parts));
       if (position !== undefined) await this.#sendRest(parts, position);
