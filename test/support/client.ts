@@ -39,7 +39,8 @@ export class Client {
     /** Headers of each request, such as `Authorization`. */
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
-    const options = { keepAlive: true, maxSockets: connectionsMax };
+    // The server closes a connection after 10 idle seconds; a request on one at that moment would fail.
+    const options = { keepAlive: true, maxSockets: connectionsMax, timeout: 8_000 };
     this.#agent = url.startsWith("https:") ? new TlsAgent({ ...options, ...tls }) : new Agent(options);
   }
 
