@@ -44,7 +44,10 @@ async function robotStore() {
   const directories = new Directories(root, "full");
   const odd: string[] = [];
   const store = new FileRobots(layout, directories, new CheckedFiles(root, (path) => odd.push(path)));
-  const strayFiles = new StrayFiles(layout, new Quarantine(layout, directories));
+  const strayFiles = new StrayFiles(
+    layout,
+    new Quarantine(layout, directories, new CheckedFiles(root, () => {})),
+  );
   return { root, store, odd, strayFiles, load: () => load(store) };
 }
 

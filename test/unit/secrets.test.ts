@@ -66,7 +66,11 @@ test("secrets do not count as stray files in a store", async () => {
   const layout = await newLayout();
   await open(layout, true).secret("name", () => Buffer.from("secret"));
   const odd = [];
-  const quarantine = new Quarantine(layout, new Directories(layout.root, "full"));
+  const quarantine = new Quarantine(
+    layout,
+    new Directories(layout.root, "full"),
+    new CheckedFiles(layout.root, () => {}),
+  );
   for await (const one of new StrayFiles(layout, quarantine).all()) odd.push(one);
   assert.deepEqual(odd, []);
 });

@@ -59,9 +59,13 @@ export class FileBlobs implements BlobStore {
     return reader;
   }
 
-  /** Returns the names that would make the file of an upload this blob, or undefined without hard links. */
+  /**
+   * Returns the names that would make the file of an upload this blob. Returns `undefined` without hard links, and for
+   * directories that are not known yet: a worker would write through a symbolic link on their path.
+   */
   placeFor({ file, record }: UploadFiles, name: RepositoryName, digest: Digest): UploadPlace | undefined {
-    if (!this.hardLinks) return undefined;
+    const isKnown = (folder: string) => this.directories.isKnown(folder);
+    if (!this.hardLinks || !this.#foldersOf(name, digest).every(isKnown)) return undefined;
     const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
     return { file, recordFile: record?.file, content, blob };
   }
@@ -273,6 +277,7 @@ export class FileBlobs implements BlobStore {
   async remove(name: RepositoryName, digest: Digest): Promise<number | undefined> {
     const blob = this.layout.blob(name, digest);
     const freed = await this.#locks.exclusive(digest, async () => {
+      if (!(await this.checkedFiles.demandFolder(this.layout.blobs(name)))) return undefined;
       const { nlink, size } = (await ifThere(lstat(blob))) ?? {};
       if (size === undefined || !(await removeIfThere(blob))) return undefined;
       // It was not linked to its content, or there are no hard links: no other repository had it.
@@ -288,6 +293,7 @@ export class FileBlobs implements BlobStore {
 
   /** The link count is the reference count: the content's own name is the last link. */
   async #removeUnlinked(digest: Digest): Promise<number | undefined> {
+    if (!(await this.checkedFiles.demandFolder(this.layout.contentFolder(digest)))) return undefined;
     const content = this.layout.content(digest);
     const { nlink, size } = (await ifThere(lstat(content))) ?? {};
     if (nlink !== 1 || size === undefined) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Reads files inside the store only: it follows no symbolic link, neither as a file nor as a directory on the path. An
+ * Keeps reads, renames and removals inside the store: it follows no symbolic link, neither as a file nor as a directory on the path. An
  * object of the wrong kind (a directory instead of a file, a link, a named pipe) counts as missing, so that it hides nothing
  * else, and is reported.
  */
@@ -127,15 +127,18 @@ export class CheckedFiles {
    * place: hidden entries must not count as removed.
    */
   async demandEntries(folder: string): Promise<string[] | undefined> {
+    return (await this.demandFolder(folder)) ? readdir(folder).catch(ifMissing) : undefined;
+  }
+
+  /**
+   * Returns whether the directory exists. Rejects if another kind of object is in its place, or a symbolic link on its path:
+   * call it before a change in a directory that `Directories` has not ensured. Costs nothing for a known directory.
+   */
+  async demandFolder(folder: string): Promise<boolean> {
     // A folder that comes between the two looks is neither inside nor missing; it is inside the second time.
     for (let attempt = 1; attempt <= 2; attempt++) {
-      try {
-        if (await this.#isInside(folder)) return await readdir(folder);
-      } catch (error) {
-        if (errorCode(error) === "ENOENT") return undefined;
-        throw error;
-      }
-      if (await this.#isMissing(folder)) return undefined;
+      if (await this.#isInside(folder)) return true;
+      if (await this.#isMissing(folder)) return false;
     }
     throw Object.assign(new Error(`${folder} is not a folder of the store`), { code: "ENOTDIR" });
   }

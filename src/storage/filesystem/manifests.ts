@@ -87,6 +87,7 @@ export class FileManifests implements ManifestStore {
   }
 
   async remove(name: RepositoryName, digest: Digest): Promise<boolean> {
+    if (!(await this.checkedFiles.demandFolder(this.layout.manifests(name)))) return false;
     const removed = await removeIfThere(this.layout.manifest(name, digest));
     if (removed) await this.directories.sync(this.layout.manifests(name));
     return removed;

@@ -126,7 +126,7 @@ async function openLocked(
   const hardLinks = found.hardLinks && options.hardLinks !== "never";
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
   const recordFiles = new RecordFiles(layout, hardLinks);
-  const quarantine = new Quarantine(layout, directories);
+  const quarantine = new Quarantine(layout, directories, checkedFiles);
   const surveyor = new Surveyor(checkedFiles, (error) =>
     options.onError(error, "a worker thread crashed and was replaced"),
   );

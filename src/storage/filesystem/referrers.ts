@@ -29,6 +29,7 @@ export class FileReferrers implements ReferrerStore {
 
   async remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void> {
     const folder = this.layout.referrers(name, subject);
+    if (!(await this.checkedFiles.demandFolder(folder))) return;
     if (!(await removeIfThere(`${folder}/${referrer}`))) return;
     await this.directories.sync(folder);
     await removeIfEmpty(folder);

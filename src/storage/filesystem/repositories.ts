@@ -49,6 +49,8 @@ export class FileRepositories implements RepositoryStore {
   }
 
   async #hasNoFiles(folder: string): Promise<boolean> {
+    // What is behind a symbolic link is not empty.
+    if (!(await this.checkedFiles.demandFolder(folder))) return true;
     return ((await this.checkedFiles.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
   }
 

@@ -74,6 +74,11 @@ export class Directories {
     return creating;
   }
 
+  /** Returns whether `ensure` has found that it exists and is not behind a symbolic link. */
+  isKnown(directory: string): boolean {
+    return this.#known.get(directory) === true;
+  }
+
   async #create(directory: string): Promise<void> {
     const parent = dirname(directory);
     await this.ensure(parent);

@@ -131,7 +131,9 @@ export class FileTags implements TagStore {
   }
 
   async setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void> {
-    const file = `${this.layout.tag(name, tag)}/${pulledFile}`;
+    const folder = this.layout.tag(name, tag);
+    if (!(await this.checkedFiles.demandFolder(folder))) return;
+    const file = `${folder}/${pulledFile}`;
     const handle = await this.checkedFiles.passOver(file, open(file, markFlags));
     try {
       await handle?.utimes(at / 1000, at / 1000);
@@ -141,6 +143,7 @@ export class FileTags implements TagStore {
   }
 
   async #create(name: RepositoryName, folder: string, digest: Digest): Promise<void> {
+    await this.checkedFiles.demandFolder(this.layout.tags(name));
     const aside = this.layout.temporary();
     try {
       await this.doSteps([
@@ -187,6 +190,7 @@ export class FileTags implements TagStore {
   remove(name: RepositoryName, tag: Tag): Promise<boolean> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
+      if (!(await this.checkedFiles.demandFolder(this.layout.tags(name)))) return false;
       const aside = this.layout.temporary();
       if ((await ifThere(rename(folder, aside).then(() => true))) === undefined) return false;
       try {
