@@ -1,11 +1,11 @@
-/** The tags of a repository, with their JSON: a page of thousands of tags costs no more than sending it. */
+/** The tags of a repository with their JSON, which is kept: a page of thousands of tags then costs no more than sending it. */
 import { placeOf } from "../domain/page.js";
 import type { Tag } from "../domain/reference.js";
 
-/** Rendering so many takes a fraction of a millisecond. */
+/** Rendering a chunk takes a fraction of a millisecond. */
 const tagsPerChunk = 1000;
 
-/** Memory of a tag beside its characters, which are kept twice. */
+/** Memory of a tag in addition to its characters, which are in memory twice: in the tag and in the JSON. */
 const tagBytes = 48;
 
 interface Chunk {
@@ -46,7 +46,7 @@ export class TagList {
     return this.#changed(place, this.tags.toSpliced(place, 1), this.bytes - memoryOf(tag));
   }
 
-  /** What is rendered of the tags before `place` stays valid. */
+  /** Keeps the JSON of the chunks before the one that contains `place`. */
   #changed(place: number, tags: readonly Tag[], bytes: number): TagList {
     const changed = new TagList(tags, bytes);
     changed.#chunks.push(...this.#chunks.slice(0, Math.floor(place / tagsPerChunk)));
@@ -61,7 +61,7 @@ export class TagList {
       const last = Math.min(end, first + tagsPerChunk) - 1;
       const { json, ends } = this.#chunk(place);
       const begin = at === first ? 0 : (ends[at - first - 1] ?? 0) + 1;
-      // The comma behind the last tag of all is left out.
+      // Only the last tag of the range has no comma.
       yield json.subarray(begin, (ends[last - first] ?? 0) + (last + 1 === end ? 0 : 1));
       at = last + 1;
     }

@@ -207,8 +207,8 @@ export class Exchange {
   }
 
   /**
-   * Sends a whole response. For HEAD, sends only the length of `body`. A large body, and one that the client does not read at
-   * once, is sent later: `unsent` tells when.
+   * Sends a whole response. For HEAD, sends only the length of `body`. A large body, and the rest of a body that the socket
+   * does not accept at once, is sent later: `unsent` then settles at its end.
    */
   send(status: number, headers: Headers, body: Body = ""): void {
     const hasBody = status !== 204 && status !== 304;
@@ -231,7 +231,7 @@ export class Exchange {
 
   #defer(sending: Promise<void>): void {
     this.unsent = sending;
-    // Whoever awaits `unsent` handles the error, which may come before the handler has ended.
+    // The error may come before the handler has ended. Whoever then awaits `unsent` handles it.
     sending.catch(() => {});
   }
 
@@ -295,7 +295,7 @@ export class Exchange {
   /** Sends the rest of a small response that the socket did not accept. */
   async #sendHeld(parts: readonly Uint8Array[], position: number): Promise<void> {
     const release = this.answers.outbox.hold(this.client, parts);
-    // Too late for another response.
+    // Too late for a 429: a part of this response is sent. Only a broken connection shows the client that bytes are missing.
     if (release === undefined) return void this.response.close();
     try {
       await this.#sendRest(parts, position);

@@ -1,11 +1,11 @@
 /**
- * Bounds what whole responses cost that a client does not read at once: their memory by a budget, and the time to write
- * large ones by slices. uWebSockets.js itself would buffer any number of them.
+ * Bounds the cost of whole responses that clients do not read at once: a budget bounds their memory, and slices bound the
+ * time to write large ones. uWebSockets.js itself would buffer any number of them.
  */
 import { ByteBudget } from "../lib/byte-budget.js";
 import { Slices } from "../lib/slices.js";
 
-/** Larger responses are written in a slice of their own: they take up to some milliseconds. */
+/** Each larger response is written in a slice of its own, because that takes up to some milliseconds. */
 export const largeBytes = 128 * 1024;
 
 const heldBytesMax = 64 * 1024 * 1024;
@@ -13,7 +13,7 @@ const heldBytesMax = 64 * 1024 * 1024;
 export class Outbox {
   readonly slices = new Slices();
   readonly #memory = new ByteBudget(heldBytesMax, heldBytesMax / 2);
-  /** Buffers that unfinished responses need, each with their number. A cached manifest is counted once. */
+  /** Buffers of unfinished responses, each with the number of responses that use it. A cached manifest is charged once. */
   readonly #held = new Map<ArrayBufferLike, { readonly release: () => void; users: number }>();
 
   /** Bytes held for clients that do not read. */
@@ -21,7 +21,7 @@ export class Outbox {
     return this.#memory.taken;
   }
 
-  /** Holds the parts of a response. Returns a function to call when they are sent, `undefined` if there is no room. */
+  /** Charges the parts of a response to `client`. Returns the function that releases them, or `undefined` without room. */
   hold(client: string, parts: readonly Uint8Array[]): (() => void) | undefined {
     const buffers = [...new Set(parts.map(({ buffer }) => buffer))];
     const account = this.#memory.account(client);

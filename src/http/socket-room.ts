@@ -2,7 +2,7 @@
 import type { HttpResponse } from "uWebSockets.js";
 import type { SlowClientTimeouts } from "./slow-client-timeouts.js";
 
-/** The part of an exchange that is needed. */
+/** The part of `Exchange` that this class needs. */
 interface Sending {
   readonly response: HttpResponse;
   readonly timeouts: SlowClientTimeouts;
@@ -14,7 +14,7 @@ export class SocketRoom {
   #isFull: boolean;
   #wake: (() => void) | undefined;
 
-  /** Create it once for each response: uWebSockets.js loses a handler that is registered while another one runs. */
+  /** Create one for each response: uWebSockets.js loses a handler that is registered while another one runs. */
   constructor(
     readonly sending: Sending,
     state: "empty" | "full" = "empty",
@@ -27,7 +27,7 @@ export class SocketRoom {
     sending.onAbort(() => this.#notify());
   }
 
-  /** Writes with `tryEnd`, corked. Returns the number of bytes of the whole response that the socket has accepted. */
+  /** Writes with `tryEnd`; call it corked. Returns the number of bytes of the whole response that the socket has accepted. */
   write(bytes: Uint8Array, position: number, size: number): number {
     const { response } = this.sending;
     const [ok, done] = response.tryEnd(bytes, size);

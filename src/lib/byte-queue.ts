@@ -7,10 +7,10 @@ import type { MemoryAccount } from "./growing-buffer.js";
 /** Below the 128 KiB from which glibc maps fresh pages for each allocation. */
 const blockBytes = 64 * 1024;
 
-/** A queue's first blocks are smaller, for the many that hold little. The object itself takes about 200 bytes. */
+/** The first blocks of a queue are smaller, because most queues hold little. The object itself takes about 200 bytes. */
 const firstBlockBytesMin = 512;
 
-/** Blocks kept for the next queue, 2 MiB. V8 counts new ones as garbage to come and collects more often. */
+/** Released blocks, 2 MiB, kept for reuse: V8 counts new blocks as external memory, and collects more often because of them. */
 const sparesMax = 32;
 const spares: Buffer[] = [];
 

@@ -40,7 +40,7 @@ export function openUploadsPerWorker(descriptors: number, workers: number): numb
 /** Memory for everything but the heads of requests. */
 const ownMemoryBytes = 256 * 1024 * 1024;
 
-/** What the process has, and what a connection may take of it: a client can leave a head of the largest size unfinished. */
+/** The resources of the process, and the part that one connection may take: a client can leave the largest head unfinished. */
 export interface ConnectionCosts {
   readonly descriptors: number;
   readonly descriptorsEach: number;
@@ -49,8 +49,8 @@ export interface ConnectionCosts {
 }
 
 /**
- * Returns the `wanted` limits, lowered to what the descriptors allow. By default the total is also bounded by the memory, and a
- * client gets half of it, so that one address cannot keep all others out.
+ * Returns the `wanted` limits, lowered to the number that the descriptors allow. By default the memory bounds the total too,
+ * and a client gets half of the total, so that one address cannot keep all others out.
  */
 export function connectionLimits(
   wanted: { readonly total?: number | undefined; readonly perClient?: number | undefined },

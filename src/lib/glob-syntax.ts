@@ -38,10 +38,10 @@ type Node = Token | readonly (readonly Node[])[];
 
 /** Returns the alternatives of a pattern, of which one has to match. Throws `GlobError`. */
 export function parseGlob(pattern: string): Path[] {
-  if (pattern === "") throw new GlobError("a pattern has one character or more");
+  if (pattern === "") throw new GlobError("a pattern needs one character or more");
   if (pattern.startsWith("!"))
     throw new GlobError(
-      "a pattern cannot be negated with !: name what is meant, or write \\! for the character",
+      "a pattern cannot be negated with !: list the names that you mean, or write \\! for the character",
     );
   const nodes = new Parser(pattern).parse();
   if (sizeOf(nodes).elements > elementsMax)

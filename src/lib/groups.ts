@@ -1,7 +1,7 @@
-/** Items in groups, each in order of arrival. Finds the largest group without looking at the others. */
+/** Items in groups, in order of arrival within each. Finds the largest group in constant time. */
 export class Groups<K, V> {
   readonly #groups = new Map<K, Set<V>>();
-  /** Keys of the groups by size. */
+  /** Keys of the groups: at index n, those of the groups with n items. */
   readonly #bySize: Set<K>[] = [];
 
   /** Number of items in the group. */
@@ -27,13 +27,13 @@ export class Groups<K, V> {
     this.#move(key, before, group.add(item).size);
   }
 
-  /** Makes an item the youngest of its group. */
+  /** Moves an item to the end of its group, as if it had just arrived. */
   renew(key: K, item: V): void {
     const group = this.#groups.get(key);
     if (group?.delete(item) === true) group.add(item);
   }
 
-  /** A missing item is no error. */
+  /** Does nothing if the item is missing. */
   delete(key: K, item: V): void {
     const group = this.#groups.get(key);
     if (group?.delete(item) !== true) return;

@@ -34,7 +34,7 @@ export const defaultSlabs: SlabPoolOptions = {
   blockBytes: 4096,
 };
 
-/** Called when much is held without a slab: a body that has none must pause its sender and wait for one. */
+/** Called when too many bytes are held without a slab: a body without one must pause its sender and wait for a slab. */
 export interface Listener {
   waitForSlab(): void;
 }

@@ -1,15 +1,15 @@
 /**
  * Runs pieces of work that take milliseconds in different turns of the event loop, so that cheap requests are answered
- * between them. The clients take turns: one with many pieces delays another one's by one piece at a time.
+ * between them. The clients take turns, so that one with many pieces does not keep the others waiting.
  */
 export class Slices {
   /** Waiting pieces by client. The client whose turn is next comes first. */
   readonly #waiting = new Map<string, Set<() => void>>();
-  #isRunning = false;
+  #isScheduled = false;
 
   /**
-   * Resolves when the caller may work for some milliseconds. It must do so without waiting for anything. Rejects with the
-   * reason of `signal` when that is aborted.
+   * Resolves when the caller may work for some milliseconds. The caller must start at once and await nothing meanwhile.
+   * Rejects with the reason of `signal` if that is aborted first.
    */
   async next(client: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -31,10 +31,10 @@ export class Slices {
   }
 
   #schedule(): void {
-    if (this.#isRunning || this.#waiting.size === 0) return;
-    this.#isRunning = true;
+    if (this.#isScheduled || this.#waiting.size === 0) return;
+    this.#isScheduled = true;
     setImmediate(() => {
-      this.#isRunning = false;
+      this.#isScheduled = false;
       this.#run();
     });
   }

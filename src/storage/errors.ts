@@ -6,7 +6,12 @@ const full = new Set(["ENOSPC", "EDQUOT"]);
 /** `code` is the system's, such as `EIO`. `cause` is logged, never sent to a client. */
 export function storageFailure(code: string, cause: unknown): RegistryError {
   if (full.has(code))
-    return new RegistryError("storage-full", "the registry's storage is full", undefined, { cause });
+    return new RegistryError(
+      "storage-full",
+      "the registry's storage is full: its operator must free space, then you can try again",
+      undefined,
+      { cause },
+    );
   if (code === "EROFS")
     return new RegistryError("storage-read-only", "the registry's storage is read-only", undefined, {
       cause,

@@ -87,7 +87,7 @@ export class Session implements UploadRecord {
   }
 
   wrote(bytes: number): void {
-    assert(this.#state === "receiving", "bytes come while a request is at work");
+    assert(this.#state === "receiving", "bytes arrive only while a request is running");
     this.#received += bytes;
   }
 
@@ -102,7 +102,7 @@ export class Session implements UploadRecord {
 
   /** Forgets the bytes behind `offset`. The next append truncates them unless that has been done before. */
   rollBack(offset: number): void {
-    assert(offset <= this.#received, "a session rolls back, not forth");
+    assert(offset <= this.#received, "a session rolls back, never forward");
     this.#received = offset;
     this.#acknowledged = Math.min(this.#acknowledged, offset);
   }

@@ -143,7 +143,7 @@ export class WorkerPool {
 
   async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<UploadTimes> {
     const { times } = await this.#run({ kind: "append", ...task }, affinity);
-    assert(times !== undefined, "an append tells its times");
+    assert(times !== undefined, "an append returns its times");
     return times;
   }
 
@@ -184,7 +184,7 @@ export class WorkerPool {
   /** Rejects with the system's error for the step that failed. */
   async fileSteps(steps: readonly FileStep[]): Promise<SyncTimes> {
     const { syncs } = await this.#run({ kind: "files", steps }, {});
-    assert(syncs !== undefined, "file steps tell their syncs");
+    assert(syncs !== undefined, "file steps return their syncs");
     return syncs;
   }
 
