@@ -30,7 +30,7 @@ exported by digest has no name.
   },
   parameters: [
     { name: "REFERENCE", description: "an image, or a pattern for several" },
-    { name: "FOLDER", description: "further references, then the target directory", variadic: true },
+    { name: "FOLDER", description: "the target directory, after any further references", variadic: true },
   ],
   examples: [
     { command: "gantry export team/app:v1 ./layout", what: "one image" },

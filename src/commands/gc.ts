@@ -21,8 +21,8 @@ export const gc: Command = {
   help: `Lists content that is no longer needed, and removes it with --delete, while pushes and pulls continue: tags that
 no retention rule keeps, blobs that no manifest in their repository names, contents that no repository has and,
 if gc.untagged or --untagged sets an age, manifests without tag, index or subject. Leases protect content that a
-client has recently pushed or read. An empty repository leaves the catalog. If a tag or manifest cannot be read,
-gc reports it, keeps everything it may refer to, and exits with 1.
+client has recently pushed or read; gc counts the unreferenced blobs among it. An empty repository leaves the
+catalog. If a tag or manifest cannot be read, gc reports it, keeps everything it may refer to, and exits with 1.
 `,
   flags: {
     delete: { type: "boolean", description: "remove the listed content" },
@@ -99,7 +99,7 @@ function untaggedOf({ untagged }: FlagValues): { untagged?: number | null } {
 
 function render(retention: RetentionReport, garbage: GarbageReport): string {
   const removed = garbage.dryRun ? "would be removed" : "removed";
-  const { manifests, blobs, orphans, bytesFreed, protectedUntil } = garbage;
+  const { manifests, blobs, leased, orphans, bytesFreed, protectedUntil } = garbage;
   const lines = [
     ...retention.repositories.flatMap(({ name, tags }) =>
       tags.map(({ tag, rule, why }) => `${name}:${tag}: expired by the rule ${rule}: ${why}`),
@@ -114,6 +114,7 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
       ...garbage.emptied.map((name) => `${name}: is empty`),
       `${count(garbage.emptied.length, "empty repository", "empty repositories")} ${removed}`,
     );
+  if (leased > 0) lines.push(`${count(leased, "unreferenced blob")} protected by leases`);
   if (protectedUntil !== undefined) {
     const until = new Date(protectedUntil).toISOString();
     lines.push(

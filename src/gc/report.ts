@@ -6,7 +6,7 @@ export interface CollectedRepository {
   readonly name: RepositoryName;
   readonly manifests: readonly Digest[];
   readonly blobs: readonly Digest[];
-  /** Objects that no manifest names but a lease protects. */
+  /** Blobs that no manifest names but a lease protects. */
   readonly leased: number;
   /** Why possible garbage stays: an unreadable object may name it, or it cannot be removed. */
   readonly skipped?: string;
@@ -18,6 +18,8 @@ export interface GarbageReport {
   readonly repositories: readonly CollectedRepository[];
   readonly manifests: number;
   readonly blobs: number;
+  /** Blobs in all repositories that no manifest names but a lease protects. */
+  readonly leased: number;
   /** Bytes of the contents whose last link was removed. */
   readonly bytesFreed: number;
   /** Removed contents that no repository had. */

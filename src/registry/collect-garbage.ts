@@ -35,12 +35,13 @@ export async function collectGarbage(
   onProgress: Progress = () => {},
 ): Promise<GarbageReport> {
   const repositories: CollectedRepository[] = [];
-  const totals = { manifests: 0, blobs: 0, bytesFreed: 0, orphans: 0 };
+  const totals = { manifests: 0, blobs: 0, leased: 0, bytesFreed: 0, orphans: 0 };
   let done = 0;
   for await (const name of services.storage.repositories.all()) {
     const { bytesFreed, ...collected } = await new RepositoryCollection(services, name, options).run();
     totals.manifests += collected.manifests.length;
     totals.blobs += collected.blobs.length;
+    totals.leased += collected.leased;
     totals.bytesFreed += bytesFreed;
     if (collected.manifests.length + collected.blobs.length > 0 || collected.skipped !== undefined)
       repositories.push(collected);

@@ -123,6 +123,18 @@ for (const online of [true, false]) {
     if (online) await server.stop();
   });
 
+  test(`gc ${where} counts the unreferenced blobs that leases protect`, async () => {
+    const root = await newFolder();
+    const leasing = { ...settings, REGISTRY_GC_LEASE: "1h" };
+    const server = await startInside(leasing, root);
+    await filled(new Client(server.url));
+    if (!online) await server.stop();
+    const { code, stdout } = await gantry(root, ["gc"], leasing);
+    assert.equal(code, 0);
+    assert.match(stdout, /\n1 unreferenced blob protected by leases\nThere is nothing to remove\.\n$/);
+    if (online) await server.stop();
+  });
+
   test(`gc --untagged ${where} removes untagged manifests`, async () => {
     const root = await newFolder();
     const server = await startInside(settings, root);
