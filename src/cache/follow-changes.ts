@@ -51,7 +51,7 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
 /** Repository locks order the changes of a list: a tag is never added while another is removed. */
 function updateList(caches: Caches, name: RepositoryName, update: (list: TagList) => TagList): void {
   const list = caches.tagLists.get(name);
-  // If it is not cached, a list without or with this tag may just be read from the storage.
+  // If none is cached, a running read may have seen the list before this change: the deletion keeps it from being cached.
   if (list === undefined) caches.tagLists.delete(name);
   else caches.tagLists.set(name, update(list));
 }

@@ -1,4 +1,4 @@
-/** Why nothing can listen on an address: uWebSockets.js does not tell, so Node's own server tries the same. */
+/** Finds out why the server cannot listen on an address: uWebSockets.js gives no reason, so Node's own server tries it too. */
 import { createServer } from "node:net";
 
 export function whyNotListening(host: string, port: number): Promise<Error> {

@@ -96,7 +96,7 @@ function endOfComponent(text: string, start: number): number {
   return stop === -1 ? text.length : stop;
 }
 
-/** Does the same within a component, with `*` and characters. */
+/** Like `matchesPath`, within one component: with `*` and characters. */
 function matchesComponent(
   tokens: Exclude<Component, typeof anyComponents>,
   text: string,

@@ -2,10 +2,10 @@
  * The storage port: what the registry asks of any storage, in the domain's words. test/contract/storage.ts tests each
  * of these promises on every driver. All drivers promise:
  *
- * - What a method has resolved for survives a crash, unless the driver is configured otherwise.
+ * - The change of a method that has resolved survives a crash, unless the driver is configured otherwise.
  * - Nothing half-written is ever visible. Readers see what was there before a write, or all of the write.
  * - Failures are `storage-full`, `storage-read-only` or `storage-failed`, and the errors that a method names.
- * - Something else in the place of a blob, manifest, tag or referrer counts as absent, and hides nothing else.
+ * - If another kind of object has the place of a blob, manifest, tag or referrer, that counts as absent, and hides no others.
  *
  * Nothing above the port may assume a local path, a hard link or a single process.
  */
@@ -250,7 +250,7 @@ export interface Referrer {
 export interface ReferrerStore {
   /** Replaces an entry of the same digest. */
   add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void>;
-  /** A missing entry is no error. */
+  /** Does nothing if the entry is missing. */
   remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void>;
   /** Yields entries in order of digest, after `after`. Lazy: reading a page costs a page. Omits damaged entries. */
   list(name: RepositoryName, subject: Digest, after?: Digest): AsyncIterable<Referrer>;

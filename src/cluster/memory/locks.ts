@@ -1,4 +1,4 @@
-/** Locks within one process. They end with the process, and so do all holders. */
+/** Locks within one process, so a hold is never lost while its holder runs. */
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { Hold, Locks } from "../cluster.js";
 

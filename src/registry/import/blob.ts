@@ -104,7 +104,7 @@ function mountAnywhere(
   });
 }
 
-/** Returns whether the repository's bytes are correct. Assumes so unless `check` demands a look. */
+/** Returns whether the repository's bytes are correct. Assumes that they are unless `check` demands that they are read. */
 async function isIntact(
   run: ImportRun,
   name: RepositoryName,
