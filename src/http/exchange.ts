@@ -91,6 +91,12 @@ export interface Answers {
   readonly outbox: Outbox;
 }
 
+/**
+ * The largest body that uWebSockets.js may buffer, of the last response on a connection: only so can it close the connection
+ * afterwards. After a larger one, the client is told to.
+ */
+const lastBytesMax = 16 * 1024;
+
 export class Exchange {
   /** Whether the client has disconnected, so that nothing can be sent. */
   aborted = false;
@@ -218,7 +224,7 @@ export class Exchange {
       return;
     } else if (!hasBody || body.length === 0) {
       this.#sendHead(status, headers, hasBody);
-    } else if (this.isLast) {
+    } else if (this.isLast && sizeOf(body) <= lastBytesMax) {
       this.#sendLast(status, headers, body);
     } else if (sizeOf(body) > largeBytes) {
       this.#defer(this.#sendLarge(status, headers, partsOf(body)));
@@ -252,7 +258,7 @@ export class Exchange {
     const whole = typeof body === "string" ? body : Buffer.concat(partsOf(body));
     this.response.cork(() => {
       this.writeHead(status, headers, true);
-      this.sent = whole.length;
+      this.sent = sizeOf(body);
       this.response.end(whole, this.#closes);
     });
   }
@@ -281,10 +287,10 @@ export class Exchange {
   /** Rejects with `too-many-requests` if too many large responses wait for their clients. */
   async #sendLarge(status: number, headers: Headers, parts: readonly Uint8Array[]): Promise<void> {
     const { outbox } = this.answers;
-    await outbox.slices.next(this.client, this.untilGone());
     const release = outbox.hold(this.client, parts);
     if (release === undefined) throw responseMemoryUsedUp();
     try {
+      await outbox.slices.next(this.client, this.untilGone());
       const position = this.#begin(status, headers, parts, sizeOf(parts));
       if (position !== undefined) await this.#sendRest(parts, position);
     } finally {

@@ -30,6 +30,7 @@ export class ByteBudget {
   }
 
   #take(client: string, bytes: number): boolean {
+    if (bytes === 0) return true;
     const own = (this.#byClient.get(client) ?? 0) + bytes;
     if (this.#taken + bytes > this.bytes || own > this.bytesPerClient) return false;
     this.#taken += bytes;

@@ -44,3 +44,10 @@ test("refused bytes are not released", () => {
   budget.account("a").take(3);
   assert.throws(() => budget.account("b").give(3), /invariant/);
 });
+
+test("a client that has taken nothing leaves no trace", () => {
+  const budget = new ByteBudget(0, 0);
+  assert.ok(budget.account("a").take(0));
+  budget.account("a").give(0);
+  assert.equal(budget.taken, 0);
+});
