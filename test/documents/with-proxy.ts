@@ -11,6 +11,8 @@ import { Client } from "../support/client.js";
 /** Connections of each client. */
 const atOnce = 16;
 
+const startsMax = 5;
+
 type Clients<Ports extends readonly number[]> = { readonly [Port in keyof Ports]: Client };
 
 /**
@@ -27,16 +29,25 @@ export async function withProxy<const Ports extends readonly number[]>(
   await using folder = await temporaryFolder();
   await writeFile(join(folder.path, file), config);
   const [program = "", ...parameters] = command;
-  const child = spawn(
-    program,
-    parameters.map((text) => text.replace("DIR", folder.path)),
-    { cwd: folder.path, stdio: "ignore", env: { ...process.env, PATH: searchPath, HOME: folder.path } },
-  );
+  const start = () =>
+    spawn(
+      program,
+      parameters.map((text) => text.replace("DIR", folder.path)),
+      { cwd: folder.path, stdio: "ignore", env: { ...process.env, PATH: searchPath, HOME: folder.path } },
+    );
+  let child = start();
   try {
     const clients = ports.map((port) => new Client(`http://127.0.0.1:${port}`, atOnce));
-    for (const client of clients)
-      while (child.exitCode === null && (await client.get("/livez").catch(() => undefined)) === undefined)
+    for (const client of clients) {
+      for (let starts = 1; (await client.get("/livez").catch(() => undefined)) === undefined; ) {
         await sleep(50);
+        if (child.exitCode === null) continue;
+        // An outgoing connection of another test may have had one of the ports at that moment.
+        if (starts++ === startsMax) throw new Error(`${program} ended with ${child.exitCode}`);
+        await sleep(500);
+        child = start();
+      }
+    }
     await work(clients as Clients<Ports>);
   } finally {
     child.kill("SIGTERM");
