@@ -3,6 +3,7 @@
  * bcrypt is accepted; the other schemes are too fast to withstand guessing.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { cutText } from "../lib/cut-text.js";
 
 declare const hashBrand: unique symbol;
 /** A bcrypt hash with its version, cost and salt. */
@@ -104,12 +105,14 @@ class Parser {
     const user = line.slice(0, colon);
     const hash = line.slice(colon + 1);
     const before = this.#lineOf.get(user);
-    if (before !== undefined) this.#isWrong(`${shown(user)} is already in line ${before}`);
+    if (before !== undefined)
+      this.#isWrong(`${cutText(user, shownCharactersMax)} is already in line ${before}`);
     else if (this.#lineOf.size === usersMax) this.#isWrong(`there are more than ${usersMax} users`);
     else {
       this.#lineOf.set(user, this.#number);
       if (isBcryptHash(hash)) this.#users.set(user, hash);
-      else if (hash.startsWith("$2")) this.#isWrong(`${shown(user)}: not a complete bcrypt hash`);
+      else if (hash.startsWith("$2"))
+        this.#isWrong(`${cutText(user, shownCharactersMax)}: not a complete bcrypt hash`);
       else this.#refuse(user, hash);
     }
   }
@@ -121,7 +124,12 @@ class Parser {
 
   #refuse(user: string, hash: string): void {
     if (this.#refused.length === reportedMax) this.#refusedMore++;
-    else this.#refused.push({ line: this.#number, user: shown(user), scheme: schemeOf(hash) });
+    else
+      this.#refused.push({
+        line: this.#number,
+        user: cutText(user, shownCharactersMax),
+        scheme: schemeOf(hash),
+      });
   }
 
   result(): Htpasswd {
@@ -129,10 +137,6 @@ class Parser {
     if (this.#wrong.length > 0) throw new Error(this.#wrong.join("\n"));
     return { users: this.#users, refused: this.#refused, refusedMore: this.#refusedMore };
   }
-}
-
-function shown(user: string): string {
-  return user.length > shownCharactersMax ? `${user.slice(0, shownCharactersMax)}…` : user;
 }
 
 function isBcryptHash(text: string): text is BcryptHash {

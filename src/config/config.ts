@@ -5,6 +5,7 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
+import { cutText } from "../lib/cut-text.js";
 import { applyRules, type Notice } from "./apply-rules.js";
 import { applyVariables } from "./environment.js";
 import { ConfigError, type Origin, type Problem } from "./errors.js";
@@ -127,17 +128,13 @@ function problemOf(settings: SettingsTree, issue: z.core.$ZodIssue): Problem {
   return {
     key: keyOf(names),
     origin: settings.originOf(names),
-    value: given === undefined ? undefined : shortened(JSON.stringify(shown(schemaAt(names), given))),
+    value: given === undefined ? undefined : cutText(JSON.stringify(shown(schemaAt(names), given)), shownMax),
     message: given === undefined ? missing(message) : message,
   };
 }
 
 /** Characters of a wrong value to show: it may be half of the file. */
 const shownMax = 100;
-
-function shortened(value: string): string {
-  return value.length <= shownMax ? value : `${value.slice(0, shownMax)}…`;
-}
 
 /** zod's own messages for a missing value add nothing to "is missing". */
 function missing(message: string): string {

@@ -3,7 +3,7 @@
  * above a file.
  */
 import { stat } from "node:fs/promises";
-import { setTimeout as pause } from "node:timers/promises";
+import { endsWithin } from "../lib/ends-within.js";
 import { readText } from "./text-file.js";
 
 export interface FollowOptions {
@@ -57,10 +57,7 @@ export async function followFiles(paths: readonly string[], options: FollowOptio
   return {
     stop: async () => {
       clearInterval(timer);
-      const waited = new AbortController();
-      const { signal } = waited;
-      await Promise.race([looking, pause(stopMilliseconds, undefined, { signal }).catch(() => {})]);
-      waited.abort();
+      if (looking !== undefined) await endsWithin(stopMilliseconds, looking);
       stopped = true;
     },
   };

@@ -4,6 +4,7 @@
  */
 import { isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { cutText } from "../lib/cut-text.js";
 import { ConfigError } from "./errors.js";
 import { nearest } from "./nearest.js";
 import { oneOf } from "./values.js";
@@ -44,9 +45,9 @@ export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, pa
   const issues = parsed.error.issues.slice(0, errorsMax).flatMap(flattened);
   const lines = issues.slice(0, errorsMax).map(({ path: key, message }) => {
     const value = nodeAt(key)?.toJS(document);
-    const said = value === undefined ? "" : ` = ${cut(JSON.stringify(value))}`;
+    const said = value === undefined ? "" : ` = ${cutText(JSON.stringify(value), shownCharactersMax)}`;
     const subject = key.length === 0 ? "" : `${key.join(".")}${said}: `;
-    return `${path}${lineOf(key)}: ${cut(`${subject}${message}`, errorCharactersMax)}`;
+    return `${path}${lineOf(key)}: ${cutText(`${subject}${message}`, errorCharactersMax)}`;
   });
   throw errorOf(path, lines, Math.max(issues.length, parsed.error.issues.length));
 }
@@ -54,10 +55,6 @@ export function parsePolicyFile<T extends z.ZodType>(schema: T, text: string, pa
 function errorOf(path: string, lines: readonly string[], count: number): ConfigError {
   const more = count - lines.length;
   return new ConfigError([...lines, ...(more > 0 ? [`${path}: and ${more} more errors`] : [])].join("\n"));
-}
-
-function cut(text: string, charactersMax = shownCharactersMax): string {
-  return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text;
 }
 
 type Flat = Pick<z.core.$ZodIssue, "path" | "message">;
@@ -98,7 +95,7 @@ function expected(issue: z.core.$ZodRawIssue): string | undefined {
 
 function unknownKeys(keys: readonly string[], group: unknown): string {
   const more = keys.length - errorsMax;
-  const shown = keys.slice(0, errorsMax).map((key) => unknownKey(cut(key), group));
+  const shown = keys.slice(0, errorsMax).map((key) => unknownKey(cutText(key, shownCharactersMax), group));
   return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 

@@ -4,9 +4,9 @@
  */
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
-import { setTimeout } from "node:timers/promises";
 import type { Action, Gate } from "../auth/gate.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { endsWithin } from "../lib/ends-within.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
 import { TurnBudget } from "../lib/turn-budget.js";
 import type { Services } from "../registry/services.js";
@@ -377,12 +377,10 @@ export class App {
   /** Resolves when no request is running, or after `secondsMax`. The result tells whether all requests finished. */
   async drain(secondsMax: number): Promise<boolean> {
     if (this.#active === 0) return true;
-    const idle = new Promise<true>((resolve) => {
-      this.#onIdle = () => resolve(true);
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
     });
-    const late = new AbortController();
-    const limit = setTimeout(secondsMax * 1000, false, { signal: late.signal }).catch(() => false);
-    return Promise.race([idle, limit]).finally(() => late.abort());
+    return endsWithin(secondsMax * 1000, idle);
   }
 
   /** Ends all connections. */

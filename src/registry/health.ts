@@ -2,7 +2,8 @@
  * Checks whether the storage accepts writes and has enough space, and whether the workers respond. It runs periodically and
  * never on request, so that no client can cause work by asking.
  */
-import { setTimeout } from "node:timers/promises";
+
+import { endsWithin } from "../lib/ends-within.js";
 import type { Storage, StorageWorkers } from "../storage/storage.js";
 
 export interface HealthServices {
@@ -109,16 +110,5 @@ export class Health {
 }
 
 async function within(secondsMax: number, work: Promise<void>): Promise<void> {
-  const ended = new AbortController();
-  const late = setTimeout(secondsMax * 1000, undefined, { signal: ended.signal }).then(
-    () => {
-      throw new Error(`no response within ${secondsMax} s`);
-    },
-    () => {},
-  );
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    ended.abort();
-  }
+  if (!(await endsWithin(secondsMax * 1000, work))) throw new Error(`no response within ${secondsMax} s`);
 }

@@ -1,10 +1,10 @@
 /** Creates the webhook endpoints from the settings. Part of the composition root. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
 import type { RegistryEventListener } from "../http/context.js";
+import { endsWithin } from "../lib/ends-within.js";
 import { Endpoint } from "../notifications/endpoint.js";
 import { Notifier } from "../notifications/notifier.js";
 import { Receiver } from "../notifications/receiver.js";
@@ -43,11 +43,8 @@ export function openNotifications(
     publicOrigin: http.host,
   });
   closers.add("notifications", async () => {
-    const late = new AbortController();
     const milliseconds = Math.max(0, drain.secondsLeft) * 1000;
-    const limit = setTimeout(milliseconds, undefined, { signal: late.signal }).catch(() => {});
-    await Promise.race([Promise.all(endpoints.map((endpoint) => endpoint.flush())), limit]);
-    late.abort();
+    await endsWithin(milliseconds, Promise.all(endpoints.map((endpoint) => endpoint.flush())));
     await Promise.all(opened.map(({ receiver }) => receiver.close()));
     for (const { options, pending } of endpoints)
       if (pending > 0)

@@ -7,6 +7,7 @@ import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { visibleLine } from "../lib/control-characters.js";
+import { cutText } from "../lib/cut-text.js";
 import type { OutsideFile } from "../storage/disk-operations.js";
 
 /** Maximum characters of a source's text in an error or a report. */
@@ -14,8 +15,7 @@ const charactersMax = 1000;
 
 /** Returns text from a source for people: on one line, with terminal control characters escaped. */
 export function quoted(text: string): string {
-  const line = visibleLine(text.length > charactersMax ? text.slice(0, charactersMax) : text);
-  return text.length > charactersMax ? `${line}…` : line;
+  return visibleLine(cutText(text, charactersMax));
 }
 
 /** The source cannot deliver the requested object. */

@@ -2,12 +2,12 @@
  * The client of the piscina pool: sends tasks to the workers and converts failures to typed errors. An upload stays with one
  * worker, which holds its open file and running hash.
  */
-import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import { newSessionId, type SessionId } from "../../domain/session-id.js";
 import { assert } from "../../lib/assert.js";
 import { now } from "../../lib/clock.js";
+import { endsWithin } from "../../lib/ends-within.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import { storageFailure } from "../errors.js";
 import type { UploadTimes } from "../storage.js";
@@ -248,10 +248,7 @@ export class WorkerPool {
     const loaded = this.#piscina.threads.map(({ threadId }) =>
       this.forget(newSessionId(), { workerId: threadId }).catch(() => {}),
     );
-    const late = new AbortController();
-    const limit = setTimeout(loadMillisecondsMax, undefined, { signal: late.signal }).catch(() => {});
-    await Promise.race([Promise.all(loaded), limit]);
-    late.abort();
+    await endsWithin(loadMillisecondsMax, Promise.all(loaded));
     await this.#piscina.destroy();
   }
 }
