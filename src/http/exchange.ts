@@ -218,20 +218,21 @@ export class Exchange {
    */
   send(status: number, headers: Headers, body: Body = ""): void {
     const hasBody = status !== 204 && status !== 304;
+    const size = sizeOf(body);
     if (this.isHead && hasBody) {
-      this.sendLength(status, headers, sizeOf(body));
+      this.sendLength(status, headers, size);
     } else if (this.aborted || this.responded) {
       return;
-    } else if (!hasBody || body.length === 0) {
+    } else if (!hasBody || size === 0) {
       this.#sendHead(status, headers, hasBody);
-    } else if (this.isLast && sizeOf(body) <= lastBytesMax) {
-      this.#sendLast(status, headers, body);
-    } else if (sizeOf(body) > largeBytes) {
-      this.#defer(this.#sendLarge(status, headers, partsOf(body)));
+    } else if (this.isLast && size <= lastBytesMax) {
+      this.#sendLast(status, headers, body, size);
+    } else if (size > largeBytes) {
+      this.#defer(this.#sendLarge(status, headers, partsOf(body), size));
     } else {
       const parts = typeof body === "string" ? [body] : partsOf(body);
-      const position = this.#begin(status, headers, parts, sizeOf(body));
-      if (position !== undefined) this.#defer(this.#sendHeld(partsOf(body), position));
+      const position = this.#begin(status, headers, parts, size);
+      if (position !== undefined) this.#defer(this.#sendHeld(partsOf(body), position, size));
     }
   }
 
@@ -254,11 +255,11 @@ export class Exchange {
     return this.isLast && !this.#isCut;
   }
 
-  #sendLast(status: number, headers: Headers, body: Body): void {
+  #sendLast(status: number, headers: Headers, body: Body, size: number): void {
     const whole = typeof body === "string" ? body : Buffer.concat(partsOf(body));
     this.response.cork(() => {
       this.writeHead(status, headers, true);
-      this.sent = sizeOf(body);
+      this.sent = size;
       this.response.end(whole, this.#closes);
     });
   }
@@ -285,34 +286,38 @@ export class Exchange {
   }
 
   /** Rejects with `too-many-requests` if too many large responses wait for their clients. */
-  async #sendLarge(status: number, headers: Headers, parts: readonly Uint8Array[]): Promise<void> {
+  async #sendLarge(
+    status: number,
+    headers: Headers,
+    parts: readonly Uint8Array[],
+    size: number,
+  ): Promise<void> {
     const { outbox } = this.answers;
     const release = outbox.hold(this.client, parts);
     if (release === undefined) throw responseMemoryUsedUp();
     try {
       await outbox.slices.next(this.client, this.untilGone());
-      const position = this.#begin(status, headers, parts, sizeOf(parts));
-      if (position !== undefined) await this.#sendRest(parts, position);
+      const position = this.#begin(status, headers, parts, size);
+      if (position !== undefined) await this.#sendRest(parts, position, size);
     } finally {
       release();
     }
   }
 
   /** Sends the rest of a small response that the socket did not accept. */
-  async #sendHeld(parts: readonly Uint8Array[], position: number): Promise<void> {
+  async #sendHeld(parts: readonly Uint8Array[], position: number, size: number): Promise<void> {
     const release = this.answers.outbox.hold(this.client, parts);
     // Too late for a 429: a part of this response is sent. Only a broken connection shows the client that bytes are missing.
     if (release === undefined) return void this.response.close();
     try {
-      await this.#sendRest(parts, position);
+      await this.#sendRest(parts, position, size);
     } finally {
       release();
     }
   }
 
-  async #sendRest(parts: readonly Uint8Array[], begun: number): Promise<void> {
+  async #sendRest(parts: readonly Uint8Array[], begun: number, size: number): Promise<void> {
     const room = new SocketRoom(this, "full");
-    const size = sizeOf(parts);
     let start = 0;
     for (const part of parts) {
       const end = start + part.length;
@@ -331,7 +336,7 @@ export class Exchange {
   sendAndClose(status: number, headers: Headers, body: string): void {
     if (this.aborted || this.responded) return;
     this.isLast = true;
-    this.#sendLast(status, headers, body);
+    this.#sendLast(status, headers, body, sizeOf(body));
   }
 
   /**
