@@ -50,6 +50,13 @@ async function onConnection(
   await work(connection);
 }
 
+function pushAs(target: AttackTarget, tag: string, pushed: Manifest): Promise<void> {
+  return onConnection(target, async (connection) => {
+    await pushBlobs(connection);
+    await putManifest(connection, repository, tag, pushed);
+  });
+}
+
 /** Runs `attack` on so many connections, each again on a new one when it has ended. */
 async function onConnections(
   target: AttackTarget,
@@ -66,6 +73,22 @@ async function onConnections(
   );
 }
 
+/** Requests `path` again and again on so many connections, and reads the responses. */
+function requestOn(
+  target: AttackTarget,
+  count: number,
+  path: string,
+  options: Parameters<Connection["request"]>[2],
+): Promise<void> {
+  return onConnections(target, count, () =>
+    onConnection(target, async (connection) => {
+      while (!target.signal.aborted) await connection.request("GET", path, options);
+    }).catch(() => {
+      // Refused and closed.
+    }),
+  );
+}
+
 function get(path: string, header = ""): string {
   return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: ${manifestMediaType}\r\n${header}\r\n`;
 }
@@ -74,11 +97,7 @@ export const unreadManifests: Attack = {
   name: "unread-manifests",
   what: "200 connections request a manifest of 4 MiB, one of them 256 times without waiting, and read nothing",
   waitMillisecondsMax: 100,
-  prepare: (target) =>
-    onConnection(target, async (connection) => {
-      await pushBlobs(connection);
-      await putManifest(connection, repository, "largest", largest);
-    }),
+  prepare: (target) => pushAs(target, "largest", largest),
   run: async (target) => {
     const request = get(manifestPath(repository, "largest"));
     await onConnections(target, 200, async (number) => {
@@ -111,13 +130,7 @@ export const busyLists: Attack = {
       }
     }),
   run: async (target) => {
-    await onConnections(target, 64, () =>
-      onConnection(target, async (connection) => {
-        while (!target.signal.aborted) await connection.request("GET", `/v2/${repository}/tags/list`, {});
-      }).catch(() => {
-        // Refused and closed.
-      }),
-    );
+    await requestOn(target, 64, `/v2/${repository}/tags/list`, {});
   },
 };
 
@@ -158,20 +171,10 @@ export const longConditions: Attack = {
   name: "long-conditions",
   what: "32 connections request a manifest with 60,000 bytes of If-None-Match",
   waitMillisecondsMax: 100,
-  prepare: (target) =>
-    onConnection(target, async (connection) => {
-      await pushBlobs(connection);
-      await putManifest(connection, repository, "small", manifest(""));
-    }),
+  prepare: (target) => pushAs(target, "small", manifest("")),
   run: async (target) => {
     const path = manifestPath(repository, "small");
     const headers = { Accept: manifestMediaType, "If-None-Match": `"x",${",".repeat(headBytes)}` };
-    await onConnections(target, 32, () =>
-      onConnection(target, async (connection) => {
-        while (!target.signal.aborted) await connection.request("GET", path, { headers });
-      }).catch(() => {
-        // Refused and closed.
-      }),
-    );
+    await requestOn(target, 32, path, { headers });
   },
 };
