@@ -1,4 +1,4 @@
-// What a crash leaves in uploads: resumable sessions stay, everything else is removed at the next start.
+// Uploads after a crash: resumable sessions stay, everything else is removed at the next start.
 
 import assert from "node:assert/strict";
 import { link, mkdir, mkdtemp, readdir, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";

@@ -78,7 +78,7 @@ test("a blob that never ends is read up to its descriptor's size, and nothing of
   assert.equal(report.problems[0]?.digest, layer.digest);
   assert.deepEqual([report.manifests.imported, report.complete], [0, true]);
   assert.deepEqual(await readdir(join(root, "uploads")), []);
-  // What the buffers of both ends hold.
+  // The buffers of both ends hold as much.
   assert.ok(sent < 20_000_000, `${sent} bytes were taken`);
 });
 

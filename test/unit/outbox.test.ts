@@ -1,4 +1,4 @@
-// What unfinished responses keep in memory is bounded, in total and for each client, and shared buffers count once.
+// Unfinished responses keep a bounded amount of memory, in total and for each client, and shared buffers count once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -49,7 +49,7 @@ export class FileRepositories implements RepositoryStore {
   }
 
   async #hasNoFiles(folder: string): Promise<boolean> {
-    // What is behind a symbolic link is not empty.
+    // A folder behind a symbolic link counts as having files.
     if (!(await this.checkedFiles.demandFolder(folder))) return true;
     return ((await this.checkedFiles.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
   }
