@@ -59,15 +59,12 @@ export class FileBlobs implements BlobStore {
     return reader;
   }
 
-  /**
-   * Returns the names that would make the file of an upload this blob. Returns `undefined` without hard links, and for
-   * directories that are not known yet: a worker would write through a symbolic link on their path.
-   */
+  /** Returns the names that would make the file of an upload this blob. Returns `undefined` without hard links. */
   placeFor({ file, record }: UploadFiles, name: RepositoryName, digest: Digest): UploadPlace | undefined {
-    const isKnown = (folder: string) => this.directories.isKnown(folder);
-    if (!this.hardLinks || !this.#foldersOf(name, digest).every(isKnown)) return undefined;
+    if (!this.hardLinks) return undefined;
     const [content, blob] = [this.layout.content(digest), this.layout.blob(name, digest)];
-    return { file, recordFile: record?.file, content, blob };
+    const unchecked = this.#foldersOf(name, digest).flatMap((folder) => this.directories.unknownOn(folder));
+    return { file, recordFile: record?.file, content, blob, unchecked };
   }
 
   /**

@@ -49,7 +49,7 @@ export class FileRepositories implements RepositoryStore {
   }
 
   async #hasNoFiles(folder: string): Promise<boolean> {
-    // A folder behind a symbolic link counts as having files.
+    // Rejects for a folder behind a symbolic link, so that such a repository is not removed.
     if (!(await this.checkedFiles.demandFolder(folder))) return true;
     return ((await this.checkedFiles.typedEntries(folder)) ?? []).every((entry) => entry.isDirectory());
   }

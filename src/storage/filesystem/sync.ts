@@ -74,9 +74,13 @@ export class Directories {
     return creating;
   }
 
-  /** Returns whether `ensure` has found that it exists and is not behind a symbolic link. */
-  isKnown(directory: string): boolean {
-    return this.#known.get(directory) === true;
+  /** Returns the directory and those above it of which `ensure` has not found that they exist and are no symbolic links. */
+  unknownOn(directory: string): string[] {
+    // An operator may make links of the directories directly in the root.
+    const isExempt = dirname(directory) === this.root;
+    return isExempt || this.#known.get(directory) === true
+      ? []
+      : [...this.unknownOn(dirname(directory)), directory];
   }
 
   async #create(directory: string): Promise<void> {

@@ -42,6 +42,8 @@ export interface UploadPlace {
   readonly recordFile: string | undefined;
   readonly content: string;
   readonly blob: string;
+  /** Directories on the paths of `content` and `blob` that may be symbolic links. No link is created through one. */
+  readonly unchecked: readonly string[];
 }
 
 /** Adds a part to the end of an upload. */
