@@ -5,7 +5,7 @@
  * client only grows until `recount` corrects it from the kernel's table. A recount runs when a client is about to be refused
  * although some of its connections may have closed.
  */
-import type { ConnectionLimits } from "./connection-limits.js";
+import { type ConnectionLimits, mustLeaveRoom } from "./connection-limits.js";
 
 /** Which limit a connection was refused for. */
 export type Refusal = "total" | "client";
@@ -57,13 +57,15 @@ export class ConnectionCounts {
   #refusalOf(client: string, isLimited: boolean): Refusal | undefined {
     const { total, perClient } = this.limits;
     if (this.open >= total) return "total";
+    if (!isLimited) return undefined;
     const own = this.#byClient.get(client) ?? 0;
-    if (!isLimited || own < perClient) return undefined;
-    const closed = Math.max(0, this.#counted - this.open);
-    if (own - closed >= perClient) return "client";
-    void this.#correct();
-    // While the recount runs, accept the client as long as there is room for others.
-    return this.open < total / 2 ? undefined : "client";
+    // Some connections have closed, of unknown clients: this client has at least `sure`.
+    const sure = own - Math.max(0, this.#counted - this.open);
+    if (sure >= perClient) return "client";
+    if (mustLeaveRoom(sure, this.open, total)) return "total";
+    if (own >= perClient || mustLeaveRoom(own, this.open, total)) void this.#correct();
+    // While the recount runs, accept a client at its limit as long as there is room for others.
+    return own < perClient || this.open < total / 2 ? undefined : "client";
   }
 
   /** Reads the kernel's table, at most once a second. */

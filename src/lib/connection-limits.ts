@@ -64,3 +64,15 @@ export function connectionLimits(
   const perClient = wanted.perClient ?? Math.max(1, Math.min(perClientMax, Math.floor(total / 2)));
   return { total, perClient: Math.min(total, perClient) };
 }
+
+/**
+ * The last eighth of the places is for clients with few connections: otherwise some addresses, each below its limit, could
+ * take all places, and nobody else could connect.
+ */
+const reservedShare = 1 / 8;
+const fewConnections = 8;
+
+/** Returns whether a client with `own` of the `open` connections must leave the free places to others. */
+export function mustLeaveRoom(own: number, open: number, total: number): boolean {
+  return own >= fewConnections && open >= total * (1 - reservedShare);
+}

@@ -13,9 +13,14 @@ export class Places {
     return this.#taken;
   }
 
+  /** Number of places of `holder`. */
+  takenBy(holder: string): number {
+    return this.#byHolder.get(holder) ?? 0;
+  }
+
   /** Takes a place for `holder` and returns true, or returns false if there is none. */
   enter(holder: string): boolean {
-    const own = this.#byHolder.get(holder) ?? 0;
+    const own = this.takenBy(holder);
     if (this.#taken >= this.total || own >= this.perHolder) return false;
     this.#taken++;
     this.#byHolder.set(holder, own + 1);

@@ -125,4 +125,15 @@ for (const [kind, extra, secure] of [
       assert.match(gantry.log(), /refusing connections: limits\.connections/);
       await closeAll(sockets);
     });
+
+    test("the last eighth of the places is for clients with few connections", async () => {
+      const held = (
+        await Promise.all([openMany(9, "127.0.0.6"), openMany(9, "127.0.0.7"), openMany(4, "127.0.0.8")])
+      ).flat();
+      assert.equal((await staying(held)).length, 22);
+      const [busy, other] = await Promise.all([open("127.0.0.6"), open("127.0.0.2")]);
+      assert.deepEqual(await staying([busy, other]), [other]);
+      assert.ok(await isServed(other));
+      await closeAll([...held, busy, other]);
+    });
   });

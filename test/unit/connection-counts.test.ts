@@ -31,6 +31,26 @@ describe("connections are counted", () => {
     assert.equal(counts.open, 10);
   });
 
+  test("the last eighth of the places is for clients with few connections", async () => {
+    const counts = new ConnectionCounts({ total: 800, perClient: 400 }, unknown);
+    assert.equal(open(counts, "a", 400) + open(counts, "b", 400), 700);
+    assert.equal(counts.enter("a"), "client");
+    assert.equal(counts.enter("b"), "total");
+    for (let client = 0; client < 12; client++) assert.equal(open(counts, `few ${client}`, 20), 8);
+    assert.equal(open(counts, "proxy", 9, false), 4, "the total still applies");
+    assert.equal(counts.open, 800);
+  });
+
+  test("a client whose connections close at once is not taken for one with many", () => {
+    const counts = new ConnectionCounts({ total: 800, perClient: 400 }, unknown);
+    open(counts, "a", 400);
+    open(counts, "b", 300);
+    for (let time = 0; time < 100; time++) {
+      assert.equal(counts.enter("short"), undefined);
+      counts.leave();
+    }
+  });
+
   test("only the total limits a proxy", () => {
     const counts = new ConnectionCounts({ total: 10, perClient: 4 }, unknown);
     assert.equal(open(counts, "proxy", 20, false), 10);

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { AddressRanges } from "../../src/lib/address-ranges.js";
 import type { Refusal } from "../../src/lib/connection-counts.js";
-import type { ConnectionLimits } from "../../src/lib/connection-limits.js";
+import { type ConnectionLimits, mustLeaveRoom } from "../../src/lib/connection-limits.js";
 import { networkOf } from "../../src/lib/network.js";
 import { Places } from "../../src/lib/places.js";
 
@@ -12,7 +12,6 @@ const toldEveryMilliseconds = 1000;
 export class Doorkeeper {
   readonly #places: Places;
   readonly #proxies: AddressRanges;
-  #open = 0;
   #refused: Record<Refusal, number> | undefined;
 
   constructor(
@@ -29,19 +28,18 @@ export class Doorkeeper {
     const address = plainAddress(socket.remoteAddress ?? "");
     // A proxy's connections belong to many clients, so the limit per client does not apply.
     const holder = this.#proxies.has(address) ? `${address} ${socket.remotePort}` : networkOf(address);
-    if (!this.#places.enter(holder)) {
-      this.#refuse(socket);
+    const { taken } = this.#places;
+    const { total } = this.limits;
+    const isFull = taken >= total || mustLeaveRoom(this.#places.takenBy(holder), taken, total);
+    if (isFull || !this.#places.enter(holder)) {
+      this.#refuse(socket, isFull ? "total" : "client");
       return false;
     }
-    this.#open++;
-    socket.once("close", () => {
-      this.#open--;
-      this.#places.leave(holder);
-    });
+    socket.once("close", () => this.#places.leave(holder));
     return true;
   }
 
-  #refuse(socket: Socket): void {
+  #refuse(socket: Socket, refusal: Refusal): void {
     socket.destroy();
     if (this.#refused === undefined) {
       const refused = { total: 0, client: 0 };
@@ -51,7 +49,7 @@ export class Doorkeeper {
         this.onRefused(refused);
       }, toldEveryMilliseconds).unref();
     }
-    this.#refused[this.#open >= this.limits.total ? "total" : "client"]++;
+    this.#refused[refusal]++;
   }
 }
 
