@@ -38,6 +38,7 @@ export type ErrorKind =
   | "storage-full"
   | "storage-read-only"
   | "storage-failed"
+  | "storage-unavailable"
   | "cluster-unavailable"
   | "audit-unwritable"
   | "shutting-down";

@@ -1,5 +1,11 @@
 /** The headers of error responses: the challenge, `Retry-After`, `Allow`, and ranges to continue with. */
-import { ChunkOutOfOrder, RangeNotSatisfiable, RegistryError, TooManyRequests } from "../domain/errors.js";
+import {
+  ChunkOutOfOrder,
+  type ErrorKind,
+  RangeNotSatisfiable,
+  RegistryError,
+  TooManyRequests,
+} from "../domain/errors.js";
 import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { type Access, accessesFor, type ChallengeFor, challenge } from "./challenge.js";
 import type { Login } from "./context.js";
@@ -8,6 +14,12 @@ import { originOf } from "./origin.js";
 import { sessionHeaders } from "./session-headers.js";
 
 export const jsonType = ["Content-Type", "application/json"] as const;
+
+/** Failures of an engine behind the registry, which end when it is back. */
+const passing: ReadonlySet<ErrorKind> = new Set(["storage-unavailable", "cluster-unavailable"]);
+
+/** Clients that honour it try again a few times; an engine restarts within seconds. */
+const passingRetrySeconds = 5;
 
 /** Called when a caller must log in, but the settings lack information about the proxy in front of this server. */
 export type OriginWarning = (incoming: Incoming, problem: "unknown" | "untrusted") => void;
@@ -23,6 +35,8 @@ export class ErrorHeaders {
   of(exchange: Exchange, error: unknown): Headers {
     if (error instanceof TooManyRequests)
       return [jsonType, ["Retry-After", String(Math.max(1, error.retryAfterSeconds))]];
+    if (error instanceof RegistryError && passing.has(error.kind))
+      return [jsonType, ["Retry-After", String(passingRetrySeconds)]];
     // RFC 9110, section 15.5.17.
     if (error instanceof RangeNotSatisfiable) return [jsonType, ["Content-Range", `bytes */${error.size}`]];
     if (error instanceof ChunkOutOfOrder) return [jsonType, ...sessionHeaders(exchange, error.session)];

@@ -47,6 +47,7 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   // As CNCF distribution answers in its read-only mode: Docker shows the message, and clients do not retry in vain.
   "storage-read-only": [405, "UNSUPPORTED"],
   "storage-failed": [500, "UNKNOWN"],
+  "storage-unavailable": [503, "UNKNOWN"],
   "cluster-unavailable": [503, "UNKNOWN"],
   "audit-unwritable": [503, "UNKNOWN"],
   "shutting-down": [503, "UNKNOWN"],

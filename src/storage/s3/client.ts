@@ -1,0 +1,331 @@
+/**
+ * The operations of an S3-compatible store that the driver needs. A condition that is not met is an answer, not a failure.
+ * Keys are without the prefix. All methods reject with `S3Failure`.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { S3Failure } from "./failure.js";
+import type { S3Requests, S3Response } from "./requests.js";
+import { elementsOf, escaped, parsed, rootOf, textOf } from "./xml.js";
+
+/** The version of an object that a read or write has seen. */
+export interface Stamp {
+  readonly etag: string;
+  /** In milliseconds since the epoch, by the clock of the store. */
+  readonly modifiedAt: number;
+  /** The store's clock when it answered. */
+  readonly answeredAt: number;
+}
+
+export interface ObjectRead extends Stamp {
+  readonly bytes: Buffer;
+}
+
+export interface ObjectHead extends Stamp {
+  readonly size: number;
+}
+
+export interface Listed {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+  /** In milliseconds since the epoch, by the clock of the store. */
+  readonly modifiedAt: number;
+}
+
+export interface Part {
+  readonly number: number;
+  readonly etag: string;
+}
+
+export interface OpenMultipart {
+  readonly key: string;
+  readonly id: string;
+  /** In milliseconds since the epoch, by the clock of the store. */
+  readonly beganAt: number;
+}
+
+export type Condition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: string };
+
+/** Keys of one page of a listing; S3 sends no more. */
+const pageKeys = 1000;
+
+/** The largest object that one CopyObject can copy; S3 allows 5 GiB. */
+const copiedBytesMax = 4 * 1024 ** 3;
+
+export class S3Client {
+  constructor(readonly requests: S3Requests) {}
+
+  /** Resolves with the object, or with `undefined` if there is none. */
+  async get(key: string): Promise<ObjectRead | undefined> {
+    const { status, headers, bytes } = await this.requests.send({ method: "GET", key, expected: [200, 404] });
+    return status === 404 ? undefined : { ...stampOf(headers), bytes };
+  }
+
+  async head(key: string): Promise<ObjectHead | undefined> {
+    const { status, headers } = await this.requests.send({ method: "HEAD", key, expected: [200, 404] });
+    return status === 404 ? undefined : { ...stampOf(headers), size: Number(headers["content-length"]) };
+  }
+
+  /**
+   * Fills `into` with the object's bytes from `position` on, and resolves with their number, which is less only at the end
+   * of the object; `undefined` if there is no object.
+   */
+  async read(key: string, into: Uint8Array, position: number): Promise<number | undefined> {
+    if (into.length === 0) return 0;
+    const range = `bytes=${position}-${position + into.length - 1}`;
+    const { status, bytes } = await this.requests.send({
+      method: "GET",
+      key,
+      headers: { range },
+      expected: [206, 404, 416],
+      into,
+    });
+    if (status === 404) return undefined;
+    return status === 416 ? 0 : bytes.length;
+  }
+
+  /**
+   * Writes an object. If its condition is not met, writes nothing and resolves with `undefined`. The body of a conditional
+   * write needs a `nonce`, because a response may be lost.
+   */
+  async put(key: string, body: Uint8Array, condition?: Condition): Promise<Stamp | undefined> {
+    const headers: Record<string, string> = {
+      ...this.requests.place.objectHeaders,
+      "x-amz-checksum-sha256": createHash("sha256").update(body).digest("base64"),
+    };
+    if (condition !== undefined && "ifMatch" in condition) headers["if-match"] = condition.ifMatch;
+    else if (condition !== undefined) headers["if-none-match"] = condition.ifNoneMatch;
+    const request = { method: "PUT", key, headers, body } as const;
+    if (condition === undefined)
+      return stampOf((await this.requests.send({ ...request, expected: [200] })).headers);
+    // 409: another conditional write is running. 404: the object to be matched is gone.
+    const answer = await this.requests.send({ ...request, expected: [200, 404, 409, 412] });
+    if (answer.status === 200) return stampOf(answer.headers);
+    if (answer.attempts === 1) return undefined;
+    // The response to an earlier attempt may have been lost. The nonce in `body` tells whether it was carried out.
+    const found = await this.get(key);
+    return found?.bytes.equals(body) ? found : undefined;
+  }
+
+  /** Removes an object, with `ifMatch` only this version of it. A missing one is no error. */
+  async delete(key: string, ifMatch?: string): Promise<void> {
+    const headers = ifMatch === undefined ? {} : { "if-match": ifMatch };
+    await this.requests.send({ method: "DELETE", key, headers, expected: [200, 204, 404, 409, 412] });
+  }
+
+  /** Copies an object within the store. Its bytes may be replaced at any time. */
+  async copy(from: string, to: string, size: number): Promise<void> {
+    if (size > copiedBytesMax) return this.#copyInParts(from, to, size);
+    const headers = { ...this.requests.place.objectHeaders, "x-amz-copy-source": this.#source(from) };
+    const { bytes } = await this.requests.send({ method: "PUT", key: to, headers, expected: [200] });
+    refuseError(bytes, "copying an object");
+  }
+
+  async #copyInParts(from: string, to: string, size: number): Promise<void> {
+    const upload = await this.createMultipart(to);
+    const parts: Part[] = [];
+    for (let start = 0; start < size; start += copiedBytesMax) {
+      const end = Math.min(size, start + copiedBytesMax);
+      parts.push(await this.copyPart(to, upload, parts.length + 1, from, start, end));
+    }
+    await this.completeMultipart(to, upload, parts);
+  }
+
+  /** Yields the objects whose keys begin with `prefix` and come after `after`, in ASCII order. One request for each page. */
+  async *list(prefix: string, after = "", pageSize = pageKeys): AsyncGenerator<Listed> {
+    for await (const page of this.#pages({ prefix, after, pageSize })) {
+      for (const entry of elementsOf(page, "Contents"))
+        yield {
+          key: this.#withoutPrefix(textOf(entry, "Key")),
+          size: Number(textOf(entry, "Size")),
+          etag: textOf(entry, "ETag"),
+          modifiedAt: Date.parse(textOf(entry, "LastModified")),
+        };
+    }
+  }
+
+  /**
+   * Yields the beginnings of the keys that begin with `prefix`, up to the next `/`, each once, in ASCII order, after those
+   * that begin with `after`.
+   */
+  async *listFolders(prefix: string, after = "", pageSize = pageKeys): AsyncGenerator<string> {
+    for await (const page of this.#pages({ prefix, after, pageSize, delimiter: "/" })) {
+      for (const entry of elementsOf(page, "CommonPrefixes")) {
+        const folder = this.#withoutPrefix(textOf(entry, "Prefix"));
+        // A store may begin with the folder that `after` lies in.
+        if (folder > after && !(after !== "" && after.startsWith(folder))) yield folder;
+      }
+    }
+  }
+
+  async *#pages(options: { prefix: string; after: string; pageSize: number; delimiter?: string }) {
+    const { prefix, after, pageSize, delimiter } = options;
+    const base = this.requests.place.prefix;
+    const query: Record<string, string> = {
+      "list-type": "2",
+      prefix: `${base}${prefix}`,
+      "max-keys": String(Math.min(pageKeys, pageSize)),
+      ...(delimiter !== undefined && { delimiter }),
+    };
+    if (after !== "") query["start-after"] = `${base}${after}`;
+    for (;;) {
+      const { bytes } = await this.requests.send({ method: "GET", key: "", query, expected: [200] });
+      const page = rootOf(bytes, "ListBucketResult");
+      yield page;
+      const next = textOf(page, "NextContinuationToken");
+      if (textOf(page, "IsTruncated") !== "true" || next === "") return;
+      query["continuation-token"] = next;
+      query["max-keys"] = String(pageKeys);
+      delete query["start-after"];
+    }
+  }
+
+  /** Begins a multipart upload and resolves with its ID. */
+  async createMultipart(key: string): Promise<string> {
+    const { bytes } = await this.requests.send({
+      method: "POST",
+      key,
+      query: { uploads: "" },
+      headers: this.requests.place.objectHeaders,
+      expected: [200],
+    });
+    const id = textOf(rootOf(bytes, "InitiateMultipartUploadResult"), "UploadId");
+    if (id === "") throw new S3Failure("the store began a multipart upload without an ID", { mayPass: true });
+    return id;
+  }
+
+  async putPart(key: string, upload: string, number: number, body: Uint8Array): Promise<Part> {
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32BE(crc32(body));
+    const response = await this.requests.send({
+      method: "PUT",
+      key,
+      query: { partNumber: String(number), uploadId: upload },
+      headers: { "x-amz-checksum-crc32": checksum.toString("base64") },
+      body,
+      expected: [200],
+    });
+    return { number, etag: response.headers.etag ?? "" };
+  }
+
+  /** Adds the bytes from `start` to `end`, exclusive, of another object as a part, within the store. */
+  async copyPart(
+    key: string,
+    upload: string,
+    number: number,
+    from: string,
+    start: number,
+    end: number,
+  ): Promise<Part> {
+    const { bytes } = await this.requests.send({
+      method: "PUT",
+      key,
+      query: { partNumber: String(number), uploadId: upload },
+      headers: {
+        "x-amz-copy-source": this.#source(from),
+        "x-amz-copy-source-range": `bytes=${start}-${end - 1}`,
+      },
+      expected: [200],
+    });
+    refuseError(bytes, "copying a part");
+    return { number, etag: textOf(rootOf(bytes, "CopyPartResult"), "ETag") };
+  }
+
+  /**
+   * Completes a multipart upload, and resolves with the object's ETag. If the upload is gone, another attempt or another node
+   * may have completed it: then checks that the object has `size` bytes.
+   */
+  async completeMultipart(
+    key: string,
+    upload: string,
+    parts: readonly Part[],
+    size?: number,
+  ): Promise<string> {
+    const list = parts.map(
+      ({ number, etag }) => `<Part><ETag>${escaped(etag)}</ETag><PartNumber>${number}</PartNumber></Part>`,
+    );
+    const { bytes, status } = await this.requests.send({
+      method: "POST",
+      key,
+      query: { uploadId: upload },
+      body: Buffer.from(
+        `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list.join("")}</CompleteMultipartUpload>`,
+      ),
+      expected: [200, 404],
+    });
+    if (status === 200) {
+      refuseError(bytes, "completing a multipart upload");
+      return textOf(rootOf(bytes, "CompleteMultipartUploadResult"), "ETag");
+    }
+    const found = await this.head(key);
+    if (found === undefined || (size !== undefined && found.size !== size))
+      throw new S3Failure("the multipart upload is gone", { status: 404, code: "NoSuchUpload" });
+    return found.etag;
+  }
+
+  /** Aborts a multipart upload. A missing one is no error. */
+  async abortMultipart(key: string, upload: string): Promise<void> {
+    const query = { uploadId: upload };
+    await this.requests.send({ method: "DELETE", key, query, expected: [200, 204, 404] });
+  }
+
+  /** Yields the open multipart uploads of keys that begin with `prefix`. */
+  async *openMultiparts(prefix: string): AsyncGenerator<OpenMultipart> {
+    const query: Record<string, string> = { uploads: "", prefix: `${this.requests.place.prefix}${prefix}` };
+    for (;;) {
+      const { bytes } = await this.requests.send({ method: "GET", key: "", query, expected: [200] });
+      const page = rootOf(bytes, "ListMultipartUploadsResult");
+      for (const entry of elementsOf(page, "Upload"))
+        yield {
+          key: this.#withoutPrefix(textOf(entry, "Key")),
+          id: textOf(entry, "UploadId"),
+          beganAt: Date.parse(textOf(entry, "Initiated")),
+        };
+      if (textOf(page, "IsTruncated") !== "true") return;
+      query["key-marker"] = textOf(page, "NextKeyMarker");
+      query["upload-id-marker"] = textOf(page, "NextUploadIdMarker");
+    }
+  }
+
+  /** Resolves with a URL from which anyone can GET the object for some time. */
+  presigned(key: string, secondsMax: number): Promise<string> {
+    return this.requests.presigned(key, secondsMax);
+  }
+
+  #withoutPrefix(key: string): string {
+    return key.slice(this.requests.place.prefix.length);
+  }
+
+  #source(key: string): string {
+    const { bucket, prefix } = this.requests.place;
+    return encodeURI(`/${bucket}/${prefix}${key}`);
+  }
+
+  close(): Promise<void> {
+    return this.requests.close();
+  }
+}
+
+function stampOf(headers: S3Response["headers"]): Stamp {
+  const answeredAt = Date.parse(headers.date ?? "");
+  const modifiedAt = Date.parse(headers["last-modified"] ?? headers.date ?? "");
+  return { etag: headers.etag ?? "", modifiedAt, answeredAt };
+}
+
+/** S3 may send 200 before it knows whether it can complete or copy an object. */
+function refuseError(bytes: Buffer, what: string): void {
+  const { Error: error } = parsed(bytes);
+  if (typeof error !== "object" || error === null) return;
+  const code = textOf(error as Record<string, unknown>, "Code");
+  const said = textOf(error as Record<string, unknown>, "Message");
+  throw new S3Failure(`${what}: ${code}: ${said}`, {
+    code,
+    mayPass: /^(InternalError|SlowDown)$/.test(code),
+  });
+}
+
+/** Makes each write of a compared object a different one: an ETag is a hash of the content. */
+export function nonce(): string {
+  return randomBytes(9).toString("base64url");
+}

@@ -1,0 +1,73 @@
+/**
+ * The keys of all objects (docs/decisions/0044). A repository's name is one component of its keys, so that the key of no
+ * object is the beginning of another one's path, which stores on a file system cannot have.
+ */
+import { type Digest, isDigest } from "../../domain/digest.js";
+import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
+import type { SessionId } from "../../domain/session-id.js";
+
+/** Keeps the ASCII order of names: `-`, `.` and `/` come in this order, before digits, and so do `(`, `)` and `*`. */
+const encodedNames: Readonly<Record<string, string>> = { "-": "(", ".": ")", "/": "*" };
+const decodedNames: Readonly<Record<string, string>> = { "(": "-", ")": ".", "*": "/" };
+
+export function encodeName(name: string): string {
+  return name.replace(/[-./]/g, (char) => encodedNames[char] ?? char);
+}
+
+/** Returns the repository of an encoded name, or `undefined` if it is none. */
+export function decodeName(text: string): RepositoryName | undefined {
+  const name = text.replace(/[()*]/g, (char) => decodedNames[char] ?? char);
+  return isRepositoryName(name) && encodeName(name) === text ? name : undefined;
+}
+
+export const keys = {
+  /** The bytes of a blob. */
+  data: (id: string) => `data/${id}`,
+  allData: "data/",
+  /** The data of a digest. */
+  content: (digest: Digest) => `contents/${digest}`,
+  contents: "contents/",
+  /** Makes a blob one of the repository. */
+  blob: (name: RepositoryName, digest: Digest) => `blobs/${encodeName(name)}/${digest}`,
+  blobs: (name: RepositoryName) => `blobs/${encodeName(name)}/`,
+  allBlobs: "blobs/",
+  manifest: (name: RepositoryName, digest: Digest) => `manifests/${encodeName(name)}/${digest}`,
+  manifests: (name: RepositoryName) => `manifests/${encodeName(name)}/`,
+  allManifests: "manifests/",
+  tag: (name: RepositoryName, tag: string) => `tags/${encodeName(name)}/${tag}`,
+  tags: (name: RepositoryName) => `tags/${encodeName(name)}/`,
+  allTags: "tags/",
+  /** When a tag was last pulled. */
+  pull: (name: RepositoryName, tag: string) => `pulls/${encodeName(name)}/${tag}`,
+  pulls: (name: RepositoryName) => `pulls/${encodeName(name)}/`,
+  referrer: (name: RepositoryName, subject: Digest, referrer: Digest) =>
+    `referrers/${encodeName(name)}/${subject}/${referrer}`,
+  referrersOf: (name: RepositoryName, subject: Digest) => `referrers/${encodeName(name)}/${subject}/`,
+  referrers: (name: RepositoryName) => `referrers/${encodeName(name)}/`,
+  allReferrers: "referrers/",
+  /** Repositories that had a manifest, which they have no longer. */
+  catalogued: (name: RepositoryName) => `catalog/${encodeName(name)}`,
+  catalog: "catalog/",
+  upload: (id: SessionId) => `uploads/${id}`,
+  uploads: "uploads/",
+  note: (name: string) => `notes/${name}`,
+  secret: (name: string) => `secrets/${name}`,
+  robot: (name: string) => `robots/${name}`,
+  robots: "robots/",
+  probe: (id: string) => `probes/${id}`,
+  /** Names the format, and identifies the store. */
+  store: "store",
+  /** Held by the node or nodes that use the store. */
+  lock: "lock",
+} as const;
+
+/** Returns the last component of a key. */
+export function lastOf(key: string): string {
+  return key.slice(key.lastIndexOf("/") + 1);
+}
+
+/** Returns the last component of a key as a digest, or `undefined` if it is none. */
+export function digestOfKey(key: string): Digest | undefined {
+  const text = lastOf(key);
+  return isDigest(text) ? text : undefined;
+}

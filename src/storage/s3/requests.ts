@@ -1,0 +1,206 @@
+/**
+ * Sends signed requests to the store, each attempt within a bounded time. Failures that may pass (500, 503 SlowDown, resets,
+ * timeouts, an answer that is cut short) are tried again after growing pauses, until the request's time is over.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Dispatcher, Pool } from "undici";
+import { S3Failure } from "./failure.js";
+import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
+import { parsed, textOf, type Xml } from "./xml.js";
+
+export interface S3Place {
+  /** Base URL of the store, without the bucket. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  /** Whether the bucket is part of the path instead of the host name. */
+  readonly forcePathStyle: boolean;
+  /** Whether the store's certificate is accepted unchecked. */
+  readonly skipVerify: boolean;
+  /** Prefix of all keys: empty, or ending in a slash. */
+  readonly prefix: string;
+  /** Headers of requests that create objects: encryption and storage class. */
+  readonly objectHeaders: Readonly<Record<string, string>>;
+}
+
+export interface S3Limits {
+  /** Connections to the store. Further requests wait for one. */
+  readonly connections: number;
+  /** Maximum time of one attempt. */
+  readonly attemptSeconds: number;
+  /** After this time no further attempt is made. */
+  readonly requestSeconds: number;
+}
+
+export interface S3Request {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** Without the prefix. Empty for requests about the bucket. */
+  readonly key: string;
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Statuses that are answers. All others are failures. */
+  readonly expected: readonly number[];
+  /** Receives the bytes of an answer with status 200 or 206, which may not have more. */
+  readonly into?: Uint8Array;
+}
+
+export interface S3Response {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly bytes: Buffer;
+  /** Above 1 if the response to an earlier attempt may have been lost. */
+  readonly attempts: number;
+}
+
+const pauseMillisecondsFirst = 50;
+const pauseMillisecondsMax = 2000;
+
+/** Answers other than objects: a page of a listing has at most 1,000 keys of 1,024 bytes, escaped. */
+const answerBytesMax = 16 * 1024 * 1024;
+
+export class S3Requests {
+  readonly #pool: Pool;
+  readonly #signer: Signer;
+  readonly #base: string;
+  readonly #origin: string;
+  /** Requests sent, by method. */
+  readonly sent: Record<string, number> = {};
+
+  constructor(
+    readonly place: S3Place,
+    readonly limits: S3Limits,
+    credentials: () => Promise<S3Credentials>,
+  ) {
+    const { endpoint, region, bucket, forcePathStyle, prefix, skipVerify } = place;
+    const url = new URL(endpoint);
+    if (!forcePathStyle) url.hostname = `${bucket}.${url.hostname}`;
+    this.#origin = url.origin;
+    this.#base = `${url.pathname.replace(/\/$/, "")}${forcePathStyle ? `/${bucket}` : ""}/`;
+    this.#keyPrefix = encodedPath(prefix);
+    this.#signer = new Signer(url.host, region, credentials);
+    const milliseconds = limits.attemptSeconds * 1000;
+    this.#pool = new Pool(url.origin, {
+      connections: limits.connections,
+      pipelining: 1,
+      headersTimeout: milliseconds,
+      bodyTimeout: milliseconds,
+      connect: { timeout: milliseconds, ...(skipVerify && { rejectUnauthorized: false }) },
+    });
+  }
+
+  readonly #keyPrefix: string;
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+
+  /** Resolves with an answer. Rejects with `S3Failure`. */
+  async send(request: S3Request): Promise<S3Response> {
+    const end = performance.now() + this.limits.requestSeconds * 1000;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return { ...(await this.#try(request)), attempts: attempt };
+      } catch (error) {
+        const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsFirst * 2 ** (attempt - 1));
+        if (!(error instanceof S3Failure) || !error.mayPass || performance.now() + pause > end) throw error;
+        await sleep(pause * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+
+  /** Resolves with a URL from which anyone can GET the object for some time. */
+  async presigned(key: string, secondsMax: number): Promise<string> {
+    const path = this.#pathOf(key);
+    return `${this.#origin}${path}?${await this.#signer.presign(path, secondsMax)}`;
+  }
+
+  #pathOf(key: string): string {
+    return key === "" ? this.#base : `${this.#base}${this.#keyPrefix}${encodedPath(key)}`;
+  }
+
+  async #try(request: S3Request): Promise<Omit<S3Response, "attempts">> {
+    const { method, key, query = {}, headers = {}, body, expected, into } = request;
+    const path = this.#pathOf(key);
+    const length = body === undefined ? undefined : { "content-length": String(body.length) };
+    const signed = await this.#signer
+      .sign({ method, path, query, headers: { ...headers, ...length } })
+      .catch((cause: unknown) => {
+        throw new S3Failure("no credentials for the store", { cause, mayPass: true });
+      });
+    this.sent[method] = (this.sent[method] ?? 0) + 1;
+    const search = queryText(query);
+    const ending = new AbortController();
+    const timer = setTimeout(() => ending.abort(), this.limits.attemptSeconds * 1000);
+    try {
+      const response = await this.#pool.request({
+        method,
+        path: search === "" ? path : `${path}?${search}`,
+        headers: signed,
+        body: body ?? null,
+        signal: ending.signal,
+      });
+      const isObject = response.statusCode === 200 || response.statusCode === 206;
+      const bytes = await collect(response.body, isObject ? into : undefined);
+      if (expected.includes(response.statusCode))
+        return { status: response.statusCode, headers: singles(response.headers), bytes };
+      throw failureOf(method, response.statusCode, bytes);
+    } catch (cause) {
+      if (cause instanceof S3Failure) throw cause;
+      const why = ending.signal.aborted
+        ? "the store did not answer in time"
+        : "the connection to the store failed";
+      throw new S3Failure(`${why} (${method})`, { cause, mayPass: true });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function singles(headers: Dispatcher.ResponseData["headers"]): S3Response["headers"] {
+  const single: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(headers)) single[name] = Array.isArray(value) ? value[0] : value;
+  return single;
+}
+
+async function collect(body: AsyncIterable<Uint8Array>, into: Uint8Array | undefined): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    if (length + chunk.length > (into?.length ?? answerBytesMax))
+      throw new S3Failure("the store sent more than was asked for", { mayPass: true });
+    if (into === undefined) chunks.push(chunk);
+    else into.set(chunk, length);
+    length += chunk.length;
+  }
+  return into === undefined
+    ? Buffer.concat(chunks, length)
+    : Buffer.from(into.buffer, into.byteOffset, length);
+}
+
+/** Statuses below 500 with which a store asks to try again. */
+const passing = new Set([408, 409, 425, 429]);
+
+/** Codes that end when new credentials have been fetched, or when the clock has been set. */
+const passingCodes = new Set(["ExpiredToken", "RequestTimeout", "RequestTimeTooSkewed", "SlowDown"]);
+
+function failureOf(method: string, status: number, bytes: Buffer): S3Failure {
+  const error = errorOf(bytes);
+  const code = textOf(error, "Code");
+  const said = [code, textOf(error, "Message")].filter((text) => text !== "").join(": ");
+  return new S3Failure(`the store answered ${method} with ${status}${said === "" ? "" : `: ${said}`}`, {
+    status,
+    code,
+    mayPass: status >= 500 ? status !== 501 && status !== 507 : passing.has(status) || passingCodes.has(code),
+  });
+}
+
+/** A proxy in front of the store may answer with HTML. */
+function errorOf(bytes: Buffer): Xml {
+  try {
+    const { Error: error } = parsed(bytes);
+    return typeof error === "object" && error !== null ? (error as Xml) : {};
+  } catch {
+    return {};
+  }
+}
