@@ -1,6 +1,7 @@
 // A server program of a test: freezes, dies and starts again with the same arguments, and ends with the test's process.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { searchPath } from "../clients/support.js";
 
@@ -70,9 +71,19 @@ export class Daemon {
     }
   }
 
-  /** Freezes the process: its connections stay open, and nothing is answered. */
-  pause(): void {
+  /** Freezes the process: its connections stay open, and nothing is answered. Resolves once all its threads stand. */
+  async pause(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) return;
     this.#running?.child.kill("SIGSTOP");
+    const tasks = `/proc/${pid}/task`;
+    for (;;) {
+      const stats = await Promise.all(
+        (await readdir(tasks)).map((task) => readFile(`${tasks}/${task}/stat`, "utf8")),
+      );
+      if (stats.every((text) => /\) T /.test(text))) return;
+      await sleep(5);
+    }
   }
 
   resume(): void {

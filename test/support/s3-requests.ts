@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { within } from "./gantry.js";
 
 export interface S3Request {
   readonly method: string;
@@ -81,14 +82,20 @@ const minioNames: Readonly<Record<string, string>> = {
 };
 
 const auditEntriesMax = 1_000_000;
+const auditMillisecondsMax = 10_000;
 
-/** MinIO sends its audit log to a web hook, soon after each response. */
+/** MinIO sends its audit log to a web hook, soon after each response. A request of our own shows that it has caught up. */
 export class AuditLog {
   #entries: S3Request[] = [];
+  #marks = 0;
+  readonly #onMark = new Map<string, () => void>();
 
-  private constructor(readonly server: Server) {}
+  private constructor(
+    readonly endpoint: string,
+    readonly server: Server,
+  ) {}
 
-  static async open(): Promise<AuditLog> {
+  static async open(endpoint: string): Promise<AuditLog> {
     const server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -97,7 +104,7 @@ export class AuditLog {
         log.#add(Buffer.concat(chunks).toString());
       });
     });
-    const log = new AuditLog(server);
+    const log = new AuditLog(endpoint, server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return log;
   }
@@ -107,10 +114,12 @@ export class AuditLog {
   }
 
   async requests(): Promise<S3Request[]> {
+    await this.#catchUp();
     return this.#entries;
   }
 
   async reset(): Promise<void> {
+    await this.#catchUp();
     this.#entries = [];
   }
 
@@ -119,9 +128,23 @@ export class AuditLog {
     this.server.closeAllConnections();
   }
 
+  async #catchUp(): Promise<void> {
+    this.#marks += 1;
+    const path = `/mark-${this.#marks}/`;
+    const seen = new Promise<void>((resolve) => this.#onMark.set(path, resolve));
+    await fetch(`${this.endpoint}${path}`, { signal: AbortSignal.timeout(auditMillisecondsMax) });
+    await within(auditMillisecondsMax, "the audit log", seen);
+  }
+
   #add(text: string): void {
     if (text === "" || this.#entries.length >= auditEntriesMax) return;
     const { api, requestPath = "", requestQuery = {} } = JSON.parse(text) as AuditEntry;
+    const onMark = this.#onMark.get(requestPath);
+    if (onMark !== undefined) {
+      this.#onMark.delete(requestPath);
+      onMark();
+      return;
+    }
     if (api?.name === undefined) return;
     const operation = minioNames[api.name] ?? api.name;
     const query = String(new URLSearchParams(requestQuery));

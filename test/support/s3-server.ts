@@ -32,13 +32,13 @@ export interface S3Server extends AsyncDisposable {
   readonly folder: string;
   /** The process, while it runs. */
   readonly pid: number | undefined;
-  /** What it answered since its start or the last `resetRequests`, in order. MinIO's log arrives up to a second later. */
+  /** What it answered since its start or the last `resetRequests`, in order. */
   requests(): Promise<readonly S3Request[]>;
   resetRequests(): Promise<void>;
   /** Returns a client of the bucket. `prefix` is empty or ends in a slash. */
   client(prefix?: string): S3Client;
   /** Freezes the process: connections stay open, and nothing is answered. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends the process with SIGKILL. The data stays. */
   kill(): Promise<void>;
@@ -62,7 +62,7 @@ export async function startS3Server(engine: S3Engine = "versitygw"): Promise<S3S
   const endpoint = `http://127.0.0.1:${port}`;
   const accessKey = randomBytes(10).toString("hex");
   const secretKey = randomBytes(20).toString("hex");
-  const log = engine === "minio" ? await AuditLog.open() : new AccessLog(join(folder, "access.log"));
+  const log = engine === "minio" ? await AuditLog.open(endpoint) : new AccessLog(join(folder, "access.log"));
   const address = `127.0.0.1:${port}`;
   const daemon = new Daemon(
     log instanceof AuditLog
