@@ -1,7 +1,7 @@
 /** Pushes blobs (distribution-spec, end-4 to end-6, end-13, end-14). Every kind of upload ends in the same commit. */
 import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
-import { ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
+import { attempt, ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
 import { noSpans, type Spans } from "../lib/spans.js";
@@ -107,7 +107,10 @@ export class IncomingBody {
     }
     if (session.received === 0 && closing !== undefined) session.algorithm = algorithmOf(closing);
     // A single-request upload needs no session record on disk.
-    session.upload ??= services.storage.uploads.begin(session.id, session, closing === undefined);
+    session.upload ??= services.storage.uploads.begin(session.id, session, {
+      survives: closing === undefined,
+      inChunks: range !== undefined,
+    });
     session.upload.algorithm = session.algorithm;
     this.#writer = new BodyWriter(session, session.upload, services.slabs, flow, (error) => {
       if (error instanceof RegistryError && error.kind === "storage-full") this.#freed = this.#free();
@@ -140,6 +143,7 @@ export class IncomingBody {
     try {
       await this.#writer.end().finally(() => this.#writer.times.tell(this.spans));
       this.#checkLength();
+      await this.#flush();
     } catch (error) {
       await this.#giveUp(!(error instanceof RegistryError && error.kind === "size-invalid"));
       throw error;
@@ -211,8 +215,23 @@ export class IncomingBody {
     await this.#freed;
     if (session.state !== "receiving") return;
     if (this.#writer.upload.isLost) return services.sessions.close(session);
-    if (!keep) await this.#rollBack(this.#start);
+    if (!keep || !(await this.#flushed())) await this.#rollBack(this.#start);
+    if (this.#writer.upload.isLost) return services.sessions.close(session);
     session.enter("idle");
+  }
+
+  /** Stores the bytes so far, so that the next request can continue after them, perhaps at another node. */
+  async #flush(): Promise<void> {
+    const { received } = this.session;
+    if (received > 0) await this.#writer.upload.flush(received);
+  }
+
+  /** Returns whether the bytes so far are stored. */
+  #flushed(): Promise<boolean> {
+    return attempt(
+      () => this.#flush(),
+      () => {},
+    );
   }
 
   /**

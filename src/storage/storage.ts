@@ -89,6 +89,11 @@ export interface Upload {
   /** Adds bytes after the first `offset` bytes, and drops later ones. Does not make them durable. */
   append(part: SlabPart, offset: number): Promise<UploadTimes>;
   /**
+   * Stores an upload that survives with its first `offset` bytes, all of which have been appended: it can be recovered with
+   * them after a crash of the process, by any node if the uploads are shared. Call it at the end of each request.
+   */
+  flush(offset: number): Promise<void>;
+  /**
    * Ends the upload. When this resolves, its bytes are on stable storage and have the digest. Rejects with
    * `digest-mismatch`.
    */
@@ -98,8 +103,11 @@ export interface Upload {
    * it resolves; if it rejects, the upload must be aborted.
    */
   commit(name: RepositoryName, digest: Digest, tail?: Tail, spans?: Spans): Promise<Commit>;
-  /** Frees the space after the first `bytes`. No call may be running. */
-  truncate(bytes: number): Promise<void>;
+  /**
+   * Frees the space after the first `bytes`. No call may be running. Resolves with the number of bytes that remain: fewer if
+   * the storage can only return to the end of an earlier request.
+   */
+  truncate(bytes: number): Promise<number>;
   /** Removes the upload's data. */
   abort(): Promise<void>;
 }
@@ -128,19 +136,33 @@ export interface Content {
   readonly size: number;
 }
 
+/** An address of a blob outside of this registry. */
+export interface BlobUrl {
+  readonly url: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Until when it can be used at least, in milliseconds since the epoch. */
+  readonly until: number;
+}
+
 export interface BlobStore {
   /** Resolves with the size in bytes, or with `undefined` if the repository has no such blob. */
   size(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   /** Opens a blob for reading. An open reader can read to the end even if the blob is removed meanwhile. */
   open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined>;
   /**
+   * Resolves with an address from which clients can read the blob for some time, or with `undefined` if the repository has no
+   * such blob. Absent if clients can only read through this registry.
+   */
+  readonly url?: (name: RepositoryName, digest: Digest) => Promise<BlobUrl | undefined>;
+  /**
    * Adds a blob that `from` has (any repository, if `from` is absent) to `to`, without copying bytes if content is shared.
    * Resolves with its size in bytes, or with `undefined` if it was not found.
    */
   mount(digest: Digest, to: RepositoryName, from?: RepositoryName): Promise<number | undefined>;
   /**
-   * Removes a repository's blob. Resolves with the bytes that this freed, 0 if another repository has the content, or with
-   * `undefined` if the repository has no such blob.
+   * Removes a repository's blob. Resolves with the bytes that this freed, 0 if another repository has the content or if
+   * `removeOrphan` frees it later, or with `undefined` if the repository has no such blob.
    */
   remove(name: RepositoryName, digest: Digest): Promise<number | undefined>;
   /** In no order. Rejects if the repository's blobs cannot all be listed. */
@@ -152,7 +174,7 @@ export interface BlobStore {
    * content.
    */
   contents(): AsyncIterable<Content>;
-  /** Yields the contents that no repository has. */
+  /** Yields the contents that no repository has and that a removal frees now: not those that were just pushed. */
   orphans(): AsyncIterable<Content>;
   /** Removes a content if no repository has it. Resolves with the bytes freed, otherwise with `undefined`. */
   removeOrphan(digest: Digest): Promise<number | undefined>;
@@ -276,15 +298,21 @@ export interface RepositoryStore {
   removeEmpty(name: RepositoryName): Promise<boolean>;
 }
 
+export interface UploadHints {
+  /** Whether the upload is recovered after a crash once it has been flushed; otherwise a crash removes it. */
+  readonly survives: boolean;
+  /** Whether several requests are likely to bring its bytes. */
+  readonly inChunks?: boolean;
+}
+
 export interface UploadStore {
+  /** Whether any node can recover an upload that another node has flushed. */
+  readonly isShared: boolean;
   /** Opens a file for bytes that wait for an upload. It disappears when it is closed, and after a crash. */
   openScratchFile(): ScratchFile;
-  /**
-   * Returns a new upload, without a call to the storage. If it `survives`, it can be recovered after a crash once it has
-   * bytes; otherwise a crash removes it.
-   */
-  begin(id: SessionId, record: UploadRecord, survives: boolean): Upload;
-  /** Returns an upload that an earlier process began. */
+  /** Returns a new upload, without a call to the storage. */
+  begin(id: SessionId, record: UploadRecord, hints: UploadHints): Upload;
+  /** Returns an upload that an earlier process or another node began. */
   recover(id: SessionId): Promise<RecoveredUpload | undefined>;
   /** Yields uploads without a write since `before`, in milliseconds since the epoch. */
   abandoned(before: number): AsyncIterable<SessionId>;

@@ -240,11 +240,16 @@ export class SessionTable {
     await upload.abort();
   }
 
-  /** Rolls the session back to its first `bytes` and frees the space of the rest. No write may be running. */
+  /**
+   * Rolls the session back to its first `bytes`, or to fewer if the storage cannot keep all of these, and frees the space of
+   * the rest. No write may be running.
+   */
   async rollBack(session: Session, bytes: number): Promise<void> {
     session.rollBack(bytes);
+    const { upload } = session;
+    if (upload === undefined) return;
     if (bytes === 0) await this.dropBytes(session);
-    else await session.upload?.truncate(bytes);
+    else session.rollBack(await upload.truncate(bytes));
   }
 
   /** Closes the sessions that have had no bytes for too long. */

@@ -114,7 +114,7 @@ class Opened {
 
   begin(name: RepositoryName, survives = true, algorithm?: Algorithm) {
     const id = newSessionId();
-    return { id, upload: this.storage.uploads.begin(id, this.record(name, algorithm), survives) };
+    return { id, upload: this.storage.uploads.begin(id, this.record(name, algorithm), { survives }) };
   }
 
   /** Lends a slab with some bytes to `call`, and overwrites it afterwards, when the caller owns it again. */

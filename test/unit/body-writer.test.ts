@@ -15,7 +15,7 @@ import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import { type BoundedFile, HeldBytes } from "../../src/lib/held-bytes.js";
 import { SlabPool } from "../../src/lib/slab-pool.js";
-import { openScratchFile } from "../../src/storage/filesystem/scratch-file.js";
+import { openScratchFile } from "../../src/storage/scratch-file.js";
 import type { Tail, Upload, UploadTimes } from "../../src/storage/storage.js";
 import { BodyWriter, type Flow } from "../../src/uploads/body-writer.js";
 import { Session } from "../../src/uploads/session.js";
@@ -55,7 +55,8 @@ class FakeWorkers {
         healed: false,
         times: tail && (await this.#inOrder(id, tail)),
       }),
-      truncate: async () => {},
+      flush: async () => {},
+      truncate: async (bytes) => bytes,
       abort: async () => {},
     };
   }

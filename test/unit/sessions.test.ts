@@ -29,7 +29,8 @@ function uploadOf(name: string, removed: string[]): Upload {
     append: () => assert.fail("no bytes come"),
     seal: () => assert.fail("no bytes come"),
     commit: () => assert.fail("no bytes come"),
-    truncate: async () => {},
+    flush: async () => {},
+    truncate: async (bytes) => bytes,
     abort: async () => void removed.push(name),
   };
 }
@@ -45,6 +46,7 @@ function table(
   const removed: string[] = [];
   const uploadNamed = (name: string) => uploadOf(name, removed);
   const store: UploadStore = {
+    isShared: false,
     openScratchFile: () => assert.fail("nothing is held"),
     begin: uploadNamed,
     abandoned: async function* () {},

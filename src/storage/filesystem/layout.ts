@@ -23,6 +23,7 @@
  * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
  * a component `tags` is written `_tags`, and only digests hold a colon.
  */
+
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
@@ -30,6 +31,7 @@ import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RobotName } from "../../domain/robot.js";
 import type { SessionId } from "../../domain/session-id.js";
+import { temporarySuffix } from "../scratch-file.js";
 
 const reserved = "tags";
 const escaped = "_tags";
@@ -135,7 +137,6 @@ export class Layout {
   }
 }
 
-export const temporarySuffix = ".tmp";
 export const recordSuffix = ".json";
 export const pointerFile = "manifest.sha256";
 export const tagManifestFile = "manifest";

@@ -2,6 +2,7 @@
  * Finds files in the store that the registry did not create. It ignores damaged blobs, manifests and tags, which other
  * checks find by their names.
  */
+
 import type { Dirent } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { relative } from "node:path";
@@ -10,15 +11,9 @@ import { isTag } from "../../domain/reference.js";
 import { isRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId } from "../../domain/session-id.js";
 import type { StrayFile } from "../disk-operations.js";
+import { temporarySuffix } from "../scratch-file.js";
 import { errorCode } from "./files.js";
-import {
-  componentOf,
-  type Layout,
-  pointerFile,
-  pulledFile,
-  tagManifestFile,
-  temporarySuffix,
-} from "./layout.js";
+import { componentOf, type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
 import { parseRobot, robotOf } from "./robots.js";
 import { sessionOf } from "./uploads.js";

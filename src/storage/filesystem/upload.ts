@@ -5,6 +5,7 @@ import type { Algorithm, Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { SessionId } from "../../domain/session-id.js";
+import type { Affinity } from "../../lib/affine-pool.js";
 import type { SlabPart } from "../../lib/slab-pool.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
 import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
@@ -12,7 +13,7 @@ import type { FileBlobs } from "./blobs.js";
 import { removeIfThere } from "./files.js";
 import type { RecordFiles } from "./record-files.js";
 import { storageError } from "./storage-errors.js";
-import { type Affinity, isHung, type WorkerPool } from "./worker-pool.js";
+import { isHung, type WorkerPool } from "./worker-pool.js";
 import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 
 export interface FileUploadParts {
@@ -84,11 +85,15 @@ export class FileUpload implements Upload {
     }
   }
 
-  async truncate(bytes: number): Promise<void> {
+  /** Appended bytes survive a crash of the process, and only a seal promises more. */
+  async flush(): Promise<void> {}
+
+  async truncate(bytes: number): Promise<number> {
     // Not through the worker, which must not forget which writes were lost.
     await truncateFile(this.files.file, bytes).catch((error: unknown) => {
       throw storageError(error);
     });
+    return bytes;
   }
 
   async abort(): Promise<void> {

@@ -2,12 +2,12 @@
 import { lstat, readdir, rm } from "node:fs/promises";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
-import type { RecoveredUpload, UploadRecord, UploadStore } from "../storage.js";
+import { openScratchFile, temporarySuffix } from "../scratch-file.js";
+import type { RecoveredUpload, UploadHints, UploadRecord, UploadStore } from "../storage.js";
 import { parseRecord, serializeRecord } from "../upload-record.js";
 import type { CheckedFiles } from "./checked-files.js";
 import { ifThere } from "./files.js";
-import { type Layout, recordSuffix, temporarySuffix } from "./layout.js";
-import { openScratchFile } from "./scratch-file.js";
+import { type Layout, recordSuffix } from "./layout.js";
 import { FileUpload, type FileUploadParts, removeUpload } from "./upload.js";
 import type { UploadFiles } from "./worker-protocol.js";
 
@@ -15,6 +15,8 @@ import type { UploadFiles } from "./worker-protocol.js";
 const looksAtOnce = 32;
 
 export class FileUploads implements UploadStore {
+  readonly isShared = false;
+
   constructor(
     readonly layout: Layout,
     readonly checkedFiles: CheckedFiles,
@@ -59,7 +61,7 @@ export class FileUploads implements UploadStore {
     return openScratchFile(this.layout.uploadsRoot);
   }
 
-  begin(id: SessionId, record: UploadRecord, survives: boolean): FileUpload {
+  begin(id: SessionId, record: UploadRecord, { survives }: UploadHints): FileUpload {
     const files = survives
       ? this.#filesOf(id, serialize(record), this.parts.recordFiles.take())
       : { file: this.layout.upload(id) };

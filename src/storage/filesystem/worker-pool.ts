@@ -1,13 +1,12 @@
 /**
- * The client of the piscina pool: sends tasks to the workers and converts failures to typed errors. An upload stays with one
- * worker, which holds its open file and running hash.
+ * The client of the workers: sends them tasks and converts failures to typed errors. An upload stays with one worker, which
+ * holds its open file and running hash.
  */
-import { Piscina } from "piscina";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import { newSessionId, type SessionId } from "../../domain/session-id.js";
+import { AffinePool, type Affinity } from "../../lib/affine-pool.js";
 import { assert } from "../../lib/assert.js";
 import { now } from "../../lib/clock.js";
-import { endsWithin } from "../../lib/ends-within.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import { storageFailure } from "../errors.js";
 import type { UploadTimes } from "../storage.js";
@@ -22,11 +21,6 @@ import type {
   WorkerSetup,
   WorkerTask,
 } from "./worker-protocol.js";
-
-/** The worker of an upload; chosen at its first task, and again if that worker has died. */
-export interface Affinity {
-  workerId?: number;
-}
 
 export interface Sealed {
   readonly digest: Digest;
@@ -52,20 +46,6 @@ export interface WorkerPoolOptions {
 /** Minimum speed at which a task rehashes an upload's bytes; a slower disk is unusable. */
 const readBytesPerSecondMin = 20 * 1024 * 1024;
 
-const lookForHungEverySeconds = 1;
-
-/** A worker loads in about 100 ms; a hanging one must not be waited for. */
-const loadMillisecondsMax = 5_000;
-
-/** A running task. */
-interface Running {
-  readonly affinity: Affinity;
-  /** By `performance.now()`. */
-  readonly deadline: number;
-  /** Ends the wait for it. */
-  readonly giveUp: () => void;
-}
-
 /** Code of a result that the task itself did not produce. */
 const workerLost = "WORKER";
 const workerHung = "HUNG";
@@ -75,70 +55,26 @@ export function isHung(error: unknown): boolean {
   return error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === workerHung;
 }
 
-/**
- * Concurrent tasks of one worker: while one waits for a sync, others hash and write. A number that is never reached, because
- * slabs and sessions bound the tasks: piscina would let a later task overtake one that it could not place, and an upload's
- * tasks must reach their worker in order.
- */
-const tasksPerWorkerMax = 1_000_000;
-
 const workerFile = new URL("../../../workers/uploads/uploads.js", import.meta.url);
 
-function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
-  let least = workers[0];
-  for (const worker of workers) {
-    if (least === undefined || worker.currentUsage < least.currentUsage) least = worker;
-  }
-  return least;
-}
-
 export class WorkerPool {
-  readonly #slabs: SlabPool;
-  #piscina: Piscina<WorkerTask, WorkerResult> | undefined;
+  readonly #pool: AffinePool<WorkerTask, WorkerResult>;
   readonly done: WorkDone;
-  readonly #running = new Set<Running>();
-  readonly #watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
 
   constructor(
     slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
-    this.done = new WorkDone(options.durable);
-    this.#slabs = slabs;
-    if (options.startsAtOnce) this.#start();
-  }
-
-  #start(): Piscina<WorkerTask, WorkerResult> {
-    const { threads, durable, cachedBytes, openUploadsMax } = this.options;
-    const { memory, slabBytes, blockBytes } = this.#slabs;
+    const { threads, startsAtOnce, durable, cachedBytes, openUploadsMax, onError } = options;
+    const { memory, slabBytes, blockBytes } = slabs;
+    this.done = new WorkDone(durable);
     const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes, openUploadsMax };
-    const piscina = new Piscina<WorkerTask, WorkerResult>({
-      filename: workerFile.href,
-      name: "run",
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: tasksPerWorkerMax,
-      workerData: setup,
-      recordTiming: false,
-      loadBalancer: (task, workers) => {
-        const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
-        const own = workers.find((worker) => worker.id === affinity?.workerId);
-        const chosen = own ?? leastUsed(workers);
-        // All workers have died, and their replacements are not ready: the task waits for them.
-        if (chosen === undefined) return null;
-        if (affinity !== null) affinity.workerId = chosen.id;
-        return chosen;
-      },
-    });
-    // Without a listener, the error would end the process; the pool has already started another worker.
-    piscina.on("error", this.options.onError);
-    this.#piscina = piscina;
-    return piscina;
+    this.#pool = new AffinePool({ file: workerFile, workerData: setup, threads, startsAtOnce, onError });
   }
 
   /** Waiting and running tasks. */
   get tasks(): number {
-    return this.#running.size;
+    return this.#pool.tasks;
   }
 
   async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<UploadTimes> {
@@ -162,11 +98,8 @@ export class WorkerPool {
   }
 
   /** Resolves when each worker has responded, after its queued tasks. Rejects if there are too few workers. */
-  async answer(): Promise<void> {
-    const { threads } = this.#piscina ?? this.#start();
-    if (threads.length < this.options.threads)
-      throw new Error(`${threads.length} of ${this.options.threads} workers run`);
-    await Promise.all(threads.map(({ threadId }) => this.forget(newSessionId(), { workerId: threadId })));
+  answer(): Promise<void> {
+    return this.#pool.askAll((affinity) => this.forget(newSessionId(), affinity));
   }
 
   /** Reads a file and returns its digest in the algorithm of `like`. */
@@ -204,24 +137,10 @@ export class WorkerPool {
     throw task.kind === "files" ? cause : storageFailure(result.code, cause);
   }
 
-  #try(task: WorkerTask, affinity: Affinity): Promise<WorkerResult> {
-    return new Promise((resolve) => {
-      const finish = (result: WorkerResult): void => {
-        this.#running.delete(running);
-        resolve(result);
-      };
-      const running: Running = {
-        affinity,
-        deadline: performance.now() + this.#secondsMax(task) * 1000,
-        giveUp: () => finish({ ok: false, code: workerHung, message: "the worker does not answer" }),
-      };
-      this.#running.add(running);
-      const piscina = this.#piscina ?? this.#start();
-      piscina.run({ ...task, [Piscina.queueOptionsSymbol]: affinity }).then(finish, (error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        finish({ ok: false, code: workerLost, message });
-      });
-    });
+  async #try(task: WorkerTask, affinity: Affinity): Promise<WorkerResult> {
+    const result = await this.#pool.run(task, affinity, this.#secondsMax(task));
+    if (!("end" in result)) return result;
+    return { ok: false, code: result.end === "hung" ? workerHung : workerLost, message: result.message };
   }
 
   #secondsMax(task: WorkerTask): number {
@@ -230,25 +149,7 @@ export class WorkerPool {
     return this.options.taskSecondsMax + again;
   }
 
-  /** Ends hung workers; their replacements take over the other tasks. */
-  #endHung(): void {
-    const now = performance.now();
-    for (const { affinity, deadline, giveUp } of this.#running) {
-      if (deadline > now) continue;
-      giveUp();
-      const thread = this.#piscina?.threads.find(({ threadId }) => threadId === affinity.workerId);
-      void thread?.terminate();
-    }
-  }
-
-  /** Waits for workers that are starting: Node aborts if a thread is ended while it loads its modules. */
-  async close(): Promise<void> {
-    clearInterval(this.#watch);
-    if (this.#piscina === undefined) return;
-    const loaded = this.#piscina.threads.map(({ threadId }) =>
-      this.forget(newSessionId(), { workerId: threadId }).catch(() => {}),
-    );
-    await endsWithin(loadMillisecondsMax, Promise.all(loaded));
-    await this.#piscina.destroy();
+  close(): Promise<void> {
+    return this.#pool.close((affinity) => this.forget(newSessionId(), affinity));
   }
 }

@@ -11,6 +11,7 @@ import type {
   RecoveredUpload,
   Tail,
   Upload,
+  UploadHints,
   UploadRecord,
   UploadStore,
   UploadTimes,
@@ -62,8 +63,11 @@ class MemoryUpload implements Upload {
     return { healed, times };
   }
 
-  async truncate(bytes: number): Promise<void> {
+  async flush(): Promise<void> {}
+
+  async truncate(bytes: number): Promise<number> {
     this.#put({ part: undefined, offset: bytes });
+    return bytes;
   }
 
   async abort(): Promise<void> {
@@ -86,6 +90,8 @@ function timesSince(startedAt: number): UploadTimes {
 }
 
 export class MemoryUploads implements UploadStore {
+  readonly isShared = false;
+
   constructor(readonly parts: UploadParts) {}
 
   openScratchFile(): ScratchFile {
@@ -102,7 +108,7 @@ export class MemoryUploads implements UploadStore {
     };
   }
 
-  begin(id: SessionId, record: UploadRecord, survives: boolean): Upload {
+  begin(id: SessionId, record: UploadRecord, { survives }: UploadHints): Upload {
     return new MemoryUpload(this.parts, id, record.algorithm, survives ? record : undefined);
   }
 

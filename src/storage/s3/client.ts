@@ -87,12 +87,17 @@ export class S3Client {
 
   /**
    * Writes an object. If its condition is not met, writes nothing and resolves with `undefined`. The body of a conditional
-   * write needs a `nonce`, because a response may be lost.
+   * write needs a `nonce`, because a response may be lost. `sha256`, in base64, saves hashing the body.
    */
-  async put(key: string, body: Uint8Array, condition?: Condition): Promise<Stamp | undefined> {
+  async put(
+    key: string,
+    body: Uint8Array,
+    condition?: Condition,
+    sha256 = createHash("sha256").update(body).digest("base64"),
+  ): Promise<Stamp | undefined> {
     const headers: Record<string, string> = {
       ...this.requests.place.objectHeaders,
-      "x-amz-checksum-sha256": createHash("sha256").update(body).digest("base64"),
+      "x-amz-checksum-sha256": sha256,
     };
     if (condition !== undefined && "ifMatch" in condition) headers["if-match"] = condition.ifMatch;
     else if (condition !== undefined) headers["if-none-match"] = condition.ifNoneMatch;

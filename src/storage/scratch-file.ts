@@ -4,10 +4,11 @@
  */
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
-import type { ScratchFile } from "../../lib/held-bytes.js";
-import { storageFailure } from "../errors.js";
-import { errorCode } from "./files.js";
-import { temporarySuffix } from "./layout.js";
+import type { ScratchFile } from "../lib/held-bytes.js";
+import { storageFailure } from "./errors.js";
+
+/** The end of the name that a scratch file has until it is opened. */
+export const temporarySuffix = ".tmp";
 
 const ownerOnly = 0o600;
 
@@ -47,6 +48,6 @@ function orFailure<T>(operation: () => T): T {
   try {
     return operation();
   } catch (error) {
-    throw storageFailure(errorCode(error) ?? "", error);
+    throw storageFailure((error as NodeJS.ErrnoException).code ?? "", error);
   }
 }

@@ -1,0 +1,148 @@
+/**
+ * A piscina pool in which the tasks of one thing stay with one worker, which holds its state. Ends workers that hang.
+ */
+import { Piscina } from "piscina";
+import { endsWithin } from "./ends-within.js";
+
+/** The worker of a thing; chosen at its first task, and again if that worker has died. */
+export interface Affinity {
+  workerId?: number;
+}
+
+export interface AffinePoolOptions {
+  /** The module of the workers; its function `run` gets the tasks. */
+  readonly file: URL;
+  readonly workerData: unknown;
+  readonly threads: number;
+  /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
+  readonly startsAtOnce: boolean;
+  /** Called if a worker ends outside of a task. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The end of a task that returned no result: the worker died, or did not answer in time and was ended. */
+export interface WorkerEnd {
+  readonly end: "lost" | "hung";
+  readonly message: string;
+}
+
+const lookForHungEverySeconds = 1;
+
+/** A worker loads in about 100 ms; a hanging one must not be waited for. */
+const loadMillisecondsMax = 5_000;
+
+/** A running task. */
+interface Running {
+  readonly affinity: Affinity;
+  /** By `performance.now()`. */
+  readonly deadline: number;
+  /** Ends the wait for it. */
+  readonly giveUp: () => void;
+}
+
+/**
+ * Concurrent tasks of one worker: while one waits for a sync, others hash and write. A number that is never reached, because
+ * slabs and sessions bound the tasks: piscina would let a later task overtake one that it could not place, and the tasks of
+ * one thing must reach their worker in order.
+ */
+const tasksPerWorkerMax = 1_000_000;
+
+function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
+  let least = workers[0];
+  for (const worker of workers) {
+    if (least === undefined || worker.currentUsage < least.currentUsage) least = worker;
+  }
+  return least;
+}
+
+export class AffinePool<Task extends object, Result extends object> {
+  #piscina: Piscina<Task, Result> | undefined;
+  readonly #running = new Set<Running>();
+  readonly #watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
+
+  constructor(readonly options: AffinePoolOptions) {
+    if (options.startsAtOnce) this.#start();
+  }
+
+  #start(): Piscina<Task, Result> {
+    const { file, workerData, threads, onError } = this.options;
+    const piscina = new Piscina<Task, Result>({
+      filename: file.href,
+      name: "run",
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: tasksPerWorkerMax,
+      workerData,
+      recordTiming: false,
+      loadBalancer: (task, workers) => {
+        const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
+        const own = workers.find((worker) => worker.id === affinity?.workerId);
+        const chosen = own ?? leastUsed(workers);
+        // All workers have died, and their replacements are not ready: the task waits for them.
+        if (chosen === undefined) return null;
+        if (affinity !== null) affinity.workerId = chosen.id;
+        return chosen;
+      },
+    });
+    // Without a listener, the error would end the process; the pool has already started another worker.
+    piscina.on("error", onError);
+    this.#piscina = piscina;
+    return piscina;
+  }
+
+  /** Waiting and running tasks. */
+  get tasks(): number {
+    return this.#running.size;
+  }
+
+  /** Runs a task. Never rejects. A task that takes longer than `secondsMax` counts as hung. */
+  run(task: Task, affinity: Affinity, secondsMax: number): Promise<Result | WorkerEnd> {
+    return new Promise((resolve) => {
+      const finish = (result: Result | WorkerEnd): void => {
+        this.#running.delete(running);
+        resolve(result);
+      };
+      const running: Running = {
+        affinity,
+        deadline: performance.now() + secondsMax * 1000,
+        giveUp: () => finish({ end: "hung", message: "the worker does not answer" }),
+      };
+      this.#running.add(running);
+      const piscina = this.#piscina ?? this.#start();
+      piscina.run({ ...task, [Piscina.queueOptionsSymbol]: affinity }).then(finish, (error: unknown) => {
+        finish({ end: "lost", message: error instanceof Error ? error.message : String(error) });
+      });
+    });
+  }
+
+  /** Calls `ask` for each worker, and resolves when all calls have. Rejects if there are too few workers. */
+  async askAll(ask: (affinity: Affinity) => Promise<unknown>): Promise<void> {
+    const { threads } = this.#piscina ?? this.#start();
+    if (threads.length < this.options.threads)
+      throw new Error(`${threads.length} of ${this.options.threads} workers run`);
+    await Promise.all(threads.map(({ threadId }) => ask({ workerId: threadId })));
+  }
+
+  /** Ends hung workers; their replacements take over the other tasks. */
+  #endHung(): void {
+    const now = performance.now();
+    for (const { affinity, deadline, giveUp } of this.#running) {
+      if (deadline > now) continue;
+      giveUp();
+      const thread = this.#piscina?.threads.find(({ threadId }) => threadId === affinity.workerId);
+      void thread?.terminate();
+    }
+  }
+
+  /**
+   * Ends the workers, after `ask` has been answered by each. Waits for workers that are starting: Node aborts if a thread is
+   * ended while it loads its modules.
+   */
+  async close(ask: (affinity: Affinity) => Promise<unknown>): Promise<void> {
+    clearInterval(this.#watch);
+    if (this.#piscina === undefined) return;
+    const loaded = this.#piscina.threads.map(({ threadId }) => ask({ workerId: threadId }).catch(() => {}));
+    await endsWithin(loadMillisecondsMax, Promise.all(loaded));
+    await this.#piscina.destroy();
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The stored form of an upload, with which any node can continue: a line of JSON, then the bytes that no part has yet. It is
+ * written at the end of each request. The only place that parses it.
+ */
+import { isObject } from "../../domain/descriptor.js";
+import type { Part } from "./client.js";
+
+export interface SentPart extends Part {
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** A multipart upload of the final data. */
+export interface SentParts {
+  readonly key: string;
+  readonly id: string;
+  readonly parts: readonly SentPart[];
+}
+
+export interface StoredUpload {
+  /** The serialized record of the session. */
+  readonly record: string;
+  /** The parts that are in the store. */
+  readonly sent: SentParts | undefined;
+  /** The state of the hash after the bytes in `sent`, by hash-wasm. Absent if it cannot be stored. */
+  readonly hash: Uint8Array | undefined;
+  /** The hexadecimal hash of all bytes so far: if none come, the upload can be closed without reading it again. */
+  readonly hex: string;
+  /** The bytes after those in `sent`. */
+  readonly rest: Uint8Array;
+}
+
+/** Returns the number of bytes in the parts. */
+export function sentBytes(sent: SentParts | undefined): number {
+  return sent?.parts.reduce((sum, { size }) => sum + size, 0) ?? 0;
+}
+
+export function receivedOf({ sent, rest }: StoredUpload): number {
+  return sentBytes(sent) + rest.length;
+}
+
+const newline = 0x0a;
+
+/** `nonce` makes each version different, so that its ETag is. */
+export function serializeUpload({ record, sent, hash, hex, rest }: StoredUpload, nonce: string): Buffer {
+  const head = {
+    record,
+    received: sentBytes(sent) + rest.length,
+    sent,
+    hash: hash && Buffer.from(hash).toString("base64"),
+    hex,
+    rest: rest.length,
+    nonce,
+  };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), rest]);
+}
+
+/** Returns `undefined` for bytes of another form. */
+export function parseUpload(bytes: Buffer): StoredUpload | undefined {
+  const end = bytes.indexOf(newline);
+  const head = headOf(bytes.subarray(0, Math.max(0, end)));
+  if (head === undefined) return undefined;
+  const rest = bytes.subarray(end + 1);
+  const { record, hash, hex, sent } = head;
+  if (typeof record !== "string" || typeof hex !== "string" || head.rest !== rest.length) return undefined;
+  const parts = sent === undefined ? undefined : partsOf(sent);
+  if (sent !== undefined && parts === undefined) return undefined;
+  return {
+    record,
+    sent: parts,
+    hash: typeof hash === "string" ? Buffer.from(hash, "base64") : undefined,
+    hex,
+    rest,
+  };
+}
+
+function headOf(line: Buffer): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const json: unknown = JSON.parse(line.toString());
+    return isObject(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function partsOf(sent: unknown): SentParts | undefined {
+  if (!isObject(sent)) return undefined;
+  const { key, id, parts } = sent;
+  if (typeof key !== "string" || typeof id !== "string" || !Array.isArray(parts)) return undefined;
+  const read: SentPart[] = [];
+  for (const part of parts as unknown[]) {
+    if (!isObject(part)) return undefined;
+    const { number, etag, size } = part;
+    if (typeof number !== "number" || typeof etag !== "string" || typeof size !== "number") return undefined;
+    read.push({ number, etag, size });
+  }
+  return { key, id, parts: read };
+}

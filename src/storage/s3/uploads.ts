@@ -1,0 +1,77 @@
+/** Uploads in an object store. Any node can continue one from what was stored at the end of its last request. */
+import { tmpdir } from "node:os";
+import { isSessionId, type SessionId } from "../../domain/session-id.js";
+import type { ScratchFile } from "../../lib/held-bytes.js";
+import { foundInOrder } from "../../lib/in-order.js";
+import { openScratchFile } from "../scratch-file.js";
+import type { RecoveredUpload, UploadHints, UploadRecord, UploadStore } from "../storage.js";
+import { parseRecord, serializeRecord } from "../upload-record.js";
+import { onStore } from "./failure.js";
+import { keys, lastOf } from "./keys.js";
+import { readUpload, removeUpload, S3Upload, type S3UploadParts } from "./upload.js";
+import { receivedOf } from "./upload-state.js";
+
+/** Requests at once to list uploads. */
+const readsAtOnce = 16;
+
+export class S3Uploads implements UploadStore {
+  readonly isShared = true;
+
+  constructor(
+    readonly parts: S3UploadParts,
+    readonly scratchFolder = tmpdir(),
+  ) {}
+
+  openScratchFile(): ScratchFile {
+    return openScratchFile(this.scratchFolder);
+  }
+
+  begin(id: SessionId, record: UploadRecord, { survives, inChunks = false }: UploadHints): S3Upload {
+    const { algorithm } = record;
+    return new S3Upload(id, this.parts, {
+      record: survives ? serializeRecord(record) : undefined,
+      algorithm,
+      inChunks,
+    });
+  }
+
+  async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
+    const version = await onStore(() => readUpload(this.parts.client, id));
+    const record = version && parseRecord(version.stored.record);
+    if (version === undefined || record === undefined) return undefined;
+    const { stored, modifiedAt } = version;
+    const options = { record: stored.record, algorithm: record.algorithm, inChunks: true };
+    const upload = new S3Upload(id, this.parts, options, version);
+    return { ...record, upload, received: receivedOf(stored), touchedAt: modifiedAt };
+  }
+
+  async *abandoned(before: number): AsyncIterable<SessionId> {
+    for await (const { id, modifiedAt } of this.#listed()) if (modifiedAt < before) yield id;
+    // Uploads that were never stored, because their node crashed in the middle of the first request.
+    for await (const { key, id, beganAt } of this.parts.client.openMultiparts(keys.allData))
+      if (beganAt < before) await onStore(() => this.parts.client.abortMultipart(key, id));
+  }
+
+  async *all(): AsyncIterable<{ id: SessionId; bytes: number }> {
+    const read = ({ id }: { id: SessionId }) =>
+      onStore(async () => {
+        const version = await readUpload(this.parts.client, id);
+        return version && { id, bytes: receivedOf(version.stored) };
+      });
+    yield* foundInOrder(this.#listed(), readsAtOnce, read);
+  }
+
+  async *#listed(): AsyncIterable<{ id: SessionId; modifiedAt: number }> {
+    const listing = this.parts.client.list(keys.uploads);
+    for (;;) {
+      const next = await onStore(() => listing.next());
+      if (next.done) return;
+      const id = lastOf(next.value.key);
+      if (isSessionId(id)) yield { id, modifiedAt: next.value.modifiedAt };
+    }
+  }
+
+  remove(id: SessionId): Promise<void> {
+    return onStore(() => removeUpload(this.parts.client, id));
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * An upload as its worker holds it: the running hash of its bytes, the parts that are in the store or on the way, and the
+ * bytes that no part has yet. Its calls must run one after the other.
+ */
+import { randomUUID } from "node:crypto";
+import type { Algorithm } from "../../src/domain/digest.js";
+import { now } from "../../src/lib/clock.js";
+import type { S3Client } from "../../src/storage/s3/client.js";
+import type { Data } from "../../src/storage/s3/contents.js";
+import { keys } from "../../src/storage/s3/keys.js";
+import {
+  type SentPart,
+  type SentParts,
+  type StoredUpload,
+  sentBytes,
+} from "../../src/storage/s3/upload-state.js";
+import type { HeldPart } from "./held-part.js";
+import { readObject } from "./read-object.js";
+import { type HashPoint, importHash, newRunningHash, type RunningHash } from "./running-hash.js";
+
+export interface UploadTools {
+  readonly client: S3Client;
+  readonly partBytes: number;
+  newPart(): HeldPart;
+}
+
+/** The smallest part that may have a successor. */
+export const partBytesMin = 5 * 1024 * 1024;
+
+/** S3 allows no more parts. */
+const partsMax = 10_000;
+
+/** Parts of one upload on the way to the store. */
+const sendingMax = 2;
+
+/** The largest part that a store copies. */
+const copiedPartBytes = 4 * 1024 ** 3;
+
+/** The hash of an upload whose parts were hashed elsewhere: known, but it cannot be continued. */
+interface KnownHash {
+  readonly known: string;
+}
+
+export class OpenUpload {
+  /** When bytes were last hashed, by the clock that all threads share. */
+  hashedAt = now();
+  #hash: RunningHash | KnownHash;
+  /** The hash where the held bytes begin; absent if it is unknown. */
+  #atPart: HashPoint | undefined;
+  #held: HeldPart;
+  #multipart: { readonly key: string; readonly id: string } | undefined;
+  #parts: (SentPart | Promise<SentPart>)[] = [];
+  #sentBytes = 0;
+  readonly #sending = new Set<Promise<void>>();
+  #failure: unknown;
+  /** Data that is not needed any more when this upload has been stored or sealed. */
+  #leftover: string | undefined;
+  sealed: Data | undefined;
+
+  private constructor(
+    readonly tools: UploadTools,
+    readonly algorithm: Algorithm,
+    readonly inChunks: boolean,
+    hash: RunningHash | KnownHash,
+    atPart: HashPoint | undefined,
+  ) {
+    this.#hash = hash;
+    this.#atPart = atPart;
+    this.#held = tools.newPart();
+  }
+
+  static async begin(tools: UploadTools, algorithm: Algorithm, inChunks: boolean): Promise<OpenUpload> {
+    const hash = await newRunningHash(algorithm, inChunks);
+    return new OpenUpload(tools, algorithm, inChunks, hash, hash.point());
+  }
+
+  /** Continues a stored upload. */
+  static async recover(
+    tools: UploadTools,
+    algorithm: Algorithm,
+    inChunks: boolean,
+    stored: StoredUpload,
+  ): Promise<OpenUpload> {
+    const { sent, hash, hex, rest } = stored;
+    const atPart = await hashAt(algorithm, inChunks, sent, hash);
+    const running = await atPart?.restore();
+    running?.update(rest);
+    const upload = new OpenUpload(tools, algorithm, inChunks, running ?? { known: hex }, atPart);
+    upload.#held.append(rest);
+    upload.#multipart = sent && { key: sent.key, id: sent.id };
+    upload.#parts = [...(sent?.parts ?? [])];
+    upload.#sentBytes = sentBytes(sent);
+    return upload;
+  }
+
+  get received(): number {
+    return this.#sentBytes + this.#held.length;
+  }
+
+  /** Appends bytes, which may be reused when this resolves. */
+  async append(bytes: Uint8Array): Promise<void> {
+    const hash = await this.#runningHash();
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#held.length === 0) this.#atPart = hash.point();
+      const piece = bytes.subarray(at, at + this.tools.partBytes - this.#held.length);
+      hash.update(piece);
+      this.hashedAt = now();
+      this.#held.append(piece);
+      at += piece.length;
+      if (this.#held.length === this.tools.partBytes) await this.#send();
+    }
+    this.#checkFailure();
+  }
+
+  /** Drops the bytes after `offset`. Returns whether that was possible: parts that have been sent cannot be cut. */
+  async rewind(offset: number): Promise<boolean> {
+    if (offset === this.received) return true;
+    if (offset < this.#sentBytes || offset > this.received || this.#atPart === undefined) return false;
+    const hash = await this.#atPart.restore();
+    this.#held.truncate(offset - this.#sentBytes);
+    hash.update(this.#held.bytes());
+    this.#hash = hash;
+    return true;
+  }
+
+  /** Returns the hash so far, in hexadecimal. */
+  hex(): string {
+    return "known" in this.#hash ? this.#hash.known : this.#hash.hex();
+  }
+
+  /** Waits for the parts on the way, and returns what another node needs to continue. */
+  async stored(record: string): Promise<StoredUpload> {
+    if (this.#held.length >= partBytesMin) await this.#send();
+    const sent = await this.#sent();
+    return { record, sent, hash: this.#atPart?.exported, hex: this.hex(), rest: this.#held.bytes() };
+  }
+
+  async #sent(): Promise<SentParts | undefined> {
+    await Promise.all(this.#sending);
+    this.#checkFailure();
+    return this.#multipart && { ...this.#multipart, parts: await Promise.all(this.#parts) };
+  }
+
+  /** Stores the data under its final key. */
+  async seal(): Promise<Data> {
+    this.sealed ??= this.#multipart === undefined ? await this.#putWhole() : await this.#complete();
+    return this.sealed;
+  }
+
+  /**
+   * Returns false, and does nothing, if there are other bytes. Otherwise appends `bytes`, and seals the upload without copying
+   * them if they have the hash `hex`.
+   */
+  async sealWith(bytes: Uint8Array, hex: string): Promise<boolean> {
+    if (this.received > 0 || this.#multipart !== undefined || bytes.length > this.tools.partBytes)
+      return false;
+    const hash = await this.#runningHash();
+    hash.update(bytes);
+    this.hashedAt = now();
+    if (hash.hex() === hex) this.sealed = await this.#put(bytes);
+    else this.#held.append(bytes);
+    return true;
+  }
+
+  async #putWhole(): Promise<Data> {
+    return this.#held.release((bytes) => this.#put(bytes));
+  }
+
+  async #put(bytes: Uint8Array): Promise<Data> {
+    const key = keys.data(randomUUID());
+    const known = this.algorithm === "sha256" ? Buffer.from(this.hex(), "hex").toString("base64") : undefined;
+    const stamp = await this.tools.client.put(key, bytes, undefined, known);
+    return { key, size: bytes.length, etag: stamp?.etag ?? "" };
+  }
+
+  async #complete(): Promise<Data> {
+    if (this.#held.length > 0) await this.#send();
+    const sent = await this.#sent();
+    if (sent === undefined) throw new Error("invariant broken: there is a multipart upload");
+    const size = this.#sentBytes;
+    const etag = await this.tools.client.completeMultipart(sent.key, sent.id, sent.parts, size);
+    await this.dropLeftover();
+    return { key: sent.key, size, etag };
+  }
+
+  /** Sends the held bytes as a part. Resolves when another may be sent. */
+  async #send(): Promise<void> {
+    const { client, newPart } = this.tools;
+    const number = this.#parts.length + 1;
+    if (number > partsMax)
+      throw Object.assign(
+        new Error("the blob has more parts than a store allows: raise storage.s3.chunksize"),
+        {
+          code: "EFBIG",
+        },
+      );
+    this.#multipart ??= await this.#createMultipart();
+    const { key, id } = this.#multipart;
+    const held = this.#held;
+    const size = held.length;
+    this.#held = newPart();
+    this.#sentBytes += size;
+    this.#atPart = "known" in this.#hash ? undefined : this.#hash.point();
+    const part = held
+      .release((bytes) => client.putPart(key, id, number, bytes))
+      .then((sent) => ({ ...sent, size }));
+    this.#parts.push(part);
+    const sending: Promise<void> = part
+      .then(() => {})
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#sending.delete(sending));
+    this.#sending.add(sending);
+    // Nobody may be waiting for it when it fails.
+    part.catch(() => {});
+    while (this.#sending.size >= sendingMax) await Promise.race(this.#sending);
+  }
+
+  async #createMultipart(): Promise<{ key: string; id: string }> {
+    const key = keys.data(randomUUID());
+    return { key, id: await this.tools.client.createMultipart(key) };
+  }
+
+  #checkFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Returns the hash, after reading the upload again if it was hashed elsewhere. */
+  async #runningHash(): Promise<RunningHash> {
+    if (!("known" in this.#hash)) return this.#hash;
+    const hash = await this.#hashAgain();
+    this.#atPart = hash.point();
+    hash.update(this.#held.bytes());
+    this.#hash = hash;
+    return hash;
+  }
+
+  /**
+   * Hashes the bytes of the parts, which only a completed upload lets read. The parts of the upload that continues are copies
+   * within the store.
+   */
+  async #hashAgain(): Promise<RunningHash> {
+    const { client } = this.tools;
+    const hash = await newRunningHash(this.algorithm, true);
+    const sent = await this.#sent();
+    if (sent === undefined) return hash;
+    const size = this.#sentBytes;
+    await client.completeMultipart(sent.key, sent.id, sent.parts, size);
+    await readObject(client, sent.key, size, (bytes) => hash.update(bytes));
+    const multipart = await this.#createMultipart();
+    const parts: SentPart[] = [];
+    for (let start = 0; start < size; start += copiedPartBytes) {
+      const end = Math.min(size, start + copiedPartBytes);
+      const part = await client.copyPart(multipart.key, multipart.id, parts.length + 1, sent.key, start, end);
+      parts.push({ ...part, size: end - start });
+    }
+    this.#multipart = multipart;
+    this.#parts = parts;
+    this.#leftover = sent.key;
+    return hash;
+  }
+
+  /** Removes the data that the stored upload no longer needs. */
+  async dropLeftover(): Promise<void> {
+    const leftover = this.#leftover;
+    this.#leftover = undefined;
+    if (leftover !== undefined) await this.tools.client.delete(leftover);
+  }
+
+  /** Releases the memory. Resolves when no part is on the way. */
+  async close(): Promise<void> {
+    this.#held.clear();
+    await Promise.all(this.#sending);
+  }
+
+  /** Removes what is in the store. */
+  async erase(): Promise<void> {
+    const { client } = this.tools;
+    await this.dropLeftover();
+    if (this.sealed !== undefined) await client.delete(this.sealed.key);
+    else if (this.#multipart !== undefined)
+      await client.abortMultipart(this.#multipart.key, this.#multipart.id);
+  }
+}
+
+/** Returns the hash after the parts, or `undefined` if only reading them again gives it. */
+async function hashAt(
+  algorithm: Algorithm,
+  inChunks: boolean,
+  sent: SentParts | undefined,
+  exported: Uint8Array | undefined,
+): Promise<HashPoint | undefined> {
+  if (sent === undefined) return (await newRunningHash(algorithm, inChunks)).point();
+  if (exported === undefined) return undefined;
+  // Rejects if another version of hash-wasm has exported it.
+  return importHash(algorithm, exported).then(
+    (hash) => hash.point(),
+    () => undefined,
+  );
+}
