@@ -1,10 +1,8 @@
 /** Referrers: for each subject a directory with one small file per referrer, its descriptor as listed by the API. */
 import { lstat } from "node:fs/promises";
-import { isObject, parseAnnotations, parseDescriptor } from "../../domain/descriptor.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
-import { RegistryError } from "../../domain/errors.js";
-import { listedAnnotationsMax } from "../../domain/manifest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { parseReferrer } from "../referrer-entry.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import { ifThere, putDurably, removeIfEmpty, removeIfThere } from "./files.js";
@@ -65,37 +63,5 @@ export class FileReferrers implements ReferrerStore {
 
   async #digestsIn(folder: string): Promise<Digest[]> {
     return ((await this.checkedFiles.entries(folder)) ?? []).filter(isDigest);
-  }
-}
-
-/** `add` writes less; only entries from before annotations were bounded are larger. */
-const entryBytesMax = 2 * listedAnnotationsMax;
-
-/**
- * Returns the entry's text, without annotations if they are too large: they come last, and parsing them would take too long.
- */
-function entryText(bytes: Buffer): string {
-  if (bytes.length <= entryBytesMax) return bytes.toString();
-  const end = bytes.indexOf(',"annotations":');
-  return end === -1 ? "" : `${bytes.toString("utf8", 0, end)}}`;
-}
-
-/** Returns `undefined` for an entry damaged by manual edits, which must not hide the others. */
-function parseReferrer(bytes: Buffer): Referrer | undefined {
-  try {
-    const json: unknown = JSON.parse(entryText(bytes));
-    const { mediaType, digest, size } = parseDescriptor(json, "referrer");
-    const { artifactType, annotations } = isObject(json) ? json : {};
-    const parsed = parseAnnotations(annotations);
-    return {
-      mediaType,
-      digest,
-      size,
-      ...(typeof artifactType === "string" && { artifactType }),
-      ...(parsed && { annotations: parsed }),
-    };
-  } catch (error) {
-    if (error instanceof RegistryError || error instanceof SyntaxError) return undefined;
-    throw error;
   }
 }

@@ -1,8 +1,6 @@
 /** Robot accounts: each a JSON file that only the server's user may read, written atomically. */
-import { z } from "zod";
-import { patternFault } from "../../domain/patterns.js";
-import { permissions } from "../../domain/permission.js";
 import { isRobotName, type Robot, type RobotName } from "../../domain/robot.js";
+import { parseRobot, scopeFaults } from "../robot-record.js";
 import type { RobotStore } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import { ifThere, putDurably, removeIfThere } from "./files.js";
@@ -10,17 +8,6 @@ import { type Layout, recordSuffix } from "./layout.js";
 import type { Directories } from "./sync.js";
 
 const ownerOnly = 0o600;
-
-const record = z.strictObject({
-  name: z.string(),
-  keyHash: z.string().regex(/^[0-9a-f]{64}$/),
-  scopes: z.array(
-    z.strictObject({ repositories: z.array(z.string()), permissions: z.array(z.enum(permissions)) }),
-  ),
-  createdAt: z.number(),
-  expiresAt: z.number().optional(),
-  usedAt: z.number().optional(),
-});
 
 export class FileRobots implements RobotStore {
   constructor(
@@ -41,11 +28,7 @@ export class FileRobots implements RobotStore {
           : await this.checkedFiles.passOverDamage(path, this.checkedFiles.read(path));
       const robot = name === undefined || bytes === undefined ? undefined : parseRobot(name, bytes);
       if (robot !== undefined) {
-        for (const pattern of robot.scopes.flatMap(({ repositories }) => repositories)) {
-          const fault = patternFault(pattern);
-          if (fault !== undefined)
-            this.checkedFiles.name(path, `its scope ${JSON.stringify(pattern)} grants nothing: ${fault}`);
-        }
+        for (const fault of scopeFaults(robot)) this.checkedFiles.name(path, fault);
         yield robot;
       } else if (name === undefined || bytes !== undefined)
         this.checkedFiles.name(path, "not a robot account");
@@ -78,15 +61,4 @@ export class FileRobots implements RobotStore {
 export function robotOf(fileName: string): RobotName | undefined {
   const name = fileName.slice(0, -recordSuffix.length);
   return fileName.endsWith(recordSuffix) && isRobotName(name) ? name : undefined;
-}
-
-/** Returns `undefined` if the bytes are not this robot's complete record, so that it cannot log in. */
-export function parseRobot(name: RobotName, bytes: Buffer): Robot | undefined {
-  try {
-    const parsed = record.safeParse(JSON.parse(bytes.toString()));
-    return parsed.success && parsed.data.name === name ? { ...parsed.data, name } : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -11,11 +11,12 @@ import { isTag } from "../../domain/reference.js";
 import { isRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId } from "../../domain/session-id.js";
 import type { StrayFile } from "../disk-operations.js";
+import { parseRobot } from "../robot-record.js";
 import { temporarySuffix } from "../scratch-file.js";
 import { errorCode } from "./files.js";
 import { componentOf, type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
-import { parseRobot, robotOf } from "./robots.js";
+import { robotOf } from "./robots.js";
 import { sessionOf } from "./uploads.js";
 
 type Found = AsyncIterable<StrayFile>;

@@ -4,8 +4,9 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { S3Failure } from "./failure.js";
+import { ifTooLarge, S3Failure } from "./failure.js";
 import type { S3Requests, S3Response } from "./requests.js";
+import { encodedPath } from "./signed-requests.js";
 import { elementsOf, escaped, parsed, rootOf, textOf } from "./xml.js";
 
 /** The version of an object that a read or write has seen. */
@@ -50,15 +51,22 @@ export type Condition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: stri
 /** Keys of one page of a listing; S3 sends no more. */
 const pageKeys = 1000;
 
+/** Objects that are read whole are smaller. */
+const objectBytesMax = 16 * 1024 * 1024;
+
 /** The largest object that one CopyObject can copy; S3 allows 5 GiB. */
 const copiedBytesMax = 4 * 1024 ** 3;
 
 export class S3Client {
   constructor(readonly requests: S3Requests) {}
 
-  /** Resolves with the object, or with `undefined` if there is none. */
-  async get(key: string): Promise<ObjectRead | undefined> {
-    const { status, headers, bytes } = await this.requests.send({ method: "GET", key, expected: [200, 404] });
+  /**
+   * Resolves with the object, or with `undefined` if there is none. Rejects with the code `answerTooLarge` for an object of
+   * more than `bytesMax` bytes, and reads little of it.
+   */
+  async get(key: string, bytesMax = objectBytesMax): Promise<ObjectRead | undefined> {
+    const request = { method: "GET", key, bytesMax, expected: [200, 404] } as const;
+    const { status, headers, bytes } = await this.requests.send(request);
     return status === 404 ? undefined : { ...stampOf(headers), bytes };
   }
 
@@ -104,12 +112,13 @@ export class S3Client {
     const request = { method: "PUT", key, headers, body } as const;
     if (condition === undefined)
       return stampOf((await this.requests.send({ ...request, expected: [200] })).headers);
-    // 409: another conditional write is running. 404: the object to be matched is gone.
-    const answer = await this.requests.send({ ...request, expected: [200, 404, 409, 412] });
+    // 404: the object to be matched is gone. 409, another write is running, leaves the condition open: that is tried again.
+    const expected = "ifMatch" in condition ? [200, 404, 412] : [200, 412];
+    const answer = await this.requests.send({ ...request, expected });
     if (answer.status === 200) return stampOf(answer.headers);
     if (answer.attempts === 1) return undefined;
     // The response to an earlier attempt may have been lost. The nonce in `body` tells whether it was carried out.
-    const found = await this.get(key);
+    const found = await this.get(key, Math.max(objectBytesMax, body.length)).catch(ifTooLarge);
     return found?.bytes.equals(body) ? found : undefined;
   }
 
@@ -304,7 +313,7 @@ export class S3Client {
 
   #source(key: string): string {
     const { bucket, prefix } = this.requests.place;
-    return encodeURI(`/${bucket}/${prefix}${key}`);
+    return encodedPath(`/${bucket}/${prefix}${key}`);
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Failures of the store behind the driver, and the port's errors for them. */
-import { RegistryError } from "../../domain/errors.js";
+import { type ErrorKind, RegistryError } from "../../domain/errors.js";
+import { withErrors } from "../with-errors.js";
 
 export interface FailureDetails {
   readonly cause?: unknown;
@@ -25,13 +26,30 @@ export class S3Failure extends Error {
   }
 }
 
+/** The code of a failure: the answer has more bytes than were asked for. */
+export const answerTooLarge = "AnswerTooLarge";
+
+/** Resolves a read that failed because the object is too large with `undefined`. */
+export function ifTooLarge(error: unknown): undefined {
+  if (!(error instanceof S3Failure) || error.code !== answerTooLarge) throw error;
+}
+
+type FailureKind = Extract<ErrorKind, "storage-full" | "storage-failed" | "storage-unavailable">;
+
+/** Clients see these. What the store says may name accounts and buckets, and is logged as the cause. */
+const messages: Readonly<Record<FailureKind, string>> = {
+  "storage-full": "the registry's storage is full: its operator must free space, then you can try again",
+  "storage-failed": "the registry's storage failed",
+  "storage-unavailable": "the registry's storage is unavailable, try again in a moment",
+};
+
 /** Returns the port's error for a failure of the store, and any other error unchanged. */
 export function portError(error: unknown): unknown {
   if (!(error instanceof S3Failure)) return error;
-  const { status, code, message, mayPass } = error;
+  const { status, code, mayPass } = error;
   const isFull = status === 507 || code === "QuotaExceeded" || code === "XMinioStorageFull";
   const kind = isFull ? "storage-full" : mayPass ? "storage-unavailable" : "storage-failed";
-  return new RegistryError(kind, message, undefined, { cause: error });
+  return new RegistryError(kind, messages[kind], undefined, { cause: error });
 }
 
 /** Runs `work`, and rejects with the port's error if the store fails. */
@@ -41,4 +59,14 @@ export async function onStore<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw portError(error);
   }
+}
+
+/** Wraps a store so that its methods reject with the port's errors. */
+export function withPortErrors<T extends object>(store: T): T {
+  return withErrors(store, portError);
+}
+
+/** Returns the error for a change that others have overtaken again and again. */
+export function overtaken(what: string): S3Failure {
+  return new S3Failure(`${what} changed during each attempt`, { mayPass: true });
 }

@@ -10,13 +10,25 @@ import type { SessionId } from "../../domain/session-id.js";
 const encodedNames: Readonly<Record<string, string>> = { "-": "(", ".": ")", "/": "*" };
 const decodedNames: Readonly<Record<string, string>> = { "(": "-", ")": ".", "*": "/" };
 
+/**
+ * Ends each encoded name. It comes before all characters of names, unlike the slash after it, which comes after `(`, `)` and
+ * `*`: without it, `a-b` would be listed before `a`.
+ */
+const nameEnd = "!";
+
 export function encodeName(name: string): string {
-  return name.replace(/[-./]/g, (char) => encodedNames[char] ?? char);
+  return `${encodeNamePart(name)}${nameEnd}`;
+}
+
+/** Encodes the beginning of a name. */
+export function encodeNamePart(part: string): string {
+  return part.replace(/[-./]/g, (char) => encodedNames[char] ?? char);
 }
 
 /** Returns the repository of an encoded name, or `undefined` if it is none. */
 export function decodeName(text: string): RepositoryName | undefined {
-  const name = text.replace(/[()*]/g, (char) => decodedNames[char] ?? char);
+  if (!text.endsWith(nameEnd)) return undefined;
+  const name = text.slice(0, -nameEnd.length).replace(/[()*]/g, (char) => decodedNames[char] ?? char);
   return isRepositoryName(name) && encodeName(name) === text ? name : undefined;
 }
 
@@ -40,6 +52,7 @@ export const keys = {
   /** When a tag was last pulled. */
   pull: (name: RepositoryName, tag: string) => `pulls/${encodeName(name)}/${tag}`,
   pulls: (name: RepositoryName) => `pulls/${encodeName(name)}/`,
+  allPulls: "pulls/",
   referrer: (name: RepositoryName, subject: Digest, referrer: Digest) =>
     `referrers/${encodeName(name)}/${subject}/${referrer}`,
   referrersOf: (name: RepositoryName, subject: Digest) => `referrers/${encodeName(name)}/${subject}/`,

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, Pool } from "undici";
-import { S3Failure } from "./failure.js";
+import { answerTooLarge, S3Failure } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
 import { parsed, textOf, type Xml } from "./xml.js";
 
@@ -43,6 +43,8 @@ export interface S3Request {
   readonly expected: readonly number[];
   /** Receives the bytes of an answer with status 200 or 206, which may not have more. */
   readonly into?: Uint8Array;
+  /** Maximum bytes of an answer. A larger one is a failure with the code `AnswerTooLarge`. */
+  readonly bytesMax?: number;
 }
 
 export interface S3Response {
@@ -56,8 +58,11 @@ export interface S3Response {
 const pauseMillisecondsFirst = 50;
 const pauseMillisecondsMax = 2000;
 
-/** Answers other than objects: a page of a listing has at most 1,000 keys of 1,024 bytes, escaped. */
+/** A page of a listing has at most 1,000 keys of 1,024 bytes, escaped. */
 const answerBytesMax = 16 * 1024 * 1024;
+
+/** The text of a failure. */
+const errorBytesMax = 64 * 1024;
 
 export class S3Requests {
   readonly #pool: Pool;
@@ -71,6 +76,8 @@ export class S3Requests {
     readonly place: S3Place,
     readonly limits: S3Limits,
     credentials: () => Promise<S3Credentials>,
+    /** Called when the store says that the credentials have expired, before the request is sent again. */
+    readonly onExpired: () => void = () => {},
   ) {
     const { endpoint, region, bucket, forcePathStyle, prefix, skipVerify } = place;
     const url = new URL(endpoint);
@@ -104,6 +111,7 @@ export class S3Requests {
       } catch (error) {
         const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsFirst * 2 ** (attempt - 1));
         if (!(error instanceof S3Failure) || !error.mayPass || performance.now() + pause > end) throw error;
+        if (error.code === "ExpiredToken") this.onExpired();
         await sleep(pause * (0.5 + Math.random() / 2));
       }
     }
@@ -121,6 +129,7 @@ export class S3Requests {
 
   async #try(request: S3Request): Promise<Omit<S3Response, "attempts">> {
     const { method, key, query = {}, headers = {}, body, expected, into } = request;
+    const { bytesMax = answerBytesMax } = request;
     const path = this.#pathOf(key);
     const length = body === undefined ? undefined : { "content-length": String(body.length) };
     const signed = await this.#signer
@@ -141,9 +150,16 @@ export class S3Requests {
         signal: ending.signal,
       });
       const isObject = response.statusCode === 200 || response.statusCode === 206;
-      const bytes = await collect(response.body, isObject ? into : undefined);
-      if (expected.includes(response.statusCode))
-        return { status: response.statusCode, headers: singles(response.headers), bytes };
+      const bytes = await collect(
+        response.body,
+        isObject ? into : undefined,
+        isObject ? bytesMax : errorBytesMax,
+      );
+      // A missing bucket must not pass for one without objects.
+      const isAnswer =
+        expected.includes(response.statusCode) &&
+        !(response.statusCode === 404 && textOf(errorOf(bytes), "Code") === "NoSuchBucket");
+      if (isAnswer) return { status: response.statusCode, headers: singles(response.headers), bytes };
       throw failureOf(method, response.statusCode, bytes);
     } catch (cause) {
       if (cause instanceof S3Failure) throw cause;
@@ -163,12 +179,16 @@ function singles(headers: Dispatcher.ResponseData["headers"]): S3Response["heade
   return single;
 }
 
-async function collect(body: AsyncIterable<Uint8Array>, into: Uint8Array | undefined): Promise<Buffer> {
+async function collect(
+  body: AsyncIterable<Uint8Array>,
+  into: Uint8Array | undefined,
+  bytesMax: number,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
-    if (length + chunk.length > (into?.length ?? answerBytesMax))
-      throw new S3Failure("the store sent more than was asked for", { mayPass: true });
+    if (length + chunk.length > (into?.length ?? bytesMax))
+      throw new S3Failure("the store sent more than was asked for", { code: answerTooLarge });
     if (into === undefined) chunks.push(chunk);
     else into.set(chunk, length);
     length += chunk.length;

@@ -1,0 +1,33 @@
+/** The parts of the storage other than blobs and uploads. They reject with the port's errors. */
+import type { Storage } from "../storage.js";
+import type { S3Client } from "./client.js";
+import { withPortErrors } from "./failure.js";
+import { S3Manifests } from "./manifests.js";
+import { S3Notes } from "./notes.js";
+import { S3Referrers } from "./referrers.js";
+import { S3Repositories } from "./repositories.js";
+import { S3Robots } from "./robots.js";
+import { S3Secrets } from "./secrets.js";
+import { type OnStray, StoredRecords } from "./stored-records.js";
+import { S3Tags } from "./tags.js";
+import { S3Volume } from "./volume.js";
+
+export type S3Metadata = Pick<
+  Storage,
+  "manifests" | "notes" | "referrers" | "repositories" | "robots" | "secrets" | "tags" | "volume"
+>;
+
+/** `onStray` is called for each damaged or foreign object, each time that it is found. */
+export function s3Metadata(client: S3Client, onStray: OnStray): S3Metadata {
+  const records = new StoredRecords(client, onStray);
+  return {
+    manifests: withPortErrors(new S3Manifests(client, records)),
+    notes: withPortErrors(new S3Notes(client)),
+    referrers: withPortErrors(new S3Referrers(client, records)),
+    repositories: withPortErrors(new S3Repositories(client, records)),
+    robots: withPortErrors(new S3Robots(client, records)),
+    secrets: withPortErrors(new S3Secrets(client)),
+    tags: withPortErrors(new S3Tags(client, records)),
+    volume: withPortErrors(new S3Volume(client)),
+  };
+}

@@ -1,0 +1,18 @@
+/** Internal notes, each a small object. */
+import type { NoteStore } from "../storage.js";
+import type { S3Client } from "./client.js";
+import { keys } from "./keys.js";
+
+export class S3Notes implements NoteStore {
+  constructor(readonly client: S3Client) {}
+
+  async take(name: string): Promise<Buffer | undefined> {
+    const found = await this.client.get(keys.note(name));
+    if (found !== undefined) await this.client.delete(keys.note(name));
+    return found?.bytes;
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    await this.client.put(keys.note(name), bytes);
+  }
+}
