@@ -4,7 +4,7 @@ import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { HitCounts } from "../lib/hit-counts.js";
-import type { Storage } from "../storage/storage.js";
+import type { BlobUrl, Storage } from "../storage/storage.js";
 import { BlobHomes } from "./blob-homes.js";
 import { type BlobKey, OpenBlobs } from "./open-blobs.js";
 import { ReadThroughCache } from "./read-through.js";
@@ -27,6 +27,7 @@ export const smallBlobBytesMax = 64 * 1024;
 /** About 200 bytes each. */
 const tagCacheEntries = 100_000;
 const blobSizeCacheEntries = 100_000;
+const blobUrlCacheEntries = 10_000;
 /** A million short tags. */
 const tagListCacheBytes = 64 * 1024 * 1024;
 
@@ -48,6 +49,8 @@ export class Caches {
     maxSize: smallBlobCacheBytes,
     sizeOf: (bytes) => bytes.length + entryBytes,
   });
+  /** Addresses of blobs in the store, about 1 KiB each. */
+  readonly blobUrls = new ReadThroughCache<BlobKey, BlobUrl>({ max: blobUrlCacheEntries });
   readonly blobHomes = new BlobHomes();
   readonly openBlobs: OpenBlobs;
 
@@ -63,6 +66,7 @@ export class Caches {
       tag_lists: this.tagLists.lookups,
       blob_sizes: this.blobSizes.lookups,
       small_blobs: this.smallBlobs.lookups,
+      blob_urls: this.blobUrls.lookups,
       blob_homes: this.blobHomes.lookups,
       open_blobs: this.openBlobs.lookups,
       blob_chunks: this.openBlobs.chunks.lookups,
@@ -86,6 +90,7 @@ export class Caches {
     const key = `${name}@${digest}` as const;
     this.blobSizes.delete(key);
     this.smallBlobs.delete(key);
+    this.blobUrls.delete(key);
     this.openBlobs.forget(key);
   }
 
@@ -93,6 +98,7 @@ export class Caches {
   forgetBlobs(): void {
     this.blobSizes.clear();
     this.smallBlobs.clear();
+    this.blobUrls.clear();
     this.openBlobs.clear();
   }
 

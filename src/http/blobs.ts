@@ -63,6 +63,12 @@ async function sendBlob(
 ): Promise<void> {
   try {
     if (isNotModified(exchange, digest)) return;
+    if ("url" in blob) {
+      // The store answers ranges. No cache may keep the address, which expires.
+      const address = ["Location", blob.url] as const;
+      exchange.send(307, [address, ["Docker-Content-Digest", digest], ["Cache-Control", "no-store"]]);
+      return;
+    }
     const whole = "bytes" in blob ? memorySource(blob.bytes) : blobSource(blob.file);
     const selected = rangeApplies(exchange, digest)
       ? memory.select(exchange.header("range"), blob.size, {

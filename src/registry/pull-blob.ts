@@ -7,12 +7,17 @@ import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { noSpans, type Spans } from "../lib/spans.js";
+import type { BlobUrl } from "../storage/storage.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
 
-/** A blob to send: its bytes if it is small, otherwise a hold on its open file, which the caller releases. */
+/**
+ * A blob to send: its bytes if it is small, otherwise its address in the store, if there is one, or a hold on its open file,
+ * which the caller releases.
+ */
 export type PulledBlob =
   | { readonly size: number; readonly bytes: Buffer }
+  | { readonly size: number; readonly url: string }
   | { readonly size: number; readonly file: SharedBlob };
 
 /**
@@ -55,15 +60,37 @@ export function pullBlob(
 ): PulledBlob | Promise<PulledBlob> {
   const key = `${name}@${digest}` as const;
   const bytes = services.caches.smallBlobs.get(key);
-  if (bytes === undefined) return spans.during("open", () => openBlob(services, name, digest));
-  services.cluster.leases.renew(key);
-  return { size: bytes.length, bytes };
+  if (bytes !== undefined) {
+    services.cluster.leases.renew(key);
+    return { size: bytes.length, bytes };
+  }
+  const address = services.caches.blobUrls.get(key);
+  if (address !== undefined && isUsable(address)) {
+    services.cluster.leases.renew(key);
+    return address;
+  }
+  return spans.during("open", () => openBlob(services, name, digest));
+}
+
+/** Clients must have time to follow a redirect and to begin reading. */
+const urlMillisecondsMin = 5 * 60 * 1000;
+
+function isUsable({ until }: BlobUrl): boolean {
+  return until - Date.now() > urlMillisecondsMin;
 }
 
 async function openBlob(services: Services, name: RepositoryName, digest: Digest): Promise<PulledBlob> {
-  const { caches } = services;
+  const { caches, storage } = services;
   const size = await blobSize(services, name, digest);
   if (size === undefined) return unknown(digest);
+  if (size > smallBlobBytesMax && storage.blobs.url !== undefined) {
+    const key = `${name}@${digest}` as const;
+    const kept = caches.blobUrls.get(key);
+    if (kept !== undefined && !isUsable(kept)) caches.blobUrls.delete(key);
+    return (
+      (await caches.blobUrls.load(key, async () => storage.blobs.url?.(name, digest))) ?? unknown(digest)
+    );
+  }
   if (size > smallBlobBytesMax) {
     const file = await caches.openBlobs.acquire(name, digest);
     return file === undefined ? unknown(digest) : { size: file.size, file };

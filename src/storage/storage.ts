@@ -4,7 +4,8 @@
  *
  * - The change of a method that has resolved survives a crash, unless the driver is configured otherwise.
  * - Nothing half-written is ever visible. Readers see what was there before a write, or all of the write.
- * - Failures are `storage-full`, `storage-read-only` or `storage-failed`, and the errors that a method names.
+ * - Failures are `storage-full`, `storage-read-only`, `storage-failed`, or `storage-unavailable` for one that may pass, and the
+ *   errors that a method names.
  * - If another kind of object has the place of a blob, manifest, tag or referrer, that counts as absent, and hides no others.
  *
  * Nothing above the port may assume a local path, a hard link or a single process.

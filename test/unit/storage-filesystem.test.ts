@@ -54,5 +54,15 @@ async function createStore(hardLinks: "if supported" | "never"): Promise<TestedS
   };
 }
 
-testStorage({ name: "hard links", sharesContent: true, create: () => createStore("if supported") });
-testStorage({ name: "no hard links", sharesContent: false, create: () => createStore("never") });
+testStorage({
+  name: "hard links",
+  sharesContent: true,
+  freesAtOnce: true,
+  create: () => createStore("if supported"),
+});
+testStorage({
+  name: "no hard links",
+  sharesContent: false,
+  freesAtOnce: true,
+  create: () => createStore("never"),
+});

@@ -7,6 +7,7 @@ import { testStorage } from "../contract/storage.js";
 testStorage({
   name: "memory",
   sharesContent: true,
+  freesAtOnce: true,
   create: async () => {
     const data = new MemoryData();
     return {

@@ -1,0 +1,104 @@
+/** Opens a storage in an S3-compatible object store. */
+import { Closers } from "../../lib/closers.js";
+import type { SlabPool } from "../../lib/slab-pool.js";
+import type { Storage } from "../storage.js";
+import { S3Blobs } from "./blobs.js";
+import { S3Client } from "./client.js";
+import { withPortErrors } from "./failure.js";
+import { s3Metadata } from "./metadata.js";
+import { type S3Limits, type S3Place, S3Requests } from "./requests.js";
+import type { S3Credentials } from "./signed-requests.js";
+import { S3Uploads } from "./uploads.js";
+import { S3WorkerPool } from "./worker-pool.js";
+
+export interface S3StorageOptions {
+  readonly place: S3Place;
+  readonly credentials: () => Promise<S3Credentials>;
+  readonly slabs: SlabPool;
+  readonly threads: number;
+  /** Whether the worker threads start at once, or with the first task. */
+  readonly startsAtOnce: boolean;
+  /** Size of the parts of multipart uploads. */
+  readonly partBytes: number;
+  /** Memory for parts, of all workers. */
+  readonly partMemoryBytes: number;
+  /** Folder for bytes that do not fit into that memory. */
+  readonly scratchFolder: string;
+  /**
+   * A content that is younger is not collected, so that a push can share it: see docs/decisions/0044. Longer than any
+   * request to the store takes.
+   */
+  readonly graceSeconds: number;
+  /** Time for which clients may use the address of a blob; `undefined` to send all bytes through this registry. */
+  readonly urlSeconds: number | undefined;
+  /** Time for which counts of the repositories that share a content may be outdated. */
+  readonly usageSeconds: number;
+  /** Whether the store honours conditions of removals. */
+  readonly removesWithCondition: boolean;
+  readonly limits: S3Limits;
+  /** A worker's task that takes longer counts as hung. */
+  readonly taskSecondsMax: number;
+  /** Whether the store was created just now. */
+  readonly fresh: boolean;
+  readonly onStray: (what: string, why: string) => void;
+  readonly onError: (error: unknown, message: string) => void;
+}
+
+/** One attempt of a request may take this long; uploading a part of 10 MiB takes so long at 3 Mbit/s. */
+export const defaultS3Limits: S3Limits = { connections: 64, attemptSeconds: 30, requestSeconds: 40 };
+
+/** One buffer is never used for a part that grows, so each worker needs two. */
+const partsInMemoryMin = 2;
+
+export interface S3Storage extends Storage {
+  readonly client: S3Client;
+  /** Requests sent to the store, by method. */
+  readonly requests: () => Readonly<Record<string, number>>;
+}
+
+/** The store itself has been checked: see `probe.ts` and `store-lock.ts`. */
+export function openS3Storage(options: S3StorageOptions): S3Storage {
+  const { place, limits, credentials, slabs, threads, startsAtOnce, partBytes, onStray, onError } = options;
+  const closers = new Closers((error, what) => onError(error, `closing the store: ${what} failed`));
+  const requests = new S3Requests(place, limits, credentials);
+  const client = new S3Client(requests);
+  closers.add("connections", () => client.close());
+  const workers = new S3WorkerPool({
+    setup: {
+      slabs: slabs.memory,
+      slabBytes: slabs.slabBytes,
+      place,
+      limits,
+      partBytes,
+      partsInMemory: Math.max(partsInMemoryMin, Math.floor(options.partMemoryBytes / threads / partBytes)),
+      scratchFolder: options.scratchFolder,
+      graceSeconds: options.graceSeconds,
+    },
+    credentials,
+    threads,
+    startsAtOnce,
+    taskSecondsMax: options.taskSecondsMax,
+    onError: (error) => onError(error, "a worker thread crashed and was replaced"),
+  });
+  closers.add("workers", () => workers.close());
+  const blobs = new S3Blobs(client, workers, options);
+  return {
+    client,
+    requests: () => sumOf(requests.sent, workers.done.requests),
+    fresh: options.fresh,
+    readOnly: false,
+    measures: { syncs: {}, lookups: {}, contents: undefined },
+    ...s3Metadata(client, onStray),
+    blobs: withPortErrors(blobs),
+    uploads: withPortErrors(new S3Uploads({ client, workers }, options.scratchFolder)),
+    workers,
+    close: () => closers.close(),
+  };
+}
+
+function sumOf(...counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const count of counts)
+    for (const [name, value] of Object.entries(count)) sum[name] = (sum[name] ?? 0) + value;
+  return sum;
+}

@@ -1,0 +1,92 @@
+// The storage contract on the S3 driver, over versitygw and MinIO.
+
+import { randomBytes, randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { after } from "node:test";
+import type { Digest } from "../../src/domain/digest.js";
+import type { Tag } from "../../src/domain/reference.js";
+import type { RepositoryName } from "../../src/domain/repository-name.js";
+import type { SlabPool } from "../../src/lib/slab-pool.js";
+import type { S3Client } from "../../src/storage/s3/client.js";
+import { parsePointer, share } from "../../src/storage/s3/contents.js";
+import { keys } from "../../src/storage/s3/keys.js";
+import { defaultS3Limits, openS3Storage } from "../../src/storage/s3/open.js";
+import { type TestedStore, testStorage } from "../contract/storage.js";
+import { needsMinio, needsVersitygw, type S3Server, startS3Server } from "../support/s3-server.js";
+
+for (const [engine, skip] of [
+  ["versitygw", needsVersitygw],
+  ["minio", needsMinio],
+] as const) {
+  if (skip !== false) continue;
+  const starting = startS3Server(engine);
+  after(async () => (await starting).stop());
+  testStorage({
+    name: engine,
+    sharesContent: true,
+    freesAtOnce: false,
+    create: async () => createStore(await starting, engine === "versitygw"),
+  });
+}
+
+let stores = 0;
+
+async function createStore(server: S3Server, removesWithCondition: boolean): Promise<TestedStore> {
+  const prefix = `store-${stores++}/`;
+  const client = server.client(prefix);
+  let opened = 0;
+  return {
+    open: async (slabs: SlabPool) =>
+      openS3Storage({
+        place: client.requests.place,
+        credentials: async () => ({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
+        slabs,
+        threads: 1,
+        startsAtOnce: false,
+        partBytes: 5 * 1024 * 1024,
+        partMemoryBytes: 0,
+        scratchFolder: tmpdir(),
+        graceSeconds: 0,
+        urlSeconds: 60,
+        usageSeconds: 0,
+        removesWithCondition,
+        limits: { ...defaultS3Limits, requestSeconds: 1 },
+        taskSecondsMax: 60,
+        fresh: opened++ === 0,
+        onStray: () => {},
+        onError: (error) => {
+          throw error;
+        },
+      }),
+    plantOrphan: async (digest, bytes) => {
+      const key = keys.data(randomUUID());
+      const stamp = await client.put(key, bytes);
+      await share(client, digest, { key, size: bytes.length, etag: stamp?.etag ?? "" }, 0);
+    },
+    damageBlob: async (name, digest) => {
+      const { key, size } = await pointerOf(client, name, digest);
+      await client.put(key, randomBytes(size));
+    },
+    damageTag: async (name: RepositoryName, tag: Tag) => {
+      await client.put(keys.tag(name, tag), Buffer.from("damaged"));
+    },
+    damageReferrer: async (name, subject, referrer) => {
+      await client.put(keys.referrer(name, subject, referrer), Buffer.from("damaged"));
+    },
+    breakDown: async () => {
+      await server.kill();
+      return () => server.start();
+    },
+    remove: async () => {
+      for await (const { key } of client.list("")) await client.delete(key);
+      await client.close();
+    },
+  };
+}
+
+async function pointerOf(client: S3Client, name: RepositoryName, digest: Digest) {
+  const found = await client.get(keys.blob(name, digest));
+  const pointer = found && parsePointer(found.bytes);
+  if (pointer === undefined) throw new Error(`${name} has no blob ${digest}`);
+  return pointer;
+}
