@@ -58,8 +58,11 @@ export function applyRules(settings: SettingsTree, ignoreUnsupported: boolean): 
         const group = named ?? value;
         walk(here, group, next);
         if (next === undefined && group !== null && !isNames(group)) wrong(here, group, groupExpected);
-        // A group that only the rules know must not reach the schema. An empty group has its defaults.
+        // A group that only the rules know must not reach the schema. An empty group has its defaults; an optional one is
+        // chosen by its name, as in `storage: { s3: }`.
         if (next === undefined || value === null) settings.remove(here);
+        if (value === null && next !== undefined && isGroup(next) && peel(next).optional)
+          settings.set(here, {}, settings.originOf(here));
       }
     }
   };

@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
 import { cutText } from "../lib/cut-text.js";
-import { applyRules, type Notice } from "./apply-rules.js";
+import { applyRules, type Notice, type Ruled } from "./apply-rules.js";
 import { applyVariables } from "./environment.js";
 import { ConfigError, type Origin, type Problem } from "./errors.js";
 import { below, keysOf, peel, shown } from "./keys.js";
@@ -85,9 +85,11 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   applyOpenTelemetry(settings, variables);
   const ruled = applyRules(settings, ignoreUnsupported ?? settings.get(["ignoreunsupported"]) === "true");
   problems.push(...ruled.problems);
+  const drivers = chooseStorage(settings);
+  problems.push(...drivers.problems);
   const parsed = schema.safeParse(settings.root);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => problemOf(settings, issue)));
-  const notices = [...applied.notices, ...ruled.notices];
+  const notices = [...applied.notices, ...ruled.notices, ...drivers.notices];
   if (problems.length > 0 || !parsed.success) throw ConfigError.of(problems, notices);
   return {
     config: parsed.data,
@@ -96,13 +98,43 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   };
 }
 
-/** Reports settings that have no effect without another one. */
-function withoutEffect({ http }: Config, settings: SettingsTree): Notice[] {
-  if (http.relativeurls || http.host !== undefined) return [];
-  const path = ["http", "relativeurls"];
+/**
+ * Exactly one storage may be set, as in CNCF distribution. A variable that names a directory is ignored beside a bucket: images
+ * and units set it as a default.
+ */
+function chooseStorage(settings: SettingsTree): Ruled {
+  const [s3, filesystem] = [
+    ["storage", "s3"],
+    ["storage", "filesystem"],
+  ];
+  const directory = settings.get(filesystem);
+  if (settings.get(s3) === undefined || !isNames(directory)) return { problems: [], notices: [] };
+  const origins = Object.keys(directory).map((name) => settings.originOf([...filesystem, name]));
+  const told = { key: keyOf(filesystem), origin: settings.originOf(filesystem) };
+  if (origins.every(({ from }) => from === "variable"))
+    return { problems: [], notices: [{ ...told, message: "changes nothing: storage.s3 is set" }] };
   const message =
-    "Location is absolute only for clients that are known to use HTTPS; set http.host to make it absolute for all";
-  return [{ key: keyOf(path), origin: settings.originOf(path), message }];
+    "storage.s3 is set, too, but there is one storage only; remove one, or set REGISTRY_STORAGE=s3 to replace the whole storage of the file";
+  return { problems: [{ ...told, message }], notices: [] };
+}
+
+/** Reports settings that have no effect without another one. */
+function withoutEffect({ http, storage }: Config, settings: SettingsTree): Notice[] {
+  const notices: Notice[] = [];
+  const tell = (path: Path, message: string) => {
+    if (settings.get(path) !== undefined)
+      notices.push({ key: keyOf(path), origin: settings.originOf(path), message });
+  };
+  if (!http.relativeurls && http.host === undefined)
+    tell(
+      ["http", "relativeurls"],
+      "Location is absolute only for clients that are known to use HTTPS; set http.host to make it absolute for all",
+    );
+  if (storage.s3 === undefined)
+    tell(["storage", "redirect", "disable"], "changes nothing: Gantry sends blobs in a directory itself");
+  else if (!storage.s3.encrypt)
+    tell(["storage", "s3", "keyid"], "changes nothing unless storage.s3.encrypt is true");
+  return notices;
 }
 
 function applyFile(settings: SettingsTree, file: string, text: string): Problem[] {

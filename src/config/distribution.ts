@@ -23,7 +23,9 @@ const refuse = (why: string): Rule => ({ does: "refuse", why });
 const accept = (values: readonly string[], why: string): Rule => ({ does: "accept", values, why });
 const note = (why: string): Rule => ({ does: "note", why });
 
-const folderOnly = refuse("Gantry stores data in a local directory: set storage.filesystem.rootdirectory");
+const folderOrBucket = (hint = "") =>
+  refuse(`Gantry stores data in a local directory or a bucket: set storage.filesystem or storage.s3${hint}`);
+const ownCopies = note("Gantry pushes and mounts without copying objects");
 const http1Only = "Gantry speaks HTTP/1.1, which every client does";
 const ownMemory = "Gantry caches in its own memory";
 const noMiddleware = refuse("Gantry loads no middleware");
@@ -34,19 +36,26 @@ export const rules: Readonly<Record<string, Rule>> = {
   loglevel: refuse("deprecated in CNCF distribution too: use log.level"),
   "log.hooks": refuse("Gantry sends no mail: let your log collector do that"),
   "log.reportcaller": accept(["false"], "Gantry's log does not contain source locations"),
-  "storage.s3": folderOnly,
-  "storage.s3aws": folderOnly,
-  "storage.gcs": folderOnly,
-  "storage.azure": folderOnly,
-  "storage.swift": folderOnly,
-  "storage.oss": folderOnly,
-  "storage.inmemory": folderOnly,
+  "storage.s3.v4auth": accept(["true"], "Gantry signs requests with version 4 only"),
+  "storage.s3.multipartcopychunksize": ownCopies,
+  "storage.s3.multipartcopymaxconcurrency": ownCopies,
+  "storage.s3.multipartcopythresholdsize": ownCopies,
+  "storage.s3.loglevel": note("Gantry logs the requests to the store that fail; metrics count all"),
+  "storage.s3aws": refuse(
+    "the driver has two names in CNCF distribution: use storage.s3, which has the same keys",
+  ),
+  "storage.gcs": folderOrBucket(
+    "; Cloud Storage has an S3-compatible interface for storage.s3.regionendpoint",
+  ),
+  "storage.azure": folderOrBucket(),
+  "storage.swift": folderOrBucket("; Swift has an S3-compatible interface for storage.s3.regionendpoint"),
+  "storage.oss": folderOrBucket("; OSS has an S3-compatible interface for storage.s3.regionendpoint"),
+  "storage.inmemory": folderOrBucket(),
   "storage.filesystem.maxthreads": note("uploads.workers sets the number of threads"),
   "storage.tag.concurrencylimit": note("Gantry lists tags without reading each one"),
   "storage.cache.blobdescriptor": accept(["inmemory"], ownMemory),
   "storage.cache.layerinfo": accept(["inmemory"], ownMemory),
   "storage.cache.blobdescriptorsize": note("Gantry bounds its caches by bytes"),
-  "storage.redirect.disable": note("Gantry sends blobs itself and never redirects"),
   "storage.maintenance.uploadpurging.dryrun": accept(
     ["false"],
     "Gantry has no dry run for this: set enabled to false to keep uploads",

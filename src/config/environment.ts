@@ -27,7 +27,9 @@ const fileVariable = "REGISTRY_CONFIGURATION_PATH";
  * Unknown variables in these groups are errors: a server that starts without an intended login, limit or log is more open
  * than its operator knows.
  */
-const protectedGroups = ["AUTH", "AUDIT", "HTTP_TLS", "LIMITS", "TAGS"].map((group) => prefix + group);
+const protectedGroups = ["AUTH", "AUDIT", "HTTP_TLS", "LIMITS", "STORAGE_S3", "TAGS"].map(
+  (group) => prefix + group,
+);
 
 /** Variables of other programs that look like settings. */
 const foreignVariables: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
-/** `storage`: data directory, durability, deletion and mounts. */
+/** `storage`: data directory or bucket, durability, deletion and mounts. */
 import { section } from "./section.js";
+import { s3 } from "./storage-s3.js";
 import { choice, duration, flag, text } from "./values.js";
 
 export const storage = section({
@@ -13,6 +14,14 @@ export const storage = section({
       .prefault("full")
       .describe(
         "`full`: an acknowledged push survives a power cut. `relaxed`: it survives a crash of the process, but not a power cut, because nothing is synced.",
+      ),
+  }),
+  s3: s3.optional(),
+  redirect: section({
+    disable: flag
+      .prefault("false")
+      .describe(
+        "With `storage.s3`, clients get blobs from the store itself, by an address that is valid for some minutes. `true` sends all bytes through Gantry, for clients that cannot reach the store.",
       ),
   }),
   delete: section({
@@ -34,4 +43,6 @@ export const storage = section({
       interval: duration.prefault("24h").describe("Time between two searches for abandoned uploads."),
     }),
   }),
-}).describe("Data directory, durability, deletion and mounts.");
+}).describe(
+  "Data directory or bucket, durability, deletion and mounts. Set either `storage.filesystem` or `storage.s3`.",
+);

@@ -108,8 +108,8 @@ for (const [name, text, settings, said] of [
   [
     "a storage that Gantry does not support",
     "",
-    { REGISTRY_STORAGE_S3_BUCKET: "b" },
-    /^storage\.s3 \(REGISTRY_STORAGE_S3_BUCKET\): not supported: Gantry stores data in a local directory/m,
+    { REGISTRY_STORAGE_GCS_BUCKET: "b" },
+    /^storage\.gcs \(REGISTRY_STORAGE_GCS_BUCKET\): not supported: Gantry stores data in a local directory or a bucket/m,
   ],
   [
     "a header that would break responses",

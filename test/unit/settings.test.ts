@@ -204,22 +204,22 @@ for (const [name, text, variables, expected] of [
   ],
   [
     "another storage",
-    "storage:\n  s3:\n    bucket: b",
+    "storage:\n  gcs:\n    bucket: b",
     {},
-    "storage.s3 (config.yml:2): not supported: Gantry stores data in a local directory: set storage.filesystem.rootdirectory. To start without it, pass --ignore-unsupported",
+    "storage.gcs (config.yml:2): not supported: Gantry stores data in a local directory or a bucket: set storage.filesystem or storage.s3; ",
   ],
   ["an unset storage", "storage:\n  inmemory:", {}, "storage.inmemory (config.yml:2): not supported: "],
   [
     "another storage by name",
     "",
-    { REGISTRY_STORAGE: "s3" },
-    "storage.s3 (REGISTRY_STORAGE): not supported: ",
+    { REGISTRY_STORAGE: "azure" },
+    "storage.azure (REGISTRY_STORAGE): not supported: ",
   ],
   [
     "another storage by its key",
     "",
-    { REGISTRY_STORAGE_S3_BUCKET: "b" },
-    "storage.s3 (REGISTRY_STORAGE_S3_BUCKET): not supported: ",
+    { REGISTRY_STORAGE_OSS_BUCKET: "b" },
+    "storage.oss (REGISTRY_STORAGE_OSS_BUCKET): not supported: ",
   ],
   [
     "a cache elsewhere",
@@ -246,7 +246,7 @@ test("all errors of file and environment are reported at once", () => {
 });
 
 test("unsupported settings are ignored on request, and reported", () => {
-  const text = "storage:\n  s3: {bucket: b}\n  delete: {enabled: false}\nredis: {addr: x}\n";
+  const text = "storage:\n  gcs: {bucket: b}\n  delete: {enabled: false}\nredis: {addr: x}\n";
   for (const { config, notices } of [
     read(text, {}, true),
     read(text, { REGISTRY_IGNOREUNSUPPORTED: "true" }),
@@ -254,7 +254,7 @@ test("unsupported settings are ignored on request, and reported", () => {
     assert.equal(config.storage.delete.enabled, false);
     assert.deepEqual(
       notices.map(({ key }) => key),
-      ["storage.s3", "redis"],
+      ["storage.gcs", "redis"],
     );
   }
   assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not unknown ones");
@@ -374,6 +374,7 @@ for (const variable of [
   "REGISTRY_HTTP_TLS_PRIVATE_KEY_FILE",
   "REGISTRY_LIMITS_SOMETHING_ELSE_ENTIRELY",
   "REGISTRY_AUDIT_DESTINATION_OF_LINES",
+  "REGISTRY_STORAGE_S3_CUSTOMER_KEY_FOR_OBJECTS",
 ])
   test(`an unknown ${variable}, without which a server may be more open, is an error`, () => {
     assert.match(said("", { [variable]: "x" })[0] ?? "none", /: there is no such variable/);

@@ -19,8 +19,9 @@ export interface S3Place {
   readonly skipVerify: boolean;
   /** Prefix of all keys: empty, or ending in a slash. */
   readonly prefix: string;
-  /** Headers of requests that create objects: encryption and storage class. */
+  /** Headers of requests that create objects: encryption, storage class and ACL. */
   readonly objectHeaders: Readonly<Record<string, string>>;
+  readonly userAgent?: string;
 }
 
 export interface S3Limits {
@@ -69,6 +70,8 @@ export class S3Requests {
   readonly #signer: Signer;
   readonly #base: string;
   readonly #origin: string;
+  /** Not signed, because proxies change them. */
+  readonly #ownHeaders: Readonly<Record<string, string>>;
   /** Requests sent, by method. */
   readonly sent: Record<string, number> = {};
 
@@ -82,6 +85,7 @@ export class S3Requests {
     const { endpoint, region, bucket, forcePathStyle, prefix, skipVerify } = place;
     const url = new URL(endpoint);
     if (!forcePathStyle) url.hostname = `${bucket}.${url.hostname}`;
+    this.#ownHeaders = place.userAgent === undefined ? {} : { "user-agent": place.userAgent };
     this.#origin = url.origin;
     this.#base = `${url.pathname.replace(/\/$/, "")}${forcePathStyle ? `/${bucket}` : ""}/`;
     this.#keyPrefix = encodedPath(prefix);
@@ -145,7 +149,7 @@ export class S3Requests {
       const response = await this.#pool.request({
         method,
         path: search === "" ? path : `${path}?${search}`,
-        headers: signed,
+        headers: { ...signed, ...this.#ownHeaders },
         body: body ?? null,
         signal: ending.signal,
       });

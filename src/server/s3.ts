@@ -1,0 +1,75 @@
+/** What the settings of `storage.s3` mean for the driver. Part of the composition root. */
+import type { Config } from "../config/config.js";
+import { type CredentialSource, chainedCredentials, fixedCredentials } from "../storage/s3/credentials.js";
+import type { S3Limits, S3Place } from "../storage/s3/requests.js";
+
+export type S3Settings = NonNullable<Config["storage"]["s3"]>;
+
+/** Stores that are not Amazon's do not care, but the signature needs a name. */
+const defaultRegion = "us-east-1";
+
+/** Time of one attempt, besides that of a part's bytes. */
+const attemptSecondsMin = 30;
+
+/** A part of 10 MiB takes ten seconds at 8 Mbit/s. */
+const bytesPerSecondMin = 1024 * 1024;
+
+/** After this time and that of one attempt, a request fails. */
+const retrySeconds = 10;
+
+export function s3PlaceOf(settings: S3Settings): S3Place {
+  const { bucket, region = defaultRegion, regionendpoint, rootdirectory, skipverify, useragent } = settings;
+  const isForeign = regionendpoint !== undefined;
+  return {
+    endpoint: isForeign ? endpointOf(regionendpoint, settings.secure) : amazonEndpoint(region, settings),
+    region,
+    bucket,
+    // Amazon's certificates do not cover further dots.
+    forcePathStyle: settings.forcepathstyle ?? (isForeign || bucket.includes(".")),
+    skipVerify: skipverify,
+    prefix: rootdirectory === "" ? "" : `${rootdirectory}/`,
+    objectHeaders: objectHeadersOf(settings),
+    ...(useragent !== undefined && { userAgent: useragent }),
+  };
+}
+
+export function s3LimitsOf({ connections, chunksize }: S3Settings): S3Limits {
+  const attemptSeconds = attemptSecondsMin + Math.ceil(chunksize / bytesPerSecondMin);
+  return { connections, attemptSeconds, requestSeconds: attemptSeconds + retrySeconds };
+}
+
+/** Without keys in the settings, the chain of AWS is asked. */
+export function s3CredentialsOf(settings: S3Settings): CredentialSource {
+  const [accessKeyId = "", secretAccessKey = "", sessionToken = ""] = [
+    settings.accesskey?.reveal(),
+    settings.secretkey?.reveal(),
+    settings.sessiontoken?.reveal(),
+  ];
+  if (accessKeyId === "") return chainedCredentials(settings.region ?? defaultRegion);
+  return fixedCredentials({
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken !== "" && { sessionToken }),
+  });
+}
+
+function endpointOf(given: string, secure: boolean): string {
+  return /^https?:\/\//i.test(given) ? given : `${secure ? "https" : "http"}://${given}`;
+}
+
+function amazonEndpoint(region: string, settings: S3Settings): string {
+  const { secure, usedualstack, usefipsendpoint, accelerate } = settings;
+  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+  const service = accelerate ? "s3-accelerate" : usefipsendpoint ? "s3-fips" : "s3";
+  const names = [service, ...(usedualstack ? ["dualstack"] : []), ...(accelerate ? [] : [region]), domain];
+  return `${secure ? "https" : "http"}://${names.join(".")}`;
+}
+
+function objectHeadersOf({ encrypt, keyid, storageclass, objectacl }: S3Settings): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (encrypt) headers["x-amz-server-side-encryption"] = keyid === undefined ? "AES256" : "aws:kms";
+  if (encrypt && keyid !== undefined) headers["x-amz-server-side-encryption-aws-kms-key-id"] = keyid;
+  if (storageclass !== undefined && storageclass !== "NONE") headers["x-amz-storage-class"] = storageclass;
+  if (objectacl !== undefined) headers["x-amz-acl"] = objectacl;
+  return headers;
+}
