@@ -13,7 +13,7 @@ import { Closers } from "../lib/closers.js";
 import { closingFailed, escaped } from "../server/log.js";
 import { openServices } from "../server/services.js";
 import { Layout } from "../storage/filesystem/layout.js";
-import { StoreInUse } from "../storage/filesystem/lock.js";
+import { StoreInUse } from "../storage/store-in-use.js";
 import type { Invocation } from "./invocation.js";
 import { ProgressDisplay } from "./progress.js";
 

@@ -8,17 +8,13 @@ import { once } from "node:events";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { StoreInUse } from "../store-in-use.js";
 import { errorCode, ifThere } from "./files.js";
 
 export interface StoreLock {
   /** Whether the store is locked; false if the system has no `flock`. */
   readonly locked: boolean;
   release(): Promise<void>;
-}
-
-/** Another process has the store. */
-export class StoreInUse extends Error {
-  override readonly name = "StoreInUse";
 }
 
 /** Exit code of `flock --nonblock` if another process has the lock. */

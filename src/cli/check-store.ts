@@ -1,0 +1,56 @@
+/**
+ * Connects to the services that settings name, as a server would, and tests what the registry needs of them. Part of the
+ * composition root.
+ */
+import type { Config } from "../config/config.js";
+import { s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "../server/s3.js";
+import { S3Client } from "../storage/s3/client.js";
+import { readLock } from "../storage/s3/lock-record.js";
+import { type ProbeResult, probeStore } from "../storage/s3/probe.js";
+import { S3Requests } from "../storage/s3/requests.js";
+import { expiredAfterSeconds } from "../storage/s3/store-lock.js";
+import { placeName } from "../storage/s3/store-object.js";
+
+/** The result of one test of a service. */
+export interface ServiceCheck extends ProbeResult {
+  /** The settings that name the service. */
+  readonly key: string;
+}
+
+/** A race needs a connection for each of its writers. */
+const connectionsMin = 16;
+
+/** A person waits for the result. */
+const secondsMax = 10;
+
+/** Resolves with what each test has found. Connects to nothing if the settings name no service. */
+export async function checkServices({ storage: { s3 } }: Config): Promise<ServiceCheck[]> {
+  if (s3 === undefined) return [];
+  const { connections } = s3LimitsOf(s3);
+  const limits = {
+    connections: Math.max(connectionsMin, connections),
+    attemptSeconds: secondsMax,
+    requestSeconds: secondsMax,
+  };
+  const { get, refused } = s3CredentialsOf(s3);
+  const client = new S3Client(new S3Requests(s3PlaceOf(s3), limits, get, refused));
+  try {
+    const { results } = await probeStore(client, "full");
+    const checks = results.map((result) => ({ key: "storage.s3", ...result }));
+    return checks.some(({ outcome }) => outcome === "failed") ? checks : [...checks, await lockOf(client)];
+  } finally {
+    await client.close();
+  }
+}
+
+/** Which node uses the bucket is no fault, but explains why a server waits or does not start. */
+async function lockOf(client: S3Client): Promise<ServiceCheck> {
+  const found = await readLock(client);
+  const { record, ageSeconds = 0 } = found ?? {};
+  const who = record === undefined ? "somebody" : `process ${record.pid} on ${record.host} (${record.mode})`;
+  const detail =
+    found === undefined || ageSeconds > expiredAfterSeconds
+      ? "no node uses it"
+      : `${who} uses it, and renewed its lock ${Math.max(0, Math.round(ageSeconds))} s ago`;
+  return { key: "storage.s3", what: placeName(client), outcome: "fine", detail };
+}
