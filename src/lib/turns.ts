@@ -1,21 +1,42 @@
 /** Runs at most a number of tasks at a time. Others wait in order of arrival. */
 export class Turns {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor(atOnce: number) {
     this.#free = atOnce;
   }
 
-  /** Waits for a turn. The caller ends it with `end`. */
-  async begin(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /**
+   * Waits for a turn, and resolves with true. The caller ends it with `end`. Resolves with false if there is none within
+   * `milliseconds`.
+   */
+  async begin(milliseconds?: number): Promise<boolean> {
+    if (this.#free > 0) {
+      this.#free--;
+      return true;
+    }
+    return new Promise<boolean>((resolve) => {
+      const begin = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const leave = () => {
+        this.#waiting.delete(begin);
+        resolve(false);
+      };
+      const timer = milliseconds === undefined ? undefined : setTimeout(leave, milliseconds);
+      this.#waiting.add(begin);
+    });
   }
 
   end(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
   }
 }

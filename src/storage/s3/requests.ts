@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, Pool } from "undici";
+import { Turns } from "../../lib/turns.js";
 import { answerTooLarge, S3Failure } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
 import { parsed, textOf, type Xml } from "./xml.js";
@@ -67,6 +68,8 @@ const errorBytesMax = 64 * 1024;
 
 export class S3Requests {
   readonly #pool: Pool;
+  /** A request that waits for a connection must not count as one that the store does not answer. */
+  readonly #turns: Turns;
   readonly #signer: Signer;
   readonly #base: string;
   readonly #origin: string;
@@ -90,6 +93,7 @@ export class S3Requests {
     this.#base = `${url.pathname.replace(/\/$/, "")}${forcePathStyle ? `/${bucket}` : ""}/`;
     this.#keyPrefix = encodedPath(prefix);
     this.#signer = new Signer(url.host, region, credentials);
+    this.#turns = new Turns(limits.connections);
     const milliseconds = limits.attemptSeconds * 1000;
     this.#pool = new Pool(url.origin, {
       connections: limits.connections,
@@ -111,7 +115,7 @@ export class S3Requests {
     const end = performance.now() + this.limits.requestSeconds * 1000;
     for (let attempt = 1; ; attempt++) {
       try {
-        return { ...(await this.#try(request)), attempts: attempt };
+        return { ...(await this.#tryInTurn(request, end)), attempts: attempt };
       } catch (error) {
         const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsFirst * 2 ** (attempt - 1));
         if (!(error instanceof S3Failure) || !error.mayPass || performance.now() + pause > end) throw error;
@@ -129,6 +133,16 @@ export class S3Requests {
 
   #pathOf(key: string): string {
     return key === "" ? this.#base : `${this.#base}${this.#keyPrefix}${encodedPath(key)}`;
+  }
+
+  async #tryInTurn(request: S3Request, end: number): Promise<Omit<S3Response, "attempts">> {
+    if (!(await this.#turns.begin(Math.max(0, end - performance.now()))))
+      throw new S3Failure("all connections to the store are busy", { mayPass: true });
+    try {
+      return await this.#try(request);
+    } finally {
+      this.#turns.end();
+    }
   }
 
   async #try(request: S3Request): Promise<Omit<S3Response, "attempts">> {
