@@ -1,7 +1,9 @@
 // The storage contract on the S3 driver, over versitygw and MinIO.
 
 import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after } from "node:test";
 import type { Digest } from "../../src/domain/digest.js";
 import type { Tag } from "../../src/domain/reference.js";
@@ -35,6 +37,7 @@ async function createStore(server: S3Server, removesWithCondition: boolean): Pro
   const prefix = `store-${stores++}/`;
   const client = server.client(prefix);
   let opened = 0;
+  const scratch = await mkdtemp(join(tmpdir(), "gantry-scratch-"));
   return {
     open: async (slabs: SlabPool) =>
       openS3Storage({
@@ -45,8 +48,10 @@ async function createStore(server: S3Server, removesWithCondition: boolean): Pro
         startsAtOnce: false,
         partBytes: 5 * 1024 * 1024,
         partMemoryBytes: 0,
-        scratchFolder: tmpdir(),
-        graceSeconds: 0,
+        scratchFolder: scratch,
+        graceSeconds: 60,
+        // The store tells times in whole seconds.
+        collectedAfterSeconds: -2,
         urlSeconds: 60,
         usageSeconds: 0,
         removesWithCondition,
@@ -75,11 +80,16 @@ async function createStore(server: S3Server, removesWithCondition: boolean): Pro
     },
     breakDown: async () => {
       await server.kill();
-      return () => server.start();
+      await rm(scratch, { recursive: true });
+      return async () => {
+        await server.start();
+        await mkdir(scratch);
+      };
     },
     remove: async () => {
       for await (const { key } of client.list("")) await client.delete(key);
       await client.close();
+      await rm(scratch, { recursive: true });
     },
   };
 }

@@ -8,6 +8,7 @@ import { RegistryError } from "../../src/domain/errors.js";
 import { newHasher } from "../../src/domain/hash.js";
 import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
+import { describeError } from "../../src/lib/describe-error.js";
 import type { SlabPart } from "../../src/lib/slab-pool.js";
 import { storageFailure } from "../../src/storage/errors.js";
 import { nonce, S3Client } from "../../src/storage/s3/client.js";
@@ -72,7 +73,13 @@ export async function run(task: S3WorkerTask): Promise<S3WorkerResult> {
     if (thrown instanceof Taken) return { ok: false, error: "taken", message: thrown.message };
     const error = portError(thrown);
     if (error instanceof RegistryError)
-      return { ok: false, error: error.kind, message: error.message, detail: error.detail };
+      return {
+        ok: false,
+        error: error.kind,
+        message: error.message,
+        detail: error.detail,
+        ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+      };
     const { code, message } = error as NodeJS.ErrnoException;
     return code === undefined
       ? {

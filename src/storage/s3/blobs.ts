@@ -12,6 +12,7 @@ import type { S3WorkerPool } from "./worker-pool.js";
 
 export interface S3BlobOptions {
   readonly graceSeconds: number;
+  readonly collectedAfterSeconds: number;
   /** Time for which clients may use an address; `undefined` to send all bytes through this registry. */
   readonly urlSeconds: number | undefined;
   /** Time for which counts of the repositories that share a content may be outdated. */
@@ -131,7 +132,7 @@ export class S3Blobs implements BlobStore {
   async *orphans(): AsyncIterable<Content> {
     this.#orphans.clear();
     const collection = collectionOf(this.client);
-    for await (const orphan of collection.orphans(this.options.graceSeconds)) {
+    for await (const orphan of collection.orphans(this.options.collectedAfterSeconds)) {
       if (this.#orphans.size < knownOrphansMax) this.#orphans.set(orphan.digest, orphan);
       if (orphan.data !== undefined) yield { digest: orphan.digest, size: orphan.data.size };
       else await this.removeOrphan(orphan.digest);
@@ -143,7 +144,7 @@ export class S3Blobs implements BlobStore {
     this.#orphans.delete(digest);
     const collection = collectionOf(this.client);
     return onStore(async () => {
-      const orphan = known ?? (await collection.orphan(digest, this.options.graceSeconds));
+      const orphan = known ?? (await collection.orphan(digest, this.options.collectedAfterSeconds));
       return orphan && collection.remove(orphan, this.options.removesWithCondition);
     });
   }

@@ -24,11 +24,10 @@ export interface S3StorageOptions {
   readonly partMemoryBytes: number;
   /** Folder for bytes that do not fit into that memory. */
   readonly scratchFolder: string;
-  /**
-   * A content that is younger is not collected, so that a push can share it: see docs/decisions/0044. Longer than any
-   * request to the store takes.
-   */
+  /** A push shares a content that is younger than half of this, and writes an older one again (docs/decisions/0044). */
   readonly graceSeconds: number;
+  /** Age at which contents without a repository are collected, `graceSeconds` or more: less only while nobody pushes. */
+  readonly collectedAfterSeconds: number;
   /** Time for which clients may use the address of a blob; `undefined` to send all bytes through this registry. */
   readonly urlSeconds: number | undefined;
   /** Time for which counts of the repositories that share a content may be outdated. */

@@ -48,10 +48,10 @@ export class Collection {
     }
   }
 
-  /** Yields the contents older than the grace period that no repository has, and those that a collector left behind dead. */
-  async *orphans(graceSeconds: number): AsyncGenerator<Orphan> {
+  /** Yields the contents of that age or older that no repository has, and those that a collector left behind dead. */
+  async *orphans(ageSeconds: number): AsyncGenerator<Orphan> {
     let candidates: ListedContent[] = [];
-    const oldest = (await this.#storeTime()) - graceSeconds * 1000;
+    const oldest = (await this.#storeTime()) - ageSeconds * 1000;
     for await (const content of this.#listed()) {
       if (content.modifiedAt > oldest) continue;
       candidates.push(content);
@@ -76,9 +76,9 @@ export class Collection {
   }
 
   /** Resolves with one content if it is an orphan. */
-  async orphan(digest: Digest, graceSeconds: number): Promise<Orphan | undefined> {
+  async orphan(digest: Digest, ageSeconds: number): Promise<Orphan | undefined> {
     const found = await this.client.get(keys.content(digest));
-    if (found === undefined || found.answeredAt - found.modifiedAt < graceSeconds * 1000) return undefined;
+    if (found === undefined || found.answeredAt - found.modifiedAt < ageSeconds * 1000) return undefined;
     const data = parseContent(found.bytes);
     if (data === undefined) return undefined;
     const owners = await countPointers(this.client);

@@ -74,10 +74,10 @@ export class S3WorkerPool implements StorageWorkers {
       this.done.add(task, affinity.workerId ?? 0, sentAt, result);
       return result;
     }
-    const { error, message, detail } = result;
+    const { error, message, detail, cause } = result;
     if (error === "taken") throw new UploadTaken();
     if (error === "unexpected") throw new Error(message);
-    throw new RegistryError(error, message, detail);
+    throw new RegistryError(error, message, detail, cause === undefined ? {} : { cause: new Error(cause) });
   }
 
   #secondsMax(task: S3Task): number {

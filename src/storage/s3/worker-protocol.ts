@@ -127,4 +127,6 @@ export type S3WorkerResult =
       readonly error: ErrorKind | "taken" | "unexpected";
       readonly message: string;
       readonly detail?: unknown;
+      /** For the log. */
+      readonly cause?: string;
     };
