@@ -22,13 +22,14 @@ for (const [engine, skip] of [
 ] as const) {
   if (skip !== false) continue;
   const starting = startS3Server(engine);
-  after(async () => (await starting).stop());
   testStorage({
     name: engine,
     sharesContent: true,
     freesAtOnce: false,
     create: async () => createStore(await starting, engine === "versitygw"),
   });
+  // After the stores have been removed.
+  after(async () => (await starting).stop());
 }
 
 let stores = 0;
