@@ -2,7 +2,6 @@
  * Runs an operator's command: in the server that has the store open, or in this process if none has. Part of the
  * composition root.
  */
-import { resolve } from "node:path";
 import { pino } from "pino";
 import type { Command, Outcome, Task } from "../commands/command.js";
 import { runCommand } from "../commands/commands.js";
@@ -10,9 +9,9 @@ import type { Config } from "../config/config.js";
 import { askServer } from "../control/client.js";
 import { isTooLong } from "../control/messages.js";
 import { Closers } from "../lib/closers.js";
+import { controlSocketOf } from "../server/control-socket.js";
 import { closingFailed, escaped } from "../server/log.js";
 import { openServices } from "../server/services.js";
-import { Layout } from "../storage/filesystem/layout.js";
 import { StoreInUse } from "../storage/store-in-use.js";
 import type { Invocation } from "./invocation.js";
 import { ProgressDisplay } from "./progress.js";
@@ -24,7 +23,7 @@ export async function runOperatorCommand(
   config: Config,
   invocation: Invocation,
 ): Promise<Outcome> {
-  const { controlSocket } = new Layout(resolve(config.storage.filesystem.rootdirectory));
+  const controlSocket = controlSocketOf(config);
   const interrupted = new AbortController();
   const ignoreInterrupts = invocation.onInterrupt(() => interrupted.abort(new Error("interrupted")));
   const display = new ProgressDisplay(invocation);
@@ -35,7 +34,14 @@ export async function runOperatorCommand(
     const log = pino({ level: "error" }, escaped(invocation.stderr));
     const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
     try {
-      const { services } = await openServices({ config, log, closers }, { serving: false, create });
+      const { services } = await openServices(
+        { config, log, closers },
+        {
+          serving: false,
+          create,
+          onStoreLost: (why) => interrupted.abort(new Error(why)),
+        },
+      );
       return await runCommand(name, options, { services, config, ...task });
     } catch (error) {
       throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;

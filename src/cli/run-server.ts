@@ -28,7 +28,11 @@ async function runUntilStopped(
   // Prints a line on standard error without waiting for a reader.
   const say = (text: string) => void streams.writer("error").write(`gantry: ${visibleLine(text)}\n`);
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
-  const server = await startServer(config, streams);
+  let onLost = (): void => {};
+  const lost = new Promise<"lost">((resolve) => {
+    onLost = () => resolve("lost");
+  });
+  const server = await startServer(config, streams, onLost);
   if (!server.protected && !isLoopback(config.http.addr.host)) {
     say(
       "warning: without authentication, anyone who can reach this address may push and delete; set auth, or listen on 127.0.0.1",
@@ -40,25 +44,15 @@ async function runUntilStopped(
         "http.trustedproxies if this server is behind a TLS proxy, otherwise http.tls",
     );
   }
-  if (!server.hardLinks) {
-    say("warning: this file system has no hard links; each repository stores its own copy of a shared blob");
-  }
-  if (!server.locked) {
-    say(
-      "warning: without the flock program, nothing keeps a second server from opening this store; install util-linux",
-    );
-  }
-  if (server.readOnly) {
-    say("warning: this file system is read-only; clients can only pull");
-  }
+  for (const warning of server.warnings) say(`warning: ${warning}`);
   const audience = audienceOf(server.protected, isLoopback(config.http.addr.host));
   // Registered before the ready line is printed: a reader of that line may stop the server at once.
   const told = new Promise<void>((resolve) => void invocation.onInterrupt(resolve));
-  const ready = `gantry ready on ${server.url}, data in ${server.rootDirectory}${audience}`;
+  const ready = `gantry ready on ${server.url}, data in ${server.place}${audience}`;
   streams.writer("output").write(`${visibleLine(ready)}\n`);
-  await told;
+  const why = await Promise.race([told, lost]);
   await server.stop();
-  return 0;
+  return why === "lost" ? 1 : 0;
 }
 
 function audienceOf(isProtected: boolean, thisMachineOnly: boolean): string {

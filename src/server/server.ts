@@ -29,12 +29,10 @@ import { openTraces } from "./traces.js";
 export interface Server {
   /** `http://host:port` or `https://host:port`, with the actual port. */
   readonly url: string;
-  readonly rootDirectory: string;
-  readonly hardLinks: boolean;
-  /** Whether the store is locked against other servers. */
-  readonly locked: boolean;
-  /** Whether the file system is read-only, so that nothing can be pushed. */
-  readonly readOnly: boolean;
+  /** The place of the data, for people. */
+  readonly place: string;
+  /** What the operator should know about the store. */
+  readonly warnings: readonly string[];
   /** Whether authentication is enabled. */
   readonly protected: boolean;
   readonly services: Services;
@@ -43,24 +41,40 @@ export interface Server {
 }
 
 /** Rejects if the directory cannot be used or the address is in use, after closing the parts that were opened. */
-export async function startServer(config: Config, streams: StandardStreams): Promise<Server> {
+export async function startServer(
+  config: Config,
+  streams: StandardStreams,
+  /** Called if another process has taken the store over: the server must be stopped. */
+  onLost: () => void = () => {},
+): Promise<Server> {
   const { log, lines } = await openLog(config.log, streams);
   const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
   closers.add("log", () => lines.close());
   try {
     logRuntime(log);
-    return await openServer({ config, log, closers, streams }, lines);
+    return await openServer({ config, log, closers, streams }, lines, onLost);
   } catch (error) {
     await closers.close();
     throw error;
   }
 }
 
-async function openServer(opening: LogOpening, serverLines: CountedLines): Promise<Server> {
-  const { config, closers } = opening;
+async function openServer(
+  opening: LogOpening,
+  serverLines: CountedLines,
+  onLost: () => void,
+): Promise<Server> {
+  const { config, closers, log } = opening;
   const { http } = config;
   const drain = new DrainClock(http.draintimeout);
-  const { services, storage } = await openServices(opening, { serving: true, create: true });
+  const { services, opened } = await openServices(opening, {
+    serving: true,
+    create: true,
+    onStoreLost: (why) => {
+      log.fatal(`${why}; this server stops`);
+      onLost();
+    },
+  });
   const { gate, login, lookups } = await openLogin(opening, services);
   const front = await openFront(opening, () => listening.port);
   const audit = openAudit(opening, login !== undefined);
@@ -91,7 +105,7 @@ async function openServer(opening: LogOpening, serverLines: CountedLines): Promi
   });
   openUsesSaving(opening, services);
   openGarbageCollection(opening, services);
-  await openCommands(opening, services, storage.layout.controlSocket);
+  await openCommands(opening, services);
   openDraining(opening, app);
   openHealthChecks(opening, services);
   const listening = await openListening(opening, app, front);
@@ -102,10 +116,8 @@ async function openServer(opening: LogOpening, serverLines: CountedLines): Promi
   });
   return {
     url: `${front.tls ? "https" : "http"}://${urlHost(http.addr.host)}:${listening.port}`,
-    rootDirectory: storage.layout.root,
-    hardLinks: storage.hardLinks,
-    locked: storage.locked || storage.readOnly,
-    readOnly: storage.readOnly,
+    place: opened.place,
+    warnings: opened.warnings,
     protected: login !== undefined,
     services,
     stop: () => closers.close(),

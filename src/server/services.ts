@@ -13,21 +13,20 @@ import { GcStats } from "../gc/gc-stats.js";
 import { Pulls } from "../gc/pulls.js";
 import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { ByteBudget } from "../lib/byte-budget.js";
-import { openUploadsPerWorker } from "../lib/connection-limits.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
 import { Health } from "../registry/health.js";
 import { ManifestReader } from "../registry/manifest-reader/manifest-reader.js";
 import type { Services } from "../registry/services.js";
-import { type FilesystemStorage, openFilesystemStorage } from "../storage/filesystem/open.js";
+import type { Storage } from "../storage/storage.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
-import { descriptorsMax } from "./connections.js";
 import type { Opening } from "./opening.js";
+import { type OpenedStorage, openStorage } from "./storage.js";
 
 export interface OpenedServices {
   readonly services: Services;
-  readonly storage: FilesystemStorage;
+  readonly opened: OpenedStorage;
 }
 
 export interface OpenOptions {
@@ -35,6 +34,8 @@ export interface OpenOptions {
   readonly serving: boolean;
   /** Whether to create a store if there is none. */
   readonly create: boolean;
+  /** Called if another process has taken the store over, although this one has it open. This process must stop. */
+  readonly onStoreLost: (why: string) => void;
 }
 
 const mebibyte = 1024 * 1024;
@@ -58,7 +59,8 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const onStray = once((what, why) => log.warn({ what, why }, "ignored a stray file in the store"));
   const tagPolicy = await openTagPolicy(config);
   const slabs = openSlabs(config);
-  const storage = await openStorage(opening, slabs, options, onStray);
+  const opened = await openStorage(opening, slabs, options, onStray);
+  const { storage } = opened;
   const manifestReader = openManifestReader(opening);
   const shared = new MemoryCluster({ leaseSeconds: config.gc.lease });
   const cluster = shared.node();
@@ -107,7 +109,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     closers.add("times of pulls", () => services.pulls.save(storage.tags));
   }
   closers.add("purging of uploads", () => sessions.stop());
-  return { services, storage };
+  return { services, opened };
 }
 
 /** The module is loaded only if there is a policy. */
@@ -126,30 +128,6 @@ function openSlabs({ uploads }: Config): SlabPool {
   });
 }
 
-async function openStorage(
-  { config, log, closers }: Opening,
-  slabs: SlabPool,
-  { serving, create }: OpenOptions,
-  onStray: Services["onStray"],
-): Promise<FilesystemStorage> {
-  const { rootdirectory, durability } = config.storage.filesystem;
-  const storage = await openFilesystemStorage({
-    rootDirectory: rootdirectory,
-    durability,
-    slabs,
-    threads: config.uploads.workers,
-    startsAtOnce: serving,
-    cachedBytes: config.uploads.cachedmib * mebibyte,
-    openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
-    taskSecondsMax: config.uploads.tasktimeout,
-    onStray,
-    onError: (error, message) => log.error({ err: error }, message),
-    create,
-  });
-  closers.add("storage", () => storage.close());
-  return storage;
-}
-
 function openManifestReader({ config: { limits }, log, closers }: Opening): ManifestReader {
   const reader = new ManifestReader(
     {
@@ -166,7 +144,7 @@ function openManifestReader({ config: { limits }, log, closers }: Opening): Mani
 
 function openSessions(
   { config }: Opening,
-  { uploads, readOnly }: FilesystemStorage,
+  { uploads, readOnly }: Storage,
   cluster: Cluster,
   serving: boolean,
   onError: (error: unknown) => void,
@@ -179,12 +157,13 @@ function openSessions(
     sessionsPerClientMax: peruser,
     unusedSecondsMax: unused,
     idleSecondsMax: age,
-    recovers: serving && !readOnly,
+    // Shared ones are recovered when they are asked for, by the node that is asked.
+    recovers: serving && !readOnly && !uploads.isShared,
     purgeEverySeconds: serving && enabled && !readOnly ? interval : 0,
   });
 }
 
-function openHealth({ config, log }: Opening, storage: FilesystemStorage): Health {
+function openHealth({ config, log }: Opening, storage: Storage): Health {
   const { enabled, threshold, freemib } = config.health.storagedriver;
   return new Health(
     { storage },

@@ -28,7 +28,7 @@ async function catalog(): Promise<string[]> {
 }
 
 function entries(folder: string, of = server): Promise<string[]> {
-  return readdir(`${of.rootDirectory}/${folder}`).catch(() => []);
+  return readdir(`${of.place}/${folder}`).catch(() => []);
 }
 
 test("an empty repository leaves the catalog with its folders; its neighbours, parents and children stay", async () => {
@@ -71,7 +71,7 @@ test("a repository with a tag, a manifest, a blob, a referrer or a stray file st
   await client.pushImage("kept/manifest", image());
   const made = image();
   await client.pushImage("kept/referrer", image({ subject: describe(made) }));
-  await mkdir(`${server.rootDirectory}/manifests/kept/odd/tags/latest`, { recursive: true });
+  await mkdir(`${server.place}/manifests/kept/odd/tags/latest`, { recursive: true });
   // An open upload has no folder, and needs none.
   const location = await client.openUpload("kept/session");
   assert.equal((await client.patch(location, blob.bytes)).status, 202);
@@ -89,7 +89,7 @@ test("the next collection removes folders that a crash has left", async () => {
     "blobs/left/c",
     "manifests/left/d/_referrers/x",
   ])
-    await mkdir(`${server.rootDirectory}/${folder}`, { recursive: true });
+    await mkdir(`${server.place}/${folder}`, { recursive: true });
   const emptied = (await collect()).emptied.filter((name) => name.startsWith("left/"));
   assert.deepEqual(emptied, ["left/a", "left/b", "left/d", "left/c"]);
   assert.deepEqual([await entries("manifests/left"), await entries("blobs/left")], [[], []]);

@@ -149,7 +149,7 @@ test("an attached image is removed with its subject; one attached by the tag sch
   const list = await client.get(`/v2/${name}/referrers/${subject.digest}`);
   assert.deepEqual((list.json() as { manifests: unknown[] }).manifests, []);
   assert.deepEqual(
-    await storedBelow(`${bare.rootDirectory}/manifests/${name}`),
+    await storedBelow(`${bare.place}/manifests/${name}`),
     [],
     "the repository is empty, and removed",
   );
@@ -201,7 +201,7 @@ test("contents without a repository and dangling entries of referrers are remove
   const orphan = blobOf(321);
   const hex = orphan.digest.slice("sha256:".length);
   await client.pushBlobs(name, blobOf(1));
-  const root = bare.rootDirectory;
+  const root = bare.place;
   const folder = `${root}/content/sha256/${hex.slice(0, 2)}`;
   await mkdir(folder, { recursive: true });
   await writeFile(`${folder}/${hex}`, orphan.bytes);
@@ -221,7 +221,7 @@ test("a repository with an unreadable manifest is left unchanged, and named", as
   const unnamed = blobOf(10);
   await client.pushImage(name, image(), "latest");
   await client.pushBlobs(name, unnamed);
-  await writeFile(`${bare.rootDirectory}/manifests/${name}/${blobOf(3).digest}`, "{");
+  await writeFile(`${bare.place}/manifests/${name}/${blobOf(3).digest}`, "{");
   const report = await collect(bare, 0);
   assert.match(report.repositories.find((one) => one.name === name)?.skipped ?? "", /cannot be read/);
   assert.ok(await isThere(client, name, unnamed));

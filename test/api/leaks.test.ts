@@ -25,8 +25,7 @@ afterEach(async () => {
 async function noneOpen(): Promise<void> {
   const state = () => (sessions.size === 0 ? true : undefined);
   await eventually("no session is open", state, 2_000).catch(() => assert.equal(sessions.size, 0));
-  const empty = async () =>
-    (await storedBelow(`${server.rootDirectory}/uploads`)).length === 0 ? true : undefined;
+  const empty = async () => ((await storedBelow(`${server.place}/uploads`)).length === 0 ? true : undefined);
   await eventually("uploads is empty", empty);
 }
 
@@ -42,7 +41,7 @@ async function sendAndVanish(requests: readonly (readonly [method: string, path:
       bytes.subarray(0, 1_500_000),
     );
   await eventually("bytes of every body are in the storage", async () =>
-    (await uploadsWithBytes(server.rootDirectory)) === requests.length ? true : undefined,
+    (await uploadsWithBytes(server.place)) === requests.length ? true : undefined,
   ).finally(() => {
     for (const connection of connections) connection.vanish();
   });

@@ -174,10 +174,10 @@ test("of many concurrent creators of a tag one succeeds, and the others leave no
   const winners = made.filter((_, place) => answers[place]?.status === 201);
   assert.equal(winners.length, 1);
   assert.equal(answers.filter(({ status }) => status === 412).length, 31);
-  const manifests = await readdir(`${server.rootDirectory}/manifests/${name}`);
+  const manifests = await readdir(`${server.place}/manifests/${name}`);
   const stored = manifests.filter((entry) => entry.startsWith("sha256:"));
   assert.deepEqual(stored.sort(), [subject.digest, winners[0]?.digest].sort());
-  const referrers = await readdir(`${server.rootDirectory}/manifests/${name}/_referrers/${subject.digest}`);
+  const referrers = await readdir(`${server.place}/manifests/${name}/_referrers/${subject.digest}`);
   assert.deepEqual(referrers, [winners[0]?.digest]);
   assert.equal(server.services.cluster.targetLocks.size, 0);
 });

@@ -87,7 +87,7 @@ test("of many concurrent pushes of an immutable tag one succeeds, and the tag is
 /** Backdates the push of a tag by this many days. */
 async function ageTag(name: string, tag: string, days: number): Promise<void> {
   const then = new Date(Date.now() - days * 86_400_000);
-  await utimes(`${server.rootDirectory}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
+  await utimes(`${server.place}/manifests/${name}/tags/${tag}/manifest.sha256`, then, then);
 }
 
 test("retention removes tags that no rule keeps; a dry run lists them and keeps them", async () => {

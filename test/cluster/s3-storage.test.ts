@@ -11,6 +11,7 @@ import type { RepositoryName } from "../../src/domain/repository-name.js";
 import type { SlabPool } from "../../src/lib/slab-pool.js";
 import type { S3Client } from "../../src/storage/s3/client.js";
 import { parsePointer, share } from "../../src/storage/s3/contents.js";
+import { fixedCredentials } from "../../src/storage/s3/credentials.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import { defaultS3Limits, openS3Storage } from "../../src/storage/s3/open.js";
 import { type TestedStore, testStorage } from "../contract/storage.js";
@@ -43,7 +44,8 @@ async function createStore(server: S3Server, removesWithCondition: boolean): Pro
     open: async (slabs: SlabPool) =>
       openS3Storage({
         place: client.requests.place,
-        credentials: async () => ({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
+        credentials: fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
+        confirm: () => {},
         slabs,
         threads: 1,
         startsAtOnce: false,

@@ -322,7 +322,7 @@ test("a command ends when its caller disconnects", async () => {
     return read(...parameters);
   };
   const outgoing = request({
-    socketPath: `${inside.rootDirectory}/control.sock`,
+    socketPath: `${inside.place}/control.sock`,
     method: "POST",
     path: "/run",
   });

@@ -32,7 +32,7 @@ async function newStore(): Promise<string> {
 }
 
 test("a command through the running server takes effect at once", async () => {
-  const { services, rootDirectory: root } = inside;
+  const { services, place: root } = inside;
   const ran = await gantry(root, ["token", "create", "online", "--scope", "ci/**:pull,push", "--json"]);
   assert.equal(ran.code, 0, ran.stderr);
   const { key, user } = ran.json<Created>();
@@ -47,7 +47,7 @@ test("a command through the running server takes effect at once", async () => {
 
 for (const online of [true, false]) {
   test(`robots are created, listed and revoked ${online ? "through the server" : "without a server"}`, async () => {
-    const root = online ? inside.rootDirectory : await newStore();
+    const root = online ? inside.place : await newStore();
     const scopes = ["--scope", "ci/**,tools/*:pull,push", "--scope", "base/**:pull"];
     const before = Date.now();
     const made = await gantry(root, ["token", "create", "ci", ...scopes, "--json"]);

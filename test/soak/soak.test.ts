@@ -161,6 +161,6 @@ test("all tagged content is intact, and when everything is deleted nothing is le
   await pause((leaseSeconds + 1) * 1000);
   await collect();
   const isContent = (path: string) => /[0-9a-f]{64}$/.test(path);
-  const left = (await storedBelow(server.rootDirectory)).filter(isContent);
+  const left = (await storedBelow(server.place)).filter(isContent);
   assert.deepEqual(left, []);
 });

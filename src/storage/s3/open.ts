@@ -4,16 +4,18 @@ import type { SlabPool } from "../../lib/slab-pool.js";
 import type { Storage } from "../storage.js";
 import { S3Blobs } from "./blobs.js";
 import { S3Client } from "./client.js";
+import type { CredentialSource } from "./credentials.js";
 import { withPortErrors } from "./failure.js";
 import { s3Metadata } from "./metadata.js";
 import { type S3Limits, type S3Place, S3Requests } from "./requests.js";
-import type { S3Credentials } from "./signed-requests.js";
 import { S3Uploads } from "./uploads.js";
 import { S3WorkerPool } from "./worker-pool.js";
 
 export interface S3StorageOptions {
   readonly place: S3Place;
-  readonly credentials: () => Promise<S3Credentials>;
+  readonly credentials: CredentialSource;
+  /** Throws if this node may have lost the store. Called before each change. */
+  readonly confirm: () => void;
   readonly slabs: SlabPool;
   readonly threads: number;
   /** Whether the worker threads start at once, or with the first task. */
@@ -59,7 +61,7 @@ export interface S3Storage extends Storage {
 export function openS3Storage(options: S3StorageOptions): S3Storage {
   const { place, limits, credentials, slabs, threads, startsAtOnce, partBytes, onStray, onError } = options;
   const closers = new Closers((error, what) => onError(error, `closing the store: ${what} failed`));
-  const requests = new S3Requests(place, limits, credentials);
+  const requests = new S3Requests(place, limits, credentials.get, credentials.refused, options.confirm);
   const client = new S3Client(requests);
   closers.add("connections", () => client.close());
   const workers = new S3WorkerPool({
@@ -73,7 +75,8 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
       scratchFolder: options.scratchFolder,
       graceSeconds: options.graceSeconds,
     },
-    credentials,
+    credentials: credentials.get,
+    confirm: options.confirm,
     threads,
     startsAtOnce,
     taskSecondsMax: options.taskSecondsMax,

@@ -84,6 +84,8 @@ export class S3Requests {
     credentials: () => Promise<S3Credentials>,
     /** Called when the store says that the credentials have expired, before the request is sent again. */
     readonly onExpired: () => void = () => {},
+    /** Called before each request that changes something; throws to prevent it. */
+    readonly beforeChange: () => void = () => {},
   ) {
     const { endpoint, region, bucket, forcePathStyle, prefix, skipVerify } = place;
     const url = new URL(endpoint);
@@ -112,6 +114,7 @@ export class S3Requests {
 
   /** Resolves with an answer. Rejects with `S3Failure`. */
   async send(request: S3Request): Promise<S3Response> {
+    if (request.method !== "GET" && request.method !== "HEAD") this.beforeChange();
     const end = performance.now() + this.limits.requestSeconds * 1000;
     for (let attempt = 1; ; attempt++) {
       try {

@@ -12,6 +12,8 @@ import type { S3Task, S3WorkerDone, S3WorkerResult, S3WorkerSetup, S3WorkerTask 
 export interface S3WorkerPoolOptions {
   readonly setup: S3WorkerSetup;
   readonly credentials: () => Promise<S3Credentials>;
+  /** Throws if this node may have lost the store. */
+  readonly confirm: () => void;
   readonly threads: number;
   /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
   readonly startsAtOnce: boolean;
@@ -63,6 +65,7 @@ export class S3WorkerPool implements StorageWorkers {
   /** Rejects with the port's errors, and with `UploadTaken`. */
   async run(task: S3Task, affinity: Affinity): Promise<S3WorkerDone> {
     const sentAt = now();
+    if (task.kind === "flush" || task.kind === "commit") this.options.confirm();
     const credentials = await this.options.credentials();
     const signed = { ...task, credentials } as S3WorkerTask;
     const result = await this.#pool.run(signed, affinity, this.#secondsMax(task));

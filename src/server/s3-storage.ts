@@ -1,0 +1,77 @@
+/** Opens the storage in a bucket, after testing and locking it. Loaded only if the settings name one. */
+import { tmpdir } from "node:os";
+import type { SlabPool } from "../lib/slab-pool.js";
+import type { Services } from "../registry/services.js";
+import { S3Client } from "../storage/s3/client.js";
+import { openS3Storage } from "../storage/s3/open.js";
+import { prepareStore } from "../storage/s3/prepare.js";
+import { S3Requests } from "../storage/s3/requests.js";
+import { placeName } from "../storage/s3/store-object.js";
+import type { Opening } from "./opening.js";
+import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "./s3.js";
+import type { OpenOptions } from "./services.js";
+import type { OpenedStorage } from "./storage.js";
+
+const mebibyte = 1024 * 1024;
+
+/** A push must be able to share a content and to point to it within half of this, whatever `gc.lease` is. */
+const graceSecondsMin = 300;
+
+/** Time for which clients can use the address of a blob; as in CNCF distribution. */
+const urlSeconds = 20 * 60;
+
+/** A report about all repositories lists the pointers of blobs once. */
+const usageSeconds = 60;
+
+/** The lock is renewed while the store does little else. */
+const lockConnections = 4;
+
+/** Rejects if the bucket cannot be used. */
+export async function openBucket(
+  { config, log, closers }: Opening,
+  settings: S3Settings,
+  slabs: SlabPool,
+  { serving, create, onStoreLost }: OpenOptions,
+  onStray: Services["onStray"],
+): Promise<OpenedStorage> {
+  const place = s3PlaceOf(settings);
+  const limits = s3LimitsOf(settings);
+  const credentials = s3CredentialsOf(settings);
+  const onError = (error: unknown, message: string) => log.error({ err: error }, message);
+  // A client of its own: the other one changes nothing any more when the lock cannot be renewed.
+  const locking = new S3Client(
+    new S3Requests(place, { ...limits, connections: lockConnections }, credentials.get, credentials.refused),
+  );
+  closers.add("connections of the store's lock", () => locking.close());
+  const { lock, fresh, id, removesWithCondition } = await prepareStore(locking, {
+    create,
+    onLost: onStoreLost,
+    onWaiting: (why) => log.warn(why),
+    onError: (error) => onError(error, "the lock of the store could not be renewed"),
+  });
+  closers.add("lock of the store", () => lock.release());
+  const graceSeconds = Math.max(config.gc.lease, graceSecondsMin);
+  const storage = openS3Storage({
+    place,
+    limits,
+    credentials,
+    confirm: () => lock.confirm(),
+    slabs,
+    threads: config.uploads.workers,
+    startsAtOnce: serving,
+    partBytes: settings.chunksize,
+    partMemoryBytes: settings.memorymib * mebibyte,
+    scratchFolder: settings.scratchdirectory ?? tmpdir(),
+    graceSeconds,
+    collectedAfterSeconds: graceSeconds,
+    urlSeconds: config.storage.redirect.disable ? undefined : urlSeconds,
+    usageSeconds,
+    removesWithCondition,
+    taskSecondsMax: Math.max(config.uploads.tasktimeout, 4 * limits.requestSeconds),
+    fresh,
+    onStray,
+    onError,
+  });
+  closers.add("storage", () => storage.close());
+  return { storage, place: placeName(storage.client), warnings: [], sharedId: id };
+}

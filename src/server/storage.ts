@@ -1,0 +1,66 @@
+/** Opens the storage that the settings name: a folder or a bucket. Part of the composition root. */
+import { openUploadsPerWorker } from "../lib/connection-limits.js";
+import type { SlabPool } from "../lib/slab-pool.js";
+import type { Services } from "../registry/services.js";
+import { openFilesystemStorage } from "../storage/filesystem/open.js";
+import type { Storage } from "../storage/storage.js";
+import { descriptorsMax } from "./connections.js";
+import type { Opening } from "./opening.js";
+import type { OpenOptions } from "./services.js";
+
+export interface OpenedStorage {
+  readonly storage: Storage;
+  /** The place of the data, for people. */
+  readonly place: string;
+  /** What the operator should know, such as a missing feature of the file system. */
+  readonly warnings: readonly string[];
+  /** Identifies the store among all that share an engine; absent if only one process can use it. */
+  readonly sharedId?: string;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** Rejects if the folder or bucket cannot be used. */
+export function openStorage(
+  opening: Opening,
+  slabs: SlabPool,
+  options: OpenOptions,
+  onStray: Services["onStray"],
+): Promise<OpenedStorage> {
+  const { s3 } = opening.config.storage;
+  if (s3 === undefined) return openFolder(opening, slabs, options, onStray);
+  // The driver's packages are loaded only if they are used.
+  return import("./s3-storage.js").then(({ openBucket }) => openBucket(opening, s3, slabs, options, onStray));
+}
+
+async function openFolder(
+  { config, log, closers }: Opening,
+  slabs: SlabPool,
+  { serving, create }: OpenOptions,
+  onStray: Services["onStray"],
+): Promise<OpenedStorage> {
+  const { rootdirectory, durability } = config.storage.filesystem;
+  const storage = await openFilesystemStorage({
+    rootDirectory: rootdirectory,
+    durability,
+    slabs,
+    threads: config.uploads.workers,
+    startsAtOnce: serving,
+    cachedBytes: config.uploads.cachedmib * mebibyte,
+    openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
+    taskSecondsMax: config.uploads.tasktimeout,
+    onStray,
+    onError: (error, message) => log.error({ err: error }, message),
+    create,
+  });
+  closers.add("storage", () => storage.close());
+  const warnings: string[] = [];
+  if (!storage.hardLinks)
+    warnings.push("this file system has no hard links; each repository stores its own copy of a shared blob");
+  if (!storage.locked && !storage.readOnly)
+    warnings.push(
+      "without the flock program, nothing keeps a second server from opening this store; install util-linux",
+    );
+  if (storage.readOnly) warnings.push("this file system is read-only; clients can only pull");
+  return { storage, place: storage.layout.root, warnings };
+}
