@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
 import type { Closers } from "../lib/closers.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
+import type { Storage } from "../storage/storage.js";
 
 /** The arguments of every opener. An opener adds its closer to the stack as soon as its part is open. */
 export interface Opening {
@@ -13,4 +14,23 @@ export interface Opening {
 /** The additional arguments of the openers of logs. */
 export interface LogOpening extends Opening {
   readonly streams: StandardStreams;
+}
+
+export interface OpenOptions {
+  /** Whether this process serves clients: it then purges old uploads and starts the workers at once. */
+  readonly serving: boolean;
+  /** Whether to create a store if there is none. */
+  readonly create: boolean;
+  /** Called if another process has taken the store over, although this one has it open. This process must stop. */
+  readonly onStoreLost: (why: string) => void;
+}
+
+export interface OpenedStorage {
+  readonly storage: Storage;
+  /** The place of the data, for people. */
+  readonly place: string;
+  /** What the operator should know, such as a missing feature of the file system. */
+  readonly warnings: readonly string[];
+  /** Identifies the store among all that share an engine; absent if only one process can use it. */
+  readonly sharedId?: string;
 }

@@ -7,10 +7,8 @@ import { openS3Storage } from "../storage/s3/open.js";
 import { prepareStore } from "../storage/s3/prepare.js";
 import { S3Requests } from "../storage/s3/requests.js";
 import { placeName } from "../storage/s3/store-object.js";
-import type { Opening } from "./opening.js";
+import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "./s3.js";
-import type { OpenOptions } from "./services.js";
-import type { OpenedStorage } from "./storage.js";
 
 const mebibyte = 1024 * 1024;
 

@@ -21,21 +21,12 @@ import type { Services } from "../registry/services.js";
 import type { Storage } from "../storage/storage.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
-import type { Opening } from "./opening.js";
-import { type OpenedStorage, openStorage } from "./storage.js";
+import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
+import { openStorage } from "./storage.js";
 
 export interface OpenedServices {
   readonly services: Services;
   readonly opened: OpenedStorage;
-}
-
-export interface OpenOptions {
-  /** Whether this process serves clients: it then purges old uploads and starts the workers at once. */
-  readonly serving: boolean;
-  /** Whether to create a store if there is none. */
-  readonly create: boolean;
-  /** Called if another process has taken the store over, although this one has it open. This process must stop. */
-  readonly onStoreLost: (why: string) => void;
 }
 
 const mebibyte = 1024 * 1024;

@@ -3,20 +3,8 @@ import { openUploadsPerWorker } from "../lib/connection-limits.js";
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Services } from "../registry/services.js";
 import { openFilesystemStorage } from "../storage/filesystem/open.js";
-import type { Storage } from "../storage/storage.js";
 import { descriptorsMax } from "./connections.js";
-import type { Opening } from "./opening.js";
-import type { OpenOptions } from "./services.js";
-
-export interface OpenedStorage {
-  readonly storage: Storage;
-  /** The place of the data, for people. */
-  readonly place: string;
-  /** What the operator should know, such as a missing feature of the file system. */
-  readonly warnings: readonly string[];
-  /** Identifies the store among all that share an engine; absent if only one process can use it. */
-  readonly sharedId?: string;
-}
+import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 
 const mebibyte = 1024 * 1024;
 
