@@ -30,6 +30,9 @@ export const partBytesMin = 5 * 1024 * 1024;
 /** S3 allows no more parts. */
 const partsMax = 10_000;
 
+/** Numbers of parts that a node leaves to the one before it: 160 MiB at 10 MiB each. */
+const partNumberGap = 16;
+
 /** Parts of one upload on the way to the store. */
 const sendingMax = 2;
 
@@ -50,6 +53,7 @@ export class OpenUpload {
   #held: HeldPart;
   #multipart: { readonly key: string; readonly id: string } | undefined;
   #parts: (SentPart | Promise<SentPart>)[] = [];
+  #lastNumber = 0;
   #sentBytes = 0;
   readonly #sending = new Set<Promise<void>>();
   #failure: unknown;
@@ -90,6 +94,9 @@ export class OpenUpload {
     upload.#multipart = sent && { key: sent.key, id: sent.id };
     upload.#parts = [...(sent?.parts ?? [])];
     upload.#sentBytes = sentBytes(sent);
+    // The node that has stored it may send parts still, until it notices that it is no longer the owner.
+    const last = sent?.parts.at(-1)?.number ?? 0;
+    upload.#lastNumber = last === 0 || last > partsMax / 2 ? last : last + partNumberGap;
     return upload;
   }
 
@@ -186,7 +193,7 @@ export class OpenUpload {
   /** Sends the held bytes as a part. Resolves when another may be sent. */
   async #send(): Promise<void> {
     const { client, newPart } = this.tools;
-    const number = this.#parts.length + 1;
+    const number = ++this.#lastNumber;
     if (number > partsMax)
       throw Object.assign(
         new Error("the blob has more parts than a store allows: raise storage.s3.chunksize"),
@@ -257,6 +264,7 @@ export class OpenUpload {
     }
     this.#multipart = multipart;
     this.#parts = parts;
+    this.#lastNumber = parts.length;
     this.#leftover = sent.key;
     return hash;
   }

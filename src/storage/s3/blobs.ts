@@ -7,7 +7,7 @@ import type { S3Client } from "./client.js";
 import { borrow, type Pointer, parseContent, parsePointer, point } from "./contents.js";
 import { onStore } from "./failure.js";
 import { digestOfKey, keys } from "./keys.js";
-import { collectionOf, type Orphan, Pointers } from "./orphans.js";
+import { Collection, listContents, type Orphan, Pointers } from "./orphans.js";
 import type { S3WorkerPool } from "./worker-pool.js";
 
 export interface S3BlobOptions {
@@ -121,8 +121,8 @@ export class S3Blobs implements BlobStore {
   }
 
   async *contents(): AsyncIterable<Content> {
-    const listed = collectionOf(this.client).contents();
-    yield* foundInOrder(listed, readsAtOnce, async ({ digest }) => {
+    yield* foundInOrder(listContents(this.client), readsAtOnce, async ({ digest, isDead }) => {
+      if (isDead) return undefined;
       const found = await onStore(() => this.client.get(keys.content(digest)));
       const data = found && parseContent(found.bytes);
       return data && { digest, size: data.size };
@@ -131,18 +131,17 @@ export class S3Blobs implements BlobStore {
 
   async *orphans(): AsyncIterable<Content> {
     this.#orphans.clear();
-    const collection = collectionOf(this.client);
+    const collection = new Collection(this.client);
     for await (const orphan of collection.orphans(this.options.collectedAfterSeconds)) {
       if (this.#orphans.size < knownOrphansMax) this.#orphans.set(orphan.digest, orphan);
-      if (orphan.data !== undefined) yield { digest: orphan.digest, size: orphan.data.size };
-      else await this.removeOrphan(orphan.digest);
+      yield { digest: orphan.digest, size: orphan.data.size };
     }
   }
 
   async removeOrphan(digest: Digest): Promise<number | undefined> {
     const known = this.#orphans.get(digest);
     this.#orphans.delete(digest);
-    const collection = collectionOf(this.client);
+    const collection = new Collection(this.client);
     return onStore(async () => {
       const orphan = known ?? (await collection.orphan(digest, this.options.collectedAfterSeconds));
       return orphan && collection.remove(orphan, this.options.removesWithCondition);

@@ -16,10 +16,15 @@ export interface Data {
   /** In bytes. */
   readonly size: number;
   readonly etag: string;
+  /**
+   * Whether the content was damaged before: repositories may point to other data, which is unknown. Nothing is swept while
+   * there is such a content.
+   */
+  readonly replacesDamage?: boolean;
 }
 
 /** What a repository's pointer says. */
-export type Pointer = Omit<Data, "etag">;
+export type Pointer = Pick<Data, "key" | "size">;
 
 export interface Shared {
   /** The data that the digest has: the caller's own, or that of an earlier push. */
@@ -55,8 +60,8 @@ export async function share(
     if (found === undefined) continue;
     const data = parseContent(found.bytes);
     if (data === undefined) {
-      // Dead, or damaged.
-      const put = await client.put(key, liveContent(own), { ifMatch: found.etag });
+      const replacesDamage = !isDead(found.bytes);
+      const put = await client.put(key, liveContent({ ...own, replacesDamage }), { ifMatch: found.etag });
       if (put !== undefined) return mine;
     } else if (await renewed(client, key, data, found, graceSeconds)) {
       const healed = data.key !== own.key && (await healedBy(client, key, data, own));
@@ -132,24 +137,35 @@ export async function bury(client: S3Client, digest: Digest, etag: string): Prom
   return client.put(keys.content(digest), deadContent(), { ifMatch: etag });
 }
 
-function liveContent({ key, size, etag }: Data): Buffer {
-  return Buffer.from(JSON.stringify({ data: key, size, etag, nonce: nonce() }));
+function liveContent({ key, size, etag, replacesDamage }: Data): Buffer {
+  const content = {
+    data: key,
+    size,
+    etag,
+    ...(replacesDamage === true && { replacesDamage }),
+    nonce: nonce(),
+  };
+  return Buffer.from(JSON.stringify(content));
 }
 
 function deadContent(): Buffer {
   return Buffer.from(JSON.stringify({ dead: true, nonce: nonce() }));
 }
 
-/** Bytes of any dead content: shorter than a live one, so that a listing tells which they are. */
+/** Bytes of any dead content: fewer than a live one has, so that a listing tells which they are. */
 export const deadBytes = deadContent().length;
 
 /** Returns the data of a live content, and `undefined` for a dead or damaged one. */
 export function parseContent(bytes: Buffer): Data | undefined {
   const json = objectOf(bytes);
   const { data: key, size, etag } = json ?? {};
-  return typeof key === "string" && typeof size === "number" && typeof etag === "string"
-    ? { key, size, etag }
-    : undefined;
+  if (typeof key !== "string" || typeof size !== "number" || typeof etag !== "string") return undefined;
+  return { key, size, etag, ...(json?.replacesDamage === true && { replacesDamage: true }) };
+}
+
+/** Returns whether a collector has marked the content dead, after which nothing points to its data. */
+export function isDead(bytes: Buffer): boolean {
+  return objectOf(bytes)?.dead === true;
 }
 
 /** Returns `undefined` for a damaged pointer. */

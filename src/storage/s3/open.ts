@@ -92,7 +92,7 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
     measures: { syncs: {}, lookups: {}, contents: undefined },
     ...s3Metadata(client, onStray),
     blobs: withPortErrors(blobs),
-    uploads: withPortErrors(new S3Uploads({ client, workers }, options.scratchFolder)),
+    uploads: withPortErrors(new S3Uploads({ client, workers }, options.scratchFolder, options)),
     workers,
     close: () => closers.close(),
   };

@@ -3,57 +3,41 @@
  * then lists the pointers of all repositories, and then marks each content without a pointer dead, unless it was written
  * meanwhile. A push that finds it dead brings its own data.
  */
-import type { Digest } from "../../domain/digest.js";
+import { type Digest, encodedOf } from "../../domain/digest.js";
 
 import type { S3Client } from "./client.js";
 import { bury, type Data, deadBytes, parseContent } from "./contents.js";
-import { DigestCounts } from "./digest-counts.js";
+import { HexCounts } from "./hex-counts.js";
 import { digestOfKey, keys } from "./keys.js";
 
 /** A content as listed. */
-interface ListedContent {
+export interface ListedContent {
   readonly digest: Digest;
   readonly etag: string;
   /** By the clock of the store, in milliseconds since the epoch. */
   readonly modifiedAt: number;
+  /** Judged by its size: a damaged one can look like it. */
   readonly isDead: boolean;
 }
 
 export interface Orphan {
   readonly digest: Digest;
   readonly etag: string;
-  /** Absent if it is dead already. */
-  readonly data: Data | undefined;
+  readonly data: Data;
 }
 
 /** Old contents that are compared with one listing of all pointers. */
 const candidatesMax = 200_000;
 
-export function collectionOf(client: S3Client): Collection {
-  return new Collection(client);
-}
-
 export class Collection {
   constructor(readonly client: S3Client) {}
 
-  /** Yields the live contents. */
-  async *contents(): AsyncGenerator<ListedContent> {
-    for await (const content of this.#listed()) if (!content.isDead) yield content;
-  }
-
-  async *#listed(): AsyncGenerator<ListedContent> {
-    for await (const { key, etag, modifiedAt, size } of this.client.list(keys.contents)) {
-      const digest = digestOfKey(key);
-      if (digest !== undefined) yield { digest, etag, modifiedAt, isDead: size <= deadBytes };
-    }
-  }
-
-  /** Yields the contents of that age or older that no repository has, and those that a collector left behind dead. */
+  /** Yields the contents of that age or older that no repository has. */
   async *orphans(ageSeconds: number): AsyncGenerator<Orphan> {
     let candidates: ListedContent[] = [];
     const oldest = (await this.#storeTime()) - ageSeconds * 1000;
-    for await (const content of this.#listed()) {
-      if (content.modifiedAt > oldest) continue;
+    for await (const content of listContents(this.client)) {
+      if (content.isDead || content.modifiedAt > oldest) continue;
       candidates.push(content);
       if (candidates.length < candidatesMax) continue;
       yield* this.#withoutPointer(candidates);
@@ -65,13 +49,12 @@ export class Collection {
   async *#withoutPointer(candidates: readonly ListedContent[]): AsyncGenerator<Orphan> {
     if (candidates.length === 0) return;
     const owners = await countPointers(this.client);
-    for (const { digest, etag, isDead } of candidates) {
-      if (isDead) yield { digest, etag, data: undefined };
-      else if (owners.of(digest) === 0) {
-        const found = await this.client.get(keys.content(digest));
-        // A content that was written since the listing is not a candidate any more.
-        if (found?.etag === etag) yield { digest, etag, data: parseContent(found.bytes) };
-      }
+    for (const { digest, etag } of candidates) {
+      if (owners.of(encodedOf(digest)) > 0) continue;
+      const found = await this.client.get(keys.content(digest));
+      const data = found && parseContent(found.bytes);
+      // A content that was written since the listing is not a candidate any more.
+      if (found?.etag === etag && data !== undefined) yield { digest, etag, data };
     }
   }
 
@@ -82,7 +65,7 @@ export class Collection {
     const data = parseContent(found.bytes);
     if (data === undefined) return undefined;
     const owners = await countPointers(this.client);
-    return owners.of(digest) === 0 ? { digest, etag: found.etag, data } : undefined;
+    return owners.of(encodedOf(digest)) === 0 ? { digest, etag: found.etag, data } : undefined;
   }
 
   /**
@@ -90,12 +73,12 @@ export class Collection {
    * `undefined`.
    */
   async remove({ digest, etag, data }: Orphan, removesWithCondition: boolean): Promise<number | undefined> {
-    const buried = data === undefined ? { etag } : await bury(this.client, digest, etag);
+    const buried = await bury(this.client, digest, etag);
     if (buried === undefined) return undefined;
-    if (data !== undefined) await this.client.delete(data.key);
+    await this.client.delete(data.key);
     // Without the condition, this could remove what a push has written meanwhile.
     if (removesWithCondition) await this.client.delete(keys.content(digest), buried.etag);
-    return data?.size;
+    return data.size;
   }
 
   /** Asks the store for its time, in milliseconds since the epoch. */
@@ -105,19 +88,27 @@ export class Collection {
   }
 }
 
+/** Yields all contents, also dead ones, in ASCII order. */
+export async function* listContents(client: S3Client): AsyncGenerator<ListedContent> {
+  for await (const { key, etag, modifiedAt, size } of client.list(keys.contents)) {
+    const digest = digestOfKey(key);
+    if (digest !== undefined) yield { digest, etag, modifiedAt, isDead: size === deadBytes };
+  }
+}
+
 /** The number of repositories that have each blob. */
-async function countPointers(client: S3Client): Promise<DigestCounts> {
-  const counts = new DigestCounts();
+async function countPointers(client: S3Client): Promise<HexCounts> {
+  const counts = new HexCounts();
   for await (const { key } of client.list(keys.allBlobs)) {
     const digest = digestOfKey(key);
-    if (digest !== undefined) counts.add(digest);
+    if (digest !== undefined) counts.add(encodedOf(digest));
   }
   return counts;
 }
 
 /** Counts of the repositories that share contents, for reports. */
 export class Pointers {
-  #counted: Promise<DigestCounts> | undefined;
+  #counted: Promise<HexCounts> | undefined;
   #countedAt = 0;
 
   constructor(
@@ -126,7 +117,7 @@ export class Pointers {
   ) {}
 
   /** Resolves with counts that are at most `secondsMax` old. */
-  counts(): Promise<DigestCounts> {
+  counts(): Promise<HexCounts> {
     const now = performance.now();
     if (this.#counted === undefined || now - this.#countedAt > this.secondsMax * 1000) {
       this.#countedAt = now;

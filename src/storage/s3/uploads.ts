@@ -1,5 +1,4 @@
 /** Uploads in an object store. Any node can continue one from what was stored at the end of its last request. */
-import { tmpdir } from "node:os";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
 import { foundInOrder } from "../../lib/in-order.js";
@@ -8,6 +7,7 @@ import type { RecoveredUpload, UploadHints, UploadRecord, UploadStore } from "..
 import { parseRecord, serializeRecord } from "../upload-record.js";
 import { onStore } from "./failure.js";
 import { keys, lastOf } from "./keys.js";
+import { type SweepOptions, sweep } from "./sweep.js";
 import { readUpload, removeUpload, S3Upload, type S3UploadParts } from "./upload.js";
 import { receivedOf } from "./upload-state.js";
 
@@ -19,7 +19,8 @@ export class S3Uploads implements UploadStore {
 
   constructor(
     readonly parts: S3UploadParts,
-    readonly scratchFolder = tmpdir(),
+    readonly scratchFolder: string,
+    readonly options: SweepOptions,
   ) {}
 
   openScratchFile(): ScratchFile {
@@ -47,9 +48,7 @@ export class S3Uploads implements UploadStore {
 
   async *abandoned(before: number): AsyncIterable<SessionId> {
     for await (const { id, modifiedAt } of this.#listed()) if (modifiedAt < before) yield id;
-    // Uploads that were never stored, because their node crashed in the middle of the first request.
-    for await (const { key, id, beganAt } of this.parts.client.openMultiparts(keys.allData))
-      if (beganAt < before) await onStore(() => this.parts.client.abortMultipart(key, id));
+    await onStore(() => sweep(this.parts.client, before, this.options));
   }
 
   async *all(): AsyncIterable<{ id: SessionId; bytes: number }> {

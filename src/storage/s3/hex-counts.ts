@@ -1,8 +1,8 @@
 /**
- * Counts occurrences of digests, up to 255 of each, in 15 to 30 bytes for each digest: millions fit into memory. Keeps 52 bits
- * of a digest; two that share them share their count, so neither counts as unused while the other is used.
+ * Counts occurrences of evenly distributed hexadecimal texts, such as hashes, up to 255 of each, in 15 to 30 bytes for each:
+ * millions fit into memory. Keeps 52 bits of a text; two that share them share their count, so neither counts as unused while
+ * the other is used.
  */
-import { type Digest, encodedOf } from "../../domain/digest.js";
 
 const slotsMin = 1024;
 
@@ -10,27 +10,27 @@ const slotsMin = 1024;
 const loadMax = 0.6;
 
 /** 52 bits are 13 hexadecimal digits; 0 marks a free slot. */
-function hashOf(digest: Digest): number {
-  return Number.parseInt(encodedOf(digest).slice(0, 13), 16) || 1;
+function hashOf(hex: string): number {
+  return Number.parseInt(hex.slice(0, 13), 16) || 1;
 }
 
-export class DigestCounts {
+export class HexCounts {
   #hashes = new Float64Array(slotsMin);
   #counts = new Uint8Array(slotsMin);
   #used = 0;
 
-  add(digest: Digest): void {
+  add(hex: string): void {
     if (this.#used >= this.#hashes.length * loadMax) this.#grow();
-    const hash = hashOf(digest);
+    const hash = hashOf(hex);
     const slot = this.#slotOf(hash);
     if (this.#counts[slot] === 0) this.#used++;
     this.#hashes[slot] = hash;
     this.#counts[slot] = Math.min(255, (this.#counts[slot] ?? 0) + 1);
   }
 
-  /** Returns how often the digest was added. */
-  of(digest: Digest): number {
-    return this.#counts[this.#slotOf(hashOf(digest))] ?? 0;
+  /** Returns how often the text was added. */
+  of(hex: string): number {
+    return this.#counts[this.#slotOf(hashOf(hex))] ?? 0;
   }
 
   #grow(): void {
@@ -48,7 +48,8 @@ export class DigestCounts {
   /** Returns the hash's slot, or the free slot for it. */
   #slotOf(hash: number): number {
     const mask = this.#hashes.length - 1;
-    let slot = hash % this.#hashes.length;
+    // UUIDs have constant bits at the end.
+    let slot = Math.floor(hash / 16) % this.#hashes.length;
     while (this.#counts[slot] !== 0 && this.#hashes[slot] !== hash) slot = (slot + 1) & mask;
     return slot;
   }
