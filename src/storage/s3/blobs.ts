@@ -1,5 +1,5 @@
 /** The blobs of an object store: pointers to data that all repositories share, and the collection of unused data. */
-import type { Digest } from "../../domain/digest.js";
+import { type Digest, encodedOf } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { foundInOrder } from "../../lib/in-order.js";
 import type { BlobReader, BlobStore, BlobUrl, BlobUsage, Content } from "../storage.js";
@@ -116,7 +116,7 @@ export class S3Blobs implements BlobStore {
     const owners = await onStore(() => this.#pointers.counts());
     yield* foundInOrder(digests, readsAtOnce, async (digest) => {
       const pointer = await this.#pointer(name, digest);
-      return pointer && { size: pointer.size, shared: owners.of(digest) > 1, isContent: true };
+      return pointer && { size: pointer.size, shared: owners.of(encodedOf(digest)) > 1, isContent: true };
     });
   }
 
