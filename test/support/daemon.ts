@@ -7,6 +7,8 @@ import { searchPath } from "../clients/support.js";
 
 /** A loaded machine of two cores starts these programs in less than a second. */
 const startMillisecondsMax = 20_000;
+/** A program that has not ended by then, after SIGTERM, counts as hung. */
+const endMillisecondsMax = 20_000;
 const logCharactersMax = 16_384;
 
 export interface DaemonOptions {
@@ -88,6 +90,18 @@ export class Daemon {
 
   resume(): void {
     this.#running?.child.kill("SIGCONT");
+  }
+
+  /** Ends the process with SIGTERM. Throws unless it ends in time, and with 0. */
+  async end(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { child, ended } = running;
+    child.kill("SIGTERM");
+    await Promise.race([ended, sleep(endMillisecondsMax, undefined, { ref: false })]);
+    const how = child.exitCode ?? child.signalCode ?? "no end";
+    await this.kill();
+    if (how !== 0) throw new Error(`${this.options.program} answered SIGTERM with ${how}\n${this.#log}`);
   }
 
   /** Ends the process with SIGKILL. */

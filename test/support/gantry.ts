@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { cli } from "./cli.js";
 
-export const readyLine = /^gantry ready on (https?:\/\/\S+), data in \//;
+export const readyLine = /^gantry ready on (https?:\/\/\S+), data in (?:\/|the bucket )/;
 
 /** Starting opens files and worker threads; a loaded CI machine of two cores needs far less than this. */
 export const startMillisecondsMax = 20_000;
