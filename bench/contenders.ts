@@ -8,7 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
 import type { Confinement } from "./confinement.js";
-import { distribution3, dockerRegistry } from "./contenders/distribution.js";
+import {
+  distribution3,
+  distribution3OnFarS3,
+  distribution3OnS3,
+  dockerRegistry,
+} from "./contenders/distribution.js";
 import { type GantryName, gantryCommand, gantryCommandIn, gantryProfiles } from "./contenders/gantry.js";
 import { getLimit, pushLimit } from "./contenders/limits.js";
 import { nginx } from "./contenders/nginx.js";
@@ -23,12 +28,14 @@ export type RegistryName = (typeof registryNames)[number];
 
 /**
  * In addition to the registries: Gantry with relaxed durability, with access log, with traces of all or some requests, with
- * login and policy; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses,
+ * login and policy; Gantry and distribution 3 on an S3 server, near or far; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses,
  * see bench/limit.
  */
 export type ContenderName =
   | RegistryName
   | GantryName
+  | "distribution-3-s3"
+  | "distribution-3-s3-far"
   | "gantry-before"
   | "nginx"
   | "push-limit"
@@ -38,6 +45,8 @@ const profiles: Readonly<Record<Exclude<ContenderName, "gantry-before">, Profile
   ...gantryProfiles(gantryCommand),
   "docker-registry": dockerRegistry,
   "distribution-3": distribution3,
+  "distribution-3-s3": distribution3OnS3,
+  "distribution-3-s3-far": distribution3OnFarS3,
   zot,
   nginx,
   "push-limit": pushLimit,

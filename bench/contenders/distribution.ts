@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort, outputOf, startProcess } from "../processes.js";
 import { answering, type Place, type Profile, type Started, whenReady } from "./profile.js";
+import { accessKey, bucket, farMilliseconds, onS3Store, secretKey } from "./s3-store.js";
 
 const configuration = "storage and cache of its example, deletion enabled, no access log";
 
@@ -26,9 +27,41 @@ export const distribution3: Profile = {
   start: (place) => start(place, { OTEL_TRACES_EXPORTER: "none" }),
 };
 
+/** With the smallest settings that its documentation gives for a store that is not Amazon's. */
+function onS3(isFar: boolean): Profile {
+  return {
+    ...distribution3,
+    durability: "what versitygw promises",
+    configuration: `its S3 driver over versitygw${isFar ? `, ${farMilliseconds} ms away` : ""}, no redirects, cache of its example, no access log`,
+    start: (place) =>
+      onS3Store(place.dataFolder, isFar, ({ endpoint }) =>
+        start(
+          place,
+          { OTEL_TRACES_EXPORTER: "none" },
+          {
+            s3: {
+              bucket,
+              region: "us-east-1",
+              regionendpoint: endpoint,
+              accesskey: accessKey,
+              secretkey: secretKey,
+              forcepathstyle: true,
+              secure: false,
+            },
+            redirect: { disable: true },
+          },
+        ),
+      ),
+  };
+}
+
+export const distribution3OnS3 = onS3(false);
+export const distribution3OnFarS3 = onS3(true);
+
 async function start(
   { program, folder, dataFolder, tls }: Place,
   environment: Readonly<Record<string, string>>,
+  driver: object = { filesystem: { rootdirectory: dataFolder } },
 ): Promise<Started> {
   const port = await freePort();
   const path = join(folder, "config.yml");
@@ -40,7 +73,7 @@ async function start(
       log: { level: "error", accesslog: { disabled: true } },
       storage: {
         cache: { blobdescriptor: "inmemory" },
-        filesystem: { rootdirectory: dataFolder },
+        ...driver,
         delete: { enabled: true },
       },
       http: { addr: `127.0.0.1:${port}`, tls },

@@ -8,6 +8,7 @@ import { hashSync } from "bcryptjs";
 import { outputOf, startProcess } from "../processes.js";
 import { profilingFlags } from "../profile/profiles.js";
 import { type Place, type Profile, printedPort, type Started, whenReady } from "./profile.js";
+import { accessKey, bucket, farMilliseconds, onS3Store, secretKey } from "./s3-store.js";
 
 /** The admin of `gantry-login`. */
 export const login = { user: "bench", password: "a password of some length" } as const;
@@ -34,7 +35,9 @@ export type GantryName =
   | "gantry-traced"
   | "gantry-traced-some"
   | "gantry-notifying"
-  | "gantry-login";
+  | "gantry-login"
+  | "gantry-s3"
+  | "gantry-s3-far";
 
 /** For the Gantry with the compiled entry `command`. */
 export function gantryProfiles(command: string): Readonly<Record<GantryName, Profile>> {
@@ -74,6 +77,29 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
       `htpasswd (bcrypt ${bcryptCost}), a policy of ${teamCount + 1} rules, no access log`,
       withLogin,
     ),
+    "gantry-s3": onS3(command, false),
+    "gantry-s3-far": onS3(command, true),
+  };
+}
+
+/** Pulls are not redirected: the bench measures the registry. */
+function onS3(command: string, isFar: boolean): Profile {
+  return {
+    program: undefined,
+    durability: "what versitygw promises",
+    configuration: `storage.s3 over versitygw${isFar ? `, ${farMilliseconds} ms away` : ""}, no redirects, no access log`,
+    version: async (program) => await outputOf(program, [command, "version"]),
+    start: (place) =>
+      onS3Store(place.dataFolder, isFar, ({ endpoint }) =>
+        start(command, place, {
+          ...silent,
+          REGISTRY_STORAGE_S3_BUCKET: bucket,
+          REGISTRY_STORAGE_S3_REGIONENDPOINT: endpoint,
+          REGISTRY_STORAGE_S3_ACCESSKEY: accessKey,
+          REGISTRY_STORAGE_S3_SECRETKEY: secretKey,
+          REGISTRY_STORAGE_REDIRECT_DISABLE: "true",
+        }),
+      ),
   };
 }
 
@@ -88,7 +114,9 @@ async function start(
   const flags = profileFolder === undefined ? [] : profilingFlags(profileFolder);
   const running = startProcess(program, [...flags, command, "serve"], {
     REGISTRY_HTTP_ADDR: "127.0.0.1:0",
-    REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
+    ...(own.REGISTRY_STORAGE_S3_BUCKET === undefined && {
+      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
+    }),
     ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
     ...own,
     ...settings,

@@ -54,6 +54,16 @@ export const metadataScenarios: readonly Scenario[] = [
     { gantry: 0.9 },
   ),
   metadataScenario(
+    "s3-get-manifest",
+    { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-s3" },
+    { "distribution-3-s3": 10 },
+  ),
+  metadataScenario(
+    "s3-far-get-manifest",
+    { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-s3-far" },
+    { "distribution-3-s3-far": 10 },
+  ),
+  metadataScenario(
     "tracing-some",
     { method: "GET", object: "manifest", tool: "wrk", subject: "gantry-traced-some" },
     { gantry: 0.9 },

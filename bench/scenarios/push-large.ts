@@ -1,6 +1,6 @@
 /** Large new layers: one of 1 GiB, and eight of 128 MiB at once. */
 import { Arena, discardLargeFiles, timed } from "../arena.js";
-import type { Contender } from "../contenders.js";
+import type { Contender, ContenderName } from "../contenders.js";
 import { withConnections, workOff } from "../driver/clients.js";
 import { Payload } from "../driver/payload.js";
 import { type PushShape, pushBlob } from "../driver/registry.js";
@@ -15,6 +15,8 @@ export interface Push {
   readonly blobBytes: number;
   readonly shape: PushShape;
   readonly secure?: boolean;
+  /** If it differs from the bench's subject. */
+  readonly subject?: ContenderName;
 }
 
 const oneLarge = { blobs: 1, blobBytes: gibibyte };
@@ -40,6 +42,18 @@ export const pushLargeScenarios: readonly Scenario[] = [
     "one 1 GiB blob by HTTPS: POST, PUT",
     { "docker-registry": 1, "distribution-3": 1, zot: null },
   ),
+  pushScenario(
+    "s3-push-1g",
+    { ...oneLarge, shape: "patch", subject: "gantry-s3" },
+    "one 1 GiB blob to an S3 server: POST, chunked PATCH, PUT",
+    { "distribution-3-s3": 2 },
+  ),
+  pushScenario(
+    "s3-far-push-1g",
+    { ...oneLarge, shape: "patch", subject: "gantry-s3-far" },
+    "one 1 GiB blob to an S3 server 20 ms away: POST, chunked PATCH, PUT",
+    { "distribution-3-s3-far": 2 },
+  ),
 ];
 
 function pushScenario(
@@ -56,7 +70,8 @@ function pushScenario(
     better: "more",
     ...sides,
     run: async (settings) => {
-      await using arena = await Arena.open(settings, sides.peers, push);
+      const { subject = settings.subject } = push;
+      await using arena = await Arena.open({ ...settings, subject }, sides.peers, push);
       return await arena.interleave(
         settings,
         (contender) => warmUpPush(contender, repository, push.shape),

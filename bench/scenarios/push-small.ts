@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
-import type { Contender } from "../contenders.js";
+import type { Contender, ContenderName } from "../contenders.js";
 import { Durations, withConnections, workOff } from "../driver/clients.js";
 import { Connection } from "../driver/connection.js";
 import { verify } from "../driver/drain.js";
@@ -32,12 +32,19 @@ export const pushSmallScenarios: readonly Scenario[] = [
     "distribution-3": 8,
     zot: null,
   }),
+  pushSmallScenario("s3-push-small", `${what}, to an S3 server`, { "distribution-3-s3": 4 }, "gantry-s3"),
+  pushSmallScenario(
+    "s3-far-push-small",
+    `${what}, to an S3 server 20 ms away`,
+    { "distribution-3-s3-far": 4 },
+    "gantry-s3-far",
+  ),
   pushSmallScenario("durable-small", "the same, synced before each 201, beside not", {
     "gantry-relaxed": 0.9,
   }),
 ];
 
-function pushSmallScenario(name: string, what: string, aims: Aims): Scenario {
+function pushSmallScenario(name: string, what: string, aims: Aims, subject?: ContenderName): Scenario {
   const sides = against(aims);
   return {
     name,
@@ -48,7 +55,8 @@ function pushSmallScenario(name: string, what: string, aims: Aims): Scenario {
     run: async (settings) => {
       // About 650 KB per image: a round takes the slower contender a few seconds.
       const images = settings.quick ? 192 : 384;
-      await using arena = await Arena.open(settings, sides.peers);
+      const own = { ...settings, subject: subject ?? settings.subject };
+      await using arena = await Arena.open(own, sides.peers);
       return await arena.interleave(settings, warmUp, (contender, round) =>
         pushImages(contender, makeImages(images, `round-${round}`)),
       );
