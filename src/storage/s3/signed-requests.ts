@@ -27,6 +27,9 @@ export function encodedPath(key: string): string {
   return key.split("/").map(encoded).join("/");
 }
 
+const contentHash = "x-amz-content-sha256";
+const unsignedPayload = "UNSIGNED-PAYLOAD";
+
 /** The hash with which the signer computes. */
 class Sha256 {
   readonly #hash;
@@ -88,7 +91,7 @@ export class Signer {
       path,
       query: { ...query },
       // A checksum or the parts' checksums protect the bytes, so their hash need not be known when the request begins.
-      headers: { ...headers, host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
+      headers: { ...headers, host, [contentHash]: unsignedPayload },
     });
     return signed.headers;
   }
@@ -97,8 +100,20 @@ export class Signer {
   async presign(path: string, secondsMax: number, query: Query = {}): Promise<string> {
     const { host } = this;
     const signed = await this.#signer.presign(
-      { method: "GET", protocol: "https:", hostname: host, path, query: { ...query }, headers: { host } },
-      { expiresIn: secondsMax },
+      {
+        method: "GET",
+        protocol: "https:",
+        hostname: host,
+        path,
+        query: { ...query },
+        // For the signer alone: S3 verifies URLs with this value, and clients send no header.
+        headers: { host, [contentHash]: unsignedPayload },
+      },
+      {
+        expiresIn: secondsMax,
+        unsignableHeaders: new Set([contentHash]),
+        unhoistableHeaders: new Set([contentHash]),
+      },
     );
     return queryText(signed.query as Query);
   }
