@@ -4,13 +4,14 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Document, parse, parseAllDocuments } from "yaml";
-import { needs, run } from "../clients/support.js";
+import { run } from "../clients/support.js";
 import { commandsOf, exampleOf } from "../documents/page.js";
 import { issueCertificate } from "../support/certificates.js";
 import { freePort } from "../support/free-port.js";
 import { type GantrySettings, startGantry } from "../support/gantry.js";
 import { eventually } from "../support/store.js";
 import { type CertificateFiles, newCertificateFiles } from "../support/tls.js";
+import { at, chart, container, needsHelm, render } from "./chart.js";
 import { checkout } from "./pack.js";
 
 interface HttpGet {
@@ -25,23 +26,8 @@ interface Port {
   readonly targetPort?: string;
 }
 
-const skip = needs("helm");
-const chart = join(checkout, "deploy", "helm", "gantry");
+const skip = needsHelm;
 const always = ["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service"];
-const container = ["spec", "template", "spec", "containers", 0];
-
-async function render(...values: readonly string[]): Promise<ReadonlyMap<string, Document>> {
-  const text = await run("helm", ["template", "test", chart, ...values.flatMap((value) => ["--set", value])]);
-  const documents = parseAllDocuments(text) as Document[];
-  return new Map(documents.map((document) => [String(document.get("kind")), document]));
-}
-
-function at(document: Document | undefined, ...path: readonly (string | number)[]): unknown {
-  const value = document?.getIn(path);
-  return typeof value === "object" && value !== null && "toJSON" in value
-    ? JSON.parse(JSON.stringify(value))
-    : value;
-}
 
 const variants: readonly [what: string, values: string[], kinds: string[]][] = [
   ["as it is", [], always],

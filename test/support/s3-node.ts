@@ -62,7 +62,7 @@ export async function startS3Node(server: S3Server, options: NodeOptions = {}): 
       REGISTRY_HTTP_ADDR: `127.0.0.1:${port}`,
       REGISTRY_STORAGE_S3_SCRATCHDIRECTORY: folder,
       ...bucketSettings(server, options.endpoint),
-      ...(options.redis !== undefined && { REGISTRY_REDIS_ADDRS: options.redis }),
+      ...(options.redis !== undefined && { REGISTRY_REDIS_ADDRS: JSON.stringify([options.redis]) }),
       ...options.settings,
     },
     probe: () => ready(url),

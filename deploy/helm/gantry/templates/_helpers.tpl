@@ -27,3 +27,33 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- /* "true" if the store is a bucket. */ -}}
+{{- define "gantry.bucket" -}}
+{{- $found := dig "storage" "s3" "bucket" "" .Values.config }}
+{{- range .Values.env }}
+{{- if eq .name "REGISTRY_STORAGE_S3_BUCKET" }}{{ $found = .name }}{{ end }}
+{{- end }}
+{{- if $found }}true{{ end }}
+{{- end }}
+
+{{- /* "true" if the nodes share an engine. */ -}}
+{{- define "gantry.engine" -}}
+{{- $found := dig "redis" "addrs" "" .Values.config }}
+{{- range .Values.env }}
+{{- if hasPrefix "REGISTRY_REDIS_ADDRS" .name }}{{ $found = .name }}{{ end }}
+{{- end }}
+{{- if $found }}true{{ end }}
+{{- end }}
+
+{{- /* The server would refuse these too, but only when a second pod starts. */ -}}
+{{- define "gantry.nodes" -}}
+{{- if gt (int .Values.replicas) 1 }}
+{{- if not (include "gantry.bucket" .) }}
+{{- fail (printf "replicas: %d nodes need a store that they share: set config.storage.s3, or replicas to 1" (int .Values.replicas)) }}
+{{- end }}
+{{- if not (include "gantry.engine" .) }}
+{{- fail (printf "replicas: %d nodes need an engine that they share, Valkey or Redis: set config.redis.addrs, or replicas to 1" (int .Values.replicas)) }}
+{{- end }}
+{{- end }}
+{{- end }}
