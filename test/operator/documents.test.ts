@@ -34,7 +34,7 @@ for (const [name, text] of [
 
 async function check(settings: string): Promise<void> {
   const file = await files.write("settings.yaml", settings.replaceAll("/etc/gantry", files.folder));
-  const { code, stderr } = await gantry(files.folder, ["config", "check", "--config", file]);
+  const { code, stderr } = await gantry(files.folder, ["config", "check", "--offline", "--config", file]);
   assert.equal(code, 0, stderr);
 }
 
