@@ -1,4 +1,5 @@
 /** All caches of the registry, with their bounds. */
+import type { Changes } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
@@ -35,27 +36,30 @@ const tagListCacheBytes = 64 * 1024 * 1024;
 const entryBytes = 512;
 
 export class Caches {
-  readonly manifests = new ReadThroughCache<ManifestKey, StoredManifest>({
-    maxSize: manifestCacheBytes,
-    sizeOf: (manifest) => manifest.bytes.length + entryBytes,
-  });
-  readonly tags = new ReadThroughCache<TagKey, Digest>({ max: tagCacheEntries });
-  readonly tagLists = new ReadThroughCache<RepositoryName, TagList>({
-    maxSize: tagListCacheBytes,
-    sizeOf: ({ bytes }) => bytes,
-  });
-  readonly blobSizes = new ReadThroughCache<BlobKey, number>({ max: blobSizeCacheEntries });
-  readonly smallBlobs = new ReadThroughCache<BlobKey, Buffer>({
-    maxSize: smallBlobCacheBytes,
-    sizeOf: (bytes) => bytes.length + entryBytes,
-  });
+  readonly manifests: ReadThroughCache<ManifestKey, StoredManifest>;
+  readonly tags: ReadThroughCache<TagKey, Digest>;
+  readonly tagLists: ReadThroughCache<RepositoryName, TagList>;
+  readonly blobSizes: ReadThroughCache<BlobKey, number>;
+  readonly smallBlobs: ReadThroughCache<BlobKey, Buffer>;
   /** Addresses of blobs in the store, about 1 KiB each. */
-  readonly blobUrls = new ReadThroughCache<BlobKey, BlobUrl>({ max: blobUrlCacheEntries });
+  readonly blobUrls: ReadThroughCache<BlobKey, BlobUrl>;
   readonly blobHomes = new BlobHomes();
   readonly openBlobs: OpenBlobs;
 
-  constructor(storage: Storage) {
-    this.openBlobs = new OpenBlobs(storage.blobs);
+  /** `changes` tells whether the caches are current; without it, nobody else changes the storage. */
+  constructor(storage: Storage, changes?: Pick<Changes, "knows">) {
+    const [content, tags] = (["content", "tags"] as const).map((what) => () => changes?.knows(what) ?? true);
+    const sizeOf = ({ length }: Buffer) => length + entryBytes;
+    this.manifests = new ReadThroughCache(
+      { maxSize: manifestCacheBytes, sizeOf: ({ bytes }) => sizeOf(bytes) },
+      content,
+    );
+    this.tags = new ReadThroughCache({ max: tagCacheEntries }, tags);
+    this.tagLists = new ReadThroughCache({ maxSize: tagListCacheBytes, sizeOf: ({ bytes }) => bytes }, tags);
+    this.blobSizes = new ReadThroughCache({ max: blobSizeCacheEntries }, content);
+    this.smallBlobs = new ReadThroughCache({ maxSize: smallBlobCacheBytes, sizeOf }, content);
+    this.blobUrls = new ReadThroughCache({ max: blobUrlCacheEntries }, content);
+    this.openBlobs = new OpenBlobs(storage.blobs, content);
   }
 
   /** Hit counts by name of the cache. */

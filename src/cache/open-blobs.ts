@@ -61,11 +61,19 @@ export class OpenBlobs {
   readonly lookups = new HitCounts();
   readonly #opening = new Map<BlobKey, Promise<SharedBlob | undefined>>();
 
-  constructor(readonly store: BlobStore) {}
+  /** While `isCurrent` returns false, each reader opens the blob itself: changes elsewhere may be missed. */
+  constructor(
+    readonly store: BlobStore,
+    readonly isCurrent: () => boolean = () => true,
+  ) {}
 
   /** Returns the blob, which the caller has to release, or undefined if the repository does not have it. */
   async acquire(name: RepositoryName, digest: Digest): Promise<SharedBlob | undefined> {
     const key: BlobKey = `${name}@${digest}`;
+    if (!this.isCurrent()) {
+      const reader = await this.store.open(name, digest);
+      return reader && new SharedBlob(reader, this.chunks).hold();
+    }
     const kept = this.lookups.note(this.#open.get(key));
     if (kept !== undefined) return kept.hold();
     let opening = this.#opening.get(key);
@@ -76,7 +84,8 @@ export class OpenBlobs {
     try {
       const blob = (await opening)?.hold();
       // The first caller to get here caches it, unless the blob was forgotten meanwhile.
-      if (blob !== undefined && this.#opening.get(key) === opening) this.#open.set(key, blob.hold());
+      if (blob !== undefined && this.#opening.get(key) === opening && this.isCurrent())
+        this.#open.set(key, blob.hold());
       return blob;
     } finally {
       if (this.#opening.get(key) === opening) this.#opening.delete(key);

@@ -17,9 +17,18 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   readonly #reading = new Map<K, Promise<V | undefined>>();
   /** Keys whose values are being changed in the storage. */
   readonly #writing = new Map<K, { writers: number; contested: boolean }>();
+  /** Reads while the cache is suspended: the running one, and the one that starts when it has ended. */
+  readonly #uncached = new Map<
+    K,
+    { readonly running: Promise<V | undefined>; next?: Promise<V | undefined> }
+  >();
   readonly lookups = new HitCounts();
 
-  constructor(bound: Bound<V>) {
+  /** While `isCurrent` returns false, nothing is answered from the cache: changes elsewhere may be missed. */
+  constructor(
+    bound: Bound<V>,
+    readonly isCurrent: () => boolean = () => true,
+  ) {
     this.#kept =
       "max" in bound
         ? new LRUCache(entriesMax(bound.max))
@@ -31,6 +40,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   /** Returns the cached value. A miss is not counted here, but by the `load` that follows. */
   get(key: K): V | undefined {
+    if (!this.isCurrent()) return undefined;
     const kept = this.#kept.get(key);
     if (kept !== undefined) this.lookups.hits++;
     return kept;
@@ -38,13 +48,14 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   /** Returns the cached value, or the result of `read`. Does not cache undefined. */
   load(key: K, read: () => Promise<V | undefined>): V | Promise<V | undefined> {
+    if (!this.isCurrent()) return this.#readUncached(key, read);
     const kept = this.lookups.note(this.#kept.get(key));
     if (kept !== undefined) return kept;
     const running = this.#reading.get(key);
     if (running !== undefined) return running;
     const reading = read().then(
       (value) => {
-        if (this.#finish(key, reading) && value !== undefined) this.#kept.set(key, value);
+        if (this.#finish(key, reading) && value !== undefined && this.isCurrent()) this.#kept.set(key, value);
         return value;
       },
       (error: unknown) => {
@@ -54,6 +65,28 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
     );
     this.#reading.set(key, reading);
     return reading;
+  }
+
+  /**
+   * Never answers from a read that began before the call, because it may have seen an earlier state. Callers that arrive
+   * during a read share the next one.
+   */
+  #readUncached(key: K, read: () => Promise<V | undefined>): Promise<V | undefined> {
+    this.lookups.note(undefined);
+    const reads = this.#uncached.get(key);
+    if (reads === undefined) return this.#beginUncached(key, read);
+    reads.next ??= Promise.allSettled([reads.running]).then(() => this.#beginUncached(key, read));
+    return reads.next;
+  }
+
+  #beginUncached(key: K, read: () => Promise<V | undefined>): Promise<V | undefined> {
+    const reads = { running: read() };
+    this.#uncached.set(key, reads);
+    const end = () => {
+      if (this.#uncached.get(key) === reads) this.#uncached.delete(key);
+    };
+    reads.running.then(end, end);
+    return reads.running;
   }
 
   /** Returns whether no change overtook the read. */
@@ -85,7 +118,8 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   set(key: K, value: V): void {
     this.#reading.delete(key);
-    this.#kept.set(key, value);
+    if (this.isCurrent()) this.#kept.set(key, value);
+    else this.#kept.delete(key);
   }
 
   delete(key: K): void {

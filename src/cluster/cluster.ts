@@ -51,6 +51,8 @@ export interface HandedOver {
   readonly touchedAt: number;
 }
 
+export type ClaimAnswer = HandedOver | "released" | "keep";
+
 /**
  * Records which node owns each upload session. The owner handles the session's requests, one at a time. A node owns the
  * sessions that it opened or claimed, until it releases them. POST, PATCH and PUT at one node need no message.
@@ -59,25 +61,31 @@ export interface HandedOver {
  * loses nothing: the storage refuses the append or the commit of the later one.
  */
 export interface Uploads {
-  /** Makes this node the owner of a session that it has opened or recovered. Sends no message. */
+  /** Returns an ID for a session that this node opens. It tells other nodes whom to ask, so opening one sends no message. */
+  newId(): SessionId;
+  /** Makes this node the owner of a session that it has opened or claimed. Sends no message. */
   own(id: SessionId): void;
   /** Ends this node's ownership, if any. Sends no message. */
   release(id: SessionId): void;
   /** Resolves with the node that owns the session; `here` for this node. */
   owner(id: SessionId): Promise<NodeName | "here" | undefined>;
   /**
-   * Makes this node the owner, and resolves with `here` and the state from the previous owner. Resolves with the name of
-   * another node if that node keeps the session; it must handle the request. If several nodes claim at once, one succeeds. A
-   * dead node owns nothing.
+   * Makes this node the owner, and resolves with `here` and the state from the previous owner, if that has any. Resolves with
+   * the name of another node if that node keeps the session; it must handle the request. If several nodes claim at once, one
+   * succeeds. A dead node owns nothing. Rejects with `cluster-unavailable` if another node would have to be asked and the
+   * engine is lost.
    */
   claim(
     id: SessionId,
   ): Promise<{ readonly owner: NodeName } | { readonly owner: "here"; readonly handedOver?: HandedOver }>;
   /**
-   * Sets the answer to another node's claim of a session that this node owns: the state to hand over, after which this node
-   * may not use the session, or `keep` if the session has bytes or a running request.
+   * Sets the answer to another node's claim of a session that this node owns:
+   * - the state to hand over, for a session without bytes;
+   * - `released`: this node has forgotten the session, and the claimer recovers it from the storage;
+   * - `keep`: a request is running, or the storage is not shared.
+   * After the first two, this node may not use the session.
    */
-  onClaim(answer: (id: SessionId) => HandedOver | "keep"): void;
+  onClaim(answer: (id: SessionId) => ClaimAnswer | Promise<ClaimAnswer>): void;
 }
 
 /** A blob or manifest of one repository. */
@@ -195,6 +203,11 @@ export interface Changes {
    * `lost`. Returns `undefined` if no other node must be waited for. Rejects if a listener does, after all have ended.
    */
   publish(change: Change): Promise<void> | undefined;
+  /**
+   * Whether this node receives all changes of that kind in time, so that it may answer from caches of it. Otherwise it must
+   * ask the storage each time. `content` is which blobs and manifests exist, `tags` is where tags point. Sends no message.
+   */
+  knows(what: "content" | "tags"): boolean;
   /** Calls `listener` with each change from now on, until the returned function is called. The listener must not throw. */
   subscribe(listener: ChangeListener): () => void;
 }

@@ -27,6 +27,10 @@ export class KeyedLock<Key extends string> {
     return this.#with(key, false, work);
   }
 
+  isHeld(key: Key): boolean {
+    return this.#locks.has(key);
+  }
+
   /** Keys that are held or waited for. */
   get size(): number {
     return this.#locks.size;

@@ -111,6 +111,8 @@ export interface Upload {
   truncate(bytes: number): Promise<number>;
   /** Removes the upload's data. */
   abort(): Promise<void>;
+  /** Frees the memory of a shared upload, which another node continues from what `flush` has stored. */
+  release?(): Promise<void>;
 }
 
 export interface RecoveredUpload extends UploadRecord {

@@ -3,11 +3,12 @@
  * another caller, it does not exist. It is stored once it has bytes. A session without bytes is in memory only and expires
  * soon.
  */
-import type { Cluster, HandedOver, NodeName } from "../cluster/cluster.js";
+import type { ClaimAnswer, Cluster, NodeName } from "../cluster/cluster.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
-import { isSessionId, newSessionId, type SessionId } from "../domain/session-id.js";
+import { isSessionId, type SessionId } from "../domain/session-id.js";
 import { each } from "../lib/each.js";
 import { Groups } from "../lib/groups.js";
+import { KeyedLock } from "../lib/keyed-lock.js";
 import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
 
@@ -46,12 +47,14 @@ export class SessionTable {
   /** Sessions that had no bytes when last examined, roughly in the order in which they were opened. */
   readonly #unused = new Set<Session>();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Sessions being claimed, and then recovered or removed. */
+  readonly #claims = new KeyedLock<SessionId>();
   /** Number of sessions dropped because they expired. */
   purged = 0;
 
   constructor(
     readonly store: UploadStore,
-    readonly cluster: Pick<Cluster, "uploads" | "once">,
+    readonly cluster: Pick<Cluster, "uploads">,
     readonly options: SessionTableOptions,
   ) {
     cluster.uploads.onClaim((id) => this.#handOver(id));
@@ -94,7 +97,7 @@ export class SessionTable {
 
   /** Returns a session for an upload in one request. No client learns its id, so it is neither counted nor found. */
   openUncounted(upload: Omit<UploadRecord, "createdAt">): Session {
-    return new Session(newSessionId(), { ...upload, createdAt: Date.now() });
+    return new Session(this.cluster.uploads.newId(), { ...upload, createdAt: Date.now() });
   }
 
   /** Drops a session for a client that has `own` sessions. Returns false if none may be dropped. */
@@ -168,20 +171,18 @@ export class SessionTable {
   }
 
   /** Rejects with `upload-busy` if another node keeps the session. */
-  async #recover(id: SessionId): Promise<Session | undefined> {
-    await this.cluster.once(recoveryOf(id), () => this.#read(id));
-    const session = this.#sessions.get(id);
-    if (session !== undefined) return session;
-    // Another node may have recovered it.
-    const owner = await this.cluster.uploads.owner(id);
-    if (owner !== undefined && owner !== "here") throw elsewhere(owner);
-    return this.#sessions.get(id);
+  #recover(id: SessionId): Promise<Session | undefined> {
+    return this.#claims.exclusive(id, async () => {
+      // Another request may have recovered it meanwhile.
+      if (!this.#sessions.has(id)) await this.#read(id);
+      return this.#sessions.get(id);
+    });
   }
 
   async #read(id: SessionId): Promise<void> {
     const { uploads } = this.cluster;
     const claim = await uploads.claim(id);
-    if (claim.owner !== "here") return;
+    if (claim.owner !== "here") throw elsewhere(claim.owner);
     try {
       const { handedOver } = claim;
       const found = handedOver === undefined ? await this.store.recover(id) : undefined;
@@ -196,13 +197,21 @@ export class SessionTable {
     }
   }
 
-  /** A session without bytes is in the memory of its node only; the state of a hash does not leave its node. */
-  #handOver(id: SessionId): HandedOver | "keep" {
+  /** A session without bytes is in the memory of its node only. One with bytes can be recovered from a shared storage. */
+  #handOver(id: SessionId): ClaimAnswer {
     const session = this.#sessions.get(id);
-    if (session === undefined || !session.isUnused) return "keep";
+    // Its owner does not know it any more, so only the storage may.
+    if (session === undefined) return this.#claims.isHeld(id) ? "keep" : "released";
+    if (session.state !== "idle") return "keep";
     const { name, opener, client, algorithm, announced, createdAt, lastUsedAt } = session;
+    const isUnused = session.isUnused && session.upload === undefined;
+    if (!isUnused && !this.store.isShared) return "keep";
     session.enter("closed");
     this.#delete(session);
+    if (!isUnused) {
+      void session.upload?.release?.().catch(this.options.onError);
+      return "released";
+    }
     return { record: { name, opener, client, algorithm, announced, createdAt }, touchedAt: lastUsedAt };
   }
 
@@ -279,11 +288,19 @@ export class SessionTable {
     }
     for await (const id of this.store.abandoned(oldest)) {
       // A request that asks for it meanwhile waits, and then does not find it.
-      await this.cluster.once(recoveryOf(id), async () => {
-        if (this.#sessions.has(id)) return;
-        await this.store.remove(id);
-        this.purged++;
-      });
+      await this.#claims.exclusive(id, () => this.#purgeAbandoned(id));
+    }
+  }
+
+  /** Removes an upload that no node uses. */
+  async #purgeAbandoned(id: SessionId): Promise<void> {
+    const { uploads } = this.cluster;
+    if (this.#sessions.has(id) || (await uploads.claim(id)).owner !== "here") return;
+    try {
+      await this.store.remove(id);
+      this.purged++;
+    } finally {
+      uploads.release(id);
     }
   }
 
@@ -296,10 +313,6 @@ function owned(session: Session | undefined, { name, opener }: UploadOwner): Ses
   if (session === undefined || session.state === "closed") throw unknown();
   if (session.name !== name || session.opener !== opener) throw unknown();
   return session;
-}
-
-function recoveryOf(id: SessionId): string {
-  return `upload ${id}`;
 }
 
 function elsewhere(owner: NodeName): RegistryError {

@@ -56,7 +56,10 @@ class Held {
 /** Waits until messages in flight have had time to arrive, for events that must not happen. */
 async function settle(): Promise<void> {
   for (let count = 0; count < 10; count++) await turn();
+  await pause(messageMilliseconds);
 }
+
+let messageMilliseconds = 0;
 
 async function until(what: string, look: () => boolean): Promise<void> {
   const end = Date.now() + 5_000;
@@ -66,7 +69,9 @@ async function until(what: string, look: () => boolean): Promise<void> {
   }
 }
 
-export function testCluster(implementation: string, open: OpenCluster): void {
+/** A message is on its way for no longer than `milliseconds`. */
+export function testCluster(implementation: string, open: OpenCluster, milliseconds = 0): void {
+  messageMilliseconds = milliseconds;
   describe(`cluster over ${implementation}`, async () => {
     const cluster = await open({ leaseSeconds: 3600 });
     const { one, two } = cluster;
@@ -382,7 +387,7 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
   };
 
   test("a node owns a session until it releases it", async () => {
-    const id = newSessionId();
+    const id = one.uploads.newId();
     assert.deepEqual([await one.uploads.owner(id), await two.uploads.owner(id)], [undefined, undefined]);
     one.uploads.own(id);
     assert.equal(await one.uploads.owner(id), "here");
@@ -404,9 +409,9 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
 
   test("an owner keeps a session that another node claims, or hands it over with its state", async () => {
     const { one, two, close } = await open({ leaseSeconds: 3600 });
-    const [kept, given] = [newSessionId(), newSessionId()];
-    for (const id of [kept, given]) one.uploads.own(id);
-    one.uploads.onClaim((id) => (id === given ? handedOver : "keep"));
+    const [kept, given, stored] = [one.uploads.newId(), one.uploads.newId(), one.uploads.newId()];
+    for (const id of [kept, given, stored]) one.uploads.own(id);
+    one.uploads.onClaim((id) => (id === given ? handedOver : id === stored ? "released" : "keep"));
     const { owner } = await two.uploads.claim(kept);
     assert.equal(owner, await two.uploads.owner(kept));
     assert.notEqual(owner, "here");
@@ -414,15 +419,21 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.equal(await two.uploads.owner(given), "here");
     assert.equal(await one.uploads.owner(given), await one.uploads.owner(given));
     assert.notEqual(await one.uploads.owner(given), "here");
+    assert.deepEqual(await two.uploads.claim(stored), { owner: "here" });
+    assert.equal(await two.uploads.owner(stored), "here");
+    one.uploads.onClaim(() => "keep");
+    two.uploads.onClaim(() => "released");
+    assert.deepEqual(await one.uploads.claim(stored), { owner: "here" });
     await close();
   });
 
-  test("after a loss nobody owns a session, until a node claims it", async () => {
+  test("after a loss, a claim resolves with the one owner", async () => {
     const { one, two, lose, close } = await open({ leaseSeconds: 3600 });
-    const id = newSessionId();
+    const id = one.uploads.newId();
     one.uploads.own(id);
     await lose();
-    assert.deepEqual(await two.uploads.claim(id), { owner: "here" });
+    const { owner } = await two.uploads.claim(id);
+    assert.equal(owner, await two.uploads.owner(id));
     await close();
   });
 }

@@ -12,6 +12,7 @@ export class MemoryBus {
     this.#nodes.add(own);
     return {
       publish: (change) => this.tell(change, own),
+      knows: () => true,
       subscribe: (listener) => {
         own.add(listener);
         return () => own.delete(listener);

@@ -1,20 +1,23 @@
 /** Records the owner of each upload session, within one process. */
-import type { SessionId } from "../../domain/session-id.js";
-import type { HandedOver, NodeName, Uploads } from "../cluster.js";
+import { newSessionId, type SessionId } from "../../domain/session-id.js";
+import { KeyedLock } from "../../lib/keyed-lock.js";
+import type { ClaimAnswer, NodeName, Uploads } from "../cluster.js";
 
 interface Node {
   readonly name: NodeName;
-  answer: (id: SessionId) => HandedOver | "keep";
+  answer: (id: SessionId) => ClaimAnswer | Promise<ClaimAnswer>;
 }
 
 /** The owners of all sessions of one process. */
 export class MemoryOwners {
   readonly #owners = new Map<SessionId, Node>();
+  readonly #claims = new KeyedLock<SessionId>();
 
   /** Returns one node's view of ownership. */
   node(name: NodeName): Uploads {
     const own: Node = { name, answer: () => "keep" };
     return {
+      newId: () => newSessionId(),
       own: (id) => void this.#owners.set(id, own),
       release: (id) => {
         if (this.#owners.get(id) === own) this.#owners.delete(id);
@@ -30,17 +33,15 @@ export class MemoryOwners {
     };
   }
 
-  /** Runs in one turn of the event loop, so that one of several claims is first. */
-  #claim(id: SessionId, own: Node): Awaited<ReturnType<Uploads["claim"]>> {
-    const owner = this.#owners.get(id);
-    if (owner === undefined || owner === own) {
+  /** Claims of one session run one after the other, so that one of several is first. */
+  #claim(id: SessionId, own: Node): ReturnType<Uploads["claim"]> {
+    return this.#claims.exclusive(id, async () => {
+      const owner = this.#owners.get(id);
+      const answer = owner === undefined || owner === own ? "released" : await owner.answer(id);
+      if (owner !== undefined && answer === "keep") return { owner: owner.name };
       this.#owners.set(id, own);
-      return { owner: "here" };
-    }
-    const answer = owner.answer(id);
-    if (answer === "keep") return { owner: owner.name };
-    this.#owners.set(id, own);
-    return { owner: "here", handedOver: answer };
+      return typeof answer === "object" ? { owner: "here", handedOver: answer } : { owner: "here" };
+    });
   }
 
   lose(): void {

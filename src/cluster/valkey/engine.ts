@@ -1,0 +1,119 @@
+/** The connections of one node to Valkey or Redis: one for commands, one that receives messages. */
+import { Redis, type RedisOptions } from "iovalkey";
+import { RegistryError } from "../../domain/errors.js";
+import { describeError } from "../../lib/describe-error.js";
+import { script } from "./scripts.js";
+
+export interface EngineOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly db: number;
+  readonly connectMilliseconds: number;
+  readonly commandMilliseconds: number;
+  readonly tls?: RedisOptions["tls"];
+}
+
+const retryMillisecondsMax = 500;
+
+export type Argument = string | number;
+
+export class Engine {
+  readonly #commands: Redis;
+  readonly #subscriber: Redis;
+  /** Number of commands sent, by kind. */
+  readonly sent = new Map<string, number>();
+
+  constructor(
+    readonly options: EngineOptions,
+    /** Prefix of all keys and channels. */
+    readonly prefix: string,
+    onError: (error: unknown) => void,
+  ) {
+    const { host, port, username, password, db, connectMilliseconds, tls } = options;
+    const common: RedisOptions = {
+      host,
+      port,
+      db,
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      ...(tls !== undefined && { tls }),
+      connectTimeout: connectMilliseconds,
+      lazyConnect: true,
+      // A command without a connection fails at once; nothing is sent later than its caller expects.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (times) => Math.min(times * 50, retryMillisecondsMax),
+    };
+    this.#commands = new Redis({ ...common, commandTimeout: options.commandMilliseconds });
+    this.#subscriber = new Redis({ ...common, autoResubscribe: true });
+    for (const connection of [this.#commands, this.#subscriber]) connection.on("error", onError);
+  }
+
+  /** Rejects if the engine cannot be reached within the time for a connection. */
+  async connect(
+    channels: readonly string[],
+    onMessage: (channel: string, text: string) => void,
+  ): Promise<void> {
+    const { prefix } = this;
+    this.#subscriber.on("message", (channel, text) => onMessage(channel.slice(prefix.length), text));
+    try {
+      await Promise.all([this.#commands.connect(), this.#subscriber.connect()]);
+      await this.#subscriber.subscribe(...channels.map((channel) => prefix + channel));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  publish(channel: string, text: string): Promise<unknown> {
+    return this.#run("publish", () => this.#commands.publish(this.prefix + channel, text));
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.#run("get", () => this.#commands.get(this.prefix + key));
+  }
+
+  /** Stores a value that the engine drops after `milliseconds`. */
+  put(key: string, value: string, milliseconds: number): Promise<unknown> {
+    return this.#run("set", () => this.#commands.set(this.prefix + key, value, "PX", milliseconds));
+  }
+
+  /** Runs a script of `scripts.ts` on these keys. */
+  async script(
+    name: keyof typeof script,
+    keys: readonly string[],
+    args: readonly Argument[],
+  ): Promise<unknown> {
+    const { sha, source } = script[name];
+    const all = [...keys.map((key) => this.prefix + key), ...args];
+    try {
+      return await this.#run(name, () => this.#commands.evalsha(sha, keys.length, ...all));
+    } catch (error) {
+      // Only an engine that was restarted does not have it.
+      if (!describeError(error).includes("NOSCRIPT")) throw error;
+      return this.#run(name, () => this.#commands.eval(source, keys.length, ...all));
+    }
+  }
+
+  /** Drops connections on which nothing is answered any more, and with them all waiting commands. */
+  reconnect(): void {
+    for (const connection of [this.#commands, this.#subscriber])
+      if (connection.status === "ready") connection.disconnect(true);
+  }
+
+  close(): void {
+    for (const connection of [this.#commands, this.#subscriber]) connection.disconnect(false);
+  }
+
+  async #run<T>(kind: string, command: () => Promise<T>): Promise<T> {
+    this.sent.set(kind, (this.sent.get(kind) ?? 0) + 1);
+    return command();
+  }
+}
+
+export function unavailable(message: string, cause?: unknown): RegistryError {
+  return new RegistryError("cluster-unavailable", message, undefined, { cause });
+}

@@ -1,0 +1,85 @@
+// Two nodes of a cluster over one engine, with times of a second instead of minutes.
+
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { openValkeyCluster, type ValkeyCluster } from "../../src/cluster/valkey/open.js";
+import type { Times } from "../../src/cluster/valkey/times.js";
+import type { RedisServer } from "./redis-server.js";
+
+export const shortTimes: Times = {
+  beatMilliseconds: 50,
+  touchMilliseconds: 500,
+  commandMilliseconds: 300,
+  memberMilliseconds: 1_500,
+  heldMilliseconds: 1_200,
+};
+
+export interface Nodes {
+  readonly one: ValkeyCluster;
+  readonly two: ValkeyCluster;
+  /** Empties the engine, and resolves when both nodes know. */
+  readonly lose: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export interface NodesOptions {
+  readonly leaseSeconds?: number;
+  readonly times?: Times;
+  readonly port?: number;
+}
+
+let stores = 0;
+
+export async function openNode(
+  port: number,
+  storeId: string,
+  { leaseSeconds = 3600, times = shortTimes }: NodesOptions,
+  fresh: boolean,
+): Promise<ValkeyCluster> {
+  return openValkeyCluster({
+    engine: {
+      host: "127.0.0.1",
+      port,
+      db: 0,
+      connectMilliseconds: 1_000,
+      commandMilliseconds: times.commandMilliseconds,
+    },
+    storeId,
+    leaseSeconds,
+    fresh,
+    onError: () => {},
+    times,
+  });
+}
+
+/** Resolves when both nodes answer from their caches. */
+export async function openNodes(server: RedisServer, options: NodesOptions): Promise<Nodes> {
+  const storeId = `test-${process.pid}-${stores++}`;
+  const port = options.port ?? server.port;
+  const one = await openNode(server.port, storeId, options, true);
+  const two = await openNode(port, storeId, options, false);
+  const current = () => [one, two].every(({ changes }) => changes.knows("tags"));
+  await until("both nodes are current", current);
+  return {
+    one,
+    two,
+    lose: async () => {
+      const epochs = [one.epoch, two.epoch];
+      // Only those of this store: others use the same server.
+      const keys = ["members", "epoch", "held", "pausedUntil"].map((key) => `gantry:${storeId}:${key}`);
+      await server.command("DEL", ...keys);
+      await until("both nodes know the new epoch", () => one.epoch !== epochs[0] && two.epoch !== epochs[1]);
+    },
+    close: async () => {
+      await Promise.all([one.close(), two.close()]);
+    },
+  };
+}
+
+export async function until(what: string, look: () => boolean, milliseconds = 10_000): Promise<void> {
+  const end = Date.now() + milliseconds;
+  while (!look()) {
+    assert.ok(Date.now() < end, `not in time: ${what}`);
+    await pause(10);
+  }
+}
