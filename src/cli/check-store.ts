@@ -3,7 +3,7 @@
  * composition root.
  */
 import type { Config } from "../config/config.js";
-import { s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "../server/s3.js";
+import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "../server/s3.js";
 import { S3Client } from "../storage/s3/client.js";
 import { readLock } from "../storage/s3/lock-record.js";
 import { type ProbeResult, probeStore } from "../storage/s3/probe.js";
@@ -24,8 +24,14 @@ const connectionsMin = 16;
 const secondsMax = 10;
 
 /** Resolves with what each test has found. Connects to nothing if the settings name no service. */
-export async function checkServices({ storage: { s3 } }: Config): Promise<ServiceCheck[]> {
-  if (s3 === undefined) return [];
+export async function checkServices({ storage: { s3 }, redis }: Config): Promise<ServiceCheck[]> {
+  const stores = s3 === undefined ? [] : await checkBucket(s3);
+  if (redis === undefined) return stores;
+  const { checkEngine } = await import("../server/check-engine.js");
+  return [...stores, ...(await checkEngine(redis)).map((check) => ({ key: "redis", ...check }))];
+}
+
+async function checkBucket(s3: S3Settings): Promise<ServiceCheck[]> {
   const { connections } = s3LimitsOf(s3);
   const limits = {
     connections: Math.max(connectionsMin, connections),

@@ -13,7 +13,7 @@ import { settingsFlags, settingsOf } from "./settings.js";
 const flags = { ...jsonFlag, ...settingsFlags };
 
 const offlineFlag = {
-  offline: { type: "boolean", description: "do not connect to a bucket" },
+  offline: { type: "boolean", description: "do not connect to a bucket or to the server of redis" },
 } as const satisfies Flags;
 
 export const configCheck: Entry = {
@@ -22,8 +22,8 @@ export const configCheck: Entry = {
     summary: "report every error in the settings, and test the services that they name",
     help: `Reads the settings and the files that they name as \`gantry serve\` would. Reports every error, and every setting
 that has no effect. Connects to the bucket of storage.s3, tests whether the store honours the conditions that the registry
-needs, with races of sixteen writers, and prints a line for each result; leaves nothing there. Exits with 0 if a server can
-start with these settings, otherwise with 2.`,
+needs, with races of sixteen writers, and to the server of redis. Prints a line for each result; leaves nothing there. Exits
+with 0 if a server can start with these settings, otherwise with 2.`,
     flags: { ...flags, ...offlineFlag },
     examples: [
       { command: "gantry config check --config config.yml", what: "check a file before a server uses it" },

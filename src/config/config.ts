@@ -107,6 +107,12 @@ function chooseStorage(settings: SettingsTree): Ruled {
     ["storage", "s3"],
     ["storage", "filesystem"],
   ];
+  const redis = settings.get(["redis"]);
+  if (redis !== undefined && settings.get(s3) === undefined) {
+    const message =
+      "several nodes share a bucket, but a directory belongs to one process: set storage.s3, or remove redis";
+    return { problems: [{ key: "redis", origin: settings.originOf(["redis"]), message }], notices: [] };
+  }
   const directory = settings.get(filesystem);
   if (settings.get(s3) === undefined || !isNames(directory)) return { problems: [], notices: [] };
   const origins = Object.keys(directory).map((name) => settings.originOf([...filesystem, name]));

@@ -28,6 +28,11 @@ const folderOrBucket = (hint = "") =>
 const ownCopies = note("Gantry pushes and mounts without copying objects");
 const http1Only = "Gantry speaks HTTP/1.1, which every client does";
 const ownMemory = "Gantry caches in its own memory";
+const noSentinel = refuse("Gantry does not ask Sentinels for the server: give its address in redis.addrs");
+const ownConnections = note("it has no meaning for Gantry's client");
+const ownTimes = note("Gantry decides within one second whether the server answers");
+const twoConnections = note("each node has two connections, and no pool");
+const oneServer = note("there is one server");
 const noMiddleware = refuse("Gantry loads no middleware");
 const noChecks = refuse("Gantry checks its own storage only");
 const noRules = refuse("Gantry has no rule for this");
@@ -79,7 +84,34 @@ export const rules: Readonly<Record<string, Rule>> = {
   "http.tls.ciphersuites": firm(refuse("Gantry uses the cipher suites of Node.js: set http.tls.minimumtls")),
   "http.http2.disabled": note(http1Only),
   "http.h2c.enabled": accept(["false"], http1Only),
-  redis: refuse(ownMemory),
+  "redis.addr": refuse("the key has another name since CNCF distribution 3: use redis.addrs, a list"),
+  "redis.mastername": noSentinel,
+  "redis.sentinelusername": noSentinel,
+  "redis.sentinelpassword": noSentinel,
+  "redis.clientname": ownConnections,
+  "redis.protocol": ownConnections,
+  "redis.contexttimeoutenabled": ownConnections,
+  "redis.disableidentity": ownConnections,
+  "redis.identitysuffix": ownConnections,
+  "redis.unstableresp3": ownConnections,
+  "redis.readtimeout": ownTimes,
+  "redis.writetimeout": ownTimes,
+  "redis.maxretries": ownTimes,
+  "redis.minretrybackoff": ownTimes,
+  "redis.maxretrybackoff": ownTimes,
+  "redis.pool": twoConnections,
+  "redis.poolfifo": twoConnections,
+  "redis.poolsize": twoConnections,
+  "redis.pooltimeout": twoConnections,
+  "redis.minidleconns": twoConnections,
+  "redis.maxidleconns": twoConnections,
+  "redis.maxactiveconns": twoConnections,
+  "redis.connmaxidletime": twoConnections,
+  "redis.connmaxlifetime": twoConnections,
+  "redis.maxredirects": oneServer,
+  "redis.readonly": oneServer,
+  "redis.routebylatency": oneServer,
+  "redis.routerandomly": oneServer,
   "health.file": noChecks,
   "health.http": noChecks,
   "health.tcp": noChecks,

@@ -23,6 +23,7 @@ import { http } from "./http.js";
 import { limits } from "./limits.js";
 import { log } from "./log.js";
 import { notifications } from "./notifications.js";
+import { redis } from "./redis.js";
 import { storage } from "./storage.js";
 import { tags } from "./tags.js";
 import { tracing } from "./tracing.js";
@@ -42,6 +43,7 @@ export const schema = z.strictObject({
   audit,
   limits,
   storage,
+  redis,
   gc,
   tags,
   validation,

@@ -10,6 +10,7 @@ import type { HitCounts } from "../lib/hit-counts.js";
 import type { Endpoint } from "../notifications/endpoint.js";
 import type { Services } from "../registry/services.js";
 import { measureCaches } from "./metrics/caches.js";
+import { type ClusterMeasures, measureCluster } from "./metrics/cluster.js";
 import { type Connections, measureConnections } from "./metrics/connections.js";
 import { measureEndpoints } from "./metrics/endpoints.js";
 import { Instruments, type Labelled } from "./metrics/instruments.js";
@@ -27,6 +28,8 @@ export interface MetricsOptions {
   readonly connections: Connections;
   /** Counts connections that were closed for too many tiny chunks. */
   readonly chunks: { readonly refused: number };
+  /** Absent if this node is alone. */
+  readonly cluster?: ClusterMeasures | undefined;
   /** Dropped lines, by log. */
   readonly droppedLines: () => Labelled;
 }
@@ -46,7 +49,7 @@ export class Metrics {
 
   constructor(
     services: Services,
-    { repositoriesMax, loginLookups, endpoints, connections, chunks, droppedLines }: MetricsOptions,
+    { repositoriesMax, loginLookups, endpoints, connections, chunks, cluster, droppedLines }: MetricsOptions,
   ) {
     const instruments = this.#instruments;
     collectDefaultMetrics({ register: instruments.registry });
@@ -55,6 +58,7 @@ export class Metrics {
     measureStorage(instruments, services);
     measureEndpoints(instruments, endpoints);
     measureConnections(instruments, connections, chunks);
+    if (cluster !== undefined) measureCluster(instruments, cluster);
     instruments.counters(
       "gantry_log_lines_dropped_total",
       "Log lines that were dropped because they were not read or could not be written",

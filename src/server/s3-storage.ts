@@ -7,6 +7,7 @@ import { openS3Storage } from "../storage/s3/open.js";
 import { prepareStore } from "../storage/s3/prepare.js";
 import { S3Requests } from "../storage/s3/requests.js";
 import { placeName } from "../storage/s3/store-object.js";
+import { engineNameOf } from "./cluster.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "./s3.js";
 
@@ -43,6 +44,7 @@ export async function openBucket(
   closers.add("connections of the store's lock", () => locking.close());
   const { lock, fresh, id, removesWithCondition } = await prepareStore(locking, {
     create,
+    engine: config.redis && engineNameOf(config.redis),
     onLost: onStoreLost,
     onWaiting: (why) => log.warn(why),
     onError: (error) => onError(error, "the lock of the store could not be renewed"),

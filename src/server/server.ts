@@ -67,7 +67,7 @@ async function openServer(
   const { config, closers, log } = opening;
   const { http } = config;
   const drain = new DrainClock(http.draintimeout);
-  const { services, opened } = await openServices(opening, {
+  const { services, opened, cluster } = await openServices(opening, {
     serving: true,
     create: true,
     onStoreLost: (why) => {
@@ -86,6 +86,7 @@ async function openServer(
     endpoints: notifications?.endpoints ?? [],
     connections: front.tls?.connections ?? front.counts,
     chunks,
+    cluster,
     droppedLines: () => dropped({ server: serverLines, access: access?.lines, audit: audit?.lines }),
   });
   await openDebug(opening, services.health, metrics);

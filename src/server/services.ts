@@ -7,7 +7,6 @@ import { Robots } from "../auth/robots.js";
 import { Caches } from "../cache/caches.js";
 import { followChanges } from "../cache/follow-changes.js";
 import type { Cluster } from "../cluster/cluster.js";
-import { MemoryCluster } from "../cluster/memory/open.js";
 import type { Config } from "../config/config.js";
 import { GcStats } from "../gc/gc-stats.js";
 import { Pulls } from "../gc/pulls.js";
@@ -15,18 +14,22 @@ import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { ByteBudget } from "../lib/byte-budget.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
+import type { ClusterMeasures } from "../observe/metrics/cluster.js";
 import { Health } from "../registry/health.js";
 import { ManifestReader } from "../registry/manifest-reader/manifest-reader.js";
 import type { Services } from "../registry/services.js";
 import type { Storage } from "../storage/storage.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
+import { openCluster } from "./cluster.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import { openStorage } from "./storage.js";
 
 export interface OpenedServices {
   readonly services: Services;
   readonly opened: OpenedStorage;
+  /** Absent if this node is alone. */
+  readonly cluster: ClusterMeasures | undefined;
 }
 
 const mebibyte = 1024 * 1024;
@@ -53,14 +56,11 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const opened = await openStorage(opening, slabs, options, onStray);
   const { storage } = opened;
   const manifestReader = openManifestReader(opening);
-  const shared = new MemoryCluster({ leaseSeconds: config.gc.lease });
-  const cluster = shared.node();
+  const { cluster, measures } = await openCluster(opening, opened);
+  // Sessions without bytes are saved for the next process, which several nodes do not have.
+  const savesSessions = !storage.readOnly && measures === undefined;
   const sessions = openSessions(opening, storage, cluster, options.serving, onBackgroundError);
-  if (storage.readOnly) shared.pause();
-  else {
-    await shared.restore(storage.notes, storage.fresh);
-    await restoreSessions(sessions, storage.notes);
-  }
+  if (savesSessions) await restoreSessions(sessions, storage.notes);
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const services: Services = {
     storage,
@@ -69,7 +69,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     gcStats: new GcStats(),
     health: openHealth(opening, storage),
     robots: await Robots.load(storage.robots, cluster.changes),
-    caches: new Caches(storage),
+    caches: new Caches(storage, cluster.changes),
     sessions,
     slabs,
     overflow: new Overflow({
@@ -93,14 +93,12 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   followChanges(services.caches, cluster.changes);
   closers.add("open blobs", () => services.caches.openBlobs.clear());
   if (!storage.readOnly) {
-    closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
-    // Without saved leases, everything is protected for a while after the next start.
-    closers.add("leases", () => shared.save(storage.notes));
+    if (savesSessions) closers.add("upload sessions", () => saveSessions(sessions, storage.notes));
     closers.add("robots", () => services.robots.saveUses());
     closers.add("times of pulls", () => services.pulls.save(storage.tags));
   }
   closers.add("purging of uploads", () => sessions.stop());
-  return { services, opened };
+  return { services, opened, cluster: measures };
 }
 
 /** The module is loaded only if there is a policy. */

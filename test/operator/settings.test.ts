@@ -201,7 +201,7 @@ for (const [name, settings, said] of [
   });
 
 test("config check reports everything at once, also as JSON", async () => {
-  const file = await fileOf("http: {addr: x, port: 5000}\nredis: {addr: x}\n");
+  const file = await fileOf("http: {addr: x, port: 5000}\nreporting: {addr: x}\n");
   const settings = { REGISTRY_GC_LEASE: "x" };
   const { stderr } = await gantry(folder, ["config", "check", "--config", file], settings);
   assert.equal(stderr.trimEnd().split("\n").length, 5, stderr);
@@ -213,7 +213,7 @@ test("config check reports everything at once, also as JSON", async () => {
     "gc.lease",
     "http.addr",
     "http.port",
-    "redis",
+    "reporting",
   ]);
   assert.deepEqual(problems.find(({ key }) => key === "gc.lease")?.origin, {
     from: "variable",

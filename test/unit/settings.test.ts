@@ -240,13 +240,13 @@ for (const [name, text, variables, expected] of [
   });
 
 test("all errors of file and environment are reported at once", () => {
-  const text = "http:\n  addr: x\n  port: 5000\nredis: {addr: x}\ngc: {lease: x}";
+  const text = "http:\n  addr: x\n  port: 5000\nreporting: {addr: x}\ngc: {lease: x}";
   const lines = said(text, { REGISTRY_UPLOADS_WORKERS: "none", REGISTRY_AUTH_FROB: "1" });
   assert.equal(lines.length, 6, lines.join("\n"));
 });
 
 test("unsupported settings are ignored on request, and reported", () => {
-  const text = "storage:\n  gcs: {bucket: b}\n  delete: {enabled: false}\nredis: {addr: x}\n";
+  const text = "storage:\n  gcs: {bucket: b}\n  delete: {enabled: false}\nreporting: {addr: x}\n";
   for (const { config, notices } of [
     read(text, {}, true),
     read(text, { REGISTRY_IGNOREUNSUPPORTED: "true" }),
@@ -254,7 +254,7 @@ test("unsupported settings are ignored on request, and reported", () => {
     assert.equal(config.storage.delete.enabled, false);
     assert.deepEqual(
       notices.map(({ key }) => key),
-      ["storage.gcs", "redis"],
+      ["storage.gcs", "reporting"],
     );
   }
   assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not unknown ones");

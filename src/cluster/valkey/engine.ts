@@ -16,6 +16,7 @@ export interface EngineOptions {
 }
 
 const retryMillisecondsMax = 500;
+const disconnectMilliseconds = 500;
 
 export type Argument = string | number;
 
@@ -45,6 +46,8 @@ export class Engine {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      // A frozen server does not end its side of a connection.
+      disconnectTimeout: disconnectMilliseconds,
       retryStrategy: (times) => Math.min(times * 50, retryMillisecondsMax),
     };
     this.#commands = new Redis({ ...common, commandTimeout: options.commandMilliseconds });
@@ -96,6 +99,13 @@ export class Engine {
       if (!describeError(error).includes("NOSCRIPT")) throw error;
       return this.#run(name, () => this.#commands.eval(source, keys.length, ...all));
     }
+  }
+
+  /** Resolves with what the server tells about itself, by name. */
+  async info(): Promise<ReadonlyMap<string, string>> {
+    const text = await this.#run("info", () => this.#commands.info());
+    const lines = text.split("\r\n").map((line) => line.split(":", 2));
+    return new Map(lines.map(([name = "", value = ""]) => [name, value]));
   }
 
   /** Drops connections on which nothing is answered any more, and with them all waiting commands. */

@@ -22,6 +22,8 @@ export class ValkeyLeases implements Leases {
   readonly #journals: Journals;
   /** Ends the removals of other nodes here, by token. */
   readonly #removals = new Map<string, () => void>();
+  /** Whether anything may be leased by this node only. */
+  hasGranted = false;
 
   constructor(
     readonly parts: LockParts,
@@ -42,10 +44,12 @@ export class ValkeyLeases implements Leases {
   }
 
   grant(key: ObjectKey): void {
+    this.hasGranted = true;
     this.#local.grant(key);
   }
 
   renew(key: ObjectKey): void {
+    this.hasGranted = true;
     this.#local.renew(key);
   }
 
@@ -54,6 +58,7 @@ export class ValkeyLeases implements Leases {
     look: () => T | undefined | Promise<T | undefined>,
   ): Promise<T | undefined> {
     if (this.inherited.size > 0) await this.inherited.get(key.slice(0, key.indexOf("@")));
+    this.hasGranted = true;
     return this.#local.during(key, look);
   }
 

@@ -300,11 +300,10 @@ export class Membership {
     for (const { lost } of this.#listeners) lost?.();
   }
 
-  /** Leaves the others without making them wait. */
-  async stop(): Promise<void> {
+  /** Leaves the others without making them wait. `leaseSeconds` is the time for which this node's leases may last. */
+  async stop(leaseSeconds: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    const { leaseSeconds } = this.options;
     await this.engine
       .script("leave", ["members", "pausedUntil"], [this.name, leaseSeconds * 1000])
       .catch(this.options.onError);

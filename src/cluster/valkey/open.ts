@@ -27,6 +27,8 @@ export interface ValkeyCluster extends Cluster {
   readonly sent: ReadonlyMap<string, number>;
   /** Number of registered nodes, with this one. */
   readonly nodes: number;
+  /** Whether this node and all others are in touch. */
+  readonly isWhole: boolean;
   /** Identifies the memory of the engine. */
   readonly epoch: string;
   /** Call it when no request is running. */
@@ -62,7 +64,7 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     messages.tell({ kind: "leaving" });
     held.stop();
     messages.stop();
-    await members.stop();
+    await members.stop(leases.hasGranted ? leaseSeconds : 0);
     engine.close();
   };
   try {
@@ -83,6 +85,9 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     sent: engine.sent,
     get nodes() {
       return members.others().length + 1;
+    },
+    get isWhole() {
+      return members.isComplete;
     },
     get epoch() {
       return members.epoch;

@@ -1,0 +1,97 @@
+/**
+ * Opens the state that the nodes of a registry share: in this process's memory, or in Valkey if the settings name a server.
+ * Part of the composition root.
+ */
+import { readFile } from "node:fs/promises";
+import type { ConnectionOptions } from "node:tls";
+import type { Cluster } from "../cluster/cluster.js";
+import { MemoryCluster } from "../cluster/memory/open.js";
+import type { EngineOptions } from "../cluster/valkey/engine.js";
+import { defaultTimes } from "../cluster/valkey/times.js";
+import type { Config } from "../config/config.js";
+import { asConfigError } from "../config/errors.js";
+import type { ClusterMeasures } from "../observe/metrics/cluster.js";
+import type { OpenedStorage, Opening } from "./opening.js";
+
+export type RedisSettings = NonNullable<Config["redis"]>;
+
+export interface OpenedCluster {
+  readonly cluster: Cluster;
+  /** Absent if this node is alone. */
+  readonly measures?: ClusterMeasures;
+}
+
+/** Names the engine for the lock of a bucket. */
+export function engineNameOf({ addrs, db }: RedisSettings): string {
+  return `${addrs.map(({ host, port }) => `${host}:${port}`).join()}/${db}`;
+}
+
+/** Rejects if the engine cannot be reached. Call it when the storage is open, and before anything is served. */
+export function openCluster(opening: Opening, opened: OpenedStorage): Promise<OpenedCluster> {
+  const { redis } = opening.config;
+  const { sharedId } = opened;
+  if (redis === undefined || sharedId === undefined) return openMemory(opening, opened);
+  return openValkey(opening, redis, opened.storage.fresh, sharedId);
+}
+
+async function openMemory({ config, closers }: Opening, { storage }: OpenedStorage): Promise<OpenedCluster> {
+  const shared = new MemoryCluster({ leaseSeconds: config.gc.lease });
+  if (storage.readOnly) shared.pause();
+  else {
+    await shared.restore(storage.notes, storage.fresh);
+    // Without saved leases, everything is protected for a while after the next start.
+    closers.add("leases", () => shared.save(storage.notes));
+  }
+  return { cluster: shared.node() };
+}
+
+/** The client is loaded only if it is used: that takes 60 ms. */
+async function openValkey(
+  { config, log, closers }: Opening,
+  redis: RedisSettings,
+  fresh: boolean,
+  storeId: string,
+): Promise<OpenedCluster> {
+  const { openValkeyCluster } = await import("../cluster/valkey/open.js");
+  const cluster = await openValkeyCluster({
+    engine: await engineOptionsOf(redis),
+    storeId,
+    leaseSeconds: config.gc.lease,
+    fresh,
+    onError: (error) => log.warn({ err: error }, "the engine of redis.addrs does not answer as expected"),
+  }).catch((cause: unknown) => {
+    throw new Error("the engine of redis.addrs cannot be used", { cause });
+  });
+  closers.add("engine of the cluster", () => cluster.close());
+  return { cluster, measures: cluster };
+}
+
+export async function engineOptionsOf(redis: RedisSettings): Promise<EngineOptions> {
+  const [{ host, port } = { host: "", port: 0 }] = redis.addrs;
+  return {
+    host,
+    port,
+    username: redis.username,
+    password: redis.password?.reveal(),
+    db: redis.db,
+    connectMilliseconds: redis.dialtimeout * 1000,
+    // The times of the protocol build on this.
+    commandMilliseconds: defaultTimes.commandMilliseconds,
+    tls: redis.tls && (await tlsOf(redis.tls)),
+  };
+}
+
+async function tlsOf({
+  certificate,
+  key,
+  rootcas,
+  clientcas,
+}: NonNullable<RedisSettings["tls"]>): Promise<ConnectionOptions> {
+  const read = (file: string, name: string) => readFile(file).catch(asConfigError(`redis.tls.${name}`));
+  const cas = [...rootcas, ...clientcas];
+  return {
+    ...(certificate !== undefined && { cert: await read(certificate, "certificate") }),
+    ...(key !== undefined && { key: await read(key, "key") }),
+    ...(cas.length > 0 && { ca: await Promise.all(cas.map((file) => read(file, "rootcas"))) }),
+  };
+}
