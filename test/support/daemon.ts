@@ -8,7 +8,7 @@ import { searchPath } from "../clients/support.js";
 /** A loaded machine of two cores starts these programs in less than a second. */
 const startMillisecondsMax = 20_000;
 /** A program that has not ended by then, after SIGTERM, counts as hung. */
-const endMillisecondsMax = 20_000;
+const endMillisecondsMax = 45_000;
 const logCharactersMax = 16_384;
 
 export interface DaemonOptions {

@@ -42,7 +42,7 @@ export interface FaultRelay extends AsyncDisposable {
   /** What arrived since the start or the last `forget`, in order. */
   readonly requests: readonly RelayedRequest[];
   forget(): void;
-  /** Causes faults by this plan from now on, or none. */
+  /** Causes faults by this plan from now on, or none. Requests that hang end with a reset. */
   inject(plan: FaultPlan | undefined): void;
   /** Causes this fault for the next request that matches, besides the plan. */
   failNext(fault: Fault, matches?: Matches): void;
@@ -63,6 +63,7 @@ export async function startFaultRelay(target: number): Promise<FaultRelay> {
   let requests: RelayedRequest[] = [];
   let plan: FaultPlan | undefined;
   let random = new Random("none");
+  const silent = new Set<ServerResponse>();
 
   const faultOf: (request: { method: string; path: string }) => Fault | undefined = (request) => {
     const place = ordered.findIndex(({ matches }) => matches(request));
@@ -82,6 +83,10 @@ export async function startFaultRelay(target: number): Promise<FaultRelay> {
     const fault = faultOf(request);
     if (requests.length < requestsMax) requests.push({ ...request, fault });
     const error = random.pick(errors);
+    if (fault === "hang") {
+      silent.add(response);
+      response.once("close", () => silent.delete(response));
+    }
     new Exchange(incoming, response, { target, agent, fault, error }).run();
   });
   server.maxConnections = socketsMax;
@@ -107,6 +112,7 @@ export async function startFaultRelay(target: number): Promise<FaultRelay> {
     inject(next) {
       plan = next;
       random = new Random(next?.seed ?? "none");
+      for (const response of silent) response.destroy();
     },
     failNext(fault, matches = () => true) {
       ordered.push({ fault, matches });

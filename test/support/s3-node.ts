@@ -52,6 +52,18 @@ export function bucketSettings(server: S3Server, endpoint = server.endpoint): Ga
 }
 
 export async function startS3Node(server: S3Server, options: NodeOptions = {}): Promise<S3Node> {
+  const node = await makeS3Node(server, options);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  return node;
+}
+
+/** Returns a node that does not run yet. */
+export async function makeS3Node(server: S3Server, options: NodeOptions = {}): Promise<S3Node> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-node-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -89,12 +101,6 @@ export async function startS3Node(server: S3Server, options: NodeOptions = {}): 
     },
     [Symbol.asyncDispose]: () => node.stop(),
   };
-  try {
-    await daemon.start();
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true });
-    throw error;
-  }
   return node;
 }
 

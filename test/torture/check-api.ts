@@ -17,12 +17,16 @@ export interface Seen {
   readonly violations: Violations;
   /** The moment of the crash, if the ledger has continued after it. */
   readonly until?: number;
+  /** Asks again what got a 503. */
+  readonly client?: Client;
+  /** Whether a collector removes blobs that no manifest names. */
+  readonly collects?: boolean;
 }
 
 /** The server's state of each object. */
 export async function checkApi(seen: Seen): Promise<ReadonlyMap<string, Value>> {
   const { url, universe, ledger, violations, until } = seen;
-  const client = new Client(url);
+  const client = seen.client ?? new Client(url);
   const found = new Map<string, Value>();
   const looks = universe.names.flatMap((name) => [
     ...universe.blobs.map((blob) => async () => {
@@ -42,12 +46,27 @@ export async function checkApi(seen: Seen): Promise<ReadonlyMap<string, Value>> 
   ]);
   await inTurns(looks);
   await inTurns(universe.names.map((name) => () => lookAtReferrers(client, seen, name, found)));
+  const optional = seen.collects === true ? unnamedBlobs(universe, found) : undefined;
   for (const [key, value] of found) {
+    if (value === undefined && optional?.has(key)) continue;
     const objection = ledger.objection(key, value, until);
     if (objection !== undefined) violations.add(objection);
   }
   await lookAtCatalog(client, seen);
   return found;
+}
+
+/** Registers of blobs that no manifest of their repository names. */
+function unnamedBlobs(universe: Universe, found: ReadonlyMap<string, Value>): ReadonlySet<string> {
+  const named = new Set(
+    universe.names.flatMap((name) =>
+      universe.manifests
+        .filter(({ digest }) => found.get(keys.manifest(name, digest)) !== undefined)
+        .flatMap(({ blobs }) => blobs.map(({ digest }) => keys.blob(name, digest))),
+    ),
+  );
+  const all = universe.names.flatMap((name) => universe.blobs.map(({ digest }) => keys.blob(name, digest)));
+  return new Set(all.filter((key) => !named.has(key)));
 }
 
 async function inTurns(looks: readonly (() => Promise<void>)[]): Promise<void> {

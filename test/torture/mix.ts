@@ -1,6 +1,7 @@
 // One client of the mix: draws and performs operations until the server is gone. The choice depends on its seed alone, never
 // on responses, so that a seed repeats the plan.
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { Blob } from "../support/content.js";
 import { Random } from "./random.js";
 import { Gone, type Requests } from "./requests.js";
@@ -22,12 +23,19 @@ const operations = {
 
 const ways = { post: 30, put: 10, streamed: 25, slowly: 5, ranged: 15, rangedToTheEnd: 15 } as const;
 
+/** A client that got no answer does not ask again at once. */
+const refusedMilliseconds = 50;
+
 export async function runClient(label: string, requests: Requests): Promise<void> {
   const random = new Random(label);
-  try {
-    while (!requests.life.over) await operate(random, requests);
-  } catch (error) {
-    if (!(error instanceof Gone)) throw error;
+  while (!requests.life.over) {
+    try {
+      await operate(random, requests);
+    } catch (error) {
+      if (!(error instanceof Gone)) throw error;
+      if (requests.life.mayFail !== true) return;
+      await pause(refusedMilliseconds);
+    }
   }
 }
 
@@ -156,13 +164,13 @@ async function pull(
 ): Promise<void> {
   const expect = async (path: string, bytes: Buffer) => {
     const { status, body } = await requests.send("GET", `/v2/${name}/${path}`);
-    if (status === 404 || (status === 200 && body.equals(bytes)) || requests.life.over) return;
+    if (status === 404 || (status === 200 && body.equals(bytes)) || requests.mayGet(status)) return;
     requests.violations.add(`GET ${path} of ${name} got ${status} with ${body.length} bytes`);
   };
   await expect(`blobs/${blob.digest}`, blob.bytes);
   await expect(`manifests/${manifest.digest}`, manifest.bytes);
   const { status, body } = await requests.send("GET", `/v2/${name}/manifests/${tag}`);
   const known = requests.universe.manifests.some(({ bytes }) => bytes.equals(body));
-  if (status !== 404 && !(status === 200 && known) && !requests.life.over)
+  if (status !== 404 && !(status === 200 && known) && !requests.mayGet(status))
     requests.violations.add(`GET ${name}:${tag} got ${status} with ${body.length} bytes`);
 }

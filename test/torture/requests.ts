@@ -15,12 +15,17 @@ export interface Life {
   readonly url: string;
   /** The server was killed: requests may fail from now on. */
   over: boolean;
+  /** Connections may fail, and requests may get one of `unavailable`, because parts of a cluster fail. */
+  readonly mayFail?: boolean;
   /** Called for each request and response, at which a planned kill may happen. */
   onEvent(): void;
 }
 
-/** The server disappeared during a request. */
+/** The server disappeared during a request, or could not answer it. */
 export class Gone extends Error {}
+
+/** Statuses by which a cluster, or the balancer before it, may say that a part of it fails. */
+const unavailable: readonly number[] = [502, 503, 504];
 
 export class Requests {
   readonly client: Client;
@@ -46,7 +51,11 @@ export class Requests {
     const answer = await this.send(method, path, options);
     if (answer.status === done) operation.acknowledge();
     else if (refused.includes(answer.status)) operation.reject();
-    else this.#wrong(`${method} ${path} got ${answer.status}: ${answer.body.toString().slice(0, 300)}`);
+    else
+      this.#wrong(
+        `${method} ${path} got ${answer.status}: ${answer.body.toString().slice(0, 300)}`,
+        answer.status,
+      );
     return answer.status === done;
   }
 
@@ -63,14 +72,25 @@ export class Requests {
       this.life.onEvent();
       return answer;
     } catch (error) {
-      if (!this.life.over) this.violations.add(`${what} failed while the server lived: ${String(error)}`);
+      if (!this.life.over && this.life.mayFail !== true)
+        this.violations.add(`${what} failed while the server lived: ${String(error)}`);
       throw new Gone();
     }
   }
 
-  /** While the storage is removed from under the server, any failure is permitted. */
-  #wrong(what: string): never {
-    if (!this.life.over) this.violations.add(what);
+  /** Whether a request may get this status instead of the one that it should get. */
+  mayGet(status: number): boolean {
+    // While the storage is removed from under the server, any failure is permitted.
+    return this.life.over || (this.life.mayFail === true && unavailable.includes(status));
+  }
+
+  /** A session without acknowledged bytes may die with the node that opened it. */
+  #mayBeUnknown({ acknowledged }: OpenSession, status: number): boolean {
+    return this.life.mayFail === true && acknowledged === 0 && status === 404;
+  }
+
+  #wrong(what: string, status: number): never {
+    if (!this.mayGet(status)) this.violations.add(what);
     throw new Gone();
   }
 
@@ -78,7 +98,7 @@ export class Requests {
     const answer = await this.send("POST", `/v2/${name}/blobs/uploads/`, { body: "" });
     const { location } = answer.headers;
     if (answer.status !== 202 || location === undefined)
-      return this.#wrong(`opening an upload in ${name} got ${answer.status}`);
+      return this.#wrong(`opening an upload in ${name} got ${answer.status}`, answer.status);
     return this.sessions.add(name, location, blob);
   }
 
@@ -96,8 +116,9 @@ export class Requests {
         ? this.#answer("a slow PATCH", patchSlowly(this.life, session.location, piecesOf(bytes)))
         : this.send("PATCH", session.location, options);
     const { status, headers } = await sent;
+    if (this.#mayBeUnknown(session, status)) throw new Gone();
     if (status !== 202 || headers.range !== `0-${end - 1}`)
-      this.#wrong(`a ${how} PATCH from ${start} to ${end} got ${status}, ${String(headers.range)}`);
+      this.#wrong(`a ${how} PATCH from ${start} to ${end} got ${status}, ${String(headers.range)}`, status);
     session.acknowledged = end;
   }
 
@@ -111,13 +132,15 @@ export class Requests {
     const options = { body: rest, ...(rest.length > 0 && acknowledged > 0 && { headers }) };
     const path = withQuery(location, `digest=${blob.digest}`);
     const write = { key: keys.blob(name, blob.digest), value: present };
-    if (await this.#write([write], ["PUT", path, options], 201)) this.sessions.end(session);
+    const refused = this.life.mayFail === true && acknowledged === 0 ? [404] : [];
+    if (await this.#write([write], ["PUT", path, options], 201, refused)) this.sessions.end(session);
   }
 
   async cancel(session: OpenSession): Promise<void> {
     session.ending = "sent";
     const { status } = await this.send("DELETE", session.location);
-    if (status !== 204) this.#wrong(`cancelling an upload got ${status}`);
+    if (this.#mayBeUnknown(session, status)) return;
+    if (status !== 204) this.#wrong(`cancelling an upload got ${status}`, status);
     this.sessions.end(session);
   }
 
@@ -139,7 +162,7 @@ export class Requests {
       operation.acknowledge();
       return true;
     }
-    if (answer.status !== 202) this.#wrong(`a mount got ${answer.status}`);
+    if (answer.status !== 202) this.#wrong(`a mount got ${answer.status}`, answer.status);
     operation.reject();
     await this.cancel(this.sessions.add(name, answer.headers.location ?? "", blob));
     return false;

@@ -36,7 +36,7 @@ export interface Universe {
 }
 
 /** Bytes of a blob of each size: tiny ones, like most in CI, and some with several slabs. */
-const bytesOf: Readonly<Record<keyof typeof sizes, readonly [number, number]>> = {
+const usualBytes: Readonly<Record<keyof typeof sizes, readonly [number, number]>> = {
   config: [200, 2_000],
   tiny: [2, 8_000],
   small: [8_000, 120_000],
@@ -44,7 +44,9 @@ const bytesOf: Readonly<Record<keyof typeof sizes, readonly [number, number]>> =
   large: [1_100_000, 4_000_000],
 };
 
-export function makeUniverse(seed: string): Universe {
+/** `largeBytes` replaces the least and the greatest size of the large blobs. */
+export function makeUniverse(seed: string, largeBytes = usualBytes.large): Universe {
+  const bytesOf = { ...usualBytes, large: largeBytes };
   const random = new Random(`${seed}/universe`);
   const made = Object.entries(sizes).map(([size, count]) =>
     Array.from({ length: count }, (_, index) => {

@@ -1,6 +1,8 @@
 /** Leases within one process, saved when it stops (see `saved-leases.ts`). */
 import type { Digest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { endsWithin } from "../../lib/ends-within.js";
 import type { Change, Leases, ObjectKey } from "../cluster.js";
 import { LeaseTable, leaseHash } from "./lease-table.js";
 
@@ -21,6 +23,9 @@ export interface LeaseOptions {
 
 /** Enough for 90 objects a second during the default lease of six hours (docs/decisions/0020). */
 const leasesMaxDefault = 2_000_000;
+
+/** A removal takes milliseconds, but that of a node that was killed ends only when the node is known to be dead. */
+const removalMillisecondsMax = 10_000;
 
 export class MemoryLeases implements Leases {
   readonly #leases = new LeaseTable();
@@ -65,7 +70,17 @@ export class MemoryLeases implements Leases {
     this.#looks.set(key, (this.#looks.get(key) ?? 0) + 1);
     try {
       const removal = this.#condemned.get(key);
-      if (removal !== undefined) await Promise.allSettled([removal]);
+      if (
+        removal !== undefined &&
+        !(await endsWithin(
+          removalMillisecondsMax,
+          removal.catch(() => {}),
+        ))
+      )
+        throw new RegistryError(
+          "cluster-unavailable",
+          "the object may be removed by a node that does not answer",
+        );
       const found = await look();
       if (found !== undefined) this.grant(key);
       return found;

@@ -52,13 +52,13 @@ export class ValkeyUploads implements Uploads {
   async owner(id: SessionId): Promise<NodeName | "here" | undefined> {
     if (this.#own.has(id)) return "here";
     const node = (await this.#recordOf(id)) ?? openerOf(id);
-    if (node === this.members.name || !this.members.isMember(node)) return undefined;
+    if (node === this.members.name || this.#isLost(node)) return undefined;
     const { given } = await this.messages.ask<"owns">(
       { kind: "owns", id },
       { of: [node], waitMilliseconds: answerMilliseconds },
     );
     const owns = given.get(node);
-    if (owns === undefined && this.members.isMember(node)) throw unavailable(`the ${node} does not answer`);
+    if (owns === undefined && !this.members.isSilent(node)) throw unavailable(`the ${node} does not answer`);
     return owns === true ? node : undefined;
   }
 
@@ -80,19 +80,25 @@ export class ValkeyUploads implements Uploads {
     const previous = recorded ?? openerOf(id);
     const winner = await this.#record(id, recorded ?? "", members.name);
     if (winner !== members.name) return { owner: winner as NodeName };
-    if (previous === members.name || !members.isMember(previous)) return this.#take(id, true);
+    if (previous === members.name || this.#isLost(previous)) return this.#take(id, true);
     const { given } = await this.messages.ask<"claim">(
       { kind: "claim", id },
       { of: [previous], waitMilliseconds: answerMilliseconds },
     );
     const answer = given.get(previous);
-    if (answer === undefined && !members.isMember(previous)) return this.#take(id, true);
+    if (answer === undefined && members.isSilent(previous)) return this.#take(id, true);
     if (answer === undefined || answer === "keep") {
       await this.#record(id, members.name, recorded ?? "");
       if (answer === "keep") return { owner: previous };
       throw unavailable(`the ${previous}, which has this upload, does not answer`);
     }
     return this.#take(id, true, typeof answer === "string" ? undefined : answer);
+  }
+
+  /** A node that is out of touch may still use its uploads. The storage refuses the later one of two owners. */
+  #isLost(node: NodeName): boolean {
+    const silentFor = this.members.silentFor(node);
+    return silentFor === undefined || silentFor > answerMilliseconds;
   }
 
   #take(id: SessionId, isRecorded = false, handedOver?: HandedOver): Claimed {
