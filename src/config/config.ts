@@ -83,19 +83,34 @@ export function readSettings({ variables, file, ignoreUnsupported }: Sources): S
   const applied = applyVariables(settings, variables);
   problems.push(...applied.problems);
   applyOpenTelemetry(settings, variables);
-  const ruled = applyRules(settings, ignoreUnsupported ?? settings.get(["ignoreunsupported"]) === "true");
-  problems.push(...ruled.problems);
+  const ignores = ignoreUnsupported ?? settings.get(["ignoreunsupported"]) === "true";
+  const engine = engineWithoutBucket(settings, ignores);
+  const ruled = applyRules(settings, ignores);
+  problems.push(...ruled.problems, ...engine.problems);
   const drivers = chooseStorage(settings);
   problems.push(...drivers.problems);
   const parsed = schema.safeParse(settings.root);
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => problemOf(settings, issue)));
-  const notices = [...applied.notices, ...ruled.notices, ...drivers.notices];
+  const notices = [...applied.notices, ...ruled.notices, ...engine.notices, ...drivers.notices];
   if (problems.length > 0 || !parsed.success) throw ConfigError.of(problems, notices);
   return {
     config: parsed.data,
     notices: [...notices, ...withoutEffect(parsed.data, settings)],
     effective: effectiveOf(settings),
   };
+}
+
+/** CNCF distribution caches in Redis beside any storage. Here it connects nodes, and a directory belongs to one process. */
+function engineWithoutBucket(settings: SettingsTree, ignores: boolean): Ruled {
+  const path = ["redis"];
+  if (settings.get(path) === undefined || settings.get(["storage", "s3"]) !== undefined)
+    return { problems: [], notices: [] };
+  settings.remove(path);
+  const told = { key: keyOf(path), origin: settings.originOf(path) };
+  const why = "it connects nodes that share a bucket (storage.s3), but a directory belongs to one process";
+  return ignores
+    ? { problems: [], notices: [{ ...told, message: `ignored: ${why}` }] }
+    : { problems: [{ ...told, message: `not supported: ${why}` }], notices: [] };
 }
 
 /**
@@ -107,12 +122,6 @@ function chooseStorage(settings: SettingsTree): Ruled {
     ["storage", "s3"],
     ["storage", "filesystem"],
   ];
-  const redis = settings.get(["redis"]);
-  if (redis !== undefined && settings.get(s3) === undefined) {
-    const message =
-      "several nodes share a bucket, but a directory belongs to one process: set storage.s3, or remove redis";
-    return { problems: [{ key: "redis", origin: settings.originOf(["redis"]), message }], notices: [] };
-  }
   const directory = settings.get(filesystem);
   if (settings.get(s3) === undefined || !isNames(directory)) return { problems: [], notices: [] };
   const origins = Object.keys(directory).map((name) => settings.originOf([...filesystem, name]));

@@ -10,6 +10,7 @@ import type { EngineOptions } from "../cluster/valkey/engine.js";
 import { defaultTimes } from "../cluster/valkey/times.js";
 import type { Config } from "../config/config.js";
 import { asConfigError } from "../config/errors.js";
+import { describeError } from "../lib/describe-error.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
 import type { OpenedStorage, Opening } from "./opening.js";
 
@@ -58,7 +59,9 @@ async function openValkey(
     storeId,
     leaseSeconds: config.gc.lease,
     fresh,
-    onError: (error) => log.warn({ err: error }, "the engine of redis.addrs does not answer as expected"),
+    onError: seldom((error) =>
+      log.warn({ err: error }, "the engine of redis.addrs does not answer as expected"),
+    ),
   }).catch((cause: unknown) => {
     throw new Error("the engine of redis.addrs cannot be used", { cause });
   });
@@ -93,5 +96,22 @@ async function tlsOf({
     ...(certificate !== undefined && { cert: await read(certificate, "certificate") }),
     ...(key !== undefined && { key: await read(key, "key") }),
     ...(cas.length > 0 && { ca: await Promise.all(cas.map((file) => read(file, "rootcas"))) }),
+  };
+}
+
+/** A client without a connection reports that several times a second. */
+const silentMilliseconds = 60_000;
+
+/** Skips repeated errors with the same message. */
+function seldom(tell: (error: unknown) => void): (error: unknown) => void {
+  let last = "";
+  let until = 0;
+  return (error) => {
+    const message = describeError(error);
+    const now = performance.now();
+    if (message === last && now < until) return;
+    last = message;
+    until = now + silentMilliseconds;
+    tell(error);
   };
 }

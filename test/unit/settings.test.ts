@@ -246,7 +246,8 @@ test("all errors of file and environment are reported at once", () => {
 });
 
 test("unsupported settings are ignored on request, and reported", () => {
-  const text = "storage:\n  gcs: {bucket: b}\n  delete: {enabled: false}\nreporting: {addr: x}\n";
+  const text =
+    "storage:\n  gcs: {bucket: b}\n  delete: {enabled: false}\nreporting: {addr: x}\nredis: {addrs: ['x:1']}\n";
   for (const { config, notices } of [
     read(text, {}, true),
     read(text, { REGISTRY_IGNOREUNSUPPORTED: "true" }),
@@ -254,7 +255,7 @@ test("unsupported settings are ignored on request, and reported", () => {
     assert.equal(config.storage.delete.enabled, false);
     assert.deepEqual(
       notices.map(({ key }) => key),
-      ["storage.gcs", "reporting"],
+      ["storage.gcs", "reporting", "redis"],
     );
   }
   assert.match(said("ignoreunsupported: true\nfrob: 1")[0] ?? "", /frob/, "but not unknown ones");

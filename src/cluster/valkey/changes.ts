@@ -47,7 +47,7 @@ export class ValkeyChanges implements Changes {
     const { silent } = await messages.ask<"change">(
       { kind: "change", change },
       {
-        of: members.others().filter((name) => !members.isSilent(name)),
+        of: members.others().filter((name) => !members.isDeaf(name)),
         waitMilliseconds: listenerMillisecondsMax,
       },
     );

@@ -84,6 +84,21 @@ export class Engine {
     return this.#run("set", () => this.#commands.set(this.prefix + key, value, "PX", milliseconds));
   }
 
+  /** Resolves with the value, and removes it. */
+  take(key: string): Promise<string | null> {
+    return this.#run("getdel", () => this.#commands.getdel(this.prefix + key));
+  }
+
+  /** Rejects if the engine may drop entries that nodes rely on. */
+  async checkMemory(): Promise<void> {
+    const info = await this.info();
+    const policy = info.get("maxmemory_policy");
+    if (info.get("maxmemory") !== "0" && policy !== undefined && policy !== "noeviction")
+      throw unavailable(
+        `the engine drops entries when its memory is full (maxmemory-policy ${policy}): set noeviction`,
+      );
+  }
+
   /** Runs a script of `scripts.ts` on these keys. */
   async script(
     name: keyof typeof script,

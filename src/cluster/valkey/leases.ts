@@ -4,12 +4,14 @@
  */
 import type { Digest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { Change, Leases, ObjectKey } from "../cluster.js";
-import { MemoryLeases } from "../memory/leases.js";
-import { unavailable } from "./engine.js";
+import type { Change, Leases, NodeName, ObjectKey } from "../cluster.js";
+import { MemoryLeases, type SavedLeases } from "../memory/leases.js";
+import { decodeLeases, encodeLeases } from "../memory/saved-leases.js";
+import type { Engine } from "./engine.js";
 import { nodeOf } from "./held.js";
 import { inParts, Journals } from "./journals.js";
 import type { LockParts } from "./locks.js";
+import { leasesMax } from "./protocol.js";
 
 /** How often a node that keeps an object condemned looks whether the asker is still there. */
 const lookMilliseconds = 1_000;
@@ -17,17 +19,24 @@ const lookMilliseconds = 1_000;
 /** A node out of touch for this many times the life of an entry has ended its removal, which a lock protected. */
 const lives = 2;
 
+/** Leases that a stopping node hands over, 6 MB at most. If it has more, collection pauses. */
+const handedOverMax = 500_000;
+
+const adoptMilliseconds = 5_000;
+
+/** The key in the engine of the leases of the last node. */
+const leftLeases = "leases";
+
 export class ValkeyLeases implements Leases {
   readonly #local: MemoryLeases;
   readonly #journals: Journals;
   /** Ends the removals of other nodes here, by token. */
   readonly #removals = new Map<string, () => void>();
-  /** Whether anything may be leased by this node only. */
-  hasGranted = false;
+  #isStopping = false;
 
   constructor(
     readonly parts: LockParts,
-    leaseSeconds: number,
+    readonly leaseSeconds: number,
     tellHere: (change: Change) => Promise<void> | undefined,
     /** Repositories that were locked when this node joined: their objects may be condemned. */
     readonly inherited: ReadonlyMap<string, Promise<void>>,
@@ -37,6 +46,11 @@ export class ValkeyLeases implements Leases {
     const { messages } = parts;
     messages.on("leased", async ({ name, digests }) => [...(await this.#local.leased(name, digests))]);
     messages.on("condemn", ({ name, digest, token }) => this.#condemnFor(name, digest, token));
+    messages.on("adopt", ({ leases }) => {
+      if (this.#isStopping) throw new Error("this node stops, too");
+      this.#local.restore({ allUntil: 0, leases });
+      return null;
+    });
     messages.on("over", ({ token }) => {
       this.#removals.get(token)?.();
       return null;
@@ -44,12 +58,10 @@ export class ValkeyLeases implements Leases {
   }
 
   grant(key: ObjectKey): void {
-    this.hasGranted = true;
     this.#local.grant(key);
   }
 
   renew(key: ObjectKey): void {
-    this.hasGranted = true;
     this.#local.renew(key);
   }
 
@@ -58,7 +70,6 @@ export class ValkeyLeases implements Leases {
     look: () => T | undefined | Promise<T | undefined>,
   ): Promise<T | undefined> {
     if (this.inherited.size > 0) await this.inherited.get(key.slice(0, key.indexOf("@")));
-    this.hasGranted = true;
     return this.#local.during(key, look);
   }
 
@@ -138,9 +149,57 @@ export class ValkeyLeases implements Leases {
     return this.#journals.with(name, work);
   }
 
+  /**
+   * Takes over the leases that the last node left in the engine, when this node is registered and before it serves: if it
+   * dies with them, collection pauses.
+   */
+  async takeOver(engine: Engine): Promise<void> {
+    const text = await engine.take(leftLeases);
+    const saved = text === null ? undefined : decodeLeases(Buffer.from(text, "base64"));
+    if (saved !== undefined) this.#local.restore(saved);
+  }
+
+  /**
+   * Gives the leases of a node that stops to another one, or to the engine if this is the last node. Resolves with the
+   * milliseconds for which collection must pause, because leases end with this node.
+   */
+  async handOver(engine: Engine): Promise<number> {
+    this.#isStopping = true;
+    const saved = this.#local.save();
+    const { allUntil, leases } = saved;
+    const pause = Math.max(0, allUntil * 1000 - Date.now());
+    const all = this.leaseSeconds * 1000;
+    if (leases.length === 0) return pause;
+    if (leases.length > handedOverMax || !this.parts.members.isInTouch) return all;
+    const others = this.parts.members.others();
+    if (others.length > 0) return (await this.#giveToOne(others, leases)) ? pause : all;
+    const text = encodeLeases(saved).toString("base64");
+    return engine.put(leftLeases, text, all).then(
+      () => pause,
+      () => all,
+    );
+  }
+
+  async #giveToOne(others: readonly NodeName[], leases: SavedLeases["leases"]): Promise<boolean> {
+    const { members, messages } = this.parts;
+    const node = others.find((name) => !members.isSilent(name));
+    if (node === undefined) return false;
+    for (let at = 0; at < leases.length; at += leasesMax) {
+      const part = leases.slice(at, at + leasesMax).map(([hash, end]): [number, number] => [hash, end]);
+      const asking = messages.ask<"adopt">(
+        { kind: "adopt", leases: part },
+        { of: [node], waitMilliseconds: adoptMilliseconds },
+      );
+      const answers = await asking.catch(() => undefined);
+      if (answers === undefined || answers.silent.length > 0) return false;
+    }
+    return true;
+  }
+
   async pausedUntil(): Promise<number> {
     const { members } = this.parts;
-    if (!members.isInTouch) throw unavailable("this node is out of touch with the other nodes");
+    // Unknown now, but certain to be over then.
+    if (!members.isInTouch) return Date.now() + this.leaseSeconds * 1000;
     return Math.max(Date.now() + members.pausedFor, await this.#local.pausedUntil());
   }
 }

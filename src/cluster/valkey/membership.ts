@@ -176,6 +176,15 @@ export class Membership {
     return touched === undefined || this.#engineTime - touched > this.options.times.touchMilliseconds;
   }
 
+  /**
+   * Whether a node cannot be in touch, even if its latest heartbeat was complete and is not told yet: that one began while the
+   * node was in touch by the one that is known.
+   */
+  isDeaf(name: NodeName): boolean {
+    const touched = this.#members.get(name);
+    return touched === undefined || this.#engineTime - touched > 2 * this.options.times.touchMilliseconds;
+  }
+
   /** Milliseconds since a node was last known to be in touch; undefined if it is not registered. */
   silentFor(name: NodeName): number | undefined {
     const touched = this.#members.get(name);
@@ -300,12 +309,12 @@ export class Membership {
     for (const { lost } of this.#listeners) lost?.();
   }
 
-  /** Leaves the others without making them wait. `leaseSeconds` is the time for which this node's leases may last. */
-  async stop(leaseSeconds: number): Promise<void> {
+  /** Leaves the others without making them wait. Collection pauses for `pauseMilliseconds`, if leases end with this node. */
+  async stop(pauseMilliseconds: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.engine
-      .script("leave", ["members", "pausedUntil"], [this.name, leaseSeconds * 1000])
+      .script("leave", ["members", "pausedUntil"], [this.name, Math.ceil(pauseMilliseconds)])
       .catch(this.options.onError);
   }
 }

@@ -61,15 +61,18 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     return null;
   });
   const close = async () => {
+    const pause = await leases.handOver(engine);
     messages.tell({ kind: "leaving" });
     held.stop();
     messages.stop();
-    await members.stop(leases.hasGranted ? leaseSeconds : 0);
+    await members.stop(pause);
     engine.close();
   };
   try {
     await engine.connect(messages.channels, (channel, text) => messages.receive(channel, text));
+    await engine.checkMemory();
     await members.start();
+    await leases.takeOver(engine);
   } catch (error) {
     await close();
     throw error;

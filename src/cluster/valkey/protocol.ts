@@ -9,6 +9,8 @@ import type { NodeName } from "../cluster.js";
 
 /** Digests in one message, so that it has at most a few hundred KiB. */
 export const digestsMax = 2_000;
+/** Leases in one message, about 30 bytes each. */
+export const leasesMax = 10_000;
 
 function parsed<T>(parse: (text: string) => T) {
   return z.string().transform((text, context) => {
@@ -63,6 +65,8 @@ const question = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("owns"), id: session }),
   z.object({ kind: z.literal("claim"), id: session }),
   z.object({ kind: z.literal("leaving") }),
+  /** Answered when the leases of the asker, which stops, are among those of this node. */
+  z.object({ kind: z.literal("adopt"), leases: z.array(z.tuple([z.number(), z.number()])).max(leasesMax) }),
 ]);
 
 export type Question = z.output<typeof question>;
@@ -90,6 +94,7 @@ export const answers = {
   owns: z.boolean(),
   claim: z.union([z.enum(["keep", "released", "unknown"]), z.object({ record, touchedAt: z.number() })]),
   leaving: z.null(),
+  adopt: z.null(),
 } as const;
 
 export type AnswerTo<K extends Question["kind"]> = z.output<(typeof answers)[K]>;

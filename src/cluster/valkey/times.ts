@@ -19,7 +19,7 @@ export const defaultTimes: Times = {
   beatMilliseconds: 250,
   touchMilliseconds: 2_000,
   commandMilliseconds: 1_000,
-  memberMilliseconds: 300_000,
+  memberMilliseconds: 120_000,
   heldMilliseconds: 30_000,
 };
 
