@@ -12,7 +12,7 @@ for (const { nodes, rounds } of [
   { nodes: 1, rounds: 2 },
   { nodes: 2, rounds: 3 },
 ])
-  test(`${nodes} nodes lose nothing that they acknowledged when their parts fail`, {
+  test(`${nodes === 1 ? "a node loses" : `${nodes} nodes lose`} nothing that they acknowledged when their parts fail`, {
     skip: needs("versitygw", "haproxy", "redis-server"),
   }, async (context) => {
     const seed = process.env.TORTURE_SEED ?? randomBytes(4).toString("hex");
