@@ -44,6 +44,8 @@ const beatsMin = 2;
 
 const startBeatsMax = 20;
 
+const lostAgainMilliseconds = 10_000;
+
 /** A node's name is followed by digits that session IDs contain. */
 export function nodeName(digits: string): NodeName {
   return `node:${digits}`;
@@ -67,6 +69,7 @@ export class Membership {
   /** When the caches may be used, if this node stays in touch. */
   #currentFrom = Number.POSITIVE_INFINITY;
   #isCurrent = false;
+  #lostAt = performance.now();
   readonly #leaving = new Set<NodeName>();
   #silentBefore: ReadonlySet<NodeName> = new Set();
   #beating = 0;
@@ -297,6 +300,8 @@ export class Membership {
   /** Stops the caches once this node is out of touch. */
   #check(): void {
     if (this.isInTouch) return;
+    // Robots are kept in memory: without messages, they are read again from time to time.
+    if (!this.#isCurrent && performance.now() - this.#lostAt > lostAgainMilliseconds) this.#lose();
     this.episodes++;
     this.#beatsInTouch = 0;
     this.#currentFrom = Number.POSITIVE_INFINITY;
@@ -306,6 +311,7 @@ export class Membership {
   }
 
   #lose(): void {
+    this.#lostAt = performance.now();
     for (const { lost } of this.#listeners) lost?.();
   }
 
