@@ -26,7 +26,19 @@ export async function startS3Store(dataFolder: string, isFar: boolean): Promise<
   const { running } = await whenReady(
     startProcess(
       program,
-      ["--access", accessKey, "--secret", secretKey, "--port", `127.0.0.1:${own}`, "posix", dataFolder],
+      // Without the flag it closes the connection after each response, as no other store does.
+      [
+        "--keep-alive",
+        "--quiet",
+        "--access",
+        accessKey,
+        "--secret",
+        secretKey,
+        "--port",
+        `127.0.0.1:${own}`,
+        "posix",
+        dataFolder,
+      ],
       {},
     ),
     () => answering(own),

@@ -16,6 +16,11 @@ export interface AffinePoolOptions {
   readonly threads: number;
   /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
   readonly startsAtOnce: boolean;
+  /**
+   * Whether workers have work besides their tasks, such as sending, which goes on while no task runs. Otherwise an idle
+   * worker blocks until the next task comes, which is faster.
+   */
+  readonly worksBetweenTasks?: boolean;
   /** Called if a worker ends outside of a task. */
   readonly onError: (error: unknown) => void;
 }
@@ -65,7 +70,7 @@ export class AffinePool<Task extends object, Result extends object> {
   }
 
   #start(): Piscina<Task, Result> {
-    const { file, workerData, threads, onError } = this.options;
+    const { file, workerData, threads, worksBetweenTasks = false, onError } = this.options;
     const piscina = new Piscina<Task, Result>({
       filename: file.href,
       name: "run",
@@ -74,6 +79,7 @@ export class AffinePool<Task extends object, Result extends object> {
       concurrentTasksPerWorker: tasksPerWorkerMax,
       workerData,
       recordTiming: false,
+      atomics: worksBetweenTasks ? "disabled" : "sync",
       loadBalancer: (task, workers) => {
         const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
         const own = workers.find((worker) => worker.id === affinity?.workerId);

@@ -202,7 +202,7 @@ async function commit(
   startedAt: number,
   openedAt: number,
 ): Promise<Said> {
-  const { session, name, expected, isStored } = task;
+  const { session, name, expected } = task;
   const said =
     upload.sealed === undefined ? await seal(upload, task, startedAt, openedAt) : { digest: expected };
   if (said.digest !== expected) return said;
@@ -211,7 +211,6 @@ async function commit(
   await point(client, name, expected, shared);
   // The blob is stored. What is left of the upload can be removed later, too: nothing names it.
   await Promise.allSettled([
-    isStored ? client.delete(keys.upload(session)) : undefined,
     shared.data.key === own.key ? undefined : client.delete(own.key),
     upload.close(),
   ]);

@@ -7,6 +7,7 @@ import { S3Client } from "./client.js";
 import type { CredentialSource } from "./credentials.js";
 import { withPortErrors } from "./failure.js";
 import { s3Metadata } from "./metadata.js";
+import { Removals } from "./removals.js";
 import { type S3Limits, type S3Place, S3Requests } from "./requests.js";
 import { S3Uploads } from "./uploads.js";
 import { S3WorkerPool } from "./worker-pool.js";
@@ -83,6 +84,8 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
     onError: (error) => onError(error, "a worker thread crashed and was replaced"),
   });
   closers.add("workers", () => workers.close());
+  const removals = new Removals(client, (error) => onError(error, "unneeded objects could not be removed"));
+  closers.add("unneeded objects", () => removals.close());
   const blobs = new S3Blobs(client, workers, options);
   return {
     client,
@@ -92,7 +95,7 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
     measures: { syncs: {}, lookups: {}, contents: undefined },
     ...s3Metadata(client, onStray),
     blobs: withPortErrors(blobs),
-    uploads: withPortErrors(new S3Uploads({ client, workers }, options.scratchFolder, options)),
+    uploads: withPortErrors(new S3Uploads({ client, workers, removals }, options.scratchFolder, options)),
     workers,
     close: () => closers.close(),
   };

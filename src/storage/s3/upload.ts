@@ -10,6 +10,7 @@ import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
 import type { S3Client } from "./client.js";
 import { onStore } from "./failure.js";
 import { keys } from "./keys.js";
+import type { Removals } from "./removals.js";
 import { parseUpload, receivedOf, type StoredUpload } from "./upload-state.js";
 import { type S3WorkerPool, UploadTaken } from "./worker-pool.js";
 import type { S3Task } from "./worker-protocol.js";
@@ -17,6 +18,7 @@ import type { S3Task } from "./worker-protocol.js";
 export interface S3UploadParts {
   readonly client: S3Client;
   readonly workers: S3WorkerPool;
+  readonly removals: Removals;
 }
 
 export interface S3UploadOptions {
@@ -80,11 +82,10 @@ export class S3Upload implements Upload {
 
   async commit(name: RepositoryName, expected: Digest, tail?: Tail): Promise<Commit> {
     const { offset, part } = tail ?? { offset: 0, part: undefined };
-    const isStored = this.#etag !== undefined;
-    const common = this.#common();
-    const task = { kind: "commit", ...common, offset, part, expected, name, isStored } as const;
+    const task = { kind: "commit", ...this.#common(), offset, part, expected, name } as const;
     const { digest, healed, times } = await this.#run(task);
     checkDigest(expected, digest);
+    if (this.#etag !== undefined) this.parts.removals.add(keys.upload(this.id));
     return { healed: healed === true, times };
   }
 

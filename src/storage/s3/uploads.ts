@@ -37,6 +37,7 @@ export class S3Uploads implements UploadStore {
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
+    if (this.parts.removals.has(keys.upload(id))) return undefined;
     const version = await onStore(() => readUpload(this.parts.client, id));
     const record = version && parseRecord(version.stored.record);
     if (version === undefined || record === undefined) return undefined;
@@ -66,7 +67,8 @@ export class S3Uploads implements UploadStore {
       const next = await onStore(() => listing.next());
       if (next.done) return;
       const id = lastOf(next.value.key);
-      if (isSessionId(id)) yield { id, modifiedAt: next.value.modifiedAt };
+      if (isSessionId(id) && !this.parts.removals.has(next.value.key))
+        yield { id, modifiedAt: next.value.modifiedAt };
     }
   }
 

@@ -41,7 +41,14 @@ export class S3WorkerPool implements StorageWorkers {
 
   constructor(readonly options: S3WorkerPoolOptions) {
     const { setup, threads, startsAtOnce, onError } = options;
-    this.#pool = new AffinePool({ file: workerFile, workerData: setup, threads, startsAtOnce, onError });
+    this.#pool = new AffinePool({
+      file: workerFile,
+      workerData: setup,
+      threads,
+      startsAtOnce,
+      worksBetweenTasks: true,
+      onError,
+    });
   }
 
   get tasks(): number {

@@ -79,8 +79,6 @@ export interface SealTask extends OfUpload, WithTail {
 export interface CommitTask extends OfUpload, WithTail {
   readonly kind: "commit";
   readonly name: RepositoryName;
-  /** Whether there is a stored upload, which must go. */
-  readonly isStored: boolean;
 }
 
 /** Releases the worker's state of an upload, and with `erases` what it has sent to the store. */

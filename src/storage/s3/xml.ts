@@ -8,7 +8,8 @@ const parser = new XMLParser({
   parseTagValue: false,
   // Predefined entities are decoded below; others, which could expand without bound, are left alone.
   processEntities: false,
-  isArray: (name) => ["Contents", "CommonPrefixes", "Upload", "Part"].includes(name),
+  isArray: (name, path) =>
+    ["Contents", "CommonPrefixes", "Upload", "Part"].includes(name) || path === "DeleteResult.Error",
 });
 
 export type Xml = Readonly<Record<string, unknown>>;
