@@ -20,6 +20,7 @@ const actions: Readonly<Record<string, string>> = {
   UploadPart: "s3:PutObject",
   CompleteMultipartUpload: "s3:PutObject",
   DeleteObject: "s3:DeleteObject",
+  DeleteObjects: "s3:DeleteObject",
   AbortMultipartUpload: "s3:AbortMultipartUpload",
 };
 
