@@ -28,17 +28,14 @@ export class Gone extends Error {}
 const unavailable: readonly number[] = [502, 503, 504];
 
 export class Requests {
-  readonly client: Client;
-
   constructor(
     readonly life: Life,
     readonly universe: Universe,
     readonly ledger: Ledger,
     readonly sessions: Sessions,
     readonly violations: Violations,
-  ) {
-    this.client = new Client(life.url, Number.POSITIVE_INFINITY);
-  }
+    readonly client = new Client(life.url, Number.POSITIVE_INFINITY),
+  ) {}
 
   /** Sends a write, and returns whether it succeeded; the other status is a permitted refusal. */
   async #write(

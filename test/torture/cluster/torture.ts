@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Answer, Client, type RequestOptions } from "../../support/client.js";
 import { gantryProcess } from "../../support/command.js";
+import type { S3Node } from "../../support/s3-node.js";
 import type { S3Engine } from "../../support/s3-server.js";
 import type { World } from "../check.js";
 import { checkApi } from "../check-api.js";
@@ -118,10 +119,23 @@ async function happen(incidents: readonly Incident[]): Promise<number> {
   return running.length;
 }
 
+const startsMax = 5;
+
+/** A node ends if the engine does not answer at its start, and whoever supervises it starts it again. */
+async function startSupervised(node: S3Node): Promise<void> {
+  for (let starts = 1; ; starts++) {
+    try {
+      return await node.start();
+    } catch (error) {
+      if (starts === startsMax) throw error;
+    }
+  }
+}
+
 /** Resolves when every node, and the cluster through its balancer, serves reads and writes. Starts nodes that gave up. */
 async function recovered({ members, balancer }: Parts): Promise<void> {
   const deadline = performance.now() + recoveryMillisecondsMax;
-  for (const { node } of members) if (node.pid === undefined) await node.start();
+  for (const { node } of members) if (node.pid === undefined) await startSupervised(node);
   for (const url of [...members.map(({ node }) => node.url), balancer.url]) {
     const client = new Client(url);
     for (;;) {
@@ -143,15 +157,21 @@ async function recovered({ members, balancer }: Parts): Promise<void> {
   }
 }
 
-/** A node that was killed while it removed an object leaves the others in doubt about it for a minute. */
+/**
+ * A node that was killed while it locked a repository or removed an object leaves the others in doubt about that for up to a
+ * minute: requests about it wait, or get a 503.
+ */
 const doubtMillisecondsMax = 90_000;
 
 class PatientClient extends Client {
   override async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const deadline = performance.now() + doubtMillisecondsMax;
     for (;;) {
-      const answer = await super.request(method, path, options);
-      if (answer.status !== 503 || performance.now() > deadline) return answer;
+      const answer = await super.request(method, path, options).catch((error: unknown) => {
+        if (performance.now() > deadline) throw error;
+        return undefined;
+      });
+      if (answer !== undefined && (answer.status !== 503 || performance.now() > deadline)) return answer;
       await pause(1_000);
     }
   }
@@ -189,7 +209,7 @@ async function startAnew(world: World, { members, commandSettings }: Parts, rand
   // Clients delete blobs that manifests name. The ledger judges whether one may be missing.
   for (const { what, repository = "", digest = "" } of problems)
     if (!what.includes("names a missing")) world.violations.add(`verify: ${repository}@${digest}: ${what}`);
-  await Promise.all(members.map(({ node }) => node.start()));
+  await Promise.all(members.map(({ node }) => startSupervised(node)));
 }
 
 interface VerifyReport {
@@ -216,7 +236,7 @@ async function checkAfterStart(world: World, parts: Parts, random: Random): Prom
   });
   for (const [key, value] of found) ledger.settle(key, value);
   const life = { url, over: false, onEvent: () => {} };
-  const requests = new Requests(life, universe, ledger, sessions, violations);
+  const requests = new Requests(life, universe, ledger, sessions, violations, new PatientClient(url));
   await checkSessions(requests, [], random, false).catch((error: unknown) => {
     // The violations already contain the error.
     if (!(error instanceof Gone)) throw error;
