@@ -2,13 +2,14 @@
  * Locks over all nodes. Shared holders need no message: each node keeps its own. An exclusive holder first takes the entry in
  * the engine, and then every node's own lock, which that node keeps on its behalf.
  */
+import type { RegistryError } from "../../domain/errors.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { Hold, Locks, NodeName } from "../cluster.js";
 import { unavailable } from "./engine.js";
 import type { Entry, Held } from "./held.js";
 import type { HeldEntries, Membership } from "./membership.js";
 import type { Messages } from "./messages.js";
-import { trustedFor } from "./times.js";
+import { noticedAfter, trustedFor } from "./times.js";
 
 /** Another node's exclusive hold may take as long as its removals. */
 const waitMillisecondsMax = 600_000;
@@ -79,6 +80,10 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
   #refuseUnsettled(): void {
     const { members } = this.parts;
     if (!members.isInTouch) throw unavailable("this node is out of touch with the other nodes");
+    // Asking would only take longer: a collection would ask for each object, and a stop waits for the collection.
+    const noticed = noticedAfter(members.options.times);
+    const silent = members.others().find((name) => (members.silentFor(name) ?? 0) > noticed);
+    if (silent !== undefined) throw this.#missing(silent);
     if (members.unsettledFor === 0) return;
     const seconds = Math.ceil(members.unsettledFor / 1000);
     throw unavailable(
@@ -94,10 +99,14 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
       { of: nodes },
     );
     const missing = silent.find((name) => members.isMember(name));
-    if (missing === undefined) return;
+    if (missing !== undefined) throw this.#missing(missing);
+  }
+
+  #missing(missing: NodeName): RegistryError {
+    const { members } = this.parts;
     const left = members.options.times.memberMilliseconds - (members.silentFor(missing) ?? 0);
     const seconds = Math.max(1, Math.ceil(left / 1000));
-    throw unavailable(`the ${missing} does not answer; it will be forgotten in ${seconds} s`);
+    return unavailable(`the ${missing} does not answer; it will be forgotten in ${seconds} s`);
   }
 
   /** A node that was drained keeps its lock for as long as it can be out of touch here. */
