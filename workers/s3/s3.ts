@@ -9,6 +9,7 @@ import { newHasher } from "../../src/domain/hash.js";
 import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
 import { describeError } from "../../src/lib/describe-error.js";
+import { InSequence } from "../../src/lib/in-sequence.js";
 import type { SlabPart } from "../../src/lib/slab-pool.js";
 import { storageFailure } from "../../src/storage/errors.js";
 import { nonce, S3Client } from "../../src/storage/s3/client.js";
@@ -53,8 +54,8 @@ const tools: UploadTools = {
 
 const uploads = new Map<SessionId, OpenUpload>();
 
-/** The last task of each upload with tasks: the tasks of an upload run in order of arrival. */
-const tails = new Map<SessionId, Promise<unknown>>();
+/** The tasks of an upload run in order of arrival. */
+const tasks = new InSequence<SessionId>();
 
 const busy = new BusyTime();
 
@@ -92,18 +93,7 @@ export async function run(task: S3WorkerTask): Promise<S3WorkerResult> {
 }
 
 async function begin(task: S3WorkerTask): Promise<Said> {
-  return task.kind === "digest" ? digestObject(task) : inOrder(task.session, () => runUploadTask(task));
-}
-
-async function inOrder<T>(session: SessionId, work: () => Promise<T>): Promise<T> {
-  const before = tails.get(session);
-  const mine = before === undefined ? work() : before.then(work, work);
-  tails.set(session, mine);
-  try {
-    return await mine;
-  } finally {
-    if (tails.get(session) === mine) tails.delete(session);
-  }
+  return task.kind === "digest" ? digestObject(task) : tasks.run(task.session, () => runUploadTask(task));
 }
 
 async function runUploadTask(task: UploadTask): Promise<Said> {

@@ -8,6 +8,7 @@ import { algorithmOf, digestOf } from "../../src/domain/digest.js";
 import { newHasher } from "../../src/domain/hash.js";
 import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
+import { InSequence } from "../../src/lib/in-sequence.js";
 import type { SlabPart } from "../../src/lib/slab-pool.js";
 import type {
   AppendTask,
@@ -30,8 +31,8 @@ const setup = workerData as WorkerSetup;
 /** In order of last use. */
 const uploads = new Map<SessionId, OpenUpload>();
 
-/** The last task of each upload with tasks: the tasks of an upload run in order of arrival. */
-const tails = new Map<SessionId, Promise<unknown>>();
+/** The tasks of an upload run in order of arrival. */
+const tasks = new InSequence<SessionId>();
 
 /** Write-back errors of uploads that were closed since: the kernel does not report them again to whoever reopens the file. */
 const lostWrites = new Map<SessionId, NodeJS.ErrnoException>();
@@ -56,18 +57,7 @@ async function begin(task: WorkerTask): Promise<Said> {
   if (task.kind === "digest") return digestFile(task);
   if (task.kind === "files") return { syncs: await doFileSteps(task.steps, setup.durable) };
   if (task.kind === "place") return { placedBytes: placeUpload(task.place) };
-  return inOrder(task.session, () => runUploadTask(task));
-}
-
-async function inOrder<T>(session: SessionId, work: () => Promise<T>): Promise<T> {
-  const before = tails.get(session);
-  const mine = before === undefined ? work() : before.then(work, work);
-  tails.set(session, mine);
-  try {
-    return await mine;
-  } finally {
-    if (tails.get(session) === mine) tails.delete(session);
-  }
+  return tasks.run(task.session, () => runUploadTask(task));
 }
 
 async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<Said> {
@@ -117,7 +107,7 @@ async function openFor(task: AppendTask | SealTask): Promise<OpenUpload> {
   uploads.set(task.session, upload);
   if (uploads.size > setup.openUploadsMax) {
     for (const session of uploads.keys()) {
-      if (!tails.has(session)) {
+      if (!tasks.has(session)) {
         await forget(session);
         break;
       }
