@@ -73,8 +73,14 @@ export interface Permits {
 export type NamedAction = "pull" | "push" | "delete";
 
 export class Gate {
-  /** `policy` is the policy in force. It is replaced when its file changes. */
-  constructor(public policy: Policy) {}
+  /**
+   * `policy` is the policy in force. It is replaced when its file changes. `isMirrored` tells which repositories belong to an
+   * upstream registry: nobody may push to them, whatever the policy says.
+   */
+  constructor(
+    public policy: Policy,
+    readonly isMirrored: (name: RepositoryName) => boolean = () => false,
+  ) {}
 
   /** Throws `unauthorized` if logging in or a token with more scope may help, and `denied` otherwise. */
   base(identity: Identity): BasePermit {
@@ -92,6 +98,12 @@ export class Gate {
 
   /** Throws like `base`. */
   push(identity: Identity, name: RepositoryName): PushPermit {
+    if (this.isMirrored(name))
+      throw new RegistryError(
+        "denied",
+        "this repository belongs to an upstream registry: its images can be pulled here, but not pushed",
+        { name },
+      );
     const mayMoveTags = this.#may(identity, "push", name);
     // The weaker permission, which `push` includes.
     this.#demand(identity, "create-tag", name, "push");
@@ -140,6 +152,7 @@ export class Gate {
   }
 
   #mayWithAnyToken(identity: Identity, permission: Permission, name: RepositoryName): boolean {
+    if (isWriting(permission) && this.isMirrored(name)) return false;
     if (identity.limit !== undefined && !identity.limit.allows(permission, name)) return false;
     return identity.limitDecides || this.policy.allows(identity, permission, name);
   }
@@ -173,6 +186,10 @@ export class Gate {
       has: may,
     };
   }
+}
+
+function isWriting(permission: Permission): boolean {
+  return permission === "push" || permission === "create-tag";
 }
 
 function grant<A extends Action>(permit: Omit<Permits[A], typeof granted>): Permits[A] {

@@ -12,9 +12,16 @@ export interface OpenBlob {
   /** Unique among all blobs ever opened. */
   readonly number: number;
   readonly size: number;
-  readonly reader: BlobReader;
+  readonly reader: Pick<BlobReader, "read">;
   hold(): void;
   release(): void;
+}
+
+let numbers = 0;
+
+/** Returns the `number` of another open blob. */
+export function nextBlobNumber(): number {
+  return numbers++;
 }
 
 /** Bytes at a position, held until they are released. */

@@ -8,16 +8,27 @@ import type { RepositoryName } from "../domain/repository-name.js";
 import { assert } from "../lib/assert.js";
 import { HitCounts } from "../lib/hit-counts.js";
 import type { BlobReader, BlobStore } from "../storage/storage.js";
-import { BlobChunks, type OpenBlob, type Piece } from "./blob-chunks.js";
+import { BlobChunks, nextBlobNumber, type OpenBlob, type Piece } from "./blob-chunks.js";
 
 export type BlobKey = `${RepositoryName}@${Digest}`;
 
 /** Descriptors of idle blobs. Those being read come on top. */
 const openBlobsMax = 256;
 
-export class SharedBlob implements OpenBlob {
-  static #count = 0;
-  readonly number = SharedBlob.#count++;
+/** A blob that can be read from any position until it is released. */
+export interface ReadableBlob {
+  /** In bytes. */
+  readonly size: number;
+  readonly reader: Pick<BlobReader, "read">;
+  /** Returns one or more bytes from `position` on, which must lie within the blob. */
+  at(position: number): Piece | Promise<Piece>;
+  /** Hints that `position` will be read next. */
+  readAhead(position: number): void;
+  release(): void;
+}
+
+export class SharedBlob implements OpenBlob, ReadableBlob {
+  readonly number = nextBlobNumber();
   #holders = 0;
 
   constructor(

@@ -115,7 +115,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   "health.file": noChecks,
   "health.http": noChecks,
   "health.tcp": noChecks,
-  proxy: refuse("Gantry is not a pull-through cache"),
+  "proxy.exec": refuse("Gantry runs no programs: use username and password, or passwordfile of an upstream"),
   "compatibility.schema1.enabled": accept(["false"], "Gantry does not support Docker manifests of schema 1"),
   "compatibility.schema1.signingkeyfile": refuse("Gantry does not support Docker manifests of schema 1"),
   "catalog.maxentries": refuse("use limits.pageentries"),

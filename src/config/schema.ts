@@ -23,6 +23,7 @@ import { http } from "./http.js";
 import { limits } from "./limits.js";
 import { log } from "./log.js";
 import { notifications } from "./notifications.js";
+import { proxy } from "./proxy.js";
 import { redis } from "./redis.js";
 import { storage } from "./storage.js";
 import { tags } from "./tags.js";
@@ -43,6 +44,7 @@ export const schema = z.strictObject({
   audit,
   limits,
   storage,
+  proxy,
   redis,
   gc,
   tags,

@@ -41,6 +41,8 @@ export type ErrorKind =
   | "storage-unavailable"
   | "cluster-unavailable"
   | "audit-unwritable"
+  | "upstream-failed"
+  | "upstream-timeout"
   | "shutting-down";
 
 /** An expected failure: the caller did something that the registry refuses, or a resource is exhausted. */

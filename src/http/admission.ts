@@ -24,13 +24,22 @@ export class Admission {
    */
   run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
     if (route.action === "public") return route.handle(this.context, exchange);
-    if (path.name !== "") exchange.name = parseRepositoryName(path.name);
+    if (path.name !== "") exchange.name = this.#nameOf(exchange, path.name);
     const identity = this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
     return identity.then((found) => {
       exchange.admittedAt = performance.now();
       return exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last);
     });
+  }
+
+  /** Returns the name under which this registry stores the repository. Throws `name-invalid` or `name-unknown`. */
+  #nameOf({ query, incoming }: Exchange, text: string): RepositoryName {
+    const name = parseRepositoryName(text);
+    const { upstreams } = this.context;
+    if (upstreams === undefined) return name;
+    const namespace = query.includes("ns=") ? new URLSearchParams(query).get("ns") : null;
+    return upstreams.names.canonical(name, namespace || undefined, incoming.host);
   }
 
   #identify({ incoming }: Exchange): Identity | Promise<Identity> {

@@ -10,6 +10,7 @@ import { endsWithin } from "../lib/ends-within.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
 import { TurnBudget } from "../lib/turn-budget.js";
 import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
 import { Admission } from "./admission.js";
 import { ClientGone, RequestBody } from "./body.js";
 import { ChunkBudget } from "./chunk-watch.js";
@@ -37,6 +38,8 @@ export interface AppOptions {
   readonly services: Services;
   readonly gate: Gate;
   readonly login?: Login | undefined;
+  /** Absent if this registry caches no others. */
+  readonly upstreams?: UpstreamCache | undefined;
   /** Renders `/metrics`. Absent if this port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   /** Called once for each request, after its response or after its client has disconnected. */
@@ -137,12 +140,13 @@ export class App {
     this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
     this.#chunks = options.chunks ?? new ChunkBudget();
     this.#timeouts = new SlowClientTimeouts(options.timeouts);
-    const { services, gate, login, metrics, onEvent } = options;
+    const { services, gate, login, upstreams, metrics, onEvent } = options;
     this.#admission = new Admission(
       {
         services,
         gate,
         login,
+        upstreams,
         metrics,
         onEvent,
         multipart: new MultipartMemory(),

@@ -24,13 +24,13 @@ function headersOf(digest: Digest): Headers {
 }
 
 export function headBlob(
-  { services, onEvent }: HttpContext,
+  { services, upstreams, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const size = sizeOfBlob(services, permit, digest);
+  const size = upstreams?.of(permit)?.blobSize(digest) ?? sizeOfBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
     onEvent?.(exchange, { action: "pull", blob: { digest, size: length } });
@@ -40,13 +40,13 @@ export function headBlob(
 }
 
 export function getBlob(
-  { services, multipart, onEvent }: HttpContext,
+  { services, upstreams, multipart, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const blob = pullBlob(services, permit, digest, exchange.spans);
+  const blob = upstreams?.of(permit)?.blob(digest) ?? pullBlob(services, permit, digest, exchange.spans);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
     // A 416 has sent no bytes, so it is not a pull.

@@ -5,6 +5,7 @@ import type { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { KeyedTurns } from "../lib/keyed-turns.js";
 import type { RegistryEvent } from "../registry/registry-event.js";
 import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
 import type { ChallengeOptions } from "./challenge.js";
 import type { Exchange } from "./exchange.js";
 import type { MultipartMemory } from "./multipart.js";
@@ -26,6 +27,8 @@ export interface HttpContext {
   readonly gate: Gate;
   /** Absent on a server without authentication, where all callers are anonymous. */
   readonly login: Login | undefined;
+  /** Absent if this registry caches no others. */
+  readonly upstreams?: UpstreamCache | undefined;
   /** Absent if the API's port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   readonly multipart: MultipartMemory;

@@ -50,11 +50,18 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "storage-unavailable": [503, "UNKNOWN"],
   "cluster-unavailable": [503, "UNKNOWN"],
   "audit-unwritable": [503, "UNKNOWN"],
+  "upstream-failed": [502, "UNKNOWN"],
+  "upstream-timeout": [504, "UNKNOWN"],
   "shutting-down": [503, "UNKNOWN"],
 };
 
 /** The log or the health checks already report the cause; a line for each request would add nothing. */
-const toldElsewhere: ReadonlySet<ErrorKind> = new Set(["storage-full", "audit-unwritable"]);
+const toldElsewhere: ReadonlySet<ErrorKind> = new Set([
+  "storage-full",
+  "audit-unwritable",
+  "upstream-failed",
+  "upstream-timeout",
+]);
 
 /** `accesses` is the detail of errors that ask for a login. */
 export function renderError(error: unknown, accesses?: unknown): RenderedError {

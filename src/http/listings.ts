@@ -13,15 +13,17 @@ import { nextLink, parsePageSize } from "./query.js";
 const json = ["Content-Type", "application/json"] as const;
 
 export async function getTags(
-  { services, listingTurns }: HttpContext,
+  { services, upstreams, listingTurns }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
 ): Promise<void> {
   const { name } = permit;
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
-  const list = await listingTurns.within(exchange.client, exchange.untilGone(), () =>
-    tagsOf(services, permit),
+  const list = await listingTurns.within(
+    exchange.client,
+    exchange.untilGone(),
+    () => upstreams?.of(permit)?.tags() ?? tagsOf(services, permit),
   );
   const { start, end, next } = spanOf(list.tags, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink(`/v2/${name}/tags/list`, { n: String(n), last: next })];
@@ -45,7 +47,7 @@ export async function getCatalog(
 }
 
 export async function getReferrers(
-  { services, listingTurns }: HttpContext,
+  { services, upstreams, listingTurns }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   text: string,
@@ -59,8 +61,11 @@ export async function getReferrers(
   const after = last === null || last === "" ? undefined : parseDigest(last);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const signal = exchange.untilGone();
-  const { items, next } = await listingTurns.within(exchange.client, signal, () =>
-    listReferrers(services, permit, { subject, artifactType, after, n }, signal),
+  const wanted = { subject, artifactType, after, n };
+  const { items, next } = await listingTurns.within(
+    exchange.client,
+    signal,
+    () => upstreams?.of(permit)?.referrers(wanted, signal) ?? listReferrers(services, permit, wanted, signal),
   );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =

@@ -6,10 +6,12 @@ import { withoutParameters } from "../domain/media-type.js";
 import { parseReference, parseTag, type Reference, type Tag } from "../domain/reference.js";
 import { pullManifest } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
+import type { MirroredRepository } from "../upstream/cache.js";
+import type { MirroredManifest } from "../upstream/manifests.js";
 import { tooLarge } from "./body.js";
 import { etagOf, isNotModified, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
-import type { Exchange } from "./exchange.js";
+import type { Exchange, Headers } from "./exchange.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
@@ -21,11 +23,28 @@ export function getManifest(
   last: string,
 ): void | Promise<void> {
   const reference = readReference(last);
+  const repository = context.upstreams?.of(permit);
+  if (repository !== undefined) return getMirrored(context, exchange, repository, reference);
   const found = pullManifest(context.services, permit, reference, exchange.spans);
   if (found instanceof Promise)
     return found.then((manifest) => sendManifest(context, exchange, reference, manifest));
   sendManifest(context, exchange, reference, found);
 }
+
+function getMirrored(
+  context: HttpContext,
+  exchange: Exchange,
+  repository: MirroredRepository,
+  reference: Reference,
+): void | Promise<void> {
+  const found = repository.manifest(reference);
+  const send = ({ manifest, isStale }: MirroredManifest) =>
+    sendManifest(context, exchange, reference, manifest, isStale ? [stale] : []);
+  return found instanceof Promise ? found.then(send) : send(found);
+}
+
+/** RFC 9211: the upstream could not be asked whether the tag has moved. */
+const stale = ["Cache-Status", "gantry; hit; detail=stale"] as const;
 
 /**
  * Sends the stored bytes, whatever `Accept` says: there is only one representation, and a server may disregard the field
@@ -36,16 +55,13 @@ function sendManifest(
   exchange: Exchange,
   reference: Reference,
   manifest: StoredManifest,
+  further: Headers = [],
 ): void {
   const { digest, mediaType, bytes } = manifest;
   if (isNotModified(exchange, digest)) return;
   exchange.send(
     200,
-    [
-      ["Content-Type", mediaType],
-      ["Docker-Content-Digest", digest],
-      ["ETag", etagOf(digest)],
-    ],
+    [...further, ["Content-Type", mediaType], ["Docker-Content-Digest", digest], ["ETag", etagOf(digest)]],
     bytes,
   );
   onEvent?.(exchange, { action: "pull", manifest, tag: tagOf(reference) });

@@ -1,6 +1,6 @@
 /** The content of a response: bytes that can be read from any position, repeatedly. */
 import type { Piece } from "../cache/blob-chunks.js";
-import type { SharedBlob } from "../cache/open-blobs.js";
+import type { ReadableBlob } from "../cache/open-blobs.js";
 import type { ByteRange } from "../domain/range.js";
 
 export interface ByteSource {
@@ -24,7 +24,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
   };
 }
 
-export function blobSource(blob: SharedBlob): ByteSource {
+export function blobSource(blob: ReadableBlob): ByteSource {
   return {
     size: blob.size,
     at: (position) => blob.at(position),

@@ -1,6 +1,7 @@
 /** The token endpoint over HTTP (distribution's token documents): GET, and POST as in OAuth 2. */
 import type { TokenPermit } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
+import type { RequestedAction, RequestedScopes } from "../auth/tokens/scope.js";
 import { answerTokenRequest } from "../auth/tokens/token-endpoint.js";
 import {
   parseTokenForm,
@@ -9,6 +10,7 @@ import {
   type TokenRequest,
 } from "../auth/tokens/token-request.js";
 import { RegistryError } from "../domain/errors.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 
@@ -52,7 +54,8 @@ async function answer(
   identity: Identity,
 ): Promise<void> {
   const { tokens } = issuing(context);
-  const body = await answerTokenRequest(request, identity, tokens, context.gate);
+  const scopes = canonicalScopes(context, exchange, request.scopes);
+  const body = await answerTokenRequest({ ...request, scopes }, identity, tokens, context.gate);
   exchange.send(
     200,
     [
@@ -61,6 +64,21 @@ async function answer(
     ],
     JSON.stringify(body),
   );
+}
+
+/** Docker asks for the scope of a name without the prefix of its upstream. */
+function canonicalScopes(
+  { upstreams }: HttpContext,
+  { incoming }: Exchange,
+  scopes: RequestedScopes,
+): RequestedScopes {
+  if (upstreams === undefined) return scopes;
+  const repositories = new Map<RepositoryName, Set<RequestedAction>>();
+  for (const [name, actions] of scopes.repositories) {
+    const canonical = upstreams.names.canonical(name, undefined, incoming.host);
+    repositories.set(canonical, new Set([...(repositories.get(canonical) ?? []), ...actions]));
+  }
+  return { ...scopes, repositories };
 }
 
 function issuing({ login }: HttpContext) {

@@ -6,16 +6,22 @@
 import { ByteQueue } from "./byte-queue.js";
 import type { MemoryAccount } from "./growing-buffer.js";
 
-/** A temporary file that disappears when it is closed or the process ends. Reads and writes are synchronous and throw. */
+/** A temporary file that disappears when it is closed or the process ends. */
 export interface ScratchFile {
+  /** Synchronous. Throws. */
   write(bytes: Uint8Array, position: number): void;
-  /** Reads into `into` and returns the number of bytes read. */
+  /** Synchronous. Reads into `into` and returns the number of bytes read. Throws. */
   read(into: Uint8Array, position: number): number;
+  /** Like `write`, by a file thread. The caller keeps the bytes until it resolves. */
+  writeLater(bytes: Uint8Array, position: number): Promise<void>;
+  /** Like `read`, by a file thread. */
+  readLater(into: Uint8Array, position: number): Promise<number>;
+  /** Call it when no read or write is running. */
   close(): void;
 }
 
 /** A scratch file whose size is bounded. */
-export interface BoundedFile extends Omit<ScratchFile, "write"> {
+export interface BoundedFile extends Pick<ScratchFile, "read" | "close"> {
   /** Returns false, and writes nothing, if the bound is reached. */
   write(bytes: Uint8Array, position: number): boolean;
 }

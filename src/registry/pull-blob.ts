@@ -2,7 +2,7 @@
 
 import type { PullPermit } from "../auth/gate.js";
 import { smallBlobBytesMax } from "../cache/caches.js";
-import type { SharedBlob } from "../cache/open-blobs.js";
+import type { ReadableBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -18,7 +18,7 @@ import type { Services } from "./services.js";
 export type PulledBlob =
   | { readonly size: number; readonly bytes: Buffer }
   | { readonly size: number; readonly url: string }
-  | { readonly size: number; readonly file: SharedBlob };
+  | { readonly size: number; readonly file: ReadableBlob };
 
 /**
  * Returns the blob's size in bytes, or `undefined` if the repository does not have it. Leases the blob, because the client

@@ -35,6 +35,11 @@ export interface ManifestPush {
    * anyway. Without it, malformed media types are refused, and the setting decides about the others.
    */
   readonly onMismatch?: (mismatch: Mismatch) => void;
+  /**
+   * Whether another registry decides about this repository: its manifests may name content that is not here yet, and its tags
+   * move, whatever the rules say about pushes.
+   */
+  readonly mirrored?: boolean;
 }
 
 export interface PushedManifest {
@@ -68,11 +73,11 @@ export async function pushManifest(
   const tags = new Set(reference.kind === "tag" ? [reference.tag, ...push.tags] : push.tags);
   // Checked before the work, and again when no other request can change the target.
   if (push.precondition !== undefined) await checkPrecondition(services, name, push, digest);
-  await checkMovable(services, permit, tags, digest);
+  if (push.mirrored !== true) await checkMovable(services, permit, tags, digest);
   await services.cluster.repositoryLocks.shared(name, async (hold) => {
     // Note the objects before looking for them: the collector removes nothing that is noted, so it cannot interfere.
     await services.cluster.leases.note(name, itselfAndNamed(digest, manifest));
-    if (!services.rules.sparseManifests)
+    if (!services.rules.sparseManifests && push.mirrored !== true)
       await spans.during("check", () => checkPresence(services, name, manifest, refuse));
     const store = async () => {
       const key = `${name}@${digest}` as const;
@@ -163,12 +168,12 @@ async function checkPrecondition(
 async function pointTag(
   services: Services,
   permit: PushPermit,
-  { reference, precondition }: ManifestPush,
+  { reference, precondition, mirrored }: ManifestPush,
   tag: Tag,
   digest: Digest,
 ): Promise<void> {
   const { name } = permit;
-  const refusal = whyUnmovable(services, permit, tag);
+  const refusal = mirrored === true ? undefined : whyUnmovable(services, permit, tag);
   const movable = refusal === undefined;
   // A precondition on a push by digest applies to the manifest, not to its tags.
   const isTarget = precondition !== undefined && reference.kind === "tag";

@@ -10,7 +10,15 @@ import { originWarnings } from "./origin-warnings.js";
 /** The parts opened before. */
 export type AppParts = Pick<
   AppOptions,
-  "services" | "login" | "metrics" | "observers" | "auditGate" | "onEvent" | "beginTrace" | "chunks"
+  | "services"
+  | "login"
+  | "upstreams"
+  | "metrics"
+  | "observers"
+  | "auditGate"
+  | "onEvent"
+  | "beginTrace"
+  | "chunks"
 > & { readonly gate: Gate; readonly front: OpenedFront };
 
 export function openApp({ config, log, closers }: Opening, { front, ...parts }: AppParts): App {

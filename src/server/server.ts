@@ -25,6 +25,7 @@ import { openMetrics } from "./metrics.js";
 import type { LogOpening, Opening } from "./opening.js";
 import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
+import { openUpstreams } from "./upstreams.js";
 
 export interface Server {
   /** `http://host:port` or `https://host:port`, with the actual port. */
@@ -92,10 +93,12 @@ async function openServer(
   await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
   const observers = [audit?.observer, access?.observer, metrics?.observe];
+  const upstreams = await openUpstreams(opening, services);
   const app = openApp(opening, {
     services,
     gate,
     login,
+    upstreams,
     front,
     metrics: http.metrics.enabled ? metrics && (() => metrics.page()) : undefined,
     observers: observers.filter((observer) => observer !== undefined),

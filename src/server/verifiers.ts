@@ -27,14 +27,18 @@ export interface OpenedLogin {
 }
 
 /** Rejects with `ConfigError` if a file that the settings name cannot be used. */
-export async function openVerifiers(opening: Opening, services: Services): Promise<OpenedLogin> {
-  const gate = await openGate(opening);
+export async function openVerifiers(
+  opening: Opening,
+  services: Services,
+  isMirrored: Gate["isMirrored"],
+): Promise<OpenedLogin> {
+  const gate = await openGate(opening, isMirrored);
   return { gate, ...(await openEach(opening, services)) };
 }
 
-async function openGate({ config, log, closers }: Opening): Promise<Gate> {
+async function openGate({ config, log, closers }: Opening, isMirrored: Gate["isMirrored"]): Promise<Gate> {
   const path = config.auth.policy;
-  const gate = new Gate(loginPolicy);
+  const gate = new Gate(loginPolicy, isMirrored);
   if (path === undefined) return gate;
   const following = await followFiles([path], {
     take: async ([text = ""]) => {

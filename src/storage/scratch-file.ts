@@ -1,9 +1,19 @@
 /**
- * A temporary file without a name. Its operations are synchronous, because the caller is in a callback that must consume the
- * bytes before it returns.
+ * A temporary file without a name. It has synchronous operations for a caller in a callback that must consume the bytes before
+ * it returns.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  read as readDescriptor,
+  readSync,
+  unlinkSync,
+  write as writeDescriptor,
+  writeSync,
+} from "node:fs";
+import { promisify } from "node:util";
 import type { ScratchFile } from "../lib/held-bytes.js";
 import { storageFailure } from "./errors.js";
 
@@ -11,6 +21,9 @@ import { storageFailure } from "./errors.js";
 export const temporarySuffix = ".tmp";
 
 const ownerOnly = 0o600;
+
+const readInThread = promisify(readDescriptor);
+const writeInThread = promisify(writeDescriptor);
 
 /** Throws `storage-full`, `storage-read-only` or `storage-failed`, and so do the methods of the file. */
 export function openScratchFile(folder: string): ScratchFile {
@@ -36,18 +49,38 @@ export function openScratchFile(folder: string): ScratchFile {
       }),
     read: (into, position) => {
       const read = orFailure(() => readSync(descriptor, into, 0, into.length, position));
-      // A caller reads what it has written; one that got nothing would try again for ever.
-      if (read === 0 && into.length > 0) throw storageFailure("EIO", new Error("a scratch file was cut off"));
-      return read;
+      return orCutOff(read, into);
+    },
+    writeLater: async (bytes, position) => {
+      let written = 0;
+      while (written < bytes.length) {
+        const rest = bytes.length - written;
+        const done = writeInThread(descriptor, bytes, written, rest, position + written).catch(fail);
+        written += (await done).bytesWritten;
+      }
+    },
+    readLater: async (into, position) => {
+      const done = await readInThread(descriptor, into, 0, into.length, position).catch(fail);
+      return orCutOff(done.bytesRead, into);
     },
     close: () => closeSync(descriptor),
   };
+}
+
+/** A caller reads what it has written; one that got nothing would try again for ever. */
+function orCutOff(read: number, into: Uint8Array): number {
+  if (read === 0 && into.length > 0) throw storageFailure("EIO", new Error("a scratch file was cut off"));
+  return read;
 }
 
 function orFailure<T>(operation: () => T): T {
   try {
     return operation();
   } catch (error) {
-    throw storageFailure((error as NodeJS.ErrnoException).code ?? "", error);
+    return fail(error);
   }
+}
+
+function fail(error: unknown): never {
+  throw storageFailure((error as NodeJS.ErrnoException).code ?? "", error);
 }

@@ -14,7 +14,14 @@ function overflow() {
     memory: new ByteBudget(4096, 2048),
     openFile: () => {
       open++;
-      return { write: () => {}, read: (into) => into.length, close: () => void open-- };
+      const read = (into: Uint8Array) => into.length;
+      return {
+        write: () => {},
+        read,
+        writeLater: async () => {},
+        readLater: async (into) => read(into),
+        close: () => void open--,
+      };
     },
   });
   return { made, open: () => open };

@@ -7,9 +7,9 @@ import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { type SourceBlob, SourceError, type SourceRepository } from "../../transfer/source.js";
 import { lease } from "../lease.js";
+import { pushStream } from "../push-stream.js";
 import type { Services } from "../services.js";
 import type { ImportRun } from "./run.js";
-import { pushStream } from "./stream.js";
 
 /**
  * Resolves with whether the repository has the blob, or would have it in a dry run; false if the source does not have it.

@@ -96,14 +96,18 @@ export class MemoryUploads implements UploadStore {
 
   openScratchFile(): ScratchFile {
     let bytes = Buffer.alloc(0);
+    const write = (chunk: Uint8Array, position: number) => {
+      const grown = Buffer.alloc(Math.max(bytes.length, position + chunk.length));
+      grown.set(bytes);
+      grown.set(chunk, position);
+      bytes = grown;
+    };
+    const read = (into: Uint8Array, position: number) => bytes.copy(into, 0, position);
     return {
-      write: (chunk, position) => {
-        const grown = Buffer.alloc(Math.max(bytes.length, position + chunk.length));
-        grown.set(bytes);
-        grown.set(chunk, position);
-        bytes = grown;
-      },
-      read: (into, position) => bytes.copy(into, 0, position),
+      write,
+      read,
+      writeLater: async (chunk, position) => write(chunk, position),
+      readLater: async (into, position) => read(into, position),
       close: () => {},
     };
   }

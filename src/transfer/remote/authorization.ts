@@ -41,6 +41,10 @@ export interface AuthorizerOptions {
   readonly credentials: Credentials | undefined;
   /** Other hosts whose token servers may receive the credentials. */
   readonly realmHosts: readonly string[];
+  /** Whether other token servers may not even be asked for anonymous tokens. */
+  readonly pinsRealms: boolean;
+  /** Name of the option for people that adds to `realmHosts`. */
+  readonly realmOption: string;
   /** Fetches JSON. Returns `undefined` if the response is not a success. */
   readonly fetchJson: (url: URL, headers: Readonly<Record<string, string>>) => Promise<unknown>;
 }
@@ -93,14 +97,16 @@ export class Authorizer {
   }
 
   #realmUrl(realm: string): URL {
-    const { registry, credentials, realmHosts } = this.options;
+    const { registry, credentials, realmHosts, pinsRealms, realmOption } = this.options;
     if (!URL.canParse(realm)) throw new SourceError(`${registry.host} names no token server`);
     const url = new URL(realm);
     if (url.protocol !== "https:" && url.protocol !== registry.protocol)
       throw new SourceError(`${registry.host} names a token server without TLS, ${url.host}`);
-    if (credentials !== undefined && url.host !== registry.host && !realmHosts.includes(url.host)) {
+    const isPinned = credentials !== undefined || pinsRealms;
+    if (isPinned && url.host !== registry.host && !realmHosts.includes(url.host)) {
+      const wish = credentials === undefined ? "get a token from" : "send the credentials to";
       throw new SourceError(
-        `${registry.host} asks to send the credentials to ${url.host}; if that is correct, allow it with --realm-host ${url.host}`,
+        `${registry.host} asks to ${wish} ${url.host}; if that is correct, allow it with ${realmOption} ${url.host}`,
       );
     }
     return url;

@@ -1,6 +1,6 @@
 /** Reads a blob from a registry, and resumes after a broken connection. */
 import { atMost, SourceError } from "../source.js";
-import { type Answer, discard, expectSuccess, isPassing, type RegistryClient } from "./client.js";
+import { type Answer, discard, isPassing, type RegistryClient } from "./client.js";
 import type { RateLimit } from "./rate.js";
 
 /** Maximum resumptions of one blob. */
@@ -15,6 +15,8 @@ export interface BlobOptions {
   readonly size: number | undefined;
   readonly rate: RateLimit | undefined;
   readonly signal: AbortSignal;
+  /** Called once before the first bytes, with the announced size in bytes, if any. */
+  readonly onBegin?: (bytes: number | undefined) => void;
 }
 
 /** Does not verify the bytes; the caller must. Rejects when there are more than announced. */
@@ -22,7 +24,7 @@ export async function* readBlob(
   client: RegistryClient,
   repository: string,
   path: string,
-  { size, rate, signal }: BlobOptions,
+  { size, rate, signal, onBegin }: BlobOptions,
 ): AsyncIterable<Uint8Array> {
   let bytesMax: number | undefined;
   let read = 0;
@@ -33,8 +35,9 @@ export async function* readBlob(
       throw new SourceError(`the connection broke, and the registry cannot send only the rest of ${path}`);
     }
     if (answer.statusCode > 299) await discard(answer);
-    expectSuccess(answer, path);
+    client.demandSuccess(answer, path);
     // A descriptor may be wrong, so a length that the registry announces counts more: it ends, whatever it is.
+    if (bytesMax === undefined) onBegin?.(announcedBytes(answer));
     bytesMax ??= announcedBytes(answer) ?? size ?? Number.POSITIVE_INFINITY;
     const than = bytesMax === size ? "its descriptor" : "the registry announced";
     const rest = atMost(answer.body, bytesMax - read, `${path} is longer than ${than}: ${bytesMax} bytes`);
@@ -53,7 +56,8 @@ export async function* readBlob(
   }
 }
 
-function announcedBytes({ headers }: Answer): number | undefined {
+/** Returns the response's `Content-Length`, if any. */
+export function announcedBytes({ headers }: Answer): number | undefined {
   const length = headers["content-length"];
   return typeof length === "string" && /^\d+$/.test(length) ? Number(length) : undefined;
 }

@@ -14,20 +14,40 @@ export interface ClientOptions {
   readonly url: URL;
   readonly connections: number;
   readonly username: string | undefined;
+  readonly password?: string | undefined;
   /** Files with the password, and with CA certificates as PEM. */
   readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
   readonly realmHosts: readonly string[];
   /** Hosts to which redirects may lead regardless of their addresses. */
   readonly redirectHosts: readonly string[];
+  /** Whether even requests for anonymous tokens go only to the registry's host and `realmHosts`. */
+  readonly pinsRealms?: boolean;
+  /** Attempts of one request if the registry is busy or does not respond; by default 5. */
+  readonly tries?: number;
+  /** Names of the options for people that add to `realmHosts` and `redirectHosts`, and that set the credentials. */
+  readonly optionNames?: OptionNames;
+  /** Called for each response of the registry itself. */
+  readonly onAnswer?: (answer: Answer) => void;
   readonly signal: AbortSignal;
 }
+
+export interface OptionNames {
+  readonly realm: string;
+  readonly redirect: string;
+  readonly credentials: string;
+}
+
+const importOptions: OptionNames = {
+  realm: "--realm-host",
+  redirect: "--redirect-host",
+  credentials: "--username, --password-file",
+};
 
 export type Answer = Dispatcher.ResponseData;
 export type Headers = Readonly<Record<string, string>>;
 
-/** Attempts of one request if the registry is busy or does not respond. */
-const triesMax = 5;
+const defaultTries = 5;
 const firstPauseMilliseconds = 250;
 const retryAfterSecondsMax = 60;
 const redirectsMax = 5;
@@ -64,8 +84,9 @@ export class RegistryClient {
     ca: string | undefined,
     credentials: Credentials | undefined,
   ) {
-    const reachable = new Reachable();
-    const { connections, url, realmHosts, redirectHosts } = options;
+    const { connections, url, realmHosts, redirectHosts, pinsRealms = false } = options;
+    const { optionNames = importOptions } = options;
+    const reachable = new Reachable(optionNames.redirect);
     const times = { connections, headersTimeout: headersMilliseconds, bodyTimeout: silenceMilliseconds };
     const connect = ca === undefined ? {} : { ca };
     this.#trustedHosts = new Set([url.host, ...realmHosts, ...redirectHosts]);
@@ -74,7 +95,9 @@ export class RegistryClient {
     this.#authorizer = new Authorizer({
       registry: options.url,
       credentials,
-      realmHosts: options.realmHosts,
+      realmHosts,
+      pinsRealms,
+      realmOption: optionNames.realm,
       fetchJson: (url, headers) => this.#fetchToken(url, headers),
     });
   }
@@ -82,7 +105,8 @@ export class RegistryClient {
   static async open(options: ClientOptions): Promise<RegistryClient> {
     const { username, passwordFile, caFile } = options;
     const ca = caFile === undefined ? undefined : await demandText(caFile);
-    const password = passwordFile === undefined ? "" : (await demandText(passwordFile)).replace(/\r?\n$/, "");
+    const inFile = passwordFile === undefined ? "" : (await demandText(passwordFile)).replace(/\r?\n$/, "");
+    const password = options.password ?? inFile;
     return new RegistryClient(options, ca, username === undefined ? undefined : { username, password });
   }
 
@@ -100,11 +124,12 @@ export class RegistryClient {
   }
 
   /** Runs `work` with a signal that aborts after the time limit. Rejects with `SourceError` if the response is incomplete. */
-  async #inTime<T>(what: string, work: (late: AbortSignal) => Promise<T>): Promise<T> {
+  async #inTime<T>(what: string, work: (late: AbortSignal) => Promise<T>, earlier?: AbortSignal): Promise<T> {
     try {
-      return await work(AbortSignal.timeout(wholeAnswerMilliseconds));
+      return await work(earlier ?? AbortSignal.timeout(wholeAnswerMilliseconds));
     } catch (error) {
-      if (error instanceof SourceError || this.options.signal.aborted) throw error;
+      if (error instanceof SourceError || this.options.signal.aborted || earlier?.aborted === true)
+        throw error;
       throw new SourceError(`the response of ${what} is incomplete`, { cause: error });
     }
   }
@@ -117,13 +142,24 @@ export class RegistryClient {
     path: string,
     bytesMax: number,
     headers: Headers = {},
+    late?: AbortSignal,
   ): Promise<{ readonly answer: Answer; readonly body: Buffer }> {
-    return this.#inTime(`${this.options.url.host} to ${path}`, async (late) => {
-      const answer = await this.request(repository, path, headers, "GET", late);
-      if (answer.statusCode < 200 || answer.statusCode > 299) await discard(answer);
-      expectSuccess(answer, path);
-      return { answer, body: await bodyOf(answer, bytesMax, path) };
-    });
+    return this.#inTime(
+      `${this.options.url.host} to ${path}`,
+      async (limit) => {
+        const answer = await this.request(repository, path, headers, "GET", limit);
+        if (answer.statusCode < 200 || answer.statusCode > 299) await discard(answer);
+        this.demandSuccess(answer, path);
+        return { answer, body: await bodyOf(answer, bytesMax, path) };
+      },
+      late,
+    );
+  }
+
+  /** Throws `AnswerError` if the response is not a success; `what` names the requested object. */
+  demandSuccess({ statusCode }: Answer, what: string): void {
+    const { credentials } = this.options.optionNames ?? importOptions;
+    if (statusCode < 200 || statusCode > 299) throw new AnswerError(statusCode, what, credentials);
   }
 
   /**
@@ -163,6 +199,7 @@ export class RegistryClient {
     for (let redirects = 0; ; redirects++) {
       const { Authorization, ...others } = headers;
       const answer = await this.#patiently(url, method, url.origin === start.origin ? headers : others, late);
+      if (url.origin === start.origin) this.options.onAnswer?.(answer);
       const location = redirectStatuses.has(answer.statusCode) ? answer.headers.location : undefined;
       if (typeof location !== "string") return answer;
       await discard(answer);
@@ -182,7 +219,7 @@ export class RegistryClient {
     headers: Headers,
     late: AbortSignal | undefined,
   ): Promise<Answer> {
-    const { signal: ended } = this.options;
+    const { signal: ended, tries: triesMax = defaultTries } = this.options;
     const signal = late === undefined ? ended : AbortSignal.any([ended, late]);
     const dispatcher = this.#trustedHosts.has(url.host) ? this.#agent : this.#otherAgent;
     for (let tries = 1; ; tries++) {
@@ -234,16 +271,11 @@ export class AnswerError extends SourceError {
   constructor(
     readonly status: number,
     what: string,
+    credentials: string,
   ) {
-    const hint =
-      status === 401 ? ": the registry requires other credentials (--username, --password-file)" : "";
+    const hint = status === 401 ? `: the registry requires other credentials (${credentials})` : "";
     super(`the response status for ${what} is ${status}${hint}`);
   }
-}
-
-/** Throws `AnswerError` if the response is not a success; `what` names the requested object. */
-export function expectSuccess({ statusCode }: Answer, what: string): void {
-  if (statusCode < 200 || statusCode > 299) throw new AnswerError(statusCode, what);
 }
 
 /** Reads the body and drops it. Closes the connection if the body is long or slow. Never rejects. */

@@ -36,12 +36,13 @@ export async function* entriesOf(
   field: string,
   { pageBytesMax, entriesMax }: ListBounds,
   headers: Headers = {},
+  late?: AbortSignal,
 ): AsyncIterable<unknown> {
   let entries = 0;
   let next: string | undefined = path;
   for (let pages = 1; next !== undefined; pages++) {
     if (pages > pagesMax) throw new SourceError(`the list ${path} has more than ${pagesMax} pages`);
-    const { answer, body } = await client.whole(repository, next, pageBytesMax, headers);
+    const { answer, body } = await client.whole(repository, next, pageBytesMax, headers, late);
     const page = jsonOf(body, next);
     const list = isObject(page) ? (page[field] ?? []) : undefined;
     if (!Array.isArray(list)) throw new SourceError(`the response to ${next} has no list of ${field}`);

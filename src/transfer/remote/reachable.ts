@@ -51,6 +51,9 @@ function ipv4Within(address: string): string | undefined {
 }
 
 export class Reachable {
+  /** `option` is the name of the option for people that allows a host. */
+  constructor(readonly option = "--redirect-host") {}
+
   /** Reach of the most public address of the registry; before that is known, no other host is allowed. */
   #registry: Reach | undefined;
 
@@ -82,7 +85,7 @@ export class Reachable {
     return (target, callback) => {
       const host = target.hostname.replace(/^\[|\]$/g, "");
       // A literal address needs no lookup.
-      if (isIP(host) !== 0 && !this.allows(host)) return callback(refusal(host, host), null);
+      if (isIP(host) !== 0 && !this.allows(host)) return callback(this.#refusal(host, host), null);
       connect(target, callback);
     };
   }
@@ -92,18 +95,18 @@ export class Reachable {
       if (error !== null) return callback(error, "", 0);
       const allowed = addresses.filter(({ address }) => this.allows(address));
       const [first] = allowed;
-      if (first === undefined) return callback(refusal(host, addresses[0]?.address ?? ""), "", 0);
+      if (first === undefined) return callback(this.#refusal(host, addresses[0]?.address ?? ""), "", 0);
       if (options.all === true) (callback as unknown as AllCallback)(null, allowed);
       else callback(null, first.address, first.family);
     });
   };
+
+  #refusal(host: string, address: string): SourceError {
+    const where = host === address ? host : `${host} at ${address}`;
+    return new SourceError(
+      `the registry leads to ${where}, an address that is less public than its own; if that is correct, allow it with ${this.option} ${host}`,
+    );
+  }
 }
 
 type AllCallback = (error: null, addresses: LookupAddress[]) => void;
-
-function refusal(host: string, address: string): SourceError {
-  const where = host === address ? host : `${host} at ${address}`;
-  return new SourceError(
-    `the registry leads to ${where}, an address that is less public than its own; if that is correct, allow it with --redirect-host ${host}`,
-  );
-}

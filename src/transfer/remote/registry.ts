@@ -16,7 +16,7 @@ import {
   type SourceTag,
 } from "../source.js";
 import { readBlob } from "./blob.js";
-import { AnswerError, type ClientOptions, discard, expectSuccess, RegistryClient } from "./client.js";
+import { AnswerError, type ClientOptions, discard, RegistryClient } from "./client.js";
 import { entriesOf, type ListBounds, textsOf } from "./pages.js";
 import { RateLimit } from "./rate.js";
 
@@ -127,7 +127,7 @@ class RemoteRepository implements SourceRepository {
     const answer = await client.request(this.name, path, { Accept: accept }, "HEAD");
     await discard(answer);
     if (answer.statusCode === 404) return undefined;
-    expectSuccess(answer, path);
+    client.demandSuccess(answer, path);
     const digest = String(answer.headers["docker-content-digest"] ?? "");
     if (isDigest(digest)) return digest;
     const manifest = await this.#manifest(tag);

@@ -1,11 +1,11 @@
-/** Pushes a blob from a source's stream, with the same workers and the same commit as for a client. */
-import type { PushPermit } from "../../auth/gate.js";
-import { algorithmOf, type Digest } from "../../domain/digest.js";
-import { unlimitedMemory } from "../../lib/growing-buffer.js";
-import { HeldBytes } from "../../lib/held-bytes.js";
-import type { Flow } from "../../uploads/body-writer.js";
-import { IncomingBody, openSingleUpload } from "../push-blob.js";
-import type { Services } from "../services.js";
+/** Pushes a blob from a stream of another registry, with the same workers and the same commit as for a client. */
+import type { PushPermit } from "../auth/gate.js";
+import { algorithmOf, type Digest } from "../domain/digest.js";
+import { unlimitedMemory } from "../lib/growing-buffer.js";
+import { HeldBytes } from "../lib/held-bytes.js";
+import type { Flow } from "../uploads/body-writer.js";
+import { IncomingBody, openSingleUpload } from "./push-blob.js";
+import type { Services } from "./services.js";
 
 /** Pauses the source's stream while the upload has no room. */
 class Gate implements Flow {

@@ -1,0 +1,59 @@
+/** Opens the pull-through cache from the settings. Part of the composition root. */
+import type { Gate } from "../auth/gate.js";
+import type { Config } from "../config/config.js";
+import { type UpstreamSettings, upstreamsOf } from "../config/proxy.js";
+import { nameMatcher } from "../domain/patterns.js";
+import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
+import { type NamedUpstream, UpstreamNames } from "../upstream/names.js";
+import type { Upstream } from "../upstream/upstream.js";
+import type { Opening } from "./opening.js";
+
+/** Which repositories belong to an upstream registry. */
+export function mirroredNames({ proxy }: Config): Gate["isMirrored"] {
+  const names = namesOf(upstreamsOf(proxy), proxy.local);
+  return (name) => names.ownerOf(name) !== undefined;
+}
+
+function namesOf<U extends NamedUpstream>(
+  upstreams: readonly U[],
+  local: readonly string[],
+): UpstreamNames<U> {
+  return new UpstreamNames(upstreams, nameMatcher(local));
+}
+
+/** Returns `undefined` if there is no upstream. Rejects with `ConfigError` if a file of the settings cannot be read. */
+export async function openUpstreams(
+  { config: { proxy }, log, closers }: Opening,
+  services: Services,
+): Promise<UpstreamCache | undefined> {
+  const settings = upstreamsOf(proxy);
+  if (settings.length === 0) return undefined;
+  const { UpstreamCache } = await import("../upstream/cache.js");
+  const ended = new AbortController();
+  const opened: Upstream[] = [];
+  let cache: UpstreamCache | undefined;
+  closers.add("upstream registries", async () => {
+    ended.abort();
+    await cache?.blobs.settled();
+    await Promise.all(opened.map((upstream) => upstream.close()));
+  });
+  for (const one of settings) opened.push(await openUpstream(one, proxy, ended.signal));
+  const report = (error: unknown) =>
+    log.warn({ err: error }, "an upstream registry failed; cached content is served");
+  cache = new UpstreamCache(services, namesOf(opened, proxy.local), {
+    absentMilliseconds: proxy.absentttl * 1000,
+    onBackgroundError: report,
+  });
+  return cache;
+}
+
+async function openUpstream(
+  settings: UpstreamSettings,
+  { timeout, staletimeout, offline }: Config["proxy"],
+  signal: AbortSignal,
+): Promise<Upstream> {
+  const { Upstream } = await import("../upstream/upstream.js");
+  const times = { answer: timeout * 1000, stale: staletimeout * 1000 };
+  return Upstream.open(settings, { times, offline }, signal);
+}

@@ -1,0 +1,240 @@
+/**
+ * Manifests of upstream registries. A manifest is stored like a pushed one as soon as it has arrived, without waiting for the
+ * content that it names. A tag is served without asking its upstream for a while, then one request asks for all clients. If
+ * the upstream fails, or takes too long, the cached tag is served as it was.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import type { PullPermit } from "../auth/gate.js";
+import { anonymous } from "../auth/identity.js";
+import type { StoredManifest } from "../cache/caches.js";
+import { type Digest, isDigest } from "../domain/digest.js";
+import { RegistryError, RegistryErrors } from "../domain/errors.js";
+import { isManifestMediaType, mediaTypes, withoutParameters } from "../domain/media-type.js";
+import type { Reference, Tag } from "../domain/reference.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import { describeError } from "../lib/describe-error.js";
+import { pullManifest, resolveTag } from "../registry/pull-manifest.js";
+import { pushManifest } from "../registry/push-manifest.js";
+import type { Services } from "../registry/services.js";
+import { type Answer, discard } from "../transfer/remote/client.js";
+import { cacheGate } from "./blobs.js";
+import { BriefAnswers } from "./brief.js";
+import type { Upstream } from "./upstream.js";
+
+/** What a request needs to know about its repository. */
+export interface Mirrored {
+  readonly upstream: Upstream;
+  readonly permit: PullPermit;
+  /** The repository's name at the upstream, without its `namespace`. */
+  readonly remote: string;
+}
+
+export interface MirroredManifest {
+  readonly manifest: StoredManifest;
+  /** Whether the upstream could not be asked although it was time to. */
+  readonly isStale: boolean;
+}
+
+/** Tags whose time of the last check is remembered. The first request for another one asks its upstream. */
+const checkedMax = 100_000;
+
+/** A tag that is pulled in the last fifth of its time is refreshed in the background. */
+const refreshShare = 0.8;
+
+const accept = [
+  mediaTypes.ociIndex,
+  mediaTypes.ociManifest,
+  mediaTypes.dockerList,
+  mediaTypes.dockerManifest,
+].join(", ");
+
+export class UpstreamManifests {
+  /** When a tag was last compared with its upstream, by `performance.now()`. */
+  readonly #checkedAt = new LRUCache<string, number>({ max: checkedMax });
+  readonly #absent: BriefAnswers<true>;
+  readonly #fetches = new BriefAnswers<boolean>(0);
+  readonly counts = { fresh: 0, revalidated: 0, fetched: 0, stale: 0 };
+
+  constructor(
+    readonly services: Services,
+    absentMilliseconds: number,
+    readonly onBackgroundError: (error: unknown) => void,
+  ) {
+    this.#absent = new BriefAnswers(absentMilliseconds);
+  }
+
+  /** Rejects with `manifest-unknown`, or if nothing is cached and the upstream fails. */
+  pull(from: Mirrored, reference: Reference): MirroredManifest | Promise<MirroredManifest> {
+    if (reference.kind === "digest") return this.#byDigest(from, reference.digest);
+    const { upstream, permit } = from;
+    const key = `${permit.name}:${reference.tag}`;
+    const checkedAt = this.#checkedAt.get(key);
+    const milliseconds = upstream.settings.tagSeconds * 1000;
+    const age = checkedAt === undefined ? Number.POSITIVE_INFINITY : performance.now() - checkedAt;
+    if (age >= milliseconds) return this.#byTag(from, reference.tag, key);
+    if (age > milliseconds * refreshShare && upstream.allowsBackground)
+      this.#refresh(from, reference.tag, key).catch(this.onBackgroundError);
+    this.counts.fresh++;
+    const found = pullManifest(this.services, permit, reference);
+    if (!(found instanceof Promise)) return { manifest: found, isStale: false };
+    // It may have been removed here meanwhile.
+    return found.then(
+      (manifest) => ({ manifest, isStale: false }),
+      (error: unknown) => {
+        if (!isUnknown(error)) throw error;
+        return this.#byTag(from, reference.tag, key);
+      },
+    );
+  }
+
+  #byDigest(from: Mirrored, digest: Digest): MirroredManifest | Promise<MirroredManifest> {
+    const reference = { kind: "digest", digest } as const;
+    const found = pullManifest(this.services, from.permit, reference);
+    if (!(found instanceof Promise)) return { manifest: found, isStale: false };
+    return found
+      .catch(async (error: unknown) => {
+        if (!isUnknown(error)) throw error;
+        await this.#demand(from, reference, `${from.permit.name}@${digest}`);
+        return pullManifest(this.services, from.permit, reference);
+      })
+      .then((manifest) => ({ manifest, isStale: false }));
+  }
+
+  async #byTag(from: Mirrored, tag: Tag, key: string): Promise<MirroredManifest> {
+    const { services } = this;
+    const { upstream, permit } = from;
+    const reference = { kind: "tag", tag } as const;
+    const cached = await resolveTag(services, permit.name, tag);
+    let isStale = false;
+    if (cached === undefined) {
+      await this.#demand(from, reference, key);
+    } else if (upstream.isPaused) {
+      isStale = true;
+    } else {
+      const refreshed = this.#refresh(from, tag, key).then(
+        () => true,
+        (error: unknown) => {
+          this.onBackgroundError(error);
+          return false;
+        },
+      );
+      isStale = !(await Promise.race([refreshed, pause(upstream.times.stale, false, { ref: false })]));
+    }
+    if (isStale) this.counts.stale++;
+    return { manifest: await pullManifest(services, permit, reference), isStale };
+  }
+
+  /** Fetches a manifest that is not here. Rejects with `manifest-unknown` if the upstream does not have it. */
+  async #demand(from: Mirrored, reference: Reference, key: string): Promise<void> {
+    const isKnownAbsent = this.#absent.peek(key) !== undefined;
+    if (!isKnownAbsent && (await this.#fetches.get(key, () => this.#fetch(from, reference, key)))) return;
+    this.#absent.set(key, true);
+    const what = reference.kind === "tag" ? reference.tag : reference.digest;
+    throw new RegistryError(
+      "manifest-unknown",
+      `neither this registry nor ${from.upstream.name} has such a manifest here`,
+      { reference: what },
+    );
+  }
+
+  /** Compares a cached tag with its upstream, and moves it if it has moved there. Runs once at a time. */
+  async #refresh(from: Mirrored, tag: Tag, key: string): Promise<void> {
+    await this.#fetches.get(key, async () => {
+      const { upstream, permit } = from;
+      const cached = await resolveTag(this.services, permit.name, tag);
+      const now = await upstream.ask(upstream.times.answer, (late) => headDigest(from, tag, late));
+      // A tag that the upstream has deleted is kept until it expires here.
+      if (cached === undefined || (now !== undefined && now !== cached))
+        return this.#fetch(from, { kind: "tag", tag }, key);
+      this.counts.revalidated++;
+      this.#checked(key);
+      return true;
+    });
+  }
+
+  /** Fetches and stores a manifest, and resolves with whether the upstream has it. */
+  async #fetch(from: Mirrored, reference: Reference, key: string): Promise<boolean> {
+    const { cluster } = this.services;
+    let found = true;
+    await cluster.once(`upstream ${key}`, async () => {
+      found = await this.#run(from, reference);
+    });
+    if (found && reference.kind === "tag") this.#checked(key);
+    return found;
+  }
+
+  async #run(from: Mirrored, reference: Reference): Promise<boolean> {
+    const { upstream, permit, remote } = from;
+    const repository = upstream.remoteName(remote);
+    const what = reference.kind === "tag" ? reference.tag : reference.digest;
+    const path = `/v2/${repository}/manifests/${what}`;
+    const bytesMax = this.services.rules.manifestBytesMax;
+    const answered = await upstream.ask(upstream.times.answer, (late) =>
+      upstream.client.whole(repository, path, bytesMax, { Accept: accept }, late),
+    );
+    if (answered === undefined) return false;
+    this.counts.fetched++;
+    await this.#store(permit.name, reference, answered).catch((error: unknown) => {
+      if (!isWrong(error)) throw error;
+      const why = describeError(error);
+      throw new RegistryError("upstream-failed", `the upstream ${upstream.name} sent a bad manifest: ${why}`);
+    });
+    return true;
+  }
+
+  async #store(
+    name: RepositoryName,
+    reference: Reference,
+    { answer, body }: { readonly answer: Answer; readonly body: Buffer },
+  ): Promise<void> {
+    const type = withoutParameters(String(answer.headers["content-type"] ?? ""));
+    const digest = digestOf(answer);
+    // A tag is fetched with the digest that the upstream names, so that other bytes are noticed.
+    const byDigest = reference.kind === "tag" && digest !== undefined;
+    await pushManifest(this.services, cacheGate.push(anonymous, name), {
+      reference: byDigest ? { kind: "digest", digest } : reference,
+      tags: byDigest ? [reference.tag] : [],
+      // Some registries send manifests as plain JSON.
+      contentType: isManifestMediaType(type) ? type : "",
+      bytes: body,
+      // The upstream serves it as it is, so clients get it as it is.
+      onMismatch: () => {},
+      mirrored: true,
+    });
+  }
+
+  #checked(key: string): void {
+    this.#checkedAt.set(key, performance.now());
+  }
+}
+
+/** Resolves with the digest of a tag at the upstream; `undefined` if the upstream does not name it. */
+async function headDigest(
+  { upstream, remote }: Mirrored,
+  tag: Tag,
+  late: AbortSignal,
+): Promise<Digest | "unnamed"> {
+  const repository = upstream.remoteName(remote);
+  const path = `/v2/${repository}/manifests/${tag}`;
+  const answer = await upstream.client.request(repository, path, { Accept: accept }, "HEAD", late);
+  await discard(answer);
+  upstream.client.demandSuccess(answer, path);
+  return digestOf(answer) ?? "unnamed";
+}
+
+function digestOf({ headers }: Answer): Digest | undefined {
+  const digest = String(headers["docker-content-digest"] ?? "");
+  return isDigest(digest) ? digest : undefined;
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof RegistryError && error.kind === "manifest-unknown";
+}
+
+/** Whether the upstream's manifest was refused, rather than the storage failing. */
+function isWrong(error: unknown): boolean {
+  if (error instanceof RegistryErrors) return true;
+  if (!(error instanceof RegistryError)) return false;
+  return ["manifest-invalid", "digest-mismatch", "size-invalid", "request-invalid"].includes(error.kind);
+}

@@ -1,0 +1,212 @@
+/** One registry whose content is cached: its client, and whether it responds at the moment. */
+import type { UpstreamSettings } from "../config/proxy.js";
+import { RegistryError } from "../domain/errors.js";
+import { describeError } from "../lib/describe-error.js";
+import { type Answer, AnswerError, RegistryClient } from "../transfer/remote/client.js";
+import { SourceError } from "../transfer/source.js";
+import type { NamedUpstream } from "./names.js";
+
+/** What all upstreams share. */
+export interface UpstreamOptions {
+  /** In milliseconds. */
+  readonly times: {
+    /** Limit for a response to begin, if nothing is cached. */
+    readonly answer: number;
+    /** The same, if there is something to serve instead. */
+    readonly stale: number;
+  };
+  /** Whether no upstream is asked. */
+  readonly offline: boolean;
+}
+
+/** Fetched at once; others wait for a connection. */
+const connections = 64;
+
+/** After a failure, cached content is served at once for this long, and requests ask again in the background. */
+const pauseMilliseconds = 5_000;
+const pauseMillisecondsMax = 5 * 60 * 1000;
+
+/** What is kept for clients' own requests when a rate limit runs out: background refreshes stop before. */
+const reservedShare = 0.1;
+
+const optionNames = {
+  realm: "the setting realms of the upstream:",
+  redirect: "the setting redirects of the upstream:",
+  credentials: "the upstream's username and password",
+};
+
+/** What the upstream said last about its rate limit, as Docker Hub does (`ratelimit-remaining: 95;w=21600`). */
+export interface RateBudget {
+  readonly limit: number | undefined;
+  readonly remaining: number;
+}
+
+export class Upstream implements NamedUpstream {
+  #failures = 0;
+  #pausedUntil = 0;
+  #budget: RateBudget | undefined;
+  /** Counts of requests to the upstream by outcome. */
+  readonly counts = { succeeded: 0, failed: 0 };
+
+  private constructor(
+    readonly settings: UpstreamSettings,
+    readonly options: UpstreamOptions,
+    readonly client: RegistryClient,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /** Rejects if a file of the settings cannot be read. */
+  static async open(
+    settings: UpstreamSettings,
+    options: UpstreamOptions,
+    signal: AbortSignal,
+  ): Promise<Upstream> {
+    const { url, username, password, passwordFile, caFile, realmHosts, redirectHosts } = settings;
+    const client = await RegistryClient.open({
+      url,
+      connections,
+      username,
+      password,
+      passwordFile,
+      caFile,
+      realmHosts,
+      redirectHosts,
+      pinsRealms: true,
+      // A retry within the request would hold the client; the cache decides when to ask again.
+      tries: 2,
+      optionNames,
+      onAnswer: (answer) => upstream.#note(answer),
+      signal,
+    });
+    const upstream = new Upstream(settings, options, client, signal);
+    return upstream;
+  }
+
+  get name(): string {
+    return this.settings.name;
+  }
+
+  get prefix(): string {
+    return this.settings.prefix;
+  }
+
+  get isDefault(): boolean {
+    return this.settings.isDefault;
+  }
+
+  get budget(): RateBudget | undefined {
+    return this.#budget;
+  }
+
+  get times(): UpstreamOptions["times"] {
+    return this.options.times;
+  }
+
+  /** Whether cached content should be served without asking: the upstream failed recently, or none may be asked. */
+  get isPaused(): boolean {
+    return this.options.offline || Date.now() < this.#pausedUntil;
+  }
+
+  /** Whether the rate limit leaves requests that no client waits for. */
+  get allowsBackground(): boolean {
+    const { limit, remaining } = this.#budget ?? {};
+    return !this.isPaused && (remaining === undefined || remaining > (limit ?? 0) * reservedShare);
+  }
+
+  /** The repository's name at the upstream. */
+  remoteName(remote: string): string {
+    const { namespace } = this.settings;
+    return namespace === undefined ? remote : `${namespace}/${remote}`;
+  }
+
+  /**
+   * Runs `ask` with a signal that aborts after `milliseconds`. Resolves with `undefined` if the upstream does not have the
+   * object, or does not show it. Rejects with `upstream-failed` or `upstream-timeout`, which name the upstream.
+   */
+  async ask<T>(milliseconds: number, ask: (late: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    this.demandOnline();
+    const late = AbortSignal.timeout(milliseconds);
+    try {
+      const found = await ask(late);
+      this.succeeded();
+      return found;
+    } catch (error) {
+      if (isAbsent(error)) {
+        this.succeeded();
+        return undefined;
+      }
+      throw this.failed(error, late);
+    }
+  }
+
+  /** Throws `upstream-failed` if no upstream may be asked. */
+  demandOnline(): void {
+    if (!this.options.offline) return;
+    const why = `it is not cached, and upstream registries are not asked (setting proxy.offline)`;
+    throw new RegistryError("upstream-failed", why);
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+    this.counts.succeeded++;
+  }
+
+  /** Returns the error for clients. */
+  failed(error: unknown, late?: AbortSignal): RegistryError {
+    if (error instanceof RegistryError && !isUpstreamError(error)) return error;
+    this.counts.failed++;
+    if (late?.aborted === true || isOutage(error)) this.#pause();
+    if (error instanceof RegistryError) return error;
+    if (late?.aborted === true)
+      return new RegistryError("upstream-timeout", `the upstream ${this.name} does not respond`, undefined, {
+        cause: error,
+      });
+    const why = error instanceof AnswerError ? reasonOf(error) : describeError(error);
+    return new RegistryError("upstream-failed", `the upstream ${this.name} failed: ${why}`, undefined, {
+      cause: error,
+    });
+  }
+
+  #pause(): void {
+    this.#failures++;
+    const pause = pauseMilliseconds * 2 ** (this.#failures - 1);
+    this.#pausedUntil = Date.now() + Math.min(pause, pauseMillisecondsMax);
+  }
+
+  #note({ headers }: Answer): void {
+    const remaining = leadingNumber(headers["ratelimit-remaining"]);
+    if (remaining === undefined) return;
+    this.#budget = { limit: leadingNumber(headers["ratelimit-limit"]), remaining };
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+function leadingNumber(header: string | string[] | undefined): number | undefined {
+  const [, digits] = /^\s*(\d{1,12})\b/.exec(typeof header === "string" ? header : "") ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Docker Hub answers 401 for a repository that does not exist, and others 403, so that nobody learns which ones do. */
+const absentStatuses: ReadonlySet<number> = new Set([401, 403, 404]);
+
+export function isAbsent(error: unknown): boolean {
+  return error instanceof AnswerError && absentStatuses.has(error.status);
+}
+
+/** Whether the upstream is unreachable, overloaded or broken, rather than wrong about one object. */
+function isOutage(error: unknown): boolean {
+  if (error instanceof AnswerError) return error.status === 429 || error.status >= 500;
+  return error instanceof SourceError && error.cause !== undefined;
+}
+
+function isUpstreamError({ kind }: RegistryError): boolean {
+  return kind === "upstream-failed" || kind === "upstream-timeout";
+}
+
+function reasonOf({ status }: AnswerError): string {
+  return status === 429 ? "it answers 429, too many requests" : `it answers ${status}`;
+}
