@@ -60,7 +60,7 @@ async function startAndClose(
  * an algorithm that it supports.
  */
 async function mounts(
-  { services, onEvent }: HttpContext,
+  { services, upstreams, onEvent }: HttpContext,
   exchange: Exchange,
   permit: PushPermit,
   digest: string,
@@ -68,7 +68,8 @@ async function mounts(
 ): Promise<boolean> {
   const source = from === null || from === "" ? undefined : from;
   if (!isDigest(digest) || (source !== undefined && !isRepositoryName(source))) return false;
-  const mounted = await mountBlob(services, permit, digest, source);
+  const stored = source && upstreams?.names.canonical(source, undefined, exchange.incoming.host);
+  const mounted = await mountBlob(services, permit, digest, stored ?? source);
   if (mounted === undefined) return false;
   sendCreated(exchange, permit.name, digest);
   onEvent?.(exchange, { action: "mount", blob: { digest, size: mounted.size }, from: mounted.from });
