@@ -22,9 +22,11 @@ export interface UpstreamOptions {
 /** Fetched at once; others wait for a connection. */
 const connections = 64;
 
-/** After a failure, cached content is served at once for this long, and requests ask again in the background. */
-const pauseMilliseconds = 5_000;
-const pauseMillisecondsMax = 5 * 60 * 1000;
+/** After a failure, cached content is served for this long without asking. It doubles with each further failure. */
+const pauseMilliseconds = 1_000;
+const pauseMillisecondsMax = 60_000;
+/** The same for an upstream that asks for a pause. Docker Hub's limit is for six hours, but another client may get through. */
+const askedPauseMillisecondsMax = 10 * 60_000;
 
 /** What is kept for clients' own requests when a rate limit runs out: background refreshes stop before. */
 const reservedShare = 0.1;
@@ -74,6 +76,7 @@ export class Upstream implements NamedUpstream {
       pinsRealms: true,
       // A retry within the request would hold the client; the cache decides when to ask again.
       tries: 2,
+      waitSecondsMax: 1,
       optionNames,
       onAnswer: (answer) => upstream.#note(answer),
       signal,
@@ -156,7 +159,7 @@ export class Upstream implements NamedUpstream {
   failed(error: unknown, late?: AbortSignal): RegistryError {
     if (error instanceof RegistryError && !isUpstreamError(error)) return error;
     this.counts.failed++;
-    if (late?.aborted === true || isOutage(error)) this.#pause();
+    if (late?.aborted === true || isOutage(error)) this.#pause(error);
     if (error instanceof RegistryError) return error;
     if (late?.aborted === true)
       return new RegistryError("upstream-timeout", `the upstream ${this.name} does not respond`, undefined, {
@@ -168,10 +171,13 @@ export class Upstream implements NamedUpstream {
     });
   }
 
-  #pause(): void {
-    this.#failures++;
-    const pause = pauseMilliseconds * 2 ** (this.#failures - 1);
-    this.#pausedUntil = Date.now() + Math.min(pause, pauseMillisecondsMax);
+  #pause(error: unknown): void {
+    const asked = error instanceof AnswerError ? error.retryAfterSeconds * 1000 : 0;
+    // Requests that fail at the same time count once.
+    if (Date.now() >= this.#pausedUntil) this.#failures++;
+    const own = Math.min(pauseMilliseconds * 2 ** (this.#failures - 1), pauseMillisecondsMax);
+    const pause = Math.max(own, Math.min(asked, askedPauseMillisecondsMax));
+    this.#pausedUntil = Math.max(this.#pausedUntil, Date.now() + pause);
   }
 
   #note({ headers }: Answer): void {

@@ -25,6 +25,8 @@ export interface ClientOptions {
   readonly pinsRealms?: boolean;
   /** Attempts of one request if the registry is busy or does not respond; by default 5. */
   readonly tries?: number;
+  /** A registry that asks to wait for longer is not asked again. By default it is, after 60 seconds. */
+  readonly waitSecondsMax?: number;
   /** Names of the options for people that add to `realmHosts` and `redirectHosts`, and that set the credentials. */
   readonly optionNames?: OptionNames;
   /** Called for each response of the registry itself. */
@@ -157,9 +159,11 @@ export class RegistryClient {
   }
 
   /** Throws `AnswerError` if the response is not a success; `what` names the requested object. */
-  demandSuccess({ statusCode }: Answer, what: string): void {
+  demandSuccess(answer: Answer, what: string): void {
     const { credentials } = this.options.optionNames ?? importOptions;
-    if (statusCode < 200 || statusCode > 299) throw new AnswerError(statusCode, what, credentials);
+    const { statusCode } = answer;
+    if (statusCode < 200 || statusCode > 299)
+      throw new AnswerError(statusCode, what, credentials, retryAfterSeconds(answer));
   }
 
   /**
@@ -220,6 +224,7 @@ export class RegistryClient {
     late: AbortSignal | undefined,
   ): Promise<Answer> {
     const { signal: ended, tries: triesMax = defaultTries } = this.options;
+    const { waitSecondsMax = Number.POSITIVE_INFINITY } = this.options;
     const signal = late === undefined ? ended : AbortSignal.any([ended, late]);
     const dispatcher = this.#trustedHosts.has(url.host) ? this.#agent : this.#otherAgent;
     for (let tries = 1; ; tries++) {
@@ -228,7 +233,8 @@ export class RegistryClient {
       try {
         const answer = await request(url, { method, headers, signal, dispatcher });
         if (!busyStatuses.has(answer.statusCode) || tries === triesMax) return answer;
-        const after = Number(answer.headers["retry-after"]);
+        const after = retryAfterSeconds(answer);
+        if (after > waitSecondsMax) return answer;
         if (after > 0) wait = Math.min(after, retryAfterSecondsMax) * 1000;
         await discard(answer);
       } catch (error) {
@@ -266,12 +272,20 @@ function challengeOf({ headers }: Answer) {
   return undefined;
 }
 
+/** Returns 0 without a `Retry-After` in seconds. */
+function retryAfterSeconds({ headers }: Answer): number {
+  const seconds = Number(headers["retry-after"]);
+  return seconds > 0 ? seconds : 0;
+}
+
 /** The registry responded with an unsuccessful status. */
 export class AnswerError extends SourceError {
   constructor(
     readonly status: number,
     what: string,
     credentials: string,
+    /** As the registry demands; 0 if it demands nothing. */
+    readonly retryAfterSeconds: number,
   ) {
     const hint = status === 401 ? `: the registry requires other credentials (${credentials})` : "";
     super(`the response status for ${what} is ${status}${hint}`);
