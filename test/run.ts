@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 /** Files that mostly wait; the longest first. */
 const waiting = [
   "slow-clients",
+  "tags",
   "auth-changes",
   "traces",
   "tls",
@@ -52,7 +53,7 @@ const alone = [
 ];
 
 /** Groups of each folder: as few as keep a group shorter than the longest file. */
-const groups = { unit: 3, api: 4, operator: 2 } as const;
+const groups = { unit: 3, api: 4, operator: 2, upstream: 1 } as const;
 
 const quick = process.argv.includes("--quick");
 const slowestMax = 10;
@@ -66,7 +67,7 @@ function filesIn(folder: string): string[] {
     .map((name) => here(join(folder, name)));
 }
 
-const folders = quick ? (["unit"] as const) : (["unit", "api", "operator"] as const);
+const folders = quick ? (["unit"] as const) : (["unit", "api", "operator", "upstream"] as const);
 const files = [...folders.flatMap(filesIn), ...(quick ? filesIn("quick") : [])];
 
 /** Returns the files with these names, in that order. */

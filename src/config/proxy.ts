@@ -1,6 +1,7 @@
 /** `proxy`: other registries whose content this one caches, with CNCF distribution's keys for a single one. */
 import type { z } from "zod";
 import { isRepositoryName } from "../domain/repository-name.js";
+import type { UpstreamSettings } from "../upstream/upstream.js";
 import { glob } from "./globs.js";
 import { secret } from "./secret.js";
 import { group, section } from "./section.js";
@@ -161,24 +162,6 @@ export const proxy = keys
       });
   })
   .describe("Other registries whose content this one caches (pull-through cache).");
-
-/** One registry to cache, from the list or from `remoteurl`. Times are in seconds. */
-export interface UpstreamSettings {
-  readonly name: string;
-  readonly url: URL;
-  readonly prefix: string;
-  readonly namespace: string | undefined;
-  readonly isDefault: boolean;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly passwordFile: string | undefined;
-  readonly caFile: string | undefined;
-  readonly realmHosts: readonly string[];
-  readonly redirectHosts: readonly string[];
-  readonly tagSeconds: number;
-  readonly keptSeconds: number;
-  readonly platforms: readonly string[];
-}
 
 /** Returns all upstreams, with their defaults. */
 export function upstreamsOf(settings: ProxySettings): UpstreamSettings[] {

@@ -1,12 +1,12 @@
 /** Opens the pull-through cache from the settings. Part of the composition root. */
 import type { Gate } from "../auth/gate.js";
 import type { Config } from "../config/config.js";
-import { type UpstreamSettings, upstreamsOf } from "../config/proxy.js";
+import { upstreamsOf } from "../config/proxy.js";
 import { nameMatcher } from "../domain/patterns.js";
 import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { type NamedUpstream, UpstreamNames } from "../upstream/names.js";
-import type { Upstream } from "../upstream/upstream.js";
+import type { Upstream, UpstreamSettings } from "../upstream/upstream.js";
 import type { Opening } from "./opening.js";
 
 /** Which repositories belong to an upstream registry. */

@@ -1,10 +1,27 @@
 /** One registry whose content is cached: its client, and whether it responds at the moment. */
-import type { UpstreamSettings } from "../config/proxy.js";
 import { RegistryError } from "../domain/errors.js";
 import { describeError } from "../lib/describe-error.js";
 import { type Answer, AnswerError, RegistryClient } from "../transfer/remote/client.js";
 import { SourceError } from "../transfer/source.js";
 import type { NamedUpstream } from "./names.js";
+
+/** One registry to cache. Times are in seconds. */
+export interface UpstreamSettings {
+  readonly name: string;
+  readonly url: URL;
+  readonly prefix: string;
+  readonly namespace: string | undefined;
+  readonly isDefault: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly caFile: string | undefined;
+  readonly realmHosts: readonly string[];
+  readonly redirectHosts: readonly string[];
+  readonly tagSeconds: number;
+  readonly keptSeconds: number;
+  readonly platforms: readonly string[];
+}
 
 /** What all upstreams share. */
 export interface UpstreamOptions {
