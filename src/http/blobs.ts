@@ -30,7 +30,7 @@ export function headBlob(
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const size = upstreams?.of(permit)?.blobSize(digest) ?? sizeOfBlob(services, permit, digest);
+  const size = upstreams?.of(permit, exchange)?.blobSize(digest) ?? sizeOfBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
     onEvent?.(exchange, { action: "pull", blob: { digest, size: length } });
@@ -46,7 +46,8 @@ export function getBlob(
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const blob = upstreams?.of(permit)?.blob(digest) ?? pullBlob(services, permit, digest, exchange.spans);
+  const blob =
+    upstreams?.of(permit, exchange)?.blob(digest) ?? pullBlob(services, permit, digest, exchange.spans);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
     // A 416 has sent no bytes, so it is not a pull.

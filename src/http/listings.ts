@@ -23,7 +23,7 @@ export async function getTags(
   const list = await listingTurns.within(
     exchange.client,
     exchange.untilGone(),
-    () => upstreams?.of(permit)?.tags() ?? tagsOf(services, permit),
+    () => upstreams?.of(permit, exchange)?.tags() ?? tagsOf(services, permit),
   );
   const { start, end, next } = spanOf(list.tags, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink(`/v2/${name}/tags/list`, { n: String(n), last: next })];
@@ -65,7 +65,9 @@ export async function getReferrers(
   const { items, next } = await listingTurns.within(
     exchange.client,
     signal,
-    () => upstreams?.of(permit)?.referrers(wanted, signal) ?? listReferrers(services, permit, wanted, signal),
+    () =>
+      upstreams?.of(permit, exchange)?.referrers(wanted, signal) ??
+      listReferrers(services, permit, wanted, signal),
   );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
   const link =

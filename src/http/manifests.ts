@@ -23,7 +23,7 @@ export function getManifest(
   last: string,
 ): void | Promise<void> {
   const reference = readReference(last);
-  const repository = context.upstreams?.of(permit);
+  const repository = context.upstreams?.of(permit, exchange);
   if (repository !== undefined) return getMirrored(context, exchange, repository, reference);
   const found = pullManifest(context.services, permit, reference, exchange.spans);
   if (found instanceof Promise)

@@ -7,6 +7,11 @@ export class KeyedTurns {
 
   constructor(readonly atOnce: number) {}
 
+  /** Returns the number of running and waiting tasks of the key. */
+  size(key: string): number {
+    return this.#turns.get(key)?.users ?? 0;
+  }
+
   /** Runs `work` when its turn comes. Rejects with the reason of `signal` if it has been aborted by then. */
   async within<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const entry = this.#turns.get(key) ?? { turns: new Turns(this.atOnce), users: 0 };

@@ -2,14 +2,12 @@
  * Blobs of upstream registries. Each is fetched once for all who want it, and stored as a pushed one. A fetch belongs to no
  * client: a slow or disconnected one neither slows nor ends it.
  */
-import { Gate, type PullPermit } from "../auth/gate.js";
+import { Gate } from "../auth/gate.js";
 import { anonymous } from "../auth/identity.js";
 import { openPolicy } from "../auth/policy.js";
 import { smallBlobBytesMax } from "../cache/caches.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import type { RepositoryName } from "../domain/repository-name.js";
-import { Turns } from "../lib/turns.js";
 import { type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { pushStream } from "../registry/push-stream.js";
 import type { Services } from "../registry/services.js";
@@ -17,10 +15,8 @@ import { announcedBytes, readBlob } from "../transfer/remote/blob.js";
 import { discard } from "../transfer/remote/client.js";
 import { BriefAnswers } from "./brief.js";
 import { GrowingBlob } from "./growing-blob.js";
-import { isAbsent, type Upstream } from "./upstream.js";
-
-/** Blobs fetched at once; each has an open file and a chunk of memory. Others wait in order of arrival. */
-const fetchesAtOnce = 64;
+import type { Mirrored } from "./mirrored.js";
+import { isAbsent } from "./upstream.js";
 
 /** The cache acts for itself: it stores what the policy lets nobody push. */
 export const cacheGate = new Gate(openPolicy);
@@ -44,7 +40,6 @@ export interface FetchCounts {
 
 export class UpstreamBlobs {
   readonly #fetches = new Map<string, Fetch>();
-  readonly #turns = new Turns(fetchesAtOnce);
   /** Blobs that an upstream does not have. */
   readonly #absent: BriefAnswers<true>;
   /** Sizes that upstreams have told. */
@@ -65,42 +60,45 @@ export class UpstreamBlobs {
   }
 
   /** Resolves with the size of a blob that is not here. Rejects with `blob-unknown`, or if the upstream fails. */
-  async size(upstream: Upstream, name: RepositoryName, remote: string, digest: Digest): Promise<number> {
-    const key = `${name}@${digest}`;
+  async size(from: Mirrored, digest: Digest): Promise<number> {
+    const { upstream, permit, client } = from;
+    const key = `${permit.name}@${digest}`;
     const growing = await this.#fetches.get(key)?.begun;
     if (growing !== undefined) return growing.size;
-    if (this.#absent.peek(key) !== undefined) throw unknown(upstream, digest);
-    const { size } = await this.#sizes.get(key, async () => ({
-      size: await upstream.ask(upstream.times.answer, (late) => headSize(upstream, remote, digest, late)),
-    }));
-    if (size === undefined) throw unknown(upstream, digest);
+    if (this.#absent.peek(key) !== undefined) throw unknown(from, digest);
+    const ask = () => upstream.ask(upstream.times.answer, (late) => headSize(from, digest, late));
+    const { size } = await this.#sizes.get(key, async () => ({ size: await upstream.inTurn(client, ask) }));
+    if (size === undefined) throw unknown(from, digest);
     return size;
   }
 
   /** Resolves with a blob that is not here, perhaps while it is arriving. Rejects like `size`. */
-  async pull(upstream: Upstream, permit: PullPermit, remote: string, digest: Digest): Promise<PulledBlob> {
-    const { name } = permit;
-    const key = `${name}@${digest}`;
-    if (this.#absent.peek(key) !== undefined) throw unknown(upstream, digest);
-    const fetch = this.#fetches.get(key) ?? this.#begin(upstream, name, remote, digest, key);
+  async pull(from: Mirrored, digest: Digest): Promise<PulledBlob> {
+    const key = `${from.permit.name}@${digest}`;
+    if (this.#absent.peek(key) !== undefined) throw unknown(from, digest);
+    const fetch = this.#fetches.get(key) ?? this.#begin(from, digest, key);
     const growing = await fetch.begun;
     // Without a holder its file is closed, because the storage has the blob.
     if (growing?.isHeld === true) return { size: growing.size, file: growing.hold() };
-    if (!(await fetch.done)) throw unknown(upstream, digest);
-    return pullBlob(this.services, permit, digest);
+    if (!(await fetch.done)) throw unknown(from, digest);
+    return pullBlob(this.services, from.permit, digest);
   }
 
-  #begin(upstream: Upstream, name: RepositoryName, remote: string, digest: Digest, key: string): Fetch {
+  #begin(from: Mirrored, digest: Digest, key: string): Fetch {
     let begin: (growing: GrowingBlob | undefined) => void = () => {};
     const announced = new Promise<GrowingBlob | undefined>((resolve) => {
       begin = resolve;
     });
-    const done = this.#once(key, name, digest, () =>
-      this.#run(upstream, name, remote, digest, begin),
-    ).finally(() => this.#fetches.delete(key));
+    const { upstream, client } = from;
+    let running: Promise<boolean> | undefined;
+    // The client's turn ends when the blob begins to arrive.
+    const begun = upstream.inTurn(client, () => {
+      running = this.#once(from, digest, key, begin);
+      return Promise.race([announced, running.then(() => undefined)]);
+    });
+    const done = begun.then(async () => (await running) === true).finally(() => this.#fetches.delete(key));
+    // Each client that waits gets the error.
     done.catch(() => {});
-    const begun = Promise.race([announced, done.then(() => undefined)]);
-    begun.catch(() => {});
     const fetch = { begun, done };
     this.#fetches.set(key, fetch);
     return fetch;
@@ -108,57 +106,63 @@ export class UpstreamBlobs {
 
   /** Runs the fetch unless another node does; then waits for that one. */
   async #once(
-    key: string,
-    name: RepositoryName,
+    from: Mirrored,
     digest: Digest,
-    run: () => Promise<boolean>,
+    key: string,
+    begin: (growing: GrowingBlob | undefined) => void,
   ): Promise<boolean> {
     const { cluster, storage } = this.services;
+    const { upstream, permit } = from;
     let found: boolean | undefined;
+    const isHere = async () => (await storage.blobs.size(permit.name, digest)) !== undefined;
     await cluster.once(`upstream ${key}`, async () => {
-      found = await run();
+      // Another fetch may have ended since the caller looked.
+      found = await isHere();
+      if (found) return;
+      upstream.demandOnline();
+      await upstream.fetches.begin();
+      try {
+        found = await this.#run(from, digest, begin);
+      } finally {
+        upstream.fetches.end();
+      }
     });
-    return found ?? (await storage.blobs.size(name, digest)) !== undefined;
+    return found ?? isHere();
   }
 
   async #run(
-    upstream: Upstream,
-    name: RepositoryName,
-    remote: string,
+    { upstream, permit, remote }: Mirrored,
     digest: Digest,
     begin: (growing: GrowingBlob | undefined) => void,
   ): Promise<boolean> {
-    upstream.demandOnline();
-    await this.#turns.begin();
+    const { services } = this;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), upstream.times.answer);
     let growing: GrowingBlob | undefined;
     const onBegin = (size: number | undefined) => {
+      clearTimeout(timer);
       if (size === undefined || size <= smallBlobBytesMax) return;
-      const file = this.services.storage.uploads.openScratchFile();
-      growing = new GrowingBlob(size, file, this.services.caches.openBlobs.chunks);
+      const file = services.storage.uploads.openScratchFile();
+      growing = new GrowingBlob(size, file, services.caches.openBlobs.chunks);
       begin(growing);
     };
     try {
-      const path = `/v2/${upstream.remoteName(remote)}/blobs/${digest}`;
-      const bytes = readBlob(upstream.client, upstream.remoteName(remote), path, {
+      const bytes = readBlob(upstream.client, remote, pathOf(remote, digest), {
         size: undefined,
         rate: undefined,
         signal: upstream.signal,
+        late: late.signal,
         onBegin,
       });
-      const permit = cacheGate.push(anonymous, name);
-      await pushStream(
-        this.services,
-        permit,
-        digest,
-        this.#passing(bytes, () => growing),
-      );
+      const passing = this.#passing(bytes, () => growing);
+      await pushStream(services, cacheGate.push(anonymous, permit.name), digest, passing);
       upstream.succeeded();
       growing?.verified();
       this.counts.fetched++;
       return true;
     } catch (error) {
       if (isAbsent(error)) {
-        this.#absent.set(`${name}@${digest}`, true);
+        this.#absent.set(`${permit.name}@${digest}`, true);
         return false;
       }
       this.counts.failed++;
@@ -167,11 +171,11 @@ export class UpstreamBlobs {
             "upstream-failed",
             `the upstream ${upstream.name} sent other bytes than ${digest}`,
           )
-        : upstream.failed(error);
+        : upstream.failed(error, late.signal);
       growing?.fail(failure);
       throw failure;
     } finally {
-      this.#turns.end();
+      clearTimeout(timer);
     }
   }
 
@@ -192,22 +196,24 @@ function isMismatch(error: unknown): boolean {
   return error instanceof RegistryError && error.kind === "digest-mismatch";
 }
 
+function pathOf(remote: string, digest: Digest): string {
+  return `/v2/${remote}/blobs/${digest}`;
+}
+
 /** Rejects with `AnswerError`. */
 async function headSize(
-  upstream: Upstream,
-  remote: string,
+  { upstream: { client }, remote }: Mirrored,
   digest: Digest,
   late: AbortSignal,
 ): Promise<number | undefined> {
-  const repository = upstream.remoteName(remote);
-  const path = `/v2/${repository}/blobs/${digest}`;
-  const answer = await upstream.client.request(repository, path, {}, "HEAD", late);
+  const path = pathOf(remote, digest);
+  const answer = await client.request(remote, path, {}, "HEAD", late);
   await discard(answer);
-  upstream.client.demandSuccess(answer, path);
+  client.demandSuccess(answer, path);
   return announcedBytes(answer);
 }
 
-function unknown({ name }: Upstream, digest: Digest): RegistryError {
+function unknown({ upstream: { name } }: Mirrored, digest: Digest): RegistryError {
   return new RegistryError("blob-unknown", `neither this registry nor ${name} has such a blob here`, {
     digest,
   });

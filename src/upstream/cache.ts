@@ -10,7 +10,8 @@ import type { ListedReferrer, ReferrersQuery } from "../registry/referrers.js";
 import type { Services } from "../registry/services.js";
 import { UpstreamBlobs } from "./blobs.js";
 import { UpstreamLists } from "./lists.js";
-import { type Mirrored, type MirroredManifest, UpstreamManifests } from "./manifests.js";
+import { type MirroredManifest, UpstreamManifests } from "./manifests.js";
+import type { Mirrored } from "./mirrored.js";
 import type { UpstreamNames } from "./names.js";
 import type { Upstream } from "./upstream.js";
 
@@ -36,10 +37,13 @@ export class UpstreamCache {
     this.lists = new UpstreamLists(services, absentMilliseconds, onBackgroundError);
   }
 
-  /** Returns the upstream's side of a repository; `undefined` for a local one. */
-  of(permit: PullPermit): MirroredRepository | undefined {
+  /** Returns the upstream's side of a repository, for a request of `client`; `undefined` for a local one. */
+  of(permit: PullPermit, { client }: { readonly client: string }): MirroredRepository | undefined {
     const owned = this.names.ownerOf(permit.name);
-    return owned && new MirroredRepository(this, { permit, upstream: owned.upstream, remote: owned.remote });
+    if (owned === undefined) return undefined;
+    const { upstream } = owned;
+    const remote = upstream.remoteName(owned.remote);
+    return new MirroredRepository(this, { permit, upstream, remote, client });
   }
 }
 
@@ -57,20 +61,18 @@ export class MirroredRepository {
   /** Throws or rejects with `blob-unknown`, or with an error that names the upstream. */
   blob(digest: Digest): PulledBlob | Promise<PulledBlob> {
     const { services, blobs } = this.cache;
-    const { permit, upstream, remote } = this.from;
     return orUpstream(
-      () => pullBlob(services, permit, digest),
-      () => blobs.pull(upstream, permit, remote, digest),
+      () => pullBlob(services, this.from.permit, digest),
+      () => blobs.pull(this.from, digest),
     );
   }
 
   /** Returns the size in bytes. Throws or rejects like `blob`. */
   blobSize(digest: Digest): number | Promise<number> {
     const { services, blobs } = this.cache;
-    const { permit, upstream, remote } = this.from;
     return orUpstream(
-      () => headBlob(services, permit, digest),
-      () => blobs.size(upstream, permit.name, remote, digest),
+      () => headBlob(services, this.from.permit, digest),
+      () => blobs.size(this.from, digest),
     );
   }
 

@@ -13,7 +13,7 @@ import { tagsOf } from "../registry/tags.js";
 import { entriesOf } from "../transfer/remote/pages.js";
 import { SourceError } from "../transfer/source.js";
 import { BriefAnswers } from "./brief.js";
-import type { Mirrored } from "./manifests.js";
+import type { Mirrored } from "./mirrored.js";
 import { isAbsent } from "./upstream.js";
 
 /** A list is kept whole. Docker Hub's largest repositories have some 10,000 tags. */
@@ -105,8 +105,7 @@ function typeOf(json: string): unknown {
 }
 
 async function fetchTags(from: Mirrored): Promise<TagList> {
-  const { upstream } = from;
-  const repository = upstream.remoteName(from.remote);
+  const { upstream, remote: repository } = from;
   const path = `/v2/${repository}/tags/list?n=${entriesPerPage}`;
   const found = await upstream.ask(upstream.times.answer, async (late) => {
     const tags = new Set<Tag>();
@@ -119,8 +118,7 @@ async function fetchTags(from: Mirrored): Promise<TagList> {
 
 /** By the API, or by the referrers tag schema if the upstream does not have the API (distribution-spec, "Listing Referrers"). */
 async function fetchReferrers(from: Mirrored, subject: Digest): Promise<ListedReferrer[]> {
-  const { upstream } = from;
-  const repository = upstream.remoteName(from.remote);
+  const { upstream, remote: repository } = from;
   const found = await upstream.ask(upstream.times.answer, async (late) => {
     try {
       return await read(`/v2/${repository}/referrers/${subject}`, late);

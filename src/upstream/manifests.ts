@@ -5,7 +5,6 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
-import type { PullPermit } from "../auth/gate.js";
 import { anonymous } from "../auth/identity.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { type Digest, isDigest } from "../domain/digest.js";
@@ -20,15 +19,7 @@ import type { Services } from "../registry/services.js";
 import { type Answer, discard } from "../transfer/remote/client.js";
 import { cacheGate } from "./blobs.js";
 import { BriefAnswers } from "./brief.js";
-import type { Upstream } from "./upstream.js";
-
-/** What a request needs to know about its repository. */
-export interface Mirrored {
-  readonly upstream: Upstream;
-  readonly permit: PullPermit;
-  /** The repository's name at the upstream, without its `namespace`. */
-  readonly remote: string;
-}
+import type { Mirrored } from "./mirrored.js";
 
 export interface MirroredManifest {
   readonly manifest: StoredManifest;
@@ -128,7 +119,12 @@ export class UpstreamManifests {
   /** Fetches a manifest that is not here. Rejects with `manifest-unknown` if the upstream does not have it. */
   async #demand(from: Mirrored, reference: Reference, key: string): Promise<void> {
     const isKnownAbsent = this.#absent.peek(key) !== undefined;
-    if (!isKnownAbsent && (await this.#fetches.get(key, () => this.#fetch(from, reference, key)))) return;
+    const fetch = async () => {
+      // Another fetch may have ended since the caller looked.
+      if (await this.#isHere(from, reference)) return true;
+      return from.upstream.inTurn(from.client, () => this.#fetch(from, reference, key));
+    };
+    if (!isKnownAbsent && (await this.#fetches.get(key, fetch))) return;
     this.#absent.set(key, true);
     const what = reference.kind === "tag" ? reference.tag : reference.digest;
     throw new RegistryError(
@@ -136,6 +132,11 @@ export class UpstreamManifests {
       `neither this registry nor ${from.upstream.name} has such a manifest here`,
       { reference: what },
     );
+  }
+
+  async #isHere({ permit: { name } }: Mirrored, reference: Reference): Promise<boolean> {
+    if (reference.kind === "tag") return (await resolveTag(this.services, name, reference.tag)) !== undefined;
+    return (await this.services.storage.manifests.size(name, reference.digest)) !== undefined;
   }
 
   /** Compares a cached tag with its upstream, and moves it if it has moved there. Runs once at a time. */
@@ -166,12 +167,11 @@ export class UpstreamManifests {
 
   async #run(from: Mirrored, reference: Reference): Promise<boolean> {
     const { upstream, permit, remote } = from;
-    const repository = upstream.remoteName(remote);
     const what = reference.kind === "tag" ? reference.tag : reference.digest;
-    const path = `/v2/${repository}/manifests/${what}`;
+    const path = `/v2/${remote}/manifests/${what}`;
     const bytesMax = this.services.rules.manifestBytesMax;
     const answered = await upstream.ask(upstream.times.answer, (late) =>
-      upstream.client.whole(repository, path, bytesMax, { Accept: accept }, late),
+      upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late),
     );
     if (answered === undefined) return false;
     this.counts.fetched++;
@@ -215,9 +215,8 @@ async function headDigest(
   tag: Tag,
   late: AbortSignal,
 ): Promise<Digest | "unnamed"> {
-  const repository = upstream.remoteName(remote);
-  const path = `/v2/${repository}/manifests/${tag}`;
-  const answer = await upstream.client.request(repository, path, { Accept: accept }, "HEAD", late);
+  const path = `/v2/${remote}/manifests/${tag}`;
+  const answer = await upstream.client.request(remote, path, { Accept: accept }, "HEAD", late);
   await discard(answer);
   upstream.client.demandSuccess(answer, path);
   return digestOf(answer) ?? "unnamed";

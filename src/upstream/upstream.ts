@@ -1,6 +1,8 @@
 /** One registry whose content is cached: its client, and whether it responds at the moment. */
-import { RegistryError } from "../domain/errors.js";
+import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { describeError } from "../lib/describe-error.js";
+import { KeyedTurns } from "../lib/keyed-turns.js";
+import { Turns } from "../lib/turns.js";
 import { type Answer, AnswerError, RegistryClient } from "../transfer/remote/client.js";
 import { SourceError } from "../transfer/source.js";
 import type { NamedUpstream } from "./names.js";
@@ -36,8 +38,13 @@ export interface UpstreamOptions {
   readonly offline: boolean;
 }
 
-/** Fetched at once; others wait for a connection. */
-const connections = 64;
+/** Blobs fetched at once; each has an open file and a chunk of memory. Others wait in order of arrival. */
+const fetchesAtOnce = 64;
+/** Some more, so that slow blobs do not hold up manifests. */
+const connections = fetchesAtOnce + 32;
+/** Requests to the upstream that one client has caused, at once, and with those that wait for their turn. */
+const requestsOfClient = 32;
+const waitingOfClient = 1000;
 
 /** After a failure, cached content is served for this long without asking. It doubles with each further failure. */
 const pauseMilliseconds = 1_000;
@@ -61,6 +68,9 @@ export interface RateBudget {
 }
 
 export class Upstream implements NamedUpstream {
+  /** Turns of fetched blobs. */
+  readonly fetches = new Turns(fetchesAtOnce);
+  readonly #callers = new KeyedTurns(requestsOfClient);
   #failures = 0;
   #pausedUntil = 0;
   #budget: RateBudget | undefined;
@@ -137,6 +147,16 @@ export class Upstream implements NamedUpstream {
   remoteName(remote: string): string {
     const { namespace } = this.settings;
     return namespace === undefined ? remote : `${namespace}/${remote}`;
+  }
+
+  /**
+   * Runs `work`, which asks the upstream for all who wait for the same answer, when it is the turn of `client`, who was the
+   * first: one client cannot take all connections. Goes on if that client disconnects. Rejects with `too-many-requests`.
+   */
+  async inTurn<T>(client: string, work: () => Promise<T>): Promise<T> {
+    if (this.#callers.size(client) >= waitingOfClient)
+      throw new TooManyRequests("requests", `too many of your requests wait for ${this.name}`, 1);
+    return this.#callers.within(client, this.signal, work);
   }
 
   /**

@@ -316,7 +316,7 @@ test("config check accepts settings with which a server can start", async () => 
   const { code, stdout } = await gantry(folder, ["config", "check", "--config", settings]);
   assert.equal(code, 0);
   assert.match(stdout, /http\.secret .*: changes nothing/);
-  const refused = await fileOf("proxy: {remoteurl: https://registry.example}\n");
+  const refused = await fileOf("reporting: {bugsnag: {apikey: none}}\n");
   assert.equal((await gantry(folder, ["config", "check", "--config", refused])).code, 2);
   assert.equal(
     (await gantry(folder, ["config", "check", "--ignore-unsupported", "--config", refused])).code,

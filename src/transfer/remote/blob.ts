@@ -15,6 +15,8 @@ export interface BlobOptions {
   readonly size: number | undefined;
   readonly rate: RateLimit | undefined;
   readonly signal: AbortSignal;
+  /** Aborts the requests, too. */
+  readonly late?: AbortSignal;
   /** Called once before the first bytes, with the announced size in bytes, if any. */
   readonly onBegin?: (bytes: number | undefined) => void;
 }
@@ -24,12 +26,13 @@ export async function* readBlob(
   client: RegistryClient,
   repository: string,
   path: string,
-  { size, rate, signal, onBegin }: BlobOptions,
+  { size, rate, signal, late, onBegin }: BlobOptions,
 ): AsyncIterable<Uint8Array> {
   let bytesMax: number | undefined;
   let read = 0;
   for (let resumes = 0; ; resumes++) {
-    const answer = await client.request(repository, path, read > 0 ? { Range: `bytes=${read}-` } : {});
+    const headers = read > 0 ? { Range: `bytes=${read}-` } : {};
+    const answer = await client.request(repository, path, headers, "GET", late);
     if (read > 0 && answer.statusCode !== 206) {
       await discard(answer);
       throw new SourceError(`the connection broke, and the registry cannot send only the rest of ${path}`);
