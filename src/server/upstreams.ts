@@ -1,6 +1,7 @@
 /** Opens the pull-through cache from the settings. Part of the composition root. */
 import type { Gate } from "../auth/gate.js";
 import type { Config } from "../config/config.js";
+import { asConfigError } from "../config/errors.js";
 import { upstreamsOf } from "../config/proxy.js";
 import { nameMatcher } from "../domain/patterns.js";
 import type { Services } from "../registry/services.js";
@@ -55,5 +56,5 @@ async function openUpstream(
 ): Promise<Upstream> {
   const { Upstream } = await import("../upstream/upstream.js");
   const times = { answer: timeout * 1000, stale: staletimeout * 1000 };
-  return Upstream.open(settings, { times, offline }, signal);
+  return Upstream.open(settings, { times, offline }, signal).catch(asConfigError("proxy.upstreams"));
 }
