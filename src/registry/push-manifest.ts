@@ -35,10 +35,7 @@ export interface ManifestPush {
    * anyway. Without it, malformed media types are refused, and the setting decides about the others.
    */
   readonly onMismatch?: (mismatch: Mismatch) => void;
-  /**
-   * Whether another registry decides about this repository: its manifests may name content that is not here yet, and its tags
-   * move, whatever the rules say about pushes.
-   */
+  /** Whether another registry decides about the tags: they move, whatever the rules say about pushes. */
   readonly mirrored?: boolean;
 }
 
@@ -77,7 +74,7 @@ export async function pushManifest(
   await services.cluster.repositoryLocks.shared(name, async (hold) => {
     // Note the objects before looking for them: the collector removes nothing that is noted, so it cannot interfere.
     await services.cluster.leases.note(name, itselfAndNamed(digest, manifest));
-    if (!services.rules.sparseManifests && push.mirrored !== true)
+    if (!services.rules.allowsSparse(name))
       await spans.during("check", () => checkPresence(services, name, manifest, refuse));
     const store = async () => {
       const key = `${name}@${digest}` as const;

@@ -2,6 +2,7 @@
 import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
 import type { Cluster } from "../cluster/cluster.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import type { GcStats } from "../gc/gc-stats.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
@@ -18,8 +19,11 @@ export interface Rules {
   readonly deleteEnabled: boolean;
   /** Allows a mount without a source repository to use a blob of any repository. */
   readonly anonymousMount: boolean;
-  /** Whether a manifest may name blobs and manifests that the repository does not have. */
-  readonly sparseManifests: boolean;
+  /**
+   * Returns whether manifests of the repository may name blobs and manifests that it does not have: by the settings, or
+   * because it mirrors an upstream's, whose content arrives when it is pulled.
+   */
+  allowsSparse(name: RepositoryName): boolean;
   /** Whether a manifest is refused if a descriptor's size or embedded data does not match its content. */
   readonly strictSizes: boolean;
   readonly tagPolicy: TagPolicy;

@@ -24,6 +24,7 @@ import { SessionTable } from "../uploads/session-table.js";
 import { openCluster } from "./cluster.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import { openStorage } from "./storage.js";
+import { mirroredNames } from "./upstreams.js";
 
 export interface OpenedServices {
   readonly services: Services;
@@ -61,6 +62,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const savesSessions = !storage.readOnly && measures === undefined;
   const sessions = openSessions(opening, storage, cluster, options.serving, onBackgroundError);
   if (savesSessions) await restoreSessions(sessions, storage.notes);
+  const isMirrored = mirroredNames(config);
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const services: Services = {
     storage,
@@ -81,7 +83,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     rules: {
       deleteEnabled: config.storage.delete.enabled,
       anonymousMount: config.storage.mount.anonymous,
-      sparseManifests: config.validation.manifests.sparse,
+      allowsSparse: (name) => config.validation.manifests.sparse || isMirrored(name),
       strictSizes: config.validation.manifests.sizes === "strict",
       tagPolicy,
       manifestBytesMax: config.limits.manifestbytes,

@@ -150,14 +150,14 @@ class Export {
   /** Returns whether a manifest is absent and may be absent. */
   async #mayLack(name: RepositoryName, digest: Digest): Promise<boolean> {
     const { rules, storage } = this.services;
-    return rules.sparseManifests && (await storage.manifests.size(name, digest)) === undefined;
+    return rules.allowsSparse(name) && (await storage.manifests.size(name, digest)) === undefined;
   }
 
   async #blob(name: RepositoryName, digest: Digest): Promise<void> {
     const { services } = this;
     const reader = await lease(services, name, digest, () => services.storage.blobs.open(name, digest));
     if (reader === undefined) {
-      if (services.rules.sparseManifests) return;
+      if (services.rules.allowsSparse(name)) return;
       throw new Unexportable(`the repository has no blob ${digest}`);
     }
     try {

@@ -160,7 +160,7 @@ export class RepositoryImport {
     const missing: Digest[] = [];
     const look = async (digest: Digest, coming: Promise<Outcome>) => {
       const outcome = await coming;
-      const mayLack = outcome === "absent" && this.run.services.rules.sparseManifests;
+      const mayLack = outcome === "absent" && this.run.services.rules.allowsSparse(this.from.name);
       if (outcome !== "there" && !mayLack) missing.push(digest);
     };
     await inParallel(blobs, blobsAtOnce, ({ digest, size }) => look(digest, this.#blob(digest, size)));

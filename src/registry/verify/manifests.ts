@@ -85,7 +85,7 @@ async function missingOf(
   const { storage, rules } = services;
   const missing: string[] = [];
   const absent = async (named: Digest, kind: "blob" | "manifest") => {
-    if (rules.sparseManifests) return;
+    if (rules.allowsSparse(name)) return;
     // A manifest that was deleted meanwhile with its content is no fault.
     if ((await storage.manifests.size(name, digest)) === undefined) return;
     missing.push(`${kind} ${named} is missing`);
