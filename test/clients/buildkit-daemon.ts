@@ -16,6 +16,8 @@ export interface BuildkitOptions {
   readonly snapshotter?: "native" | "stargz";
   /** Lines of buildkitd.toml. */
   readonly settings?: string;
+  /** The prefix that runs a command where the daemon runs. */
+  readonly enter?: readonly string[];
 }
 
 export class Buildkit implements AsyncDisposable {
@@ -28,7 +30,7 @@ export class Buildkit implements AsyncDisposable {
   /** Keeps all its data in `folder`. */
   static async start(
     folder: string,
-    { snapshotter = "native", settings = "" }: BuildkitOptions = {},
+    { snapshotter = "native", settings = "", enter = [] }: BuildkitOptions = {},
   ): Promise<Buildkit> {
     const socket = `unix://${join(folder, "buildkitd.sock")}`;
     const config = join(folder, "buildkitd.toml");
@@ -39,9 +41,8 @@ export class Buildkit implements AsyncDisposable {
     ];
     const address = ["--addr", socket];
     // Mounts of builds are in a namespace that ends with the daemon; otherwise the folder could not be removed.
-    const daemon = await startDaemon("unshare", ["--mount", "buildkitd", ...args], () =>
-      run("buildctl", [...address, "debug", "workers"]),
-    );
+    const [first = "unshare", ...rest] = [...enter, "unshare", "--mount", "buildkitd", ...args];
+    const daemon = await startDaemon(first, rest, () => run("buildctl", [...address, "debug", "workers"]));
     return new Buildkit(folder, address, daemon);
   }
 

@@ -16,9 +16,13 @@ export interface Docker extends AsyncDisposable {
 
 /**
  * Keeps all its data in `folder`, and has no network: its containers have the host's or none. `enter` is the prefix that
- * runs a command where the daemon runs.
+ * runs a command where the daemon runs, `further` are its own parameters.
  */
-export async function startDocker(folder: string, enter: readonly string[] = []): Promise<Docker> {
+export async function startDocker(
+  folder: string,
+  enter: readonly string[] = [],
+  further: readonly string[] = [],
+): Promise<Docker> {
   const socket = join(folder, "docker.sock");
   const command = ["docker", "--config", folder, "--host", `unix://${socket}`] as const;
   const [program, ...parameters] = command;
@@ -27,6 +31,7 @@ export async function startDocker(folder: string, enter: readonly string[] = [])
     ...["--bridge=none", "--iptables=false", "--ip6tables=false"],
     ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")],
     ...["--pidfile", join(folder, "docker.pid"), "--host", `unix://${socket}`],
+    ...further,
   ];
   // Mounts of containers are in a namespace that ends with the daemon; otherwise the folder could not be removed.
   const [first = "unshare", ...rest] = [...enter, "unshare", "--mount", "dockerd", ...daemonArgs];

@@ -25,12 +25,12 @@ export interface Machine extends AsyncDisposable {
   trust(host: string, caPem: string): Promise<void>;
 }
 
-/** Keeps its files in `folder`. Removes the network and the mounts at its end. */
-export async function startMachine(folder: string): Promise<Machine> {
+/** Keeps its files in `folder`. `names` are further names of its address. Removes the network and the mounts at its end. */
+export async function startMachine(folder: string, names: readonly string[] = []): Promise<Machine> {
   const hosts = join(folder, "hosts");
   const docker = join(folder, "docker");
   await mkdir(docker);
-  await writeFile(hosts, `127.0.0.1 localhost\n${address} ${hostName}\n`);
+  await writeFile(hosts, `127.0.0.1 localhost\n${[address, hostName, ...names].join(" ")}\n`);
   const script = `set -e
     ip link set lo up
     ip address add ${address}/32 dev lo
@@ -51,7 +51,11 @@ export async function startMachine(folder: string): Promise<Machine> {
   const [program, ...parameters] = enter;
   return {
     enter: [program, ...parameters],
-    run: (inner, args, options) => run(program, [...parameters, "--", inner, ...args], options),
+    run(inner, args, options = {}) {
+      // nsenter would start in the root folder.
+      const folder = options.cwd === undefined ? [] : [`--wd=${options.cwd}`];
+      return run(program, [...parameters, ...folder, "--", inner, ...args], options);
+    },
     async trust(host, caPem) {
       const certificates = join(docker, "certs.d", host);
       await mkdir(certificates, { recursive: true });
