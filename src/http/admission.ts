@@ -8,6 +8,7 @@ import { assert } from "../lib/assert.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import type { Limits } from "./limits.js";
+import { namespaceOf } from "./query.js";
 import type { PathTexts, Route } from "./router.js";
 
 /** A route that needs the gate's permit. */
@@ -34,12 +35,12 @@ export class Admission {
   }
 
   /** Returns the name under which this registry stores the repository. Throws `name-invalid` or `name-unknown`. */
-  #nameOf({ query, incoming }: Exchange, text: string): RepositoryName {
+  #nameOf(exchange: Exchange, text: string): RepositoryName {
     const name = parseRepositoryName(text);
+    exchange.requestedName = name;
     const { upstreams } = this.context;
     if (upstreams === undefined) return name;
-    const namespace = query.includes("ns=") ? new URLSearchParams(query).get("ns") : null;
-    return upstreams.names.canonical(name, namespace || undefined, incoming.host);
+    return upstreams.names.canonical(name, namespaceOf(exchange.query), exchange.incoming.host);
   }
 
   #identify({ incoming }: Exchange): Identity | Promise<Identity> {

@@ -108,6 +108,8 @@ export class Exchange {
   sent = 0;
   /** The repository that the request is about, once the path has been parsed. */
   name: RepositoryName | undefined;
+  /** Its name in the request. It differs from `name` for a repository of an upstream registry that has no prefix there. */
+  requestedName: RepositoryName | undefined;
   /** The caller, once authenticated. */
   identity: Identity | undefined;
   /** Absent if traces are off or this request is not sampled. */

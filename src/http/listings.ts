@@ -17,7 +17,6 @@ export async function getTags(
   exchange: Exchange,
   permit: PullPermit,
 ): Promise<void> {
-  const { name } = permit;
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const list = await listingTurns.within(
@@ -26,8 +25,12 @@ export async function getTags(
     () => upstreams?.of(permit, exchange)?.tags() ?? tagsOf(services, permit),
   );
   const { start, end, next } = spanOf(list.tags, n, query.get("last") ?? "");
-  const link = next === undefined ? [] : [nextLink(`/v2/${name}/tags/list`, { n: String(n), last: next })];
-  const body = [Buffer.from(`{"name":"${name}","tags":[`), ...list.json(start, end), Buffer.from("]}")];
+  const link = next === undefined ? [] : [nextLink(exchange, { n: String(n), last: next })];
+  const body = [
+    Buffer.from(`{"name":"${exchange.requestedName}","tags":[`),
+    ...list.json(start, end),
+    Buffer.from("]}"),
+  ];
   exchange.send(200, [json, ...link], body);
 }
 
@@ -42,7 +45,7 @@ export async function getCatalog(
   const { items, next } = await listingTurns.within(exchange.client, signal, () =>
     listRepositories(services, permit, n, query.get("last") ?? "", signal),
   );
-  const link = next === undefined ? [] : [nextLink("/v2/_catalog", { n: String(n), last: next })];
+  const link = next === undefined ? [] : [nextLink(exchange, { n: String(n), last: next })];
   exchange.send(200, [json, ...link], JSON.stringify({ repositories: items }));
 }
 
@@ -52,7 +55,6 @@ export async function getReferrers(
   permit: PullPermit,
   text: string,
 ): Promise<void> {
-  const { name } = permit;
   const subject = parseDigest(text);
   const query = new URLSearchParams(exchange.query);
   // A media type has no spaces: a space here is a plus sign that the client did not encode.
@@ -70,10 +72,7 @@ export async function getReferrers(
       listReferrers(services, permit, wanted, signal),
   );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };
-  const link =
-    next === undefined
-      ? []
-      : [nextLink(`/v2/${name}/referrers/${subject}`, { ...parameters, last: next.digest })];
+  const link = next === undefined ? [] : [nextLink(exchange, { ...parameters, last: next.digest })];
   exchange.send(
     200,
     [

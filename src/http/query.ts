@@ -12,7 +12,20 @@ export function parsePageSize(text: string | null, entriesMax: number): number {
   return Math.min(Number(text), entriesMax);
 }
 
-/** Returns a `Link` header to the next page (RFC 5988), relative so that it is correct behind any proxy. */
-export function nextLink(path: string, parameters: Readonly<Record<string, string>>): [string, string] {
-  return ["Link", `<${path}?${new URLSearchParams(parameters)}>; rel="next"`];
+/** Returns the registry whose image is meant, which containerd and BuildKit send to a mirror as `ns`. */
+export function namespaceOf(query: string): string | undefined {
+  return (query.includes("ns=") && new URLSearchParams(query).get("ns")) || undefined;
+}
+
+/**
+ * Returns a `Link` header to the next page of the requested list (RFC 5988), relative so that it is correct behind any proxy.
+ * It names the repository as the request did, with its `ns`.
+ */
+export function nextLink(
+  { path, query }: { readonly path: string; readonly query: string },
+  parameters: Readonly<Record<string, string>>,
+): [string, string] {
+  const ns = namespaceOf(query);
+  const next = new URLSearchParams({ ...parameters, ...(ns !== undefined && { ns }) });
+  return ["Link", `<${path}?${next}>; rel="next"`];
 }

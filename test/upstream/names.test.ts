@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../support/client.js";
-import { image, newName } from "../support/content.js";
+import { describe, image, newName } from "../support/content.js";
 import { basic, bearer, LoginFiles, tokenFor } from "../support/login.js";
 import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
 
@@ -53,6 +53,41 @@ test("ns selects the upstream, as containerd and BuildKit send it", async () => 
   assert.equal(await digestAt(`/v2/mirrors/github/${name}/manifests/1`), made.digest);
   assert.equal(await digestAt(`/v2/${name}/manifests/1?ns=docker.io`), 404);
   assert.equal(await digestAt(`/v2/${name}/manifests/1`), 404);
+});
+
+/** Follows the links of a list. Returns its pages. */
+async function pagesOf(path: string): Promise<Record<string, unknown>[]> {
+  const pages: Record<string, unknown>[] = [];
+  for (let next: string | undefined = path; next !== undefined && pages.length < 10; ) {
+    const answer = await client.get(next);
+    assert.equal(answer.status, 200, next);
+    pages.push(answer.json() as Record<string, unknown>);
+    next = /^<([^>]+)>; rel="next"$/.exec(String(answer.headers.link ?? ""))?.[1];
+  }
+  return pages;
+}
+
+test("the pages of a list lead on in the same way as the first one was requested", async () => {
+  const name = newName("org/app");
+  const made = image();
+  for (const tag of ["1", "2", "3"]) other.add(`outer/${name}`, made, tag);
+  const signatures = [1, 2].map(() => image({ subject: describe(made) }));
+  for (const signature of signatures) other.add(`outer/${name}`, signature);
+  for (const [requested, query] of [
+    [name, "?n=1&ns=ghcr.io"],
+    [`mirrors/github/${name}`, "?n=1"],
+  ]) {
+    const tags = await pagesOf(`/v2/${requested}/tags/list${query}`);
+    assert.deepEqual(
+      tags,
+      ["1", "2", "3"].map((tag) => ({ name: requested, tags: [tag] })),
+    );
+    const referrers = await pagesOf(`/v2/${requested}/referrers/${made.digest}${query}`);
+    assert.deepEqual(
+      referrers.flatMap(({ manifests }) => (manifests as { digest: string }[]).map(({ digest }) => digest)),
+      signatures.map(({ digest }) => digest).toSorted(),
+    );
+  }
 });
 
 test("ns is never an address to dial: an unknown one gets 404, and no request leaves", async () => {
