@@ -1,7 +1,8 @@
 /**
  * Garbage collection during pushes and pulls, one repository at a time. It reads the names in the manifests without a lock.
  * It removes in small batches under the repository's lock, and there checks again that no client was told that the object
- * exists and that no manifest pushed meanwhile names it.
+ * exists and that no manifest pushed meanwhile names it. Eviction, and not collection, removes the content of upstream
+ * registries.
  */
 import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
@@ -141,6 +142,11 @@ class RepositoryCollection {
   async #collect(noted: ReadonlySet<Digest>): Promise<void> {
     const { services, name, options } = this;
     const { storage } = services;
+    // Its manifests name content that is not here, and its blobs may be here without their manifests: only eviction decides.
+    if (services.isMirrored(name)) {
+      if (!options.dryRun) await this.#dropDanglingReferrers();
+      return;
+    }
     // Wait for pushes that began before the journal.
     await services.cluster.repositoryLocks.exclusive(name, async () => {});
     const all = await readManifests(services, name);

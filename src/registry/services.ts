@@ -45,6 +45,8 @@ export interface Services {
   /** The budget for bodies that are kept whole in memory: pushed manifests, and forms. */
   readonly bodyMemory: ByteBudget;
   readonly rules: Rules;
+  /** Whether a repository belongs to an upstream registry: all of its content was fetched, and can be fetched again. */
+  readonly isMirrored: (name: RepositoryName) => boolean;
   readonly pulls: Pulls;
   readonly gcStats: GcStats;
   readonly health: Health;

@@ -89,6 +89,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
       manifestBytesMax: config.limits.manifestbytes,
       pageEntriesMax: config.limits.pageentries,
     },
+    isMirrored,
     onStray,
     onBackgroundError,
   };

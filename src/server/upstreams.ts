@@ -1,12 +1,14 @@
 /** Opens the pull-through cache from the settings. Part of the composition root. */
 import type { Gate } from "../auth/gate.js";
 import type { Config } from "../config/config.js";
-import { asConfigError } from "../config/errors.js";
+import { asConfigError, ConfigError } from "../config/errors.js";
 import { upstreamsOf } from "../config/proxy.js";
 import { nameMatcher } from "../domain/patterns.js";
 import type { Services } from "../registry/services.js";
+import type { Storage } from "../storage/storage.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { type NamedUpstream, UpstreamNames } from "../upstream/names.js";
+import { claimPrefixes } from "../upstream/ownership.js";
 import type { Upstream, UpstreamSettings } from "../upstream/upstream.js";
 import type { Opening } from "./opening.js";
 
@@ -23,12 +25,31 @@ function namesOf<U extends NamedUpstream>(
   return new UpstreamNames(upstreams, nameMatcher(local));
 }
 
-/** Returns `undefined` if there is no upstream. Rejects with `ConfigError` if a file of the settings cannot be read. */
+/** Rejects with `ConfigError` if repositories may have been pushed below the prefix of an upstream. */
+async function claim(storage: Storage, prefixes: readonly string[]): Promise<void> {
+  const taken = await claimPrefixes(storage, prefixes);
+  if (taken === undefined) return;
+  const { prefix, name } = taken;
+  throw new ConfigError(
+    `proxy: the prefix ${prefix} cannot be used for an upstream registry, because repositories below it, such as ${name}, ` +
+      "may have been pushed here: set another prefix for the upstream, or delete these repositories " +
+      "(start without the upstream, delete their tags and manifests, and run gantry gc --delete)",
+  );
+}
+
+/**
+ * Returns `undefined` if there is no upstream. Rejects with `ConfigError` if a file of the settings cannot be read, or if a
+ * prefix cannot be used.
+ */
 export async function openUpstreams(
   { config: { proxy }, log, closers }: Opening,
   services: Services,
 ): Promise<UpstreamCache | undefined> {
   const settings = upstreamsOf(proxy);
+  await claim(
+    services.storage,
+    settings.map(({ prefix }) => prefix),
+  );
   if (settings.length === 0) return undefined;
   const { UpstreamCache } = await import("../upstream/cache.js");
   const ended = new AbortController();

@@ -327,6 +327,8 @@ export interface UploadStore {
 
 /** Small internal notes of the registry that survive a restart. */
 export interface NoteStore {
+  /** Resolves with the note, or with `undefined` if there is none. */
+  read(name: string): Promise<Buffer | undefined>;
   /** Removes the note and resolves with it, or with `undefined` if there is none. */
   take(name: string): Promise<Buffer | undefined>;
   /** Replaces a note of that name. */

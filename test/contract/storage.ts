@@ -895,7 +895,9 @@ function testWhole(promise: Declare, promiseAlone: Declare): void {
     assert.equal(await notes.take("contract"), undefined);
     await notes.put("contract", Buffer.from("one"));
     await notes.put("contract", Buffer.from("two"));
+    assert.equal((await notes.read("contract"))?.toString(), "two");
     assert.equal((await notes.take("contract"))?.toString(), "two");
+    assert.equal(await notes.read("contract"), undefined);
     assert.equal(await notes.take("contract"), undefined);
   });
 

@@ -19,6 +19,9 @@ export type ImportProgress = (done: number, total: number, name: RepositoryName,
 /** Repositories imported concurrently. */
 const repositoriesAtOnce = 4;
 
+const ofUpstream =
+  "not imported: the name belongs to an upstream registry (setting proxy), whose images are only fetched; use another name";
+
 /** Rejects if the storage fails, or if the source cannot be listed. `open` gets the callback for stray objects. */
 export async function importFrom(
   services: Services,
@@ -41,6 +44,10 @@ export async function importFrom(
     let done = 0;
     await inParallel(repositories, repositoriesAtOnce, async (repository) => {
       if (signal.aborted) return;
+      if (services.isMirrored(repository.name)) {
+        tally.problem({ repository: repository.name, what: ofUpstream });
+        return;
+      }
       const onRoot = () => onProgress(++done, total, repository.name, tally.bytes);
       await new RepositoryImport(run, repository, onRoot).import();
       if (!dryRun) await check(run, repository.name);

@@ -12,9 +12,13 @@ export class FileNotes implements NoteStore {
     readonly checkedFiles: CheckedFiles,
   ) {}
 
+  read(name: string): Promise<Buffer | undefined> {
+    return this.checkedFiles.read(`${this.layout.notesRoot}/${name}`);
+  }
+
   async take(name: string): Promise<Buffer | undefined> {
     const folder = this.layout.notesRoot;
-    const bytes = await this.checkedFiles.read(`${folder}/${name}`);
+    const bytes = await this.read(name);
     if (await removeIfThere(`${folder}/${name}`)) await this.directories.sync(folder);
     return bytes;
   }

@@ -55,6 +55,7 @@ const nothingDone = {
 
 function notesOf({ notes }: MemoryData): NoteStore {
   return {
+    read: async (name) => notes.get(name),
     take: async (name) => {
       const note = notes.get(name);
       notes.delete(name);

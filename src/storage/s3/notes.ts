@@ -6,10 +6,14 @@ import { keys } from "./keys.js";
 export class S3Notes implements NoteStore {
   constructor(readonly client: S3Client) {}
 
+  async read(name: string): Promise<Buffer | undefined> {
+    return (await this.client.get(keys.note(name)))?.bytes;
+  }
+
   async take(name: string): Promise<Buffer | undefined> {
-    const found = await this.client.get(keys.note(name));
-    if (found !== undefined) await this.client.delete(keys.note(name));
-    return found?.bytes;
+    const bytes = await this.read(name);
+    if (bytes !== undefined) await this.client.delete(keys.note(name));
+    return bytes;
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
