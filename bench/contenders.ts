@@ -10,6 +10,7 @@ import { issueCertificate } from "../test/support/certificates.js";
 import type { Confinement } from "./confinement.js";
 import {
   distribution3,
+  distribution3Mirror,
   distribution3OnFarS3,
   distribution3OnS3,
   dockerRegistry,
@@ -28,12 +29,13 @@ export type RegistryName = (typeof registryNames)[number];
 
 /**
  * In addition to the registries: Gantry with relaxed durability, with access log, with traces of all or some requests, with
- * login and policy; Gantry and distribution 3 on an S3 server, near or far; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses,
+ * login and policy; Gantry and distribution 3 as caches of another registry; Gantry and distribution 3 on an S3 server, near or far; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses,
  * see bench/limit.
  */
 export type ContenderName =
   | RegistryName
   | GantryName
+  | "distribution-3-mirror"
   | "distribution-3-s3"
   | "distribution-3-s3-far"
   | "gantry-before"
@@ -45,6 +47,7 @@ const profiles: Readonly<Record<Exclude<ContenderName, "gantry-before">, Profile
   ...gantryProfiles(gantryCommand),
   "docker-registry": dockerRegistry,
   "distribution-3": distribution3,
+  "distribution-3-mirror": distribution3Mirror,
   "distribution-3-s3": distribution3OnS3,
   "distribution-3-s3-far": distribution3OnFarS3,
   zot,

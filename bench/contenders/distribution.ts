@@ -4,6 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Upstream } from "../driver/upstream.js";
 import { freePort, outputOf, startProcess } from "../processes.js";
 import { answering, type Place, type Profile, type Started, whenReady } from "./profile.js";
 import { accessKey, bucket, farMilliseconds, onS3Store, secretKey } from "./s3-store.js";
@@ -25,6 +26,17 @@ export const distribution3: Profile = {
   durability: "files synced, and the folders of links; those of blobs not",
   // Otherwise each request is traced, and the traces are sent to an unused address.
   start: (place) => start(place, { OTEL_TRACES_EXPORTER: "none" }),
+};
+
+/** With its documented settings of a cache. */
+export const distribution3Mirror: Profile = {
+  ...distribution3,
+  configuration: "cache of the bench's upstream, cache of its example, no access log",
+  start: async (place) =>
+    start(place, {
+      OTEL_TRACES_EXPORTER: "none",
+      REGISTRY_PROXY_REMOTEURL: (await Upstream.shared()).url,
+    }),
 };
 
 /** With the smallest settings that its documentation gives for a store that is not Amazon's. */

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hashSync } from "bcryptjs";
+import { Upstream } from "../driver/upstream.js";
 import { outputOf, startProcess } from "../processes.js";
 import { profilingFlags } from "../profile/profiles.js";
 import { type Place, type Profile, printedPort, type Started, whenReady } from "./profile.js";
@@ -36,6 +37,7 @@ export type GantryName =
   | "gantry-traced-some"
   | "gantry-notifying"
   | "gantry-login"
+  | "gantry-mirror"
   | "gantry-s3"
   | "gantry-s3-far";
 
@@ -77,6 +79,10 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
       `htpasswd (bcrypt ${bcryptCost}), a policy of ${teamCount + 1} rules, no access log`,
       withLogin,
     ),
+    "gantry-mirror": profile("cache of the bench's upstream, no access log", async () => ({
+      ...silent,
+      REGISTRY_PROXY_REMOTEURL: (await Upstream.shared()).url,
+    })),
     "gantry-s3": onS3(command, false),
     "gantry-s3-far": onS3(command, true),
   };

@@ -12,6 +12,7 @@ import { listingScenarios } from "./listings.js";
 import { loginScenarios } from "./login.js";
 import { memoryScenarios } from "./memory.js";
 import { metadataScenarios } from "./metadata.js";
+import { mirrorScenarios } from "./mirror.js";
 import { modelScenarios } from "./model.js";
 import { pullScenarios } from "./pull.js";
 import { pushLargeScenarios } from "./push-large.js";
@@ -30,6 +31,7 @@ export const everything: Selection = {
     ...pullScenarios,
     ...memoryScenarios,
     ...deployStormScenarios,
+    ...mirrorScenarios,
     ...modelScenarios,
     ...slowBesideFastScenarios,
     ...listingScenarios,
