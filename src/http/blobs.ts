@@ -8,6 +8,7 @@ import { etagOf, isNotModified, rangeApplies } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import { sendSource } from "./download.js";
 import type { Exchange, Headers } from "./exchange.js";
+import { mirrored } from "./mirrored.js";
 import { type MultipartMemory, multipartOf } from "./multipart.js";
 import { type ByteSource, blobSource, memorySource, rangeSource } from "./source.js";
 
@@ -24,13 +25,14 @@ function headersOf(digest: Digest): Headers {
 }
 
 export function headBlob(
-  { services, upstreams, onEvent }: HttpContext,
+  context: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
+  const { services, onEvent } = context;
   const digest = parseDigest(last);
-  const size = upstreams?.of(permit, exchange)?.blobSize(digest) ?? sizeOfBlob(services, permit, digest);
+  const size = mirrored(context, exchange, permit)?.blobSize(digest) ?? sizeOfBlob(services, permit, digest);
   const answer = (length: number): void => {
     if (!isNotModified(exchange, digest)) exchange.sendLength(200, [octets, ...headersOf(digest)], length);
     onEvent?.(exchange, { action: "pull", blob: { digest, size: length } });
@@ -40,14 +42,15 @@ export function headBlob(
 }
 
 export function getBlob(
-  { services, upstreams, multipart, onEvent }: HttpContext,
+  context: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
+  const { services, multipart, onEvent } = context;
   const digest = parseDigest(last);
   const blob =
-    upstreams?.of(permit, exchange)?.blob(digest) ?? pullBlob(services, permit, digest, exchange.spans);
+    mirrored(context, exchange, permit)?.blob(digest) ?? pullBlob(services, permit, digest, exchange.spans);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
     // A 416 has sent no bytes, so it is not a pull.

@@ -12,6 +12,7 @@ import { type LimitName, responseMemoryUsedUp } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { networkOf } from "../lib/network.js";
 import { noSpans, type Spans } from "../lib/spans.js";
+import type { Mirrored } from "../upstream/mirrored.js";
 import { ClientGone, type RequestBody } from "./body.js";
 import type { Front } from "./forwarded.js";
 import { largeBytes, type Outbox } from "./outbox.js";
@@ -110,6 +111,8 @@ export class Exchange {
   name: RepositoryName | undefined;
   /** Its name in the request. It differs from `name` for a repository of an upstream registry that has no prefix there. */
   requestedName: RepositoryName | undefined;
+  /** Present on a pull from a repository of an upstream registry: how the cache answers it. */
+  mirrored: Mirrored | undefined;
   /** The caller, once authenticated. */
   identity: Identity | undefined;
   /** Absent if traces are off or this request is not sampled. */

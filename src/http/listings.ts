@@ -8,21 +8,19 @@ import { listReferrers } from "../registry/referrers.js";
 import { tagsOf } from "../registry/tags.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
+import { mirrored } from "./mirrored.js";
 import { nextLink, parsePageSize } from "./query.js";
 
 const json = ["Content-Type", "application/json"] as const;
 
-export async function getTags(
-  { services, upstreams, listingTurns }: HttpContext,
-  exchange: Exchange,
-  permit: PullPermit,
-): Promise<void> {
+export async function getTags(context: HttpContext, exchange: Exchange, permit: PullPermit): Promise<void> {
+  const { services, listingTurns } = context;
   const query = new URLSearchParams(exchange.query);
   const n = parsePageSize(query.get("n"), services.rules.pageEntriesMax);
   const list = await listingTurns.within(
     exchange.client,
     exchange.untilGone(),
-    () => upstreams?.of(permit, exchange)?.tags() ?? tagsOf(services, permit),
+    () => mirrored(context, exchange, permit)?.tags() ?? tagsOf(services, permit),
   );
   const { start, end, next } = spanOf(list.tags, n, query.get("last") ?? "");
   const link = next === undefined ? [] : [nextLink(exchange, { n: String(n), last: next })];
@@ -50,11 +48,12 @@ export async function getCatalog(
 }
 
 export async function getReferrers(
-  { services, upstreams, listingTurns }: HttpContext,
+  context: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   text: string,
 ): Promise<void> {
+  const { services, listingTurns } = context;
   const subject = parseDigest(text);
   const query = new URLSearchParams(exchange.query);
   // A media type has no spaces: a space here is a plus sign that the client did not encode.
@@ -68,7 +67,7 @@ export async function getReferrers(
     exchange.client,
     signal,
     () =>
-      upstreams?.of(permit, exchange)?.referrers(wanted, signal) ??
+      mirrored(context, exchange, permit)?.referrers(wanted, signal) ??
       listReferrers(services, permit, wanted, signal),
   );
   const parameters = { n: String(n), ...(artifactType !== undefined && { artifactType }) };

@@ -12,6 +12,7 @@ import { tooLarge } from "./body.js";
 import { etagOf, isNotModified, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange, Headers } from "./exchange.js";
+import { mirrored } from "./mirrored.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
@@ -23,7 +24,7 @@ export function getManifest(
   last: string,
 ): void | Promise<void> {
   const reference = readReference(last);
-  const repository = context.upstreams?.of(permit, exchange);
+  const repository = mirrored(context, exchange, permit);
   if (repository !== undefined) return getMirrored(context, exchange, repository, reference);
   const found = pullManifest(context.services, permit, reference, exchange.spans);
   if (found instanceof Promise)

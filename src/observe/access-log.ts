@@ -36,6 +36,7 @@ export function accessLog({ names, fields, write }: AccessLogOptions): (exchange
     let line = `${beginning}${exchange.id}"${pieces.what(exchange)}${pieces.who(exchange)}`;
     // OpenTelemetry's name for it in logs.
     if (exchange.trace !== undefined) line += `,"trace_id":"${exchange.trace.id}"`;
+    if (exchange.mirrored?.result !== undefined) line += `,"cache":"${exchange.mirrored.result}"`;
     if (body !== undefined) line += `,"received":${body.received}`;
     line += `,"sent":${exchange.sent},"ms":${milliseconds(endedAt - startedAt)}`;
     if (endedAt - startedAt >= stageMillisecondsMin) line += spans(exchange);

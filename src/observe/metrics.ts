@@ -17,6 +17,7 @@ import { Instruments, type Labelled } from "./metrics/instruments.js";
 import { RequestMetrics } from "./metrics/requests.js";
 import { measureStorage } from "./metrics/storage.js";
 import { measureUploads } from "./metrics/uploads.js";
+import { type MeasuredUpstream, measureUpstreams } from "./metrics/upstreams.js";
 
 export interface MetricsOptions {
   /** Number of repositories with their own series; 0 omits the label. */
@@ -30,6 +31,8 @@ export interface MetricsOptions {
   readonly chunks: { readonly refused: number };
   /** Absent if this node is alone. */
   readonly cluster?: ClusterMeasures | undefined;
+  /** Registries that this one caches. */
+  readonly upstreams: readonly MeasuredUpstream[];
   /** Dropped lines, by log. */
   readonly droppedLines: () => Labelled;
 }
@@ -47,23 +50,22 @@ export class Metrics {
   /** An observer of requests. */
   readonly observe: (exchange: Exchange) => void;
 
-  constructor(
-    services: Services,
-    { repositoriesMax, loginLookups, endpoints, connections, chunks, cluster, droppedLines }: MetricsOptions,
-  ) {
+  constructor(services: Services, options: MetricsOptions) {
+    const { loginLookups, endpoints, connections, chunks, cluster, upstreams } = options;
     const instruments = this.#instruments;
     collectDefaultMetrics({ register: instruments.registry });
-    this.observe = new RequestMetrics(instruments, repositoriesMax).observe;
+    this.observe = new RequestMetrics(instruments, options.repositoriesMax).observe;
     measureUploads(instruments, services);
     measureStorage(instruments, services);
     measureEndpoints(instruments, endpoints);
     measureConnections(instruments, connections, chunks);
     if (cluster !== undefined) measureCluster(instruments, cluster);
+    if (upstreams.length > 0) measureUpstreams(instruments, upstreams);
     instruments.counters(
       "gantry_log_lines_dropped_total",
       "Log lines that were dropped because they were not read or could not be written",
       "log",
-      droppedLines,
+      options.droppedLines,
     );
     const { caches, storage, health } = services;
     measureCaches(instruments, { ...caches.lookups, ...storage.measures.lookups, ...loginLookups });

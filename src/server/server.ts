@@ -82,18 +82,19 @@ async function openServer(
   const access = await openAccessLog(opening);
   const notifications = await openWebhooks(opening, drain);
   const chunks = new ChunkBudget();
+  const upstreams = await openUpstreams(opening, services);
   const metrics = await openMetrics(opening, services, {
     loginLookups: lookups,
     endpoints: notifications?.endpoints ?? [],
     connections: front.tls?.connections ?? front.counts,
     chunks,
     cluster,
+    upstreams: upstreams?.names.upstreams ?? [],
     droppedLines: () => dropped({ server: serverLines, access: access?.lines, audit: audit?.lines }),
   });
   await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
   const observers = [audit?.observer, access?.observer, metrics?.observe];
-  const upstreams = await openUpstreams(opening, services);
   const app = openApp(opening, {
     services,
     gate,

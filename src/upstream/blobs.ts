@@ -6,6 +6,7 @@ import { Gate } from "../auth/gate.js";
 import { anonymous } from "../auth/identity.js";
 import { openPolicy } from "../auth/policy.js";
 import { smallBlobBytesMax } from "../cache/caches.js";
+import type { ReadableBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { type PulledBlob, pullBlob } from "../registry/pull-blob.js";
@@ -14,6 +15,7 @@ import type { Services } from "../registry/services.js";
 import { announcedBytes, readBlob } from "../transfer/remote/blob.js";
 import { discard } from "../transfer/remote/client.js";
 import { BriefAnswers } from "./brief.js";
+import type { UpstreamCounts } from "./counts.js";
 import { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
 import { isAbsent } from "./upstream.js";
@@ -32,19 +34,12 @@ interface Fetch {
   readonly done: Promise<boolean>;
 }
 
-export interface FetchCounts {
-  fetched: number;
-  fetchedBytes: number;
-  failed: number;
-}
-
 export class UpstreamBlobs {
   readonly #fetches = new Map<string, Fetch>();
   /** Blobs that an upstream does not have. */
   readonly #absent: BriefAnswers<true>;
   /** Sizes that upstreams have told. */
   readonly #sizes: BriefAnswers<{ readonly size: number | undefined }>;
-  readonly counts: FetchCounts = { fetched: 0, fetchedBytes: 0, failed: 0 };
 
   constructor(
     readonly services: Services,
@@ -63,9 +58,12 @@ export class UpstreamBlobs {
   async size(from: Mirrored, digest: Digest): Promise<number> {
     const { upstream, permit, client } = from;
     const key = `${permit.name}@${digest}`;
+    const isAbsent = this.#absent.peek(key) !== undefined;
+    const isAsking = this.#fetches.has(key) || this.#sizes.isAsking(key);
+    from.note("blob", isAbsent ? "absent" : isAsking ? "joined" : "miss");
     const growing = await this.#fetches.get(key)?.begun;
     if (growing !== undefined) return growing.size;
-    if (this.#absent.peek(key) !== undefined) throw unknown(from, digest);
+    if (isAbsent) throw unknown(from, digest);
     const ask = () => upstream.ask(upstream.times.answer, (late) => headSize(from, digest, late));
     const { size } = await this.#sizes.get(key, async () => ({ size: await upstream.inTurn(client, ask) }));
     if (size === undefined) throw unknown(from, digest);
@@ -75,12 +73,21 @@ export class UpstreamBlobs {
   /** Resolves with a blob that is not here, perhaps while it is arriving. Rejects like `size`. */
   async pull(from: Mirrored, digest: Digest): Promise<PulledBlob> {
     const key = `${from.permit.name}@${digest}`;
-    if (this.#absent.peek(key) !== undefined) throw unknown(from, digest);
-    const fetch = this.#fetches.get(key) ?? this.#begin(from, digest, key);
-    const growing = await fetch.begun;
-    // Without a holder its file is closed, because the storage has the blob.
-    if (growing?.isHeld === true) return { size: growing.size, file: growing.hold() };
-    if (!(await fetch.done)) throw unknown(from, digest);
+    const isAbsent = this.#absent.peek(key) !== undefined;
+    const running = this.#fetches.get(key);
+    from.note("blob", isAbsent ? "absent" : running === undefined ? "miss" : "joined");
+    if (isAbsent) throw unknown(from, digest);
+    const fetch = running ?? this.#begin(from, digest, key);
+    const { counts } = from.upstream;
+    counts.followers++;
+    try {
+      const growing = await fetch.begun;
+      // Without a holder its file is closed, because the storage has the blob.
+      if (growing?.isHeld === true) return { size: growing.size, file: follow(growing, counts) };
+      if (!(await fetch.done)) throw unknown(from, digest);
+    } finally {
+      counts.followers--;
+    }
     return pullBlob(this.services, from.permit, digest);
   }
 
@@ -138,6 +145,7 @@ export class UpstreamBlobs {
     const { services } = this;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), upstream.times.answer);
+    upstream.counts.fetching++;
     let growing: GrowingBlob | undefined;
     const onBegin = (size: number | undefined) => {
       clearTimeout(timer);
@@ -154,42 +162,56 @@ export class UpstreamBlobs {
         late: late.signal,
         onBegin,
       });
-      const passing = this.#passing(bytes, () => growing);
+      const passing = passOn(bytes, upstream.counts, () => growing);
       await pushStream(services, cacheGate.push(anonymous, permit.name), digest, passing);
       upstream.succeeded();
       growing?.verified();
-      this.counts.fetched++;
       return true;
     } catch (error) {
       if (isAbsent(error)) {
+        upstream.succeeded("not_found");
         this.#absent.set(`${permit.name}@${digest}`, true);
         return false;
       }
-      this.counts.failed++;
-      const failure = isMismatch(error)
-        ? new RegistryError(
-            "upstream-failed",
-            `the upstream ${upstream.name} sent other bytes than ${digest}`,
-          )
-        : upstream.failed(error, late.signal);
+      const wrong = `the upstream ${upstream.name} sent other bytes than ${digest}`;
+      const cause = isMismatch(error) ? new RegistryError("upstream-failed", wrong) : error;
+      const failure = upstream.failed(cause, late.signal);
       growing?.fail(failure);
       throw failure;
     } finally {
       clearTimeout(timer);
+      upstream.counts.fetching--;
     }
   }
+}
 
-  /** Passes the bytes on, and lets readers have them, too. */
-  async *#passing(
-    bytes: AsyncIterable<Uint8Array>,
-    growing: () => GrowingBlob | undefined,
-  ): AsyncIterable<Uint8Array> {
-    for await (const chunk of bytes) {
-      this.counts.fetchedBytes += chunk.length;
-      await growing()?.add(chunk);
-      yield chunk;
-    }
+/** Passes the bytes on, and lets readers have them, too. */
+async function* passOn(
+  bytes: AsyncIterable<Uint8Array>,
+  counts: UpstreamCounts,
+  growing: () => GrowingBlob | undefined,
+): AsyncIterable<Uint8Array> {
+  for await (const chunk of bytes) {
+    counts.fetchedBytes += chunk.length;
+    await growing()?.add(chunk);
+    yield chunk;
   }
+}
+
+/** Counts a client until it has received the blob or has disconnected. */
+function follow(growing: GrowingBlob, counts: UpstreamCounts): ReadableBlob {
+  counts.followers++;
+  const { size, reader } = growing.hold();
+  return {
+    size,
+    reader,
+    at: (position) => growing.at(position),
+    readAhead: (position) => growing.readAhead(position),
+    release: () => {
+      counts.followers--;
+      growing.release();
+    },
+  };
 }
 
 function isMismatch(error: unknown): boolean {

@@ -31,6 +31,11 @@ export class BriefAnswers<V extends {}> {
     return asking;
   }
 
+  /** Whether `ask` runs for the key. */
+  isAsking(key: string): boolean {
+    return this.#asking.has(key);
+  }
+
   peek(key: string): V | undefined {
     return this.#kept.get(key)?.value;
   }

@@ -11,7 +11,7 @@ import type { Services } from "../registry/services.js";
 import { UpstreamBlobs } from "./blobs.js";
 import { UpstreamLists } from "./lists.js";
 import { type MirroredManifest, UpstreamManifests } from "./manifests.js";
-import type { Mirrored } from "./mirrored.js";
+import { Mirrored } from "./mirrored.js";
 import type { UpstreamNames } from "./names.js";
 import type { Upstream } from "./upstream.js";
 
@@ -38,12 +38,12 @@ export class UpstreamCache {
   }
 
   /** Returns the upstream's side of a repository, for a request of `client`; `undefined` for a local one. */
-  of(permit: PullPermit, { client }: { readonly client: string }): MirroredRepository | undefined {
+  of(permit: PullPermit, requester: { readonly client: string }): MirroredRepository | undefined {
     const owned = this.names.ownerOf(permit.name);
     if (owned === undefined) return undefined;
     const { upstream } = owned;
     const remote = upstream.remoteName(owned.remote);
-    return new MirroredRepository(this, { permit, upstream, remote, client });
+    return new MirroredRepository(this, new Mirrored(upstream, permit, remote, requester.client));
   }
 }
 
@@ -61,7 +61,7 @@ export class MirroredRepository {
   /** Throws or rejects with `blob-unknown`, or with an error that names the upstream. */
   blob(digest: Digest): PulledBlob | Promise<PulledBlob> {
     const { services, blobs } = this.cache;
-    return orUpstream(
+    return this.#orUpstream(
       () => pullBlob(services, this.from.permit, digest),
       () => blobs.pull(this.from, digest),
     );
@@ -70,7 +70,7 @@ export class MirroredRepository {
   /** Returns the size in bytes. Throws or rejects like `blob`. */
   blobSize(digest: Digest): number | Promise<number> {
     const { services, blobs } = this.cache;
-    return orUpstream(
+    return this.#orUpstream(
       () => headBlob(services, this.from.permit, digest),
       () => blobs.size(this.from, digest),
     );
@@ -83,14 +83,18 @@ export class MirroredRepository {
   referrers(query: ReferrersQuery, signal: AbortSignal): Promise<Page<ListedReferrer>> {
     return this.cache.lists.referrers(this.from, query, signal);
   }
-}
 
-/** Asks the upstream if the blob is not here. */
-function orUpstream<T>(here: () => T | Promise<T>, there: () => Promise<T>): T | Promise<T> {
-  const found = here();
-  if (!(found instanceof Promise)) return found;
-  return found.catch((error: unknown) => {
-    if (error instanceof RegistryError && error.kind === "blob-unknown") return there();
-    throw error;
-  });
+  /** Asks the upstream if the blob is not here. */
+  #orUpstream<T>(here: () => T | Promise<T>, there: () => Promise<T>): T | Promise<T> {
+    const hit = (blob: T) => {
+      this.from.note("blob", "hit");
+      return blob;
+    };
+    const found = here();
+    if (!(found instanceof Promise)) return hit(found);
+    return found.then(hit, (error: unknown) => {
+      if (error instanceof RegistryError && error.kind === "blob-unknown") return there();
+      throw error;
+    });
+  }
 }

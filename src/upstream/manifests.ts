@@ -45,7 +45,6 @@ export class UpstreamManifests {
   readonly #checkedAt = new LRUCache<string, number>({ max: checkedMax });
   readonly #absent: BriefAnswers<true>;
   readonly #fetches = new BriefAnswers<boolean>(0);
-  readonly counts = { fresh: 0, revalidated: 0, fetched: 0, stale: 0 };
 
   constructor(
     readonly services: Services,
@@ -66,12 +65,11 @@ export class UpstreamManifests {
     if (age >= milliseconds) return this.#byTag(from, reference.tag, key);
     if (age > milliseconds * refreshShare && upstream.allowsBackground)
       this.#refresh(from, reference.tag, key).catch(this.onBackgroundError);
-    this.counts.fresh++;
     const found = pullManifest(this.services, permit, reference);
-    if (!(found instanceof Promise)) return { manifest: found, isStale: false };
+    if (!(found instanceof Promise)) return hit(from, found);
     // It may have been removed here meanwhile.
     return found.then(
-      (manifest) => ({ manifest, isStale: false }),
+      (manifest) => hit(from, manifest),
       (error: unknown) => {
         if (!isUnknown(error)) throw error;
         return this.#byTag(from, reference.tag, key);
@@ -82,14 +80,15 @@ export class UpstreamManifests {
   #byDigest(from: Mirrored, digest: Digest): MirroredManifest | Promise<MirroredManifest> {
     const reference = { kind: "digest", digest } as const;
     const found = pullManifest(this.services, from.permit, reference);
-    if (!(found instanceof Promise)) return { manifest: found, isStale: false };
-    return found
-      .catch(async (error: unknown) => {
+    if (!(found instanceof Promise)) return hit(from, found);
+    return found.then(
+      (manifest) => hit(from, manifest),
+      async (error: unknown) => {
         if (!isUnknown(error)) throw error;
         await this.#demand(from, reference, `${from.permit.name}@${digest}`);
-        return pullManifest(this.services, from.permit, reference);
-      })
-      .then((manifest) => ({ manifest, isStale: false }));
+        return { manifest: await pullManifest(this.services, from.permit, reference), isStale: false };
+      },
+    );
   }
 
   async #byTag(from: Mirrored, tag: Tag, key: string): Promise<MirroredManifest> {
@@ -112,13 +111,14 @@ export class UpstreamManifests {
       );
       isStale = !(await Promise.race([refreshed, pause(upstream.times.stale, false, { ref: false })]));
     }
-    if (isStale) this.counts.stale++;
+    if (cached !== undefined) from.note("manifest", isStale ? "stale" : "revalidated");
     return { manifest: await pullManifest(services, permit, reference), isStale };
   }
 
   /** Fetches a manifest that is not here. Rejects with `manifest-unknown` if the upstream does not have it. */
   async #demand(from: Mirrored, reference: Reference, key: string): Promise<void> {
     const isKnownAbsent = this.#absent.peek(key) !== undefined;
+    from.note("manifest", isKnownAbsent ? "absent" : this.#fetches.isAsking(key) ? "joined" : "miss");
     const fetch = async () => {
       // Another fetch may have ended since the caller looked.
       if (await this.#isHere(from, reference)) return true;
@@ -148,7 +148,6 @@ export class UpstreamManifests {
       // A tag that the upstream has deleted is kept until it expires here.
       if (cached === undefined || (now !== undefined && now !== cached))
         return this.#fetch(from, { kind: "tag", tag }, key);
-      this.counts.revalidated++;
       this.#checked(key);
       return true;
     });
@@ -170,17 +169,20 @@ export class UpstreamManifests {
     const what = reference.kind === "tag" ? reference.tag : reference.digest;
     const path = `/v2/${remote}/manifests/${what}`;
     const bytesMax = this.services.rules.manifestBytesMax;
-    const answered = await upstream.ask(upstream.times.answer, (late) =>
-      upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late),
-    );
-    if (answered === undefined) return false;
-    this.counts.fetched++;
-    await this.#store(permit.name, reference, answered).catch((error: unknown) => {
-      if (!isWrong(error)) throw error;
-      const why = describeError(error);
-      throw new RegistryError("upstream-failed", `the upstream ${upstream.name} sent a bad manifest: ${why}`);
+    const found = await upstream.ask(upstream.times.answer, async (late) => {
+      const answered = await upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late);
+      upstream.counts.fetchedBytes += answered.body.length;
+      await this.#store(permit.name, reference, answered).catch((error: unknown) => {
+        if (!isWrong(error)) throw error;
+        const why = describeError(error);
+        throw new RegistryError(
+          "upstream-failed",
+          `the upstream ${upstream.name} sent a bad manifest: ${why}`,
+        );
+      });
+      return true;
     });
-    return true;
+    return found === true;
   }
 
   async #store(
@@ -220,6 +222,11 @@ async function headDigest(
   await discard(answer);
   upstream.client.demandSuccess(answer, path);
   return digestOf(answer) ?? "unnamed";
+}
+
+function hit(from: Mirrored, manifest: StoredManifest): MirroredManifest {
+  from.note("manifest", "hit");
+  return { manifest, isStale: false };
 }
 
 function digestOf({ headers }: Answer): Digest | undefined {

@@ -5,6 +5,7 @@ import { KeyedTurns } from "../lib/keyed-turns.js";
 import { Turns } from "../lib/turns.js";
 import { type Answer, AnswerError, RegistryClient } from "../transfer/remote/client.js";
 import { SourceError } from "../transfer/source.js";
+import { type Outcome, UpstreamCounts } from "./counts.js";
 import type { NamedUpstream } from "./names.js";
 
 /** One registry to cache. Times are in seconds. */
@@ -74,8 +75,7 @@ export class Upstream implements NamedUpstream {
   #failures = 0;
   #pausedUntil = 0;
   #budget: RateBudget | undefined;
-  /** Counts of requests to the upstream by outcome. */
-  readonly counts = { succeeded: 0, failed: 0 };
+  readonly counts = new UpstreamCounts();
 
   private constructor(
     readonly settings: UpstreamSettings,
@@ -106,6 +106,7 @@ export class Upstream implements NamedUpstream {
       waitSecondsMax: 1,
       optionNames,
       onAnswer: (answer) => upstream.#note(answer),
+      onBegin: (milliseconds) => upstream.counts.firstByte.add(milliseconds / 1000),
       signal,
     });
     const upstream = new Upstream(settings, options, client, signal);
@@ -172,7 +173,7 @@ export class Upstream implements NamedUpstream {
       return found;
     } catch (error) {
       if (isAbsent(error)) {
-        this.succeeded();
+        this.succeeded("not_found");
         return undefined;
       }
       throw this.failed(error, late);
@@ -186,16 +187,16 @@ export class Upstream implements NamedUpstream {
     throw new RegistryError("upstream-failed", why);
   }
 
-  succeeded(): void {
+  succeeded(outcome: Outcome = "success"): void {
     this.#failures = 0;
     this.#pausedUntil = 0;
-    this.counts.succeeded++;
+    this.counts.outcomes[outcome]++;
   }
 
   /** Returns the error for clients. */
   failed(error: unknown, late?: AbortSignal): RegistryError {
     if (error instanceof RegistryError && !isUpstreamError(error)) return error;
-    this.counts.failed++;
+    this.counts.outcomes[outcomeOf(error, late)]++;
     if (late?.aborted === true || isOutage(error)) this.#pause(error);
     if (error instanceof RegistryError) return error;
     if (late?.aborted === true)
@@ -238,6 +239,11 @@ const absentStatuses: ReadonlySet<number> = new Set([401, 403, 404]);
 
 export function isAbsent(error: unknown): boolean {
   return error instanceof AnswerError && absentStatuses.has(error.status);
+}
+
+function outcomeOf(error: unknown, late: AbortSignal | undefined): Outcome {
+  if (error instanceof AnswerError && error.status === 429) return "rate_limited";
+  return late?.aborted === true ? "timeout" : "failure";
 }
 
 /** Whether the upstream is unreachable, overloaded or broken, rather than wrong about one object. */

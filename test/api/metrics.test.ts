@@ -11,10 +11,11 @@ import { startMeasured, valuesOf } from "../support/metrics.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 
-// An endpoint that accepts nothing: there is a series for each.
+// An endpoint that accepts nothing and an upstream that is not asked: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
 const { gantry, page } = await startMeasured(startInside, {
   REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
+  REGISTRY_PROXY_UPSTREAMS: JSON.stringify([{ name: "docker.io", url: endpoint.url }]),
 });
 after(() => gantry.stop());
 const client = new Client(gantry.url);

@@ -12,10 +12,11 @@ import { startGantry } from "../support/gantry.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
 
 const skip = needs("promtool");
-// An endpoint that accepts nothing: there is a series for each.
+// An endpoint that accepts nothing and an upstream that is not asked: there is a series for each.
 const endpoint = { name: "nowhere", url: "http://127.0.0.1:1/" };
 const { gantry, page } = await startMeasured(startGantry, {
   REGISTRY_NOTIFICATIONS_ENDPOINTS: JSON.stringify([endpoint]),
+  REGISTRY_PROXY_UPSTREAMS: JSON.stringify([{ name: "docker.io", url: endpoint.url }]),
 });
 after(() => gantry.stop());
 await new Client(gantry.url).pushImage(newName(), image(), "latest");

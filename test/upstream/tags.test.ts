@@ -14,7 +14,7 @@ const { client } = await serve(
   cacheOf(upstream, {
     tagttl: `${tagMilliseconds}ms`,
     absentttl: "100ms",
-    staletimeout: "200ms",
+    staletimeout: "800ms",
     timeout: "2s",
   }),
 );

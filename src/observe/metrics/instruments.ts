@@ -8,6 +8,11 @@ import type { Durations } from "../../lib/durations.js";
 /** Pairs of a label's value and the metric's value. */
 export type Labelled = Iterable<readonly [label: string, value: number]>;
 
+export interface Valued<L extends string> {
+  readonly labels: Readonly<Record<L, string>>;
+  readonly value: number;
+}
+
 /** One series of a histogram. */
 export interface Timed<L extends string> {
   readonly labels: Readonly<Record<L, string>>;
@@ -39,6 +44,25 @@ export class Instruments {
       collect() {
         this.reset();
         for (const [of, value] of values()) this.inc({ [label]: of }, value);
+      },
+    });
+  }
+
+  /** One counter for each combination of the labels' values. */
+  countersBy<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    values: () => Iterable<Valued<L>>,
+  ): void {
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { labels, value } of values()) this.inc(labels, value);
       },
     });
   }

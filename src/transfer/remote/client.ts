@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly optionNames?: OptionNames;
   /** Called for each response of the registry itself. */
   readonly onAnswer?: (answer: Answer) => void;
+  /** Called when the response to a request begins, with the time that it took, including redirects and logging in. */
+  readonly onBegin?: (milliseconds: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -180,12 +182,16 @@ export class RegistryClient {
     const url = new URL(path, this.options.url);
     if (url.origin !== this.options.url.origin)
       throw new SourceError(`${this.options.url.host} leads to ${url.host}`);
+    const begunAt = performance.now();
     let authorization = this.#authorizations.get(repository);
     for (let asked = 0; ; asked++) {
       const withLogin = authorization === undefined ? headers : { ...headers, Authorization: authorization };
       const answer = await this.#followed(url, method, withLogin, late);
       const challenge = answer.statusCode === 401 && asked < 2 ? challengeOf(answer) : undefined;
-      if (challenge === undefined) return answer;
+      if (challenge === undefined) {
+        this.options.onBegin?.(performance.now() - begunAt);
+        return answer;
+      }
       await discard(answer);
       authorization = await this.#authorizer.answer(challenge, authorization);
       this.#authorizations.set(repository, authorization);
