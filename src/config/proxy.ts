@@ -70,7 +70,7 @@ const upstream = group({
   )
     .prefault([])
     .describe(
-      "Platforms of which manifests are fetched, such as `linux/amd64`. Others of an index count as unknown. By default all, each when it is requested.",
+      "Platforms of which images are fetched, such as `linux/amd64`. Other images of an index count as unknown. By default all, each when it is requested.",
     ),
 })
   .refine(

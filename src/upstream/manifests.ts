@@ -20,6 +20,7 @@ import { type Answer, discard } from "../transfer/remote/client.js";
 import { cacheGate } from "./blobs.js";
 import { BriefAnswers } from "./brief.js";
 import type { Mirrored } from "./mirrored.js";
+import { IndexedPlatforms } from "./platforms.js";
 
 export interface MirroredManifest {
   readonly manifest: StoredManifest;
@@ -45,6 +46,7 @@ export class UpstreamManifests {
   readonly #checkedAt = new LRUCache<string, number>({ max: checkedMax });
   readonly #absent: BriefAnswers<true>;
   readonly #fetches = new BriefAnswers<boolean>(0);
+  readonly #platforms: IndexedPlatforms;
 
   constructor(
     readonly services: Services,
@@ -52,6 +54,7 @@ export class UpstreamManifests {
     readonly onBackgroundError: (error: unknown) => void,
   ) {
     this.#absent = new BriefAnswers(absentMilliseconds);
+    this.#platforms = new IndexedPlatforms(services, absentMilliseconds);
   }
 
   /** Rejects with `manifest-unknown`, or if nothing is cached and the upstream fails. */
@@ -117,6 +120,15 @@ export class UpstreamManifests {
 
   /** Fetches a manifest that is not here. Rejects with `manifest-unknown` if the upstream does not have it. */
   async #demand(from: Mirrored, reference: Reference, key: string): Promise<void> {
+    const { name: upstreamName, settings } = from.upstream;
+    if (reference.kind === "digest" && settings.platforms.length > 0) {
+      const { digest } = reference;
+      if (await this.#platforms.excludes(from, digest)) {
+        from.note("manifest", "absent");
+        const why = `this registry fetches only images for ${settings.platforms.join(", ")} from ${upstreamName}`;
+        throw new RegistryError("manifest-unknown", why, { digest });
+      }
+    }
     const isKnownAbsent = this.#absent.peek(key) !== undefined;
     from.note("manifest", isKnownAbsent ? "absent" : this.#fetches.isAsking(key) ? "joined" : "miss");
     const fetch = async () => {
@@ -129,7 +141,7 @@ export class UpstreamManifests {
     const what = reference.kind === "tag" ? reference.tag : reference.digest;
     throw new RegistryError(
       "manifest-unknown",
-      `neither this registry nor ${from.upstream.name} has such a manifest here`,
+      `neither this registry nor ${upstreamName} has such a manifest here`,
       { reference: what },
     );
   }
