@@ -29,7 +29,7 @@ export interface Cluster {
    */
   readonly targetLocks: Locks<`${RepositoryName}:${Tag}` | `${RepositoryName}@${Digest}`>;
   /** Allows one run of each kind at a time, started by the clock or by an operator's command. */
-  readonly maintenanceLocks: Locks<"collect" | "verify">;
+  readonly maintenanceLocks: Locks<"collect" | "verify" | "evict">;
   readonly leases: Leases;
   readonly changes: Changes;
   /**

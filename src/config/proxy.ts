@@ -125,6 +125,11 @@ const keys = section({
   offline: flag
     .prefault("false")
     .describe("Serves only what is cached, and asks no upstream. Cached tags stay as they are."),
+  blobmib: integer({ min: 1, max: 1_000_000_000 })
+    .prefault("20480")
+    .describe(
+      "Maximum size of one blob of an upstream in MiB. A larger one is not fetched, so that an upstream cannot fill the disk by a blob without an end. Registries such as Docker Hub allow layers of 10 GiB.",
+    ),
   maxmib: integer({ min: 0, max: 1_000_000_000 })
     .prefault("0")
     .describe(

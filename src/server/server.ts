@@ -11,6 +11,7 @@ import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
 import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
 import { openAccessLog } from "./access-log.js";
 import { openApp } from "./app.js";
 import { openAudit } from "./audit.js";
@@ -37,6 +38,8 @@ export interface Server {
   /** Whether authentication is enabled. */
   readonly protected: boolean;
   readonly services: Services;
+  /** Absent if this registry caches no others. */
+  readonly upstreams: UpstreamCache | undefined;
   /** Stops accepting connections, drains requests, and closes everything. */
   stop(): Promise<void>;
 }
@@ -125,6 +128,7 @@ async function openServer(
     warnings: opened.warnings,
     protected: login !== undefined,
     services,
+    upstreams,
     stop: () => closers.close(),
   };
 }

@@ -10,7 +10,10 @@ import type { UpstreamCache } from "../upstream/cache.js";
 import { type NamedUpstream, UpstreamNames } from "../upstream/names.js";
 import { claimPrefixes } from "../upstream/ownership.js";
 import type { Upstream, UpstreamSettings } from "../upstream/upstream.js";
+import { openEviction, openUses } from "./eviction.js";
 import type { Opening } from "./opening.js";
+
+const mebibyte = 1024 * 1024;
 
 /** Which repositories belong to an upstream registry. */
 export function mirroredNames({ proxy }: Config): Gate["isMirrored"] {
@@ -42,9 +45,14 @@ async function claim(storage: Storage, prefixes: readonly string[]): Promise<voi
  * prefix cannot be used.
  */
 export async function openUpstreams(
-  { config: { proxy }, log, closers }: Opening,
+  opening: Opening,
   services: Services,
 ): Promise<UpstreamCache | undefined> {
+  const {
+    config: { proxy },
+    log,
+    closers,
+  } = opening;
   const settings = upstreamsOf(proxy);
   await claim(
     services.storage,
@@ -55,6 +63,10 @@ export async function openUpstreams(
   const ended = new AbortController();
   const opened: Upstream[] = [];
   let cache: UpstreamCache | undefined;
+  const uses = await openUses(services);
+  closers.add("times of use", () =>
+    services.storage.readOnly ? undefined : uses.save(services.storage.notes, true),
+  );
   closers.add("upstream registries", async () => {
     ended.abort();
     await cache?.blobs.settled();
@@ -66,7 +78,12 @@ export async function openUpstreams(
   cache = new UpstreamCache(services, namesOf(opened, proxy.local), {
     absentMilliseconds: proxy.absentttl * 1000,
     onBackgroundError: report,
+    onEvictionError: (error) => log.error({ err: error }, "cached content cannot be evicted"),
+    bytesMax: proxy.maxmib === 0 ? undefined : proxy.maxmib * mebibyte,
+    blobBytesMax: proxy.blobmib * mebibyte,
+    uses,
   });
+  openEviction(opening, cache);
   return cache;
 }
 

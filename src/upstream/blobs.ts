@@ -9,15 +9,19 @@ import { smallBlobBytesMax } from "../cache/caches.js";
 import type { ReadableBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import { type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { pushStream } from "../registry/push-stream.js";
 import type { Services } from "../registry/services.js";
 import { announcedBytes, readBlob } from "../transfer/remote/blob.js";
 import { discard } from "../transfer/remote/client.js";
+import { SourceError } from "../transfer/source.js";
 import { BriefAnswers } from "./brief.js";
 import type { UpstreamCounts } from "./counts.js";
+import type { Evictor } from "./evictor.js";
 import { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
+import { demandSpace, unannouncedBytesMax, withRoom } from "./room.js";
 import { isAbsent } from "./upstream.js";
 
 /** The cache acts for itself: it stores what the policy lets nobody push. */
@@ -43,10 +47,17 @@ export class UpstreamBlobs {
 
   constructor(
     readonly services: Services,
+    /** Makes room for what is fetched. */
+    readonly room: Pick<Evictor, "added" | "makeRoom">,
+    readonly blobBytesMax: number,
     absentMilliseconds: number,
   ) {
     this.#absent = new BriefAnswers(absentMilliseconds);
     this.#sizes = new BriefAnswers(absentMilliseconds);
+  }
+
+  isFetching(name: RepositoryName, digest: Digest): boolean {
+    return this.#fetches.has(`${name}@${digest}`);
   }
 
   /** Resolves when no fetch is running. */
@@ -143,32 +154,55 @@ export class UpstreamBlobs {
     begin: (growing: GrowingBlob | undefined) => void,
   ): Promise<boolean> {
     const { services } = this;
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), upstream.times.answer);
-    upstream.counts.fetching++;
+    let late = new AbortController();
     let growing: GrowingBlob | undefined;
-    const onBegin = (size: number | undefined) => {
-      clearTimeout(timer);
-      if (size === undefined || size <= smallBlobBytesMax) return;
-      const file = services.storage.uploads.openScratchFile();
-      growing = new GrowingBlob(size, file, services.caches.openBlobs.chunks);
-      begin(growing);
+    let announced = 0;
+    let passed = 0;
+    const fetch = async () => {
+      late = new AbortController();
+      const timer = setTimeout(() => late.abort(), upstream.times.answer);
+      const space = await services.storage.volume.space();
+      const onBegin = (size: number | undefined) => {
+        clearTimeout(timer);
+        if (size === undefined) return;
+        announced = size;
+        this.#demandAllowed(size, digest);
+        demandSpace(size, space);
+        if (growing !== undefined && growing.size !== size) throw new SourceError(changed);
+        if (size <= smallBlobBytesMax || growing !== undefined) return;
+        const file = services.storage.uploads.openScratchFile();
+        growing = new GrowingBlob(size, file, services.caches.openBlobs.chunks);
+        begin(growing);
+      };
+      try {
+        const bytes = readBlob(upstream.client, remote, pathOf(remote, digest), {
+          size: unannouncedBytesMax(this.blobBytesMax, space),
+          rate: undefined,
+          signal: upstream.signal,
+          late: late.signal,
+          onBegin,
+        });
+        passed = 0;
+        const passing = passOn(bytes, (chunk) => {
+          upstream.counts.fetchedBytes += chunk.length;
+          const added = growing?.addAt(passed, chunk);
+          passed += chunk.length;
+          return added;
+        });
+        await pushStream(services, cacheGate.push(anonymous, permit.name), digest, passing);
+      } finally {
+        clearTimeout(timer);
+      }
     };
+    upstream.counts.fetching++;
     try {
-      const bytes = readBlob(upstream.client, remote, pathOf(remote, digest), {
-        size: undefined,
-        rate: undefined,
-        signal: upstream.signal,
-        late: late.signal,
-        onBegin,
-      });
-      const passing = passOn(bytes, upstream.counts, () => growing);
-      await pushStream(services, cacheGate.push(anonymous, permit.name), digest, passing);
+      await withRoom(this.room, () => announced, fetch);
       upstream.succeeded();
       growing?.verified();
+      this.room.added(passed);
       return true;
     } catch (error) {
-      if (isAbsent(error)) {
+      if (isAbsent(error) && growing === undefined) {
         upstream.succeeded("not_found");
         this.#absent.set(`${permit.name}@${digest}`, true);
         return false;
@@ -179,21 +213,28 @@ export class UpstreamBlobs {
       growing?.fail(failure);
       throw failure;
     } finally {
-      clearTimeout(timer);
       upstream.counts.fetching--;
     }
   }
+
+  /** Throws `SourceError` if no blob may be that large. */
+  #demandAllowed(bytes: number, digest: Digest): void {
+    if (bytes > this.blobBytesMax)
+      throw new SourceError(
+        `it announces ${bytes} bytes for ${digest}, and the setting proxy.blobmib allows ${this.blobBytesMax}`,
+      );
+  }
 }
+
+const changed = "its answer to the second request for a blob differs from the first";
 
 /** Passes the bytes on, and lets readers have them, too. */
 async function* passOn(
   bytes: AsyncIterable<Uint8Array>,
-  counts: UpstreamCounts,
-  growing: () => GrowingBlob | undefined,
+  toReaders: (chunk: Uint8Array) => Promise<void> | undefined,
 ): AsyncIterable<Uint8Array> {
   for await (const chunk of bytes) {
-    counts.fetchedBytes += chunk.length;
-    await growing()?.add(chunk);
+    await toReaders(chunk);
     yield chunk;
   }
 }

@@ -9,31 +9,50 @@ import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import type { ListedReferrer, ReferrersQuery } from "../registry/referrers.js";
 import type { Services } from "../registry/services.js";
 import { UpstreamBlobs } from "./blobs.js";
+import { Evictor } from "./evictor.js";
+import { HeldBlobs } from "./held-blobs.js";
 import { UpstreamLists } from "./lists.js";
 import { type MirroredManifest, UpstreamManifests } from "./manifests.js";
 import { Mirrored } from "./mirrored.js";
 import type { UpstreamNames } from "./names.js";
 import type { Upstream } from "./upstream.js";
+import type { UseTimes } from "./use-times.js";
 
 export interface CacheOptions {
   /** How long the cache remembers that an upstream does not have something. */
   readonly absentMilliseconds: number;
   /** Called for failures of upstreams that no client sees. */
   readonly onBackgroundError: (error: unknown) => void;
+  /** Limit of cached bytes; `undefined` for none. */
+  readonly bytesMax: number | undefined;
+  /** Limit of one blob. */
+  readonly blobBytesMax: number;
+  readonly uses: UseTimes;
+  /** Called if an eviction fails. */
+  readonly onEvictionError: (error: unknown) => void;
 }
 
 export class UpstreamCache {
   readonly blobs: UpstreamBlobs;
   readonly manifests: UpstreamManifests;
   readonly lists: UpstreamLists;
+  readonly evictor: Evictor;
+  readonly uses: UseTimes;
+  readonly held = new HeldBlobs();
 
   constructor(
     readonly services: Services,
     readonly names: UpstreamNames<Upstream>,
-    { absentMilliseconds, onBackgroundError }: CacheOptions,
+    { absentMilliseconds, onBackgroundError, bytesMax, blobBytesMax, uses, onEvictionError }: CacheOptions,
   ) {
-    this.blobs = new UpstreamBlobs(services, absentMilliseconds);
-    this.manifests = new UpstreamManifests(services, absentMilliseconds, onBackgroundError);
+    this.uses = uses;
+    this.evictor = new Evictor(services, names, uses, {
+      bytesMax,
+      isHeld: (name, digest) => this.held.has(digest) || this.blobs.isFetching(name, digest),
+      onError: onEvictionError,
+    });
+    this.blobs = new UpstreamBlobs(services, this.evictor, blobBytesMax, absentMilliseconds);
+    this.manifests = new UpstreamManifests(services, this.evictor, absentMilliseconds, onBackgroundError);
     this.lists = new UpstreamLists(services, absentMilliseconds, onBackgroundError);
   }
 
@@ -55,23 +74,27 @@ export class MirroredRepository {
 
   /** Throws or rejects with `manifest-unknown`, or with an error that names the upstream if nothing is cached. */
   manifest(reference: Reference): MirroredManifest | Promise<MirroredManifest> {
-    return this.cache.manifests.pull(this.from, reference);
+    const { manifests, uses } = this.cache;
+    return noting(manifests.pull(this.from, reference), ({ manifest }) => uses.note(manifest.digest));
   }
 
   /** Throws or rejects with `blob-unknown`, or with an error that names the upstream. */
   blob(digest: Digest): PulledBlob | Promise<PulledBlob> {
-    const { services, blobs } = this.cache;
-    return this.#orUpstream(
+    const { services, blobs, held, uses } = this.cache;
+    const found = this.#orUpstream(
       () => pullBlob(services, this.from.permit, digest),
       () => blobs.pull(this.from, digest),
     );
+    const pulled = found instanceof Promise ? held.during(digest, found) : found;
+    return noting(pulled, () => uses.note(digest));
   }
 
   /** Returns the size in bytes. Throws or rejects like `blob`. */
   blobSize(digest: Digest): number | Promise<number> {
-    const { services, blobs } = this.cache;
+    const { services, blobs, uses } = this.cache;
+    // A client that finds a blob here may not pull it, because it has the blob: that is a use, too.
     return this.#orUpstream(
-      () => headBlob(services, this.from.permit, digest),
+      () => noting(headBlob(services, this.from.permit, digest), () => uses.note(digest)),
       () => blobs.size(this.from, digest),
     );
   }
@@ -97,4 +120,16 @@ export class MirroredRepository {
       throw error;
     });
   }
+}
+
+/** Calls `note` with what was found, now or when it is found, and returns it. */
+function noting<T>(found: T | Promise<T>, note: (found: T) => void): T | Promise<T> {
+  if (!(found instanceof Promise)) {
+    note(found);
+    return found;
+  }
+  return found.then((later) => {
+    note(later);
+    return later;
+  });
 }

@@ -7,6 +7,7 @@
  */
 import { type BlobChunks, nextBlobNumber, type OpenBlob, type Piece } from "../cache/blob-chunks.js";
 import type { ReadableBlob } from "../cache/open-blobs.js";
+import { RegistryError } from "../domain/errors.js";
 import { assert } from "../lib/assert.js";
 import type { ScratchFile } from "../lib/held-bytes.js";
 
@@ -57,6 +58,22 @@ export class GrowingBlob implements OpenBlob, ReadableBlob {
 
   get received(): number {
     return this.#received;
+  }
+
+  /**
+   * Adds the bytes of a fetch that begins again at the first byte. Rejects with `digest-mismatch` if they differ from those
+   * that readers may have, because only the last attempt's bytes are verified.
+   */
+  async addAt(position: number, bytes: Uint8Array): Promise<void> {
+    const known = bytes.subarray(0, Math.max(0, this.#received - position));
+    if (known.length > 0) {
+      const before = Buffer.alloc(known.length);
+      for (let read = 0; read < before.length; )
+        read += await this.file.readLater(before.subarray(read), position + read);
+      if (!before.equals(known))
+        throw new RegistryError("digest-mismatch", "two answers with the same blob differ");
+    }
+    if (known.length < bytes.length) await this.add(bytes.subarray(known.length));
   }
 
   /** Adds the next bytes, which must fit into `size`. Rejects with the storage's error. */

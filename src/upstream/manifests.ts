@@ -19,8 +19,10 @@ import type { Services } from "../registry/services.js";
 import { type Answer, discard } from "../transfer/remote/client.js";
 import { cacheGate } from "./blobs.js";
 import { BriefAnswers } from "./brief.js";
+import type { Evictor } from "./evictor.js";
 import type { Mirrored } from "./mirrored.js";
 import { IndexedPlatforms } from "./platforms.js";
+import { withRoom } from "./room.js";
 
 export interface MirroredManifest {
   readonly manifest: StoredManifest;
@@ -50,6 +52,8 @@ export class UpstreamManifests {
 
   constructor(
     readonly services: Services,
+    /** Makes room for what is fetched. */
+    readonly room: Pick<Evictor, "added" | "makeRoom">,
     absentMilliseconds: number,
     readonly onBackgroundError: (error: unknown) => void,
   ) {
@@ -88,8 +92,9 @@ export class UpstreamManifests {
       (manifest) => hit(from, manifest),
       async (error: unknown) => {
         if (!isUnknown(error)) throw error;
-        await this.#demand(from, reference, `${from.permit.name}@${digest}`);
-        return { manifest: await pullManifest(this.services, from.permit, reference), isStale: false };
+        const key = `${from.permit.name}@${digest}`;
+        await this.#demand(from, reference, key);
+        return { manifest: await this.#pullOrDemand(from, reference, key), isStale: false };
       },
     );
   }
@@ -115,7 +120,18 @@ export class UpstreamManifests {
       isStale = !(await Promise.race([refreshed, pause(upstream.times.stale, false, { ref: false })]));
     }
     if (cached !== undefined) from.note("manifest", isStale ? "stale" : "revalidated");
-    return { manifest: await pullManifest(services, permit, reference), isStale };
+    return { manifest: await this.#pullOrDemand(from, reference, key), isStale };
+  }
+
+  /** A manifest that was here a moment ago may have been evicted. */
+  async #pullOrDemand(from: Mirrored, reference: Reference, key: string): Promise<StoredManifest> {
+    try {
+      return await pullManifest(this.services, from.permit, reference);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      await this.#demand(from, reference, key);
+      return pullManifest(this.services, from.permit, reference);
+    }
   }
 
   /** Fetches a manifest that is not here. Rejects with `manifest-unknown` if the upstream does not have it. */
@@ -182,9 +198,12 @@ export class UpstreamManifests {
     const path = `/v2/${remote}/manifests/${what}`;
     const bytesMax = this.services.rules.manifestBytesMax;
     const found = await upstream.ask(upstream.times.answer, async (late) => {
-      const answered = await upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late);
-      upstream.counts.fetchedBytes += answered.body.length;
-      await this.#store(permit.name, reference, answered).catch((error: unknown) => {
+      const { answer, body } = await upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late);
+      const bytes = body.length;
+      upstream.counts.fetchedBytes += bytes;
+      // A copy, because storing consumes it.
+      const store = () => this.#store(permit.name, reference, { answer, body: Buffer.from(body) });
+      await withRoom(this.room, () => bytes, store).catch((error: unknown) => {
         if (!isWrong(error)) throw error;
         const why = describeError(error);
         throw new RegistryError(
@@ -192,6 +211,7 @@ export class UpstreamManifests {
           `the upstream ${upstream.name} sent a bad manifest: ${why}`,
         );
       });
+      this.room.added(bytes);
       return true;
     });
     return found === true;

@@ -125,6 +125,10 @@ export class Upstream implements NamedUpstream {
     return this.settings.isDefault;
   }
 
+  get keptSeconds(): number {
+    return this.settings.keptSeconds;
+  }
+
   get budget(): RateBudget | undefined {
     return this.#budget;
   }

@@ -12,7 +12,17 @@ import { type Server, startServer } from "../../src/server/server.js";
 /** A server for all tests of the file, stopped after them. Call it before the file's first test. */
 export async function serveInside(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
   const root = await mkdtemp(join(tmpdir(), "gantry-inside-"));
-  const server = await startServer(
+  const server = await startInsideOn(root, settings);
+  after(async () => {
+    await server.stop();
+    await rm(root, { recursive: true, force: true });
+  });
+  return server;
+}
+
+/** A server on a folder that the caller owns; the caller stops the server. */
+export function startInsideOn(root: string, settings: Readonly<Record<string, string>>): Promise<Server> {
+  return startServer(
     readConfig({
       REGISTRY_HTTP_ADDR: "127.0.0.1:0",
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root,
@@ -22,11 +32,6 @@ export async function serveInside(settings: Readonly<Record<string, string>> = {
     }),
     new StandardStreams({ output: process.stdout, error: process.stderr }, [], {}),
   );
-  after(async () => {
-    await server.stop();
-    await rm(root, { recursive: true, force: true });
-  });
-  return server;
 }
 
 /** The default limits of a front end that a test creates. */

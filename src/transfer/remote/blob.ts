@@ -17,7 +17,7 @@ export interface BlobOptions {
   readonly signal: AbortSignal;
   /** Aborts the requests, too. */
   readonly late?: AbortSignal;
-  /** Called once before the first bytes, with the announced size in bytes, if any. */
+  /** Called once before the first bytes, with the announced size in bytes, if any. Throws to refuse the blob. */
   readonly onBegin?: (bytes: number | undefined) => void;
 }
 
@@ -40,7 +40,7 @@ export async function* readBlob(
     if (answer.statusCode > 299) await discard(answer);
     client.demandSuccess(answer, path);
     // A descriptor may be wrong, so a length that the registry announces counts more: it ends, whatever it is.
-    if (bytesMax === undefined) onBegin?.(announcedBytes(answer));
+    if (bytesMax === undefined) await begin(answer, onBegin);
     bytesMax ??= announcedBytes(answer) ?? size ?? Number.POSITIVE_INFINITY;
     const than = bytesMax === size ? "its descriptor" : "the registry announced";
     const rest = atMost(answer.body, bytesMax - read, `${path} is longer than ${than}: ${bytesMax} bytes`);
@@ -56,6 +56,16 @@ export async function* readBlob(
       if (resumes === resumesMax)
         throw new SourceError(`the connection broke while ${path} was read`, { cause: error });
     }
+  }
+}
+
+/** `onBegin` may refuse by throwing. */
+async function begin(answer: Answer, onBegin: BlobOptions["onBegin"]): Promise<void> {
+  try {
+    onBegin?.(announcedBytes(answer));
+  } catch (error) {
+    await discard(answer);
+    throw error;
   }
 }
 
