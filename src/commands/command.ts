@@ -13,6 +13,7 @@
  */
 import type { Config } from "../config/config.js";
 import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
 
 export interface Progress {
   /** The current work, for display. */
@@ -33,6 +34,8 @@ export interface Task {
 export interface CommandContext extends Task {
   readonly services: Services;
   readonly config: Config;
+  /** The running cache; absent outside of a server, and if the registry caches no others. */
+  readonly upstreams?: UpstreamCache | undefined;
 }
 
 export interface Outcome {

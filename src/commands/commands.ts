@@ -1,4 +1,9 @@
 /** The table of the commands that work on a store. */
+
+import { cacheList } from "./cache-list.js";
+import { cachePrune } from "./cache-prune.js";
+import { cacheStats } from "./cache-stats.js";
+import { cacheWarm } from "./cache-warm.js";
 import { type Command, type CommandContext, type Outcome, UsageError } from "./command.js";
 import { exportCommand } from "./export.js";
 import { gc } from "./gc.js";
@@ -13,6 +18,10 @@ export const commands: readonly Command[] = [
   gc,
   verify,
   stats,
+  cacheStats,
+  cacheList,
+  cachePrune,
+  cacheWarm,
   tokenCreate,
   tokenList,
   tokenRevoke,

@@ -14,3 +14,8 @@ export function mirrored(
   exchange.mirrored = repository?.from;
   return repository;
 }
+
+/** An observer of requests: counts the bytes that clients got of each upstream's content. */
+export function countSent({ mirrored: from, sent }: Exchange): void {
+  from?.sent(sent);
+}

@@ -2,16 +2,21 @@
 import { runCommand } from "../commands/commands.js";
 import { listenForCommands } from "../control/server.js";
 import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
 import { controlSocketOf, ensureSocketFolder } from "./control-socket.js";
 import type { Opening } from "./opening.js";
 
 /** If the socket cannot be opened, logs that the server accepts no commands; the server runs anyway. */
-export async function openCommands({ config, log, closers }: Opening, services: Services): Promise<void> {
+export async function openCommands(
+  { config, log, closers }: Opening,
+  services: Services,
+  upstreams: UpstreamCache | undefined,
+): Promise<void> {
   const socket = controlSocketOf(config);
   const listen = async () => {
     await ensureSocketFolder(config, socket);
     return listenForCommands(socket, {
-      run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
+      run: (name, options, task) => runCommand(name, options, { services, config, upstreams, ...task }),
       onError: services.onBackgroundError,
     });
   };

@@ -6,6 +6,7 @@
 import type { Config } from "../config/config.js";
 import type { App, Listening } from "../http/app.js";
 import { ChunkBudget } from "../http/chunk-watch.js";
+import { countSent } from "../http/mirrored.js";
 import { logRuntime } from "../http/uws-build.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
@@ -97,7 +98,7 @@ async function openServer(
   });
   await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
-  const observers = [audit?.observer, access?.observer, metrics?.observe];
+  const observers = [audit?.observer, access?.observer, metrics?.observe, upstreams && countSent];
   const app = openApp(opening, {
     services,
     gate,
@@ -113,7 +114,7 @@ async function openServer(
   });
   openUsesSaving(opening, services);
   openGarbageCollection(opening, services);
-  await openCommands(opening, services);
+  await openCommands(opening, services, upstreams);
   openDraining(opening, app);
   openHealthChecks(opening, services);
   const listening = await openListening(opening, app, front);

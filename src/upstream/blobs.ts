@@ -102,6 +102,14 @@ export class UpstreamBlobs {
     return pullBlob(this.services, from.permit, digest);
   }
 
+  /** Resolves when a blob that was not here is here. Rejects like `size`. */
+  async fetch(from: Mirrored, digest: Digest): Promise<void> {
+    const key = `${from.permit.name}@${digest}`;
+    if (this.#absent.peek(key) !== undefined) throw unknown(from, digest);
+    const { done } = this.#fetches.get(key) ?? this.#begin(from, digest, key);
+    if (!(await done)) throw unknown(from, digest);
+  }
+
   #begin(from: Mirrored, digest: Digest, key: string): Fetch {
     let begin: (growing: GrowingBlob | undefined) => void = () => {};
     const announced = new Promise<GrowingBlob | undefined>((resolve) => {

@@ -89,6 +89,15 @@ export class MirroredRepository {
     return noting(pulled, () => uses.note(digest));
   }
 
+  /** Resolves, when the blob is here, with whether it had to be fetched. Rejects like `blob`. */
+  async ensureBlob(digest: Digest): Promise<boolean> {
+    const { services, blobs, uses } = this.cache;
+    const isHere = (await services.storage.blobs.size(this.from.permit.name, digest)) !== undefined;
+    if (!isHere) await blobs.fetch(this.from, digest);
+    uses.note(digest);
+    return !isHere;
+  }
+
   /** Returns the size in bytes. Throws or rejects like `blob`. */
   blobSize(digest: Digest): number | Promise<number> {
     const { services, blobs, uses } = this.cache;

@@ -23,6 +23,7 @@ import type { Evictor } from "./evictor.js";
 import type { Mirrored } from "./mirrored.js";
 import { IndexedPlatforms } from "./platforms.js";
 import { withRoom } from "./room.js";
+import type { Upstream } from "./upstream.js";
 
 export interface MirroredManifest {
   readonly manifest: StoredManifest;
@@ -59,6 +60,12 @@ export class UpstreamManifests {
   ) {
     this.#absent = new BriefAnswers(absentMilliseconds);
     this.#platforms = new IndexedPlatforms(services, absentMilliseconds);
+  }
+
+  /** Whether a cached tag is served without asking its upstream. */
+  isFresh({ settings }: Upstream, name: RepositoryName, tag: Tag): boolean {
+    const checkedAt = this.#checkedAt.peek(`${name}:${tag}`);
+    return checkedAt !== undefined && performance.now() - checkedAt < settings.tagSeconds * 1000;
   }
 
   /** Rejects with `manifest-unknown`, or if nothing is cached and the upstream fails. */

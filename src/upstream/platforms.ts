@@ -4,7 +4,7 @@
  * asks for its digest.
  */
 import { LRUCache } from "lru-cache";
-import { isObject } from "../domain/descriptor.js";
+import { isObject, type JsonObject } from "../domain/descriptor.js";
 import type { Digest } from "../domain/digest.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { inParallel } from "../lib/in-parallel.js";
@@ -92,4 +92,11 @@ function normal(platform: string): string {
 /** `linux/arm` includes `linux/arm/v7`. */
 function includes(pattern: string, platform: string): boolean {
   return platform === any || platform === pattern || platform.startsWith(`${pattern}/`);
+}
+
+/** Returns whether an entry of an index is for the platform, such as `linux/amd64`. Attestations are for none. */
+export function isForPlatform(entry: JsonObject, wanted: string): boolean {
+  const { os, architecture, variant } = isObject(entry.platform) ? entry.platform : {};
+  const platform = [os, architecture, ...(typeof variant === "string" ? [variant] : [])].join("/");
+  return includes(normal(wanted), normal(platform));
 }

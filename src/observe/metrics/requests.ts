@@ -105,7 +105,6 @@ export class RequestMetrics {
     requests.durationsOf(route, method, status).add((endedAt - startedAt) / 1000);
     requests.received += body?.received ?? 0;
     requests.sent += sent;
-    exchange.mirrored?.sent(sent);
     if (status === 401) this.#countLogin(exchange);
     if (exchange.limit !== undefined)
       this.#refused.set(exchange.limit, (this.#refused.get(exchange.limit) ?? 0) + 1);
