@@ -1,4 +1,4 @@
-// `gantry cache stats`, `list`, `prune` and `warm`, through the running server and on the store alone.
+// `gantry cache stats`, `list`, `prune` and `warm`, as in docs/mirror.md: through the running server and on the store alone.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
