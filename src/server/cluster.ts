@@ -13,6 +13,7 @@ import { asConfigError } from "../config/errors.js";
 import { describeError } from "../lib/describe-error.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
 import type { OpenedStorage, Opening } from "./opening.js";
+import { engineWaitMilliseconds, reachEngine } from "./reach-engine.js";
 
 export type RedisSettings = NonNullable<Config["redis"]>;
 
@@ -27,7 +28,7 @@ export function engineNameOf({ addrs, db }: RedisSettings): string {
   return `${addrs.map(({ host, port }) => `${host}:${port}`).join()}/${db}`;
 }
 
-/** Rejects if the engine cannot be reached. Call it when the storage is open, and before anything is served. */
+/** Rejects if the engine refuses, or cannot be reached for long. Call it when the storage is open, and before anything is served. */
 export function openCluster(opening: Opening, opened: OpenedStorage): Promise<OpenedCluster> {
   const { redis } = opening.config;
   const { sharedId } = opened;
@@ -54,17 +55,19 @@ async function openValkey(
   storeId: string,
 ): Promise<OpenedCluster> {
   const { openValkeyCluster } = await import("../cluster/valkey/open.js");
-  const cluster = await openValkeyCluster({
-    engine: await engineOptionsOf(redis),
-    storeId,
-    leaseSeconds: config.gc.lease,
-    fresh,
-    onError: seldom((error) =>
-      log.warn({ err: error }, "the engine of redis.addrs does not answer as expected"),
-    ),
-  }).catch((cause: unknown) => {
-    throw new Error("the engine of redis.addrs cannot be used", { cause });
+  const engine = await engineOptionsOf(redis);
+  let isOpen = false;
+  const onError = seldom((error) => {
+    // Before, each failure ends an attempt, which tells why.
+    if (isOpen) log.warn({ err: error }, "the engine of redis.addrs does not answer as expected");
   });
+  const open = () => openValkeyCluster({ engine, storeId, leaseSeconds: config.gc.lease, fresh, onError });
+  const cluster = await reachEngine(open, {
+    place: engineNameOf(redis),
+    waitMilliseconds: engineWaitMilliseconds,
+    onWaiting: (why) => log.warn(why),
+  });
+  isOpen = true;
   closers.add("engine of the cluster", () => cluster.close());
   return { cluster, measures: cluster };
 }

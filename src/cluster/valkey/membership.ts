@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { NodeName } from "../cluster.js";
 import { type Engine, unavailable } from "./engine.js";
+import { EngineRefused, isRefusal } from "./engine-refused.js";
 import { forgottenAfter, type Times } from "./times.js";
 
 export interface MembershipOptions {
@@ -42,7 +43,8 @@ const beatReply = z.tuple([time, z.string(), time, time, z.number(), pairs, pair
 /** Complete heartbeats before this node counts on others to know that it is in touch. */
 const beatsMin = 2;
 
-const startBeatsMax = 20;
+/** An engine that works answers the first heartbeats at once. */
+const startMillisecondsMax = 5_000;
 
 const lostAgainMilliseconds = 10_000;
 
@@ -74,6 +76,7 @@ export class Membership {
   #silentBefore: ReadonlySet<NodeName> = new Set();
   #beating = 0;
   #failures = 0;
+  #failure: unknown;
   #echoed: (number: number) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -197,15 +200,21 @@ export class Membership {
     return this.#engineNow - touched;
   }
 
-  /** Resolves when this node is registered, and the others can notice when it is out of touch. */
+  /**
+   * Resolves when this node is registered, and the others can notice when it is out of touch. Rejects if the engine does not
+   * answer in time, or refuses the heartbeat.
+   */
   async start(): Promise<void> {
     const { beatMilliseconds } = this.options.times;
-    for (let left = startBeatsMax; left > 0; left--) {
+    const end = performance.now() + startMillisecondsMax;
+    do {
       await this.#beat();
       if (this.#beatsInTouch >= beatsMin) return this.#schedule();
+      if (isRefusal(this.#failure))
+        throw new EngineRefused("it refuses the heartbeat of this node", { cause: this.#failure });
       await sleep(beatMilliseconds);
-    }
-    throw unavailable("the engine does not answer");
+    } while (performance.now() < end);
+    throw unavailable("the engine does not answer", this.#failure);
   }
 
   /** Call it when a node has told that it stops: it leaves no change behind that it has not published. */
@@ -250,8 +259,10 @@ export class Membership {
       await within(times.commandMilliseconds, echo);
       this.#complete(begun);
       this.#failures = 0;
+      this.#failure = undefined;
     } catch (error) {
       this.#failures++;
+      this.#failure = error;
       if (this.#failures === 1) onError(error);
       // A connection on which nothing arrives may be dead; its waiting commands must not run later.
       if (this.#failures % 3 === 0) this.engine.reconnect();
