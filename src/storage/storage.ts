@@ -217,9 +217,16 @@ export interface TagStore {
   mend(name: RepositoryName, tag: Tag, digest: Digest): Promise<void>;
   /**
    * Points the tag to a manifest that the repository has. Atomic: concurrent callers move the tag one after the other, and
-   * it points to the target of one of them. Does not move the tag if the condition forbids it.
+   * it points to the target of one of them. Does not move the tag if the condition forbids it. The tag counts as pushed now,
+   * or at `pushedAt`, in milliseconds since the epoch, if it comes from another store.
    */
-  point(name: RepositoryName, tag: Tag, digest: Digest, condition: PointCondition): Promise<PointResult>;
+  point(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest,
+    condition: PointCondition,
+    pushedAt?: number,
+  ): Promise<PointResult>;
   /**
    * Yields the targets of those of `tags`, or of all, that exist, in no order. Many cost little more than one. Rejects if
    * all are requested and the repository's tags cannot all be listed.
