@@ -9,6 +9,7 @@ import type { Config } from "../config/config.js";
 import { askServer } from "../control/client.js";
 import { isTooLong } from "../control/messages.js";
 import { Closers } from "../lib/closers.js";
+import { openOtherStores } from "../server/commands.js";
 import { controlSocketOf } from "../server/control-socket.js";
 import { closingFailed, escaped } from "../server/log.js";
 import { openServices } from "../server/services.js";
@@ -42,7 +43,12 @@ export async function runOperatorCommand(
           onStoreLost: (why) => interrupted.abort(new Error(why)),
         },
       );
-      return await runCommand(name, options, { services, config, ...task });
+      return await runCommand(name, options, {
+        services,
+        config,
+        otherStores: openOtherStores({ config, log }),
+        ...task,
+      });
     } catch (error) {
       throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
     } finally {

@@ -13,6 +13,7 @@
  */
 import type { Config } from "../config/config.js";
 import type { Services } from "../registry/services.js";
+import type { OtherStores } from "../transfer/other-stores.js";
 
 export interface Progress {
   /** The current work, for display. */
@@ -31,6 +32,8 @@ export interface Task {
 }
 
 export interface CommandContext extends Task {
+  /** The module behind it is loaded when it is called. */
+  readonly otherStores: () => Promise<OtherStores>;
   readonly services: Services;
   readonly config: Config;
 }

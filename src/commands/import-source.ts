@@ -4,6 +4,7 @@ import { z } from "zod";
 import { nameMatcher, patternFault } from "../domain/patterns.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
+import type { OtherStores } from "../transfer/other-stores.js";
 import type { OnStray, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
 import { parseBytes } from "./format.js";
@@ -15,6 +16,7 @@ const globs = z
 const connectionsDefault = 8;
 
 export const importSource = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("store"), place: z.string().min(1), repositories: globs }),
   z.object({ kind: z.literal("distribution"), folder: z.string().min(1), repositories: globs }),
   z.object({
     kind: z.literal("layout"),
@@ -44,6 +46,11 @@ export const sourceFlags = {
     type: "string",
     value: "FOLDER",
     description: "a CNCF distribution storage directory",
+  },
+  "from-store": {
+    type: "string",
+    value: "PLACE",
+    description: "another store of Gantry: its folder, or a settings file that names its folder or bucket",
   },
   "from-oci": { type: "string", value: "FOLDER", description: "an OCI image layout" },
   "from-registry": {
@@ -100,7 +107,8 @@ export const sourceFlags = {
 /** Flags that apply only to some sources; the others apply to all. */
 const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
   as: ["layout"],
-  repository: ["distribution", "registry"],
+  repository: ["store", "distribution", "registry"],
+  robots: ["store"],
   ...Object.fromEntries(
     ["tag", "rate", "connections", "username", "password-file", "ca", "realm-host", "redirect-host"].map(
       (name) => [name, ["registry"]],
@@ -108,7 +116,12 @@ const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
   ),
 };
 
-const kinds = { distribution: "from-distribution", layout: "from-oci", registry: "from-registry" } as const;
+const kinds = {
+  store: "from-store",
+  distribution: "from-distribution",
+  layout: "from-oci",
+  registry: "from-registry",
+} as const;
 
 /** Throws `UsageError`. Resolves paths here, because a server may have another working directory. */
 export function sourceOf(values: FlagValues): ImportSource {
@@ -125,6 +138,8 @@ export function sourceOf(values: FlagValues): ImportSource {
       throw new UsageError(`--${name} cannot be combined with --${flag}`);
   }
   const place = String(values[flag]);
+  if (kind === "store")
+    return { kind, place: resolve(place), repositories: patternsOf(values, "repository") };
   if (kind === "distribution")
     return { kind, folder: resolve(place), repositories: patternsOf(values, "repository") };
   if (kind === "layout") return { kind, folder: resolve(place), ...nameAndTag(values.as) };
@@ -195,6 +210,7 @@ function listOf(value: FlagValues[string]): string[] {
 /** Rejects with `SourceError`. */
 export async function openSource(
   source: ImportSource,
+  otherStores: () => Promise<OtherStores>,
   onStray: OnStray,
   signal: AbortSignal,
 ): Promise<Source> {
@@ -204,6 +220,11 @@ export async function openSource(
     return openLayout({ path, name, tag, onStray });
   }
   const wants = nameMatcher(source.repositories.length > 0 ? source.repositories : ["**"]);
+  if (source.kind === "store") {
+    const { StoreSource } = await import("../transfer/store/source.js");
+    const { store } = await otherStores();
+    return new StoreSource({ store: await store(source.place, onStray), wants });
+  }
   if (source.kind === "distribution") {
     const { openDistribution } = await import("../transfer/distribution/store.js");
     return openDistribution({ path: source.folder, wants, onStray });

@@ -2,6 +2,7 @@
 import { runCommand } from "../commands/commands.js";
 import { listenForCommands } from "../control/server.js";
 import type { Services } from "../registry/services.js";
+import type { OtherStores } from "../transfer/other-stores.js";
 import { controlSocketOf, ensureSocketFolder } from "./control-socket.js";
 import type { Opening } from "./opening.js";
 
@@ -11,7 +12,13 @@ export async function openCommands({ config, log, closers }: Opening, services: 
   const listen = async () => {
     await ensureSocketFolder(config, socket);
     return listenForCommands(socket, {
-      run: (name, options, task) => runCommand(name, options, { services, config, ...task }),
+      run: (name, options, task) =>
+        runCommand(name, options, {
+          services,
+          config,
+          otherStores: openOtherStores({ config, log }),
+          ...task,
+        }),
       onError: services.onBackgroundError,
     });
   };
@@ -23,4 +30,9 @@ export async function openCommands({ config, log, closers }: Opening, services: 
     return undefined;
   });
   closers.add("commands", () => control?.close());
+}
+
+/** Returns a function that opens the stores from which commands import. */
+export function openOtherStores(opening: Pick<Opening, "config" | "log">): () => Promise<OtherStores> {
+  return async () => (await import("./other-stores.js")).otherStores(opening);
 }

@@ -24,6 +24,7 @@ import type { HitCounts } from "../lib/hit-counts.js";
 import type { SlabPart } from "../lib/slab-pool.js";
 import type { Spans } from "../lib/spans.js";
 import type { DiskOperations } from "./disk-operations.js";
+import type { Adopter } from "./outside.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
 export interface BlobReader {
@@ -433,6 +434,8 @@ export interface Storage {
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;
+  /** Absent if the storage must receive all bytes. */
+  readonly adopter?: Adopter;
   /** Absent if the storage is not a directory on a disk. */
   readonly disk?: DiskOperations;
   /** Ends background work and releases every resource. */

@@ -674,28 +674,33 @@ function testTags(promise: Declare): void {
     assert.equal(times.size, 2);
   });
 
-  promise("a tag from another store counts as pushed when it was pushed there, until it is pushed again", async (opened) => {
-    const { tags } = opened.storage;
-    const name = uniqueName();
-    const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
-    const [old, moved, conditional] = ["old", "moved", "conditional"].map(tagOf) as [Tag, Tag, Tag];
-    const before = Date.now() - 1000;
-    const [first, second] = [Date.UTC(2024, 1, 2), Date.UTC(2025, 1, 2)];
-    for (const tag of [old, moved]) await tags.point(name, tag, one, anywhere, first);
-    await tags.point(name, moved, two, anywhere, second);
-    assert.equal(await tags.point(name, conditional, one, { movable: false }, first), "pointed");
-    const pushed = async (only?: readonly Tag[]) =>
-      Object.fromEntries((await all(tags.times(name, only))).map(({ tag, times }) => [tag, times?.pushedAt]));
-    const wanted = { old: first, moved: second, conditional: first };
-    assert.deepEqual(await pushed(), wanted);
-    assert.deepEqual(await pushed([old, moved, conditional]), wanted);
-    await tags.point(name, old, one, anywhere, second);
-    assert.deepEqual(await pushed([old]), { old: second });
-    await tags.point(name, old, one, anywhere);
-    await tags.point(name, moved, one, anywhere);
-    for (const at of Object.values(await pushed([old, moved]))) assert.ok((at ?? 0) > before);
-    assert.equal(await tags.resolve(name, moved), one);
-  });
+  promise(
+    "a tag from another store counts as pushed when it was pushed there, until it is pushed again",
+    async (opened) => {
+      const { tags } = opened.storage;
+      const name = uniqueName();
+      const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+      const [old, moved, conditional] = ["old", "moved", "conditional"].map(tagOf) as [Tag, Tag, Tag];
+      const before = Date.now() - 1000;
+      const [first, second] = [Date.UTC(2024, 1, 2), Date.UTC(2025, 1, 2)];
+      for (const tag of [old, moved]) await tags.point(name, tag, one, anywhere, first);
+      await tags.point(name, moved, two, anywhere, second);
+      assert.equal(await tags.point(name, conditional, one, { movable: false }, first), "pointed");
+      const pushed = async (only?: readonly Tag[]) =>
+        Object.fromEntries(
+          (await all(tags.times(name, only))).map(({ tag, times }) => [tag, times?.pushedAt]),
+        );
+      const wanted = { old: first, moved: second, conditional: first };
+      assert.deepEqual(await pushed(), wanted);
+      assert.deepEqual(await pushed([old, moved, conditional]), wanted);
+      await tags.point(name, old, one, anywhere, second);
+      assert.deepEqual(await pushed([old]), { old: second });
+      await tags.point(name, old, one, anywhere);
+      await tags.point(name, moved, one, anywhere);
+      for (const at of Object.values(await pushed([old, moved]))) assert.ok((at ?? 0) > before);
+      assert.equal(await tags.resolve(name, moved), one);
+    },
+  );
 
   promise("a damaged tag is distinguished from a missing one, and can be pointed again", async (opened) => {
     const { tags } = opened.storage;

@@ -161,12 +161,14 @@ export class FileTags implements TagStore {
       { do: "rename", from: aside, to: folder },
     ];
     try {
-      await this.#doStamped(write, `${aside}/${pointerFile}`, pushedAt, place).catch(async (error: unknown) => {
-        // Without a pointer it is not a tag but the remains of a crash or a manual edit, and is replaced.
-        if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
-        await rm(folder, { recursive: true });
-        await rename(aside, folder);
-      });
+      await this.#doStamped(write, `${aside}/${pointerFile}`, pushedAt, place).catch(
+        async (error: unknown) => {
+          // Without a pointer it is not a tag but the remains of a crash or a manual edit, and is replaced.
+          if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
+          await rm(folder, { recursive: true });
+          await rename(aside, folder);
+        },
+      );
     } catch (error) {
       await rm(aside, { recursive: true, force: true });
       throw error;

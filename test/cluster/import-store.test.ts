@@ -1,0 +1,216 @@
+/**
+ * `gantry import --from-store` between a folder and a bucket, both ways, with content that real clients have pushed and that
+ * they pull afterwards.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { ImportReport } from "../../src/registry/import/report.js";
+import { openReadableFolder } from "../../src/storage/filesystem/read.js";
+import type { ReadableStore } from "../../src/storage/readable-store.js";
+import { fixedCredentials } from "../../src/storage/s3/credentials.js";
+import { openReadableBucket } from "../../src/storage/s3/read.js";
+import { tarOf, uniqueText, writeImage, writeMultiPlatformImage } from "../clients/images.js";
+import { needs, run, temporaryFolder } from "../clients/support.js";
+import { Remote } from "../clients/verify.js";
+import { commandsOf, exampleOf } from "../documents/page.js";
+import { gantryProcess, type Ran } from "../support/command.js";
+import { startGantry } from "../support/gantry.js";
+import { startS3Node } from "../support/s3-node.js";
+import { needsMinio, needsVersitygw, type S3Server, startS3Server } from "../support/s3-server.js";
+
+const skip = needs("crane", "oras");
+
+interface Pushed {
+  readonly multi: string;
+  readonly untagged: string;
+  readonly retagged: string;
+  readonly artifact: string;
+  readonly signature: string;
+}
+
+/** Pushes an index into two repositories, two images with one tag, and an artifact with a referrer. */
+async function fill(folder: string, host: string): Promise<Pushed> {
+  const multi = await writeMultiPlatformImage(join(folder, "multi"), uniqueText());
+  for (const name of ["team/app", "team/app-copy"])
+    for (const tag of ["v1", "v2"])
+      await run("oras", [
+        "cp",
+        "--from-oci-layout",
+        "--to-plain-http",
+        `${join(folder, "multi")}:latest`,
+        `${host}/${name}:${tag}`,
+      ]);
+  const digests: string[] = [];
+  for (const name of ["first", "second"]) {
+    digests.push(await writeImage(join(folder, name), [tarOf({ name: randomBytes(25_000_000) })]));
+    await run("crane", ["--insecure", "push", join(folder, name), `${host}/tools/lint:latest`]);
+  }
+  const oras = (...args: string[]) => run("oras", args, { cwd: folder, env: { DOCKER_CONFIG: folder } });
+  await writeFile(join(folder, "note"), uniqueText());
+  const type = ["--plain-http", "--artifact-type", "application/vnd.example.signature"];
+  await oras("push", ...type, `${host}/oras/artifact:v1`, "note");
+  await oras("attach", ...type, `${host}/oras/artifact:v1`, "note");
+  const artifact = await new Remote(`http://${host}`, "oras/artifact").digest("v1");
+  const [signature = ""] = await new Remote(`http://${host}`, "oras/artifact").referrers(artifact);
+  // So that the tag has a time of its last pull.
+  await new Remote(`http://${host}`, "team/app").verify("v1");
+  const [untagged = "", retagged = ""] = digests;
+  return { multi, untagged, retagged, artifact, signature };
+}
+
+/** Pulls everything, and compares each byte. */
+async function assertServed(url: string, pushed: Pushed): Promise<void> {
+  for (const [name, reference, digest] of [
+    ["team/app", "v1", pushed.multi],
+    ["team/app", "v2", pushed.multi],
+    ["team/app-copy", "v1", pushed.multi],
+    ["tools/lint", "latest", pushed.retagged],
+    ["tools/lint", pushed.untagged, pushed.untagged],
+    ["oras/artifact", "v1", pushed.artifact],
+    ["oras/artifact", pushed.signature, pushed.signature],
+  ] as const)
+    assert.equal((await new Remote(url, name).verify(reference)).digest, digest, `${name} ${reference}`);
+  assert.deepEqual(await new Remote(url, "oras/artifact").referrers(pushed.artifact), [pushed.signature]);
+  const catalog = (await (await fetch(`${url}/v2/_catalog`)).json()) as { repositories: string[] };
+  assert.deepEqual(catalog.repositories, ["oras/artifact", "team/app", "team/app-copy", "tools/lint"]);
+}
+
+type Times = Readonly<
+  Record<string, { readonly pushedAt: number | undefined; readonly pulledAt: number | undefined }>
+>;
+
+/** Everything that a store says about its tags, in whole seconds as object stores tell them. */
+async function timesOf(store: ReadableStore): Promise<Times> {
+  const times: [string, Times[string]][] = [];
+  for await (const name of store.repositories.all())
+    for await (const { tag, times: found } of store.tags.times(name)) {
+      const seconds = (at: number | undefined) => at && Math.floor(at / 1000);
+      const [pushedAt, pulledAt] = [seconds(found?.pushedAt), seconds(found?.pulledAt)];
+      times.push([`${name}:${tag}`, { pushedAt, pulledAt }]);
+    }
+  return Object.fromEntries(times.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+async function folderTimes(rootDirectory: string): Promise<Times> {
+  const store = await openReadableFolder({
+    rootDirectory,
+    onStray: () => {},
+    onError: (error) => assert.fail(String(error)),
+  });
+  return timesOf(store).finally(() => store.close());
+}
+
+async function bucketTimes(server: S3Server): Promise<Times> {
+  const { place, limits } = server.client().requests;
+  const credentials = fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey });
+  const store = await openReadableBucket({ place, limits, credentials, onStray: () => {} });
+  return timesOf(store).finally(() => store.close());
+}
+
+function reportOf(ran: Ran): ImportReport {
+  assert.equal(ran.code, 0, `${ran.stdout}\n${ran.stderr}`);
+  return ran.json<ImportReport>();
+}
+
+/** The settings files of the guide, which `follow` puts in their places. */
+async function writeSettings(folder: string, server: S3Server): Promise<void> {
+  const { bucket, region, endpoint, accessKey, secretKey } = server;
+  const s3 = { bucket, region, regionendpoint: endpoint, accesskey: accessKey, secretkey: secretKey };
+  const filesystem = { rootdirectory: join(folder, "back") };
+  for (const [name, storage] of Object.entries({ bucket: { s3 }, folder: { filesystem } })) {
+    const settings = { version: "0.1", storage, http: { addr: "127.0.0.1:0" } };
+    await writeFile(join(folder, `${name}.yml`), JSON.stringify(settings));
+  }
+}
+
+/** The commands of docs/migrating.md with the test's paths, as words for the program. */
+async function commandsIn(folder: string): Promise<string[][]> {
+  const text = await exampleOf("docs/migrating.md", "Between a folder and a bucket", "gantry import");
+  return commandsOf({ text }).map((command) => {
+    const [program, ...words] = command
+      .replace("/srv/gantry", join(folder, "old"))
+      .replaceAll(/\b(\w+\.yml)/g, `${folder}/$1`)
+      .split(" ");
+    assert.equal(program, "gantry");
+    return [...words, "--json"];
+  });
+}
+
+for (const [engine, missing] of [
+  ["versitygw", needsVersitygw],
+  ["minio", needsMinio],
+] as const)
+  test(`a store moves from a folder into a bucket of ${engine} and back`, {
+    skip: skip || missing,
+  }, async (context) => {
+    await using folder = await temporaryFolder();
+    await using s3 = await startS3Server(engine);
+    const [root, backRoot] = [join(folder.path, "old"), join(folder.path, "back")];
+    let pushed: Pushed;
+    let robot: string;
+    {
+      await using server = await startGantry({}, root);
+      pushed = await fill(folder.path, server.host);
+      const made = await gantryProcess(root, ["token", "create", "ci", "--scope", "**:pull", "--json"]);
+      robot = `robot-ci:${made.json<{ key: string }>().key}`;
+    }
+    const before = await folderTimes(root);
+    assert.notEqual(before["team/app:v1"]?.pulledAt, undefined, "it was pulled");
+    await writeSettings(folder.path, s3);
+    const [into = [], back = [], ...others] = await commandsIn(folder.path);
+    assert.deepEqual(others, []);
+
+    await context.test("a dry run stores no content", async () => {
+      const dry = reportOf(await gantryProcess(root, [...into, "--dry-run"]));
+      assert.deepEqual([dry.manifests.imported, dry.robots.imported], [12, 1]);
+      const names: string[] = [];
+      for await (const { key } of s3.client().list("")) names.push(key);
+      const content = names.filter((name) => !/^(notes|store)/.test(name));
+      assert.deepEqual(content, []);
+    });
+
+    await context.test("from the folder", async () => {
+      const first = reportOf(await gantryProcess(root, into));
+      assert.deepEqual([first.problems, first.odd, first.manifests], [[], [], { imported: 12, there: 0 }]);
+      assert.deepEqual([first.tags.imported, first.robots], [6, { imported: 1, there: 0 }]);
+      assert.deepEqual(await bucketTimes(s3), before);
+      const again = reportOf(await gantryProcess(root, into));
+      assert.deepEqual([again.manifests, again.tags.there], [{ imported: 0, there: 12 }, 6]);
+      assert.deepEqual([again.blobs.streamed.count, again.robots], [0, { imported: 0, there: 1 }]);
+      assert.deepEqual(await bucketTimes(s3), before);
+      await using node = await startS3Node(s3);
+      await assertServed(node.url, pushed);
+    });
+
+    await context.test("and back, while a server serves the bucket", async () => {
+      await using _ = await startS3Node(s3);
+      const served = await bucketTimes(s3);
+      const ran = reportOf(await gantryProcess(backRoot, back));
+      assert.deepEqual([ran.problems, ran.manifests.imported, ran.robots.imported], [[], 12, 1]);
+      assert.deepEqual(await folderTimes(backRoot), served);
+      const verified = await gantryProcess(backRoot, ["verify", "--json"]);
+      assert.equal(verified.code, 0, verified.stdout);
+      {
+        await using server = await startGantry({}, backRoot);
+        await assertServed(server.url, pushed);
+      }
+      await using server = await startGantry({ REGISTRY_AUTH_ROBOTS_ENABLED: "true" }, backRoot);
+      const headers = { authorization: `Basic ${Buffer.from(robot).toString("base64")}` };
+      assert.equal((await new Remote(server.url, "team/app", headers).verify("v1")).digest, pushed.multi);
+    });
+
+    await context.test("a store is not imported into itself", async () => {
+      const bucket = ["import", "--config", join(folder.path, "bucket.yml"), "--from-store"];
+      for (const [where, words] of [
+        ["folder", ["import", "--from-store", `${root}/../old`]],
+        ["bucket", [...bucket, join(folder.path, "bucket.yml")]],
+      ] as const) {
+        const { code, stderr } = await gantryProcess(root, words);
+        assert.equal(code, 1, where);
+        assert.match(stderr, /the source is the store into which it would be imported/, where);
+      }
+    });
+  });
