@@ -44,7 +44,7 @@ export async function checkEngine(redis: RedisSettings): Promise<EngineCheck[]> 
     const evicts = policy !== "noeviction" && info.get("maxmemory") !== "0";
     say("keeps its keys", !evicts, evicts ? `maxmemory-policy is ${policy}: set noeviction` : policy);
     const begun = performance.now();
-    await engine.script("swap", ["check"], ["", "", 1]);
+    await engine.script("swap", ["check", "check"], ["", "", 1, ""]);
     say("runs scripts", true, `in ${(performance.now() - begun).toFixed(1)} ms`);
     await engine.publish("check", "check");
     for (let waited = 0; !arrived && waited < messageMillisecondsMax; waited += 10) await sleep(10);

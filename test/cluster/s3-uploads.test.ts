@@ -103,6 +103,42 @@ test("a node that another has overtaken can neither store nor remove the upload"
   assert.deepEqual(await first.read(name, digestFor(whole)), whole);
 });
 
+test("a node that gives up leaves what another node has stored from the same upload", { skip }, async () => {
+  await using server = await startS3Server();
+  await using first = await S3Node.open(server);
+  await using second = await S3Node.open(server);
+  const name = uniqueName();
+  const bytes = randomBytes(2 * partBytes);
+  const digest = digestFor(bytes);
+  const { id, upload } = first.begin(name, { survives: true, inChunks: true });
+  await first.append(upload, bytes, 0);
+  await upload.flush(bytes.length);
+  const found = await second.storage.uploads.recover(id);
+  await found?.upload.flush(bytes.length);
+  await upload.seal(digest, end(bytes.length));
+  await upload.abort();
+  assert.ok(upload.isLost, "it knows that another node has the upload");
+  await found?.upload.commit(name, digest, end(bytes.length));
+  assert.deepEqual(await first.read(name, digest), bytes);
+});
+
+test("an upload that is being removed is unknown", { skip }, async () => {
+  await using server = await startS3Server();
+  await using relay = await startFaultRelay(server.port);
+  const limits = { ...defaultS3Limits, attemptSeconds: 1, requestSeconds: 2 };
+  await using first = await S3Node.open(server, { endpoint: relay.url, limits });
+  await using second = await S3Node.open(server);
+  const name = uniqueName();
+  const { id, upload } = first.begin(name, { survives: true, inChunks: true });
+  await first.append(upload, randomBytes(1000), 0);
+  await upload.flush(1000);
+  relay.inject({ seed: "1", rates: { errorBefore: 1 }, matches: ({ method }) => method === "DELETE" });
+  await assert.rejects(upload.abort());
+  assert.equal(await second.storage.uploads.recover(id), undefined);
+  await second.storage.uploads.remove(id);
+  assert.deepEqual(await all(second.storage.uploads.all()), []);
+});
+
 test("two nodes that close one upload store it once", { skip }, async () => {
   await using server = await startS3Server();
   await using first = await S3Node.open(server);

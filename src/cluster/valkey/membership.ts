@@ -8,8 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { NodeName } from "../cluster.js";
 import { type Engine, unavailable } from "./engine.js";
+
 import { EngineRefused, isRefusal } from "./engine-refused.js";
-import { forgottenAfter, type Times } from "./times.js";
+import { forgottenAfter, noticedAfter, type Times } from "./times.js";
 
 export interface MembershipOptions {
   readonly times: Times;
@@ -120,6 +121,11 @@ export class Membership {
   /** Milliseconds until all nodes of an earlier epoch are registered in this one, or have ended their holds. */
   get unsettledFor(): number {
     return Math.max(0, this.#epochCreated + this.options.times.memberMilliseconds - this.#engineNow);
+  }
+
+  /** Milliseconds until all nodes know that the engine has lost everything, or know that they are out of touch. */
+  get unnoticedFor(): number {
+    return Math.max(0, this.#epochCreated + noticedAfter(this.options.times) - this.#engineNow);
   }
 
   /** Milliseconds for which everything counts as leased from now on; not positive if only leases count. */

@@ -92,7 +92,10 @@ export const answers = {
   note: z.null(),
   journal: z.null(),
   owns: z.boolean(),
-  claim: z.union([z.enum(["keep", "released", "unknown"]), z.object({ record, touchedAt: z.number() })]),
+  claim: z.union([
+    z.enum(["keep", "released", "ended", "unknown"]),
+    z.object({ record, touchedAt: z.number() }),
+  ]),
   leaving: z.null(),
   adopt: z.null(),
 } as const;

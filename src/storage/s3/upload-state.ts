@@ -28,6 +28,8 @@ export interface StoredUpload {
   readonly hex: string;
   /** The bytes after those in `sent`. */
   readonly rest: Uint8Array;
+  /** Whether the upload is being removed, so that nobody may continue it. */
+  readonly ended?: boolean;
 }
 
 /** Returns the number of bytes in the parts. */
@@ -42,7 +44,10 @@ export function receivedOf({ sent, rest }: StoredUpload): number {
 const newline = 0x0a;
 
 /** `nonce` makes each version different, so that its ETag is. */
-export function serializeUpload({ record, sent, hash, hex, rest }: StoredUpload, nonce: string): Buffer {
+export function serializeUpload(
+  { record, sent, hash, hex, rest, ended }: StoredUpload,
+  nonce: string,
+): Buffer {
   const head = {
     record,
     received: sentBytes(sent) + rest.length,
@@ -50,6 +55,7 @@ export function serializeUpload({ record, sent, hash, hex, rest }: StoredUpload,
     hash: hash && Buffer.from(hash).toString("base64"),
     hex,
     rest: rest.length,
+    ended,
     nonce,
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), rest]);
@@ -71,6 +77,7 @@ export function parseUpload(bytes: Buffer): StoredUpload | undefined {
     hash: typeof hash === "string" ? Buffer.from(hash, "base64") : undefined,
     hex,
     rest,
+    ended: head.ended === true,
   };
 }
 

@@ -7,11 +7,11 @@ import type { Affinity } from "../../lib/affine-pool.js";
 import { assert } from "../../lib/assert.js";
 import type { SlabPart } from "../../lib/slab-pool.js";
 import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
-import type { S3Client } from "./client.js";
+import { nonce, type S3Client } from "./client.js";
 import { onStore } from "./failure.js";
 import { keys } from "./keys.js";
 import type { Removals } from "./removals.js";
-import { parseUpload, receivedOf, type StoredUpload } from "./upload-state.js";
+import { parseUpload, receivedOf, type StoredUpload, serializeUpload } from "./upload-state.js";
 import { type S3WorkerPool, UploadTaken } from "./worker-pool.js";
 import type { S3Task } from "./worker-protocol.js";
 
@@ -104,10 +104,31 @@ export class S3Upload implements Upload {
     return receivedOf(version.stored);
   }
 
+  /** Removes nothing if another node has continued the upload: its parts are in the same multipart upload. */
   async abort(): Promise<void> {
     const { client, workers } = this.parts;
-    await workers.forget(this.id, !this.#isTaken, this.#affinity);
-    if (this.#etag !== undefined && !this.#isTaken) await onStore(() => removeUpload(client, this.id));
+    let ended: StoredUpload | undefined;
+    let isOwn = false;
+    try {
+      if (this.#etag !== undefined && !this.#isTaken) ended = await onStore(() => this.#end());
+      isOwn = !this.#isTaken;
+    } finally {
+      await workers.forget(this.id, isOwn, this.#affinity);
+    }
+    if (ended !== undefined) await onStore(() => removeStored(client, this.id, ended));
+  }
+
+  /** Stores that nobody may continue the upload, and resolves with it, unless another node has continued it. */
+  async #end(): Promise<StoredUpload | undefined> {
+    const { client } = this.parts;
+    const found = await readUpload(client, this.id);
+    if (found !== undefined && found.etag === this.#etag) {
+      const ended = { ...found.stored, hash: undefined, rest: new Uint8Array(), ended: true };
+      const body = serializeUpload(ended, nonce());
+      if (await client.put(keys.upload(this.id), body, { ifMatch: found.etag })) return ended;
+    }
+    this.#isTaken = true;
+    return undefined;
   }
 
   /** Releases the worker's memory. The upload continues from what was stored at the end of the last request. */
@@ -152,8 +173,15 @@ export async function readUpload(
 
 /** Removes a stored upload and its parts. Ignores a missing one. Rejects with `S3Failure`. */
 export async function removeUpload(client: S3Client, id: SessionId): Promise<void> {
-  const found = await readUpload(client, id);
-  const sent = found?.stored.sent;
+  await removeStored(client, id, (await readUpload(client, id))?.stored);
+}
+
+async function removeStored(
+  client: S3Client,
+  id: SessionId,
+  stored: StoredUpload | undefined,
+): Promise<void> {
+  const sent = stored?.sent;
   // In this order: a crash in between must not leave parts that nothing names.
   if (sent !== undefined) await client.abortMultipart(sent.key, sent.id);
   await client.delete(keys.upload(id));

@@ -40,7 +40,7 @@ export class S3Uploads implements UploadStore {
     if (this.parts.removals.has(keys.upload(id))) return undefined;
     const version = await onStore(() => readUpload(this.parts.client, id));
     const record = version && parseRecord(version.stored.record);
-    if (version === undefined || record === undefined) return undefined;
+    if (version === undefined || record === undefined || version.stored.ended === true) return undefined;
     const { stored, modifiedAt } = version;
     const options = { record: stored.record, algorithm: record.algorithm, inChunks: true };
     const upload = new S3Upload(id, this.parts, options, version);
