@@ -1,5 +1,4 @@
 /** Opens the storage in a bucket, after testing and locking it. Loaded only if the settings name one. */
-import { tmpdir } from "node:os";
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Services } from "../registry/services.js";
 import { S3Client } from "../storage/s3/client.js";
@@ -9,7 +8,7 @@ import { S3Requests } from "../storage/s3/requests.js";
 import { placeName } from "../storage/s3/store-object.js";
 import { engineNameOf } from "./cluster.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
-import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "./s3.js";
+import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "./s3.js";
 
 const mebibyte = 1024 * 1024;
 
@@ -36,6 +35,7 @@ export async function openBucket(
   const place = s3PlaceOf(settings);
   const limits = s3LimitsOf(settings);
   const credentials = s3CredentialsOf(settings);
+  const scratchFolder = scratchFolderOf(settings);
   const onError = (error: unknown, message: string) => log.error({ err: error }, message);
   // A client of its own: the other one changes nothing any more when the lock cannot be renewed.
   const locking = new S3Client(
@@ -61,7 +61,7 @@ export async function openBucket(
     startsAtOnce: serving,
     partBytes: settings.chunksize,
     partMemoryBytes: settings.memorymib * mebibyte,
-    scratchFolder: settings.scratchdirectory ?? tmpdir(),
+    scratchFolder,
     graceSeconds,
     collectedAfterSeconds: graceSeconds,
     urlSeconds: config.storage.redirect.disable ? undefined : urlSeconds,

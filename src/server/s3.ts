@@ -1,7 +1,12 @@
 /** What the settings of `storage.s3` mean for the driver. Part of the composition root. */
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import type { Config } from "../config/config.js";
+import { ConfigError } from "../config/errors.js";
+import { describeError } from "../lib/describe-error.js";
 import { type CredentialSource, chainedCredentials, fixedCredentials } from "../storage/s3/credentials.js";
 import type { S3Limits, S3Place } from "../storage/s3/requests.js";
+import { openScratchFile } from "../storage/scratch-file.js";
 
 export type S3Settings = NonNullable<Config["storage"]["s3"]>;
 
@@ -51,6 +56,18 @@ export function s3CredentialsOf(settings: S3Settings): CredentialSource {
     secretAccessKey,
     ...(sessionToken !== "" && { sessionToken }),
   });
+}
+
+/** Returns the absolute path of the folder for parts of uploads. Throws `ConfigError` if no file can be created there. */
+export function scratchFolderOf({ scratchdirectory }: S3Settings): string {
+  const folder = resolve(scratchdirectory ?? tmpdir());
+  try {
+    openScratchFile(folder).close();
+    return folder;
+  } catch (error) {
+    const why = describeError(error instanceof Error ? error.cause : error);
+    throw new ConfigError(`storage.s3.scratchdirectory: no file can be created in ${folder}: ${why}`);
+  }
 }
 
 function endpointOf(given: string, secure: boolean): string {

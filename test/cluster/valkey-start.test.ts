@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { inspect } from "node:util";
 import { Engine } from "../../src/cluster/valkey/engine.js";
 import { describeError } from "../../src/lib/describe-error.js";
 import { reachEngine } from "../../src/server/reach-engine.js";
@@ -86,6 +87,16 @@ describe("a node that starts", () => {
       }).catch((error: unknown) => describeError(error));
       assert.match(String(failed), why);
     });
+
+  test("tells no password with the engine's errors", async () => {
+    const told: unknown[] = [];
+    const common = { host: "127.0.0.1", port: secured.port, db: 0, password: "mine-alone" };
+    const times = { connectMilliseconds: 5_000, commandMilliseconds: 1_000 };
+    const engine = new Engine({ ...common, ...times }, "test:", (error) => told.push(error));
+    await assert.rejects(engine.connect(["channel"], () => {}));
+    assert.ok(told.length > 0);
+    assert.doesNotMatch(inspect(told, { depth: 9 }), /mine-alone/);
+  });
 
   test("serves once the engine is there, as a process", { skip: needsVersitygw }, async () => {
     await using bucket = await startS3Server();

@@ -184,8 +184,8 @@ test("a request that finds no free connection in its time fails", () =>
       const messages = results.map((result) =>
         result.status === "rejected" ? String(result.reason) : "none",
       );
-      assert.match(messages[0] ?? "", /did not answer in time/);
-      assert.match(messages[2] ?? "", /all connections to the store are busy|did not answer in time/);
+      assert.match(messages[0] ?? "", /did not answer within 2 s/);
+      assert.match(messages[2] ?? "", /all connections to the store are busy|did not answer within 2 s/);
       assert.ok(messages.some((message) => message.includes("are busy")));
     },
     { connections: 1 },

@@ -54,7 +54,8 @@ export class Engine {
     };
     this.#commands = new Redis({ ...common, commandTimeout: options.commandMilliseconds });
     this.#subscriber = new Redis({ ...common, autoResubscribe: true });
-    for (const connection of [this.#commands, this.#subscriber]) connection.on("error", onError);
+    for (const connection of [this.#commands, this.#subscriber])
+      connection.on("error", (error: unknown) => onError(withoutCommand(error)));
   }
 
   /**
@@ -159,6 +160,12 @@ export class Engine {
     this.sent.set(kind, (this.sent.get(kind) ?? 0) + 1);
     return command();
   }
+}
+
+/** The client adds the failed command and received bytes to its errors. A login has the password in it. */
+function withoutCommand(error: unknown): unknown {
+  if (error instanceof Error) for (const name of ["command", "buffer"]) Reflect.deleteProperty(error, name);
+  return error;
 }
 
 export function unavailable(message: string, cause?: unknown): RegistryError {

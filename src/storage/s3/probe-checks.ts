@@ -28,7 +28,7 @@ export const reach: Check = {
   },
 };
 
-const writeAndRead: Check = {
+export const writeAndRead: Check = {
   what: "read, list and remove an object at once after the write",
   fine: "each answer had the last state",
   run: async (client, key) => {
@@ -230,8 +230,8 @@ const checksums: Check = {
 /** What a node relies on from its first request on. */
 export const shortChecks: readonly Check[] = [creation, replacement, order, conditionedRemoval];
 
+/** After `writeAndRead`. */
 export const fullChecks: readonly Check[] = [
-  writeAndRead,
   creation,
   replacement,
   conditionedRemoval,

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, Pool } from "undici";
 import { Turns } from "../../lib/turns.js";
-import { answerTooLarge, S3Failure } from "./failure.js";
+import { answerTooLarge, noCredentials, S3Failure, unanswered } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
 import { parsed, textOf, type Xml } from "./xml.js";
 
@@ -77,6 +77,8 @@ export class S3Requests {
   readonly #ownHeaders: Readonly<Record<string, string>>;
   /** Requests sent, by method. */
   readonly sent: Record<string, number> = {};
+  /** Why the last attempt that is made again has failed. */
+  lastFailure: S3Failure | undefined;
 
   constructor(
     readonly place: S3Place,
@@ -122,6 +124,7 @@ export class S3Requests {
       } catch (error) {
         const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsFirst * 2 ** (attempt - 1));
         if (!(error instanceof S3Failure) || !error.mayPass || performance.now() + pause > end) throw error;
+        this.lastFailure = error;
         if (error.code === "ExpiredToken") this.onExpired();
         await sleep(pause * (0.5 + Math.random() / 2));
       }
@@ -156,7 +159,7 @@ export class S3Requests {
     const signed = await this.#signer
       .sign({ method, path, query, headers: { ...headers, ...length } })
       .catch((cause: unknown) => {
-        throw new S3Failure("no credentials for the store", { cause, mayPass: true });
+        throw new S3Failure("no credentials for the store", { cause, code: noCredentials, mayPass: true });
       });
     this.sent[method] = (this.sent[method] ?? 0) + 1;
     const search = queryText(query);
@@ -184,10 +187,12 @@ export class S3Requests {
       throw failureOf(method, response.statusCode, bytes);
     } catch (cause) {
       if (cause instanceof S3Failure) throw cause;
-      const why = ending.signal.aborted
-        ? "the store did not answer in time"
-        : "the connection to the store failed";
-      throw new S3Failure(`${why} (${method})`, { cause, mayPass: true });
+      if (ending.signal.aborted)
+        throw new S3Failure(`the store did not answer within ${this.limits.attemptSeconds} s (${method})`, {
+          code: unanswered,
+          mayPass: true,
+        });
+      throw new S3Failure(`the connection to the store failed (${method})`, { cause, mayPass: true });
     } finally {
       clearTimeout(timer);
     }
