@@ -212,7 +212,8 @@ describe("a node without the engine", () => {
     await relay.set("refuse");
     await until("it is missing", () => !one.isWhole);
     // The storage refuses what it still writes to them.
-    assert.deepEqual(await one.uploads.claim(silent), { owner: "here" });
+    assert.deepEqual(await one.uploads.claim(silent), { owner: "here", isUnsure: true });
+    assert.ok(!one.uploads.isSure(silent));
     assert.equal(await one.uploads.owner(silent), "here");
     await close();
   });
