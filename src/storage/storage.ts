@@ -387,6 +387,8 @@ export interface StorageMeasures {
   readonly lookups: Readonly<Record<string, HitCounts>>;
   /** The totals of `contents()`, without a walk; `undefined` until they have been counted. */
   readonly contents: ContentTotal | undefined;
+  /** Requests sent to the store, with repeated ones, by method. Absent if the store is a directory. */
+  readonly requests?: () => Readonly<Record<string, number>>;
 }
 
 /** Bytes, and the seconds spent on them. */

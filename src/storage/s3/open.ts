@@ -54,8 +54,6 @@ const partsInMemoryMin = 2;
 
 export interface S3Storage extends Storage {
   readonly client: S3Client;
-  /** Requests sent to the store, by method. */
-  readonly requests: () => Readonly<Record<string, number>>;
 }
 
 /** The store itself has been checked: see `probe.ts` and `store-lock.ts`. */
@@ -89,10 +87,14 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
   const blobs = new S3Blobs(client, workers, options);
   return {
     client,
-    requests: () => sumOf(requests.sent, workers.done.requests),
     fresh: options.fresh,
     readOnly: false,
-    measures: { syncs: {}, lookups: {}, contents: undefined },
+    measures: {
+      syncs: {},
+      lookups: {},
+      contents: undefined,
+      requests: () => sumOf(requests.sent, workers.done.requests),
+    },
     ...s3Metadata(client, onStray),
     blobs: withPortErrors(blobs),
     uploads: withPortErrors(new S3Uploads({ client, workers, removals }, options.scratchFolder, options)),
