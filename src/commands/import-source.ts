@@ -17,7 +17,7 @@ const connectionsDefault = 8;
 
 export const importSource = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("store"), place: z.string().min(1), repositories: globs }),
-  z.object({ kind: z.literal("distribution"), folder: z.string().min(1), repositories: globs }),
+  z.object({ kind: z.literal("distribution"), place: z.string().min(1), repositories: globs }),
   z.object({
     kind: z.literal("layout"),
     folder: z.string().min(1),
@@ -44,8 +44,9 @@ export type ImportSource = z.infer<typeof importSource>;
 export const sourceFlags = {
   "from-distribution": {
     type: "string",
-    value: "FOLDER",
-    description: "a CNCF distribution storage directory",
+    value: "PLACE",
+    description:
+      "what CNCF distribution has stored: its storage directory, or its settings file, which names its directory or bucket",
   },
   "from-store": {
     type: "string",
@@ -138,10 +139,8 @@ export function sourceOf(values: FlagValues): ImportSource {
       throw new UsageError(`--${name} cannot be combined with --${flag}`);
   }
   const place = String(values[flag]);
-  if (kind === "store")
+  if (kind === "store" || kind === "distribution")
     return { kind, place: resolve(place), repositories: patternsOf(values, "repository") };
-  if (kind === "distribution")
-    return { kind, folder: resolve(place), repositories: patternsOf(values, "repository") };
   if (kind === "layout") return { kind, folder: resolve(place), ...nameAndTag(values.as) };
   return { kind, url: originOf(place), ...registryOptions(values) };
 }
@@ -227,7 +226,8 @@ export async function openSource(
   }
   if (source.kind === "distribution") {
     const { openDistribution } = await import("../transfer/distribution/store.js");
-    return openDistribution({ path: source.folder, wants, onStray });
+    const { distribution } = await otherStores();
+    return openDistribution({ tree: await distribution(source.place), wants, onStray });
   }
   const { url, tags, repositories, username, passwordFile, caFile, bytesPerSecond, ...others } = source;
   // A registry without a catalog can still serve repositories that are named exactly.

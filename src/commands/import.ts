@@ -26,7 +26,8 @@ in it has a wrong size, wrong embedded data or a malformed media type; this is n
 
 --from-distribution imports a CNCF distribution storage directory (its rootdirectory), including untagged manifests.
 On the same file system, blobs are linked and take no extra space; otherwise they are copied. You may delete the
-directory afterwards.
+directory afterwards. Given the settings file of distribution, it imports the bucket in storage.s3. If this registry's
+bucket is in the same store, the store copies the blobs itself.
 
 --from-store imports another store of Gantry, from a folder into a bucket or back: all content, the times of tags, and
 with --robots the robot accounts. PLACE is the store's folder, or the path of its server's settings file, of which only
@@ -65,6 +66,10 @@ servers on its host or on the hosts that --realm-host names.
     {
       command: "gantry import --from-distribution /var/lib/registry",
       what: "migrate from CNCF distribution",
+    },
+    {
+      command: "gantry import --config bucket.yml --from-distribution /etc/distribution/config.yml",
+      what: "migrate from its bucket",
     },
     {
       command: "gantry import --config bucket.yml --from-store /srv/gantry --robots",

@@ -18,6 +18,17 @@ export function otherStores({ config, log }: Pick<Opening, "config" | "log">): O
       await refuseSelf(config, there);
       return openStore(there, onStray, onError);
     },
+    distribution: async (place) => {
+      const there = await storedAt(place);
+      if ("folder" in there)
+        return (await import("../transfer/distribution/folder-tree.js")).folderTree(there.folder);
+      const [{ openOutsideBucket }, { bucketTree }] = await Promise.all([
+        import("../storage/s3/outside-bucket.js"),
+        import("../transfer/distribution/bucket-tree.js"),
+      ]);
+      const { bucket, rootdirectory } = there.s3;
+      return bucketTree(openOutsideBucket(s3Of(there.s3)), [bucket, rootdirectory].join("/"));
+    },
   };
 }
 
@@ -36,12 +47,13 @@ function s3Of(settings: NonNullable<Config["storage"]["s3"]>) {
   return { place, limits, credentials };
 }
 
-/** A folder is the store itself; a file has its settings. */
+/** A file has the settings of a server. Whoever opens anything else reports what is wrong with it. */
 async function storedAt(place: string): Promise<StoredElsewhere> {
-  const found = await stat(place).catch((error: NodeJS.ErrnoException) => {
-    throw new SourceError(error.message, { cause: error });
-  });
-  return found.isDirectory() ? { folder: place } : storedElsewhere(place);
+  const isFile = await stat(place).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? storedElsewhere(place) : { folder: place };
 }
 
 async function refuseSelf({ storage }: Config, there: StoredElsewhere): Promise<void> {

@@ -3,7 +3,6 @@
  * they pull afterwards.
  */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -12,71 +11,16 @@ import { openReadableFolder } from "../../src/storage/filesystem/read.js";
 import type { ReadableStore } from "../../src/storage/readable-store.js";
 import { fixedCredentials } from "../../src/storage/s3/credentials.js";
 import { openReadableBucket } from "../../src/storage/s3/read.js";
-import { tarOf, uniqueText, writeImage, writeMultiPlatformImage } from "../clients/images.js";
-import { needs, run, temporaryFolder } from "../clients/support.js";
+import { needs, temporaryFolder } from "../clients/support.js";
 import { Remote } from "../clients/verify.js";
 import { commandsOf, exampleOf } from "../documents/page.js";
 import { gantryProcess, type Ran } from "../support/command.js";
 import { startGantry } from "../support/gantry.js";
-import { startS3Node } from "../support/s3-node.js";
+import { assertServed, fill, type Pushed } from "../support/moved-content.js";
+import { bucketFile, startS3Node } from "../support/s3-node.js";
 import { needsMinio, needsVersitygw, type S3Server, startS3Server } from "../support/s3-server.js";
 
 const skip = needs("crane", "oras");
-
-interface Pushed {
-  readonly multi: string;
-  readonly untagged: string;
-  readonly retagged: string;
-  readonly artifact: string;
-  readonly signature: string;
-}
-
-/** Pushes an index into two repositories, two images with one tag, and an artifact with a referrer. */
-async function fill(folder: string, host: string): Promise<Pushed> {
-  const multi = await writeMultiPlatformImage(join(folder, "multi"), uniqueText());
-  for (const name of ["team/app", "team/app-copy"])
-    for (const tag of ["v1", "v2"])
-      await run("oras", [
-        "cp",
-        "--from-oci-layout",
-        "--to-plain-http",
-        `${join(folder, "multi")}:latest`,
-        `${host}/${name}:${tag}`,
-      ]);
-  const digests: string[] = [];
-  for (const name of ["first", "second"]) {
-    digests.push(await writeImage(join(folder, name), [tarOf({ name: randomBytes(25_000_000) })]));
-    await run("crane", ["--insecure", "push", join(folder, name), `${host}/tools/lint:latest`]);
-  }
-  const oras = (...args: string[]) => run("oras", args, { cwd: folder, env: { DOCKER_CONFIG: folder } });
-  await writeFile(join(folder, "note"), uniqueText());
-  const type = ["--plain-http", "--artifact-type", "application/vnd.example.signature"];
-  await oras("push", ...type, `${host}/oras/artifact:v1`, "note");
-  await oras("attach", ...type, `${host}/oras/artifact:v1`, "note");
-  const artifact = await new Remote(`http://${host}`, "oras/artifact").digest("v1");
-  const [signature = ""] = await new Remote(`http://${host}`, "oras/artifact").referrers(artifact);
-  // So that the tag has a time of its last pull.
-  await new Remote(`http://${host}`, "team/app").verify("v1");
-  const [untagged = "", retagged = ""] = digests;
-  return { multi, untagged, retagged, artifact, signature };
-}
-
-/** Pulls everything, and compares each byte. */
-async function assertServed(url: string, pushed: Pushed): Promise<void> {
-  for (const [name, reference, digest] of [
-    ["team/app", "v1", pushed.multi],
-    ["team/app", "v2", pushed.multi],
-    ["team/app-copy", "v1", pushed.multi],
-    ["tools/lint", "latest", pushed.retagged],
-    ["tools/lint", pushed.untagged, pushed.untagged],
-    ["oras/artifact", "v1", pushed.artifact],
-    ["oras/artifact", pushed.signature, pushed.signature],
-  ] as const)
-    assert.equal((await new Remote(url, name).verify(reference)).digest, digest, `${name} ${reference}`);
-  assert.deepEqual(await new Remote(url, "oras/artifact").referrers(pushed.artifact), [pushed.signature]);
-  const catalog = (await (await fetch(`${url}/v2/_catalog`)).json()) as { repositories: string[] };
-  assert.deepEqual(catalog.repositories, ["oras/artifact", "team/app", "team/app-copy", "tools/lint"]);
-}
 
 type Times = Readonly<
   Record<string, { readonly pushedAt: number | undefined; readonly pulledAt: number | undefined }>
@@ -115,15 +59,11 @@ function reportOf(ran: Ran): ImportReport {
   return ran.json<ImportReport>();
 }
 
-/** The settings files of the guide, which `follow` puts in their places. */
+/** Writes the settings files of the guide. */
 async function writeSettings(folder: string, server: S3Server): Promise<void> {
-  const { bucket, region, endpoint, accessKey, secretKey } = server;
-  const s3 = { bucket, region, regionendpoint: endpoint, accesskey: accessKey, secretkey: secretKey };
-  const filesystem = { rootdirectory: join(folder, "back") };
-  for (const [name, storage] of Object.entries({ bucket: { s3 }, folder: { filesystem } })) {
-    const settings = { version: "0.1", storage, http: { addr: "127.0.0.1:0" } };
-    await writeFile(join(folder, `${name}.yml`), JSON.stringify(settings));
-  }
+  await bucketFile(server, join(folder, "bucket.yml"));
+  const storage = { filesystem: { rootdirectory: join(folder, "back") } };
+  await writeFile(join(folder, "folder.yml"), JSON.stringify({ version: "0.1", storage }));
 }
 
 /** The commands of docs/migrating.md with the test's paths, as words for the program. */

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3Client } from "../../src/storage/s3/client.js";
+import { copyObject, copyOwn } from "../../src/storage/s3/copy.js";
 import { S3Failure } from "../../src/storage/s3/failure.js";
 import { S3Requests } from "../../src/storage/s3/requests.js";
 
@@ -133,7 +134,7 @@ test("a copy or a completed upload that fails after its headers is a failure", (
   withAnswers(
     Array.from({ length: 2 }, () => answer(200, `<?xml version="1.0"?>${errorOf("NoSuchKey")}`)),
     async (client) => {
-      await assert.rejects(client.copy("from", "to", 1), isFailure("NoSuchKey"));
+      await assert.rejects(copyOwn(client, "from", "to", 1), isFailure("NoSuchKey"));
       await assert.rejects(client.completeMultipart("key", "id", []), isFailure("NoSuchKey"));
     },
   ));
@@ -189,4 +190,26 @@ test("a request that finds no free connection in its time fails", () =>
       assert.ok(messages.some((message) => message.includes("are busy")));
     },
     { connections: 1 },
+  ));
+
+test("a copy that the store refuses is an answer, also of a part, whose upload is aborted", () =>
+  withAnswers(
+    [
+      error(403, "AccessDenied"),
+      answer(200, "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>"),
+      answer(200, "<CopyPartResult><ETag>one</ETag></CopyPartResult>"),
+      error(404, "NoSuchKey"),
+      answer(204, ""),
+    ],
+    async (client, sent) => {
+      const source = { bucket: "other", key: "key" };
+      assert.equal(await copyObject(client, source, 1, "to"), false);
+      assert.equal(await copyObject(client, source, 5 * 1024 ** 3, "to"), false);
+      assert.deepEqual(sent.slice(1), [
+        "POST /bucket/to?uploads=",
+        "PUT /bucket/to?partNumber=1&uploadId=id",
+        "PUT /bucket/to?partNumber=2&uploadId=id",
+        "DELETE /bucket/to?uploadId=id",
+      ]);
+    },
   ));

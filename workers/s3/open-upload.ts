@@ -7,6 +7,7 @@ import type { Algorithm } from "../../src/domain/digest.js";
 import { now } from "../../src/lib/clock.js";
 import type { S3Client } from "../../src/storage/s3/client.js";
 import type { Data } from "../../src/storage/s3/contents.js";
+import { copyOwnPart } from "../../src/storage/s3/copy.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import {
   type SentPart,
@@ -259,7 +260,8 @@ export class OpenUpload {
     const parts: SentPart[] = [];
     for (let start = 0; start < size; start += copiedPartBytes) {
       const end = Math.min(size, start + copiedPartBytes);
-      const part = await client.copyPart(multipart.key, multipart.id, parts.length + 1, sent.key, start, end);
+      const { key, id: upload } = multipart;
+      const part = await copyOwnPart(client, sent.key, { key, upload, number: parts.length + 1, start, end });
       parts.push({ ...part, size: end - start });
     }
     this.#multipart = multipart;

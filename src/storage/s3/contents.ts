@@ -7,6 +7,7 @@ import { isObject } from "../../domain/descriptor.js";
 import type { Digest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { nonce, type S3Client, type Stamp } from "./client.js";
+import { copyOwn } from "./copy.js";
 import { S3Failure } from "./failure.js";
 import { keys } from "./keys.js";
 
@@ -121,7 +122,7 @@ async function renewed(
 async function healedBy(client: S3Client, key: string, old: Data, own: Data): Promise<boolean> {
   const head = await client.head(old.key);
   if (head?.etag === old.etag && head.size === own.size) return false;
-  await client.copy(own.key, old.key, own.size);
+  await copyOwn(client, own.key, old.key, own.size);
   const copied = await client.head(old.key);
   const found = await client.get(key);
   if (copied !== undefined && found !== undefined && parseContent(found.bytes)?.key === old.key)

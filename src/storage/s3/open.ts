@@ -2,6 +2,7 @@
 import { Closers } from "../../lib/closers.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import type { Storage } from "../storage.js";
+import { S3Adopter } from "./adopt.js";
 import { S3Blobs } from "./blobs.js";
 import { S3Client } from "./client.js";
 import type { CredentialSource } from "./credentials.js";
@@ -97,6 +98,7 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
     },
     ...s3Metadata(client, onStray),
     blobs: withPortErrors(blobs),
+    adopter: withPortErrors(new S3Adopter(client, workers, options.graceSeconds)),
     uploads: withPortErrors(new S3Uploads({ client, workers, removals }, options.scratchFolder, options)),
     workers,
     close: () => closers.close(),

@@ -45,6 +45,8 @@ export interface S3Request {
   readonly expected: readonly number[];
   /** Receives the bytes of an answer with status 200 or 206, which may not have more. */
   readonly into?: Uint8Array;
+  /** Time that one attempt may take beyond that of others, because the store has much to do. */
+  readonly moreSeconds?: number;
   /** Maximum bytes of an answer. A larger one is a failure with the code `AnswerTooLarge`. */
   readonly bytesMax?: number;
 }
@@ -117,7 +119,7 @@ export class S3Requests {
   /** Resolves with an answer. Rejects with `S3Failure`. */
   async send(request: S3Request): Promise<S3Response> {
     if (request.method !== "GET" && request.method !== "HEAD") this.beforeChange();
-    const end = performance.now() + this.limits.requestSeconds * 1000;
+    const end = performance.now() + (this.limits.requestSeconds + (request.moreSeconds ?? 0)) * 1000;
     for (let attempt = 1; ; attempt++) {
       try {
         return { ...(await this.#tryInTurn(request, end)), attempts: attempt };
@@ -153,7 +155,7 @@ export class S3Requests {
 
   async #try(request: S3Request): Promise<Omit<S3Response, "attempts">> {
     const { method, key, query = {}, headers = {}, body, expected, into } = request;
-    const { bytesMax = answerBytesMax } = request;
+    const { bytesMax = answerBytesMax, moreSeconds = 0 } = request;
     const path = this.#pathOf(key);
     const length = body === undefined ? undefined : { "content-length": String(body.length) };
     const signed = await this.#signer
@@ -164,7 +166,8 @@ export class S3Requests {
     this.sent[method] = (this.sent[method] ?? 0) + 1;
     const search = queryText(query);
     const ending = new AbortController();
-    const timer = setTimeout(() => ending.abort(), this.limits.attemptSeconds * 1000);
+    const milliseconds = (this.limits.attemptSeconds + moreSeconds) * 1000;
+    const timer = setTimeout(() => ending.abort(), milliseconds);
     try {
       const response = await this.#pool.request({
         method,
@@ -172,6 +175,8 @@ export class S3Requests {
         headers: { ...signed, ...this.#ownHeaders },
         body: body ?? null,
         signal: ending.signal,
+        headersTimeout: milliseconds,
+        bodyTimeout: milliseconds,
       });
       const isObject = response.statusCode === 200 || response.statusCode === 206;
       const bytes = await collect(

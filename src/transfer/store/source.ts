@@ -3,14 +3,13 @@
  * linked. A failure that may pass ends the import, which can be continued; any other concerns one object.
  */
 import type { Digest } from "../../domain/digest.js";
-import { RegistryError } from "../../domain/errors.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Robot } from "../../domain/robot.js";
-import { Turns } from "../../lib/turns.js";
-import type { ReadableBlob, ReadableStore } from "../../storage/readable-store.js";
+import type { ReadableStore } from "../../storage/readable-store.js";
 import type { TimedTag } from "../../storage/storage.js";
 import { withErrors } from "../../storage/with-errors.js";
+import { Pieces } from "../pieces.js";
 import {
   type Source,
   type SourceBlob,
@@ -19,11 +18,7 @@ import {
   type SourceRepository,
   type SourceTag,
 } from "../source.js";
-
-/** Blobs read at once: with `pieceBytes`, their pieces take 64 MiB. */
-const blobsAtOnce = 16;
-
-const pieceBytes = 4 * 1024 * 1024;
+import { sourceFailure } from "../source-failure.js";
 
 export interface StoreSourceOptions {
   readonly store: ReadableStore;
@@ -34,7 +29,7 @@ export interface StoreSourceOptions {
 export class StoreSource implements Source {
   readonly #store: ReadableStore;
   readonly #wants: StoreSourceOptions["wants"];
-  readonly #turns = new Turns(blobsAtOnce);
+  readonly #pieces = new Pieces();
 
   constructor({ store, wants }: StoreSourceOptions) {
     const { repositories, manifests, tags, blobs, robots, close } = store;
@@ -54,7 +49,7 @@ export class StoreSource implements Source {
     for await (const name of repositories.all()) {
       if (!this.#wants(name)) continue;
       const roots = (await manifests.list(name)).length + ((await tags.list(name)) ?? []).length;
-      yield { repository: new StoreRepository(this.#store, this.#turns, name), roots };
+      yield { repository: new StoreRepository(this.#store, this.#pieces, name), roots };
     }
   }
 
@@ -70,7 +65,7 @@ export class StoreSource implements Source {
 class StoreRepository implements SourceRepository {
   constructor(
     readonly store: ReadableStore,
-    readonly turns: Turns,
+    readonly pieces: Pieces,
     readonly name: RepositoryName,
   ) {}
 
@@ -105,41 +100,6 @@ class StoreRepository implements SourceRepository {
     const found = await this.store.blobs.find(this.name, digest);
     if (found === undefined) return undefined;
     const { size, outside } = found;
-    return { size, outside, unsure: true, read: (signal) => readBlob(found, this.turns, signal) };
+    return { size, outside, unsure: true, read: (signal) => this.pieces.read(found.open, size, signal) };
   }
-}
-
-async function* readBlob(blob: ReadableBlob, turns: Turns, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  await turns.begin();
-  try {
-    const reader = await blob.open();
-    if (reader === undefined) throw new SourceError("the source has removed the blob meanwhile");
-    try {
-      for (let position = 0; position < blob.size; ) {
-        signal.throwIfAborted();
-        const piece = Buffer.allocUnsafe(Math.min(pieceBytes, blob.size - position));
-        const bytes = await reader.read(piece, position);
-        if (bytes === 0) throw new SourceError(`the blob has ${position} bytes instead of ${blob.size}`);
-        yield piece.subarray(0, bytes);
-        position += bytes;
-      }
-    } finally {
-      await reader.close();
-    }
-  } catch (error) {
-    throw sourceFailure(error);
-  } finally {
-    turns.end();
-  }
-}
-
-/** Returns the error of the source for one of its storage, which must not be taken for one of the target. */
-function sourceFailure(error: unknown): unknown {
-  if (error instanceof RegistryError) {
-    if (error.kind === "storage-unavailable")
-      return new Error("the source is unavailable; run the import again to continue", { cause: error.cause });
-    return new SourceError("the source cannot be read", { cause: error.cause ?? error });
-  }
-  const isOfSystem = error instanceof Error && "code" in error && !(error instanceof SourceError);
-  return isOfSystem ? new SourceError(error.message, { cause: error }) : error;
 }
