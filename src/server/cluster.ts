@@ -6,12 +6,14 @@ import { readFile } from "node:fs/promises";
 import type { ConnectionOptions } from "node:tls";
 import type { Cluster } from "../cluster/cluster.js";
 import { MemoryCluster } from "../cluster/memory/open.js";
+import type { Processes } from "../cluster/valkey/burials.js";
 import type { EngineOptions } from "../cluster/valkey/engine.js";
 import { defaultTimes } from "../cluster/valkey/times.js";
 import type { Config } from "../config/config.js";
 import { asConfigError } from "../config/errors.js";
 import { describeError } from "../lib/describe-error.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
+import { isRunning, nameOf, ownIdentity, parseName } from "../storage/s3/process-identity.js";
 import type { OpenedStorage, Opening } from "./opening.js";
 import { engineWaitMilliseconds, reachEngine } from "./reach-engine.js";
 
@@ -61,7 +63,9 @@ async function openValkey(
     // Before, each failure ends an attempt, which tells why.
     if (isOpen) log.warn({ err: error }, "the engine of redis.addrs does not answer as expected");
   });
-  const open = () => openValkeyCluster({ engine, storeId, leaseSeconds: config.gc.lease, fresh, onError });
+  const processes = await localProcesses();
+  const leaseSeconds = config.gc.lease;
+  const open = () => openValkeyCluster({ engine, storeId, leaseSeconds, fresh, onError, processes });
   const cluster = await reachEngine(open, {
     place: engineNameOf(redis),
     waitMilliseconds: engineWaitMilliseconds,
@@ -70,6 +74,16 @@ async function openValkey(
   isOpen = true;
   closers.add("engine of the cluster", () => cluster.close());
   return { cluster, measures: cluster };
+}
+
+async function localProcesses(): Promise<Processes> {
+  return {
+    own: nameOf(await ownIdentity()),
+    hasEnded: async (name) => {
+      const identity = parseName(name);
+      return identity !== undefined && (await isRunning(identity)) === false;
+    },
+  };
 }
 
 export async function engineOptionsOf(redis: RedisSettings): Promise<EngineOptions> {

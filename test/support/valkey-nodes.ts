@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Processes } from "../../src/cluster/valkey/burials.js";
 import { openValkeyCluster, type ValkeyCluster } from "../../src/cluster/valkey/open.js";
 import type { Times } from "../../src/cluster/valkey/times.js";
 import type { RedisServer } from "./redis-server.js";
@@ -26,6 +27,7 @@ export interface NodesOptions {
   readonly leaseSeconds?: number;
   readonly times?: Times;
   readonly port?: number;
+  readonly processes?: Processes;
 }
 
 let stores = 0;
@@ -33,7 +35,7 @@ let stores = 0;
 export async function openNode(
   port: number,
   storeId: string,
-  { leaseSeconds = 3600, times = shortTimes }: NodesOptions,
+  { leaseSeconds = 3600, times = shortTimes, processes }: NodesOptions,
   fresh: boolean,
 ): Promise<ValkeyCluster> {
   return openValkeyCluster({
@@ -49,6 +51,7 @@ export async function openNode(
     fresh,
     onError: () => {},
     times,
+    ...(processes !== undefined && { processes }),
   });
 }
 

@@ -101,6 +101,11 @@ export class Engine {
     return this.#run("get", () => this.#commands.get(this.prefix + key));
   }
 
+  /** Resolves with a field of a hash. */
+  field(key: string, name: string): Promise<string | null> {
+    return this.#run("hget", () => this.#commands.hget(this.prefix + key, name));
+  }
+
   /** Stores a value that the engine drops after `milliseconds`. */
   put(key: string, value: string, milliseconds: number): Promise<unknown> {
     return this.#run("set", () => this.#commands.set(this.prefix + key, value, "PX", milliseconds));

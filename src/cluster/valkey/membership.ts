@@ -17,6 +17,8 @@ export interface MembershipOptions {
   readonly leaseSeconds: number;
   /** Whether the store was created by this process, so that no node used it before. */
   readonly fresh: boolean;
+  /** A name of this process; empty if nobody could tell whether it has ended. */
+  readonly process: string;
   readonly onError: (error: unknown) => void;
 }
 
@@ -250,7 +252,7 @@ export class Membership {
       this.#echoed = (arrived) => arrived === number && resolve();
     });
     try {
-      const keys = ["members", "epoch", "held", "pausedUntil"];
+      const keys = ["members", "epoch", "held", "pausedUntil", "processes"];
       const reply = await this.engine.script("beat", keys, [
         this.name,
         String(this.#touchedEngineTime),
@@ -260,6 +262,7 @@ export class Membership {
         times.memberMilliseconds,
         leaseSeconds * 1000,
         this.engine.prefix + this.channel,
+        this.options.process,
       ]);
       this.#answered(beatReply.parse(reply), begun);
       await within(times.commandMilliseconds, echo);
@@ -337,7 +340,7 @@ export class Membership {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.engine
-      .script("leave", ["members", "pausedUntil"], [this.name, Math.ceil(pauseMilliseconds)])
+      .script("leave", ["members", "pausedUntil", "processes"], [this.name, Math.ceil(pauseMilliseconds)])
       .catch(this.options.onError);
   }
 }

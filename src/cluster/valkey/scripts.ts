@@ -4,6 +4,7 @@
  * - `members`: by node, the engine's time of its last complete heartbeat, and that of its last one.
  * - `epoch`: identifies the engine's memory. A new one means that everything was lost.
  * - `held`: by name, the holder's token and the time at which the entry expires.
+ * - `processes`: by node, a name of its process.
  */
 import { createHash } from "node:crypto";
 
@@ -13,8 +14,8 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `;
 
 /**
- * Keys: members, epoch, held, pausedUntil. Arguments: node, time of its last complete heartbeat, number of this one, a new
- * epoch, 1 if there was no store before, lifetime of members and of leases in milliseconds, the node's channel. The node is
+ * Keys: members, epoch, held, pausedUntil, processes. Arguments: node, time of its last complete heartbeat, number of this one, a new
+ * epoch, 1 if there was no store before, lifetime of members and of leases in milliseconds, the node's channel, a name of its process. The node is
  * registered before it is told what is held, so that later holders ask it.
  */
 const beat = `${now}
@@ -29,12 +30,14 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
 end
 local isNew = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', now))
+if isNew then redis.call('HSET', KEYS[5], ARGV[1], ARGV[9]) end
 local entries = redis.call('HGETALL', KEYS[1])
 local members = {}
 for i = 1, #entries, 2 do
   local touched, last = string.match(entries[i + 1], '^(%d+) (%d+)$')
   if now - tonumber(last) > tonumber(ARGV[6]) then
     redis.call('HDEL', KEYS[1], entries[i])
+    redis.call('HDEL', KEYS[5], entries[i])
     pause()
   else
     members[#members + 1] = entries[i]
@@ -47,11 +50,20 @@ return { string.format('%.0f', now), epoch[1], epoch[2], redis.call('GET', KEYS[
   isNew and redis.call('HGETALL', KEYS[3]) or {} }
 `;
 
-/** A clean stop. Keys: members, pausedUntil. Arguments: node, lifetime of leases in milliseconds. */
+/** A clean stop. Keys: members, pausedUntil, processes. Arguments: node, lifetime of leases in milliseconds. */
 const leave = `${now}
+redis.call('HDEL', KEYS[3], ARGV[1])
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 1 and tonumber(ARGV[2]) > 0 then
   local till = now + tonumber(ARGV[2])
   if till > tonumber(redis.call('GET', KEYS[2]) or 0) then redis.call('SET', KEYS[2], string.format('%.0f', till)) end
+end
+`;
+
+/** For a node whose process has ended. Keys: those of `leave`, held. Arguments: those of `leave`. */
+const bury = `${leave}
+local held = redis.call('HGETALL', KEYS[4])
+for i = 1, #held, 2 do
+  if string.sub(held[i + 1], 1, #ARGV[1] + 1) == ARGV[1] .. '/' then redis.call('HDEL', KEYS[4], held[i]) end
 end
 `;
 
@@ -118,6 +130,7 @@ const named = (source: string) => ({ source, sha: createHash("sha1").update(sour
 export const script = {
   beat: named(beat),
   leave: named(leave),
+  bury: named(bury),
   acquire: named(acquire),
   renew: named(renew),
   release: named(release),

@@ -9,7 +9,7 @@ import type { S3Node } from "../../support/s3-node.js";
 import type { S3Engine } from "../../support/s3-server.js";
 import type { World } from "../check.js";
 import { checkApi } from "../check-api.js";
-import { checkSessions } from "../check-sessions.js";
+import { checkSessions, isUnknown } from "../check-sessions.js";
 import { Ledger } from "../ledger.js";
 import { runClient } from "../mix.js";
 import { Random } from "../random.js";
@@ -171,7 +171,8 @@ class PatientClient extends Client {
         if (performance.now() > deadline) throw error;
         return undefined;
       });
-      if (answer !== undefined && (answer.status !== 503 || performance.now() > deadline)) return answer;
+      const isFinal = answer !== undefined && (answer.status !== 503 || isUnknown(answer));
+      if (answer !== undefined && (isFinal || performance.now() > deadline)) return answer;
       await pause(1_000);
     }
   }
