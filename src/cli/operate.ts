@@ -68,7 +68,7 @@ function unreachable(cause: StoreInUse, controlSocket: string): Error {
         { cause },
       )
     : new Error(
-        "another gantry process holds this store and accepts no commands: it is starting, stopping or running a command; try again, or stop it",
+        "another gantry process holds this store and accepts no commands from here: it runs on another machine or as another user, or it is starting, stopping or running a command; run this command there, try again, or stop it",
         { cause },
       );
 }
