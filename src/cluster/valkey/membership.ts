@@ -8,7 +8,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { NodeName } from "../cluster.js";
 import { type Engine, unavailable } from "./engine.js";
-
 import { EngineRefused, isRefusal } from "./engine-refused.js";
 import { forgottenAfter, noticedAfter, type Times } from "./times.js";
 
