@@ -7,10 +7,6 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ImportReport } from "../../src/registry/import/report.js";
-import { openReadableFolder } from "../../src/storage/filesystem/read.js";
-import type { ReadableStore } from "../../src/storage/readable-store.js";
-import { fixedCredentials } from "../../src/storage/s3/credentials.js";
-import { openReadableBucket } from "../../src/storage/s3/read.js";
 import { needs, temporaryFolder } from "../clients/support.js";
 import { Remote } from "../clients/verify.js";
 import { commandsOf, exampleOf } from "../documents/page.js";
@@ -19,40 +15,9 @@ import { startGantry } from "../support/gantry.js";
 import { assertServed, fill, type Pushed } from "../support/moved-content.js";
 import { bucketFile, startS3Node } from "../support/s3-node.js";
 import { needsMinio, needsVersitygw, type S3Server, startS3Server } from "../support/s3-server.js";
+import { stateOfBucket, stateOfFolder } from "../support/store-state.js";
 
 const skip = needs("crane", "oras");
-
-type Times = Readonly<
-  Record<string, { readonly pushedAt: number | undefined; readonly pulledAt: number | undefined }>
->;
-
-/** Everything that a store says about its tags, in whole seconds as object stores tell them. */
-async function timesOf(store: ReadableStore): Promise<Times> {
-  const times: [string, Times[string]][] = [];
-  for await (const name of store.repositories.all())
-    for await (const { tag, times: found } of store.tags.times(name)) {
-      const seconds = (at: number | undefined) => at && Math.floor(at / 1000);
-      const [pushedAt, pulledAt] = [seconds(found?.pushedAt), seconds(found?.pulledAt)];
-      times.push([`${name}:${tag}`, { pushedAt, pulledAt }]);
-    }
-  return Object.fromEntries(times.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-async function folderTimes(rootDirectory: string): Promise<Times> {
-  const store = await openReadableFolder({
-    rootDirectory,
-    onStray: () => {},
-    onError: (error) => assert.fail(String(error)),
-  });
-  return timesOf(store).finally(() => store.close());
-}
-
-async function bucketTimes(server: S3Server): Promise<Times> {
-  const { place, limits } = server.client().requests;
-  const credentials = fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey });
-  const store = await openReadableBucket({ place, limits, credentials, onStray: () => {} });
-  return timesOf(store).finally(() => store.close());
-}
 
 function reportOf(ran: Ran): ImportReport {
   assert.equal(ran.code, 0, `${ran.stdout}\n${ran.stderr}`);
@@ -97,8 +62,8 @@ for (const [engine, missing] of [
       const made = await gantryProcess(root, ["token", "create", "ci", "--scope", "**:pull", "--json"]);
       robot = `robot-ci:${made.json<{ key: string }>().key}`;
     }
-    const before = await folderTimes(root);
-    assert.notEqual(before["team/app:v1"]?.pulledAt, undefined, "it was pulled");
+    const before = await stateOfFolder(root);
+    assert.notEqual(before["team/app"]?.tags.v1?.pulledAt, undefined, "it was pulled");
     await writeSettings(folder.path, s3);
     const [into = [], back = [], ...others] = await commandsIn(folder.path);
     assert.deepEqual(others, []);
@@ -116,21 +81,21 @@ for (const [engine, missing] of [
       const first = reportOf(await gantryProcess(root, into));
       assert.deepEqual([first.problems, first.odd, first.manifests], [[], [], { imported: 12, there: 0 }]);
       assert.deepEqual([first.tags.imported, first.robots], [6, { imported: 1, there: 0 }]);
-      assert.deepEqual(await bucketTimes(s3), before);
+      assert.deepEqual(await stateOfBucket(s3), before);
       const again = reportOf(await gantryProcess(root, into));
       assert.deepEqual([again.manifests, again.tags.there], [{ imported: 0, there: 12 }, 6]);
       assert.deepEqual([again.blobs.streamed.count, again.robots], [0, { imported: 0, there: 1 }]);
-      assert.deepEqual(await bucketTimes(s3), before);
+      assert.deepEqual(await stateOfBucket(s3), before);
       await using node = await startS3Node(s3);
       await assertServed(node.url, pushed);
     });
 
     await context.test("and back, while a server serves the bucket", async () => {
       await using _ = await startS3Node(s3);
-      const served = await bucketTimes(s3);
+      const served = await stateOfBucket(s3);
       const ran = reportOf(await gantryProcess(backRoot, back));
       assert.deepEqual([ran.problems, ran.manifests.imported, ran.robots.imported], [[], 12, 1]);
-      assert.deepEqual(await folderTimes(backRoot), served);
+      assert.deepEqual(await stateOfFolder(backRoot), served);
       const verified = await gantryProcess(backRoot, ["verify", "--json"]);
       assert.equal(verified.code, 0, verified.stdout);
       {
