@@ -4,7 +4,7 @@ import type { Services } from "../registry/services.js";
 import { S3Client } from "../storage/s3/client.js";
 import { openS3Storage } from "../storage/s3/open.js";
 import { prepareStore } from "../storage/s3/prepare.js";
-import { S3Requests } from "../storage/s3/requests.js";
+import { requestSecondsMax, S3Requests } from "../storage/s3/requests.js";
 import { placeName } from "../storage/s3/store-object.js";
 import { engineNameOf } from "./cluster.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
@@ -20,6 +20,12 @@ const urlSeconds = 20 * 60;
 
 /** A report about all repositories lists the pointers of blobs once. */
 const usageSeconds = 60;
+
+/** A worker's task sends so many requests, one after another, at most if the store fails each of them. */
+const requestsPerTask = 4;
+
+/** One of them may be a copy within the store, or the completion of a large upload. */
+const copySeconds = 300;
 
 /** The lock is renewed while the store does little else. */
 const lockConnections = 4;
@@ -67,7 +73,10 @@ export async function openBucket(
     urlSeconds: config.storage.redirect.disable ? undefined : urlSeconds,
     usageSeconds,
     removesWithCondition,
-    taskSecondsMax: Math.max(config.uploads.tasktimeout, 4 * limits.requestSeconds),
+    taskSecondsMax: Math.max(
+      config.uploads.tasktimeout,
+      requestsPerTask * requestSecondsMax(limits, settings.chunksize) + copySeconds,
+    ),
     fresh,
     onStray,
     onError,

@@ -13,14 +13,12 @@ export type S3Settings = NonNullable<Config["storage"]["s3"]>;
 /** Stores that are not Amazon's do not care, but the signature needs a name. */
 const defaultRegion = "us-east-1";
 
-/** Time of one attempt, besides that of a part's bytes. */
-const attemptSecondsMin = 30;
-
-/** A part of 10 MiB takes ten seconds at 8 Mbit/s. */
-const bytesPerSecondMin = 1024 * 1024;
-
-/** After this time and that of one attempt, a request fails. */
-const retrySeconds = 10;
+/**
+ * A store that works answers requests without many bytes within a second, and a busy one within ten. Clients of one that
+ * hangs get 503 before they give up themselves, and two attempts are made until then.
+ */
+const attemptSeconds = 13;
+const requestSeconds = 25;
 
 export function s3PlaceOf(settings: S3Settings): S3Place {
   const { bucket, region = defaultRegion, regionendpoint, rootdirectory, skipverify, useragent } = settings;
@@ -38,9 +36,8 @@ export function s3PlaceOf(settings: S3Settings): S3Place {
   };
 }
 
-export function s3LimitsOf({ connections, chunksize }: S3Settings): S3Limits {
-  const attemptSeconds = attemptSecondsMin + Math.ceil(chunksize / bytesPerSecondMin);
-  return { connections, attemptSeconds, requestSeconds: attemptSeconds + retrySeconds };
+export function s3LimitsOf({ connections }: S3Settings): S3Limits {
+  return { connections, attemptSeconds, requestSeconds };
 }
 
 /** Without keys in the settings, the chain of AWS is asked. */

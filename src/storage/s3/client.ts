@@ -52,6 +52,9 @@ export type Condition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: stri
 /** Keys of one page of a listing; S3 sends no more. */
 const pageKeys = 1000;
 
+/** A store may copy all parts before it answers. */
+const completionSeconds = 60;
+
 /** Objects that are read whole are smaller. */
 const objectBytesMax = 16 * 1024 * 1024;
 
@@ -261,6 +264,7 @@ export class S3Client {
         `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list.join("")}</CompleteMultipartUpload>`,
       ),
       expected: [200, 404],
+      moreSeconds: completionSeconds,
     });
     if (status === 200) {
       refuseError(bytes, "completing a multipart upload");

@@ -47,7 +47,7 @@ export interface S3StorageOptions {
   readonly onError: (error: unknown, message: string) => void;
 }
 
-/** One attempt of a request may take this long; uploading a part of 10 MiB takes so long at 3 Mbit/s. */
+/** For tests. */
 export const defaultS3Limits: S3Limits = { connections: 64, attemptSeconds: 30, requestSeconds: 40 };
 
 /** One buffer is never used for a part that grows, so each worker needs two. */
