@@ -152,8 +152,9 @@ export interface Leases {
 /**
  * Locks by key, across all nodes: many shared holders or one exclusive holder.
  *
- * If the engine is lost, holders keep their holds for a bounded time, after which `Hold.confirm` throws. `shared` continues
- * without the engine, because no exclusive hold can be granted. `exclusive` rejects with `cluster-unavailable`, also for a
+ * If the engine is lost, holders keep their holds for a bounded time, after which `Hold.confirm` throws; shared ones for as
+ * long as the node reaches the storage, which tells the other nodes that it works. `shared` continues without the engine,
+ * because no exclusive hold can be granted. `exclusive` rejects with `cluster-unavailable`, also for a
  * while after the engine is back: until every earlier hold has ended or can no longer be confirmed. The holds of a dead node
  * end in the same way.
  */

@@ -14,7 +14,7 @@ import { asConfigError } from "../config/errors.js";
 import { describeError } from "../lib/describe-error.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
 import { isRunning, nameOf, ownIdentity, parseName } from "../storage/s3/process-identity.js";
-import type { OpenedStorage, Opening } from "./opening.js";
+import type { OpenedStorage, Opening, SharedStorage } from "./opening.js";
 import { engineWaitMilliseconds, reachEngine } from "./reach-engine.js";
 
 export type RedisSettings = NonNullable<Config["redis"]>;
@@ -33,9 +33,9 @@ export function engineNameOf({ addrs, db }: RedisSettings): string {
 /** Rejects if the engine refuses, or cannot be reached for long. Call it when the storage is open, and before anything is served. */
 export function openCluster(opening: Opening, opened: OpenedStorage): Promise<OpenedCluster> {
   const { redis } = opening.config;
-  const { sharedId } = opened;
-  if (redis === undefined || sharedId === undefined) return openMemory(opening, opened);
-  return openValkey(opening, redis, opened.storage.fresh, sharedId);
+  const { shared } = opened;
+  if (redis === undefined || shared === undefined) return openMemory(opening, opened);
+  return openValkey(opening, redis, opened.storage.fresh, shared);
 }
 
 async function openMemory({ config, closers }: Opening, { storage }: OpenedStorage): Promise<OpenedCluster> {
@@ -54,7 +54,7 @@ async function openValkey(
   { config, log, closers }: Opening,
   redis: RedisSettings,
   fresh: boolean,
-  storeId: string,
+  shared: SharedStorage,
 ): Promise<OpenedCluster> {
   const { openValkeyCluster } = await import("../cluster/valkey/open.js");
   const engine = await engineOptionsOf(redis);
@@ -64,8 +64,16 @@ async function openValkey(
     if (isOpen) log.warn({ err: error }, "the engine of redis.addrs does not answer as expected");
   });
   const processes = await localProcesses();
-  const leaseSeconds = config.gc.lease;
-  const open = () => openValkeyCluster({ engine, storeId, leaseSeconds, fresh, onError, processes });
+  const open = () =>
+    openValkeyCluster({
+      engine,
+      storeId: shared.id,
+      leaseSeconds: config.gc.lease,
+      fresh,
+      records: shared.nodes,
+      onError,
+      processes,
+    });
   const cluster = await reachEngine(open, {
     place: engineNameOf(redis),
     waitMilliseconds: engineWaitMilliseconds,

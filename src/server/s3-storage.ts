@@ -2,6 +2,7 @@
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Services } from "../registry/services.js";
 import { S3Client } from "../storage/s3/client.js";
+import { S3NodeRecords } from "../storage/s3/node-records.js";
 import { openS3Storage } from "../storage/s3/open.js";
 import { prepareStore } from "../storage/s3/prepare.js";
 import { requestSecondsMax, S3Requests } from "../storage/s3/requests.js";
@@ -82,5 +83,7 @@ export async function openBucket(
     onError,
   });
   closers.add("storage", () => storage.close());
-  return { storage, place: placeName(storage.client), warnings: [], sharedId: id };
+  // A record must not wait for the requests of clients.
+  const nodes = new S3NodeRecords(locking);
+  return { storage, place: placeName(storage.client), warnings: [], shared: { id, nodes } };
 }

@@ -9,7 +9,7 @@ import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { startRedisServer } from "../support/redis-server.js";
 import { startRelay } from "../support/relay.js";
-import { openNode, openNodes, shortTimes, until } from "../support/valkey-nodes.js";
+import { MemoryRecords, openNode, openNodes, shortTimes, until } from "../support/valkey-nodes.js";
 
 const server = await startRedisServer();
 after(() => server.stop());
@@ -21,10 +21,12 @@ const pointed = { kind: "tag-pointed", name, tag } as const;
 const lost = { kind: "cluster-unavailable" };
 const { touchMilliseconds, memberMilliseconds, heldMilliseconds } = shortTimes;
 
-/** Two nodes, of which the second reaches the engine through a relay. */
+/** Two nodes, of which the second reaches the engine through a relay, and does not reach the storage. */
 async function openWithRelay(leaseSeconds = 3600) {
   const relay = await startRelay(server.port);
-  const nodes = await openNodes(server, { leaseSeconds, port: relay.port });
+  const records = new MemoryRecords();
+  records.away = true;
+  const nodes = await openNodes(server, { leaseSeconds, port: relay.port, second: { records } });
   const close = async () => {
     await relay.set("pass");
     await nodes.close();
@@ -98,7 +100,7 @@ describe("an engine that does not answer", () => {
   });
 });
 
-describe("a node without the engine", () => {
+describe("a node without the engine and without the storage", () => {
   test("keeps its shared holds for a bounded time, in which no other node gets the lock", async () => {
     const { one, two, relay, close } = await openWithRelay();
     let hold: Hold | undefined;

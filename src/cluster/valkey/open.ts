@@ -1,4 +1,5 @@
 /** The cluster of a registry with several nodes, over Valkey or Redis. */
+import type { NodeRecords } from "../../storage/node-records.js";
 import type { Cluster } from "../cluster.js";
 import { Burials, type Processes } from "./burials.js";
 import { ValkeyChanges } from "./changes.js";
@@ -19,6 +20,8 @@ export interface ValkeyOptions {
   readonly leaseSeconds: number;
   /** Whether this process has created the store. */
   readonly fresh: boolean;
+  /** Where nodes without the engine are recorded. */
+  readonly records: NodeRecords;
   readonly onError: (error: unknown) => void;
   readonly times?: Times;
   /** Absent if this node cannot tell whether the process of another one has ended. */
@@ -40,12 +43,13 @@ export interface ValkeyCluster extends Cluster {
 
 /** Rejects if the engine does not answer. */
 export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyCluster> {
-  const { storeId, leaseSeconds, fresh, onError, times = defaultTimes, processes } = options;
+  const { storeId, leaseSeconds, fresh, records, onError, times = defaultTimes, processes } = options;
   const engine = new Engine(options.engine, `gantry:${storeId}:`, onError);
   const members = new Membership(engine, {
     times,
     leaseSeconds,
     fresh,
+    records,
     process: processes?.own ?? "",
     onError,
   });

@@ -68,6 +68,9 @@ export const keys = {
   robot: (name: string) => `robots/${name}`,
   robots: "robots/",
   probe: (id: string) => `probes/${id}`,
+  /** A node that works without its engine. */
+  node: (name: string) => `nodes/${name}`,
+  nodes: "nodes/",
   /** Names the format, and identifies the store. */
   store: "store",
   /** Held by the node or nodes that use the store. */
