@@ -8,9 +8,9 @@ import { Engine } from "../../src/cluster/valkey/engine.js";
 import { describeError } from "../../src/lib/describe-error.js";
 import { reachEngine } from "../../src/server/reach-engine.js";
 import { startRedisServer } from "../support/redis-server.js";
-import { startS3Node } from "../support/s3-node.js";
+import { makeS3Node } from "../support/s3-node.js";
 import { needsVersitygw, startS3Server } from "../support/s3-server.js";
-import { openNode } from "../support/valkey-nodes.js";
+import { openNode, until } from "../support/valkey-nodes.js";
 
 const server = await startRedisServer();
 after(() => server.stop());
@@ -101,11 +101,11 @@ describe("a node that starts", () => {
   test("serves once the engine is there, as a process", { skip: needsVersitygw }, async () => {
     await using bucket = await startS3Server();
     await server.kill();
-    const starting = startS3Node(bucket, { redis: server.address });
-    await pause(4_000);
+    await using node = await makeS3Node(bucket, { redis: server.address });
+    const starting = node.start();
+    await until("it waits", () => node.log().includes("waiting for the engine of redis.addrs"));
     await server.restart();
-    await using node = await starting;
-    assert.match(node.log(), /waiting for the engine of redis\.addrs/);
+    await starting;
     assert.equal((await fetch(`${node.url}/readyz`)).status, 200);
   });
 });

@@ -151,8 +151,8 @@ return { epochOf(KEYS[2]), tokens }
  * Keys: a value, epoch. Arguments: the expected value, the new one, milliseconds, the caller's epoch. An empty value is an
  * absent key. Returns the value. Fails if the engine has another epoch: then it has lost values, and is no judge.
  */
-const swap = `
-if (redis.call('HGET', KEYS[2], 'id') or '') ~= ARGV[4] then return redis.error_reply('EPOCH changed') end
+const swap = `${epochOf}
+if epochOf(KEYS[2]) ~= ARGV[4] then return redis.error_reply('EPOCH changed') end
 local value = redis.call('GET', KEYS[1]) or ''
 if value ~= ARGV[1] then return value end
 if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
