@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Engine } from "../cluster/valkey/engine.js";
-import { describeError } from "../lib/describe-error.js";
 import { engineNameOf, engineOptionsOf, type RedisSettings } from "./cluster.js";
+import { engineFailure } from "./engine-advice.js";
 
 export interface EngineCheck {
   readonly what: string;
@@ -50,7 +50,7 @@ export async function checkEngine(redis: RedisSettings): Promise<EngineCheck[]> 
     for (let waited = 0; !arrived && waited < messageMillisecondsMax; waited += 10) await sleep(10);
     say("delivers messages", arrived, arrived ? "within a second" : "none arrived within a second");
   } catch (error) {
-    say(place, false, describeError(error));
+    say(place, false, engineFailure(error, redis));
   } finally {
     engine.close();
   }
