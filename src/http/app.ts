@@ -50,6 +50,8 @@ export interface AppOptions {
   /** The limit for chunked bodies. */
   readonly chunks?: ChunkBudget;
   readonly onEvent?: RegistryEventListener | undefined;
+  /** Whether the client with this address may be redirected to the store. Absent if all may. */
+  readonly redirects?: ((address: string) => boolean) | undefined;
   /** Headers added to every response, beside the API's own. */
   readonly headers?: Headers;
   /** The proxies whose forwarded headers are trusted. */
@@ -137,7 +139,7 @@ export class App {
     this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
     this.#chunks = options.chunks ?? new ChunkBudget();
     this.#timeouts = new SlowClientTimeouts(options.timeouts);
-    const { services, gate, login, metrics, onEvent } = options;
+    const { services, gate, login, metrics, onEvent, redirects } = options;
     this.#admission = new Admission(
       {
         services,
@@ -145,6 +147,7 @@ export class App {
         login,
         metrics,
         onEvent,
+        redirects,
         multipart: new MultipartMemory(),
         listingTurns: new KeyedTurns(listingsAtOnce),
       },

@@ -40,13 +40,14 @@ export function headBlob(
 }
 
 export function getBlob(
-  { services, multipart, onEvent }: HttpContext,
+  { services, multipart, onEvent, redirects }: HttpContext,
   exchange: Exchange,
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
   const digest = parseDigest(last);
-  const blob = pullBlob(services, permit, digest, exchange.spans);
+  const mayRedirect = redirects?.(exchange.incoming.peer.address);
+  const blob = pullBlob(services, permit, digest, exchange.spans, mayRedirect);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
     // A 416 has sent no bytes, so it is not a pull.
