@@ -8,6 +8,7 @@ import { prepareStore } from "../storage/s3/prepare.js";
 import { requestSecondsMax, S3Requests } from "../storage/s3/requests.js";
 import { placeName } from "../storage/s3/store-object.js";
 import { engineNameOf } from "./cluster.js";
+import { distributionPath, distributionWarning } from "./foreign-content.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "./s3.js";
 
@@ -30,6 +31,11 @@ const copySeconds = 300;
 
 /** The lock is renewed while the store does little else. */
 const lockConnections = 4;
+
+async function hasDistribution(client: S3Client): Promise<boolean> {
+  for await (const _ of client.list(`${distributionPath}/`, "", 1)) return true;
+  return false;
+}
 
 /** Rejects if the bucket cannot be used. */
 export async function openBucket(
@@ -85,5 +91,7 @@ export async function openBucket(
   closers.add("storage", () => storage.close());
   // A record must not wait for the requests of clients.
   const nodes = new S3NodeRecords(locking);
-  return { storage, place: placeName(storage.client), warnings: [], shared: { id, nodes } };
+  const name = placeName(storage.client);
+  const warnings = serving && (await hasDistribution(locking)) ? [distributionWarning(name)] : [];
+  return { storage, place: name, warnings, shared: { id, nodes } };
 }
