@@ -219,6 +219,37 @@ describe("a node without the engine and without the storage", () => {
     assert.equal(await one.uploads.owner(silent), "here");
     await close();
   });
+
+  test("makes all nodes unsure of their sessions, until they have claimed them again", async () => {
+    const { one, two, relay, close } = await openWithRelay();
+    const [here, there] = [one.uploads.newId(), two.uploads.newId()];
+    one.uploads.own(here);
+    two.uploads.own(there);
+    assert.deepEqual([one.uploads.isSure(here), two.uploads.isSure(there)], [true, true]);
+    await relay.set("hang");
+    await until("both know", () => !one.uploads.isSure(here) && !two.uploads.isSure(there));
+    assert.deepEqual(await two.uploads.claim(here), { owner: "here", isUnsure: true }, "it cannot ask");
+    await relay.set("pass");
+    await until("both are back", () => one.isWhole && two.isWhole);
+    assert.deepEqual([one.uploads.isSure(here), two.uploads.isSure(there)], [false, false]);
+    one.uploads.onClaim(() => "released");
+    two.uploads.onClaim(() => "released");
+    assert.deepEqual(await two.uploads.claim(there), { owner: "here" });
+    assert.deepEqual(await one.uploads.claim(here), { owner: "here" });
+    assert.deepEqual([one.uploads.isSure(here), two.uploads.isSure(there)], [true, true]);
+    assert.ok(!two.uploads.isSure(here));
+    await close();
+  });
+
+  test("learns that a session has ended elsewhere", async () => {
+    const { one, two, close } = await openWithRelay();
+    const [opened, claimed] = [one.uploads.newId(), two.uploads.newId()];
+    one.uploads.own(opened);
+    assert.deepEqual(await one.uploads.claim(claimed), { owner: "here" });
+    for (const id of [opened, claimed]) one.uploads.end(id);
+    for (const id of [opened, claimed]) assert.deepEqual(await two.uploads.claim(id), { owner: "ended" });
+    await close();
+  });
 });
 
 test("a node that joins waits for locks that others hold", async () => {

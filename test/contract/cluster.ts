@@ -391,11 +391,13 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.deepEqual([await one.uploads.owner(id), await two.uploads.owner(id)], [undefined, undefined]);
     one.uploads.own(id);
     assert.equal(await one.uploads.owner(id), "here");
+    assert.deepEqual([one.uploads.isSure(id), two.uploads.isSure(id)], [true, false]);
     const name = await two.uploads.owner(id);
     assert.ok(name !== undefined && name !== "here");
     two.uploads.release(id);
     assert.equal(await two.uploads.owner(id), name, "another node cannot release it");
     one.uploads.release(id);
+    assert.ok(!one.uploads.isSure(id));
     assert.equal(await two.uploads.owner(id), undefined);
   });
 
