@@ -58,11 +58,13 @@ export type Claimed =
       readonly owner: "here";
       /** The state from the previous owner, if that has any. */
       readonly handedOver?: HandedOver;
+      /** Whether the previous owner had the session until now, and will not use it any more. */
+      readonly isReleased?: true;
       /** Whether another node may have a session of that ID: it could not be asked. Then only found bytes count. */
       readonly isUnsure?: true;
     };
 
-export type ClaimAnswer = HandedOver | "released" | "keep";
+export type ClaimAnswer = HandedOver | "released" | "unknown" | "keep";
 
 /**
  * Records which node owns each upload session. The owner handles the session's requests, one at a time. A node owns the
@@ -94,9 +96,10 @@ export interface Uploads {
   /**
    * Sets the answer to another node's claim of a session that this node owns:
    * - the state to hand over, for a session without bytes;
-   * - `released`: this node has forgotten the session, and the claimer recovers it from the storage;
+   * - `released`: this node had the session and has forgotten it, and the claimer recovers it from the storage;
+   * - `unknown`: this node does not know the session, or not whether it had it alone;
    * - `keep`: a request is running, or the storage is not shared.
-   * After the first two, this node may not use the session.
+   * After all but the last, this node may not use the session.
    */
   onClaim(answer: (id: SessionId) => ClaimAnswer | Promise<ClaimAnswer>): void;
 }

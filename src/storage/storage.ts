@@ -114,6 +114,8 @@ export interface Upload {
   abort(): Promise<void>;
   /** Frees the memory of a shared upload, which another node continues from what `flush` has stored. */
   release?(): Promise<void>;
+  /** Whether another node may have it too, because it did not say that it hands it over. */
+  readonly isShared?: boolean;
 }
 
 export interface RecoveredUpload extends UploadRecord {
@@ -323,9 +325,15 @@ export interface UploadStore {
   openScratchFile(): ScratchFile;
   /** Returns a new upload, without a call to the storage. */
   begin(id: SessionId, record: UploadRecord, hints: UploadHints): Upload;
-  /** Returns an upload that an earlier process or another node began. */
-  recover(id: SessionId): Promise<RecoveredUpload | undefined>;
-  /** Yields uploads without a write since `before`, in milliseconds since the epoch. */
+  /**
+   * Returns an upload that an earlier process or another node began. `isReleased` says that the node that had it has handed it
+   * over, so that nobody else can go on with it.
+   */
+  recover(id: SessionId, isReleased?: boolean): Promise<RecoveredUpload | undefined>;
+  /**
+   * Yields uploads without a write since `before`, in milliseconds since the epoch. Removes those that the storage keeps in
+   * another form, and yields none of them here or in `all`.
+   */
   abandoned(before: number): AsyncIterable<SessionId>;
   /** Yields all uploads that can be recovered. `bytes` is the number of bytes received. */
   all(): AsyncIterable<{ readonly id: SessionId; readonly bytes: number }>;

@@ -231,8 +231,8 @@ export class SessionTable {
     if (claim.owner === "ended") return;
     if (claim.owner !== "here") throw elsewhere(claim.owner);
     try {
-      const { handedOver, isUnsure } = claim;
-      const found = handedOver === undefined ? await this.store.recover(id) : undefined;
+      const { handedOver, isReleased, isUnsure } = claim;
+      const found = handedOver === undefined ? await this.store.recover(id, isReleased) : undefined;
       if (handedOver !== undefined) {
         const { record, touchedAt } = handedOver;
         this.#add(new Session(id, record, { received: 0, touchedAt }));
@@ -250,7 +250,7 @@ export class SessionTable {
   #handOver(id: SessionId): ClaimAnswer {
     const session = this.#sessions.get(id);
     // Its owner does not know it any more, so only the storage may.
-    if (session === undefined) return this.#claims.isHeld(id) ? "keep" : "released";
+    if (session === undefined) return this.#claims.isHeld(id) ? "keep" : "unknown";
     if (session.state !== "idle") return "keep";
     const { name, opener, client, algorithm, announced, createdAt, lastUsedAt, received } = session;
     if (received > 0 && !this.store.isShared) return "keep";
@@ -258,7 +258,7 @@ export class SessionTable {
     this.#delete(session);
     if (received > 0) {
       void session.upload?.release?.().catch(this.options.onError);
-      return "released";
+      return session.upload?.isShared === true ? "unknown" : "released";
     }
     // A request without bytes has begun an upload.
     void session.upload?.abort().catch(this.options.onError);

@@ -46,18 +46,22 @@ for (const inChunks of [false, true])
       await second.append(found.upload, two, size);
       await found.upload.flush(whole.length);
       const { "GET GetObject": gets } = countByKind(await server.requests());
-      // Only a large upload that was not known to come in chunks has to be read again, for its hash.
-      if (inChunks || size < partBytes) assert.equal(gets, 1, "the stored state");
+      // The stored state, or where it is missing the early data, and whether that is a blob. Only a large upload that was not
+      // known to come in chunks has to be read again, for its hash.
+      if (inChunks || size < partBytes) assert.equal(gets, inChunks ? 1 : 4);
       const last = await third.storage.uploads.recover(id);
       assert.equal(last?.received, whole.length);
       await last.upload.commit(name, digestFor(whole), end(whole.length));
       assert.deepEqual(await first.read(name, digestFor(whole)), whole);
       assert.ok((await third.storage.uploads.recover(id)) === undefined, "it is consumed");
-      await eventually("the stored upload is removed", async () => {
-        const left = await all(server.client().list(keys.uploads));
-        return left.length === 0 ? true : undefined;
-      });
-      assert.equal((await all(server.client().list(keys.allData))).length, 1, "and nothing else is left");
+      // Early data that another node may have is swept later, and a mark says until then that the upload has ended.
+      const isEarly = !inChunks && size < partBytes;
+      if (!isEarly)
+        await eventually("the stored upload is removed", async () => {
+          const left = await all(server.client().list(keys.uploads));
+          return left.length === 0 ? true : undefined;
+        });
+      assert.equal((await all(server.client().list(keys.allData))).length, isEarly ? 2 : 1);
       assert.deepEqual(await all(server.client().openMultiparts("")), []);
     });
 

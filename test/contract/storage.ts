@@ -114,9 +114,12 @@ class Opened {
     return { name, opener: "somebody", client, algorithm, announced: false, createdAt: Date.now() };
   }
 
-  begin(name: RepositoryName, survives = true, algorithm?: Algorithm) {
+  begin(name: RepositoryName, survives = true, algorithm?: Algorithm, inChunks = false) {
     const id = newSessionId();
-    return { id, upload: this.storage.uploads.begin(id, this.record(name, algorithm), { survives }) };
+    return {
+      id,
+      upload: this.storage.uploads.begin(id, this.record(name, algorithm), { survives, inChunks }),
+    };
   }
 
   /** Lends a slab with some bytes to `call`, and overwrites it afterwards, when the caller owns it again. */
@@ -320,7 +323,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     const name = uniqueName();
     const bytes = randomBytes(3 * blockBytes);
     const half = blockBytes + 5;
-    const kept = opened.begin(name, true, "sha512");
+    const kept = opened.begin(name, true, "sha512", true);
     const [passing, empty] = [opened.begin(name, false), opened.begin(name)];
     const before = Date.now() - 1000;
     await opened.appendAll(kept.upload, bytes.subarray(0, half));
@@ -345,7 +348,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
 
   promiseAlone("uploads without a write since a time are abandoned, and can be removed", async (opened) => {
     const { uploads } = opened.storage;
-    const { id, upload } = opened.begin(uniqueName());
+    const { id, upload } = opened.begin(uniqueName(), true, undefined, true);
     await opened.append(upload, randomBytes(10), 0);
     await upload.flush(10);
     assert.deepEqual(await all(uploads.abandoned(Date.now() - 60_000)), []);

@@ -41,10 +41,11 @@ export class MemoryOwners {
   #claim(id: SessionId, own: Node): Promise<Claimed> {
     return this.#claims.exclusive(id, async () => {
       const owner = this.#owners.get(id);
-      const answer = owner === undefined || owner === own ? "released" : await owner.answer(id);
+      const answer = owner === undefined || owner === own ? "unknown" : await owner.answer(id);
       if (owner !== undefined && answer === "keep") return { owner: owner.name };
       this.#owners.set(id, own);
-      return typeof answer === "object" ? { owner: "here", handedOver: answer } : { owner: "here" };
+      if (typeof answer === "object") return { owner: "here", handedOver: answer };
+      return answer === "released" ? { owner: "here", isReleased: true } : { owner: "here" };
     });
   }
 

@@ -162,7 +162,9 @@ export class ValkeyUploads implements Uploads {
   async #askOwners(
     id: SessionId,
     previous: NodeName,
-  ): Promise<{ owner: NodeName | typeof ended } | { handedOver?: HandedOver; isUnsure?: true }> {
+  ): Promise<
+    { owner: NodeName | typeof ended } | { handedOver?: HandedOver; isReleased?: true; isUnsure?: true }
+  > {
     const { members } = this;
     const of = this.#ownersOf(previous);
     const given = new Map<NodeName, AnswerTo<"claim">>();
@@ -182,7 +184,8 @@ export class ValkeyUploads implements Uploads {
     if (missing !== undefined && !members.isSilent(missing))
       throw unavailable(`the ${missing}, which may have this upload, does not answer`);
     const isGone = previous === members.name || given.has(previous) || this.#isDead(previous);
-    return isGone && missing === undefined ? {} : { isUnsure: true };
+    const released = [...given.values()].includes("released") ? ({ isReleased: true } as const) : {};
+    return isGone && missing === undefined ? released : { ...released, isUnsure: true };
   }
 
   /** The nodes that may have the session: all others, if the engine has lost who had it. */

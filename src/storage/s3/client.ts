@@ -19,6 +19,8 @@ export interface Stamp {
 
 export interface ObjectRead extends Stamp {
   readonly bytes: Buffer;
+  /** What was noted beside the bytes when the object was written. */
+  readonly note?: string | undefined;
 }
 
 export interface ObjectHead extends Stamp {
@@ -47,6 +49,17 @@ export interface OpenMultipart {
   readonly beganAt: number;
 }
 
+/** How an object is written. */
+export interface PutOptions {
+  readonly condition?: Condition;
+  /** In base64; the store checks it. Otherwise a weaker checksum is sent. */
+  readonly sha256?: string | undefined;
+  /** Text of at most 2,000 letters and digits that is kept beside the bytes. */
+  readonly note?: string;
+}
+
+const noteHeader = "x-amz-meta-gantry";
+
 export type Condition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: string };
 
 /** Keys of one page of a listing; S3 sends no more. */
@@ -68,7 +81,7 @@ export class S3Client {
   async get(key: string, bytesMax = objectBytesMax): Promise<ObjectRead | undefined> {
     const request = { method: "GET", key, bytesMax, expected: [200, 404] } as const;
     const { status, headers, bytes } = await this.requests.send(request);
-    return status === 404 ? undefined : { ...stampOf(headers), bytes };
+    return status === 404 ? undefined : { ...stampOf(headers), bytes, note: headers[noteHeader] };
   }
 
   async head(key: string): Promise<ObjectHead | undefined> {
@@ -106,18 +119,23 @@ export class S3Client {
   }
 
   /**
-   * Writes an object. If its condition is not met, writes nothing and resolves with `undefined`. The body of a conditional
-   * write needs a `nonce`, because a response may be lost. `sha256`, in base64, is checked by the store; otherwise a weaker checksum.
+   * Writes an object. If its condition is not met, writes nothing and resolves with `undefined`. The body or the note of a
+   * conditional write needs a `nonce`, because a response may be lost.
    */
-  async put(
+  async put(key: string, body: Uint8Array, condition?: Condition): Promise<Stamp | undefined> {
+    return this.write(key, body, condition === undefined ? {} : { condition });
+  }
+
+  /** Like `put`. */
+  async write(
     key: string,
     body: Uint8Array,
-    condition?: Condition,
-    sha256?: string,
+    { condition, sha256, note }: PutOptions,
   ): Promise<Stamp | undefined> {
     const headers: Record<string, string> = {
       ...this.requests.place.objectHeaders,
       ...(sha256 === undefined ? checksumOf(body) : { "x-amz-checksum-sha256": sha256 }),
+      ...(note !== undefined && { [noteHeader]: note }),
     };
     if (condition !== undefined && "ifMatch" in condition) headers["if-match"] = condition.ifMatch;
     else if (condition !== undefined) headers["if-none-match"] = condition.ifNoneMatch;
@@ -129,9 +147,9 @@ export class S3Client {
     const answer = await this.requests.send({ ...request, expected });
     if (answer.status === 200) return stampOf(answer.headers);
     if (answer.attempts === 1) return undefined;
-    // The response to an earlier attempt may have been lost. The nonce in `body` tells whether it was carried out.
+    // The response to an earlier attempt may have been lost. The nonce tells whether it was carried out.
     const found = await this.get(key, Math.max(objectBytesMax, body.length)).catch(ifTooLarge);
-    return found?.bytes.equals(body) ? found : undefined;
+    return found?.bytes.equals(body) && found.note === note ? found : undefined;
   }
 
   /** Removes an object, with `ifMatch` only this version of it. A missing one is no error. */

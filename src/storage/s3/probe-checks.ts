@@ -125,6 +125,16 @@ export const conditionedRemoval: Check = {
   },
 };
 
+const notes: Check = {
+  what: "keep metadata of an object",
+  fine: "it was read with the object",
+  run: async (client, key) => {
+    const note = nonce();
+    await client.write(key(), Buffer.from(nonce()), { condition: { ifNoneMatch: "*" }, note });
+    return (await client.get(key()))?.note === note ? undefined : "the metadata was missing or changed";
+  },
+};
+
 const order: Check = {
   what: "list in ASCII order, by folders, from any key",
   fine: "pages of any size had the same order",
@@ -228,13 +238,14 @@ const checksums: Check = {
 };
 
 /** What a node relies on from its first request on. */
-export const shortChecks: readonly Check[] = [creation, replacement, order, conditionedRemoval];
+export const shortChecks: readonly Check[] = [creation, replacement, notes, order, conditionedRemoval];
 
 /** After `writeAndRead`. */
 export const fullChecks: readonly Check[] = [
   creation,
   replacement,
   conditionedRemoval,
+  notes,
   order,
   ranges,
   multipart,

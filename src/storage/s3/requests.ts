@@ -4,9 +4,10 @@
  * grow with the bytes that are sent and received.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dispatcher, Pool } from "undici";
+import { Pool } from "undici";
 import { Turns } from "../../lib/turns.js";
-import { answerTooLarge, noCredentials, S3Failure, unanswered } from "./failure.js";
+import { type AnswerHeaders, AnswerLate, exchange } from "./exchange.js";
+import { noCredentials, S3Failure, unanswered } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
 import { Silence } from "./silence.js";
 import { parsed, textOf, type Xml } from "./xml.js";
@@ -55,7 +56,7 @@ export interface S3Request {
 
 export interface S3Response {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly headers: AnswerHeaders;
   readonly bytes: Buffer;
   /** Above 1 if the response to an earlier attempt may have been lost. */
   readonly attempts: number;
@@ -195,38 +196,31 @@ export class S3Requests {
       });
     this.sent[method] = (this.sent[method] ?? 0) + 1;
     const search = queryText(query);
-    const ending = new AbortController();
-    let timer = setTimeout(() => ending.abort(), milliseconds);
     try {
-      const response = await this.#pool.request({
-        method,
-        path: search === "" ? path : `${path}?${search}`,
-        headers: { ...signed, ...this.#ownHeaders },
-        body: body ?? null,
-        signal: ending.signal,
-      });
-      this.#silence.answered();
-      const isObject = response.statusCode === 200 || response.statusCode === 206;
-      if (isObject && into === undefined) {
-        // Only now the number of bytes is known.
-        const received = Math.min(bytesMax, Number(response.headers["content-length"] ?? 0));
-        clearTimeout(timer);
-        timer = setTimeout(() => ending.abort(), milliseconds + millisecondsOf(received));
-      }
-      const bytes = await collect(
-        response.body,
-        isObject ? into : undefined,
-        isObject ? bytesMax : errorBytesMax,
+      const answer = await exchange(
+        this.#pool,
+        {
+          method,
+          path: search === "" ? path : `${path}?${search}`,
+          headers: { ...signed, ...this.#ownHeaders },
+          body: body ?? null,
+        },
+        {
+          milliseconds,
+          millisecondsOf,
+          onAnswer: () => this.#silence.answered(),
+          into,
+          bytesMax,
+          errorBytesMax,
+        },
       );
+      const { status, bytes } = answer;
       // A missing bucket must not pass for one without objects.
-      const isAnswer =
-        expected.includes(response.statusCode) &&
-        !(response.statusCode === 404 && textOf(errorOf(bytes), "Code") === "NoSuchBucket");
-      if (isAnswer) return { status: response.statusCode, headers: singles(response.headers), bytes };
-      throw failureOf(method, response.statusCode, bytes);
+      if (expected.includes(status) && !(status === 404 && isOfBucket(bytes))) return answer;
+      throw failureOf(method, status, bytes);
     } catch (cause) {
       if (cause instanceof S3Failure) throw cause;
-      if (ending.signal.aborted)
+      if (cause instanceof AnswerLate)
         throw new S3Failure(
           `the store did not answer within ${Math.round(milliseconds / 1000)} s (${method})`,
           {
@@ -235,8 +229,6 @@ export class S3Requests {
           },
         );
       throw new S3Failure(`the connection to the store failed (${method})`, { cause, mayPass: true });
-    } finally {
-      clearTimeout(timer);
     }
   }
 }
@@ -255,29 +247,11 @@ export function requestSecondsMax({ requestSeconds }: S3Limits, bytes: number): 
   return requestSeconds + millisecondsOf(bytes) / 1000;
 }
 
-function singles(headers: Dispatcher.ResponseData["headers"]): S3Response["headers"] {
-  const single: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers)) single[name] = Array.isArray(value) ? value[0] : value;
-  return single;
-}
+const missingBucket = "NoSuchBucket";
 
-async function collect(
-  body: AsyncIterable<Uint8Array>,
-  into: Uint8Array | undefined,
-  bytesMax: number,
-): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    if (length + chunk.length > (into?.length ?? bytesMax))
-      throw new S3Failure("the store sent more than was asked for", { code: answerTooLarge });
-    if (into === undefined) chunks.push(chunk);
-    else into.set(chunk, length);
-    length += chunk.length;
-  }
-  return into === undefined
-    ? Buffer.concat(chunks, length)
-    : Buffer.from(into.buffer, into.byteOffset, length);
+/** Parses only what may be one: most answers are about a missing object. */
+function isOfBucket(bytes: Buffer): boolean {
+  return bytes.includes(missingBucket) && textOf(errorOf(bytes), "Code") === missingBucket;
 }
 
 /** Statuses below 500 with which a store asks to try again. */
