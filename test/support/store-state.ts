@@ -1,5 +1,6 @@
 // What a store holds, read without its server, to compare two stores.
 
+import type { RepositoryName } from "../../src/domain/repository-name.js";
 import { openReadableFolder } from "../../src/storage/filesystem/read.js";
 import type { ReadableStore } from "../../src/storage/readable-store.js";
 import { fixedCredentials } from "../../src/storage/s3/credentials.js";
@@ -39,15 +40,8 @@ async function stateOf(store: ReadableStore): Promise<StoreState> {
   const state: Record<string, RepositoryState> = {};
   try {
     for await (const name of store.repositories.all()) {
-      const tags: Record<string, TagState> = {};
-      for await (const { tag, digest } of store.tags.targets(name))
-        tags[tag] = { digest, pushedAt: undefined, pulledAt: undefined };
-      for await (const { tag, times } of store.tags.times(name))
-        tags[tag] = {
-          digest: tags[tag]?.digest,
-          pushedAt: seconds(times?.pushedAt),
-          pulledAt: seconds(times?.pulledAt),
-        };
+      // One with blobs only has no place for tags.
+      const tags = (await store.tags.list(name)) === undefined ? {} : await tagsOf(store, name);
       const manifests = (await store.manifests.list(name)).sort();
       state[name] = { manifests, blobs: (await store.blobs.list(name)).sort(), tags };
     }
@@ -55,6 +49,19 @@ async function stateOf(store: ReadableStore): Promise<StoreState> {
     await store.close();
   }
   return state;
+}
+
+async function tagsOf(store: ReadableStore, name: RepositoryName): Promise<RepositoryState["tags"]> {
+  const tags: Record<string, TagState> = {};
+  for await (const { tag, digest } of store.tags.targets(name))
+    tags[tag] = { digest, pushedAt: undefined, pulledAt: undefined };
+  for await (const { tag, times } of store.tags.times(name))
+    tags[tag] = {
+      digest: tags[tag]?.digest,
+      pushedAt: seconds(times?.pushedAt),
+      pulledAt: seconds(times?.pulledAt),
+    };
+  return tags;
 }
 
 function seconds(at: number | undefined): number | undefined {

@@ -55,8 +55,10 @@ export class S3Adopter implements Adopter {
     let keeps = false;
     try {
       const head = await client.headWithSha256(key);
-      if (head?.size !== outside.size)
-        throw new S3Failure("a copy within the store has another size than its source", { mayPass: true });
+      if (head?.size !== outside.size) {
+        const size = head === undefined ? "is gone" : `has ${head.size} bytes`;
+        throw new S3Failure(`a copy of ${outside.size} bytes within the store ${size}`, { mayPass: true });
+      }
       const checked = await this.#verify(key, digest, head.sha256, check);
       const own = { key, size: head.size, etag: head.etag };
       const shared = await share(client, digest, own, this.graceSeconds);
