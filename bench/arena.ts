@@ -29,7 +29,7 @@ export class Arena implements AsyncDisposable {
     this.contenders = contenders;
   }
 
-  /** New servers with empty folders. The subject must start; a peer that is not installed is left out. */
+  /** New servers with empty folders. A contender that is not installed is left out. */
   static async open(
     { subject, profileFolder, checkoutBefore }: ArenaSettings,
     peers: readonly ContenderName[],
@@ -95,14 +95,16 @@ async function measured(
   round: number,
   run: (contender: Contender, round: number) => Promise<Sample>,
 ): Promise<Measured> {
-  forgetPeak(contender.pid);
+  const pids = contender.nodes.map(({ pid }) => pid);
+  pids.forEach(forgetPeak);
   const sample = await run(contender, round);
-  return { ...sample, peakBytes: peakResidentBytes(contender.pid) };
+  return { ...sample, peakBytes: Math.max(...pids.map(peakResidentBytes)) };
 }
 
 /** Measures the wall time of `work`, and its CPU time on both sides. */
 export async function timed(contender: Contender, work: () => Promise<unknown>): Promise<Timing> {
-  const cpuBefore = cpuSeconds(contender.pid);
+  const cpuOfAll = () => contender.nodes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+  const cpuBefore = cpuOfAll();
   const driverBefore = process.cpuUsage();
   const begin = performance.now();
   await work();
@@ -110,7 +112,7 @@ export async function timed(contender: Contender, work: () => Promise<unknown>):
   const { user, system } = process.cpuUsage(driverBefore);
   return {
     seconds,
-    cpuSeconds: cpuSeconds(contender.pid) - cpuBefore,
+    cpuSeconds: cpuOfAll() - cpuBefore,
     driverCpuSeconds: (user + system) / 1_000_000,
   };
 }

@@ -18,10 +18,11 @@ import {
 import { type GantryName, gantryCommand, gantryCommandIn, gantryProfiles } from "./contenders/gantry.js";
 import { getLimit, pushLimit } from "./contenders/limits.js";
 import { nginx } from "./contenders/nginx.js";
-import type { Place, Profile, ServerTls } from "./contenders/profile.js";
+import type { BehindCounts, Place, Profile, ServerTls } from "./contenders/profile.js";
 import { zot } from "./contenders/zot.js";
 import type { Endpoint } from "./driver/endpoint.js";
 import { findProgram, removeFolder } from "./processes.js";
+import { progress } from "./progress.js";
 
 /** Complete registries, which accept every request of distribution-spec. */
 export const registryNames = ["gantry", "docker-registry", "distribution-3", "zot"] as const;
@@ -29,8 +30,9 @@ export type RegistryName = (typeof registryNames)[number];
 
 /**
  * In addition to the registries: Gantry with relaxed durability, with access log, with traces of all or some requests, with
- * login and policy; Gantry and distribution 3 as caches of another registry; Gantry and distribution 3 on an S3 server, near or far; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses,
- * see bench/limit.
+ * login and policy; Gantry and distribution 3 as caches of another registry, and on an S3 server, near or far; one and two nodes of Gantry over servers that
+ * count; Gantry of another checkout; nginx, the limit for pulls; and the limits for pushes and small responses, see
+ * bench/limit.
  */
 export type ContenderName =
   | RegistryName
@@ -76,9 +78,19 @@ function profileOf(name: ContenderName, { subject, checkoutBefore }: Before): Pr
 /** The facts about a contender that readers of results need. */
 export type ContenderFacts = Pick<Profile, "durability" | "configuration"> & { readonly version: string };
 
+/** A server process of a contender. */
+export interface ContenderNode {
+  readonly pid: number;
+  readonly port: number;
+}
+
 export interface Contender extends Endpoint, AsyncDisposable {
   readonly name: ContenderName;
   readonly pid: number;
+  /** All its nodes, itself first. */
+  readonly nodes: readonly ContenderNode[];
+  /** What the servers behind it have done so far; `undefined` if they do not count. */
+  counts(): Promise<BehindCounts | undefined>;
   /** Folder of its blobs or, for nginx, of the files it serves. */
   readonly dataFolder: string;
   /** Its output on standard error. */
@@ -101,20 +113,12 @@ export interface StartOptions {
   readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
 }
 
-/** Folders and processes of running contenders, to clean up if the bench is interrupted or fails. */
-const leftovers = new Map<string, number | undefined>();
+/** Folders of running contenders, to clean up if the bench is interrupted or fails. */
+const leftovers = new Set<string>();
 
 process.once("exit", () => {
-  for (const pid of leftovers.values()) {
-    try {
-      // Not SIGKILL: nginx's master must end its workers.
-      if (pid !== undefined) process.kill(pid, "SIGTERM");
-    } catch {
-      // It has ended by itself.
-    }
-  }
-  // They may write there until they have ended.
-  for (const folder of leftovers.keys()) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  // Their processes, which have been told to end, may write there until they have ended.
+  for (const folder of leftovers) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** Versions of the installed ones. */
@@ -134,7 +138,13 @@ export async function factsOf(
   return facts;
 }
 
-async function programOf({ program }: Profile): Promise<string | undefined> {
+/** Resolves with `undefined` if something is not installed. */
+async function programOf({ program, needs = [] }: Profile): Promise<string | undefined> {
+  for (const name of needs) {
+    if ((await findProgram(name)) !== undefined) continue;
+    progress(`${name} is not installed: run .ci/install`);
+    return undefined;
+  }
   return program === undefined ? process.execPath : await findProgram(program);
 }
 
@@ -151,7 +161,7 @@ export async function startContender(
   }
   // TMPDIR selects the folder: point it at the disk to be measured.
   const folder = await mkdtemp(join(tmpdir(), `gantry-bench-${name}-`));
-  leftovers.set(folder, undefined);
+  leftovers.add(folder);
   const dataFolder = join(folder, "data");
   await mkdir(dataFolder);
   const remove = async () => {
@@ -169,31 +179,33 @@ export async function startContender(
       settings,
       profileFolder,
     };
-    const start = async () => {
-      const started = await profile.start(place);
-      leftovers.set(folder, started.running.pid);
-      return started;
-    };
-    let { running, port } = await start();
+    let started = await profile.start(place);
     return {
       name,
       get port() {
-        return port;
+        return started.port;
       },
       ca,
       get pid() {
-        return running.pid;
+        return started.running.pid;
       },
+      get nodes() {
+        return [started, ...(started.others ?? [])].map(({ running, port }) => ({ pid: running.pid, port }));
+      },
+      counts: async () => await started.counts?.(),
       dataFolder,
-      complaints: () => running.complaints(),
-      assertAlive: () => running.assertAlive(),
+      complaints: () =>
+        [started, ...(started.others ?? [])].map(({ running }) => running.complaints()).join(""),
+      assertAlive: () => {
+        for (const { running } of [started, ...(started.others ?? [])]) running.assertAlive();
+      },
       restart: async () => {
-        await running[Symbol.asyncDispose]();
-        ({ running, port } = await start());
-        return running.startedAt;
+        await started.running[Symbol.asyncDispose]();
+        started = await profile.start(place);
+        return started.running.startedAt;
       },
       [Symbol.asyncDispose]: async () => {
-        await running[Symbol.asyncDispose]();
+        await started.running[Symbol.asyncDispose]();
         await remove();
       },
     };

@@ -37,6 +37,14 @@ export async function outputOf(command: string, args: readonly string[]): Promis
   return `${stdout}${stderr}`.trim();
 }
 
+/** The processes that run, to end them if the bench is interrupted or fails. */
+const started = new Set<ChildProcess>();
+
+process.once("exit", () => {
+  // Not SIGKILL: nginx's master must end its workers.
+  for (const child of started) child.kill("SIGTERM");
+});
+
 /** Starts `command`; its disposal sends SIGTERM, then SIGKILL, and waits for its end. */
 export function startProcess(
   command: string,
@@ -48,6 +56,8 @@ export function startProcess(
     env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  started.add(child);
+  child.once("exit", () => started.delete(child));
   const output = keepStart(child.stdout);
   const complaints = keepStart(child.stderr);
   child.on("error", (error) => complaints.push(String(error)));

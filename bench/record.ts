@@ -17,7 +17,7 @@ const sampleSchema = z.object({
   cpuSeconds: z.number(),
   /** CPU seconds of the load driver, if it is the bench itself; autocannon is, wrk is not. */
   driverCpuSeconds: z.number(),
-  /** The largest resident set of the server during the run. */
+  /** The largest resident set of the server, or of one of its nodes, during the run. */
   peakBytes: z.number(),
   /** Bytes of blobs transferred in the timed part. */
   bytes: z.number().optional(),

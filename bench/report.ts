@@ -6,7 +6,7 @@ import { growthLines } from "./plot/growth-lines.js";
 import { ratioBars } from "./plot/ratio-bars.js";
 import type { Comparison, GrowthRecord, RunRecord } from "./record.js";
 import { shapeColumns, shapeRows } from "./shape.js";
-import { columns, markdownTable, rowsOf } from "./table.js";
+import { columns, detailColumns, detailRowsOf, markdownTable, rowsOf } from "./table.js";
 import { gibibyte, spell } from "./units.js";
 
 const barsFile = "ratios.svg";
@@ -37,6 +37,7 @@ function plotsOf({ comparisons, growths }: RunRecord): ReadonlyMap<string, strin
 function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
   const { comparisons, growths, contenders, tools, settings, leftOut } = record;
   const losses = lossesIn(comparisons);
+  const details = comparisons.flatMap(detailRowsOf);
   return [
     "# Benchmark results",
     "",
@@ -52,6 +53,7 @@ function markdown(record: RunRecord, plots: ReadonlySet<string>): string {
     ...(losses.length > 0 ? markdownTable(lossColumns, losses.map(lossRow)) : ["Nowhere in this run."]),
     "",
     ...growths.flatMap((growth) => growthSection(growth, plots)),
+    ...(details.length > 0 ? ["## Further figures", "", ...markdownTable(detailColumns, details), ""] : []),
     "## Contenders",
     "",
     ...markdownTable(

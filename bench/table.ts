@@ -19,6 +19,20 @@ export const columns: Row = [
   "peak MB",
 ];
 
+export const detailColumns: Row = ["scenario", "contender", "further figure", "median (spread)"];
+
+/** A row for each further figure that all runs of a contender have. */
+export function detailRowsOf({ name, series }: Comparison): readonly Row[] {
+  return series.flatMap(({ contender, samples }) =>
+    Object.keys(samples[0]?.details ?? {}).flatMap((figure) => {
+      const values = samples.flatMap(({ details }) => details?.[figure] ?? []);
+      return values.length === samples.length
+        ? [[name, contender, figure, spellSpread(spreadOf(values))]]
+        : [];
+    }),
+  );
+}
+
 /** A row for the subject, then one for each peer with its ratio. */
 export function rowsOf(comparison: Comparison): readonly Row[] {
   const { name, unit, peers, series, targets, failure } = comparison;
@@ -55,7 +69,8 @@ function judgement(
   ratios: readonly number[],
 ): Row {
   if (target === undefined) return ["", ""];
-  const spelled = target.kind === "ceiling" ? `< ${target.atMost}` : `>= ${target.atLeast} x`;
+  const spelled =
+    target.kind === "ceiling" ? `< ${target.atMost}` : `>= ${Number(target.atLeast.toPrecision(3))} x`;
   return [spelled, isReached(target, subject, ratios) ? "yes" : "NO"];
 }
 

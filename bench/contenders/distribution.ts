@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Upstream } from "../driver/upstream.js";
 import { freePort, outputOf, startProcess } from "../processes.js";
 import { answering, type Place, type Profile, type Started, whenReady } from "./profile.js";
-import { accessKey, bucket, farMilliseconds, onS3Store, secretKey } from "./s3-store.js";
+import { accessKey, bucket, farMilliseconds, onS3Store, secretKey, storeProgram } from "./s3-store.js";
 
 const configuration = "storage and cache of its example, deletion enabled, no access log";
 
@@ -43,10 +43,11 @@ export const distribution3Mirror: Profile = {
 function onS3(isFar: boolean): Profile {
   return {
     ...distribution3,
+    needs: [storeProgram],
     durability: "what versitygw promises",
     configuration: `its S3 driver over versitygw${isFar ? `, ${farMilliseconds} ms away` : ""}, no redirects, cache of its example, no access log`,
     start: (place) =>
-      onS3Store(place.dataFolder, isFar, ({ endpoint }) =>
+      onS3Store(place.dataFolder, { isFar }, ({ endpoint }) =>
         start(
           place,
           { OTEL_TRACES_EXPORTER: "none" },

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hashSync } from "bcryptjs";
 import { Upstream } from "../driver/upstream.js";
-import { outputOf, startProcess } from "../processes.js";
-import { profilingFlags } from "../profile/profiles.js";
-import { type Place, type Profile, printedPort, type Started, whenReady } from "./profile.js";
-import { accessKey, bucket, farMilliseconds, onS3Store, secretKey } from "./s3-store.js";
+import { outputOf } from "../processes.js";
+import { type Own, silent, startGantry } from "./gantry-process.js";
+import { type GantryOnS3Name, gantryOnS3Profiles } from "./gantry-s3.js";
+import type { Place, Profile } from "./profile.js";
 
 /** The admin of `gantry-login`. */
 export const login = { user: "bench", password: "a password of some length" } as const;
@@ -26,9 +26,6 @@ export function gantryCommandIn(checkout: string): string {
   return join(checkout, "dist/src/gantry.cjs");
 }
 
-/** No contender writes an access log: its cost is a separate scenario. */
-const silent = { REGISTRY_LOG_ACCESSLOG_DISABLED: "true" } as const;
-
 export type GantryName =
   | "gantry"
   | "gantry-relaxed"
@@ -38,8 +35,7 @@ export type GantryName =
   | "gantry-notifying"
   | "gantry-login"
   | "gantry-mirror"
-  | "gantry-s3"
-  | "gantry-s3-far";
+  | GantryOnS3Name;
 
 /** For the Gantry with the compiled entry `command`. */
 export function gantryProfiles(command: string): Readonly<Record<GantryName, Profile>> {
@@ -52,7 +48,7 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
     durability,
     configuration,
     version: async (program) => await outputOf(program, [command, "version"]),
-    start: async (place) => await start(command, place, await settings(place)),
+    start: async (place) => await startGantry(command, place, await settings(place)),
   });
   return {
     gantry: profile("defaults, no access log", () => silent),
@@ -83,51 +79,8 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
       ...silent,
       REGISTRY_PROXY_REMOTEURL: (await Upstream.shared()).url,
     })),
-    "gantry-s3": onS3(command, false),
-    "gantry-s3-far": onS3(command, true),
+    ...gantryOnS3Profiles(command),
   };
-}
-
-/** Pulls are not redirected: the bench measures the registry. */
-function onS3(command: string, isFar: boolean): Profile {
-  return {
-    program: undefined,
-    durability: "what versitygw promises",
-    configuration: `storage.s3 over versitygw${isFar ? `, ${farMilliseconds} ms away` : ""}, no redirects, no access log`,
-    version: async (program) => await outputOf(program, [command, "version"]),
-    start: (place) =>
-      onS3Store(place.dataFolder, isFar, ({ endpoint }) =>
-        start(command, place, {
-          ...silent,
-          REGISTRY_STORAGE_S3_BUCKET: bucket,
-          REGISTRY_STORAGE_S3_REGIONENDPOINT: endpoint,
-          REGISTRY_STORAGE_S3_ACCESSKEY: accessKey,
-          REGISTRY_STORAGE_S3_SECRETKEY: secretKey,
-          REGISTRY_STORAGE_REDIRECT_DISABLE: "true",
-        }),
-      ),
-  };
-}
-
-/** A profile's settings by environment variable. */
-type Own = Readonly<Record<string, string>>;
-
-async function start(
-  command: string,
-  { program, dataFolder, tls, settings, profileFolder }: Place,
-  own: Own,
-): Promise<Started> {
-  const flags = profileFolder === undefined ? [] : profilingFlags(profileFolder);
-  const running = startProcess(program, [...flags, command, "serve"], {
-    REGISTRY_HTTP_ADDR: "127.0.0.1:0",
-    ...(own.REGISTRY_STORAGE_S3_BUCKET === undefined && {
-      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dataFolder,
-    }),
-    ...(tls && { REGISTRY_HTTP_TLS_CERTIFICATE: tls.certificate, REGISTRY_HTTP_TLS_KEY: tls.key }),
-    ...own,
-    ...settings,
-  });
-  return await whenReady(running, printedPort(running));
 }
 
 /** Accepts and drops posted bodies in the bench's process until it ends. Returns its origin. */

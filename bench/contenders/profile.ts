@@ -23,14 +23,34 @@ export interface Place {
   readonly profileFolder: string | undefined;
 }
 
-export interface Started {
+/** A server process that answers requests. */
+export interface StartedNode {
   readonly running: RunningProcess;
   readonly port: number;
+}
+
+/** What the servers behind a contender have done for it since they started. */
+export interface BehindCounts {
+  /** Requests that the S3 server has answered. */
+  readonly storeRequests: number;
+  /** Messages that the engine has received from the nodes: commands, and answers of nodes to each other. */
+  readonly engineMessages: number;
+  /** CPU seconds of the engine. */
+  readonly engineCpuSeconds: number;
+}
+
+export interface Started extends StartedNode {
+  /** Further nodes over the same store. They end with it. */
+  readonly others?: readonly StartedNode[];
+  /** Present if the servers behind it count. */
+  readonly counts?: () => Promise<BehindCounts>;
 }
 
 export interface Profile {
   /** The program, looked up in GANTRY_TOOLS and the search path; undefined for Node itself. */
   readonly program: string | undefined;
+  /** Further programs that it needs, looked up there too. */
+  readonly needs?: readonly string[];
   /** Its durable state when it responds to a push. */
   readonly durability: string;
   /** Its non-default settings. */

@@ -18,10 +18,10 @@ export async function withConnections<T>(
 }
 
 /** Runs each job once, as many concurrently as there are connections. */
-export async function workOff<T>(
-  connections: readonly Connection[],
+export async function workOff<C, T>(
+  connections: readonly C[],
   jobs: Iterable<T>,
-  work: (connection: Connection, job: T) => Promise<unknown>,
+  work: (connection: C, job: T) => Promise<unknown>,
 ): Promise<void> {
   const queue = jobs[Symbol.iterator]();
   await Promise.all(

@@ -33,7 +33,12 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-export class Connection implements Disposable {
+/** Sends requests, one at a time. */
+export interface Requester {
+  request(method: string, path: string, options?: RequestOptions): Promise<Reply>;
+}
+
+export class Connection implements Requester, Disposable {
   readonly #socket: Socket;
   readonly #reader = new ReplyReader();
   #waiting: Waiting | undefined;

@@ -1,6 +1,6 @@
 /** Images and client operations: push like docker, store quickly, pull completely. */
 import { strict as assert } from "node:assert";
-import type { Connection } from "./connection.js";
+import type { Requester } from "./connection.js";
 import { drain } from "./drain.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Payload } from "./payload.js";
@@ -42,7 +42,7 @@ export function logarithmicBytes(bytesMin: number, bytesMax: number, position: n
 }
 
 /** Stores it with as few requests as possible. */
-export async function storeImage(connection: Connection, image: Image): Promise<void> {
+export async function storeImage(connection: Requester, image: Image): Promise<void> {
   for (const blob of image.blobs) await pushBlob(connection, image.repository, blob, "put");
   await putManifest(connection, image.repository, image.tag, image.manifest);
 }
@@ -53,7 +53,7 @@ export async function storeImage(connection: Connection, image: Image): Promise<
  * Returns the bytes of sent blobs.
  */
 export async function pushImage(
-  connection: Connection,
+  connection: Requester,
   image: Image,
   homeOf: (blob: Payload) => string | undefined = () => undefined,
 ): Promise<number> {
@@ -74,7 +74,7 @@ export async function pushImage(
 }
 
 /** Pulls the manifest by its tag, then all blobs concurrently, each on its own connection. Returns the received bytes. */
-export async function pullImage(endpoint: Endpoint, connection: Connection, image: Image): Promise<number> {
+export async function pullImage(endpoint: Endpoint, connection: Requester, image: Image): Promise<number> {
   const { repository, tag, blobs, manifest } = image;
   const headers = { Accept: manifestMediaType };
   const reply = await connection.request("GET", manifestPath(repository, tag), { headers });

@@ -1,6 +1,6 @@
 /** The requests of distribution-spec used by the scenarios; an unexpected status is an error. */
 import { createHash } from "node:crypto";
-import type { Body, Connection } from "./connection.js";
+import type { Body, Requester } from "./connection.js";
 import type { Payload } from "./payload.js";
 import type { Reply } from "./reply.js";
 
@@ -15,14 +15,14 @@ const layerMediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
 export type PushShape = "put" | "patch";
 
 /** Starts an upload session, and returns the path of the next request. */
-export async function openUpload(connection: Connection, repository: string): Promise<string> {
+export async function openUpload(connection: Requester, repository: string): Promise<string> {
   const reply = await connection.request("POST", `/v2/${repository}/blobs/uploads/`);
   return locationOf(expectStatus(reply, 202, "POST upload"));
 }
 
 /** Sends the content to an open session and commits it. */
 export async function sendBlob(
-  connection: Connection,
+  connection: Requester,
   session: string,
   payload: Payload,
   shape: PushShape,
@@ -39,7 +39,7 @@ export async function sendBlob(
 }
 
 export async function pushBlob(
-  connection: Connection,
+  connection: Requester,
   repository: string,
   payload: Payload,
   shape: PushShape,
@@ -48,7 +48,7 @@ export async function pushBlob(
 }
 
 /** Checks for a layer, like docker before a push; true if the registry has it. */
-export async function hasBlob(connection: Connection, repository: string, digest: string): Promise<boolean> {
+export async function hasBlob(connection: Requester, repository: string, digest: string): Promise<boolean> {
   const reply = await connection.request("HEAD", blobPath(repository, digest));
   if (reply.status === 404) {
     return false;
@@ -62,7 +62,7 @@ export async function hasBlob(connection: Connection, repository: string, digest
  * the session opened instead.
  */
 export async function mountBlob(
-  connection: Connection,
+  connection: Requester,
   repository: string,
   digest: string,
   from: string,
@@ -97,7 +97,7 @@ export function makeManifest(config: Described, layers: readonly Described[]): M
 }
 
 export async function putManifest(
-  connection: Connection,
+  connection: Requester,
   repository: string,
   tag: string,
   manifest: Manifest,

@@ -17,6 +17,7 @@ import { modelScenarios } from "./model.js";
 import { pullScenarios } from "./pull.js";
 import { pushLargeScenarios } from "./push-large.js";
 import { pushSmallScenarios } from "./push-small.js";
+import { s3NodesScenarios } from "./s3-nodes.js";
 import { slowBesideFastScenarios } from "./slow-beside-fast.js";
 import { largeStoreScenarios } from "./store-1m.js";
 import { zbScenarios } from "./zb.js";
@@ -38,6 +39,7 @@ export const everything: Selection = {
     ...coldStartScenarios,
     ...largeStoreScenarios,
     ...zbScenarios,
+    ...s3NodesScenarios,
     ...attackScenarios,
   ],
   growths: [growthConnections, ...growthBlobSize, ...growthListings, growthWorkers],

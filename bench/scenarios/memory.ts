@@ -1,7 +1,7 @@
 /** Peak memory under loads that overwhelm a buffering server: 200 concurrent uploads, 200 slow readers. */
 import { strict as assert } from "node:assert";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
-import type { Contender } from "../contenders.js";
+import type { Contender, ContenderName } from "../contenders.js";
 import { Connection } from "../driver/connection.js";
 import { Payload } from "../driver/payload.js";
 import { blobPath, openUpload, pushBlob, sendBlob } from "../driver/registry.js";
@@ -13,7 +13,9 @@ import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/memory";
 const clients = 200;
-const peers = ["docker-registry", "distribution-3", "zot"] as const;
+
+/** Each upload is larger than a part, so that parts wait in memory or in scratch files. */
+const onS3 = { mebibytes: 32, mebibytesWhenQuick: 16, megabytesMax: 400 } as const;
 
 export const memoryScenarios: readonly Scenario[] = [
   memoryScenario(
@@ -28,14 +30,39 @@ export const memoryScenarios: readonly Scenario[] = [
     megabytesMax: 500,
   }),
   memoryScenario("tls-rss-slow-readers", "200 slow readers by HTTPS", dawdle, { secure: true }),
+  memoryScenario(
+    "s3-rss-uploads",
+    "200 uploads of 32 MiB at once (16 MiB when quick) to an S3 server: POST, chunked PATCH, PUT",
+    (contender, settings) => uploadAll(contender, settings, onS3),
+    { ...onS3, subject: "gantry-s3", peers: ["distribution-3-s3"] },
+  ),
+  memoryScenario(
+    "s3-far-rss-uploads",
+    "the same to an S3 server 20 ms away",
+    (contender, settings) => uploadAll(contender, settings, onS3),
+    { ...onS3, subject: "gantry-s3-far", peers: ["distribution-3-s3-far"] },
+  ),
 ];
+
+interface MemoryOptions {
+  readonly secure?: boolean;
+  readonly megabytesMax?: number;
+  /** If it differs from the bench's subject. */
+  readonly subject?: ContenderName;
+  readonly peers?: readonly ContenderName[];
+}
 
 /** One run for each contender, one after the other, because a peak covers the whole life of a process. */
 function memoryScenario(
   name: string,
   what: string,
   strain: (contender: Contender, settings: Settings) => Promise<Sample>,
-  { secure = false, megabytesMax = 300 }: { readonly secure?: boolean; readonly megabytesMax?: number } = {},
+  {
+    secure = false,
+    megabytesMax = 300,
+    subject,
+    peers = ["docker-registry", "distribution-3", "zot"],
+  }: MemoryOptions = {},
 ): Scenario {
   return {
     name,
@@ -45,7 +72,8 @@ function memoryScenario(
     targets: [{ kind: "ceiling", atMost: megabytesMax }],
     peers,
     run: async (settings) => {
-      await using arena = await Arena.open(settings, peers, { secure });
+      const own = { ...settings, subject: subject ?? settings.subject };
+      await using arena = await Arena.open(own, peers, { secure });
       return await arena.interleave(
         { ...settings, rounds: 1 },
         async (contender) => progress(`  ${contender.name} at rest: ${peakMegabytes(contender)} MB`),
@@ -59,8 +87,12 @@ function memoryScenario(
   };
 }
 
-async function uploadAll(contender: Contender, settings: Settings): Promise<Sample> {
-  const blobBytes = (settings.quick ? 16 : 64) * mebibyte;
+async function uploadAll(
+  contender: Contender,
+  { quick }: Settings,
+  { mebibytes, mebibytesWhenQuick } = { mebibytes: 64, mebibytesWhenQuick: 16 },
+): Promise<Sample> {
+  const blobBytes = (quick ? mebibytesWhenQuick : mebibytes) * mebibyte;
   // Generated before any connection is open: it takes long, and a silent connection is closed.
   const payloads = Array.from({ length: clients }, () => new Payload(blobBytes));
   const uploads = await Promise.all(

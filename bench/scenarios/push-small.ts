@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { Arena, timed } from "../arena.js";
 import type { Contender, ContenderName } from "../contenders.js";
 import { Durations, withConnections, workOff } from "../driver/clients.js";
-import { Connection } from "../driver/connection.js";
+import { Connection, type Requester } from "../driver/connection.js";
 import { verify } from "../driver/drain.js";
 import { type Image, logarithmicBytes, makeImage, pullImage, pushImage } from "../driver/image.js";
 import { Payload } from "../driver/payload.js";
@@ -77,7 +77,7 @@ async function warmUp(contender: Contender): Promise<void> {
 }
 
 /** The sizes are the same in every round and for every contender, the bytes are always new. */
-function makeImages(count: number, tagPrefix: string): readonly Image[] {
+export function makeImages(count: number, tagPrefix: string): readonly Image[] {
   return Array.from({ length: count }, (_, image) => {
     const layers = Array.from({ length: layersOfImage }, (_, layer) => new Payload(layerBytes(image, layer)));
     return makeImage(
@@ -114,7 +114,7 @@ async function pushImages(contender: Contender, images: readonly Image[]): Promi
   };
 }
 
-async function pushNew(connection: Connection, image: Image): Promise<void> {
+export async function pushNew(connection: Requester, image: Image): Promise<void> {
   const bytes = image.blobs.reduce((sum, { length }) => sum + length, 0);
   assert.equal(await pushImage(connection, image), bytes, "every blob is new");
 }

@@ -69,16 +69,24 @@ export class Robots implements PasswordVerifier {
     scopes: readonly RobotScope[],
     expiresAt: number | undefined,
   ): Promise<{ readonly robot: Robot; readonly key: string } | undefined> {
-    const made = await this.#change(name, async () => {
-      if (this.#entries.has(name)) return undefined;
-      const key = newRobotKey();
-      const robot: Robot = { name, keyHash: hashOfKey(key), scopes, createdAt: Date.now(), expiresAt };
+    const key = newRobotKey();
+    const robot: Robot = { name, keyHash: hashOfKey(key), scopes, createdAt: Date.now(), expiresAt };
+    return (await this.add(robot)) === robot ? { robot, key } : undefined;
+  }
+
+  /** Adds a robot of another store, whose key continues to work. Returns the robot that has the name afterwards. */
+  async add(robot: Robot): Promise<Robot> {
+    const { name } = robot;
+    const there = await this.#change(name, async () => {
+      const known = this.#entries.get(name);
+      if (known !== undefined) return known.robot;
       await this.store.put(robot);
       this.#enter(robot);
-      return { robot, key };
+      return undefined;
     });
-    if (made !== undefined) await this.changes.publish({ kind: "robot-changed", robot: name });
-    return made;
+    if (there !== undefined) return there;
+    await this.changes.publish({ kind: "robot-changed", robot: name });
+    return robot;
   }
 
   /** Revokes a robot and returns whether it existed. It is locked out at once; if this rejects, a restart may restore it. */

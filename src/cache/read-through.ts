@@ -3,6 +3,7 @@
  * still answers those who waited for it, but is not cached, so the cache never brings back a deleted or replaced value.
  */
 import { LRUCache } from "lru-cache";
+import { RegistryError } from "../domain/errors.js";
 import { assert } from "../lib/assert.js";
 import { HitCounts } from "../lib/hit-counts.js";
 import { entriesMax } from "../lib/lru-bound.js";
@@ -69,13 +70,18 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   /**
    * Never answers from a read that began before the call, because it may have seen an earlier state. Callers that arrive
-   * during a read share the next one.
+   * during a read share the next one. If the storage did not answer the running one, they learn that at once: nobody waits for
+   * the end of two reads of a storage that hangs.
    */
   #readUncached(key: K, read: () => Promise<V | undefined>): Promise<V | undefined> {
     this.lookups.note(undefined);
     const reads = this.#uncached.get(key);
     if (reads === undefined) return this.#beginUncached(key, read);
-    reads.next ??= Promise.allSettled([reads.running]).then(() => this.#beginUncached(key, read));
+    const begin = () => this.#beginUncached(key, read);
+    reads.next ??= reads.running.then(begin, (error: unknown) => {
+      if (error instanceof RegistryError && error.kind === "storage-unavailable") throw error;
+      return begin();
+    });
     return reads.next;
   }
 

@@ -36,7 +36,7 @@ export async function checkFiles({ config, effective, notices }: Settings): Prom
   if (problems.length > 0) throw ConfigError.of(problems, notices);
 }
 
-function filesOf({ auth, http, tags }: Config): NamedFile[] {
+function filesOf({ auth, http, tags, redis }: Config): NamedFile[] {
   const { htpasswd, policy, token, tokenservice, workload } = auth;
   const { certificate, key, clientcas = [] } = http.tls ?? {};
   const certificateOf = async (text: string, path: string) =>
@@ -48,6 +48,13 @@ function filesOf({ auth, http, tags }: Config): NamedFile[] {
     ["http.tls.certificate", certificate, certificateOf],
     ["http.tls.key", key, (text, path) => checkPair(certificate, path, text)],
     ...clientcas.map((path, index): NamedFile => [`http.tls.clientcas.${index}`, path, certificateOf]),
+    ["redis.tls.certificate", redis?.tls?.certificate, certificateOf],
+    ["redis.tls.key", redis?.tls?.key, (text, path) => checkPair(redis?.tls?.certificate, path, text)],
+    ...(["rootcas", "clientcas"] as const).flatMap((list) =>
+      (redis?.tls?.[list] ?? []).map(
+        (path, index): NamedFile => [`redis.tls.${list}.${index}`, path, certificateOf],
+      ),
+    ),
     [
       "auth.htpasswd.path",
       htpasswd?.path,

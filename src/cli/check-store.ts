@@ -3,10 +3,11 @@
  * composition root.
  */
 import type { Config } from "../config/config.js";
-import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "../server/s3.js";
+import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "../server/s3.js";
 import { S3Client } from "../storage/s3/client.js";
 import { readLock } from "../storage/s3/lock-record.js";
 import { type ProbeResult, probeStore } from "../storage/s3/probe.js";
+import { reach } from "../storage/s3/probe-checks.js";
 import { S3Requests } from "../storage/s3/requests.js";
 import { expiredAfterSeconds } from "../storage/s3/store-lock.js";
 import { placeName } from "../storage/s3/store-object.js";
@@ -23,7 +24,10 @@ const connectionsMin = 16;
 /** A person waits for the result. */
 const secondsMax = 10;
 
-/** Resolves with what each test has found. Connects to nothing if the settings name no service. */
+/**
+ * Resolves with what each test has found. Connects to nothing if the settings name no service. Rejects with `ConfigError` if
+ * a folder or file that is needed for a service cannot be used.
+ */
 export async function checkServices({ storage: { s3 }, redis }: Config): Promise<ServiceCheck[]> {
   const stores = s3 === undefined ? [] : await checkBucket(s3);
   if (redis === undefined) return stores;
@@ -31,7 +35,9 @@ export async function checkServices({ storage: { s3 }, redis }: Config): Promise
   return [...stores, ...(await checkEngine(redis)).map((check) => ({ key: "redis", ...check }))];
 }
 
+/** Rejects with `ConfigError` if this machine has no place for parts of uploads. */
 async function checkBucket(s3: S3Settings): Promise<ServiceCheck[]> {
+  scratchFolderOf(s3);
   const { connections } = s3LimitsOf(s3);
   const limits = {
     connections: Math.max(connectionsMin, connections),
@@ -42,7 +48,11 @@ async function checkBucket(s3: S3Settings): Promise<ServiceCheck[]> {
   const client = new S3Client(new S3Requests(s3PlaceOf(s3), limits, get, refused));
   try {
     const { results } = await probeStore(client, "full");
-    const checks = results.map((result) => ({ key: "storage.s3", ...result }));
+    const checks = results.map((result) => ({
+      ...result,
+      key: "storage.s3",
+      what: result.what === reach.what ? `reach ${placeName(client)}` : result.what,
+    }));
     return checks.some(({ outcome }) => outcome === "failed") ? checks : [...checks, await lockOf(client)];
   } finally {
     await client.close();

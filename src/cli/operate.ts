@@ -9,6 +9,7 @@ import type { Config } from "../config/config.js";
 import { askServer } from "../control/client.js";
 import { isTooLong } from "../control/messages.js";
 import { Closers } from "../lib/closers.js";
+import { openOtherStores } from "../server/commands.js";
 import { controlSocketOf } from "../server/control-socket.js";
 import { closingFailed, escaped } from "../server/log.js";
 import { openServices } from "../server/services.js";
@@ -42,7 +43,12 @@ export async function runOperatorCommand(
           onStoreLost: (why) => interrupted.abort(new Error(why)),
         },
       );
-      return await runCommand(name, options, { services, config, ...task });
+      return await runCommand(name, options, {
+        services,
+        config,
+        otherStores: openOtherStores({ config, log }),
+        ...task,
+      });
     } catch (error) {
       throw error instanceof StoreInUse ? unreachable(error, controlSocket) : error;
     } finally {
@@ -62,7 +68,7 @@ function unreachable(cause: StoreInUse, controlSocket: string): Error {
         { cause },
       )
     : new Error(
-        "another gantry process holds this store and accepts no commands: it is starting, stopping or running a command; try again, or stop it",
+        "another gantry process holds this store and accepts no commands from here: it runs on another machine or as another user, or it is starting, stopping or running a command; run this command there, try again, or stop it",
         { cause },
       );
 }

@@ -51,39 +51,55 @@ export interface HandedOver {
   readonly touchedAt: number;
 }
 
-export type ClaimAnswer = HandedOver | "released" | "keep";
+/** A claim: this node owns the session now, another node keeps it, or the session has ended. */
+export type Claimed =
+  | { readonly owner: NodeName | "ended" }
+  | {
+      readonly owner: "here";
+      /** The state from the previous owner, if that has any. */
+      readonly handedOver?: HandedOver;
+      /** Whether the previous owner had the session until now, and will not use it any more. */
+      readonly isReleased?: true;
+      /** Whether another node may have a session of that ID: it could not be asked. Then only found bytes count. */
+      readonly isUnsure?: true;
+    };
+
+export type ClaimAnswer = HandedOver | "released" | "unknown" | "keep";
 
 /**
  * Records which node owns each upload session. The owner handles the session's requests, one at a time. A node owns the
  * sessions that it opened or claimed, until it releases them. POST, PATCH and PUT at one node need no message.
  *
  * If the engine is lost, nodes continue with their sessions, and two nodes may then both consider themselves the owner. That
- * loses nothing: the storage refuses the append or the commit of the later one.
+ * loses nothing: the storage refuses the append or the commit of the later one. An owner that is not sure (`isSure`) stores
+ * the upload again before it answers, because another node may have continued it.
  */
 export interface Uploads {
   /** Returns an ID for a session that this node opens. It tells other nodes whom to ask, so opening one sends no message. */
   newId(): SessionId;
   /** Makes this node the owner of a session that it has opened or claimed. Sends no message. */
   own(id: SessionId): void;
-  /** Ends this node's ownership, if any. Sends no message. */
+  /** Ends this node's ownership, if any. */
   release(id: SessionId): void;
+  /** Releases a session that has ended: no node may use its ID again. The storage may have it for a moment more. */
+  end(id: SessionId): void;
+  /** Whether no other node can have continued a session since this node began to own it. Sends no message. */
+  isSure(id: SessionId): boolean;
   /** Resolves with the node that owns the session; `here` for this node. */
   owner(id: SessionId): Promise<NodeName | "here" | undefined>;
   /**
-   * Makes this node the owner, and resolves with `here` and the state from the previous owner, if that has any. Resolves with
-   * the name of another node if that node keeps the session; it must handle the request. If several nodes claim at once, one
-   * succeeds. A dead node owns nothing. Rejects with `cluster-unavailable` if another node would have to be asked and the
-   * engine is lost.
+   * Makes this node the owner, unless another node keeps the session; that node must handle the request. If several nodes
+   * claim at once, one succeeds. A dead node owns nothing. An owner that is not sure claims again. Rejects with
+   * `cluster-unavailable` if another node would have to be asked and the engine is lost.
    */
-  claim(
-    id: SessionId,
-  ): Promise<{ readonly owner: NodeName } | { readonly owner: "here"; readonly handedOver?: HandedOver }>;
+  claim(id: SessionId): Promise<Claimed>;
   /**
    * Sets the answer to another node's claim of a session that this node owns:
    * - the state to hand over, for a session without bytes;
-   * - `released`: this node has forgotten the session, and the claimer recovers it from the storage;
+   * - `released`: this node had the session and has forgotten it, and the claimer recovers it from the storage;
+   * - `unknown`: this node does not know the session, or not whether it had it alone;
    * - `keep`: a request is running, or the storage is not shared.
-   * After the first two, this node may not use the session.
+   * After all but the last, this node may not use the session.
    */
   onClaim(answer: (id: SessionId) => ClaimAnswer | Promise<ClaimAnswer>): void;
 }
@@ -139,8 +155,9 @@ export interface Leases {
 /**
  * Locks by key, across all nodes: many shared holders or one exclusive holder.
  *
- * If the engine is lost, holders keep their holds for a bounded time, after which `Hold.confirm` throws. `shared` continues
- * without the engine, because no exclusive hold can be granted. `exclusive` rejects with `cluster-unavailable`, also for a
+ * If the engine is lost, holders keep their holds for a bounded time, after which `Hold.confirm` throws; shared ones for as
+ * long as the node reaches the storage, which tells the other nodes that it works. `shared` continues without the engine,
+ * because no exclusive hold can be granted. `exclusive` rejects with `cluster-unavailable`, also for a
  * while after the engine is back: until every earlier hold has ended or can no longer be confirmed. The holds of a dead node
  * end in the same way.
  */

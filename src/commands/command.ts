@@ -13,6 +13,7 @@
  */
 import type { Config } from "../config/config.js";
 import type { Services } from "../registry/services.js";
+import type { OtherStores } from "../transfer/other-stores.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 
 export interface Progress {
@@ -32,6 +33,8 @@ export interface Task {
 }
 
 export interface CommandContext extends Task {
+  /** The module behind it is loaded when it is called. */
+  readonly otherStores: () => Promise<OtherStores>;
   readonly services: Services;
   readonly config: Config;
   /** The running cache; absent outside of a server, and if the registry caches no others. */

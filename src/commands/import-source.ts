@@ -4,6 +4,7 @@ import { z } from "zod";
 import { nameMatcher, patternFault } from "../domain/patterns.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
+import type { OtherStores } from "../transfer/other-stores.js";
 import type { OnStray, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
 import { parseBytes } from "./format.js";
@@ -15,7 +16,8 @@ const globs = z
 const connectionsDefault = 8;
 
 export const importSource = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("distribution"), folder: z.string().min(1), repositories: globs }),
+  z.object({ kind: z.literal("store"), place: z.string().min(1), repositories: globs }),
+  z.object({ kind: z.literal("distribution"), place: z.string().min(1), repositories: globs }),
   z.object({
     kind: z.literal("layout"),
     folder: z.string().min(1),
@@ -42,8 +44,14 @@ export type ImportSource = z.infer<typeof importSource>;
 export const sourceFlags = {
   "from-distribution": {
     type: "string",
-    value: "FOLDER",
-    description: "a CNCF distribution storage directory",
+    value: "PLACE",
+    description:
+      "what CNCF distribution has stored: its storage directory, or its settings file, which names its directory or bucket",
+  },
+  "from-store": {
+    type: "string",
+    value: "PLACE",
+    description: "another store of Gantry: its folder, or a settings file that names its folder or bucket",
   },
   "from-oci": { type: "string", value: "FOLDER", description: "an OCI image layout" },
   "from-registry": {
@@ -100,7 +108,8 @@ export const sourceFlags = {
 /** Flags that apply only to some sources; the others apply to all. */
 const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
   as: ["layout"],
-  repository: ["distribution", "registry"],
+  repository: ["store", "distribution", "registry"],
+  robots: ["store"],
   ...Object.fromEntries(
     ["tag", "rate", "connections", "username", "password-file", "ca", "realm-host", "redirect-host"].map(
       (name) => [name, ["registry"]],
@@ -108,7 +117,12 @@ const onlyFor: Readonly<Record<string, readonly ImportSource["kind"][]>> = {
   ),
 };
 
-const kinds = { distribution: "from-distribution", layout: "from-oci", registry: "from-registry" } as const;
+const kinds = {
+  store: "from-store",
+  distribution: "from-distribution",
+  layout: "from-oci",
+  registry: "from-registry",
+} as const;
 
 /** Throws `UsageError`. Resolves paths here, because a server may have another working directory. */
 export function sourceOf(values: FlagValues): ImportSource {
@@ -125,8 +139,8 @@ export function sourceOf(values: FlagValues): ImportSource {
       throw new UsageError(`--${name} cannot be combined with --${flag}`);
   }
   const place = String(values[flag]);
-  if (kind === "distribution")
-    return { kind, folder: resolve(place), repositories: patternsOf(values, "repository") };
+  if (kind === "store" || kind === "distribution")
+    return { kind, place: resolve(place), repositories: patternsOf(values, "repository") };
   if (kind === "layout") return { kind, folder: resolve(place), ...nameAndTag(values.as) };
   return { kind, url: originOf(place), ...registryOptions(values) };
 }
@@ -195,6 +209,7 @@ function listOf(value: FlagValues[string]): string[] {
 /** Rejects with `SourceError`. */
 export async function openSource(
   source: ImportSource,
+  otherStores: () => Promise<OtherStores>,
   onStray: OnStray,
   signal: AbortSignal,
 ): Promise<Source> {
@@ -204,9 +219,15 @@ export async function openSource(
     return openLayout({ path, name, tag, onStray });
   }
   const wants = nameMatcher(source.repositories.length > 0 ? source.repositories : ["**"]);
+  if (source.kind === "store") {
+    const { StoreSource } = await import("../transfer/store/source.js");
+    const { store } = await otherStores();
+    return new StoreSource({ store: await store(source.place, onStray), wants });
+  }
   if (source.kind === "distribution") {
     const { openDistribution } = await import("../transfer/distribution/store.js");
-    return openDistribution({ path: source.folder, wants, onStray });
+    const { distribution } = await otherStores();
+    return openDistribution({ tree: await distribution(source.place), wants, onStray });
   }
   const { url, tags, repositories, username, passwordFile, caFile, bytesPerSecond, ...others } = source;
   // A registry without a catalog can still serve repositories that are named exactly.

@@ -1,4 +1,4 @@
-/** `gantry import`: imports from another registry or an OCI layout. */
+/** `gantry import`: imports from another registry, another store or an OCI layout. */
 import { z } from "zod";
 import type { Amount, ImportProblem, ImportReport } from "../registry/import/report.js";
 import type { Command } from "./command.js";
@@ -12,11 +12,12 @@ const options = z.object({
   rehash: z.boolean(),
   keepTags: z.boolean(),
   referrersTags: z.boolean(),
+  robots: z.boolean(),
 });
 
 export const importCommand: Command = {
   name: "import",
-  summary: "import from another registry or an OCI layout",
+  summary: "import from another registry, another store or an OCI layout",
   help: `Imports tags, manifests, referrers and blobs, while pushes and pulls continue. It only reads the source. An
 interrupted import continues where it stopped when you run it again, and skips what is already there. At the end it
 checks that all tags and manifests can be pulled completely. If the source is incomplete, such as a manifest with a
@@ -25,7 +26,13 @@ in it has a wrong size, wrong embedded data or a malformed media type; this is n
 
 --from-distribution imports a CNCF distribution storage directory (its rootdirectory), including untagged manifests.
 On the same file system, blobs are linked and take no extra space; otherwise they are copied. You may delete the
-directory afterwards.
+directory afterwards. Given the settings file of distribution, it imports the bucket in storage.s3. If this registry's
+bucket is in the same store, the store copies the blobs itself.
+
+--from-store imports another store of Gantry, from a folder into a bucket or back: all content, the times of tags, and
+with --robots the robot accounts. PLACE is the store's folder, or the path of its server's settings file, of which only
+storage.filesystem or storage.s3 is read. Every byte is hashed. That server may run meanwhile: import once while it
+serves, and again when it has stopped.
 
 --from-oci imports an OCI image layout, such as gantry export, skopeo and buildx write.
 
@@ -43,6 +50,11 @@ servers on its host or on the hosts that --realm-host names.
       description:
         "also import tags such as sha256-… that only list the referrers of a manifest; skipped by default because the referrers API lists them",
     },
+    robots: {
+      type: "boolean",
+      description:
+        "also import the robot accounts of the other store, with their keys; existing ones are kept",
+    },
     rehash: {
       type: "boolean",
       description:
@@ -54,6 +66,14 @@ servers on its host or on the hosts that --realm-host names.
     {
       command: "gantry import --from-distribution /var/lib/registry",
       what: "migrate from CNCF distribution",
+    },
+    {
+      command: "gantry import --config bucket.yml --from-distribution /etc/distribution/config.yml",
+      what: "migrate from its bucket",
+    },
+    {
+      command: "gantry import --config bucket.yml --from-store /srv/gantry --robots",
+      what: "move from a folder into a bucket",
     },
     {
       command:
@@ -68,14 +88,16 @@ servers on its host or on the hosts that --realm-host names.
     dryRun: values["dry-run"] === true,
     rehash: values.rehash === true,
     keepTags: values["keep-tags"] === true,
-    referrersTags: values["referrers-tags"] === true,
+    // They were pushed to a registry with the API, so that clients may want them.
+    referrersTags: values["referrers-tags"] === true || values["from-store"] !== undefined,
+    robots: values.robots === true,
   }),
-  run: async ({ services, onProgress, signal }, given) => {
+  run: async ({ services, otherStores, onProgress, signal }, given) => {
     const { source, ...how } = parseOptions(options, given);
     const { importFrom } = await import("../registry/import/import.js");
     const report = await importFrom(
       services,
-      (onStray) => openSource(source, onStray, signal),
+      (onStray) => openSource(source, otherStores, onStray, signal),
       { ...how, signal },
       (done, total, name, bytes) =>
         onProgress({ what: `${name}, ${formatBytes(bytes)} of blobs`, done, total, unit: "manifests" }),
@@ -91,15 +113,20 @@ function render(report: ImportReport): string {
   lines.push(...report.odd.map(({ what, why }) => `skipped: ${what}: ${why}`));
   if (report.omitted > 0) lines.push(`and ${report.omitted} more`);
   const come = dryRun ? "would be imported" : "imported";
-  const ways = (["wanted", "linked", "cloned", "copied", "streamed", "shared", "there"] as const)
+  const ways = (
+    ["wanted", "linked", "cloned", "copied", "copiedInStore", "streamed", "shared", "there"] as const
+  )
     .filter((way) => blobs[way].count > 0)
-    .map((way) => `${amount(blobs[way])} ${way}`);
+    .map((way) => `${amount(blobs[way])} ${way === "copiedInStore" ? "copied within the store" : way}`);
   lines.push(
     `${count(report.repositories, "repository", "repositories")}: ` +
       `${count(manifests.imported, "manifest")} and ${count(tags.imported + tags.moved, "tag")} ${come}` +
       `${tags.moved > 0 ? ` (${tags.moved} moved)` : ""}, ${manifests.there} and ${tags.there} already there` +
       `${tags.kept > 0 ? `, ${count(tags.kept, "tag")} kept unchanged` : ""}` +
       `${tags.referrers > 0 ? `, ${count(tags.referrers, "referrers tag")} skipped because the referrers API replaces them` : ""}`,
+    ...(report.robots.imported + report.robots.there > 0
+      ? [`robots: ${report.robots.imported} ${come}, ${report.robots.there} already there`]
+      : []),
     `blobs: ${ways.length === 0 ? "none" : ways.join(", ")}`,
     `${count(problems.length, "problem")}, ${count(report.warned, "warning")}${report.complete ? "" : " until it was interrupted; run it again to continue"}`,
   );

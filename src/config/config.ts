@@ -36,6 +36,8 @@ export interface Sources {
   readonly file?: { readonly name: string; readonly text: string } | undefined;
   /** Overrides the setting `ignoreunsupported`. */
   readonly ignoreUnsupported?: boolean | undefined;
+  /** Removes what is of no interest from the settings of the file. */
+  readonly prune?: (settings: SettingsTree) => void;
 }
 
 /** Reads `options.file`, or else the file in `REGISTRY_CONFIGURATION_PATH`. Rejects with `ConfigError`. */
@@ -59,7 +61,8 @@ const unreadable: ReadonlyMap<string, string> = new Map([
   ["EACCES", "this user may not read the file; change its owner or mode"],
 ]);
 
-async function readText(file: string): Promise<string> {
+/** Rejects with `ConfigError`. */
+export async function readText(file: string): Promise<string> {
   const refuse = (message: string): never => {
     throw ConfigError.of([{ key: "", origin: { from: "file", file, line: undefined }, message }]);
   };
@@ -76,10 +79,11 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
 }
 
 /** Throws `ConfigError`. */
-export function readSettings({ variables, file, ignoreUnsupported }: Sources): Settings {
+export function readSettings({ variables, file, ignoreUnsupported, prune }: Sources): Settings {
   const settings = new SettingsTree();
   const problems: Problem[] = [];
   if (file !== undefined) problems.push(...applyFile(settings, file.name, file.text));
+  prune?.(settings);
   const applied = applyVariables(settings, variables);
   problems.push(...applied.problems);
   applyOpenTelemetry(settings, variables);

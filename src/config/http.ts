@@ -1,10 +1,9 @@
 /** `http`: listening address, response headers, TLS and shutdown. */
 import { z } from "zod";
-import { isAddressRange } from "../lib/address-ranges.js";
 import { headerName, headerValue } from "./headers.js";
 import { section } from "./section.js";
 import { tls } from "./tls.js";
-import { address, duration, flag, integer, list, origin, text } from "./values.js";
+import { address, addressRange, duration, flag, integer, list, origin, text } from "./values.js";
 
 /** Headers that Gantry sets itself; a second value would corrupt the response. */
 const ours: ReadonlySet<string> = new Set([
@@ -66,9 +65,7 @@ export const http = section({
     .describe(
       "`true` makes `Location` a path, which is correct under every host name. `false` prefixes it with `http.host`. If `http.host` is not set, clients that are known to use HTTPS get `https://` and the `Host` header, and other clients get a path.",
     ),
-  trustedproxies: list(
-    text.refine(isAddressRange, "expected an address or a range, such as 10.0.0.7 or 10.0.0.0/8"),
-  )
+  trustedproxies: list(addressRange)
     .prefault([])
     .describe("Addresses of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` headers Gantry trusts."),
   debug: section({

@@ -1,7 +1,7 @@
 /** `storage`: data directory or bucket, durability, deletion and mounts. */
 import { section } from "./section.js";
 import { s3 } from "./storage-s3.js";
-import { choice, duration, flag, text } from "./values.js";
+import { addressRange, choice, duration, flag, list, text } from "./values.js";
 
 export const storage = section({
   filesystem: section({
@@ -22,6 +22,16 @@ export const storage = section({
       .prefault("false")
       .describe(
         "With `storage.s3`, clients get blobs from the store itself, by an address that is valid for some minutes. `true` sends all bytes through Gantry, for clients that cannot reach the store.",
+      ),
+    networks: list(addressRange)
+      .prefault([])
+      .describe(
+        "Addresses and ranges of the clients that are redirected to the store; others get the bytes from Gantry. Without any, all clients are redirected. The address of a client behind a proxy is known through `http.trustedproxies`.",
+      ),
+    exceptnetworks: list(addressRange)
+      .prefault([])
+      .describe(
+        "Addresses and ranges of clients that are not redirected, also if `storage.redirect.networks` has them.",
       ),
   }),
   delete: section({

@@ -3,8 +3,14 @@
  * are read so that `0.1`, `5000` and `true` stay the text as written.
  */
 import { z } from "zod";
+import { isAddressRange } from "../lib/address-ranges.js";
 
 export const text = z.string("expected text").min(1, "expected text of one character or more");
+
+export const addressRange = text.refine(
+  isAddressRange,
+  "expected an address or a range, such as 10.0.0.7 or 10.0.0.0/8",
+);
 
 const truths: Readonly<Record<string, boolean>> = {
   true: true,

@@ -73,6 +73,11 @@ export function isDigest(text: string): text is Digest {
   );
 }
 
+/** Returns the number of hexadecimal digits of the algorithm's digests. */
+export function hexLengthOf(algorithm: Algorithm): number {
+  return hexLengths.get(algorithm) ?? 0;
+}
+
 export function digestOf(algorithm: Algorithm, hex: string): Digest {
   return parseDigest(`${algorithm}:${hex}`);
 }

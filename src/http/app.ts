@@ -53,6 +53,8 @@ export interface AppOptions {
   /** The limit for chunked bodies. */
   readonly chunks?: ChunkBudget;
   readonly onEvent?: RegistryEventListener | undefined;
+  /** Whether the client with this address may be redirected to the store. Absent if all may. */
+  readonly redirects?: ((address: string) => boolean) | undefined;
   /** Headers added to every response, beside the API's own. */
   readonly headers?: Headers;
   /** The proxies whose forwarded headers are trusted. */
@@ -140,7 +142,7 @@ export class App {
     this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
     this.#chunks = options.chunks ?? new ChunkBudget();
     this.#timeouts = new SlowClientTimeouts(options.timeouts);
-    const { services, gate, login, upstreams, metrics, onEvent } = options;
+    const { services, gate, login, upstreams, metrics, onEvent, redirects } = options;
     this.#admission = new Admission(
       {
         services,
@@ -149,6 +151,7 @@ export class App {
         upstreams,
         metrics,
         onEvent,
+        redirects,
         multipart: new MultipartMemory(),
         listingTurns: new KeyedTurns(listingsAtOnce),
       },

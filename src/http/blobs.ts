@@ -47,10 +47,12 @@ export function getBlob(
   permit: PullPermit,
   last: string,
 ): void | Promise<void> {
-  const { services, multipart, onEvent } = context;
+  const { services, multipart, onEvent, redirects } = context;
   const digest = parseDigest(last);
+  const mayRedirect = redirects?.(exchange.incoming.peer.address);
   const blob =
-    mirrored(context, exchange, permit)?.blob(digest) ?? pullBlob(services, permit, digest, exchange.spans);
+    mirrored(context, exchange, permit)?.blob(digest, mayRedirect) ??
+    pullBlob(services, permit, digest, exchange.spans, mayRedirect);
   const send = async (pulled: PulledBlob): Promise<void> => {
     await sendBlob(exchange, digest, pulled, multipart);
     // A 416 has sent no bytes, so it is not a pull.

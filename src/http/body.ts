@@ -115,6 +115,8 @@ export class RequestBody implements Flow {
     this.#ended = true;
     this.endedAt = performance.now();
     this.#wait?.end();
+    // Reading again starts the ten seconds of uWebSockets.js, but the work may take longer, with a storage that hangs.
+    if ((this.#paused || this.#slowed) && !this.#answered) this.#wait = this.timeouts.forWork(this.response);
     // Nothing is held back any more, and the socket must read again for the next request.
     this.goOn();
     this.resume();
@@ -216,6 +218,7 @@ export class RequestBody implements Flow {
    * reading it has no bound.
    */
   leave(): boolean {
+    if (this.#ended) this.#wait?.end();
     const isCut = this.isUnfinishedChunks && !this.#gone;
     if (isCut) {
       if (!this.#paused && !this.#slowed) this.response.pause();

@@ -34,6 +34,8 @@ export interface HttpContext {
   readonly multipart: MultipartMemory;
   /** Limits the concurrent list requests of one client: a list reads one or more files for each entry. */
   readonly listingTurns: KeyedTurns;
+  /** Whether the client with this address may be redirected to the store. Absent if all may. */
+  readonly redirects?: ((address: string) => boolean) | undefined;
   /** Absent if nothing consumes events. */
   readonly onEvent: RegistryEventListener | undefined;
 }

@@ -95,6 +95,11 @@ export class SlowClientTimeouts {
     return new Wait(body.response, senderSeconds, this.#waits, { body, secondsMax });
   }
 
+  /** Starts a wait of the client for this server, which has the whole body. It has no end of its own. */
+  forWork(response: HttpResponse): Wait {
+    return new Wait(response, Number.POSITIVE_INFINITY, this.#waits);
+  }
+
   forReader(response: HttpResponse): Wait {
     return new Wait(response, this.options.readerSeconds, this.#waits);
   }

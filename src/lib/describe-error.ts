@@ -2,6 +2,12 @@
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // If every address of a host refuses, Node throws one error for all of them, without a message.
-  const message = error.message || ("code" in error ? String(error.code) : error.name);
+  const message = messageOf(error) || ("code" in error ? String(error.code) : error.name);
   return error.cause === undefined ? message : `${message}: ${describeError(error.cause)}`;
+}
+
+/** OpenSSL's messages name the lines of its source, and end in a line feed. Node keeps their reason apart. */
+function messageOf(error: Error): string {
+  const isOpenSsl = "library" in error && "reason" in error && typeof error.reason === "string";
+  return isOpenSsl ? `${error.library}: ${error.reason}` : error.message;
 }

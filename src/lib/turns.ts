@@ -3,19 +3,24 @@ export class Turns {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
-  constructor(atOnce: number) {
+  constructor(
+    atOnce: number,
+    /** Tasks that wait. Further ones get no turn. */
+    readonly waitingMax = Number.POSITIVE_INFINITY,
+  ) {
     this.#free = atOnce;
   }
 
   /**
    * Waits for a turn, and resolves with true. The caller ends it with `end`. Resolves with false if there is none within
-   * `milliseconds`.
+   * `milliseconds`, or if too many wait.
    */
   async begin(milliseconds?: number): Promise<boolean> {
     if (this.#free > 0) {
       this.#free--;
       return true;
     }
+    if (this.#waiting.size >= this.waitingMax) return false;
     return new Promise<boolean>((resolve) => {
       const begin = () => {
         clearTimeout(timer);

@@ -57,6 +57,8 @@ export function pullBlob(
   { name }: PullPermit,
   digest: Digest,
   spans: Spans = noSpans,
+  /** Whether this client may get the address of the blob in the store. */
+  mayRedirect = true,
 ): PulledBlob | Promise<PulledBlob> {
   const key = `${name}@${digest}` as const;
   const bytes = services.caches.smallBlobs.get(key);
@@ -64,12 +66,12 @@ export function pullBlob(
     services.cluster.leases.renew(key);
     return { size: bytes.length, bytes };
   }
-  const address = services.caches.blobUrls.get(key);
+  const address = mayRedirect ? services.caches.blobUrls.get(key) : undefined;
   if (address !== undefined && isUsable(address)) {
     services.cluster.leases.renew(key);
     return address;
   }
-  return spans.during("open", () => openBlob(services, name, digest));
+  return spans.during("open", () => openBlob(services, name, digest, mayRedirect));
 }
 
 /** Clients must have time to follow a redirect and to begin reading. */
@@ -79,11 +81,16 @@ function isUsable({ until }: BlobUrl): boolean {
   return until - Date.now() > urlMillisecondsMin;
 }
 
-async function openBlob(services: Services, name: RepositoryName, digest: Digest): Promise<PulledBlob> {
+async function openBlob(
+  services: Services,
+  name: RepositoryName,
+  digest: Digest,
+  mayRedirect: boolean,
+): Promise<PulledBlob> {
   const { caches, storage } = services;
   const size = await blobSize(services, name, digest);
   if (size === undefined) return unknown(digest);
-  if (size > smallBlobBytesMax && storage.blobs.url !== undefined) {
+  if (size > smallBlobBytesMax && mayRedirect && storage.blobs.url !== undefined) {
     const key = `${name}@${digest}` as const;
     const kept = caches.blobUrls.get(key);
     if (kept !== undefined && !isUsable(kept)) caches.blobUrls.delete(key);

@@ -28,6 +28,8 @@ export interface ManifestPush {
   readonly contentType: string;
   /** Consumed: the stored manifest has another buffer if the bytes were large. */
   readonly bytes: Buffer;
+  /** When the tags count as pushed, in milliseconds since the epoch, if not now: they come from another store. */
+  readonly pushedAt?: number | undefined;
   /** Applies to the manifest that `reference` names now, regardless of the other tags. */
   readonly precondition?: Precondition | undefined;
   /**
@@ -165,7 +167,7 @@ async function checkPrecondition(
 async function pointTag(
   services: Services,
   permit: PushPermit,
-  { reference, precondition, mirrored }: ManifestPush,
+  { reference, precondition, mirrored, pushedAt }: ManifestPush,
   tag: Tag,
   digest: Digest,
 ): Promise<void> {
@@ -175,7 +177,13 @@ async function pointTag(
   // A precondition on a push by digest applies to the manifest, not to its tags.
   const isTarget = precondition !== undefined && reference.kind === "tag";
   const point = () =>
-    services.storage.tags.point(name, tag, digest, isTarget ? { movable, precondition } : { movable });
+    services.storage.tags.point(
+      name,
+      tag,
+      digest,
+      isTarget ? { movable, precondition } : { movable },
+      pushedAt,
+    );
   const result = await pointing(services, name, tag, digest, () =>
     isTarget ? point() : services.cluster.targetLocks.shared(`${name}:${tag}`, point),
   );

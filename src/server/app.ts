@@ -6,6 +6,7 @@ import { ConnectionGuard } from "../http/connection-guard.js";
 import type { OpenedFront } from "./front.js";
 import type { Opening } from "./opening.js";
 import { originWarnings } from "./origin-warnings.js";
+import { redirectsOf } from "./redirects.js";
 
 /** The parts opened before. */
 export type AppParts = Pick<
@@ -27,6 +28,7 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
   const app = new App({
     ...parts,
     ...(tls && { peerOf: tls.peerOf }),
+    redirects: redirectsOf(config.storage.redirect),
     headers: Object.entries(http.headers).flatMap(([name, values]) =>
       values.map((value) => [name, value] as const),
     ),

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Engine } from "../cluster/valkey/engine.js";
-import { describeError } from "../lib/describe-error.js";
 import { engineNameOf, engineOptionsOf, type RedisSettings } from "./cluster.js";
+import { engineFailure } from "./engine-advice.js";
 
 export interface EngineCheck {
   readonly what: string;
@@ -44,13 +44,13 @@ export async function checkEngine(redis: RedisSettings): Promise<EngineCheck[]> 
     const evicts = policy !== "noeviction" && info.get("maxmemory") !== "0";
     say("keeps its keys", !evicts, evicts ? `maxmemory-policy is ${policy}: set noeviction` : policy);
     const begun = performance.now();
-    await engine.script("swap", ["check"], ["", "", 1]);
+    await engine.script("swap", ["check", "check"], ["", "", 1, ""]);
     say("runs scripts", true, `in ${(performance.now() - begun).toFixed(1)} ms`);
     await engine.publish("check", "check");
     for (let waited = 0; !arrived && waited < messageMillisecondsMax; waited += 10) await sleep(10);
     say("delivers messages", arrived, arrived ? "within a second" : "none arrived within a second");
   } catch (error) {
-    say(place, false, describeError(error));
+    say(place, false, engineFailure(error, redis));
   } finally {
     engine.close();
   }

@@ -6,13 +6,16 @@ import { readFile } from "node:fs/promises";
 import type { ConnectionOptions } from "node:tls";
 import type { Cluster } from "../cluster/cluster.js";
 import { MemoryCluster } from "../cluster/memory/open.js";
+import type { Processes } from "../cluster/valkey/burials.js";
 import type { EngineOptions } from "../cluster/valkey/engine.js";
 import { defaultTimes } from "../cluster/valkey/times.js";
 import type { Config } from "../config/config.js";
 import { asConfigError } from "../config/errors.js";
 import { describeError } from "../lib/describe-error.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
-import type { OpenedStorage, Opening } from "./opening.js";
+import { isRunning, nameOf, ownIdentity, parseName } from "../storage/s3/process-identity.js";
+import type { OpenedStorage, Opening, SharedStorage } from "./opening.js";
+import { engineWaitMilliseconds, reachEngine } from "./reach-engine.js";
 
 export type RedisSettings = NonNullable<Config["redis"]>;
 
@@ -27,12 +30,12 @@ export function engineNameOf({ addrs, db }: RedisSettings): string {
   return `${addrs.map(({ host, port }) => `${host}:${port}`).join()}/${db}`;
 }
 
-/** Rejects if the engine cannot be reached. Call it when the storage is open, and before anything is served. */
+/** Rejects if the engine refuses, or cannot be reached for long. Call it when the storage is open, and before anything is served. */
 export function openCluster(opening: Opening, opened: OpenedStorage): Promise<OpenedCluster> {
   const { redis } = opening.config;
-  const { sharedId } = opened;
-  if (redis === undefined || sharedId === undefined) return openMemory(opening, opened);
-  return openValkey(opening, redis, opened.storage.fresh, sharedId);
+  const { shared } = opened;
+  if (redis === undefined || shared === undefined) return openMemory(opening, opened);
+  return openValkey(opening, redis, opened.storage.fresh, shared);
 }
 
 async function openMemory({ config, closers }: Opening, { storage }: OpenedStorage): Promise<OpenedCluster> {
@@ -51,22 +54,44 @@ async function openValkey(
   { config, log, closers }: Opening,
   redis: RedisSettings,
   fresh: boolean,
-  storeId: string,
+  shared: SharedStorage,
 ): Promise<OpenedCluster> {
   const { openValkeyCluster } = await import("../cluster/valkey/open.js");
-  const cluster = await openValkeyCluster({
-    engine: await engineOptionsOf(redis),
-    storeId,
-    leaseSeconds: config.gc.lease,
-    fresh,
-    onError: seldom((error) =>
-      log.warn({ err: error }, "the engine of redis.addrs does not answer as expected"),
-    ),
-  }).catch((cause: unknown) => {
-    throw new Error("the engine of redis.addrs cannot be used", { cause });
+  const engine = await engineOptionsOf(redis);
+  let isOpen = false;
+  const onError = seldom((error) => {
+    // Before, each failure ends an attempt, which tells why.
+    if (isOpen) log.warn({ err: error }, "the engine of redis.addrs does not answer as expected");
   });
+  const processes = await localProcesses();
+  const open = () =>
+    openValkeyCluster({
+      engine,
+      storeId: shared.id,
+      leaseSeconds: config.gc.lease,
+      fresh,
+      records: shared.nodes,
+      onError,
+      processes,
+    });
+  const cluster = await reachEngine(open, {
+    place: engineNameOf(redis),
+    waitMilliseconds: engineWaitMilliseconds,
+    onWaiting: (why) => log.warn(why),
+  });
+  isOpen = true;
   closers.add("engine of the cluster", () => cluster.close());
   return { cluster, measures: cluster };
+}
+
+async function localProcesses(): Promise<Processes> {
+  return {
+    own: nameOf(await ownIdentity()),
+    hasEnded: async (name) => {
+      const identity = parseName(name);
+      return identity !== undefined && (await isRunning(identity)) === false;
+    },
+  };
 }
 
 export async function engineOptionsOf(redis: RedisSettings): Promise<EngineOptions> {

@@ -2,6 +2,7 @@
 import { runCommand } from "../commands/commands.js";
 import { listenForCommands } from "../control/server.js";
 import type { Services } from "../registry/services.js";
+import type { OtherStores } from "../transfer/other-stores.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { controlSocketOf, ensureSocketFolder } from "./control-socket.js";
 import type { Opening } from "./opening.js";
@@ -16,7 +17,14 @@ export async function openCommands(
   const listen = async () => {
     await ensureSocketFolder(config, socket);
     return listenForCommands(socket, {
-      run: (name, options, task) => runCommand(name, options, { services, config, upstreams, ...task }),
+      run: (name, options, task) =>
+        runCommand(name, options, {
+          services,
+          config,
+          upstreams,
+          otherStores: openOtherStores({ config, log }),
+          ...task,
+        }),
       onError: services.onBackgroundError,
     });
   };
@@ -28,4 +36,9 @@ export async function openCommands(
     return undefined;
   });
   closers.add("commands", () => control?.close());
+}
+
+/** Returns a function that opens the stores from which commands import. */
+export function openOtherStores(opening: Pick<Opening, "config" | "log">): () => Promise<OtherStores> {
+  return async () => (await import("./other-stores.js")).otherStores(opening);
 }

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
 import type { Closers } from "../lib/closers.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
+import type { NodeRecords } from "../storage/node-records.js";
 import type { Storage } from "../storage/storage.js";
 
 /** The arguments of every opener. An opener adds its closer to the stack as soon as its part is open. */
@@ -25,12 +26,19 @@ export interface OpenOptions {
   readonly onStoreLost: (why: string) => void;
 }
 
+export interface SharedStorage {
+  /** Identifies the store among all that share an engine. */
+  readonly id: string;
+  /** Where nodes without the engine are recorded. */
+  readonly nodes: NodeRecords;
+}
+
 export interface OpenedStorage {
   readonly storage: Storage;
   /** The place of the data, for people. */
   readonly place: string;
   /** What the operator should know, such as a missing feature of the file system. */
   readonly warnings: readonly string[];
-  /** Identifies the store among all that share an engine; absent if only one process can use it. */
-  readonly sharedId?: string;
+  /** What nodes need that share the store; absent if only one process can use it. */
+  readonly shared?: SharedStorage;
 }

@@ -1,15 +1,16 @@
 /** Opens the storage in a bucket, after testing and locking it. Loaded only if the settings name one. */
-import { tmpdir } from "node:os";
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Services } from "../registry/services.js";
 import { S3Client } from "../storage/s3/client.js";
+import { S3NodeRecords } from "../storage/s3/node-records.js";
 import { openS3Storage } from "../storage/s3/open.js";
 import { prepareStore } from "../storage/s3/prepare.js";
-import { S3Requests } from "../storage/s3/requests.js";
+import { requestSecondsMax, S3Requests } from "../storage/s3/requests.js";
 import { placeName } from "../storage/s3/store-object.js";
 import { engineNameOf } from "./cluster.js";
+import { distributionPath, distributionWarning } from "./foreign-content.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
-import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf } from "./s3.js";
+import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "./s3.js";
 
 const mebibyte = 1024 * 1024;
 
@@ -22,8 +23,19 @@ const urlSeconds = 20 * 60;
 /** A report about all repositories lists the pointers of blobs once. */
 const usageSeconds = 60;
 
+/** A worker's task sends so many requests, one after another, at most if the store fails each of them. */
+const requestsPerTask = 4;
+
+/** One of them may be a copy within the store, or the completion of a large upload. */
+const copySeconds = 300;
+
 /** The lock is renewed while the store does little else. */
 const lockConnections = 4;
+
+async function hasDistribution(client: S3Client): Promise<boolean> {
+  for await (const _ of client.list(`${distributionPath}/`, "", 1)) return true;
+  return false;
+}
 
 /** Rejects if the bucket cannot be used. */
 export async function openBucket(
@@ -36,6 +48,7 @@ export async function openBucket(
   const place = s3PlaceOf(settings);
   const limits = s3LimitsOf(settings);
   const credentials = s3CredentialsOf(settings);
+  const scratchFolder = scratchFolderOf(settings);
   const onError = (error: unknown, message: string) => log.error({ err: error }, message);
   // A client of its own: the other one changes nothing any more when the lock cannot be renewed.
   const locking = new S3Client(
@@ -61,17 +74,24 @@ export async function openBucket(
     startsAtOnce: serving,
     partBytes: settings.chunksize,
     partMemoryBytes: settings.memorymib * mebibyte,
-    scratchFolder: settings.scratchdirectory ?? tmpdir(),
+    scratchFolder,
     graceSeconds,
     collectedAfterSeconds: graceSeconds,
     urlSeconds: config.storage.redirect.disable ? undefined : urlSeconds,
     usageSeconds,
     removesWithCondition,
-    taskSecondsMax: Math.max(config.uploads.tasktimeout, 4 * limits.requestSeconds),
+    taskSecondsMax: Math.max(
+      config.uploads.tasktimeout,
+      requestsPerTask * requestSecondsMax(limits, settings.chunksize) + copySeconds,
+    ),
     fresh,
     onStray,
     onError,
   });
   closers.add("storage", () => storage.close());
-  return { storage, place: placeName(storage.client), warnings: [], sharedId: id };
+  // A record must not wait for the requests of clients.
+  const nodes = new S3NodeRecords(locking);
+  const name = placeName(storage.client);
+  const warnings = serving && (await hasDistribution(locking)) ? [distributionWarning(name)] : [];
+  return { storage, place: name, warnings, shared: { id, nodes } };
 }

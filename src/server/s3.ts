@@ -1,21 +1,24 @@
 /** What the settings of `storage.s3` mean for the driver. Part of the composition root. */
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import type { Config } from "../config/config.js";
+import { ConfigError } from "../config/errors.js";
+import { describeError } from "../lib/describe-error.js";
 import { type CredentialSource, chainedCredentials, fixedCredentials } from "../storage/s3/credentials.js";
 import type { S3Limits, S3Place } from "../storage/s3/requests.js";
+import { openScratchFile } from "../storage/scratch-file.js";
 
 export type S3Settings = NonNullable<Config["storage"]["s3"]>;
 
 /** Stores that are not Amazon's do not care, but the signature needs a name. */
 const defaultRegion = "us-east-1";
 
-/** Time of one attempt, besides that of a part's bytes. */
-const attemptSecondsMin = 30;
-
-/** A part of 10 MiB takes ten seconds at 8 Mbit/s. */
-const bytesPerSecondMin = 1024 * 1024;
-
-/** After this time and that of one attempt, a request fails. */
-const retrySeconds = 10;
+/**
+ * A store that works answers requests without many bytes within a second, and a busy one within ten. Clients of one that
+ * hangs get 503 before they give up themselves, and two attempts are made until then.
+ */
+const attemptSeconds = 13;
+const requestSeconds = 25;
 
 export function s3PlaceOf(settings: S3Settings): S3Place {
   const { bucket, region = defaultRegion, regionendpoint, rootdirectory, skipverify, useragent } = settings;
@@ -33,9 +36,8 @@ export function s3PlaceOf(settings: S3Settings): S3Place {
   };
 }
 
-export function s3LimitsOf({ connections, chunksize }: S3Settings): S3Limits {
-  const attemptSeconds = attemptSecondsMin + Math.ceil(chunksize / bytesPerSecondMin);
-  return { connections, attemptSeconds, requestSeconds: attemptSeconds + retrySeconds };
+export function s3LimitsOf({ connections }: S3Settings): S3Limits {
+  return { connections, attemptSeconds, requestSeconds };
 }
 
 /** Without keys in the settings, the chain of AWS is asked. */
@@ -51,6 +53,18 @@ export function s3CredentialsOf(settings: S3Settings): CredentialSource {
     secretAccessKey,
     ...(sessionToken !== "" && { sessionToken }),
   });
+}
+
+/** Returns the absolute path of the folder for parts of uploads. Throws `ConfigError` if no file can be created there. */
+export function scratchFolderOf({ scratchdirectory }: S3Settings): string {
+  const folder = resolve(scratchdirectory ?? tmpdir());
+  try {
+    openScratchFile(folder).close();
+    return folder;
+  } catch (error) {
+    const why = describeError(error instanceof Error ? error.cause : error);
+    throw new ConfigError(`storage.s3.scratchdirectory: no file can be created in ${folder}: ${why}`);
+  }
 }
 
 function endpointOf(given: string, secure: boolean): string {

@@ -1,9 +1,12 @@
 /** Opens the storage that the settings name: a folder or a bucket. Part of the composition root. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { openUploadsPerWorker } from "../lib/connection-limits.js";
 import type { SlabPool } from "../lib/slab-pool.js";
 import type { Services } from "../registry/services.js";
 import { openFilesystemStorage } from "../storage/filesystem/open.js";
 import { descriptorsMax } from "./connections.js";
+import { distributionPath, distributionWarning } from "./foreign-content.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 
 const mebibyte = 1024 * 1024;
@@ -19,6 +22,13 @@ export function openStorage(
   if (s3 === undefined) return openFolder(opening, slabs, options, onStray);
   // The driver's packages are loaded only if they are used.
   return import("./s3-storage.js").then(({ openBucket }) => openBucket(opening, s3, slabs, options, onStray));
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function openFolder(
@@ -49,6 +59,8 @@ async function openFolder(
     warnings.push(
       "without the flock program, nothing keeps a second server from opening this store; install util-linux",
     );
+  const { root } = storage.layout;
+  if (serving && (await isFolder(join(root, distributionPath)))) warnings.push(distributionWarning(root));
   if (storage.readOnly) warnings.push("this file system is read-only; clients can only pull");
-  return { storage, place: storage.layout.root, warnings };
+  return { storage, place: root, warnings };
 }

@@ -3,14 +3,6 @@ import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 
-/** A file outside of the storage. */
-export interface OutsideFile {
-  readonly file: string;
-}
-
-/** How the storage adopted the bytes: it shares them with the outside file, or has its own copy. */
-export type Adoption = "linked" | "cloned" | "copied";
-
 /** A file in the store's directory that the registry did not create. */
 export interface StrayFile {
   /** Path relative to the store's directory. */
@@ -23,17 +15,6 @@ export interface StrayFile {
 }
 
 export interface DiskOperations {
-  /**
-   * Makes a file outside of the storage the blob `digest` of the repository. The file is only ever read. Its digest is
-   * verified if its bytes are copied or if `check` says so: rejects with `digest-mismatch`. Resolves with `undefined` if the
-   * file cannot be adopted, so that its bytes must be uploaded.
-   */
-  adopt(
-    outside: OutsideFile,
-    name: RepositoryName,
-    digest: Digest,
-    check: boolean,
-  ): Promise<{ readonly how: Adoption; readonly healed: boolean } | undefined>;
   /** Returns whether the copy of the manifest beside the tag's pointer is correct. `TagStore.mend` repairs it. */
   isTagCopied(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean>;
   strayFiles(): AsyncIterable<StrayFile>;

@@ -24,6 +24,7 @@ import type { HitCounts } from "../lib/hit-counts.js";
 import type { SlabPart } from "../lib/slab-pool.js";
 import type { Spans } from "../lib/spans.js";
 import type { DiskOperations } from "./disk-operations.js";
+import type { Adopter } from "./outside.js";
 
 /** A blob opened for reading. Positions and sizes are bytes. */
 export interface BlobReader {
@@ -113,6 +114,8 @@ export interface Upload {
   abort(): Promise<void>;
   /** Frees the memory of a shared upload, which another node continues from what `flush` has stored. */
   release?(): Promise<void>;
+  /** Whether another node may have it too, because it did not say that it hands it over. */
+  readonly isShared?: boolean;
 }
 
 export interface RecoveredUpload extends UploadRecord {
@@ -217,9 +220,16 @@ export interface TagStore {
   mend(name: RepositoryName, tag: Tag, digest: Digest): Promise<void>;
   /**
    * Points the tag to a manifest that the repository has. Atomic: concurrent callers move the tag one after the other, and
-   * it points to the target of one of them. Does not move the tag if the condition forbids it.
+   * it points to the target of one of them. Does not move the tag if the condition forbids it. The tag counts as pushed now,
+   * or at `pushedAt`, in milliseconds since the epoch, if it comes from another store.
    */
-  point(name: RepositoryName, tag: Tag, digest: Digest, condition: PointCondition): Promise<PointResult>;
+  point(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest,
+    condition: PointCondition,
+    pushedAt?: number,
+  ): Promise<PointResult>;
   /**
    * Yields the targets of those of `tags`, or of all, that exist, in no order. Many cost little more than one. Rejects if
    * all are requested and the repository's tags cannot all be listed.
@@ -315,9 +325,15 @@ export interface UploadStore {
   openScratchFile(): ScratchFile;
   /** Returns a new upload, without a call to the storage. */
   begin(id: SessionId, record: UploadRecord, hints: UploadHints): Upload;
-  /** Returns an upload that an earlier process or another node began. */
-  recover(id: SessionId): Promise<RecoveredUpload | undefined>;
-  /** Yields uploads without a write since `before`, in milliseconds since the epoch. */
+  /**
+   * Returns an upload that an earlier process or another node began. `isReleased` says that the node that had it has handed it
+   * over, so that nobody else can go on with it.
+   */
+  recover(id: SessionId, isReleased?: boolean): Promise<RecoveredUpload | undefined>;
+  /**
+   * Yields uploads without a write since `before`, in milliseconds since the epoch. Removes those that the storage keeps in
+   * another form, and yields none of them here or in `all`.
+   */
   abandoned(before: number): AsyncIterable<SessionId>;
   /** Yields all uploads that can be recovered. `bytes` is the number of bytes received. */
   all(): AsyncIterable<{ readonly id: SessionId; readonly bytes: number }>;
@@ -381,6 +397,8 @@ export interface StorageMeasures {
   readonly lookups: Readonly<Record<string, HitCounts>>;
   /** The totals of `contents()`, without a walk; `undefined` until they have been counted. */
   readonly contents: ContentTotal | undefined;
+  /** Requests sent to the store, with repeated ones, by method. Absent if the store is a directory. */
+  readonly requests?: () => Readonly<Record<string, number>>;
 }
 
 /** Bytes, and the seconds spent on them. */
@@ -428,6 +446,8 @@ export interface Storage {
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;
+  /** Absent if the storage must receive all bytes. */
+  readonly adopter?: Adopter;
   /** Absent if the storage is not a directory on a disk. */
   readonly disk?: DiskOperations;
   /** Ends background work and releases every resource. */

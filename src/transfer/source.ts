@@ -6,9 +6,11 @@
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { Robot } from "../domain/robot.js";
 import { visibleLine } from "../lib/control-characters.js";
 import { cutText } from "../lib/cut-text.js";
-import type { OutsideFile } from "../storage/disk-operations.js";
+import type { Outside } from "../storage/outside.js";
+import type { TimedTag } from "../storage/storage.js";
 
 /** Maximum characters of a source's text in an error or a report. */
 const charactersMax = 1000;
@@ -56,8 +58,8 @@ export interface SourceManifest {
 export interface SourceBlob {
   /** In bytes, if the source knows it without reading the content. */
   readonly size: number | undefined;
-  /** Location of the bytes, for a storage that can link or copy the file. */
-  readonly outside?: OutsideFile;
+  /** Location of the bytes, for a storage that can link or copy them. */
+  readonly outside?: Outside;
   /** Whether only a hash of the bytes can show that they are the requested content. */
   readonly unsure: boolean;
   /**
@@ -71,6 +73,8 @@ export interface SourceTag {
   readonly tag: Tag;
   /** Returns its target, or `undefined` if the source does not know it. */
   digest(): Promise<Digest | undefined>;
+  /** In milliseconds since the epoch, if the source keeps them. */
+  readonly times?: NonNullable<TimedTag["times"]> | undefined;
 }
 
 export interface SourceRepository {
@@ -89,6 +93,8 @@ export interface SourceRepository {
 }
 
 export interface Source {
+  /** Robot accounts, if the source has any. */
+  robots?(): AsyncIterable<Robot>;
   /** The repositories to import, each with the number of its tags and listed manifests. */
   repositories(): AsyncIterable<{ readonly repository: SourceRepository; readonly roots: number }>;
   close(): Promise<void>;

@@ -161,36 +161,85 @@ export class SessionTable {
     return now - this.options.unusedSecondsMax * 1000;
   }
 
-  /** Returns the session `id` of `owner`, also one of an earlier process. Throws `upload-unknown`. */
+  /**
+   * Returns the session `id` of `owner`, also one of an earlier process. Throws `upload-unknown`, and `cluster-unavailable` if
+   * another node may have the session.
+   */
   find(owner: UploadOwner, id: string): Session | Promise<Session> {
     if (!isSessionId(id)) throw unknown();
     const session = this.#sessions.get(id);
-    return session === undefined
+    return session === undefined || this.#isDoubtful(session) || this.#claims.isHeld(id)
       ? this.#recover(id).then((found) => owned(found, owner))
       : owned(session, owner);
+  }
+
+  /** Whether another node may have continued the upload, so that this node does not know its bytes. */
+  #isDoubtful({ id, state, received }: Session): boolean {
+    return this.store.isShared && state === "idle" && received > 0 && !this.cluster.uploads.isSure(id);
   }
 
   /** Rejects with `upload-busy` if another node keeps the session. */
   #recover(id: SessionId): Promise<Session | undefined> {
     return this.#claims.exclusive(id, async () => {
+      let session = this.#sessions.get(id);
+      if (session !== undefined && this.#isDoubtful(session)) await this.#claimAgain(session);
       // Another request may have recovered it meanwhile.
       if (!this.#sessions.has(id)) await this.#read(id);
-      return this.#sessions.get(id);
+      session = this.#sessions.get(id);
+      if (session !== undefined && this.#isDoubtful(session)) await this.#fence(session);
+      return session;
     });
+  }
+
+  /** Forgets a session that another node keeps, or has continued. */
+  async #claimAgain(session: Session): Promise<void> {
+    const { owner } = await this.cluster.uploads.claim(session.id);
+    if (this.#sessions.get(session.id) !== session || session.state !== "idle") return;
+    if (owner === "here" && (await this.#store(session))) return;
+    session.enter("closed");
+    this.#delete(session);
+    await session.upload?.release?.();
+  }
+
+  /** Stores a recovered upload again, so that the storage refuses another node that has read it before. */
+  async #fence(session: Session): Promise<void> {
+    if (await this.#store(session)) return;
+    session.enter("closed");
+    this.#delete(session);
+    throw new RegistryError("upload-busy", "another node has continued this upload");
+  }
+
+  /** Resolves with whether no other node has continued the upload. */
+  async #store(session: Session): Promise<boolean> {
+    const { upload, received } = session;
+    if (upload === undefined) return true;
+    session.enter("receiving");
+    try {
+      await upload.flush(received);
+      return true;
+    } catch (error) {
+      if (upload.isLost) return false;
+      throw error;
+    } finally {
+      session.enter("idle");
+    }
   }
 
   async #read(id: SessionId): Promise<void> {
     const { uploads } = this.cluster;
     const claim = await uploads.claim(id);
+    if (claim.owner === "ended") return;
     if (claim.owner !== "here") throw elsewhere(claim.owner);
     try {
-      const { handedOver } = claim;
-      const found = handedOver === undefined ? await this.store.recover(id) : undefined;
+      const { handedOver, isReleased, isUnsure } = claim;
+      const found = handedOver === undefined ? await this.store.recover(id, isReleased) : undefined;
       if (handedOver !== undefined) {
         const { record, touchedAt } = handedOver;
         this.#add(new Session(id, record, { received: 0, touchedAt }));
       } else if (found !== undefined) {
         this.#add(new Session(id, found, found));
+      } else if (isUnsure === true) {
+        throw new RegistryError("cluster-unavailable", "the node that may have this upload does not answer");
       }
     } finally {
       if (!this.#sessions.has(id)) uploads.release(id);
@@ -201,17 +250,18 @@ export class SessionTable {
   #handOver(id: SessionId): ClaimAnswer {
     const session = this.#sessions.get(id);
     // Its owner does not know it any more, so only the storage may.
-    if (session === undefined) return this.#claims.isHeld(id) ? "keep" : "released";
+    if (session === undefined) return this.#claims.isHeld(id) ? "keep" : "unknown";
     if (session.state !== "idle") return "keep";
-    const { name, opener, client, algorithm, announced, createdAt, lastUsedAt } = session;
-    const isUnused = session.isUnused && session.upload === undefined;
-    if (!isUnused && !this.store.isShared) return "keep";
+    const { name, opener, client, algorithm, announced, createdAt, lastUsedAt, received } = session;
+    if (received > 0 && !this.store.isShared) return "keep";
     session.enter("closed");
     this.#delete(session);
-    if (!isUnused) {
+    if (received > 0) {
       void session.upload?.release?.().catch(this.options.onError);
-      return "released";
+      return session.upload?.isShared === true ? "unknown" : "released";
     }
+    // A request without bytes has begun an upload.
+    void session.upload?.abort().catch(this.options.onError);
     return { record: { name, opener, client, algorithm, announced, createdAt }, touchedAt: lastUsedAt };
   }
 
@@ -231,9 +281,12 @@ export class SessionTable {
 
   /** Closes a session and removes what is left of it. The caller need not wait for the clean-up. */
   async close(session: Session): Promise<void> {
+    const { id, upload } = session;
     session.enter("closed");
     try {
       await this.dropBytes(session);
+      const isElsewhere = upload?.isLost === true;
+      if (this.#sessions.has(id) && !isElsewhere) this.cluster.uploads.end(id);
     } finally {
       // Not before: a request that asked for it meanwhile would recover it from the storage.
       this.#delete(session);
@@ -295,8 +348,11 @@ export class SessionTable {
   /** Removes an upload that no node uses. */
   async #purgeAbandoned(id: SessionId): Promise<void> {
     const { uploads } = this.cluster;
-    if (this.#sessions.has(id) || (await uploads.claim(id)).owner !== "here") return;
+    if (this.#sessions.has(id)) return;
+    const claim = await uploads.claim(id);
+    if (claim.owner !== "here") return;
     try {
+      if (claim.isUnsure === true) return;
       await this.store.remove(id);
       this.purged++;
     } finally {

@@ -10,6 +10,7 @@ import type { ReadableBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { noSpans } from "../lib/spans.js";
 import { type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import { pushStream } from "../registry/push-stream.js";
 import type { Services } from "../registry/services.js";
@@ -82,7 +83,7 @@ export class UpstreamBlobs {
   }
 
   /** Resolves with a blob that is not here, perhaps while it is arriving. Rejects like `size`. */
-  async pull(from: Mirrored, digest: Digest): Promise<PulledBlob> {
+  async pull(from: Mirrored, digest: Digest, mayRedirect?: boolean): Promise<PulledBlob> {
     const key = `${from.permit.name}@${digest}`;
     const isAbsent = this.#absent.peek(key) !== undefined;
     const running = this.#fetches.get(key);
@@ -99,7 +100,7 @@ export class UpstreamBlobs {
     } finally {
       counts.followers--;
     }
-    return pullBlob(this.services, from.permit, digest);
+    return pullBlob(this.services, from.permit, digest, noSpans, mayRedirect);
   }
 
   /** Resolves when a blob that was not here is here. Rejects like `size`. */

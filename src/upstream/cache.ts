@@ -5,6 +5,7 @@ import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Page } from "../domain/page.js";
 import type { Reference } from "../domain/reference.js";
+import { noSpans } from "../lib/spans.js";
 import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import type { ListedReferrer, ReferrersQuery } from "../registry/referrers.js";
 import type { Services } from "../registry/services.js";
@@ -79,11 +80,11 @@ export class MirroredRepository {
   }
 
   /** Throws or rejects with `blob-unknown`, or with an error that names the upstream. */
-  blob(digest: Digest): PulledBlob | Promise<PulledBlob> {
+  blob(digest: Digest, mayRedirect?: boolean): PulledBlob | Promise<PulledBlob> {
     const { services, blobs, held, uses } = this.cache;
     const found = this.#orUpstream(
-      () => pullBlob(services, this.from.permit, digest),
-      () => blobs.pull(this.from, digest),
+      () => pullBlob(services, this.from.permit, digest, noSpans, mayRedirect),
+      () => blobs.pull(this.from, digest, mayRedirect),
     );
     const pulled = found instanceof Promise ? held.during(digest, found) : found;
     return noting(pulled, () => uses.note(digest));

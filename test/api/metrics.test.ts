@@ -1,13 +1,12 @@
 // The metrics after a known load, and what they must not contain.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { Client, serve } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { startInside } from "../support/inside.js";
 import { basic, LoginFiles } from "../support/login.js";
-import { startMeasured, valuesOf } from "../support/metrics.js";
+import { documentedRows, rowsOf, startMeasured, valuesOf } from "../support/metrics.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 
@@ -102,22 +101,11 @@ test("memory budgets of bodies, and connections closed because of tiny chunks, a
 });
 
 test("the documentation lists exactly the existing metrics", async () => {
-  const documented = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
-  const text = await (await page()).text();
-  const told = Array.from(
-    text.matchAll(/^# HELP (gantry_\w+) (.*)\n# TYPE \w+ (\w+)$/gm),
-    ([, name = "", help, type]) => `| \`${name}\` | ${labelsOf(text, name)} | ${type} | ${help} |`,
-  );
+  const told = rowsOf(await (await page()).text());
   assert.ok(told.length > 30);
-  const rows = documented.split("\n").filter((line) => line.startsWith("| `gantry_"));
-  assert.deepEqual(rows, told.sort());
+  const [alone] = await documentedRows();
+  assert.deepEqual(alone, told);
 });
-
-/** Label names of the metric's series, except a histogram's bounds. */
-function labelsOf(text: string, name: string): string {
-  const [, labels = ""] = new RegExp(`^${name}(?:_count)?\\{(.*)\\} `, "m").exec(text) ?? [];
-  return Array.from(labels.matchAll(/(\w+)="/g), ([, label]) => `\`${label}\``).join(", ");
-}
 
 test("the registry's own address serves metrics only if configured", async () => {
   assert.equal((await client.get("/metrics")).status, 404);

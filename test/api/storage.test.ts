@@ -1,7 +1,7 @@
 // The store's folder: the documented layout, one copy of each content, and the repair of damage.
 
 import assert from "node:assert/strict";
-import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -219,4 +219,15 @@ test("files that no push has created are ignored", async () => {
   assert.deepEqual((await client.get(`/v2/${name}/tags/list`)).json(), { name, tags: ["latest"] });
   const { repositories } = (await client.get("/v2/_catalog")).json() as { repositories: string[] };
   assert.ok(repositories.includes(name) && !repositories.some((text) => text.includes("README")));
+});
+
+test("content of CNCF distribution in the folder is named", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-foreign-"));
+  try {
+    await mkdir(join(folder, "docker", "registry", "v2"), { recursive: true });
+    await using server = await startInside({}, folder);
+    assert.match(server.log(), /warning: \/.* has content of CNCF distribution .*import --from-distribution/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -175,6 +175,9 @@ test("the content of docker-registry is imported from its folder and from itself
   });
 
   // The parts that the test does itself: it sets the store, and serves it.
+  // test/cluster runs those with a bucket.
+  for (const heading of ["Between a folder and a bucket", "From CNCF distribution's bucket"])
+    pages.delete(heading);
   const left = [...pages.values()].flat().filter((line) => !ran.has(line));
   assert.deepEqual(left, [
     "export REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/gantry",

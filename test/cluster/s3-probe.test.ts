@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Condition, type Listed, S3Client, type Stamp } from "../../src/storage/s3/client.js";
+import { S3Failure } from "../../src/storage/s3/failure.js";
 import { prepareStore } from "../../src/storage/s3/prepare.js";
 import { probeStore, refuseUnfit } from "../../src/storage/s3/probe.js";
 import { temporaryFolder } from "../clients/support.js";
@@ -98,6 +99,28 @@ for (const [what, Store, failing] of [
     assert.deepEqual(await leftovers(server.client()), [], "also no store");
   });
 
+/** Fails each write, as a bucket does to which nobody may write. */
+class ReadsOnly extends S3Client {
+  override put(): Promise<never> {
+    return Promise.reject(new S3Failure("no", { status: 403, code: "AccessDenied" }));
+  }
+}
+
+test("a store that cannot be written to is refused with one reason", { skip: needsVersitygw }, async () => {
+  await using server = await startS3Server();
+  const client = new ReadsOnly(server.client().requests);
+  const { results } = await probeStore(client, "full");
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    ["fine", "failed"],
+  );
+  const short = await probeStore(client, "short");
+  assert.throws(
+    () => refuseUnfit(short, "it"),
+    ({ message }: Error) => message.split("grant the permissions").length === 2,
+  );
+});
+
 test("a store that answers nothing is a result, not an exception", { skip: needsVersitygw }, async () => {
   await using server = await startS3Server();
   const { requests } = server.client();
@@ -134,8 +157,14 @@ test("config check connects to the bucket and prints each result", { skip: needs
   assert.doesNotMatch(fine.stdout, new RegExp(server.secretKey));
   const wrong = await check({ REGISTRY_STORAGE_S3_BUCKET: "missing" });
   assert.equal(wrong.code, 2);
-  assert.match(wrong.stdout, /^FAILED: storage\.s3: reach the bucket: .*NoSuchBucket/m);
+  assert.match(wrong.stdout, /^FAILED: storage\.s3: reach the bucket missing of http.*NoSuchBucket/m);
   assert.match(wrong.stdout, /^A server cannot start with these settings\.$/m);
+  const nowhere = await check({ REGISTRY_STORAGE_S3_SCRATCHDIRECTORY: "nowhere" });
+  assert.equal(nowhere.code, 2);
+  assert.match(
+    nowhere.stderr,
+    /storage\.s3\.scratchdirectory: no file can be created in \/.*\/nowhere: ENOENT/,
+  );
   const json = await check({ REGISTRY_STORAGE_S3_SECRETKEY: "wrong" }, "--json");
   assert.equal(json.code, 2);
   const { fine: isFine, checks } = json.json<{ fine: boolean; checks: { outcome: string }[] }>();

@@ -11,10 +11,10 @@ import type { RepositoryName } from "../../src/domain/repository-name.js";
 import type { SlabPool } from "../../src/lib/slab-pool.js";
 import type { S3Client } from "../../src/storage/s3/client.js";
 import { parsePointer, share } from "../../src/storage/s3/contents.js";
-import { fixedCredentials } from "../../src/storage/s3/credentials.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import { defaultS3Limits, openS3Storage } from "../../src/storage/s3/open.js";
 import { type TestedStore, testStorage } from "../contract/storage.js";
+import { driverOptions } from "../support/s3-driver.js";
 import { needsMinio, needsVersitygw, type S3Server, startS3Server } from "../support/s3-server.js";
 
 for (const [engine, skip] of [
@@ -43,28 +43,13 @@ async function createStore(server: S3Server, removesWithCondition: boolean): Pro
   return {
     open: async (slabs: SlabPool) =>
       openS3Storage({
+        ...driverOptions(server),
         place: client.requests.place,
-        credentials: fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
-        confirm: () => {},
         slabs,
-        threads: 1,
-        startsAtOnce: false,
-        partBytes: 5 * 1024 * 1024,
-        partMemoryBytes: 0,
         scratchFolder: scratch,
-        graceSeconds: 60,
-        // The store tells times in whole seconds.
-        collectedAfterSeconds: -2,
-        urlSeconds: 60,
-        usageSeconds: 0,
         removesWithCondition,
         limits: { ...defaultS3Limits, requestSeconds: 1 },
-        taskSecondsMax: 60,
         fresh: opened++ === 0,
-        onStray: () => {},
-        onError: (error) => {
-          throw error;
-        },
       }),
     plantOrphan: async (digest, bytes) => {
       const key = keys.data(randomUUID());

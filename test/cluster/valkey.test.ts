@@ -9,7 +9,7 @@ import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { startRedisServer } from "../support/redis-server.js";
 import { startRelay } from "../support/relay.js";
-import { openNode, openNodes, shortTimes, until } from "../support/valkey-nodes.js";
+import { MemoryRecords, openNode, openNodes, shortTimes, until } from "../support/valkey-nodes.js";
 
 const server = await startRedisServer();
 after(() => server.stop());
@@ -21,10 +21,12 @@ const pointed = { kind: "tag-pointed", name, tag } as const;
 const lost = { kind: "cluster-unavailable" };
 const { touchMilliseconds, memberMilliseconds, heldMilliseconds } = shortTimes;
 
-/** Two nodes, of which the second reaches the engine through a relay. */
+/** Two nodes, of which the second reaches the engine through a relay, and does not reach the storage. */
 async function openWithRelay(leaseSeconds = 3600) {
   const relay = await startRelay(server.port);
-  const nodes = await openNodes(server, { leaseSeconds, port: relay.port });
+  const records = new MemoryRecords();
+  records.away = true;
+  const nodes = await openNodes(server, { leaseSeconds, port: relay.port, second: { records } });
   const close = async () => {
     await relay.set("pass");
     await nodes.close();
@@ -98,7 +100,7 @@ describe("an engine that does not answer", () => {
   });
 });
 
-describe("a node without the engine", () => {
+describe("a node without the engine and without the storage", () => {
   test("keeps its shared holds for a bounded time, in which no other node gets the lock", async () => {
     const { one, two, relay, close } = await openWithRelay();
     let hold: Hold | undefined;
@@ -212,8 +214,40 @@ describe("a node without the engine", () => {
     await relay.set("refuse");
     await until("it is missing", () => !one.isWhole);
     // The storage refuses what it still writes to them.
-    assert.deepEqual(await one.uploads.claim(silent), { owner: "here" });
+    assert.deepEqual(await one.uploads.claim(silent), { owner: "here", isUnsure: true });
+    assert.ok(!one.uploads.isSure(silent));
     assert.equal(await one.uploads.owner(silent), "here");
+    await close();
+  });
+
+  test("makes all nodes unsure of their sessions, until they have claimed them again", async () => {
+    const { one, two, relay, close } = await openWithRelay();
+    const [here, there] = [one.uploads.newId(), two.uploads.newId()];
+    one.uploads.own(here);
+    two.uploads.own(there);
+    assert.deepEqual([one.uploads.isSure(here), two.uploads.isSure(there)], [true, true]);
+    await relay.set("hang");
+    await until("both know", () => !one.uploads.isSure(here) && !two.uploads.isSure(there));
+    assert.deepEqual(await two.uploads.claim(here), { owner: "here", isUnsure: true }, "it cannot ask");
+    await relay.set("pass");
+    await until("both are back", () => one.isWhole && two.isWhole);
+    assert.deepEqual([one.uploads.isSure(here), two.uploads.isSure(there)], [false, false]);
+    one.uploads.onClaim(() => "released");
+    two.uploads.onClaim(() => "released");
+    assert.deepEqual(await two.uploads.claim(there), { owner: "here" });
+    assert.deepEqual(await one.uploads.claim(here), { owner: "here" });
+    assert.deepEqual([one.uploads.isSure(here), two.uploads.isSure(there)], [true, true]);
+    assert.ok(!two.uploads.isSure(here));
+    await close();
+  });
+
+  test("learns that a session has ended elsewhere", async () => {
+    const { one, two, close } = await openWithRelay();
+    const [opened, claimed] = [one.uploads.newId(), two.uploads.newId()];
+    one.uploads.own(opened);
+    assert.deepEqual(await one.uploads.claim(claimed), { owner: "here" });
+    for (const id of [opened, claimed]) one.uploads.end(id);
+    for (const id of [opened, claimed]) assert.deepEqual(await two.uploads.claim(id), { owner: "ended" });
     await close();
   });
 });

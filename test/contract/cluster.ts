@@ -3,12 +3,19 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
-import type { Change, ChangesLost, Cluster, HandedOver, Origin } from "../../src/cluster/cluster.js";
+import type {
+  Change,
+  ChangesLost,
+  ClaimAnswer,
+  Cluster,
+  HandedOver,
+  Origin,
+} from "../../src/cluster/cluster.js";
 import { type Digest, parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName, type RepositoryName } from "../../src/domain/repository-name.js";
 import type { RobotName } from "../../src/domain/robot.js";
-import { newSessionId } from "../../src/domain/session-id.js";
+import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 
 export interface SharedCluster {
   readonly one: Cluster;
@@ -391,11 +398,13 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.deepEqual([await one.uploads.owner(id), await two.uploads.owner(id)], [undefined, undefined]);
     one.uploads.own(id);
     assert.equal(await one.uploads.owner(id), "here");
+    assert.deepEqual([one.uploads.isSure(id), two.uploads.isSure(id)], [true, false]);
     const name = await two.uploads.owner(id);
     assert.ok(name !== undefined && name !== "here");
     two.uploads.release(id);
     assert.equal(await two.uploads.owner(id), name, "another node cannot release it");
     one.uploads.release(id);
+    assert.ok(!one.uploads.isSure(id));
     assert.equal(await two.uploads.owner(id), undefined);
   });
 
@@ -409,9 +418,15 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
 
   test("an owner keeps a session that another node claims, or hands it over with its state", async () => {
     const { one, two, close } = await open({ leaseSeconds: 3600 });
-    const [kept, given, stored] = [one.uploads.newId(), one.uploads.newId(), one.uploads.newId()];
-    for (const id of [kept, given, stored]) one.uploads.own(id);
-    one.uploads.onClaim((id) => (id === given ? handedOver : id === stored ? "released" : "keep"));
+    const [kept, given, stored, unknown] = Array.from({ length: 4 }, () => one.uploads.newId());
+    assert.ok(kept !== undefined && given !== undefined && stored !== undefined && unknown !== undefined);
+    for (const id of [kept, given, stored, unknown]) one.uploads.own(id);
+    const answers = new Map<SessionId, ClaimAnswer>([
+      [given, handedOver],
+      [stored, "released"],
+      [unknown, "unknown"],
+    ]);
+    one.uploads.onClaim((id) => answers.get(id) ?? "keep");
     const { owner } = await two.uploads.claim(kept);
     assert.equal(owner, await two.uploads.owner(kept));
     assert.notEqual(owner, "here");
@@ -419,11 +434,13 @@ function testUploads(one: Cluster, two: Cluster, open: OpenCluster): void {
     assert.equal(await two.uploads.owner(given), "here");
     assert.equal(await one.uploads.owner(given), await one.uploads.owner(given));
     assert.notEqual(await one.uploads.owner(given), "here");
-    assert.deepEqual(await two.uploads.claim(stored), { owner: "here" });
+    assert.deepEqual(await two.uploads.claim(stored), { owner: "here", isReleased: true });
     assert.equal(await two.uploads.owner(stored), "here");
+    assert.deepEqual(await two.uploads.claim(unknown), { owner: "here" });
     one.uploads.onClaim(() => "keep");
     two.uploads.onClaim(() => "released");
-    assert.deepEqual(await one.uploads.claim(stored), { owner: "here" });
+    assert.deepEqual(await one.uploads.claim(stored), { owner: "here", isReleased: true });
+    assert.deepEqual(await two.uploads.claim(two.uploads.newId()), { owner: "here" }, "nobody had it");
     await close();
   });
 

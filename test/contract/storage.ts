@@ -114,9 +114,12 @@ class Opened {
     return { name, opener: "somebody", client, algorithm, announced: false, createdAt: Date.now() };
   }
 
-  begin(name: RepositoryName, survives = true, algorithm?: Algorithm) {
+  begin(name: RepositoryName, survives = true, algorithm?: Algorithm, inChunks = false) {
     const id = newSessionId();
-    return { id, upload: this.storage.uploads.begin(id, this.record(name, algorithm), { survives }) };
+    return {
+      id,
+      upload: this.storage.uploads.begin(id, this.record(name, algorithm), { survives, inChunks }),
+    };
   }
 
   /** Lends a slab with some bytes to `call`, and overwrites it afterwards, when the caller owns it again. */
@@ -320,7 +323,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
     const name = uniqueName();
     const bytes = randomBytes(3 * blockBytes);
     const half = blockBytes + 5;
-    const kept = opened.begin(name, true, "sha512");
+    const kept = opened.begin(name, true, "sha512", true);
     const [passing, empty] = [opened.begin(name, false), opened.begin(name)];
     const before = Date.now() - 1000;
     await opened.appendAll(kept.upload, bytes.subarray(0, half));
@@ -345,7 +348,7 @@ function testUploads(promise: Declare, promiseAlone: Declare): void {
 
   promiseAlone("uploads without a write since a time are abandoned, and can be removed", async (opened) => {
     const { uploads } = opened.storage;
-    const { id, upload } = opened.begin(uniqueName());
+    const { id, upload } = opened.begin(uniqueName(), true, undefined, true);
     await opened.append(upload, randomBytes(10), 0);
     await upload.flush(10);
     assert.deepEqual(await all(uploads.abandoned(Date.now() - 60_000)), []);
@@ -673,6 +676,34 @@ function testTags(promise: Declare): void {
     for (const tag of [a, b]) assert.ok((times.get(tag)?.pushedAt ?? 0) > before);
     assert.equal(times.size, 2);
   });
+
+  promise(
+    "a tag from another store counts as pushed when it was pushed there, until it is pushed again",
+    async (opened) => {
+      const { tags } = opened.storage;
+      const name = uniqueName();
+      const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+      const [old, moved, conditional] = ["old", "moved", "conditional"].map(tagOf) as [Tag, Tag, Tag];
+      const before = Date.now() - 1000;
+      const [first, second] = [Date.UTC(2024, 1, 2), Date.UTC(2025, 1, 2)];
+      for (const tag of [old, moved]) await tags.point(name, tag, one, anywhere, first);
+      await tags.point(name, moved, two, anywhere, second);
+      assert.equal(await tags.point(name, conditional, one, { movable: false }, first), "pointed");
+      const pushed = async (only?: readonly Tag[]) =>
+        Object.fromEntries(
+          (await all(tags.times(name, only))).map(({ tag, times }) => [tag, times?.pushedAt]),
+        );
+      const wanted = { old: first, moved: second, conditional: first };
+      assert.deepEqual(await pushed(), wanted);
+      assert.deepEqual(await pushed([old, moved, conditional]), wanted);
+      await tags.point(name, old, one, anywhere, second);
+      assert.deepEqual(await pushed([old]), { old: second });
+      await tags.point(name, old, one, anywhere);
+      await tags.point(name, moved, one, anywhere);
+      for (const at of Object.values(await pushed([old, moved]))) assert.ok((at ?? 0) > before);
+      assert.equal(await tags.resolve(name, moved), one);
+    },
+  );
 
   promise("a damaged tag is distinguished from a missing one, and can be pointed again", async (opened) => {
     const { tags } = opened.storage;

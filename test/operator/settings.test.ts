@@ -278,6 +278,17 @@ tags: {policy: ${place}/tags}
   assert.doesNotMatch(said, /http\.tls\.certificate/);
 });
 
+test("config check reads the certificates for the engine of a cluster", async () => {
+  const file = await fileOf(`
+storage: {s3: {bucket: images, region: eu-central-1}}
+redis: {addrs: ["127.0.0.1:1"], tls: {rootcas: [${await fileOf("x")}, ${folder}/none.pem]}}
+`);
+  const { code, stderr } = await gantry(folder, ["config", "check", "--config", file]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^redis\.tls\.rootcas\.0 = .*:3\): \/.* contains no PEM certificate/m);
+  assert.match(stderr, /^redis\.tls\.rootcas\.1 = .*:3\): \/.*none\.pem does not exist$/m);
+});
+
 test("a server ignores foreign variables, and lists them like config check", async () => {
   const settings = {
     REGISTRY_UI_PORT: "tcp://10.0.0.7:80",

@@ -3,6 +3,7 @@
 
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { reset } from "./reset.js";
 
 export interface Way {
   /** The process whose connections take this way, while it runs. */
@@ -41,11 +42,11 @@ export async function startByProcess(): Promise<ByProcess> {
 
 function lead(client: Socket, port: number | undefined): void {
   if (port === undefined || client.destroyed) {
-    client.resetAndDestroy();
+    reset(client);
     return;
   }
   const target = connect({ port, host: "127.0.0.1", noDelay: true });
-  target.on("error", () => client.resetAndDestroy());
+  target.on("error", () => reset(client));
   target.once("close", () => client.destroy());
   client.once("close", () => target.destroy());
   client.pipe(target).pipe(client);

@@ -5,6 +5,7 @@ import { Agent, createServer, type IncomingMessage, type ServerResponse, request
 import type { AddressInfo } from "node:net";
 import { finished } from "node:stream";
 import { Random } from "../torture/random.js";
+import { reset } from "./reset.js";
 
 /**
  * - `errorBefore`: an S3 error (500 or 503 SlowDown) instead of passing the request on.
@@ -220,6 +221,6 @@ class Exchange {
   }
 
   #reset(): void {
-    this.incoming.socket.resetAndDestroy();
+    reset(this.incoming.socket);
   }
 }

@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { reset } from "./reset.js";
 
 /** Responses take milliseconds; a silent connection is dropped after about ten seconds. */
 const waitMillisecondsMax = 25_000;
@@ -144,7 +145,7 @@ export class RawConnection implements Disposable {
 
   /** Disconnects at once with a reset: nothing more is sent or read. */
   vanish(): void {
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,7 @@
 // what a network does between two machines. Knows no protocol.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { reset } from "./reset.js";
 
 /**
  * `pass`: bytes pass. `refuse`: connections end with a reset, and new ones are refused. `hang`: connections are accepted and
@@ -127,7 +128,7 @@ class Pair {
 
   reset(): void {
     for (const direction of this.#directions) direction.end();
-    for (const socket of [this.client, this.#server]) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of [this.client, this.#server]) reset(socket);
   }
 }
 

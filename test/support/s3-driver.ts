@@ -21,6 +21,31 @@ export function digestFor(bytes: Uint8Array): Digest {
   return parseDigest(digestOf(bytes, "sha256"));
 }
 
+/** Options of a driver on this server, without those that a node or a store has for itself. */
+export function driverOptions(server: S3Server): Omit<S3StorageOptions, "slabs" | "scratchFolder" | "place"> {
+  return {
+    credentials: fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
+    confirm: () => {},
+    threads: 1,
+    startsAtOnce: false,
+    partBytes,
+    partMemoryBytes: 0,
+    graceSeconds: 60,
+    // The store tells times in whole seconds.
+    collectedAfterSeconds: -2,
+    urlSeconds: 60,
+    usageSeconds: 0,
+    removesWithCondition: true,
+    limits: defaultS3Limits,
+    taskSecondsMax: 120,
+    fresh: false,
+    onStray: () => {},
+    onError: (error) => {
+      throw error;
+    },
+  };
+}
+
 export class S3Node implements AsyncDisposable {
   readonly slabs = new SlabPool();
   readonly storage;
@@ -41,30 +66,7 @@ export class S3Node implements AsyncDisposable {
     const { endpoint = place.endpoint, ...others } = options;
     const scratch = await mkdtemp(join(tmpdir(), "gantry-scratch-"));
     return new S3Node(
-      {
-        place: { ...place, endpoint },
-        credentials: fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
-        confirm: () => {},
-        threads: 1,
-        startsAtOnce: false,
-        partBytes,
-        partMemoryBytes: 0,
-        scratchFolder: scratch,
-        graceSeconds: 60,
-        // The store tells times in whole seconds.
-        collectedAfterSeconds: -2,
-        urlSeconds: 60,
-        usageSeconds: 0,
-        removesWithCondition: true,
-        limits: defaultS3Limits,
-        taskSecondsMax: 120,
-        fresh: false,
-        onStray: () => {},
-        onError: (error) => {
-          throw error;
-        },
-        ...others,
-      },
+      { ...driverOptions(server), place: { ...place, endpoint }, scratchFolder: scratch, ...others },
       scratch,
     );
   }

@@ -1,6 +1,6 @@
 // Nodes of a registry over an S3 server: processes on fixed loopback ports, which tests kill, freeze and start again.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cli } from "./cli.js";
@@ -49,6 +49,15 @@ export function bucketSettings(server: S3Server, endpoint = server.endpoint): Ga
     REGISTRY_STORAGE_S3_ACCESSKEY: server.accessKey,
     REGISTRY_STORAGE_S3_SECRETKEY: server.secretKey,
   };
+}
+
+/** Writes a settings file of a registry that uses `server`'s bucket. Returns its path. */
+export async function bucketFile(server: S3Server, file: string, rootdirectory = ""): Promise<string> {
+  const { bucket, region, endpoint, accessKey, secretKey } = server;
+  const place = { bucket, region, regionendpoint: endpoint, rootdirectory };
+  const s3 = { ...place, accesskey: accessKey, secretkey: secretKey };
+  await writeFile(file, JSON.stringify({ version: "0.1", storage: { s3 }, http: { addr: "127.0.0.1:0" } }));
+  return file;
 }
 
 export async function startS3Node(server: S3Server, options: NodeOptions = {}): Promise<S3Node> {

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Processes } from "../../src/cluster/valkey/burials.js";
 import { openValkeyCluster, type ValkeyCluster } from "../../src/cluster/valkey/open.js";
 import type { Times } from "../../src/cluster/valkey/times.js";
+import type { NodeRecords } from "../../src/storage/node-records.js";
 import type { RedisServer } from "./redis-server.js";
 
 export const shortTimes: Times = {
@@ -26,14 +28,47 @@ export interface NodesOptions {
   readonly leaseSeconds?: number;
   readonly times?: Times;
   readonly port?: number;
+  readonly processes?: Processes;
+  /** Where the nodes are recorded that work without the engine. */
+  readonly records?: NodeRecords;
 }
 
 let stores = 0;
 
+/** Records in memory. They reject while the storage is `away`. */
+export class MemoryRecords implements NodeRecords {
+  readonly #renewedAt = new Map<string, number>();
+  away = false;
+
+  constructor(
+    /** Records that others see, too. */
+    readonly shared?: MemoryRecords,
+  ) {}
+
+  get renewedAt(): Map<string, number> {
+    return this.shared?.renewedAt ?? this.#renewedAt;
+  }
+
+  async renew(node: string): Promise<void> {
+    if (this.away) throw new Error("the storage is away");
+    this.renewedAt.set(node, performance.now());
+  }
+
+  async isYoung(node: string, milliseconds: number): Promise<boolean> {
+    return (await this.young(milliseconds)).includes(node);
+  }
+
+  async young(milliseconds: number): Promise<string[]> {
+    if (this.away) throw new Error("the storage is away");
+    const now = performance.now();
+    return [...this.renewedAt].filter(([, at]) => now - at <= milliseconds).map(([node]) => node);
+  }
+}
+
 export async function openNode(
   port: number,
   storeId: string,
-  { leaseSeconds = 3600, times = shortTimes }: NodesOptions,
+  { leaseSeconds = 3600, times = shortTimes, records = new MemoryRecords(), processes }: NodesOptions,
   fresh: boolean,
 ): Promise<ValkeyCluster> {
   return openValkeyCluster({
@@ -47,17 +82,23 @@ export async function openNode(
     storeId,
     leaseSeconds,
     fresh,
+    records,
     onError: () => {},
     times,
+    ...(processes !== undefined && { processes }),
   });
 }
 
-/** Resolves when both nodes answer from their caches. */
-export async function openNodes(server: RedisServer, options: NodesOptions): Promise<Nodes> {
+/** `port` and `second` are for the second node. Resolves when both nodes answer from their caches. */
+export async function openNodes(
+  server: RedisServer,
+  { second, ...given }: NodesOptions & { readonly second?: NodesOptions },
+): Promise<Nodes> {
   const storeId = `test-${process.pid}-${stores++}`;
+  const options = { records: new MemoryRecords(), ...given };
   const port = options.port ?? server.port;
   const one = await openNode(server.port, storeId, options, true);
-  const two = await openNode(port, storeId, options, false);
+  const two = await openNode(port, storeId, { ...options, ...second }, false);
   const current = () => [one, two].every(({ changes }) => changes.knows("tags"));
   await until("both nodes are current", current);
   return {

@@ -2,17 +2,22 @@
  * Checks the upload sessions of the previous server on a restarted one, and continues some of them to the end from the
  * reported offset.
  */
+import type { Answer } from "../support/client.js";
 import type { StoredSession } from "./check-store.js";
 import type { Random } from "./random.js";
 import type { Requests } from "./requests.js";
 import type { OpenSession } from "./sessions.js";
 
-/** `losesUnsynced`: acknowledged bytes may be lost; an upload is only guaranteed at its end. */
+/**
+ * `losesUnsynced`: acknowledged bytes may be lost; an upload is only guaranteed at its end. `leavesClosed`: a node that is killed
+ * at once after it has stored a blob may leave the state of its upload, which no client uses any more.
+ */
 export async function checkSessions(
   requests: Requests,
   stored: readonly StoredSession[],
   random: Random,
   losesUnsynced: boolean,
+  leavesClosed = false,
 ): Promise<void> {
   const { sessions, violations } = requests;
   for (const { id, name } of stored) {
@@ -20,8 +25,10 @@ export async function checkSessions(
     if (status !== 204) violations.add(`the session ${id} in the store is unknown to the API: ${status}`);
   }
   for (const session of sessions.ended) {
-    const { status } = await requests.send("GET", session.location);
-    if (status !== 404 && !losesUnsynced) violations.add(`an ended upload exists again: ${session.location}`);
+    const answer = await requests.send("GET", session.location);
+    const mayRemain = losesUnsynced || (leavesClosed && session.isClosed);
+    if (!isUnknown(answer) && !mayRemain)
+      violations.add(`an ended upload exists again: ${session.location} got ${answer.status}`);
     sessions.forget(session);
   }
   for (const session of [...sessions.open]) {
@@ -33,6 +40,11 @@ export async function checkSessions(
   }
 }
 
+/** Whether a server does not have an upload, although a node of its cluster that it cannot ask may have it. */
+export function isUnknown({ status, body }: Answer): boolean {
+  return status === 404 || (status === 503 && body.includes("may have this upload"));
+}
+
 /** The offset reported by the server, or `undefined` if the session is gone legitimately. */
 async function offsetOf(
   requests: Requests,
@@ -40,9 +52,10 @@ async function offsetOf(
   losesUnsynced: boolean,
 ): Promise<number | undefined> {
   const { acknowledged, sent, ending, location } = session;
-  const { status, headers } = await requests.send("GET", location);
+  const answer = await requests.send("GET", location);
+  const { status, headers } = answer;
   const mayBeLost = losesUnsynced || acknowledged === 0 || ending !== "no";
-  if (status === 404 && mayBeLost) return undefined;
+  if (isUnknown(answer) && mayBeLost) return undefined;
   const last = Number(/^0-(\d+)$/.exec(headers.range ?? "")?.[1]);
   // "0-0" means both none and one byte; no client of the mix sends only one.
   const offset = last === 0 ? 0 : last + 1;

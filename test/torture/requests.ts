@@ -130,7 +130,8 @@ export class Requests {
     const path = withQuery(location, `digest=${blob.digest}`);
     const write = { key: keys.blob(name, blob.digest), value: present };
     const refused = this.life.mayFail === true && acknowledged === 0 ? [404] : [];
-    if (await this.#write([write], ["PUT", path, options], 201, refused)) this.sessions.end(session);
+    session.isClosed = await this.#write([write], ["PUT", path, options], 201, refused);
+    if (session.isClosed) this.sessions.end(session);
   }
 
   async cancel(session: OpenSession): Promise<void> {

@@ -13,6 +13,8 @@ export interface OpenSession {
   sent: number;
   /** Whether a request that ends the session was sent, and whether it was acknowledged. */
   ending: "no" | "sent" | "acknowledged";
+  /** Whether the session has become a blob, rather than being canceled. */
+  isClosed: boolean;
 }
 
 export class Sessions {
@@ -21,7 +23,15 @@ export class Sessions {
   readonly ended = new Set<OpenSession>();
 
   add(name: string, location: string, blob: Blob): OpenSession {
-    const session: OpenSession = { name, location, blob, acknowledged: 0, sent: 0, ending: "no" };
+    const session: OpenSession = {
+      name,
+      location,
+      blob,
+      acknowledged: 0,
+      sent: 0,
+      ending: "no",
+      isClosed: false,
+    };
     this.open.add(session);
     return session;
   }

@@ -7,6 +7,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { OpenBlobs } from "../../src/cache/open-blobs.js";
 import { ReadThroughCache } from "../../src/cache/read-through.js";
 import { parseDigest } from "../../src/domain/digest.js";
+import { RegistryError } from "../../src/domain/errors.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import type { BlobReader, BlobStore } from "../../src/storage/storage.js";
 
@@ -28,8 +29,8 @@ class Pending<T> {
     this.#resolve(value);
   }
 
-  fail(): void {
-    this.#reject(new Error("wanted"));
+  fail(error = new Error("wanted")): void {
+    this.#reject(error);
   }
 }
 
@@ -174,4 +175,23 @@ test("closing releases every file, including one that is being opened", async ()
   (await acquiring)?.release();
   blobs.clear();
   assert.equal(open(), 0);
+});
+
+test("without a cache, who comes during a read waits for the next one, but not for a storage that does not answer", async () => {
+  const cache = new ReadThroughCache<string, string>({ max: 10 }, () => false);
+  const source = new Pending<string | undefined>();
+  const [first, later] = [cache.load("k", source.read), cache.load("k", source.read)];
+  source.give("old");
+  assert.equal(await first, "old");
+  await turn();
+  assert.equal(source.reads, 2);
+  const last = cache.load("k", source.read);
+  const away = new RegistryError("storage-unavailable", "try again in a moment");
+  source.fail(away);
+  await assert.rejects(async () => later, away);
+  await assert.rejects(async () => last, away);
+  assert.equal(source.reads, 2);
+  const next = cache.load("k", source.read);
+  source.give("new");
+  assert.equal(await next, "new");
 });

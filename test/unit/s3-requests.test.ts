@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3Client } from "../../src/storage/s3/client.js";
+import { copyObject, copyOwn } from "../../src/storage/s3/copy.js";
 import { S3Failure } from "../../src/storage/s3/failure.js";
 import { S3Requests } from "../../src/storage/s3/requests.js";
 
@@ -28,13 +29,14 @@ const cutShort: Answer = (response) => {
 async function withAnswers(
   answers: readonly Answer[],
   check: (client: S3Client, sent: string[]) => Promise<void>,
-  { expired = () => {}, connections = 4 } = {},
+  { expired = () => {}, connections = 4, requestSeconds = 2, hangs = false } = {},
 ): Promise<void> {
   const sent: string[] = [];
   const server: Server = createServer((request, response) => {
     const next = answers[sent.length];
     sent.push(`${request.method} ${request.url}`);
     request.resume();
+    if (next === undefined && hangs) return;
     if (next === undefined) response.destroy();
     else next(response);
   });
@@ -50,7 +52,7 @@ async function withAnswers(
       prefix: "",
       objectHeaders: {},
     },
-    { connections, attemptSeconds: 2, requestSeconds: 2 },
+    { connections, attemptSeconds: 2, requestSeconds },
     async () => ({ accessKeyId: "key", secretAccessKey: "secret" }),
     expired,
   );
@@ -133,7 +135,7 @@ test("a copy or a completed upload that fails after its headers is a failure", (
   withAnswers(
     Array.from({ length: 2 }, () => answer(200, `<?xml version="1.0"?>${errorOf("NoSuchKey")}`)),
     async (client) => {
-      await assert.rejects(client.copy("from", "to", 1), isFailure("NoSuchKey"));
+      await assert.rejects(copyOwn(client, "from", "to", 1), isFailure("NoSuchKey"));
       await assert.rejects(client.completeMultipart("key", "id", []), isFailure("NoSuchKey"));
     },
   ));
@@ -173,7 +175,7 @@ test("a request waits for a connection without counting as unanswered", () =>
       assert.equal(bodies.filter((found) => found?.bytes.equals(body)).length, 3);
       assert.equal(sent.length, 3, "none was sent twice");
     },
-    { connections: 1 },
+    { connections: 1, requestSeconds: 5 },
   ));
 
 test("a request that finds no free connection in its time fails", () =>
@@ -184,9 +186,109 @@ test("a request that finds no free connection in its time fails", () =>
       const messages = results.map((result) =>
         result.status === "rejected" ? String(result.reason) : "none",
       );
-      assert.match(messages[0] ?? "", /did not answer in time/);
-      assert.match(messages[2] ?? "", /all connections to the store are busy|did not answer in time/);
-      assert.ok(messages.some((message) => message.includes("are busy")));
+      assert.match(messages[0] ?? "", /did not answer within 2 s/);
+      assert.match(messages[2] ?? "", /all connections to the store are busy/);
     },
     { connections: 1 },
   ));
+
+test("a copy that the store refuses is an answer, also of a part, whose upload is aborted", () =>
+  withAnswers(
+    [
+      error(403, "AccessDenied"),
+      answer(200, "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>"),
+      answer(200, "<CopyPartResult><ETag>one</ETag></CopyPartResult>"),
+      error(404, "NoSuchKey"),
+      answer(204, ""),
+    ],
+    async (client, sent) => {
+      const source = { bucket: "other", key: "key" };
+      assert.equal(await copyObject(client, source, 1, "to"), false);
+      assert.equal(await copyObject(client, source, 5 * 1024 ** 3, "to"), false);
+      assert.deepEqual(sent.slice(1), [
+        "POST /bucket/to?uploads=",
+        "PUT /bucket/to?partNumber=1&uploadId=id",
+        "PUT /bucket/to?partNumber=2&uploadId=id",
+        "DELETE /bucket/to?uploadId=id",
+      ]);
+    },
+  ));
+
+test("a store that hangs ends a request after its whole time, not after that of its last attempt", () =>
+  withAnswers(
+    Array.from({ length: 8 }, (): Answer => () => {}),
+    async (client, sent) => {
+      const begun = performance.now();
+      await assert.rejects(client.get("key"), isFailure("Unanswered"));
+      const seconds = (performance.now() - begun) / 1000;
+      assert.ok(seconds > 3 && seconds < 4, `${seconds} s`);
+      assert.equal(sent.length, 2, "the second attempt is shorter");
+    },
+    { requestSeconds: 3.5 },
+  ));
+
+test("while a store hangs, a bounded number of requests waits, and further ones fail at once", () =>
+  withAnswers(
+    [],
+    async (client) => {
+      const failed: string[] = [];
+      const waiting = Array.from({ length: 200 }, () =>
+        client.get("key").catch((thrown: unknown) => void failed.push(String(thrown))),
+      );
+      await sleep(100);
+      // One has the connection, and 64 wait for it.
+      assert.equal(failed.length, 200 - 65);
+      assert.match(failed[0] ?? "", /all connections to the store are busy/);
+      await Promise.all(waiting);
+    },
+    { connections: 1, requestSeconds: 2.5, hangs: true },
+  ));
+
+test("many bytes have time in proportion", () =>
+  withAnswers(
+    [
+      (response) => void sleep(3_500).then(() => answer(200)(response)),
+      (response) => {
+        response.writeHead(200, { etag: '"1"', "content-length": String(2 * 1024 * 1024) });
+        response.write(Buffer.alloc(1024 * 1024));
+        void sleep(3_500).then(() => response.end(Buffer.alloc(1024 * 1024)));
+      },
+    ],
+    async (client, sent) => {
+      // One attempt without bytes may take 2 s, and each MiB a second more.
+      await client.putPart("key", "upload", 1, Buffer.alloc(3 * 1024 * 1024));
+      assert.equal((await client.get("key"))?.bytes.length, 2 * 1024 * 1024);
+      assert.equal(sent.length, 2);
+    },
+    { requestSeconds: 3 },
+  ));
+
+test("after a whole request without any answer, further ones take a second, until the store answers", async () => {
+  let isHanging = true;
+  const dynamic: Answer = (response) => {
+    if (!isHanging) answer(200, body)(response);
+  };
+  await withAnswers(
+    Array.from({ length: 40 }, () => dynamic),
+    async (client) => {
+      const timed = async (key: string) => {
+        const begun = performance.now();
+        const found = await client.get(key).catch(() => "failed");
+        return { found, seconds: (performance.now() - begun) / 1000 };
+      };
+      const first = await timed("first");
+      assert.ok(first.found === "failed" && first.seconds > 2.9, `${first.seconds} s`);
+      // One looks longer for the store's return.
+      const [scout, ...others] = await Promise.all(["a", "b", "c", "d"].map(timed));
+      assert.ok((scout?.seconds ?? 0) > 2.9, `${scout?.seconds} s`);
+      for (const { found, seconds } of others) assert.ok(found === "failed" && seconds < 1.5, `${seconds} s`);
+      isHanging = false;
+      const back = await timed("back");
+      assert.notEqual(back.found, "failed");
+      isHanging = true;
+      const again = await timed("again");
+      assert.ok(again.seconds > 2.9, "an answer ends the silence");
+    },
+    { requestSeconds: 3.5 },
+  );
+});

@@ -35,3 +35,12 @@ test("who waits too long leaves, and takes no turn from others", async () => {
   assert.equal(await turns.begin(0), true);
   assert.equal(await turns.begin(0), false);
 });
+
+test("of too many who wait, the last get no turn, and learn that at once", async () => {
+  const turns = new Turns(1, 1);
+  assert.equal(await turns.begin(), true);
+  const waiting = turns.begin();
+  assert.equal(await turns.begin(), false);
+  turns.end();
+  assert.equal(await waiting, true);
+});

@@ -4,11 +4,16 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Algorithm } from "../../src/domain/digest.js";
+import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
-import type { S3Client } from "../../src/storage/s3/client.js";
+import { nonce, type S3Client } from "../../src/storage/s3/client.js";
 import type { Data } from "../../src/storage/s3/contents.js";
+import { copyOwnPart } from "../../src/storage/s3/copy.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import {
+  type EarlyData,
+  earlyNote,
+  earlySeconds,
   type SentPart,
   type SentParts,
   type StoredUpload,
@@ -59,7 +64,12 @@ export class OpenUpload {
   #failure: unknown;
   /** Data that is not needed any more when this upload has been stored or sealed. */
   #leftover: string | undefined;
+  /** The bytes of the first request, stored as data. */
+  #early: EarlyData | undefined;
+  #leavesEarly = false;
   sealed: Data | undefined;
+  /** Whether a content may name the sealed data, which therefore must stay. */
+  isShared = false;
 
   private constructor(
     readonly tools: UploadTools,
@@ -78,19 +88,18 @@ export class OpenUpload {
     return new OpenUpload(tools, algorithm, inChunks, hash, hash.point());
   }
 
-  /** Continues a stored upload. */
-  static async recover(
+  /** Continues a stored upload. Hashes nothing: if no bytes come, the stored hash is the one of the blob. */
+  static recover(
     tools: UploadTools,
     algorithm: Algorithm,
     inChunks: boolean,
-    stored: StoredUpload,
-  ): Promise<OpenUpload> {
-    const { sent, hash, hex, rest } = stored;
-    const atPart = await hashAt(algorithm, inChunks, sent, hash);
-    const running = await atPart?.restore();
-    running?.update(rest);
-    const upload = new OpenUpload(tools, algorithm, inChunks, running ?? { known: hex }, atPart);
+    { sent, hash, hex, rest, early, leavesEarly = false }: StoredUpload,
+  ): OpenUpload {
+    const atPart = hashAt(algorithm, inChunks, sent, hash);
+    const upload = new OpenUpload(tools, algorithm, inChunks, { known: hex }, atPart);
     upload.#held.append(rest);
+    upload.#early = early;
+    upload.#leavesEarly = leavesEarly;
     upload.#multipart = sent && { key: sent.key, id: sent.id };
     upload.#parts = [...(sent?.parts ?? [])];
     upload.#sentBytes = sentBytes(sent);
@@ -123,7 +132,10 @@ export class OpenUpload {
   async rewind(offset: number): Promise<boolean> {
     if (offset === this.received) return true;
     if (offset < this.#sentBytes || offset > this.received || this.#atPart === undefined) return false;
-    const hash = await this.#atPart.restore();
+    const hash = await restored(this.#atPart);
+    if (hash === undefined) return false;
+    if (this.#early !== undefined && offset < this.#early.size)
+      this.#early = { ...this.#early, usedBefore: Number.NEGATIVE_INFINITY };
     this.#held.truncate(offset - this.#sentBytes);
     hash.update(this.#held.bytes());
     this.#hash = hash;
@@ -135,11 +147,32 @@ export class OpenUpload {
     return "known" in this.#hash ? this.#hash.known : this.#hash.hex();
   }
 
+  /**
+   * Stores the bytes so far under the final key of the data, with what another node needs to continue, unless they are too
+   * many: most uploads are closed without further bytes, and then need no other copy.
+   */
+  async storeEarly(session: SessionId, record: string): Promise<"stored" | "taken" | "too large"> {
+    const note = earlyNote(record, this.hex(), nonce());
+    if (this.#multipart !== undefined || this.#held.length >= partBytesMin || note === undefined)
+      return "too large";
+    const key = keys.early(session);
+    const bytes = this.#held.bytes();
+    const condition = { ifNoneMatch: "*" } as const;
+    const options = { condition, sha256: this.#checksum(), note };
+    const usedBefore = now() + earlySeconds * 1000;
+    // Until the store has answered, there may be something to remove, but nothing to use.
+    this.#early = { key, size: bytes.length, etag: "", usedBefore: Number.NEGATIVE_INFINITY };
+    const stamp = await this.tools.client.write(key, bytes, options);
+    this.#early = stamp && { key, size: bytes.length, etag: stamp.etag, usedBefore };
+    return stamp === undefined ? "taken" : "stored";
+  }
+
   /** Waits for the parts on the way, and returns what another node needs to continue. */
   async stored(record: string): Promise<StoredUpload> {
     if (this.#held.length >= partBytesMin) await this.#send();
     const sent = await this.#sent();
-    return { record, sent, hash: this.#atPart?.exported, hex: this.hex(), rest: this.#held.bytes() };
+    const hash = this.#atPart?.exported;
+    return { record, sent, hash, hex: this.hex(), rest: this.#held.bytes(), leavesEarly: this.#leavesEarly };
   }
 
   async #sent(): Promise<SentParts | undefined> {
@@ -150,8 +183,17 @@ export class OpenUpload {
 
   /** Stores the data under its final key. */
   async seal(): Promise<Data> {
-    this.sealed ??= this.#multipart === undefined ? await this.#putWhole() : await this.#complete();
+    this.sealed ??=
+      this.#earlyAsData() ??
+      (this.#multipart === undefined ? await this.#putWhole() : await this.#complete());
     return this.sealed;
+  }
+
+  /** Returns the early data if it has all bytes, and can become the data of a blob. */
+  #earlyAsData(): Data | undefined {
+    if (this.#early === undefined || this.#early.size !== this.received) return undefined;
+    const { key, size, etag, usedBefore } = this.#early;
+    return now() < usedBefore ? { key, size, etag } : undefined;
   }
 
   /**
@@ -175,9 +217,13 @@ export class OpenUpload {
 
   async #put(bytes: Uint8Array): Promise<Data> {
     const key = keys.data(randomUUID());
-    const known = this.algorithm === "sha256" ? Buffer.from(this.hex(), "hex").toString("base64") : undefined;
-    const stamp = await this.tools.client.put(key, bytes, undefined, known);
+    const stamp = await this.tools.client.write(key, bytes, { sha256: this.#checksum() });
     return { key, size: bytes.length, etag: stamp?.etag ?? "" };
+  }
+
+  /** Returns the hash of all bytes in the form that stores check, if they can. */
+  #checksum(): string | undefined {
+    return this.algorithm === "sha256" ? Buffer.from(this.hex(), "hex").toString("base64") : undefined;
   }
 
   async #complete(): Promise<Data> {
@@ -236,7 +282,7 @@ export class OpenUpload {
   /** Returns the hash, after reading the upload again if it was hashed elsewhere. */
   async #runningHash(): Promise<RunningHash> {
     if (!("known" in this.#hash)) return this.#hash;
-    const hash = await this.#hashAgain();
+    const hash = (this.#atPart && (await restored(this.#atPart))) ?? (await this.#hashAgain());
     this.#atPart = hash.point();
     hash.update(this.#held.bytes());
     this.#hash = hash;
@@ -259,7 +305,8 @@ export class OpenUpload {
     const parts: SentPart[] = [];
     for (let start = 0; start < size; start += copiedPartBytes) {
       const end = Math.min(size, start + copiedPartBytes);
-      const part = await client.copyPart(multipart.key, multipart.id, parts.length + 1, sent.key, start, end);
+      const { key, id: upload } = multipart;
+      const part = await copyOwnPart(client, sent.key, { key, upload, number: parts.length + 1, start, end });
       parts.push({ ...part, size: end - start });
     }
     this.#multipart = multipart;
@@ -269,11 +316,12 @@ export class OpenUpload {
     return hash;
   }
 
-  /** Removes the data that the stored upload no longer needs. */
+  /** Removes the data that the upload no longer needs, now that it has been stored in another form or is a blob. */
   async dropLeftover(): Promise<void> {
-    const leftover = this.#leftover;
+    const unneeded = [this.#leftover, this.#early?.key].filter((key) => key !== this.sealed?.key);
     this.#leftover = undefined;
-    if (leftover !== undefined) await this.tools.client.delete(leftover);
+    this.#early = undefined;
+    for (const key of unneeded) if (key !== undefined) await this.tools.client.delete(key);
   }
 
   /** Releases the memory. Resolves when no part is on the way. */
@@ -286,24 +334,25 @@ export class OpenUpload {
   async erase(): Promise<void> {
     const { client } = this.tools;
     await this.dropLeftover();
-    if (this.sealed !== undefined) await client.delete(this.sealed.key);
-    else if (this.#multipart !== undefined)
+    if (this.sealed !== undefined) {
+      if (!this.isShared) await client.delete(this.sealed.key);
+    } else if (this.#multipart !== undefined)
       await client.abortMultipart(this.#multipart.key, this.#multipart.id);
   }
 }
 
 /** Returns the hash after the parts, or `undefined` if only reading them again gives it. */
-async function hashAt(
+function hashAt(
   algorithm: Algorithm,
   inChunks: boolean,
   sent: SentParts | undefined,
   exported: Uint8Array | undefined,
-): Promise<HashPoint | undefined> {
-  if (sent === undefined) return (await newRunningHash(algorithm, inChunks)).point();
-  if (exported === undefined) return undefined;
-  // Rejects if another version of hash-wasm has exported it.
-  return importHash(algorithm, exported).then(
-    (hash) => hash.point(),
-    () => undefined,
-  );
+): HashPoint | undefined {
+  if (sent === undefined) return { restore: () => newRunningHash(algorithm, inChunks), exported: undefined };
+  return exported && { restore: () => importHash(algorithm, exported), exported };
+}
+
+/** Resolves with `undefined` if another version of hash-wasm has exported it. */
+function restored(point: HashPoint): Promise<RunningHash | undefined> {
+  return point.restore().catch(() => undefined);
 }

@@ -105,7 +105,7 @@ async function runUploadTask(task: UploadTask): Promise<Said> {
     case "append":
       return { times: await append(upload, task, startedAt, openedAt) };
     case "flush":
-      return { etag: await flush(upload, task) };
+      return flush(upload, task);
     case "rewind":
       return (await upload.rewind(task.offset)) ? { offset: task.offset } : {};
     case "seal":
@@ -145,8 +145,14 @@ async function goTo(upload: OpenUpload, offset: number): Promise<void> {
   throw new RegistryError("storage-failed", "the registry lost bytes of the upload: begin it again");
 }
 
-async function flush(upload: OpenUpload, { session, record, etag, offset }: FlushTask): Promise<string> {
+async function flush(upload: OpenUpload, task: FlushTask): Promise<Said> {
+  const { session, record, etag, offset, mayBeEarly } = task;
   await goTo(upload, offset);
+  if (mayBeEarly) {
+    const early = await upload.storeEarly(session, record);
+    if (early === "taken") throw new Taken("another node has continued this upload");
+    if (early === "stored") return { isEarly: true };
+  }
   const body = serializeUpload(await upload.stored(record), nonce());
   const stamp = await client.put(
     keys.upload(session),
@@ -155,7 +161,7 @@ async function flush(upload: OpenUpload, { session, record, etag, offset }: Flus
   );
   if (stamp === undefined) throw new Taken("another node has continued this upload");
   await upload.dropLeftover();
-  return stamp.etag;
+  return { etag: stamp.etag };
 }
 
 async function seal(
@@ -197,11 +203,13 @@ async function commit(
     upload.sealed === undefined ? await seal(upload, task, startedAt, openedAt) : { digest: expected };
   if (said.digest !== expected) return said;
   const own = await upload.seal();
+  upload.isShared = true;
   const shared = await share(client, expected, own, setup.graceSeconds);
   await point(client, name, expected, shared);
   // The blob is stored. What is left of the upload can be removed later, too: nothing names it.
   await Promise.allSettled([
     shared.data.key === own.key ? undefined : client.delete(own.key),
+    upload.dropLeftover(),
     upload.close(),
   ]);
   uploads.delete(session);

@@ -1,7 +1,7 @@
 /** Records the owner of each upload session, within one process. */
 import { newSessionId, type SessionId } from "../../domain/session-id.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
-import type { ClaimAnswer, NodeName, Uploads } from "../cluster.js";
+import type { ClaimAnswer, Claimed, NodeName, Uploads } from "../cluster.js";
 
 interface Node {
   readonly name: NodeName;
@@ -19,9 +19,9 @@ export class MemoryOwners {
     return {
       newId: () => newSessionId(),
       own: (id) => void this.#owners.set(id, own),
-      release: (id) => {
-        if (this.#owners.get(id) === own) this.#owners.delete(id);
-      },
+      release: (id) => this.#release(id, own),
+      end: (id) => this.#release(id, own),
+      isSure: (id) => this.#owners.get(id) === own,
       owner: async (id) => {
         const owner = this.#owners.get(id);
         return owner === own ? "here" : owner?.name;
@@ -33,14 +33,19 @@ export class MemoryOwners {
     };
   }
 
+  #release(id: SessionId, own: Node): void {
+    if (this.#owners.get(id) === own) this.#owners.delete(id);
+  }
+
   /** Claims of one session run one after the other, so that one of several is first. */
-  #claim(id: SessionId, own: Node): ReturnType<Uploads["claim"]> {
+  #claim(id: SessionId, own: Node): Promise<Claimed> {
     return this.#claims.exclusive(id, async () => {
       const owner = this.#owners.get(id);
-      const answer = owner === undefined || owner === own ? "released" : await owner.answer(id);
+      const answer = owner === undefined || owner === own ? "unknown" : await owner.answer(id);
       if (owner !== undefined && answer === "keep") return { owner: owner.name };
       this.#owners.set(id, own);
-      return typeof answer === "object" ? { owner: "here", handedOver: answer } : { owner: "here" };
+      if (typeof answer === "object") return { owner: "here", handedOver: answer };
+      return answer === "released" ? { owner: "here", isReleased: true } : { owner: "here" };
     });
   }
 

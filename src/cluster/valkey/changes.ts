@@ -7,7 +7,7 @@ import type { Membership } from "./membership.js";
 import type { Messages } from "./messages.js";
 import { noticedAfter } from "./times.js";
 
-/** A listener reads the storage at most. */
+/** Time for the listeners of another node, which read something from the storage at most. */
 const listenerMillisecondsMax = 30_000;
 
 export class ValkeyChanges implements Changes {

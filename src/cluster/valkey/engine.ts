@@ -2,6 +2,8 @@
 import { Redis, type RedisOptions } from "iovalkey";
 import { RegistryError } from "../../domain/errors.js";
 import { describeError } from "../../lib/describe-error.js";
+import { endsWithin } from "../../lib/ends-within.js";
+import { EngineRefused, isRefusal } from "./engine-refused.js";
 import { script } from "./scripts.js";
 
 export interface EngineOptions {
@@ -52,22 +54,42 @@ export class Engine {
     };
     this.#commands = new Redis({ ...common, commandTimeout: options.commandMilliseconds });
     this.#subscriber = new Redis({ ...common, autoResubscribe: true });
-    for (const connection of [this.#commands, this.#subscriber]) connection.on("error", onError);
+    for (const connection of [this.#commands, this.#subscriber])
+      connection.on("error", (error: unknown) => onError(withoutCommand(error)));
   }
 
-  /** Rejects if the engine cannot be reached within the time for a connection. */
+  /**
+   * Rejects if the engine cannot be reached within the time for a connection and a command, with `EngineRefused` if it refuses
+   * this node.
+   */
   async connect(
     channels: readonly string[],
     onMessage: (channel: string, text: string) => void,
   ): Promise<void> {
     const { prefix } = this;
+    const connections = [this.#commands, this.#subscriber];
     this.#subscriber.on("message", (channel, text) => onMessage(channel.slice(prefix.length), text));
-    try {
-      await Promise.all([this.#commands.connect(), this.#subscriber.connect()]);
+    // The client tells why only here, and rejects with "Connection is closed.".
+    const reasons: unknown[] = [];
+    const note = (reason: unknown) => reasons.push(reason);
+    for (const connection of connections) connection.on("error", note);
+    const connecting = async () => {
+      await Promise.all(connections.map((connection) => connection.connect()));
       await this.#subscriber.subscribe(...channels.map((channel) => prefix + channel));
+    };
+    const { connectMilliseconds, commandMilliseconds } = this.options;
+    try {
+      const isConnected = await endsWithin(connectMilliseconds + commandMilliseconds, connecting());
+      if (!isConnected) throw new Error("it accepts connections, but does not answer");
+      // A database that does not exist is refused, but the client goes on with another one.
+      if (reasons.some(isRefusal)) throw reasons.find(isRefusal);
     } catch (error) {
       this.close();
-      throw error;
+      const refusal = [...reasons, error].find(isRefusal);
+      if (refusal !== undefined) throw new EngineRefused("it refuses this node", { cause: refusal });
+      throw reasons[0] ?? error;
+    } finally {
+      for (const connection of connections) connection.off("error", note);
     }
   }
 
@@ -77,6 +99,11 @@ export class Engine {
 
   get(key: string): Promise<string | null> {
     return this.#run("get", () => this.#commands.get(this.prefix + key));
+  }
+
+  /** Resolves with a field of a hash. */
+  field(key: string, name: string): Promise<string | null> {
+    return this.#run("hget", () => this.#commands.hget(this.prefix + key, name));
   }
 
   /** Stores a value that the engine drops after `milliseconds`. */
@@ -89,13 +116,13 @@ export class Engine {
     return this.#run("getdel", () => this.#commands.getdel(this.prefix + key));
   }
 
-  /** Rejects if the engine may drop entries that nodes rely on. */
+  /** Rejects with `EngineRefused` if the engine may drop entries that nodes rely on. */
   async checkMemory(): Promise<void> {
     const info = await this.info();
     const policy = info.get("maxmemory_policy");
     if (info.get("maxmemory") !== "0" && policy !== undefined && policy !== "noeviction")
-      throw unavailable(
-        `the engine drops entries when its memory is full (maxmemory-policy ${policy}): set noeviction`,
+      throw new EngineRefused(
+        `it drops entries when its memory is full (maxmemory-policy ${policy}): set noeviction`,
       );
   }
 
@@ -125,8 +152,9 @@ export class Engine {
 
   /** Drops connections on which nothing is answered any more, and with them all waiting commands. */
   reconnect(): void {
+    // `connect`: the other side has accepted it, and has not answered yet.
     for (const connection of [this.#commands, this.#subscriber])
-      if (connection.status === "ready") connection.disconnect(true);
+      if (connection.status === "ready" || connection.status === "connect") connection.disconnect(true);
   }
 
   close(): void {
@@ -137,6 +165,12 @@ export class Engine {
     this.sent.set(kind, (this.sent.get(kind) ?? 0) + 1);
     return command();
   }
+}
+
+/** The client adds the failed command and received bytes to its errors. A login has the password in it. */
+function withoutCommand(error: unknown): unknown {
+  if (error instanceof Error) for (const name of ["command", "buffer"]) Reflect.deleteProperty(error, name);
+  return error;
 }
 
 export function unavailable(message: string, cause?: unknown): RegistryError {

@@ -8,7 +8,7 @@ import type { LockParts } from "./locks.js";
 import type { HeldEntries } from "./membership.js";
 import { digestsMax } from "./protocol.js";
 
-/** Notes that have everything once some may be missing, so that nothing is removed. */
+/** Noted digests. Once some may be missing, `has` is true for every digest, so that nothing is removed. */
 class Notes extends Set<Digest> {
   isComplete: () => boolean = () => true;
 

@@ -16,8 +16,8 @@ import { leasesMax } from "./protocol.js";
 /** How often a node that keeps an object condemned looks whether the asker is still there. */
 const lookMilliseconds = 1_000;
 
-/** A node out of touch for this many times the life of an entry has ended its removal, which a lock protected. */
-const lives = 2;
+/** A removal is protected by a lock, whose entry expires. After this many times its life, a silent node has ended it. */
+const entryLives = 2;
 
 /** Leases that a stopping node hands over, 6 MB at most. If it has more, collection pauses. */
 const handedOverMax = 500_000;
@@ -123,7 +123,7 @@ export class ValkeyLeases implements Leases {
 
   #untilOver(token: string): Promise<void> {
     const { members } = this.parts;
-    const limit = members.options.times.heldMilliseconds * lives;
+    const limit = members.options.times.heldMilliseconds * entryLives;
     const begun = performance.now();
     let silentSince = begun;
     return new Promise((resolve) => {

@@ -104,9 +104,13 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
 
   #missing(missing: NodeName): RegistryError {
     const { members } = this.parts;
+    if (members.isApart(missing))
+      return unavailable(`the ${missing} works without the engine; it must reach the engine again, or end`);
     const left = members.options.times.memberMilliseconds - (members.silentFor(missing) ?? 0);
     const seconds = Math.max(1, Math.ceil(left / 1000));
-    return unavailable(`the ${missing} does not answer; it will be forgotten in ${seconds} s`);
+    return unavailable(
+      `the ${missing} does not answer; if it has ended, it will be forgotten in ${seconds} s`,
+    );
   }
 
   /** A node that was drained keeps its lock for as long as it can be out of touch here. */

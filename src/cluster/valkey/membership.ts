@@ -6,15 +6,23 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import type { NodeRecords } from "../../storage/node-records.js";
 import type { NodeName } from "../cluster.js";
+import { Absent, OwnRecord } from "./apart.js";
 import { type Engine, unavailable } from "./engine.js";
-import { forgottenAfter, type Times } from "./times.js";
+import { EngineRefused, isRefusal } from "./engine-refused.js";
+import { nodeName } from "./node-name.js";
+import { forgottenAfter, noticedAfter, recordedEvery, type Times } from "./times.js";
 
 export interface MembershipOptions {
   readonly times: Times;
   readonly leaseSeconds: number;
   /** Whether the store was created by this process, so that no node used it before. */
   readonly fresh: boolean;
+  /** A name of this process; empty if nobody could tell whether it has ended. */
+  readonly process: string;
+  /** Where nodes without the engine are recorded. */
+  readonly records: NodeRecords;
   readonly onError: (error: unknown) => void;
 }
 
@@ -37,19 +45,15 @@ const pairs = z.array(z.string()).transform((flat) => {
 
 const time = z.coerce.number();
 
-const beatReply = z.tuple([time, z.string(), time, time, z.number(), pairs, pairs]);
+const beatReply = z.tuple([time, z.string(), time, time, z.number(), pairs, pairs, pairs, z.number()]);
 
 /** Complete heartbeats before this node counts on others to know that it is in touch. */
 const beatsMin = 2;
 
-const startBeatsMax = 20;
+/** An engine that works answers the first heartbeats at once. */
+const startMillisecondsMax = 5_000;
 
 const lostAgainMilliseconds = 10_000;
-
-/** A node's name is followed by digits that session IDs contain. */
-export function nodeName(digits: string): NodeName {
-  return `node:${digits}`;
-}
 
 export class Membership {
   readonly digits = randomBytes(6).toString("hex");
@@ -59,6 +63,7 @@ export class Membership {
   #members: ReadonlyMap<NodeName, number> = new Map();
   #epoch = "";
   #epochCreated = 0;
+  #isSettled = false;
   /** The engine's time at the last answer, and when that heartbeat began, by this node's monotonic clock. */
   #engineTime = 0;
   #begun = 0;
@@ -74,6 +79,7 @@ export class Membership {
   #silentBefore: ReadonlySet<NodeName> = new Set();
   #beating = 0;
   #failures = 0;
+  #failure: unknown;
   #echoed: (number: number) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -84,10 +90,16 @@ export class Membership {
   /** Changes when others may have forgotten this node. */
   generation = 0;
 
+  readonly #record: OwnRecord;
+  readonly #absent: Absent;
+
   constructor(
     readonly engine: Engine,
     readonly options: MembershipOptions,
-  ) {}
+  ) {
+    this.#record = new OwnRecord(this.digits, options, () => this.isForgotten);
+    this.#absent = new Absent(engine, options, (name) => this.isMember(name) && this.isSilent(name));
+  }
 
   get channel(): string {
     return `beat:${this.digits}`;
@@ -111,12 +123,28 @@ export class Membership {
 
   /** Whether others may have forgotten this node. */
   get isForgotten(): boolean {
-    return this.sinceTouch > forgottenAfter(this.options.times);
+    return this.#isForgottenAt(performance.now());
+  }
+
+  /** Once it is, only a complete heartbeat changes that, because a later record does not count. */
+  #isForgottenAt(at: number): boolean {
+    return at - Math.max(this.#touchedAt, this.#record.writtenAt) > forgottenAfter(this.options.times);
+  }
+
+  /** Whether another node is known to work without the engine. */
+  isApart(name: NodeName): boolean {
+    return this.#absent.has(name);
   }
 
   /** Milliseconds until all nodes of an earlier epoch are registered in this one, or have ended their holds. */
   get unsettledFor(): number {
-    return Math.max(0, this.#epochCreated + this.options.times.memberMilliseconds - this.#engineNow);
+    if (this.#isSettled) return 0;
+    return Math.max(1, this.#epochCreated + this.options.times.memberMilliseconds - this.#engineNow);
+  }
+
+  /** Milliseconds until all nodes know that the engine has lost everything, or know that they are out of touch. */
+  get unnoticedFor(): number {
+    return Math.max(0, this.#epochCreated + noticedAfter(this.options.times) - this.#engineNow);
   }
 
   /** Milliseconds for which everything counts as leased from now on; not positive if only leases count. */
@@ -197,15 +225,21 @@ export class Membership {
     return this.#engineNow - touched;
   }
 
-  /** Resolves when this node is registered, and the others can notice when it is out of touch. */
+  /**
+   * Resolves when this node is registered, and the others can notice when it is out of touch. Rejects if the engine does not
+   * answer in time, or refuses the heartbeat.
+   */
   async start(): Promise<void> {
     const { beatMilliseconds } = this.options.times;
-    for (let left = startBeatsMax; left > 0; left--) {
+    const end = performance.now() + startMillisecondsMax;
+    do {
       await this.#beat();
       if (this.#beatsInTouch >= beatsMin) return this.#schedule();
+      if (isRefusal(this.#failure))
+        throw new EngineRefused("it refuses the heartbeat of this node", { cause: this.#failure });
       await sleep(beatMilliseconds);
-    }
-    throw unavailable("the engine does not answer");
+    } while (performance.now() < end);
+    throw unavailable("the engine does not answer", this.#failure);
   }
 
   /** Call it when a node has told that it stops: it leaves no change behind that it has not published. */
@@ -235,7 +269,7 @@ export class Membership {
       this.#echoed = (arrived) => arrived === number && resolve();
     });
     try {
-      const keys = ["members", "epoch", "held", "pausedUntil"];
+      const keys = ["members", "epoch", "held", "pausedUntil", "processes"];
       const reply = await this.engine.script("beat", keys, [
         this.name,
         String(this.#touchedEngineTime),
@@ -245,13 +279,16 @@ export class Membership {
         times.memberMilliseconds,
         leaseSeconds * 1000,
         this.engine.prefix + this.channel,
+        this.options.process,
       ]);
       this.#answered(beatReply.parse(reply), begun);
       await within(times.commandMilliseconds, echo);
       this.#complete(begun);
       this.#failures = 0;
+      this.#failure = undefined;
     } catch (error) {
       this.#failures++;
+      this.#failure = error;
       if (this.#failures === 1) onError(error);
       // A connection on which nothing arrives may be dead; its waiting commands must not run later.
       if (this.#failures % 3 === 0) this.engine.reconnect();
@@ -260,7 +297,7 @@ export class Membership {
   }
 
   #answered(reply: z.output<typeof beatReply>, begun: number): void {
-    const [engineTime, epoch, created, pausedUntil, isNew, members, held] = reply;
+    const [engineTime, epoch, created, pausedUntil, isNew, members, held, expired, settled] = reply;
     const isEmptied = this.#epoch !== "" && epoch !== this.#epoch;
     const before = this.#members;
     const suspects = new Set([...this.#silentBefore, ...this.#suspects()]);
@@ -270,7 +307,10 @@ export class Membership {
     this.#begun = begun;
     this.#epoch = epoch;
     this.#epochCreated = created;
+    this.#isSettled = settled === 1;
     this.#pausedUntil = pausedUntil;
+    const isOld = engineTime - created > this.options.times.memberMilliseconds;
+    this.#absent.look(expired, isOld && settled === 0 ? epoch : undefined);
     if (isNew === 1) for (const { joined } of this.#listeners) joined?.(held);
     const gone = [...before.keys()].filter((name) => !this.#members.has(name));
     const isGone = gone.some((name) => !this.#leaving.has(name));
@@ -285,7 +325,7 @@ export class Membership {
 
   #complete(begun: number): void {
     const { times } = this.options;
-    if (begun - this.#touchedAt > forgottenAfter(times)) this.generation++;
+    if (this.#isForgottenAt(begun)) this.generation++;
     this.#check();
     this.#touchedAt = begun;
     this.#touchedEngineTime = this.#engineTime;
@@ -302,6 +342,7 @@ export class Membership {
     if (this.isInTouch) return;
     // Robots are kept in memory: without messages, they are read again from time to time.
     if (!this.#isCurrent && performance.now() - this.#lostAt > lostAgainMilliseconds) this.#lose();
+    if (this.sinceTouch > recordedEvery(this.options.times)) this.#record.renewIfDue();
     this.episodes++;
     this.#beatsInTouch = 0;
     this.#currentFrom = Number.POSITIVE_INFINITY;
@@ -320,7 +361,7 @@ export class Membership {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.engine
-      .script("leave", ["members", "pausedUntil"], [this.name, Math.ceil(pauseMilliseconds)])
+      .script("leave", ["members", "pausedUntil", "processes"], [this.name, Math.ceil(pauseMilliseconds)])
       .catch(this.options.onError);
   }
 }

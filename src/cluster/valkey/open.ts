@@ -1,5 +1,7 @@
 /** The cluster of a registry with several nodes, over Valkey or Redis. */
+import type { NodeRecords } from "../../storage/node-records.js";
 import type { Cluster } from "../cluster.js";
+import { Burials, type Processes } from "./burials.js";
 import { ValkeyChanges } from "./changes.js";
 import { Engine, type EngineOptions } from "./engine.js";
 import { Held } from "./held.js";
@@ -18,8 +20,12 @@ export interface ValkeyOptions {
   readonly leaseSeconds: number;
   /** Whether this process has created the store. */
   readonly fresh: boolean;
+  /** Where nodes without the engine are recorded. */
+  readonly records: NodeRecords;
   readonly onError: (error: unknown) => void;
   readonly times?: Times;
+  /** Absent if this node cannot tell whether the process of another one has ended. */
+  readonly processes?: Processes;
 }
 
 export interface ValkeyCluster extends Cluster {
@@ -37,9 +43,17 @@ export interface ValkeyCluster extends Cluster {
 
 /** Rejects if the engine does not answer. */
 export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyCluster> {
-  const { storeId, leaseSeconds, fresh, onError, times = defaultTimes } = options;
+  const { storeId, leaseSeconds, fresh, records, onError, times = defaultTimes, processes } = options;
   const engine = new Engine(options.engine, `gantry:${storeId}:`, onError);
-  const members = new Membership(engine, { times, leaseSeconds, fresh, onError });
+  const members = new Membership(engine, {
+    times,
+    leaseSeconds,
+    fresh,
+    records,
+    process: processes?.own ?? "",
+    onError,
+  });
+  const burials = processes && new Burials(engine, members, processes, onError);
   const messages = new Messages(engine, members, onError);
   const held = new Held(engine, members, onError);
   const parts = { members, messages, held };
@@ -61,6 +75,7 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     return null;
   });
   const close = async () => {
+    burials?.stop();
     const pause = await leases.handOver(engine);
     messages.tell({ kind: "leaving" });
     held.stop();

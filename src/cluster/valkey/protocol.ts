@@ -35,18 +35,16 @@ const session = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const changeKind = <const K extends string>(kind: K) => z.literal(kind);
-
 const change = z.discriminatedUnion("kind", [
-  z.object({ kind: changeKind("tag-pointed"), name, tag }),
-  z.object({ kind: changeKind("tag-removed"), name, tag }),
-  z.object({ kind: changeKind("tag-unsure"), name, tag }),
-  z.object({ kind: changeKind("manifest-deleted"), name, digest }),
-  z.object({ kind: changeKind("blob-deleted"), name, digest }),
-  z.object({ kind: changeKind("condemned"), name, digest }),
-  z.object({ kind: changeKind("repository-emptied"), name }),
-  z.object({ kind: changeKind("blobs-healed") }),
-  z.object({ kind: changeKind("robot-changed"), robot: z.string().transform((text) => text as RobotName) }),
+  z.object({ kind: z.literal("tag-pointed"), name, tag }),
+  z.object({ kind: z.literal("tag-removed"), name, tag }),
+  z.object({ kind: z.literal("tag-unsure"), name, tag }),
+  z.object({ kind: z.literal("manifest-deleted"), name, digest }),
+  z.object({ kind: z.literal("blob-deleted"), name, digest }),
+  z.object({ kind: z.literal("condemned"), name, digest }),
+  z.object({ kind: z.literal("repository-emptied"), name }),
+  z.object({ kind: z.literal("blobs-healed") }),
+  z.object({ kind: z.literal("robot-changed"), robot: z.string().transform((text) => text as RobotName) }),
 ]);
 
 const question = z.discriminatedUnion("kind", [
@@ -92,7 +90,10 @@ export const answers = {
   note: z.null(),
   journal: z.null(),
   owns: z.boolean(),
-  claim: z.union([z.enum(["keep", "released", "unknown"]), z.object({ record, touchedAt: z.number() })]),
+  claim: z.union([
+    z.enum(["keep", "released", "ended", "unknown"]),
+    z.object({ record, touchedAt: z.number() }),
+  ]),
   leaving: z.null(),
   adopt: z.null(),
 } as const;

@@ -9,7 +9,10 @@ export interface Times {
   readonly touchMilliseconds: number;
   /** The engine must answer a command within this time. */
   readonly commandMilliseconds: number;
-  /** A node that sends no heartbeat is forgotten after this time. Until then, nothing is removed without its answer. */
+  /**
+   * A node that sends no heartbeat, and renews no record in the storage, is forgotten after this time. Until then, nothing is
+   * removed without its answer.
+   */
   readonly memberMilliseconds: number;
   /** An entry of the held table expires this long after its last renewal. */
   readonly heldMilliseconds: number;
@@ -23,9 +26,19 @@ export const defaultTimes: Times = {
   heldMilliseconds: 30_000,
 };
 
-/** A node that is out of touch for this long assumes that others have forgotten it. */
+/** A node that is out of touch for this long without a record assumes that others have forgotten it. */
 export function forgottenAfter({ memberMilliseconds }: Times): number {
   return memberMilliseconds * 0.9;
+}
+
+/** Interval at which a node without the engine renews its record. */
+export function recordedEvery({ memberMilliseconds }: Times): number {
+  return memberMilliseconds / 8;
+}
+
+/** Interval at which a node looks for the records of members that send no heartbeat. */
+export function lookedEvery({ memberMilliseconds }: Times): number {
+  return memberMilliseconds / 24;
 }
 
 /** After this time, all nodes know that a node is out of touch: it cannot have completed a heartbeat meanwhile. */

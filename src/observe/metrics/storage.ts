@@ -28,7 +28,14 @@ export function measureStorage(
     "Bytes of the distinct contents of blobs; -1 until they have been counted",
     () => measures.contents?.bytes ?? -1,
   );
-  const { syncs } = measures;
+  const { syncs, requests } = measures;
+  if (requests !== undefined)
+    instruments.counters(
+      "gantry_storage_requests_total",
+      "Requests sent to the store, with repeated ones, by method",
+      "method",
+      () => Object.entries(requests()),
+    );
   instruments.histogram(
     "gantry_sync_duration_seconds",
     "Time to sync a blob's data, a small file or a directory to stable storage",

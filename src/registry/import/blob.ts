@@ -79,16 +79,18 @@ async function take(
   const { services, options, hashed } = run;
   const check = options.rehash || blob.unsure;
   const { outside } = blob;
-  const { disk } = services.storage;
+  const { adopter } = services.storage;
   const adopted =
-    outside && disk && (await lease(services, name, digest, () => disk.adopt(outside, name, digest, check)));
+    outside &&
+    adopter &&
+    (await lease(services, name, digest, () => adopter.adopt(outside, name, digest, check)));
   if (adopted === undefined)
     await pushStream(services, run.permit(name), digest, blob.read(options.signal, size));
   else {
     if (adopted.healed) await services.cluster.changes.publish({ kind: "blobs-healed" });
     services.caches.blobStored(name, digest, undefined);
   }
-  if (check || adopted === undefined) hashed.set(digest, true);
+  if (adopted === undefined || adopted.checked) hashed.set(digest, true);
   return adopted?.how ?? "streamed";
 }
 

@@ -11,6 +11,7 @@ import { Findings } from "../verify/report.js";
 import { verifyNames } from "../verify/repository.js";
 import { type ImportReport, Tally } from "./report.js";
 import { RepositoryImport } from "./repository.js";
+import { importRobots } from "./robots.js";
 import { type ImportOptions, ImportRun, isOfOne } from "./run.js";
 
 /** Called after each tag and listed manifest, and for the bytes of imported blobs. */
@@ -53,6 +54,7 @@ export async function importFrom(
       if (!dryRun) await check(run, repository.name);
       tally.repositories++;
     });
+    if (options.robots && !signal.aborted) await importRobots(run, source);
   } finally {
     await source.close();
   }

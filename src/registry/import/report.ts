@@ -2,6 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Adoption } from "../../storage/outside.js";
 import { quoted } from "../../transfer/source.js";
 
 export interface Amount {
@@ -10,10 +11,10 @@ export interface Amount {
 }
 
 /**
- * How a blob was imported: as a link to the source's file, as a copy that shares its blocks, as a copy, as a stream of
- * bytes, or from another repository of this registry; `there` if it existed.
+ * How a blob was imported: as a link to the source's file, as a copy that shares its blocks, as a copy, as one that the
+ * object store has made, as a stream of bytes, or from another repository of this registry; `there` if it existed.
  */
-export type BlobWay = "linked" | "cloned" | "copied" | "streamed" | "shared" | "there";
+export type BlobWay = Adoption | "streamed" | "shared" | "there";
 
 export interface ImportProblem {
   /** Absent if the problem concerns the whole source. */
@@ -48,6 +49,8 @@ export interface ImportReport {
     readonly kept: number;
     readonly referrers: number;
   };
+  /** Robot accounts imported, and those that already existed with the same key. */
+  readonly robots: { readonly imported: number; readonly there: number };
   /** In a dry run, `wanted` counts the blobs to be imported. */
   readonly blobs: Readonly<Record<BlobWay | "wanted", Amount>>;
   readonly problems: readonly ImportProblem[];
@@ -70,11 +73,13 @@ const noAmount: Amount = { count: 0, bytes: 0 };
 export class Tally {
   readonly manifests = { imported: 0, there: 0 };
   readonly tags = { imported: 0, moved: 0, there: 0, kept: 0, referrers: 0 };
+  readonly robots = { imported: 0, there: 0 };
   repositories = 0;
   readonly #blobs = {
     linked: noAmount,
     cloned: noAmount,
     copied: noAmount,
+    copiedInStore: noAmount,
     streamed: noAmount,
     shared: noAmount,
     there: noAmount,
@@ -121,6 +126,7 @@ export class Tally {
       repositories: this.repositories,
       manifests: this.manifests,
       tags: this.tags,
+      robots: this.robots,
       blobs: this.#blobs,
       problems: this.#problems,
       warned: this.#warned,

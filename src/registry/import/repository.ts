@@ -21,6 +21,7 @@ import { resolveTag } from "../pull-manifest.js";
 import { pushManifest } from "../push-manifest.js";
 import { type ReadManifest, readUsableManifest } from "../read-manifest.js";
 import { bringBlob } from "./blob.js";
+import { PulledAt } from "./pulled-at.js";
 import type { ImportProblem } from "./report.js";
 import { type ImportRun, isOfOne } from "./run.js";
 
@@ -49,12 +50,16 @@ export class RepositoryImport {
   /** Checking an evicted one again costs little. */
   readonly #blobs = new LRUCache<Digest, Promise<Outcome>>(entriesMax(blobsMax));
 
+  readonly #pulledAt: PulledAt;
+
   constructor(
     readonly run: ImportRun,
     readonly from: SourceRepository,
     /** Called after each tag and listed manifest. */
     readonly onRoot: () => void,
-  ) {}
+  ) {
+    this.#pulledAt = new PulledAt(run.services.storage.tags, from.name);
+  }
 
   /** Rejects if the storage fails. */
   async import(): Promise<void> {
@@ -176,17 +181,18 @@ export class RepositoryImport {
     digest: Digest,
     tags: readonly Tag[],
     { bytes, mediaType }: SourceManifest,
+    pushedAt?: number,
   ): Promise<readonly Mismatch[]> {
     const reference = { kind: "digest", digest } as const;
     const permit = this.run.permit(this.from.name);
     const mismatches: Mismatch[] = [];
     const onMismatch = (mismatch: Mismatch) => mismatches.push(mismatch);
-    const push = { reference, tags, contentType: mediaType, bytes, onMismatch };
+    const push = { reference, tags, contentType: mediaType, bytes, pushedAt, onMismatch };
     await pushManifest(this.run.services, permit, push);
     return mismatches;
   }
 
-  async #tag({ tag, digest: resolve }: SourceTag): Promise<void> {
+  async #tag({ tag, digest: resolve, times }: SourceTag): Promise<void> {
     const { tally } = this.run;
     const digest = await this.#told({ tag }, resolve);
     if (digest === "failed") return;
@@ -196,7 +202,7 @@ export class RepositoryImport {
     }
     const outcome = await this.#manifest(digest);
     if (outcome === "there" && (await this.#isListedByApi(tag, digest))) tally.tags.referrers++;
-    else if (outcome === "there") await this.#told({ tag, digest }, () => this.#point(tag, digest));
+    else if (outcome === "there") await this.#told({ tag, digest }, () => this.#point(tag, digest, times));
     else if (outcome === "absent")
       this.#problem({ tag, digest, what: "the tag points to a manifest that the source does not have" });
     else this.#problem({ tag, digest, what: "the tag points to a manifest that was not imported" });
@@ -230,16 +236,19 @@ export class RepositoryImport {
     return read === "failed" ? undefined : read;
   }
 
-  async #point(tag: Tag, digest: Digest): Promise<void> {
+  async #point(tag: Tag, digest: Digest, times: SourceTag["times"]): Promise<void> {
     const { tally, options, services } = this.run;
     const current = await resolveTag(services, this.from.name, tag);
-    if (current === digest) tally.tags.there++;
-    else if (current !== undefined && options.keepTags) tally.tags.kept++;
-    else {
-      const own = options.dryRun ? undefined : await this.#ownManifest(digest);
-      if (own !== undefined) await this.#push(digest, [tag], { bytes: own.bytes, mediaType: "" });
-      tally.tags[current === undefined ? "imported" : "moved"]++;
+    if (current !== undefined && current !== digest && options.keepTags) {
+      tally.tags.kept++;
+      return;
     }
+    const own = options.dryRun || current === digest ? undefined : await this.#ownManifest(digest);
+    if (own !== undefined)
+      await this.#push(digest, [tag], { bytes: own.bytes, mediaType: "" }, times?.pushedAt);
+    if (times?.pulledAt !== undefined && !options.dryRun)
+      await this.#pulledAt.keep(tag, times.pulledAt, current === undefined);
+    tally.tags[current === digest ? "there" : current === undefined ? "imported" : "moved"]++;
   }
 
   async #looseBlob(digest: Digest): Promise<void> {

@@ -21,6 +21,8 @@ export interface ImportOptions {
   readonly keepTags: boolean;
   /** Also import tags of the referrers tag schema whose entries the referrers API lists. */
   readonly referrersTags: boolean;
+  /** Also import the source's robot accounts. */
+  readonly robots: boolean;
   /** Ends the import after the current objects; another import continues where it ended. */
   readonly signal: AbortSignal;
 }

@@ -3,7 +3,7 @@
  * copy.
  */
 import { constants, copyFile, link } from "node:fs/promises";
-import type { Adoption } from "../disk-operations.js";
+import type { Adoption } from "../outside.js";
 import { copyDurably, errorCode } from "./files.js";
 import type { Syncs } from "./syncs.js";
 

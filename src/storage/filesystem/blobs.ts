@@ -9,7 +9,7 @@ import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
-import type { Adoption, OutsideFile } from "../disk-operations.js";
+import type { Adopted, Adopter, Adoption, Outside } from "../outside.js";
 import type { BlobReader, BlobStore, BlobUsage, Content } from "../storage.js";
 import { adoptFile } from "./adopt-file.js";
 import type { CheckedFiles } from "./checked-files.js";
@@ -28,7 +28,7 @@ import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 /** Error codes for a file that this user may not read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
 
-export class FileBlobs implements BlobStore {
+export class FileBlobs implements BlobStore, Adopter {
   readonly #locks = new KeyedLock<Digest>();
   readonly #contents: FileContents;
   readonly integrity: Integrity;
@@ -194,18 +194,20 @@ export class FileBlobs implements BlobStore {
   }
 
   async adopt(
-    { file }: OutsideFile,
+    outside: Outside,
     name: RepositoryName,
     digest: Digest,
     check: boolean,
-  ): Promise<{ how: Adoption; healed: boolean } | undefined> {
+  ): Promise<Adopted | undefined> {
+    if (!("file" in outside)) return undefined;
+    const { file } = outside;
     // A link to a symbolic link would later lead wherever that points by then.
-    const outside = await ifThere(lstat(file));
-    if (!outside?.isFile()) return undefined;
+    const found = await ifThere(lstat(file));
+    if (!found?.isFile()) return undefined;
     const temporary = this.layout.temporary();
     try {
       const content = await ifThere(lstat(this.layout.content(digest)));
-      const differs = content !== undefined && content.size !== outside.size;
+      const differs = content !== undefined && content.size !== found.size;
       const taken = await this.#adoptFile(file, temporary, digest, check || differs);
       if (taken === undefined) return undefined;
       const { how, checked } = taken;
@@ -213,11 +215,11 @@ export class FileBlobs implements BlobStore {
       if (checked) {
         const place = this.placeFor(files, name, digest);
         const placedBytes = place && (await this.workers.place(place));
-        return { how, healed: await this.commit(files, name, digest, placedBytes, noSpans) };
+        return { how, healed: await this.commit(files, name, digest, placedBytes, noSpans), checked };
       }
       const healed = await this.#link(files, name, digest, checked);
       await this.directories.sync(this.layout.blobs(name));
-      return { how, healed };
+      return { how, healed, checked };
     } finally {
       await removeIfThere(temporary);
     }

@@ -2,7 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { DiskOperations, OutsideFile, StrayFile } from "../disk-operations.js";
+import type { DiskOperations, StrayFile } from "../disk-operations.js";
 import type { FileBlobs } from "./blobs.js";
 import type { Layout } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
@@ -17,10 +17,6 @@ export class FileDiskOperations implements DiskOperations {
     readonly stray: StrayFiles,
     readonly quarantine: Quarantine,
   ) {}
-
-  adopt(outside: OutsideFile, name: RepositoryName, digest: Digest, check: boolean) {
-    return this.blobs.adopt(outside, name, digest, check);
-  }
 
   isTagCopied(name: RepositoryName, tag: Tag, digest: Digest): Promise<boolean> {
     return this.tags.isCopied(name, tag, digest);

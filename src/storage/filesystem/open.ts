@@ -195,6 +195,7 @@ async function openLocked(
     referrers: withStorageErrors(new FileReferrers(layout, directories, checkedFiles)),
     repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
     uploads: withStorageErrors(uploads),
+    adopter: withStorageErrors(blobs),
     disk: withStorageErrors(new FileDiskOperations(layout, blobs, tags, strayFiles, quarantine)),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),
     notes,

@@ -72,15 +72,16 @@ export class FileTags implements TagStore {
     tag: Tag,
     digest: Digest,
     { movable, precondition }: PointCondition,
+    pushedAt?: number,
   ): Promise<PointResult> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
       const current = (await this.checkedFiles.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
       const pointsTo = current !== undefined && isDigest(current) ? current : undefined;
       if (precondition !== undefined && !holds(precondition, pointsTo, digest)) return "precondition-failed";
-      if (current === undefined) await this.#create(name, folder, digest);
-      else if (current === digest) await this.#pointAgain(name, folder);
-      else if (movable || pointsTo === undefined) await this.#move(name, folder, digest);
+      if (current === undefined) await this.#create(name, folder, digest, pushedAt);
+      else if (current === digest) await this.#pointAgain(name, folder, pushedAt);
+      else if (movable || pointsTo === undefined) await this.#move(name, folder, digest, pushedAt);
       else return "immovable";
       return "pointed";
     });
@@ -90,9 +91,9 @@ export class FileTags implements TagStore {
    * Points the tag to the same manifest again. It counts as pushed now, and its earlier writer may have been killed before
    * the sync.
    */
-  async #pointAgain(name: RepositoryName, folder: string): Promise<void> {
-    const now = new Date();
-    await lutimes(`${folder}/${pointerFile}`, now, now);
+  async #pointAgain(name: RepositoryName, folder: string, pushedAt = Date.now()): Promise<void> {
+    const at = pushedAt / 1000;
+    await lutimes(`${folder}/${pointerFile}`, at, at);
     await Promise.all([this.directories.sync(folder), this.directories.sync(this.layout.tags(name))]);
   }
 
@@ -142,22 +143,32 @@ export class FileTags implements TagStore {
     }
   }
 
-  async #create(name: RepositoryName, folder: string, digest: Digest): Promise<void> {
+  async #create(
+    name: RepositoryName,
+    folder: string,
+    digest: Digest,
+    pushedAt: number | undefined,
+  ): Promise<void> {
     await this.checkedFiles.demandFolder(this.layout.tags(name));
     const aside = this.layout.temporary();
+    const write: FileStep[] = [
+      { do: "make folder", folder: aside },
+      { do: "write", file: `${aside}/${pointerFile}`, bytes: digest },
+      this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
+    ];
+    const place: FileStep[] = [
+      { do: "sync folder", folder: aside },
+      { do: "rename", from: aside, to: folder },
+    ];
     try {
-      await this.doSteps([
-        { do: "make folder", folder: aside },
-        { do: "write", file: `${aside}/${pointerFile}`, bytes: digest },
-        this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
-        { do: "sync folder", folder: aside },
-        { do: "rename", from: aside, to: folder },
-      ]).catch(async (error: unknown) => {
-        // Without a pointer it is not a tag but the remains of a crash or a manual edit, and is replaced.
-        if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
-        await rm(folder, { recursive: true });
-        await rename(aside, folder);
-      });
+      await this.#doStamped(write, `${aside}/${pointerFile}`, pushedAt, place).catch(
+        async (error: unknown) => {
+          // Without a pointer it is not a tag but the remains of a crash or a manual edit, and is replaced.
+          if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
+          await rm(folder, { recursive: true });
+          await rename(aside, folder);
+        },
+      );
     } catch (error) {
       await rm(aside, { recursive: true, force: true });
       throw error;
@@ -165,22 +176,47 @@ export class FileTags implements TagStore {
     await this.directories.sync(this.layout.tags(name));
   }
 
-  async #move(name: RepositoryName, folder: string, digest: Digest): Promise<void> {
+  async #move(
+    name: RepositoryName,
+    folder: string,
+    digest: Digest,
+    pushedAt: number | undefined,
+  ): Promise<void> {
     const pointer = this.layout.temporary();
     const manifest = this.layout.temporary();
+    const write: FileStep[] = [
+      { do: "write", file: pointer, bytes: digest },
+      this.#addManifest(name, digest, manifest),
+    ];
+    const place: FileStep[] = [
+      { do: "rename", from: pointer, to: `${folder}/${pointerFile}` },
+      ...putBeside(manifest, folder),
+    ];
     try {
-      await this.doSteps([
-        { do: "write", file: pointer, bytes: digest },
-        this.#addManifest(name, digest, manifest),
-        { do: "rename", from: pointer, to: `${folder}/${pointerFile}` },
-        ...putBeside(manifest, folder),
-      ]);
+      await this.#doStamped(write, pointer, pushedAt, place);
     } catch (error) {
       await removeIfThere(pointer);
       await removeIfThere(manifest);
       throw error;
     }
     await this.directories.sync(folder);
+  }
+
+  /** Does all steps in one message, unless the pointer gets another time before it is in its place. */
+  async #doStamped(
+    write: readonly FileStep[],
+    pointer: string,
+    pushedAt: number | undefined,
+    place: readonly FileStep[],
+  ): Promise<void> {
+    if (pushedAt === undefined) {
+      await this.doSteps([...write, ...place]);
+      return;
+    }
+    await this.doSteps(write);
+    await lutimes(pointer, pushedAt / 1000, pushedAt / 1000);
+    await this.directories.syncs.fileAt(pointer);
+    await this.doSteps(place);
   }
 
   #addManifest(name: RepositoryName, digest: Digest, to: string): FileStep {

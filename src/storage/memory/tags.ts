@@ -29,13 +29,14 @@ export class MemoryTags implements TagStore {
     tag: Tag,
     digest: Digest,
     { movable, precondition }: PointCondition,
+    pushedAt = Date.now(),
   ): Promise<PointResult> {
     const { tags } = this.data.made(name);
     const found = tags.get(tag);
     if (precondition !== undefined && !holds(precondition, found?.digest, digest))
       return "precondition-failed";
     if (!movable && found?.digest !== undefined && found.digest !== digest) return "immovable";
-    tags.set(tag, { ...found, digest, pushedAt: Date.now() });
+    tags.set(tag, { ...found, digest, pushedAt });
     return "pointed";
   }
 

@@ -3,6 +3,7 @@ import { type Digest, encodedOf } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { foundInOrder } from "../../lib/in-order.js";
 import type { BlobReader, BlobStore, BlobUrl, BlobUsage, Content } from "../storage.js";
+import { objectReader } from "./blob-reader.js";
 import type { S3Client } from "./client.js";
 import { borrow, type Pointer, parseContent, parsePointer, point } from "./contents.js";
 import { onStore } from "./failure.js";
@@ -59,16 +60,7 @@ export class S3Blobs implements BlobStore {
 
   async open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined> {
     const pointer = await this.#pointer(name, digest);
-    if (pointer === undefined) return undefined;
-    const { key, size } = pointer;
-    return {
-      size,
-      read: async (into, position) => {
-        const wanted = into.subarray(0, Math.max(0, Math.min(into.length, size - position)));
-        return (await onStore(() => this.client.read(key, wanted, position))) ?? 0;
-      },
-      close: async () => {},
-    };
+    return pointer && objectReader(this.client, pointer);
   }
 
   async #url(name: RepositoryName, digest: Digest, seconds: number): Promise<BlobUrl | undefined> {

@@ -6,8 +6,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { ifTooLarge, S3Failure } from "./failure.js";
 import type { S3Requests, S3Response } from "./requests.js";
-import { encodedPath } from "./signed-requests.js";
-import { elementsOf, escaped, parsed, rootOf, textOf } from "./xml.js";
+import { elementsOf, escaped, refuseError, rootOf, textOf } from "./xml.js";
 
 /** The version of an object that a read or write has seen. */
 export interface Stamp {
@@ -20,10 +19,14 @@ export interface Stamp {
 
 export interface ObjectRead extends Stamp {
   readonly bytes: Buffer;
+  /** What was noted beside the bytes when the object was written. */
+  readonly note?: string | undefined;
 }
 
 export interface ObjectHead extends Stamp {
   readonly size: number;
+  /** Of the whole object, in base64, if the store knows it and was asked for it. */
+  readonly sha256?: string;
 }
 
 export interface Listed {
@@ -46,16 +49,27 @@ export interface OpenMultipart {
   readonly beganAt: number;
 }
 
+/** How an object is written. */
+export interface PutOptions {
+  readonly condition?: Condition;
+  /** In base64; the store checks it. Otherwise a weaker checksum is sent. */
+  readonly sha256?: string | undefined;
+  /** Text of at most 2,000 letters and digits that is kept beside the bytes. */
+  readonly note?: string;
+}
+
+const noteHeader = "x-amz-meta-gantry";
+
 export type Condition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: string };
 
 /** Keys of one page of a listing; S3 sends no more. */
 const pageKeys = 1000;
 
+/** A store may copy all parts before it answers. */
+const completionSeconds = 60;
+
 /** Objects that are read whole are smaller. */
 const objectBytesMax = 16 * 1024 * 1024;
-
-/** The largest object that one CopyObject can copy; S3 allows 5 GiB. */
-const copiedBytesMax = 4 * 1024 ** 3;
 
 export class S3Client {
   constructor(readonly requests: S3Requests) {}
@@ -67,12 +81,23 @@ export class S3Client {
   async get(key: string, bytesMax = objectBytesMax): Promise<ObjectRead | undefined> {
     const request = { method: "GET", key, bytesMax, expected: [200, 404] } as const;
     const { status, headers, bytes } = await this.requests.send(request);
-    return status === 404 ? undefined : { ...stampOf(headers), bytes };
+    return status === 404 ? undefined : { ...stampOf(headers), bytes, note: headers[noteHeader] };
   }
 
   async head(key: string): Promise<ObjectHead | undefined> {
     const { status, headers } = await this.requests.send({ method: "HEAD", key, expected: [200, 404] });
     return status === 404 ? undefined : { ...stampOf(headers), size: Number(headers["content-length"]) };
+  }
+
+  /** Like `head`, also asking for the object's SHA-256. */
+  async headWithSha256(key: string): Promise<ObjectHead | undefined> {
+    const request = { method: "HEAD", key, headers: { "x-amz-checksum-mode": "ENABLED" } } as const;
+    const { status, headers } = await this.requests.send({ ...request, expected: [200, 404] });
+    if (status === 404) return undefined;
+    const head = { ...stampOf(headers), size: Number(headers["content-length"]) };
+    const sha256 = headers["x-amz-checksum-sha256"];
+    // That of an object in parts may be one of the parts' checksums, which ends in their number.
+    return sha256 === undefined || sha256.includes("-") ? head : { ...head, sha256 };
   }
 
   /**
@@ -94,18 +119,23 @@ export class S3Client {
   }
 
   /**
-   * Writes an object. If its condition is not met, writes nothing and resolves with `undefined`. The body of a conditional
-   * write needs a `nonce`, because a response may be lost. `sha256`, in base64, is checked by the store; otherwise a weaker checksum.
+   * Writes an object. If its condition is not met, writes nothing and resolves with `undefined`. The body or the note of a
+   * conditional write needs a `nonce`, because a response may be lost.
    */
-  async put(
+  async put(key: string, body: Uint8Array, condition?: Condition): Promise<Stamp | undefined> {
+    return this.write(key, body, condition === undefined ? {} : { condition });
+  }
+
+  /** Like `put`. */
+  async write(
     key: string,
     body: Uint8Array,
-    condition?: Condition,
-    sha256?: string,
+    { condition, sha256, note }: PutOptions,
   ): Promise<Stamp | undefined> {
     const headers: Record<string, string> = {
       ...this.requests.place.objectHeaders,
       ...(sha256 === undefined ? checksumOf(body) : { "x-amz-checksum-sha256": sha256 }),
+      ...(note !== undefined && { [noteHeader]: note }),
     };
     if (condition !== undefined && "ifMatch" in condition) headers["if-match"] = condition.ifMatch;
     else if (condition !== undefined) headers["if-none-match"] = condition.ifNoneMatch;
@@ -117,9 +147,9 @@ export class S3Client {
     const answer = await this.requests.send({ ...request, expected });
     if (answer.status === 200) return stampOf(answer.headers);
     if (answer.attempts === 1) return undefined;
-    // The response to an earlier attempt may have been lost. The nonce in `body` tells whether it was carried out.
+    // The response to an earlier attempt may have been lost. The nonce tells whether it was carried out.
     const found = await this.get(key, Math.max(objectBytesMax, body.length)).catch(ifTooLarge);
-    return found?.bytes.equals(body) ? found : undefined;
+    return found?.bytes.equals(body) && found.note === note ? found : undefined;
   }
 
   /** Removes an object, with `ifMatch` only this version of it. A missing one is no error. */
@@ -154,24 +184,6 @@ export class S3Client {
       throw new S3Failure(
         `an object could not be removed: ${textOf(failed, "Code")}: ${textOf(failed, "Message")}`,
       );
-  }
-
-  /** Copies an object within the store. Its bytes may be replaced at any time. */
-  async copy(from: string, to: string, size: number): Promise<void> {
-    if (size > copiedBytesMax) return this.#copyInParts(from, to, size);
-    const headers = { ...this.requests.place.objectHeaders, "x-amz-copy-source": this.#source(from) };
-    const { bytes } = await this.requests.send({ method: "PUT", key: to, headers, expected: [200] });
-    refuseError(bytes, "copying an object");
-  }
-
-  async #copyInParts(from: string, to: string, size: number): Promise<void> {
-    const upload = await this.createMultipart(to);
-    const parts: Part[] = [];
-    for (let start = 0; start < size; start += copiedBytesMax) {
-      const end = Math.min(size, start + copiedBytesMax);
-      parts.push(await this.copyPart(to, upload, parts.length + 1, from, start, end));
-    }
-    await this.completeMultipart(to, upload, parts);
   }
 
   /** Yields the objects whose keys begin with `prefix` and come after `after`, in ASCII order. One request for each page. */
@@ -249,29 +261,6 @@ export class S3Client {
     return { number, etag: response.headers.etag ?? "" };
   }
 
-  /** Adds the bytes from `start` to `end`, exclusive, of another object as a part, within the store. */
-  async copyPart(
-    key: string,
-    upload: string,
-    number: number,
-    from: string,
-    start: number,
-    end: number,
-  ): Promise<Part> {
-    const { bytes } = await this.requests.send({
-      method: "PUT",
-      key,
-      query: { partNumber: String(number), uploadId: upload },
-      headers: {
-        "x-amz-copy-source": this.#source(from),
-        "x-amz-copy-source-range": `bytes=${start}-${end - 1}`,
-      },
-      expected: [200],
-    });
-    refuseError(bytes, "copying a part");
-    return { number, etag: textOf(rootOf(bytes, "CopyPartResult"), "ETag") };
-  }
-
   /**
    * Completes a multipart upload, and resolves with the object's ETag. If the upload is gone, another attempt or another node
    * may have completed it: then checks that the object has `size` bytes.
@@ -293,6 +282,7 @@ export class S3Client {
         `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list.join("")}</CompleteMultipartUpload>`,
       ),
       expected: [200, 404],
+      moreSeconds: completionSeconds,
     });
     if (status === 200) {
       refuseError(bytes, "completing a multipart upload");
@@ -337,11 +327,6 @@ export class S3Client {
     return key.slice(this.requests.place.prefix.length);
   }
 
-  #source(key: string): string {
-    const { bucket, prefix } = this.requests.place;
-    return encodedPath(`/${bucket}/${prefix}${key}`);
-  }
-
   close(): Promise<void> {
     return this.requests.close();
   }
@@ -358,18 +343,6 @@ function stampOf(headers: S3Response["headers"]): Stamp {
   const answeredAt = Date.parse(headers.date ?? "");
   const modifiedAt = Date.parse(headers["last-modified"] ?? headers.date ?? "");
   return { etag: headers.etag ?? "", modifiedAt, answeredAt };
-}
-
-/** S3 may send 200 before it knows whether it can complete or copy an object. */
-function refuseError(bytes: Buffer, what: string): void {
-  const { Error: error } = parsed(bytes);
-  if (typeof error !== "object" || error === null) return;
-  const code = textOf(error as Record<string, unknown>, "Code");
-  const said = textOf(error as Record<string, unknown>, "Message");
-  throw new S3Failure(`${what}: ${code}: ${said}`, {
-    code,
-    mayPass: /^(InternalError|SlowDown)$/.test(code),
-  });
 }
 
 /** Makes each write of a compared object a different one: an ETag is a hash of the content. */

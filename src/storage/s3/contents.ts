@@ -3,12 +3,13 @@
  * pointer makes it a blob of a repository. Contents are written with conditions only, so that a push and a collection of the
  * same content see each other, on any nodes.
  */
-import { isObject } from "../../domain/descriptor.js";
 import type { Digest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { nonce, type S3Client, type Stamp } from "./client.js";
+import { copyOwn } from "./copy.js";
 import { S3Failure } from "./failure.js";
 import { keys } from "./keys.js";
+import { jsonObject } from "./stored-records.js";
 
 /** The bytes of a blob in the store. */
 export interface Data {
@@ -121,7 +122,7 @@ async function renewed(
 async function healedBy(client: S3Client, key: string, old: Data, own: Data): Promise<boolean> {
   const head = await client.head(old.key);
   if (head?.etag === old.etag && head.size === own.size) return false;
-  await client.copy(own.key, old.key, own.size);
+  await copyOwn(client, own.key, old.key, own.size);
   const copied = await client.head(old.key);
   const found = await client.get(key);
   if (copied !== undefined && found !== undefined && parseContent(found.bytes)?.key === old.key)
@@ -132,7 +133,7 @@ async function healedBy(client: S3Client, key: string, old: Data, own: Data): Pr
   return true;
 }
 
-/** Marks a content dead if it still is the version `etag`, and resolves with whether it was. Its data can be removed then. */
+/** Marks a content dead if it still is the version `etag`. Resolves with the new version, or with `undefined` if it was not. */
 export async function bury(client: S3Client, digest: Digest, etag: string): Promise<Stamp | undefined> {
   return client.put(keys.content(digest), deadContent(), { ifMatch: etag });
 }
@@ -157,7 +158,7 @@ export const deadBytes = deadContent().length;
 
 /** Returns the data of a live content, and `undefined` for a dead or damaged one. */
 export function parseContent(bytes: Buffer): Data | undefined {
-  const json = objectOf(bytes);
+  const json = jsonObject(bytes);
   const { data: key, size, etag } = json ?? {};
   if (typeof key !== "string" || typeof size !== "number" || typeof etag !== "string") return undefined;
   return { key, size, etag, ...(json?.replacesDamage === true && { replacesDamage: true }) };
@@ -165,21 +166,12 @@ export function parseContent(bytes: Buffer): Data | undefined {
 
 /** Returns whether a collector has marked the content dead, after which nothing points to its data. */
 export function isDead(bytes: Buffer): boolean {
-  return objectOf(bytes)?.dead === true;
+  return jsonObject(bytes)?.dead === true;
 }
 
 /** Returns `undefined` for a damaged pointer. */
 export function parsePointer(bytes: Buffer): Pointer | undefined {
-  const json = objectOf(bytes);
+  const json = jsonObject(bytes);
   const { key, size } = json ?? {};
   return typeof key === "string" && typeof size === "number" ? { key, size } : undefined;
-}
-
-function objectOf(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const json: unknown = JSON.parse(bytes.toString());
-    return isObject(json) ? json : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -29,6 +29,12 @@ export class S3Failure extends Error {
 /** The code of a failure: the answer has more bytes than were asked for. */
 export const answerTooLarge = "AnswerTooLarge";
 
+/** The code of a failure: no attempt was made, because there are no credentials. */
+export const noCredentials = "NoCredentials";
+
+/** The code of a failure: the time of an attempt was over. */
+export const unanswered = "Unanswered";
+
 /** Resolves a read that failed because the object is too large with `undefined`. */
 export function ifTooLarge(error: unknown): undefined {
   if (!(error instanceof S3Failure) || error.code !== answerTooLarge) throw error;

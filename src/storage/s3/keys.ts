@@ -35,6 +35,11 @@ export function decodeName(text: string): RepositoryName | undefined {
 export const keys = {
   /** The bytes of a blob. */
   data: (id: string) => `data/${id}`,
+  /**
+   * The bytes of an upload that was stored before it was closed. Its name is no random UUID (version 4), so that no name of a
+   * session leads to another's data, whose address clients may have seen.
+   */
+  early: (id: SessionId) => `data/${id.slice(0, 14)}8${id.slice(15)}`,
   allData: "data/",
   /** The data of a digest. */
   content: (digest: Digest) => `contents/${digest}`,
@@ -68,6 +73,9 @@ export const keys = {
   robot: (name: string) => `robots/${name}`,
   robots: "robots/",
   probe: (id: string) => `probes/${id}`,
+  /** A node that works without its engine. */
+  node: (name: string) => `nodes/${name}`,
+  nodes: "nodes/",
   /** Names the format, and identifies the store. */
   store: "store",
   /** Held by the node or nodes that use the store. */

@@ -57,9 +57,20 @@ function parseLock(bytes: Buffer): LockRecord | undefined {
   };
 }
 
-/** Whether two nodes may use the store at the same time. */
+/** Addresses that reach another server on each machine. */
+const loopback = /^(127\.|localhost:|::1:|\[::1\]:)/i;
+
+function isLoopbackOfAnother(one: LockRecord, other: LockRecord): boolean {
+  return loopback.test(one.engine ?? "") && one.host !== other.host;
+}
+
+/**
+ * Whether two nodes may use the store at the same time. Nothing but the spelling of its address tells that two nodes have the
+ * same engine, so it must be the same, and one of loopback counts on one machine only.
+ */
 export function canShare(one: LockRecord, other: LockRecord): boolean {
-  return one.mode === "cluster" && other.mode === "cluster" && one.engine === other.engine;
+  if (one.mode !== "cluster" || other.mode !== "cluster") return false;
+  return one.engine === other.engine && !isLoopbackOfAnother(one, other);
 }
 
 /** Says why `mine` cannot use the store beside the holder, and what to do. */
@@ -69,7 +80,9 @@ export function inUseBy({ record, ageSeconds }: FoundLock, mine: LockRecord): st
   const used = `the bucket is in use: ${who} ${when}`;
   if (record?.mode === "cluster" && mine.mode === "single")
     return `${used}, as a node of a cluster; to join it, set redis.addrs to the engine of the other nodes`;
+  if (record?.mode === "cluster" && record.engine === mine.engine)
+    return `${used}, with the engine ${record.engine}, which is another server on each machine; set redis.addrs to an address that is the same server for all nodes`;
   if (record?.mode === "cluster")
-    return `${used}, as a node of a cluster with another engine; set redis.addrs to that engine`;
+    return `${used}, as a node of a cluster with another engine: ${record.engine} instead of ${mine.engine}; set redis.addrs and redis.db to that engine, written exactly as at the other nodes`;
   return `${used}; several nodes need an engine that they share: set redis.addrs on each of them, or stop the other node`;
 }

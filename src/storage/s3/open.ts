@@ -2,6 +2,7 @@
 import { Closers } from "../../lib/closers.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import type { Storage } from "../storage.js";
+import { S3Adopter } from "./adopt.js";
 import { S3Blobs } from "./blobs.js";
 import { S3Client } from "./client.js";
 import type { CredentialSource } from "./credentials.js";
@@ -46,7 +47,7 @@ export interface S3StorageOptions {
   readonly onError: (error: unknown, message: string) => void;
 }
 
-/** One attempt of a request may take this long; uploading a part of 10 MiB takes so long at 3 Mbit/s. */
+/** For tests. */
 export const defaultS3Limits: S3Limits = { connections: 64, attemptSeconds: 30, requestSeconds: 40 };
 
 /** One buffer is never used for a part that grows, so each worker needs two. */
@@ -54,8 +55,6 @@ const partsInMemoryMin = 2;
 
 export interface S3Storage extends Storage {
   readonly client: S3Client;
-  /** Requests sent to the store, by method. */
-  readonly requests: () => Readonly<Record<string, number>>;
 }
 
 /** The store itself has been checked: see `probe.ts` and `store-lock.ts`. */
@@ -89,12 +88,17 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
   const blobs = new S3Blobs(client, workers, options);
   return {
     client,
-    requests: () => sumOf(requests.sent, workers.done.requests),
     fresh: options.fresh,
     readOnly: false,
-    measures: { syncs: {}, lookups: {}, contents: undefined },
+    measures: {
+      syncs: {},
+      lookups: {},
+      contents: undefined,
+      requests: () => sumOf(requests.sent, workers.done.requests),
+    },
     ...s3Metadata(client, onStray),
     blobs: withPortErrors(blobs),
+    adopter: withPortErrors(new S3Adopter(client, workers, options.graceSeconds)),
     uploads: withPortErrors(new S3Uploads({ client, workers, removals }, options.scratchFolder, options)),
     workers,
     close: () => closers.close(),

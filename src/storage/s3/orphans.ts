@@ -4,7 +4,6 @@
  * meanwhile. A push that finds it dead brings its own data.
  */
 import { type Digest, encodedOf } from "../../domain/digest.js";
-
 import type { S3Client } from "./client.js";
 import { bury, type Data, deadBytes, parseContent } from "./contents.js";
 import { HexCounts } from "./hex-counts.js";

@@ -1,6 +1,6 @@
 /** What a node does with its store before it opens it: tests it, locks it and identifies it. */
 import type { S3Client } from "./client.js";
-import { probeStore, refuseUnfit } from "./probe.js";
+import { type Probed, probeStore, refuseUnfit, toldWithAdvice } from "./probe.js";
 import { acquireStoreLock, type StoreLock, type StoreLockOptions } from "./store-lock.js";
 import { identifyStore, placeName, type StoreIdentity } from "./store-object.js";
 
@@ -15,9 +15,12 @@ export interface PreparedStore extends StoreIdentity {
   readonly removesWithCondition: boolean;
 }
 
+/** A store that works is tested within a second, and one in another part of the world within two. */
+const silentMilliseconds = 3_000;
+
 /** Rejects if the store cannot be used, with `StoreInUse` if others use it. */
 export async function prepareStore(client: S3Client, options: PrepareOptions): Promise<PreparedStore> {
-  const probed = await probeStore(client, "short");
+  const probed = await probeAndTell(client, options.onWaiting);
   refuseUnfit(probed, placeName(client));
   const { removesWithCondition } = probed;
   // A command that expects a store must leave nothing in a bucket without one.
@@ -28,5 +31,19 @@ export async function prepareStore(client: S3Client, options: PrepareOptions): P
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/** Tests the store. A store that cannot be reached is tried for up to a minute: says why that takes long. */
+async function probeAndTell(client: S3Client, onWaiting: (why: string) => void): Promise<Probed> {
+  const timer = setTimeout(() => {
+    const { lastFailure } = client.requests;
+    const why = lastFailure === undefined ? "it has not answered yet" : toldWithAdvice(lastFailure);
+    onWaiting(`waiting for ${placeName(client)}: ${why}`);
+  }, silentMilliseconds);
+  try {
+    return await probeStore(client, "short");
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -28,7 +28,7 @@ export const reach: Check = {
   },
 };
 
-const writeAndRead: Check = {
+export const writeAndRead: Check = {
   what: "read, list and remove an object at once after the write",
   fine: "each answer had the last state",
   run: async (client, key) => {
@@ -122,6 +122,16 @@ export const conditionedRemoval: Check = {
     await client.delete(name, current?.etag);
     if ((await client.head(name)) !== undefined) return "a removal whose condition was met was refused";
     return undefined;
+  },
+};
+
+const notes: Check = {
+  what: "keep metadata of an object",
+  fine: "it was read with the object",
+  run: async (client, key) => {
+    const note = nonce();
+    await client.write(key(), Buffer.from(nonce()), { condition: { ifNoneMatch: "*" }, note });
+    return (await client.get(key()))?.note === note ? undefined : "the metadata was missing or changed";
   },
 };
 
@@ -228,13 +238,14 @@ const checksums: Check = {
 };
 
 /** What a node relies on from its first request on. */
-export const shortChecks: readonly Check[] = [creation, replacement, order, conditionedRemoval];
+export const shortChecks: readonly Check[] = [creation, replacement, notes, order, conditionedRemoval];
 
+/** After `writeAndRead`. */
 export const fullChecks: readonly Check[] = [
-  writeAndRead,
   creation,
   replacement,
   conditionedRemoval,
+  notes,
   order,
   ranges,
   multipart,

@@ -6,10 +6,18 @@
 import { randomUUID } from "node:crypto";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
+import { adviceFor } from "./advice.js";
 import type { S3Client } from "./client.js";
 import { S3Failure } from "./failure.js";
 import { keys } from "./keys.js";
-import { type Check, conditionedRemoval, fullChecks, reach, shortChecks } from "./probe-checks.js";
+import {
+  type Check,
+  conditionedRemoval,
+  fullChecks,
+  reach,
+  shortChecks,
+  writeAndRead,
+} from "./probe-checks.js";
 
 export interface ProbeResult {
   readonly what: string;
@@ -34,22 +42,28 @@ const checksAtOnce = 4;
 export async function probeStore(client: S3Client, depth: ProbeDepth): Promise<Probed> {
   const reached = await resultOf(client, reach);
   if (reached.outcome === "failed") return { results: [reached], removesWithCondition: false };
+  // A store that cannot be written to would fail each test for the same reason.
+  const first = depth === "short" ? [] : [await resultOf(client, writeAndRead)];
+  if (first.some(({ outcome }) => outcome === "failed"))
+    return { results: [reached, ...first], removesWithCondition: false };
   const checks = depth === "short" ? shortChecks : fullChecks;
   const results = new Map<Check, ProbeResult>();
   await inParallel(checks, checksAtOnce, async (check) => {
     results.set(check, await resultOf(client, check));
   });
   return {
-    results: [reached, ...checks.flatMap((check) => results.get(check) ?? [])],
+    results: [reached, ...first, ...checks.flatMap((check) => results.get(check) ?? [])],
     removesWithCondition: results.get(conditionedRemoval)?.outcome === "fine",
   };
 }
 
-/** Rejects with an error that names each failure, if there is one. */
+/** Throws an error that names each failed test, and each reason once, if there is one. */
 export function refuseUnfit({ results }: Probed, place: string): void {
   const failed = results.filter(({ outcome }) => outcome === "failed");
   if (failed.length === 0) return;
-  const failures = failed.map(({ what, detail }) => `${what}: ${detail}`);
+  const tests = new Map<string, string[]>();
+  for (const { what, detail } of failed) tests.set(detail, [...(tests.get(detail) ?? []), what]);
+  const failures = [...tests].map(([detail, names]) => `${names.join(", ")}: ${detail}`);
   throw new Error(`${place} cannot be used as a store: ${failures.join("; ")}`);
 }
 
@@ -72,7 +86,14 @@ async function resultOf(client: S3Client, check: Check): Promise<ProbeResult> {
 
 function toldFailure(error: unknown): string {
   ignoreFailure(error);
-  return describeError(error);
+  return toldWithAdvice(error);
+}
+
+/** Says what failed and what to do. */
+export function toldWithAdvice(error: unknown): string {
+  const said = describeError(error).replace(/\.$/, "");
+  const advice = adviceFor(error);
+  return advice === undefined ? said : `${said}; ${advice}`;
 }
 
 /** The failure of a removal is the result of another test. */

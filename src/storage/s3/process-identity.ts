@@ -4,6 +4,7 @@
  */
 import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
+import { jsonObject } from "./stored-records.js";
 
 export interface ProcessIdentity {
   readonly host: string;
@@ -17,6 +18,18 @@ export interface ProcessIdentity {
 export async function ownIdentity(): Promise<ProcessIdentity> {
   const { pid } = process;
   return { host: hostname(), pid, space: await ownSpace(), started: (await startOf(pid)) ?? "" };
+}
+
+/** Returns an identity as text. */
+export function nameOf({ host, pid, space, started }: ProcessIdentity): string {
+  return JSON.stringify({ host, pid, space, started });
+}
+
+export function parseName(name: string): ProcessIdentity | undefined {
+  const { host, pid, space, started } = jsonObject(Buffer.from(name)) ?? {};
+  if (typeof host !== "string" || typeof pid !== "number") return undefined;
+  if (typeof space !== "string" || typeof started !== "string") return undefined;
+  return { host, pid, space, started };
 }
 
 /** Resolves with `undefined` for a process of which this one cannot know. */

@@ -1,12 +1,15 @@
 /**
  * Sends signed requests to the store, each attempt within a bounded time. Failures that may pass (500, 503 SlowDown, resets,
- * timeouts, an answer that is cut short) are tried again after growing pauses, until the request's time is over.
+ * timeouts, an answer that is cut short) are tried again after growing pauses, until the request's time is over. Both times
+ * grow with the bytes that are sent and received.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dispatcher, Pool } from "undici";
+import { Pool } from "undici";
 import { Turns } from "../../lib/turns.js";
-import { answerTooLarge, S3Failure } from "./failure.js";
+import { type AnswerHeaders, AnswerLate, exchange } from "./exchange.js";
+import { noCredentials, S3Failure, unanswered } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
+import { Silence } from "./silence.js";
 import { parsed, textOf, type Xml } from "./xml.js";
 
 export interface S3Place {
@@ -28,9 +31,9 @@ export interface S3Place {
 export interface S3Limits {
   /** Connections to the store. Further requests wait for one. */
   readonly connections: number;
-  /** Maximum time of one attempt. */
+  /** Maximum time of one attempt, besides that of its bytes. */
   readonly attemptSeconds: number;
-  /** After this time no further attempt is made. */
+  /** Maximum time of a request, besides that of its bytes: with its wait for a connection and all attempts. */
   readonly requestSeconds: number;
 }
 
@@ -45,17 +48,31 @@ export interface S3Request {
   readonly expected: readonly number[];
   /** Receives the bytes of an answer with status 200 or 206, which may not have more. */
   readonly into?: Uint8Array;
+  /** Time that one attempt may take beyond that of others, because the store has much to do. */
+  readonly moreSeconds?: number;
   /** Maximum bytes of an answer. A larger one is a failure with the code `AnswerTooLarge`. */
   readonly bytesMax?: number;
 }
 
 export interface S3Response {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly headers: AnswerHeaders;
   readonly bytes: Buffer;
   /** Above 1 if the response to an earlier attempt may have been lost. */
   readonly attempts: number;
 }
+
+/** A part of 10 MiB takes ten seconds at 8 Mbit/s. */
+const bytesPerSecondMin = 1024 * 1024;
+
+/** An attempt that could take less is not made. */
+const attemptMillisecondsMin = 1000;
+
+/** Requests that wait for one connection. Further ones fail at once, so that a store that hangs fills no memory. */
+const waitingPerConnection = 64;
+
+/** The code of a failure: no connection to the store became free. */
+const allBusy = "AllBusy";
 
 const pauseMillisecondsFirst = 50;
 const pauseMillisecondsMax = 2000;
@@ -70,6 +87,7 @@ export class S3Requests {
   readonly #pool: Pool;
   /** A request that waits for a connection must not count as one that the store does not answer. */
   readonly #turns: Turns;
+  readonly #silence = new Silence();
   readonly #signer: Signer;
   readonly #base: string;
   readonly #origin: string;
@@ -77,6 +95,8 @@ export class S3Requests {
   readonly #ownHeaders: Readonly<Record<string, string>>;
   /** Requests sent, by method. */
   readonly sent: Record<string, number> = {};
+  /** Why the last attempt that is made again has failed. */
+  lastFailure: S3Failure | undefined;
 
   constructor(
     readonly place: S3Place,
@@ -95,14 +115,17 @@ export class S3Requests {
     this.#base = `${url.pathname.replace(/\/$/, "")}${forcePathStyle ? `/${bucket}` : ""}/`;
     this.#keyPrefix = encodedPath(prefix);
     this.#signer = new Signer(url.host, region, credentials);
-    this.#turns = new Turns(limits.connections);
-    const milliseconds = limits.attemptSeconds * 1000;
+    this.#turns = new Turns(limits.connections, limits.connections * waitingPerConnection);
     this.#pool = new Pool(url.origin, {
       connections: limits.connections,
       pipelining: 1,
-      headersTimeout: milliseconds,
-      bodyTimeout: milliseconds,
-      connect: { timeout: milliseconds, ...(skipVerify && { rejectUnauthorized: false }) },
+      // Each attempt has a timer of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: {
+        timeout: limits.attemptSeconds * 1000,
+        ...(skipVerify && { rejectUnauthorized: false }),
+      },
     });
   }
 
@@ -115,13 +138,24 @@ export class S3Requests {
   /** Resolves with an answer. Rejects with `S3Failure`. */
   async send(request: S3Request): Promise<S3Response> {
     if (request.method !== "GET" && request.method !== "HEAD") this.beforeChange();
-    const end = performance.now() + this.limits.requestSeconds * 1000;
+    const begun = performance.now();
+    const end = begun + this.#silence.enter(this.limits.requestSeconds * 1000) + timeOfWork(request);
+    try {
+      return await this.#sendUntil(request, end);
+    } finally {
+      this.#silence.leave(begun, end);
+    }
+  }
+
+  async #sendUntil(request: S3Request, end: number): Promise<S3Response> {
     for (let attempt = 1; ; attempt++) {
       try {
         return { ...(await this.#tryInTurn(request, end)), attempts: attempt };
       } catch (error) {
         const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsFirst * 2 ** (attempt - 1));
-        if (!(error instanceof S3Failure) || !error.mayPass || performance.now() + pause > end) throw error;
+        const isLate = performance.now() + pause + attemptMillisecondsMin > end;
+        if (!(error instanceof S3Failure) || !error.mayPass || isLate || error.code === allBusy) throw error;
+        this.lastFailure = error;
         if (error.code === "ExpiredToken") this.onExpired();
         await sleep(pause * (0.5 + Math.random() / 2));
       }
@@ -139,16 +173,18 @@ export class S3Requests {
   }
 
   async #tryInTurn(request: S3Request, end: number): Promise<Omit<S3Response, "attempts">> {
-    if (!(await this.#turns.begin(Math.max(0, end - performance.now()))))
-      throw new S3Failure("all connections to the store are busy", { mayPass: true });
+    const wait = Math.max(0, end - performance.now() - attemptMillisecondsMin);
+    if (!(await this.#turns.begin(wait)))
+      throw new S3Failure("all connections to the store are busy", { code: allBusy, mayPass: true });
     try {
-      return await this.#try(request);
+      const milliseconds = this.limits.attemptSeconds * 1000 + timeOfWork(request);
+      return await this.#try(request, Math.min(milliseconds, end - performance.now()));
     } finally {
       this.#turns.end();
     }
   }
 
-  async #try(request: S3Request): Promise<Omit<S3Response, "attempts">> {
+  async #try(request: S3Request, milliseconds: number): Promise<Omit<S3Response, "attempts">> {
     const { method, key, query = {}, headers = {}, body, expected, into } = request;
     const { bytesMax = answerBytesMax } = request;
     const path = this.#pathOf(key);
@@ -156,67 +192,66 @@ export class S3Requests {
     const signed = await this.#signer
       .sign({ method, path, query, headers: { ...headers, ...length } })
       .catch((cause: unknown) => {
-        throw new S3Failure("no credentials for the store", { cause, mayPass: true });
+        throw new S3Failure("no credentials for the store", { cause, code: noCredentials, mayPass: true });
       });
     this.sent[method] = (this.sent[method] ?? 0) + 1;
     const search = queryText(query);
-    const ending = new AbortController();
-    const timer = setTimeout(() => ending.abort(), this.limits.attemptSeconds * 1000);
     try {
-      const response = await this.#pool.request({
-        method,
-        path: search === "" ? path : `${path}?${search}`,
-        headers: { ...signed, ...this.#ownHeaders },
-        body: body ?? null,
-        signal: ending.signal,
-      });
-      const isObject = response.statusCode === 200 || response.statusCode === 206;
-      const bytes = await collect(
-        response.body,
-        isObject ? into : undefined,
-        isObject ? bytesMax : errorBytesMax,
+      const answer = await exchange(
+        this.#pool,
+        {
+          method,
+          path: search === "" ? path : `${path}?${search}`,
+          headers: { ...signed, ...this.#ownHeaders },
+          body: body ?? null,
+        },
+        {
+          milliseconds,
+          millisecondsOf,
+          onAnswer: () => this.#silence.answered(),
+          into,
+          bytesMax,
+          errorBytesMax,
+        },
       );
+      const { status, bytes } = answer;
       // A missing bucket must not pass for one without objects.
-      const isAnswer =
-        expected.includes(response.statusCode) &&
-        !(response.statusCode === 404 && textOf(errorOf(bytes), "Code") === "NoSuchBucket");
-      if (isAnswer) return { status: response.statusCode, headers: singles(response.headers), bytes };
-      throw failureOf(method, response.statusCode, bytes);
+      if (expected.includes(status) && !(status === 404 && isOfBucket(bytes))) return answer;
+      throw failureOf(method, status, bytes);
     } catch (cause) {
       if (cause instanceof S3Failure) throw cause;
-      const why = ending.signal.aborted
-        ? "the store did not answer in time"
-        : "the connection to the store failed";
-      throw new S3Failure(`${why} (${method})`, { cause, mayPass: true });
-    } finally {
-      clearTimeout(timer);
+      if (cause instanceof AnswerLate)
+        throw new S3Failure(
+          `the store did not answer within ${Math.round(milliseconds / 1000)} s (${method})`,
+          {
+            code: unanswered,
+            mayPass: true,
+          },
+        );
+      throw new S3Failure(`the connection to the store failed (${method})`, { cause, mayPass: true });
     }
   }
 }
 
-function singles(headers: Dispatcher.ResponseData["headers"]): S3Response["headers"] {
-  const single: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers)) single[name] = Array.isArray(value) ? value[0] : value;
-  return single;
+/** Returns the time of the bytes that are sent or asked for, and of what the store has to do. */
+function timeOfWork({ body, into, moreSeconds = 0 }: S3Request): number {
+  return millisecondsOf((body?.length ?? 0) + (into?.length ?? 0)) + moreSeconds * 1000;
 }
 
-async function collect(
-  body: AsyncIterable<Uint8Array>,
-  into: Uint8Array | undefined,
-  bytesMax: number,
-): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    if (length + chunk.length > (into?.length ?? bytesMax))
-      throw new S3Failure("the store sent more than was asked for", { code: answerTooLarge });
-    if (into === undefined) chunks.push(chunk);
-    else into.set(chunk, length);
-    length += chunk.length;
-  }
-  return into === undefined
-    ? Buffer.concat(chunks, length)
-    : Buffer.from(into.buffer, into.byteOffset, length);
+function millisecondsOf(bytes: number): number {
+  return (bytes / bytesPerSecondMin) * 1000;
+}
+
+/** Returns the maximum time of a request whose body has so many bytes. */
+export function requestSecondsMax({ requestSeconds }: S3Limits, bytes: number): number {
+  return requestSeconds + millisecondsOf(bytes) / 1000;
+}
+
+const missingBucket = "NoSuchBucket";
+
+/** Parses only what may be one: most answers are about a missing object. */
+function isOfBucket(bytes: Buffer): boolean {
+  return bytes.includes(missingBucket) && textOf(errorOf(bytes), "Code") === missingBucket;
 }
 
 /** Statuses below 500 with which a store asks to try again. */

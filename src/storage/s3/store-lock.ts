@@ -22,7 +22,7 @@ export interface StoreLockOptions {
   readonly removesWithCondition: boolean;
   /** Called once, if another node has the lock although this one never released it. This node must stop serving. */
   readonly onLost: (reason: string) => void;
-  /** Called if the lock must expire first, which takes a minute at most. */
+  /** Called with the reason if the start takes long: the lock of another node must expire first, within a minute. */
   readonly onWaiting: (why: string) => void;
   /** Called if the lock could not be renewed. It is tried again. */
   readonly onError: (error: unknown) => void;

@@ -1,6 +1,9 @@
-/** Tags: each an object that names its manifest. The object's time is that of the last push. */
+/**
+ * Tags: each an object that names its manifest. The object's time is that of the last push, unless the tag comes from another
+ * store and says when it was pushed there.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Digest, isDigest } from "../../domain/digest.js";
+import { algorithms, type Digest, digestOf, hexLengthOf, isDigest } from "../../domain/digest.js";
 import { holds } from "../../domain/precondition.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -46,10 +49,11 @@ export class S3Tags implements TagStore {
     tag: Tag,
     digest: Digest,
     condition: PointCondition,
+    pushedAt?: number,
   ): Promise<PointResult> {
     if (!condition.movable || condition.precondition !== undefined)
-      return this.#pointIf(name, tag, digest, condition);
-    await this.client.put(keys.tag(name, tag), pointer(digest));
+      return this.#pointIf(name, tag, digest, condition, pushedAt);
+    await this.client.put(keys.tag(name, tag), pointer(digest, pushedAt));
     return "pointed";
   }
 
@@ -58,6 +62,7 @@ export class S3Tags implements TagStore {
     tag: Tag,
     digest: Digest,
     condition: PointCondition,
+    pushedAt: number | undefined,
   ): Promise<PointResult> {
     const key = keys.tag(name, tag);
     for (let round = 1; round <= roundsMax; round++) {
@@ -67,7 +72,7 @@ export class S3Tags implements TagStore {
       // Another caller has pointed it to the same manifest since the last round, so the time is right, too.
       if (round > 1 && found?.value === digest) return "pointed";
       const unchanged = found === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: found.etag };
-      if ((await this.client.put(key, pointer(digest), unchanged)) !== undefined) return "pointed";
+      if ((await this.client.put(key, pointer(digest, pushedAt), unchanged)) !== undefined) return "pointed";
       await sleep(Math.random() * pauseMillisecondsMax);
     }
     throw overtaken(`the tag ${tag} in ${name}`);
@@ -85,7 +90,8 @@ export class S3Tags implements TagStore {
           this.client.head(keys.tag(name, tag)),
           this.#pulledAt(name, tag),
         ]);
-        return found && { tag, times: { pushedAt: found.modifiedAt, pulledAt } };
+        if (found === undefined) return undefined;
+        return { tag, times: { pushedAt: await this.#pushedAt(name, tag, found), pulledAt } };
       });
   }
 
@@ -94,10 +100,21 @@ export class S3Tags implements TagStore {
     const pulled = new Set<Tag>();
     for await (const { name: tag } of this.records.names(keys.pulls(name), isTag)) pulled.add(tag);
     const all = this.records.names(keys.tags(name), isTag);
-    yield* foundInOrder(all, recordsAtOnce, async ({ name: tag, modifiedAt }) => {
+    yield* foundInOrder(all, recordsAtOnce, async (found) => {
+      const { name: tag } = found;
       const pulledAt = pulled.has(tag) ? await this.#pulledAt(name, tag) : undefined;
-      return { tag, times: { pushedAt: modifiedAt, pulledAt } };
+      return { tag, times: { pushedAt: await this.#pushedAt(name, tag, found), pulledAt } };
     });
+  }
+
+  /** The object's size tells that it has a time of its own. */
+  async #pushedAt(
+    name: RepositoryName,
+    tag: Tag,
+    { size, modifiedAt }: { readonly size: number; readonly modifiedAt: number },
+  ): Promise<number> {
+    if (pointerBytes.has(size)) return modifiedAt;
+    return (await this.records.find(keys.tag(name, tag), parsePushedAt))?.value ?? modifiedAt;
   }
 
   #pulledAt(name: RepositoryName, tag: Tag): Promise<number | undefined> {
@@ -137,13 +154,23 @@ function refusalOf(
   return movable || current === undefined || current === wanted ? undefined : "immovable";
 }
 
-function pointer(digest: Digest): Buffer {
-  return Buffer.from(JSON.stringify({ digest, nonce: nonce() }));
+function pointer(digest: Digest, pushedAt?: number): Buffer {
+  return Buffer.from(JSON.stringify({ digest, ...(pushedAt !== undefined && { pushedAt }), nonce: nonce() }));
 }
+
+/** Sizes of tags that count as pushed when they were written. Imported ones are longer. */
+const pointerBytes = new Set(
+  algorithms.map((algorithm) => pointer(digestOf(algorithm, "0".repeat(hexLengthOf(algorithm)))).length),
+);
 
 function parseTarget(bytes: Buffer): Digest | undefined {
   const digest = jsonObject(bytes)?.digest;
   return typeof digest === "string" && isDigest(digest) ? digest : undefined;
+}
+
+function parsePushedAt(bytes: Buffer): number | undefined {
+  const pushedAt = jsonObject(bytes)?.pushedAt;
+  return typeof pushedAt === "number" ? pushedAt : undefined;
 }
 
 function parsePull(bytes: Buffer): number | undefined {

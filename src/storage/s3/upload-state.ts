@@ -4,6 +4,7 @@
  */
 import { isObject } from "../../domain/descriptor.js";
 import type { Part } from "./client.js";
+import type { Data } from "./contents.js";
 
 export interface SentPart extends Part {
   /** In bytes. */
@@ -28,6 +29,41 @@ export interface StoredUpload {
   readonly hex: string;
   /** The bytes after those in `sent`. */
   readonly rest: Uint8Array;
+  /** Whether the upload is being removed, so that nobody may continue it. */
+  readonly ended?: boolean;
+  /** Whether another node may have early data of this upload, which stays when the upload ends. */
+  readonly leavesEarly?: boolean;
+  /** Present if the bytes are stored as data that nobody else may use, see `EarlyData`. Not part of the serialized form. */
+  readonly early?: EarlyData;
+}
+
+/**
+ * The data of an upload that was stored at the end of its first request, before the client has closed
+ * the upload. Its note makes it a stored upload, too. Only the node that has written it, or to which that node has handed the
+ * upload over, may make it a content or remove it (docs/decisions/0044).
+ */
+export interface EarlyData extends Data {
+  /** By `now()`: later it may be swept, so it must not become a content. */
+  readonly usedBefore: number;
+}
+
+/** A client that has streamed all bytes closes the upload at once. A sweep waits for longer. */
+export const earlySeconds = 60;
+
+/** Stores accept 2 KB of notes at one object. */
+const noteCharactersMax = 1900;
+
+/** Returns the note of early data, or `undefined` if it would be too long. */
+export function earlyNote(record: string, hex: string, nonce: string): string | undefined {
+  const note = Buffer.from(JSON.stringify({ record, hex, nonce })).toString("base64url");
+  return note.length > noteCharactersMax ? undefined : note;
+}
+
+/** Returns `undefined` for data of another kind. */
+export function parseEarly(bytes: Buffer, note: string | undefined): StoredUpload | undefined {
+  const { record, hex } = (note && headOf(Buffer.from(note, "base64url"))) || {};
+  if (typeof record !== "string" || typeof hex !== "string") return undefined;
+  return { record, sent: undefined, hash: undefined, hex, rest: bytes };
 }
 
 /** Returns the number of bytes in the parts. */
@@ -42,7 +78,10 @@ export function receivedOf({ sent, rest }: StoredUpload): number {
 const newline = 0x0a;
 
 /** `nonce` makes each version different, so that its ETag is. */
-export function serializeUpload({ record, sent, hash, hex, rest }: StoredUpload, nonce: string): Buffer {
+export function serializeUpload(
+  { record, sent, hash, hex, rest, ended, leavesEarly }: StoredUpload,
+  nonce: string,
+): Buffer {
   const head = {
     record,
     received: sentBytes(sent) + rest.length,
@@ -50,6 +89,8 @@ export function serializeUpload({ record, sent, hash, hex, rest }: StoredUpload,
     hash: hash && Buffer.from(hash).toString("base64"),
     hex,
     rest: rest.length,
+    ended,
+    leavesEarly,
     nonce,
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), rest]);
@@ -71,6 +112,8 @@ export function parseUpload(bytes: Buffer): StoredUpload | undefined {
     hash: typeof hash === "string" ? Buffer.from(hash, "base64") : undefined,
     hex,
     rest,
+    ended: head.ended === true,
+    leavesEarly: head.leavesEarly === true,
   };
 }
 

@@ -5,13 +5,21 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { SessionId } from "../../domain/session-id.js";
 import type { Affinity } from "../../lib/affine-pool.js";
 import { assert } from "../../lib/assert.js";
+import { now } from "../../lib/clock.js";
 import type { SlabPart } from "../../lib/slab-pool.js";
 import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
-import type { S3Client } from "./client.js";
-import { onStore } from "./failure.js";
+import { nonce, type S3Client } from "./client.js";
+import { ifTooLarge, onStore } from "./failure.js";
 import { keys } from "./keys.js";
 import type { Removals } from "./removals.js";
-import { parseUpload, receivedOf, type StoredUpload } from "./upload-state.js";
+import {
+  earlySeconds,
+  parseEarly,
+  parseUpload,
+  receivedOf,
+  type StoredUpload,
+  serializeUpload,
+} from "./upload-state.js";
 import { type S3WorkerPool, UploadTaken } from "./worker-pool.js";
 import type { S3Task } from "./worker-protocol.js";
 
@@ -30,8 +38,11 @@ export interface S3UploadOptions {
 
 /** A stored upload, with its version. */
 export interface Version {
-  readonly etag: string;
+  /** Absent if it is early data, which has one version. */
+  readonly etag: string | undefined;
   readonly stored: StoredUpload;
+  /** Whether another node may still have the upload, and make its early data a content. */
+  readonly isShared?: boolean;
 }
 
 export class S3Upload implements Upload {
@@ -44,6 +55,12 @@ export class S3Upload implements Upload {
   /** Whether another node has continued the upload. */
   #isTaken = false;
   #isLost = false;
+  /** Whether there is, or may be, early data that belongs to this node alone. */
+  #hasEarly: boolean;
+  /** Whether another node may have early data of this upload, which therefore cannot be removed. */
+  readonly isShared: boolean;
+  /** Whether a commit was tried, after which a content may name the early data. */
+  #wasCommitted = false;
 
   constructor(
     readonly id: SessionId,
@@ -54,6 +71,8 @@ export class S3Upload implements Upload {
     this.algorithm = options.algorithm;
     this.#etag = version?.etag;
     this.#stored = version?.stored;
+    this.#hasEarly = version?.stored.early !== undefined;
+    this.isShared = version?.isShared === true;
   }
 
   get isLost(): boolean {
@@ -70,7 +89,12 @@ export class S3Upload implements Upload {
     const { record } = this.options;
     if (record === undefined) return;
     const etag = this.#etag;
-    this.#etag = (await this.#run({ kind: "flush", ...this.#common(), offset, record, etag })).etag;
+    const mayBeEarly = etag === undefined && !this.options.inChunks && !this.#hasEarly;
+    // An attempt that fails may have stored it.
+    this.#hasEarly ||= mayBeEarly;
+    const said = await this.#run({ kind: "flush", ...this.#common(), offset, record, etag, mayBeEarly });
+    this.#etag = said.etag;
+    this.#hasEarly = said.isEarly === true;
   }
 
   async seal(expected: Digest, { offset, part }: Tail): Promise<UploadTimes> {
@@ -83,9 +107,13 @@ export class S3Upload implements Upload {
   async commit(name: RepositoryName, expected: Digest, tail?: Tail): Promise<Commit> {
     const { offset, part } = tail ?? { offset: 0, part: undefined };
     const task = { kind: "commit", ...this.#common(), offset, part, expected, name } as const;
+    this.#wasCommitted = true;
     const { digest, healed, times } = await this.#run(task);
+    if (digest !== expected) this.#wasCommitted = false;
     checkDigest(expected, digest);
-    if (this.#etag !== undefined) this.parts.removals.add(keys.upload(this.id));
+    // The blob is stored. A mark that cannot be written leaves an upload that nobody asks for.
+    if (this.isShared) await this.#mark().catch(() => {});
+    else if (this.#etag !== undefined) this.parts.removals.add(keys.upload(this.id));
     return { healed: healed === true, times };
   }
 
@@ -96,7 +124,8 @@ export class S3Upload implements Upload {
     await this.parts.workers.forget(this.id, false, this.#affinity);
     this.#affinity = {};
     const version = await onStore(() => readUpload(this.parts.client, this.id));
-    if (version === undefined || version.etag !== this.#etag || receivedOf(version.stored) > bytes) {
+    const isSame = version?.etag === this.#etag && (version?.stored.early !== undefined) === this.#hasEarly;
+    if (version === undefined || !isSame || receivedOf(version.stored) > bytes) {
       this.#isLost = true;
       throw new RegistryError("storage-failed", "the upload cannot be continued: begin it again");
     }
@@ -104,10 +133,44 @@ export class S3Upload implements Upload {
     return receivedOf(version.stored);
   }
 
+  /** Removes nothing if another node has continued the upload: its parts are in the same multipart upload. */
   async abort(): Promise<void> {
     const { client, workers } = this.parts;
-    await workers.forget(this.id, !this.#isTaken, this.#affinity);
-    if (this.#etag !== undefined && !this.#isTaken) await onStore(() => removeUpload(client, this.id));
+    let ended: StoredUpload | undefined;
+    let isOwn = false;
+    try {
+      if (this.#etag !== undefined && !this.#isTaken) ended = await onStore(() => this.#end());
+      isOwn = !this.#isTaken;
+    } finally {
+      await workers.forget(this.id, isOwn, this.#affinity);
+    }
+    if (!isOwn) return;
+    await onStore(async () => {
+      if (ended !== undefined) await abortParts(client, ended);
+      if (this.isShared || (this.#hasEarly && this.#wasCommitted)) await this.#mark();
+      else if (ended !== undefined) await client.delete(keys.upload(this.id));
+      else if (this.#hasEarly) await client.delete(keys.early(this.id));
+    });
+  }
+
+  /** Stores that nobody may continue the upload, and resolves with it, unless another node has continued it. */
+  async #end(): Promise<StoredUpload | undefined> {
+    const { client } = this.parts;
+    const found = await readUpload(client, this.id);
+    if (found?.etag !== undefined && found.etag === this.#etag) {
+      const ended = { ...found.stored, hash: undefined, rest: new Uint8Array(), ended: true };
+      const body = serializeUpload(ended, nonce());
+      if (await client.put(keys.upload(this.id), body, { ifMatch: found.etag })) return ended;
+    }
+    this.#isTaken = true;
+    return undefined;
+  }
+
+  /** Stores that the upload has ended where its early data has to stay, until both are removed with abandoned uploads. */
+  async #mark(): Promise<void> {
+    const { record = "" } = this.options;
+    const ended = { record, sent: undefined, hash: undefined, hex: "", rest: new Uint8Array(), ended: true };
+    await this.parts.client.put(keys.upload(this.id), serializeUpload(ended, nonce()));
   }
 
   /** Releases the worker's memory. The upload continues from what was stored at the end of the last request. */
@@ -140,21 +203,42 @@ function checkDigest(expected: Digest, actual: Digest | undefined): void {
   });
 }
 
+/** Early data is smaller. */
+const earlyBytesMax = 5 * 1024 * 1024;
+
+interface ReadUpload extends Version {
+  readonly modifiedAt: number;
+}
+
 /** Resolves with the stored upload; `undefined` if there is none that can be read. Rejects with `S3Failure`. */
-export async function readUpload(
-  client: S3Client,
-  id: SessionId,
-): Promise<(Version & { readonly modifiedAt: number }) | undefined> {
+export async function readUpload(client: S3Client, id: SessionId): Promise<ReadUpload | undefined> {
   const found = await client.get(keys.upload(id));
-  const stored = found && parseUpload(found.bytes);
-  return found && stored && { etag: found.etag, modifiedAt: found.modifiedAt, stored };
+  if (found === undefined) return readEarly(client, id);
+  const stored = parseUpload(found.bytes);
+  return stored && { etag: found.etag, modifiedAt: found.modifiedAt, stored };
+}
+
+async function readEarly(client: S3Client, id: SessionId): Promise<ReadUpload | undefined> {
+  const key = keys.early(id);
+  const found = await client.get(key, earlyBytesMax).catch(ifTooLarge);
+  const stored = found && parseEarly(found.bytes, found.note);
+  if (found === undefined || stored === undefined) return undefined;
+  const { etag, modifiedAt, answeredAt, bytes } = found;
+  // Both times are of the store's clock, in whole seconds.
+  const usedBefore = now() + earlySeconds * 1000 - (answeredAt - modifiedAt) - 2000;
+  const early = { key, size: bytes.length, etag, usedBefore };
+  return { etag: undefined, modifiedAt, stored: { ...stored, early } };
 }
 
 /** Removes a stored upload and its parts. Ignores a missing one. Rejects with `S3Failure`. */
 export async function removeUpload(client: S3Client, id: SessionId): Promise<void> {
-  const found = await readUpload(client, id);
-  const sent = found?.stored.sent;
+  const found = await client.get(keys.upload(id));
+  const stored = found && parseUpload(found.bytes);
   // In this order: a crash in between must not leave parts that nothing names.
-  if (sent !== undefined) await client.abortMultipart(sent.key, sent.id);
+  if (stored !== undefined) await abortParts(client, stored);
   await client.delete(keys.upload(id));
+}
+
+async function abortParts(client: S3Client, { sent }: StoredUpload): Promise<void> {
+  if (sent !== undefined) await client.abortMultipart(sent.key, sent.id);
 }

@@ -1,15 +1,17 @@
 /** Uploads in an object store. Any node can continue one from what was stored at the end of its last request. */
+import { digestOf } from "../../domain/digest.js";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ScratchFile } from "../../lib/held-bytes.js";
 import { foundInOrder } from "../../lib/in-order.js";
 import { openScratchFile } from "../scratch-file.js";
 import type { RecoveredUpload, UploadHints, UploadRecord, UploadStore } from "../storage.js";
 import { parseRecord, serializeRecord } from "../upload-record.js";
+import { parseContent, parsePointer } from "./contents.js";
 import { onStore } from "./failure.js";
 import { keys, lastOf } from "./keys.js";
 import { type SweepOptions, sweep } from "./sweep.js";
 import { readUpload, removeUpload, S3Upload, type S3UploadParts } from "./upload.js";
-import { receivedOf } from "./upload-state.js";
+import { receivedOf, type StoredUpload } from "./upload-state.js";
 
 /** Requests at once to list uploads. */
 const readsAtOnce = 16;
@@ -36,15 +38,32 @@ export class S3Uploads implements UploadStore {
     });
   }
 
-  async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
+  async recover(id: SessionId, isReleased = false): Promise<RecoveredUpload | undefined> {
     if (this.parts.removals.has(keys.upload(id))) return undefined;
-    const version = await onStore(() => readUpload(this.parts.client, id));
-    const record = version && parseRecord(version.stored.record);
-    if (version === undefined || record === undefined) return undefined;
-    const { stored, modifiedAt } = version;
-    const options = { record: stored.record, algorithm: record.algorithm, inChunks: true };
-    const upload = new S3Upload(id, this.parts, options, version);
-    return { ...record, upload, received: receivedOf(stored), touchedAt: modifiedAt };
+    return onStore(async () => {
+      const found = await readUpload(this.parts.client, id);
+      const record = found && parseRecord(found.stored.record);
+      if (found === undefined || record === undefined || found.stored.ended === true) return undefined;
+      const { early, ...others } = found.stored;
+      const isUnasked = early !== undefined && !isReleased;
+      if (isUnasked && (await this.#isBlob(record, found.stored))) return undefined;
+      const stored = isUnasked ? { ...others, leavesEarly: true } : found.stored;
+      const isShared = stored.leavesEarly === true;
+      const options = { record: stored.record, algorithm: record.algorithm, inChunks: true };
+      const upload = new S3Upload(id, this.parts, options, { etag: found.etag, stored, isShared });
+      return { ...record, upload, received: receivedOf(stored), touchedAt: found.modifiedAt };
+    });
+  }
+
+  /** Resolves with whether the early data of an upload is that of a blob: then the upload was closed. */
+  async #isBlob({ name, algorithm }: UploadRecord, { hex, early }: StoredUpload): Promise<boolean> {
+    const { client } = this.parts;
+    const digest = digestOf(algorithm, hex);
+    const content = await client.get(keys.content(digest));
+    // The repository may have deleted its blob again.
+    if (content !== undefined && parseContent(content.bytes)?.key === early?.key) return true;
+    const pointer = await client.get(keys.blob(name, digest));
+    return pointer !== undefined && parsePointer(pointer.bytes)?.key === early?.key;
   }
 
   async *abandoned(before: number): AsyncIterable<SessionId> {

@@ -62,6 +62,8 @@ export interface FlushTask extends OfUpload {
   readonly record: string;
   /** The version of the stored upload that this node wrote or read; none if there is none. */
   readonly etag: string | undefined;
+  /** Whether the bytes may be stored as early data, if they are few. */
+  readonly mayBeEarly: boolean;
 }
 
 /** Drops the bytes after `offset`. The answer has `offset` if that was possible. */
@@ -108,6 +110,8 @@ export interface S3WorkerDone {
   readonly times?: UploadTimes;
   /** The version of the upload that a flush has stored. */
   readonly etag?: string;
+  /** Whether a flush has stored the bytes as early data instead. */
+  readonly isEarly?: boolean;
   readonly offset?: number;
   readonly healed?: boolean;
   /** Bytes and time of an object that was read to be hashed. */

@@ -32,6 +32,18 @@ export function parsed(bytes: Buffer): Xml {
   }
 }
 
+/** Throws `S3Failure` for an error with status 200: S3 may send that before it knows whether it can complete or copy an object. */
+export function refuseError(bytes: Buffer, what: string): void {
+  const { Error: error } = parsed(bytes);
+  if (typeof error !== "object" || error === null) return;
+  const code = textOf(error as Record<string, unknown>, "Code");
+  const said = textOf(error as Record<string, unknown>, "Message");
+  throw new S3Failure(`${what}: ${code}: ${said}`, {
+    code,
+    mayPass: /^(InternalError|SlowDown)$/.test(code),
+  });
+}
+
 /** Returns the text of an element, `""` if there is none. */
 export function textOf(element: Xml, name: string): string {
   const text = element[name];

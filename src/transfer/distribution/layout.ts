@@ -1,6 +1,5 @@
 /**
- * The layout of CNCF distribution's storage folder (`docker/registry/v2`), as its filesystem
- * driver writes it:
+ * The layout of CNCF distribution's storage folder (`docker/registry/v2`), as its drivers write it to a disk or a bucket:
  *
  *   blobs/<algorithm>/<first two>/<hex>/data                              the bytes
  *   repositories/<name>/_layers/<algorithm>/<hex>/link                    the repository has this blob
@@ -10,19 +9,24 @@
  * A link is a file that holds a digest.
  */
 import { algorithmOf, algorithms, type Digest, encodedOf, isDigest } from "../../domain/digest.js";
-import { entriesOf } from "../files.js";
 import type { OnStray } from "../source.js";
+import type { SourceTree } from "../tree.js";
 
 /** Returns the path of a content's bytes. `<digest>` is the digest that distribution stores it under. */
 export function dataPath(root: string, digest: Digest): string {
   const hex = encodedOf(digest);
-  return `${root}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
+  return within(root, `blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`);
+}
+
+/** Returns a path below a directory, which may be the empty one. */
+export function within(folder: string, path: string): string {
+  return folder === "" ? path : `${folder}/${path}`;
 }
 
 /** Returns the digests of the directory's entries `<algorithm>/<hex>/…`. */
-export async function* digestsIn(folder: string, onStray: OnStray): AsyncIterable<Digest> {
-  for (const { name: algorithm } of await entriesOf(folder)) {
-    for (const { name: hex } of await entriesOf(`${folder}/${algorithm}`)) {
+export async function* digestsIn(tree: SourceTree, folder: string, onStray: OnStray): AsyncIterable<Digest> {
+  for (const { name: algorithm } of await tree.entries(folder)) {
+    for (const { name: hex } of await tree.entries(`${folder}/${algorithm}`)) {
       const digest = `${algorithm}:${hex}`;
       if (isDigest(digest)) yield digest;
       else onStray(`${folder}/${algorithm}/${hex}`, `not a digest in ${algorithms.join(", ")}`);

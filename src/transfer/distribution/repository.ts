@@ -4,8 +4,8 @@ import { algorithmOf, encodedOf, isDigest } from "../../domain/digest.js";
 import { manifestBytesMax } from "../../domain/manifest.js";
 import { isTag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { entriesOf, fileSize, readFileBytes, readSmall } from "../files.js";
 import type { OnStray, SourceBlob, SourceManifest, SourceRepository, SourceTag } from "../source.js";
+import type { SourceTree } from "../tree.js";
 import { dataPath, digestsIn } from "./layout.js";
 
 /** The longest digest has 135 characters. */
@@ -13,6 +13,7 @@ const linkBytesMax = 1024;
 
 export class DistributionRepository implements SourceRepository {
   constructor(
+    readonly tree: SourceTree,
     /** The directory with `blobs` and `repositories`. */
     readonly root: string,
     readonly name: RepositoryName,
@@ -22,9 +23,9 @@ export class DistributionRepository implements SourceRepository {
 
   /** Number of tags and manifests. */
   async roots(): Promise<number> {
-    let count = (await entriesOf(this.#tags)).length;
-    for (const { name } of await entriesOf(this.#revisions))
-      count += (await entriesOf(`${this.#revisions}/${name}`)).length;
+    let count = (await this.tree.entries(this.#tags)).length;
+    for (const { name } of await this.tree.entries(this.#revisions))
+      count += (await this.tree.entries(`${this.#revisions}/${name}`)).length;
     return count;
   }
 
@@ -41,7 +42,7 @@ export class DistributionRepository implements SourceRepository {
   }
 
   async *tags(): AsyncIterable<SourceTag> {
-    for (const { name } of await entriesOf(this.#tags)) {
+    for (const { name } of await this.tree.entries(this.#tags)) {
       const path = `${this.#tags}/${name}`;
       if (isTag(name)) yield { tag: name, digest: () => this.#linkAt(`${path}/current`) };
       else this.onStray(path, "not a valid tag");
@@ -49,11 +50,11 @@ export class DistributionRepository implements SourceRepository {
   }
 
   manifests(): AsyncIterable<Digest> {
-    return digestsIn(this.#revisions, this.onStray);
+    return digestsIn(this.tree, this.#revisions, this.onStray);
   }
 
   blobs(): AsyncIterable<Digest> {
-    return digestsIn(this.#layers, this.onStray);
+    return digestsIn(this.tree, this.#layers, this.onStray);
   }
 
   /** None: `manifests` lists everything. */
@@ -61,7 +62,7 @@ export class DistributionRepository implements SourceRepository {
 
   async manifest(digest: Digest): Promise<SourceManifest | undefined> {
     const stored = await this.#storedAs(this.#revisions, digest);
-    const bytes = stored && (await readSmall(dataPath(this.root, stored), manifestBytesMax));
+    const bytes = stored && (await this.tree.readSmall(dataPath(this.root, stored), manifestBytesMax));
     return bytes && { bytes, mediaType: "" };
   }
 
@@ -69,11 +70,17 @@ export class DistributionRepository implements SourceRepository {
     const stored = await this.#storedAs(this.#layers, digest);
     if (stored === undefined) return undefined;
     const file = dataPath(this.root, stored);
-    const size = await fileSize(file);
+    const size = await this.tree.fileSize(file);
     if (size === undefined) return undefined;
     // A crash has left it empty, or its bytes are stored under a digest of another algorithm.
     const unsure = size === 0 || stored !== digest;
-    return { size, unsure, outside: { file }, read: (signal) => readFileBytes(file, size, signal) };
+    const { tree } = this;
+    return {
+      size,
+      unsure,
+      outside: tree.outside(file, size),
+      read: (signal) => tree.read(file, size, signal),
+    };
   }
 
   /** Returns the digest under which distribution stores the bytes of the repository's `digest`. */
@@ -83,7 +90,7 @@ export class DistributionRepository implements SourceRepository {
 
   async #linkAt(folder: string): Promise<Digest | undefined> {
     const path = `${folder}/link`;
-    const text = (await readSmall(path, linkBytesMax))?.toString("latin1").trim();
+    const text = (await this.tree.readSmall(path, linkBytesMax))?.toString("latin1").trim();
     if (text === undefined || isDigest(text)) return text;
     this.onStray(path, text === "" ? "an empty link" : "a link without a valid digest");
     return undefined;

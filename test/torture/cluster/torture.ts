@@ -9,7 +9,7 @@ import type { S3Node } from "../../support/s3-node.js";
 import type { S3Engine } from "../../support/s3-server.js";
 import type { World } from "../check.js";
 import { checkApi } from "../check-api.js";
-import { checkSessions } from "../check-sessions.js";
+import { checkSessions, isUnknown } from "../check-sessions.js";
 import { Ledger } from "../ledger.js";
 import { runClient } from "../mix.js";
 import { Random } from "../random.js";
@@ -134,8 +134,8 @@ async function startSupervised(node: S3Node): Promise<void> {
 
 /** Resolves when every node, and the cluster through its balancer, serves reads and writes. Starts nodes that gave up. */
 async function recovered({ members, balancer }: Parts): Promise<void> {
-  const deadline = performance.now() + recoveryMillisecondsMax;
   for (const { node } of members) if (node.pid === undefined) await startSupervised(node);
+  const deadline = performance.now() + recoveryMillisecondsMax;
   for (const url of [...members.map(({ node }) => node.url), balancer.url]) {
     const client = new Client(url);
     for (;;) {
@@ -171,7 +171,8 @@ class PatientClient extends Client {
         if (performance.now() > deadline) throw error;
         return undefined;
       });
-      if (answer !== undefined && (answer.status !== 503 || performance.now() > deadline)) return answer;
+      const isFinal = answer !== undefined && (answer.status !== 503 || isUnknown(answer));
+      if (answer !== undefined && (isFinal || performance.now() > deadline)) return answer;
       await pause(1_000);
     }
   }
@@ -237,7 +238,7 @@ async function checkAfterStart(world: World, parts: Parts, random: Random): Prom
   for (const [key, value] of found) ledger.settle(key, value);
   const life = { url, over: false, onEvent: () => {} };
   const requests = new Requests(life, universe, ledger, sessions, violations, new PatientClient(url));
-  await checkSessions(requests, [], random, false).catch((error: unknown) => {
+  await checkSessions(requests, [], random, false, true).catch((error: unknown) => {
     // The violations already contain the error.
     if (!(error instanceof Gone)) throw error;
   });
