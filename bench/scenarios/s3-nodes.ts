@@ -1,6 +1,6 @@
 /**
  * What a second node costs: CPU time of all nodes for each push and pull, of two nodes with an engine beside one without, and
- * what they ask of the S3 server and of the engine. A client stays with a node, or its uploads change the node twice.
+ * what they ask of the S3 server and of the engine. Each node has the same load. A client stays with a node, or its uploads change the node twice.
  */
 import { strict as assert } from "node:assert";
 import { Arena, discardLargeFiles, timed } from "../arena.js";
@@ -29,9 +29,10 @@ const pulledBytes = 64 * mebibyte;
 interface Work {
   /** Brings what will be pulled. */
   readonly prepare?: (contender: Contender) => Promise<void>;
-  /** Number of operations in a round. */
+  /** Number of operations in a round, for each node. */
   readonly count: number;
   readonly countWhenQuick: number;
+  /** For each node. */
   readonly clients: number;
   /** Performs all operations of a round. What it returns is timed. */
   readonly ready: (
@@ -40,7 +41,7 @@ interface Work {
   ) => (clients: readonly NodesClient[], contender: Contender) => Promise<unknown>;
 }
 
-const small = "push images of a config and 3 new layers of 10 KB to 1 MB, 32 clients";
+const small = "push images of a config and 3 new layers of 10 KB to 1 MB, 32 clients for each node";
 const large = "push a blob of 1 GiB: POST, chunked PATCH, PUT";
 const hopping = { hops: true } as const;
 
@@ -50,10 +51,15 @@ export const s3NodesScenarios: readonly Scenario[] = [
   nodesScenario(
     "s3-nodes-get-manifest",
     "pull",
-    "pull a manifest by tag that the nodes have in memory, 64 clients",
+    "pull a manifest by tag that the nodes have in memory, 64 clients for each node",
     getManifest,
   ),
-  nodesScenario("s3-nodes-get-blob", "pull", "pull a blob of 64 MiB through the nodes, 4 clients", getBlob),
+  nodesScenario(
+    "s3-nodes-get-blob",
+    "pull",
+    "pull a blob of 64 MiB through the nodes, 4 clients for each",
+    getBlob,
+  ),
   nodesScenario("s3-hopping-push-small", "image", small, pushImages, hopping),
   nodesScenario("s3-hopping-push-1g", "push", large, pushLarge, hopping),
 ];
@@ -158,7 +164,7 @@ function nodesScenario(
         settings,
         async (contender) => {
           await work.prepare?.(contender);
-          await run(contender, "warm-up");
+          for (const part of [1, 2]) await run(contender, `warm-up-${part}`);
         },
         (contender, round) => run(contender, `round-${round}`),
       );
@@ -178,17 +184,20 @@ async function perform(
   { operation, hops, count, round }: Run,
   { clients, ready }: Work,
 ): Promise<Sample> {
-  const start = ready(count, round);
+  // Each node has the same load: at half of it, a node handles fewer requests at once, and each takes more.
+  const nodes = contender.nodes.length;
+  const all = count * nodes;
+  const start = ready(all, round);
   const before = await countsOf(contender);
-  const timing = await withClients(contender, { count: clients, hops }, (opened) =>
+  const timing = await withClients(contender, { count: clients * nodes, hops }, (opened) =>
     timed(contender, () => start(opened, contender)),
   );
   const after = await countsOf(contender);
-  const each = (what: keyof BehindCounts) => (after[what] - before[what]) / count;
+  const each = (what: keyof BehindCounts) => (after[what] - before[what]) / all;
   return {
-    value: (timing.cpuSeconds * 1000) / count,
+    value: (timing.cpuSeconds * 1000) / all,
     ...timing,
-    requests: count,
+    requests: all,
     details: {
       [`storeRequestsPer${capital(operation)}`]: each("storeRequests"),
       [`engineMessagesPer${capital(operation)}`]: each("engineMessages"),
