@@ -28,6 +28,8 @@ export class UpstreamCounts {
   sentBytes = 0;
   /** Bytes of blobs and manifests from the upstream. */
   fetchedBytes = 0;
+  /** Bytes of its content that eviction has freed. */
+  evictedBytes = 0;
   /** Questions to the upstream: the fetch of an object, whether a tag has moved, a list. */
   readonly outcomes: Record<Outcome, number> = {
     success: 0,

@@ -14,6 +14,8 @@ import type { UseTimes } from "./use-times.js";
 /** An upstream with the time for which its content stays. */
 export interface KeepingUpstream extends NamedUpstream {
   readonly keptSeconds: number;
+  /** Absent outside of a server. */
+  readonly counts?: { evictedBytes: number };
 }
 
 export interface EvictorOptions {
@@ -57,7 +59,6 @@ const surveyShare = 0.1;
 const redirectMilliseconds = 15 * 60_000;
 
 export class Evictor {
-  readonly counts = { runs: 0, manifests: 0, blobs: 0, bytes: 0 };
   /** Bytes that are cached, as far as this node knows; `undefined` before the first count. */
   #estimate: number | undefined;
   #fetched = 0;
@@ -73,11 +74,6 @@ export class Evictor {
     readonly uses: UseTimes,
     readonly options: EvictorOptions,
   ) {}
-
-  /** Bytes that are cached, as far as this node knows; `undefined` before the first count. */
-  get estimate(): number | undefined {
-    return this.#estimate;
-  }
 
   /** Call it after each fetch. Evicts in the background if there is too much. */
   added(bytes: number): void {
@@ -173,15 +169,16 @@ export class Evictor {
       bytes,
       evicted,
     };
-    if (!dryRun) this.#count(report);
+    if (!dryRun) this.#count(evicted);
     return report;
   }
 
-  #count({ manifests, blobs, freedBytes }: EvictionReport): void {
-    this.counts.runs++;
-    this.counts.manifests += manifests;
-    this.counts.blobs += blobs;
-    this.counts.bytes += freedBytes;
+  /** Content that several upstreams shared counts for one of them. */
+  #count(evicted: readonly Eviction[]): void {
+    for (const { names, freesBytes } of evicted) {
+      const counts = names[0] && this.names.ownerOf(names[0])?.upstream.counts;
+      if (counts) counts.evictedBytes += freesBytes;
+    }
   }
 
   #limitsOf(orders: EvictionOrders, names: UpstreamNames<KeepingUpstream>): EvictionLimits {

@@ -43,6 +43,13 @@ export class ScriptedUpstream {
     void this.#answer(request, response).catch(() => response.destroy());
   });
 
+  constructor() {
+    this.#server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+  }
+
   /** Starts one for all tests of a file. Call it before the file's first test. */
   static async start(): Promise<ScriptedUpstream> {
     const upstream = new ScriptedUpstream();
@@ -63,10 +70,6 @@ export class ScriptedUpstream {
 
   /** Listens, again on the same port if it has been stopped. */
   async listen(): Promise<void> {
-    this.#server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
-    });
     await new Promise<void>((resolve) => this.#server.listen(this.#port, "127.0.0.1", resolve));
     this.#port = (this.#server.address() as AddressInfo).port;
   }
@@ -76,7 +79,6 @@ export class ScriptedUpstream {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-    this.#server.removeAllListeners("connection");
   }
 
   /** Ends all connections. */

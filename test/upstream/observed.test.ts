@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "../support/client.js";
+import { gantry as run } from "../support/command.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { startInside } from "../support/inside.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
@@ -169,4 +170,19 @@ test("a pull causes the events of a pull, and a fetch none", async () => {
       ["pull", stored, blob.digest, undefined],
     ],
   );
+});
+
+test("evicted bytes are counted", async () => {
+  const name = newName("library/evicted");
+  const blob = blobOf(mebibyte);
+  upstream.addBlob(name, blob);
+  await client.get(`/v2/${name}/blobs/${blob.digest}`);
+  let freed = 0;
+  const grown = await during(async () => {
+    const { code, stdout } = await run(gantry.root, ["cache", "prune", "--max-mib", "0", "--json"]);
+    assert.equal(code, 0);
+    freed = (JSON.parse(stdout) as { freedBytes: number }).freedBytes;
+  });
+  assert.ok(freed >= mebibyte);
+  assert.equal(grown["gantry_upstream_evicted_bytes_total{}"], freed);
 });

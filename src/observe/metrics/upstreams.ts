@@ -32,6 +32,12 @@ export function measureUpstreams(instruments: Instruments, upstreams: readonly M
     "upstream",
     each(({ counts }) => counts.fetchedBytes),
   );
+  instruments.counters(
+    "gantry_upstream_evicted_bytes_total",
+    "Bytes of an upstream registry's content that were evicted from the cache",
+    "upstream",
+    each(({ counts }) => counts.evictedBytes),
+  );
   instruments.countersBy(
     "gantry_upstream_requests_total",
     "Objects, tags and lists that an upstream registry was asked for, by outcome",
