@@ -32,7 +32,7 @@ export class Engine {
     readonly options: EngineOptions,
     /** Prefix of all keys and channels. */
     readonly prefix: string,
-    onError: (error: unknown) => void,
+    readonly onError: (error: unknown) => void,
   ) {
     const { host, port, username, password, db, connectMilliseconds, tls } = options;
     const common: RedisOptions = {
@@ -53,7 +53,8 @@ export class Engine {
       retryStrategy: (times) => Math.min(times * 50, retryMillisecondsMax),
     };
     this.#commands = new Redis({ ...common, commandTimeout: options.commandMilliseconds });
-    this.#subscriber = new Redis({ ...common, autoResubscribe: true });
+    // The client itself leaves a failure to subscribe again unhandled, which would end the process.
+    this.#subscriber = new Redis({ ...common, autoResubscribe: false });
     for (const connection of [this.#commands, this.#subscriber])
       connection.on("error", (error: unknown) => onError(withoutCommand(error)));
   }
@@ -73,9 +74,14 @@ export class Engine {
     const reasons: unknown[] = [];
     const note = (reason: unknown) => reasons.push(reason);
     for (const connection of connections) connection.on("error", note);
+    const subscribe = () => this.#subscriber.subscribe(...channels.map((channel) => prefix + channel));
     const connecting = async () => {
       await Promise.all(connections.map((connection) => connection.connect()));
-      await this.#subscriber.subscribe(...channels.map((channel) => prefix + channel));
+      await subscribe();
+      // If it fails although the connection lives, no heartbeat is complete, and `reconnect` follows.
+      this.#subscriber.on("ready", () => {
+        subscribe().catch((error: unknown) => this.onError(withoutCommand(error)));
+      });
     };
     const { connectMilliseconds, commandMilliseconds } = this.options;
     try {
