@@ -28,7 +28,7 @@ function clientOf(endpoint: string, credentials = true): S3Client {
   return new S3Client(
     new S3Requests(
       { ...place, skipVerify: false, prefix: "", objectHeaders: {} },
-      { connections: 16, attemptSeconds: 1, requestSeconds: 0 },
+      { connections: 16, attemptSeconds: 1, requestSeconds: 1 },
       async () => {
         if (!credentials) throw new Error("nothing found");
         return { accessKeyId: "key", secretAccessKey: "secret" };
@@ -101,7 +101,7 @@ for (const [what, endpoint, credentials, said] of [
 test("a start that waits for its store says why, once", async () => {
   const endpoint = `http://127.0.0.1:${await freePort()}`;
   const client = clientOf(endpoint);
-  Object.assign(client.requests, { limits: { ...client.requests.limits, requestSeconds: 5 } });
+  Object.assign(client.requests, { limits: { ...client.requests.limits, requestSeconds: 9 } });
   const told: string[] = [];
   const ignored = () => {};
   const onWaiting = (why: string) => void told.push(why);
