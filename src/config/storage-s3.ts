@@ -150,7 +150,7 @@ export const s3 = group({
     .prefault("64")
     .describe("Connections to the store, for each thread. Further requests wait for one."),
   memorymib: integer({ min: 0, max: 65_536 })
-    .prefault("96")
+    .prefault("64")
     .describe(
       "MiB of memory for parts that are not complete yet, of all uploads. Further ones are in `scratchdirectory`.",
     ),

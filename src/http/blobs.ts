@@ -49,7 +49,9 @@ export function getBlob(
 ): void | Promise<void> {
   const { services, multipart, onEvent, redirects } = context;
   const digest = parseDigest(last);
-  const mayRedirect = redirects?.(exchange.incoming.peer.address);
+  // Stores answer several ranges with the whole object.
+  const wantsRanges = exchange.header("range").includes(",");
+  const mayRedirect = wantsRanges ? false : redirects?.(exchange.incoming.peer.address);
   const blob =
     mirrored(context, exchange, permit)?.blob(digest, mayRedirect) ??
     pullBlob(services, permit, digest, exchange.spans, mayRedirect);

@@ -68,3 +68,17 @@ test("a range that is none is refused", { skip: needsVersitygw }, async () => {
     /storage\.redirect\.networks.*expected an address or a range/s,
   );
 });
+
+test("several ranges of a blob in a bucket are answered by the node", { skip: needsVersitygw }, async () => {
+  await using server = await startS3Server();
+  await using node = await startS3Node(server);
+  const client = new Client(node.url);
+  const blob = blobOf(300_000);
+  const path = `/v2/app/blobs/${blob.digest}`;
+  await client.pushBlobs("app", blob);
+  assert.equal((await client.get(path, { Range: "bytes=0-1" })).status, 307);
+  const { status, headers, body } = await client.get(path, { Range: "bytes=0-1,200000-200001" });
+  assert.equal(status, 206);
+  assert.match(String(headers["content-type"]), /^multipart\/byteranges/);
+  assert.ok(body.includes(blob.bytes.subarray(200_000, 200_002)));
+});
