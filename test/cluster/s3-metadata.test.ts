@@ -288,3 +288,10 @@ test("what a store says is not told to clients", () => {
   assert.ok(error instanceof RegistryError && error.kind === "storage-failed");
   assert.ok(!error.message.includes("arn") && String(error.cause).includes("arn"));
 });
+
+test("a name that is too long for the store is invalid", () => {
+  const error = portError(
+    new S3Failure("KeyTooLongError: too long", { status: 400, code: "KeyTooLongError" }),
+  );
+  assert.ok(error instanceof RegistryError && error.kind === "name-invalid");
+});

@@ -40,10 +40,14 @@ export function ifTooLarge(error: unknown): undefined {
   if (!(error instanceof S3Failure) || error.code !== answerTooLarge) throw error;
 }
 
-type FailureKind = Extract<ErrorKind, "storage-full" | "storage-failed" | "storage-unavailable">;
+type FailureKind = Extract<
+  ErrorKind,
+  "name-invalid" | "storage-full" | "storage-failed" | "storage-unavailable"
+>;
 
 /** Clients see these. What the store says may name accounts and buckets, and is logged as the cause. */
 const messages: Readonly<Record<FailureKind, string>> = {
+  "name-invalid": "the registry's storage does not accept a name of this length",
   "storage-full": "the registry's storage is full: its operator must free space, then you can try again",
   "storage-failed": "the registry's storage failed",
   "storage-unavailable": "the registry's storage is unavailable, try again in a moment",
@@ -52,10 +56,15 @@ const messages: Readonly<Record<FailureKind, string>> = {
 /** Returns the port's error for a failure of the store, and any other error unchanged. */
 export function portError(error: unknown): unknown {
   if (!(error instanceof S3Failure)) return error;
-  const { status, code, mayPass } = error;
-  const isFull = status === 507 || code === "QuotaExceeded" || code === "XMinioStorageFull";
-  const kind = isFull ? "storage-full" : mayPass ? "storage-unavailable" : "storage-failed";
+  const kind = kindOf(error);
   return new RegistryError(kind, messages[kind], undefined, { cause: error });
+}
+
+function kindOf({ status, code, mayPass }: S3Failure): FailureKind {
+  if (status === 507 || code === "QuotaExceeded" || code === "XMinioStorageFull") return "storage-full";
+  // Stores on a file system limit each component of a key, and a repository's name is one.
+  if (code === "KeyTooLongError") return "name-invalid";
+  return mayPass ? "storage-unavailable" : "storage-failed";
 }
 
 /** Runs `work`, and rejects with the port's error if the store fails. */
