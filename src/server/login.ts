@@ -7,7 +7,6 @@ import { openPolicy } from "../auth/policy.js";
 import type { Config } from "../config/config.js";
 import type { Services } from "../registry/services.js";
 import type { Opening } from "./opening.js";
-import { mirroredNames } from "./upstreams.js";
 import type { OpenedLogin } from "./verifiers.js";
 
 /** Returns whether authentication is enabled. */
@@ -23,7 +22,7 @@ function isProtected({ auth, http }: Config): boolean {
 
 /** Rejects with `ConfigError` if a file that the settings name cannot be used. */
 export async function openLogin(opening: Opening, services: Services): Promise<OpenedLogin> {
-  const isMirrored = mirroredNames(opening.config);
+  const { isMirrored } = services;
   if (!isProtected(opening.config))
     return { gate: new Gate(openPolicy, isMirrored), login: undefined, lookups: {} };
   const { openVerifiers } = await import("./verifiers.js");

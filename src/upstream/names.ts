@@ -55,17 +55,13 @@ export class UpstreamNames<U extends NamedUpstream> {
     if (selected !== undefined) return stored(selected, name);
     if (namespace !== undefined && namespace !== host)
       throw new RegistryError("name-unknown", `${namespace} is not an upstream of this registry`, { name });
-    const owned = this.#below(name);
+    const owned = this.ownerOf(name);
     if (owned !== undefined) return stored(owned.upstream, owned.remote);
     return this.#default === undefined || this.isLocal(name) ? name : stored(this.#default, name);
   }
 
-  /** Returns the upstream that a canonical name belongs to; `undefined` for a local one. */
+  /** Returns the upstream below whose prefix the name lies; `undefined` for a local one. */
   ownerOf(name: RepositoryName): Owned<U> | undefined {
-    return this.#below(name);
-  }
-
-  #below(name: RepositoryName): Owned<U> | undefined {
     for (const upstream of this.upstreams)
       if (name.startsWith(`${upstream.prefix}/`))
         return { upstream, remote: name.slice(upstream.prefix.length + 1) };
