@@ -27,11 +27,14 @@ interface Bar extends Pairing {
 /** Undefined if nothing was compared. */
 export function ratioBars(comparisons: readonly Comparison[]): string | undefined {
   const bars = comparisons.flatMap((comparison) =>
-    pairingsOf(comparison).map((pairing, index) => ({
-      ...pairing,
-      label: index === 0 ? comparison.name : "",
-      spread: spreadOf(pairing.ratios),
-    })),
+    pairingsOf(comparison)
+      .map((pairing, index) => ({
+        ...pairing,
+        label: index === 0 ? comparison.name : "",
+        spread: spreadOf(pairing.ratios),
+      }))
+      // A count may be 0, for example that of failed jobs. Such a ratio has no place on a logarithmic axis.
+      .filter(({ ratios }) => ratios.every((ratio) => ratio > 0 && Number.isFinite(ratio))),
   );
   if (bars.length === 0) return undefined;
   const scale = logScale([1, ...bars.flatMap(({ spread }) => [spread.min, spread.max])], labelsEnd, plotEnd);

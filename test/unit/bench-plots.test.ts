@@ -59,6 +59,14 @@ test("a bar reaches from 1 to the median ratio, to the left if the peer leads", 
   assert.ok(Math.abs(aheadWidth - behindWidth) < 0.2, "a factor of 10 and of a tenth have equal lengths");
 });
 
+test("there is no bar for a count that is 0", () => {
+  const counts = (...of: readonly [number, number]) =>
+    ratioBars([comparisonOf([seriesOf("gantry", [of[0]]), seriesOf("zot", [of[1]])])]);
+  assert.equal(counts(0, 131), undefined);
+  assert.equal(counts(131, 0), undefined);
+  assert.equal(counts(0, 0), undefined);
+});
+
 test("there are no bars without a peer", () => {
   assert.equal(ratioBars([comparisonOf([seriesOf("gantry", [1])])]), undefined);
 });
