@@ -11,8 +11,9 @@ import { Client } from "../support/client.js";
 import { image } from "../support/content.js";
 import { freePort } from "../support/free-port.js";
 import { startRedisServer } from "../support/redis-server.js";
-import { startS3Node } from "../support/s3-node.js";
+import { type S3Node, startS3Node } from "../support/s3-node.js";
 import { startS3Server } from "../support/s3-server.js";
+import { until } from "../support/valkey-nodes.js";
 import { checkout } from "./pack.js";
 
 const skip = needs("docker-compose");
@@ -75,10 +76,32 @@ test("an image pushed through HAProxy of the compose file is at both nodes, also
   await new Client(url).pushImage("app", pushed, "v1");
   for (const { url: at } of nodes)
     assert.equal((await new Remote(at, "app").verify("v1")).digest, pushed.digest);
+  await requestsOfAnUpload(url, nodes);
   await nodes[0]?.end();
   assert.equal((await new Remote(url, "app").verify("v1")).digest, pushed.digest);
   await new Client(url).pushImage("app", image(), "v2");
 });
+
+/** Asserts that one node handles all requests of an upload after the first, and that uploads are divided among the nodes. */
+async function requestsOfAnUpload(url: string, nodes: readonly S3Node[]): Promise<void> {
+  const client = new Client(url);
+  const used = new Set<number>();
+  for (let begun = 0; begun < 16; begun++) {
+    const { headers } = await client.request("POST", "/v2/app/blobs/uploads/");
+    const { pathname } = new URL(String(headers.location), url);
+    for (let sent = 0; sent < 4; sent++)
+      assert.equal((await client.request("GET", pathname)).status, 204, "the session is known");
+    const isOfUpload = (line: string) => line.includes("GET") && line.includes(pathname);
+    const handled = () => nodes.map(({ log }) => log().split("\n").filter(isOfUpload).length);
+    await until(
+      "the access logs have the requests",
+      () => handled().reduce((sum, count) => sum + count) === 4,
+    );
+    assert.deepEqual(handled().toSorted(), [0, 4], "one node handles the requests of an upload");
+    used.add(handled().indexOf(4));
+  }
+  assert.equal(used.size, nodes.length, "uploads are divided among the nodes");
+}
 
 interface Closing extends AsyncDisposable {
   add<T extends AsyncDisposable>(part: T): T;
@@ -111,7 +134,7 @@ async function startProxy(nodes: readonly number[], stack: Closing): Promise<str
     ...nodeNames.map((name, index) => [`${name}:5000`, `127.0.0.1:${nodes[index]}`] as const),
   ] as const) {
     assert.ok(config.includes(from), from);
-    config = config.replace(from, to);
+    config = config.replaceAll(from, to);
   }
   const file = join(folder, "haproxy.cfg");
   await writeFile(file, config);
