@@ -3,6 +3,8 @@
  * composition root.
  */
 import type { Config } from "../config/config.js";
+import { type ProxySettings, upstreamsOf } from "../config/proxy.js";
+import type { RedisSettings } from "../server/cluster.js";
 import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "../server/s3.js";
 import { S3Client } from "../storage/s3/client.js";
 import { readLock } from "../storage/s3/lock-record.js";
@@ -13,9 +15,13 @@ import { expiredAfterSeconds } from "../storage/s3/store-lock.js";
 import { placeName } from "../storage/s3/store-object.js";
 
 /** The result of one test of a service. */
-export interface ServiceCheck extends ProbeResult {
+export interface ServiceCheck {
   /** The settings that name the service. */
   readonly key: string;
+  readonly what: string;
+  /** `warning` if a server can start all the same. */
+  readonly outcome: ProbeResult["outcome"] | "warning";
+  readonly detail: string;
 }
 
 /** A race needs a connection for each of its writers. */
@@ -28,11 +34,23 @@ const secondsMax = 10;
  * Resolves with what each test has found. Connects to nothing if the settings name no service. Rejects with `ConfigError` if
  * a folder or file that is needed for a service cannot be used.
  */
-export async function checkServices({ storage: { s3 }, redis }: Config): Promise<ServiceCheck[]> {
-  const stores = s3 === undefined ? [] : await checkBucket(s3);
-  if (redis === undefined) return stores;
+export async function checkServices({ storage: { s3 }, redis, proxy }: Config): Promise<ServiceCheck[]> {
+  return [
+    ...(s3 === undefined ? [] : await checkBucket(s3)),
+    ...(redis === undefined ? [] : await checkRedis(redis)),
+    ...(proxy.offline ? [] : await checkProxy(proxy)),
+  ];
+}
+
+async function checkRedis(redis: RedisSettings): Promise<ServiceCheck[]> {
   const { checkEngine } = await import("../server/check-engine.js");
-  return [...stores, ...(await checkEngine(redis)).map((check) => ({ key: "redis", ...check }))];
+  return (await checkEngine(redis)).map((check) => ({ key: "redis", ...check }));
+}
+
+async function checkProxy(proxy: ProxySettings): Promise<ServiceCheck[]> {
+  if (upstreamsOf(proxy).length === 0) return [];
+  const { checkUpstreams } = await import("../server/check-upstreams.js");
+  return (await checkUpstreams(proxy)).map((check) => ({ key: "proxy", ...check }));
 }
 
 /** Rejects with `ConfigError` if this machine has no place for parts of uploads. */

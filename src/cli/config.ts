@@ -4,6 +4,7 @@ import type { Effective, Settings } from "../config/config.js";
 import { variableOf } from "../config/environment.js";
 import { ConfigError, formatOrigin, formatProblem } from "../config/errors.js";
 import { keysOf } from "../config/keys.js";
+import { upstreamsOf } from "../config/proxy.js";
 import { schema } from "../config/schema.js";
 import type { ServiceCheck } from "./check-store.js";
 import type { Entry } from "./entry.js";
@@ -13,7 +14,10 @@ import { settingsFlags, settingsOf } from "./settings.js";
 const flags = { ...jsonFlag, ...settingsFlags };
 
 const offlineFlag = {
-  offline: { type: "boolean", description: "do not connect to a bucket or to the server of redis" },
+  offline: {
+    type: "boolean",
+    description: "do not connect to a bucket, to the server of redis or to upstream registries",
+  },
 } as const satisfies Flags;
 
 export const configCheck: Entry = {
@@ -22,8 +26,9 @@ export const configCheck: Entry = {
     summary: "report every error in the settings, and test the services that they name",
     help: `Reads the settings and the files that they name as \`gantry serve\` would. Reports every error, and every setting
 that has no effect. Connects to the bucket of storage.s3, tests whether the store honours the conditions that the registry
-needs, with races of sixteen writers, and to the server of redis. Prints a line for each result; leaves nothing there. Exits
-with 0 if a server can start with these settings, otherwise with 2.`,
+needs, with races of sixteen writers, and to the server of redis; leaves nothing there. Asks each upstream registry of proxy
+whether it accepts the credentials, and what is left of its rate limit. Prints a line for each result. A server starts without
+an upstream, so a failure there is a warning. Exits with 0 if a server can start with these settings, otherwise with 2.`,
     flags: { ...flags, ...offlineFlag },
     examples: [
       { command: "gantry config check --config config.yml", what: "check a file before a server uses it" },
@@ -60,12 +65,13 @@ with 0 if a server can start with these settings, otherwise with 2.`,
 
 /** Loads the clients of services only if the settings name one. */
 async function checksOf({ config }: Settings): Promise<readonly ServiceCheck[]> {
-  if (config.storage.s3 === undefined) return [];
+  const { storage, proxy } = config;
+  if (storage.s3 === undefined && upstreamsOf(proxy).length === 0) return [];
   const { checkServices } = await import("./check-store.js");
   return checkServices(config);
 }
 
-const marks = { fine: "ok", failed: "FAILED", "not supported": "without" } as const;
+const marks = { fine: "ok", warning: "WARNING", failed: "FAILED", "not supported": "without" } as const;
 
 function formatCheck({ key, what, outcome, detail }: ServiceCheck): string {
   return `${marks[outcome]}: ${key}: ${what}: ${detail}`;

@@ -18,6 +18,8 @@ interface Traffic {
   readonly requests: number;
   readonly rateLimit: number | null;
   readonly rateRemaining: number | null;
+  /** Whether it refused the configured user name and password when they were sent last. */
+  readonly credentialsRefused: boolean;
   /** Whether the upstream is not asked at the moment: it failed recently, or none may be asked. */
   readonly paused: boolean;
 }
@@ -45,7 +47,8 @@ export const cacheStats: Command = {
   summary: "report what is cached of other registries",
   help: `Reports for each upstream registry how much of it is cached and how much of that other repositories share. Of a running
 server, also reports since its start: requests that were answered from the cache, bytes sent to clients and fetched from
-the upstream, requests to the upstream, and the remaining requests of its rate limit.
+the upstream, requests to the upstream, the remaining requests of its rate limit, and whether it refuses the configured
+credentials.
 `,
   flags: {},
   examples: [
@@ -74,7 +77,7 @@ the upstream, requests to the upstream, and the remaining requests of its rate l
   },
 };
 
-function trafficOf({ counts, budget, isPaused }: Upstream): Traffic {
+function trafficOf({ counts, budget, login, isPaused }: Upstream): Traffic {
   const { manifest, blob } = counts.results;
   const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
   return {
@@ -87,6 +90,7 @@ function trafficOf({ counts, budget, isPaused }: Upstream): Traffic {
     requests: sum(Object.values(counts.outcomes)),
     rateLimit: budget?.limit ?? null,
     rateRemaining: budget?.remaining ?? null,
+    credentialsRefused: login === "refused",
     paused: isPaused,
   };
 }
@@ -113,10 +117,14 @@ function render({ bytes, limitBytes, upstreams }: CacheStats): string {
   ].join("\n");
 }
 
-function lineOf(name: string, { requests, rateRemaining, rateLimit, paused }: Traffic): string {
+function lineOf(
+  name: string,
+  { requests, rateRemaining, rateLimit, credentialsRefused, paused }: Traffic,
+): string {
   const rate =
     rateRemaining === null
       ? ""
       : `, ${rateRemaining}${rateLimit === null ? "" : ` of ${rateLimit}`} left of its rate limit`;
-  return `${name}: ${requests} requests to it${rate}${paused ? ", not asked at the moment" : ""}`;
+  const refused = credentialsRefused ? ", credentials refused" : "";
+  return `${name}: ${requests} requests to it${rate}${refused}${paused ? ", not asked at the moment" : ""}`;
 }

@@ -4,10 +4,10 @@ import { z } from "zod";
 import { nameMatcher, patternFault } from "../domain/patterns.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
+import { parseBytes } from "../lib/parse-bytes.js";
 import type { OtherStores } from "../transfer/other-stores.js";
 import type { OnStray, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
-import { parseBytes } from "./format.js";
 
 const globs = z
   .array(z.string().refine((pattern) => patternFault(pattern) === undefined, "not a pattern"))

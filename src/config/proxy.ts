@@ -5,7 +5,7 @@ import type { UpstreamSettings } from "../upstream/upstream.js";
 import { glob } from "./globs.js";
 import { secret } from "./secret.js";
 import { group, section } from "./section.js";
-import { duration, flag, integer, list, text, url } from "./values.js";
+import { byteRate, duration, flag, integer, list, text, url } from "./values.js";
 
 /** Docker Hub has several host names; clients name it `docker.io`. */
 const hub = "docker.io";
@@ -65,6 +65,11 @@ const upstream = group({
     ),
   tagttl: duration.optional().describe("Overrides `proxy.tagttl`."),
   ttl: duration.optional().describe("Overrides `proxy.ttl`."),
+  rate: byteRate
+    .optional()
+    .describe(
+      "Maximum bytes per second that each node fetches from the upstream, such as `50MiB`. All fetches share it: each gets its part, and manifests do not wait. By default unlimited.",
+    ),
   platforms: list(
     text.regex(/^[a-z0-9]+\/[a-z0-9]+(?:\/[a-z0-9]+)?$/, "expected a platform such as linux/amd64"),
   )
@@ -186,6 +191,7 @@ export function upstreamsOf(settings: ProxySettings): UpstreamSettings[] {
       redirectHosts: given.redirects,
       tagSeconds: given.tagttl ?? tagttl,
       keptSeconds: given.ttl ?? ttl,
+      bytesPerSecond: given.rate,
       platforms: given.platforms,
     }),
   );
@@ -208,6 +214,7 @@ export function upstreamsOf(settings: ProxySettings): UpstreamSettings[] {
       redirectHosts: [],
       tagSeconds: tagttl,
       keptSeconds: ttl,
+      bytesPerSecond: undefined,
       platforms: [],
     },
   ];

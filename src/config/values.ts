@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { isAddressRange } from "../lib/address-ranges.js";
+import { parseBytes } from "../lib/parse-bytes.js";
 
 export const text = z.string("expected text").min(1, "expected text of one character or more");
 
@@ -89,6 +90,19 @@ export const durationOrNever = z.string(`${expectedTime}, or never`).transform((
   const seconds = durationSeconds(given);
   if (seconds !== undefined) return seconds;
   context.addIssue(`${expectedTime}, or never`);
+  return z.NEVER;
+});
+
+/** A chunk of a transfer should not wait for much longer than a second. */
+const bytesPerSecondMin = 64 * 1024;
+
+const expectedRate = "expected a rate per second such as 50MiB, at least 64KiB";
+
+/** In bytes per second. */
+export const byteRate = z.string(expectedRate).transform((given, context) => {
+  const bytes = parseBytes(given);
+  if (bytes !== undefined && bytes >= bytesPerSecondMin) return bytes;
+  context.addIssue(expectedRate);
   return z.NEVER;
 });
 

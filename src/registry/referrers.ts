@@ -34,12 +34,21 @@ export function listReferrers(
   query: ReferrersQuery,
   signal: AbortSignal,
 ): Promise<Page<ListedReferrer>> {
+  return firstReferrers(matching(services, name, query, signal), query.n, signal);
+}
+
+/** Returns a page of the first `n` entries of a sorted list, or fewer if they are large. */
+export function firstReferrers(
+  sorted: AsyncIterable<ListedReferrer>,
+  n: number,
+  signal: AbortSignal,
+): Promise<Page<ListedReferrer>> {
   let bytes = 0;
   return firstOf(
-    matching(services, name, query, signal),
+    sorted,
     (items, { json }) => {
       bytes += json.length;
-      return items.length < query.n && (items.length === 0 || bytes <= pageBytesMax);
+      return items.length < n && (items.length === 0 || bytes <= pageBytesMax);
     },
     signal,
   );

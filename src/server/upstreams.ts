@@ -9,7 +9,7 @@ import type { Storage } from "../storage/storage.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { type NamedUpstream, UpstreamNames } from "../upstream/names.js";
 import { claimPrefixes } from "../upstream/ownership.js";
-import type { Upstream, UpstreamSettings } from "../upstream/upstream.js";
+import type { Upstream, UpstreamOptions, UpstreamSettings } from "../upstream/upstream.js";
 import { openEviction, openUses } from "./eviction.js";
 import type { Opening } from "./opening.js";
 
@@ -72,7 +72,14 @@ export async function openUpstreams(
     await cache?.blobs.settled();
     await Promise.all(opened.map((upstream) => upstream.close()));
   });
-  for (const one of settings) opened.push(await openUpstream(one, proxy, ended.signal));
+  const onCredentialsRefused = (upstream: string) =>
+    log.warn(
+      { upstream },
+      "an upstream registry refuses the configured user name and password: what is cached is served, and all else " +
+        "gets 502; correct them in proxy.upstreams and restart (gantry config check tests them)",
+    );
+  const options = { ...optionsOf(proxy), onCredentialsRefused };
+  for (const one of settings) opened.push(await openUpstream(one, options, ended.signal));
   const report = (error: unknown) =>
     log.warn({ err: error }, "an upstream registry failed; cached content is served");
   cache = new UpstreamCache(services, namesOf(opened, proxy.local), {
@@ -87,12 +94,16 @@ export async function openUpstreams(
   return cache;
 }
 
+function optionsOf({ timeout, staletimeout, offline }: Config["proxy"]) {
+  return { times: { answer: timeout * 1000, stale: staletimeout * 1000 }, offline };
+}
+
+/** Rejects with `ConfigError` if a file of the settings cannot be read. */
 async function openUpstream(
   settings: UpstreamSettings,
-  { timeout, staletimeout, offline }: Config["proxy"],
+  options: UpstreamOptions,
   signal: AbortSignal,
 ): Promise<Upstream> {
   const { Upstream } = await import("../upstream/upstream.js");
-  const times = { answer: timeout * 1000, stale: staletimeout * 1000 };
-  return Upstream.open(settings, { times, offline }, signal).catch(asConfigError("proxy.upstreams"));
+  return Upstream.open(settings, options, signal).catch(asConfigError("proxy.upstreams"));
 }

@@ -2,9 +2,8 @@
  * Blobs of upstream registries. Each is fetched once for all who want it, and stored as a pushed one. A fetch belongs to no
  * client: a slow or disconnected one neither slows nor ends it.
  */
-import { Gate } from "../auth/gate.js";
 import { anonymous } from "../auth/identity.js";
-import { openPolicy } from "../auth/policy.js";
+import { ownGate } from "../auth/own-gate.js";
 import { smallBlobBytesMax } from "../cache/caches.js";
 import type { ReadableBlob } from "../cache/open-blobs.js";
 import type { Digest } from "../domain/digest.js";
@@ -24,9 +23,6 @@ import { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
 import { demandSpace, unannouncedBytesMax, withRoom } from "./room.js";
 import { isAbsent } from "./upstream.js";
-
-/** The cache acts for itself: it stores what the policy lets nobody push. */
-export const cacheGate = new Gate(openPolicy);
 
 /** A blob that is being fetched. */
 interface Fetch {
@@ -186,7 +182,7 @@ export class UpstreamBlobs {
       try {
         const bytes = readBlob(upstream.client, remote, pathOf(remote, digest), {
           size: unannouncedBytesMax(this.blobBytesMax, space),
-          rate: undefined,
+          rate: upstream.rate,
           signal: upstream.signal,
           late: late.signal,
           onBegin,
@@ -198,7 +194,7 @@ export class UpstreamBlobs {
           passed += chunk.length;
           return added;
         });
-        await pushStream(services, cacheGate.push(anonymous, permit.name), digest, passing);
+        await pushStream(services, ownGate.push(anonymous, permit.name), digest, passing);
       } finally {
         clearTimeout(timer);
       }

@@ -11,7 +11,8 @@ export type ObjectKind = "manifest" | "blob";
 export const cacheResults = ["hit", "revalidated", "stale", "joined", "miss", "absent"] as const;
 export type CacheResult = (typeof cacheResults)[number];
 
-export const outcomes = ["success", "not_found", "rate_limited", "timeout", "failure"] as const;
+/** `refused` tells of the configured credentials: the upstream does not accept them, whatever is requested. */
+export const outcomes = ["success", "not_found", "rate_limited", "refused", "timeout", "failure"] as const;
 export type Outcome = (typeof outcomes)[number];
 
 /** In seconds. An upstream nearby is below the first, one that is about to be given up below the last. */
@@ -35,6 +36,7 @@ export class UpstreamCounts {
     success: 0,
     not_found: 0,
     rate_limited: 0,
+    refused: 0,
     timeout: 0,
     failure: 0,
   };

@@ -5,9 +5,14 @@ import { isObject } from "../domain/descriptor.js";
 import { type Digest, isDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { manifestBytesMax } from "../domain/manifest.js";
-import { firstOf, type Page } from "../domain/page.js";
+import type { Page } from "../domain/page.js";
 import { isTag, type Tag } from "../domain/reference.js";
-import { type ListedReferrer, listReferrers, type ReferrersQuery } from "../registry/referrers.js";
+import {
+  firstReferrers,
+  type ListedReferrer,
+  listReferrers,
+  type ReferrersQuery,
+} from "../registry/referrers.js";
 import type { Services } from "../registry/services.js";
 import { tagsOf } from "../registry/tags.js";
 import { entriesOf } from "../transfer/remote/pages.js";
@@ -59,7 +64,7 @@ export class UpstreamLists {
     const all = { ...query, after: undefined, n: referrersBounds.entriesMax };
     const here = await listReferrers(this.services, permit, all, signal);
     const merged = new Map([...there, ...here.items].map((one) => [one.digest, one]));
-    return pageOf([...merged.values()].toSorted(byDigest), query, signal);
+    return firstReferrers(matching([...merged.values()].toSorted(byDigest), query), query.n, signal);
   }
 
   /** Resolves with `undefined` if the upstream fails, or was found to fail recently. */
@@ -76,28 +81,14 @@ function byDigest(a: ListedReferrer, b: ListedReferrer): number {
   return a.digest < b.digest ? -1 : Number(a.digest > b.digest);
 }
 
-async function pageOf(
-  items: readonly ListedReferrer[],
-  { after, artifactType, n }: ReferrersQuery,
-  signal: AbortSignal,
-): Promise<Page<ListedReferrer>> {
-  let bytes = 0;
-  const wanted = items.filter(
-    ({ digest, json }) =>
-      (after === undefined || digest > after) &&
-      (artifactType === undefined || typeOf(json) === artifactType),
-  );
-  async function* each(): AsyncIterable<ListedReferrer> {
-    yield* wanted;
+async function* matching(
+  referrers: readonly ListedReferrer[],
+  { after, artifactType }: ReferrersQuery,
+): AsyncIterable<ListedReferrer> {
+  for (const referrer of referrers) {
+    if (after !== undefined && referrer.digest <= after) continue;
+    if (artifactType === undefined || typeOf(referrer.json) === artifactType) yield referrer;
   }
-  return firstOf(
-    each(),
-    (page, { json }) => {
-      bytes += json.length;
-      return page.length < n && (page.length === 0 || bytes <= manifestBytesMax / 2);
-    },
-    signal,
-  );
 }
 
 function typeOf(json: string): unknown {

@@ -6,6 +6,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { anonymous } from "../auth/identity.js";
+import { ownGate } from "../auth/own-gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { type Digest, isDigest } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
@@ -17,7 +18,6 @@ import { pullManifest, resolveTag } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import type { Services } from "../registry/services.js";
 import { type Answer, discard } from "../transfer/remote/client.js";
-import { cacheGate } from "./blobs.js";
 import { BriefAnswers } from "./brief.js";
 import type { Evictor } from "./evictor.js";
 import type { Mirrored } from "./mirrored.js";
@@ -207,7 +207,7 @@ export class UpstreamManifests {
     const found = await upstream.ask(upstream.times.answer, async (late) => {
       const { answer, body } = await upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late);
       const bytes = body.length;
-      upstream.counts.fetchedBytes += bytes;
+      upstream.received(bytes);
       // A copy, because storing consumes it.
       const store = () => this.#store(permit.name, reference, { answer, body: Buffer.from(body) });
       await withRoom(this.room, () => bytes, store).catch((error: unknown) => {
@@ -233,7 +233,7 @@ export class UpstreamManifests {
     const digest = digestOf(answer);
     // A tag is fetched with the digest that the upstream names, so that other bytes are noticed.
     const byDigest = reference.kind === "tag" && digest !== undefined;
-    await pushManifest(this.services, cacheGate.push(anonymous, name), {
+    await pushManifest(this.services, ownGate.push(anonymous, name), {
       reference: byDigest ? { kind: "digest", digest } : reference,
       tags: byDigest ? [reference.tag] : [],
       // Some registries send manifests as plain JSON.

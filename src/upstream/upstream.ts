@@ -3,7 +3,9 @@ import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { describeError } from "../lib/describe-error.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
 import { Turns } from "../lib/turns.js";
-import { type Answer, AnswerError, RegistryClient } from "../transfer/remote/client.js";
+import { AnswerError, CredentialsRefused } from "../transfer/remote/answer-error.js";
+import { type Answer, RegistryClient } from "../transfer/remote/client.js";
+import { RateLimit } from "../transfer/remote/rate.js";
 import { SourceError } from "../transfer/source.js";
 import { type Outcome, UpstreamCounts } from "./counts.js";
 import type { NamedUpstream } from "./names.js";
@@ -23,6 +25,8 @@ export interface UpstreamSettings {
   readonly redirectHosts: readonly string[];
   readonly tagSeconds: number;
   readonly keptSeconds: number;
+  /** Maximum rate of what is fetched; `undefined` for none. */
+  readonly bytesPerSecond: number | undefined;
   readonly platforms: readonly string[];
 }
 
@@ -37,6 +41,8 @@ export interface UpstreamOptions {
   };
   /** Whether no upstream is asked. */
   readonly offline: boolean;
+  /** Called with the name of an upstream that refuses the configured credentials, and again if it still does much later. */
+  readonly onCredentialsRefused: (upstream: string) => void;
 }
 
 /** Blobs fetched at once; each has an open file and a chunk of memory. Others wait in order of arrival. */
@@ -52,6 +58,9 @@ const pauseMilliseconds = 1_000;
 const pauseMillisecondsMax = 60_000;
 /** The same for an upstream that asks for a pause. Docker Hub's limit is for six hours, but another client may get through. */
 const askedPauseMillisecondsMax = 10 * 60_000;
+
+/** Operators are told this often of credentials that an upstream refuses. */
+const refusalToldMilliseconds = 10 * 60_000;
 
 /** What is kept for clients' own requests when a rate limit runs out: background refreshes stop before. */
 const reservedShare = 0.1;
@@ -75,14 +84,21 @@ export class Upstream implements NamedUpstream {
   #failures = 0;
   #pausedUntil = 0;
   #budget: RateBudget | undefined;
+  #login: "accepted" | "refused" | undefined;
+  #refusalToldAt = Number.NEGATIVE_INFINITY;
   readonly counts = new UpstreamCounts();
+  /** Shared by all fetches; absent without a limit. */
+  readonly rate: RateLimit | undefined;
 
   private constructor(
     readonly settings: UpstreamSettings,
     readonly options: UpstreamOptions,
     readonly client: RegistryClient,
     readonly signal: AbortSignal,
-  ) {}
+  ) {
+    const { bytesPerSecond } = settings;
+    this.rate = bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond);
+  }
 
   /** Rejects if a file of the settings cannot be read. */
   static async open(
@@ -105,6 +121,7 @@ export class Upstream implements NamedUpstream {
       tries: 2,
       waitSecondsMax: 1,
       optionNames,
+      onLogin: (isAccepted) => upstream.#noteLogin(isAccepted),
       onAnswer: (answer) => upstream.#note(answer),
       onBegin: (milliseconds) => upstream.counts.firstByte.add(milliseconds / 1000),
       signal,
@@ -131,6 +148,11 @@ export class Upstream implements NamedUpstream {
 
   get budget(): RateBudget | undefined {
     return this.#budget;
+  }
+
+  /** Whether the configured credentials were accepted when they were sent last; `undefined` if they were not sent. */
+  get login(): "accepted" | "refused" | undefined {
+    return this.#login;
   }
 
   get times(): UpstreamOptions["times"] {
@@ -184,6 +206,12 @@ export class Upstream implements NamedUpstream {
     }
   }
 
+  /** Counts the bytes of a manifest, which does not wait for the rate. */
+  received(bytes: number): void {
+    this.counts.fetchedBytes += bytes;
+    this.rate?.spend(bytes);
+  }
+
   /** Throws `upstream-failed` if no upstream may be asked. */
   demandOnline(): void {
     if (!this.options.offline) return;
@@ -222,6 +250,14 @@ export class Upstream implements NamedUpstream {
     this.#pausedUntil = Math.max(this.#pausedUntil, Date.now() + pause);
   }
 
+  #noteLogin(isAccepted: boolean): void {
+    this.#login = isAccepted ? "accepted" : "refused";
+    const now = performance.now();
+    if (isAccepted || now - this.#refusalToldAt < refusalToldMilliseconds) return;
+    this.#refusalToldAt = now;
+    this.options.onCredentialsRefused(this.name);
+  }
+
   #note({ headers }: Answer): void {
     const remaining = leadingNumber(headers["ratelimit-remaining"]);
     if (remaining === undefined) return;
@@ -246,13 +282,15 @@ export function isAbsent(error: unknown): boolean {
 }
 
 function outcomeOf(error: unknown, late: AbortSignal | undefined): Outcome {
+  if (error instanceof CredentialsRefused) return "refused";
   if (error instanceof AnswerError && error.status === 429) return "rate_limited";
   return late?.aborted === true ? "timeout" : "failure";
 }
 
-/** Whether the upstream is unreachable, overloaded or broken, rather than wrong about one object. */
+/** Whether the upstream is unreachable, overloaded or broken, or answers nothing, rather than wrong about one object. */
 function isOutage(error: unknown): boolean {
   if (error instanceof AnswerError) return error.status === 429 || error.status >= 500;
+  if (error instanceof CredentialsRefused) return true;
   return error instanceof SourceError && error.cause !== undefined;
 }
 

@@ -1,12 +1,12 @@
 /** Fetches whole images before clients ask for them. */
 import { anonymous } from "../auth/identity.js";
+import { ownGate } from "../auth/own-gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import { isObject } from "../domain/descriptor.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { isManifestMediaType } from "../domain/media-type.js";
 import { inParallel } from "../lib/in-parallel.js";
-import { cacheGate } from "./blobs.js";
 import type { MirroredRepository, UpstreamCache } from "./cache.js";
 import type { NamedImage } from "./image-reference.js";
 import { isForPlatform } from "./platforms.js";
@@ -38,7 +38,7 @@ export async function warmImage(
   { name, reference }: NamedImage,
   options: WarmOptions,
 ): Promise<Warmed> {
-  const repository = cache.of(cacheGate.pull(anonymous, name), { client: "gantry cache warm" });
+  const repository = cache.of(ownGate.pull(anonymous, name), { client: "gantry cache warm" });
   if (repository === undefined) throw new RegistryError("name-unknown", `${name} belongs to no upstream`);
   const { manifest } = await repository.manifest(reference);
   const image = new ImageWarming(cache, repository, options);

@@ -245,7 +245,7 @@ test("a registry that requires name and password gets them, and wrong ones are r
   const report = await runImport(await newFolder(), front.url, "--username", "me", "--password-file", file);
   assert.deepEqual([report.code, report.problems], [0, []]);
   for (const [flags, said] of [
-    [["--username", "you", "--password-file", file], /_catalog.* is 401/],
+    [["--username", "you", "--password-file", file], /credentials refused \(--username/],
     [[], /requires a user name and a password/],
   ] as const) {
     const ran = await gantry(await newFolder(), ["import", "--from-registry", front.url, ...flags]);

@@ -7,6 +7,8 @@ export interface MeasuredUpstream {
   readonly counts: UpstreamCounts;
   /** Whether cached content is served without asking it. */
   readonly isPaused: boolean;
+  /** Whether it accepted the configured credentials; absent if they were not sent. */
+  readonly login: "accepted" | "refused" | undefined;
   /** Absent until the upstream has told it. */
   readonly budget: { readonly remaining: number } | undefined;
 }
@@ -67,6 +69,12 @@ export function measureUpstreams(instruments: Instruments, upstreams: readonly M
     "Whether an upstream registry is not asked for now, because it failed or none may be asked",
     "upstream",
     each(({ isPaused }) => Number(isPaused)),
+  );
+  instruments.gauges(
+    "gantry_upstream_credentials_refused",
+    "Whether an upstream registry refused the configured user name and password when they were sent last",
+    "upstream",
+    each(({ login }) => Number(login === "refused")),
   );
   instruments.gauges(
     "gantry_upstream_rate_remaining",

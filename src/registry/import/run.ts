@@ -1,8 +1,8 @@
 /** The context of all parts of an import. */
 import { LRUCache } from "lru-cache";
-import { Gate, type PushPermit } from "../../auth/gate.js";
+import type { PushPermit } from "../../auth/gate.js";
 import { anonymous } from "../../auth/identity.js";
-import { openPolicy } from "../../auth/policy.js";
+import { ownGate } from "../../auth/own-gate.js";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -30,8 +30,6 @@ export interface ImportOptions {
 /** Contents known to be intact; 100,000 digests of 71 characters take about 10 MB. */
 const hashedMax = 100_000;
 
-const operators = new Gate(openPolicy);
-
 export class ImportRun {
   /** Contents hashed by this import. */
   readonly hashed = new LRUCache<Digest, true>(entriesMax(hashedMax));
@@ -46,7 +44,7 @@ export class ImportRun {
 
   /** A caller who can open the store's directory may do everything in it. */
   permit(name: RepositoryName): PushPermit {
-    return operators.push(anonymous, name);
+    return ownGate.push(anonymous, name);
   }
 }
 

@@ -5,6 +5,7 @@
 import { LRUCache } from "lru-cache";
 import { isObject } from "../../domain/descriptor.js";
 import { SourceError } from "../source.js";
+import { AnswerError, CredentialsRefused } from "./answer-error.js";
 
 export interface Credentials {
   readonly username: string;
@@ -43,11 +44,22 @@ export interface AuthorizerOptions {
   readonly realmHosts: readonly string[];
   /** Whether other token servers may not even be asked for anonymous tokens. */
   readonly pinsRealms: boolean;
-  /** Name of the option for people that adds to `realmHosts`. */
-  readonly realmOption: string;
-  /** Fetches JSON. Returns `undefined` if the response is not a success. */
-  readonly fetchJson: (url: URL, headers: Readonly<Record<string, string>>) => Promise<unknown>;
+  /** Names of the options for people that add to `realmHosts`, and that set the credentials. */
+  readonly optionNames: { readonly realm: string; readonly credentials: string };
+  readonly fetchToken: (url: URL, headers: Readonly<Record<string, string>>) => Promise<TokenAnswer>;
+  /** Called when the credentials were accepted or refused. */
+  readonly onLogin: (isAccepted: boolean) => void;
 }
+
+export interface TokenAnswer {
+  readonly status: number;
+  /** Absent if the response is not a success. */
+  readonly json?: unknown;
+  readonly retryAfterSeconds: number;
+}
+
+/** Refused credentials are not sent again for this long, because a registry may lock an account after many attempts. */
+const refusedMilliseconds = 60_000;
 
 /** Maximum cached headers: a registry may demand another scope each time. */
 const headersMax = 1000;
@@ -58,6 +70,8 @@ const tokenGrammar = /^[\x21-\x7e]{1,16384}$/;
 export class Authorizer {
   /** Headers by challenge. */
   readonly #headers = new LRUCache<string, Promise<string>>({ max: headersMax });
+
+  #refusedUntil = 0;
 
   constructor(readonly options: AuthorizerOptions) {}
 
@@ -78,8 +92,21 @@ export class Authorizer {
     return making;
   }
 
+  /** Call it if the registry does not accept a header with the credentials, whatever is requested. Returns the error. */
+  refused(host: string): CredentialsRefused {
+    this.#refusedUntil = performance.now() + refusedMilliseconds;
+    this.#headers.clear();
+    this.options.onLogin(false);
+    return this.#refusal(host);
+  }
+
+  #refusal(host: string): CredentialsRefused {
+    return new CredentialsRefused(`${host}: credentials refused (${this.options.optionNames.credentials})`);
+  }
+
   async #make({ scheme, realm, service, scope }: Challenge): Promise<string> {
     const { registry, credentials } = this.options;
+    if (performance.now() < this.#refusedUntil) throw this.#refusal(registry.host);
     if (scheme === "basic") {
       if (credentials === undefined)
         throw new SourceError(`${registry.host} requires a user name and a password`);
@@ -89,15 +116,33 @@ export class Authorizer {
     if (service !== undefined) url.searchParams.set("service", service);
     if (scope !== undefined) url.searchParams.set("scope", scope);
     const headers = credentials === undefined ? {} : { Authorization: basic(credentials) };
-    const answer = await this.options.fetchJson(url, headers);
-    const token = isObject(answer) ? (answer.token ?? answer.access_token) : undefined;
+    const { status, json, retryAfterSeconds } = await this.options.fetchToken(url, headers);
+    if (status !== 200) {
+      const isDenied = credentials !== undefined && isDenial(status);
+      if (isDenied && (await this.#deniesAll(url, headers))) throw this.refused(url.host);
+      const why = `the token server ${url.host} responded with status ${status}`;
+      throw new AnswerError(why, status, retryAfterSeconds);
+    }
+    const token = isObject(json) ? (json.token ?? json.access_token) : undefined;
     if (typeof token !== "string" || !tokenGrammar.test(token))
       throw new SourceError(`the token server ${url.host} returned no token${scope ? ` for ${scope}` : ""}`);
+    if (credentials !== undefined) this.options.onLogin(true);
     return `Bearer ${token}`;
   }
 
+  /**
+   * Returns whether a token server that denied a token for one repository denies one for nothing, too: some deny tokens for
+   * repositories that do not exist, or that the account may not pull.
+   */
+  async #deniesAll(denied: URL, headers: Readonly<Record<string, string>>): Promise<boolean> {
+    if (!denied.searchParams.has("scope")) return true;
+    const url = new URL(denied);
+    url.searchParams.delete("scope");
+    return isDenial((await this.options.fetchToken(url, headers)).status);
+  }
+
   #realmUrl(realm: string): URL {
-    const { registry, credentials, realmHosts, pinsRealms, realmOption } = this.options;
+    const { registry, credentials, realmHosts, pinsRealms, optionNames } = this.options;
     if (!URL.canParse(realm)) throw new SourceError(`${registry.host} names no token server`);
     const url = new URL(realm);
     if (url.protocol !== "https:" && url.protocol !== registry.protocol)
@@ -106,11 +151,15 @@ export class Authorizer {
     if (isPinned && url.host !== registry.host && !realmHosts.includes(url.host)) {
       const wish = credentials === undefined ? "get a token from" : "send the credentials to";
       throw new SourceError(
-        `${registry.host} asks to ${wish} ${url.host}; if that is correct, allow it with ${realmOption} ${url.host}`,
+        `${registry.host} asks to ${wish} ${url.host}; if that is correct, allow it with ${optionNames.realm} ${url.host}`,
       );
     }
     return url;
   }
+}
+
+function isDenial(status: number): boolean {
+  return status === 401 || status === 403;
 }
 
 function basic({ username, password }: Credentials): string {

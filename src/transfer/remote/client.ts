@@ -7,7 +7,8 @@ import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher, request } from "undici";
 import { demandText } from "../files.js";
 import { SourceError } from "../source.js";
-import { Authorizer, type Credentials, parseChallenge } from "./authorization.js";
+import { AnswerError } from "./answer-error.js";
+import { Authorizer, type Credentials, parseChallenge, type TokenAnswer } from "./authorization.js";
 import { Reachable } from "./reachable.js";
 
 export interface ClientOptions {
@@ -29,6 +30,8 @@ export interface ClientOptions {
   readonly waitSecondsMax?: number;
   /** Names of the options for people that add to `realmHosts` and `redirectHosts`, and that set the credentials. */
   readonly optionNames?: OptionNames;
+  /** Called when the registry or its token server has accepted or refused the credentials. */
+  readonly onLogin?: (isAccepted: boolean) => void;
   /** Called for each response of the registry itself. */
   readonly onAnswer?: (answer: Answer) => void;
   /** Called when the response to a request begins, with the time that it took, including redirects and logging in. */
@@ -57,6 +60,8 @@ const retryAfterSecondsMax = 60;
 const redirectsMax = 5;
 const busyStatuses = new Set([429, 502, 503, 504]);
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+
+const rootPath = "/v2/";
 
 /** A token response has a few KB. */
 const tokenBytesMax = 256 * 1024;
@@ -101,8 +106,9 @@ export class RegistryClient {
       credentials,
       realmHosts,
       pinsRealms,
-      realmOption: optionNames.realm,
-      fetchJson: (url, headers) => this.#fetchToken(url, headers),
+      optionNames,
+      fetchToken: (url, headers) => this.#fetchToken(url, headers),
+      onLogin: (isAccepted) => this.options.onLogin?.(isAccepted),
     });
   }
 
@@ -118,12 +124,13 @@ export class RegistryClient {
     await Promise.all([this.#agent.destroy(), this.#otherAgent.destroy()]);
   }
 
-  async #fetchToken(url: URL, headers: Headers): Promise<unknown> {
+  async #fetchToken(url: URL, headers: Headers): Promise<TokenAnswer> {
     return this.#inTime(`the token server ${url.host}`, async (late) => {
       const answer = await this.#patiently(url, "GET", headers, late);
       const body = await bodyOf(answer, tokenBytesMax, url.host);
-      if (answer.statusCode === 200) return jsonOf(body, url.host);
-      throw new SourceError(`the token server ${url.host} responded with status ${answer.statusCode}`);
+      const { statusCode: status } = answer;
+      const told = { status, retryAfterSeconds: retryAfterSeconds(answer) };
+      return status === 200 ? { ...told, json: jsonOf(body, url.host) } : told;
     });
   }
 
@@ -164,8 +171,10 @@ export class RegistryClient {
   demandSuccess(answer: Answer, what: string): void {
     const { credentials } = this.options.optionNames ?? importOptions;
     const { statusCode } = answer;
-    if (statusCode < 200 || statusCode > 299)
-      throw new AnswerError(statusCode, what, credentials, retryAfterSeconds(answer));
+    if (statusCode >= 200 && statusCode <= 299) return;
+    const hint = statusCode === 401 ? `: the registry requires other credentials (${credentials})` : "";
+    const why = `the response status for ${what} is ${statusCode}${hint}`;
+    throw new AnswerError(why, statusCode, retryAfterSeconds(answer));
   }
 
   /**
@@ -188,7 +197,8 @@ export class RegistryClient {
       const withLogin = authorization === undefined ? headers : { ...headers, Authorization: authorization };
       const answer = await this.#followed(url, method, withLogin, late);
       const challenge = answer.statusCode === 401 && asked < 2 ? challengeOf(answer) : undefined;
-      if (challenge === undefined) {
+      if (challenge === undefined || isBasic(authorization)) {
+        await this.#demandLogin(answer, path, authorization, late);
         this.options.onBegin?.(performance.now() - begunAt);
         return answer;
       }
@@ -196,6 +206,30 @@ export class RegistryClient {
       authorization = await this.#authorizer.answer(challenge, authorization);
       this.#authorizations.set(repository, authorization);
     }
+  }
+
+  /**
+   * Rejects with `CredentialsRefused` if the registry does not accept the user name and the password with which it gave this
+   * answer. It may have denied this one object, so its root decides (distribution-spec, end-1).
+   */
+  async #demandLogin(
+    answer: Answer,
+    path: string,
+    authorization: string | undefined,
+    late: AbortSignal | undefined,
+  ): Promise<void> {
+    if (authorization === undefined || !isBasic(authorization)) return;
+    let status = answer.statusCode;
+    if (status === 401 && path !== rootPath) {
+      const root = new URL(rootPath, this.options.url);
+      const rootAnswer = await this.#followed(root, "GET", { Authorization: authorization }, late);
+      status = rootAnswer.statusCode;
+      await discard(rootAnswer);
+    }
+    if (status !== 401) return this.options.onLogin?.(true);
+    await discard(answer);
+    this.#authorizations.clear();
+    throw this.#authorizer.refused(this.options.url.host);
   }
 
   /** Follows redirects to the registry's blob storage, without the registry's credentials. */
@@ -269,6 +303,10 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Error && passing.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
+function isBasic(authorization: string | undefined): boolean {
+  return authorization?.startsWith("Basic ") === true;
+}
+
 function challengeOf({ headers }: Answer) {
   const asked = headers["www-authenticate"];
   for (const header of Array.isArray(asked) ? asked : [asked ?? ""]) {
@@ -282,20 +320,6 @@ function challengeOf({ headers }: Answer) {
 function retryAfterSeconds({ headers }: Answer): number {
   const seconds = Number(headers["retry-after"]);
   return seconds > 0 ? seconds : 0;
-}
-
-/** The registry responded with an unsuccessful status. */
-export class AnswerError extends SourceError {
-  constructor(
-    readonly status: number,
-    what: string,
-    credentials: string,
-    /** As the registry demands; 0 if it demands nothing. */
-    readonly retryAfterSeconds: number,
-  ) {
-    const hint = status === 401 ? `: the registry requires other credentials (${credentials})` : "";
-    super(`the response status for ${what} is ${status}${hint}`);
-  }
 }
 
 /** Reads the body and drops it. Closes the connection if the body is long or slow. Never rejects. */

@@ -1,4 +1,4 @@
-/** Limits the bytes per second of all transfers of an import together. */
+/** Limits the bytes per second of several transfers together. Each gets its turn by chunks, so a large one starves no other. */
 import { setTimeout as pause } from "node:timers/promises";
 
 export class RateLimit {
@@ -9,9 +9,13 @@ export class RateLimit {
 
   /** Resolves when `bytes` more may arrive. */
   async pass(bytes: number, signal: AbortSignal): Promise<void> {
-    const now = performance.now();
-    this.#free = Math.max(this.#free, now) + (bytes / this.bytesPerSecond) * 1000;
-    const milliseconds = this.#free - now;
+    this.spend(bytes);
+    const milliseconds = this.#free - performance.now();
     if (milliseconds > 1) await pause(milliseconds, undefined, { signal });
+  }
+
+  /** Counts bytes that do not wait; others wait for longer. */
+  spend(bytes: number): void {
+    this.#free = Math.max(this.#free, performance.now()) + (bytes / this.bytesPerSecond) * 1000;
   }
 }

@@ -15,8 +15,9 @@ import {
   type SourceRepository,
   type SourceTag,
 } from "../source.js";
+import { AnswerError } from "./answer-error.js";
 import { readBlob } from "./blob.js";
-import { AnswerError, type ClientOptions, discard, RegistryClient } from "./client.js";
+import { type ClientOptions, discard, RegistryClient } from "./client.js";
 import { entriesOf, type ListBounds, textsOf } from "./pages.js";
 import { RateLimit } from "./rate.js";
 

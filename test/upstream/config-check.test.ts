@@ -1,0 +1,71 @@
+// What `gantry config check` says about the upstream registries of the settings.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { gantry } from "../support/command.js";
+import { freePort } from "../support/free-port.js";
+import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
+
+const upstream = await ScriptedUpstream.start();
+const root = await mkdtemp(join(tmpdir(), "gantry-check-"));
+after(() => rm(root, { recursive: true, force: true }));
+
+/** Requires a login by this password, and tells a rate limit of Docker Hub's form. */
+upstream.misbehave = ({ path, headers }, response) => {
+  response.setHeader("ratelimit-limit", "200;w=21600");
+  response.setHeader("ratelimit-remaining", path.includes("ratelimitpreview/test") ? "180;w=21600" : "1");
+  const basic = `Basic ${Buffer.from("operator:right").toString("base64")}`;
+  if (headers.authorization === basic) return false;
+  response.writeHead(401, { "WWW-Authenticate": 'Basic realm="test"' }).end();
+  return true;
+};
+
+async function check(...upstreams: readonly Record<string, unknown>[]) {
+  const settings = cacheOf(upstream, { upstreams, default: undefined });
+  const { code, stdout } = await gantry(root, ["config", "check"], settings);
+  return { code, lines: stdout.split("\n").filter((line) => line.includes(": proxy: ")) };
+}
+
+const login = { url: upstream.url, username: "operator" };
+
+test("an upstream that can be used has a line for its answer, the login and the rate limit", async () => {
+  upstream.take();
+  const { code, lines } = await check({ name: "docker.io", ...login, password: "right" });
+  assert.equal(code, 0);
+  assert.deepEqual(lines, [
+    `ok: proxy: reach docker.io: ${upstream.url} answers, without TLS`,
+    "ok: proxy: log in to docker.io: the credentials of operator are accepted",
+    "ok: proxy: rate limit of docker.io: 180 of 200 requests are left",
+  ]);
+  assert.ok(!upstream.take().some((one) => one.startsWith("GET") && one.includes("manifests")), "only HEAD");
+});
+
+test("refused credentials and an upstream that cannot be reached are warnings: a server can start", async () => {
+  const { code, lines } = await check(
+    { name: "quay.io", ...login, password: "wrong" },
+    { name: "gone.example", url: `https://127.0.0.1:${await freePort()}` },
+  );
+  assert.equal(code, 0);
+  assert.equal(lines[0], `ok: proxy: reach quay.io: ${upstream.url} answers, without TLS`);
+  assert.equal(lines[1], "WARNING: proxy: log in to quay.io: the credentials of operator are refused");
+  assert.match(lines[3] ?? "", /^WARNING: proxy: reach gone\.example: https:.*ECONNREFUSED/);
+  assert.equal(lines.length, 4);
+});
+
+test("a file that cannot be read is an error: a server cannot start", async () => {
+  const { code, lines } = await check({ name: "quay.io", url: upstream.url, ca: "/no/such/ca.pem" });
+  assert.equal(code, 2);
+  assert.match(lines[0] ?? "", /^FAILED: proxy: settings of quay\.io: .*\/no\/such\/ca\.pem/);
+});
+
+test("with --offline, no request leaves", async () => {
+  upstream.take();
+  const settings = cacheOf(upstream);
+  assert.equal((await gantry(root, ["config", "check", "--offline"], settings)).code, 0);
+  const offline = cacheOf(upstream, { offline: true });
+  assert.equal((await gantry(root, ["config", "check"], offline)).code, 0);
+  assert.deepEqual(upstream.take(), []);
+});
