@@ -12,6 +12,7 @@ import { claimPrefixes } from "../upstream/ownership.js";
 import type { Upstream, UpstreamOptions, UpstreamSettings } from "../upstream/upstream.js";
 import { openEviction, openUses } from "./eviction.js";
 import type { Opening } from "./opening.js";
+import { openHiddenNamesWarning, warnOfChangedOrigins } from "./upstream-advice.js";
 
 const mebibyte = 1024 * 1024;
 
@@ -59,6 +60,7 @@ export async function openUpstreams(
     settings.map(({ prefix }) => prefix),
   );
   if (settings.length === 0) return undefined;
+  await warnOfChangedOrigins(opening, services.storage, settings);
   const { UpstreamCache } = await import("../upstream/cache.js");
   const ended = new AbortController();
   const opened: Upstream[] = [];
@@ -91,6 +93,7 @@ export async function openUpstreams(
     uses,
   });
   openEviction(opening, cache);
+  openHiddenNamesWarning(opening, services, cache.names);
   return cache;
 }
 

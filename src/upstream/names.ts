@@ -35,14 +35,15 @@ export interface Owned<U> {
 
 export class UpstreamNames<U extends NamedUpstream> {
   readonly #byName: ReadonlyMap<string, U>;
-  readonly #default: U | undefined;
+  /** The upstream of names without a prefix; absent if these are local. */
+  readonly default: U | undefined;
 
   constructor(
     readonly upstreams: readonly U[],
     readonly isLocal: Matcher,
   ) {
     this.#byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
-    this.#default = upstreams.find(({ isDefault }) => isDefault);
+    this.default = upstreams.find(({ isDefault }) => isDefault);
   }
 
   /**
@@ -57,7 +58,12 @@ export class UpstreamNames<U extends NamedUpstream> {
       throw new RegistryError("name-unknown", `${namespace} is not an upstream of this registry`, { name });
     const owned = this.ownerOf(name);
     if (owned !== undefined) return stored(owned.upstream, owned.remote);
-    return this.#default === undefined || this.isLocal(name) ? name : stored(this.#default, name);
+    return this.default === undefined || this.isLocal(name) ? name : stored(this.default, name);
+  }
+
+  /** Whether a stored repository cannot be requested, because its name belongs to the default upstream. */
+  hides(name: RepositoryName): boolean {
+    return this.default !== undefined && this.ownerOf(name) === undefined && !this.isLocal(name);
   }
 
   /** Returns the upstream below whose prefix the name lies; `undefined` for a local one. */

@@ -55,8 +55,8 @@ export async function claimPrefixes(
   return undefined;
 }
 
-/** Also finds repositories that have only blobs. */
-async function firstBelow(
+/** Resolves with a repository below the prefix. Also finds those that have only blobs. */
+export async function firstBelow(
   { repositories }: Pick<Storage, "repositories">,
   prefix: string,
 ): Promise<RepositoryName | undefined> {
