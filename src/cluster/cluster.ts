@@ -36,9 +36,44 @@ export interface Cluster {
    * Runs `work`, unless a call with the same key is running on any node; then waits for that one instead. Resolves when the
    * work has ended, and rejects if it failed. It returns no result, because the cluster holds no truth: `work` leaves its
    * result in the storage, or in its node's memory. If the engine is lost meanwhile, the work may run once on each node, so
-   * running it twice must be harmless.
+   * running it twice must be harmless. If the node that runs it dies, tells nothing new for minutes, or rejects with
+   * `Abandoned`, a node that waits runs it.
+   *
+   * With `onNote`, a caller that waits watches: it receives what the work tells. Notes may be lost, except that the last one
+   * is received before this resolves, unless the engine or the other node is lost.
    */
-  once(key: string, work: () => Promise<void>): Promise<void>;
+  once(
+    key: string,
+    work: (telling: Telling) => Promise<void>,
+    onNote?: (note: string) => void,
+  ): Promise<void>;
+  readonly hints: Hints;
+}
+
+/** Work that runs once rejects with this if its node stops: the work has not failed, and another node may do it. */
+export class Abandoned extends Error {
+  override readonly name = "Abandoned";
+}
+
+/** How work that runs once tells those that wait for it how far it is. */
+export interface Telling {
+  /** Whether another caller watches. Remains true for seconds after the last one has gone. */
+  readonly isWatched: boolean;
+  /** Sends a note of at most `noteCharactersMax` characters to all that watch, now or later. */
+  tell(note: string): void;
+}
+
+export const noteCharactersMax = 1_000;
+
+/**
+ * Small facts that spare other nodes a question to somebody else, such as when a tag was last compared with its upstream.
+ * Lost with the engine, so nothing may depend on one but that question.
+ */
+export interface Hints {
+  /** Resolves with `undefined` if there is none, or if the engine does not answer. */
+  get(key: string): Promise<string | undefined>;
+  /** Other nodes see it from soon on, for `milliseconds` at most. */
+  put(key: string, value: string, milliseconds: number): void;
 }
 
 /** The name by which other nodes reach a node. */

@@ -341,6 +341,21 @@ export interface UploadStore {
   remove(id: SessionId): Promise<void>;
 }
 
+/**
+ * Bytes of blobs that are still arriving at one node, for the other nodes. They are no content: each is removed when the fetch
+ * ends, or with the abandoned uploads.
+ */
+export interface SliceStore {
+  /** Stores the bytes of a fetch that begin at `position`, at most `sliceBytesMax`. */
+  put(fetch: string, position: number, bytes: Uint8Array): Promise<void>;
+  /** Resolves with the slice that begins there, or with `undefined` if it is gone. */
+  read(fetch: string, position: number): Promise<Uint8Array | undefined>;
+  /** Removes these slices soon. Nobody waits for it. */
+  remove(fetch: string, positions: Iterable<number>): void;
+}
+
+export const sliceBytesMax = 8 * 1024 * 1024;
+
 /** Small internal notes of the registry that survive a restart. */
 export interface NoteStore {
   /** Resolves with the note, or with `undefined` if there is none. */
@@ -446,6 +461,8 @@ export interface Storage {
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;
+  /** Absent if the storage has one node. */
+  readonly slices?: SliceStore;
   /** Absent if the storage must receive all bytes. */
   readonly adopter?: Adopter;
   /** Absent if the storage is not a directory on a disk. */

@@ -2,27 +2,31 @@
  * Blobs of upstream registries. Each is fetched once for all who want it, and stored as a pushed one. A fetch belongs to no
  * client: a slow or disconnected one neither slows nor ends it.
  */
-import { anonymous } from "../auth/identity.js";
-import { ownGate } from "../auth/own-gate.js";
-import { smallBlobBytesMax } from "../cache/caches.js";
 import type { ReadableBlob } from "../cache/open-blobs.js";
+import { Abandoned, type Telling } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { noSpans } from "../lib/spans.js";
+import { Turns } from "../lib/turns.js";
 import { type PulledBlob, pullBlob } from "../registry/pull-blob.js";
-import { pushStream } from "../registry/push-stream.js";
 import type { Services } from "../registry/services.js";
-import { announcedBytes, readBlob } from "../transfer/remote/blob.js";
+import { announcedBytes } from "../transfer/remote/blob.js";
 import { discard } from "../transfer/remote/client.js";
-import { SourceError } from "../transfer/source.js";
 import { BriefAnswers } from "./brief.js";
 import type { UpstreamCounts } from "./counts.js";
 import type { Evictor } from "./evictor.js";
-import { GrowingBlob } from "./growing-blob.js";
+import { type FetchOptions, fetchBlob, newGrowingBlob, pathOf } from "./fetch-blob.js";
+import { Following } from "./following.js";
+import type { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
-import { demandSpace, unannouncedBytesMax, withRoom } from "./room.js";
-import { isAbsent } from "./upstream.js";
+import { Sharing } from "./sharing.js";
+
+/** Slices in memory at once, to be stored and to be followed: up to 8 MiB each. */
+const slicesAtOnce = 4;
+
+/** Blobs that clients of this node follow while other nodes fetch them; each has an open file and a chunk of memory. */
+const followingsMax = 64;
 
 /** A blob that is being fetched. */
 interface Fetch {
@@ -42,6 +46,13 @@ export class UpstreamBlobs {
   /** Sizes that upstreams have told. */
   readonly #sizes: BriefAnswers<{ readonly size: number | undefined }>;
 
+  readonly #slicesWritten = new Turns(slicesAtOnce);
+  readonly #slicesRead = new Turns(slicesAtOnce);
+  /** Those that clients of this node follow. */
+  readonly #followings = new Set<Following>();
+  /** Fetches whose slices are being removed. */
+  readonly #endings = new Set<Promise<void>>();
+
   constructor(
     readonly services: Services,
     /** Makes room for what is fetched. */
@@ -60,6 +71,7 @@ export class UpstreamBlobs {
   /** Resolves when no fetch is running. */
   async settled(): Promise<void> {
     await Promise.allSettled(Array.from(this.#fetches.values(), ({ done }) => done));
+    await Promise.allSettled(this.#endings);
   }
 
   /** Resolves with the size of a blob that is not here. Rejects with `blob-unknown`, or if the upstream fails. */
@@ -91,7 +103,7 @@ export class UpstreamBlobs {
     try {
       const growing = await fetch.begun;
       // Without a holder its file is closed, because the storage has the blob.
-      if (growing?.isHeld === true) return { size: growing.size, file: follow(growing, counts) };
+      if (growing?.canBeFollowed === true) return { size: growing.size, file: follow(growing, counts) };
       if (!(await fetch.done)) throw unknown(from, digest);
     } finally {
       counts.followers--;
@@ -127,120 +139,85 @@ export class UpstreamBlobs {
     return fetch;
   }
 
-  /** Runs the fetch unless another node does; then waits for that one. */
+  /** Runs the fetch unless another node does; then follows that one. */
   async #once(
     from: Mirrored,
     digest: Digest,
     key: string,
-    begin: (growing: GrowingBlob | undefined) => void,
+    begin: (growing: GrowingBlob) => void,
   ): Promise<boolean> {
-    const { cluster, storage } = this.services;
-    const { upstream, permit } = from;
+    const { blobs } = this.services.storage;
+    const { name } = from.permit;
     let found: boolean | undefined;
-    const isHere = async () => (await storage.blobs.size(permit.name, digest)) !== undefined;
-    await cluster.once(`upstream ${key}`, async () => {
+    const isHere = async () => (await blobs.size(name, digest)) !== undefined;
+    const following = this.#newFollowing(begin);
+    const work = async (telling: Telling) => {
       // Another fetch may have ended since the caller looked.
       found = await isHere();
-      if (found) return;
-      upstream.demandOnline();
-      await upstream.fetches.begin();
-      try {
-        found = await this.#run(from, digest, begin);
-      } finally {
-        upstream.fetches.end();
-      }
-    });
-    return found ?? isHere();
-  }
-
-  async #run(
-    { upstream, permit, remote }: Mirrored,
-    digest: Digest,
-    begin: (growing: GrowingBlob | undefined) => void,
-  ): Promise<boolean> {
-    const { services } = this;
-    let late = new AbortController();
-    let growing: GrowingBlob | undefined;
-    let announced = 0;
-    let passed = 0;
-    const fetch = async () => {
-      late = new AbortController();
-      const timer = setTimeout(() => late.abort(), upstream.times.answer);
-      const space = await services.storage.volume.space();
-      const onBegin = (size: number | undefined) => {
-        clearTimeout(timer);
-        if (size === undefined) return;
-        announced = size;
-        this.#demandAllowed(size, digest);
-        demandSpace(size, space);
-        if (growing !== undefined && growing.size !== size) throw new SourceError(changed);
-        if (size <= smallBlobBytesMax || growing !== undefined) return;
-        const file = services.storage.uploads.openScratchFile();
-        growing = new GrowingBlob(size, file, services.caches.openBlobs.chunks);
-        begin(growing);
-      };
-      try {
-        const bytes = readBlob(upstream.client, remote, pathOf(remote, digest), {
-          size: unannouncedBytesMax(this.blobBytesMax, space),
-          rate: upstream.rate,
-          signal: upstream.signal,
-          late: late.signal,
-          onBegin,
-        });
-        passed = 0;
-        const passing = passOn(bytes, (chunk) => {
-          upstream.counts.fetchedBytes += chunk.length;
-          const added = growing?.addAt(passed, chunk);
-          passed += chunk.length;
-          return added;
-        });
-        await pushStream(services, ownGate.push(anonymous, permit.name), digest, passing);
-      } finally {
-        clearTimeout(timer);
-      }
+      if (!found) found = await this.#fetch(from, digest, { begin, following, telling });
     };
-    upstream.counts.fetching++;
     try {
-      await withRoom(this.room, () => announced, fetch);
-      upstream.succeeded();
-      growing?.verified();
-      this.room.added(passed);
-      return true;
-    } catch (error) {
-      if (isAbsent(error) && growing === undefined) {
-        upstream.succeeded("not_found");
-        this.#absent.set(`${permit.name}@${digest}`, true);
-        return false;
-      }
-      const wrong = `the upstream ${upstream.name} sent other bytes than ${digest}`;
-      const cause = isMismatch(error) ? new RegistryError("upstream-failed", wrong) : error;
-      const failure = upstream.failed(cause, late.signal);
-      growing?.fail(failure);
-      throw failure;
+      await this.services.cluster.once(`upstream ${key}`, work, (note) => following?.note(note));
+      found ??= await isHere();
+      if (found) await following?.finish(() => blobs.open(name, digest));
+      else await following?.fail(unknown(from, digest));
+      return found;
+    } catch (thrown) {
+      const error = thrown instanceof Abandoned ? thrown.cause : thrown;
+      await following?.fail(error);
+      throw error;
     } finally {
-      upstream.counts.fetching--;
+      if (following !== undefined) this.#followings.delete(following);
     }
   }
 
-  /** Throws `SourceError` if no blob may be that large. */
-  #demandAllowed(bytes: number, digest: Digest): void {
-    if (bytes > this.blobBytesMax)
-      throw new SourceError(
-        `it announces ${bytes} bytes for ${digest}, and the setting proxy.blobmib allows ${this.blobBytesMax}`,
-      );
+  #newFollowing(begin: (growing: GrowingBlob) => void): Following | undefined {
+    const { services } = this;
+    const { slices } = services.storage;
+    const following =
+      slices &&
+      new Following(slices, this.#slicesRead, (size) => {
+        if (following === undefined || this.#followings.size >= followingsMax) return undefined;
+        const growing = newGrowingBlob(services, size);
+        this.#followings.add(following);
+        begin(growing);
+        return growing;
+      });
+    return following;
   }
-}
 
-const changed = "its answer to the second request for a blob differs from the first";
+  async #fetch(
+    from: Mirrored,
+    digest: Digest,
+    {
+      begin,
+      following,
+      telling,
+    }: Pick<FetchOptions, "begin"> & { following: Following | undefined; telling: Telling },
+  ): Promise<boolean> {
+    const { upstream } = from;
+    const { slices } = this.services.storage;
+    upstream.demandOnline();
+    await upstream.fetches.begin();
+    const sharing = slices && new Sharing(slices, telling, this.#slicesWritten);
+    let isStored = false;
+    try {
+      const growing = await following?.handOver();
+      isStored = await fetchBlob(this, from, digest, { growing, begin, sharing });
+      if (!isStored) this.#absent.set(`${from.permit.name}@${digest}`, true);
+      return isStored;
+    } catch (error) {
+      throw upstream.signal.aborted ? new Abandoned("this node stops", { cause: error }) : error;
+    } finally {
+      upstream.fetches.end();
+      if (sharing !== undefined) this.#end(sharing, isStored);
+    }
+  }
 
-/** Passes the bytes on, and lets readers have them, too. */
-async function* passOn(
-  bytes: AsyncIterable<Uint8Array>,
-  toReaders: (chunk: Uint8Array) => Promise<void> | undefined,
-): AsyncIterable<Uint8Array> {
-  for await (const chunk of bytes) {
-    await toReaders(chunk);
-    yield chunk;
+  /** Nobody waits for the last slice to be removed, except for the end of this node. */
+  #end(sharing: Sharing, isStored: boolean): void {
+    const ending = sharing.end(isStored).finally(() => this.#endings.delete(ending));
+    this.#endings.add(ending);
   }
 }
 
@@ -258,14 +235,6 @@ function follow(growing: GrowingBlob, counts: UpstreamCounts): ReadableBlob {
       growing.release();
     },
   };
-}
-
-function isMismatch(error: unknown): boolean {
-  return error instanceof RegistryError && error.kind === "digest-mismatch";
-}
-
-function pathOf(remote: string, digest: Digest): string {
-  return `/v2/${remote}/blobs/${digest}`;
 }
 
 /** Rejects with `AnswerError`. */

@@ -68,12 +68,18 @@ export class GrowingBlob implements OpenBlob, ReadableBlob {
     const known = bytes.subarray(0, Math.max(0, this.#received - position));
     if (known.length > 0) {
       const before = Buffer.alloc(known.length);
-      for (let read = 0; read < before.length; )
-        read += await this.file.readLater(before.subarray(read), position + read);
+      await this.readReceived(before, position);
       if (!before.equals(known))
         throw new RegistryError("digest-mismatch", "two answers with the same blob differ");
     }
     if (known.length < bytes.length) await this.add(bytes.subarray(known.length));
+  }
+
+  /** Fills `into` with bytes that have arrived, verified or not. */
+  async readReceived(into: Uint8Array, position: number): Promise<void> {
+    assert(position + into.length <= this.#received, "only bytes that have arrived are read back");
+    for (let read = 0; read < into.length; )
+      read += await this.file.readLater(into.subarray(read), position + read);
   }
 
   /** Adds the next bytes, which must fit into `size`. Rejects with the storage's error. */
@@ -138,13 +144,13 @@ export class GrowingBlob implements OpenBlob, ReadableBlob {
     if (position < this.#tailStart) this.chunks.readAhead(this, position);
   }
 
-  /** Whether there is a holder, so that others may hold it, too. */
-  get isHeld(): boolean {
-    return this.#holders > 0;
+  /** Whether a new reader may hold it: there is another holder, and the fetch has not failed. */
+  get canBeFollowed(): boolean {
+    return this.#holders > 0 && this.#failure === undefined;
   }
 
   hold(): this {
-    assert(this.isHeld, "a blob is held before its last holder releases it");
+    assert(this.#holders > 0, "a blob is held before its last holder releases it");
     this.#holders++;
     return this;
   }

@@ -1,10 +1,10 @@
 // Blobs of an upstream registry: fetched once for all, followed while they arrive, verified before they are complete.
 
 import assert from "node:assert/strict";
-import { get } from "node:http";
 import { test } from "node:test";
 import { type Answer, serve } from "../support/client.js";
 import { blobOf, descriptorOf, image, newName, types } from "../support/content.js";
+import { type Download, download as downloadOf } from "../support/download.js";
 import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
 
 const upstream = await ScriptedUpstream.start();
@@ -22,26 +22,8 @@ function large(bytes = 5 * mebibyte + 77) {
 }
 
 /** Begins a download, and resolves with what has arrived when `bytes` have, or when it ends. */
-function download(path: string, bytes = Number.POSITIVE_INFINITY, headers: Record<string, string> = {}) {
-  return new Promise<{ received: Buffer; ended: Promise<Buffer>; destroy: () => void }>((resolve, reject) => {
-    get(`${gantry.url}${path}`, { headers, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
-      const ended = new Promise<Buffer>((done, broken) => {
-        response.once("end", () => done(Buffer.concat(chunks)));
-        response.once("error", broken);
-      });
-      ended.catch(() => {});
-      const begun = () =>
-        resolve({ received: Buffer.concat(chunks), ended, destroy: () => response.destroy() });
-      response.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        length += chunk.length;
-        if (length >= bytes) begun();
-      });
-      response.once("close", begun);
-    }).once("error", reject);
-  });
+function download(path: string, bytes?: number): Promise<Download> {
+  return downloadOf(`${gantry.url}${path}`, bytes);
 }
 
 test("many clients of a cold blob cause one request, and get all bytes", async () => {

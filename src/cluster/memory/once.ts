@@ -1,12 +1,40 @@
+import type { Telling } from "../cluster.js";
+
+type OnNote = (note: string) => void;
+
+class Run implements Telling {
+  readonly #watchers = new Set<OnNote>();
+  #last: string | undefined;
+  ended: Promise<void> = Promise.resolve();
+
+  get isWatched(): boolean {
+    return this.#watchers.size > 0;
+  }
+
+  tell(note: string): void {
+    this.#last = note;
+    for (const onNote of this.#watchers) onNote(note);
+  }
+
+  watch(onNote: OnNote): void {
+    this.#watchers.add(onNote);
+    if (this.#last !== undefined) onNote(this.#last);
+  }
+}
+
 /** Shares one run of a piece of work among all concurrent callers of a process. */
 export class MemoryOnce {
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Run>();
 
-  run(key: string, work: () => Promise<void>): Promise<void> {
+  run(key: string, work: (telling: Telling) => Promise<void>, onNote?: OnNote): Promise<void> {
     const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const begun = work().finally(() => this.#running.delete(key));
-    this.#running.set(key, begun);
-    return begun;
+    if (running !== undefined) {
+      if (onNote !== undefined) running.watch(onNote);
+      return running.ended;
+    }
+    const run = new Run();
+    this.#running.set(key, run);
+    run.ended = work(run).finally(() => this.#running.delete(key));
+    return run.ended;
   }
 }

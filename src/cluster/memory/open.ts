@@ -2,6 +2,7 @@
 import type { NoteStore } from "../../storage/storage.js";
 import type { Cluster } from "../cluster.js";
 import { MemoryBus } from "./changes.js";
+import { MemoryHints } from "./hints.js";
 import { type LeaseOptions, MemoryLeases } from "./leases.js";
 import { MemoryLocks } from "./locks.js";
 import { MemoryOnce } from "./once.js";
@@ -27,7 +28,8 @@ export class MemoryCluster {
       targetLocks: new MemoryLocks(),
       maintenanceLocks: new MemoryLocks(),
       leases: this.#leases,
-      once: (key, work) => this.#once.run(key, work),
+      once: (key, work, onNote) => this.#once.run(key, work, onNote),
+      hints: new MemoryHints(),
     };
   }
 

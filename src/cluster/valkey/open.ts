@@ -5,6 +5,7 @@ import { Burials, type Processes } from "./burials.js";
 import { ValkeyChanges } from "./changes.js";
 import { Engine, type EngineOptions } from "./engine.js";
 import { Held } from "./held.js";
+import { ValkeyHints } from "./hints.js";
 import { ValkeyLeases } from "./leases.js";
 import { answerLocks, ValkeyLocks } from "./locks.js";
 import { Membership } from "./membership.js";
@@ -69,7 +70,7 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     repositoryLocks.inherited,
   );
   const uploads = new ValkeyUploads(engine, members, messages);
-  const once = new ValkeyOnce(engine, members, held);
+  const once = new ValkeyOnce(engine, members, held, messages);
   messages.on("leaving", (_, from) => {
     members.left(from);
     return null;
@@ -99,7 +100,8 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     maintenanceLocks,
     leases,
     uploads,
-    once: (key, work) => once.run(key, work),
+    once: (key, work, onNote) => once.run(key, work, onNote),
+    hints: new ValkeyHints(engine),
     sent: engine.sent,
     get nodes() {
       return members.others().length + 1;

@@ -5,7 +5,7 @@ import { parseTag } from "../../domain/reference.js";
 import { parseRepositoryName } from "../../domain/repository-name.js";
 import type { RobotName } from "../../domain/robot.js";
 import { isSessionId } from "../../domain/session-id.js";
-import type { NodeName } from "../cluster.js";
+import { type NodeName, noteCharactersMax } from "../cluster.js";
 
 /** Digests in one message, so that it has at most a few hundred KiB. */
 export const digestsMax = 2_000;
@@ -62,6 +62,10 @@ const question = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("journal"), name, token, begins: z.boolean() }),
   z.object({ kind: z.literal("owns"), id: session }),
   z.object({ kind: z.literal("claim"), id: session }),
+  /** The asker waits for work of this node, and wants to be told how far it is. */
+  z.object({ kind: z.literal("watch"), token }),
+  /** What the work says of itself. */
+  z.object({ kind: z.literal("told"), token, note: z.string().max(noteCharactersMax) }),
   z.object({ kind: z.literal("leaving") }),
   /** Answered when the leases of the asker, which stops, are among those of this node. */
   z.object({ kind: z.literal("adopt"), leases: z.array(z.tuple([z.number(), z.number()])).max(leasesMax) }),
@@ -79,7 +83,7 @@ const record = z.object({
   createdAt: z.number(),
 });
 
-/** The answers by kind of question. Those to `release`, `over` and `leaving` are not waited for. */
+/** The answers by kind of question. Those to `release`, `over`, `watch`, `told` and `leaving` are not waited for. */
 export const answers = {
   change: z.null(),
   drain: z.null(),
@@ -94,6 +98,8 @@ export const answers = {
     z.enum(["keep", "released", "ended", "unknown"]),
     z.object({ record, touchedAt: z.number() }),
   ]),
+  watch: z.null(),
+  told: z.null(),
   leaving: z.null(),
   adopt: z.null(),
 } as const;

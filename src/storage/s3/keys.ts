@@ -68,6 +68,9 @@ export const keys = {
   catalog: "catalog/",
   upload: (id: SessionId) => `uploads/${id}`,
   uploads: "uploads/",
+  /** Bytes of a blob that is arriving at another node. */
+  slice: (fetch: string, position: number) => `slices/${fetch}/${position}`,
+  slices: "slices/",
   note: (name: string) => `notes/${name}`,
   secret: (name: string) => `secrets/${name}`,
   robot: (name: string) => `robots/${name}`,

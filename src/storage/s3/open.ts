@@ -10,6 +10,7 @@ import { withPortErrors } from "./failure.js";
 import { s3Metadata } from "./metadata.js";
 import { Removals } from "./removals.js";
 import { type S3Limits, type S3Place, S3Requests } from "./requests.js";
+import { S3Slices } from "./slices.js";
 import { S3Uploads } from "./uploads.js";
 import { S3WorkerPool } from "./worker-pool.js";
 
@@ -99,6 +100,7 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
     ...s3Metadata(client, onStray),
     blobs: withPortErrors(blobs),
     adopter: withPortErrors(new S3Adopter(client, workers, options.graceSeconds)),
+    slices: withPortErrors(new S3Slices(client, removals)),
     uploads: withPortErrors(new S3Uploads({ client, workers, removals }, options.scratchFolder, options)),
     workers,
     close: () => closers.close(),

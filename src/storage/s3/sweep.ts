@@ -1,4 +1,7 @@
-/** Removes what crashed nodes left behind: parts without a session, data without a content, and dead contents. */
+/**
+ * Removes what crashed nodes left behind: parts without a session, data without a content, dead contents, and slices of
+ * fetches.
+ */
 import type { Digest } from "../../domain/digest.js";
 import { inParallel } from "../../lib/in-parallel.js";
 import type { S3Client } from "./client.js";
@@ -21,11 +24,12 @@ const readsAtOnce = 32;
 
 /**
  * Removes what was last written before that time, in milliseconds since the epoch: longer ago than any push takes. Costs a
- * listing of all data and contents. Reads the contents only if there is more data than contents. Rejects with `S3Failure`.
+ * listing of all data, contents and slices. Reads the contents only if there is more data than contents. Rejects with `S3Failure`.
  */
 export async function sweep(client: S3Client, before: number, options: SweepOptions): Promise<void> {
   for await (const { key, id, beganAt } of client.openMultiparts(keys.allData))
     if (beganAt < before) await client.abortMultipart(key, id);
+  await removeSlices(client, before);
   const old: string[] = [];
   let data = 0;
   for await (const { key, modifiedAt } of client.list(keys.allData)) {
@@ -38,6 +42,12 @@ export async function sweep(client: S3Client, before: number, options: SweepOpti
     else if (options.removesWithCondition && modifiedAt < before) await removeDead(client, digest, etag);
   }
   if (old.length > 0 && data > contents) await removeUnused(client, old, options);
+}
+
+/** Those of a fetch that still runs may be among them: nodes that follow it then wait for its end. */
+async function removeSlices(client: S3Client, before: number): Promise<void> {
+  for await (const { key, modifiedAt } of client.list(keys.slices))
+    if (modifiedAt < before) await client.delete(key);
 }
 
 /** Without the condition, this could remove what a push has written meanwhile. */
