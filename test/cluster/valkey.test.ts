@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Hold } from "../../src/cluster/cluster.js";
+import { Abandoned, type Cluster, type Hold } from "../../src/cluster/cluster.js";
 import { parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
@@ -96,6 +96,52 @@ describe("an engine that does not answer", () => {
     await pause(memberMilliseconds + touchMilliseconds);
     await until("both are back", () => one.isWhole && two.isWhole);
     assert.equal(await two.repositoryLocks.exclusive(name, async () => 1), 1);
+    await close();
+  });
+});
+
+describe("work that runs once", () => {
+  /** Work of one node, which another node waits for. */
+  function begin(runner: Cluster, waiter: Cluster) {
+    let end: (error?: Error) => void = () => {};
+    const working = runner.once(
+      "work",
+      () =>
+        new Promise((resolve, reject) => {
+          end = (error) => (error === undefined ? resolve() : reject(error));
+        }),
+    );
+    let runs = 0;
+    const wait = () => waiter.once("work", async () => void runs++);
+    return { working, end: (error?: Error) => end(error), wait, runs: () => runs };
+  }
+
+  test("is done by a node that waits if the first one abandons it", async () => {
+    const { one, two, close } = await openNodes(server, {});
+    const { working, end, wait, runs } = begin(one, two);
+    const refused = assert.rejects(working, Abandoned);
+    await pause(touchMilliseconds);
+    const waiting = wait();
+    await pause(touchMilliseconds);
+    assert.equal(runs(), 0);
+    end(new Abandoned("wanted"));
+    await Promise.all([refused, waiting]);
+    assert.equal(runs(), 1);
+    await close();
+  });
+
+  test("is done by a node that waits if the first one is lost", async () => {
+    const { one, two, relay, close } = await openWithRelay();
+    const { working, end, wait, runs } = begin(two, one);
+    await pause(touchMilliseconds);
+    const waiting = wait();
+    await pause(touchMilliseconds);
+    assert.equal(runs(), 0);
+    await relay.set("refuse");
+    await waiting;
+    assert.equal(runs(), 1);
+    end();
+    await working;
     await close();
   });
 });

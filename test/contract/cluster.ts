@@ -10,6 +10,7 @@ import type {
   Cluster,
   HandedOver,
   Origin,
+  Telling,
 } from "../../src/cluster/cluster.js";
 import { type Digest, parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
@@ -90,6 +91,7 @@ export function testCluster(implementation: string, open: OpenCluster, milliseco
     testEndsOfLeases(open);
     testUploads(one, two, open);
     testOnce(one, two);
+    testHints(one, two);
   });
 }
 
@@ -475,6 +477,32 @@ function testOnce(one: Cluster, two: Cluster): void {
     assert.equal(runs, 2);
   });
 
+  test("callers that watch receive what the work tells, also those that come later, and the last note before the end", async () => {
+    const held = new Held();
+    const heard: string[][] = [[], []];
+    let telling: Telling | undefined;
+    const working = one.once("told", (given) => {
+      telling = given;
+      return held.work();
+    });
+    await until("it is begun", () => held.started);
+    assert.equal(telling?.isWatched, false);
+    const unread = two.once("told", held.work);
+    const watching = two.once("told", held.work, (note) => heard[0]?.push(note));
+    await until("it is watched", () => telling?.isWatched === true);
+    telling?.tell("one");
+    await until("it is heard", () => heard[0]?.includes("one") === true);
+    const late = two.once("told", held.work, (note) => heard[1]?.push(note));
+    await until("it is heard later", () => heard[1]?.includes("one") === true);
+    telling?.tell("two");
+    held.end();
+    await Promise.all([working, unread, watching, late]);
+    assert.deepEqual(
+      heard.map((notes) => notes.at(-1)),
+      ["two", "two"],
+    );
+  });
+
   test("failing work rejects for all waiting callers, and can be repeated", async () => {
     const held = new Held();
     const all = [one, two].map((node) => node.once("failing", held.work));
@@ -483,5 +511,19 @@ function testOnce(one: Cluster, two: Cluster): void {
     held.end(new Error("wanted"));
     await Promise.all(refused);
     await two.once("failing", async () => {});
+  });
+}
+
+function testHints(one: Cluster, two: Cluster): void {
+  test("all nodes see a hint until its time is over", async () => {
+    assert.equal(await two.hints.get("hint"), undefined);
+    one.hints.put("hint", "first", 60_000);
+    one.hints.put("hint", "second", 60_000);
+    one.hints.put("brief", "gone", 100);
+    await settle();
+    assert.equal(await one.hints.get("hint"), "second");
+    assert.equal(await two.hints.get("hint"), "second");
+    await pause(150);
+    assert.equal(await two.hints.get("brief"), undefined);
   });
 }
