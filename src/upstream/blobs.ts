@@ -9,7 +9,7 @@ import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { noSpans } from "../lib/spans.js";
 import { Turns } from "../lib/turns.js";
-import { type PulledBlob, pullBlob } from "../registry/pull-blob.js";
+import { headBlob, type PulledBlob, pullBlob } from "../registry/pull-blob.js";
 import type { Services } from "../registry/services.js";
 import { announcedBytes } from "../transfer/remote/blob.js";
 import { discard } from "../transfer/remote/client.js";
@@ -87,7 +87,9 @@ export class UpstreamBlobs {
     const ask = () => upstream.ask(upstream.times.answer, (late) => headSize(from, digest, late));
     const { size } = await this.#sizes.get(key, async () => ({ size: await upstream.inTurn(client, ask) }));
     if (size === undefined) throw unknown(from, digest);
-    return size;
+    if (size !== unannounced) return size;
+    await this.fetch(from, digest);
+    return headBlob(this.services, from.permit, digest);
   }
 
   /** Resolves with a blob that is not here, perhaps while it is arriving. Rejects like `size`. */
@@ -237,17 +239,20 @@ function follow(growing: GrowingBlob, counts: UpstreamCounts): ReadableBlob {
   };
 }
 
+/** Stands for the size of a blob that the upstream has, but does not tell the size of. */
+const unannounced = -1;
+
 /** Rejects with `AnswerError`. */
 async function headSize(
   { upstream: { client }, remote }: Mirrored,
   digest: Digest,
   late: AbortSignal,
-): Promise<number | undefined> {
+): Promise<number> {
   const path = pathOf(remote, digest);
   const answer = await client.request(remote, path, {}, "HEAD", late);
   await discard(answer);
   client.demandSuccess(answer, path);
-  return announcedBytes(answer);
+  return announcedBytes(answer) ?? unannounced;
 }
 
 function unknown({ upstream: { name } }: Mirrored, digest: Digest): RegistryError {

@@ -120,6 +120,7 @@ export class Upstream implements NamedUpstream {
       // A retry within the request would hold the client; the cache decides when to ask again.
       tries: 2,
       waitSecondsMax: 1,
+      wholeMilliseconds: options.times.answer,
       optionNames,
       onLogin: (isAccepted) => upstream.#noteLogin(isAccepted),
       onAnswer: (answer) => upstream.#note(answer),

@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { serve } from "../support/client.js";
-import { blobOf, digestOf, image, newName, types } from "../support/content.js";
+import { blobOf, describe, digestOf, image, newName, types } from "../support/content.js";
 import { cacheOf, ScriptedUpstream, type UpstreamRequest } from "../support/upstream.js";
 
 const upstream = await ScriptedUpstream.start();
@@ -16,19 +17,36 @@ type Lie = (request: UpstreamRequest, response: ServerResponse) => unknown;
 const made = image();
 const valid = { "Content-Type": made.mediaType, "Docker-Content-Digest": made.digest };
 
+/** Names for addresses that no registry has: a cloud's metadata service, this machine, a multicast group. */
+const innerHosts = [
+  ...["169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "[::ffff:169.254.169.254]"],
+  ...["[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[fd00:ec2::254]", "[fe80::1]", "[::]", "0.0.0.0"],
+  ...["224.0.0.1", "100.100.100.200"],
+];
+
+/** Demands a token of the same upstream, whose token server answers like this. */
+function withToken(answer: (response: ServerResponse) => unknown): Lie {
+  return ({ path }, response) => {
+    if (path.startsWith("/token/")) return answer(response);
+    const challenge = `Bearer realm="${upstream.url}/token${path}",service="x"`;
+    return response.writeHead(401, { "WWW-Authenticate": challenge }).end();
+  };
+}
+
+function endlessly(response: ServerResponse): void {
+  const more = () => {
+    while (!response.destroyed && response.write(Buffer.alloc(65_536, " ")));
+  };
+  response.on("drain", more);
+  more();
+}
+
 /** Answers to a request for a manifest. */
 const manifestLies: Readonly<Record<string, Lie>> = {
   "a web page with status 200": (_, response) =>
     response.writeHead(200, { "Content-Type": "text/html" }).end("<html><body>Log in</body></html>"),
   "bytes of another digest": (_, response) => response.writeHead(200, valid).end(image().bytes),
-  "a body without an end": (_, response) => {
-    response.writeHead(200, valid);
-    const more = () => {
-      while (!response.destroyed && response.write(Buffer.alloc(65_536, " ")));
-    };
-    response.on("drain", more);
-    more();
-  },
+  "a body without an end": (_, response) => endlessly(response.writeHead(200, valid)),
   "a body that stops": (_, response) =>
     response
       .writeHead(200, { ...valid, "Content-Length": made.bytes.length })
@@ -40,8 +58,19 @@ const manifestLies: Readonly<Record<string, Lie>> = {
   "a manifest of 64 MiB": (_, response) =>
     response.writeHead(200, valid).end(Buffer.alloc(64 * 1024 * 1024, " ")),
   "a redirect loop": ({ path }, response) => response.writeHead(307, { Location: path }).end(),
-  "a redirect to the metadata service": (_, response) =>
-    response.writeHead(307, { Location: "http://169.254.169.254/latest/meta-data/" }).end(),
+  ...Object.fromEntries(
+    innerHosts.map((host): [string, Lie] => [
+      `a redirect to ${host}`,
+      (_, response) => response.writeHead(307, { Location: `http://${host}/latest/meta-data/` }).end(),
+    ]),
+  ),
+  "a token server that does not answer": withToken(() => {}),
+  "a token without an end": withToken((response) => endlessly(response.writeHead(200))),
+  "a token of another type": withToken((response) => response.writeHead(200).end('{"token":{"a":1}}')),
+  "a token with a line feed": withToken((response) => response.writeHead(200).end('{"token":"a\\nHost: b"}')),
+  "a token server that fails": withToken((response) => response.writeHead(500).end()),
+  "a body in gzip": (_, response) =>
+    response.writeHead(200, { ...valid, "Content-Encoding": "gzip" }).end(gzipSync(made.bytes)),
   "a redirect to a file": (_, response) => response.writeHead(307, { Location: "file:///etc/passwd" }).end(),
   "a token server of somebody else": (_, response) =>
     response
@@ -63,8 +92,12 @@ for (const [what, lie] of Object.entries(manifestLies)) {
       await lie(request, response);
       return true;
     };
+    const begun = performance.now();
     const { status, body } = await client.get(`/v2/${name}/manifests/1`);
     assert.ok([502, 504].includes(status), `${status} ${body}`);
+    assert.ok(performance.now() - begun < 5_000, "the client waits for a bounded time");
+    if (what.startsWith("a redirect to ") && what !== "a redirect to a file")
+      assert.match(body.toString(), /less public than its own/);
     const [error] = (JSON.parse(body.toString()) as { errors: { code: string; message: string }[] }).errors;
     assert.equal(error?.code, "UNKNOWN");
     assert.match(error?.message ?? "", /the upstream docker\.io/);
@@ -139,6 +172,31 @@ test("endless pages of tags end, and the tags that are here are listed", async (
   assert.equal(status, 200);
   assert.deepEqual((JSON.parse(body.toString()) as { tags: string[] }).tags, ["1"]);
   assert.ok(pages <= 200, `${pages} pages`);
+});
+
+test("endless pages of referrers end, and those that are here are listed", async () => {
+  const name = newName("library/pages");
+  const signature = image({ artifactType: "application/vnd.example.signature", subject: describe(made) });
+  upstream.add(name, signature);
+  assert.equal((await client.get(`/v2/${name}/manifests/${signature.digest}`)).status, 200);
+  let pages = 0;
+  upstream.misbehave = ({ path }, response) => {
+    if (!path.includes("/referrers/")) return false;
+    const next = `</v2/${name}/referrers/${made.digest}?last=${++pages}>; rel="next"`;
+    response.writeHead(200, { "Content-Type": types.index, Link: next });
+    const manifests = Array.from({ length: 100 }, () => describe(image()));
+    response.end(JSON.stringify({ schemaVersion: 2, mediaType: types.index, manifests }));
+    return true;
+  };
+  const { status, body } = await client.get(`/v2/${name}/referrers/${made.digest}`);
+  upstream.misbehave = () => false;
+  assert.equal(status, 200);
+  const { manifests } = JSON.parse(body.toString()) as { manifests: { digest: string }[] };
+  assert.deepEqual(
+    manifests.map(({ digest }) => digest),
+    [signature.digest],
+  );
+  assert.ok(pages <= 20, `${pages} pages`);
 });
 
 test("credentials go to the upstream and its token server only, and follow no redirect", async () => {

@@ -29,6 +29,7 @@ export async function* readBlob(
   { size, rate, signal, late, onBegin }: BlobOptions,
 ): AsyncIterable<Uint8Array> {
   let bytesMax: number | undefined;
+  let announced: number | undefined;
   let read = 0;
   for (let resumes = 0; ; resumes++) {
     const headers = read > 0 ? { Range: `bytes=${read}-` } : {};
@@ -37,11 +38,18 @@ export async function* readBlob(
       await discard(answer);
       throw new SourceError(`the connection broke, and the registry cannot send only the rest of ${path}`);
     }
+    if (read > 0 && !isRestFrom(answer, read, announced)) {
+      await discard(answer);
+      throw new SourceError(
+        `the connection broke, and the registry sent another part of ${path} than the rest`,
+      );
+    }
     if (answer.statusCode > 299) await discard(answer);
     client.demandSuccess(answer, path);
     // A descriptor may be wrong, so a length that the registry announces counts more: it ends, whatever it is.
     if (bytesMax === undefined) await begin(answer, onBegin);
-    bytesMax ??= announcedBytes(answer) ?? size ?? Number.POSITIVE_INFINITY;
+    if (read === 0) announced = announcedBytes(answer);
+    bytesMax ??= announced ?? size ?? Number.POSITIVE_INFINITY;
     const than = bytesMax === size ? "its descriptor" : "the registry announced";
     const rest = atMost(answer.body, bytesMax - read, `${path} is longer than ${than}: ${bytesMax} bytes`);
     try {
@@ -67,6 +75,16 @@ async function begin(answer: Answer, onBegin: BlobOptions["onBegin"]): Promise<v
     await discard(answer);
     throw error;
   }
+}
+
+/** Whether a partial response begins at byte `start` (RFC 9110, 14.4), of a blob of `bytes`, as far as both are known. */
+function isRestFrom({ headers }: Answer, start: number, bytes: number | undefined): boolean {
+  const range = headers["content-range"];
+  // The digest decides then.
+  if (range === undefined) return true;
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(typeof range === "string" ? range : "") ?? [];
+  if (Number(first) !== start) return false;
+  return total === "*" || bytes === undefined || Number(total) === bytes;
 }
 
 /** Returns the response's `Content-Length`, if any. */

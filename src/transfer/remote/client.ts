@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher, request } from "undici";
+import { orAborted } from "../../lib/or-aborted.js";
 import { demandText } from "../files.js";
 import { SourceError } from "../source.js";
 import { AnswerError } from "./answer-error.js";
@@ -26,6 +27,8 @@ export interface ClientOptions {
   readonly pinsRealms?: boolean;
   /** Attempts of one request if the registry is busy or does not respond; by default 5. */
   readonly tries?: number;
+  /** Time limit of a token, and of a response that is kept whole if its caller sets none; by default two minutes. */
+  readonly wholeMilliseconds?: number;
   /** A registry that asks to wait for longer is not asked again. By default it is, after 60 seconds. */
   readonly waitSecondsMax?: number;
   /** Names of the options for people that add to `realmHosts` and `redirectHosts`, and that set the credentials. */
@@ -66,8 +69,7 @@ const rootPath = "/v2/";
 /** A token response has a few KB. */
 const tokenBytesMax = 256 * 1024;
 
-/** Time limit of a response that is kept whole: a manifest, a page of a list, a token. */
-const wholeAnswerMilliseconds = 120_000;
+const defaultWholeMilliseconds = 120_000;
 /** Bounds on what is read of a redirect's or error's body so that its connection can be used again. */
 const discardedBytesMax = 64 * 1024;
 const discardMilliseconds = 2_000;
@@ -136,8 +138,9 @@ export class RegistryClient {
 
   /** Runs `work` with a signal that aborts after the time limit. Rejects with `SourceError` if the response is incomplete. */
   async #inTime<T>(what: string, work: (late: AbortSignal) => Promise<T>, earlier?: AbortSignal): Promise<T> {
+    const { wholeMilliseconds = defaultWholeMilliseconds } = this.options;
     try {
-      return await work(earlier ?? AbortSignal.timeout(wholeAnswerMilliseconds));
+      return await work(earlier ?? AbortSignal.timeout(wholeMilliseconds));
     } catch (error) {
       if (error instanceof SourceError || this.options.signal.aborted || earlier?.aborted === true)
         throw error;
@@ -203,7 +206,8 @@ export class RegistryClient {
         return answer;
       }
       await discard(answer);
-      authorization = await this.#authorizer.answer(challenge, authorization);
+      // Others may wait for the same token, so it arrives even if this request is late.
+      authorization = await orAborted(this.#authorizer.answer(challenge, authorization), late);
       this.#authorizations.set(repository, authorization);
     }
   }
