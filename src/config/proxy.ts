@@ -1,7 +1,7 @@
 /** `proxy`: other registries whose content this one caches, with CNCF distribution's keys for a single one. */
 import type { z } from "zod";
 import { isRepositoryName } from "../domain/repository-name.js";
-import type { UpstreamSettings } from "../upstream/upstream.js";
+import type { UpstreamSettings } from "../upstream/upstream-settings.js";
 import { glob } from "./globs.js";
 import { secret } from "./secret.js";
 import { group, section } from "./section.js";

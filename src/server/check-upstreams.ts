@@ -2,9 +2,10 @@
 import { type ProxySettings, upstreamsOf } from "../config/proxy.js";
 import { describeError } from "../lib/describe-error.js";
 import { inParallel } from "../lib/in-parallel.js";
+import { discard } from "../transfer/remote/answer.js";
 import { AnswerError, CredentialsRefused } from "../transfer/remote/answer-error.js";
-import { discard } from "../transfer/remote/client.js";
-import { Upstream, type UpstreamSettings } from "../upstream/upstream.js";
+import { Upstream } from "../upstream/upstream.js";
+import type { UpstreamSettings } from "../upstream/upstream-settings.js";
 
 export interface UpstreamCheck {
   readonly what: string;

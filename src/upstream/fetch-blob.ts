@@ -9,11 +9,11 @@ import type { Services } from "../registry/services.js";
 import { readBlob } from "../transfer/remote/blob.js";
 import { SourceError } from "../transfer/source.js";
 import type { Evictor } from "./evictor.js";
+import { isAbsent } from "./failure.js";
 import { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
 import { demandSpace, unannouncedBytesMax, withRoom } from "./room.js";
 import type { Sharing } from "./sharing.js";
-import { isAbsent } from "./upstream.js";
 
 export interface FetchParts {
   readonly services: Services;

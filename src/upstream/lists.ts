@@ -18,8 +18,8 @@ import { tagsOf } from "../registry/tags.js";
 import { entriesOf } from "../transfer/remote/pages.js";
 import { SourceError } from "../transfer/source.js";
 import { BriefAnswers } from "./brief.js";
+import { isAbsent } from "./failure.js";
 import type { Mirrored } from "./mirrored.js";
-import { isAbsent } from "./upstream.js";
 
 /** A list is kept whole. Docker Hub's largest repositories have some 10,000 tags. */
 const tagsBounds = { pageBytesMax: 4 * 1024 * 1024, entriesMax: 100_000 };

@@ -8,16 +8,16 @@ import { LRUCache } from "lru-cache";
 import { anonymous } from "../auth/identity.js";
 import { ownGate } from "../auth/own-gate.js";
 import type { StoredManifest } from "../cache/caches.js";
-import { type Digest, isDigest } from "../domain/digest.js";
+import type { Digest } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
-import { isManifestMediaType, mediaTypes, withoutParameters } from "../domain/media-type.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { describeError } from "../lib/describe-error.js";
 import { pullManifest, resolveTag } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import type { Services } from "../registry/services.js";
-import { type Answer, discard } from "../transfer/remote/client.js";
+import { type Answer, discard } from "../transfer/remote/answer.js";
+import { manifestHeaders, manifestType, namedDigest } from "../transfer/remote/manifest-headers.js";
 import { BriefAnswers } from "./brief.js";
 import type { Evictor } from "./evictor.js";
 import type { Mirrored } from "./mirrored.js";
@@ -36,13 +36,6 @@ const checkedMax = 100_000;
 
 /** A tag that is pulled in the last fifth of its time is refreshed in the background. */
 const refreshShare = 0.8;
-
-const accept = [
-  mediaTypes.ociIndex,
-  mediaTypes.ociManifest,
-  mediaTypes.dockerList,
-  mediaTypes.dockerManifest,
-].join(", ");
 
 export class UpstreamManifests {
   /** When a tag was last compared with its upstream, by `performance.now()`. */
@@ -205,7 +198,7 @@ export class UpstreamManifests {
     const path = `/v2/${remote}/manifests/${what}`;
     const bytesMax = this.services.rules.manifestBytesMax;
     const found = await upstream.ask(upstream.times.answer, async (late) => {
-      const { answer, body } = await upstream.client.whole(remote, path, bytesMax, { Accept: accept }, late);
+      const { answer, body } = await upstream.client.whole(remote, path, bytesMax, manifestHeaders, late);
       const bytes = body.length;
       upstream.received(bytes);
       // A copy, because storing consumes it.
@@ -229,15 +222,13 @@ export class UpstreamManifests {
     reference: Reference,
     { answer, body }: { readonly answer: Answer; readonly body: Buffer },
   ): Promise<void> {
-    const type = withoutParameters(String(answer.headers["content-type"] ?? ""));
-    const digest = digestOf(answer);
+    const digest = namedDigest(answer);
     // A tag is fetched with the digest that the upstream names, so that other bytes are noticed.
     const byDigest = reference.kind === "tag" && digest !== undefined;
     await pushManifest(this.services, ownGate.push(anonymous, name), {
       reference: byDigest ? { kind: "digest", digest } : reference,
       tags: byDigest ? [reference.tag] : [],
-      // Some registries send manifests as plain JSON.
-      contentType: isManifestMediaType(type) ? type : "",
+      contentType: manifestType(answer),
       bytes: body,
       // The upstream serves it as it is, so clients get it as it is.
       onMismatch: () => {},
@@ -257,20 +248,15 @@ async function headDigest(
   late: AbortSignal,
 ): Promise<Digest | "unnamed"> {
   const path = `/v2/${remote}/manifests/${tag}`;
-  const answer = await upstream.client.request(remote, path, { Accept: accept }, "HEAD", late);
+  const answer = await upstream.client.request(remote, path, manifestHeaders, "HEAD", late);
   await discard(answer);
   upstream.client.demandSuccess(answer, path);
-  return digestOf(answer) ?? "unnamed";
+  return namedDigest(answer) ?? "unnamed";
 }
 
 function hit(from: Mirrored, manifest: StoredManifest): MirroredManifest {
   from.note("manifest", "hit");
   return { manifest, isStale: false };
-}
-
-function digestOf({ headers }: Answer): Digest | undefined {
-  const digest = String(headers["docker-content-digest"] ?? "");
-  return isDigest(digest) ? digest : undefined;
 }
 
 function isUnknown(error: unknown): boolean {

@@ -1,49 +1,15 @@
 /** One registry whose content is cached: its client, and whether it responds at the moment. */
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
-import { describeError } from "../lib/describe-error.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
 import { Turns } from "../lib/turns.js";
-import { AnswerError, CredentialsRefused } from "../transfer/remote/answer-error.js";
-import { type Answer, RegistryClient } from "../transfer/remote/client.js";
+import type { Answer } from "../transfer/remote/answer.js";
+import { AnswerError } from "../transfer/remote/answer-error.js";
+import { RegistryClient } from "../transfer/remote/client.js";
 import { RateLimit } from "../transfer/remote/rate.js";
-import { SourceError } from "../transfer/source.js";
 import { type Outcome, UpstreamCounts } from "./counts.js";
+import { isAbsent, isOutage, isUpstreamError, outcomeOf, reasonOf } from "./failure.js";
 import type { NamedUpstream } from "./names.js";
-
-/** One registry to cache. Times are in seconds. */
-export interface UpstreamSettings {
-  readonly name: string;
-  readonly url: URL;
-  readonly prefix: string;
-  readonly namespace: string | undefined;
-  readonly isDefault: boolean;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly passwordFile: string | undefined;
-  readonly caFile: string | undefined;
-  readonly realmHosts: readonly string[];
-  readonly redirectHosts: readonly string[];
-  readonly tagSeconds: number;
-  readonly keptSeconds: number;
-  /** Maximum rate of what is fetched; `undefined` for none. */
-  readonly bytesPerSecond: number | undefined;
-  readonly platforms: readonly string[];
-}
-
-/** What all upstreams share. */
-export interface UpstreamOptions {
-  /** In milliseconds. */
-  readonly times: {
-    /** Limit for a response to begin, if nothing is cached. */
-    readonly answer: number;
-    /** The same, if there is something to serve instead. */
-    readonly stale: number;
-  };
-  /** Whether no upstream is asked. */
-  readonly offline: boolean;
-  /** Called with the name of an upstream that refuses the configured credentials, and again if it still does much later. */
-  readonly onCredentialsRefused: (upstream: string) => void;
-}
+import type { UpstreamOptions, UpstreamSettings } from "./upstream-settings.js";
 
 /** Blobs fetched at once; each has an open file and a chunk of memory. Others wait in order of arrival. */
 const fetchesAtOnce = 64;
@@ -236,10 +202,14 @@ export class Upstream implements NamedUpstream {
       return new RegistryError("upstream-timeout", `the upstream ${this.name} does not respond`, undefined, {
         cause: error,
       });
-    const why = error instanceof AnswerError ? reasonOf(error) : describeError(error);
-    return new RegistryError("upstream-failed", `the upstream ${this.name} failed: ${why}`, undefined, {
-      cause: error,
-    });
+    return new RegistryError(
+      "upstream-failed",
+      `the upstream ${this.name} failed: ${reasonOf(error)}`,
+      undefined,
+      {
+        cause: error,
+      },
+    );
   }
 
   #pause(error: unknown): void {
@@ -273,32 +243,4 @@ export class Upstream implements NamedUpstream {
 function leadingNumber(header: string | string[] | undefined): number | undefined {
   const [, digits] = /^\s*(\d{1,12})\b/.exec(typeof header === "string" ? header : "") ?? [];
   return digits === undefined ? undefined : Number(digits);
-}
-
-/** Docker Hub answers 401 for a repository that does not exist, and others 403, so that nobody learns which ones do. */
-const absentStatuses: ReadonlySet<number> = new Set([401, 403, 404]);
-
-export function isAbsent(error: unknown): boolean {
-  return error instanceof AnswerError && absentStatuses.has(error.status);
-}
-
-function outcomeOf(error: unknown, late: AbortSignal | undefined): Outcome {
-  if (error instanceof CredentialsRefused) return "refused";
-  if (error instanceof AnswerError && error.status === 429) return "rate_limited";
-  return late?.aborted === true ? "timeout" : "failure";
-}
-
-/** Whether the upstream is unreachable, overloaded or broken, or answers nothing, rather than wrong about one object. */
-function isOutage(error: unknown): boolean {
-  if (error instanceof AnswerError) return error.status === 429 || error.status >= 500;
-  if (error instanceof CredentialsRefused) return true;
-  return error instanceof SourceError && error.cause !== undefined;
-}
-
-function isUpstreamError({ kind }: RegistryError): boolean {
-  return kind === "upstream-failed" || kind === "upstream-timeout";
-}
-
-function reasonOf({ status }: AnswerError): string {
-  return status === 429 ? "it answers 429, too many requests" : `it answers ${status}`;
 }

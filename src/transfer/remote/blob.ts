@@ -1,6 +1,7 @@
 /** Reads a blob from a registry, and resumes after a broken connection. */
 import { atMost, SourceError } from "../source.js";
-import { type Answer, discard, isPassing, type RegistryClient } from "./client.js";
+import { type Answer, discard, isPassing } from "./answer.js";
+import type { RegistryClient } from "./client.js";
 import type { RateLimit } from "./rate.js";
 
 /** Maximum resumptions of one blob. */

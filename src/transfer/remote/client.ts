@@ -4,58 +4,24 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
-import { Agent, type Dispatcher, request } from "undici";
+import { Agent, request } from "undici";
 import { orAborted } from "../../lib/or-aborted.js";
 import { demandText } from "../files.js";
 import { SourceError } from "../source.js";
+import {
+  type Answer,
+  bodyOf,
+  challengeOf,
+  discard,
+  type Headers,
+  isPassing,
+  jsonOf,
+  retryAfterSeconds,
+} from "./answer.js";
 import { AnswerError } from "./answer-error.js";
-import { Authorizer, type Credentials, parseChallenge, type TokenAnswer } from "./authorization.js";
+import { Authorizer, type Credentials, type TokenAnswer } from "./authorization.js";
+import { type ClientOptions, importOptionNames } from "./client-options.js";
 import { Reachable } from "./reachable.js";
-
-export interface ClientOptions {
-  readonly url: URL;
-  readonly connections: number;
-  readonly username: string | undefined;
-  readonly password?: string | undefined;
-  /** Files with the password, and with CA certificates as PEM. */
-  readonly passwordFile: string | undefined;
-  readonly caFile: string | undefined;
-  readonly realmHosts: readonly string[];
-  /** Hosts to which redirects may lead regardless of their addresses. */
-  readonly redirectHosts: readonly string[];
-  /** Whether even requests for anonymous tokens go only to the registry's host and `realmHosts`. */
-  readonly pinsRealms?: boolean;
-  /** Attempts of one request if the registry is busy or does not respond; by default 5. */
-  readonly tries?: number;
-  /** Time limit of a token, and of a response that is kept whole if its caller sets none; by default two minutes. */
-  readonly wholeMilliseconds?: number;
-  /** A registry that asks to wait for longer is not asked again. By default it is, after 60 seconds. */
-  readonly waitSecondsMax?: number;
-  /** Names of the options for people that add to `realmHosts` and `redirectHosts`, and that set the credentials. */
-  readonly optionNames?: OptionNames;
-  /** Called when the registry or its token server has accepted or refused the credentials. */
-  readonly onLogin?: (isAccepted: boolean) => void;
-  /** Called for each response of the registry itself. */
-  readonly onAnswer?: (answer: Answer) => void;
-  /** Called when the response to a request begins, with the time that it took, including redirects and logging in. */
-  readonly onBegin?: (milliseconds: number) => void;
-  readonly signal: AbortSignal;
-}
-
-export interface OptionNames {
-  readonly realm: string;
-  readonly redirect: string;
-  readonly credentials: string;
-}
-
-const importOptions: OptionNames = {
-  realm: "--realm-host",
-  redirect: "--redirect-host",
-  credentials: "--username, --password-file",
-};
-
-export type Answer = Dispatcher.ResponseData;
-export type Headers = Readonly<Record<string, string>>;
 
 const defaultTries = 5;
 const firstPauseMilliseconds = 250;
@@ -70,9 +36,6 @@ const rootPath = "/v2/";
 const tokenBytesMax = 256 * 1024;
 
 const defaultWholeMilliseconds = 120_000;
-/** Bounds on what is read of a redirect's or error's body so that its connection can be used again. */
-const discardedBytesMax = 64 * 1024;
-const discardMilliseconds = 2_000;
 /** Time limit until a response starts. */
 const headersMilliseconds = 120_000;
 /** Maximum pause within a body. */
@@ -96,7 +59,7 @@ export class RegistryClient {
     credentials: Credentials | undefined,
   ) {
     const { connections, url, realmHosts, redirectHosts, pinsRealms = false } = options;
-    const { optionNames = importOptions } = options;
+    const { optionNames = importOptionNames } = options;
     const reachable = new Reachable(optionNames.redirect);
     const times = { connections, headersTimeout: headersMilliseconds, bodyTimeout: silenceMilliseconds };
     const connect = ca === undefined ? {} : { ca };
@@ -172,7 +135,7 @@ export class RegistryClient {
 
   /** Throws `AnswerError` if the response is not a success; `what` names the requested object. */
   demandSuccess(answer: Answer, what: string): void {
-    const { credentials } = this.options.optionNames ?? importOptions;
+    const { credentials } = this.options.optionNames ?? importOptionNames;
     const { statusCode } = answer;
     if (statusCode >= 200 && statusCode <= 299) return;
     const hint = statusCode === 401 ? `: the registry requires other credentials (${credentials})` : "";
@@ -291,64 +254,6 @@ export class RegistryClient {
   }
 }
 
-/** Errors that a retry may avoid; an untrusted certificate is not among them. */
-const passing = new Set([
-  "ECONNRESET",
-  "ETIMEDOUT",
-  "EPIPE",
-  "EAI_AGAIN",
-  "UND_ERR_SOCKET",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "UND_ERR_HEADERS_TIMEOUT",
-  "UND_ERR_BODY_TIMEOUT",
-]);
-
-export function isPassing(error: unknown): boolean {
-  return error instanceof Error && passing.has((error as NodeJS.ErrnoException).code ?? "");
-}
-
 function isBasic(authorization: string | undefined): boolean {
   return authorization?.startsWith("Basic ") === true;
-}
-
-function challengeOf({ headers }: Answer) {
-  const asked = headers["www-authenticate"];
-  for (const header of Array.isArray(asked) ? asked : [asked ?? ""]) {
-    const challenge = parseChallenge(header);
-    if (challenge !== undefined) return challenge;
-  }
-  return undefined;
-}
-
-/** Returns 0 without a `Retry-After` in seconds. */
-function retryAfterSeconds({ headers }: Answer): number {
-  const seconds = Number(headers["retry-after"]);
-  return seconds > 0 ? seconds : 0;
-}
-
-/** Reads the body and drops it. Closes the connection if the body is long or slow. Never rejects. */
-export async function discard({ body }: Answer): Promise<void> {
-  const timer = setTimeout(() => body.destroy(), discardMilliseconds);
-  await body.dump({ limit: discardedBytesMax }).catch(() => {});
-  clearTimeout(timer);
-}
-
-/** Returns the whole body. Rejects if it is longer than `bytesMax`. */
-export async function bodyOf(answer: Answer, bytesMax: number, what: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw new SourceError(`the response to ${what} has more than ${bytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-export function jsonOf(body: Buffer, what: string): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch (error) {
-    throw new SourceError(`the response to ${what} is not JSON`, { cause: error });
-  }
 }

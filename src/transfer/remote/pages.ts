@@ -1,7 +1,8 @@
 /** Reads paginated lists of a registry, each page of which links to the next by `Link` (RFC 8288). */
 import { isObject } from "../../domain/descriptor.js";
 import { SourceError } from "../source.js";
-import { type Answer, type Headers, jsonOf, type RegistryClient } from "./client.js";
+import { type Answer, type Headers, jsonOf } from "./answer.js";
+import type { RegistryClient } from "./client.js";
 
 export interface ListBounds {
   readonly pageBytesMax: number;

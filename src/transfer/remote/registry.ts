@@ -3,7 +3,6 @@ import { isObject } from "../../domain/descriptor.js";
 import { type Digest, defaultAlgorithm, isDigest } from "../../domain/digest.js";
 import { digestBytes } from "../../domain/hash.js";
 import { manifestBytesMax } from "../../domain/manifest.js";
-import { isManifestMediaType, mediaTypes, withoutParameters } from "../../domain/media-type.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import { isRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import {
@@ -15,9 +14,12 @@ import {
   type SourceRepository,
   type SourceTag,
 } from "../source.js";
+import { discard } from "./answer.js";
 import { AnswerError } from "./answer-error.js";
 import { readBlob } from "./blob.js";
-import { type ClientOptions, discard, RegistryClient } from "./client.js";
+import { RegistryClient } from "./client.js";
+import type { ClientOptions } from "./client-options.js";
+import { manifestHeaders, manifestType, namedDigest } from "./manifest-headers.js";
 import { entriesOf, type ListBounds, textsOf } from "./pages.js";
 import { RateLimit } from "./rate.js";
 
@@ -36,13 +38,6 @@ const pageEntries = 1000;
 
 /** No manifest made by people has more referrers. */
 const referrersBounds: ListBounds = { pageBytesMax: manifestBytesMax, entriesMax: 10_000 };
-
-const accept = [
-  mediaTypes.ociIndex,
-  mediaTypes.ociManifest,
-  mediaTypes.dockerList,
-  mediaTypes.dockerManifest,
-].join(", ");
 
 export async function openRegistry(options: RemoteOptions): Promise<Source> {
   return new RemoteRegistry(options, await RegistryClient.open(options));
@@ -125,12 +120,12 @@ class RemoteRepository implements SourceRepository {
   async #resolve(tag: Tag): Promise<Digest | undefined> {
     const { client } = this.registry;
     const path = `/v2/${this.name}/manifests/${tag}`;
-    const answer = await client.request(this.name, path, { Accept: accept }, "HEAD");
+    const answer = await client.request(this.name, path, manifestHeaders, "HEAD");
     await discard(answer);
     if (answer.statusCode === 404) return undefined;
     client.demandSuccess(answer, path);
-    const digest = String(answer.headers["docker-content-digest"] ?? "");
-    if (isDigest(digest)) return digest;
+    const digest = namedDigest(answer);
+    if (digest !== undefined) return digest;
     const manifest = await this.#manifest(tag);
     return manifest && digestBytes(defaultAlgorithm, manifest.bytes);
   }
@@ -162,8 +157,8 @@ class RemoteRepository implements SourceRepository {
   /** Returns the manifests of an index and of its following pages. */
   async *#referrersAt(path: string): AsyncIterable<Digest> {
     const { client } = this.registry;
-    const headers = { Accept: accept };
-    for await (const entry of entriesOf(client, this.name, path, "manifests", referrersBounds, headers)) {
+    const bounds = referrersBounds;
+    for await (const entry of entriesOf(client, this.name, path, "manifests", bounds, manifestHeaders)) {
       const text = isObject(entry) ? String(entry.digest) : "";
       if (isDigest(text)) yield text;
     }
@@ -176,11 +171,9 @@ class RemoteRepository implements SourceRepository {
   async #manifest(reference: Digest | Tag): Promise<SourceManifest | undefined> {
     const path = `/v2/${this.name}/manifests/${reference}`;
     try {
-      const headers = { Accept: accept };
-      const { answer, body } = await this.registry.client.whole(this.name, path, manifestBytesMax, headers);
-      const mediaType = withoutParameters(String(answer.headers["content-type"] ?? ""));
-      // Some registries send it as plain JSON.
-      return { bytes: body, mediaType: isManifestMediaType(mediaType) ? mediaType : "" };
+      const { client } = this.registry;
+      const { answer, body } = await client.whole(this.name, path, manifestBytesMax, manifestHeaders);
+      return { bytes: body, mediaType: manifestType(answer) };
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
