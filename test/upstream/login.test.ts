@@ -7,11 +7,13 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { Client, serve } from "../support/client.js";
 import { gantry as run } from "../support/command.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { startInside } from "../support/inside.js";
 import { startMeasured, valuesOf } from "../support/metrics.js";
+import { eventually } from "../support/store.js";
 import { cacheOf, ScriptedUpstream, type UpstreamRequest } from "../support/upstream.js";
 
 /** Demands a login in front of an upstream, by tokens or by user name and password. */
@@ -152,6 +154,37 @@ test("requests at the same time share one token, and renew it once when it has e
     assert.equal(demand.tokenRequests.length, expected);
     demand.generation++;
   }
+});
+
+test("a token server that denies late and then does not answer holds a client for proxy.timeout", async () => {
+  const { upstream, demand } = await newUpstream("byToken");
+  const { client } = await serve(loggingIn(upstream, {}, { timeout: "2s" }));
+  upstream.misbehave = async (request, response) => {
+    if (!request.path.startsWith("/token")) return demand.byToken(request, response);
+    // Asked again without a scope, it is silent.
+    if (!request.path.includes("scope=")) return true;
+    await pause(1_500);
+    return !!response.writeHead(401).end();
+  };
+  const begun = performance.now();
+  assert.equal((await client.get(`/v2/${newName("library/app")}/manifests/1`)).status, 504);
+  assert.ok(performance.now() - begun < 3_000);
+});
+
+test("after a token server was silent, the next client makes a new request for a token", async () => {
+  const { upstream, demand } = await newUpstream("byToken");
+  const { client } = await serve(loggingIn(upstream, {}, { timeout: "1s" }));
+  const name = newName("library/app");
+  upstream.add(name, image(), "1");
+  let isSilent = true;
+  upstream.misbehave = (request, response) => {
+    if (isSilent && request.path.startsWith("/token")) return true;
+    return demand.byToken(request, response);
+  };
+  const path = `/v2/${name}/manifests/1`;
+  assert.equal((await client.get(path)).status, 504);
+  isSilent = false;
+  await eventually("the image", async () => ((await client.get(path)).status === 200 ? true : undefined));
 });
 
 test("a token server on a host of `realms` gets the password, which may be in a file", async () => {
