@@ -23,6 +23,7 @@ import type { Mirrored } from "./mirrored.js";
 
 /** A list is kept whole. Docker Hub's largest repositories have some 10,000 tags. */
 const tagsBounds = { pageBytesMax: 4 * 1024 * 1024, entriesMax: 100_000 };
+/** Of one subject, at the upstream and here. */
 const referrersBounds = { pageBytesMax: manifestBytesMax, entriesMax: 1_000 };
 const entriesPerPage = 1000;
 /** JSON of one entry; a longer one is left out. */
@@ -50,7 +51,7 @@ export class UpstreamLists {
     });
     if (there === undefined || there.tags.length === 0) return here ?? unknownName(from.permit);
     if (here === undefined || here.tags.length === 0) return there;
-    return TagList.of(sorted(new Set([...there.tags, ...here.tags])));
+    return TagList.of([...new Set([...there.tags, ...here.tags])].toSorted());
   }
 
   /** Resolves with a page of the referrers of both, in order of digest. */
@@ -104,7 +105,7 @@ async function fetchTags(from: Mirrored): Promise<TagList> {
     for await (const tag of entries) if (typeof tag === "string" && isTag(tag)) tags.add(tag);
     return tags;
   });
-  return TagList.of(sorted(found ?? new Set()));
+  return TagList.of([...(found ?? [])].toSorted());
 }
 
 /** By the API, or by the referrers tag schema if the upstream does not have the API (distribution-spec, "Listing Referrers"). */
@@ -132,10 +133,6 @@ async function fetchReferrers(from: Mirrored, subject: Digest): Promise<ListedRe
     }
     return referrers;
   }
-}
-
-function sorted(tags: ReadonlySet<Tag>): Tag[] {
-  return [...tags].toSorted((a, b) => (a < b ? -1 : Number(a > b)));
 }
 
 function isUnknownName(error: unknown): boolean {

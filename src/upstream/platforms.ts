@@ -67,22 +67,26 @@ export class IndexedPlatforms {
   }
 }
 
-/** Attestations have the platform `unknown/unknown`. They are fetched like entries without a platform. */
+/** Attestations are fetched like entries without a platform. */
 function platformsOf(index: unknown): Platforms {
   const platforms = new Map<string, string[]>();
   const entries = isObject(index) && Array.isArray(index.manifests) ? index.manifests : [];
   for (const entry of entries) {
     if (!isObject(entry) || typeof entry.digest !== "string") continue;
-    const { os, architecture, variant } = isObject(entry.platform) ? entry.platform : {};
-    const isKnown = typeof os === "string" && typeof architecture === "string" && os !== "unknown";
-    const platform = [os, architecture, ...(typeof variant === "string" ? [variant] : [])].join("/");
     const known = platforms.get(entry.digest) ?? [];
-    platforms.set(entry.digest, [...known, isKnown ? normal(platform) : any]);
+    platforms.set(entry.digest, [...known, platformOf(entry) ?? any]);
   }
   return platforms;
 }
 
 const any = "";
+
+/** Returns `undefined` for an entry without a platform, and for attestations, whose platform is `unknown/unknown`. */
+function platformOf({ platform }: JsonObject): string | undefined {
+  const { os, architecture, variant } = isObject(platform) ? platform : {};
+  if (typeof os !== "string" || typeof architecture !== "string" || os === "unknown") return undefined;
+  return normal([os, architecture, ...(typeof variant === "string" ? [variant] : [])].join("/"));
+}
 
 /** Every arm64 is v8 as well. */
 function normal(platform: string): string {
@@ -96,7 +100,6 @@ function includes(pattern: string, platform: string): boolean {
 
 /** Returns whether an entry of an index is for the platform, such as `linux/amd64`. Attestations are for none. */
 export function isForPlatform(entry: JsonObject, wanted: string): boolean {
-  const { os, architecture, variant } = isObject(entry.platform) ? entry.platform : {};
-  const platform = [os, architecture, ...(typeof variant === "string" ? [variant] : [])].join("/");
-  return includes(normal(wanted), normal(platform));
+  const platform = platformOf(entry);
+  return platform !== undefined && includes(normal(wanted), platform);
 }

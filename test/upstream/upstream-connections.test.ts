@@ -1,11 +1,15 @@
 // Connections to an upstream registry: certificates, names and ports that do not work get a clear answer.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { createServer } from "node:tls";
 import type { Issued } from "../support/certificates.js";
 import { serve } from "../support/client.js";
+import { gantry } from "../support/command.js";
 import { image, newName } from "../support/content.js";
 import { freePort } from "../support/free-port.js";
 import { startInside } from "../support/inside.js";
@@ -73,6 +77,19 @@ for (const [host, reason] of Object.entries(reasons)) {
     assert.deepEqual(upstream.take(), []);
   });
 }
+
+test("gantry config check says whose certificate is trusted, and why another one is not", async () => {
+  const root = await mkdtemp(join(tmpdir(), "gantry-check-"));
+  after(() => rm(root, { recursive: true, force: true }));
+  const checked = cacheOf(upstream, { upstreams, default: "trusted.example" });
+  const { code, stdout } = await gantry(root, ["config", "check"], checked);
+  assert.equal(code, 0, "a server can start");
+  assert.match(stdout, /^ok: proxy: reach trusted\.example: https:.* answers, with a trusted certificate$/m);
+  for (const [host, reason] of Object.entries(reasons)) {
+    const line = stdout.split("\n").find((one) => one.startsWith(`WARNING: proxy: reach ${host}: `));
+    assert.match(line ?? "", reason);
+  }
+});
 
 test("a file of the settings that does not exist stops the start, with its path", async () => {
   const missing = [{ name: "trusted.example", url: upstream.url, ca: "/no/such/ca.pem" }];
