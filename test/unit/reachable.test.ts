@@ -11,7 +11,10 @@ const publicAddresses = ["8.8.8.8", "2606:4700::1111"];
 const privateAddresses = ["10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1", "fd12::1"];
 const loopback = ["127.0.0.1", "127.9.9.9", "::1"];
 const special = ["169.254.169.254", "0.0.0.0", "fe80::1", "fe80::1%lo", "224.0.0.1", "::", "fd00:ec2::254"];
-const disguised = ["::ffff:127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::"];
+const disguised = [
+  ...["::ffff:127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::"],
+  ...["::ffff:0:169.254.169.254", "::169.254.169.254"],
+];
 
 for (const [where, at, allowed, refused] of [
   [

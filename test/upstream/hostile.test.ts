@@ -20,7 +20,16 @@ const valid = { "Content-Type": made.mediaType, "Docker-Content-Digest": made.di
 /** Names for addresses that no registry has: a cloud's metadata service, this machine, a multicast group. */
 const innerHosts = [
   ...["169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "[::ffff:169.254.169.254]"],
-  ...["[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[fd00:ec2::254]", "[fe80::1]", "[::]", "0.0.0.0"],
+  ...[
+    "[64:ff9b::a9fe:a9fe]",
+    "[2002:a9fe:a9fe::1]",
+    "[::ffff:0:169.254.169.254]",
+    "[::169.254.169.254]",
+    "[fd00:ec2::254]",
+    "[fe80::1]",
+    "[::]",
+    "0.0.0.0",
+  ],
   ...["224.0.0.1", "100.100.100.200"],
 ];
 

@@ -157,3 +157,36 @@ test("an upstream that allows 100 requests and then answers 429 fails no job who
   assert.deepEqual([first.filter((done) => !done).length, later.filter((done) => !done).length], [0, 0]);
   assert.ok(upstream.take(name).length < 10, "far fewer than 100 requests");
 });
+
+test("one client causes a bounded number of requests at once, and does not hold up another one", async () => {
+  const { client: others } = await serve({
+    ...cacheOf(upstream, { absentttl: "0s" }),
+    REGISTRY_HTTP_TRUSTEDPROXIES: '["127.0.0.1"]',
+  });
+  const by = (address: string) => ({ "X-Forwarded-For": address });
+  const held = newName("library/held");
+  let running = 0;
+  let most = 0;
+  const released: (() => void)[] = [];
+  upstream.misbehave = async ({ path }, response) => {
+    if (!path.includes(held)) return false;
+    most = Math.max(most, ++running);
+    await new Promise<void>((resolve) => released.push(resolve));
+    running--;
+    return !!response.writeHead(404).end();
+  };
+  const greedy = Array.from({ length: 60 }, (_, tag) =>
+    others.get(`/v2/${held}/manifests/t${tag}`, by("192.0.2.1")),
+  );
+  await eventually("32 requests", () => (running === 32 ? true : undefined));
+  const { name } = offer();
+  assert.equal((await others.get(`/v2/${name}/manifests/1`, by("192.0.2.2"))).status, 200);
+  const releasing = setInterval(() => {
+    for (const release of released.splice(0)) release();
+  }, 5);
+  const answers = await Promise.all(greedy);
+  clearInterval(releasing);
+  upstream.misbehave = () => false;
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [404]);
+  assert.equal(most, 32);
+});

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { createServer } from "node:tls";
 import type { Issued } from "../support/certificates.js";
-import { serve } from "../support/client.js";
+import { Client, serve } from "../support/client.js";
 import { gantry } from "../support/command.js";
 import { image, newName } from "../support/content.js";
 import { freePort } from "../support/free-port.js";
@@ -77,6 +77,32 @@ for (const [host, reason] of Object.entries(reasons)) {
     assert.deepEqual(upstream.take(), []);
   });
 }
+
+test("a cached tag is served as it was, whatever keeps the upstream from being reached", async () => {
+  const root = await mkdtemp(join(tmpdir(), "gantry-stale-"));
+  after(() => rm(root, { recursive: true, force: true }));
+  const name = newName("app");
+  const made = image();
+  upstream.add(name, made, "1");
+  const path = `/v2/trusted.example/${name}/manifests/1`;
+  const start = (one: object) =>
+    startInside(
+      cacheOf(upstream, { upstreams: [{ ...one, name: "trusted.example" }], default: undefined }),
+      root,
+    );
+  const [trusted, ...broken] = upstreams;
+  assert.ok(trusted !== undefined);
+  {
+    await using server = await start(trusted);
+    assert.equal((await new Client(server.url).get(path)).status, 200);
+  }
+  for (const one of broken) {
+    await using server = await start(one);
+    const answer = await new Client(server.url).get(path);
+    assert.equal(answer.headers["docker-content-digest"], made.digest, one.name);
+    assert.match(String(answer.headers["cache-status"]), /detail=stale/, one.name);
+  }
+});
 
 test("gantry config check says whose certificate is trusted, and why another one is not", async () => {
   const root = await mkdtemp(join(tmpdir(), "gantry-check-"));

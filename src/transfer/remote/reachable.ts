@@ -27,9 +27,9 @@ const special = new AddressRanges([
 ]);
 /** Metadata services that are not link-local. */
 const metadata = new AddressRanges(["fd00:ec2::254", "100.100.100.200"]);
-/** IPv4 addresses within IPv6 ones: mapped, translated (NAT64), and 6to4. */
+/** IPv4 addresses within IPv6 ones: mapped, translated (SIIT, NAT64), compatible (RFC 4291), and 6to4. */
 const embeddedIpv4 =
-  /^(?:::ffff:|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$|^2002:([0-9a-f]{1,4}):([0-9a-f]{1,4})(?::|$)/;
+  /^(?:::|::ffff:(?:0:)?|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$|^2002:([0-9a-f]{1,4}):([0-9a-f]{1,4})(?::|$)/;
 
 function reachOf(address: string): Reach {
   const plain = ipv4Within(address) ?? address;
