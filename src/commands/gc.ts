@@ -21,7 +21,7 @@ export const gc: Command = {
   help: `Lists content that is no longer needed, and removes it with --delete, while pushes and pulls continue: tags that
 no retention rule keeps, blobs that no manifest in their repository names, contents that no repository has and,
 if gc.untagged or --untagged sets an age, manifests without tag, index or subject. Leases protect content that a
-client has recently pushed or read; gc counts the unreferenced blobs among it. An empty repository leaves the
+client has recently pushed or read; gc counts the unreferenced blobs among it, and tells until when. An empty repository leaves the
 catalog. If a tag or manifest cannot be read, gc reports it, keeps everything it may refer to, and exits with 1.
 `,
   flags: {
@@ -55,7 +55,7 @@ catalog. If a tag or manifest cannot be read, gc reports it, keeps everything it
     const told =
       retention.unread.length === 0 && !garbage.repositories.some(({ skipped }) => skipped !== undefined);
     const fine = !signal.aborted && told;
-    return { report, text: render(report.retention, report.garbage), fine };
+    return { report, text: render(report.retention, report.garbage, config.gc.lease), fine };
   },
 };
 
@@ -97,9 +97,9 @@ function untaggedOf({ untagged }: FlagValues): { untagged?: number | null } {
   return { untagged: seconds };
 }
 
-function render(retention: RetentionReport, garbage: GarbageReport): string {
+function render(retention: RetentionReport, garbage: GarbageReport, leaseSeconds: number): string {
   const removed = garbage.dryRun ? "would be removed" : "removed";
-  const { manifests, blobs, leased, orphans, bytesFreed, protectedUntil } = garbage;
+  const { manifests, blobs, leased, orphans, bytesFreed, kept, protectedUntil } = garbage;
   const lines = [
     ...retention.repositories.flatMap(({ name, tags }) =>
       tags.map(({ tag, rule, why }) => `${name}:${tag}: expired by the rule ${rule}: ${why}`),
@@ -114,17 +114,29 @@ function render(retention: RetentionReport, garbage: GarbageReport): string {
       ...garbage.emptied.map((name) => `${name}: is empty`),
       `${count(garbage.emptied.length, "empty repository", "empty repositories")} ${removed}`,
     );
-  if (leased > 0) lines.push(`${count(leased, "unreferenced blob")} protected by leases`);
-  if (protectedUntil !== undefined) {
-    const until = new Date(protectedUntil).toISOString();
+  if (leased > 0)
     lines.push(
-      `Everything is protected until ${until}: the record of leases is incomplete, after a crash or because there were ` +
+      `${count(leased, "unreferenced blob")} protected by leases, until ${timeText(Date.now() + leaseSeconds * 1000)} ` +
+        "at the latest if no client asks for them again",
+    );
+  if (kept !== undefined)
+    lines.push(
+      `${count(kept.contents, "content")} of no repository kept until ${timeText(kept.until)} at the latest, because a ` +
+        `push may still share them: collect again then to free ${formatBytes(kept.bytes)}`,
+    );
+  if (protectedUntil !== undefined) {
+    lines.push(
+      `Everything is protected until ${timeText(protectedUntil)}: the record of leases is incomplete, after a crash or because there were ` +
         "too many (a shorter gc.lease avoids that).",
     );
   }
   if (retention.tags === 0 && isNothing(garbage)) lines.push("There is nothing to remove.");
   else if (garbage.dryRun) lines.push("Nothing has been removed; use --delete to remove.");
   return lines.join("\n");
+}
+
+function timeText(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
 function linesOf({ name, manifests, blobs, leased, skipped }: CollectedRepository): string[] {

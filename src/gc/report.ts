@@ -12,6 +12,13 @@ export interface CollectedRepository {
   readonly skipped?: string;
 }
 
+export interface KeptContents {
+  readonly contents: number;
+  readonly bytes: number;
+  /** Milliseconds since the epoch: a later collection frees all of them that are not shared by then. */
+  readonly until: number;
+}
+
 export interface GarbageReport {
   readonly dryRun: boolean;
   /** Repositories in which an object was collected, or could not be. */
@@ -24,6 +31,8 @@ export interface GarbageReport {
   readonly bytesFreed: number;
   /** Removed contents that no repository had. */
   readonly orphans: number;
+  /** Contents that no repository has, but that a push may still share. */
+  readonly kept?: KeptContents;
   /** Repositories removed from the catalog because they were empty; in a dry run, those that are empty now. */
   readonly emptied: readonly RepositoryName[];
   /** Milliseconds since the epoch, if everything is protected because not all leases are known. */

@@ -8,7 +8,7 @@ import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { attempt, RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import type { CollectedRepository, GarbageReport } from "../gc/report.js";
+import type { CollectedRepository, GarbageReport, KeptContents } from "../gc/report.js";
 import { describeError } from "../lib/describe-error.js";
 import { allEnded } from "../lib/in-parallel.js";
 import { removeBlob, removeUntagged } from "./delete.js";
@@ -50,8 +50,14 @@ export async function collectGarbage(
     if (options.signal?.aborted) break;
   }
   const emptied = await removeEmptyRepositories(services, options);
-  for await (const { digest, size } of services.storage.blobs.orphans()) {
+  let kept: KeptContents | undefined;
+  for await (const { digest, size, keptUntil } of services.storage.blobs.orphans()) {
     if (options.signal?.aborted) break;
+    if (keptUntil !== undefined) {
+      const { contents, bytes, until } = kept ?? { contents: 0, bytes: 0, until: 0 };
+      kept = { contents: contents + 1, bytes: bytes + size, until: Math.max(until, keptUntil) };
+      continue;
+    }
     const freed = options.dryRun ? size : await removeOrphan(services, digest);
     if (freed === undefined) continue;
     totals.orphans++;
@@ -63,6 +69,7 @@ export async function collectGarbage(
     dryRun: options.dryRun,
     repositories,
     ...totals,
+    ...(kept !== undefined && { kept }),
     emptied,
     ...(pausedUntil > Date.now() && { protectedUntil: pausedUntil }),
   };

@@ -142,6 +142,12 @@ export interface Content {
   readonly size: number;
 }
 
+/** A content that no repository has. */
+export interface Orphan extends Content {
+  /** Present if it is not freed before this time, in milliseconds since the epoch, because a push may still share it. */
+  readonly keptUntil?: number;
+}
+
 /** An address of a blob outside of this registry. */
 export interface BlobUrl {
   readonly url: string;
@@ -180,8 +186,8 @@ export interface BlobStore {
    * content.
    */
   contents(): AsyncIterable<Content>;
-  /** Yields the contents that no repository has and that a removal frees now: not those that were just pushed. */
-  orphans(): AsyncIterable<Content>;
+  /** Yields the contents that no repository has and that a removal frees, now or later. */
+  orphans(): AsyncIterable<Orphan>;
   /** Removes a content if no repository has it. Resolves with the bytes freed, otherwise with `undefined`. */
   removeOrphan(digest: Digest): Promise<number | undefined>;
   /** Reads a content again. Resolves with whether its bytes have its digest, or with `undefined` if there is none. */

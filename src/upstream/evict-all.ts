@@ -68,8 +68,9 @@ function byRepository(planned: readonly Eviction[]): Map<RepositoryName, UsedCon
 
 /** For a storage that does not free content with its last repository. */
 async function removeOrphans({ storage }: Services, signal: AbortSignal | undefined): Promise<void> {
-  for await (const { digest } of storage.blobs.orphans()) {
+  for await (const { digest, keptUntil } of storage.blobs.orphans()) {
     if (signal?.aborted) return;
+    if (keptUntil !== undefined) continue;
     await storage.blobs.removeOrphan(digest);
   }
 }

@@ -2,13 +2,13 @@
 import { type Digest, encodedOf } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { foundInOrder } from "../../lib/in-order.js";
-import type { BlobReader, BlobStore, BlobUrl, BlobUsage, Content } from "../storage.js";
+import type { BlobReader, BlobStore, BlobUrl, BlobUsage, Content, Orphan } from "../storage.js";
 import { objectReader } from "./blob-reader.js";
 import type { S3Client } from "./client.js";
 import { borrow, type Pointer, parseContent, parsePointer, point } from "./contents.js";
 import { onStore } from "./failure.js";
 import { digestOfKey, keys } from "./keys.js";
-import { Collection, listContents, type Orphan, Pointers } from "./orphans.js";
+import { Collection, listContents, Pointers, type S3Orphan } from "./orphans.js";
 import type { S3WorkerPool } from "./worker-pool.js";
 
 export interface S3BlobOptions {
@@ -33,7 +33,7 @@ export class S3Blobs implements BlobStore {
   readonly url?: NonNullable<BlobStore["url"]>;
   readonly #pointers: Pointers;
   /** The versions of the contents that were orphans when they were listed. */
-  readonly #orphans = new Map<Digest, Orphan>();
+  readonly #orphans = new Map<Digest, S3Orphan>();
 
   constructor(
     readonly client: S3Client,
@@ -121,12 +121,13 @@ export class S3Blobs implements BlobStore {
     });
   }
 
-  async *orphans(): AsyncIterable<Content> {
+  async *orphans(): AsyncIterable<Orphan> {
     this.#orphans.clear();
     const collection = new Collection(this.client);
     for await (const orphan of collection.orphans(this.options.collectedAfterSeconds)) {
-      if (this.#orphans.size < knownOrphansMax) this.#orphans.set(orphan.digest, orphan);
-      yield { digest: orphan.digest, size: orphan.data.size };
+      const { digest, data, keptUntil } = orphan;
+      if (keptUntil === undefined && this.#orphans.size < knownOrphansMax) this.#orphans.set(digest, orphan);
+      yield { digest, size: data.size, ...(keptUntil !== undefined && { keptUntil }) };
     }
   }
 

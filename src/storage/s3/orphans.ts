@@ -19,10 +19,12 @@ export interface ListedContent {
   readonly isDead: boolean;
 }
 
-export interface Orphan {
+export interface S3Orphan {
   readonly digest: Digest;
   readonly etag: string;
   readonly data: Data;
+  /** Present if it was written too recently, in milliseconds since the epoch: a push may be about to point to it. */
+  readonly keptUntil?: number;
 }
 
 /** Old contents that are compared with one listing of all pointers. */
@@ -31,34 +33,38 @@ const candidatesMax = 200_000;
 export class Collection {
   constructor(readonly client: S3Client) {}
 
-  /** Yields the contents of that age or older that no repository has. */
-  async *orphans(ageSeconds: number): AsyncGenerator<Orphan> {
+  /** Yields the contents that no repository has. Those of less than that age are kept until they have it. */
+  async *orphans(ageSeconds: number): AsyncGenerator<S3Orphan> {
     let candidates: ListedContent[] = [];
     const oldest = (await this.#storeTime()) - ageSeconds * 1000;
     for await (const content of listContents(this.client)) {
-      if (content.isDead || content.modifiedAt > oldest) continue;
+      if (content.isDead) continue;
       candidates.push(content);
       if (candidates.length < candidatesMax) continue;
-      yield* this.#withoutPointer(candidates);
+      yield* this.#withoutPointer(candidates, oldest);
       candidates = [];
     }
-    yield* this.#withoutPointer(candidates);
+    yield* this.#withoutPointer(candidates, oldest);
   }
 
-  async *#withoutPointer(candidates: readonly ListedContent[]): AsyncGenerator<Orphan> {
+  async *#withoutPointer(candidates: readonly ListedContent[], oldest: number): AsyncGenerator<S3Orphan> {
     if (candidates.length === 0) return;
     const owners = await countPointers(this.client);
-    for (const { digest, etag } of candidates) {
+    const now = Date.now();
+    for (const { digest, etag, modifiedAt } of candidates) {
       if (owners.of(encodedOf(digest)) > 0) continue;
       const found = await this.client.get(keys.content(digest));
       const data = found && parseContent(found.bytes);
       // A content that was written since the listing is not a candidate any more.
-      if (found?.etag === etag && data !== undefined) yield { digest, etag, data };
+      if (found?.etag !== etag || data === undefined) continue;
+      const early = modifiedAt - oldest;
+      // The store may tell times in whole seconds.
+      yield { digest, etag, data, ...(early > 0 && { keptUntil: now + early + 1000 }) };
     }
   }
 
   /** Resolves with one content if it is an orphan. */
-  async orphan(digest: Digest, ageSeconds: number): Promise<Orphan | undefined> {
+  async orphan(digest: Digest, ageSeconds: number): Promise<S3Orphan | undefined> {
     const found = await this.client.get(keys.content(digest));
     if (found === undefined || found.answeredAt - found.modifiedAt < ageSeconds * 1000) return undefined;
     const data = parseContent(found.bytes);
@@ -71,7 +77,7 @@ export class Collection {
    * Removes an orphan if it has not been written since it was listed. Resolves with the bytes freed, otherwise with
    * `undefined`.
    */
-  async remove({ digest, etag, data }: Orphan, removesWithCondition: boolean): Promise<number | undefined> {
+  async remove({ digest, etag, data }: S3Orphan, removesWithCondition: boolean): Promise<number | undefined> {
     const buried = await bury(this.client, digest, etag);
     if (buried === undefined) return undefined;
     await this.client.delete(data.key);
