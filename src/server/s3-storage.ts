@@ -6,6 +6,7 @@ import { S3NodeRecords } from "../storage/s3/node-records.js";
 import { openS3Storage } from "../storage/s3/open.js";
 import { prepareStore } from "../storage/s3/prepare.js";
 import { requestSecondsMax, S3Requests } from "../storage/s3/requests.js";
+import { Reserve } from "../storage/s3/reserve.js";
 import { placeName } from "../storage/s3/store-object.js";
 import { engineNameOf } from "./cluster.js";
 import { distributionPath, distributionWarning } from "./foreign-content.js";
@@ -32,6 +33,9 @@ const copySeconds = 300;
 /** The lock is renewed while the store does little else. */
 const lockConnections = 4;
 
+const full =
+  "the store is full: pushes get 507, while pulls, deletions and collections continue with the 4 MiB that were kept for this; free space by deleting images and `gantry gc --delete`, give the store more, or raise its quota";
+
 async function hasDistribution(client: S3Client): Promise<boolean> {
   for await (const _ of client.list(`${distributionPath}/`, "", 1)) return true;
   return false;
@@ -50,9 +54,15 @@ export async function openBucket(
   const credentials = s3CredentialsOf(settings);
   const scratchFolder = scratchFolderOf(settings);
   const onError = (error: unknown, message: string) => log.error({ err: error }, message);
+  const reserve = new Reserve((isMissing) => {
+    if (isMissing) log.warn(full);
+    else log.info("the store has room again: pushes are accepted");
+  });
   // A client of its own: the other one changes nothing any more when the lock cannot be renewed.
   const locking = new S3Client(
-    new S3Requests(place, { ...limits, connections: lockConnections }, credentials.get, credentials.refused),
+    new S3Requests(place, { ...limits, connections: lockConnections }, credentials.get, credentials.refused, {
+      makeRoom: (requests, request) => reserve.makeRoom(requests, request),
+    }),
   );
   closers.add("connections of the store's lock", () => locking.close());
   const { lock, fresh, id, removesWithCondition } = await prepareStore(locking, {
@@ -63,12 +73,15 @@ export async function openBucket(
     onError: (error) => onError(error, "the lock of the store could not be renewed"),
   });
   closers.add("lock of the store", () => lock.release());
+  closers.add("reserve of the store", () => reserve.stop());
+  await reserve.watch(locking, (error) => onError(error, "the reserve of the store could not be restored"));
   const graceSeconds = Math.max(config.gc.lease, graceSecondsMin);
   const storage = openS3Storage({
     place,
     limits,
     credentials,
     confirm: () => lock.confirm(),
+    reserve,
     slabs,
     threads: config.uploads.workers,
     startsAtOnce: serving,

@@ -11,6 +11,7 @@ import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
 import { SlabPool } from "../../src/lib/slab-pool.js";
 import { fixedCredentials } from "../../src/storage/s3/credentials.js";
 import { defaultS3Limits, openS3Storage, type S3StorageOptions } from "../../src/storage/s3/open.js";
+import { Reserve } from "../../src/storage/s3/reserve.js";
 import type { Upload, UploadHints } from "../../src/storage/storage.js";
 import { digestOf } from "./content.js";
 import type { S3Server } from "./s3-server.js";
@@ -26,6 +27,7 @@ export function driverOptions(server: S3Server): Omit<S3StorageOptions, "slabs" 
   return {
     credentials: fixedCredentials({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey }),
     confirm: () => {},
+    reserve: new Reserve(() => {}),
     threads: 1,
     startsAtOnce: false,
     partBytes,

@@ -1,6 +1,7 @@
 // An S3 server on a loopback port, with a bucket and its own credentials: versitygw over a folder, or MinIO. Tests stop,
 // freeze and kill it, start it again on the same port and data, and count the requests that it has answered.
 
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -54,10 +55,12 @@ const bucket = "gantry";
 /** A client of a test sends few requests at once, and none that takes long. */
 const clientLimits = { connections: 8, attemptSeconds: 30, requestSeconds: 30 } as const;
 
-export async function startS3Server(engine: S3Engine = "versitygw"): Promise<S3Server> {
+/** `mebibytes` gives the data a file system of its own, of that size, which a test can fill. */
+export async function startS3Server(engine: S3Engine = "versitygw", mebibytes?: number): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-s3-"));
   const data = join(folder, "data");
   await mkdir(data);
+  if (mebibytes !== undefined) mountSmall(data, mebibytes);
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const accessKey = randomBytes(10).toString("hex");
@@ -81,6 +84,7 @@ export async function startS3Server(engine: S3Engine = "versitygw"): Promise<S3S
     await Promise.all(clients.map((made) => made.close()));
     await daemon.kill();
     await log.close();
+    if (mebibytes !== undefined) execFileSync("umount", ["--lazy", data]);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
@@ -113,6 +117,20 @@ export async function startS3Server(engine: S3Engine = "versitygw"): Promise<S3S
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** For a test's `skip`. */
+export function needsMounts(): string | false {
+  try {
+    execFileSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", tmpdir()], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "no small file system can be mounted here";
+  }
+}
+
+function mountSmall(folder: string, mebibytes: number): void {
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", folder], { stdio: "ignore" });
 }
 
 interface EngineOptions {

@@ -27,6 +27,7 @@ const byCode: Readonly<Record<string, string>> = {
   RequestTimeTooSkewed: "set the clock of this machine",
   QuotaExceeded: room,
   XMinioStorageFull: room,
+  XMinioAdminBucketQuotaExceeded: room,
   [noCredentials]: "set storage.s3.accesskey and storage.s3.secretkey, or let AWS's chain find credentials",
   [unanswered]: reach,
 };

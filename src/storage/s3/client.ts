@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { ifTooLarge, S3Failure } from "./failure.js";
+import { ifTooLarge, noSuchUpload, S3Failure } from "./failure.js";
 import type { S3Requests, S3Response } from "./requests.js";
 import { elementsOf, escaped, refuseError, rootOf, textOf } from "./xml.js";
 
@@ -290,7 +290,7 @@ export class S3Client {
     }
     const found = await this.head(key);
     if (found === undefined || (size !== undefined && found.size !== size))
-      throw new S3Failure("the multipart upload is gone", { status: 404, code: "NoSuchUpload" });
+      throw new S3Failure("the multipart upload is gone", { status: 404, code: noSuchUpload });
     return found.etag;
   }
 

@@ -35,6 +35,22 @@ export const noCredentials = "NoCredentials";
 /** The code of a failure: the time of an attempt was over. */
 export const unanswered = "Unanswered";
 
+/** The code of a failure: the multipart upload was completed or aborted. */
+export const noSuchUpload = "NoSuchUpload";
+
+/** Codes of stores that have no room, with other statuses than 507. */
+const fullCodes = new Set(["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"]);
+
+/** Whether the store has no room for what was sent. */
+export function isFull(error: unknown): boolean {
+  return error instanceof S3Failure && (error.status === 507 || fullCodes.has(error.code));
+}
+
+/** The failure of a request that is not sent, because the store has no room for pushes. */
+export function storeFull(): S3Failure {
+  return new S3Failure("the store is full", { status: 507 });
+}
+
 /** Resolves a read that failed because the object is too large with `undefined`. */
 export function ifTooLarge(error: unknown): undefined {
   if (!(error instanceof S3Failure) || error.code !== answerTooLarge) throw error;
@@ -42,12 +58,13 @@ export function ifTooLarge(error: unknown): undefined {
 
 type FailureKind = Extract<
   ErrorKind,
-  "name-invalid" | "storage-full" | "storage-failed" | "storage-unavailable"
+  "name-invalid" | "upload-unknown" | "storage-full" | "storage-failed" | "storage-unavailable"
 >;
 
 /** Clients see these. What the store says may name accounts and buckets, and is logged as the cause. */
 const messages: Readonly<Record<FailureKind, string>> = {
   "name-invalid": "the registry's storage does not accept a name of this length",
+  "upload-unknown": "the upload has ended, perhaps at another node: look for the blob, or begin again",
   "storage-full": "the registry's storage is full: its operator must free space, then you can try again",
   "storage-failed": "the registry's storage failed",
   "storage-unavailable": "the registry's storage is unavailable, try again in a moment",
@@ -60,8 +77,11 @@ export function portError(error: unknown): unknown {
   return new RegistryError(kind, messages[kind], undefined, { cause: error });
 }
 
-function kindOf({ status, code, mayPass }: S3Failure): FailureKind {
-  if (status === 507 || code === "QuotaExceeded" || code === "XMinioStorageFull") return "storage-full";
+function kindOf(failure: S3Failure): FailureKind {
+  const { code, mayPass } = failure;
+  if (isFull(failure)) return "storage-full";
+  // Another node has completed its data, and was killed before the record of the upload was removed, or has aborted it.
+  if (code === noSuchUpload) return "upload-unknown";
   // Stores on a file system limit each component of a key, and a repository's name is one.
   if (code === "KeyTooLongError") return "name-invalid";
   return mayPass ? "storage-unavailable" : "storage-failed";

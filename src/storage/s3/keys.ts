@@ -72,10 +72,13 @@ export const keys = {
   slice: (fetch: string, position: number) => `slices/${fetch}/${position}`,
   slices: "slices/",
   note: (name: string) => `notes/${name}`,
+  notes: "notes/",
   secret: (name: string) => `secrets/${name}`,
+  secrets: "secrets/",
   robot: (name: string) => `robots/${name}`,
   robots: "robots/",
   probe: (id: string) => `probes/${id}`,
+  probes: "probes/",
   /** A node that works without its engine. */
   node: (name: string) => `nodes/${name}`,
   nodes: "nodes/",
@@ -83,6 +86,10 @@ export const keys = {
   store: "store",
   /** Held by the node or nodes that use the store. */
   lock: "lock",
+  /** Given up for small objects when the store is full. */
+  reserve: "reserve",
+  /** Tests whether there is room for more than the reserve. Exists for a moment. */
+  reserveRoom: "reserve-room",
 } as const;
 
 /** Returns the last component of a key. */

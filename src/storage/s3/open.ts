@@ -10,6 +10,7 @@ import { withPortErrors } from "./failure.js";
 import { s3Metadata } from "./metadata.js";
 import { Removals } from "./removals.js";
 import { type S3Limits, type S3Place, S3Requests } from "./requests.js";
+import type { Reserve } from "./reserve.js";
 import { S3Slices } from "./slices.js";
 import { S3Uploads } from "./uploads.js";
 import { S3WorkerPool } from "./worker-pool.js";
@@ -19,6 +20,8 @@ export interface S3StorageOptions {
   readonly credentials: CredentialSource;
   /** Throws if this node may have lost the store. Called before each change. */
   readonly confirm: () => void;
+  /** Refuses pushes while the store is full. */
+  readonly reserve: Reserve;
   readonly slabs: SlabPool;
   readonly threads: number;
   /** Whether the worker threads start at once, or with the first task. */
@@ -61,8 +64,15 @@ export interface S3Storage extends Storage {
 /** The store itself has been checked: see `probe.ts` and `store-lock.ts`. */
 export function openS3Storage(options: S3StorageOptions): S3Storage {
   const { place, limits, credentials, slabs, threads, startsAtOnce, partBytes, onStray, onError } = options;
+  const { confirm, reserve } = options;
   const closers = new Closers((error, what) => onError(error, `closing the store: ${what} failed`));
-  const requests = new S3Requests(place, limits, credentials.get, credentials.refused, options.confirm);
+  const requests = new S3Requests(place, limits, credentials.get, credentials.refused, {
+    before: (request) => {
+      confirm();
+      reserve.before(request);
+    },
+    makeRoom: (sender, request) => reserve.makeRoom(sender, request),
+  });
   const client = new S3Client(requests);
   closers.add("connections", () => client.close());
   const workers = new S3WorkerPool({
@@ -77,7 +87,8 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
       graceSeconds: options.graceSeconds,
     },
     credentials: credentials.get,
-    confirm: options.confirm,
+    confirm,
+    reserve,
     threads,
     startsAtOnce,
     taskSecondsMax: options.taskSecondsMax,

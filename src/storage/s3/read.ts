@@ -27,10 +27,10 @@ export function readingClient({
   limits,
   credentials,
 }: Omit<ReadableBucketOptions, "onStray">): S3Client {
-  const refuse = () => {
+  const before = () => {
     throw new Error("the store is only read");
   };
-  return new S3Client(new S3Requests(place, limits, credentials.get, credentials.refused, refuse));
+  return new S3Client(new S3Requests(place, limits, credentials.get, credentials.refused, { before }));
 }
 
 /** Rejects if there is no store. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import { Turns } from "../../lib/turns.js";
 import { type AnswerHeaders, AnswerLate, exchange } from "./exchange.js";
-import { noCredentials, S3Failure, unanswered } from "./failure.js";
+import { isFull, noCredentials, S3Failure, unanswered } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
 import { Silence } from "./silence.js";
 import { parsed, textOf, type Xml } from "./xml.js";
@@ -52,6 +52,14 @@ export interface S3Request {
   readonly moreSeconds?: number;
   /** Maximum bytes of an answer. A larger one is a failure with the code `AnswerTooLarge`. */
   readonly bytesMax?: number;
+}
+
+/** Decides about each request that changes something. */
+export interface ChangeGuard {
+  /** Throws to prevent the request. */
+  before?(request: S3Request): void;
+  /** Called when the store is too full for the request. Resolves with whether to send it again. */
+  makeRoom?(requests: S3Requests, request: S3Request): Promise<boolean>;
 }
 
 export interface S3Response {
@@ -104,8 +112,7 @@ export class S3Requests {
     credentials: () => Promise<S3Credentials>,
     /** Called when the store says that the credentials have expired, before the request is sent again. */
     readonly onExpired: () => void = () => {},
-    /** Called before each request that changes something; throws to prevent it. */
-    readonly beforeChange: () => void = () => {},
+    readonly guard: ChangeGuard = {},
   ) {
     const { endpoint, region, bucket, forcePathStyle, prefix, skipVerify } = place;
     const url = new URL(endpoint);
@@ -137,7 +144,7 @@ export class S3Requests {
 
   /** Resolves with an answer. Rejects with `S3Failure`. */
   async send(request: S3Request): Promise<S3Response> {
-    if (request.method !== "GET" && request.method !== "HEAD") this.beforeChange();
+    if (request.method !== "GET" && request.method !== "HEAD") this.guard.before?.(request);
     const begun = performance.now();
     const end = begun + this.#silence.enter(this.limits.requestSeconds * 1000) + timeOfWork(request);
     try {
@@ -152,6 +159,7 @@ export class S3Requests {
       try {
         return { ...(await this.#tryInTurn(request, end)), attempts: attempt };
       } catch (error) {
+        if (isFull(error) && (await this.guard.makeRoom?.(this, request)) === true) continue;
         const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsFirst * 2 ** (attempt - 1));
         const isLate = performance.now() + pause + attemptMillisecondsMin > end;
         if (!(error instanceof S3Failure) || !error.mayPass || isLate || error.code === allBusy) throw error;

@@ -5,15 +5,25 @@ import { newSessionId, type SessionId } from "../../domain/session-id.js";
 import { AffinePool, type Affinity } from "../../lib/affine-pool.js";
 import { now } from "../../lib/clock.js";
 import type { StorageWorkers } from "../storage.js";
+import { portError } from "./failure.js";
+import type { Reserve } from "./reserve.js";
 import type { S3Credentials } from "./signed-requests.js";
 import { S3WorkDone } from "./work-done.js";
-import type { S3Task, S3WorkerDone, S3WorkerResult, S3WorkerSetup, S3WorkerTask } from "./worker-protocol.js";
+import type {
+  ForgetTask,
+  S3Task,
+  S3WorkerDone,
+  S3WorkerResult,
+  S3WorkerSetup,
+  S3WorkerTask,
+} from "./worker-protocol.js";
 
 export interface S3WorkerPoolOptions {
   readonly setup: S3WorkerSetup;
   readonly credentials: () => Promise<S3Credentials>;
   /** Throws if this node may have lost the store. */
   readonly confirm: () => void;
+  readonly reserve: Reserve;
   readonly threads: number;
   /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
   readonly startsAtOnce: boolean;
@@ -32,6 +42,9 @@ export class UploadTaken extends RegistryError {
 
 /** Minimum speed at which a task reads an upload's bytes again. */
 const readBytesPerSecondMin = 5 * 1024 * 1024;
+
+/** Tasks that bring bytes to the store. */
+const pushing: ReadonlySet<S3Task["kind"]> = new Set(["append", "flush", "seal", "commit"]);
 
 const workerFile = new URL("../../../workers/s3/s3.js", import.meta.url);
 
@@ -59,8 +72,13 @@ export class S3WorkerPool implements StorageWorkers {
     return this.#pool.askAll((affinity) => this.forget(newSessionId(), false, affinity));
   }
 
-  async forget(session: SessionId, erases: boolean, affinity: Affinity): Promise<void> {
-    await this.run({ kind: "forget", session, erases }, affinity);
+  async forget(
+    session: SessionId,
+    erases: boolean,
+    affinity: Affinity,
+    kept?: ForgetTask["kept"],
+  ): Promise<void> {
+    await this.run({ kind: "forget", session, erases, kept }, affinity);
   }
 
   /** Reads an object. Resolves with its digest in the algorithm of `like`, or with `undefined` if there is none. */
@@ -73,6 +91,7 @@ export class S3WorkerPool implements StorageWorkers {
   async run(task: S3Task, affinity: Affinity): Promise<S3WorkerDone> {
     const sentAt = now();
     if (task.kind === "flush" || task.kind === "commit") this.options.confirm();
+    if (pushing.has(task.kind)) this.#confirmRoom();
     const credentials = await this.options.credentials();
     const signed = { ...task, credentials } as S3WorkerTask;
     const result = await this.#pool.run(signed, affinity, this.#secondsMax(task));
@@ -85,9 +104,18 @@ export class S3WorkerPool implements StorageWorkers {
       return result;
     }
     const { error, message, detail, cause } = result;
+    if (error === "storage-full") this.options.reserve.refused();
     if (error === "taken") throw new UploadTaken();
     if (error === "unexpected") throw new Error(message);
     throw new RegistryError(error, message, detail, cause === undefined ? {} : { cause: new Error(cause) });
+  }
+
+  #confirmRoom(): void {
+    try {
+      this.options.reserve.confirm();
+    } catch (error) {
+      throw portError(error);
+    }
   }
 
   #secondsMax(task: S3Task): number {

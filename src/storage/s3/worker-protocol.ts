@@ -88,6 +88,8 @@ export interface ForgetTask extends Signed {
   readonly kind: "forget";
   readonly session: SessionId;
   readonly erases: boolean;
+  /** Without `erases`: erases another multipart upload than that of the stored upload, which continues. */
+  readonly kept?: { readonly multipart: string | undefined } | undefined;
 }
 
 /** Reads an object and returns its digest. */
