@@ -7,6 +7,7 @@ import { RegistryError } from "../../src/domain/errors.js";
 import { parseContent, parsePointer } from "../../src/storage/s3/contents.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import { defaultS3Limits } from "../../src/storage/s3/open.js";
+import { parseUpload } from "../../src/storage/s3/upload-state.js";
 import { type Fault, faults, startFaultRelay } from "../support/fault-relay.js";
 import { digestFor, partBytes, S3Node, uniqueName } from "../support/s3-driver.js";
 import { countByKind } from "../support/s3-requests.js";
@@ -54,14 +55,15 @@ for (const inChunks of [false, true])
       await last.upload.commit(name, digestFor(whole), end(whole.length));
       assert.deepEqual(await first.read(name, digestFor(whole)), whole);
       assert.ok((await third.storage.uploads.recover(id)) === undefined, "it is consumed");
-      // Early data that another node may have is swept later, and a mark says until then that the upload has ended.
+      // Data that another node may have made a content is swept later: early data, for which a mark says until then that the
+      // upload has ended, and parts that had to be completed to be read again.
       const isEarly = !inChunks && size < partBytes;
       if (!isEarly)
         await eventually("the stored upload is removed", async () => {
           const left = await all(server.client().list(keys.uploads));
           return left.length === 0 ? true : undefined;
         });
-      assert.equal((await all(server.client().list(keys.allData))).length, isEarly ? 2 : 1);
+      assert.equal((await all(server.client().list(keys.allData))).length, inChunks ? 1 : 2);
       assert.deepEqual(await all(server.client().openMultiparts("")), []);
     });
 
@@ -125,6 +127,85 @@ test("a node that gives up leaves what another node has stored from the same upl
   await found?.upload.commit(name, digest, end(bytes.length));
   assert.deepEqual(await first.read(name, digest), bytes);
 });
+
+/** What a node does with a multipart upload before it is killed: it may have completed the stored parts, or added the last one. */
+const completions = [
+  ["reading its bytes again", []],
+  ["closing the upload", [Buffer.alloc(1000, "the rest")]],
+] as const;
+
+for (const [what, rest] of completions)
+  for (const more of [0, partBytes + 5])
+    test(`an upload goes on, with ${more} more bytes, after its node was killed while ${what}`, {
+      skip,
+    }, async () => {
+      await using server = await startS3Server();
+      await using first = await S3Node.open(server);
+      await using second = await S3Node.open(server);
+      const client = server.client();
+      const name = uniqueName();
+      const bytes = Buffer.concat([
+        randomBytes(2 * partBytes),
+        Buffer.alloc(1000, "the rest"),
+        randomBytes(more),
+      ]);
+      const received = bytes.length - more;
+      const { id, upload } = first.begin(name, { survives: true });
+      await first.append(upload, bytes.subarray(0, received), 0);
+      await upload.flush(received);
+      const stored = await client.get(keys.upload(id));
+      const sent = stored && parseUpload(stored.bytes)?.sent;
+      assert.ok(sent !== undefined);
+      const last = (sent.parts.at(-1)?.number ?? 0) + 1;
+      const added = await Promise.all(
+        rest.map((part, index) => client.putPart(sent.key, sent.id, last + index, part)),
+      );
+      await client.completeMultipart(sent.key, sent.id, [...sent.parts, ...added]);
+      const found = await second.storage.uploads.recover(id);
+      assert.equal(found?.received, received);
+      if (more > 0) await second.append(found.upload, bytes.subarray(received), received);
+      await found.upload.commit(name, digestFor(bytes), end(bytes.length));
+      assert.ok((await first.read(name, digestFor(bytes)))?.equals(bytes));
+      if (rest.length > 0)
+        assert.ok((await client.head(sent.key)) !== undefined, "the killed node may have made it a blob");
+      assert.deepEqual(await all(client.openMultiparts("")), []);
+    });
+
+test("an upload whose parts were aborted is unknown", { skip }, async () => {
+  await using server = await startS3Server();
+  await using first = await S3Node.open(server);
+  await using second = await S3Node.open(server);
+  const bytes = randomBytes(partBytes + 1000);
+  const { id, upload } = first.begin(uniqueName(), { survives: true });
+  await first.append(upload, bytes, 0);
+  await upload.flush(bytes.length);
+  for await (const { key, id: open } of server.client().openMultiparts(""))
+    await server.client().abortMultipart(key, open);
+  const found = await second.storage.uploads.recover(id);
+  await assert.rejects(async () => found?.upload.commit(uniqueName(), digestFor(bytes), end(bytes.length)), {
+    kind: "upload-unknown",
+  });
+});
+
+for (const inChunks of [false, true])
+  test(`parts that are dropped from ${inChunks ? "a chunked" : "a streamed"} upload leave the store`, {
+    skip,
+  }, async () => {
+    await using server = await startS3Server();
+    await using node = await S3Node.open(server);
+    const name = uniqueName();
+    const bytes = randomBytes(3 * partBytes);
+    const { upload } = node.begin(name, { survives: true, inChunks });
+    await node.append(upload, bytes.subarray(0, 1000), 0);
+    await upload.flush(1000);
+    await node.append(upload, bytes.subarray(1000), 1000);
+    assert.equal((await all(server.client().openMultiparts(""))).length, 1);
+    assert.equal(await upload.truncate(1000), 1000);
+    assert.deepEqual(await all(server.client().openMultiparts("")), []);
+    await node.append(upload, bytes.subarray(1000), 1000);
+    await upload.commit(name, digestFor(bytes), end(bytes.length));
+    assert.ok((await node.read(name, digestFor(bytes)))?.equals(bytes));
+  });
 
 test("an upload that is being removed is unknown", { skip }, async () => {
   await using server = await startS3Server();

@@ -6,9 +6,9 @@ import { randomUUID } from "node:crypto";
 import type { Algorithm } from "../../src/domain/digest.js";
 import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
-import { nonce, type S3Client } from "../../src/storage/s3/client.js";
+import { nonce, type Part, type S3Client } from "../../src/storage/s3/client.js";
 import type { Data } from "../../src/storage/s3/contents.js";
-import { copyOwnPart } from "../../src/storage/s3/copy.js";
+import { noSuchUpload, S3Failure } from "../../src/storage/s3/failure.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import {
   type EarlyData,
@@ -19,6 +19,7 @@ import {
   type StoredUpload,
   sentBytes,
 } from "../../src/storage/s3/upload-state.js";
+import { continueCompleted, continueFrom, uploadGone } from "./completed-data.js";
 import type { HeldPart } from "./held-part.js";
 import { readObject } from "./read-object.js";
 import { type HashPoint, importHash, newRunningHash, type RunningHash } from "./running-hash.js";
@@ -41,9 +42,6 @@ const partNumberGap = 16;
 /** Parts of one upload on the way to the store. */
 const sendingMax = 2;
 
-/** The largest part that a store copies. */
-const copiedPartBytes = 4 * 1024 ** 3;
-
 /** The hash of an upload whose parts were hashed elsewhere: known, but it cannot be continued. */
 interface KnownHash {
   readonly known: string;
@@ -58,6 +56,10 @@ export class OpenUpload {
   #held: HeldPart;
   #multipart: { readonly key: string; readonly id: string } | undefined;
   #parts: (SentPart | Promise<SentPart>)[] = [];
+  /** The parts that another node may have completed, if they are the first ones. */
+  #recovered: SentParts | undefined;
+  /** The upload that goes on with the bytes of `#recovered`, after another node has completed that. */
+  #continued: Promise<SentParts> | undefined;
   #lastNumber = 0;
   #sentBytes = 0;
   readonly #sending = new Set<Promise<void>>();
@@ -67,6 +69,8 @@ export class OpenUpload {
   /** The bytes of the first request, stored as data. */
   #early: EarlyData | undefined;
   #leavesEarly = false;
+  /** Whether no other node can have completed the recovered parts, and made them a content. */
+  #isAlone = false;
   sealed: Data | undefined;
   /** Whether a content may name the sealed data, which therefore must stay. */
   isShared = false;
@@ -93,15 +97,17 @@ export class OpenUpload {
     tools: UploadTools,
     algorithm: Algorithm,
     inChunks: boolean,
-    { sent, hash, hex, rest, early, leavesEarly = false }: StoredUpload,
+    { sent, hash, hex, rest, early, leavesEarly = false, isAlone = false }: StoredUpload,
   ): OpenUpload {
     const atPart = hashAt(algorithm, inChunks, sent, hash);
     const upload = new OpenUpload(tools, algorithm, inChunks, { known: hex }, atPart);
     upload.#held.append(rest);
     upload.#early = early;
     upload.#leavesEarly = leavesEarly;
+    upload.#isAlone = isAlone;
     upload.#multipart = sent && { key: sent.key, id: sent.id };
     upload.#parts = [...(sent?.parts ?? [])];
+    upload.#recovered = sent;
     upload.#sentBytes = sentBytes(sent);
     // The node that has stored it may send parts still, until it notices that it is no longer the owner.
     const last = sent?.parts.at(-1)?.number ?? 0;
@@ -238,7 +244,7 @@ export class OpenUpload {
 
   /** Sends the held bytes as a part. Resolves when another may be sent. */
   async #send(): Promise<void> {
-    const { client, newPart } = this.tools;
+    const { newPart } = this.tools;
     const number = ++this.#lastNumber;
     if (number > partsMax)
       throw Object.assign(
@@ -248,15 +254,19 @@ export class OpenUpload {
         },
       );
     this.#multipart ??= await this.#createMultipart();
-    const { key, id } = this.#multipart;
+    const multipart = this.#multipart;
     const held = this.#held;
     const size = held.length;
     this.#held = newPart();
     this.#sentBytes += size;
     this.#atPart = "known" in this.#hash ? undefined : this.#hash.point();
     const part = held
-      .release((bytes) => client.putPart(key, id, number, bytes))
-      .then((sent) => ({ ...sent, size }));
+      .release((bytes) => this.#putPart(multipart, number, bytes))
+      .then((sent) => {
+        // From now on, the bytes in the store are not those of the recovered parts only.
+        if (this.#continued === undefined) this.#recovered = undefined;
+        return { ...sent, size };
+      });
     this.#parts.push(part);
     const sending: Promise<void> = part
       .then(() => {})
@@ -268,6 +278,29 @@ export class OpenUpload {
     // Nobody may be waiting for it when it fails.
     part.catch(() => {});
     while (this.#sending.size >= sendingMax) await Promise.race(this.#sending);
+  }
+
+  async #putPart(to: { key: string; id: string }, number: number, bytes: Uint8Array): Promise<Part> {
+    const { client } = this.tools;
+    try {
+      return await client.putPart(to.key, to.id, number, bytes);
+    } catch (error) {
+      if (!(error instanceof S3Failure) || error.code !== noSuchUpload) throw error;
+      const { key, id } = await this.#continue(to.id);
+      return client.putPart(key, id, number, bytes);
+    }
+  }
+
+  /** Goes on after another node has completed the parts of this upload, unless parts of this node were among them. */
+  #continue(id: string): Promise<SentParts> {
+    const recovered = this.#recovered;
+    if (recovered?.id !== id) return Promise.reject(uploadGone());
+    this.#continued ??= continueCompleted(this.tools.client, recovered, sentBytes(recovered)).then((sent) => {
+      this.#multipart = { key: sent.key, id: sent.id };
+      this.#parts.splice(0, recovered.parts.length, ...sent.parts);
+      return sent;
+    });
+    return this.#continued;
   }
 
   async #createMultipart(): Promise<{ key: string; id: string }> {
@@ -300,19 +333,15 @@ export class OpenUpload {
     if (sent === undefined) return hash;
     const size = this.#sentBytes;
     await client.completeMultipart(sent.key, sent.id, sent.parts, size);
-    await readObject(client, sent.key, size, (bytes) => hash.update(bytes));
-    const multipart = await this.#createMultipart();
-    const parts: SentPart[] = [];
-    for (let start = 0; start < size; start += copiedPartBytes) {
-      const end = Math.min(size, start + copiedPartBytes);
-      const { key, id: upload } = multipart;
-      const part = await copyOwnPart(client, sent.key, { key, upload, number: parts.length + 1, start, end });
-      parts.push({ ...part, size: end - start });
-    }
-    this.#multipart = multipart;
-    this.#parts = parts;
+    const read = await readObject(client, sent.key, size, (bytes) => hash.update(bytes));
+    if (read < size) throw uploadGone();
+    const { key, id, parts } = await continueFrom(client, sent.key, size);
+    this.#multipart = { key, id };
+    this.#parts = [...parts];
     this.#lastNumber = parts.length;
-    this.#leftover = sent.key;
+    this.#recovered = undefined;
+    // Otherwise the sweep removes it, if it is no content.
+    if (this.#isAlone) this.#leftover = sent.key;
     return hash;
   }
 
@@ -328,6 +357,13 @@ export class OpenUpload {
   async close(): Promise<void> {
     this.#held.clear();
     await Promise.all(this.#sending);
+  }
+
+  /** Aborts the multipart upload, unless it is the stored one or has been completed. */
+  async eraseUnstored(stored: string | undefined): Promise<void> {
+    const multipart = this.#multipart;
+    if (multipart === undefined || multipart.id === stored || this.sealed !== undefined) return;
+    await this.tools.client.abortMultipart(multipart.key, multipart.id);
   }
 
   /** Removes what is in the store. */

@@ -216,11 +216,12 @@ async function commit(
   return { ...said, healed: shared.healed };
 }
 
-async function forget({ session, erases }: ForgetTask): Promise<Said> {
+async function forget({ session, erases, kept }: ForgetTask): Promise<Said> {
   const upload = uploads.get(session);
   uploads.delete(session);
   await upload?.close();
   if (erases) await upload?.erase();
+  else if (kept !== undefined) await upload?.eraseUnstored(kept.multipart);
   return {};
 }
 

@@ -33,6 +33,8 @@ export interface StoredUpload {
   readonly ended?: boolean;
   /** Whether another node may have early data of this upload, which stays when the upload ends. */
   readonly leavesEarly?: boolean;
+  /** Whether no other node can have completed the parts, and made them a content. Not part of the serialized form. */
+  readonly isAlone?: boolean;
   /** Present if the bytes are stored as data that nobody else may use, see `EarlyData`. Not part of the serialized form. */
   readonly early?: EarlyData;
 }

@@ -59,6 +59,8 @@ export class S3Upload implements Upload {
   #hasEarly: boolean;
   /** Whether another node may have early data of this upload, which therefore cannot be removed. */
   readonly isShared: boolean;
+  /** Whether no other node can have completed its parts. */
+  readonly #isAlone: boolean;
   /** Whether a commit was tried, after which a content may name the early data. */
   #wasCommitted = false;
 
@@ -73,6 +75,7 @@ export class S3Upload implements Upload {
     this.#stored = version?.stored;
     this.#hasEarly = version?.stored.early !== undefined;
     this.isShared = version?.isShared === true;
+    this.#isAlone = version === undefined || version.stored.isAlone === true;
   }
 
   get isLost(): boolean {
@@ -121,15 +124,17 @@ export class S3Upload implements Upload {
     const rewind = () => this.#run({ kind: "rewind", ...this.#common(), offset: bytes });
     if ((await rewind()).offset === bytes) return bytes;
     // Only what was stored at the end of a request can be reached: its parts cannot be cut.
-    await this.parts.workers.forget(this.id, false, this.#affinity);
-    this.#affinity = {};
     const version = await onStore(() => readUpload(this.parts.client, this.id));
     const isSame = version?.etag === this.#etag && (version?.stored.early !== undefined) === this.#hasEarly;
+    // Parts that were sent since then would take space until they are swept.
+    const kept = isSame ? { multipart: version?.stored.sent?.id } : undefined;
+    await this.parts.workers.forget(this.id, false, this.#affinity, kept);
+    this.#affinity = {};
     if (version === undefined || !isSame || receivedOf(version.stored) > bytes) {
       this.#isLost = true;
       throw new RegistryError("storage-failed", "the upload cannot be continued: begin it again");
     }
-    this.#stored = version.stored;
+    this.#stored = { ...version.stored, isAlone: this.#isAlone };
     return receivedOf(version.stored);
   }
 

@@ -47,7 +47,8 @@ export class S3Uploads implements UploadStore {
       const { early, ...others } = found.stored;
       const isUnasked = early !== undefined && !isReleased;
       if (isUnasked && (await this.#isBlob(record, found.stored))) return undefined;
-      const stored = isUnasked ? { ...others, leavesEarly: true } : found.stored;
+      const known = isUnasked ? { ...others, leavesEarly: true } : found.stored;
+      const stored = { ...known, isAlone: isReleased };
       const isShared = stored.leavesEarly === true;
       const options = { record: stored.record, algorithm: record.algorithm, inChunks: true };
       const upload = new S3Upload(id, this.parts, options, { etag: found.etag, stored, isShared });
