@@ -73,7 +73,7 @@ for (const [engine, missing] of [
       assert.deepEqual([dry.manifests.imported, dry.robots.imported], [12, 1]);
       const names: string[] = [];
       for await (const { key } of s3.client().list("")) names.push(key);
-      const content = names.filter((name) => !/^(notes|store)/.test(name));
+      const content = names.filter((name) => !/^(notes|reserve|store)/.test(name));
       assert.deepEqual(content, []);
     });
 
