@@ -58,6 +58,28 @@ export class HeldPart {
     return this.#read(Buffer.allocUnsafe(this.length));
   }
 
+  /**
+   * Passes `start` and the bytes after it to `use`, and holds them on. Copies many bytes to one of `copies`, for which it waits:
+   * hundreds of uploads may end at the same time.
+   */
+  async lend<T>(start: Uint8Array, copies: PartBuffers, use: (bytes: Buffer) => Promise<T>): Promise<T> {
+    if (this.#file === undefined && start.length === 0) return use(this.bytes());
+    const length = start.length + this.length;
+    const isSmall = this.#file === undefined && this.#pooled === undefined;
+    if (isSmall || length > copies.partBytes) return use(Buffer.concat([start, this.bytes()]));
+    const buffer = await copies.next();
+    try {
+      const bytes = buffer.subarray(0, length);
+      bytes.set(start);
+      const rest = bytes.subarray(start.length);
+      if (this.#pooled === undefined) this.#read(rest);
+      else rest.set(this.#pooled.subarray(0, this.length));
+      return await use(bytes);
+    } finally {
+      copies.give(buffer);
+    }
+  }
+
   /** Passes the bytes to `use`, and then holds none. They are in memory for parts meanwhile. */
   async release<T>(use: (bytes: Buffer) => Promise<T>): Promise<T> {
     const { length } = this;

@@ -14,6 +14,7 @@ import {
   type EarlyData,
   earlyNote,
   earlySeconds,
+  lineOf,
   type SentPart,
   type SentParts,
   type StoredUpload,
@@ -21,12 +22,15 @@ import {
 } from "../../src/storage/s3/upload-state.js";
 import { continueCompleted, continueFrom, uploadGone } from "./completed-data.js";
 import type { HeldPart } from "./held-part.js";
+import type { PartBuffers } from "./part-buffers.js";
 import { readObject } from "./read-object.js";
 import { type HashPoint, importHash, newRunningHash, type RunningHash } from "./running-hash.js";
 
 export interface UploadTools {
   readonly client: S3Client;
   readonly partBytes: number;
+  /** Memory for the bytes that an upload stores at the end of a request, and holds on. */
+  readonly copies: PartBuffers;
   newPart(): HeldPart;
 }
 
@@ -161,24 +165,32 @@ export class OpenUpload {
     const note = earlyNote(record, this.hex(), nonce());
     if (this.#multipart !== undefined || this.#held.length >= partBytesMin || note === undefined)
       return "too large";
-    const key = keys.early(session);
-    const bytes = this.#held.bytes();
     const condition = { ifNoneMatch: "*" } as const;
     const options = { condition, sha256: this.#checksum(), note };
-    const usedBefore = now() + earlySeconds * 1000;
-    // Until the store has answered, there may be something to remove, but nothing to use.
-    this.#early = { key, size: bytes.length, etag: "", usedBefore: Number.NEGATIVE_INFINITY };
-    const stamp = await this.tools.client.write(key, bytes, options);
-    this.#early = stamp && { key, size: bytes.length, etag: stamp.etag, usedBefore };
-    return stamp === undefined ? "taken" : "stored";
+    const { copies, client } = this.tools;
+    return this.#held.lend(Buffer.alloc(0), copies, async (bytes) => {
+      const key = keys.early(session);
+      const usedBefore = now() + earlySeconds * 1000;
+      // Until the store has answered, there may be something to remove, but nothing to use.
+      this.#early = { key, size: bytes.length, etag: "", usedBefore: Number.NEGATIVE_INFINITY };
+      const stamp = await client.write(key, bytes, options);
+      this.#early = stamp && { key, size: bytes.length, etag: stamp.etag, usedBefore };
+      return stamp === undefined ? "taken" : "stored";
+    });
   }
 
-  /** Waits for the parts on the way, and returns what another node needs to continue. */
-  async stored(record: string): Promise<StoredUpload> {
+  /** Waits for the parts on the way, and passes what another node needs to continue to `store`. */
+  async stored<T>(record: string, store: (body: Buffer) => Promise<T>): Promise<T> {
     if (this.#held.length >= partBytesMin) await this.#send();
     const sent = await this.#sent();
-    const hash = this.#atPart?.exported;
-    return { record, sent, hash, hex: this.hex(), rest: this.#held.bytes(), leavesEarly: this.#leavesEarly };
+    const upload = {
+      record,
+      sent,
+      hash: this.#atPart?.exported,
+      hex: this.hex(),
+      leavesEarly: this.#leavesEarly,
+    };
+    return this.#held.lend(lineOf(upload, this.#held.length, nonce()), this.tools.copies, store);
   }
 
   async #sent(): Promise<SentParts | undefined> {

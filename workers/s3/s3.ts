@@ -12,13 +12,12 @@ import { describeError } from "../../src/lib/describe-error.js";
 import { InSequence } from "../../src/lib/in-sequence.js";
 import type { SlabPart } from "../../src/lib/slab-pool.js";
 import { storageFailure } from "../../src/storage/errors.js";
-import { nonce, S3Client } from "../../src/storage/s3/client.js";
+import { S3Client } from "../../src/storage/s3/client.js";
 import { type Data, point, share } from "../../src/storage/s3/contents.js";
 import { portError } from "../../src/storage/s3/failure.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import { S3Requests } from "../../src/storage/s3/requests.js";
 import type { S3Credentials } from "../../src/storage/s3/signed-requests.js";
-import { serializeUpload } from "../../src/storage/s3/upload-state.js";
 import type {
   AppendTask,
   CommitTask,
@@ -36,7 +35,7 @@ import { openScratchFile } from "../../src/storage/scratch-file.js";
 import type { UploadTimes } from "../../src/storage/storage.js";
 import { BusyTime } from "../uploads/busy-time.js";
 import { HeldPart } from "./held-part.js";
-import { OpenUpload, type UploadTools } from "./open-upload.js";
+import { OpenUpload, partBytesMin, type UploadTools } from "./open-upload.js";
 import { PartBuffers } from "./part-buffers.js";
 import { readObject } from "./read-object.js";
 
@@ -46,9 +45,14 @@ let credentials: S3Credentials;
 const requests = new S3Requests(setup.place, setup.limits, async () => credentials);
 const client = new S3Client(requests);
 const buffers = new PartBuffers(setup.partsInMemory, setup.partBytes);
+/** Uploads that store their bytes at the same time, at the end of a request. Memory that they do not fill is not used. */
+const copiesAtOnce = 3;
+/** The line of an upload with 10,000 parts has less than half of this. */
+const lineBytesMax = 2 * 1024 * 1024;
 const tools: UploadTools = {
   client,
   partBytes: setup.partBytes,
+  copies: new PartBuffers(copiesAtOnce, partBytesMin + lineBytesMax),
   newPart: () => new HeldPart(buffers, () => openScratchFile(setup.scratchFolder)),
 };
 
@@ -153,12 +157,8 @@ async function flush(upload: OpenUpload, task: FlushTask): Promise<Said> {
     if (early === "taken") throw new Taken("another node has continued this upload");
     if (early === "stored") return { isEarly: true };
   }
-  const body = serializeUpload(await upload.stored(record), nonce());
-  const stamp = await client.put(
-    keys.upload(session),
-    body,
-    etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag },
-  );
+  const condition = etag === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: etag };
+  const stamp = await upload.stored(record, (body) => client.put(keys.upload(session), body, condition));
   if (stamp === undefined) throw new Taken("another node has continued this upload");
   await upload.dropLeftover();
   return { etag: stamp.etag };

@@ -80,22 +80,28 @@ export function receivedOf({ sent, rest }: StoredUpload): number {
 const newline = 0x0a;
 
 /** `nonce` makes each version different, so that its ETag is. */
-export function serializeUpload(
-  { record, sent, hash, hex, rest, ended, leavesEarly }: StoredUpload,
+export function serializeUpload(upload: StoredUpload, nonce: string): Buffer {
+  return Buffer.concat([lineOf(upload, upload.rest.length, nonce), upload.rest]);
+}
+
+/** Returns the line that comes before the rest, which has so many bytes. */
+export function lineOf(
+  { record, sent, hash, hex, ended, leavesEarly }: Omit<StoredUpload, "rest">,
+  rest: number,
   nonce: string,
 ): Buffer {
   const head = {
     record,
-    received: sentBytes(sent) + rest.length,
+    received: sentBytes(sent) + rest,
     sent,
     hash: hash && Buffer.from(hash).toString("base64"),
     hex,
-    rest: rest.length,
+    rest,
     ended,
     leavesEarly,
     nonce,
   };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), rest]);
+  return Buffer.from(`${JSON.stringify(head)}\n`);
 }
 
 /** Returns `undefined` for bytes of another form. */
