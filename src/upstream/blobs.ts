@@ -20,6 +20,7 @@ import { type FetchOptions, fetchBlob, newGrowingBlob, pathOf } from "./fetch-bl
 import { Following } from "./following.js";
 import type { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
+import { SharedAnswers } from "./shared-answers.js";
 import { Sharing } from "./sharing.js";
 
 /** Slices in memory at once, to be stored and to be followed: up to 8 MiB each. */
@@ -46,6 +47,7 @@ export class UpstreamBlobs {
   /** Sizes that upstreams have told. */
   readonly #sizes: BriefAnswers<{ readonly size: number | undefined }>;
 
+  readonly #shared: SharedAnswers;
   readonly #slicesWritten = new Turns(slicesAtOnce);
   readonly #slicesRead = new Turns(slicesAtOnce);
   /** Those that clients of this node follow. */
@@ -61,6 +63,7 @@ export class UpstreamBlobs {
     absentMilliseconds: number,
   ) {
     this.#absent = new BriefAnswers(absentMilliseconds);
+    this.#shared = new SharedAnswers(services.cluster.hints, "blob", absentMilliseconds);
     this.#sizes = new BriefAnswers(absentMilliseconds);
   }
 
@@ -156,10 +159,12 @@ export class UpstreamBlobs {
     const work = async (telling: Telling) => {
       // Another fetch may have ended since the caller looked.
       found = await isHere();
-      if (!found) found = await this.#fetch(from, digest, { begin, following, telling });
+      if (found) return;
+      if (await this.#shared.isAbsent(key)) this.#absent.set(key, true);
+      else found = await this.#fetch(from, digest, { begin, following, telling });
     };
     try {
-      await this.services.cluster.once(`upstream ${key}`, work, (note) => following?.note(note));
+      await this.services.cluster.once(`fetch blob ${key}`, work, (note) => following?.note(note));
       found ??= await isHere();
       if (found) await following?.finish(() => blobs.open(name, digest));
       else await following?.fail(unknown(from, digest));
@@ -206,7 +211,7 @@ export class UpstreamBlobs {
     try {
       const growing = await following?.handOver();
       isStored = await fetchBlob(this, from, digest, { growing, begin, sharing });
-      if (!isStored) this.#absent.set(`${from.permit.name}@${digest}`, true);
+      if (!isStored) this.#setAbsent(`${from.permit.name}@${digest}`);
       return isStored;
     } catch (error) {
       throw upstream.signal.aborted ? new Abandoned("this node stops", { cause: error }) : error;
@@ -214,6 +219,11 @@ export class UpstreamBlobs {
       upstream.fetches.end();
       if (sharing !== undefined) this.#end(sharing, isStored);
     }
+  }
+
+  #setAbsent(key: string): void {
+    this.#absent.set(key, true);
+    this.#shared.setAbsent(key);
   }
 
   /** Nobody waits for the last slice to be removed, except for the end of this node. */

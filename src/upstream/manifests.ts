@@ -23,6 +23,7 @@ import type { Evictor } from "./evictor.js";
 import type { Mirrored } from "./mirrored.js";
 import { IndexedPlatforms } from "./platforms.js";
 import { withRoom } from "./room.js";
+import { SharedAnswers } from "./shared-answers.js";
 import type { Upstream } from "./upstream.js";
 
 export interface MirroredManifest {
@@ -43,6 +44,7 @@ export class UpstreamManifests {
   readonly #absent: BriefAnswers<true>;
   readonly #fetches = new BriefAnswers<boolean>(0);
   readonly #platforms: IndexedPlatforms;
+  readonly #shared: SharedAnswers;
 
   constructor(
     readonly services: Services,
@@ -53,6 +55,7 @@ export class UpstreamManifests {
   ) {
     this.#absent = new BriefAnswers(absentMilliseconds);
     this.#platforms = new IndexedPlatforms(services, absentMilliseconds);
+    this.#shared = new SharedAnswers(services.cluster.hints, "manifest", absentMilliseconds);
   }
 
   /** Whether a cached tag is served without asking its upstream. */
@@ -107,6 +110,8 @@ export class UpstreamManifests {
     let isStale = false;
     if (cached === undefined) {
       await this.#demand(from, reference, key);
+    } else if (await this.#isComparedElsewhere(from, key)) {
+      return hit(from, await this.#pullOrDemand(from, reference, key));
     } else if (upstream.isPaused) {
       isStale = true;
     } else {
@@ -150,7 +155,7 @@ export class UpstreamManifests {
     const fetch = async () => {
       // Another fetch may have ended since the caller looked.
       if (await this.#isHere(from, reference)) return true;
-      return from.upstream.inTurn(from.client, () => this.#fetch(from, reference, key));
+      return from.upstream.inTurn(from.client, () => this.#fetchOnce(from, reference, key));
     };
     if (!isKnownAbsent && (await this.#fetches.get(key, fetch))) return;
     this.#absent.set(key, true);
@@ -167,29 +172,53 @@ export class UpstreamManifests {
     return (await this.services.storage.manifests.size(name, reference.digest)) !== undefined;
   }
 
-  /** Compares a cached tag with its upstream, and moves it if it has moved there. Runs once at a time. */
+  /** Whether another node has compared the tag within the given share of its time. Then it counts as compared here. */
+  async #isComparedElsewhere({ upstream }: Mirrored, key: string, share = 1): Promise<boolean> {
+    const milliseconds = upstream.settings.tagSeconds * 1000;
+    const since = await this.#shared.sinceCompared(key, milliseconds * share);
+    if (since === undefined) return false;
+    this.#checkedAt.set(key, performance.now() - since);
+    return true;
+  }
+
+  /** Compares a cached tag with its upstream, and moves it if it has moved there. Runs once at a time, on one node. */
   async #refresh(from: Mirrored, tag: Tag, key: string): Promise<void> {
     await this.#fetches.get(key, async () => {
-      const { upstream, permit } = from;
-      const cached = await resolveTag(this.services, permit.name, tag);
-      const now = await upstream.ask(upstream.times.answer, (late) => headDigest(from, tag, late));
-      // A tag that the upstream has deleted is kept until it expires here.
-      if (cached === undefined || (now !== undefined && now !== cached))
-        return this.#fetch(from, { kind: "tag", tag }, key);
-      this.#checked(key);
-      return true;
+      let found: boolean | undefined;
+      await this.services.cluster.once(`compare tag ${key}`, async () => {
+        // Another node may have done it since the caller looked.
+        found =
+          (await this.#isComparedElsewhere(from, key, refreshShare)) || (await this.#compare(from, tag));
+        if (found) this.#checked(from, key);
+      });
+      // Another node has done it.
+      if (found === undefined) this.#checkedAt.set(key, performance.now());
+      return found ?? true;
     });
   }
 
-  /** Fetches and stores a manifest, and resolves with whether the upstream has it. */
-  async #fetch(from: Mirrored, reference: Reference, key: string): Promise<boolean> {
-    const { cluster } = this.services;
-    let found = true;
-    await cluster.once(`upstream ${key}`, async () => {
+  /** Resolves with whether there is such a tag. */
+  async #compare(from: Mirrored, tag: Tag): Promise<boolean> {
+    const { upstream, permit } = from;
+    const cached = await resolveTag(this.services, permit.name, tag);
+    const now = await upstream.ask(upstream.times.answer, (late) => headDigest(from, tag, late));
+    // A tag that the upstream has deleted is kept until it expires here.
+    if (cached !== undefined && (now === undefined || now === cached)) return true;
+    return this.#run(from, { kind: "tag", tag });
+  }
+
+  /** Fetches and stores a manifest that is not here, on one node. Resolves with whether the upstream has it. */
+  async #fetchOnce(from: Mirrored, reference: Reference, key: string): Promise<boolean> {
+    let found: boolean | undefined;
+    await this.services.cluster.once(`fetch manifest ${key}`, async () => {
+      // Another node may have fetched it, or been told that there is none, since the caller looked.
+      found = await this.#isHere(from, reference);
+      if (found || (await this.#shared.isAbsent(key))) return;
       found = await this.#run(from, reference);
+      if (!found) this.#shared.setAbsent(key);
+      else if (reference.kind === "tag") this.#checked(from, key);
     });
-    if (found && reference.kind === "tag") this.#checked(key);
-    return found;
+    return found ?? this.#isHere(from, reference);
   }
 
   async #run(from: Mirrored, reference: Reference): Promise<boolean> {
@@ -236,8 +265,9 @@ export class UpstreamManifests {
     });
   }
 
-  #checked(key: string): void {
+  #checked({ upstream }: Mirrored, key: string): void {
     this.#checkedAt.set(key, performance.now());
+    this.#shared.setCompared(key, upstream.settings.tagSeconds * 1000);
   }
 }
 

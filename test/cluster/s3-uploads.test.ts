@@ -330,6 +330,21 @@ test("data that a crash has left is swept, unless it is unknown what is used", {
   assert.equal((await all(client.list(keys.allData))).length, 1);
 });
 
+test("slices of a fetch whose node has crashed are swept, and young ones stay", { skip }, async () => {
+  await using server = await startS3Server();
+  await using node = await S3Node.open(server);
+  const { slices, uploads } = node.storage;
+  const [id, bytes] = [randomUUID(), randomBytes(3000)];
+  await slices?.put(id, 0, bytes.subarray(0, 2000));
+  await slices?.put(id, 2000, bytes.subarray(2000));
+  await all(uploads.abandoned(Date.now() - 60_000));
+  const kept = [await slices?.read(id, 0), await slices?.read(id, 2000)];
+  assert.deepEqual(Buffer.concat(kept.map((slice) => slice ?? Buffer.alloc(0))), bytes);
+  await all(uploads.abandoned(Date.now() + 60_000));
+  assert.equal(await slices?.read(id, 0), undefined);
+  assert.deepEqual(await all(server.client().list(keys.slices)), []);
+});
+
 test("a large blob whose data is gone is repaired in all repositories by the next push", {
   skip,
 }, async () => {

@@ -31,7 +31,10 @@ export function download(
         response.once("error", broken);
       });
       ended.catch(() => {});
-      const begun = () =>
+      let isReturned = false;
+      const begun = () => {
+        if (isReturned) return;
+        isReturned = true;
         resolve({
           status: response.statusCode ?? 0,
           received: Buffer.concat(chunks),
@@ -41,6 +44,7 @@ export function download(
           resume: () => response.resume(),
           destroy: () => response.destroy(),
         });
+      };
       response.on("data", (chunk: Buffer) => {
         chunks.push(chunk);
         length += chunk.length;

@@ -101,7 +101,7 @@ export async function openValkeyCluster(options: ValkeyOptions): Promise<ValkeyC
     leases,
     uploads,
     once: (key, work, onNote) => once.run(key, work, onNote),
-    hints: new ValkeyHints(engine),
+    hints: new ValkeyHints(engine, members),
     sent: engine.sent,
     get nodes() {
       return members.others().length + 1;
