@@ -12,23 +12,41 @@ export interface Containerd extends AsyncDisposable {
   readonly address: readonly string[];
 }
 
-/** Keeps all its data in `folder`. The CRI plugin needs a network. */
-export async function startContainerd(folder: string): Promise<Containerd> {
+export interface ContainerdOptions {
+  /** The prefix that runs a command where the daemon runs. */
+  readonly enter?: readonly string[];
+  /** Settings of the CRI plugin, which is disabled without: it needs a network. */
+  readonly cri?: string;
+}
+
+/** Keeps all its data in `folder`. */
+export async function startContainerd(
+  folder: string,
+  { enter = [], cri }: ContainerdOptions = {},
+): Promise<Containerd> {
   const config = join(folder, "config.toml");
+  const plugins =
+    cri === undefined
+      ? ""
+      : `${cri}
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "native"
+`;
   await writeFile(
     config,
     `version = 2
 root = "${folder}/root"
 state = "${folder}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
+disabled_plugins = [${cri === undefined ? '"io.containerd.grpc.v1.cri"' : ""}]
 [grpc]
   address = "${folder}/grpc.sock"
 [ttrpc]
   address = "${folder}/ttrpc.sock"
-`,
+${plugins}`,
   );
   const address = ["--address", join(folder, "grpc.sock")];
   const probe = () => run("ctr", [...address, "version"]);
-  const daemon = await startDaemon("containerd", ["--config", config], probe);
+  const [program = "", ...args] = [...enter, "containerd", "--config", config];
+  const daemon = await startDaemon(program, args, probe);
   return { address, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 }

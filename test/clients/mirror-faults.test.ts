@@ -1,94 +1,41 @@
 /**
  * Real clients pull through the cache while the upstream registry misbehaves: it wants a token as Docker Hub does, cuts
- * connections, is slow, limits requests and goes away. Each client has only the mirror, so no traffic leaves the machine.
+ * connections, limits requests, sends other bytes and goes away. No client gets past the cache, so no traffic leaves the
+ * machine.
  */
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
-import { join } from "node:path";
 import { test } from "node:test";
-import { blobOf, descriptorOf, image, newName, types } from "../support/content.js";
+import { type Blob, image as emptyImage, newName } from "../support/content.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
-import { cacheOf, ScriptedUpstream, type UpstreamRequest } from "../support/upstream.js";
-import { startContainerd } from "./containerd-daemon.js";
-import { needs, run, temporaryFolder } from "./support.js";
+import { eventually, storedBelow } from "../support/store.js";
+import { cacheOf, type Misbehaviour, ScriptedUpstream, type UpstreamRequest } from "../support/upstream.js";
+import {
+  buildkit,
+  type ClientKind,
+  containerd,
+  crane,
+  docker,
+  type MirrorClient,
+  podman,
+  skopeo,
+} from "./mirror-clients.js";
+import { besides } from "./mirror-place.js";
+import { type Offered, offerTo, pulls } from "./pullable-image.js";
+import { needs, temporaryFolder } from "./support.js";
 
 const upstream = await ScriptedUpstream.start();
-const mebibyte = 1024 * 1024;
 const settings = cacheOf(upstream, { tagttl: "0s", staletimeout: "1s", timeout: "5s" });
 
-/** Copies an image, and returns its digest as the client has stored it. */
-interface Client extends AsyncDisposable {
-  copy(name: string): Promise<string>;
-}
+const isGetOf = ({ method, path }: UpstreamRequest, { digest }: Blob) =>
+  method === "GET" && path.endsWith(`/blobs/${digest}`);
 
-interface Kind {
-  readonly name: string;
-  readonly skip: false | string;
-  start(folder: string, gantry: Gantry): Promise<Client>;
+/** The first byte that each request for the blob has asked for, in order. */
+function startsOf(blob: Blob): number[] {
+  return upstream.requests
+    .filter((request) => isGetOf(request, blob))
+    .map(({ headers }) => Number(/^bytes=(\d+)-/.exec(headers.range ?? "")?.[1] ?? 0));
 }
-
-async function digestOfLayout(path: string): Promise<string> {
-  const { manifests } = JSON.parse(await readFile(join(path, "index.json"), "utf8"));
-  await rm(path, { recursive: true });
-  return manifests[0].digest;
-}
-
-const kinds: readonly Kind[] = [
-  {
-    name: "containerd",
-    skip: needs("containerd", "ctr"),
-    async start(folder, { url }) {
-      const daemon = await startContainerd(folder);
-      const hosts = join(folder, "certs.d");
-      await mkdir(join(hosts, "docker.io"), { recursive: true });
-      const onlyMirror = `server = "${url}"\n[host."${url}"]\ncapabilities = ["pull", "resolve"]\n`;
-      await writeFile(join(hosts, "docker.io", "hosts.toml"), onlyMirror);
-      const ctr = (...args: string[]) => run("ctr", [...daemon.address, ...args]);
-      return {
-        async copy(name) {
-          const reference = `docker.io/${name}:1`;
-          await ctr("content", "fetch", "--hosts-dir", hosts, reference);
-          const listed = await ctr("images", "ls", `name==${reference}`);
-          await ctr("images", "rm", "--sync", reference);
-          return /sha256:[0-9a-f]{64}/.exec(listed)?.[0] ?? "";
-        },
-        [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
-      };
-    },
-  },
-  {
-    name: "skopeo",
-    skip: needs("skopeo"),
-    async start(folder, { host }) {
-      const file = join(folder, "registries.conf");
-      const location = `prefix = "docker.io"\nlocation = "${host}/docker.io"\ninsecure = true\n`;
-      await writeFile(file, `[[registry]]\n${location}`);
-      return {
-        async copy(name) {
-          const layout = join(folder, "layout");
-          const options = ["--insecure-policy", "--registries-conf", file];
-          const copy = [...options, "copy", "--preserve-digests"];
-          await run("skopeo", [...copy, `docker://docker.io/${name}:1`, `oci:${layout}:1`]);
-          return digestOfLayout(layout);
-        },
-        [Symbol.asyncDispose]: async () => {},
-      };
-    },
-  },
-  {
-    name: "crane",
-    skip: needs("crane"),
-    start: async (folder, { host }) => ({
-      async copy(name) {
-        const layout = join(folder, "layout");
-        await run("crane", ["--insecure", "pull", "--format=oci", `${host}/docker.io/${name}:1`, layout]);
-        return digestOfLayout(layout);
-      },
-      [Symbol.asyncDispose]: async () => {},
-    }),
-  },
-];
 
 /** Like Docker Hub: every request needs a token, which anybody gets. */
 function demandToken({ path, headers }: UpstreamRequest, response: ServerResponse): boolean {
@@ -98,63 +45,117 @@ function demandToken({ path, headers }: UpstreamRequest, response: ServerRespons
   return !!response.writeHead(401, { "WWW-Authenticate": challenge }).end();
 }
 
-/** What the upstream does while a client pulls an image that is not cached. */
-const faults: Readonly<Record<string, () => ScriptedUpstream["misbehave"]>> = {
-  "wants a token": () => demandToken,
-  "cuts the connection of a layer": () => {
-    let cuts = 0;
-    return ({ path, method, headers }) => {
-      if (method === "GET" && path.includes("/blobs/") && headers.range === undefined && cuts++ < 2) {
-        upstream.holdAfter = mebibyte;
-        setTimeout(() => {
-          upstream.holdAfter = Number.POSITIVE_INFINITY;
-          upstream.cut();
-        }, 300);
-      }
-      return false;
-    };
+/** Sends half of the blob, and cuts the connection. Sends the rest after `cuts` of these. */
+function cutting({ bytes, digest }: Blob, cuts: number): Misbehaviour {
+  let left = cuts;
+  return (request, response) => {
+    if (!isGetOf(request, { bytes, digest }) || left-- <= 0) return false;
+    const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    response.writeHead(start > 0 ? 206 : 200, {
+      "Content-Length": bytes.length - start,
+      ...(start > 0 && { "Content-Range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
+    });
+    response.write(bytes.subarray(start, start + (bytes.length - start) / 2), () => response.destroy());
+    return true;
+  };
+}
+
+/** Answers each path with an error when it is first asked for it. */
+function failingFirst(): Misbehaviour {
+  const seen = new Set<string>();
+  return ({ path }, response) => {
+    if (seen.has(path)) return false;
+    seen.add(path);
+    return !!response.writeHead(503).end();
+  };
+}
+
+/** Sends as many other bytes. */
+function lying({ bytes, digest }: Blob): Misbehaviour {
+  return (request, response) => {
+    if (!isGetOf(request, { bytes, digest })) return false;
+    response.writeHead(200, { "Content-Length": bytes.length });
+    return !!response.end(Buffer.alloc(bytes.length));
+  };
+}
+
+const limiting: Misbehaviour = (_, response) => !!response.writeHead(429, { "Retry-After": "1" }).end();
+const behave: Misbehaviour = () => false;
+
+/** No client reaches the registry. */
+const registryError = /registry-1\.docker\.io.*refused/;
+
+/** A fault during which a client pulls an image that is not cached. */
+type Fault = (client: MirrorClient, gantry: Gantry, offered: Offered, kind: ClientKind) => Promise<void>;
+
+const faults: Readonly<Record<string, Fault>> = {
+  async "wants a token"(client, _, offered) {
+    upstream.misbehave = demandToken;
+    await pulls(client, offered);
   },
-  "answers each first request with 503": () => {
-    const seen = new Set<string>();
-    return ({ path }, response) => {
-      if (seen.has(path)) return false;
-      seen.add(path);
-      return !!response.writeHead(503).end();
-    };
+  async "answers each first request with 503"(client, _, offered) {
+    upstream.misbehave = failingFirst();
+    await pulls(client, offered);
+  },
+  async "cuts the connection of a layer"(client, _, offered) {
+    upstream.misbehave = cutting(offered.large, 2);
+    await pulls(client, offered);
+    const [first, second = 0, third = 0, ...others] = startsOf(offered.large);
+    assert.equal(first, 0);
+    assert.ok(second > 0 && third > second, `asked from ${second} and from ${third}`);
+    assert.deepEqual(others, []);
+  },
+  async "limits requests for a while"(client, gantry, offered, { hidesMirror }) {
+    upstream.misbehave = limiting;
+    await assert.rejects(client.pull(offered.name), hidesMirror === true ? registryError : /502|429/);
+    upstream.misbehave = behave;
+    await pulls(client, offered);
+    assert.match(gantry.log(), /the upstream docker.io failed: it answers 429, too many requests/);
+  },
+  async "sends other bytes for a layer"(client, gantry, offered, { hidesMirror }) {
+    const { large } = offered;
+    upstream.misbehave = lying(large);
+    const broken = /EOF|digest|502/;
+    await assert.rejects(client.pull(offered.name), hidesMirror === true ? registryError : broken);
+    assert.match(gantry.log(), /sent other bytes than sha256:/);
+    await client.abandon?.();
+    const hex = large.digest.replace("sha256:", "");
+    const stored = async () => (await storedBelow(gantry.root)).filter((path) => path.includes(hex));
+    assert.deepEqual(await stored(), []);
+    upstream.misbehave = behave;
+    upstream.requests.length = 0;
+    await pulls(client, offered);
+    assert.deepEqual(startsOf(large), [0]);
+    assert.notDeepEqual(await stored(), []);
   },
 };
 
-for (const { name: client, skip, start } of kinds)
-  test(`${client} pulls through the cache from an upstream that misbehaves`, { skip }, async (t) => {
+for (const kind of [docker, containerd, buildkit, podman, skopeo, crane])
+  test(`${kind.name} pulls through the cache from an upstream that misbehaves`, {
+    skip: needs(...kind.programs),
+  }, async (t) => {
     await using folder = await temporaryFolder();
     await using gantry = await startGantry(settings);
-    await using copier = await start(folder.path, gantry);
-    for (const [what, begin] of Object.entries(faults))
+    await using puller = await kind.start(await besides(folder.path, gantry));
+    for (const [what, during] of Object.entries(faults))
       await t.test(`that ${what}`, async () => {
-        const layer = blobOf(3 * mebibyte);
-        const made = image({ layers: [descriptorOf(layer, types.layer)] });
-        const name = newName("org/app");
-        upstream.add(name, { ...made, blobs: [...made.blobs, layer] }, "1");
-        upstream.misbehave = begin();
-        assert.equal(await copier.copy(name), made.digest);
+        const offered = offerTo(upstream);
+        await during(puller, gantry, offered, kind);
         // Then it limits requests, and then it is away: the tag is compared each time, and served as it was.
-        upstream.misbehave = (_, response) => !!response.writeHead(429, { "Retry-After": "1" }).end();
-        assert.equal(await copier.copy(name), made.digest);
+        upstream.misbehave = limiting;
+        await pulls(puller, offered);
         await upstream.stop();
-        assert.equal(await copier.copy(name), made.digest);
+        await pulls(puller, offered);
         await upstream.listen();
-        upstream.misbehave = () => false;
+        upstream.misbehave = behave;
         await recovered(gantry);
       });
   });
 
 /** Waits until the upstream is asked again. */
-async function recovered({ url }: Gantry): Promise<void> {
+function recovered({ url }: Gantry): Promise<boolean> {
   const name = newName("org/new");
-  upstream.add(name, image(), "1");
-  for (let tries = 0; tries < 100; tries++) {
-    if ((await fetch(`${url}/v2/docker.io/${name}/manifests/1`)).ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  assert.fail("the upstream is not asked again");
+  upstream.add(name, emptyImage(), "1");
+  const ask = async () => (await fetch(`${url}/v2/docker.io/${name}/manifests/1`)).ok || undefined;
+  return eventually("the upstream is asked again", ask, 10_000);
 }

@@ -2,20 +2,17 @@
  * A mirror with the settings of docs/mirror.md, on a machine with a network of its own: `mirror.example.com` over TLS, and CNCF
  * distribution 3 in place of Docker Hub and ghcr.io, which no traffic can reach.
  */
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { exampleOf } from "../documents/page.js";
 import { cli } from "../support/cli.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
 import { newAuthority } from "../support/tls.js";
 import { startDistribution3 } from "./distribution-3.js";
 import { runnableTar, uniqueText, writeImage } from "./images.js";
 import { address, type Machine, needsMachine, startMachine } from "./machine.js";
-import type { RunOptions } from "./support.js";
-
-export const page = "docs/mirror.md";
-export const mirrorHost = "mirror.example.com";
+import { example, mirrorHost, type Place } from "./mirror-place.js";
+import { type RunOptions, temporaryFolder } from "./support.js";
 
 /** Where the registries listen that take the place of others. */
 const upstreamHosts = { "docker.io": "127.0.0.1:5001", "ghcr.io": "127.0.0.1:5002" } as const;
@@ -31,12 +28,9 @@ export interface Pushed {
   readonly greeting: string;
 }
 
-/** Returns an example of the page. */
-export function example(heading: string, first: string): Promise<string> {
-  return exampleOf(page, heading, first);
-}
+export class Mirror implements Place, AsyncDisposable {
+  readonly url = `https://${mirrorHost}`;
 
-export class Mirror implements AsyncDisposable {
   private constructor(
     readonly machine: Machine,
     readonly gantry: Gantry,
@@ -44,13 +38,16 @@ export class Mirror implements AsyncDisposable {
     readonly caFile: string,
     readonly folder: string,
     private readonly upstreams: AsyncDisposable[],
+    private readonly owned: readonly AsyncDisposable[],
   ) {}
 
-  /** Keeps its files in `folder`. `settings` are further ones of Gantry. */
-  static async start(folder: string, settings: Readonly<Record<string, string>> = {}): Promise<Mirror> {
-    const machine = await startMachine(folder, [mirrorHost]);
+  /** `settings` are further ones of Gantry. Removes its folder at its end. */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<Mirror> {
     const upstreams: AsyncDisposable[] = [];
+    const owned: AsyncDisposable[] = [];
     try {
+      const { path: folder } = kept(owned, await temporaryFolder());
+      const machine = kept(owned, await startMachine(folder, [mirrorHost]));
       for (const [name, host] of Object.entries(upstreamHosts))
         upstreams.push(await startDistribution3(folder, name, { on: { machine, host } }));
       const { caFile, certificate, key } = await writeCertificate(folder, machine);
@@ -65,11 +62,15 @@ export class Mirror implements AsyncDisposable {
         undefined,
         [...machine.enter, process.execPath, cli],
       );
-      return new Mirror(machine, gantry, caFile, folder, upstreams);
+      return new Mirror(machine, gantry, caFile, folder, upstreams, owned);
     } catch (error) {
-      for (const one of [...upstreams, machine]) await one[Symbol.asyncDispose]();
+      for (const one of [...upstreams, ...owned.reverse()]) await one[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  get enter(): Machine["enter"] {
+    return this.machine.enter;
   }
 
   /** Pushes a new image to an upstream. */
@@ -97,19 +98,16 @@ export class Mirror implements AsyncDisposable {
     });
   }
 
-  /** Writes a file, and returns its path. */
-  async write(path: string, text: string): Promise<string> {
-    const file = join(this.folder, path);
-    await mkdir(join(file, ".."), { recursive: true });
-    await writeFile(file, text);
-    return file;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.gantry.stop();
     await this.stopUpstreams();
-    await this.machine[Symbol.asyncDispose]();
+    for (const one of [...this.owned].reverse()) await one[Symbol.asyncDispose]();
   }
+}
+
+function kept<T extends AsyncDisposable>(list: AsyncDisposable[], one: T): T {
+  list.push(one);
+  return one;
 }
 
 async function writeCertificate(folder: string, machine: Machine) {
