@@ -88,6 +88,7 @@ export async function openUpstreams(
   cache = new UpstreamCache(services, namesOf(opened, proxy.local), {
     absentMilliseconds: proxy.absentttl * 1000,
     onBackgroundError: report,
+    onFetchError: ({ message }) => log.warn(`a blob was not fetched: ${message}`),
     onEvictionError: (error) => log.error({ err: error }, "cached content cannot be evicted"),
     bytesMax: proxy.maxmib === 0 ? undefined : proxy.maxmib * mebibyte,
     blobBytesMax: proxy.blobmib * mebibyte,

@@ -16,7 +16,7 @@ import { announcedBytes } from "../transfer/remote/blob.js";
 import { BriefAnswers } from "./brief.js";
 import type { UpstreamCounts } from "./counts.js";
 import type { Evictor } from "./evictor.js";
-import { type FetchOptions, fetchBlob, newGrowingBlob, pathOf } from "./fetch-blob.js";
+import { type FetchOptions, type FetchParts, fetchBlob, newGrowingBlob, pathOf } from "./fetch-blob.js";
 import { Following } from "./following.js";
 import type { GrowingBlob } from "./growing-blob.js";
 import type { Mirrored } from "./mirrored.js";
@@ -60,6 +60,7 @@ export class UpstreamBlobs {
     /** Makes room for what is fetched. */
     readonly room: Pick<Evictor, "added" | "makeRoom">,
     readonly blobBytesMax: number,
+    readonly onFetchError: FetchParts["onFetchError"],
     absentMilliseconds: number,
   ) {
     this.#absent = new BriefAnswers(absentMilliseconds);

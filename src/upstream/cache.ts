@@ -29,6 +29,8 @@ export interface CacheOptions {
   /** Limit of one blob. */
   readonly blobBytesMax: number;
   readonly uses: UseTimes;
+  /** Called if a blob cannot be fetched. */
+  readonly onFetchError: (error: RegistryError) => void;
   /** Called if an eviction fails. */
   readonly onEvictionError: (error: unknown) => void;
 }
@@ -44,7 +46,15 @@ export class UpstreamCache {
   constructor(
     readonly services: Services,
     readonly names: UpstreamNames<Upstream>,
-    { absentMilliseconds, onBackgroundError, bytesMax, blobBytesMax, uses, onEvictionError }: CacheOptions,
+    {
+      absentMilliseconds,
+      onBackgroundError,
+      bytesMax,
+      blobBytesMax,
+      uses,
+      onEvictionError,
+      onFetchError,
+    }: CacheOptions,
   ) {
     this.uses = uses;
     this.evictor = new Evictor(services, names, uses, {
@@ -52,7 +62,7 @@ export class UpstreamCache {
       isHeld: (name, digest) => this.held.has(digest) || this.blobs.isFetching(name, digest),
       onError: onEvictionError,
     });
-    this.blobs = new UpstreamBlobs(services, this.evictor, blobBytesMax, absentMilliseconds);
+    this.blobs = new UpstreamBlobs(services, this.evictor, blobBytesMax, onFetchError, absentMilliseconds);
     this.manifests = new UpstreamManifests(services, this.evictor, absentMilliseconds, onBackgroundError);
     this.lists = new UpstreamLists(services, absentMilliseconds, onBackgroundError);
   }

@@ -20,6 +20,8 @@ export interface FetchParts {
   /** Makes room for what is fetched. */
   readonly room: Pick<Evictor, "added" | "makeRoom">;
   readonly blobBytesMax: number;
+  /** Called if a fetch fails: clients that follow it see a broken connection, and no reason. */
+  readonly onFetchError: (error: RegistryError) => void;
 }
 
 export interface FetchOptions {
@@ -38,7 +40,7 @@ export function newGrowingBlob({ caches, storage }: Services, size: number): Gro
 
 /** Resolves with whether the upstream has the blob, which is stored then. Rejects with `upstream-failed` or the storage's error. */
 export async function fetchBlob(
-  { services, room, blobBytesMax }: FetchParts,
+  { services, room, blobBytesMax, onFetchError }: FetchParts,
   { upstream, permit, remote }: Mirrored,
   digest: Digest,
   options: FetchOptions,
@@ -102,6 +104,7 @@ export async function fetchBlob(
     const cause = isMismatch(error) ? new RegistryError("upstream-failed", wrong) : error;
     const failure = upstream.failed(cause, late.signal);
     growing?.fail(failure);
+    if (!upstream.signal.aborted) onFetchError(failure);
     throw failure;
   } finally {
     upstream.counts.fetching--;

@@ -105,19 +105,19 @@ const faults: Readonly<Record<string, Fault>> = {
     assert.ok(second > 0 && third > second, `asked from ${second} and from ${third}`);
     assert.deepEqual(others, []);
   },
-  async "limits requests for a while"(client, gantry, offered, { hidesMirror }) {
+  async "limits requests for a while"(client, _, offered, { hidesMirror }) {
     upstream.misbehave = limiting;
     await assert.rejects(client.pull(offered.name), hidesMirror === true ? registryError : /502|429/);
     upstream.misbehave = behave;
     await pulls(client, offered);
-    assert.match(gantry.log(), /the upstream docker.io failed: it answers 429, too many requests/);
   },
   async "sends other bytes for a layer"(client, gantry, offered, { hidesMirror }) {
     const { large } = offered;
     upstream.misbehave = lying(large);
     const broken = /EOF|digest|502/;
     await assert.rejects(client.pull(offered.name), hidesMirror === true ? registryError : broken);
-    assert.match(gantry.log(), /sent other bytes than sha256:/);
+    const logged = `a blob was not fetched: the upstream docker.io sent other bytes than ${large.digest}`;
+    await eventually("the log has the reason", () => gantry.log().includes(logged) || undefined);
     await client.abandon?.();
     const hex = large.digest.replace("sha256:", "");
     const stored = async () => (await storedBelow(gantry.root)).filter((path) => path.includes(hex));
