@@ -3,13 +3,16 @@ import type { Contender } from "../contenders.js";
 import { Connection, type Requester, type RequestOptions } from "./connection.js";
 import type { Reply } from "./reply.js";
 
+/** What clients must know of the nodes. */
+export type Nodes = Pick<Contender, "nodes" | "ca">;
+
 export class NodesClient implements Requester, Disposable {
   #next = 0;
 
   private constructor(readonly connections: readonly Connection[]) {}
 
   /** Client `number` begins with a node of its own. */
-  static async open({ nodes, ca }: Contender, number: number, hops: boolean): Promise<NodesClient> {
+  static async open({ nodes, ca }: Nodes, number: number, hops: boolean): Promise<NodesClient> {
     const first = number % nodes.length;
     const own = hops ? [...nodes.slice(first), ...nodes.slice(0, first)] : nodes.slice(first, first + 1);
     return new NodesClient(await Promise.all(own.map(({ port }) => Connection.open({ port, ca }))));
@@ -28,7 +31,7 @@ export class NodesClient implements Requester, Disposable {
 
 /** Opens clients, and closes them when `use` has ended in any way. */
 export async function withClients<T>(
-  contender: Contender,
+  contender: Nodes,
   { count, hops }: { readonly count: number; readonly hops: boolean },
   use: (clients: readonly NodesClient[]) => Promise<T>,
 ): Promise<T> {

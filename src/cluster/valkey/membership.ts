@@ -70,6 +70,8 @@ export class Membership {
   /** When the last complete heartbeat began. */
   #touchedAt = Number.NEGATIVE_INFINITY;
   #touchedEngineTime = 0;
+  /** When the first other node may be out of touch, by this node's monotonic clock: each cached GET compares it. */
+  #silentFrom = Number.POSITIVE_INFINITY;
   #beatsInTouch = 0;
   /** When the caches may be used, if this node stays in touch. */
   #currentFrom = Number.POSITIVE_INFINITY;
@@ -118,7 +120,11 @@ export class Membership {
   }
 
   get isInTouch(): boolean {
-    return this.sinceTouch <= this.options.times.touchMilliseconds;
+    return this.#isInTouchAt(performance.now());
+  }
+
+  #isInTouchAt(at: number): boolean {
+    return at - this.#touchedAt <= this.options.times.touchMilliseconds;
   }
 
   /** Whether others may have forgotten this node. */
@@ -164,19 +170,21 @@ export class Membership {
 
   /** Whether all nodes are in touch, so that this one receives every change. */
   get isComplete(): boolean {
-    return this.isCurrent && this.unsettledFor === 0 && !this.#isAnySilent();
+    return this.#isCurrent && this.#isSettled && this.isWhole;
   }
 
-  /** Whether this node and all others are in touch. */
+  /** Whether this node and all others are in touch. One that is not may change the storage without telling. */
   get isWhole(): boolean {
-    return this.isInTouch && !this.#isAnySilent();
+    const now = performance.now();
+    return now <= this.#silentFrom && this.#isInTouchAt(now);
   }
 
-  /** A node that is out of touch may change the storage without telling. */
-  #isAnySilent(): boolean {
-    const latest = this.#engineNow;
-    for (const [name, touched] of this.#members) if (this.#isOlder(name, touched, latest)) return true;
-    return false;
+  /** Returns when the first other node will be older than `isOlder` allows, unless its next heartbeat is told before. */
+  #whenSilent(): number {
+    const { touchMilliseconds } = this.options.times;
+    const others = [...this.#members].filter(([name, touched]) => name !== this.name && touched > 0);
+    const oldest = Math.min(...others.map(([, touched]) => touched));
+    return oldest + touchMilliseconds - this.#engineTime + this.#begun;
   }
 
   /** A node that has only been registered changes nothing before it is in touch. */
@@ -305,6 +313,7 @@ export class Membership {
     this.#members = new Map(entries);
     this.#engineTime = engineTime;
     this.#begun = begun;
+    this.#silentFrom = this.#whenSilent();
     this.#epoch = epoch;
     this.#epochCreated = created;
     this.#isSettled = settled === 1;

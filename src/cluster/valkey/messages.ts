@@ -59,6 +59,8 @@ export class Messages {
   readonly #recent = new LRUCache<string, Promise<unknown>>({ max: recentMax });
   readonly #outbox = new Map<string, { asked: string[]; answered: string[]; characters: number }>();
   readonly #timer: NodeJS.Timeout;
+  /** The beginning of each packet of this node. */
+  readonly #ownStart: string;
   #numbers = 0;
   #ticks = 0;
   #isFlushing = false;
@@ -68,6 +70,7 @@ export class Messages {
     readonly members: Membership,
     readonly onError: (error: unknown) => void,
   ) {
+    this.#ownStart = `{"from":${JSON.stringify(members.name)},`;
     this.#timer = setInterval(() => this.#look(), members.options.times.beatMilliseconds).unref();
   }
 
@@ -161,9 +164,8 @@ export class Messages {
   }
 
   #flush(): void {
-    const from = JSON.stringify(this.members.name);
     for (const [channel, { asked, answered }] of this.#outbox) {
-      const text = `{"from":${from},"asked":[${asked.join()}],"answered":[${answered.join()}]}`;
+      const text = `${this.#ownStart}"asked":[${asked.join()}],"answered":[${answered.join()}]}`;
       // What is lost is asked again.
       this.engine.publish(channel, text).catch(() => {});
     }
@@ -175,6 +177,8 @@ export class Messages {
       this.members.echo(text);
       return;
     }
+    // What this node sends to all comes back to it.
+    if (text.startsWith(this.#ownStart)) return;
     let packet: Packet;
     try {
       packet = parsePacket(text);
@@ -182,7 +186,6 @@ export class Messages {
       this.onError(error);
       return;
     }
-    if (packet.from === this.members.name) return;
     for (const { number, value, error } of packet.answered ?? [])
       this.#asked.get(number)?.answer(packet.from, value, error);
     for (const { number, question } of packet.asked ?? []) this.#handle(packet.from, number, question);
