@@ -11,7 +11,7 @@ import { isFull, S3Failure, storeFull } from "./failure.js";
 import { keys } from "./keys.js";
 import type { S3Request, S3Requests } from "./requests.js";
 
-/** Room for 1,000 small objects in blocks of 4 KiB. The tests of a start write about 80; 1 MiB was not enough for MinIO. */
+/** Room for 1,000 small objects in blocks of 4 KiB, or 60 in blocks of 64 KiB. The tests of a start write 80, 45 at once. */
 export const reserveBytes = 4 * 1024 * 1024;
 
 /** Other nodes of a cluster may have given it up or restored it. */
@@ -23,7 +23,7 @@ const endingMilliseconds = 1000;
 /** After a push that did not fit, others are not tried for longer than that: other nodes are about to give up the reserve. */
 const pausedMilliseconds = 2 * endingMilliseconds;
 
-/** A store may need some time to notice that it has room. MinIO looks every second. */
+/** A store may need some time to free what was removed. Longer, the caller is better told. */
 const noticedMilliseconds = 5000;
 const retryMilliseconds = 500;
 
