@@ -172,8 +172,6 @@ function minio(options: EngineOptions & { readonly audit: string }) {
       MINIO_ROOT_PASSWORD: secretKey,
       MINIO_BROWSER: "off",
       MINIO_UPDATE: "off",
-      // It frees what was removed every 5 minutes otherwise.
-      MINIO_API_DELETE_CLEANUP_INTERVAL: "2s",
       MINIO_AUDIT_WEBHOOK_ENABLE_test: "on",
       MINIO_AUDIT_WEBHOOK_ENDPOINT_test: audit,
       // A folder of its own: it would write ~/.minio otherwise.
