@@ -7,9 +7,10 @@ import { type ProxySettings, upstreamsOf } from "../config/proxy.js";
 import type { RedisSettings } from "../server/cluster.js";
 import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "../server/s3.js";
 import { S3Client } from "../storage/s3/client.js";
+import { keys } from "../storage/s3/keys.js";
 import { readLock } from "../storage/s3/lock-record.js";
 import { type ProbeResult, probeStore } from "../storage/s3/probe.js";
-import { reach } from "../storage/s3/probe-checks.js";
+import { reach, writeAndRead } from "../storage/s3/probe-checks.js";
 import { S3Requests } from "../storage/s3/requests.js";
 import { expiredAfterSeconds } from "../storage/s3/store-lock.js";
 import { placeName } from "../storage/s3/store-object.js";
@@ -30,6 +31,8 @@ const connectionsMin = 16;
 /** A person waits for the result. */
 const secondsMax = 10;
 
+const notAsked = "no upstream is asked, so none was tested";
+
 /**
  * Resolves with what each test has found. Connects to nothing if the settings name no service. Rejects with `ConfigError` if
  * a folder or file that is needed for a service cannot be used.
@@ -38,7 +41,7 @@ export async function checkServices({ storage: { s3 }, redis, proxy }: Config): 
   return [
     ...(s3 === undefined ? [] : await checkBucket(s3)),
     ...(redis === undefined ? [] : await checkRedis(redis)),
-    ...(proxy.offline ? [] : await checkProxy(proxy)),
+    ...(await checkProxy(proxy)),
   ];
 }
 
@@ -49,6 +52,7 @@ async function checkRedis(redis: RedisSettings): Promise<ServiceCheck[]> {
 
 async function checkProxy(proxy: ProxySettings): Promise<ServiceCheck[]> {
   if (upstreamsOf(proxy).length === 0) return [];
+  if (proxy.offline) return [{ key: "proxy", what: "offline", outcome: "fine", detail: notAsked }];
   const { checkUpstreams } = await import("../server/check-upstreams.js");
   return (await checkUpstreams(proxy)).map((check) => ({ key: "proxy", ...check }));
 }
@@ -66,15 +70,26 @@ async function checkBucket(s3: S3Settings): Promise<ServiceCheck[]> {
   const client = new S3Client(new S3Requests(s3PlaceOf(s3), limits, get, refused));
   try {
     const { results } = await probeStore(client, "full");
-    const checks = results.map((result) => ({
-      ...result,
-      key: "storage.s3",
-      what: result.what === reach.what ? `reach ${placeName(client)}` : result.what,
-    }));
+    const isUsable = results.some(({ isFull }) => isFull) && (await hasRoomToStart(client, results));
+    const checks = results.map(
+      ({ what, outcome, detail, isFull }): ServiceCheck => ({
+        key: "storage.s3",
+        what: what === reach.what ? `reach ${placeName(client)}` : what,
+        ...(isFull && isUsable
+          ? { outcome: "warning", detail: `not tested, and pushes get 507: ${detail}` }
+          : { outcome, detail }),
+      }),
+    );
     return checks.some(({ outcome }) => outcome === "failed") ? checks : [...checks, await lockOf(client)];
   } finally {
     await client.close();
   }
+}
+
+/** Whether a server can start on a full store: small objects fit, or the reserve can be given up for them. */
+async function hasRoomToStart(client: S3Client, results: readonly ProbeResult[]): Promise<boolean> {
+  const fits = results.some(({ what, outcome }) => what === writeAndRead.what && outcome === "fine");
+  return fits || (await client.head(keys.reserve)) !== undefined;
 }
 
 /** Which node uses the bucket is no fault, but explains why a server waits or does not start. */

@@ -10,7 +10,7 @@ const imagesMax = 1000;
 
 const options = z.object({
   images: z.array(z.string().min(1).max(1024)).min(1).max(imagesMax),
-  platforms: z.array(
+  platform: z.array(
     z.string().regex(/^[a-z0-9]+\/[a-z0-9]+(?:\/[a-z0-9]+)?$/, "expected a platform such as linux/amd64"),
   ),
 });
@@ -40,9 +40,9 @@ allow, or those of --platform. Exits with 1 if an image could not be fetched com
       what: "two images, for one platform",
     },
   ],
-  optionsOf: ({ platform = [] }, images) => ({ images, platforms: platform }),
+  optionsOf: ({ platform = [] }, images) => ({ images, platform }),
   run: async ({ upstreams: cache, onProgress, signal }, given) => {
-    const { images, platforms } = parseOptions(options, given);
+    const { images, platform: platforms } = parseOptions(options, given);
     if (cache === undefined)
       throw new UsageError(
         "images are fetched by a running server with upstream registries (setting proxy); start it first",

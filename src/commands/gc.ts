@@ -55,7 +55,8 @@ catalog. If a tag or manifest cannot be read, gc reports it, keeps everything it
     const told =
       retention.unread.length === 0 && !garbage.repositories.some(({ skipped }) => skipped !== undefined);
     const fine = !signal.aborted && told;
-    return { report, text: render(report.retention, report.garbage, config.gc.lease), fine };
+    const text = render(report.retention, report.garbage, config.gc.lease, untagged === null);
+    return { report, text, fine };
   },
 };
 
@@ -97,9 +98,14 @@ function untaggedOf({ untagged }: FlagValues): { untagged?: number | null } {
   return { untagged: seconds };
 }
 
-function render(retention: RetentionReport, garbage: GarbageReport, leaseSeconds: number): string {
+function render(
+  retention: RetentionReport,
+  garbage: GarbageReport,
+  leaseSeconds: number,
+  keepsUntagged: boolean,
+): string {
   const removed = garbage.dryRun ? "would be removed" : "removed";
-  const { manifests, blobs, leased, orphans, bytesFreed, kept, protectedUntil } = garbage;
+  const { manifests, blobs, leased, spared, orphans, bytesFreed, kept, protectedUntil } = garbage;
   const lines = [
     ...retention.repositories.flatMap(({ name, tags }) =>
       tags.map(({ tag, rule, why }) => `${name}:${tag}: expired by the rule ${rule}: ${why}`),
@@ -119,6 +125,11 @@ function render(retention: RetentionReport, garbage: GarbageReport, leaseSeconds
       `${count(leased, "unreferenced blob")} protected by leases, until ${timeText(Date.now() + leaseSeconds * 1000)} ` +
         "at the latest if no client asks for them again",
     );
+  if (spared > 0)
+    lines.push(
+      `${count(spared, "manifest")} without a tag kept with their blobs: pushed too recently for --untagged or gc.untagged, ` +
+        "or protected by leases",
+    );
   if (kept !== undefined)
     lines.push(
       `${count(kept.contents, "content")} of no repository kept until ${timeText(kept.until)} at the latest, because a ` +
@@ -130,7 +141,12 @@ function render(retention: RetentionReport, garbage: GarbageReport, leaseSeconds
         "too many (a shorter gc.lease avoids that).",
     );
   }
-  if (retention.tags === 0 && isNothing(garbage)) lines.push("There is nothing to remove.");
+  if (retention.tags === 0 && isNothing(garbage))
+    lines.push(
+      keepsUntagged
+        ? "There is nothing to remove. Manifests without a tag are kept with their blobs; --untagged TIME removes them."
+        : "There is nothing to remove.",
+    );
   else if (garbage.dryRun) lines.push("Nothing has been removed; use --delete to remove.");
   return lines.join("\n");
 }

@@ -7,6 +7,6 @@ export function parseOptions<T>(schema: z.ZodType<T>, options: unknown): T {
   const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data;
   throw new UsageError(
-    parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("\n"),
+    parsed.error.issues.map(({ path: [name = ""], message }) => `--${String(name)}: ${message}`).join("\n"),
   );
 }

@@ -81,12 +81,15 @@ export function isText(schema: z.core.$ZodType): boolean {
   return core instanceof z.ZodString || core instanceof z.ZodEnum || core instanceof z.ZodLiteral;
 }
 
-/** Returns the value with secrets hidden. */
+/** A URL that contains credentials is refused, and must not show them then. */
+const urlCredentials = /\b([a-z]+:\/\/)[^/\s@]+@/gi;
+
+/** Returns the value with secrets hidden, also those within URLs. */
 export function shown(schema: z.core.$ZodType | undefined, tree: Tree): Tree {
   if (schema === undefined || tree === null) return tree;
   if (peel(schema).hidden) return hidden;
   if (Array.isArray(tree)) return tree.map((one, index) => shown(below(schema, String(index)), one));
-  if (!isNames(tree)) return tree;
+  if (!isNames(tree)) return tree.replace(urlCredentials, `$1${hidden}@`);
   return Object.fromEntries(
     Object.entries(tree).map(([name, value]) => [name, shown(below(schema, name), value)]),
   );

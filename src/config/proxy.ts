@@ -17,7 +17,14 @@ const hubHosts: ReadonlySet<string> = new Set([
 ]);
 
 /** `host` or `host:port`, as in the name of an image. */
-const host = text.regex(/^[a-z0-9.-]+(?::\d{1,5})?$/, "expected a host such as ghcr.io, or host:port");
+const hostPattern = /^[a-z0-9.-]+(?::\d{1,5})?$/;
+const host = text.regex(hostPattern, "expected a host such as ghcr.io, or host:port, in lower case");
+
+/** The client asks for paths below `/v2/` of the host, so a path would be lost. */
+const registryUrl = url.refine(
+  (given) => new URL(given).pathname === "/",
+  "expected a URL without a path; the path of repositories at the upstream is its `namespace`",
+);
 
 const path = text.refine(
   isRepositoryName,
@@ -36,10 +43,15 @@ const lifetime = duration
   );
 
 const upstream = group({
-  name: host.describe(
-    "Host by which images name this registry, such as `docker.io`. Requests select it by `?ns=` or by `prefix`.",
-  ),
-  url: url.optional().describe("URL of the registry, by default `https://` and the name."),
+  name: host
+    .refine(
+      (name) => name === hub || !hubHosts.has(name),
+      "clients name Docker Hub docker.io, so write that; its url is known",
+    )
+    .describe(
+      "Host by which images name this registry, such as `docker.io`. Requests select it by `?ns=` or by `prefix`.",
+    ),
+  url: registryUrl.optional().describe("URL of the registry, by default `https://` and the name."),
   prefix: path
     .optional()
     .describe(
@@ -80,15 +92,16 @@ const upstream = group({
 })
   .refine(
     ({ password, passwordfile }) => password === undefined || passwordfile === undefined,
-    "password and passwordfile exclude each other",
+    "has both password and passwordfile; remove one of them",
   )
   .refine(
     ({ username, password, passwordfile }) =>
       (username !== undefined) === (password !== undefined || passwordfile !== undefined),
-    "username and a password need each other",
+    "a username needs a password or a passwordfile, and these need a username",
   )
   .refine(
-    ({ name, prefix }) => prefix !== undefined || isRepositoryName(name),
+    // A name that is no host has an error of its own.
+    ({ name, prefix }) => prefix !== undefined || isRepositoryName(name) || !hostPattern.test(name),
     "a name with a port needs a prefix, because the names of repositories have no ports",
   );
 
@@ -106,7 +119,7 @@ const keys = section({
     .describe(
       "Patterns of repositories that belong to this registry although there is a default upstream, such as `team/**`. They are never looked for at an upstream, and only they can be pushed.",
     ),
-  remoteurl: url
+  remoteurl: registryUrl
     .optional()
     .describe(
       "URL of a single upstream for everything, as in CNCF distribution. `proxy.local` is not needed.",
@@ -147,15 +160,8 @@ export type ProxySettings = z.output<typeof keys>;
 export const proxy = keys
   .superRefine((given, context) => {
     const names = given.upstreams.map(({ name }) => name);
-    if (new Set(names).size < names.length)
-      context.addIssue({ code: "custom", path: ["upstreams"], message: "two upstreams have the same name" });
-    const prefixes = upstreamsOf(given).map(({ prefix }) => `${prefix}/`);
-    if (prefixes.some((one, index) => prefixes.some((other, at) => at !== index && other.startsWith(one))))
-      context.addIssue({
-        code: "custom",
-        path: ["upstreams"],
-        message: "the prefix of an upstream lies within that of another",
-      });
+    const overlap = overlapOf(upstreamsOf(given));
+    if (overlap !== undefined) context.addIssue({ code: "custom", path: ["upstreams"], message: overlap });
     if (given.remoteurl !== undefined && given.default !== undefined)
       context.addIssue({
         code: "custom",
@@ -163,7 +169,11 @@ export const proxy = keys
         message: "remoteurl sets the default upstream; remove one of them",
       });
     if (given.default !== undefined && !names.includes(given.default))
-      context.addIssue({ code: "custom", path: ["default"], message: "no upstream has this name" });
+      context.addIssue({
+        code: "custom",
+        path: ["default"],
+        message: `no upstream has this name; ${names.length === 0 ? "there are none" : `there are ${names.join(", ")}`}`,
+      });
     if ((given.username !== undefined || given.password !== undefined) && given.remoteurl === undefined)
       context.addIssue({
         code: "custom",
@@ -172,6 +182,20 @@ export const proxy = keys
       });
   })
   .describe("Other registries whose content this one caches (pull-through cache).");
+
+/** Says which upstreams have the same name, or prefixes that overlap. */
+function overlapOf(upstreams: readonly UpstreamSettings[]): string | undefined {
+  for (const [index, one] of upstreams.entries())
+    for (const other of upstreams.slice(index + 1)) {
+      if (one.name === other.name) return `two upstreams have the same name, ${one.name}`;
+      const [inner, outer] = one.prefix.length < other.prefix.length ? [other, one] : [one, other];
+      if (inner.prefix === outer.prefix)
+        return `${outer.name} and ${inner.name} have the same prefix, ${inner.prefix}`;
+      if (inner.prefix.startsWith(`${outer.prefix}/`))
+        return `the prefix ${inner.prefix} of ${inner.name} lies within ${outer.prefix}, the prefix of ${outer.name}`;
+    }
+  return undefined;
+}
 
 /** Returns all upstreams, with their defaults. */
 export function upstreamsOf(settings: ProxySettings): UpstreamSettings[] {

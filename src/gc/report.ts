@@ -27,6 +27,8 @@ export interface GarbageReport {
   readonly blobs: number;
   /** Blobs in all repositories that no manifest names but a lease protects. */
   readonly leased: number;
+  /** Manifests in all repositories that no tag needs, kept because they or those that need them are new or leased. */
+  readonly spared: number;
   /** Bytes of the contents whose last link was removed. */
   readonly bytesFreed: number;
   /** Removed contents that no repository had. */

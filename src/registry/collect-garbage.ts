@@ -36,13 +36,18 @@ export async function collectGarbage(
   onProgress: Progress = () => {},
 ): Promise<GarbageReport> {
   const repositories: CollectedRepository[] = [];
-  const totals = { manifests: 0, blobs: 0, leased: 0, bytesFreed: 0, orphans: 0 };
+  const totals = { manifests: 0, blobs: 0, leased: 0, spared: 0, bytesFreed: 0, orphans: 0 };
   let done = 0;
   for await (const name of services.storage.repositories.all()) {
-    const { bytesFreed, ...collected } = await new RepositoryCollection(services, name, options).run();
+    const { bytesFreed, spared, ...collected } = await new RepositoryCollection(
+      services,
+      name,
+      options,
+    ).run();
     totals.manifests += collected.manifests.length;
     totals.blobs += collected.blobs.length;
     totals.leased += collected.leased;
+    totals.spared += spared;
     totals.bytesFreed += bytesFreed;
     if (collected.manifests.length + collected.blobs.length > 0 || collected.skipped !== undefined)
       repositories.push(collected);
@@ -112,12 +117,13 @@ async function removeOrphan(services: Services, digest: Digest): Promise<number 
   }
 }
 
-type Collected = CollectedRepository & { readonly bytesFreed: number };
+type Collected = CollectedRepository & { readonly bytesFreed: number; readonly spared: number };
 
 class RepositoryCollection {
   readonly #manifests: Digest[] = [];
   readonly #blobs: Digest[] = [];
   #leased = 0;
+  #spared = 0;
   #bytesFreed = 0;
   /** The first reason why possible garbage stays. */
   #skipped: string | undefined;
@@ -141,6 +147,7 @@ class RepositoryCollection {
       manifests: this.#manifests,
       blobs: this.#blobs,
       leased: this.#leased,
+      spared: this.#spared,
       bytesFreed: this.#bytesFreed,
       ...(this.#skipped !== undefined && { skipped: this.#skipped }),
     };
@@ -161,7 +168,8 @@ class RepositoryCollection {
       this.#skipped = all;
       return;
     }
-    const { kept, why } = await keptManifests(services, name, all, options);
+    const { kept, spared, why } = await keptManifests(services, name, all, options);
+    this.#spared = spared;
     this.#skipped = why;
     const garbage = [...all.keys()].filter((digest) => !kept.has(digest));
     await this.#removeInBatches(garbage, noted, this.#manifests, (hold, digest) =>

@@ -53,6 +53,13 @@ export async function readManifests(
   return manifests;
 }
 
+export interface KeptManifests {
+  readonly kept: ReadonlySet<Digest>;
+  /** How many of them no tag needs: they are kept because some are new or leased. */
+  readonly spared: number;
+  readonly why?: string;
+}
+
 /**
  * Returns the manifests that have a tag, are new or leased, the manifests that these name, and all referrers of any of them.
  * Returns all manifests if a tag cannot be read, because it may point to any of them; `why` names the tag.
@@ -62,10 +69,11 @@ export async function keptManifests(
   name: RepositoryName,
   all: ReadonlyMap<Digest, Named>,
   { untaggedSeconds, expired }: Keeping,
-): Promise<{ readonly kept: ReadonlySet<Digest>; readonly why?: string }> {
-  if (untaggedSeconds === undefined || all.size === 0) return { kept: new Set(all.keys()) };
+): Promise<KeptManifests> {
+  if (untaggedSeconds === undefined || all.size === 0) return { kept: new Set(all.keys()), spared: 0 };
   const roots = await taggedDigests(services, name, expired?.get(name));
-  if (typeof roots === "string") return { kept: new Set(all.keys()), why: roots };
+  if (typeof roots === "string") return { kept: new Set(all.keys()), spared: 0, why: roots };
+  const needed = reachedFrom(roots, all).size;
   const oldest = Date.now() - untaggedSeconds * 1000;
   const digests = [...all.keys()];
   let index = 0;
@@ -75,7 +83,8 @@ export async function keptManifests(
     if (pushedAt === undefined || pushedAt > oldest) roots.push(digest);
   }
   for (const digest of await services.cluster.leases.leased(name, digests)) roots.push(digest);
-  return { kept: reachedFrom(roots, all) };
+  const kept = reachedFrom(roots, all);
+  return { kept, spared: kept.size - needed };
 }
 
 /** Iterative, because clients can nest indexes and chain referrers to any depth. */

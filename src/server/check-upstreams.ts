@@ -16,6 +16,9 @@ export interface UpstreamCheck {
 
 const upstreamsAtOnce = 8;
 
+/** What a registry answers to `/v2/`: it shows itself, or requires a login. */
+const rootStatuses: ReadonlySet<number> = new Set([200, 401, 403]);
+
 /** For all requests to one upstream; a person waits for the result. */
 const secondsMax = 10;
 
@@ -62,6 +65,12 @@ async function reach(upstream: Upstream, late: AbortSignal): Promise<UpstreamChe
     const { statusCode } = answer;
     if (statusCode >= 500 || statusCode === 429)
       return { what, outcome: "warning", detail: `${url.origin} answers with status ${statusCode}` };
+    if (!rootStatuses.has(statusCode))
+      return {
+        what,
+        outcome: "warning",
+        detail: `${url.origin} answers ${statusCode} to /v2/, so it may be no registry; check the url`,
+      };
   } catch (error) {
     // Both say that it answers, and more about it follows.
     const isAnswer =
@@ -77,7 +86,13 @@ function loginOf({ name, settings: { username }, login }: Upstream): UpstreamChe
   const what = `log in to ${name}`;
   if (username === undefined) return [];
   if (login === "refused")
-    return [{ what, outcome: "warning", detail: `the credentials of ${username} are refused` }];
+    return [
+      {
+        what,
+        outcome: "warning",
+        detail: `the credentials of ${username} are refused; check username and password`,
+      },
+    ];
   const detail =
     login === "accepted" ? `the credentials of ${username} are accepted` : "it asks for no credentials";
   return [{ what, outcome: "fine", detail }];
@@ -93,7 +108,7 @@ async function rateOf(upstream: Upstream, late: AbortSignal): Promise<UpstreamCh
       .catch(() => {});
   const what = `rate limit of ${settings.name}`;
   const { budget } = upstream;
-  if (budget === undefined) return { what, outcome: "fine", detail: "it tells none" };
+  if (budget === undefined) return { what, outcome: "fine", detail: "the upstream sends none" };
   const { remaining, limit } = budget;
   const detail = `${remaining}${limit === undefined ? "" : ` of ${limit}`} requests are left`;
   return { what, outcome: remaining === 0 ? "warning" : "fine", detail };

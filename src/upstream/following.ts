@@ -76,7 +76,7 @@ export class Following {
     this.#growing = undefined;
   }
 
-  /** Ends it, and returns the blob for a fetch of this node, which goes on with it. */
+  /** Stops following. Returns the blob, which a fetch of this node then continues. */
   async handOver(): Promise<GrowingBlob | undefined> {
     await this.#stop();
     const growing = this.#growing;
@@ -84,13 +84,13 @@ export class Following {
     return growing;
   }
 
-  /** Ends it: the fetch has failed. */
+  /** Stops following, because the fetch has failed. */
   async fail(error: unknown): Promise<void> {
     await this.#stop();
     this.#break(error);
   }
 
-  /** Ends it: the storage has the blob. The rest comes from there. */
+  /** Stops following, because the storage has the blob. Reads the rest from there. */
   async finish(open: () => Promise<BlobReader | undefined>): Promise<void> {
     await this.#stop();
     const growing = this.#growing;

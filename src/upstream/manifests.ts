@@ -162,7 +162,7 @@ export class UpstreamManifests {
     const what = reference.kind === "tag" ? reference.tag : reference.digest;
     throw new RegistryError(
       "manifest-unknown",
-      `neither this registry nor ${upstreamName} has such a manifest here`,
+      `neither this registry nor ${upstreamName} has this manifest`,
       { reference: what },
     );
   }

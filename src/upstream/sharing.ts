@@ -45,7 +45,7 @@ export class Sharing {
     );
   }
 
-  /** Begins to share it, once. */
+  /** Shares the blob from now on. Later calls change nothing. */
   add(growing: GrowingBlob): void {
     if (growing.size >= sharedBytesMin) this.#growing ??= growing.hold();
   }

@@ -17,6 +17,7 @@ const openSsl = Object.assign(
 for (const [what, error, told] of [
   ["its message", new Error("no room"), "no room"],
   ["the messages of its causes", new Error("a", { cause: new Error("b", { cause: "c" }) }), "a: b: c"],
+  ["the message of a cause once", new Error("a: b: c", { cause: new Error("b", { cause: "c" }) }), "a: b: c"],
   ["its code, if it has no message", refused, "ECONNREFUSED"],
   ["the reason of OpenSSL", openSsl, "SSL routines: wrong version number"],
   ["its name, if it has neither", new TypeError(), "TypeError"],

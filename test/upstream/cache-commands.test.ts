@@ -256,6 +256,11 @@ test("warm fetches all platforms, or one, and clients then cause no request", as
       assert.equal((await client.get(`/v2/${whole.name}/blobs/${digest}`)).status, 200);
   }
   assert.deepEqual(upstream.take(), []);
+  const unknown = await gantry(root, ["cache", "warm", "--platform", "amd64", "alpine"]);
+  assert.deepEqual(
+    [unknown.code, unknown.stderr.split("\n")[0]],
+    [2, "gantry: --platform: expected a platform such as linux/amd64"],
+  );
   const part = offerIndex(platforms);
   const one = await gantry(root, ["cache", "warm", "--platform", "linux/arm64", `docker.io/${part.name}:1`]);
   assert.match(one.stdout, /2 manifests and 2 blobs/);

@@ -1,7 +1,7 @@
 // What `gantry config check` says about the upstream registries of the settings.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -50,7 +50,10 @@ test("refused credentials and an upstream that cannot be reached are warnings: a
   );
   assert.equal(code, 0);
   assert.equal(lines[0], `ok: proxy: reach quay.io: ${upstream.url} answers, without TLS`);
-  assert.equal(lines[1], "WARNING: proxy: log in to quay.io: the credentials of operator are refused");
+  assert.equal(
+    lines[1],
+    "WARNING: proxy: log in to quay.io: the credentials of operator are refused; check username and password",
+  );
   assert.match(lines[3] ?? "", /^WARNING: proxy: reach gone\.example: https:.*ECONNREFUSED/);
   assert.equal(lines.length, 4);
 });
@@ -61,11 +64,37 @@ test("a file that cannot be read is an error: a server cannot start", async () =
   assert.match(lines[0] ?? "", /^FAILED: proxy: settings of quay\.io: .*\/no\/such\/ca\.pem/);
 });
 
+test("a server that is no registry is a warning", async () => {
+  const usual = upstream.misbehave;
+  upstream.misbehave = (_, response) =>
+    !!response.writeHead(404, { "Content-Type": "text/html" }).end("<p>no");
+  const { code, lines } = await check({ name: "quay.io", url: upstream.url });
+  upstream.misbehave = usual;
+  assert.equal(code, 0);
+  assert.deepEqual(lines, [
+    `WARNING: proxy: reach quay.io: ${upstream.url} answers 404 to /v2/, so it may be no registry; check the url`,
+  ]);
+});
+
+test("a file without a password or without a certificate is an error", async () => {
+  const empty = join(root, "empty");
+  await writeFile(empty, "\n");
+  const quay = { name: "quay.io", url: upstream.url };
+  const password = await check({ ...quay, username: "operator", passwordfile: empty });
+  assert.deepEqual(password, {
+    code: 2,
+    lines: [`FAILED: proxy: settings of quay.io: ${empty} has no password`],
+  });
+  const ca = await check({ ...quay, ca: empty });
+  assert.deepEqual(ca.lines, [`FAILED: proxy: settings of quay.io: ${empty} has no certificate in PEM form`]);
+});
+
 test("with --offline, no request leaves", async () => {
   upstream.take();
   const settings = cacheOf(upstream);
   assert.equal((await gantry(root, ["config", "check", "--offline"], settings)).code, 0);
-  const offline = cacheOf(upstream, { offline: true });
-  assert.equal((await gantry(root, ["config", "check"], offline)).code, 0);
+  const offline = await gantry(root, ["config", "check"], cacheOf(upstream, { offline: true }));
+  assert.equal(offline.code, 0);
+  assert.match(offline.stdout, /^ok: proxy: offline: no upstream is asked/m);
   assert.deepEqual(upstream.take(), []);
 });

@@ -69,15 +69,40 @@ test("the tagttl of an upstream counts for it alone", async () => {
 const wrong: Readonly<Record<string, readonly [proxy: Record<string, unknown>, said: RegExp]>> = {
   "two upstreams of one name": [
     { upstreams: [{ name: "a.io" }, { name: "a.io", prefix: "b" }] },
-    /same name/,
+    /same name, a\.io/,
   ],
   "a prefix within another": [
     { upstreams: [{ name: "a.io" }, { name: "b.io", prefix: "a.io/b" }] },
-    /lies within that of another/,
+    /the prefix a\.io\/b of b\.io lies within a\.io/,
+  ],
+  "one prefix for two upstreams": [
+    {
+      upstreams: [
+        { name: "a.io", prefix: "m" },
+        { name: "b.io", prefix: "m" },
+      ],
+    },
+    /a\.io and b\.io have the same prefix, m/,
+  ],
+  "a URL with a path": [
+    { upstreams: [{ name: "a.io", url: "https://a.io/project" }] },
+    /without a path.*namespace/,
+  ],
+  "a URL with credentials, which are not shown": [
+    { upstreams: [{ name: "a.io", url: "https://me:classified@a.io" }] },
+    /^(?!.*classified).*without a name and a password/s,
+  ],
+  "another name of Docker Hub": [
+    { upstreams: [{ name: "registry-1.docker.io" }] },
+    /name Docker Hub docker\.io/,
+  ],
+  "a URL as the name": [
+    { upstreams: [{ name: "https://a.io" }] },
+    /expected a host such as ghcr\.io(?!.*needs a prefix)/s,
   ],
   "a default that is no upstream": [
     { upstreams: [{ name: "a.io" }], default: "b.io" },
-    /no upstream has this name/,
+    /no upstream has this name; there are a\.io/,
   ],
   "a name with a port and no prefix": [
     { upstreams: [{ name: "a.io:5000" }] },
@@ -85,11 +110,11 @@ const wrong: Readonly<Record<string, readonly [proxy: Record<string, unknown>, s
   ],
   "a username without a password": [
     { upstreams: [{ name: "a.io", username: "u" }] },
-    /username and a password need each other/,
+    /a username needs a password or a passwordfile/,
   ],
   "two passwords": [
     { upstreams: [{ name: "a.io", username: "u", password: "p", passwordfile: "/p" }] },
-    /exclude each other/,
+    /has both password and passwordfile/,
   ],
   "remoteurl beside a default": [
     { upstreams: [{ name: "a.io" }], default: "a.io", remoteurl: "https://b.io" },

@@ -8,7 +8,7 @@ import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
 import { adviceFor } from "./advice.js";
 import type { S3Client } from "./client.js";
-import { S3Failure } from "./failure.js";
+import { isFull, S3Failure } from "./failure.js";
 import { keys } from "./keys.js";
 import {
   type Check,
@@ -24,6 +24,8 @@ export interface ProbeResult {
   readonly outcome: "fine" | "failed" | "not supported";
   /** What was found. */
   readonly detail: string;
+  /** Whether the test failed only because the store has no room. */
+  readonly isFull: boolean;
 }
 
 export interface Probed {
@@ -76,9 +78,13 @@ async function resultOf(client: S3Client, check: Check): Promise<ProbeResult> {
     return `${root}${suffix}`;
   };
   try {
-    const fault = await check.run(client, key).catch(toldFailure);
-    if (fault === undefined) return { what, outcome: "fine", detail: check.fine };
-    return { what, outcome: check.isOptional ? "not supported" : "failed", detail: fault };
+    let full = false;
+    const fault = await check.run(client, key).catch((error: unknown) => {
+      full = isFull(error);
+      return toldFailure(error);
+    });
+    if (fault === undefined) return { what, outcome: "fine", detail: check.fine, isFull: false };
+    return { what, outcome: check.isOptional ? "not supported" : "failed", detail: fault, isFull: full };
   } finally {
     await inParallel(used, used.size, (each) => client.delete(each)).catch(ignoreFailure);
   }

@@ -14,16 +14,16 @@ import type { S3Request, S3Requests } from "./requests.js";
 /** Room for 1,000 small objects in blocks of 4 KiB, or 60 in blocks of 64 KiB. The tests of a start write 80, 45 at once. */
 export const reserveBytes = 4 * 1024 * 1024;
 
-/** Other nodes of a cluster may have given it up or restored it. */
+/** Other nodes of a cluster may have given up or restored the reserve. */
 const lookedEverySeconds = 15;
 
 /** Pushes that are on their way must not use up what is given up. They end within this time, or are large. */
 const endingMilliseconds = 1000;
 
-/** After a push that did not fit, others are not tried for longer than that: other nodes are about to give up the reserve. */
+/** After a push that did not fit, all pushes are refused for this long: other nodes are about to give up the reserve. */
 const pausedMilliseconds = 2 * endingMilliseconds;
 
-/** A store may need some time to free what was removed. Longer, the caller is better told. */
+/** A store may need some time to free what was removed. After this time, the caller gets the failure. */
 const noticedMilliseconds = 5000;
 const retryMilliseconds = 500;
 
@@ -60,7 +60,7 @@ export class Reserve {
     if (!isUpkeep(request)) this.confirm();
   }
 
-  /** A push did not fit. */
+  /** Records that a push did not fit. */
   refused(): void {
     this.#pausedUntil = performance.now() + pausedMilliseconds;
   }

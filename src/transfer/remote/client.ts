@@ -80,7 +80,11 @@ export class RegistryClient {
   static async open(options: ClientOptions): Promise<RegistryClient> {
     const { username, passwordFile, caFile } = options;
     const ca = caFile === undefined ? undefined : await demandText(caFile);
+    // Node ignores other text, and then trusts no certificate.
+    if (ca !== undefined && !ca.includes("-----BEGIN "))
+      throw new SourceError(`${caFile} has no certificate in PEM form`);
     const inFile = passwordFile === undefined ? "" : (await demandText(passwordFile)).replace(/\r?\n$/, "");
+    if (passwordFile !== undefined && inFile === "") throw new SourceError(`${passwordFile} has no password`);
     const password = options.password ?? inFile;
     return new RegistryClient(options, ca, username === undefined ? undefined : { username, password });
   }
