@@ -188,9 +188,9 @@ function overlapOf(upstreams: readonly UpstreamSettings[]): string | undefined {
   for (const [index, one] of upstreams.entries())
     for (const other of upstreams.slice(index + 1)) {
       if (one.name === other.name) return `two upstreams have the same name, ${one.name}`;
+      if (one.prefix === other.prefix)
+        return `${one.name} and ${other.name} have the same prefix, ${one.prefix}`;
       const [inner, outer] = one.prefix.length < other.prefix.length ? [other, one] : [one, other];
-      if (inner.prefix === outer.prefix)
-        return `${outer.name} and ${inner.name} have the same prefix, ${inner.prefix}`;
       if (inner.prefix.startsWith(`${outer.prefix}/`))
         return `the prefix ${inner.prefix} of ${inner.name} lies within ${outer.prefix}, the prefix of ${outer.name}`;
     }
