@@ -55,7 +55,7 @@ export class Abandoned extends Error {
   override readonly name = "Abandoned";
 }
 
-/** How work that runs once tells those that wait for it how far it is. */
+/** Reports the progress of work that runs once to those that wait for it. */
 export interface Telling {
   /** Whether another caller watches. Remains true for seconds after the last one has gone. */
   readonly isWatched: boolean;

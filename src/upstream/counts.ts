@@ -11,7 +11,7 @@ export type ObjectKind = "manifest" | "blob";
 export const cacheResults = ["hit", "revalidated", "stale", "joined", "miss", "absent"] as const;
 export type CacheResult = (typeof cacheResults)[number];
 
-/** `refused` tells of the configured credentials: the upstream does not accept them, whatever is requested. */
+/** `refused`: the upstream does not accept the configured credentials, whatever is requested. */
 export const outcomes = ["success", "not_found", "rate_limited", "refused", "timeout", "failure"] as const;
 export type Outcome = (typeof outcomes)[number];
 

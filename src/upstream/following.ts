@@ -1,6 +1,6 @@
 /**
  * Follows a blob that another node is fetching: reads the slices that it stores, so that clients of this node get bytes
- * meanwhile. What the other node tells is only a hint. The last byte waits until the storage has the blob; bytes that are not
+ * meanwhile. The other node's notes are only hints. The last byte waits until the storage has the blob; bytes that are not
  * known to be the blob's are compared with it.
  */
 import { RegistryError } from "../domain/errors.js";

@@ -11,7 +11,7 @@ const note = "upstream-origins";
 
 const form = z.object({ version: z.literal(1), origins: z.record(z.string(), z.string()) });
 
-/** The part of an upstream's settings that tells where its content comes from. */
+/** The settings of an upstream that decide where its content comes from. */
 export interface OriginSettings {
   readonly name: string;
   readonly prefix: string;

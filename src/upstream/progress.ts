@@ -1,4 +1,4 @@
-/** What a node that fetches a blob tells the nodes whose clients wait for it. */
+/** The notes that a node which fetches a blob sends to the nodes whose clients wait for it. */
 import { z } from "zod";
 
 const progress = z.object({

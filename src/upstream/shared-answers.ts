@@ -11,7 +11,7 @@ export class SharedAnswers {
     readonly absentMilliseconds: number,
   ) {}
 
-  /** Resolves with whether a node was told that there is no object of this name. */
+  /** Resolves with whether an upstream has answered a node that it has no object of this name. */
   async isAbsent(key: string): Promise<boolean> {
     return this.absentMilliseconds > 0 && (await this.hints.get(`absent ${this.kind} ${key}`)) !== undefined;
   }

@@ -25,7 +25,7 @@ const pauseMillisecondsMax = 60_000;
 /** The same for an upstream that asks for a pause. Docker Hub's limit is for six hours, but another client may get through. */
 const askedPauseMillisecondsMax = 10 * 60_000;
 
-/** Operators are told this often of credentials that an upstream refuses. */
+/** The log repeats after this time that an upstream refuses the credentials. */
 const refusalToldMilliseconds = 10 * 60_000;
 
 /** What is kept for clients' own requests when a rate limit runs out: background refreshes stop before. */

@@ -62,7 +62,7 @@ export class OpenUpload {
   #parts: (SentPart | Promise<SentPart>)[] = [];
   /** The parts that another node may have completed, if they are the first ones. */
   #recovered: SentParts | undefined;
-  /** The upload that goes on with the bytes of `#recovered`, after another node has completed that. */
+  /** The upload that continues with the bytes of `#recovered`, after another node has completed that one. */
   #continued: Promise<SentParts> | undefined;
   #lastNumber = 0;
   #sentBytes = 0;

@@ -1,3 +1,4 @@
+/** Hints of a single node, in its memory. */
 import { LRUCache } from "lru-cache";
 import type { Hints } from "../cluster.js";
 

@@ -1,3 +1,4 @@
+/** Runs work once for all callers of a single node. */
 import type { Telling } from "../cluster.js";
 
 type OnNote = (note: string) => void;
