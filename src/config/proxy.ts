@@ -135,7 +135,9 @@ const keys = section({
   timeout: duration
     .refine((seconds) => seconds >= 1 && seconds <= 600, expectedTimeout)
     .prefault("30s")
-    .describe("Time limit for a response of an upstream to begin, if nothing is cached."),
+    .describe(
+      "Time limit for a response of an upstream to begin, if nothing is cached, and for pauses within a blob.",
+    ),
   staletimeout: duration
     .refine((seconds) => seconds <= 600, "expected a time of up to 10m")
     .prefault("3s")

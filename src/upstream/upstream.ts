@@ -87,6 +87,7 @@ export class Upstream implements NamedUpstream {
       tries: 2,
       waitSecondsMax: 1,
       wholeMilliseconds: options.times.answer,
+      silenceMilliseconds: options.times.answer,
       optionNames,
       onLogin: (isAccepted) => upstream.#noteLogin(isAccepted),
       onAnswer: (answer) => upstream.#note(answer),

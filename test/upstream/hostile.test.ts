@@ -148,6 +148,41 @@ for (const [what, lie] of Object.entries(blobLies)) {
   });
 }
 
+/** Answers to a request for a blob that never send one byte of it. */
+const silentBlobs: Readonly<Record<string, Lie>> = {
+  "of unknown length": (_, response) => response.writeHead(200).flushHeaders(),
+  "with a length": (_, response) =>
+    response.writeHead(200, { "Content-Length": blob.bytes.length }).flushHeaders(),
+  "with a chunk extension without an end": (_, { socket }) => {
+    assert.ok(socket);
+    const extension = Buffer.alloc(16_384, "a");
+    const more = setInterval(() => socket.write(extension), 20);
+    socket.on("close", () => clearInterval(more));
+    socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+  },
+};
+
+for (const [what, lie] of Object.entries(silentBlobs)) {
+  test(`a blob ${what} of which nothing arrives ends after the timeout, and is asked for once`, async () => {
+    const name = newName("library/silent");
+    let asked = 0;
+    upstream.misbehave = async (request, response) => {
+      if (!request.path.includes(name)) return false;
+      if (request.method === "GET") asked++;
+      await lie(request, response);
+      return true;
+    };
+    const begun = performance.now();
+    const answer = await client.get(`/v2/${name}/blobs/${blob.digest}`).catch((error: Error) => error);
+    const seconds = (performance.now() - begun) / 1000;
+    if (!(answer instanceof Error)) assert.ok([502, 504].includes(answer.status), String(answer.status));
+    assert.ok(seconds < 10, `the client waited for ${seconds} s`);
+    assert.equal(asked, 1);
+    upstream.misbehave = () => false;
+    await upstreamIsAsked();
+  });
+}
+
 test("a blob without an announced length is served when it is complete", async () => {
   const name = newName("library/unannounced");
   upstream.misbehave = ({ path }, response) => {

@@ -26,6 +26,11 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Error && passing.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
+/** Whether the body has stopped. Chunk extensions and other framing are no part of it. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === "UND_ERR_BODY_TIMEOUT";
+}
+
 /** Returns the first challenge that this client supports. */
 export function challengeOf({ headers }: Answer): Challenge | undefined {
   const asked = headers["www-authenticate"];

@@ -1,6 +1,6 @@
 /** Reads a blob from a registry, and resumes after a broken connection. */
 import { atMost, SourceError } from "../source.js";
-import { type Answer, discard, isPassing } from "./answer.js";
+import { type Answer, discard, isPassing, isSilence } from "./answer.js";
 import type { RegistryClient } from "./client.js";
 import type { RateLimit } from "./rate.js";
 
@@ -52,6 +52,7 @@ export async function* readBlob(
     if (read === 0) announced = announcedBytes(answer);
     bytesMax ??= announced ?? size ?? Number.POSITIVE_INFINITY;
     const than = bytesMax === size ? "its descriptor" : "the registry announced";
+    const before = read;
     const rest = atMost(answer.body, bytesMax - read, `${path} is longer than ${than}: ${bytesMax} bytes`);
     try {
       for await (const chunk of steady(rest, path)) {
@@ -62,6 +63,11 @@ export async function* readBlob(
       return;
     } catch (error) {
       if (signal.aborted || !isPassing(error)) throw error;
+      // Further attempts would hold those who wait for the blob, and what the registry sends instead may cost CPU time.
+      if (read === before && isSilence(error))
+        throw new SourceError(`the registry began to send ${path}, but no byte of it arrived in time`, {
+          cause: error,
+        });
       if (resumes === resumesMax)
         throw new SourceError(`the connection broke while ${path} was read`, { cause: error });
     }

@@ -18,6 +18,8 @@ export interface ClientOptions {
   readonly tries?: number;
   /** Time limit of a token, and of a response that is kept whole if its caller sets none; by default two minutes. */
   readonly wholeMilliseconds?: number;
+  /** Maximum pause within a body; by default one minute. */
+  readonly silenceMilliseconds?: number;
   /** A registry that asks to wait for longer is not asked again. By default it is, after 60 seconds. */
   readonly waitSecondsMax?: number;
   /** Names of the options for people that add to `realmHosts` and `redirectHosts`, and that set the credentials. */

@@ -38,8 +38,7 @@ const tokenBytesMax = 256 * 1024;
 const defaultWholeMilliseconds = 120_000;
 /** Time limit until a response starts. */
 const headersMilliseconds = 120_000;
-/** Maximum pause within a body. */
-const silenceMilliseconds = 60_000;
+const defaultSilenceMilliseconds = 60_000;
 
 /** Maximum repositories with a cached authorization: a registry may list any number of them. */
 const authorizationsMax = 1000;
@@ -59,7 +58,7 @@ export class RegistryClient {
     credentials: Credentials | undefined,
   ) {
     const { connections, url, realmHosts, redirectHosts, pinsRealms = false } = options;
-    const { optionNames = importOptionNames } = options;
+    const { optionNames = importOptionNames, silenceMilliseconds = defaultSilenceMilliseconds } = options;
     const reachable = new Reachable(optionNames.redirect);
     const times = { connections, headersTimeout: headersMilliseconds, bodyTimeout: silenceMilliseconds };
     const connect = ca === undefined ? {} : { ca };
