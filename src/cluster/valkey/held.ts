@@ -29,7 +29,10 @@ const holders = z.tuple([z.string(), z.array(z.string())]);
 
 /** Waiting for an entry of another node: the first pause and the longest one. */
 const pauseMillisecondsMin = 10;
-const pauseMillisecondsMax = 250;
+const pauseMillisecondsMax = 100;
+
+/** A node that waits asks more often than this, also on a busy machine. Otherwise it loses its place. */
+const placeMilliseconds = 2_000;
 
 /** The node in a token. */
 export function nodeOf(token: string): NodeName {
@@ -63,17 +66,22 @@ export class Held {
     return !isLost && performance.now() - renewedAt <= trustedFor(this.members.options.times);
   }
 
-  /** Resolves with this node's entry and the nodes that were registered then, or with the token of another holder. */
+  /**
+   * Resolves with this node's entry and the nodes that were registered then, or with the token of another holder. A caller
+   * that `waits` asks again soon, and gets the entry before those that ask later.
+   */
   async tryAcquire(
     name: string,
     token: string = this.newToken(),
+    waits = false,
   ): Promise<{ entry: Entry; nodes: NodeName[] } | string> {
     const { engine, members } = this;
     const renewedAt = performance.now();
-    const keys = ["held", "epoch", "members"];
+    const keys = ["held", "epoch", "members", `waiting ${name}`];
+    const waiting = waits ? members.name : "";
     const { heldMilliseconds } = members.options.times;
     const reply = await engine
-      .script("acquire", keys, [name, token, heldMilliseconds, members.epoch])
+      .script("acquire", keys, [name, token, heldMilliseconds, members.epoch, waiting, placeMilliseconds])
       .catch((error: unknown) => {
         // The entry may have been made, and would block others until it expires.
         this.#release(name, token);
@@ -91,7 +99,7 @@ export class Held {
   async acquire(name: string, waitMilliseconds: number): Promise<{ entry: Entry; nodes: NodeName[] }> {
     const end = performance.now() + waitMilliseconds;
     for (let pause = pauseMillisecondsMin; ; pause = Math.min(pause * 1.5, pauseMillisecondsMax)) {
-      const result = await this.tryAcquire(name);
+      const result = await this.tryAcquire(name, this.newToken(), true);
       if (typeof result !== "string") return result;
       if (performance.now() > end) throw unavailable(`the node ${nodeOf(result)} holds ${name}`);
       await sleep(pause);

@@ -6,6 +6,7 @@
  *   process: a process that was started again, perhaps with an old snapshot of its memory, counts as one that lost everything.
  * - `held`: by name, the holder's token and the time at which the entry expires.
  * - `processes`: by node, a name of its process.
+ * - `waiting NAME`: the node that waits for an entry of `held`, and gets it next.
  */
 import { createHash } from "node:crypto";
 
@@ -102,15 +103,27 @@ end
 `;
 
 /**
- * Keys: held, epoch, members. Arguments: name, token, lifetime, the caller's epoch. Returns the holder's token, and the
- * members. Fails if the engine has another epoch, so that nobody counts on members that an emptied engine does not know.
+ * Keys: held, epoch, members, who waits for the name. Arguments: name, token, lifetime, the caller's epoch, the caller's node
+ * if it waits, and for how many milliseconds it keeps its place. The first node that waits gets the entry next: otherwise a
+ * node that takes it again and again would leave others no moment. Returns the holder's token, or the beginning of that of the
+ * node whose turn it is, and the members. Fails if the engine has another epoch, so that nobody counts on members that an
+ * emptied engine does not know.
  */
 const acquire = `${now}${epochOf}
 if epochOf(KEYS[2]) ~= ARGV[4] then return redis.error_reply('EPOCH changed') end
+local waits = ARGV[5] ~= ''
+local first = waits and redis.call('GET', KEYS[4]) or false
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if held then
   local token, till = string.match(held, '^(%S+) (%d+)$')
-  if tonumber(till) > now and token ~= ARGV[2] then return { token, {} } end
+  if tonumber(till) > now and token ~= ARGV[2] then
+    if waits and (not first or first == ARGV[5]) then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end
+    return { token, {} }
+  end
+end
+if first then
+  if first ~= ARGV[5] then return { first .. '/', {} } end
+  redis.call('DEL', KEYS[4])
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', now + tonumber(ARGV[3])))
 return { ARGV[2], redis.call('HKEYS', KEYS[3]) }
