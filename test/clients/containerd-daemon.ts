@@ -15,26 +15,17 @@ export interface Containerd extends AsyncDisposable {
 export interface ContainerdOptions {
   /** The prefix that runs a command where the daemon runs. */
   readonly enter?: readonly string[];
-  /** Settings of the CRI plugin, which is disabled without: it needs a network. */
-  readonly cri?: string;
+  /** The text of its config.toml: `containerdConfig`, perhaps as another program has changed it. */
+  readonly config?: string;
 }
 
-/** Keeps all its data in `folder`. */
-export async function startContainerd(
-  folder: string,
-  { enter = [], cri }: ContainerdOptions = {},
-): Promise<Containerd> {
-  const config = join(folder, "config.toml");
-  const plugins =
-    cri === undefined
-      ? ""
-      : `${cri}
+/** A config.toml that keeps all data in `folder`. `cri` are settings of the CRI plugin, which is disabled without. */
+export function containerdConfig(folder: string, cri?: string): string {
+  const plugins = `${cri}
 [plugins."io.containerd.grpc.v1.cri".containerd]
   snapshotter = "native"
 `;
-  await writeFile(
-    config,
-    `version = 2
+  return `version = 2
 root = "${folder}/root"
 state = "${folder}/state"
 disabled_plugins = [${cri === undefined ? '"io.containerd.grpc.v1.cri"' : ""}]
@@ -42,11 +33,19 @@ disabled_plugins = [${cri === undefined ? '"io.containerd.grpc.v1.cri"' : ""}]
   address = "${folder}/grpc.sock"
 [ttrpc]
   address = "${folder}/ttrpc.sock"
-${plugins}`,
-  );
+${cri === undefined ? "" : plugins}`;
+}
+
+/** Keeps all its data in `folder`. The CRI plugin needs a network. */
+export async function startContainerd(
+  folder: string,
+  { enter = [], config = containerdConfig(folder) }: ContainerdOptions = {},
+): Promise<Containerd> {
+  const file = join(folder, "config.toml");
+  await writeFile(file, config);
   const address = ["--address", join(folder, "grpc.sock")];
   const probe = () => run("ctr", [...address, "version"]);
-  const [program = "", ...args] = [...enter, "containerd", "--config", config];
+  const [program = "", ...args] = [...enter, "containerd", "--config", file];
   const daemon = await startDaemon(program, args, probe);
   return { address, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 }

@@ -17,6 +17,7 @@ import {
   writeHosts,
 } from "./mirror-clients.js";
 import { mirrorHost, settingsFor, write } from "./mirror-place.js";
+import { crio, startCrio } from "./mirror-runtimes.js";
 import { Mirror, needsMirror } from "./mirror-setup.js";
 
 const files = await LoginFiles.make();
@@ -124,4 +125,20 @@ test("containerd sends the mirror the header of its hosts.toml, or the credentia
   await pull(await writeHosts(mirror), "--user", `${user.name}:${user.password}`);
   const header = await settingsFor(mirror, `[host."https://${mirrorHost}".header]`);
   await pull(await writeHosts(mirror, `\n${header}`));
+});
+
+test("CRI-O sends the mirror the credentials of its global_auth_file, and no pod's pull secret", {
+  skip: needsMirror(...crio.programs),
+}, async () => {
+  await using mirror = await Mirror.start(files.settings);
+  const { digest } = await mirror.push("docker.io", "library/tool:1");
+  {
+    const secret = { username: user.name, password: user.password };
+    await using client = await startCrio(mirror, "", secret);
+    await assert.rejects(client.pull(image), refused);
+  }
+  await logIn(mirror, () => ["crane", "auth", "login", ...options]);
+  const file = JSON.stringify(join(mirror.folder, "config.json"));
+  await using client = await startCrio(mirror, `global_auth_file = ${file}`);
+  assert.deepEqual(await client.pull(image), { digest });
 });

@@ -55,7 +55,7 @@ export async function settingsFor(place: Place, first: string): Promise<string> 
 }
 
 /** Writes a file of a client, and returns its path. */
-export async function write({ folder }: Place, path: string, text: string): Promise<string> {
+export async function write({ folder }: Place, path: string, text: string | Buffer): Promise<string> {
   const file = join(folder, path);
   await mkdir(join(file, ".."), { recursive: true });
   await writeFile(file, text);

@@ -3,7 +3,7 @@
  * paths that the page names.
  */
 import { join } from "node:path";
-import { startContainerd } from "./containerd-daemon.js";
+import { containerdConfig, startContainerd } from "./containerd-daemon.js";
 import { CriClient, type CriLogin } from "./cri-client.js";
 import { type ClientKind, type MirrorClient, writeHosts, writeRegistries } from "./mirror-clients.js";
 import { type Place, settingsFor, write } from "./mirror-place.js";
@@ -26,22 +26,20 @@ function clientOf(cri: CriClient, daemon: AsyncDisposable, login?: CriLogin): Mi
   };
 }
 
-/** A containerd with its CRI plugin, and further lines in its config.toml. */
-export async function startContainerdNode(place: Place, lines = "", login?: CriLogin): Promise<MirrorClient> {
+/** A containerd with its CRI plugin and this config.toml, which has the place's folder at /etc/containerd. */
+export async function startContainerdNode(place: Place, config: string): Promise<MirrorClient> {
   await writeHosts(place);
   const trusting = place.caFile === undefined ? [] : ["env", `SSL_CERT_FILE=${place.caFile}`];
-  const daemon = await startContainerd(place.folder, {
-    // The folder has the certs.d.
-    enter: [...place.enter, ...mounting(place.folder, "/etc/containerd"), ...trusting],
-    cri: `${await settingsFor(place, "[plugins.")}${lines}`,
-  });
-  return clientOf(new CriClient(join(place.folder, "grpc.sock")), daemon, login);
+  const enter = [...place.enter, ...mounting(place.folder, "/etc/containerd"), ...trusting];
+  const daemon = await startContainerd(place.folder, { enter, config });
+  return clientOf(new CriClient(join(place.folder, "grpc.sock")), daemon);
 }
 
 export const containerdNode: ClientKind = {
   name: "containerd of a Kubernetes node",
   programs: ["containerd", "runc", "unshare", "mount"],
-  start: (place) => startContainerdNode(place),
+  start: async (place) =>
+    startContainerdNode(place, containerdConfig(place.folder, await settingsFor(place, "[plugins."))),
 };
 
 /** Keeps all its data in the place's folder. `lines` belong to `[crio.image]`. */
