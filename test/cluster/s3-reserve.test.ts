@@ -82,10 +82,16 @@ test("a reserve is given up for upkeep, not for pushes, and restored when there 
   assert.equal(client.requests.sent.PUT, before, "the store is not asked");
   await reserve.look(client);
   assert.deepEqual(changes, [true], "there is no room for it");
+  const { PUT: attempted } = client.requests.sent;
+  assert.notEqual(attempted, before);
   await other.reserve.look(other.client);
   await assert.rejects(other.client.put(pushed, Buffer.from("x")), isFull, "other nodes notice");
   assert.deepEqual(other.changes, [true]);
   await unfillStore(server);
+  // An attempt has failed just now.
+  await reserve.look(client);
+  assert.equal(client.requests.sent.PUT, attempted, "the next attempt waits");
+  await client.delete(pushed);
   await reserve.look(client);
   await other.reserve.look(other.client);
   assert.deepEqual(

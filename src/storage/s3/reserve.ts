@@ -17,6 +17,13 @@ export const reserveBytes = 4 * 1024 * 1024;
 /** Other nodes of a cluster may have given up or restored the reserve. */
 const lookedEverySeconds = 15;
 
+/**
+ * An attempt to restore the reserve that fails takes room on a store that frees later what was removed, such as MinIO, which
+ * does so every 5 minutes. So the pauses between attempts double, until this node removes the bytes of a blob.
+ */
+const restoreMillisecondsMin = 10_000;
+const restoreMillisecondsMax = 300_000;
+
 /** Pushes that are on their way must not use up what is given up. They end within this time, or are large. */
 const endingMilliseconds = 1000;
 
@@ -45,6 +52,9 @@ export class Reserve {
   #givenUpAt = Number.NEGATIVE_INFINITY;
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #givingUp: Promise<void> | undefined;
+  /** When to try to restore the reserve, and the pause after that. */
+  #restoreAt = Number.NEGATIVE_INFINITY;
+  #restorePause = restoreMillisecondsMin;
   #looking: Repeating | undefined;
 
   /** `onChange` is called when pushes are refused because the reserve is missing, and when they are accepted again. */
@@ -57,6 +67,7 @@ export class Reserve {
 
   /** Like `confirm`, for a request: those that remove something, and upkeep, are always sent. */
   before(request: S3Request): void {
+    if (request.method === "DELETE" && request.key.startsWith(keys.allData)) this.#restoreSoon();
     if (!isUpkeep(request)) this.confirm();
   }
 
@@ -110,7 +121,17 @@ export class Reserve {
   async look(client: S3Client): Promise<void> {
     const isThere = (await client.head(keys.reserve)) !== undefined;
     if (isThere || this.#givingUp !== undefined) return this.#setMissing(!isThere);
-    this.#setMissing(!(await restore(client)));
+    if (performance.now() < this.#restoreAt) return this.#setMissing(true);
+    const isRestored = await restore(client);
+    this.#setMissing(!isRestored);
+    if (isRestored) return this.#restoreSoon();
+    this.#restoreAt = performance.now() + this.#restorePause;
+    this.#restorePause = Math.min(2 * this.#restorePause, restoreMillisecondsMax);
+  }
+
+  #restoreSoon(): void {
+    this.#restoreAt = Number.NEGATIVE_INFINITY;
+    this.#restorePause = restoreMillisecondsMin;
   }
 
   async stop(): Promise<void> {
