@@ -1,5 +1,6 @@
 /** `gantry cache warm`: fetches images of upstream registries before clients ask for them. */
 import { z } from "zod";
+import { platform } from "../config/platform.js";
 import { describeError } from "../lib/describe-error.js";
 import type { Warmed } from "../upstream/warm.js";
 import { type Command, UsageError } from "./command.js";
@@ -10,9 +11,7 @@ const imagesMax = 1000;
 
 const options = z.object({
   images: z.array(z.string().min(1).max(1024)).min(1).max(imagesMax),
-  platform: z.array(
-    z.string().regex(/^[a-z0-9]+\/[a-z0-9]+(?:\/[a-z0-9]+)?$/, "expected a platform such as linux/amd64"),
-  ),
+  platform: z.array(platform),
 });
 
 type Outcome = { readonly image: string } & (Warmed | { readonly failure: string });

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { isRepositoryName } from "../domain/repository-name.js";
 import type { UpstreamSettings } from "../upstream/upstream-settings.js";
 import { glob } from "./globs.js";
+import { platform } from "./platform.js";
 import { secret } from "./secret.js";
 import { group, section } from "./section.js";
 import { byteRate, duration, flag, integer, list, text, url } from "./values.js";
@@ -82,9 +83,7 @@ const upstream = group({
     .describe(
       "Maximum bytes per second that each node fetches from the upstream, such as `50MiB`. All fetches share it: each gets its part, and manifests do not wait. By default unlimited.",
     ),
-  platforms: list(
-    text.regex(/^[a-z0-9]+\/[a-z0-9]+(?:\/[a-z0-9]+)?$/, "expected a platform such as linux/amd64"),
-  )
+  platforms: list(platform)
     .prefault([])
     .describe(
       "Platforms of which images are fetched, such as `linux/amd64`. Other images of an index count as unknown. By default all, each when it is requested.",

@@ -256,11 +256,13 @@ test("warm fetches all platforms, or one, and clients then cause no request", as
       assert.equal((await client.get(`/v2/${whole.name}/blobs/${digest}`)).status, 200);
   }
   assert.deepEqual(upstream.take(), []);
-  const unknown = await gantry(root, ["cache", "warm", "--platform", "amd64", "alpine"]);
-  assert.deepEqual(
-    [unknown.code, unknown.stderr.split("\n")[0]],
-    [2, "gantry: --platform: expected a platform such as linux/amd64"],
-  );
+  for (const [platform, message] of [
+    ["amd64", "expected a platform such as linux/amd64"],
+    ["linux/x86_64", "images name this platform linux/amd64"],
+  ] as const) {
+    const wrong = await gantry(root, ["cache", "warm", "--platform", platform, "alpine"]);
+    assert.deepEqual([wrong.code, wrong.stderr.split("\n")[0]], [2, `gantry: --platform: ${message}`]);
+  }
   const part = offerIndex(platforms);
   const one = await gantry(root, ["cache", "warm", "--platform", "linux/arm64", `docker.io/${part.name}:1`]);
   assert.match(one.stdout, /2 manifests and 2 blobs/);

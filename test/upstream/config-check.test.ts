@@ -98,3 +98,12 @@ test("with --offline, no request leaves", async () => {
   assert.match(offline.stdout, /^ok: proxy: offline: no upstream is asked/m);
   assert.deepEqual(upstream.take(), []);
 });
+
+test("a platform that no image names is refused with the name that images have", async () => {
+  const settings = cacheOf(upstream, {
+    upstreams: [{ name: "docker.io", url: upstream.url, platforms: ["linux/amd64", "linux/aarch64"] }],
+  });
+  const { code, stdout, stderr } = await gantry(root, ["config", "check", "--offline"], settings);
+  assert.equal(code, 2);
+  assert.match(stdout + stderr, /platforms.*images name this platform linux\/arm64/);
+});
