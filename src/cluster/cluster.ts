@@ -44,7 +44,7 @@ export interface Cluster {
    */
   once(
     key: string,
-    work: (telling: Telling) => Promise<void>,
+    work: (reporter: Reporter) => Promise<void>,
     onNote?: (note: string) => void,
   ): Promise<void>;
   readonly hints: Hints;
@@ -56,11 +56,11 @@ export class Abandoned extends Error {
 }
 
 /** Reports the progress of work that runs once to those that wait for it. */
-export interface Telling {
+export interface Reporter {
   /** Whether another caller watches. Remains true for seconds after the last one has gone. */
   readonly isWatched: boolean;
   /** Sends a note of at most `noteCharactersMax` characters to all that watch, now or later. */
-  tell(note: string): void;
+  report(note: string): void;
 }
 
 export const noteCharactersMax = 1_000;

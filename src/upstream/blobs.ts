@@ -3,7 +3,7 @@
  * client: a slow or disconnected one neither slows nor ends it.
  */
 import type { ReadableBlob } from "../cache/open-blobs.js";
-import { Abandoned, type Telling } from "../cluster/cluster.js";
+import { Abandoned, type Reporter } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -157,12 +157,12 @@ export class UpstreamBlobs {
     let found: boolean | undefined;
     const isHere = async () => (await blobs.size(name, digest)) !== undefined;
     const following = this.#newFollowing(begin);
-    const work = async (telling: Telling) => {
+    const work = async (reporter: Reporter) => {
       // Another fetch may have ended since the caller looked.
       found = await isHere();
       if (found) return;
       if (await this.#shared.isAbsent(key)) this.#absent.set(key, true);
-      else found = await this.#fetch(from, digest, { begin, following, telling });
+      else found = await this.#fetch(from, digest, { begin, following, reporter });
     };
     try {
       await this.services.cluster.once(`fetch blob ${key}`, work, (note) => following?.note(note));
@@ -200,14 +200,14 @@ export class UpstreamBlobs {
     {
       begin,
       following,
-      telling,
-    }: Pick<FetchOptions, "begin"> & { following: Following | undefined; telling: Telling },
+      reporter,
+    }: Pick<FetchOptions, "begin"> & { following: Following | undefined; reporter: Reporter },
   ): Promise<boolean> {
     const { upstream } = from;
     const { slices } = this.services.storage;
     upstream.demandOnline();
     await upstream.fetches.begin();
-    const sharing = slices && new Sharing(slices, telling, this.#slicesWritten);
+    const sharing = slices && new Sharing(slices, reporter, this.#slicesWritten);
     let isStored = false;
     try {
       const growing = await following?.handOver();

@@ -3,7 +3,7 @@
  * byte on, and only while such a node watches. A slow storage does not slow the fetch.
  */
 import { randomUUID } from "node:crypto";
-import type { Telling } from "../cluster/cluster.js";
+import type { Reporter } from "../cluster/cluster.js";
 import { everySeconds, type Repeating } from "../lib/every-seconds.js";
 import type { Turns } from "../lib/turns.js";
 import { type SliceStore, sliceBytesMax } from "../storage/storage.js";
@@ -31,7 +31,7 @@ export class Sharing {
 
   constructor(
     readonly slices: SliceStore,
-    readonly telling: Telling,
+    readonly reporter: Reporter,
     /** Slices in memory at once. */
     readonly turns: Turns,
   ) {
@@ -53,7 +53,7 @@ export class Sharing {
   async #look(signal: AbortSignal): Promise<void> {
     const growing = this.#growing;
     if (growing === undefined) return;
-    while (!signal.aborted && !this.#hasFailed && this.telling.isWatched) {
+    while (!signal.aborted && !this.#hasFailed && this.reporter.isWatched) {
       if (!this.#isTold) this.#tell(growing, false);
       if (!this.#isDue(growing)) return;
       await this.turns.begin();
@@ -85,7 +85,7 @@ export class Sharing {
 
   #tell({ size }: GrowingBlob, isVerified: boolean): void {
     this.#isTold = true;
-    this.telling.tell(serializeProgress({ fetch: this.#fetch, size, stored: this.#stored, isVerified }));
+    this.reporter.report(serializeProgress({ fetch: this.#fetch, size, stored: this.#stored, isVerified }));
   }
 
   /**

@@ -10,7 +10,7 @@ import type {
   Cluster,
   HandedOver,
   Origin,
-  Telling,
+  Reporter,
 } from "../../src/cluster/cluster.js";
 import { type Digest, parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
@@ -503,21 +503,21 @@ function testOnce(one: Cluster, two: Cluster): void {
   test("callers that watch receive what the work tells, also those that come later, and the last note before the end", async () => {
     const held = new Held();
     const heard: string[][] = [[], []];
-    let telling: Telling | undefined;
+    let reporter: Reporter | undefined;
     const working = one.once("told", (given) => {
-      telling = given;
+      reporter = given;
       return held.work();
     });
     await until("it is begun", () => held.started);
-    assert.equal(telling?.isWatched, false);
+    assert.equal(reporter?.isWatched, false);
     const unread = two.once("told", held.work);
     const watching = two.once("told", held.work, (note) => heard[0]?.push(note));
-    await until("it is watched", () => telling?.isWatched === true);
-    telling?.tell("one");
+    await until("it is watched", () => reporter?.isWatched === true);
+    reporter?.report("one");
     await until("it is heard", () => heard[0]?.includes("one") === true);
     const late = two.once("told", held.work, (note) => heard[1]?.push(note));
     await until("it is heard later", () => heard[1]?.includes("one") === true);
-    telling?.tell("two");
+    reporter?.report("two");
     held.end();
     await Promise.all([working, unread, watching, late]);
     assert.deepEqual(

@@ -1,9 +1,9 @@
 /** Runs work once for all callers of a single node. */
-import type { Telling } from "../cluster.js";
+import type { Reporter } from "../cluster.js";
 
 type OnNote = (note: string) => void;
 
-class Run implements Telling {
+class Run implements Reporter {
   readonly #watchers = new Set<OnNote>();
   #last: string | undefined;
   ended: Promise<void> = Promise.resolve();
@@ -12,7 +12,7 @@ class Run implements Telling {
     return this.#watchers.size > 0;
   }
 
-  tell(note: string): void {
+  report(note: string): void {
     this.#last = note;
     for (const onNote of this.#watchers) onNote(note);
   }
@@ -27,7 +27,7 @@ class Run implements Telling {
 export class MemoryOnce {
   readonly #running = new Map<string, Run>();
 
-  run(key: string, work: (telling: Telling) => Promise<void>, onNote?: OnNote): Promise<void> {
+  run(key: string, work: (reporter: Reporter) => Promise<void>, onNote?: OnNote): Promise<void> {
     const running = this.#running.get(key);
     if (running !== undefined) {
       if (onNote !== undefined) running.watch(onNote);

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { describeError } from "../../lib/describe-error.js";
-import { Abandoned, type NodeName, noteCharactersMax, type Telling } from "../cluster.js";
+import { Abandoned, type NodeName, noteCharactersMax, type Reporter } from "../cluster.js";
 import { MemoryOnce } from "../memory/once.js";
 import { type Engine, unavailable } from "./engine.js";
 import { type Entry, type Held, nodeOf } from "./held.js";
@@ -32,14 +32,14 @@ const ending = z.object({ error: z.string().optional(), note: z.string().max(not
 type Ending = z.output<typeof ending>;
 
 /** Work of this node. */
-class Run implements Telling {
+class Run implements Reporter {
   readonly #watchedAt = new Map<NodeName, number>();
   #last: string | undefined;
 
   constructor(
     readonly token: string,
     /** Tells the callers on this node. */
-    readonly local: Telling,
+    readonly local: Reporter,
     readonly messages: Messages,
   ) {}
 
@@ -53,9 +53,9 @@ class Run implements Telling {
     return this.local.isWatched || this.#watchedAt.size > 0;
   }
 
-  tell(note: string): void {
+  report(note: string): void {
     this.#last = note;
-    this.local.tell(note);
+    this.local.report(note);
     for (const node of this.#watchedAt.keys()) this.#send(node, note);
   }
 
@@ -66,7 +66,7 @@ class Run implements Telling {
   }
 
   #send(node: NodeName, note: string): void {
-    this.messages.tell({ kind: "told", token: this.token, note }, node);
+    this.messages.tell({ kind: "report", token: this.token, note }, node);
   }
 }
 
@@ -81,7 +81,7 @@ export class ValkeyOnce {
   readonly #local = new MemoryOnce();
   /** By token. */
   readonly #runs = new Map<string, Run>();
-  readonly #told = new Map<string, OnNote>();
+  readonly #listeners = new Map<string, OnNote>();
 
   constructor(
     readonly engine: Engine,
@@ -93,20 +93,20 @@ export class ValkeyOnce {
       this.#runs.get(token)?.watch(from);
       return null;
     });
-    messages.on("told", ({ token, note }) => {
-      this.#told.get(token)?.(note);
+    messages.on("report", ({ token, note }) => {
+      this.#listeners.get(token)?.(note);
       return null;
     });
   }
 
-  run(key: string, work: (telling: Telling) => Promise<void>, onNote?: OnNote): Promise<void> {
+  run(key: string, work: (reporter: Reporter) => Promise<void>, onNote?: OnNote): Promise<void> {
     return this.#local.run(key, (local) => this.#anywhere(`once ${key}`, work, local, onNote), onNote);
   }
 
   async #anywhere(
     name: string,
-    work: (telling: Telling) => Promise<void>,
-    local: Telling,
+    work: (reporter: Reporter) => Promise<void>,
+    local: Reporter,
     onNote: OnNote | undefined,
   ): Promise<void> {
     let last = "";
@@ -116,36 +116,36 @@ export class ValkeyOnce {
         return onNote !== undefined || local.isWatched;
       },
     };
-    const onTold = (note: string) => {
+    const onReport = (note: string) => {
       if (note === last) return;
       last = note;
       wait.end = performance.now() + waitMillisecondsMax;
       onNote?.(note);
-      local.tell(note);
+      local.report(note);
     };
     while (this.members.isInTouch && performance.now() < wait.end) {
       const result = await this.held.tryAcquire(name).catch(() => undefined);
       if (result === undefined) break;
       if (typeof result !== "string") return this.#here(result.entry, work, local);
-      this.#told.set(result, onTold);
-      const ended = await this.#ended(name, result, wait).finally(() => this.#told.delete(result));
+      this.#listeners.set(result, onReport);
+      const ended = await this.#ended(name, result, wait).finally(() => this.#listeners.delete(result));
       if (ended === undefined) continue;
-      if (ended.note !== undefined) onTold(ended.note);
+      if (ended.note !== undefined) onReport(ended.note);
       if (ended.error !== undefined) throw unavailable(`another node failed: ${ended.error}`);
       return;
     }
     return work(local);
   }
 
-  async #here(entry: Entry, work: (telling: Telling) => Promise<void>, local: Telling): Promise<void> {
+  async #here(entry: Entry, work: (reporter: Reporter) => Promise<void>, local: Reporter): Promise<void> {
     const { token } = entry;
     const run = new Run(token, local, this.messages);
     this.#runs.set(token, run);
     try {
       await work(run);
-      this.#tellEnd(run, undefined);
+      this.#announceEnd(run, undefined);
     } catch (error) {
-      if (!(error instanceof Abandoned)) this.#tellEnd(run, describeError(error));
+      if (!(error instanceof Abandoned)) this.#announceEnd(run, describeError(error));
       throw error;
     } finally {
       this.#runs.delete(token);
@@ -154,7 +154,7 @@ export class ValkeyOnce {
   }
 
   /** The engine stores it before it releases the entry, because both are sent on the same connection. */
-  #tellEnd({ token, last }: Run, error: string | undefined): void {
+  #announceEnd({ token, last }: Run, error: string | undefined): void {
     const how: Ending = { error, note: last };
     this.engine.put(`ended:${token}`, JSON.stringify(how), endedMilliseconds).catch(() => {});
   }

@@ -65,7 +65,7 @@ const question = z.discriminatedUnion("kind", [
   /** The asker waits for work of this node, and wants to be told how far it is. */
   z.object({ kind: z.literal("watch"), token }),
   /** What the work says of itself. */
-  z.object({ kind: z.literal("told"), token, note: z.string().max(noteCharactersMax) }),
+  z.object({ kind: z.literal("report"), token, note: z.string().max(noteCharactersMax) }),
   z.object({ kind: z.literal("leaving") }),
   /** Answered when the leases of the asker, which stops, are among those of this node. */
   z.object({ kind: z.literal("adopt"), leases: z.array(z.tuple([z.number(), z.number()])).max(leasesMax) }),
@@ -83,7 +83,7 @@ const record = z.object({
   createdAt: z.number(),
 });
 
-/** The answers by kind of question. Those to `release`, `over`, `watch`, `told` and `leaving` are not waited for. */
+/** The answers by kind of question. Those to `release`, `over`, `watch`, `report` and `leaving` are not waited for. */
 export const answers = {
   change: z.null(),
   drain: z.null(),
@@ -99,7 +99,7 @@ export const answers = {
     z.object({ record, touchedAt: z.number() }),
   ]),
   watch: z.null(),
-  told: z.null(),
+  report: z.null(),
   leaving: z.null(),
   adopt: z.null(),
 } as const;
