@@ -82,7 +82,8 @@ const minioNames: Readonly<Record<string, string>> = {
 };
 
 const auditEntriesMax = 1_000_000;
-const auditMillisecondsMax = 10_000;
+/** MinIO tries a web hook that did not answer in time again only after a pause, which a busy machine can cause. */
+const auditMillisecondsMax = 60_000;
 
 /** MinIO sends its audit log to a web hook, soon after each response. A request of our own shows that it has caught up. */
 export class AuditLog {
