@@ -2,16 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import {
-  type Blob,
-  blobOf,
-  descriptorOf,
-  digestOf,
-  type Image,
-  manifestOf,
-  newName,
-  types,
-} from "../support/content.js";
+import { type Blob, blobOf, digestOf, type Image, imageOf, newName } from "../support/content.js";
 import type { ScriptedUpstream } from "../support/upstream.js";
 import { tarOf, uniqueText } from "./images.js";
 import type { MirrorClient } from "./mirror-clients.js";
@@ -40,13 +31,7 @@ export function pullableImage(bytes: number): PullableImage {
       rootfs: { type: "layers", diff_ids: tars.map((tar) => digestOf(tar)) },
     }),
   );
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: types.manifest,
-    config: descriptorOf(config, types.config),
-    layers: layers.map((layer) => descriptorOf(layer, types.layer)),
-  };
-  return { image: manifestOf(manifest, [config, ...layers]), layers, greeting };
+  return { image: imageOf(config, layers), layers, greeting };
 }
 
 /** An image of an upstream. */

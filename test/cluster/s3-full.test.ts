@@ -9,7 +9,7 @@ import { keys } from "../../src/storage/s3/keys.js";
 import { temporaryFolder } from "../clients/support.js";
 import { Client } from "../support/client.js";
 import { gantryProcess, type Ran } from "../support/command.js";
-import { blobOf, descriptorOf, type Image, manifestOf, types } from "../support/content.js";
+import { blobOf, type Image, imageOf } from "../support/content.js";
 import { fillStore, fillUsedStore } from "../support/full-store.js";
 import { bucketSettings, startS3Node } from "../support/s3-node.js";
 import {
@@ -36,16 +36,7 @@ const settings = {
 const restoredMilliseconds = 40_000;
 
 function largeImage(bytes: number): Image {
-  const [config, layer] = [blobOf(JSON.stringify({ id: Math.random() })), blobOf(bytes)];
-  return manifestOf(
-    {
-      schemaVersion: 2,
-      mediaType: types.manifest,
-      config: descriptorOf(config, types.config),
-      layers: [descriptorOf(layer, types.layer)],
-    },
-    [config, layer],
-  );
+  return imageOf(blobOf(JSON.stringify({ id: Math.random() })), [blobOf(bytes)]);
 }
 
 /** Pushes images of falling sizes until none fits. Returns the number of the images of the first size. */

@@ -5,15 +5,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Client } from "../support/client.js";
-import {
-  type Blob,
-  blobOf,
-  descriptorOf,
-  digestOf,
-  type Image,
-  manifestOf,
-  types,
-} from "../support/content.js";
+import { type Blob, blobOf, digestOf, type Image, imageOf, types } from "../support/content.js";
 import { Dice } from "./dice.js";
 
 export const seed = Number(process.env.GANTRY_SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -24,7 +16,6 @@ export const leaseSeconds = 8;
 const repositories = ["soak/a", "soak/b", "soak/c"];
 const tags = Array.from({ length: 12 }, (_, number) => `tag-${number}`);
 const layers = Array.from({ length: 30 }, (_, number) => blobOf(1000 + 7_000 * number));
-const layerType = "application/vnd.oci.image.layer.v1.tar+gzip";
 const pushers = 12;
 const pullers = 4;
 const deleters = 2;
@@ -76,15 +67,7 @@ export async function checkAndDelete(client: Client): Promise<void> {
 function makeImage(dice: Dice): Image {
   const config = blobOf(JSON.stringify({ made: dice.next() }));
   const chosen = Array.from({ length: 3 }, () => dice.of(layers));
-  return manifestOf(
-    {
-      schemaVersion: 2,
-      mediaType: types.manifest,
-      config: descriptorOf(config, types.config),
-      layers: chosen.map((layer) => descriptorOf(layer, layerType)),
-    },
-    [config, ...chosen],
-  );
+  return imageOf(config, chosen);
 }
 
 /** Like clients: HEAD, then a mount from a possible source, then an upload. */

@@ -68,15 +68,20 @@ export function image({
 }: { layers?: number | readonly ContentDescriptor[] } & Fields = {}): Image {
   const config = blobOf(JSON.stringify({ architecture: "amd64", os: "linux", id: randomUUID() }));
   const contents = Array.from({ length: typeof layers === "number" ? layers : 0 }, () => blobOf(100));
+  return imageOf(config, contents, { ...(typeof layers !== "number" && { layers }), ...fields });
+}
+
+/** An OCI image of these blobs. */
+export function imageOf(config: Blob, layers: readonly Blob[], fields: Fields = {}): Image {
   return manifestOf(
     {
       schemaVersion: 2,
       mediaType: types.manifest,
       config: descriptorOf(config, types.config),
-      layers: typeof layers === "number" ? contents.map((layer) => descriptorOf(layer, types.layer)) : layers,
+      layers: layers.map((layer) => descriptorOf(layer, types.layer)),
       ...fields,
     },
-    [config, ...contents],
+    [config, ...layers],
   );
 }
 
