@@ -10,7 +10,7 @@ import type { Identity, Permission } from "./identity.js";
 import type { Policy } from "./policy.js";
 
 /** The action of a route. `base` is the root of the API, where clients find out whether they must log in. */
-export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics";
+export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics" | "page";
 
 /** Private to this file, so that no other code can construct a permit. */
 declare const granted: unique symbol;
@@ -47,6 +47,12 @@ export type TokenPermit = Granted<"token">;
 
 export type MetricsPermit = Granted<"metrics">;
 
+/** Anyone may look at a page that shows nothing of the content, such as the login. */
+export interface PagePermit extends Granted<"page"> {
+  /** Absent if the caller may see no repository at all. */
+  readonly catalog: CatalogPermit | undefined;
+}
+
 /** The repositories that a caller may pull from. */
 export interface Visible {
   /** Whether these are all repositories. */
@@ -67,6 +73,7 @@ export interface Permits {
   readonly catalog: CatalogPermit;
   readonly token: TokenPermit;
   readonly metrics: MetricsPermit;
+  readonly page: PagePermit;
 }
 
 /** Actions on one repository. */
@@ -134,6 +141,10 @@ export class Gate {
     if (!isOfRepositories && this.policy.allowsMetrics(identity)) return grant<"metrics">({ identity });
     if (identity.kind === "anonymous" || identity.token !== undefined) throw loginNeeded();
     throw new RegistryError("denied", `${identity.subject} may not read the metrics`);
+  }
+
+  page(identity: Identity): PagePermit {
+    return grant<"page">({ identity, catalog: this.mayList(identity) ? this.catalog(identity) : undefined });
   }
 
   /** Returns whether the catalog may show the caller anything. */

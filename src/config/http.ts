@@ -3,6 +3,7 @@ import { z } from "zod";
 import { headerName, headerValue } from "./headers.js";
 import { section } from "./section.js";
 import { tls } from "./tls.js";
+import { ui } from "./ui.js";
 import { address, addressRange, duration, flag, integer, list, origin, text } from "./values.js";
 
 /** Headers that Gantry sets itself; a second value would corrupt the response. */
@@ -95,4 +96,5 @@ export const http = section({
       ),
   }),
   tls,
+  ui,
 }).describe("Listening address, response headers, TLS and shutdown.");

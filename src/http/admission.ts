@@ -10,6 +10,7 @@ import type { Exchange } from "./exchange.js";
 import type { Limits } from "./limits.js";
 import { namespaceOf } from "./query.js";
 import type { PathTexts, Route } from "./router.js";
+import { withoutPages } from "./web/without-pages.js";
 
 /** A route that needs the gate's permit. */
 type PermittedRoute = Exclude<Route, { readonly action: "public" }>;
@@ -25,8 +26,9 @@ export class Admission {
    */
   run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
     if (route.action === "public") return route.handle(this.context, exchange);
+    if (route.page === true && this.context.web === undefined) return withoutPages(exchange);
     if (path.name !== "") exchange.name = this.#nameOf(exchange, path.name);
-    const identity = this.#identify(exchange);
+    const identity = route.page === true ? this.#identifyVisitor(exchange) : this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
     return identity.then((found) => {
       exchange.admittedAt = performance.now();
@@ -50,6 +52,14 @@ export class Admission {
     return login.authenticator.identify({ authorization: incoming.authorization, certified, address });
   }
 
+  /**
+   * Pages never use the `Authorization` header, and the API never uses the cookie: a browser sends either one with requests
+   * that another site has caused.
+   */
+  #identifyVisitor(exchange: Exchange): Identity | Promise<Identity> {
+    return this.context.web?.sessions.identify(exchange) ?? anonymous;
+  }
+
   #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
     exchange.identity = identity;
     this.limits.countRequest(exchange);
@@ -58,12 +68,11 @@ export class Admission {
   }
 
   /** Handles a request with a body while it holds one of the places for bodies. */
-  async #receive(
-    exchange: Exchange,
-    { action }: PermittedRoute,
-    work: () => void | Promise<void>,
-  ): Promise<void> {
-    const leave = action === "token" ? this.limits.enterForm(exchange) : this.limits.enterUpload(exchange);
+  async #receive(exchange: Exchange, route: PermittedRoute, work: () => void | Promise<void>): Promise<void> {
+    const leave =
+      route.action === "token" || route.page === true
+        ? this.limits.enterForm(exchange)
+        : this.limits.enterUpload(exchange);
     try {
       await work();
     } finally {
@@ -78,6 +87,8 @@ export class Admission {
     switch (route.action) {
       case "base":
         return route.handle(context, exchange, gate.base(identity));
+      case "page":
+        return route.handle(context, exchange, gate.page(identity));
       case "token":
         return route.handle(context, exchange, gate.token(identity));
       case "metrics":

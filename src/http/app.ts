@@ -16,8 +16,8 @@ import { ClientGone, RequestBody } from "./body.js";
 import { ChunkBudget } from "./chunk-watch.js";
 import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, RegistryEventListener } from "./context.js";
-import { ErrorHeaders, jsonType, type OriginWarning } from "./error-headers.js";
-import { renderError } from "./errors.js";
+import { ErrorHeaders, jsonType, type OriginWarning, retryAfter } from "./error-headers.js";
+import { type RenderedError, renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
@@ -32,6 +32,9 @@ import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
 import { type SlowClientSettings, SlowClientTimeouts } from "./slow-client-timeouts.js";
 import { type Trace, traceHeaders } from "./trace.js";
+import { webRoutes } from "./web/routes.js";
+import { isPagePath, sendErrorPage } from "./web/send-error.js";
+import type { Web } from "./web/web.js";
 import { whyNotListening } from "./why-not-listening.js";
 
 export interface AppOptions {
@@ -40,6 +43,8 @@ export interface AppOptions {
   readonly login?: Login | undefined;
   /** Absent if this registry caches no others. */
   readonly upstreams?: UpstreamCache | undefined;
+  /** Absent if there is no web page. */
+  readonly web?: Web | undefined;
   /** Renders `/metrics`. Absent if this port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   /** Called once for each request, after its response or after its client has disconnected. */
@@ -123,7 +128,7 @@ function headersTooLarge(bytes: number, max: number): RegistryError {
 }
 
 export class App {
-  readonly #router = new Router(routes);
+  readonly #router = new Router([...routes, ...webRoutes]);
   readonly #admission: Admission;
   readonly #errorHeaders: ErrorHeaders;
   readonly #app = uws.App();
@@ -142,13 +147,14 @@ export class App {
     this.#headerBytesMax = options.headerBytesMax ?? Number.POSITIVE_INFINITY;
     this.#chunks = options.chunks ?? new ChunkBudget();
     this.#timeouts = new SlowClientTimeouts(options.timeouts);
-    const { services, gate, login, upstreams, metrics, onEvent, redirects } = options;
+    const { services, gate, login, upstreams, web, metrics, onEvent, redirects } = options;
     this.#admission = new Admission(
       {
         services,
         gate,
         login,
         upstreams,
+        web,
         metrics,
         onEvent,
         redirects,
@@ -263,11 +269,11 @@ export class App {
         return;
       }
     } catch (error) {
-      if (exchange?.incoming.closes === true) {
+      if (exchange !== undefined && (exchange.incoming.closes || this.#isPage(exchange))) {
         this.#track(Promise.reject(error), exchange, response);
         return;
       }
-      this.#fail(exchange, response, error);
+      void this.#fail(exchange, response, error);
     }
     if (exchange !== undefined) this.#observe(exchange);
   }
@@ -349,7 +355,7 @@ export class App {
         // uWebSockets.js closes such a connection after its response. Bytes that still arrive would make the client's
         // kernel discard the response: podman and skopeo, which connect for each request, would never see the error.
         if (exchange.incoming.closes) await exchange.body?.hearOut(heardOutBytesMax);
-        this.#fail(exchange, response, error);
+        await this.#fail(exchange, response, error);
       })
       .finally(() => {
         this.#observe(exchange);
@@ -365,20 +371,38 @@ export class App {
     exchange.send(status, [["Allow", allow], jsonType], body);
   }
 
-  #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): void {
-    if (error instanceof ClientGone) return;
+  #isPage(exchange: Exchange): boolean {
+    return this.options.web !== undefined && isPagePath(exchange.path);
+  }
+
+  /** Returns a promise for the errors of pages only. */
+  #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): Promise<void> | undefined {
+    if (error instanceof ClientGone) return undefined;
     const accesses = exchange && this.#errorHeaders.accesses(exchange, error);
-    const { status, body, unexpected } = renderError(error, accesses);
+    const rendered = renderError(error, accesses);
+    const { status, body, unexpected } = rendered;
     if (unexpected) this.options.onUnexpectedError(error, exchange);
     if (exchange === undefined) {
       response.cork(() => response.writeStatus("500 Internal Server Error").end(body));
-      return;
+      return undefined;
     }
     if (error instanceof TooManyRequests) exchange.limit = error.limit;
-    if (exchange.aborted) return;
+    if (exchange.aborted) return undefined;
     // Too late for an error response: only a broken connection shows the client that bytes are missing.
     if (exchange.responded) response.close();
+    else if (this.#isPage(exchange)) return this.#failPage(exchange, rendered, error);
     else exchange.send(status, this.#errorHeaders.of(exchange, error), body);
+    return undefined;
+  }
+
+  async #failPage(exchange: Exchange, rendered: RenderedError, error: unknown): Promise<void> {
+    const headers = error instanceof TooManyRequests ? [retryAfter(error)] : [];
+    try {
+      await sendErrorPage(this.#admission.context, exchange, rendered, headers);
+    } catch (unrendered) {
+      this.options.onUnexpectedError(unrendered, exchange);
+      exchange.send(rendered.status, [jsonType], rendered.body);
+    }
   }
 
   /** Resolves when no request is running, or after `secondsMax`. The result tells whether all requests finished. */

@@ -10,6 +10,7 @@ import type { ChallengeOptions } from "./challenge.js";
 import type { Exchange } from "./exchange.js";
 import type { MultipartMemory } from "./multipart.js";
 import type { Page } from "./page-server.js";
+import type { Web } from "./web/web.js";
 
 /** How callers authenticate. */
 export interface Login {
@@ -29,6 +30,8 @@ export interface HttpContext {
   readonly login: Login | undefined;
   /** Absent if this registry caches no others. */
   readonly upstreams?: UpstreamCache | undefined;
+  /** Absent if there is no web page. */
+  readonly web?: Web | undefined;
   /** Absent if the API's port serves no metrics. */
   readonly metrics?: (() => Promise<Page>) | undefined;
   readonly multipart: MultipartMemory;

@@ -33,8 +33,7 @@ export class ErrorHeaders {
   ) {}
 
   of(exchange: Exchange, error: unknown): Headers {
-    if (error instanceof TooManyRequests)
-      return [jsonType, ["Retry-After", String(Math.max(1, error.retryAfterSeconds))]];
+    if (error instanceof TooManyRequests) return [jsonType, retryAfter(error)];
     if (error instanceof RegistryError && passing.has(error.kind))
       return [jsonType, ["Retry-After", String(passingRetrySeconds)]];
     // RFC 9110, section 15.5.17.
@@ -70,6 +69,10 @@ export class ErrorHeaders {
     else if (this.publicOrigin === undefined && !incoming.peer.secure && incoming.front === "https-proxy")
       this.onOrigin?.(incoming, "untrusted");
   }
+}
+
+export function retryAfter({ retryAfterSeconds }: TooManyRequests): readonly [string, string] {
+  return ["Retry-After", String(Math.max(1, retryAfterSeconds))];
 }
 
 type LoginCause = "invalid_token" | "insufficient_scope";

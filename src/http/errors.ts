@@ -4,6 +4,8 @@ import { type ErrorKind, RegistryError, RegistryErrors } from "../domain/errors.
 export interface RenderedError {
   readonly status: number;
   readonly body: string;
+  /** The first error's, for a page. */
+  readonly message: string;
   /** Whether the server caused the error, so that it belongs in the log. */
   readonly unexpected: boolean;
 }
@@ -69,7 +71,7 @@ export function renderError(error: unknown, accesses?: unknown): RenderedError {
     error instanceof RegistryErrors ? error.errors : error instanceof RegistryError ? [error] : undefined;
   if (errors === undefined) {
     const body = JSON.stringify({ errors: [{ code: "UNKNOWN", message: "internal error" }] });
-    return { status: 500, body, unexpected: true };
+    return { status: 500, body, message: "internal error", unexpected: true };
   }
   const [status] = rendering[errors[0].kind];
   const entries = errors.map(({ kind, message, detail }) => ({
@@ -78,5 +80,5 @@ export function renderError(error: unknown, accesses?: unknown): RenderedError {
     ...((detail ?? accesses) !== undefined && { detail: detail ?? accesses }),
   }));
   const unexpected = status >= 500 && !toldElsewhere.has(errors[0].kind);
-  return { status, body: JSON.stringify({ errors: entries }), unexpected };
+  return { status, body: JSON.stringify({ errors: entries }), message: errors[0].message, unexpected };
 }

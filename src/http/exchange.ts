@@ -32,6 +32,7 @@ const reasons: Readonly<Record<number, string>> = {
   202: "Accepted",
   204: "No Content",
   206: "Partial Content",
+  303: "See Other",
   304: "Not Modified",
   400: "Bad Request",
   401: "Unauthorized",

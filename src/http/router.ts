@@ -14,12 +14,14 @@ export interface PathTexts {
 
 interface Row {
   readonly methods: readonly string[];
-  /** A path without variables, or `/v2/<name>/…` with at most one more variable, at the end. */
+  /** A path without variables, or a repository's (`namePrefixes`) with at most one more variable, at the end. */
   readonly path: string;
   /** Headers that the handler reads. */
   readonly headers: readonly string[];
   /** Whether the handler reads the request's body. */
   readonly body?: true;
+  /** Whether it is part of the web page: the caller has a session cookie, and reads errors as pages. */
+  readonly page?: true;
 }
 
 /** A route on one repository. Its handler gets the gate's permit for its action, which the use cases require. */
@@ -67,32 +69,43 @@ export type Match =
   | { readonly kind: "unknown" };
 
 const unknown = { kind: "unknown" } as const;
-const namePrefix = "/v2/<name>/";
+
+/** The beginnings of paths on one repository. */
+const namePrefixes = ["/v2/", "/ui/r/"] as const;
+const nameVariable = "<name>/";
+
+/** Resources on one repository that share a prefix, longer and more literal ones first: `/blobs/uploads`, `/blobs/<digest>`. */
+interface NamedResources {
+  readonly prefix: string;
+  readonly resources: Resource[];
+}
 
 export class Router {
   readonly #fixed = new Map<string, Resource>();
-  /** Longer and more literal resources first: `/blobs/uploads/<session>`, `/blobs/uploads`, `/blobs/<digest>`. */
-  readonly #named: readonly Resource[];
+  readonly #named: readonly NamedResources[] = namePrefixes.map((prefix) => ({ prefix, resources: [] }));
 
   constructor(table: readonly Route[]) {
-    const named: Resource[] = [];
     for (const [path, routes] of groupByPath(table)) {
-      const resource = resourceOf(path, routes);
-      if (path.startsWith(namePrefix)) named.push(resource);
-      else this.#fixed.set(path, resource);
+      const named = this.#named.find(({ prefix }) => path.startsWith(prefix + nameVariable));
+      const resource = resourceOf(named === undefined ? [] : tailOf(named.prefix, path), routes);
+      if (named === undefined) this.#fixed.set(path, resource);
+      else named.resources.push(resource);
     }
-    this.#named = named.sort(
-      (a, b) => b.tail.length - a.tail.length || Number(a.hasVariable) - Number(b.hasVariable),
-    );
+    for (const { resources } of this.#named)
+      resources.sort(
+        (a, b) => b.tail.length - a.tail.length || Number(a.hasVariable) - Number(b.hasVariable),
+      );
   }
 
   match(method: string, path: string): Match {
     const fixed = this.#fixed.get(path);
     if (fixed !== undefined) return methodOf(fixed, method, { name: "", last: "" });
-    if (!path.startsWith("/v2/")) return unknown;
-    for (const resource of this.#named) {
-      const texts = matchTail(resource, path);
-      if (texts !== undefined) return methodOf(resource, method, texts);
+    for (const { prefix, resources } of this.#named) {
+      if (!path.startsWith(prefix)) continue;
+      for (const resource of resources) {
+        const texts = matchTail(resource, path, prefix.length);
+        if (texts !== undefined) return methodOf(resource, method, texts);
+      }
     }
     return unknown;
   }
@@ -108,9 +121,12 @@ function groupByPath(table: readonly Route[]): Map<string, Route[]> {
   return groups;
 }
 
-function resourceOf(path: string, rows: readonly Route[]): Resource {
+function tailOf(prefix: string, path: string): string[] {
+  return path.slice(prefix.length + nameVariable.length).split("/");
+}
+
+function resourceOf(tail: readonly string[], rows: readonly Route[]): Resource {
   const routes = new Map(rows.flatMap((route) => route.methods.map((method) => [method, route] as const)));
-  const tail = path.startsWith(namePrefix) ? path.slice(namePrefix.length).split("/") : [];
   return {
     tail,
     hasVariable: tail.at(-1)?.startsWith("<") ?? false,
@@ -128,6 +144,7 @@ function methodOf(resource: Resource, method: string, path: PathTexts): Match {
 function matchTail(
   { tail, hasVariable }: Pick<Resource, "tail" | "hasVariable">,
   path: string,
+  start: number,
 ): PathTexts | undefined {
   let end = path.length;
   let last = "";
@@ -140,5 +157,5 @@ function matchTail(
     } else if (segment !== tail[index]) return undefined;
     end = slash;
   }
-  return end <= "/v2/".length ? undefined : { name: path.slice("/v2/".length, end), last };
+  return end <= start ? undefined : { name: path.slice(start, end), last };
 }

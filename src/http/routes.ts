@@ -1,9 +1,10 @@
 /**
  * The whole API on one screen: the distribution specification's end-1 to end-14 and the catalog. Each
- * row names the action for the gate's decision, and its handler gets the permit that the use case requires.
+ * row names the action for the gate's decision, and its handler gets the permit that the use case requires. The web page has
+ * a table of its own (`web/routes.ts`).
  */
 
-import { getBase, getRoot } from "./base.js";
+import { getBase } from "./base.js";
 import { getBlob, headBlob } from "./blobs.js";
 import { deleteBlob, deleteManifest } from "./deletions.js";
 import { getLiveness, getReadiness } from "./health.js";
@@ -50,7 +51,6 @@ export const routes = [
   // catalog
   { methods: ["GET", "HEAD"], path: "/v2/_catalog", action: "catalog", headers: [], handle: getCatalog },
   // for operators
-  { methods: ["GET", "HEAD"], path: "/", action: "public", headers: [], handle: getRoot },
   { methods: ["GET", "HEAD"], path: "/livez", action: "public", headers: [], handle: getLiveness },
   { methods: ["GET", "HEAD"], path: "/readyz", action: "public", headers: [], handle: getReadiness },
   { methods: ["GET", "HEAD"], path: "/metrics", action: "metrics", headers: [], handle: getMetrics },

@@ -37,6 +37,7 @@ const reads: ReadonlySet<string | undefined> = new Set([
   "pull",
   "catalog",
   "metrics",
+  "page",
   "public",
   undefined,
 ]);

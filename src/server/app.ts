@@ -14,6 +14,7 @@ export type AppParts = Pick<
   | "services"
   | "login"
   | "upstreams"
+  | "web"
   | "metrics"
   | "observers"
   | "auditGate"

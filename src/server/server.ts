@@ -28,6 +28,7 @@ import type { LogOpening, Opening } from "./opening.js";
 import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 import { openUpstreams } from "./upstreams.js";
+import { openWeb } from "./web.js";
 
 export interface Server {
   /** `http://host:port` or `https://host:port`, with the actual port. */
@@ -99,11 +100,13 @@ async function openServer(
   await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
   const observers = [audit?.observer, access?.observer, metrics?.observe, upstreams && countSent];
+  const web = await openWeb(opening, services, login !== undefined);
   const app = openApp(opening, {
     services,
     gate,
     login,
     upstreams,
+    web,
     front,
     metrics: http.metrics.enabled ? metrics && (() => metrics.page()) : undefined,
     observers: observers.filter((observer) => observer !== undefined),

@@ -205,8 +205,6 @@ const table: Readonly<Record<RouteKey, Cases>> = {
   "POST /token": onRegistry("form", passwordForm),
   "GET /v2/_catalog": catalog,
   "HEAD /v2/_catalog": catalog,
-  "GET /": health("/"),
-  "HEAD /": health("/"),
   "GET /livez": health("/livez"),
   "HEAD /livez": health("/livez"),
   "GET /readyz": health("/readyz"),

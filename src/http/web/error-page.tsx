@@ -1,0 +1,33 @@
+/** Errors as pages. */
+import type { RenderedError } from "../errors.js";
+import { Layout, type LayoutProps } from "./layout.js";
+
+const titles: Readonly<Record<number, string>> = {
+  400: "This request is not valid",
+  401: "Log in to see this page",
+  403: "You may not do this",
+  404: "There is nothing here",
+  405: "This is not possible here",
+  409: "Somebody else was faster",
+  412: "This has changed meanwhile",
+  429: "Too many requests",
+  503: "Not available at the moment",
+  507: "The storage is full",
+};
+
+export function ErrorPage({
+  context,
+  exchange,
+  error: { status, message },
+}: Pick<LayoutProps, "context" | "exchange"> & { readonly error: RenderedError }) {
+  const title = titles[status] ?? "This did not work";
+  return (
+    <Layout context={context} exchange={exchange} title={title}>
+      <h1>{title}</h1>
+      <p>{message}.</p>
+      <p class="note">
+        HTTP status {status}, request {exchange.id}
+      </p>
+    </Layout>
+  );
+}

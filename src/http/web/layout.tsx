@@ -1,0 +1,116 @@
+/** The frame of every page: head, navigation, search and the visitor. */
+import type { Child } from "hono/jsx";
+import type { CatalogPermit } from "../../auth/gate.js";
+import type { Identity } from "../../auth/identity.js";
+import { packageVersion } from "../../lib/package-version.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { tokenField, webOf } from "./forms.js";
+
+export interface LayoutProps {
+  readonly context: HttpContext;
+  readonly exchange: Exchange;
+  /** The title of the page, without the registry's. */
+  readonly title: string;
+  /** The changes that make the script load the page again: of one repository, or `*` for all. Absent for none. */
+  readonly live?: string | undefined;
+  /** Whether parts of the page are not known yet, so that it is loaded again soon. */
+  readonly pending?: boolean;
+  readonly children?: Child;
+}
+
+/** Seconds after which a browser without scripts loads an incomplete page again. */
+const reloadSeconds = 2;
+
+export function Layout({ context, exchange, title, live, pending = false, children }: LayoutProps) {
+  const { assets } = webOf(context);
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>{title === "" ? "Gantry" : `${title} · Gantry`}</title>
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href={assets.url("style")} />
+        <script type="module" src={assets.url("script")} />
+        {pending && (
+          <noscript>
+            <meta http-equiv="refresh" content={String(reloadSeconds)} />
+          </noscript>
+        )}
+      </head>
+      <body>
+        <a class="skip" href="#main">
+          Skip to content
+        </a>
+        <Header context={context} exchange={exchange} />
+        <main id="main" data-live={live} data-pending={pending ? "" : undefined} tabindex={-1}>
+          {children}
+        </main>
+        <footer>Gantry {packageVersion}</footer>
+      </body>
+    </html>
+  );
+}
+
+function Header({ context, exchange }: Pick<LayoutProps, "context" | "exchange">) {
+  const isListing = exchange.identity !== undefined && context.gate.mayList(exchange.identity);
+  return (
+    <header>
+      <a class="brand" href="/ui/">
+        Gantry
+      </a>
+      {isListing && (
+        <>
+          <search class="search">
+            <form action="/ui/">
+              <input
+                type="search"
+                name="q"
+                aria-label="Search repositories"
+                placeholder="Search repositories"
+                autocomplete="off"
+                value={new URLSearchParams(exchange.query).get("q") ?? ""}
+              />
+            </form>
+          </search>
+          <nav aria-label="Main">
+            <a href="/ui/">Repositories</a>
+          </nav>
+        </>
+      )}
+      <Visitor context={context} exchange={exchange} identity={exchange.identity} />
+    </header>
+  );
+}
+
+function Visitor({
+  context,
+  exchange,
+  identity,
+}: Pick<LayoutProps, "context" | "exchange"> & { readonly identity: Identity | undefined }) {
+  const { sessions } = webOf(context);
+  if (identity !== undefined && identity.kind !== "anonymous")
+    return (
+      <form class="visitor" method="post" action="/ui/logout">
+        <FormToken context={context} exchange={exchange} />
+        <span>{identity.name}</span>
+        <button type="submit">Log out</button>
+      </form>
+    );
+  if (!sessions.canLogIn) return null;
+  return (
+    <a class="visitor" href="/ui/login">
+      Log in
+    </a>
+  );
+}
+
+/** The hidden field that every form with method POST needs. */
+export function FormToken({ context, exchange }: Pick<LayoutProps, "context" | "exchange">) {
+  return <input type="hidden" name={tokenField} value={webOf(context).sessions.formToken(exchange)} />;
+}
+
+/** What the visitor may list, for pages that show the catalog. */
+export type CatalogProps = Pick<LayoutProps, "context" | "exchange"> & { readonly permit: CatalogPermit };

@@ -1,0 +1,39 @@
+/** Handlers of pages, loaded with the template library when the first page is requested: loading dominates the start. */
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { receiveForm } from "./forms.js";
+
+export type PageHandler<P> = (
+  context: HttpContext,
+  exchange: Exchange,
+  permit: P,
+  last: string,
+) => void | Promise<void>;
+
+/** The row's handler. Rows on the registry as a whole have no `last`. */
+type RowHandler<P> = (context: HttpContext, exchange: Exchange, permit: P, last?: string) => Promise<void>;
+
+/** Handles a form that has passed the checks of `receiveForm`. */
+export type FormHandler<P> = (
+  context: HttpContext,
+  exchange: Exchange,
+  permit: P,
+  form: URLSearchParams,
+) => void | Promise<void>;
+
+/** A page, whose module is loaded on demand. */
+export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
+  return async (context, exchange, permit, last = "") => {
+    const handle = await load();
+    await handle(context, exchange, permit, last);
+  };
+}
+
+/** An action of a page: its form is received and checked before the handler runs. */
+export function form<P>(load: () => Promise<FormHandler<P>>): RowHandler<P> {
+  return async (context, exchange, permit) => {
+    const received = await receiveForm(context, exchange);
+    const handle = await load();
+    await handle(context, exchange, permit, received);
+  };
+}

@@ -1,0 +1,17 @@
+/** The web page on one screen. Paths on a repository have a component that begins with `_`, as no name's does. */
+import type { Route } from "../router.js";
+import { assetPaths } from "./assets.js";
+import { page } from "./lazily.js";
+import { asset } from "./send-asset.js";
+
+const visitor = ["cookie"];
+
+// biome-ignore format: a table reads better in columns
+export const webRoutes = [
+  // A probe gets 200, whoever sends it.
+  { methods: ["GET", "HEAD"], path: "/", action: "page", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getHome) },
+  { methods: ["GET", "HEAD"], path: "/ui/", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getRepositories) },
+  { methods: ["GET", "HEAD"], path: "/ui", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getRepositories) },
+  { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
+  { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },
+] as const satisfies readonly Route[];

@@ -1,0 +1,35 @@
+/** Sends errors of pages: as a page, or as a redirect to the login if that may help. */
+import type { HttpContext } from "../context.js";
+import type { RenderedError } from "../errors.js";
+import type { Exchange, Headers } from "../exchange.js";
+import { redirect } from "./redirect.js";
+
+const getMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/** Whether errors at this path are pages. */
+export function isPagePath(path: string): boolean {
+  return path === "/" || path === "/ui" || path.startsWith("/ui/");
+}
+
+/** `headers` are those of the error without its type and challenge. */
+export async function sendErrorPage(
+  context: HttpContext,
+  exchange: Exchange,
+  error: RenderedError,
+  headers: Headers,
+): Promise<void> {
+  if (error.status === 401 && getMethods.has(exchange.method) && context.web?.sessions.canLogIn === true) {
+    redirect(exchange, loginUrl(exchange));
+    return;
+  }
+  const [{ sendPage }, { ErrorPage }] = await Promise.all([
+    import("./send-page.js"),
+    import("./error-page.js"),
+  ]);
+  await sendPage(exchange, error.status, ErrorPage({ context, exchange, error }), headers);
+}
+
+/** Returns the login's address, from which the visitor comes back to the requested page. */
+export function loginUrl({ path, query }: Pick<Exchange, "path" | "query">): string {
+  return `/ui/login?${new URLSearchParams({ to: query === "" ? path : `${path}?${query}` })}`;
+}

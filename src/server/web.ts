@@ -1,0 +1,38 @@
+/** Opens the web page, if it is enabled. Part of the composition root. */
+
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { Config } from "../config/config.js";
+import { Assets } from "../http/web/assets.js";
+import { Sessions } from "../http/web/sessions.js";
+import type { Web } from "../http/web/web.js";
+import { AddressRanges } from "../lib/address-ranges.js";
+import type { Services } from "../registry/services.js";
+import type { Opening } from "./opening.js";
+
+const secretBytes = 32;
+
+/** Returns `undefined` if there is no web page. */
+export async function openWeb(
+  { config }: Opening,
+  { storage }: Services,
+  isProtected: boolean,
+): Promise<Web | undefined> {
+  if (!isEnabled(config, isProtected)) return undefined;
+  const secret = await storage.secrets.secret("web-sessions", () => randomBytes(secretBytes));
+  return { sessions: new Sessions(secret), assets: await readAssets() };
+}
+
+const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);
+
+function isEnabled({ http: { ui, addr } }: Config, isProtected: boolean): boolean {
+  if (ui.enabled !== "auto") return ui.enabled === "true";
+  const { host } = addr;
+  return !isProtected && host !== undefined && (host === "localhost" || loopback.has(host));
+}
+
+async function readAssets(): Promise<Assets> {
+  const read = (name: string) => readFile(new URL(`../http/web/${name}`, import.meta.url));
+  const [style, script] = await Promise.all([read("style.css"), read("browser/page.js")]);
+  return new Assets({ style, script });
+}
