@@ -11,6 +11,7 @@ const layers = [
   "transfer",
   "registry",
   "upstream",
+  "browse",
   "config",
   "commands",
   "control",
@@ -53,7 +54,7 @@ module.exports = {
     {
       name: "only-drivers-and-workers-touch-files",
       severity: "error",
-      from: { path: "^src/(lib|domain|cluster|cache|uploads|gc|auth|registry|upstream|commands|http)/" },
+      from: { path: "^src/(lib|domain|cluster|cache|uploads|gc|auth|registry|upstream|browse|commands|http)/" },
       to: { path: "^(node:)?fs(/promises)?$" },
     },
     ...["filesystem", "memory", "s3"].map((driver) => ({

@@ -40,6 +40,8 @@ export interface DeletePermit extends Granted<"delete"> {
 
 export interface CatalogPermit extends Granted<"catalog"> {
   readonly shown: Visible;
+  /** The policy that decided; another object after each change of its file. For caches of what is shown. */
+  readonly policy: Policy;
 }
 
 /** Anyone may ask for a token. It grants only what the caller may do. */
@@ -128,7 +130,11 @@ export class Gate {
   catalog(identity: Identity): CatalogPermit {
     if (identity.token !== undefined && !identity.token.catalog) throw moreScopeNeeded();
     if (!this.mayList(identity)) throw loginNeeded();
-    return grant<"catalog">({ identity, shown: this.#visible(identity, "without-token") });
+    return grant<"catalog">({
+      identity,
+      shown: this.#visible(identity, "without-token"),
+      policy: this.policy,
+    });
   }
 
   token(identity: Identity): TokenPermit {

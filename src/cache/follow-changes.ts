@@ -41,6 +41,7 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
     case "blobs-healed":
       caches.forgetBlobs();
       return;
+    case "pushed-untagged":
     case "robot-changed":
       return;
     case "lost":

@@ -220,6 +220,8 @@ export type Change =
   | { readonly kind: "tag-removed"; readonly name: RepositoryName; readonly tag: Tag }
   /** A change failed halfway: only the storage knows whether the tag exists, and its target. */
   | { readonly kind: "tag-unsure"; readonly name: RepositoryName; readonly tag: Tag }
+  /** Manifests were pushed to the repository without a tag. A hint, which may come late, and once for many pushes. */
+  | { readonly kind: "pushed-untagged"; readonly name: RepositoryName }
   | { readonly kind: "manifest-deleted"; readonly name: RepositoryName; readonly digest: Digest }
   | { readonly kind: "blob-deleted"; readonly name: RepositoryName; readonly digest: Digest }
   /** A blob or manifest is about to be removed: from now on only the storage knows whether it exists. */

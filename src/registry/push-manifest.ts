@@ -89,6 +89,7 @@ export async function pushManifest(
       hold.confirm();
       await spans.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
       services.caches.manifests.set(key, stored);
+      if (tags.size === 0) services.untaggedPushes.note(name);
       hold.confirm();
       await allEnded(
         Array.from(tags, (tag) => spans.during("tag", () => pointTag(services, permit, push, tag, digest))),

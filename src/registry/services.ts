@@ -13,6 +13,7 @@ import type { Storage } from "../storage/storage.js";
 import type { SessionTable } from "../uploads/session-table.js";
 import type { Health } from "./health.js";
 import type { ManifestReader } from "./manifest-reader/manifest-reader.js";
+import type { UntaggedPushes } from "./untagged-pushes.js";
 
 export interface Rules {
   /** Whether tags, manifests and blobs may be deleted over the API. */
@@ -48,6 +49,7 @@ export interface Services {
   /** Whether a repository belongs to an upstream registry: all of its content was fetched, and can be fetched again. */
   readonly isMirrored: (name: RepositoryName) => boolean;
   readonly pulls: Pulls;
+  readonly untaggedPushes: UntaggedPushes;
   readonly gcStats: GcStats;
   readonly health: Health;
   readonly robots: Robots;

@@ -18,6 +18,7 @@ import type { ClusterMeasures } from "../observe/metrics/cluster.js";
 import { Health } from "../registry/health.js";
 import { ManifestReader } from "../registry/manifest-reader/manifest-reader.js";
 import type { Services } from "../registry/services.js";
+import { UntaggedPushes } from "../registry/untagged-pushes.js";
 import type { Storage } from "../storage/storage.js";
 import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
@@ -68,6 +69,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     storage,
     cluster,
     pulls: new Pulls(),
+    untaggedPushes: new UntaggedPushes(cluster.changes),
     gcStats: new GcStats(),
     health: openHealth(opening, storage),
     robots: await Robots.load(storage.robots, cluster.changes),

@@ -329,6 +329,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     { kind: "manifest-deleted", name, digest },
     { kind: "blob-deleted", name, digest },
     { kind: "condemned", name, digest },
+    { kind: "pushed-untagged", name },
     { kind: "repository-emptied", name },
     { kind: "blobs-healed" },
     { kind: "robot-changed", robot },

@@ -62,6 +62,7 @@ const cases: readonly [change: Change, left: Partial<ReturnType<typeof kept>>][]
     { kind: "condemned", name, digest },
     { manifest: false, blob: false },
   ],
+  [{ kind: "pushed-untagged", name }, {}],
   [{ kind: "repository-emptied", name }, { tags: undefined }],
   [{ kind: "blobs-healed" }, { blob: false }],
 ];

@@ -42,6 +42,7 @@ const change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("manifest-deleted"), name, digest }),
   z.object({ kind: z.literal("blob-deleted"), name, digest }),
   z.object({ kind: z.literal("condemned"), name, digest }),
+  z.object({ kind: z.literal("pushed-untagged"), name }),
   z.object({ kind: z.literal("repository-emptied"), name }),
   z.object({ kind: z.literal("blobs-healed") }),
   z.object({ kind: z.literal("robot-changed"), robot: z.string().transform((text) => text as RobotName) }),
