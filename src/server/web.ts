@@ -33,6 +33,10 @@ function isEnabled({ http: { ui, addr } }: Config, isProtected: boolean): boolea
 
 async function readAssets(): Promise<Assets> {
   const read = (name: string) => readFile(new URL(`../http/web/${name}`, import.meta.url));
-  const [style, script] = await Promise.all([read("style.css"), read("browser/page.js")]);
-  return new Assets({ style, script });
+  const [style, script, icon] = await Promise.all([
+    read("style.css"),
+    read("browser/page.js"),
+    read("icon.svg"),
+  ]);
+  return new Assets({ style, script, icon });
 }

@@ -1,14 +1,15 @@
-/** Style sheet and script. Their addresses contain the hash of their bytes, so that browsers keep them for good. */
+/** Style sheet, script and icon. Their addresses contain the hash of their bytes, so that browsers keep them for good. */
 import { createHash } from "node:crypto";
 import type { Exchange } from "../exchange.js";
 
-export const assetPaths = { style: "/ui/style.css", script: "/ui/page.js" } as const;
+export const assetPaths = { style: "/ui/style.css", script: "/ui/page.js", icon: "/ui/icon.svg" } as const;
 
 export type AssetName = keyof typeof assetPaths;
 
 const types: Readonly<Record<AssetName, string>> = {
   style: "text/css; charset=utf-8",
   script: "text/javascript; charset=utf-8",
+  icon: "image/svg+xml",
 };
 
 /** Characters of a hash in an address. */
@@ -18,7 +19,8 @@ export class Assets {
   readonly #versions: Readonly<Record<AssetName, string>>;
 
   constructor(readonly bytes: Readonly<Record<AssetName, Buffer>>) {
-    this.#versions = { style: versionOf(bytes.style), script: versionOf(bytes.script) };
+    const { style, script, icon } = bytes;
+    this.#versions = { style: versionOf(style), script: versionOf(script), icon: versionOf(icon) };
   }
 
   /** Returns the address of a file. */

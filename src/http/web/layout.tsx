@@ -31,7 +31,7 @@ export function Layout({ context, exchange, title, live, pending = false, childr
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <title>{title === "" ? "Gantry" : `${title} · Gantry`}</title>
-        <link rel="icon" href="data:," />
+        <link rel="icon" type="image/svg+xml" href={assets.url("icon")} />
         <link rel="stylesheet" href={assets.url("style")} />
         <script type="module" src={assets.url("script")} />
         {pending && (

@@ -13,5 +13,6 @@ export const webRoutes = [
   { methods: ["GET", "HEAD"], path: "/ui/", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getRepositories) },
   { methods: ["GET", "HEAD"], path: "/ui", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getRepositories) },
   { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
+  { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: [], handle: asset("icon") },
   { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },
 ] as const satisfies readonly Route[];

@@ -1,0 +1,99 @@
+/** Small parts of pages: sizes, times, digests, paths and addresses. */
+import type { Child } from "hono/jsx";
+import { formatBytes } from "../../commands/format.js";
+import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { visibleLine } from "../../lib/control-characters.js";
+
+/** Hexadecimal digits that people compare. */
+const shownDigits = 12;
+
+export function repositoryUrl(name: RepositoryName): string {
+  return `/ui/r/${name}/_tags`;
+}
+
+/** `reference` is a tag or digest. */
+export function imageUrl(name: RepositoryName, reference: string): string {
+  return `/ui/r/${name}/_image/${reference}`;
+}
+
+export function historyUrl(name: RepositoryName, tag: string): string {
+  return `/ui/r/${name}/_history/${tag}`;
+}
+
+/** Returns the address of the repositories below a namespace; `""` is the root. */
+export function namespaceUrl(path: string): string {
+  return path === "" ? "/ui/" : `/ui/?${new URLSearchParams({ in: path })}`;
+}
+
+/** A size, or an ellipsis for one that is not known yet. */
+export function Bytes({ bytes }: { readonly bytes: number | undefined }) {
+  return bytes === undefined ? <Pending /> : <span title={`${bytes} bytes`}>{formatBytes(bytes)}</span>;
+}
+
+/** Stands for something that is still computed. */
+export function Pending() {
+  return (
+    <span class="dim">
+      <span aria-hidden="true">…</span>
+      <span class="hidden">not known yet</span>
+    </span>
+  );
+}
+
+/** A time in milliseconds since the epoch, as people say it. */
+export function When({ at, now = Date.now() }: { readonly at: number; readonly now?: number }) {
+  const iso = new Date(at).toISOString();
+  return (
+    <time datetime={iso} title={`${iso.slice(0, 19).replace("T", " ")} UTC`}>
+      {relative(at, now)}
+    </time>
+  );
+}
+
+const units = [
+  ["year", 365 * 86_400],
+  ["month", 30 * 86_400],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+] as const;
+
+const relativeTime = new Intl.RelativeTimeFormat("en");
+
+/** Such as `3 days ago` or `in 2 hours`. */
+export function relative(at: number, now: number): string {
+  const seconds = (at - now) / 1000;
+  const unit = units.find(([, length]) => Math.abs(seconds) >= length);
+  if (unit === undefined) return seconds > 0 ? "in a moment" : "just now";
+  return relativeTime.format(Math.trunc(seconds / unit[1]), unit[0]);
+}
+
+export function ShortDigest({ digest }: { readonly digest: Digest }) {
+  return <code title={digest}>{`${algorithmOf(digest)}:${encodedOf(digest).slice(0, shownDigits)}`}</code>;
+}
+
+/** Text from content, with invisible characters escaped. */
+export function Untrusted({ text }: { readonly text: string }) {
+  return <>{visibleLine(text)}</>;
+}
+
+/** The way to a repository or one of its pages, by namespaces. */
+export function Crumbs({ path, children }: { readonly path: string; readonly children?: Child }) {
+  const components = path === "" ? [] : path.split("/");
+  return (
+    <nav class="crumbs" aria-label="Path">
+      <a href="/ui/">Repositories</a>
+      {components.map((component, index) => {
+        const namespace = components.slice(0, index + 1).join("/");
+        return (
+          <>
+            <span aria-hidden="true"> / </span>
+            <a href={namespaceUrl(namespace)}>{component}</a>
+          </>
+        );
+      })}
+      {children}
+    </nav>
+  );
+}
