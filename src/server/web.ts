@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { Browse } from "../browse/browse.js";
 import type { Config } from "../config/config.js";
 import { Assets } from "../http/web/assets.js";
 import { Sessions } from "../http/web/sessions.js";
@@ -14,13 +15,16 @@ const secretBytes = 32;
 
 /** Returns `undefined` if there is no web page. */
 export async function openWeb(
-  { config }: Opening,
-  { storage }: Services,
+  { config, closers }: Opening,
+  services: Services,
   isProtected: boolean,
 ): Promise<Web | undefined> {
   if (!isEnabled(config, isProtected)) return undefined;
-  const secret = await storage.secrets.secret("web-sessions", () => randomBytes(secretBytes));
-  return { sessions: new Sessions(secret), assets: await readAssets() };
+  const browse = new Browse(services);
+  closers.add("indexes of the web page", () => browse.close());
+  browse.begin();
+  const secret = await services.storage.secrets.secret("web-sessions", () => randomBytes(secretBytes));
+  return { sessions: new Sessions(secret), assets: await readAssets(), browse };
 }
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);

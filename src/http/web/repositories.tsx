@@ -1,13 +1,21 @@
-/** The repositories that the visitor may pull from. */
+/** The repositories that the visitor may pull from: a level of the tree of their names, or the result of a search. */
 import type { CatalogPermit, PagePermit } from "../../auth/gate.js";
-import { listRepositories } from "../../registry/catalog.js";
+import type { LevelEntry } from "../../browse/namespace-level.js";
+import { levelEntriesMax, type NamespacePage } from "../../browse/repository-index.js";
+import { count } from "../../commands/format.js";
+import { visibleLine } from "../../lib/control-characters.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
+import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
+import { Crumbs, namespaceUrl, Pending, repositoryUrl } from "./show.js";
 
-/** Repositories on one page. */
-const pageEntries = 100;
+/** Longer than any name. */
+const searchCharactersMax = 256;
+
+const foundMax = 50;
 
 /** The server's root: the repositories, or a page that says how to see them. Always 200, because probes ask for it. */
 export async function getHome(context: HttpContext, exchange: Exchange, permit: PagePermit): Promise<void> {
@@ -27,21 +35,140 @@ export async function getRepositories(
   exchange: Exchange,
   permit: CatalogPermit,
 ): Promise<void> {
-  const { services, listingTurns } = context;
   const query = new URLSearchParams(exchange.query);
-  const signal = exchange.untilGone();
-  const { items } = await listingTurns.within(exchange.client, signal, () =>
-    listRepositories(services, permit, pageEntries, query.get("last") ?? "", signal),
-  );
+  const text = query.get("q")?.trim() ?? "";
+  if (text === "") await sendLevel(context, exchange, permit, query);
+  else await sendFound(context, exchange, permit, text);
+}
+
+async function sendLevel(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: CatalogPermit,
+  query: URLSearchParams,
+): Promise<void> {
+  const { browse } = webOf(context);
+  const deadline = pageDeadline(exchange);
+  const namespace = query.get("in") ?? "";
+  const level = { namespace, last: query.get("last") ?? "", n: levelEntriesMax };
+  const found = await browse.repositories.namespace(permit, level, deadline);
+  const { entries, next, complete, repositories } = found;
+  const title = namespace === "" ? "Repositories" : visibleLine(namespace);
   await sendPage(
     exchange,
     200,
-    <Layout context={context} exchange={exchange} title="" live="*">
-      <h1>Repositories</h1>
-      <ul>
-        {items.map((name) => (
+    <Layout
+      context={context}
+      exchange={exchange}
+      title={namespace === "" ? "" : title}
+      live="*"
+      pending={!complete}
+    >
+      {namespace !== "" && <Crumbs path={namespace} />}
+      <h1>{title}</h1>
+      <Counted found={found} namespace={namespace} />
+      {entries.length > 0 && <Entries entries={entries} namespace={namespace} />}
+      {entries.length === 0 && complete && <Empty exchange={exchange} namespace={namespace} />}
+      {next !== undefined && (
+        <p>
+          <a class="button" rel="next" href={`/ui/?${new URLSearchParams({ in: namespace, last: next })}`}>
+            Next page
+          </a>
+        </p>
+      )}
+      {repositories === undefined && !complete && <p class="note">The list is still being read.</p>}
+    </Layout>,
+  );
+}
+
+function Counted({ found, namespace }: { readonly found: NamespacePage; readonly namespace: string }) {
+  const { repositories } = found;
+  if (repositories === undefined || repositories === 0) return null;
+  return (
+    <p class="note">
+      {count(repositories, "repository", "repositories")}
+      {namespace === "" ? "" : " below"}
+    </p>
+  );
+}
+
+interface EntriesProps {
+  readonly entries: readonly LevelEntry[];
+  readonly namespace: string;
+}
+
+function Entries({ entries, namespace }: EntriesProps) {
+  const prefix = namespace === "" ? 0 : namespace.length + 1;
+  return (
+    <table class="stack">
+      <thead>
+        <tr>
+          <th scope="col">Name</th>
+          <th scope="col" class="number">
+            Repositories
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {entries.map((entry) =>
+          entry.kind === "repository" ? (
+            <tr>
+              <td>
+                <a href={repositoryUrl(entry.name)}>{entry.name.slice(prefix)}</a>
+              </td>
+              <td />
+            </tr>
+          ) : (
+            <tr>
+              <td>
+                <a href={namespaceUrl(entry.path)}>{entry.path.slice(prefix)}/</a>
+              </td>
+              <td class="number" data-label="Repositories">
+                {entry.repositories ?? <Pending />}
+              </td>
+            </tr>
+          ),
+        )}
+      </tbody>
+    </table>
+  );
+}
+
+/** What to do in a registry without content. */
+function Empty({ exchange, namespace }: { readonly exchange: Exchange; readonly namespace: string }) {
+  if (namespace !== "") return <p>No repository below {visibleLine(namespace)} that you may pull from.</p>;
+  const host = exchange.incoming.host;
+  return (
+    <>
+      <p>There is no repository yet that you may pull from. To push the first image:</p>
+      <pre tabindex={0}>{`docker tag alpine ${host}/alpine\ndocker push ${host}/alpine`}</pre>
+    </>
+  );
+}
+
+async function sendFound(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: CatalogPermit,
+  text: string,
+): Promise<void> {
+  const deadline = pageDeadline(exchange);
+  const search = { text: text.slice(0, searchCharactersMax), n: foundMax };
+  const { names, more, complete } = await webOf(context).browse.repositories.search(permit, search, deadline);
+  const shown = visibleLine(search.text);
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={`Search: ${shown}`} pending={!complete}>
+      <h1>Repositories with “{shown}”</h1>
+      <p class="note" role="status">
+        {more ? `The best ${names.length}` : count(names.length, "repository", "repositories")}
+        {complete ? "" : " so far"}
+      </p>
+      <ul class="plain">
+        {names.map((name) => (
           <li>
-            <a href={`/ui/r/${name}/_tags`}>{name}</a>
+            <a href={repositoryUrl(name)}>{name}</a>
           </li>
         ))}
       </ul>

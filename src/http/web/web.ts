@@ -1,11 +1,13 @@
 /** What the pages need beside the services of the API. */
 import type { Identity } from "../../auth/identity.js";
+import type { Browse } from "../../browse/browse.js";
 import type { Exchange } from "../exchange.js";
 import type { Assets } from "./assets.js";
 
 export interface Web {
   readonly sessions: WebSessions;
   readonly assets: Assets;
+  readonly browse: Browse;
 }
 
 /** The sessions of browsers. */
