@@ -78,11 +78,16 @@ export class Retention {
 
   constructor(readonly now: number) {}
 
-  /** Call it once for each tag, in the order of `compareByPush`. */
+  /** Call this or `next` once for each tag with a time of its push, in the order of `compareByPush`. */
+  pass(ruling: Ruling): void {
+    if (typeof ruling !== "string") this.#passed.set(ruling, (this.#passed.get(ruling) ?? 0) + 1);
+  }
+
+  /** Like `pass`, and returns how long the tag stays. */
   next(ruling: Ruling, times: TagTimes): RemainingRetention {
+    this.pass(ruling);
     if (typeof ruling === "string") return { kind: ruling };
-    const place = (this.#passed.get(ruling) ?? 0) + 1;
-    this.#passed.set(ruling, place);
+    const place = this.#passed.get(ruling) ?? 0;
     const { title: rule, keepLast = 0 } = ruling;
     if (place <= keepLast) return { kind: "among-last", rule, keepLast, place };
     const at = keptUntil(ruling, times);
