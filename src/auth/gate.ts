@@ -10,7 +10,7 @@ import type { Identity, Permission } from "./identity.js";
 import type { Policy } from "./policy.js";
 
 /** The action of a route. `base` is the root of the API, where clients find out whether they must log in. */
-export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics" | "page";
+export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics" | "page" | "login";
 
 /** Private to this file, so that no other code can construct a permit. */
 declare const granted: unique symbol;
@@ -55,6 +55,9 @@ export interface PagePermit extends Granted<"page"> {
   readonly catalog: CatalogPermit | undefined;
 }
 
+/** Anyone may try to log in to the web page, and log out. */
+export type LoginPermit = Granted<"login">;
+
 /** The repositories that a caller may pull from. */
 export interface Visible {
   /** Whether these are all repositories. */
@@ -76,6 +79,7 @@ export interface Permits {
   readonly token: TokenPermit;
   readonly metrics: MetricsPermit;
   readonly page: PagePermit;
+  readonly login: LoginPermit;
 }
 
 /** Actions on one repository. */
@@ -151,6 +155,10 @@ export class Gate {
 
   page(identity: Identity): PagePermit {
     return grant<"page">({ identity, catalog: this.mayList(identity) ? this.catalog(identity) : undefined });
+  }
+
+  login(identity: Identity): LoginPermit {
+    return grant<"login">({ identity });
   }
 
   /** Returns whether the catalog may show the caller anything. */

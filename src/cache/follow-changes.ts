@@ -43,6 +43,7 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
       return;
     case "pushed-untagged":
     case "robot-changed":
+    case "web-session-ended":
       return;
     case "lost":
       caches.forgetAll();

@@ -14,6 +14,7 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
+import type { WebSessionId } from "../domain/web-session-id.js";
 import type { UploadRecord } from "../storage/storage.js";
 
 export interface Cluster {
@@ -230,7 +231,9 @@ export type Change =
   /** Damaged bytes of a digest were replaced, in every repository. */
   | { readonly kind: "blobs-healed" }
   /** A robot was created, changed or revoked. */
-  | { readonly kind: "robot-changed"; readonly robot: RobotName };
+  | { readonly kind: "robot-changed"; readonly robot: RobotName }
+  /** Somebody logged out of the web page. */
+  | { readonly kind: "web-session-ended"; readonly session: WebSessionId };
 
 /**
  * Changes may have been missed, so every cached entry may be outdated. Sent when the engine was unreachable or emptied, and

@@ -56,7 +56,7 @@ export class Admission {
    * Pages never use the `Authorization` header, and the API never uses the cookie: a browser sends either one with requests
    * that another site has caused.
    */
-  #identifyVisitor(exchange: Exchange): Identity | Promise<Identity> {
+  #identifyVisitor(exchange: Exchange): Identity {
     return this.context.web?.sessions.identify(exchange) ?? anonymous;
   }
 
@@ -89,6 +89,8 @@ export class Admission {
         return route.handle(context, exchange, gate.base(identity));
       case "page":
         return route.handle(context, exchange, gate.page(identity));
+      case "login":
+        return route.handle(context, exchange, gate.login(identity));
       case "token":
         return route.handle(context, exchange, gate.token(identity));
       case "metrics":

@@ -4,7 +4,7 @@
  */
 import "./uws-settings.js";
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
-import type { Action, Gate } from "../auth/gate.js";
+import type { Gate } from "../auth/gate.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { endsWithin } from "../lib/ends-within.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
@@ -18,7 +18,7 @@ import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, RegistryEventListener } from "./context.js";
 import { ErrorHeaders, jsonType, type OriginWarning, retryAfter } from "./error-headers.js";
 import { type RenderedError, renderError } from "./errors.js";
-import { type Answers, Exchange, type Headers } from "./exchange.js";
+import { type Answers, Exchange, type Headers, type RouteOf } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { MultipartMemory } from "./multipart.js";
@@ -82,8 +82,8 @@ export interface AppOptions {
 
 export type Observer = (exchange: Exchange) => void;
 
-/** Throws `audit-unwritable` if the audit line of a request with this action cannot be written. */
-export type AuditGate = (action: Action | "public") => void;
+/** Throws `audit-unwritable` if the audit line of a request on this route cannot be written. */
+export type AuditGate = (route: RouteOf, method: string) => void;
 
 /** Begins the trace of a request. Returns `undefined` if the request is not sampled. */
 export type BeginTrace = (exchange: Exchange) => Trace | undefined;
@@ -292,7 +292,7 @@ export class App {
   #answer(exchange: Exchange, match: Match | RegistryError): void | Promise<void> {
     if (match instanceof RegistryError) throw match;
     if (match.kind === "found") {
-      this.options.auditGate?.(match.route.action);
+      this.options.auditGate?.(match.route, exchange.method);
       return this.#admission.run(exchange, match.route, match.path);
     }
     if (match.kind === "options") {

@@ -1,6 +1,7 @@
 /** The dependencies of every handler, beside its request and permit. */
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
+import type { LimitOf } from "../auth/stored-caller.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { KeyedTurns } from "../lib/keyed-turns.js";
 import type { RegistryEvent } from "../registry/registry-event.js";
@@ -16,6 +17,8 @@ import type { Web } from "./web/web.js";
 export interface Login {
   readonly authenticator: Pick<Authenticator, "identify" | "byPassword" | "attempt" | "current">;
   readonly challenge: ChallengeOptions;
+  /** Returns the current limit of a robot or CI job. */
+  readonly limitOf: LimitOf;
   /** Absent if this server issues no tokens. */
   readonly tokens?: OwnTokens | undefined;
 }

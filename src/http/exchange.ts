@@ -61,6 +61,13 @@ function newRequestId(): string {
   return `${requestIdStart}-${requests++}`;
 }
 
+/** What observers read of a row of the route table. */
+export interface RouteOf {
+  readonly path: string;
+  readonly action: Action | "public";
+  readonly page?: true;
+}
+
 /** A request as received. */
 export interface Incoming {
   /** In capitals. */
@@ -80,7 +87,7 @@ export interface Incoming {
   /** What the request's own headers say about proxies; not trusted. */
   readonly front: Front;
   /** The row of the route table; absent if the path is not part of the API. */
-  readonly route: { readonly path: string; readonly action: Action | "public" } | undefined;
+  readonly route: RouteOf | undefined;
   /** Present on routes with a body. */
   readonly body: RequestBody | undefined;
   /** Whether it has a body and is the last on its connection. */
@@ -116,6 +123,8 @@ export class Exchange {
   mirrored: Mirrored | undefined;
   /** The caller, once authenticated. */
   identity: Identity | undefined;
+  /** The cookie that the response sets: a session of the web page that begins, continues or ends. */
+  setCookie: string | undefined;
   /** Absent if traces are off or this request is not sampled. */
   trace: Trace | undefined;
   /** When the request's headers had arrived, by `performance.now()` like the following times. */
@@ -373,6 +382,7 @@ export class Exchange {
     if (this.#isCut || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
     for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
+    if (this.setCookie !== undefined) response.writeHeader("Set-Cookie", this.setCookie);
   }
 }
 

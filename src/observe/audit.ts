@@ -4,7 +4,7 @@
  * or body, and therefore no secret, can get into it.
  */
 import type { Action } from "../auth/gate.js";
-import type { Exchange } from "../http/exchange.js";
+import type { Exchange, RouteOf } from "../http/exchange.js";
 
 export interface AuditRecord {
   /** The route's action, such as `push`; `unknown` for a path outside the API. */
@@ -32,19 +32,27 @@ export interface AuditOptions {
 
 const refusals = new Set([401, 403, 429]);
 
-const reads: ReadonlySet<string | undefined> = new Set([
+const reads: ReadonlySet<Action | "public"> = new Set([
   "base",
   "pull",
   "catalog",
   "metrics",
   "page",
   "public",
-  undefined,
 ]);
 
-/** Returns whether a successful request with this action is logged. */
-export function isAudited(action: Action | "public" | undefined, pulls: boolean): boolean {
-  return pulls || !reads.has(action);
+const readMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/** Returns whether a successful request on this route is logged. */
+export function isAudited(
+  route: Omit<RouteOf, "path"> | undefined,
+  method: string,
+  { pulls }: Pick<AuditOptions, "pulls">,
+): boolean {
+  if (pulls) return true;
+  if (route === undefined || reads.has(route.action)) return false;
+  // A page that only shows the form of a change makes none. A browser that comes back from an OIDC provider logs in.
+  return route.page !== true || route.action === "login" || !readMethods.has(method);
 }
 
 /** An observer of requests. */
@@ -54,7 +62,7 @@ export function audit({ pulls, write }: AuditOptions): (exchange: Exchange) => v
     const isRefused = refusals.has(status);
     // A client that sends no credentials to learn how to log in is not a refused one.
     if (isRefused && incoming.authorization === "" && incoming.route?.action === "base") return;
-    if (!isRefused && !isAudited(incoming.route?.action, pulls)) return;
+    if (!isRefused && !isAudited(incoming.route, incoming.method, { pulls })) return;
     write(recordOf(exchange, isRefused));
   };
 }

@@ -73,8 +73,8 @@ export function openAudit(
 
 /** Refuses a request that would be logged, before it takes effect. */
 function gateOf(writer: LineWriter, pulls: boolean): AuditGate {
-  return (action) => {
-    if (isAudited(action, pulls) && !writer.isReady)
+  return (route, method) => {
+    if (isAudited(route, method, { pulls }) && !writer.isReady)
       throw new RegistryError("audit-unwritable", "the audit log cannot be written: try again later");
   };
 }

@@ -100,7 +100,7 @@ async function openServer(
   await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
   const observers = [audit?.observer, access?.observer, metrics?.observe, upstreams && countSent];
-  const web = await openWeb(opening, services, login !== undefined);
+  const web = await openWeb(opening, services, login);
   const app = openApp(opening, {
     services,
     gate,

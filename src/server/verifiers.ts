@@ -3,6 +3,7 @@ import { Authenticator } from "../auth/authenticator.js";
 import { Gate } from "../auth/gate.js";
 import type { PasswordVerifier, TokenVerifier } from "../auth/identity.js";
 import { loginPolicy } from "../auth/policy.js";
+import type { LimitOf } from "../auth/stored-caller.js";
 import { algorithms } from "../auth/tokens/algorithms.js";
 import { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { Workloads } from "../auth/workload/workloads.js";
@@ -80,7 +81,8 @@ async function openEach(
     passwords.push(opened.verifier);
     lookups.passwords = opened.verifier.lookups;
   }
-  const own = await openOwnTokens(auth, services, workloads);
+  const limitOf: LimitOf = (identity) => services.robots.limitOf(identity) ?? workloads?.limitOf(identity);
+  const own = await openOwnTokens(auth, services, limitOf);
   if (own !== undefined) {
     tokens.push(own);
     lookups.own_tokens = own.lookups;
@@ -102,13 +104,13 @@ async function openEach(
     tokens,
     failures: { burst: failures, perSecond: failures / per },
   });
-  return { login: { authenticator, challenge: challengeOf(auth), tokens: own }, lookups };
+  return { login: { authenticator, challenge: challengeOf(auth), limitOf, tokens: own }, lookups };
 }
 
 async function openOwnTokens(
   { token: outside, tokenservice }: AuthSettings,
-  { robots, storage }: Services,
-  workloads: Workloads | undefined,
+  { storage }: Services,
+  limitOf: LimitOf,
 ): Promise<OwnTokens | undefined> {
   const { enabled, service, issuer, lifetime, refreshlifetime, signingkey } = tokenservice;
   // Clients log in at one place only; with an external issuer, that is the issuer.
@@ -122,7 +124,7 @@ async function openOwnTokens(
     service,
     accessSeconds: lifetime,
     refreshSeconds: refreshlifetime,
-    limitOf: (identity) => robots.limitOf(identity) ?? workloads?.limitOf(identity),
+    limitOf,
   });
 }
 

@@ -1,30 +1,28 @@
 /** Opens the web page, if it is enabled. Part of the composition root. */
-
-import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Browse } from "../browse/browse.js";
 import type { Config } from "../config/config.js";
+import type { Login } from "../http/context.js";
 import { Assets } from "../http/web/assets.js";
-import { Sessions } from "../http/web/sessions.js";
 import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
 import type { Services } from "../registry/services.js";
 import type { Opening } from "./opening.js";
-
-const secretBytes = 32;
+import { openWebLogins } from "./web-logins.js";
 
 /** Returns `undefined` if there is no web page. */
 export async function openWeb(
-  { config, closers }: Opening,
+  opening: Opening,
   services: Services,
-  isProtected: boolean,
+  login: Login | undefined,
 ): Promise<Web | undefined> {
-  if (!isEnabled(config, isProtected)) return undefined;
+  const { config, closers } = opening;
+  if (!isEnabled(config, login !== undefined)) return undefined;
   const browse = new Browse(services);
   closers.add("indexes of the web page", () => browse.close());
   browse.begin();
-  const secret = await services.storage.secrets.secret("web-sessions", () => randomBytes(secretBytes));
-  return { sessions: new Sessions(secret), assets: await readAssets(), browse };
+  const [logins, assets] = await Promise.all([openWebLogins(opening, services, login), readAssets()]);
+  return { ...logins, assets, browse, publicOrigin: config.http.host };
 }
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);

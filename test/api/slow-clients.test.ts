@@ -31,6 +31,7 @@ const slow = new App({
       current: (identity) => identity,
     },
     challenge: { scheme: "basic", basicRealm: "gantry" },
+    limitOf: () => undefined,
   },
   onUnexpectedError: (error) => assert.fail(String(error)),
 });

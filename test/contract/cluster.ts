@@ -17,6 +17,7 @@ import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName, type RepositoryName } from "../../src/domain/repository-name.js";
 import type { RobotName } from "../../src/domain/robot.js";
 import { newSessionId, type SessionId } from "../../src/domain/session-id.js";
+import { newWebSessionId } from "../../src/domain/web-session-id.js";
 
 export interface SharedCluster {
   readonly one: Cluster;
@@ -333,6 +334,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     { kind: "repository-emptied", name },
     { kind: "blobs-healed" },
     { kind: "robot-changed", robot },
+    { kind: "web-session-ended", session: newWebSessionId() },
   ];
 
   test("a change reaches its own node at once, and all others before publishing resolves", async () => {

@@ -5,18 +5,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
-import { z } from "zod";
-
 import { HitCounts } from "../../lib/hit-counts.js";
-import {
-  type Attempt,
-  anonymous,
-  type Grants,
-  type Identity,
-  type Subject,
-  type TokenVerifier,
-} from "../identity.js";
-
+import type { Attempt, Identity, TokenVerifier } from "../identity.js";
+import { callerOf, type LimitOf, storedCaller, storedOf } from "../stored-caller.js";
 import { type Access, claimOf, parseAccess, tokenAccess } from "./access.js";
 import { claimedIssuer, type Expected, refused, type Verified, verifyJwt } from "./jwt.js";
 import type { SigningKey } from "./signing-key.js";
@@ -32,7 +23,7 @@ export interface OwnTokensOptions {
   /** 0 disables refresh tokens. */
   readonly refreshSeconds: number;
   /** Returns the current limit of a robot or CI job: the token contains only its name. */
-  readonly limitOf: (identity: Identity) => Grants | undefined;
+  readonly limitOf: LimitOf;
 }
 
 export interface IssuedToken {
@@ -44,20 +35,6 @@ export interface IssuedToken {
 /** The protocol defines only one token type; a registry must not accept a refresh token as an access token. */
 const accessType = "JWT";
 const refreshType = "refresh+jwt";
-
-/** Kinds of callers with Gantry's own tokens; external issuers create their own. */
-const kinds = ["anonymous", "user", "robot", "workload", "certificate"] as const;
-
-const callerClaim = z.object({
-  kind: z.enum(kinds),
-  subject: z.string().transform((text) => text as Subject),
-  name: z.string(),
-  groups: z.array(z.string()),
-  version: z.string(),
-  claims: z.record(z.string(), z.string()),
-  limited: z.boolean(),
-  limitDecides: z.boolean(),
-});
 
 /** The only generation: the key stays the same while the process runs. */
 const generation = 0;
@@ -120,38 +97,26 @@ export class OwnTokens implements TokenVerifier {
   }
 
   #callerOf({ claims }: Verified): Identity {
-    const parsed = callerClaim.safeParse(claims.gantry);
+    const parsed = storedCaller.safeParse(claims.gantry);
     if (!parsed.success) throw refused("it is of another version");
-    const { limited, ...caller } = parsed.data;
-    const identity: Identity = { ...anonymous, ...caller };
-    const limit = this.options.limitOf(identity);
-    if (limited && limit === undefined) throw refused("its robot account or CI rule no longer exists");
-    return { ...identity, limit };
+    const caller = callerOf(parsed.data, this.options.limitOf);
+    if (caller === undefined) throw refused("its robot account or CI rule no longer exists");
+    return caller;
   }
 
   #sign(
-    { kind, subject, name, groups, version, claims, limit, limitDecides }: Identity,
+    identity: Identity,
     type: string,
     seconds: number,
     issuedAt: Date,
     rest: { access?: unknown },
   ): Promise<string> {
-    const caller = {
-      kind,
-      subject,
-      name,
-      groups,
-      version,
-      claims,
-      limited: limit !== undefined,
-      limitDecides,
-    };
     return (
-      new SignJWT({ ...rest, gantry: caller })
+      new SignJWT({ ...rest, gantry: storedOf(identity) })
         .setProtectedHeader({ typ: type, alg: "ES256", kid: this.options.key.id })
         .setIssuer(this.options.issuer)
         // "This should be empty if the client did not authenticate."
-        .setSubject(kind === "anonymous" ? "" : subject)
+        .setSubject(identity.kind === "anonymous" ? "" : identity.subject)
         .setAudience(this.options.service)
         .setIssuedAt(issuedAt)
         .setNotBefore(issuedAt)

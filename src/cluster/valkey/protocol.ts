@@ -5,6 +5,7 @@ import { parseTag } from "../../domain/reference.js";
 import { parseRepositoryName } from "../../domain/repository-name.js";
 import type { RobotName } from "../../domain/robot.js";
 import { isSessionId } from "../../domain/session-id.js";
+import { isWebSessionId } from "../../domain/web-session-id.js";
 import { type NodeName, noteCharactersMax } from "../cluster.js";
 
 /** Digests in one message, so that it has at most a few hundred KiB. */
@@ -35,6 +36,12 @@ const session = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const webSession = z.string().transform((text, context) => {
+  if (isWebSessionId(text)) return text;
+  context.addIssue("malformed");
+  return z.NEVER;
+});
+
 const change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("tag-pointed"), name, tag }),
   z.object({ kind: z.literal("tag-removed"), name, tag }),
@@ -46,6 +53,7 @@ const change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("repository-emptied"), name }),
   z.object({ kind: z.literal("blobs-healed") }),
   z.object({ kind: z.literal("robot-changed"), robot: z.string().transform((text) => text as RobotName) }),
+  z.object({ kind: z.literal("web-session-ended"), session: webSession }),
 ]);
 
 const question = z.discriminatedUnion("kind", [

@@ -1,12 +1,12 @@
 /**
  * Receives the forms of the pages, and refuses those that another site sent from a visitor's browser. Three checks are
- * independent of each other: the browser's own word (`Sec-Fetch-Site`, `Origin`), a token in the form that other sites cannot
- * know, and `SameSite=Strict` of the session cookie.
+ * independent of each other: the browser's own word (`Sec-Fetch-Site`, `Origin`), a token in the form that is bound to the
+ * session, and `SameSite=Strict` of the session cookie.
  */
-import { timingSafeEqual } from "node:crypto";
 import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { isOwnOrigin } from "./own-origin.js";
 import type { Web } from "./web.js";
 
 /** Maximum size of a form: a hundred tags of 128 characters fit, and a token. */
@@ -23,7 +23,7 @@ export async function receiveForm(context: HttpContext, exchange: Exchange): Pro
   const { body } = exchange;
   const web = webOf(context);
   if (body === undefined) throw new Error("invariant broken: this route takes a body");
-  if (isFromElsewhere(exchange)) throw foreignForm();
+  if (isFromElsewhere(exchange, web.publicOrigin)) throw foreignForm();
   if (!exchange.header("content-type").startsWith("application/x-www-form-urlencoded"))
     throw new RegistryError("request-invalid", "expected a form (application/x-www-form-urlencoded)");
   const form = await body.collect(
@@ -31,7 +31,7 @@ export async function receiveForm(context: HttpContext, exchange: Exchange): Pro
     { bytesMax: formBytesMax, bytesExpected: exchange.announcedLength },
     async (bytes) => new URLSearchParams(bytes.toString("utf8")),
   );
-  if (!isSame(form.get(tokenField) ?? "", web.sessions.formToken(exchange))) throw foreignForm();
+  if (!web.sessions.hasFormToken(exchange, form.get(tokenField) ?? "")) throw foreignForm();
   return form;
 }
 
@@ -41,22 +41,17 @@ export function webOf({ web }: HttpContext): Web {
   return web;
 }
 
-function isFromElsewhere(exchange: Exchange): boolean {
+function isFromElsewhere(exchange: Exchange, publicOrigin: string | undefined): boolean {
   const site = exchange.header("sec-fetch-site");
   if (site !== "") return site !== "same-origin";
-  // Browsers without Fetch Metadata send the origin with every form.
+  // Browsers send no Fetch Metadata over plain HTTP, except to the machine itself, but the origin with every form.
   const origin = exchange.header("origin");
-  return origin !== "" && origin.replace(/^https?:\/\//, "") !== exchange.incoming.host;
-}
-
-function isSame(given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
-  return a.length === b.length && timingSafeEqual(a, b);
+  return origin !== "" && !isOwnOrigin(origin, exchange, publicOrigin);
 }
 
 function foreignForm(): RegistryError {
   return new RegistryError(
     "denied",
-    "this form is not from this page, or your session has ended: go back, reload the page and try again",
+    "this form is not from this page, or your session has ended: go back, reload the page and try again; if that does not help behind a proxy, set http.host to the address in the browser",
   );
 }

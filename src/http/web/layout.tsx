@@ -6,6 +6,7 @@ import { packageVersion } from "../../lib/package-version.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { tokenField, webOf } from "./forms.js";
+import { loginUrl } from "./local-target.js";
 
 export interface LayoutProps {
   readonly context: HttpContext;
@@ -91,19 +92,20 @@ function Visitor({
   identity,
 }: Pick<LayoutProps, "context" | "exchange"> & { readonly identity: Identity | undefined }) {
   const { sessions } = webOf(context);
-  if (identity !== undefined && identity.kind !== "anonymous")
+  const name = identity?.name ?? "";
+  if (sessions.isLoggedIn(exchange))
     return (
       <form class="visitor" method="post" action="/ui/logout">
         <FormToken context={context} exchange={exchange} />
-        <span>{identity.name}</span>
+        <span>{name}</span>
         <button type="submit">Log out</button>
       </form>
     );
-  if (!sessions.canLogIn) return null;
   return (
-    <a class="visitor" href="/ui/login">
-      Log in
-    </a>
+    <div class="visitor">
+      {name !== "" && <span title="From the client certificate">{name}</span>}
+      {sessions.canLogIn && <a href={loginUrl(exchange)}>Log in</a>}
+    </div>
   );
 }
 

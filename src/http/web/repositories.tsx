@@ -19,13 +19,21 @@ const foundMax = 50;
 
 /** The server's root: the repositories, or a page that says how to see them. Always 200, because probes ask for it. */
 export async function getHome(context: HttpContext, exchange: Exchange, permit: PagePermit): Promise<void> {
-  if (permit.catalog !== undefined) return getRepositories(context, exchange, permit.catalog);
+  const { sessions } = webOf(context);
+  if (permit.catalog !== undefined && sessions.isTrusted(exchange))
+    return getRepositories(context, exchange, permit.catalog);
   await sendPage(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title="">
       <h1>Gantry</h1>
-      <p>This is a registry for container images. Log in to see what it contains.</p>
+      {sessions.isTrusted(exchange) ? (
+        <p>This is a registry for container images. Log in to see what it contains.</p>
+      ) : (
+        <p>
+          This is a registry for container images. <a href="/ui/">See what it contains</a>.
+        </p>
+      )}
     </Layout>,
   );
 }

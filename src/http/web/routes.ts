@@ -1,10 +1,12 @@
 /** The web page on one screen. Paths on a repository have a component that begins with `_`, as no name's does. */
 import type { Route } from "../router.js";
 import { assetPaths } from "./assets.js";
-import { page } from "./lazily.js";
+import { formHeaders } from "./forms.js";
+import { form, page } from "./lazily.js";
 import { asset } from "./send-asset.js";
 
 const visitor = ["cookie"];
+const posting = [...visitor, ...formHeaders];
 
 // biome-ignore format: a table reads better in columns
 export const webRoutes = [
@@ -12,6 +14,9 @@ export const webRoutes = [
   { methods: ["GET", "HEAD"], path: "/", action: "page", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getHome) },
   { methods: ["GET", "HEAD"], path: "/ui/", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getRepositories) },
   { methods: ["GET", "HEAD"], path: "/ui", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./repositories.js")).getRepositories) },
+  { methods: ["GET", "HEAD"], path: "/ui/login", action: "page", page: true, headers: visitor, handle: page(async () => (await import("./login.js")).getLogin) },
+  { methods: ["POST"], path: "/ui/login", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogin) },
+  { methods: ["POST"], path: "/ui/logout", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogout) },
   { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
   { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: [], handle: asset("icon") },
   { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },

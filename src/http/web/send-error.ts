@@ -2,6 +2,7 @@
 import type { HttpContext } from "../context.js";
 import type { RenderedError } from "../errors.js";
 import type { Exchange, Headers } from "../exchange.js";
+import { loginUrl } from "./local-target.js";
 import { redirect } from "./redirect.js";
 
 const getMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
@@ -27,9 +28,4 @@ export async function sendErrorPage(
     import("./error-page.js"),
   ]);
   await sendPage(exchange, error.status, ErrorPage({ context, exchange, error }), headers);
-}
-
-/** Returns the login's address, from which the visitor comes back to the requested page. */
-export function loginUrl({ path, query }: Pick<Exchange, "path" | "query">): string {
-  return `/ui/login?${new URLSearchParams({ to: query === "" ? path : `${path}?${query}` })}`;
 }

@@ -1,22 +1,210 @@
-/** The sessions of browsers. */
-import { createHmac } from "node:crypto";
+/**
+ * The sessions of browsers. A session is a signed cookie, so that every node knows it without asking another. It contains who
+ * has logged in; whether that person still may is asked at each request. A visitor who has not logged in gets a session with
+ * the first form, which binds the form to the browser.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
 import { anonymous, type Identity } from "../../auth/identity.js";
+import { callerOf, storedCaller, storedOf } from "../../auth/stored-caller.js";
+import type { Changes } from "../../cluster/cluster.js";
+import { RegistryError } from "../../domain/errors.js";
+import { isWebSessionId, newWebSessionId, type WebSessionId } from "../../domain/web-session-id.js";
+import { SignedValues } from "../../lib/signed-values.js";
+import type { Login } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { cookie, cookieValues } from "./cookies.js";
+import { EndedSessions } from "./ended-sessions.js";
+import { foreignHost, hasOwnHost, isHttps } from "./own-origin.js";
 import type { WebSessions } from "./web.js";
 
+const session = z.object({
+  id: z.string().refine(isWebSessionId),
+  /** Milliseconds since the epoch, when the visitor logged in. */
+  startedAt: z.number(),
+  /** When this cookie was made. */
+  renewedAt: z.number(),
+  /** Absent before the login. */
+  caller: storedCaller.optional(),
+});
+
+type Session = z.output<typeof session>;
+
+export interface SessionsOptions {
+  /** The same on all nodes. */
+  readonly secret: Buffer;
+  /** The time after which a visitor must log in again. */
+  readonly seconds: number;
+  /** Absent on a server without authentication. */
+  readonly login: Pick<Login, "authenticator" | "limitOf"> | undefined;
+  /** The setting `http.host`. */
+  readonly publicOrigin: string | undefined;
+  readonly changes: Changes;
+}
+
+/** Time without a request after which a session ends. */
+const idleSeconds = 3600;
+
+/** The token of a CI job is valid for minutes, which the session cannot see. As long as an access token by default. */
+const jobSeconds = 300;
+
+/** Browsers store no larger cookie. */
+const cookieBytesMax = 4096;
+
+const name = "gantry-session";
+/** Browsers accept this prefix only from the host itself, over HTTPS: neither a subdomain nor a network can replace it. */
+const secureName = `__Host-${name}`;
+
 export class Sessions implements WebSessions {
-  readonly canLogIn = false;
+  readonly #values: SignedValues<Session>;
+  readonly #ended: EndedSessions;
+  /** The session of each running request. */
+  readonly #current = new WeakMap<Exchange, Session>();
 
-  /** `secret` is the same on all nodes. */
-  constructor(readonly secret: Buffer) {}
-
-  identify({ incoming }: Exchange): Identity {
-    return incoming.peer.certified ?? anonymous;
+  constructor(readonly options: SessionsOptions) {
+    this.#values = new SignedValues(options.secret, "web session", (value) => session.safeParse(value).data);
+    this.#ended = new EndedSessions(options.changes, options.seconds);
   }
 
-  formToken({ identity }: Exchange): string {
-    return createHmac("sha256", this.secret)
-      .update(`form ${identity?.subject ?? ""}`)
-      .digest("base64url");
+  get canLogIn(): boolean {
+    return this.options.login !== undefined;
   }
+
+  identify(exchange: Exchange): Identity {
+    // A probe may ask for the root by any name.
+    if (exchange.path !== "/" && !this.isTrusted(exchange)) throw foreignHost(exchange);
+    const found = this.#read(exchange);
+    if (found === undefined) return guest(exchange);
+    if (found.caller === undefined) {
+      this.#current.set(exchange, found);
+      return guest(exchange);
+    }
+    const identity = this.#identityOf(found.caller);
+    if (identity === undefined) {
+      this.#remove(exchange);
+      return guest(exchange);
+    }
+    this.#current.set(exchange, found);
+    const age = Date.now() - found.renewedAt;
+    if (age > (1000 * secondsOf(identity, this.options.seconds)) / 2)
+      this.#give(exchange, { ...found, renewedAt: Date.now() });
+    return identity;
+  }
+
+  /** Returns `undefined` if the visitor may no longer log in. */
+  #identityOf(caller: NonNullable<Session["caller"]>): Identity | undefined {
+    const { login } = this.options;
+    const identity = login && callerOf(caller, login.limitOf);
+    if (identity === undefined) return undefined;
+    try {
+      return login?.authenticator.current(identity);
+    } catch (error) {
+      if (error instanceof RegistryError && error.kind === "unauthorized") return undefined;
+      throw error;
+    }
+  }
+
+  isTrusted(exchange: Exchange): boolean {
+    const { login, publicOrigin } = this.options;
+    return login !== undefined || hasOwnHost(exchange, publicOrigin);
+  }
+
+  isLoggedIn(exchange: Exchange): boolean {
+    return this.#current.get(exchange)?.caller !== undefined;
+  }
+
+  formToken(exchange: Exchange): string {
+    const current = this.#current.get(exchange) ?? this.#begin(exchange, undefined);
+    return this.#tokenOf(current.id).toString("base64url");
+  }
+
+  hasFormToken(exchange: Exchange, token: string): boolean {
+    const current = this.#current.get(exchange);
+    if (current === undefined) return false;
+    const [given, expected] = [Buffer.from(token, "base64url"), this.#tokenOf(current.id)];
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  logIn(exchange: Exchange, identity: Identity): void {
+    exchange.identity = identity;
+    this.#begin(exchange, identity);
+  }
+
+  async logOut(exchange: Exchange): Promise<void> {
+    const current = this.#current.get(exchange);
+    this.#remove(exchange);
+    // Anyone can get sessions without a login, and must not displace others in the list.
+    if (current?.caller !== undefined) await this.#ended.add(current.id);
+  }
+
+  /** Begins a session with a new ID, so that nobody knows it who has seen the cookie before the login. */
+  #begin(exchange: Exchange, identity: Identity | undefined): Session {
+    const now = Date.now();
+    const begun: Session = {
+      id: newWebSessionId(),
+      startedAt: now,
+      renewedAt: now,
+      ...(identity !== undefined && { caller: storedCaller.parse(storedOf(identity)) }),
+    };
+    this.#give(exchange, begun);
+    return begun;
+  }
+
+  /** Throws `request-invalid` if no browser would store the cookie. */
+  #give(exchange: Exchange, given: Session): void {
+    const { seconds } = this.options;
+    const { startedAt, renewedAt, caller } = given;
+    const until =
+      caller === undefined
+        ? startedAt + 1000 * seconds
+        : Math.min(
+            startedAt + 1000 * lastsOf(caller, seconds),
+            renewedAt + 1000 * secondsOf(caller, seconds),
+          );
+    const made = this.#cookie(exchange, this.#values.sign(given, until));
+    if (made.length > cookieBytesMax)
+      throw new RegistryError(
+        "request-invalid",
+        "this login has more groups or claims than a browser can keep; use a login with fewer",
+      );
+    exchange.setCookie = made;
+    this.#current.set(exchange, given);
+  }
+
+  #remove(exchange: Exchange): void {
+    exchange.setCookie = this.#cookie(exchange, "", 0);
+    this.#current.delete(exchange);
+  }
+
+  #cookie(exchange: Exchange, value: string, maxAgeSeconds?: number): string {
+    const secure = isHttps(exchange, this.options.publicOrigin);
+    const lifetime = maxAgeSeconds === undefined ? {} : { maxAgeSeconds };
+    return cookie(secure ? secureName : name, value, { path: "/", sameSite: "Strict", secure, ...lifetime });
+  }
+
+  #read(exchange: Exchange): Session | undefined {
+    const which = isHttps(exchange, this.options.publicOrigin) ? secureName : name;
+    for (const value of cookieValues(exchange.header("cookie"), which)) {
+      const found = this.#values.read(value);
+      if (found !== undefined && !this.#ended.has(found.id)) return found;
+    }
+    return undefined;
+  }
+
+  #tokenOf(id: WebSessionId): Buffer {
+    return createHmac("sha256", this.options.secret).update(`form ${id}`).digest();
+  }
+}
+
+/** A visitor without a login: the holder of the client certificate, if there is one. */
+function guest({ incoming }: Exchange): Identity {
+  return incoming.peer.certified ?? anonymous;
+}
+
+function lastsOf({ kind }: Pick<Identity, "kind">, seconds: number): number {
+  return kind === "workload" ? Math.min(jobSeconds, seconds) : seconds;
+}
+
+function secondsOf(caller: Pick<Identity, "kind">, seconds: number): number {
+  return Math.min(idleSeconds, lastsOf(caller, seconds));
 }

@@ -8,17 +8,37 @@ export interface Web {
   readonly sessions: WebSessions;
   readonly assets: Assets;
   readonly browse: Browse;
+  readonly logins: LoginWays;
+  /** The setting `http.host`. */
+  readonly publicOrigin: string | undefined;
+}
+
+/** How people log in to the pages. Robots always can with their keys, if anybody has to log in. */
+export interface LoginWays {
+  /** Whether this registry knows users with passwords. */
+  readonly users: boolean;
+  /** The server that knows them instead, if there is one. */
+  readonly outside: string | undefined;
 }
 
 /** The sessions of browsers. */
 export interface WebSessions {
   /**
    * Returns the visitor by session cookie or, without one, by client certificate. A cookie that has expired or is not valid
-   * makes the visitor anonymous. Throws or rejects with `too-many-requests` after many forged ones.
+   * makes the visitor anonymous. Throws `denied` on a server without logins if the requested host may be a foreign name.
    */
-  identify(exchange: Exchange): Identity | Promise<Identity>;
-  /** Returns the token that forms of this visitor must contain. Another site cannot know it. */
-  formToken(exchange: Exchange): string;
+  identify(exchange: Exchange): Identity;
+  /** Returns false if only the root was let through, for which `identify` does not throw. */
+  isTrusted(exchange: Exchange): boolean;
   /** Whether visitors can log in. */
   readonly canLogIn: boolean;
+  /** Whether the visitor has logged in with this browser, rather than by certificate. */
+  isLoggedIn(exchange: Exchange): boolean;
+  /** Returns the token that forms of this visitor must contain. Another site cannot know it. May set the cookie. */
+  formToken(exchange: Exchange): string;
+  hasFormToken(exchange: Exchange, token: string): boolean;
+  /** Makes `identity` the visitor, with the cookie of the response. Throws `request-invalid` if it does not fit into one. */
+  logIn(exchange: Exchange, identity: Identity): void;
+  /** Ends the session, also for copies of the cookie. Rejects if other nodes could not be told. */
+  logOut(exchange: Exchange): Promise<void>;
 }

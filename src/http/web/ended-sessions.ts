@@ -1,0 +1,35 @@
+/**
+ * The sessions that visitors have ended by logging out: a copy of such a cookie is refused. Every node remembers them, until
+ * they would have expired. A node that was restarted, or did not hear of a logout, accepts a copy until it expires.
+ */
+import { LRUCache } from "lru-cache";
+import type { Changes } from "../../cluster/cluster.js";
+import type { WebSessionId } from "../../domain/web-session-id.js";
+import { entriesMax } from "../../lib/lru-bound.js";
+
+/** About 150 bytes each. */
+const endedMax = 100_000;
+
+export class EndedSessions {
+  readonly #ended: LRUCache<WebSessionId, true>;
+
+  constructor(
+    readonly changes: Changes,
+    seconds: number,
+  ) {
+    this.#ended = new LRUCache({ ...entriesMax(endedMax), ttl: 1000 * seconds });
+    changes.subscribe((change) => {
+      if (change.kind === "web-session-ended") this.#ended.set(change.session, true);
+      return undefined;
+    });
+  }
+
+  /** Resolves when the other nodes know. Rejects with `cluster-unavailable` if they cannot be told. */
+  async add(session: WebSessionId): Promise<void> {
+    await this.changes.publish({ kind: "web-session-ended", session });
+  }
+
+  has(session: WebSessionId): boolean {
+    return this.#ended.has(session);
+  }
+}
