@@ -3,15 +3,22 @@ import { Slices } from "../lib/slices.js";
 import type { Services } from "../registry/services.js";
 import { CatalogCopy } from "./catalog-copy.js";
 import { RepositoryIndex } from "./repository-index.js";
+import { TagIndex } from "./tag-index.js";
+import { TagTables } from "./tag-tables.js";
 
 export class Browse {
   readonly repositories: RepositoryIndex;
+  readonly tags: TagIndex;
+  readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
 
-  constructor({ storage, cluster, onBackgroundError }: Services) {
+  constructor(services: Services) {
+    const { storage, cluster, onBackgroundError: onError } = services;
     const slices = new Slices();
-    this.#catalog = new CatalogCopy(storage, cluster.changes, { onError: onBackgroundError });
+    this.#catalog = new CatalogCopy(storage, cluster.changes, { onError });
     this.repositories = new RepositoryIndex(this.#catalog, slices);
+    this.#tables = new TagTables(storage.tags, cluster.changes, { onError });
+    this.tags = new TagIndex(services, this.#tables, slices);
   }
 
   /** Begins to read what the first page needs. */
@@ -22,6 +29,6 @@ export class Browse {
   /** Ends work in the background. */
   async close(): Promise<void> {
     this.repositories.close();
-    await this.#catalog.close();
+    await Promise.all([this.#catalog.close(), this.#tables.close()]);
   }
 }

@@ -43,6 +43,60 @@ export function isImmutable(policy: TagPolicy, name: RepositoryName, tag: Tag): 
   return policy.immutable.some((pattern) => pattern.matches(name, tag));
 }
 
+/** What the policy says of a tag, whenever that was pushed or pulled: the rule that applies, if any. */
+export type Ruling = "immutable" | "no-rule" | RetentionRule;
+
+/** Costs microseconds, and does not change. */
+export function rulingOf(policy: TagPolicy, name: RepositoryName, tag: Tag): Ruling {
+  if (isImmutable(policy, name, tag)) return "immutable";
+  return policy.retention.find(({ pattern }) => pattern.matches(name, tag)) ?? "no-rule";
+}
+
+/** How long a tag stays, if nothing is pushed or pulled any more. */
+export type RemainingRetention =
+  | { readonly kind: "immutable" | "no-rule" }
+  /** It stays until enough newer tags of its rule were pushed. `place` is 1 for the newest. */
+  | { readonly kind: "among-last"; readonly rule: string; readonly keepLast: number; readonly place: number }
+  /** It expires then, in milliseconds since the epoch. */
+  | { readonly kind: "until"; readonly rule: string; readonly at: number }
+  | { readonly kind: "expired"; readonly rule: string; readonly why: string };
+
+interface PushedTag {
+  readonly tag: Tag;
+  readonly pushedAt: number;
+}
+
+/** Orders tags by their push, the newest first. Of those pushed at the same time, the last by name comes first. */
+export function compareByPush(a: PushedTag, b: PushedTag): number {
+  return b.pushedAt - a.pushedAt || (a.tag < b.tag ? 1 : Number(a.tag > b.tag) * -1);
+}
+
+/** Tells how long each tag of a repository stays. */
+export class Retention {
+  /** How many tags of each rule have been passed. */
+  readonly #passed = new Map<RetentionRule, number>();
+
+  constructor(readonly now: number) {}
+
+  /** Call this or `next` once for each tag with a time of its push, in the order of `compareByPush`. */
+  pass(ruling: Ruling): void {
+    if (typeof ruling !== "string") this.#passed.set(ruling, (this.#passed.get(ruling) ?? 0) + 1);
+  }
+
+  /** Like `pass`, and returns how long the tag stays. */
+  next(ruling: Ruling, times: TagTimes): RemainingRetention {
+    this.pass(ruling);
+    if (typeof ruling === "string") return { kind: ruling };
+    const place = this.#passed.get(ruling) ?? 0;
+    const { title: rule, keepLast = 0 } = ruling;
+    if (place <= keepLast) return { kind: "among-last", rule, keepLast, place };
+    const at = keptUntil(ruling, times);
+    return this.now <= at
+      ? { kind: "until", rule, at }
+      : { kind: "expired", rule, why: reason(ruling, times, this.now) };
+  }
+}
+
 /** Returns the tags that no condition keeps, oldest push first. */
 export function expiredTags(
   policy: TagPolicy,
@@ -50,34 +104,21 @@ export function expiredTags(
   tags: ReadonlyMap<Tag, TagTimes>,
   now: number,
 ): ExpiredTag[] {
-  const byRule = new Map<RetentionRule, [Tag, TagTimes][]>();
-  for (const entry of tags) {
-    const [tag] = entry;
-    if (isImmutable(policy, name, tag)) continue;
-    const rule = policy.retention.find(({ pattern }) => pattern.matches(name, tag));
-    if (rule === undefined) continue;
-    const entries = byRule.get(rule);
-    if (entries === undefined) byRule.set(rule, [entry]);
-    else entries.push(entry);
-  }
-  return [...byRule].flatMap(([rule, entries]) => expiredBy(rule, entries, now));
-}
-
-function expiredBy(rule: RetentionRule, entries: [Tag, TagTimes][], now: number): ExpiredTag[] {
-  const newestFirst = entries.sort(([a, first], [b, second]) =>
-    first.pushedAt === second.pushedAt ? (a < b ? 1 : -1) : second.pushedAt - first.pushedAt,
-  );
+  const retention = new Retention(now);
+  const newestFirst = Array.from(tags, ([tag, times]) => ({ tag, ...times })).sort(compareByPush);
   return newestFirst
-    .slice(rule.keepLast ?? 0)
-    .filter(([, times]) => !isRecent(rule, times, now))
-    .map(([tag, times]) => ({ tag, rule: rule.title, why: reason(rule, times, now) }))
+    .flatMap(({ tag, ...times }) => {
+      const remaining = retention.next(rulingOf(policy, name, tag), times);
+      return remaining.kind === "expired" ? [{ tag, rule: remaining.rule, why: remaining.why }] : [];
+    })
     .reverse();
 }
 
-function isRecent(rule: RetentionRule, { pushedAt, pulledAt }: TagTimes, now: number): boolean {
-  const within = (at: number | undefined, seconds: number | undefined) =>
-    at !== undefined && seconds !== undefined && now - at <= seconds * 1000;
-  return within(pushedAt, rule.pushedWithinSeconds) || within(pulledAt, rule.pulledWithinSeconds);
+/** Returns the time until which the tag's last uses keep it, in milliseconds since the epoch. */
+function keptUntil(rule: RetentionRule, { pushedAt, pulledAt }: TagTimes): number {
+  const until = (at: number | undefined, seconds: number | undefined) =>
+    at === undefined || seconds === undefined ? Number.NEGATIVE_INFINITY : at + seconds * 1000;
+  return Math.max(until(pushedAt, rule.pushedWithinSeconds), until(pulledAt, rule.pulledWithinSeconds));
 }
 
 function reason(rule: RetentionRule, { pushedAt, pulledAt }: TagTimes, now: number): string {

@@ -10,7 +10,10 @@ import type { PointResult } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
 /** Returns the repository's tags in ASCII order. Rejects with `name-unknown`. */
-export async function tagsOf({ caches, storage }: Services, { name }: PullPermit): Promise<TagList> {
+export async function tagsOf(
+  { caches, storage }: Pick<Services, "caches" | "storage">,
+  { name }: PullPermit,
+): Promise<TagList> {
   const list = await caches.tagLists.load(name, async () => {
     const tags = await storage.tags.list(name);
     return tags && TagList.of(tags);

@@ -8,7 +8,14 @@ import { after, test } from "node:test";
 import { readTagPolicy } from "../../src/config/tag-policy.js";
 import { parseReference, type Tag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
-import { expiredTags, isImmutable, type TagTimes } from "../../src/gc/retention.js";
+import {
+  compareByPush,
+  expiredTags,
+  isImmutable,
+  Retention,
+  rulingOf,
+  type TagTimes,
+} from "../../src/gc/retention.js";
 
 const folder = await mkdtemp(join(tmpdir(), "gantry-policy-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -125,6 +132,59 @@ test("a reason says why a tag expires", async () => {
   assert.deepEqual(expiredTags(policy, parseRepositoryName("ci/a"), times, now), [
     { tag: "pr-1", rule: "ci/** : pr-*", why: "not among the last 0, pushed 40 days ago, never pulled" },
   ]);
+});
+
+test("retention tells how long each tag stays", async () => {
+  const policy = await policyOf({
+    immutable: [{ tags: "v*" }],
+    retention: [
+      { tags: "pr-*", keepLast: 1, keepPushedWithin: "30d", keepPulledWithin: "10d" },
+      { tags: "tmp-*", keepLast: 0 },
+    ],
+  });
+  const ages: Ages = {
+    v1: [500],
+    main: [400],
+    "pr-1": [40, 3],
+    "pr-2": [18, 12],
+    "pr-3": [60, 20],
+    "pr-4": [1],
+    "tmp-1": [0],
+  };
+  const retention = new Retention(now);
+  const tags = Object.entries(ages).map(([tag, [pushed]]) => ({
+    tag: tagOf(tag),
+    pushedAt: now - pushed * day,
+  }));
+  const found = tags.sort(compareByPush).map(({ tag, pushedAt }) => {
+    const pulled = ages[tag]?.[1];
+    const pulledAt = pulled === undefined ? undefined : now - pulled * day;
+    return [tag, retention.next(rulingOf(policy, parseRepositoryName("a"), tag), { pushedAt, pulledAt })];
+  });
+  const rule = "** : pr-*";
+  assert.deepEqual(Object.fromEntries(found), {
+    v1: { kind: "immutable" },
+    main: { kind: "no-rule" },
+    "pr-1": { kind: "until", rule, at: now + 7 * day },
+    "pr-2": { kind: "until", rule, at: now + 12 * day },
+    "pr-3": {
+      kind: "expired",
+      rule,
+      why: "not among the last 1, pushed 60 days ago, last pulled 20 days ago",
+    },
+    "pr-4": { kind: "among-last", rule, keepLast: 1, place: 1 },
+    "tmp-1": { kind: "expired", rule: "** : tmp-*", why: "not among the last 0" },
+  });
+});
+
+test("a tag expires in the first millisecond after the time that retention tells", async () => {
+  const policy = await policyOf({ retention: [{ keepPushedWithin: "10d", keepPulledWithin: "3d" }] });
+  const name = parseRepositoryName("a");
+  const times: TagTimes = { pushedAt: now - 5 * day, pulledAt: now - day };
+  const remaining = new Retention(now).next(rulingOf(policy, name, tagOf("x")), times);
+  assert.ok(remaining.kind === "until");
+  const at = (moment: number) => expiredTags(policy, name, new Map([[tagOf("x"), times]]), moment).length;
+  assert.deepEqual([at(remaining.at), at(remaining.at + 1)], [0, 1]);
 });
 
 test("immutable tags match a pattern, in repositories that match a pattern", async () => {

@@ -1,0 +1,162 @@
+/** The tables of the repositories whose tags were shown last, within a bound on the memory of all of them. */
+import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
+import type { RepositoryName } from "../domain/repository-name.js";
+import type { TagStore } from "../storage/storage.js";
+import { TagTable } from "./tag-table.js";
+
+export interface TagTablesOptions {
+  readonly onError: (error: unknown) => void;
+  /** Tags in all tables, some 300 bytes each. */
+  readonly tagsMax?: number;
+}
+
+const defaultTagsMax = 200_000;
+
+/** Repositories with few or no tags take some memory, too. */
+const tablesMax = 1_000;
+
+/** Tags read between two looks at the bound. */
+const tagsPerLook = 256;
+
+/** Times of pulls by other nodes are published by nobody, and accurate to an hour anyway. */
+const ageMillisecondsMax = 10 * 60_000;
+
+/** Pause after the storage has failed. */
+const retryMilliseconds = 5_000;
+
+const never = Number.NEGATIVE_INFINITY;
+
+interface Kept {
+  /** Absent until all tags were read once, and if there are too many. */
+  table?: TagTable;
+  /** The table that is being filled. */
+  filling?: TagTable | undefined;
+  ended?: Promise<void> | undefined;
+  /** Whether the table is missing, or changes were. */
+  isOutdated: boolean;
+  /** Whether that happened again while the tags were read. */
+  isOutdatedAgain: boolean;
+  /** By the clock of `performance`. */
+  readAt: number;
+  failedAt: number;
+  tooMany: boolean;
+}
+
+export class TagTables {
+  /** The one that was used last comes last. */
+  readonly #kept = new Map<RepositoryName, Kept>();
+  readonly #unsubscribe: () => void;
+  #isClosed = false;
+
+  constructor(
+    readonly tags: Pick<TagStore, "times">,
+    readonly changes: Pick<Changes, "subscribe" | "knows">,
+    readonly options: TagTablesOptions,
+  ) {
+    this.#unsubscribe = changes.subscribe((change) => {
+      this.#follow(change);
+      return undefined;
+    });
+  }
+
+  has(name: RepositoryName): boolean {
+    return this.#kept.has(name);
+  }
+
+  /**
+   * Returns the table, if it has been read, and whether nothing is missing in it. Reads it if necessary. The repository must
+   * exist.
+   */
+  get(name: RepositoryName): { readonly table: TagTable | undefined; readonly isCurrent: boolean } {
+    const kept = this.#kept.get(name) ?? newKept();
+    this.#kept.delete(name);
+    this.#kept.set(name, kept);
+    this.#bound();
+    const now = performance.now();
+    const isDue = kept.isOutdated || (!kept.tooMany && now - kept.readAt > ageMillisecondsMax);
+    const mayRead = now - kept.failedAt > retryMilliseconds && !this.#isClosed;
+    if (isDue && mayRead && kept.ended === undefined)
+      kept.ended = this.#read(name, kept).finally(() => {
+        kept.ended = undefined;
+      });
+    const isCurrent = kept.table !== undefined && !kept.isOutdated && this.changes.knows("tags");
+    return { table: kept.table, isCurrent };
+  }
+
+  /** Resolves when the reading of the table, if any, has ended. Never rejects. */
+  async ended(name: RepositoryName): Promise<void> {
+    await this.#kept.get(name)?.ended;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#unsubscribe();
+    await Promise.all(Array.from(this.#kept.values(), ({ ended }) => ended));
+  }
+
+  async #read(name: RepositoryName, kept: Kept): Promise<void> {
+    const table = new TagTable(this.tags, name);
+    kept.filling = table;
+    kept.isOutdatedAgain = false;
+    kept.readAt = performance.now();
+    try {
+      let read = 0;
+      const isWanted = () => {
+        if (++read % tagsPerLook !== 0) return true;
+        kept.tooMany = !this.#bound();
+        return !this.#isClosed && !kept.tooMany && this.#kept.get(name) === kept;
+      };
+      if (await table.read(isWanted)) kept.table = table;
+      else if (kept.tooMany) delete kept.table;
+      kept.isOutdated = kept.isOutdatedAgain;
+    } catch (error) {
+      kept.failedAt = performance.now();
+      this.options.onError(error);
+    } finally {
+      kept.filling = undefined;
+    }
+  }
+
+  /** Drops tables that were not used for the longest time. Returns false if the last one has too many tags by itself. */
+  #bound(): boolean {
+    const { tagsMax = defaultTagsMax } = this.options;
+    let tags = 0;
+    for (const kept of this.#kept.values()) tags += sizeOf(kept);
+    for (const [name, kept] of this.#kept) {
+      if (tags <= tagsMax && this.#kept.size <= tablesMax) return true;
+      if (this.#kept.size === 1) return tags <= tagsMax;
+      this.#kept.delete(name);
+      tags -= sizeOf(kept);
+    }
+    return true;
+  }
+
+  #follow(change: Change | ChangesLost): void {
+    switch (change.kind) {
+      case "tag-pointed":
+      case "tag-removed":
+      case "tag-unsure": {
+        const kept = this.#kept.get(change.name);
+        kept?.table?.markChanged(change.tag);
+        kept?.filling?.markChanged(change.tag);
+        return;
+      }
+      case "repository-emptied":
+        this.#kept.delete(change.name);
+        return;
+      case "lost":
+        for (const kept of this.#kept.values()) {
+          kept.isOutdated = true;
+          kept.isOutdatedAgain = true;
+        }
+    }
+  }
+}
+
+function newKept(): Kept {
+  return { isOutdated: true, isOutdatedAgain: false, readAt: never, failedAt: never, tooMany: false };
+}
+
+function sizeOf({ table, filling }: Kept): number {
+  return (table?.size ?? 0) + (filling?.size ?? 0);
+}
