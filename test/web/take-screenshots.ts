@@ -12,7 +12,7 @@ import { basic } from "../support/login.js";
 import { whole } from "./crawl.js";
 import { pushDemo } from "./demo.js";
 
-const folder = "docs/images/ui";
+const folder = "docs/ui";
 const user = "maya";
 const password = "correct horse";
 

@@ -19,6 +19,7 @@ export type FormHandler<P> = (
   exchange: Exchange,
   permit: P,
   form: URLSearchParams,
+  last: string,
 ) => void | Promise<void>;
 
 /** A page, whose module is loaded on demand. */
@@ -31,9 +32,9 @@ export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
 
 /** An action of a page: its form is received and checked before the handler runs. */
 export function form<P>(load: () => Promise<FormHandler<P>>): RowHandler<P> {
-  return async (context, exchange, permit) => {
+  return async (context, exchange, permit, last = "") => {
     const received = await receiveForm(context, exchange);
     const handle = await load();
-    await handle(context, exchange, permit, received);
+    await handle(context, exchange, permit, received, last);
   };
 }

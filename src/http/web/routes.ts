@@ -17,6 +17,7 @@ export const webRoutes = [
   { methods: ["GET", "HEAD"], path: "/ui/login", action: "page", page: true, headers: visitor, handle: page(async () => (await import("./login.js")).getLogin) },
   { methods: ["POST"], path: "/ui/login", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogin) },
   { methods: ["POST"], path: "/ui/logout", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogout) },
+  { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_tags", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./tags.js")).getTagPage) },
   { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
   { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: [], handle: asset("icon") },
   { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },

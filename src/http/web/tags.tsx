@@ -1,0 +1,228 @@
+/** A repository: its tags, with what each is and how long it stays. */
+import type { PullPermit } from "../../auth/gate.js";
+import { type ListedTag, type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
+import { count } from "../../commands/format.js";
+import type { RemainingRetention } from "../../gc/retention.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { webOf } from "./forms.js";
+import { Layout } from "./layout.js";
+import { pageDeadline } from "./page-deadline.js";
+import { sendPage } from "./send-page.js";
+import { Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
+
+/** With the longest tags, a page of this many has 45 KB. */
+const tagsOfPage = 40;
+
+const filterCharactersMax = 128;
+
+const orderTitles: Readonly<Record<TagOrder, string>> = {
+  newest: "Newest push first",
+  oldest: "Oldest push first",
+  version: "Highest version first",
+  name: "By name",
+};
+
+/** What the visitor asked for. */
+interface Wanted {
+  readonly order: TagOrder;
+  readonly filter: string;
+  readonly page: number;
+}
+
+export async function getTagPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PullPermit,
+): Promise<void> {
+  const wanted = parseWanted(new URLSearchParams(exchange.query));
+  const deadline = pageDeadline(exchange);
+  const { browse } = webOf(context);
+  const found = await browse.tags.page(permit, { ...wanted, n: tagsOfPage }, deadline);
+  const { name } = permit;
+  const canDelete = context.services.rules.deleteEnabled && context.gate.may(permit.identity, "delete", name);
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={name} live={name} pending={!found.complete}>
+      <Crumbs path={name} />
+      <h1>{name}</h1>
+      <Search wanted={wanted} found={found} />
+      {found.tags.length === 0 ? (
+        <NoTags wanted={wanted} found={found} />
+      ) : (
+        <form action="_delete">
+          <Tags tags={found.tags} canDelete={canDelete} />
+          {canDelete && (
+            <p>
+              <button type="submit" class="bad">
+                Delete selected tags …
+              </button>
+            </p>
+          )}
+        </form>
+      )}
+      <Pages wanted={wanted} found={found} />
+    </Layout>,
+  );
+}
+
+function parseWanted(query: URLSearchParams): Wanted {
+  const given = query.get("sort");
+  const page = Number(query.get("page") ?? 1);
+  return {
+    order: tagOrders.find((order) => order === given) ?? "newest",
+    filter: (query.get("filter") ?? "").trim().slice(0, filterCharactersMax),
+    page: Number.isSafeInteger(page) && page > 0 ? page : 1,
+  };
+}
+
+function Search({ wanted, found }: { readonly wanted: Wanted; readonly found: TagPage }) {
+  return (
+    <form class="row" action="_tags">
+      <label>
+        Filter{" "}
+        <input type="search" name="filter" value={wanted.filter} maxlength={filterCharactersMax} />
+      </label>
+      <label>
+        Sort{" "}
+        <select name="sort">
+          {tagOrders.map((order) => (
+            <option value={order} selected={order === wanted.order}>
+              {orderTitles[order]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button type="submit">Show</button>
+      <Counts wanted={wanted} found={found} />
+    </form>
+  );
+}
+
+function Counts({ wanted, found }: { readonly wanted: Wanted; readonly found: TagPage }) {
+  const { total, matching, order } = found;
+  return (
+    <span class="note" role="status">
+      {wanted.filter !== "" && total !== undefined ? `${matching} of ` : ""}
+      {total === undefined ? <Pending /> : count(total, "tag")}
+      {order !== wanted.order && ", by name until the times are known"}
+    </span>
+  );
+}
+
+function NoTags({ wanted, found }: { readonly wanted: Wanted; readonly found: TagPage }) {
+  if (!found.complete) return <p>The tags are being read.</p>;
+  if (wanted.filter !== "") return <p>No tag contains this text.</p>;
+  return <p>This repository has no tags. Its images can be pulled by digest.</p>;
+}
+
+/** Addresses are relative: with a name of 255 characters in each, a page would be too large. */
+function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readonly canDelete: boolean }) {
+  const now = Date.now();
+  return (
+    <table class="stack">
+      <thead>
+        <tr>
+          {canDelete && (
+            <th scope="col">
+              <span class="hidden">Select</span>
+            </th>
+          )}
+          <th scope="col">Tag</th>
+          <th scope="col">Pushed</th>
+          <th scope="col">Pulled</th>
+          <th scope="col">Digest</th>
+          <th scope="col">Stays</th>
+        </tr>
+      </thead>
+      <tbody>
+        {tags.map(({ tag, digest, pushedAt, pulledAt, retention }, row) => (
+          <tr>
+            {canDelete && (
+              <td>
+                <input type="checkbox" name="tag" value={tag} aria-labelledby={`tag${row}`} />
+              </td>
+            )}
+            <td>
+              <a id={`tag${row}`} href={`_image/${tag}`}>
+                {tag}
+              </a>
+            </td>
+            <td data-label="Pushed">{pushedAt === undefined ? <Pending /> : <When at={pushedAt} now={now} />}</td>
+            <td data-label="Pulled">
+              <Pulled at={pulledAt} now={now} />
+            </td>
+            <td data-label="Digest">{digest === undefined ? <Pending /> : <ShortDigest digest={digest} />}</td>
+            <td data-label="Stays">
+              <Remaining retention={retention} now={now} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Pulled({ at, now }: { readonly at: ListedTag["pulledAt"]; readonly now: number }) {
+  if (at === undefined) return <Pending />;
+  return at === "never" ? <span class="dim">never</span> : <When at={at} now={now} />;
+}
+
+function Remaining({
+  retention,
+  now,
+}: {
+  readonly retention: RemainingRetention | undefined;
+  readonly now: number;
+}) {
+  switch (retention?.kind) {
+    case undefined:
+      return <Pending />;
+    case "immutable":
+      return <span class="tag">immutable</span>;
+    case "no-rule":
+      return <span class="dim">until deleted</span>;
+    case "among-last":
+      return (
+        <span title={retention.rule}>
+          {retention.place} of the last {retention.keepLast}
+        </span>
+      );
+    case "until":
+      return <span title={retention.rule}>expires {relative(retention.at, now)}</span>;
+    case "expired":
+      return (
+        <span class="warn" title={`${retention.rule}: ${retention.why}`}>
+          expires with the next run
+        </span>
+      );
+  }
+}
+
+function Pages({ wanted, found: { page, pages } }: { readonly wanted: Wanted; readonly found: TagPage }) {
+  if (pages <= 1) return null;
+  const url = (number: number) =>
+    `_tags?${new URLSearchParams({
+      sort: wanted.order,
+      ...(wanted.filter !== "" && { filter: wanted.filter }),
+      page: String(number),
+    })}`;
+  return (
+    <nav class="row" aria-label="Pages">
+      {page > 1 && (
+        <a class="button" rel="prev" href={url(page - 1)}>
+          Previous
+        </a>
+      )}
+      <span>
+        Page {page} of {pages}
+      </span>
+      {page < pages && (
+        <a class="button" rel="next" href={url(page + 1)}>
+          Next
+        </a>
+      )}
+    </nav>
+  );
+}
