@@ -81,8 +81,7 @@ function Search({ wanted, found }: { readonly wanted: Wanted; readonly found: Ta
   return (
     <form class="row" action="_tags">
       <label>
-        Filter{" "}
-        <input type="search" name="filter" value={wanted.filter} maxlength={filterCharactersMax} />
+        Filter <input type="search" name="filter" value={wanted.filter} maxlength={filterCharactersMax} />
       </label>
       <label>
         Sort{" "}
@@ -149,11 +148,15 @@ function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readon
                 {tag}
               </a>
             </td>
-            <td data-label="Pushed">{pushedAt === undefined ? <Pending /> : <When at={pushedAt} now={now} />}</td>
+            <td data-label="Pushed">
+              {pushedAt === undefined ? <Pending /> : <When at={pushedAt} now={now} />}
+            </td>
             <td data-label="Pulled">
               <Pulled at={pulledAt} now={now} />
             </td>
-            <td data-label="Digest">{digest === undefined ? <Pending /> : <ShortDigest digest={digest} />}</td>
+            <td data-label="Digest">
+              {digest === undefined ? <Pending /> : <ShortDigest digest={digest} />}
+            </td>
             <td data-label="Stays">
               <Remaining retention={retention} now={now} />
             </td>
