@@ -123,11 +123,6 @@ function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readon
     <table class="stack">
       <thead>
         <tr>
-          {canDelete && (
-            <th scope="col">
-              <span class="hidden">Select</span>
-            </th>
-          )}
           <th scope="col">Tag</th>
           <th scope="col">Pushed</th>
           <th scope="col">Pulled</th>
@@ -138,12 +133,8 @@ function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readon
       <tbody>
         {tags.map(({ tag, digest, pushedAt, pulledAt, retention }, row) => (
           <tr>
-            {canDelete && (
-              <td>
-                <input type="checkbox" name="tag" value={tag} aria-labelledby={`tag${row}`} />
-              </td>
-            )}
             <td>
+              {canDelete && <input type="checkbox" name="tag" value={tag} aria-labelledby={`tag${row}`} />}{" "}
               <a id={`tag${row}`} href={`_image/${tag}`}>
                 {tag}
               </a>
