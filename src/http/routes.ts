@@ -1,5 +1,5 @@
 /**
- * The whole API on one screen: the distribution specification's end-1 to end-14 and the catalog. Each
+ * The whole API on one screen: the distribution specification's end-1 to end-14, the catalog, and our own. Each
  * row names the action for the gate's decision, and its handler gets the permit that the use case requires. The web page has
  * a table of its own (`web/routes.ts`).
  */
@@ -12,6 +12,7 @@ import { getCatalog, getReferrers, getTags } from "./listings.js";
 import { getManifest, putManifest } from "./manifests.js";
 import { getMetrics } from "./metrics.js";
 import type { Route } from "./router.js";
+import { getHistory, getRemovedTags, postRollback } from "./tag-history.js";
 import { getToken, postToken } from "./token.js";
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./uploads.js";
 
@@ -45,6 +46,10 @@ export const routes = [
   // end-8, end-12
   { methods: ["GET", "HEAD"], path: "/v2/<name>/tags/list", action: "pull", headers: [], handle: getTags },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/referrers/<digest>", action: "pull", headers: [], handle: getReferrers },
+  // the history of tags
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/_gantry/history/<tag>", action: "pull", headers: [], handle: getHistory },
+  { methods: ["GET", "HEAD"], path: "/v2/<name>/_gantry/removed-tags", action: "pull", headers: [], handle: getRemovedTags },
+  { methods: ["POST"], path: "/v2/<name>/_gantry/rollback/<tag>", action: "push", headers: preconditions, handle: postRollback },
   // Docker's token protocol
   { methods: ["GET"], path: "/token", action: "token", headers: [], handle: getToken },
   { methods: ["POST"], path: "/token", action: "token", headers: typed, body: true, handle: postToken },

@@ -96,7 +96,7 @@ class Expiry {
       const then = before.get(tag);
       if (one === undefined || now?.pushedAt !== then?.pushedAt || now?.pulledAt !== then?.pulledAt) continue;
       const remove = async () => {
-        if (await removeTag(this.services, hold, this.name, tag)) this.expired.push(one);
+        if (await removeTag(this.services, hold, this.name, tag, "retention")) this.expired.push(one);
       };
       await attempt(remove, (why) => {
         this.unread ??= `the tag ${tag} cannot be removed: ${why}`;

@@ -13,7 +13,7 @@ import { readManifest } from "./read-manifest.js";
 import type { RegistryEvent } from "./registry-event.js";
 import { removing } from "./removing.js";
 import type { Services } from "./services.js";
-import { immutable, removingTag } from "./tags.js";
+import { type Actor, immutable, noteBy, removingTag } from "./tags.js";
 
 /**
  * Deletes the tag, or the manifest with all tags that point to it. Returns what it deleted, a manifest before its tags.
@@ -22,16 +22,16 @@ import { immutable, removingTag } from "./tags.js";
  */
 export async function deleteManifest(
   services: Services,
-  { name }: DeletePermit,
+  { name, identity: { subject } }: DeletePermit,
   reference: Reference,
   precondition?: Precondition,
 ): Promise<readonly RegistryEvent[]> {
   checkSwitch(services);
   const deleted = await (reference.kind === "tag"
     ? services.cluster.repositoryLocks.exclusive(name, (hold) =>
-        untag(services, hold, name, reference.tag, precondition),
+        untag(services, hold, name, reference.tag, precondition, subject),
       )
-    : removeManifest(services, name, reference.digest, precondition));
+    : removeManifest(services, name, reference.digest, precondition, subject));
   if (deleted === undefined)
     throw new RegistryError("manifest-unknown", "no such manifest in this repository");
   const tags = deleted.toSorted().map((tag) => ({ action: "delete", tag }) as const);
@@ -76,6 +76,7 @@ async function untag(
   name: RepositoryName,
   tag: Tag,
   precondition: Precondition | undefined,
+  by: Actor,
 ): Promise<Tag[] | undefined> {
   checkImmutable(services, name, tag);
   if (precondition !== undefined) {
@@ -83,12 +84,19 @@ async function untag(
     const current = await services.storage.tags.resolve(name, tag);
     if (current !== undefined && !holds(precondition, current)) throw preconditionFailed(tag, current);
   }
-  return (await removeTag(services, hold, name, tag)) ? [tag] : undefined;
+  return (await removeTag(services, hold, name, tag, by)) ? [tag] : undefined;
 }
 
-/** Resolves with whether the tag existed. */
-export function removeTag(services: Services, hold: Hold, name: RepositoryName, tag: Tag): Promise<boolean> {
-  return removingTag(services, hold, name, tag, () => services.storage.tags.remove(name, tag));
+/** Resolves with whether the tag existed. Its history remains, with an entry that it was removed by `by`, or goes without. */
+export function removeTag(
+  services: Services,
+  hold: Hold,
+  name: RepositoryName,
+  tag: Tag,
+  by?: Actor,
+): Promise<boolean> {
+  const note = by && noteBy(services, by);
+  return removingTag(services, hold, name, tag, () => services.storage.tags.remove(name, tag, note));
 }
 
 /** Tags removed under one hold of the repository's lock: they share the syncs of their folder. */
@@ -107,6 +115,7 @@ async function removeManifest(
   name: RepositoryName,
   digest: Digest,
   precondition: Precondition | undefined,
+  by: Actor,
 ): Promise<Tag[] | undefined> {
   if ((await services.storage.manifests.size(name, digest)) === undefined) return undefined;
   // Checked here too, before any tag is removed.
@@ -122,7 +131,7 @@ async function removeManifest(
       while (tags.length > tagsAtOnce) {
         const batch = tags.splice(0, tagsAtOnce);
         await services.cluster.repositoryLocks.exclusive(name, async (hold) => {
-          await removeTags(services, hold, name, digest, batch, removed);
+          await removeTags(services, hold, name, digest, batch, removed, by);
         });
       }
       return services.cluster.repositoryLocks.exclusive(name, async (hold) => {
@@ -132,7 +141,7 @@ async function removeManifest(
           tags.push(...(await tagsOf(services, name, digest)));
         }
         await checkNotOfImmutable(services, name, digest);
-        await removeTags(services, hold, name, digest, tags, removed);
+        await removeTags(services, hold, name, digest, tags, removed, by);
         return removeUntagged(services, hold, name, digest);
       });
     });
@@ -157,10 +166,11 @@ async function removeTags(
   digest: Digest,
   tags: readonly Tag[],
   removed: Tag[],
+  by: Actor,
 ): Promise<void> {
   if (tags.length === 0) return;
   await inParallel(services.storage.tags.targets(name, tags), tagsAtOnce, async (target) => {
-    if (target.digest === digest && (await removeTag(services, hold, name, target.tag)))
+    if (target.digest === digest && (await removeTag(services, hold, name, target.tag, by)))
       removed.push(target.tag);
   });
 }

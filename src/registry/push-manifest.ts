@@ -18,10 +18,12 @@ import { noSpans, type Spans } from "../lib/spans.js";
 import type { Referrer } from "../storage/storage.js";
 import type { PushedRead } from "./manifest-reader/manifest-reader.js";
 import type { Services } from "./services.js";
-import { immutable, pointing } from "./tags.js";
+import { type Actor, immutable, noteBy, pointing } from "./tags.js";
 
 export interface ManifestPush {
   readonly reference: Reference;
+  /** The digest that a manifest pushed by tag must have, if its caller knows it. */
+  readonly digest?: Digest | undefined;
   /** Tags in the query of a push by digest, end-7b. */
   readonly tags: readonly Tag[];
   /** Without parameters; `""` if the request had none. */
@@ -39,6 +41,8 @@ export interface ManifestPush {
   readonly onMismatch?: (mismatch: Mismatch) => void;
   /** Whether another registry decides about the tags: they move, whatever the rules say about pushes. */
   readonly mirrored?: boolean;
+  /** Who moves the tags, in their history; by default the caller. */
+  readonly by?: Actor;
 }
 
 export interface PushedManifest {
@@ -104,9 +108,9 @@ export async function pushManifest(
 /** Returns the parsed manifest and its digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
 async function parsePushed(
   { manifestReader }: Services,
-  { reference, bytes, contentType, onMismatch }: ManifestPush,
+  { reference, digest, bytes, contentType, onMismatch }: ManifestPush,
 ): Promise<PushedRead> {
-  const expected = reference.kind === "digest" ? reference.digest : undefined;
+  const expected = reference.kind === "digest" ? reference.digest : digest;
   const algorithm = expected === undefined ? defaultAlgorithm : algorithmOf(expected);
   const read = await manifestReader.pushed({
     bytes,
@@ -168,23 +172,18 @@ async function checkPrecondition(
 async function pointTag(
   services: Services,
   permit: PushPermit,
-  { reference, precondition, mirrored, pushedAt }: ManifestPush,
+  { reference, precondition, mirrored, pushedAt, by }: ManifestPush,
   tag: Tag,
   digest: Digest,
 ): Promise<void> {
-  const { name } = permit;
+  const { name, identity } = permit;
   const refusal = mirrored === true ? undefined : whyUnmovable(services, permit, tag);
   const movable = refusal === undefined;
   // A precondition on a push by digest applies to the manifest, not to its tags.
   const isTarget = precondition !== undefined && reference.kind === "tag";
-  const point = () =>
-    services.storage.tags.point(
-      name,
-      tag,
-      digest,
-      isTarget ? { movable, precondition } : { movable },
-      pushedAt,
-    );
+  const condition = isTarget ? { movable, precondition } : { movable };
+  const note = noteBy(services, by ?? identity.subject);
+  const point = () => services.storage.tags.point(name, tag, digest, condition, { pushedAt, note });
   const result = await pointing(services, name, tag, digest, () =>
     isTarget ? point() : services.cluster.targetLocks.shared(`${name}:${tag}`, point),
   );

@@ -3,6 +3,7 @@ import type { Robots } from "../auth/robots.js";
 import type { Caches } from "../cache/caches.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { HistoryBounds } from "../domain/tag-history.js";
 import type { GcStats } from "../gc/gc-stats.js";
 import type { Pulls } from "../gc/pulls.js";
 import type { TagPolicy } from "../gc/retention.js";
@@ -28,6 +29,8 @@ export interface Rules {
   /** Whether a manifest is refused if a descriptor's size or embedded data does not match its content. */
   readonly strictSizes: boolean;
   readonly tagPolicy: TagPolicy;
+  /** Absent if no history of tags is kept. */
+  readonly history: HistoryBounds | undefined;
   /** Maximum size of a manifest. */
   readonly manifestBytesMax: number;
   /** Maximum entries of a page. */

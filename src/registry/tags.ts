@@ -1,11 +1,13 @@
 /** Lists tags (distribution-spec, end-8a and end-8b), and publishes their changes to all nodes. */
 import type { PullPermit } from "../auth/gate.js";
+import type { Subject } from "../auth/identity.js";
 import { TagList } from "../cache/tag-list.js";
 import type { Cluster, Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { OwnActor, TagNote } from "../domain/tag-history.js";
 import type { PointResult } from "../storage/storage.js";
 import type { Services } from "./services.js";
 
@@ -26,6 +28,14 @@ export async function tagsOf(
 /** Returns the error for moving or removing an immutable tag. */
 export function immutable(tag: Tag): RegistryError {
   return new RegistryError("denied", `the tag ${tag} is immutable: it cannot be moved or deleted`, { tag });
+}
+
+/** Who changes a tag, in its history. */
+export type Actor = Subject | OwnActor;
+
+/** Returns what makes a change of a tag by `by` an entry of its history, or `undefined` if none is kept. */
+export function noteBy({ rules: { history } }: Services, by: Actor): TagNote | undefined {
+  return history && { by, bounds: history };
 }
 
 /** Runs `point`, which points the tag to `digest` or returns why it did not. All nodes know the change when this resolves. */

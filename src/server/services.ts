@@ -8,6 +8,7 @@ import { Caches } from "../cache/caches.js";
 import { followChanges } from "../cache/follow-changes.js";
 import type { Cluster } from "../cluster/cluster.js";
 import type { Config } from "../config/config.js";
+import type { HistoryBounds } from "../domain/tag-history.js";
 import { GcStats } from "../gc/gc-stats.js";
 import { Pulls } from "../gc/pulls.js";
 import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
@@ -88,6 +89,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
       allowsSparse: (name) => config.validation.manifests.sparse || isMirrored(name),
       strictSizes: config.validation.manifests.sizes === "strict",
       tagPolicy,
+      history: historyBounds(config),
       manifestBytesMax: config.limits.manifestbytes,
       pageEntriesMax: config.limits.pageentries,
     },
@@ -104,6 +106,11 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   }
   closers.add("purging of uploads", () => sessions.stop());
   return { services, opened, cluster: measures };
+}
+
+function historyBounds({ tags: { history } }: Config): HistoryBounds | undefined {
+  if (history.entries === 0) return undefined;
+  return { entriesMax: history.entries, keptMilliseconds: history.age * 1000 };
 }
 
 /** The module is loaded only if there is a policy. */

@@ -2,6 +2,7 @@
 import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { TagNote } from "../domain/tag-history.js";
 
 /** A file in the store's directory that the registry did not create. */
 export interface StrayFile {
@@ -29,6 +30,6 @@ export interface DiskOperations {
   quarantineBlob(name: RepositoryName, digest: Digest): Promise<boolean>;
   /** Moves the file at the manifest's path to quarantine. Returns whether there was one. */
   quarantineManifest(name: RepositoryName, digest: Digest): Promise<boolean>;
-  /** Like `quarantineManifest`, for a tag. */
-  quarantineTag(name: RepositoryName, tag: Tag): Promise<boolean>;
+  /** Like `quarantineManifest`, for a tag. With `note` its history remains in the store. */
+  quarantineTag(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean>;
 }

@@ -18,6 +18,7 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
+import type { HistoryBounds, TagEntry, TagNote } from "../domain/tag-history.js";
 import type { Durations } from "../lib/durations.js";
 import type { ScratchFile } from "../lib/held-bytes.js";
 import type { HitCounts } from "../lib/hit-counts.js";
@@ -226,15 +227,15 @@ export interface TagStore {
   mend(name: RepositoryName, tag: Tag, digest: Digest): Promise<void>;
   /**
    * Points the tag to a manifest that the repository has. Atomic: concurrent callers move the tag one after the other, and
-   * it points to the target of one of them. Does not move the tag if the condition forbids it. The tag counts as pushed now,
-   * or at `pushedAt`, in milliseconds since the epoch, if it comes from another store.
+   * it points to the target of one of them. Does not move the tag if the condition forbids it. The change and its entry in
+   * the tag's history are one: if this resolves, both survive a crash.
    */
   point(
     name: RepositoryName,
     tag: Tag,
     digest: Digest,
     condition: PointCondition,
-    pushedAt?: number,
+    push?: TagPush,
   ): Promise<PointResult>;
   /**
    * Yields the targets of those of `tags`, or of all, that exist, in no order. Many cost little more than one. Rejects if
@@ -245,8 +246,8 @@ export interface TagStore {
   times(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TimedTag>;
   /** Stores when the tag was last pulled. Ignores a missing tag, and does not create it. */
   setPulledAt(name: RepositoryName, tag: Tag, at: number): Promise<void>;
-  /** Resolves with whether it existed. */
-  remove(name: RepositoryName, tag: Tag): Promise<boolean>;
+  /** Resolves with whether it existed. With `note` its history remains, with an entry for the removal. */
+  remove(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean>;
   /** Resolves with all tags in ASCII order, or with `undefined` if the repository is not in the catalog. */
   list(name: RepositoryName): Promise<Tag[] | undefined>;
   /**
@@ -254,6 +255,25 @@ export interface TagStore {
    * missing one, which is `undefined`. Rejects if the storage cannot read it.
    */
   inspect(name: RepositoryName, tag: Tag): Promise<TagTarget | undefined>;
+}
+
+export interface TagPush {
+  /** When the tag counts as pushed, in milliseconds since the epoch, if not now: it comes from another store. */
+  readonly pushedAt?: number | undefined;
+  /** Absent if no history is kept. */
+  readonly note?: TagNote | undefined;
+}
+
+export interface HistoryStore {
+  /**
+   * Yields what the tag has pointed to, newest first, beginning with the current target if the tag exists, even if its entry is
+   * missing. Pointing a tag to the target that it has already adds nothing. Entries beyond the bounds may be among them.
+   */
+  list(name: RepositoryName, tag: Tag): AsyncIterable<TagEntry>;
+  /** Yields the tags that have a history but do not exist, in ASCII order, after `after`. */
+  removed(name: RepositoryName, after?: string): AsyncIterable<Tag>;
+  /** Removes the entries beyond the bounds, of all tags of the repository. Resolves with their number. */
+  prune(name: RepositoryName, bounds: HistoryBounds): Promise<number>;
 }
 
 export interface TagTarget {
@@ -311,7 +331,10 @@ export interface RepositoryStore {
   list(after?: string, atOnce?: number): AsyncIterable<RepositoryName>;
   /** Yields all repositories in no order, including those with only blobs. */
   all(): AsyncIterable<RepositoryName>;
-  /** Yields repositories without tags, manifests, referrers and blobs that still take space or a place in the catalog. */
+  /**
+   * Yields repositories without tags, manifests, referrers and blobs that still take space or a place in the catalog. The
+   * history of removed tags does not count, and goes with the repository.
+   */
   empty(): AsyncIterable<RepositoryName>;
   /** Removes a repository if it is still empty, and resolves with whether it was. No push to it may run meanwhile. */
   removeEmpty(name: RepositoryName): Promise<boolean>;
@@ -464,6 +487,7 @@ export interface Storage {
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;
   readonly tags: TagStore;
+  readonly history: HistoryStore;
   readonly referrers: ReferrerStore;
   readonly repositories: RepositoryStore;
   readonly uploads: UploadStore;

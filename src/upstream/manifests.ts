@@ -222,7 +222,7 @@ export class UpstreamManifests {
   }
 
   async #run(from: Mirrored, reference: Reference): Promise<boolean> {
-    const { upstream, permit, remote } = from;
+    const { upstream, remote } = from;
     const what = reference.kind === "tag" ? reference.tag : reference.digest;
     const path = `/v2/${remote}/manifests/${what}`;
     const bytesMax = this.services.rules.manifestBytesMax;
@@ -231,7 +231,7 @@ export class UpstreamManifests {
       const bytes = body.length;
       upstream.received(bytes);
       // A copy, because storing consumes it.
-      const store = () => this.#store(permit.name, reference, { answer, body: Buffer.from(body) });
+      const store = () => this.#store(from, reference, { answer, body: Buffer.from(body) });
       await withRoom(this.room, () => bytes, store).catch((error: unknown) => {
         if (!isWrong(error)) throw error;
         const why = describeError(error);
@@ -247,7 +247,7 @@ export class UpstreamManifests {
   }
 
   async #store(
-    name: RepositoryName,
+    { permit: { name }, upstream }: Mirrored,
     reference: Reference,
     { answer, body }: { readonly answer: Answer; readonly body: Buffer },
   ): Promise<void> {
@@ -262,6 +262,7 @@ export class UpstreamManifests {
       // The upstream serves it as it is, so clients get it as it is.
       onMismatch: () => {},
       mirrored: true,
+      by: `upstream:${upstream.name}`,
     });
   }
 

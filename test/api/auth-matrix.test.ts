@@ -158,6 +158,39 @@ const pushManifest: RepositoryCases = {
   },
 };
 
+const history = onRepository(
+  "pull",
+  (name, tag) => `/v2/${name}/_gantry/history/${tag}`,
+  [200, 404],
+  newTag,
+  unknownTag,
+);
+const removedTags = onRepository(
+  "pull",
+  (name) => `/v2/${name}/_gantry/removed-tags`,
+  [200, 200],
+  newTag,
+  unknownTag,
+);
+
+/** To the first of two indexes that were pushed with one tag. */
+const rollback: RepositoryCases = {
+  there: {
+    need: "move",
+    status: 201,
+    ask: async (name, { owner }) => {
+      const [tag, first] = [newTagName(), index([])];
+      for (const made of [first, index([])]) await owner.pushImage(name, made, tag);
+      return { path: `/v2/${name}/_gantry/rollback/${tag}?digest=${first.digest}` };
+    },
+  },
+  missing: {
+    need: "push",
+    status: 404,
+    ask: (name) => ({ path: `/v2/${name}/_gantry/rollback/${unknownTag}?digest=${unknownDigest}` }),
+  },
+};
+
 function newIndex(): Omit<Asked, "path"> {
   return { body: index([]).bytes, headers: { "Content-Type": types.index } };
 }
@@ -201,6 +234,11 @@ const table: Readonly<Record<RouteKey, Cases>> = {
   "HEAD /v2/<name>/tags/list": tagList,
   "GET /v2/<name>/referrers/<digest>": referrers,
   "HEAD /v2/<name>/referrers/<digest>": referrers,
+  "GET /v2/<name>/_gantry/history/<tag>": history,
+  "HEAD /v2/<name>/_gantry/history/<tag>": history,
+  "GET /v2/<name>/_gantry/removed-tags": removedTags,
+  "HEAD /v2/<name>/_gantry/removed-tags": removedTags,
+  "POST /v2/<name>/_gantry/rollback/<tag>": rollback,
   "GET /token": onRegistry("token", { path: "/token?service=gantry" }),
   "POST /token": onRegistry("form", passwordForm),
   "GET /v2/_catalog": catalog,

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Algorithm, type Digest, parseDigest } from "../../src/domain/digest.js";
 import { RegistryError } from "../../src/domain/errors.js";
 import type { Tag } from "../../src/domain/reference.js";
@@ -199,6 +200,7 @@ export function testStorage(driver: TestedDriver): void {
   testBlobs(driver, promise);
   testManifests(promise);
   testTags(promise);
+  testHistory(promise);
   testReferrers(promise);
   testRepositories(promiseAlone);
   testWhole(promise, promiseAlone);
@@ -686,9 +688,10 @@ function testTags(promise: Declare): void {
       const [old, moved, conditional] = ["old", "moved", "conditional"].map(tagOf) as [Tag, Tag, Tag];
       const before = Date.now() - 1000;
       const [first, second] = [Date.UTC(2024, 1, 2), Date.UTC(2025, 1, 2)];
-      for (const tag of [old, moved]) await tags.point(name, tag, one, anywhere, first);
-      await tags.point(name, moved, two, anywhere, second);
-      assert.equal(await tags.point(name, conditional, one, { movable: false }, first), "pointed");
+      for (const tag of [old, moved]) await tags.point(name, tag, one, anywhere, { pushedAt: first });
+      await tags.point(name, moved, two, anywhere, { pushedAt: second });
+      const firstTime = { pushedAt: first };
+      assert.equal(await tags.point(name, conditional, one, { movable: false }, firstTime), "pointed");
       const pushed = async (only?: readonly Tag[]) =>
         Object.fromEntries(
           (await all(tags.times(name, only))).map(({ tag, times }) => [tag, times?.pushedAt]),
@@ -696,7 +699,7 @@ function testTags(promise: Declare): void {
       const wanted = { old: first, moved: second, conditional: first };
       assert.deepEqual(await pushed(), wanted);
       assert.deepEqual(await pushed([old, moved, conditional]), wanted);
-      await tags.point(name, old, one, anywhere, second);
+      await tags.point(name, old, one, anywhere, { pushedAt: second });
       assert.deepEqual(await pushed([old]), { old: second });
       await tags.point(name, old, one, anywhere);
       await tags.point(name, moved, one, anywhere);
@@ -793,6 +796,192 @@ function testTags(promise: Declare): void {
       moving = false;
     });
     await reading;
+  });
+}
+
+function testHistory(promise: Declare): void {
+  const bounds = { entriesMax: 10, keptMilliseconds: 86_400_000 };
+  const note = (by: string, more = {}) => ({ note: { by, bounds: { ...bounds, ...more } } });
+  const list = async ({ history }: Storage, name: RepositoryName, tag: Tag) =>
+    (await all(history.list(name, tag))).map(({ kind, digest, by }) => ({ kind, digest, by }));
+  const pointed = (digest: Digest, by?: string) => ({ kind: "pointed", digest, by });
+  const removed = (digest: Digest, by?: string) => ({ kind: "removed", digest, by });
+
+  promise("a tag has a history of its targets, newest first, which survives", async (opened) => {
+    const { tags } = opened.storage;
+    const name = uniqueName();
+    const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+    const tag = tagOf("latest");
+    assert.deepEqual(await list(opened.storage, name, tag), []);
+    const before = Date.now();
+    await tags.point(name, tag, one, anywhere, note("user:a"));
+    await tags.point(name, tag, two, anywhere, note("user:b"));
+    await tags.point(name, tag, two, anywhere, note("user:c"));
+    await tags.point(
+      name,
+      tag,
+      one,
+      { movable: true, precondition: { match: new Set([two]) } },
+      note("user:d"),
+    );
+    await tags.point(name, tag, one, { movable: false }, note("user:e"));
+    assert.equal(await tags.point(name, tag, two, { movable: false }, note("user:f")), "immovable");
+    const wanted = [pointed(one, "user:d"), pointed(two, "user:b"), pointed(one, "user:a")];
+    assert.deepEqual(await list(opened.storage, name, tag), wanted);
+    const again = await opened.reopen();
+    assert.deepEqual(await list(again, name, tag), wanted);
+    const times = (await all(again.history.list(name, tag))).map(({ at }) => at);
+    assert.ok(times.every((at) => at >= before && at <= Date.now() + 5));
+    assert.deepEqual(await all(again.history.removed(name)), []);
+  });
+
+  promise("a history begins with the current target, even without its entry", async (opened) => {
+    const { tags } = opened.storage;
+    const name = uniqueName();
+    const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+    const tag = tagOf("old");
+    await tags.point(name, tag, one, anywhere);
+    assert.deepEqual(await list(opened.storage, name, tag), [pointed(one)]);
+    await tags.point(name, tag, two, anywhere, note("user:a"));
+    const [current] = await list(opened.storage, name, tag);
+    assert.deepEqual(current, pointed(two, "user:a"));
+    await tags.point(name, tag, one, anywhere);
+    const [unnoted, earlier] = await list(opened.storage, name, tag);
+    assert.deepEqual([unnoted, earlier], [pointed(one), pointed(two, "user:a")]);
+  });
+
+  promise("the history of a removed tag remains, and goes on when the tag comes back", async (opened) => {
+    const { tags, history } = opened.storage;
+    const name = uniqueName();
+    const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+    const [tag, other, forgotten] = ["gone", "a", "forgotten"].map(tagOf) as [Tag, Tag, Tag];
+    await tags.point(name, tag, one, anywhere, note("user:a"));
+    await tags.point(name, other, one, anywhere, note("user:a"));
+    await tags.point(name, forgotten, one, anywhere, note("user:a"));
+    assert.equal(await tags.remove(name, tag, note("user:b").note), true);
+    assert.equal(await tags.remove(name, tag, note("user:c").note), false);
+    assert.equal(await tags.remove(name, forgotten), true);
+    assert.deepEqual(await tags.list(name), [other]);
+    assert.deepEqual(await all(history.removed(name)), [tag]);
+    const once = [removed(one, "user:b"), pointed(one, "user:a")];
+    assert.deepEqual(await list(opened.storage, name, tag), once);
+    assert.deepEqual(await list(opened.storage, name, forgotten), []);
+    await tags.point(name, tag, two, anywhere, note("user:d"));
+    assert.deepEqual(await all(history.removed(name)), []);
+    const twice = [pointed(two, "user:d"), ...once];
+    assert.deepEqual(await list(opened.storage, name, tag), twice);
+    await tags.remove(name, tag, note("user:e").note);
+    await tags.remove(name, other, note("user:e").note);
+    assert.deepEqual(await list(await opened.reopen(), name, tag), [removed(two, "user:e"), ...twice]);
+    assert.deepEqual(await all(opened.storage.history.removed(name)), [other, tag]);
+    assert.deepEqual(await all(opened.storage.history.removed(name, other)), [tag]);
+  });
+
+  promise("a history keeps at most the wanted number of entries, the newest", async (opened) => {
+    const { tags, history } = opened.storage;
+    const name = uniqueName();
+    const digests = await opened.manifests(name, 8);
+    const tag = tagOf("moving");
+    for (const [index, digest] of digests.entries())
+      await tags.point(name, tag, digest, anywhere, note(`user:${index}`, { entriesMax: 3 }));
+    await history.prune(name, { ...bounds, entriesMax: 3 });
+    const wanted = [7, 6, 5].map((index) => pointed(digests[index] as Digest, `user:${index}`));
+    assert.deepEqual(await list(opened.storage, name, tag), wanted);
+    assert.equal(await history.prune(name, { ...bounds, entriesMax: 1 }), 2);
+    assert.deepEqual(await list(opened.storage, name, tag), wanted.slice(0, 1));
+  });
+
+  promise(
+    "the age of an entry counts from the next one, and of a removed tag from its removal",
+    async (opened) => {
+      const { tags, history } = opened.storage;
+      const name = uniqueName();
+      const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+      const [tag, gone] = ["there", "gone"].map(tagOf) as [Tag, Tag];
+      for (const each of [tag, gone]) {
+        await tags.point(name, each, one, anywhere, note("user:a"));
+        await sleep(30);
+        await tags.point(name, each, two, anywhere, note("user:b"));
+      }
+      await tags.remove(name, gone, note("user:c").note);
+      await history.prune(name, bounds);
+      assert.equal((await list(opened.storage, name, tag)).length, 2);
+      assert.equal((await list(opened.storage, name, gone)).length, 3);
+      await sleep(30);
+      assert.equal(await history.prune(name, { ...bounds, keptMilliseconds: 10 }), 4);
+      assert.deepEqual(await list(opened.storage, name, tag), [pointed(two, "user:b")]);
+      assert.deepEqual(await all(history.removed(name)), []);
+      assert.equal(await tags.resolve(name, tag), two);
+    },
+  );
+
+  promise("of concurrent pushes, each has an entry, and the first is that of the target", async (opened) => {
+    const { tags } = opened.storage;
+    const name = uniqueName();
+    const digests = await opened.manifests(name, 8);
+    const tag = tagOf("raced");
+    await Promise.all(
+      digests.map((digest) => tags.point(name, tag, digest, anywhere, note(`user:${digest}`))),
+    );
+    const entries = await list(opened.storage, name, tag);
+    assert.deepEqual(entries[0]?.digest, await tags.resolve(name, tag));
+    assert.deepEqual(entries.map(({ digest }) => digest).sort(), digests.toSorted());
+    for (const { digest, by } of entries) assert.equal(by, `user:${digest}`);
+  });
+
+  promise("who pushed may have any name; a long one is cut", async (opened) => {
+    const { tags } = opened.storage;
+    const name = uniqueName();
+    const digests = await opened.manifests(name, 6);
+    const tag = tagOf("names");
+    const subjects = [
+      "user:../../x",
+      "user:a.b/c\0\n",
+      "workload:ci:repo:a/b:ref:c",
+      "user:Ünï €😀",
+      "user:-_.",
+    ];
+    for (const [index, by] of subjects.entries())
+      await tags.point(name, tag, digests[index] as Digest, anywhere, note(by));
+    const long = `user:${"€😀".repeat(500)}`;
+    await tags.point(name, tag, digests[5] as Digest, anywhere, note(long));
+    const [cut = "", ...others] = (await list(opened.storage, name, tag)).map(({ by }) => by);
+    assert.deepEqual(others, subjects.toReversed());
+    assert.ok(cut === long || (/^user:(?:€|😀)+…$/u.test(cut) && long.startsWith(cut.slice(0, -1))));
+  });
+
+  promise("a damaged tag keeps its history, also when it is removed", async (opened) => {
+    const { tags } = opened.storage;
+    const name = uniqueName();
+    const [one, two] = (await opened.manifests(name, 2)) as [Digest, Digest];
+    const tag = tagOf("damaged");
+    await tags.point(name, tag, one, anywhere, note("user:a"));
+    await opened.store.damageTag(name, tag);
+    assert.deepEqual(await list(opened.storage, name, tag), [pointed(one, "user:a")]);
+    await tags.point(name, tag, two, anywhere, note("user:b"));
+    await opened.store.damageTag(name, tag);
+    await tags.remove(name, tag, note("user:c").note);
+    const [last, ...others] = await list(opened.storage, name, tag);
+    assert.deepEqual(last, { kind: "removed", digest: undefined, by: "user:c" });
+    assert.deepEqual(others, [pointed(two, "user:b"), pointed(one, "user:a")]);
+  });
+
+  promise("the history of removed tags does not keep an empty repository", async (opened) => {
+    const { tags, manifests, repositories, history } = opened.storage;
+    const name = uniqueName();
+    const [digest] = (await opened.manifests(name, 1)) as [Digest];
+    const tag = tagOf("gone");
+    await tags.point(name, tag, digest, anywhere, note("user:a"));
+    await tags.remove(name, tag, note("user:b").note);
+    assert.equal(await repositories.removeEmpty(name), false);
+    assert.deepEqual(await all(history.removed(name)), [tag], "nothing is removed");
+    await manifests.remove(name, digest);
+    assert.ok((await all(repositories.empty())).includes(name));
+    assert.equal(await repositories.removeEmpty(name), true);
+    assert.ok(!(await all(repositories.all())).includes(name));
+    assert.ok(!(await all(repositories.empty())).includes(name));
+    assert.deepEqual(await list(opened.storage, name, tag), []);
+    assert.deepEqual(await all(history.removed(name)), []);
   });
 }
 

@@ -26,7 +26,8 @@ export async function store(
   const name = parseRepositoryName(repository);
   const digest = parseDigest(digestOf(of.bytes));
   await storage.manifests.write(name, digest, of.bytes);
-  if (tag !== undefined) await storage.tags.point(name, parseTag(tag), digest, { movable: true }, pushedAt);
+  if (tag !== undefined)
+    await storage.tags.point(name, parseTag(tag), digest, { movable: true }, { pushedAt });
 }
 
 /** A policy by which `alice` may pull from the repositories that these patterns match. */

@@ -1,5 +1,6 @@
 /** Tells whether the folders of a repository are empty, reading no more entries than necessary. */
 import { type Dirent, opendirSync } from "node:fs";
+import { historyFolder } from "../../src/storage/filesystem/layout.js";
 
 /**
  * Returns `empty` if a repository's manifest directory contains only the directories that each has, and perhaps those of
@@ -11,7 +12,7 @@ export function emptiness(folder: string): "empty" | "between" | "used" {
   for (const entry of entriesOf(folder)) {
     any = true;
     if (!entry.isDirectory()) return "used";
-    if (entry.name === "tags" && firstEntry(`${folder}/tags`) !== null) return "used";
+    if (entry.name === "tags" && !hasNoTags(`${folder}/tags`)) return "used";
     if (entry.name === "_referrers" && !hasEmptyFolders(`${folder}/_referrers`)) return "used";
     own ||= entry.name === "tags" || entry.name === "_referrers";
   }
@@ -33,6 +34,12 @@ export function hasNoFiles(folder: string): boolean {
 export function firstEntry(folder: string): Dirent | null {
   for (const entry of entriesOf(folder)) return entry;
   return null;
+}
+
+/** The history of removed tags does not count. */
+function hasNoTags(folder: string): boolean {
+  for (const { name } of entriesOf(folder)) if (name !== historyFolder) return false;
+  return true;
 }
 
 function hasEmptyFolders(folder: string): boolean {

@@ -7,6 +7,7 @@ import { Layout } from "../../src/storage/filesystem/layout.js";
 import type {
   CatalogPart,
   CatalogTask,
+  EntriesPart,
   Measures,
   MeasureTask,
   SurveySetup,
@@ -15,7 +16,7 @@ import type {
 } from "../../src/storage/filesystem/survey-protocol.js";
 import { Catalog } from "./catalog.js";
 import { measureFiles } from "./measure.js";
-import { lookAtTags } from "./tags.js";
+import { entryNames, lookAtTags } from "./tags.js";
 
 const { root } = workerData as SurveySetup;
 const repositories = new Catalog(new Layout(root));
@@ -34,4 +35,8 @@ export function measure(task: MeasureTask): Measures {
 
 export function tags(task: TagsTask): TagsPart {
   return lookAtTags(task);
+}
+
+export function entries(task: TagsTask): EntriesPart {
+  return entryNames(task);
 }

@@ -1,7 +1,9 @@
-/** Reads the targets and times of many tags, from their pointers only. */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+/** Reads the targets and times of many tags, from their pointers only, and the names of the entries in their histories. */
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { parseEntryName } from "../../src/storage/entry-name.js";
 import { pointerFile, pulledFile } from "../../src/storage/filesystem/layout.js";
 import type {
+  EntriesPart,
   FailedLook,
   TagLook,
   TagsPart,
@@ -26,6 +28,22 @@ export function lookAtTags({ folder, tags }: TagsTask): TagsPart {
     }
   });
   return { looks, failures };
+}
+
+export function entryNames({ folder, tags }: TagsTask): EntriesPart {
+  const failures: FailedLook[] = [];
+  const names = tags.map((tag) => {
+    const path = `${folder}/${tag}`;
+    try {
+      if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+      return readdirSync(path).filter((name) => parseEntryName(name) !== undefined);
+    } catch (error) {
+      const { code = "UNKNOWN", message } = error as NodeJS.ErrnoException;
+      if (code !== "ENOENT") failures.push({ path, code, message });
+      return [];
+    }
+  });
+  return { names, failures };
 }
 
 /** Returns `undefined` if there is no such tag. Throws system errors, or an error if another kind of object is there. */

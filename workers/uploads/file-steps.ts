@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import type { FileStep, SyncTimes } from "../../src/storage/filesystem/file-steps.js";
+import { keepHistory, mark, movePointer } from "./tag-history.js";
 
 const syncFile = promisify(fdatasync);
 const syncFolder = promisify(fsync);
@@ -49,6 +50,12 @@ class Run {
         return renameSync(step.from, step.to);
       case "remove":
         return rmSync(step.file, { force: true });
+      case "mark":
+        return mark(step.file);
+      case "move pointer":
+        return movePointer(step);
+      case "keep history":
+        return keepHistory(step);
     }
   }
 

@@ -187,7 +187,8 @@ export class RepositoryImport {
     const permit = this.run.permit(this.from.name);
     const mismatches: Mismatch[] = [];
     const onMismatch = (mismatch: Mismatch) => mismatches.push(mismatch);
-    const push = { reference, tags, contentType: mediaType, bytes, pushedAt, onMismatch };
+    const by = "import" as const;
+    const push = { reference, tags, contentType: mediaType, bytes, pushedAt, onMismatch, by };
     await pushManifest(this.run.services, permit, push);
     return mismatches;
   }

@@ -8,7 +8,7 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import { describeError } from "../../lib/describe-error.js";
 import { inParallel } from "../../lib/in-parallel.js";
 import type { Services } from "../services.js";
-import { removingTag } from "../tags.js";
+import { noteBy, removingTag } from "../tags.js";
 import type { Verification, Wrongs } from "./context.js";
 
 /** Tags checked concurrently. */
@@ -80,7 +80,9 @@ async function quarantineTag(
   tag: Tag,
 ): Promise<boolean> {
   const { disk } = services.storage;
-  return disk !== undefined && removingTag(services, hold, name, tag, () => disk.quarantineTag(name, tag));
+  if (disk === undefined) return false;
+  const note = noteBy(services, "verify");
+  return removingTag(services, hold, name, tag, () => disk.quarantineTag(name, tag, note));
 }
 
 /** The copy of the manifest is for people and scripts; clients never see it. */

@@ -2,6 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { TagNote } from "../../domain/tag-history.js";
 import type { DiskOperations, StrayFile } from "../disk-operations.js";
 import type { FileBlobs } from "./blobs.js";
 import type { Layout } from "./layout.js";
@@ -42,7 +43,7 @@ export class FileDiskOperations implements DiskOperations {
     return this.quarantine.take(this.layout.manifest(name, digest));
   }
 
-  quarantineTag(name: RepositoryName, tag: Tag): Promise<boolean> {
-    return this.tags.quarantine(name, tag);
+  quarantineTag(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean> {
+    return this.tags.quarantine(name, tag, note);
   }
 }

@@ -1,3 +1,6 @@
+import type { Digest } from "../../domain/digest.js";
+import type { HistoryBounds, TagEntry } from "../../domain/tag-history.js";
+
 /**
  * File operations that a worker performs in one message. Done separately, each would cost a round trip to another thread,
  * which is more than most of them take (docs/decisions/0026). Steps run in order up to the first that fails; earlier effects
@@ -14,7 +17,33 @@ export type FileStep =
   | { readonly do: "sync folder"; readonly folder: string }
   | { readonly do: "rename"; readonly from: string; readonly to: string }
   /** Ignores a missing file. */
-  | { readonly do: "remove"; readonly file: string };
+  | { readonly do: "remove"; readonly file: string }
+  /** A new file without bytes; the name is not on stable storage. */
+  | { readonly do: "mark"; readonly file: string }
+  | MovePointer
+  | KeepHistory;
+
+/** Adds an entry to the history in a tag's folder, and removes those beyond the bounds. */
+interface AddEntry {
+  /** Its time is later if the clock has gone back. */
+  readonly entry: TagEntry;
+  readonly bounds: HistoryBounds;
+}
+
+/** Renames `from` to the tag's pointer, with an entry for it, and one for `current` if that has none yet. */
+export interface MovePointer extends AddEntry {
+  readonly do: "move pointer";
+  readonly from: string;
+  readonly folder: string;
+  readonly current: Digest | undefined;
+}
+
+/** Adds the entries of the folder `from`, if it exists, to the folder `to`, which it creates. */
+export interface KeepHistory extends AddEntry {
+  readonly do: "keep history";
+  readonly from: string;
+  readonly to: string;
+}
 
 /** How long each sync took, in milliseconds. */
 export interface SyncTimes {

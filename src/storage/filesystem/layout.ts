@@ -6,6 +6,8 @@
  *   manifests/<namespace>/tags/<tag>/manifest.sha256  the digest that the tag points to; this file decides
  *   manifests/<namespace>/tags/<tag>/manifest         the manifest's bytes, for people and scripts
  *   manifests/<namespace>/tags/<tag>/pulled           empty; its time is that of the last pull
+ *   manifests/<namespace>/tags/<tag>/<entry>          empty; its name is an entry of the tag's history
+ *   manifests/<namespace>/tags/.history/<tag>/<entry>     the same, of a tag that was removed
  *   manifests/<namespace>/_referrers/<subject>/<digest>   the referrer's descriptor, as JSON
  *   content/<algorithm>/<first two>/<hex>             one inode for each distinct content
  *   uploads/<session_id>                              the bytes of a running upload
@@ -21,7 +23,7 @@
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
  *
  * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
- * a component `tags` is written `_tags`, and only digests hold a colon.
+ * a component `tags` is written `_tags`, no tag begins with a period, and of a repository's names only digests hold a colon.
  */
 
 import { randomUUID } from "node:crypto";
@@ -111,6 +113,15 @@ export class Layout {
     return `${this.tags(name)}/${tag}`;
   }
 
+  /** The histories of removed tags. It is below the tags' directory, so that it is no further link of the repository's. */
+  removedTags(name: RepositoryName): string {
+    return `${this.tags(name)}/${historyFolder}`;
+  }
+
+  removedTag(name: RepositoryName, tag: Tag): string {
+    return `${this.removedTags(name)}/${tag}`;
+  }
+
   referrersRoot(name: RepositoryName): string {
     return `${this.manifests(name)}/_referrers`;
   }
@@ -137,6 +148,8 @@ export class Layout {
   }
 }
 
+/** No tag begins with a period. */
+export const historyFolder = ".history";
 export const recordSuffix = ".json";
 export const pointerFile = "manifest.sha256";
 export const tagManifestFile = "manifest";

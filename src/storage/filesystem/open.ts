@@ -29,6 +29,7 @@ import { StrayFiles } from "./stray-files.js";
 import { Surveyor } from "./surveyor.js";
 import { Directories } from "./sync.js";
 import type { Durability } from "./syncs.js";
+import { FileHistory } from "./tag-history.js";
 import { FileTags } from "./tags.js";
 import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
@@ -192,6 +193,7 @@ async function openLocked(
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(new FileManifests(layout, directories, doSteps, checkedFiles, surveyor)),
     tags: withStorageErrors(tags),
+    history: withStorageErrors(new FileHistory(layout, checkedFiles, surveyor)),
     referrers: withStorageErrors(new FileReferrers(layout, directories, checkedFiles)),
     repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
     uploads: withStorageErrors(uploads),

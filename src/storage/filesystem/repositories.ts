@@ -1,9 +1,10 @@
 /** The repositories of a store in the catalog's order, and the directories of empty ones. */
+import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RepositoryStore } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
-import type { Layout } from "./layout.js";
+import { historyFolder, type Layout } from "./layout.js";
 import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
@@ -40,12 +41,24 @@ export class FileRepositories implements RepositoryStore {
     const referrers = layout.referrersRoot(name);
     for (const subject of (await this.checkedFiles.entries(referrers)) ?? [])
       if (!(await directories.removeIfEmpty(`${referrers}/${subject}`))) return false;
+    if (!(await this.#dropHistory(name))) return false;
     // The tags' directory makes it a repository: after a crash here, the rest is found again.
     if (!(await directories.removeIfEmpty(layout.tags(name)))) return false;
     await directories.removeIfEmpty(referrers);
     await this.#prune(manifests, layout.manifestsRoot);
     await this.#prune(blobs, layout.blobsRoot);
     return true;
+  }
+
+  /** Removes the history of removed tags. Returns false, and removes nothing, if there are tags. */
+  async #dropHistory(name: RepositoryName): Promise<boolean> {
+    const { layout, directories, checkedFiles } = this;
+    const found = (await checkedFiles.demandEntries(layout.tags(name))) ?? [];
+    if (found.some((entry) => entry !== historyFolder)) return false;
+    const histories = layout.removedTags(name);
+    for (const tag of (await checkedFiles.demandEntries(histories)) ?? [])
+      await rm(`${histories}/${tag}`, { recursive: true, force: true });
+    return directories.removeIfEmpty(histories);
   }
 
   async #hasNoFiles(folder: string): Promise<boolean> {

@@ -11,10 +11,18 @@ import { isTag } from "../../domain/reference.js";
 import { isRepositoryName } from "../../domain/repository-name.js";
 import { isSessionId } from "../../domain/session-id.js";
 import type { StrayFile } from "../disk-operations.js";
+import { parseEntryName } from "../entry-name.js";
 import { parseRobot } from "../robot-record.js";
 import { temporarySuffix } from "../scratch-file.js";
 import { errorCode } from "./files.js";
-import { componentOf, type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
+import {
+  componentOf,
+  historyFolder,
+  type Layout,
+  pointerFile,
+  pulledFile,
+  tagManifestFile,
+} from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
 import { robotOf } from "./robots.js";
 import { sessionOf } from "./uploads.js";
@@ -106,11 +114,28 @@ export class StrayFiles {
   async *#tags(folder: string): Found {
     for (const entry of await this.#entries(folder)) {
       const path = `${folder}/${entry.name}`;
-      if (!isTag(entry.name)) yield this.#stray(path, "not a valid tag");
+      if (entry.name === historyFolder) {
+        if (entry.isDirectory()) yield* this.#histories(path);
+        else yield this.#stray(path, "a file instead of a folder", true);
+      } else if (!isTag(entry.name)) yield this.#stray(path, "not a valid tag");
       else if (entry.isDirectory()) {
         for (const { name } of await this.#entries(path)) {
-          if (!ofTags.has(name)) yield this.#stray(`${path}/${name}`, "not part of a tag");
+          if (!ofTags.has(name) && parseEntryName(name) === undefined)
+            yield this.#stray(`${path}/${name}`, "not part of a tag");
         }
+      }
+    }
+  }
+
+  async *#histories(folder: string): Found {
+    for (const entry of await this.#entries(folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (!isTag(entry.name)) yield this.#stray(path, "not a valid tag");
+      else if (!entry.isDirectory()) yield this.#stray(path, "a file instead of a folder", true);
+      else {
+        for (const { name } of await this.#entries(path))
+          if (parseEntryName(name) === undefined)
+            yield this.#stray(`${path}/${name}`, "not an entry of a tag's history");
       }
     }
   }

@@ -64,6 +64,12 @@ export interface TagLook {
   readonly pulledAt?: number;
 }
 
+/** The names in the folders of tags that are entries of their histories, in the order of the tags. */
+export interface EntriesPart {
+  readonly names: readonly (readonly string[])[];
+  readonly failures: readonly FailedLook[];
+}
+
 export interface TagsPart {
   /** In the order of the tags; `undefined` for a missing one. */
   readonly looks: readonly (TagLook | undefined)[];

@@ -7,6 +7,7 @@ import type { CheckedFiles } from "./checked-files.js";
 import type {
   CatalogPart,
   CatalogTask,
+  EntriesPart,
   FailedLook,
   Measures,
   MeasureTask,
@@ -101,6 +102,14 @@ export class Surveyor {
     const { looks, failures } = (await this.#pool.run("tags", task)) as TagsPart;
     for (const failure of failures) this.#tell(failure);
     return looks;
+  }
+
+  /** Reads the names of the entries in the histories of up to `tagLooksMax` tags in a directory, in their order. */
+  async entryNames(folder: string, tags: readonly string[]): Promise<EntriesPart["names"]> {
+    const task: TagsTask = { folder, tags };
+    const { names, failures } = (await this.#pool.run("entries", task)) as EntriesPart;
+    for (const failure of failures) this.#tell(failure);
+    return names;
   }
 
   /** Reports a read error, which must not hide readable entries. */

@@ -1,6 +1,7 @@
 /**
- * Tags: each a directory with a pointer file, which decides, and a link to the manifest for people and scripts. A new tag is
- * created aside and renamed into place; a tag that moves has its pointer replaced by rename.
+ * Tags: each a directory with a pointer file, which decides, a link to the manifest for people and scripts, and the entries
+ * of its history. A new tag is created aside and renamed into place; a tag that moves has its pointer replaced by rename. An
+ * entry is an empty file whose name says everything, so the sync of the directory, which a push needs anyway, makes it durable.
  */
 import { constants } from "node:fs";
 import { lstat, lutimes, open, rename, rm } from "node:fs/promises";
@@ -8,9 +9,11 @@ import { type Digest, isDigest } from "../../domain/digest.js";
 import { holds } from "../../domain/precondition.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { TagEntry, TagNote } from "../../domain/tag-history.js";
 import { batchesOf } from "../../lib/batches.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
-import type { PointCondition, PointResult, TagStore, TagTarget, TimedTag } from "../storage.js";
+import { entryName } from "../entry-name.js";
+import type { PointCondition, PointResult, TagPush, TagStore, TagTarget, TimedTag } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps, FileStep } from "./file-steps.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
@@ -62,9 +65,12 @@ export class FileTags implements TagStore {
     return digest === undefined ? { tag } : { tag, digest };
   }
 
-  quarantine(name: RepositoryName, tag: Tag): Promise<boolean> {
+  quarantine(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean> {
     const folder = this.layout.tag(name, tag);
-    return this.#locks.exclusive(folder, () => this.quarantined.take(folder));
+    return this.#locks.exclusive(folder, async () => {
+      await this.#keepHistory(name, tag, note);
+      return this.quarantined.take(folder);
+    });
   }
 
   point(
@@ -72,19 +78,23 @@ export class FileTags implements TagStore {
     tag: Tag,
     digest: Digest,
     { movable, precondition }: PointCondition,
-    pushedAt?: number,
+    push: TagPush = {},
   ): Promise<PointResult> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
-      const current = (await this.checkedFiles.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
-      const pointsTo = current !== undefined && isDigest(current) ? current : undefined;
+      const current = await this.#pointerOf(folder);
+      const pointsTo = asDigest(current);
       if (precondition !== undefined && !holds(precondition, pointsTo, digest)) return "precondition-failed";
-      if (current === undefined) await this.#create(name, folder, digest, pushedAt);
-      else if (current === digest) await this.#pointAgain(name, folder, pushedAt);
-      else if (movable || pointsTo === undefined) await this.#move(name, folder, digest, pushedAt);
+      if (current === undefined) await this.#create(name, folder, digest, push);
+      else if (current === digest) await this.#pointAgain(name, folder, push.pushedAt);
+      else if (movable || pointsTo === undefined) await this.#move(name, folder, pointsTo, digest, push);
       else return "immovable";
       return "pointed";
     });
+  }
+
+  async #pointerOf(folder: string): Promise<string | undefined> {
+    return (await this.checkedFiles.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
   }
 
   /**
@@ -147,7 +157,7 @@ export class FileTags implements TagStore {
     name: RepositoryName,
     folder: string,
     digest: Digest,
-    pushedAt: number | undefined,
+    { pushedAt, note }: TagPush,
   ): Promise<void> {
     await this.checkedFiles.demandFolder(this.layout.tags(name));
     const aside = this.layout.temporary();
@@ -156,6 +166,8 @@ export class FileTags implements TagStore {
       { do: "write", file: `${aside}/${pointerFile}`, bytes: digest },
       this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
     ];
+    if (note !== undefined)
+      write.push({ do: "mark", file: `${aside}/${entryName(pointedNow(digest, note))}` });
     const place: FileStep[] = [
       { do: "sync folder", folder: aside },
       { do: "rename", from: aside, to: folder },
@@ -179,8 +191,9 @@ export class FileTags implements TagStore {
   async #move(
     name: RepositoryName,
     folder: string,
+    current: Digest | undefined,
     digest: Digest,
-    pushedAt: number | undefined,
+    { pushedAt, note }: TagPush,
   ): Promise<void> {
     const pointer = this.layout.temporary();
     const manifest = this.layout.temporary();
@@ -188,10 +201,18 @@ export class FileTags implements TagStore {
       { do: "write", file: pointer, bytes: digest },
       this.#addManifest(name, digest, manifest),
     ];
-    const place: FileStep[] = [
-      { do: "rename", from: pointer, to: `${folder}/${pointerFile}` },
-      ...putBeside(manifest, folder),
-    ];
+    const move: FileStep =
+      note === undefined
+        ? { do: "rename", from: pointer, to: `${folder}/${pointerFile}` }
+        : {
+            do: "move pointer",
+            from: pointer,
+            folder,
+            current,
+            entry: pointedNow(digest, note),
+            bounds: note.bounds,
+          };
+    const place = [move, ...putBeside(manifest, folder)];
     try {
       await this.#doStamped(write, pointer, pushedAt, place);
     } catch (error) {
@@ -223,10 +244,11 @@ export class FileTags implements TagStore {
     return { do: this.hardLinks ? "link" : "copy", from: this.layout.manifest(name, digest), to };
   }
 
-  remove(name: RepositoryName, tag: Tag): Promise<boolean> {
+  remove(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
       if (!(await this.checkedFiles.demandFolder(this.layout.tags(name)))) return false;
+      await this.#keepHistory(name, tag, note);
       const aside = this.layout.temporary();
       if ((await ifThere(rename(folder, aside).then(() => true))) === undefined) return false;
       try {
@@ -239,6 +261,33 @@ export class FileTags implements TagStore {
       }
       return true;
     });
+  }
+
+  /** Before the tag is removed: its history remains elsewhere, with an entry for the removal, or is removed as well. */
+  async #keepHistory(name: RepositoryName, tag: Tag, note: TagNote | undefined): Promise<void> {
+    const root = this.layout.removedTags(name);
+    const to = this.layout.removedTag(name, tag);
+    if (note === undefined) {
+      if (await this.checkedFiles.demandFolder(root)) await rm(to, { recursive: true, force: true });
+      return;
+    }
+    const from = this.layout.tag(name, tag);
+    if ((await ifThere(lstat(from))) === undefined) return;
+    const digest = asDigest(await this.#pointerOf(from));
+    const { bounds, by } = note;
+    const entry: TagEntry = { kind: "removed", ...(digest !== undefined && { digest }), at: Date.now(), by };
+    const steps: FileStep[] = [
+      { do: "keep history", from, to, entry, bounds },
+      { do: "sync folder", folder: to },
+    ];
+    try {
+      await this.directories.within([root], () => this.doSteps(steps));
+      await this.directories.sync(root);
+    } catch (error) {
+      // Removals are how an operator makes room.
+      if (!isFull(error)) throw error;
+      this.checkedFiles.name(to, "the disk is full, so a removed tag loses its history");
+    }
   }
 
   async list(name: RepositoryName): Promise<Tag[] | undefined> {
@@ -271,6 +320,18 @@ export class FileTags implements TagStore {
     ]);
     return wanted === undefined || (found?.equals(wanted) ?? false);
   }
+}
+
+function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
+}
+
+function asDigest(text: string | undefined): Digest | undefined {
+  return text !== undefined && isDigest(text) ? text : undefined;
+}
+
+function pointedNow(digest: Digest, { by }: TagNote): TagEntry {
+  return { kind: "pointed", digest, at: Date.now(), by };
 }
 
 /** If both are links to the same file, renaming does nothing and leaves both. */

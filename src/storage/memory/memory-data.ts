@@ -4,6 +4,7 @@ import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Robot, RobotName } from "../../domain/robot.js";
 import type { SessionId } from "../../domain/session-id.js";
+import type { TagEntry } from "../../domain/tag-history.js";
 import type { Content, Referrer, UploadRecord } from "../storage.js";
 
 export interface StoredTag {
@@ -19,6 +20,8 @@ export class MemoryRepository {
   readonly blobs = new Set<Digest>();
   readonly manifests = new Map<Digest, { readonly bytes: Buffer; readonly pushedAt: number }>();
   readonly tags = new Map<Tag, StoredTag>();
+  /** Entries newest first, also of removed tags. */
+  readonly history = new Map<Tag, readonly TagEntry[]>();
   /** Entries by subject and referrer; `undefined` is a damaged entry. */
   readonly referrers = new Map<Digest, Map<Digest, Referrer | undefined>>();
 

@@ -9,6 +9,7 @@ import { MemoryManifests } from "./manifests.js";
 import { MemoryData } from "./memory-data.js";
 import { MemoryReferrers } from "./referrers.js";
 import { MemoryRepositories } from "./repositories.js";
+import { MemoryHistory } from "./tag-history.js";
 import { MemoryTags } from "./tags.js";
 import { MemoryUploads } from "./uploads.js";
 
@@ -23,6 +24,7 @@ export function openMemoryStorage(slabs: SlabPool, data = new MemoryData()): Sto
     blobs,
     manifests: new MemoryManifests(data),
     tags: new MemoryTags(data),
+    history: new MemoryHistory(data),
     referrers: new MemoryReferrers(data),
     repositories: new MemoryRepositories(data),
     uploads: new MemoryUploads({ slabs, data, blobs }),

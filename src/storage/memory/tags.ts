@@ -2,7 +2,8 @@ import type { Digest } from "../../domain/digest.js";
 import { holds } from "../../domain/precondition.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { PointCondition, PointResult, TagStore, TagTarget, TimedTag } from "../storage.js";
+import { keptEntries, type TagEntry, type TagNote } from "../../domain/tag-history.js";
+import type { PointCondition, PointResult, TagPush, TagStore, TagTarget, TimedTag } from "../storage.js";
 import type { MemoryData, StoredTag } from "./memory-data.js";
 
 /** Every method decides and writes in one turn of the event loop, so that none needs a lock. */
@@ -29,7 +30,7 @@ export class MemoryTags implements TagStore {
     tag: Tag,
     digest: Digest,
     { movable, precondition }: PointCondition,
-    pushedAt = Date.now(),
+    { pushedAt = Date.now(), note }: TagPush = {},
   ): Promise<PointResult> {
     const { tags } = this.data.made(name);
     const found = tags.get(tag);
@@ -37,7 +38,26 @@ export class MemoryTags implements TagStore {
       return "precondition-failed";
     if (!movable && found?.digest !== undefined && found.digest !== digest) return "immovable";
     tags.set(tag, { ...found, digest, pushedAt });
+    if (found?.digest !== digest) this.#note(name, tag, { kind: "pointed", digest }, note, found);
     return "pointed";
+  }
+
+  #note(
+    name: RepositoryName,
+    tag: Tag,
+    change: Pick<TagEntry, "kind" | "digest">,
+    note: TagNote | undefined,
+    before: StoredTag | undefined,
+  ): void {
+    if (note === undefined) return;
+    const { history } = this.data.made(name);
+    let entries = history.get(tag) ?? [];
+    // The tag was pointed when no history was kept.
+    if (before?.digest !== undefined && entries[0]?.digest !== before.digest)
+      entries = [{ kind: "pointed", digest: before.digest, at: before.pushedAt }, ...entries];
+    const at = Math.max(Date.now(), (entries[0]?.at ?? 0) + 1);
+    entries = [{ ...change, at, by: note.by }, ...entries];
+    history.set(tag, keptEntries(entries, note.bounds, at));
   }
 
   async *targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget> {
@@ -63,8 +83,17 @@ export class MemoryTags implements TagStore {
     if (found !== undefined) this.data.made(name).tags.set(tag, { ...found, pulledAt: at });
   }
 
-  async remove(name: RepositoryName, tag: Tag): Promise<boolean> {
-    return this.data.repositories.get(name)?.tags.delete(tag) ?? false;
+  async remove(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean> {
+    const repository = this.data.repositories.get(name);
+    const found = repository?.tags.get(tag);
+    if (repository === undefined || found === undefined) return false;
+    repository.tags.delete(tag);
+    if (note === undefined) repository.history.delete(tag);
+    else {
+      const { digest } = found;
+      this.#note(name, tag, { kind: "removed", ...(digest !== undefined && { digest }) }, note, found);
+    }
+    return true;
   }
 
   async list(name: RepositoryName): Promise<Tag[] | undefined> {

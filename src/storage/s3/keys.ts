@@ -58,6 +58,12 @@ export const keys = {
   pull: (name: RepositoryName, tag: string) => `pulls/${encodeName(name)}/${tag}`,
   pulls: (name: RepositoryName) => `pulls/${encodeName(name)}/`,
   allPulls: "pulls/",
+  /** An entry of a tag's history; its name says everything. */
+  historyEntry: (name: RepositoryName, tag: string, entry: string) =>
+    `history/${encodeName(name)}/${tag}/${entry}`,
+  historyOf: (name: RepositoryName, tag: string) => `history/${encodeName(name)}/${tag}/`,
+  histories: (name: RepositoryName) => `history/${encodeName(name)}/`,
+  allHistories: "history/",
   referrer: (name: RepositoryName, subject: Digest, referrer: Digest) =>
     `referrers/${encodeName(name)}/${subject}/${referrer}`,
   referrersOf: (name: RepositoryName, subject: Digest) => `referrers/${encodeName(name)}/${subject}/`,

@@ -9,6 +9,7 @@ import type { RepositoryStore } from "../storage.js";
 import type { S3Client } from "./client.js";
 import { decodeName, encodeNamePart, keys } from "./keys.js";
 import { recordsAtOnce, type StoredRecords } from "./stored-records.js";
+import type { S3History } from "./tag-history.js";
 
 /** Page size for callers that need all of them; S3 allows no more. */
 const manyAtOnce = 1000;
@@ -20,6 +21,7 @@ export class S3Repositories implements RepositoryStore {
   constructor(
     readonly client: S3Client,
     readonly records: StoredRecords,
+    readonly history: Pick<S3History, "removeAll">,
   ) {}
 
   async *list(after = "", atOnce = manyAtOnce): AsyncIterable<RepositoryName> {
@@ -33,7 +35,7 @@ export class S3Repositories implements RepositoryStore {
   }
 
   async *empty(): AsyncIterable<RepositoryName> {
-    const remains = [this.#markers(), this.#folders(keys.allPulls)];
+    const remains = [this.#markers(), this.#folders(keys.allPulls), this.#folders(keys.allHistories)];
     const content = contentFolders.map((folder) => this.#folders(folder));
     for await (const { item, sources } of merged([...remains, ...content]))
       if ([...sources].every((index) => index < remains.length)) yield item;
@@ -44,6 +46,7 @@ export class S3Repositories implements RepositoryStore {
     const found = await Promise.all(folders.map((folder) => hasObjects(this.client, folder)));
     if (found.includes(true)) return false;
     await inParallel(this.client.list(keys.pulls(name)), recordsAtOnce, ({ key }) => this.client.delete(key));
+    await this.history.removeAll(name);
     await this.client.delete(keys.catalogued(name));
     return true;
   }

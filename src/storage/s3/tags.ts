@@ -3,17 +3,21 @@
  * store and says when it was pushed there.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { algorithms, type Digest, digestOf, hexLengthOf, isDigest } from "../../domain/digest.js";
+import type { Digest } from "../../domain/digest.js";
 import { holds } from "../../domain/precondition.js";
 import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { TagNote } from "../../domain/tag-history.js";
 import { foundInOrder } from "../../lib/in-order.js";
-import type { PointCondition, PointResult, TagStore, TagTarget, TimedTag } from "../storage.js";
+import { allEnded } from "../../lib/in-parallel.js";
+import type { PointCondition, PointResult, TagPush, TagStore, TagTarget, TimedTag } from "../storage.js";
 import { nonce, type S3Client } from "./client.js";
-import { overtaken } from "./failure.js";
+import { isFull, overtaken } from "./failure.js";
 import { keys } from "./keys.js";
 import { isInCatalog } from "./repositories.js";
 import { jsonObject, recordsAtOnce, type StoredRecords } from "./stored-records.js";
+import type { S3History } from "./tag-history.js";
+import { hasOwnTime, parsePointer, pointerBytes } from "./tag-pointer.js";
 
 /** Of several who compare and move one tag, one succeeds in each round. */
 const roundsMax = 32;
@@ -25,10 +29,11 @@ export class S3Tags implements TagStore {
   constructor(
     readonly client: S3Client,
     readonly records: StoredRecords,
+    readonly history: Pick<S3History, "add" | "remove">,
   ) {}
 
   #read(name: RepositoryName, tag: Tag) {
-    return this.records.find(keys.tag(name, tag), parseTarget);
+    return this.records.find(keys.tag(name, tag), (bytes) => parsePointer(bytes)?.digest);
   }
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
@@ -49,12 +54,24 @@ export class S3Tags implements TagStore {
     tag: Tag,
     digest: Digest,
     condition: PointCondition,
-    pushedAt?: number,
+    push: TagPush = {},
   ): Promise<PointResult> {
     if (!condition.movable || condition.precondition !== undefined)
-      return this.#pointIf(name, tag, digest, condition, pushedAt);
-    await this.client.put(keys.tag(name, tag), pointer(digest, pushedAt));
+      return this.#pointIf(name, tag, digest, condition, push);
+    const { bytes, addEntry } = this.#change(name, tag, digest, push);
+    // Of a tag that could not be written, an entry may remain: to the client, both are unsure.
+    await allEnded([this.client.put(keys.tag(name, tag), bytes), addEntry()]);
     return "pointed";
+  }
+
+  /** A tag's new object, and its entry in the tag's history. Both have one nonce. */
+  #change(name: RepositoryName, tag: Tag, digest: Digest, { pushedAt, note }: TagPush) {
+    const one = nonce();
+    const bytes = pointerBytes({ digest, ...(pushedAt !== undefined && { pushedAt }), nonce: one });
+    const addEntry = async () => {
+      if (note !== undefined) await this.history.add(name, tag, { kind: "pointed", digest }, one, note);
+    };
+    return { bytes, addEntry };
   }
 
   async #pointIf(
@@ -62,7 +79,7 @@ export class S3Tags implements TagStore {
     tag: Tag,
     digest: Digest,
     condition: PointCondition,
-    pushedAt: number | undefined,
+    push: TagPush,
   ): Promise<PointResult> {
     const key = keys.tag(name, tag);
     for (let round = 1; round <= roundsMax; round++) {
@@ -72,7 +89,11 @@ export class S3Tags implements TagStore {
       // Another caller has pointed it to the same manifest since the last round, so the time is right, too.
       if (round > 1 && found?.value === digest) return "pointed";
       const unchanged = found === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: found.etag };
-      if ((await this.client.put(key, pointer(digest, pushedAt), unchanged)) !== undefined) return "pointed";
+      const { bytes, addEntry } = this.#change(name, tag, digest, push);
+      if ((await this.client.put(key, bytes, unchanged)) !== undefined) {
+        if (found?.value !== digest) await addEntry();
+        return "pointed";
+      }
       await sleep(Math.random() * pauseMillisecondsMax);
     }
     throw overtaken(`the tag ${tag} in ${name}`);
@@ -113,8 +134,8 @@ export class S3Tags implements TagStore {
     tag: Tag,
     { size, modifiedAt }: { readonly size: number; readonly modifiedAt: number },
   ): Promise<number> {
-    if (pointerBytes.has(size)) return modifiedAt;
-    return (await this.records.find(keys.tag(name, tag), parsePushedAt))?.value ?? modifiedAt;
+    if (hasOwnTime(size)) return modifiedAt;
+    return (await this.records.find(keys.tag(name, tag), parsePointer))?.value?.pushedAt ?? modifiedAt;
   }
 
   #pulledAt(name: RepositoryName, tag: Tag): Promise<number | undefined> {
@@ -126,12 +147,34 @@ export class S3Tags implements TagStore {
     await this.client.put(keys.pull(name, tag), Buffer.from(JSON.stringify({ at })));
   }
 
-  async remove(name: RepositoryName, tag: Tag): Promise<boolean> {
-    if ((await this.client.head(keys.tag(name, tag))) === undefined) return false;
+  async remove(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean> {
+    const found = await this.#read(name, tag);
+    if (found === undefined) return false;
+    if (note === undefined) await this.history.remove(name, tag);
+    else await this.#noteRemoval(name, tag, found.value, note);
     // A new tag of this name has not been pulled.
     await this.client.delete(keys.pull(name, tag));
     await this.client.delete(keys.tag(name, tag));
     return true;
+  }
+
+  async #noteRemoval(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest | undefined,
+    note: TagNote,
+  ): Promise<void> {
+    const change = { kind: "removed", ...(digest !== undefined && { digest }) } as const;
+    try {
+      await this.history.add(name, tag, change, nonce(), note);
+    } catch (error) {
+      // Removals are how an operator makes room.
+      if (!isFull(error)) throw error;
+      this.records.onStray(
+        keys.historyOf(name, tag),
+        "the store is full, so the removal of the tag gets no entry",
+      );
+    }
   }
 
   async list(name: RepositoryName): Promise<Tag[] | undefined> {
@@ -152,25 +195,6 @@ function refusalOf(
 ): Exclude<PointResult, "pointed"> | undefined {
   if (precondition !== undefined && !holds(precondition, current, wanted)) return "precondition-failed";
   return movable || current === undefined || current === wanted ? undefined : "immovable";
-}
-
-function pointer(digest: Digest, pushedAt?: number): Buffer {
-  return Buffer.from(JSON.stringify({ digest, ...(pushedAt !== undefined && { pushedAt }), nonce: nonce() }));
-}
-
-/** Sizes of tags that count as pushed when they were written. Imported ones are longer. */
-const pointerBytes = new Set(
-  algorithms.map((algorithm) => pointer(digestOf(algorithm, "0".repeat(hexLengthOf(algorithm)))).length),
-);
-
-function parseTarget(bytes: Buffer): Digest | undefined {
-  const digest = jsonObject(bytes)?.digest;
-  return typeof digest === "string" && isDigest(digest) ? digest : undefined;
-}
-
-function parsePushedAt(bytes: Buffer): number | undefined {
-  const pushedAt = jsonObject(bytes)?.pushedAt;
-  return typeof pushedAt === "number" ? pushedAt : undefined;
 }
 
 function parsePull(bytes: Buffer): number | undefined {

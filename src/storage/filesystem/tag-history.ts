@@ -1,0 +1,69 @@
+/** Reads and prunes the histories of tags. `FileTags` adds the entries. */
+import { isDigest } from "../../domain/digest.js";
+import { isTag, type Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { type HistoryBounds, keptEntries, type TagEntry, withCurrent } from "../../domain/tag-history.js";
+import { batchesOf } from "../../lib/batches.js";
+import { entriesAmong } from "../entry-name.js";
+import type { HistoryStore } from "../storage.js";
+import type { CheckedFiles } from "./checked-files.js";
+import { removeIfEmpty, removeIfThere } from "./files.js";
+import type { Layout } from "./layout.js";
+import { type Surveyor, tagLooksMax } from "./surveyor.js";
+
+export class FileHistory implements HistoryStore {
+  constructor(
+    readonly layout: Layout,
+    readonly checkedFiles: CheckedFiles,
+    readonly surveyor: Surveyor,
+  ) {}
+
+  async *list(name: RepositoryName, tag: Tag): AsyncIterable<TagEntry> {
+    const { layout, checkedFiles, surveyor } = this;
+    const [[look], own, earlier] = await Promise.all([
+      surveyor.lookAtTags(layout.tags(name), [tag]),
+      checkedFiles.entries(layout.tag(name, tag)),
+      checkedFiles.entries(layout.removedTag(name, tag)),
+    ]);
+    const digest = look?.pointer.trim() ?? "";
+    const current = isDigest(digest) ? { digest, pushedAt: look?.pushedAt ?? 0 } : undefined;
+    // A crash during a removal leaves entries in both.
+    yield* withCurrent(entriesAmong(new Set([...(own ?? []), ...(earlier ?? [])])), current);
+  }
+
+  async *removed(name: RepositoryName, after = ""): AsyncIterable<Tag> {
+    const histories = await this.#tagsIn(this.layout.removedTags(name));
+    if (histories.length === 0) return;
+    const existing = new Set(await this.#tagsIn(this.layout.tags(name)));
+    yield* histories.filter((tag) => tag > after && !existing.has(tag)).sort();
+  }
+
+  async prune(name: RepositoryName, bounds: HistoryBounds): Promise<number> {
+    const { layout, surveyor } = this;
+    const [own, earlier] = [layout.tags(name), layout.removedTags(name)];
+    const existing = new Set(await this.#tagsIn(own));
+    const removed = new Set(await this.#tagsIn(earlier));
+    const now = Date.now();
+    let pruned = 0;
+    for (const batch of batchesOf([...new Set([...existing, ...removed])], tagLooksMax)) {
+      const [ofOwn, ofEarlier] = await Promise.all([
+        surveyor.entryNames(own, batch),
+        removed.size === 0 ? [] : surveyor.entryNames(earlier, batch),
+      ]);
+      for (const [index, tag] of batch.entries()) {
+        const names = new Set([...(ofOwn[index] ?? []), ...(ofEarlier[index] ?? [])]);
+        const kept = keptEntries(entriesAmong(names), bounds, now, !existing.has(tag));
+        for (const entry of kept) names.delete(entry.name);
+        for (const entry of names)
+          for (const folder of [own, earlier]) await removeIfThere(`${folder}/${tag}/${entry}`);
+        pruned += names.size;
+        if (kept.length === 0 && removed.has(tag)) await removeIfEmpty(`${earlier}/${tag}`);
+      }
+    }
+    return pruned;
+  }
+
+  async #tagsIn(folder: string): Promise<Tag[]> {
+    return ((await this.checkedFiles.entries(folder)) ?? []).filter(isTag);
+  }
+}
