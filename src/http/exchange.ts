@@ -123,8 +123,8 @@ export class Exchange {
   mirrored: Mirrored | undefined;
   /** The caller, once authenticated. */
   identity: Identity | undefined;
-  /** The cookie that the response sets: a session of the web page that begins, continues or ends. */
-  setCookie: string | undefined;
+  /** The cookies that the response sets, by name: sessions of the web page that begin, continue or end. */
+  cookies: ReadonlyMap<string, string> | undefined;
   /** Absent if traces are off or this request is not sampled. */
   trace: Trace | undefined;
   /** When the request's headers had arrived, by `performance.now()` like the following times. */
@@ -382,7 +382,8 @@ export class Exchange {
     if (this.#isCut || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
     for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
-    if (this.setCookie !== undefined) response.writeHeader("Set-Cookie", this.setCookie);
+    if (this.cookies !== undefined)
+      for (const cookie of this.cookies.values()) response.writeHeader("Set-Cookie", cookie);
   }
 }
 

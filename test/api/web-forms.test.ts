@@ -80,7 +80,7 @@ for (const row of forms) {
       const answer = await visitor.post(path, { form, ...fields }, headers);
       const isTyped = "Content-Type" in headers;
       assert.equal(answer.status, isTyped ? 400 : 403, `${what}: ${answer.body.toString()}`);
-      assert.equal(answer.headers["set-cookie"], undefined, what);
+      assert.doesNotMatch(answer.headers["set-cookie"]?.join() ?? "", /gantry-session/, what);
     }
     assert.deepEqual(await state(), before);
     assert.equal((await visitor.get("/ui/")).status, 200, "the visitor is still logged in");
@@ -90,7 +90,7 @@ for (const row of forms) {
     const visitor = await loggedIn(url, "alice", "alice's");
     const form = await visitor.formToken("/");
     const others = await (await loggedIn(url, "alice", "alice's")).formToken("/");
-    const anonymous = tokenIn(await new Visitor(url).get("/ui/login")) ?? "";
+    const anonymous = tokenIn(await new Visitor(url).open("/ui/login")) ?? "";
     const before = await state();
     for (const token of [others, anonymous, "", form.slice(1), `${form}AA`, form.toLowerCase(), "%00"]) {
       const answer = await visitor.post(path, { form: token, ...fields });

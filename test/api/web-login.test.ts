@@ -14,7 +14,7 @@ import { basic, LoginFiles, newRobot, revokeRobot, tokenFor } from "../support/l
 import { startIssuer } from "../support/oidc-issuer.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
-import { cookiesOf, loggedIn, tokenIn, Visitor } from "../support/visitor.js";
+import { cookiesOf, loggedIn, nextIn, tokenIn, Visitor } from "../support/visitor.js";
 
 const users = { alice: "alice's", bob: "bob's", leaver: "leaver's", changer: "changer's" };
 const files = await LoginFiles.make();
@@ -70,7 +70,7 @@ test("a page leads to the login, and the login back to the page", async () => {
   assert.equal(refused.status, 303);
   const { location = "" } = refused.headers;
   assert.equal(location, "/ui/login?to=%2Fui%2F%3Fin%3Dteam");
-  const page = await visitor.get(location);
+  const page = await visitor.open(location);
   assert.equal(page.status, 200);
   const to = /name="to" value="([^"]*)"/.exec(page.body.toString())?.[1] ?? "";
   assert.equal(to, "/ui/?in=team");
@@ -113,25 +113,28 @@ for (const [what, user, password] of [
 
 test("the session cookie is for this host and its scripts only", async () => {
   const visitor = new Visitor(url);
-  const [cookie] = cookiesOf(await visitor.logIn("bob", "bob's"));
-  assert.equal(cookie?.name, sessionName);
-  assert.deepEqual(Object.fromEntries(cookie?.attributes ?? []), {
-    path: "/",
-    httponly: "",
-    samesite: "Strict",
-  });
+  const [form] = cookiesOf(await visitor.get("/ui/login?here="));
+  const [session, ...others] = cookiesOf(await visitor.logIn("bob", "bob's"));
+  assert.deepEqual(others, []);
+  const common = { path: "/", httponly: "" };
+  assert.equal(form?.name, "gantry-form");
+  assert.deepEqual(Object.fromEntries(form.attributes), { ...common, samesite: "Lax" });
+  assert.equal(session?.name, sessionName);
+  assert.deepEqual(Object.fromEntries(session.attributes), { ...common, samesite: "Strict" });
 });
 
 test("a login begins a new session, so that nobody knows it who knew the one before", async () => {
   const visitor = new Visitor(url);
-  await visitor.get("/ui/login");
-  const before = sessionOf(visitor);
+  await visitor.open("/ui/login");
+  const before = visitor.cookies.get("gantry-form") ?? "";
+  visitor.cookies.set(sessionName, before);
   const answer = await visitor.logIn("bob", "bob's");
   assert.equal(answer.status, 303);
-  assert.notEqual(sessionOf(visitor), before);
   const stranger = new Visitor(url);
   stranger.cookies.set(sessionName, before);
+  stranger.cookies.set("gantry-form", before);
   assert.equal(await isIn(stranger), false);
+  assert.notEqual(await visitor.formToken("/"), await stranger.formToken());
 });
 
 test("logging out ends the session, also for a copy of the cookie", async () => {
@@ -261,6 +264,26 @@ test("a login leads to pages of this server only", async () => {
     );
   }
   assert.deepEqual(found, targets);
+});
+
+test("another site that leads to a page neither ends the session nor hides it", async () => {
+  const visitor = await loggedIn(url, "bob", "bob's");
+  const session = sessionOf(visitor);
+  // The browser sends cookies that are not strict.
+  const others = visitor.cookieHeader.replace(/gantry-session=[^;]*;? ?/, "");
+  for (const headers of [{ Cookie: others, "Sec-Fetch-Site": "cross-site" }, { Cookie: "" }]) {
+    const refused = await visitor.get("/ui/?in=team", headers);
+    assert.equal(refused.status, 303);
+    const led = await visitor.get(refused.headers.location ?? "", headers);
+    assert.equal(led.status, 200);
+    assert.doesNotMatch(led.headers["set-cookie"]?.join() ?? "", /gantry-session/);
+    const answer = await visitor.get(nextIn(led) ?? "");
+    assert.equal(answer.status, 303);
+    assert.equal(answer.headers.location, "/ui/?in=team");
+    assert.equal(sessionOf(visitor), session);
+  }
+  const shown = await visitor.get("/ui/login?here=", { Cookie: others });
+  assert.doesNotMatch(shown.headers["set-cookie"]?.join() ?? "", /gantry-session/, "a form ends no session");
 });
 
 test("who has logged in is led on from the login page", async () => {
@@ -397,7 +420,7 @@ test("a server whose users another server knows says so, and lets robots in", as
     REGISTRY_AUTH_TOKEN_ISSUER: "issuer.example",
     REGISTRY_AUTH_TOKEN_JWKS: await files.write("jwks.json", jwkSet({ one: ecKeys().publicKey })),
   });
-  const page = await new Visitor(outside.gantry.url).get("/ui/login");
+  const page = await new Visitor(outside.gantry.url).open("/ui/login");
   assert.match(page.body.toString(), /https:\/\/issuer\.example\/token/);
   const { user, key } = await newRobot(outside.gantry.root, "reader", "--scope", "**:pull");
   assert.ok(await isIn(await loggedIn(outside.gantry.url, user, key)));

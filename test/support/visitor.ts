@@ -62,6 +62,13 @@ export class Visitor {
     return this.request("GET", path, { headers });
   }
 
+  /** Opens a page, and the one to which it leads by itself. */
+  async open(path: string, headers: Fields = {}): Promise<Answer> {
+    const answer = await this.get(path, headers);
+    const next = nextIn(answer);
+    return next === undefined ? answer : this.get(next);
+  }
+
   /** Sends a form with exactly these fields. */
   post(path: string, fields: Fields, headers: Fields = {}): Promise<Answer> {
     return this.request("POST", path, {
@@ -72,7 +79,7 @@ export class Visitor {
 
   /** Returns the token in the forms of a page. */
   async formToken(page = "/ui/login"): Promise<string> {
-    const token = tokenIn(await this.get(page));
+    const token = tokenIn(await this.open(page));
     assert.ok(token !== undefined, `${page} has a form`);
     return token;
   }
@@ -102,4 +109,10 @@ export async function loggedIn(url: string, user: string, password: string): Pro
   const answer = await visitor.logIn(user, password);
   assert.equal(answer.status, 303, answer.body.toString());
   return visitor;
+}
+
+/** Returns the page to which a page leads by itself. */
+export function nextIn(answer: Answer): string | undefined {
+  const found = /<meta http-equiv="refresh" content="0; url=([^"]+)"/.exec(answer.body.toString());
+  return found?.[1]?.replaceAll("&amp;", "&");
 }

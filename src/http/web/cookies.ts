@@ -1,4 +1,5 @@
 /** Reads and writes cookies that scripts cannot read. */
+import type { Exchange } from "../exchange.js";
 
 /** Cookies of one name that are considered: other paths or domains of the host may set more. */
 const candidatesMax = 4;
@@ -27,15 +28,16 @@ export interface CookieOptions {
   readonly maxAgeSeconds?: number;
 }
 
-/** Returns the value of `Set-Cookie`. */
-export function cookie(name: string, value: string, options: CookieOptions): string {
+/** Sets a cookie with the response, instead of another one with that name. */
+export function setCookie(exchange: Exchange, name: string, value: string, options: CookieOptions): void {
   const { path, sameSite, secure, maxAgeSeconds } = options;
-  return [
+  const parts = [
     `${name}=${value}`,
     `Path=${path}`,
     "HttpOnly",
     `SameSite=${sameSite}`,
     ...(secure ? ["Secure"] : []),
     ...(maxAgeSeconds === undefined ? [] : [`Max-Age=${maxAgeSeconds}`]),
-  ].join("; ");
+  ];
+  exchange.cookies = new Map([...(exchange.cookies ?? []), [name, parts.join("; ")]]);
 }

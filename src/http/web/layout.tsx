@@ -17,13 +17,15 @@ export interface LayoutProps {
   readonly live?: string | undefined;
   /** Whether parts of the page are not known yet, so that it is loaded again soon. */
   readonly pending?: boolean;
+  /** The page of this server to which this one leads by itself. */
+  readonly next?: string;
   readonly children?: Child;
 }
 
 /** Seconds after which a browser without scripts loads an incomplete page again. */
 const reloadSeconds = 2;
 
-export function Layout({ context, exchange, title, live, pending = false, children }: LayoutProps) {
+export function Layout({ context, exchange, title, live, pending = false, next, children }: LayoutProps) {
   const { assets } = webOf(context);
   return (
     <html lang="en">
@@ -35,6 +37,7 @@ export function Layout({ context, exchange, title, live, pending = false, childr
         <link rel="icon" type="image/svg+xml" href={assets.url("icon")} />
         <link rel="stylesheet" href={assets.url("style")} />
         <script type="module" src={assets.url("script")} />
+        {next !== undefined && <meta http-equiv="refresh" content={`0; url=${next}`} />}
         {pending && (
           <noscript>
             <meta http-equiv="refresh" content={String(reloadSeconds)} />

@@ -9,6 +9,7 @@ import { FormToken, Layout } from "./layout.js";
 import { localTarget } from "./local-target.js";
 import { isHttps } from "./own-origin.js";
 import { redirect } from "./redirect.js";
+import { sendOn } from "./send-on.js";
 import { sendPage } from "./send-page.js";
 import type { LoginWays } from "./web.js";
 
@@ -24,10 +25,22 @@ interface Entered {
 }
 
 export async function getLogin(context: HttpContext, exchange: Exchange, _: PagePermit): Promise<void> {
-  const target = localTarget(new URLSearchParams(exchange.query).get("to"));
+  const query = new URLSearchParams(exchange.query);
+  const target = localTarget(query.get("to"));
   const { sessions } = webOf(context);
   if (!sessions.canLogIn || sessions.isLoggedIn(exchange)) redirect(exchange, target);
+  else if (!query.has("here") && mayComeFromElsewhere(exchange))
+    await sendOn(context, exchange, `/ui/login?${new URLSearchParams({ here: "", to: target })}`);
   else await sendLogin(context, exchange, 200, { target });
+}
+
+/**
+ * Whether another site may have led here, so that the browser has not sent the session. A page of ours that leads on makes it
+ * send the session. Browsers do not say where they come from over plain HTTP.
+ */
+function mayComeFromElsewhere(exchange: Exchange): boolean {
+  const site = exchange.header("sec-fetch-site");
+  return site === "" ? exchange.header("cookie") === "" : site === "cross-site" || site === "same-site";
 }
 
 export async function postLogin(
@@ -74,7 +87,7 @@ function loginOf({ login }: HttpContext): Login {
   return login;
 }
 
-async function sendLogin(
+export async function sendLogin(
   context: HttpContext,
   exchange: Exchange,
   status: number,

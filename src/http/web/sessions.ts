@@ -1,7 +1,7 @@
 /**
  * The sessions of browsers. A session is a signed cookie, so that every node knows it without asking another. It contains who
- * has logged in; whether that person still may is asked at each request. A visitor who has not logged in gets a session with
- * the first form, which binds the form to the browser.
+ * has logged in; whether that person still may is asked at each request. A visitor who has not logged in gets a cookie of
+ * another name with the first form, which binds the form to the browser.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
@@ -13,7 +13,7 @@ import { isWebSessionId, newWebSessionId, type WebSessionId } from "../../domain
 import { SignedValues } from "../../lib/signed-values.js";
 import type { Login } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { cookie, cookieValues } from "./cookies.js";
+import { cookieValues, setCookie } from "./cookies.js";
 import { EndedSessions } from "./ended-sessions.js";
 import { foreignHost, hasOwnHost, isHttps } from "./own-origin.js";
 import type { WebSessions } from "./web.js";
@@ -48,12 +48,22 @@ const idleSeconds = 3600;
 /** The token of a CI job is valid for minutes, which the session cannot see. As long as an access token by default. */
 const jobSeconds = 300;
 
-/** Browsers store no larger cookie. */
-const cookieBytesMax = 4096;
+/** Browsers store no cookie with more than 4096 characters in its name, value and attributes. */
+const valueCharactersMax = 3900;
 
-const name = "gantry-session";
 /** Browsers accept this prefix only from the host itself, over HTTPS: neither a subdomain nor a network can replace it. */
-const secureName = `__Host-${name}`;
+const hostPrefix = "__Host-";
+
+/**
+ * Another site that leads to a page does not make the browser send the session. Without the second cookie, a form on that
+ * page would begin a new session, and end the one that was not sent.
+ */
+const cookies = {
+  session: { name: "gantry-session", sameSite: "Strict" },
+  form: { name: "gantry-form", sameSite: "Lax" },
+} as const;
+
+type CookieKind = keyof typeof cookies;
 
 export class Sessions implements WebSessions {
   readonly #values: SignedValues<Session>;
@@ -73,15 +83,12 @@ export class Sessions implements WebSessions {
   identify(exchange: Exchange): Identity {
     // A probe may ask for the root by any name.
     if (exchange.path !== "/" && !this.isTrusted(exchange)) throw foreignHost(exchange);
-    const found = this.#read(exchange);
-    if (found === undefined) return guest(exchange);
-    if (found.caller === undefined) {
-      this.#current.set(exchange, found);
-      return guest(exchange);
-    }
-    const identity = this.#identityOf(found.caller);
-    if (identity === undefined) {
-      this.#remove(exchange);
+    const found = this.#read(exchange, "session");
+    const identity = found?.caller && this.#identityOf(found.caller);
+    if (found === undefined || identity === undefined) {
+      if (found !== undefined) this.#remove(exchange);
+      const form = this.#read(exchange, "form");
+      if (form !== undefined) this.#current.set(exchange, form);
       return guest(exchange);
     }
     this.#current.set(exchange, found);
@@ -161,30 +168,37 @@ export class Sessions implements WebSessions {
             startedAt + 1000 * lastsOf(caller, seconds),
             renewedAt + 1000 * secondsOf(caller, seconds),
           );
-    const made = this.#cookie(exchange, this.#values.sign(given, until));
-    if (made.length > cookieBytesMax)
+    const made = this.#values.sign(given, until);
+    if (made.length > valueCharactersMax)
       throw new RegistryError(
         "request-invalid",
         "this login has more groups or claims than a browser can keep; use a login with fewer",
       );
-    exchange.setCookie = made;
+    this.#set(exchange, caller === undefined ? "form" : "session", made);
     this.#current.set(exchange, given);
   }
 
   #remove(exchange: Exchange): void {
-    exchange.setCookie = this.#cookie(exchange, "", 0);
+    this.#set(exchange, "session", "", 0);
     this.#current.delete(exchange);
   }
 
-  #cookie(exchange: Exchange, value: string, maxAgeSeconds?: number): string {
+  #set(exchange: Exchange, kind: CookieKind, value: string, maxAgeSeconds?: number): void {
     const secure = isHttps(exchange, this.options.publicOrigin);
+    const { name, sameSite } = cookies[kind];
     const lifetime = maxAgeSeconds === undefined ? {} : { maxAgeSeconds };
-    return cookie(secure ? secureName : name, value, { path: "/", sameSite: "Strict", secure, ...lifetime });
+    setCookie(exchange, secure ? hostPrefix + name : name, value, {
+      path: "/",
+      sameSite,
+      secure,
+      ...lifetime,
+    });
   }
 
-  #read(exchange: Exchange): Session | undefined {
-    const which = isHttps(exchange, this.options.publicOrigin) ? secureName : name;
-    for (const value of cookieValues(exchange.header("cookie"), which)) {
+  #read(exchange: Exchange, kind: CookieKind): Session | undefined {
+    const { name } = cookies[kind];
+    const full = isHttps(exchange, this.options.publicOrigin) ? hostPrefix + name : name;
+    for (const value of cookieValues(exchange.header("cookie"), full)) {
       const found = this.#values.read(value);
       if (found !== undefined && !this.#ended.has(found.id)) return found;
     }
