@@ -61,7 +61,15 @@ export class RegistryError extends Error {
 }
 
 /** The limited resources. */
-export const limitNames = ["requests", "uploads", "forms", "memory", "sessions", "logins"] as const;
+export const limitNames = [
+  "requests",
+  "uploads",
+  "forms",
+  "memory",
+  "sessions",
+  "logins",
+  "streams",
+] as const;
 export type LimitName = (typeof limitNames)[number];
 
 /** The caller, or all callers together, exceed a limit at the moment. */

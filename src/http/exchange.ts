@@ -66,6 +66,7 @@ export interface RouteOf {
   readonly path: string;
   readonly action: Action | "public";
   readonly page?: true;
+  readonly stream?: true;
 }
 
 /** A request as received. */

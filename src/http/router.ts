@@ -22,6 +22,8 @@ interface Row {
   readonly body?: true;
   /** Whether it is part of the web page: the caller has a session cookie, and reads errors as pages. */
   readonly page?: true;
+  /** Whether its response lasts until the client leaves, so that its duration tells nothing about the server. */
+  readonly stream?: true;
 }
 
 /** A route on one repository. Its handler gets the gate's permit for its action, which the use cases require. */

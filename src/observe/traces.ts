@@ -31,11 +31,11 @@ const headers = {
 /** Longer texts are cut. */
 const textCharactersMax = 256;
 
-/** Creates a tracing function, which skips health checks. */
+/** Creates a tracing function, which skips health checks and streams of events. */
 export function tracing(tracer: Tracer): BeginTrace {
   return (exchange) => {
     const { incoming, startedAt } = exchange;
-    if (incoming.route?.action === "public") return undefined;
+    if (incoming.route?.action === "public" || incoming.route?.stream === true) return undefined;
     const parent = traceContext.extract(ROOT_CONTEXT, incoming.headers, headers);
     const method = methods.has(incoming.method) ? incoming.method : "HTTP";
     const span = tracer.startSpan(

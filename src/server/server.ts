@@ -119,6 +119,8 @@ async function openServer(
   openGarbageCollection(opening, services);
   await openCommands(opening, services, upstreams);
   openDraining(opening, app);
+  // Their requests never end by themselves.
+  if (web !== undefined) closers.add("live updates", () => web.live.close());
   openHealthChecks(opening, services);
   const listening = await openListening(opening, app, front);
   closers.add("listening", () => {

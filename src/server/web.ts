@@ -4,6 +4,7 @@ import { Browse } from "../browse/browse.js";
 import type { Config } from "../config/config.js";
 import type { Login } from "../http/context.js";
 import { Assets } from "../http/web/assets.js";
+import { LiveUpdates } from "../http/web/live-updates.js";
 import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
 import type { Services } from "../registry/services.js";
@@ -21,8 +22,10 @@ export async function openWeb(
   const browse = new Browse(services);
   closers.add("indexes of the web page", () => browse.close());
   browse.begin();
+  const live = new LiveUpdates();
+  closers.add("changes for pages", services.cluster.changes.subscribe(live.onChange));
   const [logins, assets] = await Promise.all([openWebLogins(opening, services, login), readAssets()]);
-  return { ...logins, assets, browse, publicOrigin: config.http.host };
+  return { ...logins, assets, browse, live, publicOrigin: config.http.host };
 }
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);

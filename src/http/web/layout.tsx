@@ -26,7 +26,7 @@ export interface LayoutProps {
 const reloadSeconds = 2;
 
 export function Layout({ context, exchange, title, live, pending = false, next, children }: LayoutProps) {
-  const { assets } = webOf(context);
+  const { assets, live: updates } = webOf(context);
   return (
     <html lang="en">
       <head>
@@ -36,8 +36,9 @@ export function Layout({ context, exchange, title, live, pending = false, next, 
         <title>{title === "" ? "Gantry" : `${title} · Gantry`}</title>
         <link rel="icon" type="image/svg+xml" href={assets.url("icon")} />
         <link rel="stylesheet" href={assets.url("style")} />
-        <script type="module" src={assets.url("script")} />
         {next !== undefined && <meta http-equiv="refresh" content={`0; url=${next}`} />}
+        {/* Not deferred: it sets the theme before anything is drawn. */}
+        <script src={assets.url("script")} />
         {pending && (
           <noscript>
             <meta http-equiv="refresh" content={String(reloadSeconds)} />
@@ -49,7 +50,13 @@ export function Layout({ context, exchange, title, live, pending = false, next, 
           Skip to content
         </a>
         <Header context={context} exchange={exchange} />
-        <main id="main" data-live={live} data-pending={pending ? "" : undefined} tabindex={-1}>
+        <main
+          id="main"
+          data-live={live}
+          data-at={live === undefined ? undefined : updates.timeOf(exchange)}
+          data-pending={pending ? "" : undefined}
+          tabindex={-1}
+        >
           {children}
         </main>
         <footer>Gantry {packageVersion}</footer>

@@ -26,6 +26,7 @@ export type FormHandler<P> = (
 export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
   return async (context, exchange, permit, last = "") => {
     const handle = await load();
+    context.web?.live.expectPage();
     await handle(context, exchange, permit, last);
   };
 }

@@ -1,6 +1,7 @@
 /** The web page on one screen. Paths on a repository have a component that begins with `_`, as no name's does. */
 import type { Route } from "../router.js";
 import { assetPaths } from "./assets.js";
+import { getEvents, getRepositoryEvents } from "./events.js";
 import { formHeaders } from "./forms.js";
 import { form, page } from "./lazily.js";
 import { asset } from "./send-asset.js";
@@ -18,6 +19,9 @@ export const webRoutes = [
   { methods: ["POST"], path: "/ui/login", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogin) },
   { methods: ["POST"], path: "/ui/logout", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogout) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_tags", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./tags.js")).getTagPage) },
+  // Server-Sent Events
+  { methods: ["GET"], path: "/ui/events", action: "catalog", page: true, stream: true, headers: visitor, handle: getEvents },
+  { methods: ["GET"], path: "/ui/r/<name>/_events", action: "pull", page: true, stream: true, headers: visitor, handle: getRepositoryEvents },
   { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
   { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: [], handle: asset("icon") },
   { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },

@@ -3,11 +3,13 @@ import type { Identity } from "../../auth/identity.js";
 import type { Browse } from "../../browse/browse.js";
 import type { Exchange } from "../exchange.js";
 import type { Assets } from "./assets.js";
+import type { LiveUpdates } from "./live-updates.js";
 
 export interface Web {
   readonly sessions: WebSessions;
   readonly assets: Assets;
   readonly browse: Browse;
+  readonly live: LiveUpdates;
   readonly logins: LoginWays;
   /** The setting `http.host`. */
   readonly publicOrigin: string | undefined;

@@ -102,7 +102,8 @@ export class RequestMetrics {
     const requests = this.#labels === undefined ? this.#all : this.#of(this.#labels.of(exchange));
     const route = incoming.route?.path ?? "unknown";
     const method = methods.has(incoming.method) ? incoming.method : "other";
-    requests.durationsOf(route, method, status).add((endedAt - startedAt) / 1000);
+    if (incoming.route?.stream !== true || status !== 200)
+      requests.durationsOf(route, method, status).add((endedAt - startedAt) / 1000);
     requests.received += body?.received ?? 0;
     requests.sent += sent;
     if (status === 401) this.#countLogin(exchange);
