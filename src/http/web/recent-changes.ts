@@ -67,6 +67,7 @@ export function shownOf(change: Change): ShownChange | undefined {
     case "condemned":
     case "blobs-healed":
     case "robot-changed":
+    case "web-session-ended":
       return undefined;
   }
 }
