@@ -135,7 +135,7 @@ test("ending a stream that is not read closes its connection", async () => {
 test("there are 256 streams at most, eight of one client, and each is given back", async () => {
   const live = new LiveUpdates();
   after(() => live.close());
-  const port = await serve((exchange) => live.follow(exchange, undefined, Date.now(), seesAll));
+  const port = await serve((exchange) => live.follow(exchange, undefined, Number.MAX_SAFE_INTEGER, seesAll));
   const readers = Array.from({ length: 256 }, (_, n) => read(port, `user${n % 40}`));
   await until("all streams", () => live.size === 256);
   const refused = [read(port, "user0"), read(port, "another")];
@@ -149,7 +149,7 @@ test("there are 256 streams at most, eight of one client, and each is given back
 test("many changes cost their publishers little, and each stream a few events", async () => {
   const live = new LiveUpdates();
   after(() => live.close());
-  const port = await serve((exchange) => live.follow(exchange, undefined, Date.now(), seesAll));
+  const port = await serve((exchange) => live.follow(exchange, undefined, Number.MAX_SAFE_INTEGER, seesAll));
   const readers = Array.from({ length: 100 }, (_, n) => read(port, `user${n}`));
   await until("all streams", () => live.size === 100);
   let spent = 0;
@@ -177,7 +177,7 @@ test("another node's changes are told, and lost ones make pages load again", asy
   const live = new LiveUpdates();
   one.changes.subscribe(live.onChange);
   after(() => live.close());
-  const port = await serve((exchange) => live.follow(exchange, undefined, Date.now(), seesAll));
+  const port = await serve((exchange) => live.follow(exchange, undefined, Number.MAX_SAFE_INTEGER, seesAll));
   const reader = read(port, "user");
   await until("the stream", () => live.size === 1);
   await two.changes.publish(pushed("team/app"));
@@ -193,7 +193,7 @@ test("a stream ends when its visitor may not see the page any more, without a fu
   after(() => live.close());
   let maySee = true;
   const sight: Sight = async () => (maySee ? { has: (name) => name !== "secret/app" } : undefined);
-  const port = await serve((exchange) => live.follow(exchange, undefined, Date.now(), sight));
+  const port = await serve((exchange) => live.follow(exchange, undefined, Number.MAX_SAFE_INTEGER, sight));
   const reader = read(port, "user");
   await until("the stream", () => live.size === 1);
   live.onChange(pushed("secret/app"));

@@ -9,6 +9,7 @@ import { EventReader } from "../support/event-source.js";
 import { startInside } from "../support/inside.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { until } from "../support/until.js";
+import { loggedIn, type Visitor } from "../support/visitor.js";
 
 const { gantry, client } = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "true" });
 
@@ -148,4 +149,32 @@ test("a visitor is told of what they may pull, and of nothing after their rights
   await own.sawEnd();
   assert.equal(JSON.stringify(all.updates).includes("secret"), false);
   assert.equal(JSON.stringify(all.updates.slice(before)).includes("soon-closed"), false);
+});
+
+test("a stream ends with the session, by a log-out or with the user, before a further name is told", async () => {
+  const files = await LoginFiles.make();
+  const users = { owner: "1", ann: "2", bob: "3" };
+  await files.users(users);
+  await files.policy('rules: [{ repositories: "**", authenticated: true, allow: admin }]');
+  await using server = await startInside({ ...files.settings, REGISTRY_HTTP_UI_ENABLED: "true" });
+  const pusher = new Client(server.url, undefined, undefined, basic("owner", "1"));
+  const [ann, bob] = [await loggedIn(server.url, "ann", "2"), await loggedIn(server.url, "bob", "3")];
+  const streamOf = async ({ cookieHeader }: Visitor) => {
+    const stream = await EventReader.open(server.url, `/ui/events${fromNow()}`, { cookie: cookieHeader });
+    assert.equal(stream.status, 200);
+    return stream;
+  };
+  using leaving = await streamOf(ann);
+  using removed = await streamOf(bob);
+  await pusher.pushImage("before/app", image(), "v1");
+  for (const stream of [leaving, removed])
+    await stream.saw("the push", ({ changes }) => changes.some(({ name }) => name === "before/app"));
+  await ann.logOut();
+  await files.users({ owner: "1" });
+  await until("the removal of the user", async () => (await bob.get("/ui/")).status !== 200);
+  await pusher.pushImage("after/app", image(), "v1");
+  for (const stream of [leaving, removed]) {
+    await stream.sawEnd();
+    assert.equal(JSON.stringify(stream.updates).includes("after/app"), false);
+  }
 });
