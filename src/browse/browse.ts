@@ -3,11 +3,13 @@ import { Slices } from "../lib/slices.js";
 import type { Services } from "../registry/services.js";
 import { CatalogCopy } from "./catalog-copy.js";
 import { RepositoryIndex } from "./repository-index.js";
+import { RepositorySummaries } from "./repository-summaries.js";
 import { TagIndex } from "./tag-index.js";
 import { TagTables } from "./tag-tables.js";
 
 export class Browse {
   readonly repositories: RepositoryIndex;
+  readonly summaries: RepositorySummaries;
   readonly tags: TagIndex;
   readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
@@ -17,7 +19,8 @@ export class Browse {
     const slices = new Slices();
     this.#catalog = new CatalogCopy(storage, cluster.changes, { onError });
     this.repositories = new RepositoryIndex(this.#catalog, slices);
-    this.#tables = new TagTables(storage.tags, cluster.changes, { onError });
+    this.summaries = new RepositorySummaries(services, cluster.changes, { onError });
+    this.#tables = new TagTables(storage.tags, cluster.changes, { slices, onError });
     this.tags = new TagIndex(services, this.#tables, slices);
   }
 
@@ -29,6 +32,6 @@ export class Browse {
   /** Ends work in the background. */
   async close(): Promise<void> {
     this.repositories.close();
-    await Promise.all([this.#catalog.close(), this.#tables.close()]);
+    await Promise.all([this.#catalog.close(), this.summaries.close(), this.#tables.close()]);
   }
 }

@@ -27,7 +27,7 @@ export class NameList {
     return this.#names[placeOf(this.#names, name)] === name;
   }
 
-  /** Takes 0.05 ms in a list of 100,000, and less at its end. */
+  /** Takes 0.2 ms in a list of 100,000, and less at its end. */
   add(name: RepositoryName): void {
     const last = this.#names.at(-1);
     if (last === undefined || last < name) this.#names.push(name);

@@ -1,10 +1,13 @@
 /** The tables of the repositories whose tags were shown last, within a bound on the memory of all of them. */
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { Pieces } from "../lib/pieces.js";
+import type { Slices } from "../lib/slices.js";
 import type { TagStore } from "../storage/storage.js";
 import { TagTable } from "./tag-table.js";
 
 export interface TagTablesOptions {
+  readonly slices: Slices;
   readonly onError: (error: unknown) => void;
   /** Tags in all tables, some 300 bytes each. */
   readonly tagsMax?: number;
@@ -46,7 +49,7 @@ export class TagTables {
   /** The one that was used last comes last. */
   readonly #kept = new Map<RepositoryName, Kept>();
   readonly #unsubscribe: () => void;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(
     readonly tags: Pick<TagStore, "times">,
@@ -74,7 +77,7 @@ export class TagTables {
     this.#bound();
     const now = performance.now();
     const isDue = kept.isOutdated || (!kept.tooMany && now - kept.readAt > ageMillisecondsMax);
-    const mayRead = now - kept.failedAt > retryMilliseconds && !this.#isClosed;
+    const mayRead = now - kept.failedAt > retryMilliseconds && !this.#closing.signal.aborted;
     if (isDue && mayRead && kept.ended === undefined)
       kept.ended = this.#read(name, kept).finally(() => {
         kept.ended = undefined;
@@ -89,7 +92,7 @@ export class TagTables {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort(new Error("the server stops"));
     this.#unsubscribe();
     await Promise.all(Array.from(this.#kept.values(), ({ ended }) => ended));
   }
@@ -104,14 +107,17 @@ export class TagTables {
       const isWanted = () => {
         if (++read % tagsPerLook !== 0) return true;
         kept.tooMany = !this.#bound();
-        return !this.#isClosed && !kept.tooMany && this.#kept.get(name) === kept;
+        return !this.#closing.signal.aborted && !kept.tooMany && this.#kept.get(name) === kept;
       };
-      if (await table.read(isWanted)) kept.table = table;
-      else if (kept.tooMany) delete kept.table;
+      if (await table.read(isWanted)) {
+        // The usual order, so that the first page that needs it does not have to wait.
+        await table.sorted("newest", new Pieces(this.options.slices, "tags", this.#closing.signal));
+        kept.table = table;
+      } else if (kept.tooMany) delete kept.table;
       kept.isOutdated = kept.isOutdatedAgain;
     } catch (error) {
       kept.failedAt = performance.now();
-      this.options.onError(error);
+      if (!this.#closing.signal.aborted) this.options.onError(error);
     } finally {
       kept.filling = undefined;
     }

@@ -433,6 +433,14 @@ function testBlobs({ sharesContent, freesAtOnce }: TestedDriver, promise: Declar
     assert.deepEqual(stored, sharesContent ? [{ digest, size: 1000 }] : []);
   });
 
+  promise("sizes of blobs are in the order of the digests", async (opened) => {
+    const name = uniqueName();
+    const [one, two] = [await opened.push(name, randomBytes(10)), digestFor(randomBytes(20))];
+    const three = await opened.push(name, randomBytes(30));
+    assert.deepEqual(await all(opened.storage.blobs.sizes(name, [three, two, one])), [30, 10]);
+    assert.deepEqual(await all(opened.storage.blobs.sizes(uniqueName(), [one])), []);
+  });
+
   promise("bytes are freed with their last repository", async (opened) => {
     const { blobs } = opened.storage;
     const [one, two] = [uniqueName(), uniqueName()];

@@ -125,6 +125,7 @@ function fakeStore(): {
     mount: async () => undefined,
     remove: async () => 0,
     list: async () => [],
+    sizes: async function* () {},
     usages: async function* () {},
     contents: async function* () {},
     orphans: async function* () {},

@@ -48,13 +48,15 @@ async function worldOf(ages: Readonly<Record<string, number>>, options: Options 
   const caches = new Caches(storage, changes);
   followChanges(caches, changes);
   const errors: unknown[] = [];
+  const slices = new Slices();
   const tables = new TagTables(storage.tags, changes, {
+    slices,
     onError: (error) => void errors.push(error),
     tagsMax,
   });
   const pulls = new Pulls();
   const services = { storage, caches, pulls, rules: { tagPolicy: policy } as Services["rules"] };
-  const index = new TagIndex(services, tables, new Slices());
+  const index = new TagIndex(services, tables, slices);
   const page = (query: Partial<TagQuery> = {}, deadline = patience()) =>
     index.page(permit, { order: "newest", filter: "", page: 1, n: 100, ...query }, deadline);
   const elsewhere = cluster.node().changes;

@@ -306,6 +306,10 @@ export class FileBlobs implements BlobStore, Adopter {
     return ((await this.checkedFiles.demandEntries(this.layout.blobs(name))) ?? []).filter(isDigest);
   }
 
+  async *sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number> {
+    for await (const { size } of this.surveyor.measures(this.layout.blobs(name), digests)) yield size;
+  }
+
   async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
     for await (const { size, links } of this.surveyor.measures(this.layout.blobs(name), digests))
       yield { size, shared: links > 2, isContent: links > 1 };

@@ -57,6 +57,13 @@ export class MemoryBlobs implements BlobStore {
     return [...(this.data.repositories.get(name)?.blobs ?? [])];
   }
 
+  async *sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number> {
+    for (const digest of digests) {
+      const size = this.#bytes(name, digest)?.length;
+      if (size !== undefined) yield size;
+    }
+  }
+
   async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
     for (const digest of digests) {
       const size = this.#bytes(name, digest)?.length;

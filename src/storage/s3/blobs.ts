@@ -104,6 +104,10 @@ export class S3Blobs implements BlobStore {
     return digests;
   }
 
+  async *sizes(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<number> {
+    yield* foundInOrder(digests, readsAtOnce, (digest) => this.size(name, digest));
+  }
+
   async *usages(name: RepositoryName, digests: readonly Digest[]): AsyncIterable<BlobUsage> {
     const owners = await onStore(() => this.#pointers.counts());
     yield* foundInOrder(digests, readsAtOnce, async (digest) => {
