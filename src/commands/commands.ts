@@ -9,6 +9,7 @@ import { exportCommand } from "./export.js";
 import { gc } from "./gc.js";
 import { importCommand } from "./import.js";
 import { stats } from "./stats.js";
+import { tagsHistory, tagsRollback } from "./tags.js";
 import { tokenCreate, tokenList, tokenRevoke } from "./token.js";
 import { verify } from "./verify.js";
 
@@ -18,6 +19,8 @@ export const commands: readonly Command[] = [
   gc,
   verify,
   stats,
+  tagsHistory,
+  tagsRollback,
   cacheStats,
   cacheList,
   cachePrune,

@@ -5,6 +5,7 @@ import type { TagPattern, TagPolicy } from "../gc/retention.js";
 import { asConfigError } from "./errors.js";
 import { globs } from "./globs.js";
 import { parsePolicyFile } from "./policy-file.js";
+import { entriesMax } from "./tags.js";
 import { readText } from "./text-file.js";
 import { duration } from "./values.js";
 
@@ -20,11 +21,12 @@ const schema = z.strictObject({
           keepLast: z.number().int().min(0).optional(),
           keepPushedWithin: duration.optional(),
           keepPulledWithin: duration.optional(),
+          keepPrevious: z.number().int().min(0).max(entriesMax).optional(),
         })
         .refine(
-          ({ keepLast, keepPushedWithin, keepPulledWithin }) =>
-            keepLast !== undefined || keepPushedWithin !== undefined || keepPulledWithin !== undefined,
-          "needs keepLast, keepPushedWithin or keepPulledWithin: without them it keeps no tag",
+          ({ keepLast, keepPushedWithin, keepPulledWithin, keepPrevious }) =>
+            [keepLast, keepPushedWithin, keepPulledWithin, keepPrevious].some((value) => value !== undefined),
+          "needs keepLast, keepPushedWithin, keepPulledWithin or keepPrevious: without them it says nothing",
         ),
     )
     .prefault([]),
@@ -46,6 +48,7 @@ export function parseTagPolicy(text: string, path: string): TagPolicy {
       keepLast: rule.keepLast,
       pushedWithinSeconds: rule.keepPushedWithin,
       pulledWithinSeconds: rule.keepPulledWithin,
+      keepPrevious: rule.keepPrevious,
     })),
   };
 }

@@ -2,12 +2,15 @@
 import { section } from "./section.js";
 import { duration, integer, text } from "./values.js";
 
+/** Entries in the history of a tag. */
+export const entriesMax = 1000;
+
 export const tags = section({
   policy: text
     .optional()
     .describe("A JSON file that defines which tags are immutable and how long tags are kept."),
   history: section({
-    entries: integer({ min: 0, max: 1000 })
+    entries: integer({ min: 0, max: entriesMax })
       .prefault("50")
       .describe(
         "Number of entries in the history of a tag: what it pointed to, since when, and who pushed it. `0` keeps no history.",

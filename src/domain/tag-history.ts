@@ -1,5 +1,6 @@
 /** The history of a tag: what it pointed to, since when, and who changed that. */
 import type { Digest } from "./digest.js";
+import type { Tag } from "./reference.js";
 
 /** One change of a tag. It is never modified. */
 export interface TagEntry {
@@ -12,6 +13,12 @@ export interface TagEntry {
   readonly by?: string;
 }
 
+export interface TagHistory {
+  readonly tag: Tag;
+  /** Newest first. */
+  readonly entries: readonly TagEntry[];
+}
+
 /** Who changes a tag when no client does. Subjects of clients are `anonymous` or have a colon. */
 export type OwnActor = "operator" | "import" | "retention" | "verify" | `upstream:${string}`;
 
@@ -22,6 +29,9 @@ export interface HistoryBounds {
   /** Time for which an entry is kept after the next change, in milliseconds. */
   readonly keptMilliseconds: number;
 }
+
+/** Bounds that keep nothing. */
+export const noHistory: HistoryBounds = { entriesMax: 0, keptMilliseconds: 0 };
 
 /** Makes a change of a tag an entry of its history. */
 export interface TagNote {
@@ -61,6 +71,17 @@ export function distinctEntries<T extends TagEntry>(entries: readonly T[]): T[] 
     const before = entries[index + 1];
     return before === undefined || before.kind !== entry.kind || before.digest !== entry.digest;
   });
+}
+
+/** Returns the last `count` targets that the tag had before `current`. */
+export function previousTargets(
+  entries: readonly TagEntry[],
+  current: Digest | undefined,
+  count: number,
+): Digest[] {
+  const targets = new Set(entries.flatMap(({ digest }) => digest ?? []));
+  if (current !== undefined) targets.delete(current);
+  return [...targets].slice(0, count);
 }
 
 /** Returns the entries, newest first, beginning with the tag's current target even if its entry is missing. */

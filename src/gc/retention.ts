@@ -16,6 +16,8 @@ export interface RetentionRule {
   readonly keepLast?: number | undefined;
   readonly pushedWithinSeconds?: number | undefined;
   readonly pulledWithinSeconds?: number | undefined;
+  /** Number of targets that each tag had before, whose content garbage collection keeps. It keeps no tag. */
+  readonly keepPrevious?: number | undefined;
 }
 
 export interface TagPolicy {
@@ -49,7 +51,22 @@ export type Ruling = "immutable" | "no-rule" | RetentionRule;
 /** Costs microseconds, and does not change. */
 export function rulingOf(policy: TagPolicy, name: RepositoryName, tag: Tag): Ruling {
   if (isImmutable(policy, name, tag)) return "immutable";
-  return policy.retention.find(({ pattern }) => pattern.matches(name, tag)) ?? "no-rule";
+  const rule = ruleOf(policy, name, tag);
+  return rule !== undefined && decidesTags(rule) ? rule : "no-rule";
+}
+
+function ruleOf(policy: TagPolicy, name: RepositoryName, tag: Tag): RetentionRule | undefined {
+  return policy.retention.find(({ pattern }) => pattern.matches(name, tag));
+}
+
+/** Whether the rule says which tags are kept. A rule without such a condition keeps them all. */
+function decidesTags({ keepLast, pushedWithinSeconds, pulledWithinSeconds }: RetentionRule): boolean {
+  return keepLast !== undefined || pushedWithinSeconds !== undefined || pulledWithinSeconds !== undefined;
+}
+
+/** Returns the number of targets that the tag had before, whose content is kept. */
+export function previousKept(policy: TagPolicy, name: RepositoryName, tag: Tag): number {
+  return ruleOf(policy, name, tag)?.keepPrevious ?? 0;
 }
 
 /** How long a tag stays, if nothing is pushed or pulled any more. */

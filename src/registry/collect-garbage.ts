@@ -8,6 +8,7 @@ import type { Hold } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import { attempt, RegistryError } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { noHistory } from "../domain/tag-history.js";
 import type { CollectedRepository, GarbageReport, KeptContents } from "../gc/report.js";
 import { describeError } from "../lib/describe-error.js";
 import { allEnded } from "../lib/in-parallel.js";
@@ -49,6 +50,7 @@ export async function collectGarbage(
     totals.leased += collected.leased;
     totals.spared += spared;
     totals.bytesFreed += bytesFreed;
+    if (!options.dryRun) await pruneHistory(services, name);
     if (collected.manifests.length + collected.blobs.length > 0 || collected.skipped !== undefined)
       repositories.push(collected);
     onProgress(++done, name);
@@ -78,6 +80,16 @@ export async function collectGarbage(
     emptied,
     ...(pausedUntil > Date.now() && { protectedUntil: pausedUntil }),
   };
+}
+
+/** Removes the entries of tags' histories that are beyond the bounds. A failure does not stop the collection. */
+async function pruneHistory({ storage, rules, onStray }: Services, name: RepositoryName): Promise<void> {
+  try {
+    await storage.history.prune(name, rules.history ?? noHistory);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    onStray(name, `the history of its tags cannot be shortened: ${describeError(error)}`);
+  }
 }
 
 /**

@@ -3,6 +3,8 @@ import { type Digest, isDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { keptEntries, previousTargets } from "../domain/tag-history.js";
+import { previousKept } from "../gc/retention.js";
 import { describeError } from "../lib/describe-error.js";
 import { readManifest } from "./read-manifest.js";
 import type { Services } from "./services.js";
@@ -113,18 +115,42 @@ function referrersBySubject(all: ReadonlyMap<Digest, Named>): ReadonlyMap<Digest
 }
 
 async function taggedDigests(
-  { storage }: Services,
+  services: Services,
   name: RepositoryName,
   expired?: ReadonlySet<Tag>,
 ): Promise<Digest[] | string> {
+  const { storage, rules } = services;
   const digests: Digest[] = [];
+  /** Tags of rules that keep the content of earlier targets. */
+  const moving = new Map<Tag, Digest>();
   for await (const { tag, digest } of storage.tags.targets(name)) {
     if (expired?.has(tag)) continue;
     if (digest === undefined) return `the tag ${tag} cannot be read: no manifest counts as untagged`;
     digests.push(digest);
+    if (previousKept(rules.tagPolicy, name, tag) > 0) moving.set(tag, digest);
     // The referrers tag schema: a tag protects the manifest that it is about.
     const about = tag.replace("-", ":");
     if (isDigest(about)) digests.push(about);
+  }
+  if (moving.size > 0) digests.push(...(await earlierTargets(services, name, moving)));
+  return digests;
+}
+
+/** Returns the targets that these tags had before and that a rule keeps. */
+async function earlierTargets(
+  { storage, rules }: Services,
+  name: RepositoryName,
+  tags: ReadonlyMap<Tag, Digest>,
+): Promise<Digest[]> {
+  const { history, tagPolicy } = rules;
+  const digests: Digest[] = [];
+  if (history === undefined) return digests;
+  const now = Date.now();
+  for await (const { tag, entries } of storage.history.all(name)) {
+    const current = tags.get(tag);
+    if (current === undefined) continue;
+    const kept = keptEntries(entries, history, now, false);
+    digests.push(...previousTargets(kept, current, previousKept(tagPolicy, name, tag)));
   }
   return digests;
 }

@@ -1,7 +1,6 @@
 /** The history of tags: what they pointed to, and the way back. */
 import { setImmediate } from "node:timers/promises";
 import type { PullPermit, PushPermit } from "../auth/gate.js";
-import type { Identity } from "../auth/identity.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Page } from "../domain/page.js";
@@ -29,15 +28,23 @@ export interface RemovedTag {
   readonly last: HistoryEntry;
 }
 
+export interface HistoryQuery {
+  /** Maximum entries of a page. */
+  readonly n: number;
+  /** The page has entries before this time, in milliseconds since the epoch. */
+  readonly before?: number | undefined;
+  /** Whether the names of those who log in are shown; by default to callers who have logged in themselves. */
+  readonly showsLogins?: boolean;
+}
+
 /**
- * Returns a page of up to `n` entries, newest first, of those before the time `before`, in milliseconds since the epoch. No two
- * entries of a tag have the same time. Rejects with `manifest-unknown` if there is no such tag and never was.
+ * Returns a page of a tag's history, newest first. No two entries of a tag have the same time. Rejects with `manifest-unknown` if there is no such tag and never was.
  */
 export async function tagHistory(
   services: Services,
   { name, identity }: PullPermit,
   tag: Tag,
-  { n, before = Number.POSITIVE_INFINITY }: { readonly n: number; readonly before?: number | undefined },
+  { n, before = Number.POSITIVE_INFINITY, showsLogins = identity.kind !== "anonymous" }: HistoryQuery,
 ): Promise<Page<HistoryEntry>> {
   const entries = await historyOf(services, name, tag);
   if (entries.length === 0)
@@ -53,7 +60,7 @@ export async function tagHistory(
   const page = rest.slice(0, n);
   const available = await availableAmong(services, name, page);
   const items = page.map((entry) => ({
-    ...shownTo(identity, entry),
+    ...shown(entry, showsLogins),
     isCurrent: entry === entries[0] && entry.kind === "pointed" && entry.digest === current,
     isAvailable: entry.digest !== undefined && available.has(entry.digest),
   }));
@@ -72,6 +79,7 @@ export async function removedTags(
   signal: AbortSignal,
 ): Promise<Page<RemovedTag>> {
   const items: RemovedTag[] = [];
+  const showsLogins = permit.identity.kind !== "anonymous";
   const found = inOrder(services.storage.history.removed(permit.name, after), tagsAtOnce, async (tag) => {
     const [last] = await historyOf(services, permit.name, tag);
     return { tag, last };
@@ -86,7 +94,7 @@ export async function removedTags(
     if (last === undefined) continue;
     const available = await availableAmong(services, permit.name, [last]);
     const isAvailable = last.digest !== undefined && available.has(last.digest);
-    items.push({ tag, last: { ...shownTo(permit.identity, last), isCurrent: false, isAvailable } });
+    items.push({ tag, last: { ...shown(last, showsLogins), isCurrent: false, isAvailable } });
     await setImmediate();
   }
   return { items };
@@ -114,6 +122,8 @@ export async function rollBack(
   },
 ): Promise<PushedManifest> {
   const { name } = permit;
+  if (services.isMirrored(name))
+    throw new RegistryError("denied", "the tags of this repository belong to an upstream registry", { name });
   const entries = await historyOf(services, name, tag);
   if (!entries.some((entry) => entry.digest === digest))
     throw new RegistryError("manifest-unknown", `the history of the tag ${tag} does not have this manifest`, {
@@ -171,8 +181,8 @@ async function availableAmong(
 const loginNames = /^(?:user|robot|workload|certificate|outside):/;
 
 /** Anonymous callers are not shown who has a login here. */
-function shownTo({ kind }: Identity, entry: TagEntry): TagEntry {
-  if (kind !== "anonymous" || entry.by === undefined || !loginNames.test(entry.by)) return entry;
+function shown(entry: TagEntry, showsLogins: boolean): TagEntry {
+  if (showsLogins || entry.by === undefined || !loginNames.test(entry.by)) return entry;
   const { by: _, ...others } = entry;
   return others;
 }

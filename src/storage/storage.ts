@@ -18,7 +18,7 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Robot, RobotName } from "../domain/robot.js";
 import type { SessionId } from "../domain/session-id.js";
-import type { HistoryBounds, TagEntry, TagNote } from "../domain/tag-history.js";
+import type { HistoryBounds, TagEntry, TagHistory, TagNote } from "../domain/tag-history.js";
 import type { Durations } from "../lib/durations.js";
 import type { ScratchFile } from "../lib/held-bytes.js";
 import type { HitCounts } from "../lib/hit-counts.js";
@@ -274,6 +274,11 @@ export interface HistoryStore {
   list(name: RepositoryName, tag: Tag): AsyncIterable<TagEntry>;
   /** Yields the tags that have a history but do not exist, in ASCII order, after `after`. */
   removed(name: RepositoryName, after?: string): AsyncIterable<Tag>;
+  /**
+   * Yields the stored histories of the repository's tags, also of removed ones, in no order. Many cost little more than one.
+   * Unlike `list`, does not look at the current targets.
+   */
+  all(name: RepositoryName): AsyncIterable<TagHistory>;
   /** Removes the entries beyond the bounds, of all tags of the repository. Resolves with their number. */
   prune(name: RepositoryName, bounds: HistoryBounds): Promise<number>;
 }

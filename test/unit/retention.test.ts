@@ -12,6 +12,7 @@ import {
   compareByPush,
   expiredTags,
   isImmutable,
+  previousKept,
   Retention,
   rulingOf,
   type TagTimes,
@@ -121,6 +122,20 @@ for (const [what, policy, repository, ages, gone] of cases) {
     assert.deepEqual(await expired(policy, repository, ages), gone);
   });
 }
+
+test("a rule that only keeps earlier targets keeps all of its tags, and comes before later rules", async () => {
+  const policy = {
+    retention: [
+      { tags: "latest", keepPrevious: 3 },
+      { tags: "*", keepLast: 1, keepPrevious: 1 },
+    ],
+  };
+  assert.deepEqual(await expired(policy, "app", { latest: [100], old: [90], new: [1] }), ["old"]);
+  const parsed = await policyOf(policy);
+  const kept = (tag: string) => previousKept(parsed, parseRepositoryName("app"), tagOf(tag));
+  assert.deepEqual([kept("latest"), kept("other")], [3, 1]);
+  assert.equal(previousKept(await policyOf({}), parseRepositoryName("app"), tagOf("latest")), 0);
+});
 
 test("a reason says why a tag expires", async () => {
   const policy = await policyOf({

@@ -1,6 +1,12 @@
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { type HistoryBounds, keptEntries, type TagEntry, withCurrent } from "../../domain/tag-history.js";
+import {
+  type HistoryBounds,
+  keptEntries,
+  type TagEntry,
+  type TagHistory,
+  withCurrent,
+} from "../../domain/tag-history.js";
 import type { HistoryStore } from "../storage.js";
 import type { MemoryData } from "./memory-data.js";
 
@@ -19,6 +25,10 @@ export class MemoryHistory implements HistoryStore {
     const repository = this.data.repositories.get(name);
     for (const tag of [...(repository?.history.keys() ?? [])].sort())
       if (tag > after && repository?.tags.has(tag) === false) yield tag;
+  }
+
+  async *all(name: RepositoryName): AsyncIterable<TagHistory> {
+    for (const [tag, entries] of this.data.repositories.get(name)?.history ?? []) yield { tag, entries };
   }
 
   async prune(name: RepositoryName, bounds: HistoryBounds): Promise<number> {

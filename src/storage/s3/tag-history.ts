@@ -11,6 +11,7 @@ import {
   type HistoryBounds,
   keptEntries,
   type TagEntry,
+  type TagHistory,
   type TagNote,
   withCurrent,
 } from "../../domain/tag-history.js";
@@ -18,7 +19,7 @@ import { entriesMax } from "../../lib/lru-bound.js";
 import { entryName, type NamedEntry, parseEntryName } from "../entry-name.js";
 import type { HistoryStore } from "../storage.js";
 import type { S3Client } from "./client.js";
-import { keys } from "./keys.js";
+import { keys, lastOf } from "./keys.js";
 import type { StoredRecords } from "./stored-records.js";
 import { parsePointer } from "./tag-pointer.js";
 
@@ -61,7 +62,13 @@ export class S3History implements HistoryStore {
     const added = (this.#added.get(key) ?? 0) + 1;
     this.#added.set(key, added < bounds.entriesMax ? added : 0);
     // In the background, so that a tag that is pushed all the time has few more entries than it keeps until a collection.
-    if (added >= bounds.entriesMax) this.#pruneTag(name, tag, bounds).catch(ignore);
+    if (added >= bounds.entriesMax) this.#pruneSoon(name, tag, bounds).catch(ignore);
+  }
+
+  async #pruneSoon(name: RepositoryName, tag: Tag, bounds: HistoryBounds): Promise<void> {
+    const entries: NamedEntry[] = [];
+    for await (const entry of this.#entries(name, tag)) entries.push(entry);
+    await this.#pruneTag(name, tag, entries, bounds);
   }
 
   async *list(name: RepositoryName, tag: Tag): AsyncIterable<TagEntry> {
@@ -82,13 +89,26 @@ export class S3History implements HistoryStore {
     const removed = new Set<Tag>();
     for await (const tag of this.#tags(name)) if (tag > after) removed.add(tag);
     if (removed.size === 0) return;
-    for await (const { name: tag } of this.records.names(keys.tags(name), isTag)) removed.delete(tag);
+    for (const tag of await this.#existing(name)) removed.delete(tag);
     yield* [...removed].sort();
   }
 
+  async *all(name: RepositoryName): AsyncIterable<TagHistory> {
+    for await (const { tag, entries } of this.#stored(name)) yield { tag, entries: distinctEntries(entries) };
+  }
+
+  /** Also removes the entries that only repeat an older one. */
   async prune(name: RepositoryName, bounds: HistoryBounds): Promise<number> {
+    let existing: ReadonlySet<Tag> | undefined;
     let pruned = 0;
-    for await (const tag of this.#tags(name)) pruned += await this.#pruneTag(name, tag, bounds);
+    for await (const { tag, entries } of this.#stored(name)) {
+      const [newest] = entries;
+      // Only a crash leaves a removed tag without an entry for the removal.
+      const mayBeRemoved = newest?.kind === "pointed" && newest.at < Date.now() - bounds.keptMilliseconds;
+      if (mayBeRemoved) existing ??= await this.#existing(name);
+      const isRemoved = mayBeRemoved ? existing?.has(tag) === false : undefined;
+      pruned += await this.#pruneTag(name, tag, entries, bounds, isRemoved);
+    }
     return pruned;
   }
 
@@ -102,17 +122,23 @@ export class S3History implements HistoryStore {
     await this.#deleteAll(this.client.list(keys.histories(name)));
   }
 
-  /** Also removes the entries that only repeat an older one. */
-  async #pruneTag(name: RepositoryName, tag: Tag, bounds: HistoryBounds): Promise<number> {
-    const entries: NamedEntry[] = [];
-    for await (const entry of this.#entries(name, tag)) entries.push(entry);
-    const now = Date.now();
-    const isOver = (entries[0]?.at ?? now) < now - bounds.keptMilliseconds;
-    const isRemoved = isOver ? (await this.client.head(keys.tag(name, tag))) === undefined : undefined;
-    const kept = new Set(keptEntries(distinctEntries(entries), bounds, now, isRemoved));
+  async #pruneTag(
+    name: RepositoryName,
+    tag: Tag,
+    entries: readonly NamedEntry[],
+    bounds: HistoryBounds,
+    isRemoved?: boolean,
+  ): Promise<number> {
+    const kept = new Set(keptEntries(distinctEntries(entries), bounds, Date.now(), isRemoved));
     const over = entries.filter((entry) => !kept.has(entry));
     await this.#deleteAll(over.map((entry) => ({ key: keys.historyEntry(name, tag, entry.name) })));
     return over.length;
+  }
+
+  async #existing(name: RepositoryName): Promise<ReadonlySet<Tag>> {
+    const existing = new Set<Tag>();
+    for await (const { name: tag } of this.records.names(keys.tags(name), isTag)) existing.add(tag);
+    return existing;
   }
 
   async #deleteAll(
@@ -143,14 +169,37 @@ export class S3History implements HistoryStore {
 
   /** Yields the newest entries, newest first. */
   async *#entries(name: RepositoryName, tag: Tag): AsyncGenerator<NamedEntry, void> {
-    const prefix = keys.historyOf(name, tag);
     let listed = 0;
-    for await (const { key } of this.client.list(prefix)) {
-      const entry = parseEntryName(key.slice(prefix.length));
-      if (entry === undefined) this.records.onStray(key, "not an entry of a tag's history");
-      else yield entry;
+    for await (const { key } of this.client.list(keys.historyOf(name, tag))) {
+      const entry = this.#parse(key);
+      if (entry !== undefined) yield entry;
       if (++listed === listedMax) return;
     }
+  }
+
+  /** Yields the newest entries of all tags, a thousand for each request. */
+  async *#stored(
+    name: RepositoryName,
+  ): AsyncGenerator<{ readonly tag: Tag; readonly entries: NamedEntry[] }, void> {
+    const prefix = keys.histories(name);
+    let group: { readonly tag: Tag; readonly entries: NamedEntry[] } | undefined;
+    for await (const { key } of this.client.list(prefix)) {
+      const tag = key.slice(prefix.length, key.lastIndexOf("/"));
+      const entry = isTag(tag) ? this.#parse(key) : undefined;
+      if (!isTag(tag) || entry === undefined) continue;
+      if (group?.tag !== tag) {
+        if (group !== undefined) yield group;
+        group = { tag, entries: [] };
+      }
+      if (group.entries.length < listedMax) group.entries.push(entry);
+    }
+    if (group !== undefined) yield group;
+  }
+
+  #parse(key: string): NamedEntry | undefined {
+    const entry = parseEntryName(lastOf(key));
+    if (entry === undefined) this.records.onStray(key, "not an entry of a tag's history");
+    return entry;
   }
 
   /** Yields the tags that have a history. */
