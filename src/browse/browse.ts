@@ -2,6 +2,7 @@
 import { Slices } from "../lib/slices.js";
 import type { Services } from "../registry/services.js";
 import { CatalogCopy } from "./catalog-copy.js";
+import { ImageFactsIndex } from "./image-facts.js";
 import { RepositoryIndex } from "./repository-index.js";
 import { RepositorySummaries } from "./repository-summaries.js";
 import { TagIndex } from "./tag-index.js";
@@ -11,6 +12,7 @@ export class Browse {
   readonly repositories: RepositoryIndex;
   readonly summaries: RepositorySummaries;
   readonly tags: TagIndex;
+  readonly images: ImageFactsIndex;
   readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
 
@@ -21,6 +23,7 @@ export class Browse {
     this.repositories = new RepositoryIndex(this.#catalog, slices);
     this.summaries = new RepositorySummaries(services, cluster.changes, { onError });
     this.#tables = new TagTables(storage.tags, cluster.changes, { slices, onError });
+    this.images = new ImageFactsIndex(services, cluster.changes, onError);
     this.tags = new TagIndex(services, this.#tables, slices);
   }
 
@@ -32,6 +35,11 @@ export class Browse {
   /** Ends work in the background. */
   async close(): Promise<void> {
     this.repositories.close();
-    await Promise.all([this.#catalog.close(), this.summaries.close(), this.#tables.close()]);
+    await Promise.all([
+      this.#catalog.close(),
+      this.summaries.close(),
+      this.#tables.close(),
+      this.images.close(),
+    ]);
   }
 }

@@ -5,7 +5,7 @@
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import type { PushedBytes } from "../../src/domain/pushed-manifest.js";
 import { readPushed } from "../../src/domain/pushed-manifest.js";
-import { readStored } from "../../src/domain/stored-manifest.js";
+import { readFacts, readStored } from "../../src/domain/stored-manifest.js";
 import {
   type Answer,
   answered,
@@ -50,4 +50,8 @@ export function mediaType({
   digest,
 }: StoredBytes): Promise<Answer<ManifestTasks["mediaType"]["value"]>> {
   return answered(async () => (await readStored(bytes, digest))?.mediaType);
+}
+
+export function facts({ bytes, digest }: StoredBytes): Promise<Answer<ManifestTasks["facts"]["value"]>> {
+  return answered(() => readFacts(bytes, digest));
 }

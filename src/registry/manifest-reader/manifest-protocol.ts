@@ -1,6 +1,7 @@
 /** The protocol of the thread that reads large manifests. */
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
+import type { ManifestFacts } from "../../domain/manifest-facts.js";
 import type { ManifestMediaType } from "../../domain/media-type.js";
 import type { PushedBytes, PushedManifest } from "../../domain/pushed-manifest.js";
 import type { PackedDescriptors, PackedManifest } from "./packed-manifest.js";
@@ -30,6 +31,7 @@ export interface ManifestTasks {
   /** `undefined` if the bytes do not have the digest, or are no manifest. */
   readonly stored: { readonly task: StoredBytes; readonly value: PackedManifest | undefined };
   readonly mediaType: { readonly task: StoredBytes; readonly value: ManifestMediaType | undefined };
+  readonly facts: { readonly task: StoredBytes; readonly value: ManifestFacts | undefined };
 }
 
 /** Converts a `manifest-invalid` of `read` to an answer. Rejects with any other error. */

@@ -4,9 +4,10 @@
  */
 import type { Digest } from "../../domain/digest.js";
 import type { Manifest, ManifestBounds, ManifestContent } from "../../domain/manifest.js";
+import type { ManifestFacts } from "../../domain/manifest-facts.js";
 import type { ManifestMediaType } from "../../domain/media-type.js";
 import { type Mismatch, type PushedBytes, readPushed } from "../../domain/pushed-manifest.js";
-import { readStored } from "../../domain/stored-manifest.js";
+import { readFacts, readStored } from "../../domain/stored-manifest.js";
 import { IdlePool } from "../../lib/idle-pool.js";
 import { type Answer, type ManifestTasks, unwrap } from "./manifest-protocol.js";
 import { unpackManifest, unpackMismatches, unpackPushed } from "./packed-manifest.js";
@@ -60,6 +61,12 @@ export class ManifestReader {
   async storedMediaType(bytes: Uint8Array, digest: Digest): Promise<ManifestMediaType | undefined> {
     if (isSmall(bytes)) return (await readStored(bytes, digest))?.mediaType;
     return await this.#run("mediaType", { bytes, digest });
+  }
+
+  /** Returns what people want to know about it, like `stored`. */
+  async facts(bytes: Uint8Array, digest: Digest): Promise<ManifestFacts | undefined> {
+    if (isSmall(bytes)) return readFacts(bytes, digest);
+    return this.#run("facts", { bytes, digest });
   }
 
   async #run<K extends keyof ManifestTasks>(

@@ -1,0 +1,199 @@
+/** What people want to know about a manifest at a glance, from its bytes. Lenient: whatever is not as expected is left out. */
+import { type Descriptor, isObject, type JsonObject } from "./descriptor.js";
+import { type Digest, isDigest } from "./digest.js";
+import { isManifestMediaType, kindOf, type ManifestMediaType } from "./media-type.js";
+
+/** What a manifest is used for. `artifact` is anything else that is not an image. */
+export type Content =
+  | "image"
+  | "index"
+  | "helm-chart"
+  | "wasm"
+  | "signature"
+  | "sbom"
+  | "attestation"
+  | "artifact";
+
+/** As in an entry of an index or in an image's config (image-spec, image-index.md, "Platform"). */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+  /** Of Windows. */
+  readonly osVersion?: string;
+}
+
+export interface ChildManifest {
+  readonly digest: Digest;
+  /** Absent for an entry that is not for a platform. */
+  readonly platform?: Platform;
+  /** Whether it has BuildKit's attestations about another entry. */
+  readonly isAttestation: boolean;
+}
+
+export interface ManifestFacts {
+  readonly content: Content;
+  readonly mediaType: ManifestMediaType;
+  /** The artifact type or, without one, the media type of the config. */
+  readonly artifactType: string | undefined;
+  readonly config: Pick<Descriptor, "mediaType" | "digest" | "size"> | undefined;
+  readonly layers: number;
+  /** Size of the distinct layers, as they are transferred. */
+  readonly layerBytes: number;
+  /** By its annotation, in milliseconds since the epoch. */
+  readonly createdAt: number | undefined;
+  readonly subject: Digest | undefined;
+  /** The first entries of an index. */
+  readonly children: readonly ChildManifest[];
+  /** All entries of an index. */
+  readonly childCount: number;
+}
+
+/** Entries of an index whose facts are of interest: no image has as many platforms. */
+const childrenMax = 64;
+
+/** Texts are shown, and kept in memory. */
+const textCharactersMax = 128;
+
+const imageConfigs: ReadonlySet<string> = new Set([
+  "application/vnd.oci.image.config.v1+json",
+  "application/vnd.docker.container.image.v1+json",
+]);
+
+/** Patterns for the artifact type, or for the media types of config or layers. The first that matches decides. */
+const contents: readonly (readonly [content: Content, pattern: RegExp])[] = [
+  ["helm-chart", /^application\/vnd\.cncf\.helm\./],
+  ["signature", /^application\/vnd\.(?:dev\.cosign\.(?:simplesigning|artifact\.sig)|cncf\.notary)\./],
+  [
+    "attestation",
+    /^application\/vnd\.(?:in-toto|dsse\.envelope)\b|^application\/vnd\.dev\.cosign\.artifact\.att\./,
+  ],
+  ["sbom", /\b(?:spdx|cyclonedx|syft)\b|^application\/vnd\.dev\.cosign\.artifact\.sbom\./],
+  ["wasm", /[./]wasm\b/],
+];
+
+const sigstoreBundle = /^application\/vnd\.dev\.sigstore\.bundle\b/;
+
+/** Returns `undefined` if the bytes are no manifest. */
+export function manifestFacts(bytes: Uint8Array): ManifestFacts | undefined {
+  const json = parsed(bytes);
+  if (json === undefined) return undefined;
+  const isIndex = Array.isArray(json.manifests);
+  const declared = typeof json.mediaType === "string" ? json.mediaType : "";
+  const byShape = `application/vnd.oci.image.${isIndex ? "index" : "manifest"}.v1+json` as const;
+  const mediaType = isManifestMediaType(declared) ? declared : byShape;
+  const config = descriptorOf(json.config);
+  const artifactType = text(json.artifactType) ?? text(config?.mediaType);
+  const layers = listOf(json.layers);
+  const entries = listOf(json.manifests);
+  return {
+    content:
+      kindOf(mediaType) === "index" ? indexContent(artifactType) : contentOf(json, artifactType, layers),
+    mediaType,
+    artifactType,
+    config,
+    layers: layers.length,
+    layerBytes: distinctBytes(layers),
+    createdAt: timeOf(annotationOf(json, "org.opencontainers.image.created")),
+    subject: descriptorOf(json.subject)?.digest,
+    children: entries.slice(0, childrenMax).flatMap((entry) => childOf(entry) ?? []),
+    childCount: entries.length,
+  };
+}
+
+/** Returns the platform in an image's config, and when the image was created (image-spec, config.md, "Properties"). */
+export function configFacts(bytes: Uint8Array): {
+  readonly platform: Platform | undefined;
+  readonly createdAt: number | undefined;
+} {
+  const json = parsed(bytes) ?? {};
+  return { platform: platformOf(json), createdAt: timeOf(json.created) };
+}
+
+function parsed(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const json: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
+    return isObject(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function indexContent(artifactType: string | undefined): Content {
+  const known = contents.find(([, pattern]) => artifactType !== undefined && pattern.test(artifactType));
+  return known?.[0] ?? "index";
+}
+
+function contentOf(json: JsonObject, artifactType: string | undefined, layers: readonly unknown[]): Content {
+  const [layer] = layers;
+  const layerType = isObject(layer) ? text(layer.mediaType) : undefined;
+  if (sigstoreBundle.test(artifactType ?? "") || sigstoreBundle.test(layerType ?? ""))
+    return annotationOf(json, "dev.sigstore.bundle.content") === "dsse-envelope"
+      ? "attestation"
+      : "signature";
+  // The tools disagree about which of them tells what it is.
+  for (const type of [artifactType, layerType]) {
+    const known = contents.find(([, pattern]) => type !== undefined && pattern.test(type));
+    if (known !== undefined) return known[0];
+  }
+  const isImage = json.artifactType === undefined || json.artifactType === "";
+  return isImage && imageConfigs.has(artifactType ?? "") ? "image" : "artifact";
+}
+
+function childOf(entry: unknown): ChildManifest | undefined {
+  const descriptor = descriptorOf(entry);
+  if (descriptor === undefined || !isObject(entry)) return undefined;
+  const platform = isObject(entry.platform) ? platformOf(entry.platform) : undefined;
+  const isAttestation = annotationOf(entry, "vnd.docker.reference.type") === "attestation-manifest";
+  const isForPlatform = platform !== undefined && platform.os !== "unknown" && !isAttestation;
+  return { digest: descriptor.digest, ...(isForPlatform && { platform }), isAttestation };
+}
+
+function platformOf(json: JsonObject): Platform | undefined {
+  const [os, architecture] = [text(json.os), text(json.architecture)];
+  if (os === undefined || architecture === undefined) return undefined;
+  const [variant, osVersion] = [text(json.variant), text(json["os.version"])];
+  return {
+    os,
+    architecture,
+    ...(variant !== undefined && { variant }),
+    ...(osVersion !== undefined && { osVersion }),
+  };
+}
+
+function distinctBytes(layers: readonly unknown[]): number {
+  const sizes = new Map<Digest, number>();
+  for (const layer of layers) {
+    const descriptor = descriptorOf(layer);
+    if (descriptor !== undefined) sizes.set(descriptor.digest, descriptor.size);
+  }
+  let bytes = 0;
+  for (const size of sizes.values()) bytes += size;
+  return bytes;
+}
+
+function descriptorOf(value: unknown): ManifestFacts["config"] {
+  if (!isObject(value)) return undefined;
+  const { digest, size, mediaType } = value;
+  if (typeof digest !== "string" || !isDigest(digest)) return undefined;
+  const isSize = typeof size === "number" && Number.isSafeInteger(size) && size >= 0;
+  return { digest, size: isSize ? size : 0, mediaType: text(mediaType) ?? "" };
+}
+
+function annotationOf({ annotations }: JsonObject, key: string): unknown {
+  return isObject(annotations) && Object.hasOwn(annotations, key) ? annotations[key] : undefined;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value.slice(0, textCharactersMax) : undefined;
+}
+
+/** RFC 3339. */
+function timeOf(value: unknown): number | undefined {
+  const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}
