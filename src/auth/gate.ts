@@ -10,7 +10,17 @@ import type { Identity, Permission } from "./identity.js";
 import type { Policy } from "./policy.js";
 
 /** The action of a route. `base` is the root of the API, where clients find out whether they must log in. */
-export type Action = "base" | "pull" | "push" | "delete" | "catalog" | "token" | "metrics" | "page" | "login";
+export type Action =
+  | "base"
+  | "pull"
+  | "push"
+  | "delete"
+  | "catalog"
+  | "token"
+  | "metrics"
+  | "page"
+  | "login"
+  | "robots";
 
 /** Private to this file, so that no other code can construct a permit. */
 declare const granted: unique symbol;
@@ -58,6 +68,9 @@ export interface PagePermit extends Granted<"page"> {
 /** Anyone may try to log in to the web page, and log out. */
 export type LoginPermit = Granted<"login">;
 
+/** Its holder may create robots with any permissions, and revoke them. */
+export type RobotsPermit = Granted<"robots">;
+
 /** The repositories that a caller may pull from. */
 export interface Visible {
   /** Whether these are all repositories. */
@@ -80,6 +93,7 @@ export interface Permits {
   readonly metrics: MetricsPermit;
   readonly page: PagePermit;
   readonly login: LoginPermit;
+  readonly robots: RobotsPermit;
 }
 
 /** Actions on one repository. */
@@ -159,6 +173,19 @@ export class Gate {
 
   login(identity: Identity): LoginPermit {
     return grant<"login">({ identity });
+  }
+
+  /** Throws `unauthorized` if a login may help, and `denied` otherwise. */
+  robots(identity: Identity): RobotsPermit {
+    if (this.mayManageRobots(identity)) return grant<"robots">({ identity });
+    if (identity.kind === "anonymous") throw loginNeeded();
+    throw new RegistryError("denied", `${identity.subject} may not manage robots`);
+  }
+
+  /** Credentials that are limited to repositories never may: a robot could give itself more. */
+  mayManageRobots(identity: Identity): boolean {
+    const isLimited = identity.token !== undefined || identity.limit !== undefined || identity.limitDecides;
+    return !isLimited && this.policy.allowsRobots(identity);
   }
 
   /** Returns whether the catalog may show the caller anything. */

@@ -9,6 +9,8 @@ export interface Policy {
   readonly letsAnonymousPull: boolean;
   /** Whether the caller may read the metrics, which cover all repositories. */
   allowsMetrics(identity: Identity): boolean;
+  /** Whether the caller may create and revoke robots, which may do anything. */
+  allowsRobots(identity: Identity): boolean;
   allows(identity: Identity, permission: Permission, name: RepositoryName): boolean;
 }
 
@@ -17,6 +19,7 @@ export const openPolicy: Policy = {
   open: true,
   letsAnonymousPull: true,
   allowsMetrics: () => true,
+  allowsRobots: () => true,
   allows: () => true,
 };
 
@@ -25,6 +28,7 @@ export const loginPolicy: Policy = {
   open: false,
   letsAnonymousPull: false,
   allowsMetrics: ({ kind }) => kind !== "anonymous",
+  allowsRobots: ({ kind }) => kind === "user",
   allows: ({ kind }) => kind !== "anonymous",
 };
 
@@ -49,12 +53,12 @@ export interface Rule {
 
 /**
  * Builds a policy. `groups` are the groups defined in the policy, by user name. `metrics` are the callers who may read the
- * metrics; nobody if it is absent.
+ * metrics, and `robots` those who may manage robots; nobody if it is absent.
  */
 export function rulesPolicy(
   rules: readonly Rule[],
   groups: ReadonlyMap<string, ReadonlySet<string>>,
-  metrics?: Who,
+  { metrics, robots }: { readonly metrics?: Who | undefined; readonly robots?: Who | undefined } = {},
 ): Policy {
   const isFor = (
     { anonymous, authenticated, users, groups: named, claims }: Who,
@@ -74,6 +78,7 @@ export function rulesPolicy(
     open: false,
     letsAnonymousPull: rules.some(({ who, permissions }) => who.anonymous && permissions.has("pull")),
     allowsMetrics: (identity) => metrics !== undefined && isFor(metrics, identity),
+    allowsRobots: (identity) => robots !== undefined && isFor(robots, identity),
     allows: (identity, permission, name) =>
       // The name comes from the caller, so it is matched last, and only against rules for this caller.
       rules.some(

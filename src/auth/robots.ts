@@ -101,6 +101,10 @@ export class Robots implements PasswordVerifier {
     }
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** Returns all robots by name, including expired ones. */
   list(): Robot[] {
     return [...this.#entries.values()].map(withUse).sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,8 +1,11 @@
 /** `gantry token`: creates, lists and revokes robot accounts. */
 import { z } from "zod";
+import { anonymous } from "../auth/identity.js";
+import { ownGate } from "../auth/own-gate.js";
 import { durationSeconds } from "../config/values.js";
 import { permissions } from "../domain/permission.js";
 import { isRobotName, type Robot, type RobotName, robotOfUser, userNameOf } from "../domain/robot.js";
+import { createRobot, listRobots, revokeRobot, robotRequest } from "../registry/robot-accounts.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
 import { formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
@@ -10,25 +13,10 @@ import { formatScope, parseScope } from "./robot-scopes.js";
 
 const expiresDefault = "90d";
 
-const scopesMax = 100;
-const globCharactersMax = 255;
-
 const name = z.string().refine((text): text is RobotName => isRobotName(text), "not a robot name");
 
-const creation = z.object({
-  name,
-  scopes: z
-    .array(
-      z.object({
-        repositories: z.array(z.string().min(1).max(globCharactersMax)).min(1),
-        permissions: z.array(z.enum(permissions)).min(1),
-      }),
-    )
-    .min(1)
-    .max(scopesMax),
-  /** `null`: never. */
-  expiresAfterSeconds: z.number().positive().nullable(),
-});
+/** Operators have the store, so no policy limits them. */
+const permit = ownGate.robots(anonymous);
 
 const nameParameter = {
   name: "NAME",
@@ -70,14 +58,12 @@ exactly what its scopes allow; the policy file need not name it.
     scopes: listOf(scope).map(parseScope),
     expiresAfterSeconds: secondsOf(expires),
   }),
-  run: async ({ services: { robots } }, given) => {
-    const { name, scopes, expiresAfterSeconds } = parseOptions(creation, given);
-    const expiresAt = expiresAfterSeconds === null ? undefined : Date.now() + expiresAfterSeconds * 1000;
-    const made = await robots.create(name, scopes, expiresAt);
-    if (made === undefined) throw new Error(`the robot ${name} already exists: revoke it first`);
-    const report = { ...viewOf(made.robot), key: made.key };
+  run: async ({ services }, given) => {
+    const { robot, key } = await createRobot(services, permit, parseOptions(robotRequest, given));
+    const { expiresAt, scopes } = robot;
+    const report = { ...viewOf(robot), key };
     const text = [
-      made.key,
+      key,
       "",
       `This key is not shown again. It expires: ${timeOf(expiresAt)}. Scopes: ${scopes.map(formatScope).join(" and ")}.`,
       `To log in: docker login --username ${report.user} --password-stdin REGISTRY`,
@@ -95,9 +81,9 @@ It cannot show keys, because the registry keeps only hashes.
   flags: {},
   examples: [{ command: "gantry token list --json", what: "list them as JSON" }],
   optionsOf: () => ({}),
-  run: async ({ services: { robots } }, given) => {
+  run: async ({ services }, given) => {
     parseOptions(z.object({}), given);
-    const listed = robots.list();
+    const listed = listRobots(services, permit);
     const rows = listed.map(({ name, scopes, createdAt, expiresAt, usedAt }) => [
       userNameOf(name),
       scopes.map(formatScope).join(" "),
@@ -122,9 +108,9 @@ export const tokenRevoke: Command = {
   parameters: [nameParameter],
   examples: [{ command: "gantry token revoke ci", what: "the robot that logs in as robot-ci" }],
   optionsOf: (_, [typed = ""]) => ({ name: parseName(typed) }),
-  run: async ({ services: { robots } }, given) => {
+  run: async ({ services }, given) => {
     const options = parseOptions(z.object({ name }), given);
-    if (!(await robots.revoke(options.name))) throw new Error(`there is no ${userNameOf(options.name)}`);
+    await revokeRobot(services, permit, options.name);
     return { report: { revoked: options.name }, text: `${userNameOf(options.name)} is revoked`, fine: true };
   },
 };

@@ -13,11 +13,16 @@ import { parsePolicyFile } from "./policy-file.js";
 const permissions = z.enum(allPermissions);
 const names = oneOrMore(z.string().min(1));
 
-/** The logged-in users to whom a rule applies. */
-const who = {
+/** People and machines with names of their own. */
+const named = {
   authenticated: z.boolean().prefault(false),
   users: names.default([]),
   groups: names.default([]),
+};
+
+/** The logged-in users to whom a rule applies. */
+const who = {
+  ...named,
   claims: z
     .record(z.string().min(1), globs)
     .refine(
@@ -27,7 +32,7 @@ const who = {
     .optional(),
 };
 
-type LoggedIn = z.output<z.ZodObject<typeof who>>;
+type LoggedIn = z.output<z.ZodObject<typeof named>> & Pick<z.output<z.ZodObject<typeof who>>, "claims">;
 
 function isForSomebody({ authenticated, users, groups, claims }: LoggedIn): boolean {
   return authenticated || users.length + groups.length > 0 || claims !== undefined;
@@ -52,6 +57,10 @@ const rule = z
 const schema = z.strictObject({
   groups: z.record(z.string().min(1), z.array(z.string().min(1))).prefault({}),
   rules: z.array(rule),
+  robots: z
+    .strictObject(named)
+    .refine(isForSomebody, "needs authenticated, users or groups: without them it applies to nobody")
+    .optional(),
   metrics: z
     .strictObject(who)
     .refine(isForSomebody, "needs authenticated, users, groups or claims: without them it applies to nobody")
@@ -61,9 +70,10 @@ const schema = z.strictObject({
 /** Parses the policy file at `path`. Throws a `ConfigError` that names the first errors. */
 export function parseAccessPolicy(text: string, path: string): Policy {
   const parsed = parsePolicyFile(schema, text, path);
-  const { rules, metrics } = parsed;
+  const { rules, metrics, robots } = parsed;
   const groups = new Map(Object.entries(parsed.groups).map(([group, users]) => [group, new Set(users)]));
-  return rulesPolicy(rules.map(ruleOf), groups, metrics && whoOf({ anonymous: false, ...metrics }));
+  const loggedIn = (who: LoggedIn | undefined) => who && whoOf({ anonymous: false, ...who });
+  return rulesPolicy(rules.map(ruleOf), groups, { metrics: loggedIn(metrics), robots: loggedIn(robots) });
 }
 
 function ruleOf({ repositories, allow, ...who }: z.output<typeof rule>): Rule {

@@ -30,6 +30,8 @@ export type ErrorKind =
   | "path-unknown"
   | "method-not-allowed"
   | "delete-disabled"
+  | "robot-exists"
+  | "robot-unknown"
   | "precondition-failed"
   | "unauthorized"
   | "insufficient-scope"

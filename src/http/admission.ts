@@ -91,6 +91,8 @@ export class Admission {
         return route.handle(context, exchange, gate.page(identity));
       case "login":
         return route.handle(context, exchange, gate.login(identity));
+      case "robots":
+        return route.handle(context, exchange, gate.robots(identity));
       case "token":
         return route.handle(context, exchange, gate.token(identity));
       case "metrics":

@@ -35,7 +35,7 @@ export interface Access {
 const scopeActions = { pull: ["pull"], push: ["pull", "push"], delete: ["delete"] } as const;
 
 /** Actions for which there are no tokens. */
-const withoutToken: ReadonlySet<Action> = new Set(["token", "metrics", "page", "login"]);
+const withoutToken: ReadonlySet<Action> = new Set(["token", "metrics", "page", "login", "robots"]);
 
 /** Returns the value of `WWW-Authenticate`. */
 export function challenge(options: ChallengeOptions, wanted: ChallengeFor): string {

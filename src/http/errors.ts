@@ -39,6 +39,8 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
   "path-unknown": [404, "UNSUPPORTED"],
   "method-not-allowed": [405, "UNSUPPORTED"],
   "delete-disabled": [405, "UNSUPPORTED"],
+  "robot-exists": [409, "UNSUPPORTED"],
+  "robot-unknown": [404, "UNSUPPORTED"],
   // The specification has no code for it; immutable tags get the same one.
   "precondition-failed": [412, "DENIED"],
   unauthorized: [401, "UNAUTHORIZED"],

@@ -10,6 +10,7 @@ import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import { type LimitName, responseMemoryUsedUp } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { RobotName } from "../domain/robot.js";
 import { networkOf } from "../lib/network.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import type { Mirrored } from "../upstream/mirrored.js";
@@ -120,6 +121,8 @@ export class Exchange {
   name: RepositoryName | undefined;
   /** Its name in the request. It differs from `name` for a repository of an upstream registry that has no prefix there. */
   requestedName: RepositoryName | undefined;
+  /** The robot that the request creates or revokes. */
+  robot: RobotName | undefined;
   /** Present on a pull from a repository of an upstream registry: how the cache answers it. */
   mirrored: Mirrored | undefined;
   /** The caller, once authenticated. */

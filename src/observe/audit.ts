@@ -20,6 +20,8 @@ export interface AuditRecord {
   readonly tags?: readonly string[];
   readonly digest?: string;
   readonly from?: string;
+  /** The robot that was created or revoked. */
+  readonly robot?: string;
   readonly status: number;
   readonly outcome: "granted" | "refused" | "failed" | "aborted";
 }
@@ -90,6 +92,7 @@ function recordOf(exchange: Exchange, isRefused: boolean): AuditRecord {
     ...(tags.length > 0 && { tags }),
     ...(digest !== null && { digest: cut(digest) }),
     ...(from !== null && { from: cut(from) }),
+    ...(exchange.robot !== undefined && { robot: exchange.robot }),
     status,
     outcome: outcomeOf(exchange, isRefused),
   };

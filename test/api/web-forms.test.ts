@@ -12,7 +12,10 @@ import { loggedIn, tokenIn, Visitor } from "../support/visitor.js";
 
 const files = await LoginFiles.make();
 await files.users({ alice: "alice's" });
-await files.policy(`rules: [{ repositories: "**", users: alice, allow: admin }]`);
+await files.policy(`
+robots: { users: alice }
+rules: [{ repositories: "**", users: alice, allow: admin }]
+`);
 const { gantry, client } = await serve({ ...files.settings, REGISTRY_HTTP_UI_ENABLED: "true" });
 const { url } = gantry;
 const pushed = index([]);
@@ -79,7 +82,9 @@ for (const row of forms) {
     for (const [what, headers] of Object.entries(foreign)) {
       const answer = await visitor.post(path, { form, ...fields }, headers);
       const isTyped = "Content-Type" in headers;
-      assert.equal(answer.status, isTyped ? 400 : 403, `${what}: ${answer.body.toString()}`);
+      const html = answer.body.toString();
+      assert.equal(answer.status, isTyped ? 400 : 403, `${what}: ${html}`);
+      assert.match(html, isTyped ? /expected a form/ : /this form is not from this page/, what);
       assert.doesNotMatch(answer.headers["set-cookie"]?.join() ?? "", /gantry-session/, what);
     }
     assert.deepEqual(await state(), before);
@@ -95,6 +100,7 @@ for (const row of forms) {
     for (const token of [others, anonymous, "", form.slice(1), `${form}AA`, form.toLowerCase(), "%00"]) {
       const answer = await visitor.post(path, { form: token, ...fields });
       assert.equal(answer.status, 403, `${token}: ${answer.body.toString()}`);
+      assert.match(answer.body.toString(), /this form is not from this page/);
     }
     assert.equal((await visitor.post(path, fields)).status, 403, "without a token");
     assert.equal(

@@ -202,7 +202,9 @@ test("a robot may do what its scopes allow, whatever the policy says, and nothin
 test("only callers named by the policy may read the metrics, and no robot or token", () => {
   const readers: Who = { ...nobody, users: new Set(["alice"]), groups: new Set(["ops"]) };
   const everything = rule({ authenticated: true }, ["admin"]);
-  const gate = new Gate(rulesPolicy([everything], new Map([["ops", new Set(["olga"])]]), readers));
+  const gate = new Gate(
+    rulesPolicy([everything], new Map([["ops", new Set(["olga"])]]), { metrics: readers }),
+  );
   const told = (identity: Identity) => verdicts(gate, identity).metrics;
   const limit = grants(["admin", team]);
   assert.equal(told(alice), "granted");

@@ -66,7 +66,10 @@ export function Layout({ context, exchange, title, live, pending = false, next, 
 }
 
 function Header({ context, exchange }: Pick<LayoutProps, "context" | "exchange">) {
-  const isListing = exchange.identity !== undefined && context.gate.mayList(exchange.identity);
+  const { gate, login } = context;
+  const isListing = exchange.identity !== undefined && gate.mayList(exchange.identity);
+  const managesRobots =
+    login !== undefined && exchange.identity !== undefined && gate.mayManageRobots(exchange.identity);
   return (
     <header>
       <a class="brand" href="/ui/">
@@ -88,6 +91,7 @@ function Header({ context, exchange }: Pick<LayoutProps, "context" | "exchange">
           </search>
           <nav aria-label="Main">
             <a href="/ui/">Repositories</a>
+            {managesRobots && <a href="/ui/robots">Robots</a>}
           </nav>
         </>
       )}

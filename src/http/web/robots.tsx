@@ -1,0 +1,166 @@
+/** The robot accounts: a list, and revoking one after a confirmation. */
+import type { RobotsPermit } from "../../auth/gate.js";
+import { RegistryError } from "../../domain/errors.js";
+import { isRobotName, type Robot, type RobotName, userNameOf } from "../../domain/robot.js";
+import { listRobots, revokeRobot } from "../../registry/robot-accounts.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { FormToken, Layout } from "./layout.js";
+import { NewRobot } from "./new-robot.js";
+import { redirect } from "./redirect.js";
+import { demandLogins, Scopes } from "./robot-parts.js";
+import { sendPage } from "./send-page.js";
+import { When } from "./show.js";
+
+/** With long scopes, a page has 40 KB. */
+const pageRobots = 50;
+
+export async function getRobots(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: RobotsPermit,
+): Promise<void> {
+  demandLogins(context);
+  const after = new URLSearchParams(exchange.query).get("after") ?? "";
+  const robots = listRobots(context.services, permit);
+  const rest = robots.filter(({ name }) => name > after);
+  const shown = rest.slice(0, pageRobots);
+  const last = shown.at(-1)?.name;
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title="Robots">
+      <h1>Robots</h1>
+      <p>
+        Robots are logins for programs. Each has a key of its own and may do exactly what its scopes allow.
+      </p>
+      {shown.length === 0 ? <p class="dim">There are none.</p> : <RobotTable robots={shown} />}
+      {rest.length > shown.length && last !== undefined && (
+        <p>
+          <a href={`/ui/robots?${new URLSearchParams({ after: last })}`}>Next</a>
+        </p>
+      )}
+      <NewRobot />
+    </Layout>,
+  );
+}
+
+function RobotTable({ robots }: { readonly robots: readonly Robot[] }) {
+  const now = Date.now();
+  return (
+    <div class="scroll">
+      <table class="stack">
+        <thead>
+          <tr>
+            <th scope="col">User name</th>
+            <th scope="col">May</th>
+            <th scope="col">Created</th>
+            <th scope="col">Expires</th>
+            <th scope="col">Last use</th>
+            <th scope="col">
+              <span class="hidden">Action</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {robots.map(({ name, scopes, createdAt, expiresAt, usedAt }) => (
+            <tr>
+              <td>{userNameOf(name)}</td>
+              <td data-label="May">
+                <Scopes scopes={scopes} />
+              </td>
+              <td data-label="Created">
+                <When at={createdAt} now={now} />
+              </td>
+              <td data-label="Expires">
+                <Expiry at={expiresAt} now={now} />
+              </td>
+              <td data-label="Last use">
+                {usedAt === undefined ? <span class="dim">never</span> : <When at={usedAt} now={now} />}
+              </td>
+              <td>
+                <a href={revocationUrl(name)} aria-label={`Revoke ${userNameOf(name)}`}>
+                  Revoke
+                </a>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Expiry({ at, now }: { readonly at: number | undefined; readonly now: number }) {
+  if (at === undefined) return <span class="dim">never</span>;
+  return (
+    <>
+      <When at={at} now={now} />
+      {at <= now && <span class="warn"> (expired)</span>}
+    </>
+  );
+}
+
+function revocationUrl(name: RobotName): string {
+  return `/ui/robots/revoke?${new URLSearchParams({ robot: name })}`;
+}
+
+export async function getRevocation(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: RobotsPermit,
+): Promise<void> {
+  demandLogins(context);
+  const name = nameOf(new URLSearchParams(exchange.query).get("robot"));
+  const robot = listRobots(context.services, permit).find((one) => one.name === name);
+  if (robot === undefined) throw new RegistryError("robot-unknown", `there is no ${userNameOf(name)}`);
+  const { usedAt } = robot;
+  const title = `Revoke ${userNameOf(name)}?`;
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={title}>
+      <h1>{title}</h1>
+      <p>
+        Its key, and tokens issued for it, are refused from then on, in all programs that use it. It{" "}
+        {usedAt === undefined ? (
+          "has never been used"
+        ) : (
+          <>
+            was last used <When at={usedAt} />
+          </>
+        )}
+        .
+      </p>
+      <Scopes scopes={robot.scopes} />
+      <form class="box" method="post" action="/ui/robots/revoke">
+        <FormToken context={context} exchange={exchange} />
+        <input type="hidden" name="robot" value={name} />
+        <p class="row">
+          <button class="bad" type="submit">
+            Revoke
+          </button>
+          <a href="/ui/robots">Cancel</a>
+        </p>
+      </form>
+    </Layout>,
+  );
+}
+
+export async function postRevocation(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: RobotsPermit,
+  form: URLSearchParams,
+): Promise<void> {
+  demandLogins(context);
+  const name = nameOf(form.get("robot"));
+  exchange.robot = name;
+  await revokeRobot(context.services, permit, name);
+  redirect(exchange, "/ui/robots");
+}
+
+function nameOf(text: string | null): RobotName {
+  if (text !== null && isRobotName(text)) return text;
+  throw new RegistryError("request-invalid", "this is not the name of a robot");
+}
