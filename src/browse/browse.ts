@@ -2,6 +2,7 @@
 import { Slices } from "../lib/slices.js";
 import type { Services } from "../registry/services.js";
 import { CatalogCopy } from "./catalog-copy.js";
+import { ContentReader } from "./content/content-reader.js";
 import { ImageFactsIndex } from "./image-facts.js";
 import { RepositoryIndex } from "./repository-index.js";
 import { RepositorySummaries } from "./repository-summaries.js";
@@ -13,6 +14,7 @@ export class Browse {
   readonly summaries: RepositorySummaries;
   readonly tags: TagIndex;
   readonly images: ImageFactsIndex;
+  readonly content: ContentReader;
   readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
 
@@ -25,6 +27,7 @@ export class Browse {
     this.#tables = new TagTables(storage.tags, cluster.changes, { slices, onError });
     this.images = new ImageFactsIndex(services, cluster.changes, onError);
     this.tags = new TagIndex(services, this.#tables, slices);
+    this.content = new ContentReader(services);
   }
 
   /** Begins to read what the first page needs. */
@@ -40,6 +43,7 @@ export class Browse {
       this.summaries.close(),
       this.#tables.close(),
       this.images.close(),
+      this.content.close(),
     ]);
   }
 }

@@ -1,18 +1,11 @@
 /** What people want to know about a manifest at a glance, from its bytes. Lenient: whatever is not as expected is left out. */
+import { type ArtifactKind, artifactKindOf, bundleAnnotations } from "./artifact-kind.js";
 import { type Descriptor, isObject, type JsonObject } from "./descriptor.js";
 import { type Digest, isDigest } from "./digest.js";
-import { isManifestMediaType, kindOf, type ManifestMediaType } from "./media-type.js";
+import { isManifestMediaType, kindOf, type ManifestKind, type ManifestMediaType } from "./media-type.js";
 
-/** What a manifest is used for. `artifact` is anything else that is not an image. */
-export type Content =
-  | "image"
-  | "index"
-  | "helm-chart"
-  | "wasm"
-  | "signature"
-  | "sbom"
-  | "attestation"
-  | "artifact";
+/** What a manifest is used for. */
+export type Content = ArtifactKind;
 
 /** As in an entry of an index or in an image's config (image-spec, image-index.md, "Platform"). */
 export interface Platform {
@@ -55,25 +48,6 @@ const childrenMax = 64;
 /** Texts are shown, and kept in memory. */
 const textCharactersMax = 128;
 
-const imageConfigs: ReadonlySet<string> = new Set([
-  "application/vnd.oci.image.config.v1+json",
-  "application/vnd.docker.container.image.v1+json",
-]);
-
-/** Patterns for the artifact type, or for the media types of config or layers. The first that matches decides. */
-const contents: readonly (readonly [content: Content, pattern: RegExp])[] = [
-  ["helm-chart", /^application\/vnd\.cncf\.helm\./],
-  ["signature", /^application\/vnd\.(?:dev\.cosign\.(?:simplesigning|artifact\.sig)|cncf\.notary)\./],
-  [
-    "attestation",
-    /^application\/vnd\.(?:in-toto|dsse\.envelope)\b|^application\/vnd\.dev\.cosign\.artifact\.att\./,
-  ],
-  ["sbom", /\b(?:spdx|cyclonedx|syft)\b|^application\/vnd\.dev\.cosign\.artifact\.sbom\./],
-  ["wasm", /[./]wasm\b/],
-];
-
-const sigstoreBundle = /^application\/vnd\.dev\.sigstore\.bundle\b/;
-
 /** Returns `undefined` if the bytes are no manifest. */
 export function manifestFacts(bytes: Uint8Array): ManifestFacts | undefined {
   const json = parsed(bytes);
@@ -82,13 +56,13 @@ export function manifestFacts(bytes: Uint8Array): ManifestFacts | undefined {
   const declared = typeof json.mediaType === "string" ? json.mediaType : "";
   const byShape = `application/vnd.oci.image.${isIndex ? "index" : "manifest"}.v1+json` as const;
   const mediaType = isManifestMediaType(declared) ? declared : byShape;
+  const kind = kindOf(mediaType);
   const config = descriptorOf(json.config);
   const artifactType = text(json.artifactType) ?? text(config?.mediaType);
   const layers = listOf(json.layers);
   const entries = listOf(json.manifests);
   return {
-    content:
-      kindOf(mediaType) === "index" ? indexContent(artifactType) : contentOf(json, artifactType, layers),
+    content: contentOf(json, kind, kind === "index" ? entries : layers),
     mediaType,
     artifactType,
     config,
@@ -119,25 +93,20 @@ function parsed(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
-function indexContent(artifactType: string | undefined): Content {
-  const known = contents.find(([, pattern]) => artifactType !== undefined && pattern.test(artifactType));
-  return known?.[0] ?? "index";
-}
-
-function contentOf(json: JsonObject, artifactType: string | undefined, layers: readonly unknown[]): Content {
-  const [layer] = layers;
-  const layerType = isObject(layer) ? text(layer.mediaType) : undefined;
-  if (sigstoreBundle.test(artifactType ?? "") || sigstoreBundle.test(layerType ?? ""))
-    return annotationOf(json, "dev.sigstore.bundle.content") === "dsse-envelope"
-      ? "attestation"
-      : "signature";
-  // The tools disagree about which of them tells what it is.
-  for (const type of [artifactType, layerType]) {
-    const known = contents.find(([, pattern]) => type !== undefined && pattern.test(type));
-    if (known !== undefined) return known[0];
-  }
-  const isImage = json.artifactType === undefined || json.artifactType === "";
-  return isImage && imageConfigs.has(artifactType ?? "") ? "image" : "artifact";
+/** Returns the kind of artifact. A few entries tell, and an index has thousands. */
+function contentOf(json: JsonObject, kind: ManifestKind, entries: readonly unknown[]): ArtifactKind {
+  return artifactKindOf({
+    kind,
+    artifactType: text(json.artifactType),
+    configMediaType: descriptorOf(json.config)?.mediaType,
+    entryMediaTypes: entries.slice(0, childrenMax).map((entry) => descriptorOf(entry)?.mediaType ?? ""),
+    annotations: new Map(
+      bundleAnnotations.flatMap((name) => {
+        const value = text(annotationOf(json, name));
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+  });
 }
 
 function childOf(entry: unknown): ChildManifest | undefined {

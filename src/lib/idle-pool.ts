@@ -8,6 +8,8 @@ export interface IdlePoolOptions {
   readonly threads: number;
   /** Tasks that a thread works on at a time. */
   readonly tasksPerThread: number;
+  /** Memory for the objects of a thread; V8's default if absent. A task that needs more rejects, and ends the thread. */
+  readonly memoryMebibytesMax?: number;
   /** Passed to each thread when it starts. */
   readonly setup?: unknown;
   /** Called when a thread ends outside of a task. */
@@ -23,6 +25,11 @@ const youngMebibytesMax = 16;
 /** A worker loads in about 100 ms. */
 const loadMillisecondsMax = 5_000;
 
+/** A task was ended because it took too long. */
+export class TaskTooLong extends Error {
+  override readonly name = "TaskTooLong";
+}
+
 export class IdlePool {
   readonly #piscina: Piscina<unknown, unknown>;
   /** Queued tasks, each with the function that withdraws it. */
@@ -30,7 +37,7 @@ export class IdlePool {
   /** Ids of the threads that accept tasks. */
   readonly #loaded = new Set<number>();
 
-  constructor({ file, threads, tasksPerThread, setup, onError }: IdlePoolOptions) {
+  constructor({ file, threads, tasksPerThread, setup, memoryMebibytesMax, onError }: IdlePoolOptions) {
     this.#piscina = new Piscina({
       filename: file.href,
       minThreads: 0,
@@ -39,7 +46,10 @@ export class IdlePool {
       idleTimeout: idleMilliseconds,
       workerData: setup,
       recordTiming: false,
-      resourceLimits: { maxYoungGenerationSizeMb: youngMebibytesMax },
+      resourceLimits: {
+        maxYoungGenerationSizeMb: youngMebibytesMax,
+        ...(memoryMebibytesMax !== undefined && { maxOldGenerationSizeMb: memoryMebibytesMax }),
+      },
     });
     // Without a listener, an error would end the process.
     this.#piscina.on("error", (error: unknown) => {
@@ -60,9 +70,19 @@ export class IdlePool {
     for (const waiting of this.#running.values()) waiting.abort(error);
   }
 
-  /** Runs the module's function `name` with `task`, and transfers `moved`. Also rejects if no thread can be started. */
-  async run(name: string, task: unknown, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
+  /**
+   * Runs the module's function `name` with `task`, and transfers `moved`. Also rejects if no thread can be started. Rejects
+   * with `TaskTooLong` after `millisecondsMax`, with the time that the task waits for a thread, and ends the thread.
+   */
+  async run(
+    name: string,
+    task: unknown,
+    moved: readonly ArrayBuffer[] = [],
+    millisecondsMax?: number,
+  ): Promise<unknown> {
     const waiting = new AbortController();
+    const end = () => waiting.abort(new TaskTooLong(`the task ${name} took more than ${millisecondsMax} ms`));
+    const timer = millisecondsMax === undefined ? undefined : setTimeout(end, millisecondsMax);
     const running = this.#piscina.run(task, { name, signal: waiting.signal, transferList: [...moved] });
     this.#running.set(running, waiting);
     try {
@@ -70,6 +90,7 @@ export class IdlePool {
     } catch (error) {
       throw waiting.signal.aborted ? waiting.signal.reason : error;
     } finally {
+      clearTimeout(timer);
       this.#running.delete(running);
     }
   }

@@ -52,7 +52,7 @@ async function readManifest(
 
 /** Returns the digest to which a tag points, or `undefined` if there is no such tag. */
 export async function resolveTag(
-  services: Services,
+  services: Pick<Services, "caches" | "storage">,
   name: RepositoryName,
   tag: Tag,
 ): Promise<Digest | undefined> {
@@ -64,9 +64,12 @@ export async function resolveTag(
   });
 }
 
-/** Returns the manifest, or `undefined` if the repository has none with that digest. */
-async function loadManifest(
-  services: Services,
+/**
+ * Returns the manifest, or `undefined` if the repository has none with that digest, or a damaged one. Counts no pull and grants
+ * no lease.
+ */
+export async function loadManifest(
+  services: Pick<Services, "caches" | "storage" | "manifestReader" | "onStray">,
   name: RepositoryName,
   digest: Digest,
 ): Promise<StoredManifest | undefined> {

@@ -70,7 +70,7 @@ const kinds: readonly [what: string, config: string, layer: string, fields: Fiel
   ["an SBOM", empty, "application/spdx+json", { artifactType: "application/spdx+json" }, "sbom"],
   ["an SBOM of cosign", types.config, "text/spdx", {}, "sbom"],
   ["files of ORAS", empty, "text/plain", { artifactType: "application/vnd.acme.rocket" }, "artifact"],
-  ["BuildKit's cache", "application/vnd.buildkit.cacheconfig.v0", types.layer, {}, "artifact"],
+  ["BuildKit's cache", "application/vnd.buildkit.cacheconfig.v0", types.layer, {}, "cache"],
 ];
 for (const [what, config, layer, fields, content] of kinds) {
   test(`content: ${what}`, () => {

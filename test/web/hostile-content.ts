@@ -169,6 +169,9 @@ function hostileFiles(texts: readonly string[]): Image {
   );
 }
 
+/** Annotations beside a subject are bounded. */
+const referrerTextMax = 5_000;
+
 /** An index of hostile platforms, with a referrer for each text. */
 async function pushReferrers(client: Client, texts: readonly string[], tag: string): Promise<void> {
   const name = "hostile/subjects";
@@ -190,7 +193,7 @@ async function pushReferrers(client: Client, texts: readonly string[], tag: stri
         subject: describe(subject),
         layers: [],
         config: { mediaType: "application/vnd.oci.empty.v1+json", digest: emptyConfig.digest, size: 2 },
-        annotations: { ...annotationsOf([text]), "org.opencontainers.image.title": text },
+        annotations: annotationsOf([text.slice(0, referrerTextMax)]),
       },
       [emptyConfig],
     );

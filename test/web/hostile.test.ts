@@ -19,10 +19,16 @@ before(async () => {
 /** Finds what hostile content has put into the page, although it did not run. */
 const intruders = `(() => {
   const found = [];
+  const isHarmless = (address) => {
+    const { origin, protocol, pathname } = new URL(address, document.baseURI);
+    // What content names lies elsewhere, and only whole addresses lead there.
+    if (origin !== location.origin) return /^(?:https?:\\/\\/|mailto:)/.test(address);
+    return protocol === location.protocol && /^\\/(?:ui(?:\\/|$)|$)/.test(pathname);
+  };
   for (const element of document.querySelectorAll("*")) {
     for (const { name, value } of element.attributes) {
       if (name.startsWith("on") || name === "style" || name === "srcdoc") found.push(element.tagName + " " + name);
-      if (/^(?:href|src|action|formaction|data|ping)$/.test(name) && !/^(?:\\/(?![\\/\\\\])|#|https?:\\/\\/|mailto:)/.test(value))
+      if (/^(?:href|src|action|formaction|data|ping)$/.test(name) && !isHarmless(value))
         found.push(element.tagName + " " + name + "=" + value.slice(0, 100));
     }
     if (/^(?:IFRAME|OBJECT|EMBED|BASE|MATH|IMG|STYLE|TEMPLATE)$/i.test(element.tagName)) found.push(element.tagName);

@@ -1,0 +1,163 @@
+/**
+ * What is attached to an image: its referrers, and what cosign stores under tags that contain the image's digest. Gantry verifies
+ * none of it.
+ */
+import {
+  type ArtifactKind,
+  artifactKindOf,
+  kindOfManifest,
+  predicateTypeIn,
+} from "../../domain/artifact-kind.js";
+import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
+import type { ManifestDetails } from "../../domain/manifest-details.js";
+import { isManifestMediaType, kindOf } from "../../domain/media-type.js";
+import { parseTag, type Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Deadline } from "../../lib/deadline.js";
+import { resolveTag } from "../../registry/pull-manifest.js";
+import type { Referrer } from "../../storage/storage.js";
+import type { DescribeParts } from "./describe-parts.js";
+
+export interface AttachedArtifact {
+  readonly digest: Digest;
+  readonly kind: ArtifactKind;
+  readonly artifactType: string | undefined;
+  /** What an attestation states, if its annotations tell. */
+  readonly predicateTypes: readonly string[];
+  /** Bytes of the manifest and all that it names; `undefined` if not known. */
+  readonly bytes: number | undefined;
+  readonly created: string | undefined;
+  /** The tag under which cosign stores it; absent for a referrer. */
+  readonly tag: Tag | undefined;
+}
+
+export interface Attached {
+  readonly artifacts: readonly AttachedArtifact[];
+  /** Further referrers come after this digest. */
+  readonly next: Digest | undefined;
+  readonly complete: boolean;
+}
+
+const referrersAtOnce = 20;
+
+/** Entries of manifests that are gone, which a page skips. */
+const lookedAtMax = 100;
+
+const cosignSuffixes = ["sig", "att", "sbom"] as const;
+
+export function attachedTo(
+  parts: DescribeParts,
+  name: RepositoryName,
+  subject: Digest,
+  after: Digest | undefined,
+  deadline: Deadline,
+): Promise<Attached | undefined> {
+  const find = async (): Promise<Attached> => {
+    const [{ found, next }, tagged] = await Promise.all([
+      referrersOf(parts, name, subject, after),
+      after === undefined ? cosignTagsOf(parts, name, subject) : [],
+    ]);
+    const all: (Named & { readonly referrer?: Referrer })[] = [
+      ...tagged,
+      ...found.map((referrer) => ({ digest: referrer.digest, tag: undefined, referrer })),
+    ];
+    const artifacts = await Promise.all(all.map((one) => describe(parts, name, one, deadline)));
+    return {
+      artifacts: artifacts.map(({ artifact }) => artifact),
+      next,
+      complete: artifacts.every(({ isKnown }) => isKnown),
+    };
+  };
+  return parts.reader.late.within(`attached ${name}@${subject} ${after}`, deadline, find);
+}
+
+interface Named {
+  readonly digest: Digest;
+  readonly tag: Tag | undefined;
+}
+
+async function referrersOf(
+  { services: { storage, caches } }: DescribeParts,
+  name: RepositoryName,
+  subject: Digest,
+  after: Digest | undefined,
+): Promise<{ readonly found: readonly Referrer[]; readonly next: Digest | undefined }> {
+  const found: Referrer[] = [];
+  let looked = 0;
+  let last: Digest | undefined;
+  for await (const referrer of storage.referrers.list(name, subject, after)) {
+    if (found.length >= referrersAtOnce || looked++ >= lookedAtMax) return { found, next: last };
+    last = referrer.digest;
+    // A crash may have left the entry of a manifest that is gone.
+    const isKnown = caches.manifests.get(`${name}@${referrer.digest}`) !== undefined;
+    if (isKnown || (await storage.manifests.size(name, referrer.digest)) !== undefined) found.push(referrer);
+  }
+  return { found, next: undefined };
+}
+
+/** Tags of cosign before version 3: `sha256-<hex>.sig`. */
+async function cosignTagsOf(
+  { services }: DescribeParts,
+  name: RepositoryName,
+  subject: Digest,
+): Promise<readonly Named[]> {
+  const found = await Promise.all(
+    cosignSuffixes.map(async (suffix) => {
+      const tag = parseTag(`${algorithmOf(subject)}-${encodedOf(subject).slice(0, 100)}.${suffix}`);
+      const digest = await resolveTag(services, name, tag);
+      return digest && { digest, tag };
+    }),
+  );
+  return found.filter((one) => one !== undefined);
+}
+
+async function describe(
+  { reader }: DescribeParts,
+  name: RepositoryName,
+  { digest, tag, referrer }: Named & { readonly referrer?: Referrer },
+  deadline: Deadline,
+): Promise<{ readonly artifact: AttachedArtifact; readonly isKnown: boolean }> {
+  const found = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
+  const details = found && "value" in found ? found.value : undefined;
+  const annotations = new Map(details?.annotations.items ?? Object.entries(referrer?.annotations ?? {}));
+  return {
+    isKnown: found !== undefined,
+    artifact: {
+      digest,
+      tag,
+      kind: details === undefined ? kindOfReferrer(referrer, annotations) : kindOfManifest(details),
+      artifactType: details?.artifactType ?? referrer?.artifactType ?? details?.config?.mediaType,
+      predicateTypes: predicateTypesOf(annotations, details),
+      bytes: details?.contentBytes,
+      created: annotations.get("org.opencontainers.image.created"),
+    },
+  };
+}
+
+function kindOfReferrer(
+  referrer: Referrer | undefined,
+  annotations: ReadonlyMap<string, string>,
+): ArtifactKind {
+  if (referrer === undefined) return "artifact";
+  const { mediaType, artifactType } = referrer;
+  return artifactKindOf({
+    kind: isManifestMediaType(mediaType) ? kindOf(mediaType) : "image",
+    artifactType,
+    annotations,
+  });
+}
+
+const predicatesMax = 4;
+
+/** Returns the distinct predicate types that the annotations of the manifest and of its layers name. */
+export function predicateTypesOf(
+  annotations: ReadonlyMap<string, string>,
+  details: ManifestDetails | undefined,
+): string[] {
+  const all = [
+    annotations,
+    ...(details?.entries.items ?? []).map((layer) => new Map(layer.annotations.items)),
+  ];
+  const types = all.map(predicateTypeIn).filter((type) => type !== undefined);
+  return [...new Set(types)].slice(0, predicatesMax);
+}

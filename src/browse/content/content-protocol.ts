@@ -1,0 +1,41 @@
+/** What pages read of content, and the protocol of the thread that reads large or complicated content. */
+import { algorithmOf, type Digest } from "../../domain/digest.js";
+import { digestBytes } from "../../domain/hash.js";
+import type { ImageConfig } from "../../domain/image-config.js";
+import type { ManifestDetails } from "../../domain/manifest-details.js";
+import type { PrettyText } from "../../lib/pretty-json.js";
+
+/** What is read of the bytes, by the name of the reader. */
+export interface Readings {
+  readonly manifest: ManifestDetails;
+  readonly config: ImageConfig;
+  /** The beginning of a text, indented if it is JSON. */
+  readonly text: PrettyText;
+}
+
+export type Reading = keyof Readings;
+
+/** Why there is nothing to show. `failed` may pass. */
+export type Problem = "missing" | "damaged" | "too-large" | "not-understood" | "too-slow" | "failed";
+
+export type Answer<T> = { readonly value: T } | { readonly problem: Problem };
+
+export interface ReadTask {
+  readonly reading: Reading;
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+}
+
+export type Readers<R extends Reading> = {
+  readonly [K in R]: (bytes: Uint8Array) => Readings[K] | undefined | Promise<Readings[K] | undefined>;
+};
+
+/** Reads bytes that have the digest. */
+export async function readChecked<T>(
+  { bytes, digest }: Pick<ReadTask, "bytes" | "digest">,
+  read: (bytes: Uint8Array) => T | undefined | Promise<T | undefined>,
+): Promise<Answer<T>> {
+  if ((await digestBytes(algorithmOf(digest), bytes)) !== digest) return { problem: "damaged" };
+  const value = await read(bytes);
+  return value === undefined ? { problem: "not-understood" } : { value };
+}

@@ -1,0 +1,175 @@
+/** Describes an image or another artifact for its page, as far as it is known by a deadline. */
+import type { PullPermit } from "../../auth/gate.js";
+import { type ArtifactKind, kindOfManifest } from "../../domain/artifact-kind.js";
+import type { Digest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import type { ImageConfig } from "../../domain/image-config.js";
+import type { ManifestDetails } from "../../domain/manifest-details.js";
+import type { Reference, Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Deadline } from "../../lib/deadline.js";
+import { inParallel } from "../../lib/in-parallel.js";
+import { resolveTag } from "../../registry/pull-manifest.js";
+import { type Attached, attachedTo } from "./attached.js";
+import type { Answer } from "./content-protocol.js";
+import type { DescribeParts } from "./describe-parts.js";
+import { type PlatformPage, platformsOf } from "./platforms.js";
+
+/** What is `undefined` is not known yet. */
+export interface ImageDescription {
+  readonly name: RepositoryName;
+  readonly digest: Digest;
+  /** Absent if the image was asked for by digest. */
+  readonly tag: Tag | undefined;
+  readonly manifest: Answer<ManifestDetails> | undefined;
+  readonly kind: ArtifactKind | undefined;
+  /** Present for images. */
+  readonly config: Answer<ImageConfig> | undefined;
+  /** Present for indexes. */
+  readonly platforms: PlatformPage | undefined;
+  readonly attached: Attached | undefined;
+  /** Layers that the repository does not have, among those from `from` on: a mirrored image is fetched as it is pulled. */
+  readonly absent: ReadonlySet<Digest>;
+  /** When the manifest was first pushed, in milliseconds since the epoch. */
+  readonly pushedAt: number | undefined;
+  /** The index by which the visitor came, if it contains this manifest. */
+  readonly index: Reference | undefined;
+  /** Whether nothing is missing that could be known in a moment. */
+  readonly complete: boolean;
+}
+
+export interface ImageQuery {
+  readonly reference: Reference;
+  /** The index by which the visitor came. */
+  readonly of: Reference | undefined;
+  /** The first entry of an index to describe. */
+  readonly from: number;
+  /** Referrers after this digest. */
+  readonly after: Digest | undefined;
+}
+
+/** Rejects with `manifest-unknown`. */
+export async function describeImage(
+  parts: DescribeParts,
+  { name }: PullPermit,
+  query: ImageQuery,
+  deadline: Deadline,
+): Promise<ImageDescription | undefined> {
+  const { reader } = parts;
+  const { reference } = query;
+  const digest = await deadline.within(digestOfReference(parts.services, name, reference));
+  if (digest === undefined) return undefined;
+  const manifest = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
+  if (manifest !== undefined && "problem" in manifest && manifest.problem === "missing")
+    throw unknown(reference);
+  const details = manifest && "value" in manifest ? manifest.value : undefined;
+  const kind = details && kindOfManifest(details);
+  const wantsConfig = kind === "image" && details?.config !== undefined;
+  const [config, platforms, attached, absent, pushedAt, index] = await Promise.all([
+    wantsConfig
+      ? reader.read("config", { name, digest: details.config.digest, kind: "blob" }, deadline)
+      : undefined,
+    details?.kind === "index" ? platformsOf(parts, name, details, query.from, deadline) : undefined,
+    attachedTo(parts, name, digest, query.after, deadline),
+    details?.kind === "image" ? absentOf(parts, name, details, query.from, deadline) : noDigests,
+    pushedAtOf(parts, name, digest, deadline),
+    indexOf(parts, name, digest, query.of, deadline),
+  ]);
+  const complete =
+    manifest !== undefined &&
+    (!wantsConfig || config !== undefined) &&
+    platforms?.complete !== false &&
+    attached?.complete === true;
+  const tag = reference.kind === "tag" ? reference.tag : undefined;
+  return {
+    name,
+    digest,
+    tag,
+    manifest,
+    kind,
+    config,
+    platforms,
+    attached,
+    absent,
+    pushedAt,
+    index,
+    complete,
+  };
+}
+
+const noDigests: ReadonlySet<Digest> = new Set();
+
+/** Layers that are looked for. */
+const layersLookedFor = 64;
+const looksAtOnce = 8;
+
+async function absentOf(
+  { services, reader }: DescribeParts,
+  name: RepositoryName,
+  { entries, config }: ManifestDetails,
+  from: number,
+  deadline: Deadline,
+): Promise<ReadonlySet<Digest>> {
+  if (!services.rules.allowsSparse(name)) return noDigests;
+  const absent = new Set<Digest>();
+  const wanted = [
+    ...entries.items.slice(from, from + layersLookedFor),
+    ...(config === undefined ? [] : [config]),
+  ];
+  const look = inParallel(wanted, looksAtOnce, async ({ digest }) => {
+    if ((await reader.blobSize(name, digest)) === undefined) absent.add(digest);
+  });
+  await deadline.within(look);
+  return absent;
+}
+
+/** Returns the digest that a reference names. Rejects with `manifest-unknown`. */
+export async function digestOfReference(
+  services: DescribeParts["services"],
+  name: RepositoryName,
+  reference: Reference,
+): Promise<Digest> {
+  if (reference.kind === "digest") return reference.digest;
+  const digest = await resolveTag(services, name, reference.tag);
+  if (digest === undefined) throw unknown(reference);
+  return digest;
+}
+
+function unknown(reference: Reference): RegistryError {
+  return new RegistryError("manifest-unknown", "no such image in this repository", {
+    reference: reference.kind === "tag" ? reference.tag : reference.digest,
+  });
+}
+
+async function pushedAtOf(
+  { services, reader }: DescribeParts,
+  name: RepositoryName,
+  digest: Digest,
+  deadline: Deadline,
+): Promise<number | undefined> {
+  const read = async () => {
+    for await (const at of services.storage.manifests.pushedAt(name, [digest])) return at;
+    return undefined;
+  };
+  return reader.late.within(`pushed ${name}@${digest}`, deadline, read);
+}
+
+/** Returns the index if it really contains the manifest, so that an address cannot claim something else. */
+async function indexOf(
+  parts: DescribeParts,
+  name: RepositoryName,
+  child: Digest,
+  of: Reference | undefined,
+  deadline: Deadline,
+): Promise<Reference | undefined> {
+  if (of === undefined) return undefined;
+  const find = async () => {
+    const digest = of.kind === "digest" ? of.digest : await resolveTag(parts.services, name, of.tag);
+    const found =
+      digest && (await parts.reader.read("manifest", { name, digest, kind: "manifest" }, deadline));
+    const contains =
+      found && "value" in found && found.value.entries.items.some(({ digest: entry }) => entry === child);
+    return contains ? of : undefined;
+  };
+  return deadline.within(find());
+}

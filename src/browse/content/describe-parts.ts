@@ -1,0 +1,8 @@
+/** What the descriptions of content are made from. */
+import type { Services } from "../../registry/services.js";
+import type { ContentReader } from "./content-reader.js";
+
+export interface DescribeParts {
+  readonly services: Pick<Services, "storage" | "caches" | "rules">;
+  readonly reader: ContentReader;
+}

@@ -1,0 +1,91 @@
+/** The images of an index, each with its size and the attestations that BuildKit puts beside it. */
+import type { Digest } from "../../domain/digest.js";
+import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Deadline } from "../../lib/deadline.js";
+import type { Answer } from "./content-protocol.js";
+import type { DescribeParts } from "./describe-parts.js";
+
+export interface PlatformImage {
+  readonly descriptor: DescriptorDetails;
+  /** Bytes that a client pulls for this image; `missing` if the repository does not have it, `undefined` if not known yet. */
+  readonly bytes: number | "missing" | undefined;
+  /** Attestations of this image in the same index. */
+  readonly attestations: readonly DescriptorDetails[];
+}
+
+export interface PlatformPage {
+  readonly images: readonly PlatformImage[];
+  /** The number of the first image, from 0 on. */
+  readonly from: number;
+  /** Images of the index, without attestations. */
+  readonly total: number;
+  readonly complete: boolean;
+}
+
+/** Images whose manifests are read for a page. */
+export const platformsAtOnce = 40;
+
+/** The annotations by which BuildKit marks an attestation, and names its image. */
+const referenceType = "vnd.docker.reference.type";
+const referenceDigest = "vnd.docker.reference.digest";
+
+export async function platformsOf(
+  { reader }: DescribeParts,
+  name: RepositoryName,
+  { entries }: ManifestDetails,
+  from: number,
+  deadline: Deadline,
+): Promise<PlatformPage> {
+  const { images, attestations } = apart(entries.items);
+  const first = Math.min(from, Math.max(0, images.length - 1));
+  const described = await Promise.all(
+    images.slice(first, first + platformsAtOnce).map(async (descriptor): Promise<PlatformImage> => {
+      const { digest } = descriptor;
+      const found = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
+      return { descriptor, bytes: bytesOf(found, descriptor), attestations: attestations.get(digest) ?? [] };
+    }),
+  );
+  return {
+    images: described,
+    from: first,
+    // Entries that were not kept are most likely images.
+    total: images.length + entries.total - entries.items.length,
+    complete: described.every(({ bytes }) => bytes !== undefined),
+  };
+}
+
+function bytesOf(
+  found: Answer<ManifestDetails> | undefined,
+  { size }: DescriptorDetails,
+): PlatformImage["bytes"] {
+  if (found === undefined) return undefined;
+  if ("problem" in found) return "missing";
+  return found.value.contentBytes + size;
+}
+
+/** Divides the entries of an index into images and, by the image that each is about, attestations. */
+function apart(entries: readonly DescriptorDetails[]): {
+  readonly images: readonly DescriptorDetails[];
+  readonly attestations: ReadonlyMap<Digest, readonly DescriptorDetails[]>;
+} {
+  const images: DescriptorDetails[] = [];
+  const known = new Set(entries.map(({ digest }) => digest));
+  const attestations = new Map<Digest, DescriptorDetails[]>();
+  for (const entry of entries) {
+    const subject = attestedBy(entry);
+    if (subject === undefined || !known.has(subject)) {
+      images.push(entry);
+      continue;
+    }
+    const own = attestations.get(subject);
+    if (own === undefined) attestations.set(subject, [entry]);
+    else own.push(entry);
+  }
+  return { images, attestations };
+}
+
+function attestedBy({ annotations }: DescriptorDetails): Digest | undefined {
+  const named = new Map(annotations.items);
+  return named.has(referenceType) ? (named.get(referenceDigest) as Digest | undefined) : undefined;
+}

@@ -1,0 +1,98 @@
+/** What is attached to an image: signatures, SBOMs, attestations and other referrers. */
+import type { Attached, AttachedArtifact } from "../../browse/content/attached.js";
+import { type ArtifactKind, titleOfKind } from "../../domain/artifact-kind.js";
+import { fitLine } from "./fit.js";
+import { DigestLink, Time } from "./image-parts.js";
+import { Bytes, Pending } from "./show.js";
+
+const typeBytesMax = 140;
+
+/** Kinds that people sign. */
+const signable: ReadonlySet<ArtifactKind> = new Set([
+  "image",
+  "index",
+  "helm-chart",
+  "wasm",
+  "model",
+  "artifact",
+]);
+
+export function AttachedArtifacts({
+  attached,
+  kind,
+}: {
+  readonly attached: Attached | undefined;
+  readonly kind: ArtifactKind | undefined;
+}) {
+  if (attached === undefined)
+    return (
+      <>
+        <h2>Attached</h2>
+        <Pending />
+      </>
+    );
+  const { artifacts, next } = attached;
+  const isSigned = artifacts.some((artifact) => artifact.kind === "signature");
+  return (
+    <>
+      {(artifacts.length > 0 || (kind !== undefined && signable.has(kind))) && <h2>Attached</h2>}
+      {isSigned && (
+        <p>
+          <strong>Signed:</strong> a signature exists; Gantry has not verified it.
+        </p>
+      )}
+      {!isSigned && kind !== undefined && signable.has(kind) && (
+        <p class="note">
+          {artifacts.length === 0
+            ? "No signature, SBOM or attestation is attached."
+            : "No signature is among these."}
+        </p>
+      )}
+      {artifacts.length > 0 && <Artifacts artifacts={artifacts} />}
+      {next !== undefined && (
+        <p>
+          <a class="button" rel="next" href={`?after=${next}`}>
+            More
+          </a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Artifacts({ artifacts }: { readonly artifacts: readonly AttachedArtifact[] }) {
+  return (
+    <table class="stack">
+      <thead>
+        <tr>
+          <th scope="col">Kind</th>
+          <th scope="col">Type</th>
+          <th scope="col">Created</th>
+          <th scope="col">Digest</th>
+          <th scope="col" class="number">
+            Size
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {artifacts.map(({ kind, artifactType, predicateTypes, created, digest, bytes }) => (
+          <tr>
+            <td>{titleOfKind(kind)}</td>
+            <td data-label="Type">
+              {predicateTypes.length > 0
+                ? predicateTypes.map((type) => <div>{fitLine(type, typeBytesMax)}</div>)
+                : fitLine(artifactType ?? "", typeBytesMax)}
+            </td>
+            <td data-label="Created">{created !== undefined && <Time text={created} />}</td>
+            <td data-label="Digest">
+              <DigestLink digest={digest} />
+            </td>
+            <td data-label="Size" class="number">
+              <Bytes bytes={bytes} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

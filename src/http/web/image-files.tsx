@@ -1,0 +1,84 @@
+/** The files of an artifact: its layers, by the names that their annotations give them. */
+
+import { predicateTypeIn } from "../../domain/artifact-kind.js";
+import type { Digest } from "../../domain/digest.js";
+import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import { fitItems, fitLine, htmlBytes } from "./fit.js";
+import { LayerMarks, Paging } from "./image-layers.js";
+import { Bytes, ShortDigest } from "./show.js";
+
+const bytesMax = 16_000;
+const rowBytes = 520;
+const nameBytesMax = 200;
+
+export function Files({
+  details,
+  from,
+  absent,
+}: {
+  readonly details: ManifestDetails;
+  readonly from: number;
+  readonly absent: ReadonlySet<Digest>;
+}) {
+  const { items, total } = details.entries;
+  const first = from < items.length ? from : 0;
+  const shown = fitItems(items.slice(first), bytesMax, costOf);
+  if (total === 0) return null;
+  return (
+    <>
+      <h2>Files</h2>
+      <table class="stack">
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">Media type</th>
+            <th scope="col">Digest</th>
+            <th scope="col" class="number">
+              Size
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((file) => (
+            <Row file={file} absent={absent} />
+          ))}
+        </tbody>
+      </table>
+      <Paging first={first} end={first + shown.length} known={items.length} what="files" />
+      {total > items.length && <p class="note">and {total - items.length} further files</p>}
+    </>
+  );
+}
+
+function titleOf({ annotations }: DescriptorDetails): string | undefined {
+  return annotations.items.find(([name]) => name === "org.opencontainers.image.title")?.[1] || undefined;
+}
+
+function predicateOf({ annotations }: DescriptorDetails): string | undefined {
+  return predicateTypeIn(new Map(annotations.items));
+}
+
+function costOf(file: DescriptorDetails): number {
+  const texts = [titleOf(file), file.mediaType, predicateOf(file)];
+  return texts.reduce((sum, text = "") => sum + Math.min(nameBytesMax, htmlBytes(text)), rowBytes);
+}
+
+function Row({ file, absent }: { readonly file: DescriptorDetails; readonly absent: ReadonlySet<Digest> }) {
+  const title = titleOf(file);
+  const predicate = predicateOf(file);
+  return (
+    <tr>
+      <td>
+        {title === undefined ? <span class="dim">no name</span> : fitLine(title, nameBytesMax)}
+        {predicate !== undefined && <div class="note">states {fitLine(predicate, nameBytesMax)}</div>}
+      </td>
+      <td data-label="Media type">{fitLine(file.mediaType, nameBytesMax)}</td>
+      <td data-label="Digest">
+        <ShortDigest digest={file.digest} /> <LayerMarks layer={file} absent={absent} />
+      </td>
+      <td data-label="Size" class="number">
+        <Bytes bytes={file.size} />
+      </td>
+    </tr>
+  );
+}
