@@ -7,6 +7,7 @@ import { form, page } from "./lazily.js";
 import { asset } from "./send-asset.js";
 
 const visitor = ["cookie"];
+const encodings = ["accept-encoding"];
 const posting = [...visitor, ...formHeaders];
 
 // biome-ignore format: a table reads better in columns
@@ -28,7 +29,7 @@ export const webRoutes = [
   // Server-Sent Events
   { methods: ["GET"], path: "/ui/events", action: "catalog", page: true, stream: true, headers: visitor, handle: getEvents },
   { methods: ["GET"], path: "/ui/r/<name>/_events", action: "pull", page: true, stream: true, headers: visitor, handle: getRepositoryEvents },
-  { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
-  { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: [], handle: asset("icon") },
-  { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },
+  { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: encodings, handle: asset("style") },
+  { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: encodings, handle: asset("icon") },
+  { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: encodings, handle: asset("script") },
 ] as const satisfies readonly Route[];
