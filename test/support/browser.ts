@@ -85,7 +85,7 @@ export async function visit(url: string, options: VisitOptions = {}): Promise<Vi
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Fails if the page has violations of WCAG 2.2 A and AA or of best practices. */
+/** Fails if the page has violations of WCAG 2.2 A and AA or of best practices. Needs a visit with scripts. */
 export async function assertAccessible({ page }: Visit, what: string): Promise<void> {
   // Through the debugger: the page's policy allows no script but its own.
   await page.evaluate(axe);

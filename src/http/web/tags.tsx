@@ -63,6 +63,9 @@ export async function getTagPage(
         </form>
       )}
       <Pages wanted={wanted} found={found} />
+      <p class="note">
+        <a href="_removed">Removed tags</a>
+      </p>
     </Layout>,
   );
 }

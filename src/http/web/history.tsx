@@ -1,0 +1,275 @@
+/** The history of a tag, the tags that were removed, and the way back. */
+import type { PullPermit, PushPermit } from "../../auth/gate.js";
+import { type Digest, isDigest, parseDigest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import { parseTag, type Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import {
+  type HistoryEntry,
+  type RemovedTag,
+  removedTags,
+  rollBack,
+  tagHistory,
+} from "../../registry/tag-history.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { FormToken, Layout } from "./layout.js";
+import { redirect } from "./redirect.js";
+import { sendPage } from "./send-page.js";
+import { Crumbs, historyUrl, imageUrl, repositoryUrl, ShortDigest, Untrusted, When } from "./show.js";
+
+const entriesOfPage = 50;
+
+export async function getHistoryPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PullPermit,
+  last: string,
+): Promise<void> {
+  const tag = parseTag(last);
+  const { name } = permit;
+  const before = Number(new URLSearchParams(exchange.query).get("before") ?? Number.NaN);
+  const { items, next } = await tagHistory(context.services, permit, tag, {
+    n: entriesOfPage,
+    ...(Number.isFinite(before) && { before }),
+  });
+  const canPush = context.gate.may(permit.identity, "push", name);
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={`History of ${name}:${tag}`} live={name}>
+      <Crumbs path={name} />
+      <h1>History of {tag}</h1>
+      <Entries name={name} tag={tag} entries={items} canPush={canPush} />
+      {next !== undefined && (
+        <p>
+          <a class="button" rel="next" href={`?before=${next.at}`}>
+            Older
+          </a>
+        </p>
+      )}
+      <p class="note">
+        Earlier images stay until garbage collection removes those that no tag points to. A retention rule can
+        keep them longer.
+      </p>
+    </Layout>,
+  );
+}
+
+interface EntriesProps {
+  readonly name: RepositoryName;
+  readonly tag: Tag;
+  readonly entries: readonly HistoryEntry[];
+  readonly canPush: boolean;
+}
+
+function Entries({ name, tag, entries, canPush }: EntriesProps) {
+  return (
+    <table class="stack">
+      <thead>
+        <tr>
+          <th scope="col">Since</th>
+          <th scope="col">Image</th>
+          <th scope="col">By</th>
+          <th scope="col">
+            <span class="hidden">State or action</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {entries.map((entry) => (
+          <tr>
+            <td>
+              <When at={entry.at} />
+            </td>
+            <td data-label="Image">
+              <Target name={name} entry={entry} />
+            </td>
+            <td data-label="By">
+              <By entry={entry} />
+            </td>
+            <td>
+              <State tag={tag} entry={entry} canPush={canPush} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Target({
+  name,
+  entry: { kind, digest, isAvailable },
+}: {
+  readonly name: RepositoryName;
+  readonly entry: HistoryEntry;
+}) {
+  if (digest === undefined) return <span class="dim">{kind === "removed" ? "removed" : "unknown"}</span>;
+  return (
+    <>
+      {kind === "removed" && "removed, was "}
+      {isAvailable ? (
+        <a href={imageUrl(name, digest)}>
+          <ShortDigest digest={digest} />
+        </a>
+      ) : (
+        <ShortDigest digest={digest} />
+      )}
+    </>
+  );
+}
+
+function By({ entry: { by } }: { readonly entry: HistoryEntry }) {
+  return by === undefined ? <span class="dim">unknown</span> : <Untrusted text={by} />;
+}
+
+function State({
+  tag,
+  entry: { digest, isCurrent, isAvailable },
+  canPush,
+}: {
+  readonly tag: Tag;
+  readonly entry: HistoryEntry;
+  readonly canPush: boolean;
+}) {
+  if (isCurrent) return <span class="tag">current</span>;
+  if (digest === undefined || !isAvailable) return <span class="dim">no longer here</span>;
+  if (!canPush) return null;
+  return <a href={`../_rollback/${tag}?${new URLSearchParams({ digest })}`}>Point {tag} here again …</a>;
+}
+
+/** Asks for confirmation. */
+export async function getRollbackPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PushPermit,
+  last: string,
+): Promise<void> {
+  const tag = parseTag(last);
+  const { name } = permit;
+  const digest = digestIn(exchange);
+  const current = await context.services.storage.tags.resolve(name, tag);
+  const action = `?${new URLSearchParams({ digest, from: current ?? "" })}`;
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`}>
+      <Crumbs path={name} />
+      <h1>Point {tag} to an earlier image?</h1>
+      <dl class="facts">
+        <dt>Now</dt>
+        <dd>{current === undefined ? "removed" : <ShortDigest digest={current} />}</dd>
+        <dt>Then</dt>
+        <dd>
+          <a href={imageUrl(name, digest)}>
+            <ShortDigest digest={digest} />
+          </a>
+        </dd>
+      </dl>
+      <p>This is a push by you: everybody who pulls {tag} gets the earlier image from now on.</p>
+      <form method="post" action={action} class="row">
+        <FormToken context={context} exchange={exchange} />
+        <button type="submit" class="main">
+          Point {tag} here
+        </button>
+        <a href={historyUrl(name, tag)}>Cancel</a>
+      </form>
+    </Layout>,
+  );
+}
+
+/** The tag must still point to what the visitor saw: otherwise the answer is 412. */
+export async function postRollback(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PushPermit,
+  _form: URLSearchParams,
+  last: string,
+): Promise<void> {
+  const tag = parseTag(last);
+  const digest = digestIn(exchange);
+  const from = new URLSearchParams(exchange.query).get("from") ?? "";
+  const { manifest } = await rollBack(context.services, permit, {
+    tag,
+    digest,
+    precondition: isDigest(from) ? { match: new Set([from]) } : { noneMatch: "anything" },
+  });
+  redirect(exchange, historyUrl(permit.name, tag));
+  context.onEvent?.(exchange, { action: "push", manifest, tag });
+}
+
+function digestIn({ query }: Exchange): Digest {
+  const text = new URLSearchParams(query).get("digest");
+  if (text === null) throw new RegistryError("digest-invalid", "no digest is given");
+  return parseDigest(text);
+}
+
+/** The tags that were removed and can be had back. */
+export async function getRemovedPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PullPermit,
+): Promise<void> {
+  const { name } = permit;
+  const after = new URLSearchParams(exchange.query).get("last") ?? "";
+  const signal = exchange.untilGone();
+  const { items, next } = await context.listingTurns.within(exchange.client, signal, () =>
+    removedTags(context.services, permit, { n: entriesOfPage, after }, signal),
+  );
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={`Removed tags of ${name}`} live={name}>
+      <Crumbs path={name} />
+      <h1>Removed tags</h1>
+      {items.length === 0 ? (
+        <p>
+          No tag of <a href={repositoryUrl(name)}>{name}</a> was removed lately.
+        </p>
+      ) : (
+        <Removed name={name} tags={items} />
+      )}
+      {next !== undefined && (
+        <p>
+          <a class="button" rel="next" href={`?${new URLSearchParams({ last: next.tag })}`}>
+            Next page
+          </a>
+        </p>
+      )}
+    </Layout>,
+  );
+}
+
+function Removed({ name, tags }: { readonly name: RepositoryName; readonly tags: readonly RemovedTag[] }) {
+  return (
+    <table class="stack">
+      <thead>
+        <tr>
+          <th scope="col">Tag</th>
+          <th scope="col">Removed</th>
+          <th scope="col">By</th>
+          <th scope="col">Image</th>
+        </tr>
+      </thead>
+      <tbody>
+        {tags.map(({ tag, last }) => (
+          <tr>
+            <td>
+              <a href={`_history/${tag}`}>{tag}</a>
+            </td>
+            <td data-label="Removed">
+              <When at={last.at} />
+            </td>
+            <td data-label="By">
+              <By entry={last} />
+            </td>
+            <td data-label="Image">
+              <Target name={name} entry={last} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
