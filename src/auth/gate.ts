@@ -161,10 +161,15 @@ export class Gate {
 
   /** Throws `unauthorized` if a name and password may help, and `denied` otherwise. */
   metrics(identity: Identity): MetricsPermit {
-    const isOfRepositories = identity.token !== undefined || identity.limit !== undefined;
-    if (!isOfRepositories && this.policy.allowsMetrics(identity)) return grant<"metrics">({ identity });
+    if (this.mayReadMetrics(identity)) return grant<"metrics">({ identity });
     if (identity.kind === "anonymous" || identity.token !== undefined) throw loginNeeded();
     throw new RegistryError("denied", `${identity.subject} may not read the metrics`);
+  }
+
+  /** Returns whether `metrics` grants its permit. */
+  mayReadMetrics(identity: Identity): boolean {
+    const isOfRepositories = identity.token !== undefined || identity.limit !== undefined;
+    return !isOfRepositories && this.policy.allowsMetrics(identity);
   }
 
   page(identity: Identity): PagePermit {

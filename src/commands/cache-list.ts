@@ -28,9 +28,14 @@ pulled by digest. Images share layers, so their sizes add up to more than the ca
     const { upstream } = parseOptions(options, given);
     const { names, uses } = await openCache(context);
     const selected = upstream === undefined ? names : onlyUpstream(names, upstream);
-    const { listCached } = await import("../upstream/cache-report.js");
+    const [{ surveyCache }, { listCached }] = await Promise.all([
+      import("../upstream/cached-content.js"),
+      import("../upstream/cache-report.js"),
+    ]);
+    const { services, signal } = context;
+    const survey = await surveyCache(services.storage, selected, signal);
     const images: Listed[] = [];
-    for await (const image of listCached(context.services, selected, uses, context.signal)) {
+    for await (const image of listCached(services, survey, selected, uses, signal)) {
       const { repository, tag } = image;
       const owner = context.upstreams?.names.ownerOf(repository)?.upstream;
       const fresh =

@@ -1,28 +1,12 @@
 /** `gantry cache stats`: what is cached of each upstream registry, and what that saves. */
 import { z } from "zod";
-import type { Upstream } from "../upstream/upstream.js";
+import type { Traffic } from "../upstream/cache-report.js";
 import { openCache } from "./cache.js";
 import type { Command } from "./command.js";
 import { formatBytes, formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({});
-
-interface Traffic {
-  /** Requests of clients that were answered from the cache, or from a fetch that another request had begun. */
-  readonly hits: number;
-  readonly misses: number;
-  readonly sentBytes: number;
-  readonly fetchedBytes: number;
-  /** Questions to the upstream. */
-  readonly requests: number;
-  readonly rateLimit: number | null;
-  readonly rateRemaining: number | null;
-  /** Whether it refused the configured user name and password when they were sent last. */
-  readonly credentialsRefused: boolean;
-  /** Whether the upstream is not asked at the moment: it failed recently, or none may be asked. */
-  readonly paused: boolean;
-}
 
 interface CacheStats {
   /** Bytes that count for the limit. */
@@ -59,15 +43,16 @@ credentials.
   run: async (context, given) => {
     parseOptions(options, given);
     const { names, bytesMax } = await openCache(context);
-    const [{ surveyCache }, { contentOf }] = await Promise.all([
+    const [{ surveyCache }, { contentOf, trafficOf }] = await Promise.all([
       import("../upstream/cached-content.js"),
       import("../upstream/cache-report.js"),
     ]);
     const survey = await surveyCache(context.services.storage, names, context.signal);
+    const contents = await contentOf(survey, names);
     const report: CacheStats = {
       bytes: survey.bytes,
       limitBytes: bytesMax ?? null,
-      upstreams: contentOf(survey, names).map(({ upstream: { name, keptSeconds }, ...content }) => {
+      upstreams: contents.map(({ upstream: { name, keptSeconds }, ...content }) => {
         const running = context.upstreams?.names.upstreams.find((upstream) => upstream.name === name);
         const traffic = running && { traffic: trafficOf(running) };
         return { ...content, ttlSeconds: keptSeconds, ...traffic };
@@ -76,24 +61,6 @@ credentials.
     return { report, text: render(report), fine: true };
   },
 };
-
-function trafficOf({ counts, budget, login, isPaused }: Upstream): Traffic {
-  const { manifest, blob } = counts.results;
-  const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
-  return {
-    hits: sum(
-      [manifest, blob].map(({ hit, revalidated, stale, joined }) => hit + revalidated + stale + joined),
-    ),
-    misses: manifest.miss + blob.miss,
-    sentBytes: counts.sentBytes,
-    fetchedBytes: counts.fetchedBytes,
-    requests: sum(Object.values(counts.outcomes)),
-    rateLimit: budget?.limit ?? null,
-    rateRemaining: budget?.remaining ?? null,
-    credentialsRefused: login === "refused",
-    paused: isPaused,
-  };
-}
 
 function render({ bytes, limitBytes, upstreams }: CacheStats): string {
   const heading = ["UPSTREAM", "MANIFESTS", "BLOBS", "SIZE", "SHARED", "HITS", "MISSES", "SENT", "FETCHED"];

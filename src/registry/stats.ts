@@ -2,6 +2,7 @@
 
 import type { RepositoryName } from "../domain/repository-name.js";
 import { describeError } from "../lib/describe-error.js";
+import { sortedInTurns } from "../lib/sorted-in-turns.js";
 import type { Services } from "./services.js";
 
 export interface RepositoryStats {
@@ -45,19 +46,19 @@ export async function gatherStats(
   onRepository: (done: number, name: RepositoryName) => void,
 ): Promise<RegistryStats> {
   const { storage } = services;
-  const repositories: RepositoryStats[] = [];
+  const found: RepositoryStats[] = [];
   const unread: UnreadRepository[] = [];
   let ownBytes = 0;
   for await (const name of storage.repositories.all()) {
     signal.throwIfAborted();
     try {
       const { own, ...stats } = await statsOf(services, name);
-      repositories.push(stats);
+      found.push(stats);
       ownBytes += own;
     } catch (error) {
       unread.push({ name, why: describeError(error) });
     }
-    onRepository(repositories.length, name);
+    onRepository(found.length, name);
   }
   let contents = 0;
   let contentBytes = 0;
@@ -71,7 +72,7 @@ export async function gatherStats(
     openUploads.sessions++;
     openUploads.bytes += bytes;
   }
-  repositories.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const repositories = await sortedInTurns(found, (a, b) => (a.name < b.name ? -1 : 1));
   const logicalBytes = repositories.reduce((sum, { bytes }) => sum + bytes, 0);
   const storedBytes = contentBytes + ownBytes;
   const dedupeRatio = storedBytes === 0 ? 1 : logicalBytes / storedBytes;

@@ -8,6 +8,7 @@ import type { App, Listening } from "../http/app.js";
 import { ChunkBudget } from "../http/chunk-watch.js";
 import { countSent } from "../http/mirrored.js";
 import { logRuntime } from "../http/uws-build.js";
+import { countRequests } from "../http/web/count-requests.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
@@ -99,8 +100,12 @@ async function openServer(
   });
   await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
-  const observers = [audit?.observer, access?.observer, metrics?.observe, upstreams && countSent];
-  const web = await openWeb(opening, services, login);
+  const hasOtherNodes = cluster !== undefined;
+  const web = await openWeb(opening, { services, login, upstreams, hasOtherNodes });
+  const observers = [
+    ...[audit?.observer, access?.observer, metrics?.observe, upstreams && countSent],
+    web && countRequests(web.reports.requests),
+  ];
   const app = openApp(opening, {
     services,
     gate,

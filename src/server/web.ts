@@ -8,14 +8,24 @@ import { LiveUpdates } from "../http/web/live-updates.js";
 import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
 import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
 import type { Opening } from "./opening.js";
+import { openReports } from "./reports.js";
 import { openWebLogins } from "./web-logins.js";
+
+/** The parts opened before. */
+export interface WebParts {
+  readonly services: Services;
+  readonly login: Login | undefined;
+  readonly upstreams: UpstreamCache | undefined;
+  /** Whether other nodes may serve the same registry. */
+  readonly hasOtherNodes: boolean;
+}
 
 /** Returns `undefined` if there is no web page. */
 export async function openWeb(
   opening: Opening,
-  services: Services,
-  login: Login | undefined,
+  { services, login, upstreams, hasOtherNodes }: WebParts,
 ): Promise<Web | undefined> {
   const { config, closers } = opening;
   if (!isEnabled(config, login !== undefined)) return undefined;
@@ -24,8 +34,9 @@ export async function openWeb(
   browse.begin();
   const live = new LiveUpdates();
   closers.add("changes for pages", services.cluster.changes.subscribe(live.onChange));
+  const reports = await openReports(opening, services, upstreams, hasOtherNodes);
   const [logins, assets] = await Promise.all([openWebLogins(opening, services, login), readAssets()]);
-  return { ...logins, assets, browse, live, publicOrigin: config.http.host };
+  return { ...logins, assets, browse, live, reports, publicOrigin: config.http.host };
 }
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);

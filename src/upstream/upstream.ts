@@ -43,6 +43,12 @@ export interface RateBudget {
   readonly remaining: number;
 }
 
+export interface UpstreamFailure {
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
 export class Upstream implements NamedUpstream {
   /** Turns of fetched blobs. */
   readonly fetches = new Turns(fetchesAtOnce);
@@ -51,6 +57,7 @@ export class Upstream implements NamedUpstream {
   #pausedUntil = 0;
   #budget: RateBudget | undefined;
   #login: "accepted" | "refused" | undefined;
+  #lastFailure: UpstreamFailure | undefined;
   #refusalToldAt = Number.NEGATIVE_INFINITY;
   readonly counts = new UpstreamCounts();
   /** Shared by all fetches; absent without a limit. */
@@ -121,6 +128,11 @@ export class Upstream implements NamedUpstream {
   /** Whether the configured credentials were accepted when they were sent last; `undefined` if they were not sent. */
   get login(): "accepted" | "refused" | undefined {
     return this.#login;
+  }
+
+  /** The last failure since the start; it may be long ago. */
+  get lastFailure(): UpstreamFailure | undefined {
+    return this.#lastFailure;
   }
 
   get times(): UpstreamOptions["times"] {
@@ -198,6 +210,12 @@ export class Upstream implements NamedUpstream {
     if (error instanceof RegistryError && !isUpstreamError(error)) return error;
     this.counts.outcomes[outcomeOf(error, late)]++;
     if (late?.aborted === true || isOutage(error)) this.#pause(error);
+    const failure = this.#failureOf(error, late);
+    this.#lastFailure = { message: failure.message, at: Date.now() };
+    return failure;
+  }
+
+  #failureOf(error: unknown, late: AbortSignal | undefined): RegistryError {
     if (error instanceof RegistryError) return error;
     if (late?.aborted === true)
       return new RegistryError("upstream-timeout", `the upstream ${this.name} does not respond`, undefined, {

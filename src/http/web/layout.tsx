@@ -67,9 +67,10 @@ export function Layout({ context, exchange, title, live, pending = false, next, 
 
 function Header({ context, exchange }: Pick<LayoutProps, "context" | "exchange">) {
   const { gate, login } = context;
-  const isListing = exchange.identity !== undefined && gate.mayList(exchange.identity);
-  const managesRobots =
-    login !== undefined && exchange.identity !== undefined && gate.mayManageRobots(exchange.identity);
+  const { identity } = exchange;
+  const isListing = identity !== undefined && gate.mayList(identity);
+  const managesRobots = login !== undefined && identity !== undefined && gate.mayManageRobots(identity);
+  const readsMetrics = identity !== undefined && gate.mayReadMetrics(identity);
   return (
     <header>
       <a class="brand" href="/ui/">
@@ -91,6 +92,8 @@ function Header({ context, exchange }: Pick<LayoutProps, "context" | "exchange">
           </search>
           <nav aria-label="Main">
             <a href="/ui/">Repositories</a>
+            {context.upstreams !== undefined && <a href="/ui/upstreams">Upstreams</a>}
+            {readsMetrics && <a href="/ui/activity">Activity</a>}
             {managesRobots && <a href="/ui/robots">Robots</a>}
           </nav>
         </>

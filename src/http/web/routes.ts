@@ -26,6 +26,8 @@ export const webRoutes = [
   { methods: ["POST"], path: "/ui/robots", action: "robots", page: true, body: true, headers: posting, handle: form(async () => (await import("./new-robot.js")).postRobot) },
   { methods: ["GET", "HEAD"], path: "/ui/robots/revoke", action: "robots", page: true, headers: visitor, handle: page(async () => (await import("./robots.js")).getRevocation) },
   { methods: ["POST"], path: "/ui/robots/revoke", action: "robots", page: true, body: true, headers: posting, handle: form(async () => (await import("./robots.js")).postRevocation) },
+  { methods: ["GET", "HEAD"], path: "/ui/upstreams", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./upstreams.js")).getUpstreams) },
+  { methods: ["GET", "HEAD"], path: "/ui/activity", action: "metrics", page: true, headers: visitor, handle: page(async () => (await import("./activity.js")).getActivity) },
   // Server-Sent Events
   { methods: ["GET"], path: "/ui/events", action: "catalog", page: true, stream: true, headers: visitor, handle: getEvents },
   { methods: ["GET"], path: "/ui/r/<name>/_events", action: "pull", page: true, stream: true, headers: visitor, handle: getRepositoryEvents },

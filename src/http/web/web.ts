@@ -1,6 +1,7 @@
 /** What the pages need beside the services of the API. */
 import type { Identity } from "../../auth/identity.js";
 import type { Browse } from "../../browse/browse.js";
+import type { Reports } from "../../browse/reports.js";
 import type { Exchange } from "../exchange.js";
 import type { Assets } from "./assets.js";
 import type { LiveUpdates } from "./live-updates.js";
@@ -10,6 +11,7 @@ export interface Web {
   readonly assets: Assets;
   readonly browse: Browse;
   readonly live: LiveUpdates;
+  readonly reports: Reports;
   readonly logins: LoginWays;
   /** The setting `http.host`. */
   readonly publicOrigin: string | undefined;

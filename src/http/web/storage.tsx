@@ -1,0 +1,142 @@
+/** Space by repository, and what sharing saves: the figures of `gantry stats`. */
+import type { ReportLook } from "../../browse/background-report.js";
+import type { StorageFigures } from "../../browse/storage-figures.js";
+import { count } from "../../commands/format.js";
+import { Bytes, repositoryUrl, Untrusted, When } from "./show.js";
+
+/** With names of maximum length, a page stays below 50 KB. */
+const pageRows = 30;
+
+export interface StorageProps {
+  readonly look: ReportLook<StorageFigures>;
+  /** Counted from 1. */
+  readonly page: number;
+}
+
+export function Storage({ look: { found, done, hasFailed }, page }: StorageProps) {
+  return (
+    <>
+      <h2>Storage</h2>
+      {done !== undefined && (
+        <p class="note" role="status">
+          The figures are being computed: {count(done, "repository", "repositories")} so far.
+        </p>
+      )}
+      {hasFailed && done === undefined && (
+        <p class="bad">The figures could not be computed; the log says why. Try again in a minute.</p>
+      )}
+      {found !== undefined && (
+        <>
+          <Totals figures={found.value} />
+          <Largest figures={found.value} page={page} />
+          <p class="note">
+            Computed <When at={found.computedAt} />. The same figures: <code>gantry stats</code>
+          </p>
+        </>
+      )}
+    </>
+  );
+}
+
+function Totals({ figures }: { readonly figures: StorageFigures }) {
+  const { storedBytes, logicalBytes, dedupeRatio, contents, openUploads, space } = figures;
+  return (
+    <dl class="facts">
+      <dt>Stored</dt>
+      <dd>
+        <Bytes bytes={storedBytes} /> in {count(contents, "distinct content")}
+      </dd>
+      <dt>Without sharing</dt>
+      <dd>
+        <Bytes bytes={logicalBytes} />, {dedupeRatio.toFixed(2)} times as much
+      </dd>
+      <dt>Open uploads</dt>
+      <dd>
+        {openUploads.sessions} of <Bytes bytes={openUploads.bytes} />
+      </dd>
+      {space !== undefined && (
+        <>
+          <dt>Free</dt>
+          <dd>
+            <Bytes bytes={space.freeBytes} /> of <Bytes bytes={space.totalBytes} />
+          </dd>
+        </>
+      )}
+    </dl>
+  );
+}
+
+function Largest({ figures, page }: { readonly figures: StorageFigures; readonly page: number }) {
+  const { largest, unread } = figures;
+  const pages = Math.max(1, Math.ceil(largest.length / pageRows));
+  const rows = largest.slice((page - 1) * pageRows, page * pageRows);
+  return (
+    <>
+      {unread.length > 0 && (
+        <p class="bad">
+          {count(unread.length, "repository", "repositories")} could not be read, such as{" "}
+          <Untrusted text={unread[0]?.name ?? ""} />: see <code>gantry stats</code>
+        </p>
+      )}
+      {rows.length > 0 && (
+        <table class="stack">
+          <thead>
+            <tr>
+              <th scope="col">Repository</th>
+              {["Size", "Shared", "Unique", "Tags", "Blobs"].map((title) => (
+                <th scope="col" class="number">
+                  {title}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ name, bytes, sharedBytes, uniqueBytes, tags, blobs }) => (
+              <tr>
+                <td>
+                  <a href={repositoryUrl(name)}>{name}</a>
+                </td>
+                <td class="number" data-label="Size">
+                  <Bytes bytes={bytes} />
+                </td>
+                <td class="number" data-label="Shared">
+                  <Bytes bytes={sharedBytes} />
+                </td>
+                <td class="number" data-label="Unique">
+                  <Bytes bytes={uniqueBytes} />
+                </td>
+                <td class="number" data-label="Tags">
+                  {tags}
+                </td>
+                <td class="number" data-label="Blobs">
+                  {blobs}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {pages > 1 && <Paging page={page} pages={pages} />}
+    </>
+  );
+}
+
+function Paging({ page, pages }: { readonly page: number; readonly pages: number }) {
+  return (
+    <nav class="row" aria-label="Pages of repositories">
+      {page > 1 && (
+        <a class="button" rel="prev" href={`/ui/activity?page=${page - 1}`}>
+          Larger ones
+        </a>
+      )}
+      <span>
+        Page {page} of {pages}
+      </span>
+      {page < pages && (
+        <a class="button" rel="next" href={`/ui/activity?page=${page + 1}`}>
+          Next page
+        </a>
+      )}
+    </nav>
+  );
+}

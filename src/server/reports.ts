@@ -1,0 +1,35 @@
+/** Opens the figures that pages show, and keeps those of the last day across restarts. Part of the composition root. */
+import { restoreActivity, saveActivity } from "../browse/activity-note.js";
+import { Reports } from "../browse/reports.js";
+import { everySeconds } from "../lib/every-seconds.js";
+import type { Services } from "../registry/services.js";
+import type { UpstreamCache } from "../upstream/cache.js";
+import type { Opening } from "./opening.js";
+
+/** Decides how exactly it is known in which quarter of an hour something was. */
+const sampledEverySeconds = 10;
+
+/** A crash loses the activity since the last save. */
+const savedEverySeconds = 15 * 60;
+
+export async function openReports(
+  { closers }: Opening,
+  services: Services,
+  upstreams: UpstreamCache | undefined,
+  hasOtherNodes: boolean,
+): Promise<Reports> {
+  const { storage, onBackgroundError } = services;
+  const reports = new Reports(services, upstreams, hasOtherNodes);
+  const { activity } = reports;
+  const sampling = everySeconds(sampledEverySeconds, async () => activity.sample(), onBackgroundError);
+  closers.add("activity", sampling.stop);
+  // Nodes would overwrite each other's note.
+  if (!storage.readOnly && !hasOtherNodes) {
+    await restoreActivity(activity, storage.notes);
+    const save = () => saveActivity(activity, storage.notes);
+    closers.add("saved activity", save);
+    closers.add("saving of activity", everySeconds(savedEverySeconds, save, onBackgroundError).stop);
+  }
+  closers.add("reports of pages", () => reports.close());
+  return reports;
+}
