@@ -3,11 +3,17 @@ import { Slices } from "../lib/slices.js";
 import type { Services } from "../registry/services.js";
 import { CatalogCopy } from "./catalog-copy.js";
 import { ContentReader } from "./content/content-reader.js";
+import { DeletionPreviews } from "./deletion-previews.js";
 import { ImageFactsIndex } from "./image-facts.js";
 import { RepositoryIndex } from "./repository-index.js";
 import { RepositorySummaries } from "./repository-summaries.js";
 import { TagIndex } from "./tag-index.js";
 import { TagTables } from "./tag-tables.js";
+
+export interface BrowseOptions {
+  /** Seconds for which garbage collection keeps a manifest without a tag; `undefined` for ever. */
+  readonly untaggedSeconds: number | undefined;
+}
 
 export class Browse {
   readonly repositories: RepositoryIndex;
@@ -15,10 +21,11 @@ export class Browse {
   readonly tags: TagIndex;
   readonly images: ImageFactsIndex;
   readonly content: ContentReader;
+  readonly deletions: DeletionPreviews;
   readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
 
-  constructor(services: Services) {
+  constructor(services: Services, { untaggedSeconds }: BrowseOptions) {
     const { storage, cluster, onBackgroundError: onError } = services;
     const slices = new Slices();
     this.#catalog = new CatalogCopy(storage, cluster.changes, { onError });
@@ -26,6 +33,7 @@ export class Browse {
     this.summaries = new RepositorySummaries(services, cluster.changes, { onError });
     this.#tables = new TagTables(storage.tags, cluster.changes, { slices, onError });
     this.images = new ImageFactsIndex(services, cluster.changes, onError);
+    this.deletions = new DeletionPreviews(services, untaggedSeconds);
     this.tags = new TagIndex(services, this.#tables, slices);
     this.content = new ContentReader(services);
   }
@@ -38,6 +46,7 @@ export class Browse {
   /** Ends work in the background. */
   async close(): Promise<void> {
     this.repositories.close();
+    this.deletions.close();
     await Promise.all([
       this.#catalog.close(),
       this.summaries.close(),

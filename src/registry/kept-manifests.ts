@@ -1,4 +1,5 @@
 /** Determines which manifests of a repository a collection keeps, and which objects each of them names. */
+import { setImmediate } from "node:timers/promises";
 import { type Digest, isDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import type { Tag } from "../domain/reference.js";
@@ -29,10 +30,12 @@ const readsAtOnce = 8;
 export async function readManifests(
   services: Services,
   name: RepositoryName,
+  signal?: AbortSignal,
 ): Promise<Map<Digest, Named> | string> {
   const digests = await services.storage.manifests.list(name);
   const manifests = new Map<Digest, Named>();
   for (let start = 0; start < digests.length; start += readsAtOnce) {
+    signal?.throwIfAborted();
     const problems = await Promise.all(
       digests.slice(start, start + readsAtOnce).map(async (digest) => {
         try {
@@ -73,9 +76,10 @@ export async function keptManifests(
   { untaggedSeconds, expired }: Keeping,
 ): Promise<KeptManifests> {
   if (untaggedSeconds === undefined || all.size === 0) return { kept: new Set(all.keys()), spared: 0 };
-  const roots = await taggedDigests(services, name, expired?.get(name));
-  if (typeof roots === "string") return { kept: new Set(all.keys()), spared: 0, why: roots };
-  const needed = reachedFrom(roots, all).size;
+  const tagged = await taggedDigests(services, name, expired?.get(name) ?? new Set());
+  if (typeof tagged === "string") return { kept: new Set(all.keys()), spared: 0, why: tagged };
+  const roots = tagged.kept;
+  const needed = (await reachedFrom(roots, all)).size;
   const oldest = Date.now() - untaggedSeconds * 1000;
   const digests = [...all.keys()];
   let index = 0;
@@ -85,19 +89,52 @@ export async function keptManifests(
     if (pushedAt === undefined || pushedAt > oldest) roots.push(digest);
   }
   for (const digest of await services.cluster.leases.leased(name, digests)) roots.push(digest);
-  const kept = reachedFrom(roots, all);
+  const kept = await reachedFrom(roots, all);
   return { kept, spared: kept.size - needed };
 }
 
-/** Iterative, because clients can nest indexes and chain referrers to any depth. */
-function reachedFrom(roots: readonly Digest[], all: ReadonlyMap<Digest, Named>): Set<Digest> {
+export interface NeededManifests {
+  /** The manifests that the other tags need. */
+  readonly kept: ReadonlySet<Digest>;
+  /** The manifests that only the removed tags need. */
+  readonly lost: ReadonlySet<Digest>;
+}
+
+/**
+ * Returns which manifests need the tags `removed`, and which need the others: directly, as a part of an index, as a referrer, or
+ * because a rule keeps what a tag pointed to. Returns a text if a tag cannot be read: it names the tag.
+ */
+export async function neededManifests(
+  services: Services,
+  name: RepositoryName,
+  all: ReadonlyMap<Digest, Named>,
+  removed: ReadonlySet<Tag>,
+): Promise<NeededManifests | string> {
+  if (all.size === 0) return { kept: new Set(), lost: new Set() };
+  const tagged = await taggedDigests(services, name, removed);
+  if (typeof tagged === "string") return tagged;
+  const kept = await reachedFrom(tagged.kept, all);
+  const lost = await reachedFrom(tagged.expired, all, kept);
+  return { kept, lost };
+}
+
+/** Manifests passed in one turn of the event loop: a fraction of a millisecond. */
+const manifestsPerTurn = 256;
+
+/** Returns those that are not among `others`. Iterative, because clients can nest indexes and chain referrers to any depth. */
+async function reachedFrom(
+  roots: readonly Digest[],
+  all: ReadonlyMap<Digest, Named>,
+  others: ReadonlySet<Digest> = new Set(),
+): Promise<Set<Digest>> {
   const referrers = referrersBySubject(all);
   const reached = new Set<Digest>();
   const waiting = [...roots];
   for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
     const manifest = all.get(digest);
-    if (manifest === undefined || reached.has(digest)) continue;
+    if (manifest === undefined || reached.has(digest) || others.has(digest)) continue;
     reached.add(digest);
+    if (reached.size % manifestsPerTurn === 0) await setImmediate();
     for (const next of [manifest.named, referrers.get(digest) ?? []].flat()) waiting.push(next);
   }
   return reached;
@@ -114,43 +151,53 @@ function referrersBySubject(all: ReadonlyMap<Digest, Named>): ReadonlyMap<Digest
   return referrers;
 }
 
+interface TaggedDigests {
+  /** What the tags that stay point to, and what a rule keeps of what they pointed to. */
+  readonly kept: Digest[];
+  /** The same of the tags that are removed. */
+  readonly expired: Digest[];
+}
+
 async function taggedDigests(
   services: Services,
   name: RepositoryName,
-  expired?: ReadonlySet<Tag>,
-): Promise<Digest[] | string> {
+  expired: ReadonlySet<Tag>,
+): Promise<TaggedDigests | string> {
   const { storage, rules } = services;
-  const digests: Digest[] = [];
+  const digests: TaggedDigests = { kept: [], expired: [] };
   /** Tags of rules that keep the content of earlier targets. */
   const moving = new Map<Tag, Digest>();
   for await (const { tag, digest } of storage.tags.targets(name)) {
-    if (expired?.has(tag)) continue;
+    const isExpired = expired.has(tag);
+    if (digest === undefined && isExpired) continue;
     if (digest === undefined) return `the tag ${tag} cannot be read: no manifest counts as untagged`;
-    digests.push(digest);
+    const own = isExpired ? digests.expired : digests.kept;
+    own.push(digest);
     if (previousKept(rules.tagPolicy, name, tag) > 0) moving.set(tag, digest);
     // The referrers tag schema: a tag protects the manifest that it is about.
     const about = tag.replace("-", ":");
-    if (isDigest(about)) digests.push(about);
+    if (isDigest(about)) own.push(about);
   }
-  if (moving.size > 0) digests.push(...(await earlierTargets(services, name, moving)));
+  if (moving.size > 0)
+    for await (const { tag, digest } of earlierTargets(services, name, moving))
+      (expired.has(tag) ? digests.expired : digests.kept).push(digest);
   return digests;
 }
 
-/** Returns the targets that these tags had before and that a rule keeps. */
-async function earlierTargets(
+/** Yields the targets that these tags had before and that a rule keeps. */
+async function* earlierTargets(
   { storage, rules }: Services,
   name: RepositoryName,
   tags: ReadonlyMap<Tag, Digest>,
-): Promise<Digest[]> {
+): AsyncIterable<{ readonly tag: Tag; readonly digest: Digest }> {
   const { history, tagPolicy } = rules;
-  const digests: Digest[] = [];
-  if (history === undefined) return digests;
+  if (history === undefined) return;
   const now = Date.now();
   for await (const { tag, entries } of storage.history.all(name)) {
     const current = tags.get(tag);
     if (current === undefined) continue;
     const kept = keptEntries(entries, history, now, false);
-    digests.push(...previousTargets(kept, current, previousKept(tagPolicy, name, tag)));
+    for (const digest of previousTargets(kept, current, previousKept(tagPolicy, name, tag)))
+      yield { tag, digest };
   }
-  return digests;
 }

@@ -29,7 +29,7 @@ export async function openWeb(
 ): Promise<Web | undefined> {
   const { config, closers } = opening;
   if (!isEnabled(config, login !== undefined)) return undefined;
-  const browse = new Browse(services);
+  const browse = new Browse(services, { untaggedSeconds: config.gc.untagged });
   closers.add("indexes of the web page", () => browse.close());
   browse.begin();
   const live = new LiveUpdates();
