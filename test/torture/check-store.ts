@@ -6,7 +6,9 @@ import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { isDigest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { isSessionId } from "../../src/domain/session-id.js";
+import { entriesAmong, type NamedEntry } from "../../src/storage/entry-name.js";
 import {
+  historyFolder,
   Layout,
   namespaceOf,
   pointerFile,
@@ -120,7 +122,15 @@ class StoreWalk {
 
   #tags(folder: string, manifests: string): void {
     for (const { name: tag } of this.#entries(folder)) {
-      const files = this.#entries(`${folder}/${tag}`).map((entry) => entry.name);
+      if (tag === historyFolder) {
+        for (const { name: removed } of this.#entries(`${folder}/${tag}`))
+          this.#history(`${folder}/${tag}/${removed}`);
+        continue;
+      }
+      const history = this.#history(`${folder}/${tag}`);
+      const files = this.#entries(`${folder}/${tag}`)
+        .map((entry) => entry.name)
+        .filter((file) => !history.some(({ name }) => name === file));
       if (files.sort().join() !== [tagManifestFile, pointerFile].sort().join()) {
         this.violations.add(`${folder}/${tag} holds [${files.join()}]`);
         continue;
@@ -129,11 +139,23 @@ class StoreWalk {
       const digest = readFileSync(pointer, "latin1").trim();
       this.#account(pointer);
       if (!isDigest(digest)) this.violations.add(`${pointer} contains "${digest}"`);
+      else if (history.every((entry) => entry.digest !== digest))
+        this.violations.add(`${pointer} contains ${digest}, which has no entry in the tag's history`);
       else if (
         this.#account(`${folder}/${tag}/${tagManifestFile}`) !== statSync(`${manifests}/${digest}`).ino
       )
         this.violations.add(`${folder}/${tag} has another manifest than ${digest}`);
     }
+  }
+
+  /** Returns the entries in a folder, which are all empty files. */
+  #history(folder: string): NamedEntry[] {
+    const history = entriesAmong(this.#entries(folder).map((entry) => entry.name));
+    for (const { name } of history) {
+      this.#account(`${folder}/${name}`);
+      if (statSync(`${folder}/${name}`).size > 0) this.violations.add(`${folder}/${name} has bytes`);
+    }
+    return history;
   }
 
   #referrers(folder: string): void {
