@@ -133,6 +133,10 @@ function distinctBytes(descriptors: readonly unknown[]): number {
 }
 
 /** Such as `linux/arm64/v8`. */
-export function platformText({ os, architecture, variant }: PlatformDetails): string {
+export function platformText({
+  os,
+  architecture,
+  variant,
+}: Pick<PlatformDetails, "os" | "architecture"> & { readonly variant?: string | undefined }): string {
   return [os, architecture, ...(variant === undefined ? [] : [variant])].join("/");
 }

@@ -2,6 +2,8 @@
 import type { CatalogPermit, PagePermit } from "../../auth/gate.js";
 import type { LevelEntry } from "../../browse/namespace-level.js";
 import { levelEntriesMax, type NamespacePage } from "../../browse/repository-index.js";
+import type { FoundSummaries } from "../../browse/repository-summaries.js";
+import type { RepositorySummary } from "../../browse/summary.js";
 import { count } from "../../commands/format.js";
 import { visibleLine } from "../../lib/control-characters.js";
 import type { HttpContext } from "../context.js";
@@ -10,7 +12,7 @@ import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
-import { Crumbs, namespaceUrl, Pending, repositoryUrl } from "./show.js";
+import { Bytes, Crumbs, namespaceUrl, Pending, repositoryUrl, When } from "./show.js";
 
 /** Longer than any name. */
 const searchCharactersMax = 256;
@@ -60,7 +62,10 @@ async function sendLevel(
   const namespace = query.get("in") ?? "";
   const level = { namespace, last: query.get("last") ?? "", n: levelEntriesMax };
   const found = await browse.repositories.namespace(permit, level, deadline);
-  const { entries, next, complete, repositories } = found;
+  const { entries, next, repositories } = found;
+  const names = entries.flatMap((entry) => (entry.kind === "repository" ? [entry.name] : []));
+  const { summaries, ...summarized } = await browse.summaries.get(permit, names, deadline);
+  const complete = found.complete && summarized.complete;
   const title = namespace === "" ? "Repositories" : visibleLine(namespace);
   await sendPage(
     exchange,
@@ -75,7 +80,7 @@ async function sendLevel(
       {namespace !== "" && <Crumbs path={namespace} />}
       <h1>{title}</h1>
       <Counted found={found} namespace={namespace} />
-      {entries.length > 0 && <Entries entries={entries} namespace={namespace} />}
+      {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace={namespace} />}
       {entries.length === 0 && complete && <Empty exchange={exchange} namespace={namespace} />}
       {next !== undefined && (
         <p>
@@ -102,10 +107,11 @@ function Counted({ found, namespace }: { readonly found: NamespacePage; readonly
 
 interface EntriesProps {
   readonly entries: readonly LevelEntry[];
+  readonly summaries: FoundSummaries["summaries"];
   readonly namespace: string;
 }
 
-function Entries({ entries, namespace }: EntriesProps) {
+function Entries({ entries, summaries, namespace }: EntriesProps) {
   const prefix = namespace === "" ? 0 : namespace.length + 1;
   return (
     <table class="stack">
@@ -113,8 +119,12 @@ function Entries({ entries, namespace }: EntriesProps) {
         <tr>
           <th scope="col">Name</th>
           <th scope="col" class="number">
-            Repositories
+            Content
           </th>
+          <th scope="col" class="number">
+            Size
+          </th>
+          <th scope="col">Last push</th>
         </tr>
       </thead>
       <tbody>
@@ -124,21 +134,48 @@ function Entries({ entries, namespace }: EntriesProps) {
               <td>
                 <a href={repositoryUrl(entry.name)}>{entry.name.slice(prefix)}</a>
               </td>
-              <td />
+              <Facts summary={summaries.get(entry.name)} />
             </tr>
           ) : (
             <tr>
               <td>
                 <a href={namespaceUrl(entry.path)}>{entry.path.slice(prefix)}/</a>
               </td>
-              <td class="number" data-label="Repositories">
-                {entry.repositories ?? <Pending />}
+              <td class="number" data-label="Content">
+                {entry.repositories === undefined ? (
+                  <Pending />
+                ) : (
+                  count(entry.repositories, "repository", "repositories")
+                )}
               </td>
+              <td class="number" />
+              <td />
             </tr>
           ),
         )}
       </tbody>
     </table>
+  );
+}
+
+/** The cells of a repository. */
+function Facts({ summary }: { readonly summary: RepositorySummary | undefined }) {
+  return (
+    <>
+      <td class="number" data-label="Content">
+        {summary === undefined ? <Pending /> : count(summary.tags, "tag")}
+      </td>
+      <td class="number" data-label="Size">
+        <Bytes bytes={summary?.bytes} />
+      </td>
+      <td data-label="Last push">
+        {summary === undefined ? (
+          <Pending />
+        ) : (
+          summary.lastPushAt !== undefined && <When at={summary.lastPushAt} />
+        )}
+      </td>
+    </>
   );
 }
 

@@ -38,7 +38,4 @@ export const webRoutes = [
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_removed", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./history.js")).getRemovedPage) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_rollback/<tag>", action: "push", page: true, headers: visitor, handle: page(async () => (await import("./history.js")).getRollbackPage) },
   { methods: ["POST"], path: "/ui/r/<name>/_rollback/<tag>", action: "push", page: true, body: true, headers: posting, handle: form(async () => (await import("./history.js")).postRollback) },
-  { methods: ["GET", "HEAD"], path: assetPaths.style, action: "public", headers: [], handle: asset("style") },
-  { methods: ["GET", "HEAD"], path: assetPaths.icon, action: "public", headers: [], handle: asset("icon") },
-  { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: [], handle: asset("script") },
 ] as const satisfies readonly Route[];

@@ -1,15 +1,20 @@
 /** A repository: its tags, with what each is and how long it stays. */
 import type { PullPermit } from "../../auth/gate.js";
+import type { FoundFacts, ImageFacts } from "../../browse/image-facts.js";
+import type { RepositorySummary } from "../../browse/summary.js";
 import { type ListedTag, type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
 import { count } from "../../commands/format.js";
+import { titleOfKind } from "../../domain/artifact-kind.js";
+import { platformText } from "../../domain/manifest-details.js";
 import type { RemainingRetention } from "../../gc/retention.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { fitLine } from "./fit.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
-import { Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
+import { Bytes, Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
 
 /** With the longest tags, a page of this many has 45 KB. */
 const tagsOfPage = 40;
@@ -22,6 +27,10 @@ const orderTitles: Readonly<Record<TagOrder, string>> = {
   version: "Highest version first",
   name: "By name",
 };
+
+/** Platforms of an index in its row. */
+const platformsMax = 4;
+const platformBytesMax = 60;
 
 /** What the visitor asked for. */
 interface Wanted {
@@ -38,21 +47,33 @@ export async function getTagPage(
   const wanted = parseWanted(new URLSearchParams(exchange.query));
   const deadline = pageDeadline(exchange);
   const { browse } = webOf(context);
-  const found = await browse.tags.page(permit, { ...wanted, n: tagsOfPage }, deadline);
-  const { name } = permit;
-  const canDelete = context.services.rules.deleteEnabled && context.gate.may(permit.identity, "delete", name);
+  const { name, identity } = permit;
+  const [found, { summaries }] = await Promise.all([
+    browse.tags.page(permit, { ...wanted, n: tagsOfPage }, deadline),
+    browse.summaries.get(context.gate.catalog(identity), [name], deadline.half()),
+  ]);
+  const digests = found.tags.flatMap(({ digest }) => digest ?? []);
+  const images = await browse.images.get(permit, digests, deadline);
+  const canDelete = context.services.rules.deleteEnabled && context.gate.may(identity, "delete", name);
   await sendPage(
     exchange,
     200,
-    <Layout context={context} exchange={exchange} title={name} live={name} pending={!found.complete}>
+    <Layout
+      context={context}
+      exchange={exchange}
+      title={name}
+      live={name}
+      pending={!found.complete || !images.complete}
+    >
       <Crumbs path={name} />
       <h1>{name}</h1>
+      <Summary summary={summaries.get(name)} isMirrored={context.services.isMirrored(name)} />
       <Search wanted={wanted} found={found} />
       {found.tags.length === 0 ? (
         <NoTags wanted={wanted} found={found} />
       ) : (
         <form action="_delete">
-          <Tags tags={found.tags} canDelete={canDelete} />
+          <Tags tags={found.tags} facts={images.facts} canDelete={canDelete} />
           {canDelete && (
             <p>
               <button type="submit" class="bad">
@@ -78,6 +99,28 @@ function parseWanted(query: URLSearchParams): Wanted {
     filter: (query.get("filter") ?? "").trim().slice(0, filterCharactersMax),
     page: Number.isSafeInteger(page) && page > 0 ? page : 1,
   };
+}
+
+/** The repository as a whole. */
+function Summary({
+  summary,
+  isMirrored,
+}: {
+  readonly summary: RepositorySummary | undefined;
+  readonly isMirrored: boolean;
+}) {
+  if (summary === undefined && !isMirrored) return null;
+  return (
+    <p class="row note">
+      {isMirrored && <span class="tag">cached from an upstream registry</span>}
+      {summary?.bytes !== undefined && <Bytes bytes={summary.bytes} />}
+      {summary?.lastPushAt !== undefined && (
+        <span>
+          last push <When at={summary.lastPushAt} />
+        </span>
+      )}
+    </p>
+  );
 }
 
 function Search({ wanted, found }: { readonly wanted: Wanted; readonly found: TagPage }) {
@@ -119,8 +162,14 @@ function NoTags({ wanted, found }: { readonly wanted: Wanted; readonly found: Ta
   return <p>This repository has no tags. Its images can be pulled by digest.</p>;
 }
 
+interface TagsProps {
+  readonly tags: readonly ListedTag[];
+  readonly facts: FoundFacts["facts"];
+  readonly canDelete: boolean;
+}
+
 /** Addresses are relative: with a name of 255 characters in each, a page would be too large. */
-function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readonly canDelete: boolean }) {
+function Tags({ tags, facts, canDelete }: TagsProps) {
   const now = Date.now();
   return (
     <table class="stack">
@@ -129,6 +178,10 @@ function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readon
           <th scope="col">Tag</th>
           <th scope="col">Pushed</th>
           <th scope="col">Pulled</th>
+          <th scope="col">Content</th>
+          <th scope="col" class="number">
+            Size
+          </th>
           <th scope="col">Digest</th>
           <th scope="col">Stays</th>
         </tr>
@@ -148,6 +201,10 @@ function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readon
             <td data-label="Pulled">
               <Pulled at={pulledAt} now={now} />
             </td>
+            <Content
+              facts={digest && facts.get(digest)}
+              isKnown={digest !== undefined && facts.has(digest)}
+            />
             <td data-label="Digest">
               {digest === undefined ? <Pending /> : <ShortDigest digest={digest} />}
             </td>
@@ -158,6 +215,37 @@ function Tags({ tags, canDelete }: { readonly tags: readonly ListedTag[]; readon
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** Cells: what the tag points to, and its size. */
+function Content({ facts, isKnown }: { readonly facts: ImageFacts | undefined; readonly isKnown: boolean }) {
+  if (facts === undefined)
+    return (
+      <>
+        <td data-label="Content">{isKnown ? <span class="warn">missing or damaged</span> : <Pending />}</td>
+        <td data-label="Size" class="number" />
+      </>
+    );
+  const { platforms, missingChildren, bytes, isPartial } = facts;
+  const shown = platforms
+    .slice(0, platformsMax)
+    .map((platform) => fitLine(platformText(platform), platformBytesMax));
+  const more = platforms.length - shown.length;
+  return (
+    <>
+      <td data-label="Content">
+        {titleOfKind(facts.content)}
+        {shown.length > 0 && (
+          <span class="dim"> {shown.join(", ") + (more > 0 ? ` and ${more} more` : "")}</span>
+        )}
+        {missingChildren > 0 && <span class="warn"> {count(missingChildren, "image")} missing</span>}
+      </td>
+      <td data-label="Size" class="number">
+        {isPartial && "at least "}
+        <Bytes bytes={bytes} />
+      </td>
+    </>
   );
 }
 
