@@ -1,5 +1,5 @@
 /** Parts of untrusted JSON, read leniently and kept within bounds: whatever is malformed is left out. */
-import { isObject } from "./descriptor.js";
+import { isObject, type JsonObject } from "./descriptor.js";
 
 /** The first items of a list, and the number of all. */
 export interface Some<T> {
@@ -40,6 +40,11 @@ export class TextRoom {
     return this.some(Array.isArray(value) ? value : [], (item) =>
       typeof item === "string" ? this.keep(item) : undefined,
     );
+  }
+
+  /** The objects of a list. */
+  objects<T>(value: unknown, read: (item: JsonObject) => T): Some<T> {
+    return this.some(Array.isArray(value) ? value : [], (item) => (isObject(item) ? read(item) : undefined));
   }
 
   /** The fields of an object whose values are strings. */

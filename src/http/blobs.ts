@@ -63,11 +63,13 @@ export function getBlob(
   return blob instanceof Promise ? blob.then(send) : send(blob);
 }
 
-async function sendBlob(
+/** Sends the blob, or the ranges of it that the request names, and releases it. */
+export async function sendBlob(
   exchange: Exchange,
   digest: Digest,
   blob: PulledBlob,
   memory: MultipartMemory,
+  headers: Headers = headersOf(digest),
 ): Promise<void> {
   try {
     if (isNotModified(exchange, digest)) return;
@@ -86,7 +88,6 @@ async function sendBlob(
       : "all";
     const ranges = selected instanceof Promise ? await selected : selected;
     if (ranges === "unsatisfiable") throw new RangeNotSatisfiable(blob.size);
-    const headers = headersOf(digest);
     const [first, ...others] = ranges === "all" ? [] : ranges;
     if (ranges === "all" || first === undefined) {
       await sendSource(exchange, 200, [octets, ...headers], whole);

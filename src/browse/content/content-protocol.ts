@@ -1,8 +1,11 @@
 /** What pages read of content, and the protocol of the thread that reads large or complicated content. */
+import type { ChartFacts, ChartFiles } from "../../domain/chart.js";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import { digestBytes } from "../../domain/hash.js";
 import type { ImageConfig } from "../../domain/image-config.js";
 import type { ManifestDetails } from "../../domain/manifest-details.js";
+import type { SbomFacts } from "../../domain/sbom.js";
+import type { Statement } from "../../domain/statement.js";
 import type { PrettyText } from "../../lib/pretty-json.js";
 
 /** What is read of the bytes, by the name of the reader. */
@@ -11,6 +14,12 @@ export interface Readings {
   readonly config: ImageConfig;
   /** The beginning of a text, indented if it is JSON. */
   readonly text: PrettyText;
+  readonly chart: ChartFacts;
+  readonly chartArchive: ChartFiles;
+  /** A README as HTML without anything harmful, in parts. */
+  readonly readme: readonly string[];
+  readonly statement: Statement;
+  readonly sbom: SbomFacts;
 }
 
 export type Reading = keyof Readings;

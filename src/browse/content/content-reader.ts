@@ -3,11 +3,13 @@
  * and by a thread's memory and time. Counts no pull, grants no lease and fetches nothing.
  */
 import { LRUCache } from "lru-cache";
+import { readChart } from "../../domain/chart.js";
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { readImageConfig } from "../../domain/image-config.js";
 import { readManifestDetails } from "../../domain/manifest-details.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { readStatement } from "../../domain/statement.js";
 import { textHead } from "../../domain/text-head.js";
 import type { Deadline } from "../../lib/deadline.js";
 import { LateResults } from "../../lib/late-results.js";
@@ -49,6 +51,11 @@ const bytesMax: Readonly<Record<Reading, number>> = {
   manifest: 4 * mebibyte,
   config: 4 * mebibyte,
   text: 4 * mebibyte,
+  chart: mebibyte,
+  chartArchive: 16 * mebibyte,
+  readme: mebibyte,
+  statement: 8 * mebibyte,
+  sbom: 16 * mebibyte,
 };
 
 /** Reading this much takes at most some milliseconds, whatever it is. */
@@ -59,6 +66,9 @@ const heldBytesMax = 32 * mebibyte;
 const readsMax = 64;
 
 const keptBytesMax = 16 * mebibyte;
+/** After this time, content that took too long is tried again: perhaps the machine was busy. */
+const slowMilliseconds = 60_000;
+
 /** Overhead of an entry. */
 const entryBytes = 512;
 
@@ -66,6 +76,8 @@ const inlineReaders: Partial<Readers<Reading>> = {
   manifest: readManifestDetails,
   config: readImageConfig,
   text: textHead,
+  chart: readChart,
+  statement: readStatement,
 };
 
 export class ContentReader {
@@ -120,12 +132,18 @@ export class ContentReader {
       if (kept !== undefined) return kept;
       if (found.size > bytesMax[reading]) return { problem: "too-large" };
       const answer = await this.#readHeld(reading, content.digest, found);
-      if (answer !== undefined && !isPassing(answer)) this.#kept.set(key, answer);
+      this.#keep(key, answer);
       return answer;
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       return { problem: "failed" };
     }
+  }
+
+  #keep(key: string, answer: Answer<unknown> | undefined): void {
+    const problem = answer && "problem" in answer ? answer.problem : undefined;
+    if (answer === undefined || problem === "failed") return;
+    this.#kept.set(key, answer, problem === "too-slow" ? { ttl: slowMilliseconds } : {});
   }
 
   async #manifest({ name, digest }: Content): Promise<Source | { readonly problem: Problem }> {
@@ -174,8 +192,4 @@ export class ContentReader {
       await reader.close();
     }
   }
-}
-
-function isPassing(answer: Answer<unknown>): boolean {
-  return "problem" in answer && answer.problem === "failed";
 }

@@ -12,6 +12,7 @@ import { inParallel } from "../../lib/in-parallel.js";
 import { resolveTag } from "../../registry/pull-manifest.js";
 import { type Attached, attachedTo } from "./attached.js";
 import type { Answer } from "./content-protocol.js";
+import { type ArtifactContent, describeArtifact } from "./describe-artifact.js";
 import type { DescribeParts } from "./describe-parts.js";
 import { type PlatformPage, platformsOf } from "./platforms.js";
 
@@ -25,6 +26,8 @@ export interface ImageDescription {
   readonly kind: ArtifactKind | undefined;
   /** Present for images. */
   readonly config: Answer<ImageConfig> | undefined;
+  /** Present for other artifacts. */
+  readonly artifact: ArtifactContent | undefined;
   /** Present for indexes. */
   readonly platforms: PlatformPage | undefined;
   readonly attached: Attached | undefined;
@@ -65,9 +68,12 @@ export async function describeImage(
   const details = manifest && "value" in manifest ? manifest.value : undefined;
   const kind = details && kindOfManifest(details);
   const wantsConfig = kind === "image" && details?.config !== undefined;
-  const [config, platforms, attached, absent, pushedAt, index] = await Promise.all([
+  const [config, artifact, platforms, attached, absent, pushedAt, index] = await Promise.all([
     wantsConfig
       ? reader.read("config", { name, digest: details.config.digest, kind: "blob" }, deadline)
+      : undefined,
+    details?.kind === "image" && kind !== undefined && kind !== "image"
+      ? describeArtifact(parts, name, kind, details, deadline)
       : undefined,
     details?.kind === "index" ? platformsOf(parts, name, details, query.from, deadline) : undefined,
     attachedTo(parts, name, digest, query.after, deadline),
@@ -78,6 +84,7 @@ export async function describeImage(
   const complete =
     manifest !== undefined &&
     (!wantsConfig || config !== undefined) &&
+    artifact?.complete !== false &&
     platforms?.complete !== false &&
     attached?.complete === true;
   const tag = reference.kind === "tag" ? reference.tag : undefined;
@@ -88,6 +95,7 @@ export async function describeImage(
     manifest,
     kind,
     config,
+    artifact,
     platforms,
     attached,
     absent,

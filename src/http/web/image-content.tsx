@@ -4,22 +4,49 @@ import type { Some } from "../../domain/bounded.js";
 import type { ImageConfig } from "../../domain/image-config.js";
 import { imageSteps } from "../../domain/image-steps.js";
 import type { ManifestDetails } from "../../domain/manifest-details.js";
+import { Chart } from "./chart.js";
 import { fitLine } from "./fit.js";
 import { Files } from "./image-files.js";
 import { ImageLayers } from "./image-layers.js";
 import { Fact, Lines, NamedTexts, ProblemNote } from "./image-parts.js";
+import { Packages } from "./packages.js";
+import { Readme } from "./readme.js";
 import { Pending } from "./show.js";
+
+/** Which parts of long lists the visitor wants to see. */
+export interface WantedParts {
+  /** The first row of the layers, files or platforms, from 0 on. */
+  readonly from: number;
+  /** The first package. */
+  readonly packages: number;
+  /** From 1 on. */
+  readonly readme: number;
+}
 
 export interface ContentProps {
   readonly found: ImageDescription;
   readonly details: ManifestDetails;
-  /** The first row that is shown, from 0 on. */
-  readonly from: number;
+  readonly wanted: WantedParts;
 }
 
-export function ImageContent({ found, details, from }: ContentProps) {
-  const { kind, config, absent } = found;
-  if (kind !== "image") return <Files details={details} from={from} absent={absent} />;
+export function ImageContent({ found, details, wanted }: ContentProps) {
+  const { kind, config, artifact, absent } = found;
+  const { from } = wanted;
+  if (kind !== "image")
+    return (
+      <>
+        {kind === "helm-chart" && artifact !== undefined && (
+          <Chart content={artifact} readmePart={wanted.readme} />
+        )}
+        <Files details={details} statements={artifact?.statements} from={from} absent={absent} />
+        {(kind === "sbom" || artifact?.sbom !== undefined) && (
+          <Packages sbom={artifact?.sbom} from={wanted.packages} />
+        )}
+        {artifact?.readme !== undefined && "value" in artifact.readme && (
+          <Readme parts={artifact.readme.value} part={wanted.readme} />
+        )}
+      </>
+    );
   const known = config && "value" in config ? config.value : undefined;
   return (
     <>

@@ -3,20 +3,28 @@
 import { predicateTypeIn } from "../../domain/artifact-kind.js";
 import type { Digest } from "../../domain/digest.js";
 import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import { isNonDistributable } from "../../domain/media-type.js";
+import type { Statement } from "../../domain/statement.js";
+import { visibleLine } from "../../lib/control-characters.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
 import { LayerMarks, Paging } from "./image-layers.js";
 import { Bytes, ShortDigest } from "./show.js";
 
 const bytesMax = 16_000;
-const rowBytes = 520;
+/** Markup with two digests and the name for the download. */
+const rowBytes = 850;
 const nameBytesMax = 200;
+const fileNameCharactersMax = 100;
 
 export function Files({
   details,
+  statements = new Map(),
   from,
   absent,
 }: {
   readonly details: ManifestDetails;
+  /** What attestations state, if no annotation tells. */
+  readonly statements?: ReadonlyMap<Digest, Statement> | undefined;
   readonly from: number;
   readonly absent: ReadonlySet<Digest>;
 }) {
@@ -36,11 +44,14 @@ export function Files({
             <th scope="col" class="number">
               Size
             </th>
+            <th scope="col">
+              <span class="hidden">Download</span>
+            </th>
           </tr>
         </thead>
         <tbody>
           {shown.map((file) => (
-            <Row file={file} absent={absent} />
+            <Row file={file} statement={statements.get(file.digest)} absent={absent} />
           ))}
         </tbody>
       </table>
@@ -63,9 +74,18 @@ function costOf(file: DescriptorDetails): number {
   return texts.reduce((sum, text = "") => sum + Math.min(nameBytesMax, htmlBytes(text)), rowBytes);
 }
 
-function Row({ file, absent }: { readonly file: DescriptorDetails; readonly absent: ReadonlySet<Digest> }) {
+function Row({
+  file,
+  statement,
+  absent,
+}: {
+  readonly file: DescriptorDetails;
+  readonly statement: Statement | undefined;
+  readonly absent: ReadonlySet<Digest>;
+}) {
   const title = titleOf(file);
-  const predicate = predicateOf(file);
+  const predicate = predicateOf(file) ?? statement?.predicateType;
+  const isHere = !absent.has(file.digest) && !isNonDistributable(file.mediaType);
   return (
     <tr>
       <td>
@@ -79,6 +99,20 @@ function Row({ file, absent }: { readonly file: DescriptorDetails; readonly abse
       <td data-label="Size" class="number">
         <Bytes bytes={file.size} />
       </td>
+      <td>
+        {isHere && (
+          <a href={`../_file/${file.digest}`} download={fileNameOf(title)}>
+            Download
+          </a>
+        )}
+      </td>
     </tr>
   );
+}
+
+/** Returns the last part of a path, without characters that a file system or a reader could misunderstand. */
+function fileNameOf(title: string | undefined): string {
+  const last = title?.split(/[\\/]/).at(-1) ?? "";
+  const name = visibleLine(last.slice(0, fileNameCharactersMax)).replace(/[^\p{L}\p{N} ._+@=-]/gu, "_");
+  return /^[. ]*$/.test(name) ? "file" : name;
 }

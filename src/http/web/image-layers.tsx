@@ -144,17 +144,19 @@ export function Paging({
   end,
   known,
   what,
+  parameter = "from",
 }: {
   readonly first: number;
   readonly end: number;
   readonly known: number;
   readonly what: string;
+  readonly parameter?: string;
 }) {
   if (first === 0 && end >= known) return null;
   return (
     <nav class="row" aria-label={`More ${what}`}>
       {first > 0 && (
-        <a class="button" rel="first" href="?from=0">
+        <a class="button" rel="first" href={`?${parameter}=0`}>
           First
         </a>
       )}
@@ -162,7 +164,7 @@ export function Paging({
         {first + 1} to {end} of {known}
       </span>
       {end < known && (
-        <a class="button" rel="next" href={`?from=${end}`}>
+        <a class="button" rel="next" href={`?${parameter}=${end}`}>
           Next
         </a>
       )}

@@ -12,7 +12,7 @@ import { readReference } from "../manifests.js";
 import { AttachedArtifacts } from "./attached.js";
 import { fitLine } from "./fit.js";
 import { webOf } from "./forms.js";
-import { ImageContent } from "./image-content.js";
+import { ImageContent, type WantedParts } from "./image-content.js";
 import { Annotations, DigestLink, Fact, ProblemNote, Time } from "./image-parts.js";
 import { Platforms } from "./image-platforms.js";
 import { Layout } from "./layout.js";
@@ -35,8 +35,13 @@ export async function getImagePage(
   const { services } = context;
   const of = parsedOf(query.get("of"));
   const parts = { services, reader: webOf(context).browse.content };
-  const wanted = { reference, of, from: numberOf(query.get("from")), after: digestIn(query.get("after")) };
-  const found = await describeImage(parts, permit, wanted, pageDeadline(exchange));
+  const wanted = {
+    from: numberOf(query.get("from")),
+    packages: numberOf(query.get("packages")),
+    readme: numberOf(query.get("readme")),
+  };
+  const imageQuery = { reference, of, from: wanted.from, after: digestIn(query.get("after")) };
+  const found = await describeImage(parts, permit, imageQuery, pageDeadline(exchange));
   const title = textOf(reference);
   await sendPage(
     exchange,
@@ -65,7 +70,7 @@ export interface DescribedProps {
   readonly exchange: Exchange;
   readonly permit: PullPermit;
   readonly found: ImageDescription;
-  readonly wanted: { readonly from: number };
+  readonly wanted: WantedParts;
 }
 
 function Described(props: DescribedProps) {
@@ -83,7 +88,7 @@ function Described(props: DescribedProps) {
         <Platforms page={found.platforms} reference={found.tag ?? found.digest} />
       )}
       {manifest !== undefined && "value" in manifest && manifest.value.kind === "image" && (
-        <ImageContent found={found} details={manifest.value} from={wanted.from} />
+        <ImageContent found={found} details={manifest.value} wanted={wanted} />
       )}
       <AttachedArtifacts attached={found.attached} kind={found.kind} />
       {manifest !== undefined && "value" in manifest && <Annotations of={manifest.value.annotations} />}

@@ -8,6 +8,7 @@ import { asset } from "./send-asset.js";
 
 const visitor = ["cookie"];
 const encodings = ["accept-encoding"];
+const download = ["if-none-match", "range", "if-range"];
 const posting = [...visitor, ...formHeaders];
 
 // biome-ignore format: a table reads better in columns
@@ -21,6 +22,7 @@ export const webRoutes = [
   { methods: ["POST"], path: "/ui/logout", action: "login", page: true, body: true, headers: posting, handle: form(async () => (await import("./login.js")).postLogout) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_tags", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./tags.js")).getTagPage) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_image/<reference>", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./image.js")).getImagePage) },
+  { methods: ["GET"], path: "/ui/r/<name>/_file/<digest>", action: "pull", page: true, headers: [...visitor, ...download], handle: page(async () => (await import("./file.js")).getFile) },
   { methods: ["GET", "HEAD"], path: "/ui/robots", action: "robots", page: true, headers: visitor, handle: page(async () => (await import("./robots.js")).getRobots) },
   { methods: ["GET", "HEAD"], path: "/ui/robots/new", action: "robots", page: true, headers: visitor, handle: page(async () => (await import("./new-robot.js")).getNewRobot) },
   { methods: ["POST"], path: "/ui/robots", action: "robots", page: true, body: true, headers: posting, handle: form(async () => (await import("./new-robot.js")).postRobot) },
