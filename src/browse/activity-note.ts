@@ -5,7 +5,7 @@ import type { Activity, Note } from "./activity.js";
 
 const noteName = "activity";
 
-const note = z.object({
+export const activityNote = z.object({
   quarter: z.int().nonnegative(),
   series: z.record(z.string().max(100), z.array(z.number().nonnegative()).max(96)),
 }) satisfies z.ZodType<Note>;
@@ -14,7 +14,7 @@ const note = z.object({
 export async function restoreActivity(activity: Activity, notes: NoteStore): Promise<void> {
   const bytes = await notes.read(noteName);
   if (bytes === undefined) return;
-  const found = note.safeParse(parsed(bytes));
+  const found = activityNote.safeParse(parsedJson(bytes));
   if (found.success) activity.restore(found.data);
 }
 
@@ -23,7 +23,8 @@ export async function saveActivity(activity: Activity, notes: NoteStore): Promis
   await notes.put(noteName, Buffer.from(JSON.stringify(activity.save())));
 }
 
-function parsed(bytes: Buffer): unknown {
+/** Returns `undefined` for what is not JSON. */
+export function parsedJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch {

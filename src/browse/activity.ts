@@ -1,5 +1,5 @@
 /**
- * What this node has done in the last day, by quarters of an hour. Requests only increment plain totals; the differences are
+ * What the nodes of the registry have done in the last day, by quarters of an hour. Requests only increment plain totals; the differences are
  * taken every few seconds.
  */
 
@@ -38,6 +38,8 @@ export interface Note {
 export class Activity {
   /** By name: a ring, in which each quarter has its place. */
   readonly #rings = new Map<string, Float64Array>();
+  /** The figures of other nodes. */
+  others: readonly Note[] = [];
   #quarter: number;
   #last: Readonly<Record<string, number>>;
 
@@ -64,8 +66,13 @@ export class Activity {
   }
 
   series(name: string): Series {
-    const ring = this.#rings.get(name);
-    const values = Array.from({ length: quarters }, (_, index) => ring?.[this.#placeOf(index)] ?? 0);
+    const own = this.#rings.get(name);
+    const first = this.#quarter - quarters + 1;
+    const values = Array.from({ length: quarters }, (_, index) => {
+      const quarter = first + index;
+      const value = own?.[quarter % quarters] ?? 0;
+      return this.others.reduce((sum, note) => sum + notedIn(note, name, quarter), value);
+    });
     return { values, sum: values.reduce((sum, value) => sum + value, 0) };
   }
 
@@ -81,14 +88,10 @@ export class Activity {
 
   /** Adds what the previous process has saved. */
   restore({ quarter, series }: Note): void {
-    const first = Math.max(quarter, this.#quarter) - quarters + 1;
-    for (const [name, ring] of Object.entries(series))
-      for (let of = first; of <= Math.min(quarter, this.#quarter); of++)
-        this.#add(name, of, ring[of % quarters] ?? 0);
-  }
-
-  #placeOf(index: number): number {
-    return (this.#quarter - quarters + 1 + index) % quarters;
+    const note = { quarter, series };
+    for (const name of Object.keys(series))
+      for (let of = this.#quarter - quarters + 1; of <= this.#quarter; of++)
+        this.#add(name, of, notedIn(note, name, of));
   }
 
   #add(name: string, quarter: number, value: number): void {
@@ -100,6 +103,12 @@ export class Activity {
     const place = quarter % quarters;
     ring[place] = (ring[place] ?? 0) + value;
   }
+}
+
+/** Returns 0 for a quarter before or after the note's. */
+function notedIn({ quarter: last, series }: Note, name: string, quarter: number): number {
+  if (quarter > last || quarter <= last - quarters) return 0;
+  return series[name]?.[quarter % quarters] ?? 0;
 }
 
 function quarterOf(time: number): number {

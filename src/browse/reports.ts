@@ -17,7 +17,7 @@ export class Reports {
   constructor(
     services: Services,
     upstreams: UpstreamCache | undefined,
-    /** Whether other nodes serve the same registry: then the activity is only this node's. */
+    /** Whether other nodes may serve the same registry: their activity is known with a delay. */
     readonly hasOtherNodes: boolean,
   ) {
     this.activity = new Activity(() => ({ ...this.requests, ...hitTotals(services.caches, upstreams) }));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Activity, quarterMilliseconds, quarters } from "../../src/browse/activity.js";
 import { restoreActivity, saveActivity } from "../../src/browse/activity-note.js";
+import { SharedActivity } from "../../src/browse/shared-activity.js";
 import type { NoteStore } from "../../src/storage/storage.js";
 
 const start = 1_000_000 * quarterMilliseconds + 1_000;
@@ -84,3 +85,43 @@ for (const note of ["", "{", "[]", '{"quarter":-1,"series":{}}', '{"quarter":1,"
     assert.equal(activity.series("pulls").sum, 0);
   });
 }
+
+test("nodes see the sum of their figures, also of a node that has stopped", async () => {
+  const notes = new Notes();
+  const nodes = [1, 2, 3].map(() => {
+    const { totals, activity } = counted();
+    return { totals, activity, shared: new SharedActivity(activity, notes) };
+  });
+  const exchangeAll = async (now: number) => {
+    for (const { shared } of nodes) await shared.exchange(now);
+    for (const { shared } of nodes) await shared.exchange(now + 1);
+  };
+  const sums = () => nodes.map(({ activity }) => activity.series("pulls").sum);
+  for (const [index, { totals }] of nodes.entries()) totals.pulls = 10 ** index;
+  await exchangeAll(start + 1_000);
+  assert.deepEqual(sums(), [111, 111, 111]);
+  await exchangeAll(start + 2_000);
+  assert.deepEqual(sums(), [111, 111, 111], "nothing counts twice");
+  nodes.pop();
+  // Another node has overwritten the note meanwhile.
+  notes.notes.clear();
+  await exchangeAll(start + 3_000);
+  assert.deepEqual(sums(), [111, 111]);
+  await exchangeAll(start + quarters * quarterMilliseconds);
+  assert.deepEqual(sums(), [0, 0]);
+});
+
+test("a shared note with damage, or with too many nodes, is bounded", async () => {
+  const notes = new Notes();
+  notes.notes.set("activity-of-nodes", Buffer.from('{"x":1,"series":[]}'));
+  const { activity } = counted();
+  await new SharedActivity(activity, notes).exchange(start);
+  for (let n = 0; n < 100; n++) {
+    const { activity: other, totals } = counted();
+    totals.pulls = 1;
+    await new SharedActivity(other, notes).exchange(start + n);
+  }
+  await new SharedActivity(activity, notes).exchange(start + 200);
+  assert.ok(activity.series("pulls").sum <= 64, "some nodes are forgotten");
+  assert.ok((notes.notes.get("activity-of-nodes")?.length ?? 0) < 1_000_000);
+});

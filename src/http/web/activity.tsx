@@ -25,7 +25,8 @@ export async function getActivity(context: HttpContext, exchange: Exchange, _: M
       <h1>Activity and storage</h1>
       {page === 1 && (
         <>
-          <h2>The last 24 hours{reports.hasOtherNodes && " of this node"}</h2>
+          <h2>The last 24 hours</h2>
+          {reports.hasOtherNodes && <p class="note">Of all nodes; those of others up to a minute ago.</p>}
           <Plots activity={activity} hasUpstreams={context.upstreams !== undefined} />
           <ActivityTable activity={activity} />
         </>

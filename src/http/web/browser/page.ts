@@ -403,7 +403,7 @@ function addSearch(page: LivePage): void {
     document.title = found.title;
     page.main?.replaceWith(found.main);
     page.turned();
-    announce(found.main.querySelector("h1")?.textContent ?? "");
+    announce(found.main.querySelector("[role=status], h1")?.textContent ?? "");
   };
   field.addEventListener("input", () => {
     clearTimeout(timer);
