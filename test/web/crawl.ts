@@ -42,7 +42,7 @@ export async function crawl(
 }
 
 /** Waits until nothing on the page is pending. */
-export async function whole({ page }: Visit): Promise<void> {
+export async function whole({ page }: Pick<Visit, "page">): Promise<void> {
   await page.locator("main:not([data-pending])").waitFor();
 }
 

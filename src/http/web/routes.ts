@@ -30,6 +30,8 @@ export const webRoutes = [
   { methods: ["POST"], path: "/ui/robots/revoke", action: "robots", page: true, body: true, headers: posting, handle: form(async () => (await import("./robots.js")).postRevocation) },
   { methods: ["GET", "HEAD"], path: "/ui/upstreams", action: "catalog", page: true, headers: visitor, handle: page(async () => (await import("./upstreams.js")).getUpstreams) },
   { methods: ["GET", "HEAD"], path: "/ui/activity", action: "metrics", page: true, headers: visitor, handle: page(async () => (await import("./activity.js")).getActivity) },
+  { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_delete", action: "delete", page: true, headers: visitor, handle: page(async () => (await import("./deletion.js")).getDeletionPage) },
+  { methods: ["POST"], path: "/ui/r/<name>/_delete", action: "delete", page: true, body: true, headers: posting, handle: form(async () => (await import("./deletion.js")).postDeletion) },
   // Server-Sent Events
   { methods: ["GET"], path: "/ui/events", action: "catalog", page: true, stream: true, headers: visitor, handle: getEvents },
   { methods: ["GET"], path: "/ui/r/<name>/_events", action: "pull", page: true, stream: true, headers: visitor, handle: getRepositoryEvents },

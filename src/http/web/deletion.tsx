@@ -1,0 +1,223 @@
+/** Deletes tags, after a page that says what will be removed. */
+import type { DeletePermit } from "../../auth/gate.js";
+import { deletedTagsMax } from "../../browse/deletion-previews.js";
+import { count, formatSeconds } from "../../commands/format.js";
+import { isDigest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import { parseTag, type Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { deleteManifest } from "../../registry/delete.js";
+import type { Fate, LostPreview, PreviewedTag } from "../../registry/deletion-preview.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { fitLine } from "./fit.js";
+import { webOf } from "./forms.js";
+import { FormToken, Layout } from "./layout.js";
+import { pageDeadline } from "./page-deadline.js";
+import { redirect } from "./redirect.js";
+import { sendPage } from "./send-page.js";
+import { Bytes, Crumbs, repositoryUrl, ShortDigest } from "./show.js";
+
+/** Manifests that are named. With an index of ten platforms, more say nothing. */
+const manifestsShownMax = 30;
+
+/** What a visitor reads about a manifest. */
+const whyBytesMax = 300;
+
+/** Asks for confirmation. */
+export async function getDeletionPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: DeletePermit,
+): Promise<void> {
+  const { name } = permit;
+  const tags = tagsIn(exchange);
+  const found = await webOf(context).browse.deletions.get(permit, tags, pageDeadline(exchange));
+  const removed = found.tags.filter(({ refusal }) => refusal === undefined);
+  await sendPage(
+    exchange,
+    200,
+    <Layout
+      context={context}
+      exchange={exchange}
+      title={`Delete tags of ${name}`}
+      live={name}
+      pending={!found.complete}
+    >
+      <Crumbs path={name} />
+      <h1>
+        {removed.length === 0 && found.complete
+          ? "Nothing to delete"
+          : `Delete ${count(removed.length, "tag")}?`}
+      </h1>
+      <TagList tags={found.tags} />
+      {removed.length > 0 && (
+        <>
+          <Lost preview={found.after} isComplete={found.complete} />
+          <Confirmation context={context} exchange={exchange} name={name} removed={removed} />
+        </>
+      )}
+      {removed.length === 0 && (
+        <p>
+          <a href={repositoryUrl(name)}>Back to {name}</a>
+        </p>
+      )}
+    </Layout>,
+  );
+}
+
+/** Returns the tags in the query. Throws `tag-invalid`, or `request-invalid` for none or too many. */
+function tagsIn({ query }: Exchange): Tag[] {
+  const tags = [...new Set(new URLSearchParams(query).getAll("tag"))].map(parseTag);
+  if (tags.length === 0)
+    throw new RegistryError("request-invalid", "no tag is selected: go back and select the tags to delete");
+  if (tags.length > deletedTagsMax)
+    throw new RegistryError("request-invalid", `at most ${deletedTagsMax} tags can be deleted at once here`);
+  return tags;
+}
+
+const refusals: Readonly<Record<NonNullable<PreviewedTag["refusal"]>, string>> = {
+  immutable: "immutable: it stays",
+  missing: "there is no such tag",
+  "delete-disabled": "it stays: deletion is disabled (setting storage.delete.enabled)",
+};
+
+function TagList({ tags }: { readonly tags: readonly PreviewedTag[] }) {
+  return (
+    <ul class="plain">
+      {tags.map(({ tag, digest, refusal }) => (
+        <li>
+          <strong>{tag}</strong> {digest !== undefined && <ShortDigest digest={digest} />}
+          {refusal !== undefined && <span class="warn"> {refusals[refusal]}</span>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Lost({
+  preview,
+  isComplete,
+}: {
+  readonly preview: LostPreview | undefined;
+  readonly isComplete: boolean;
+}) {
+  if (preview === undefined)
+    return <p class="note">{isComplete ? "" : "What else this will remove is being computed."}</p>;
+  const { fate, lost } = preview;
+  return (
+    <section class="box">
+      <h2>What will be removed</h2>
+      <p>
+        The tags, at once. Their history stays, so that they can be pointed to their images again while these
+        exist.
+      </p>
+      {lost !== undefined && lost.manifestCount === 0 && (
+        <p>No image: other tags, indexes or referrers need all of them.</p>
+      )}
+      {lost !== undefined && lost.manifestCount > 0 && (
+        <>
+          <p>
+            No tag will need {count(lost.manifestCount, "manifest")} and {count(lost.blobCount, "blob")} any
+            more, together <Bytes bytes={lost.bytes} /> that nothing else shares:
+          </p>
+          <ul>
+            {lost.manifests.slice(0, manifestsShownMax).map(({ digest, because }) => (
+              <li>
+                <ShortDigest digest={digest} />{" "}
+                {because === "tag"
+                  ? ""
+                  : because === "part"
+                    ? "(part of an index)"
+                    : "(refers to one of them)"}
+              </li>
+            ))}
+            {lost.manifestCount > manifestsShownMax && (
+              <li>and {lost.manifestCount - manifestsShownMax} more</li>
+            )}
+          </ul>
+        </>
+      )}
+      {lost === undefined && fate.kind !== "evicted" && (
+        <p>The repository has too many manifests to tell here which of them no tag will need any more.</p>
+      )}
+      {(lost === undefined || lost.manifestCount > 0) && <p>{fateText(fate)}</p>}
+    </section>
+  );
+}
+
+function fateText(fate: Fate): string {
+  switch (fate.kind) {
+    case "collected":
+      return fate.afterSeconds === 0
+        ? "Garbage collection removes them, unless a client still needs them."
+        : `Garbage collection removes them when they are ${formatSeconds(fate.afterSeconds)} old and no client needs them.`;
+    case "kept":
+      return "They stay until gc.untagged or gantry gc --untagged sets an age for manifests without a tag.";
+    case "evicted":
+      return "The content is cached from an upstream registry: it is evicted when it is not used, and a pull fetches the tag again.";
+    case "unreadable":
+      return `Garbage collection removes nothing here as long as something in this repository cannot be read: ${fitLine(fate.why, whyBytesMax)}`;
+  }
+}
+
+interface ConfirmationProps {
+  readonly context: HttpContext;
+  readonly exchange: Exchange;
+  readonly name: RepositoryName;
+  readonly removed: readonly PreviewedTag[];
+}
+
+/** The form names the digests that the visitor saw: a tag that moves meanwhile stays. */
+function Confirmation({ context, exchange, name, removed }: ConfirmationProps) {
+  const query = new URLSearchParams(removed.map(({ tag }): [string, string] => ["tag", tag]));
+  return (
+    <form method="post" action={`_delete?${query}`} class="row">
+      <FormToken context={context} exchange={exchange} />
+      {removed.map(({ tag, digest }) => (
+        <input type="hidden" name={fieldOf(tag)} value={digest ?? ""} />
+      ))}
+      <button type="submit" class="bad">
+        Delete {count(removed.length, "tag")}
+      </button>
+      <a href={repositoryUrl(name)}>Cancel</a>
+    </form>
+  );
+}
+
+/** The field with the digest that the visitor saw. */
+function fieldOf(tag: Tag): string {
+  return `digest of ${tag}`;
+}
+
+/** Deletes the tags, or none if one of them has moved since the visitor saw it. */
+export async function postDeletion(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: DeletePermit,
+  form: URLSearchParams,
+): Promise<void> {
+  const { services } = context;
+  const seen = new Map(tagsIn(exchange).map((tag) => [tag, form.get(fieldOf(tag)) ?? ""]));
+  for await (const { tag, digest } of services.storage.tags.targets(permit.name, [...seen.keys()]))
+    if (digest !== undefined && seen.get(tag) !== digest) throw moved(tag);
+  for (const [tag, digest] of seen) {
+    const precondition = isDigest(digest) ? { match: new Set([digest]) } : undefined;
+    const deleted = await deleteManifest(services, permit, { kind: "tag", tag }, precondition).catch(
+      (error: unknown) => {
+        // Somebody else has deleted it, which is what the visitor wants.
+        if (error instanceof RegistryError && error.kind === "manifest-unknown") return [];
+        throw error;
+      },
+    );
+    for (const event of deleted) context.onEvent?.(exchange, event);
+  }
+  redirect(exchange, repositoryUrl(permit.name));
+}
+
+function moved(tag: Tag): RegistryError {
+  return new RegistryError(
+    "precondition-failed",
+    `the tag ${tag} has moved since you saw it, so nothing was deleted: go back and look at it again`,
+  );
+}

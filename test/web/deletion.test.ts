@@ -1,0 +1,58 @@
+// Deleting tags, in a real browser.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertAccessible, noBrowser, visit } from "../support/browser.js";
+import { serve } from "../support/client.js";
+import { image, newName } from "../support/content.js";
+import { whole } from "./crawl.js";
+
+const { client } = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "true" });
+
+async function tagsOf(name: string): Promise<unknown> {
+  return (await client.get(`/v2/${name}/tags/list`)).json();
+}
+
+test("selected tags are deleted after a page that says what goes, without scripts", {
+  skip: noBrowser,
+}, async () => {
+  const name = newName("team/app");
+  const shared = image();
+  await client.pushImage(name, shared, "a");
+  await client.pushImage(name, shared, "b");
+  await client.pushImage(name, image(), "c");
+  await client.pushImage(name, image(), "form");
+  const tab = await visit(client.url, { scripts: false });
+  const { page } = tab;
+  await page.goto(`/ui/r/${name}/_tags`);
+  await whole(tab);
+  for (const tag of ["a", "c", "form"]) await page.getByRole("checkbox", { name: tag, exact: true }).check();
+  await page.getByRole("button", { name: "Delete selected tags" }).click();
+  await whole(tab);
+  await page.getByRole("heading", { name: "Delete 3 tags?" }).waitFor();
+  await page.getByText("No tag will need 2 manifests and 4 blobs any more").waitFor();
+  await page.getByRole("button", { name: "Delete 3 tags" }).click();
+  await page.getByRole("heading", { name }).waitFor();
+  assert.deepEqual(await tagsOf(name), { name, tags: ["b"] });
+  assert.deepEqual(tab.problems, []);
+});
+
+test("a tag that moves while its deletion is confirmed stays, and so do the others", {
+  skip: noBrowser,
+}, async () => {
+  const name = newName("team/app");
+  for (const tag of ["a", "b"]) await client.pushImage(name, image(), tag);
+  const path = `/ui/r/${name}/_delete?tag=a&tag=b`;
+  const withScripts = await visit(client.url);
+  await withScripts.page.goto(path);
+  await whole(withScripts);
+  await assertAccessible(withScripts, "confirmation");
+  // With scripts, the page would show the change, and ask about the new image.
+  const { page } = await visit(client.url, { scripts: false });
+  await page.goto(path);
+  await whole({ page });
+  await client.pushImage(name, image(), "b");
+  await page.getByRole("button", { name: "Delete 2 tags" }).click();
+  await page.getByRole("heading", { name: "This has changed meanwhile" }).waitFor();
+  assert.deepEqual(await tagsOf(name), { name, tags: ["a", "b"] });
+});
