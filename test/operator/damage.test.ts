@@ -21,6 +21,7 @@ import {
 } from "../support/content.js";
 import { startInside } from "../support/inside.js";
 import { storedBelow } from "../support/store.js";
+import { historyOf } from "../support/tag-history.js";
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-damage-"));
@@ -257,6 +258,14 @@ onBoth("faults of tags and referrers are repaired or quarantined", async (root, 
   assert.equal(hurtTags.find(({ tag }) => tag === "nowhere")?.digest, nowhere);
   const { tags } = (await client().get(`/v2/${name}/tags/list`)).json() as { tags: string[] };
   assert.deepEqual(tags, ["copy", "sound"]);
+  for (const tag of ["empty", "nowhere"])
+    assert.deepEqual(
+      (await historyOf(client(), name, tag)).map(({ action, by }) => [action, by]),
+      [
+        ["removed", "verify"],
+        ["pointed", "anonymous"],
+      ],
+    );
   assert.ok((await readFile(`${folder}/tags/copy/manifest`)).equals(subject.bytes));
   const list = (await client().get(`/v2/${name}/referrers/${subject.digest}`)).json() as {
     manifests: { digest: string }[];

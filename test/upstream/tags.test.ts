@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Answer, serve } from "../support/client.js";
+import { type Answer, assertError, serve } from "../support/client.js";
 import { describe, type Image, image, index, newName } from "../support/content.js";
+import { historyOf, rollbackPath } from "../support/tag-history.js";
 import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
 
 const upstream = await ScriptedUpstream.start();
@@ -117,6 +118,25 @@ async function recovered(path: string): Promise<void> {
   }
   assert.fail("the upstream is not asked again");
 }
+
+test("the history of a cached tag says when it moved at its upstream, and nobody goes back in it", async () => {
+  const { name, made, path } = repository();
+  isOf(await client.get(path), made);
+  const moved = image();
+  upstream.add(name, moved, "1");
+  await expired();
+  isOf(await client.get(path), moved);
+  const entries = await historyOf(client, name, "1");
+  assert.deepEqual(
+    entries.map(({ digest, by, current }) => [digest, by, current]),
+    [
+      [moved.digest, "upstream:docker.io", true],
+      [made.digest, "upstream:docker.io", false],
+    ],
+  );
+  const back = await client.request("POST", rollbackPath(name, "1", made.digest));
+  assertError(back, 403, "DENIED");
+});
 
 test("a tag that the upstream has deleted is served from the cache", async () => {
   const { name, made, path } = repository();
