@@ -9,6 +9,9 @@ export type { Permission };
 
 export type IdentityKind = "anonymous" | "user" | "robot" | "workload" | "certificate" | "outside";
 
+/** Begins the names of users of the login server. No name in an htpasswd file has a colon. */
+export const oidcPrefix = "oidc:";
+
 /** Stable and unique: identifies the caller in upload sessions, limits and the audit log. */
 export type Subject = "anonymous" | `${Exclude<IdentityKind, "anonymous">}:${string}`;
 

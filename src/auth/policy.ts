@@ -11,6 +11,8 @@ export interface Policy {
   allowsMetrics(identity: Identity): boolean;
   /** Whether the caller may create and revoke robots, which may do anything. */
   allowsRobots(identity: Identity): boolean;
+  /** Whether any part of it depends on the group. */
+  namesGroup(group: string): boolean;
   allows(identity: Identity, permission: Permission, name: RepositoryName): boolean;
 }
 
@@ -20,6 +22,7 @@ export const openPolicy: Policy = {
   letsAnonymousPull: true,
   allowsMetrics: () => true,
   allowsRobots: () => true,
+  namesGroup: () => false,
   allows: () => true,
 };
 
@@ -29,6 +32,7 @@ export const loginPolicy: Policy = {
   letsAnonymousPull: false,
   allowsMetrics: ({ kind }) => kind !== "anonymous",
   allowsRobots: ({ kind }) => kind === "user",
+  namesGroup: () => false,
   allows: ({ kind }) => kind !== "anonymous",
 };
 
@@ -78,6 +82,8 @@ export function rulesPolicy(
     open: false,
     letsAnonymousPull: rules.some(({ who, permissions }) => who.anonymous && permissions.has("pull")),
     allowsMetrics: (identity) => metrics !== undefined && isFor(metrics, identity),
+    namesGroup: (group) =>
+      [metrics, robots, ...rules.map(({ who }) => who)].some((who) => who?.groups.has(group) === true),
     allowsRobots: (identity) => robots !== undefined && isFor(robots, identity),
     allows: (identity, permission, name) =>
       // The name comes from the caller, so it is matched last, and only against rules for this caller.

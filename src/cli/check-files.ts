@@ -37,7 +37,7 @@ export async function checkFiles({ config, effective, notices }: Settings): Prom
 }
 
 function filesOf({ auth, http, tags, redis }: Config): NamedFile[] {
-  const { htpasswd, policy, token, tokenservice, workload } = auth;
+  const { htpasswd, oidc, policy, token, tokenservice, workload } = auth;
   const { certificate, key, clientcas = [] } = http.tls ?? {};
   const certificateOf = async (text: string, path: string) =>
     (await import("../tls/credentials.js")).checkCertificate(path, text);
@@ -80,12 +80,18 @@ function filesOf({ auth, http, tags, redis }: Config): NamedFile[] {
       [`auth.workload.issuers.${index}.jwks`, jwks, keySet],
       [`auth.workload.issuers.${index}.ca`, ca, certificateOf],
     ]),
+    ["auth.oidc.ca", oidc?.ca, certificateOf],
+    ["auth.oidc.clientsecretfile", oidc?.clientsecretfile, demandContent],
     [
       "tags.policy",
       tags.policy,
       async (text, path) => (await import("../config/tag-policy.js")).parseTagPolicy(text, path),
     ],
   ];
+}
+
+function demandContent(text: string, path: string): void {
+  if (text.trim() === "") throw new Error(`${path} is empty`);
 }
 
 async function checkPair(certificate: string | undefined, key: string, keyText: string): Promise<void> {

@@ -5,6 +5,7 @@
 import type { Config } from "../config/config.js";
 import { type ProxySettings, upstreamsOf } from "../config/proxy.js";
 import type { RedisSettings } from "../server/cluster.js";
+import type { OidcSettings } from "../server/oidc.js";
 import { type S3Settings, s3CredentialsOf, s3LimitsOf, s3PlaceOf, scratchFolderOf } from "../server/s3.js";
 import { S3Client } from "../storage/s3/client.js";
 import { keys } from "../storage/s3/keys.js";
@@ -37,17 +38,28 @@ const notAsked = "no upstream is asked, so none was tested";
  * Resolves with what each test has found. Connects to nothing if the settings name no service. Rejects with `ConfigError` if
  * a folder or file that is needed for a service cannot be used.
  */
-export async function checkServices({ storage: { s3 }, redis, proxy }: Config): Promise<ServiceCheck[]> {
+export async function checkServices({
+  auth: { oidc },
+  storage: { s3 },
+  redis,
+  proxy,
+}: Config): Promise<ServiceCheck[]> {
   return [
     ...(s3 === undefined ? [] : await checkBucket(s3)),
     ...(redis === undefined ? [] : await checkRedis(redis)),
     ...(await checkProxy(proxy)),
+    ...(oidc === undefined ? [] : await checkLoginServer(oidc)),
   ];
 }
 
 async function checkRedis(redis: RedisSettings): Promise<ServiceCheck[]> {
   const { checkEngine } = await import("../server/check-engine.js");
   return (await checkEngine(redis)).map((check) => ({ key: "redis", ...check }));
+}
+
+async function checkLoginServer(oidc: OidcSettings): Promise<ServiceCheck[]> {
+  const { checkOidc } = await import("../server/check-oidc.js");
+  return [{ key: "auth.oidc", ...(await checkOidc(oidc)) }];
 }
 
 async function checkProxy(proxy: ProxySettings): Promise<ServiceCheck[]> {

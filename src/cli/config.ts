@@ -16,7 +16,7 @@ const flags = { ...jsonFlag, ...settingsFlags };
 const offlineFlag = {
   offline: {
     type: "boolean",
-    description: "do not connect to a bucket, to the server of redis or to upstream registries",
+    description: "do not connect to a bucket, the server of redis, upstream registries or the login server",
   },
 } as const satisfies Flags;
 
@@ -27,8 +27,9 @@ export const configCheck: Entry = {
     help: `Reads the settings and the files that they name as \`gantry serve\` would. Reports every error, and every setting
 that has no effect. Connects to the bucket of storage.s3, tests whether the store honours the conditions that the registry
 needs, with races of sixteen writers, and to the server of redis; leaves nothing there. Asks each upstream registry of proxy
-whether it accepts the credentials, and what is left of its rate limit. Prints a line for each result. A server starts without
-an upstream, so a failure there is a warning. Exits with 0 if a server can start with these settings, otherwise with 2.`,
+whether it accepts the credentials, and what is left of its rate limit, and the login server of auth.oidc for its endpoints.
+Prints a line for each result. A server starts without an upstream or a login server, so a failure there is a warning. Exits
+with 0 if a server can start with these settings, otherwise with 2.`,
     flags: { ...flags, ...offlineFlag },
     examples: [
       { command: "gantry config check --config config.yml", what: "check a file before a server uses it" },
@@ -65,8 +66,10 @@ an upstream, so a failure there is a warning. Exits with 0 if a server can start
 
 /** Loads the clients of services only if the settings name one. */
 async function checksOf({ config }: Settings): Promise<readonly ServiceCheck[]> {
-  const { storage, proxy } = config;
-  if (storage.s3 === undefined && upstreamsOf(proxy).length === 0) return [];
+  const { auth, storage, proxy } = config;
+  const namesService =
+    storage.s3 !== undefined || auth.oidc !== undefined || upstreamsOf(proxy).length > 0;
+  if (!namesService) return [];
   const { checkServices } = await import("./check-store.js");
   return checkServices(config);
 }

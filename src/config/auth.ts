@@ -1,6 +1,7 @@
 /** `auth`: authentication and authorization. Without any of these settings, everybody may do everything. */
 import type { z } from "zod";
 import { algorithms } from "../auth/tokens/algorithms.js";
+import { oidc } from "./oidc.js";
 import { group, section } from "./section.js";
 import { choice, duration, flag, list, text } from "./values.js";
 import { workloadIssuers } from "./workload.js";
@@ -66,6 +67,11 @@ export const auth = section({
         "CI systems whose jobs may log in with their OIDC tokens, and the access that the tokens' claims grant.",
       ),
   }),
+  oidc: oidc
+    .optional()
+    .describe(
+      "A login server at which people log in to the web page (OpenID Connect, authorization code with PKCE).",
+    ),
   policy: text
     .optional()
     .describe(
@@ -88,6 +94,11 @@ export const auth = section({
       message: "an issuer without rules needs auth.policy: without either, its jobs may do nothing",
       path: ["workload", "issuers"],
     },
-  );
+  )
+  .refine(({ oidc: login, policy }) => login === undefined || policy !== undefined, {
+    message:
+      "needs auth.policy: without one, everyone with an account at the login server could do everything",
+    path: ["oidc"],
+  });
 
 export type AuthSettings = z.output<typeof auth>;

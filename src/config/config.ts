@@ -138,7 +138,7 @@ function chooseStorage(settings: SettingsTree): Ruled {
 }
 
 /** Reports settings that have no effect without another one. */
-function withoutEffect({ http, storage }: Config, settings: SettingsTree): Notice[] {
+function withoutEffect({ auth, http, storage }: Config, settings: SettingsTree): Notice[] {
   const notices: Notice[] = [];
   const tell = (path: Path, message: string) => {
     if (settings.get(path) !== undefined)
@@ -149,6 +149,8 @@ function withoutEffect({ http, storage }: Config, settings: SettingsTree): Notic
       ["http", "relativeurls"],
       "Location is absolute only for clients that are known to use HTTPS; set http.host to make it absolute for all",
     );
+  if (auth.oidc !== undefined && http.ui.enabled !== "true")
+    tell(["auth", "oidc"], "changes nothing without the web page; set http.ui.enabled to true");
   if (storage.s3 === undefined)
     tell(["storage", "redirect", "disable"], "changes nothing: Gantry sends blobs in a directory itself");
   else if (!storage.s3.encrypt)

@@ -1,8 +1,8 @@
 /** The settings for CI jobs that log in with tokens of their CI system: trusted issuers and the access they grant. */
-import { isIP } from "node:net";
 import { z } from "zod";
 import { pinningClaims, repositoriesFault } from "../auth/workload/rules.js";
 import { glob } from "./globs.js";
+import { issuerUrl } from "./issuer-url.js";
 
 function listOrOne(text: z.ZodType<string, string>) {
   return z.union([text.transform((one) => [one]), z.array(text).min(1).max(100)]);
@@ -15,22 +15,6 @@ const template = z.string().superRefine((pattern, context) => {
   const message = repositoriesFault(pattern);
   if (message !== undefined) context.addIssue({ code: "custom", message });
 });
-
-/** Plain HTTP would let an attacker replace the keys, so it is allowed only on the machine itself. */
-const url = z
-  .string()
-  .refine(isTrustworthy, "expected an https:// URL, or an http:// URL with a loopback address");
-
-function isTrustworthy(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password, search, hash } = new URL(text);
-  if (username !== "" || password !== "" || search !== "" || hash !== "") return false;
-  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || (isIP(host) === 4 && host.startsWith("127."));
-}
 
 const rule = z.strictObject({
   claims: z
@@ -55,14 +39,14 @@ const issuer = z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "expected up to 32 lower-case letters, digits and hyphens")
       .describe("Your name for the CI system. The user names of its jobs start with it."),
-    issuer: url.describe("Issuer URL in its tokens (`iss`)."),
+    issuer: issuerUrl.describe("Issuer URL in its tokens (`iss`)."),
     audience: texts.describe("Names of this registry. A token must be issued for one of them (`aud`)."),
     jwks: z
       .string()
       .min(1)
       .optional()
       .describe("A file with the keys that sign the tokens. By default, Gantry fetches the keys."),
-    jwksuri: url
+    jwksuri: issuerUrl
       .optional()
       .describe("URL of the keys. By default, Gantry takes it from the issuer's OpenID configuration."),
     ca: z

@@ -1,6 +1,7 @@
 /** The dependencies of every handler, beside its request and permit. */
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Gate } from "../auth/gate.js";
+import type { OidcProvider } from "../auth/oidc/provider.js";
 import type { LimitOf } from "../auth/stored-caller.js";
 import type { OwnTokens } from "../auth/tokens/own-tokens.js";
 import type { KeyedTurns } from "../lib/keyed-turns.js";
@@ -21,6 +22,15 @@ export interface Login {
   readonly limitOf: LimitOf;
   /** Absent if this server issues no tokens. */
   readonly tokens?: OwnTokens | undefined;
+  /** Absent if people do not log in elsewhere. */
+  readonly oidc?: OidcLogin | undefined;
+}
+
+/** The login server of people (OpenID Connect). */
+export interface OidcLogin {
+  readonly provider: Pick<OidcProvider, "begin" | "finish">;
+  /** Its name for people. */
+  readonly label: string;
 }
 
 /** Called for an event of a request, after its response has been sent and its changes are durable. */

@@ -11,10 +11,10 @@ import type { OpenedLogin } from "./verifiers.js";
 
 /** Returns whether authentication is enabled. */
 function isProtected({ auth, http }: Config): boolean {
-  const { htpasswd, token, workload, policy, robots } = auth;
+  const { htpasswd, token, workload, oidc, policy, robots } = auth;
   const asksForCertificates = http.tls !== undefined && http.tls.clientcas.length > 0;
   return (
-    [htpasswd, token, workload.issuers, policy].some((set) => set !== undefined) ||
+    [htpasswd, token, workload.issuers, oidc, policy].some((set) => set !== undefined) ||
     robots.enabled ||
     asksForCertificates
   );

@@ -1,4 +1,5 @@
 /** Creates the gate and the authenticator for a server with authentication. Part of the composition root. */
+import type { Logger } from "pino";
 import { Authenticator } from "../auth/authenticator.js";
 import { Gate } from "../auth/gate.js";
 import type { PasswordVerifier, TokenVerifier } from "../auth/identity.js";
@@ -34,7 +35,7 @@ export async function openVerifiers(
   isMirrored: Gate["isMirrored"],
 ): Promise<OpenedLogin> {
   const gate = await openGate(opening, isMirrored);
-  return { gate, ...(await openEach(opening, services)) };
+  return { gate, ...(await openEach(opening, services, gate)) };
 }
 
 async function openGate({ config, log, closers }: Opening, isMirrored: Gate["isMirrored"]): Promise<Gate> {
@@ -59,6 +60,7 @@ async function openGate({ config, log, closers }: Opening, isMirrored: Gate["isM
 async function openEach(
   { config: { auth, limits }, log, closers }: Opening,
   services: Services,
+  gate: Gate,
 ): Promise<Pick<OpenedLogin, "login" | "lookups">> {
   const lookups: Record<string, HitCounts> = {};
   const passwords: PasswordVerifier[] = [services.robots];
@@ -74,6 +76,8 @@ async function openEach(
     lookups.ci_tokens = workloads.lookups;
     passwords.push(workloads);
   }
+  const oidc = await openLoginServer(auth, gate, log);
+  if (oidc !== undefined) passwords.push(oidc.users);
   if (auth.htpasswd !== undefined) {
     const opened = await openHtpasswd(auth.htpasswd.path, log);
     closers.add("htpasswd", opened.close);
@@ -104,7 +108,17 @@ async function openEach(
     tokens,
     failures: { burst: failures, perSecond: failures / per },
   });
-  return { login: { authenticator, challenge: challengeOf(auth), limitOf, tokens: own }, lookups };
+  return {
+    login: { authenticator, challenge: challengeOf(auth), limitOf, tokens: own, oidc: oidc?.login },
+    lookups,
+  };
+}
+
+/** The modules are loaded only if there is one. */
+async function openLoginServer({ oidc }: AuthSettings, gate: Gate, log: Logger) {
+  if (oidc === undefined) return undefined;
+  const { oidcWarnings, openOidc } = await import("./oidc.js");
+  return openOidc(oidc, gate, oidcWarnings(log)).catch(asConfigError("auth.oidc"));
 }
 
 async function openOwnTokens(

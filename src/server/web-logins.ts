@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { RegistryError } from "../domain/errors.js";
 import type { Login } from "../http/context.js";
+import { OidcFlows } from "../http/web/oidc-flows.js";
 import { Sessions } from "../http/web/sessions.js";
 import type { Web } from "../http/web/web.js";
 import type { Services } from "../registry/services.js";
@@ -15,15 +16,17 @@ export async function openWebLogins(
   { config: { auth, http } }: Opening,
   { storage, cluster }: Services,
   login: Login | undefined,
-): Promise<Pick<Web, "sessions" | "logins">> {
+): Promise<Pick<Web, "sessions" | "logins" | "flows">> {
+  const secret = await secretOf(storage.secrets);
   const sessions = new Sessions({
-    secret: await secretOf(storage.secrets),
+    secret,
     seconds: http.ui.session,
     login,
     publicOrigin: http.host,
     changes: cluster.changes,
   });
-  return { sessions, logins: { users: auth.htpasswd !== undefined, outside: auth.token?.realm } };
+  const flows = login?.oidc && new OidcFlows(secret, http.host);
+  return { sessions, flows, logins: { users: auth.htpasswd !== undefined, outside: auth.token?.realm } };
 }
 
 /** In a read-only storage without a secret, sessions last as long as the process. */

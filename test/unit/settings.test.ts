@@ -38,6 +38,7 @@ test("unset keys have their defaults", () => {
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
     metrics: { enabled: false, repositories: 0 },
+    ui: { enabled: "auto", session: 43_200 },
   });
   assert.deepEqual(config.storage.maintenance.uploadpurging, {
     enabled: true,

@@ -94,6 +94,7 @@ export async function sendLogin(
   { target, user = "", message }: Entered,
 ): Promise<void> {
   const { logins, publicOrigin } = webOf(context);
+  const oidc = context.login?.oidc;
   await sendPage(
     exchange,
     status,
@@ -104,7 +105,14 @@ export async function sendLogin(
           {message}
         </p>
       )}
-      <Ways logins={logins} />
+      {oidc !== undefined && (
+        <p>
+          <a class="button main" href={`/ui/oidc/login?${new URLSearchParams({ to: target })}`}>
+            Log in with {oidc.label}
+          </a>
+        </p>
+      )}
+      <Ways logins={logins} isElsewhere={oidc !== undefined} />
       <form class="box" method="post" action="/ui/login">
         <FormToken context={context} exchange={exchange} />
         <input type="hidden" name="to" value={target} />
@@ -136,9 +144,15 @@ export async function sendLogin(
   );
 }
 
-function Ways({ logins: { users, outside } }: { readonly logins: LoginWays }) {
-  if (users) return null;
-  if (outside === undefined) return <p>Robots log in with their keys.</p>;
+function Ways({
+  logins: { users, outside },
+  isElsewhere,
+}: {
+  readonly logins: LoginWays;
+  readonly isElsewhere: boolean;
+}) {
+  if (users) return isElsewhere ? <p>Or with a password of this registry:</p> : null;
+  if (outside === undefined || isElsewhere) return <p>Robots log in with their keys.</p>;
   return (
     <p>
       The users of this registry are known to another server, <code>{outside}</code>, so their passwords do

@@ -5,6 +5,7 @@ import type { Reports } from "../../browse/reports.js";
 import type { Exchange } from "../exchange.js";
 import type { Assets } from "./assets.js";
 import type { LiveUpdates } from "./live-updates.js";
+import type { OidcFlows } from "./oidc-flows.js";
 
 export interface Web {
   readonly sessions: WebSessions;
@@ -13,6 +14,8 @@ export interface Web {
   readonly live: LiveUpdates;
   readonly reports: Reports;
   readonly logins: LoginWays;
+  /** Absent without a login server. */
+  readonly flows: OidcFlows | undefined;
   /** The setting `http.host`. */
   readonly publicOrigin: string | undefined;
 }
