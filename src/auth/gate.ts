@@ -57,7 +57,11 @@ export interface CatalogPermit extends Granted<"catalog"> {
 /** Anyone may ask for a token. It grants only what the caller may do. */
 export type TokenPermit = Granted<"token">;
 
-export type MetricsPermit = Granted<"metrics">;
+/** The figures are about all repositories. */
+export interface MetricsPermit extends Granted<"metrics"> {
+  /** The repositories whose names may be beside their figures. */
+  readonly shown: Visible;
+}
 
 /** Anyone may look at a page that shows nothing of the content, such as the login. */
 export interface PagePermit extends Granted<"page"> {
@@ -161,7 +165,8 @@ export class Gate {
 
   /** Throws `unauthorized` if a name and password may help, and `denied` otherwise. */
   metrics(identity: Identity): MetricsPermit {
-    if (this.mayReadMetrics(identity)) return grant<"metrics">({ identity });
+    if (this.mayReadMetrics(identity))
+      return grant<"metrics">({ identity, shown: this.#visible(identity, "without-token") });
     if (identity.kind === "anonymous" || identity.token !== undefined) throw loginNeeded();
     throw new RegistryError("denied", `${identity.subject} may not read the metrics`);
   }

@@ -67,8 +67,7 @@ with 0 if a server can start with these settings, otherwise with 2.`,
 /** Loads the clients of services only if the settings name one. */
 async function checksOf({ config }: Settings): Promise<readonly ServiceCheck[]> {
   const { auth, storage, proxy } = config;
-  const namesService =
-    storage.s3 !== undefined || auth.oidc !== undefined || upstreamsOf(proxy).length > 0;
+  const namesService = storage.s3 !== undefined || auth.oidc !== undefined || upstreamsOf(proxy).length > 0;
   if (!namesService) return [];
   const { checkServices } = await import("./check-store.js");
   return checkServices(config);

@@ -12,7 +12,11 @@ import { Plot } from "./plots.js";
 import { sendPage } from "./send-page.js";
 import { Storage } from "./storage.js";
 
-export async function getActivity(context: HttpContext, exchange: Exchange, _: MetricsPermit): Promise<void> {
+export async function getActivity(
+  context: HttpContext,
+  exchange: Exchange,
+  { shown }: MetricsPermit,
+): Promise<void> {
   const { reports } = webOf(context);
   const { activity } = reports;
   activity.sample();
@@ -31,7 +35,7 @@ export async function getActivity(context: HttpContext, exchange: Exchange, _: M
           <ActivityTable activity={activity} />
         </>
       )}
-      <Storage look={storage} page={page} />
+      <Storage look={storage} page={page} shown={shown} />
     </Layout>,
   );
 }

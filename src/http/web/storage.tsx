@@ -1,8 +1,9 @@
 /** Space by repository, and what sharing saves: the figures of `gantry stats`. */
+import type { Visible } from "../../auth/gate.js";
 import type { ReportLook } from "../../browse/background-report.js";
 import type { StorageFigures } from "../../browse/storage-figures.js";
 import { count } from "../../commands/format.js";
-import { Bytes, repositoryUrl, Untrusted, When } from "./show.js";
+import { Bytes, repositoryUrl, When } from "./show.js";
 
 /** With names of maximum length, a page stays below 50 KB. */
 const pageRows = 30;
@@ -11,9 +12,11 @@ export interface StorageProps {
   readonly look: ReportLook<StorageFigures>;
   /** Counted from 1. */
   readonly page: number;
+  /** The repositories whose names the visitor may see. */
+  readonly shown: Visible;
 }
 
-export function Storage({ look: { found, done, hasFailed }, page }: StorageProps) {
+export function Storage({ look: { found, done, hasFailed }, page, shown }: StorageProps) {
   return (
     <>
       <h2>Storage</h2>
@@ -28,7 +31,7 @@ export function Storage({ look: { found, done, hasFailed }, page }: StorageProps
       {found !== undefined && (
         <>
           <Totals figures={found.value} />
-          <Largest figures={found.value} page={page} />
+          <Largest figures={found.value} page={page} shown={shown} />
           <p class="note">
             Computed <When at={found.computedAt} />. The same figures: <code>gantry stats</code>
           </p>
@@ -66,7 +69,11 @@ function Totals({ figures }: { readonly figures: StorageFigures }) {
   );
 }
 
-function Largest({ figures, page }: { readonly figures: StorageFigures; readonly page: number }) {
+function Largest({
+  figures,
+  page,
+  shown,
+}: Omit<StorageProps, "look"> & { readonly figures: StorageFigures }) {
   const { largest, unread } = figures;
   const pages = Math.max(1, Math.ceil(largest.length / pageRows));
   const rows = largest.slice((page - 1) * pageRows, page * pageRows);
@@ -74,8 +81,8 @@ function Largest({ figures, page }: { readonly figures: StorageFigures; readonly
     <>
       {unread.length > 0 && (
         <p class="bad">
-          {count(unread.length, "repository", "repositories")} could not be read, such as{" "}
-          <Untrusted text={unread[0]?.name ?? ""} />: see <code>gantry stats</code>
+          {count(unread.length, "repository", "repositories")} could not be read: see{" "}
+          <code>gantry stats</code>
         </p>
       )}
       {rows.length > 0 && (
@@ -94,7 +101,11 @@ function Largest({ figures, page }: { readonly figures: StorageFigures; readonly
             {rows.map(({ name, bytes, sharedBytes, uniqueBytes, tags, blobs }) => (
               <tr>
                 <td>
-                  <a href={repositoryUrl(name)}>{name}</a>
+                  {shown.has(name) ? (
+                    <a href={repositoryUrl(name)}>{name}</a>
+                  ) : (
+                    <span class="dim">you may not see its name</span>
+                  )}
                 </td>
                 <td class="number" data-label="Size">
                   <Bytes bytes={bytes} />
