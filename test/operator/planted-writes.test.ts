@@ -104,6 +104,16 @@ const cases: readonly Case[] = [
     link: () => `manifests/${name}/tags`,
     act: ({ client }) => client.delete(`/v2/${name}/manifests/v1`),
   },
+  {
+    what: "a deletion of a tag whose history goes elsewhere",
+    link: () => `manifests/${name}/tags/.history`,
+    act: ({ client }) => client.delete(`/v2/${name}/manifests/v1`),
+  },
+  {
+    what: "a deletion of a tag whose earlier history is elsewhere",
+    link: () => `manifests/${name}/tags/.history/v1`,
+    act: ({ client }) => client.delete(`/v2/${name}/manifests/v1`),
+  },
   { what: "a referrer of any subject", link: () => `manifests/${name}/_referrers`, act: pushReferrer },
   {
     what: "a referrer of one subject",
@@ -128,6 +138,9 @@ for (const { what, link, act, status = 500 } of cases)
     const pushing = new Client(writing.url);
     const [made, fresh] = [image(), blobOf(5_000)];
     const referrer = image({ subject: describe(made) });
+    // Removed once, so that it has a history among the removed tags.
+    await pushing.pushImage(name, made, "v1");
+    await pushing.delete(`/v2/${name}/manifests/v1`);
     await pushing.pushImage(name, made, "v1");
     await pushing.pushImage(name, referrer);
     // A blob with the same first digits, so that the folder of the contents exists.

@@ -63,7 +63,9 @@ export class FileHistory implements HistoryStore {
       const kept = new Set(keptEntries(entries, bounds, now, isRemoved));
       for (const entry of entries) {
         if (kept.has(entry)) continue;
-        for (const folder of [own, earlier]) await removeIfThere(`${folder}/${tag}/${entry.name}`);
+        // No other folder: a path through one that was not checked might lead outside.
+        for (const folder of [...(isRemoved ? [] : [own]), ...(hasEarlier ? [earlier] : [])])
+          await removeIfThere(`${folder}/${tag}/${entry.name}`);
         pruned++;
       }
       if (hasEarlier && kept.size === 0) await removeIfEmpty(`${earlier}/${tag}`);
