@@ -11,8 +11,8 @@ const workerFile = new URL("../../../workers/pages/pages.js", import.meta.url);
 /** Objects only; the bytes that are read come on top. */
 const memoryMebibytesMax = 192;
 
-/** Real content takes up to 300 ms of a core, at a low priority on a machine that may be busy. */
-const taskMillisecondsMax = 2_000;
+/** Real content takes up to 300 ms of a core; at a low priority, a busy machine may give the thread a tenth of one. */
+const taskMillisecondsMax = 4_000;
 
 /** Content that waits for the thread, with its bytes. */
 const waitingMax = 32;

@@ -14,7 +14,7 @@ import { type Attached, attachedTo } from "./attached.js";
 import type { Answer } from "./content-protocol.js";
 import { type ArtifactContent, describeArtifact } from "./describe-artifact.js";
 import type { DescribeParts } from "./describe-parts.js";
-import { type PlatformPage, platformsOf } from "./platforms.js";
+import { imageForPlatform, type PlatformPage, platformsOf } from "./platforms.js";
 
 /** What is `undefined` is not known yet. */
 export interface ImageDescription {
@@ -35,16 +35,28 @@ export interface ImageDescription {
   readonly absent: ReadonlySet<Digest>;
   /** When the manifest was first pushed, in milliseconds since the epoch. */
   readonly pushedAt: number | undefined;
+  /** When the tag was last pushed and pulled; absent without a tag. */
+  readonly tagTimes: TagTimes | undefined;
   /** The index by which the visitor came, if it contains this manifest. */
   readonly index: Reference | undefined;
+  /** The image of an index for the platform that the visitor wants. */
+  readonly forPlatform: Digest | undefined;
   /** Whether nothing is missing that could be known in a moment. */
   readonly complete: boolean;
+}
+
+/** In milliseconds since the epoch. */
+export interface TagTimes {
+  readonly pushedAt: number;
+  readonly pulledAt: number | undefined;
 }
 
 export interface ImageQuery {
   readonly reference: Reference;
   /** The index by which the visitor came. */
   readonly of: Reference | undefined;
+  /** Such as `linux/arm64`. */
+  readonly platform: string | undefined;
   /** The first entry of an index to describe. */
   readonly from: number;
   /** Referrers after this digest. */
@@ -60,6 +72,7 @@ export async function describeImage(
 ): Promise<ImageDescription | undefined> {
   const { reader } = parts;
   const { reference } = query;
+  const tag = reference.kind === "tag" ? reference.tag : undefined;
   const digest = await deadline.within(digestOfReference(parts.services, name, reference));
   if (digest === undefined) return undefined;
   const manifest = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
@@ -68,7 +81,7 @@ export async function describeImage(
   const details = manifest && "value" in manifest ? manifest.value : undefined;
   const kind = details && kindOfManifest(details);
   const wantsConfig = kind === "image" && details?.config !== undefined;
-  const [config, artifact, platforms, attached, absent, pushedAt, index] = await Promise.all([
+  const [config, artifact, platforms, attached, absent, pushedAt, tagTimes, index] = await Promise.all([
     wantsConfig
       ? reader.read("config", { name, digest: details.config.digest, kind: "blob" }, deadline)
       : undefined,
@@ -79,15 +92,19 @@ export async function describeImage(
     attachedTo(parts, name, digest, query.after, deadline),
     details?.kind === "image" ? absentOf(parts, name, details, query.from, deadline) : noDigests,
     pushedAtOf(parts, name, digest, deadline),
+    tag === undefined ? undefined : tagTimesOf(parts, name, tag, deadline),
     indexOf(parts, name, digest, query.of, deadline),
   ]);
+  const forPlatform =
+    details?.kind === "index" && query.platform !== undefined
+      ? imageForPlatform(details, query.platform)
+      : undefined;
   const complete =
     manifest !== undefined &&
     (!wantsConfig || config !== undefined) &&
     artifact?.complete !== false &&
     platforms?.complete !== false &&
     attached?.complete === true;
-  const tag = reference.kind === "tag" ? reference.tag : undefined;
   return {
     name,
     digest,
@@ -100,6 +117,8 @@ export async function describeImage(
     attached,
     absent,
     pushedAt,
+    tagTimes,
+    forPlatform,
     index,
     complete,
   };
@@ -160,6 +179,20 @@ async function pushedAtOf(
     return undefined;
   };
   return reader.late.within(`pushed ${name}@${digest}`, deadline, read);
+}
+
+async function tagTimesOf(
+  { services, reader }: DescribeParts,
+  name: RepositoryName,
+  tag: Tag,
+  deadline: Deadline,
+): Promise<TagTimes | undefined> {
+  const read = async () => {
+    for await (const { times } of services.storage.tags.times(name, [tag])) return times;
+    return undefined;
+  };
+  const times = await reader.late.within(`times ${name}:${tag}`, deadline, read);
+  return times && { ...times, pulledAt: services.pulls.lastOf(name, tag) ?? times.pulledAt };
 }
 
 /** Returns the index if it really contains the manifest, so that an address cannot claim something else. */

@@ -3,6 +3,6 @@ import type { Services } from "../../registry/services.js";
 import type { ContentReader } from "./content-reader.js";
 
 export interface DescribeParts {
-  readonly services: Pick<Services, "storage" | "caches" | "rules">;
+  readonly services: Pick<Services, "storage" | "caches" | "rules" | "pulls">;
   readonly reader: ContentReader;
 }

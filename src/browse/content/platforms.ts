@@ -1,6 +1,7 @@
 /** The images of an index, each with its size and the attestations that BuildKit puts beside it. */
 import type { Digest } from "../../domain/digest.js";
-import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import { type DescriptorDetails, type ManifestDetails, platformText } from "../../domain/manifest-details.js";
+import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Deadline } from "../../lib/deadline.js";
 import type { Answer } from "./content-protocol.js";
@@ -20,6 +21,8 @@ export interface PlatformPage {
   readonly from: number;
   /** Images of the index, without attestations. */
   readonly total: number;
+  /** Bytes of all images, with what several share counted once; `undefined` if not known, or if there are too many. */
+  readonly bytes: number | undefined;
   readonly complete: boolean;
 }
 
@@ -37,22 +40,48 @@ export async function platformsOf(
   from: number,
   deadline: Deadline,
 ): Promise<PlatformPage> {
-  const { images, attestations } = apart(entries.items);
+  const { images, attestations } = apart(
+    entries.items.filter(({ mediaType }) => isManifestMediaType(mediaType)),
+  );
   const first = Math.min(from, Math.max(0, images.length - 1));
-  const described = await Promise.all(
-    images.slice(first, first + platformsAtOnce).map(async (descriptor): Promise<PlatformImage> => {
+  const found = await Promise.all(
+    images.slice(first, first + platformsAtOnce).map(async (descriptor) => {
       const { digest } = descriptor;
-      const found = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
-      return { descriptor, bytes: bytesOf(found, descriptor), attestations: attestations.get(digest) ?? [] };
+      const answer = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
+      return { descriptor, answer };
     }),
   );
   return {
-    images: described,
+    images: found.map(({ descriptor, answer }) => ({
+      descriptor,
+      bytes: bytesOf(answer, descriptor),
+      attestations: attestations.get(descriptor.digest) ?? [],
+    })),
     from: first,
     // Entries that were not kept are most likely images.
     total: images.length + entries.total - entries.items.length,
-    complete: described.every(({ bytes }) => bytes !== undefined),
+    bytes: found.length === images.length ? bytesOfAll(found) : undefined,
+    complete: found.every(({ answer }) => answer !== undefined),
   };
+}
+
+interface FoundImage {
+  readonly descriptor: DescriptorDetails;
+  readonly answer: Answer<ManifestDetails> | undefined;
+}
+
+function bytesOfAll(images: readonly FoundImage[]): number | undefined {
+  const sizes = new Map<Digest, number>();
+  for (const { descriptor, answer } of images) {
+    if (answer === undefined || "problem" in answer) return undefined;
+    const { config, entries } = answer.value;
+    if (entries.items.length < entries.total) return undefined;
+    for (const { digest, size } of [descriptor, ...(config ? [config] : []), ...entries.items])
+      sizes.set(digest, size);
+  }
+  let bytes = 0;
+  for (const size of sizes.values()) bytes += size;
+  return bytes;
 }
 
 function bytesOf(
@@ -62,6 +91,14 @@ function bytesOf(
   if (found === undefined) return undefined;
   if ("problem" in found) return "missing";
   return found.value.contentBytes + size;
+}
+
+/** Returns the image for a platform such as `linux/arm64`, with or without its variant. */
+export function imageForPlatform({ entries }: ManifestDetails, wanted: string): Digest | undefined {
+  const { images } = apart(entries.items);
+  const texts = images.map(({ digest, platform }) => ({ digest, text: platform && platformText(platform) }));
+  const exact = texts.find(({ text }) => text === wanted);
+  return (exact ?? texts.find(({ text }) => text?.startsWith(`${wanted}/`)))?.digest;
 }
 
 /** Divides the entries of an index into images and, by the image that each is about, attestations. */

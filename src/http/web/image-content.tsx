@@ -3,7 +3,8 @@ import type { ImageDescription } from "../../browse/content/describe-image.js";
 import type { Some } from "../../domain/bounded.js";
 import type { ImageConfig } from "../../domain/image-config.js";
 import { imageSteps } from "../../domain/image-steps.js";
-import type { ManifestDetails } from "../../domain/manifest-details.js";
+import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import { isManifestMediaType } from "../../domain/media-type.js";
 import { Chart } from "./chart.js";
 import { fitLine } from "./fit.js";
 import { Files } from "./image-files.js";
@@ -38,7 +39,7 @@ export function ImageContent({ found, details, wanted }: ContentProps) {
         {kind === "helm-chart" && artifact !== undefined && (
           <Chart content={artifact} readmePart={wanted.readme} />
         )}
-        <Files details={details} statements={artifact?.statements} from={from} absent={absent} />
+        <Files files={filesOf(details)} statements={artifact?.statements} from={from} absent={absent} />
         {(kind === "sbom" || artifact?.sbom !== undefined) && (
           <Packages sbom={artifact?.sbom} from={wanted.packages} />
         )}
@@ -64,6 +65,13 @@ export function ImageContent({ found, details, wanted }: ContentProps) {
       {known !== undefined && <Configuration config={known} />}
     </>
   );
+}
+
+/** The entries that are no manifests: the layers, or the blobs of an index, as BuildKit's caches have them. */
+function filesOf({ kind, entries }: ManifestDetails): Some<DescriptorDetails> {
+  if (kind === "image") return entries;
+  const items = entries.items.filter(({ mediaType }) => !isManifestMediaType(mediaType));
+  return { items, total: items.length };
 }
 
 const commandBytesMax = 600;

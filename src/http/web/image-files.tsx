@@ -1,8 +1,9 @@
 /** The files of an artifact: its layers, by the names that their annotations give them. */
 
 import { predicateTypeIn } from "../../domain/artifact-kind.js";
+import type { Some } from "../../domain/bounded.js";
 import type { Digest } from "../../domain/digest.js";
-import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import type { DescriptorDetails } from "../../domain/manifest-details.js";
 import { isNonDistributable } from "../../domain/media-type.js";
 import type { Statement } from "../../domain/statement.js";
 import { visibleLine } from "../../lib/control-characters.js";
@@ -17,18 +18,17 @@ const nameBytesMax = 200;
 const fileNameCharactersMax = 100;
 
 export function Files({
-  details,
+  files: { items, total },
   statements = new Map(),
   from,
   absent,
 }: {
-  readonly details: ManifestDetails;
+  readonly files: Some<DescriptorDetails>;
   /** What attestations state, if no annotation tells. */
   readonly statements?: ReadonlyMap<Digest, Statement> | undefined;
   readonly from: number;
   readonly absent: ReadonlySet<Digest>;
 }) {
-  const { items, total } = details.entries;
   const first = from < items.length ? from : 0;
   const shown = fitItems(items.slice(first), bytesMax, costOf);
   if (total === 0) return null;

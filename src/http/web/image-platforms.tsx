@@ -11,7 +11,8 @@ const platformBytesMax = 120;
 const attestationsMax = 2;
 
 export function Platforms({ page, reference }: { readonly page: PlatformPage; readonly reference: string }) {
-  const { images, from, total } = page;
+  const { images, from, total, bytes } = page;
+  if (total === 0) return null;
   return (
     <>
       <h2>Platforms</h2>
@@ -32,7 +33,11 @@ export function Platforms({ page, reference }: { readonly page: PlatformPage; re
           ))}
         </tbody>
       </table>
-      {images.length === 0 && <p class="note">This index is empty.</p>}
+      {bytes !== undefined && images.length > 1 && (
+        <p class="note">
+          All platforms together: <Bytes bytes={bytes} />, with what several share counted once
+        </p>
+      )}
       <Paging first={from} end={from + images.length} known={total} what="platforms" />
     </>
   );

@@ -18,8 +18,9 @@ import { Platforms } from "./image-platforms.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { PullCommands } from "./pull-commands.js";
+import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
-import { Bytes, Crumbs, When } from "./show.js";
+import { Bytes, Crumbs, imageUrl, When } from "./show.js";
 import { getSource, isSource } from "./source-page.js";
 
 export async function getImagePage(
@@ -40,9 +41,14 @@ export async function getImagePage(
     packages: numberOf(query.get("packages")),
     readme: numberOf(query.get("readme")),
   };
-  const imageQuery = { reference, of, from: wanted.from, after: digestIn(query.get("after")) };
+  const platform = query.get("platform") ?? undefined;
+  const imageQuery = { reference, of, platform, from: wanted.from, after: digestIn(query.get("after")) };
   const found = await describeImage(parts, permit, imageQuery, pageDeadline(exchange));
   const title = textOf(reference);
+  if (found?.forPlatform !== undefined) {
+    redirect(exchange, `${imageUrl(permit.name, found.forPlatform)}?of=${title}`);
+    return;
+  }
   await sendPage(
     exchange,
     200,
@@ -87,7 +93,7 @@ function Described(props: DescribedProps) {
       {found.platforms !== undefined && (
         <Platforms page={found.platforms} reference={found.tag ?? found.digest} />
       )}
-      {manifest !== undefined && "value" in manifest && manifest.value.kind === "image" && (
+      {manifest !== undefined && "value" in manifest && (
         <ImageContent found={found} details={manifest.value} wanted={wanted} />
       )}
       <AttachedArtifacts attached={found.attached} kind={found.kind} />
@@ -122,7 +128,7 @@ const told = [
 const toldBytesMax = 600;
 
 function Facts({ found }: { readonly found: ImageDescription }) {
-  const { digest, manifest, kind, config, pushedAt } = found;
+  const { digest, manifest, kind, config, pushedAt, tagTimes } = found;
   const details = manifest && "value" in manifest ? manifest.value : undefined;
   const image = config && "value" in config ? config.value : undefined;
   const annotations = new Map([...(image?.labels.items ?? []), ...(details?.annotations.items ?? [])]);
@@ -157,6 +163,16 @@ function Facts({ found }: { readonly found: ImageDescription }) {
         <Fact name="First pushed">
           <When at={pushedAt} />
         </Fact>
+      )}
+      {tagTimes !== undefined && (
+        <>
+          <Fact name="Tag pushed">
+            <When at={tagTimes.pushedAt} />
+          </Fact>
+          <Fact name="Tag last pulled">
+            {tagTimes.pulledAt === undefined ? "never" : <When at={tagTimes.pulledAt} />}
+          </Fact>
+        </>
       )}
       {details !== undefined && (
         <>

@@ -78,6 +78,10 @@ export function Untrusted({ text }: { readonly text: string }) {
   return <>{visibleLine(text)}</>;
 }
 
+/** Of a long path, the first and the last namespaces are shown: each address contains all before it. */
+const firstCrumbs = 2;
+const lastCrumbs = 8;
+
 /** The way to a repository or one of its pages, by namespaces. */
 export function Crumbs({ path, children }: { readonly path: string; readonly children?: Child }) {
   const components = path === "" ? [] : path.split("/");
@@ -85,6 +89,8 @@ export function Crumbs({ path, children }: { readonly path: string; readonly chi
     <nav class="crumbs" aria-label="Path">
       <a href="/ui/">Repositories</a>
       {components.map((component, index) => {
+        const isSkipped = index >= firstCrumbs && index < components.length - lastCrumbs;
+        if (isSkipped) return index === firstCrumbs ? <span> / …</span> : null;
         const namespace = components.slice(0, index + 1).join("/");
         return (
           <>
