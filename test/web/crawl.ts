@@ -34,7 +34,9 @@ export async function crawl(
     seen.add(path);
     kinds.set(kind, count + 1);
     await page.goto(path);
-    await whole(visit);
+    await whole(visit).catch((cause: unknown) => {
+      throw new Error(`${path} stays incomplete`, { cause });
+    });
     await onPage(path, kind);
     queue.push(...(await linksOf(visit)));
   }
