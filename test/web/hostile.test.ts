@@ -71,7 +71,8 @@ test("no page runs what its address says", { skip: noBrowser }, async () => {
       `/ui/${value}`,
       `/ui/r/${value}/_tags`,
     ]) {
-      await tab.page.goto(path);
+      // A page before may lead on by itself at the same time.
+      await tab.page.goto(path).catch(() => tab.page.goto(path));
       tab.problems.splice(
         0,
         tab.problems.length,
