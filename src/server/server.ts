@@ -9,6 +9,7 @@ import { ChunkBudget } from "../http/chunk-watch.js";
 import { countSent } from "../http/mirrored.js";
 import { logRuntime } from "../http/uws-build.js";
 import { countRequests } from "../http/web/count-requests.js";
+import { loadPages } from "../http/web/load-pages.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
@@ -128,6 +129,8 @@ async function openServer(
   if (web !== undefined) closers.add("live updates", () => web.live.close());
   openHealthChecks(opening, services);
   const listening = await openListening(opening, app, front);
+  if (web !== undefined)
+    loadPages().catch((error: unknown) => log.error({ err: error }, "the web page cannot be loaded"));
   closers.add("listening", () => {
     drain.start();
     services.health.stop();
