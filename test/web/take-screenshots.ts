@@ -56,13 +56,13 @@ test("the pages, in both themes and sizes", async () => {
     await writeFile(join(root, "users"), `${user}:${hashSync(password, 10)}\n`);
     await writeFile(
       join(root, "gantry.yaml"),
-      `proxy:\n  upstreams:\n    - { prefix: mirror, url: "${upstream.url}" }\n`,
+      `proxy:\n  upstreams:\n    - { name: upstream.example.com, url: "${upstream.url}" }\n`,
     );
     const data = join(root, "data");
     const first = await startGantry(settings, data);
     const client = new Client(first.url, 4, {}, basic(user, password));
     await pushDemo(client);
-    await client.get("/v2/mirror/storefront/web/manifests/latest");
+    await client.get("/v2/upstream.example.com/storefront/web/manifests/latest");
     await first.stop();
     await spreadTimes(data);
     const server = await startGantry(settings, data);
@@ -91,8 +91,8 @@ async function shoot(url: string, theme: "light" | "dark", size: keyof typeof si
   };
   await page.goto("/ui/login");
   await picture("login");
-  await page.getByLabel("User").fill(user);
-  await page.getByLabel("Password").fill(password);
+  await page.getByLabel("Name", { exact: true }).fill(user);
+  await page.getByLabel("Password or robot key").fill(password);
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("heading", { name: "Repositories" }).waitFor();
   for (const [name, path] of Object.entries(pages)) {
