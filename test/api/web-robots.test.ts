@@ -119,6 +119,8 @@ test("a robot is revoked after a confirmation, and is out at once", async () => 
   assert.deepEqual([found.route, found.subject], ["/ui/robots/revoke", "user:olga"]);
 });
 
+const otherRobot = { ...fields, name: "other" };
+
 for (const [what, wrong] of [
   ["no name", { name: "" }],
   ["a name in capitals", { name: "Web" }],
@@ -133,7 +135,7 @@ for (const [what, wrong] of [
 ] as const) {
   test(`${what} shows the form again, with the reason, and creates nothing`, async () => {
     const visitor = await loggedIn(url, "alice", "alice's");
-    const entered = { ...fields, name: "other", ...wrong };
+    const entered: Record<string, string> = { ...otherRobot, ...wrong };
     const answer = await visitor.submit("/ui/robots", entered, "/ui/robots/new");
     assert.equal(answer.status, 400, answer.body.toString());
     assert.match(answer.body.toString(), /role="alert"/);

@@ -44,7 +44,7 @@ export async function getDeletionPage(
       live={name}
       pending={!found.complete}
     >
-      <Crumbs path={name} />
+      <Crumbs repository={name} />
       <h1>
         {removed.length === 0 && found.complete
           ? "Nothing to delete"

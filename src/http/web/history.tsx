@@ -38,7 +38,7 @@ export async function getHistoryPage(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title={`History of ${name}:${tag}`} live={name}>
-      <Crumbs path={name} />
+      <Crumbs repository={name} />
       <h1>History of {tag}</h1>
       <Entries name={name} tag={tag} entries={items} canPush={canPush} />
       {next !== undefined && (
@@ -155,7 +155,7 @@ export async function getRollbackPage(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`}>
-      <Crumbs path={name} />
+      <Crumbs repository={name} />
       <h1>Point {tag} to an earlier image?</h1>
       <dl class="facts">
         <dt>Now</dt>
@@ -221,7 +221,7 @@ export async function getRemovedPage(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title={`Removed tags of ${name}`} live={name}>
-      <Crumbs path={name} />
+      <Crumbs repository={name} />
       <h1>Removed tags</h1>
       {items.length === 0 ? (
         <p>

@@ -59,7 +59,7 @@ export async function getImagePage(
       live={permit.name}
       pending={found?.complete !== true}
     >
-      <Crumbs path={permit.name} />
+      <Crumbs repository={permit.name} />
       <h1>{title}</h1>
       {found === undefined ? (
         <p>This image is being read.</p>

@@ -77,7 +77,7 @@ async function sendLevel(
       live="*"
       pending={!complete}
     >
-      {namespace !== "" && <Crumbs path={namespace} />}
+      {namespace !== "" && <Crumbs namespace={namespace} />}
       <h1>{title}</h1>
       <Counted found={found} namespace={namespace} />
       {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace={namespace} />}

@@ -1,5 +1,4 @@
 /** Small parts of pages: sizes, times, digests, paths and addresses. */
-import type { Child } from "hono/jsx";
 import { formatBytes } from "../../commands/format.js";
 import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -82,24 +81,31 @@ export function Untrusted({ text }: { readonly text: string }) {
 const firstCrumbs = 2;
 const lastCrumbs = 8;
 
-/** The way to a repository or one of its pages, by namespaces. */
-export function Crumbs({ path, children }: { readonly path: string; readonly children?: Child }) {
-  const components = path === "" ? [] : path.split("/");
+/** The way to a namespace, or to a repository, whose last component leads to its tags. Leaves out the middle of long paths. */
+export function Crumbs({ namespace = "", repository }: CrumbsProps) {
+  const components = (repository ?? namespace).split("/");
   return (
     <nav class="crumbs" aria-label="Path">
       <a href="/ui/">Repositories</a>
       {components.map((component, index) => {
         const isSkipped = index >= firstCrumbs && index < components.length - lastCrumbs;
         if (isSkipped) return index === firstCrumbs ? <span> / …</span> : null;
-        const namespace = components.slice(0, index + 1).join("/");
+        const isRepository = repository !== undefined && index === components.length - 1;
+        const url = isRepository
+          ? repositoryUrl(repository)
+          : namespaceUrl(components.slice(0, index + 1).join("/"));
         return (
           <>
             <span aria-hidden="true"> / </span>
-            <a href={namespaceUrl(namespace)}>{component}</a>
+            <a href={url}>{component}</a>
           </>
         );
       })}
-      {children}
     </nav>
   );
+}
+
+interface CrumbsProps {
+  readonly namespace?: string;
+  readonly repository?: RepositoryName;
 }

@@ -49,7 +49,7 @@ export async function getSource(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title={`${title} of ${name}`} pending={found === undefined}>
-      <Crumbs path={name} />
+      <Crumbs repository={name} />
       <h1>
         {title} of <a href={`./${text}`}>{text}</a>
       </h1>

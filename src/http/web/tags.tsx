@@ -65,7 +65,7 @@ export async function getTagPage(
       live={name}
       pending={!found.complete || !images.complete}
     >
-      <Crumbs path={name} />
+      <Crumbs repository={name} />
       <h1>{name}</h1>
       <Summary summary={summaries.get(name)} isMirrored={context.services.isMirrored(name)} />
       <Search wanted={wanted} found={found} />
@@ -235,11 +235,13 @@ function Content({ facts, isKnown }: { readonly facts: ImageFacts | undefined; r
   return (
     <>
       <td data-label="Content">
-        {titleOfKind(facts.content)}
-        {shown.length > 0 && (
-          <span class="dim"> {shown.join(", ") + (more > 0 ? ` and ${more} more` : "")}</span>
-        )}
-        {missingChildren > 0 && <span class="warn"> {count(missingChildren, "image")} missing</span>}
+        <span>
+          {titleOfKind(facts.content)}
+          {shown.length > 0 && (
+            <span class="dim"> {shown.join(", ") + (more > 0 ? ` and ${more} more` : "")}</span>
+          )}
+          {missingChildren > 0 && <span class="warn"> {count(missingChildren, "image")} missing</span>}
+        </span>
       </td>
       <td data-label="Size" class="number">
         {isPartial && "at least "}
