@@ -23,7 +23,9 @@ export interface Amounts {
   readonly tags: number;
 }
 
+/** Of the visited repository only. */
 export const newestTag = "9.9.9";
+const otherTag = "1.0.0";
 
 export interface PushedImage {
   /** Of the layer that `layerCommand` made. */
@@ -86,7 +88,7 @@ export async function pushContent(url: string, { repositories, tags }: Amounts):
     );
   };
   const others = Array.from({ length: repositories - 1 }, (_, number) => `${namespace}/app-${number}`);
-  await inParallel(others, (name) => push(name, [newestTag]));
+  await inParallel(others, (name) => push(name, [otherTag]));
   // The newest last, as the last push.
   await push(
     visitedRepository,

@@ -13,6 +13,14 @@ export interface Network {
   };
 }
 
+/** A page and what it shows when its content is there. */
+export interface Target {
+  readonly url: string;
+  readonly text: string;
+  /** What the browser keeps in the site's local storage before. */
+  readonly remembered: Readonly<Record<string, string>>;
+}
+
 export interface PageLoad {
   /** From the navigation until the frame in which the content is visible, in milliseconds. */
   readonly visibleMs: number;
@@ -34,14 +42,13 @@ const waitMsMax = 180_000;
 /** Loads the page twice: without anything in the cache, and then with it. */
 export async function loadTwice(
   browser: Browser,
-  url: string,
-  text: string,
+  target: Target,
   network: Network,
 ): Promise<{ readonly first: PageLoad; readonly again: PageLoad }> {
   const context = await browser.newContext();
   try {
-    const first = await load(context, url, text, network);
-    return { first, again: await load(context, url, text, network) };
+    const first = await load(context, target, network);
+    return { first, again: await load(context, target, network) };
   } finally {
     await context.close();
   }
@@ -49,8 +56,7 @@ export async function loadTwice(
 
 async function load(
   context: BrowserContext,
-  url: string,
-  text: string,
+  { url, text, remembered }: Target,
   { limit }: Network,
 ): Promise<PageLoad> {
   const page = await context.newPage();
@@ -66,6 +72,7 @@ async function load(
       });
     }
     const traffic = new Traffic(session);
+    await page.addInitScript(`Object.assign(localStorage, ${JSON.stringify(remembered)})`);
     await page.addInitScript(noteWhenVisible(text));
     await page.goto(url, { timeout: waitMsMax });
     const visibleAt = await visibleTime(page);

@@ -11,7 +11,7 @@ import { markdownTable, spellSpread } from "../table.js";
 import { type Amounts, type PushedImage, pushContent } from "./content.js";
 import { measureLarge } from "./large.js";
 import { loadTwice, type Network, type PageLoad } from "./load-page.js";
-import { type Measured, type PageKind, pageKinds, parsePeer, registries } from "./registries.js";
+import { type Measured, type PageKind, pageKinds, parsePeer, registries, remembered } from "./registries.js";
 
 const usage = `npm run bench:ui -- [--peer KIND=URL]… [--rounds N] [--tags N] [--repositories N] [--only PAGE[,PAGE]]
 npm run bench:ui -- --large
@@ -130,7 +130,8 @@ async function inTurns(
     const first = round % series.length;
     for (const { site, loads } of [...series.slice(first), ...series.slice(0, first)]) {
       const { path, text } = registries[site.kind](site.image)[page];
-      loads.push(await loadTwice(browser, site.url + path, text, network));
+      const target = { url: site.url + path, text, remembered: remembered[site.kind] ?? {} };
+      loads.push(await loadTwice(browser, target, network));
     }
   }
   return series;

@@ -13,6 +13,12 @@ export interface ContentPage {
 
 type Pages = (image: PushedImage) => Readonly<Record<PageKind, ContentPage>>;
 
+/** What a browser that has been there before keeps in the registry's local storage. */
+export const remembered: Readonly<Partial<Record<string, Readonly<Record<string, string>>>>> = {
+  // Without it, zui asks how to log in, and shows its home page instead of the page of the link.
+  zot: { authConfig: "{}" },
+};
+
 export const registries = {
   gantry: () => ({
     repositories: { path: "/ui/", text: namespace },
