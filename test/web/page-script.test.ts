@@ -7,7 +7,7 @@ import { assertAccessible, noBrowser, visit } from "../support/browser.js";
 import { serve } from "../support/client.js";
 import { image, newName } from "../support/content.js";
 
-const { gantry, client } = await serve();
+const { gantry, client } = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "true" });
 const skip = noBrowser;
 
 async function repositoryLink(page: Page, name: string): Promise<void> {
@@ -111,5 +111,39 @@ test("the search follows what is typed, with the keyboard, and the address too",
   assert.equal(await page.evaluate("document.activeElement.value"), name, "the field keeps the focus");
   await page.getByRole("searchbox").fill("");
   await page.waitForURL("**/ui/");
+  assert.deepEqual(tab.problems, []);
+});
+
+test("ticked boxes, chosen options and typed text stay, and a new row is marked", { skip }, async () => {
+  const name = newName("forms");
+  await client.pushImage(name, image(), "v1");
+  const tab = await visit(gantry.url);
+  const { page } = tab;
+  await page.goto(`/ui/r/${name}/_tags`);
+  const main = page.getByRole("main");
+  await main.getByRole("checkbox").check();
+  await main.getByRole("combobox").selectOption({ index: 1 });
+  const chosen = await main.getByRole("combobox").inputValue();
+  const filter = main.getByRole("searchbox");
+  await filter.fill("v");
+  await client.pushImage(name, image(), "v2");
+  await page.waitForTimeout(1_500);
+  assert.equal(
+    await main.getByRole("link", { name: "v2", exact: true }).count(),
+    0,
+    "it waits for the typist",
+  );
+  await main.getByRole("checkbox").focus();
+  await main.getByRole("link", { name: "v2", exact: true }).waitFor();
+  assert.equal(await filter.inputValue(), "v");
+  assert.equal(await main.getByRole("combobox").inputValue(), chosen);
+  const ticked = await main
+    .getByRole("checkbox")
+    .evaluateAll((boxes) =>
+      boxes.map((box) => Reflect.get(box, "checked") === true && Reflect.get(box, "value")),
+    );
+  assert.deepEqual(ticked.toSorted(), [false, "v1"].toSorted());
+  assert.equal(await main.locator("tr.fresh").count(), 1);
+  assert.match((await main.locator("tr.fresh").textContent()) ?? "", /v2/);
   assert.deepEqual(tab.problems, []);
 });
