@@ -45,7 +45,7 @@ async function runUntilStopped(
     );
   }
   for (const warning of server.warnings) say(`warning: ${warning}`);
-  const audience = audienceOf(server.protected, isLoopback(config.http.addr.host));
+  const audience = audienceOf(server, isLoopback(config.http.addr.host));
   // Registered before the ready line is printed: a reader of that line may stop the server at once.
   const told = new Promise<void>((resolve) => void invocation.onInterrupt(resolve));
   const ready = `gantry ready on ${server.url}, data in ${server.place}${audience}`;
@@ -55,10 +55,11 @@ async function runUntilStopped(
   return why === "lost" ? 1 : 0;
 }
 
-function audienceOf(isProtected: boolean, thisMachineOnly: boolean): string {
+function audienceOf(server: Pick<Server, "protected" | "hasPages">, thisMachineOnly: boolean): string {
   const facts = [
     ...(thisMachineOnly ? ["this machine only"] : []),
-    ...(isProtected ? [] : ["no authentication"]),
+    ...(server.protected ? [] : ["no authentication"]),
+    ...(server.hasPages ? ["web page at /ui/"] : []),
   ];
   return facts.length === 0 ? "" : ` (${facts.join(", ")})`;
 }

@@ -41,6 +41,8 @@ export interface Server {
   readonly warnings: readonly string[];
   /** Whether authentication is enabled. */
   readonly protected: boolean;
+  /** Whether it serves the web page. */
+  readonly hasPages: boolean;
   readonly services: Services;
   /** Absent if this registry caches no others. */
   readonly upstreams: UpstreamCache | undefined;
@@ -141,6 +143,7 @@ async function openServer(
     place: opened.place,
     warnings: opened.warnings,
     protected: login !== undefined,
+    hasPages: web !== undefined,
     services,
     upstreams,
     stop: () => closers.close(),
