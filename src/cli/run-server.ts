@@ -4,7 +4,7 @@ import { formatProblem } from "../config/errors.js";
 import { visibleLine } from "../lib/control-characters.js";
 import { StandardStreams } from "../observe/standard-streams.js";
 import { originIsUnknown } from "../server/origin-warnings.js";
-import { startServer } from "../server/server.js";
+import { type Server, startServer } from "../server/server.js";
 import type { Invocation } from "./invocation.js";
 
 /** Maximum time to wait for readers of the logs after the server has stopped. */
