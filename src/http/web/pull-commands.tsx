@@ -45,7 +45,8 @@ function commandsFor(kind: ArtifactKind | undefined, { host, security }: Target,
       `skopeo copy${unverified("--src-tls-verify")} docker://${whole} oci:image`,
     ];
   return [
-    `oras pull${plain("--plain-http")} ${whole}`,
+    // oras expects TLS at 127.0.0.1, too.
+    `oras pull${security === "tls" ? "" : " --plain-http"} ${whole}`,
     `podman artifact pull${unverified("--tls-verify")} ${whole}`,
     `crane manifest${plain("--insecure")} ${whole}`,
   ];
