@@ -19,7 +19,7 @@ export const storedCaller = z.object({
   limitDecides: z.boolean(),
 });
 
-export type StoredCaller = z.output<typeof storedCaller>;
+type StoredCaller = z.output<typeof storedCaller>;
 
 /** Returns the current limit of a robot or CI job. */
 export type LimitOf = (identity: Identity) => Grants | undefined;

@@ -22,7 +22,7 @@ export const tagOrders = ["newest", "oldest", "name", "version"] as const;
 export type TagOrder = (typeof tagOrders)[number];
 
 /** Tags of a page. */
-export const pageTagsMax = 100;
+const pageTagsMax = 100;
 
 export interface TagQuery {
   readonly order: TagOrder;

@@ -60,7 +60,7 @@ function render(images: readonly Listed[]): string {
     fresh === undefined ? "-" : fresh ? "fresh" : "stale",
   ]);
   return [
-    formatTable([["IMAGE", "SIZE", "LAST PULL (UTC)", "TAG"], ...rows]),
+    formatTable([["IMAGE", "SIZE", "LAST PULL (UTC)", "TAG"], ...rows], [0, 2, 3]),
     count(images.length, "image"),
   ].join("\n");
 }

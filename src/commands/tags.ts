@@ -36,19 +36,11 @@ say how much is kept. A digest in parentheses is no longer here: it was deleted,
   optionsOf: (_: FlagValues, [text = ""]) => targetOf(text),
   run: async ({ services }, given) => {
     const { repository, tag } = parseOptions(historyOptions, given);
-    const { tagHistory } = await import("../registry/tag-history.js");
+    const { entryJson, tagHistory } = await import("../registry/tag-history.js");
     // Whoever can open the store's directory may see and do everything in it.
     const permit = ownGate.pull(anonymous, repository);
     const { items } = await tagHistory(services, permit, tag, { n: entriesMax, showsLogins: true });
-    const entries = items.map(({ kind, digest, at, by, isCurrent, isAvailable }) => ({
-      action: kind,
-      ...(digest !== undefined && { digest }),
-      at: new Date(at).toISOString(),
-      ...(by !== undefined && { by }),
-      current: isCurrent,
-      available: isAvailable,
-    }));
-    return { report: { repository, tag, entries }, text: render(items), fine: true };
+    return { report: { repository, tag, entries: items.map(entryJson) }, text: render(items), fine: true };
   },
 };
 
@@ -97,5 +89,5 @@ function render(entries: readonly HistoryEntry[]): string {
       isCurrent ? "now" : "",
     ];
   });
-  return formatTable([["TARGET", "SINCE (UTC)", "BY", ""], ...rows]);
+  return formatTable([["TARGET", "SINCE (UTC)", "BY", ""], ...rows], [0, 1, 2, 3]);
 }

@@ -93,7 +93,7 @@ It cannot show keys, because the registry keeps only hashes.
     ]);
     return {
       report: listed.map(viewOf),
-      text: formatTable([["USER", "SCOPES", "CREATED", "EXPIRES", "LAST USED"], ...rows]),
+      text: formatTable([["USER", "SCOPES", "CREATED", "EXPIRES", "LAST USED"], ...rows], [0, 1, 2, 3, 4]),
       fine: true,
     };
   },

@@ -26,7 +26,7 @@ export interface KindHints {
 }
 
 /** The media types of an image's config. Old tools put signatures and SBOMs into images with such a config, too. */
-const imageConfigs: ReadonlySet<string> = new Set([
+export const imageConfigs: ReadonlySet<string> = new Set([
   "application/vnd.oci.image.config.v1+json",
   "application/vnd.docker.container.image.v1+json",
 ]);

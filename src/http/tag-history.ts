@@ -3,7 +3,7 @@ import type { PullPermit, PushPermit } from "../auth/gate.js";
 import { parseDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseTag } from "../domain/reference.js";
-import { type HistoryEntry, removedTags, rollBack, tagHistory } from "../registry/tag-history.js";
+import { entryJson, type HistoryEntry, removedTags, rollBack, tagHistory } from "../registry/tag-history.js";
 import { etagOf, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
@@ -28,7 +28,7 @@ export async function getHistory(
     tagHistory(services, permit, tag, { n, before }),
   );
   const link = next === undefined ? [] : [nextLink(exchange, { n: String(n), last: timeOf(next) })];
-  const body = { name: exchange.requestedName, tag, entries: items.map(shown) };
+  const body = { name: exchange.requestedName, tag, entries: items.map(entryJson) };
   exchange.send(200, [json, ...link], JSON.stringify(body));
 }
 
@@ -45,7 +45,7 @@ export async function getRemovedTags(
     removedTags(services, permit, { n, after }, signal),
   );
   const link = next === undefined ? [] : [nextLink(exchange, { n: String(n), last: next.tag })];
-  const tags = items.map(({ tag, last }) => ({ tag, last: shown(last) }));
+  const tags = items.map(({ tag, last }) => ({ tag, last: entryJson(last) }));
   exchange.send(200, [json, ...link], JSON.stringify({ name: exchange.requestedName, tags }));
 }
 
@@ -66,17 +66,6 @@ export async function postRollback(
     ["OCI-Tag", tag],
   ]);
   onEvent?.(exchange, { action: "push", manifest, tag });
-}
-
-function shown({ kind, digest, at, by, isCurrent, isAvailable }: HistoryEntry) {
-  return {
-    action: kind,
-    ...(digest !== undefined && { digest }),
-    at: new Date(at).toISOString(),
-    ...(by !== undefined && { by }),
-    current: isCurrent,
-    available: isAvailable,
-  };
 }
 
 function timeOf({ at }: HistoryEntry): string {

@@ -177,6 +177,18 @@ async function availableAmong(
   return available;
 }
 
+/** Returns the entry as clients and commands get it in JSON. */
+export function entryJson({ kind, digest, at, by, isCurrent, isAvailable }: HistoryEntry) {
+  return {
+    action: kind,
+    ...(digest !== undefined && { digest }),
+    at: new Date(at).toISOString(),
+    ...(by !== undefined && { by }),
+    current: isCurrent,
+    available: isAvailable,
+  };
+}
+
 /** Subjects of people and machines, which are their login names. */
 const loginNames = /^(?:user|robot|workload|certificate|outside):/;
 

@@ -5,6 +5,7 @@
 import {
   type ArtifactKind,
   artifactKindOf,
+  imageConfigs,
   kindOfManifest,
   predicateTypeIn,
 } from "../../domain/artifact-kind.js";
@@ -126,12 +127,20 @@ async function describe(
       digest,
       tag,
       kind: details === undefined ? kindOfReferrer(referrer, annotations) : kindOfManifest(details),
-      artifactType: details?.artifactType ?? referrer?.artifactType ?? details?.config?.mediaType,
+      artifactType: details?.artifactType ?? referrer?.artifactType ?? (details && typeIn(details)),
       predicateTypes: predicateTypesOf(annotations, details),
       bytes: details?.contentBytes,
       created: annotations.get("org.opencontainers.image.created"),
     },
   };
+}
+
+/** Of what says no artifact type. What cosign 2 attaches has the config of an image, and tells its type in the layer. */
+function typeIn(details: ManifestDetails): string | undefined {
+  const { config, entries } = details;
+  if (config === undefined || !imageConfigs.has(config.mediaType) || kindOfManifest(details) === "image")
+    return config?.mediaType;
+  return entries.items[0]?.mediaType;
 }
 
 function kindOfReferrer(
@@ -150,7 +159,7 @@ function kindOfReferrer(
 const predicatesMax = 4;
 
 /** Returns the distinct predicate types that the annotations of the manifest and of its layers name. */
-export function predicateTypesOf(
+function predicateTypesOf(
   annotations: ReadonlyMap<string, string>,
   details: ManifestDetails | undefined,
 ): string[] {

@@ -27,7 +27,7 @@ export interface PlatformPage {
 }
 
 /** Images whose manifests are read for a page. */
-export const platformsAtOnce = 40;
+const platformsAtOnce = 40;
 
 /** The annotations by which BuildKit marks an attestation, and names its image. */
 const referenceType = "vnd.docker.reference.type";

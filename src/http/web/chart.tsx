@@ -27,6 +27,9 @@ export function Chart({
         <ProblemNote what="The metadata" problem={chart.problem} />
       )}
       {chart !== undefined && "value" in chart && <ChartDetails chart={chart.value} />}
+      {chartArchive === undefined && !content.complete && (
+        <p class="note">README and values are being read.</p>
+      )}
       {chartArchive !== undefined && "problem" in chartArchive && (
         <ProblemNote what="The archive of the chart" problem={chartArchive.problem} />
       )}

@@ -47,9 +47,13 @@ export function ProblemNote({ what, problem }: { readonly what: string; readonly
 /** Years that a calendar can show. */
 const lastTime = Date.UTC(9999, 11, 31);
 
+/** Times that builds write for the same bytes each time: the first of the year 1, and of 1970, which Nix moves by a second. */
+const unsetTimes: ReadonlySet<number> = new Set([Date.parse("0001-01-01T00:00:00Z"), 0, 1000]);
+
 /** A time in content: RFC 3339, or whatever else is there. */
 export function Time({ text }: { readonly text: string }) {
   const at = Date.parse(text);
+  if (unsetTimes.has(at)) return <span class="dim">not set (reproducible build)</span>;
   return Number.isFinite(at) && at >= 0 && at < lastTime ? (
     <When at={at} />
   ) : (

@@ -20,7 +20,7 @@ import { pageDeadline } from "./page-deadline.js";
 import { PullCommands } from "./pull-commands.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
-import { Bytes, Crumbs, imageUrl, When } from "./show.js";
+import { Bytes, Crumbs, imageUrl, ShortDigest, When } from "./show.js";
 import { getSource, isSource } from "./source-page.js";
 
 export async function getImagePage(
@@ -60,7 +60,17 @@ export async function getImagePage(
       pending={found?.complete !== true}
     >
       <Crumbs repository={permit.name} />
-      <h1>{title}</h1>
+      <h1>
+        {permit.name}
+        {reference.kind === "tag" ? (
+          `:${title}`
+        ) : (
+          <>
+            {" "}
+            <ShortDigest digest={reference.digest} />
+          </>
+        )}
+      </h1>
       {found === undefined ? (
         <p>This image is being read.</p>
       ) : (

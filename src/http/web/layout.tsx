@@ -1,6 +1,5 @@
 /** The frame of every page: head, navigation, search and the visitor. */
 import type { Child } from "hono/jsx";
-import type { CatalogPermit } from "../../auth/gate.js";
 import type { Identity } from "../../auth/identity.js";
 import { packageVersion } from "../../lib/package-version.js";
 import type { HttpContext } from "../context.js";
@@ -130,6 +129,3 @@ function Visitor({
 export function FormToken({ context, exchange }: Pick<LayoutProps, "context" | "exchange">) {
   return <input type="hidden" name={tokenField} value={webOf(context).sessions.formToken(exchange)} />;
 }
-
-/** What the visitor may list, for pages that show the catalog. */
-export type CatalogProps = Pick<LayoutProps, "context" | "exchange"> & { readonly permit: CatalogPermit };

@@ -1,3 +1,4 @@
+/** How long a page may wait for what it shows. */
 import { Deadline } from "../../lib/deadline.js";
 import type { Exchange } from "../exchange.js";
 

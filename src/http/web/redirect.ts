@@ -1,3 +1,4 @@
+/** Redirects between pages. */
 import type { Exchange, Headers } from "../exchange.js";
 
 /** Sends the browser to another page, with GET. */

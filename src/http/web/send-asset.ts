@@ -1,3 +1,4 @@
+/** Sends the style sheet, the script and the icon of the pages. */
 import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";

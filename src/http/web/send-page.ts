@@ -6,7 +6,7 @@ import type { Exchange, Headers } from "../exchange.js";
  * Content that got past the escaping could neither run a script, nor load or frame anything, nor send a form elsewhere.
  * `same-origin` keeps the `Origin` of our own forms, and tells other sites nothing.
  */
-export const pageHeaders: Headers = [
+const pageHeaders: Headers = [
   ["Content-Type", "text/html; charset=utf-8"],
   [
     "Content-Security-Policy",

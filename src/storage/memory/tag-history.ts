@@ -1,3 +1,4 @@
+/** The history of tags, in memory. */
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import {
