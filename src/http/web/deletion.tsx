@@ -53,7 +53,11 @@ export async function getDeletionPage(
       <TagList tags={found.tags} />
       {removed.length > 0 && (
         <>
-          <Lost preview={found.after} isComplete={found.complete} />
+          <Lost
+            preview={found.after}
+            isComplete={found.complete}
+            isSized={context.gate.mayReadMetrics(permit.identity)}
+          />
           <Confirmation context={context} exchange={exchange} name={name} removed={removed} />
         </>
       )}
@@ -98,9 +102,12 @@ function TagList({ tags }: { readonly tags: readonly PreviewedTag[] }) {
 function Lost({
   preview,
   isComplete,
+  isSized,
 }: {
   readonly preview: LostPreview | undefined;
   readonly isComplete: boolean;
+  /** Whether to say what is freed. That depends on other repositories, and so tells whether one of them has a blob. */
+  readonly isSized: boolean;
 }) {
   if (preview === undefined)
     return <p class="note">{isComplete ? "" : "What else this will remove is being computed."}</p>;
@@ -119,7 +126,13 @@ function Lost({
         <>
           <p>
             No tag will need {count(lost.manifestCount, "manifest")} and {count(lost.blobCount, "blob")} any
-            more, together <Bytes bytes={lost.bytes} /> that nothing else shares:
+            more
+            {isSized && (
+              <>
+                , together <Bytes bytes={lost.bytes} /> that nothing else shares
+              </>
+            )}
+            :
           </p>
           <ul>
             {lost.manifests.slice(0, manifestsShownMax).map(({ digest, because }) => (
