@@ -20,7 +20,10 @@ export interface ImageFacts {
   readonly artifactType: string | undefined;
   /** For an index, those of its entries, without attestations. */
   readonly platforms: readonly Platform[];
-  /** Size of the layers, as they are transferred; for an index, the sum over its entries that are here. */
+  /**
+   * Size of the config and the layers, as they are transferred; for an index, of the images that are here with their manifests,
+   * without attestations, and with what several share counted once.
+   */
   readonly bytes: number;
   /** For an index, the sum over its entries that are here. */
   readonly layers: number;
@@ -51,10 +54,11 @@ interface OwnFacts extends ManifestFacts {
 
 export type ImageFactsServices = Pick<Services, "storage" | "caches" | "manifestReader">;
 
-/** Memory of all facts: some 20,000 images. */
+/** Memory of all facts: some 8,000 images. */
 const factsBytesMax = 16 * 1024 * 1024;
 const ownBytes = 700;
 const childBytes = 400;
+const contentBytes = 200;
 
 /** Missing manifests are looked for again after this time, and after each push to the repository. */
 const missingMilliseconds = 30_000;
@@ -72,7 +76,8 @@ const configBytesMax = 256 * 1024;
 export class ImageFactsIndex {
   readonly #known = new LRUCache<Key, OwnFacts>({
     maxSize: factsBytesMax,
-    sizeCalculation: ({ children }) => ownBytes + children.length * childBytes,
+    sizeCalculation: ({ children, contents }) =>
+      ownBytes + children.length * childBytes + contents.size * contentBytes,
   });
   readonly #missing = new LRUCache<RepositoryName, Set<Digest>>({
     max: missingRepositoriesMax,
@@ -248,7 +253,7 @@ function wholeOf(own: OwnFacts, entries: readonly (OwnFacts | "missing" | undefi
     mediaType,
     artifactType,
     platforms: distinct(platforms),
-    bytes: here.reduce((sum, { layerBytes }) => sum + layerBytes, own.layerBytes),
+    bytes: bytesOf(own, entries),
     layers: here.reduce((sum, { layers }) => sum + layers, own.layers),
     createdAt: own.createdAt ?? latest(here),
     subject,
@@ -256,6 +261,20 @@ function wholeOf(own: OwnFacts, entries: readonly (OwnFacts | "missing" | undefi
     missingChildren: entries.filter((entry) => entry === "missing").length,
     isPartial: childCount > children.length || entries.includes(undefined),
   };
+}
+
+function bytesOf(own: OwnFacts, entries: readonly (OwnFacts | "missing" | undefined)[]): number {
+  const sizes = new Map(own.contents);
+  let bytes = own.otherBytes;
+  for (const [index, entry] of entries.entries()) {
+    const child = own.children[index];
+    if (typeof entry !== "object" || child === undefined || child.isAttestation) continue;
+    sizes.set(child.digest, child.size);
+    for (const [digest, size] of entry.contents) sizes.set(digest, size);
+    bytes += entry.otherBytes;
+  }
+  for (const size of sizes.values()) bytes += size;
+  return bytes;
 }
 
 function distinct(platforms: readonly (Platform | undefined)[]): Platform[] {

@@ -18,6 +18,8 @@ export interface Platform {
 
 export interface ChildManifest {
   readonly digest: Digest;
+  /** Bytes of the manifest itself. */
+  readonly size: number;
   /** Absent for an entry that is not for a platform. */
   readonly platform?: Platform;
   /** Whether it has BuildKit's attestations about another entry. */
@@ -31,8 +33,10 @@ export interface ManifestFacts {
   readonly artifactType: string | undefined;
   readonly config: Pick<Descriptor, "mediaType" | "digest" | "size"> | undefined;
   readonly layers: number;
-  /** Size of the distinct layers, as they are transferred. */
-  readonly layerBytes: number;
+  /** Sizes of the config and the distinct layers, as they are transferred; of a manifest with very many, of the first. */
+  readonly contents: ReadonlyMap<Digest, number>;
+  /** Sum of the sizes of the layers that `contents` leaves out. */
+  readonly otherBytes: number;
   /** By its annotation, in milliseconds since the epoch. */
   readonly createdAt: number | undefined;
   readonly subject: Digest | undefined;
@@ -44,6 +48,9 @@ export interface ManifestFacts {
 
 /** Entries of an index whose facts are of interest: no image has as many platforms. */
 const childrenMax = 64;
+
+/** Contents of a manifest that are kept in memory: no image has as many layers. */
+const contentsMax = 256;
 
 /** Texts are shown, and kept in memory. */
 const textCharactersMax = 128;
@@ -67,7 +74,7 @@ export function manifestFacts(bytes: Uint8Array): ManifestFacts | undefined {
     artifactType,
     config,
     layers: layers.length,
-    layerBytes: distinctBytes(layers),
+    ...contentsOf([json.config, ...layers]),
     createdAt: timeOf(annotationOf(json, "org.opencontainers.image.created")),
     subject: descriptorOf(json.subject)?.digest,
     children: entries.slice(0, childrenMax).flatMap((entry) => childOf(entry) ?? []),
@@ -115,7 +122,12 @@ function childOf(entry: unknown): ChildManifest | undefined {
   const platform = isObject(entry.platform) ? platformOf(entry.platform) : undefined;
   const isAttestation = annotationOf(entry, "vnd.docker.reference.type") === "attestation-manifest";
   const isForPlatform = platform !== undefined && platform.os !== "unknown" && !isAttestation;
-  return { digest: descriptor.digest, ...(isForPlatform && { platform }), isAttestation };
+  return {
+    digest: descriptor.digest,
+    size: descriptor.size,
+    ...(isForPlatform && { platform }),
+    isAttestation,
+  };
 }
 
 function platformOf(json: JsonObject): Platform | undefined {
@@ -130,15 +142,15 @@ function platformOf(json: JsonObject): Platform | undefined {
   };
 }
 
-function distinctBytes(layers: readonly unknown[]): number {
+function contentsOf(values: readonly unknown[]): Pick<ManifestFacts, "contents" | "otherBytes"> {
   const sizes = new Map<Digest, number>();
-  for (const layer of layers) {
-    const descriptor = descriptorOf(layer);
+  for (const value of values) {
+    const descriptor = descriptorOf(value);
     if (descriptor !== undefined) sizes.set(descriptor.digest, descriptor.size);
   }
-  let bytes = 0;
-  for (const size of sizes.values()) bytes += size;
-  return bytes;
+  const all = [...sizes];
+  const otherBytes = all.slice(contentsMax).reduce((sum, [, size]) => sum + size, 0);
+  return { contents: new Map(all.slice(0, contentsMax)), otherBytes };
 }
 
 function descriptorOf(value: unknown): ManifestFacts["config"] {

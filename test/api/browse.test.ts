@@ -108,7 +108,11 @@ test("summaries and images have the sizes of what is stored", async () => {
   const permit = ownGate.pull(alice, parsed);
   const digest = parseDigest(both.digest);
   const facts = (await browse.images.get(permit, [digest], patience())).facts.get(digest);
-  assert.deepEqual([facts?.content, facts?.bytes, facts?.layers, facts?.children], ["index", 300, 3, 2]);
+  const pulled = [one, two].flatMap(({ bytes, blobs }) => [bytes, ...blobs.map((blob) => blob.bytes)]);
+  assert.deepEqual(
+    [facts?.content, facts?.bytes, facts?.layers, facts?.children],
+    ["index", pulled.reduce((sum, { length }) => sum + length, 0), 3, 2],
+  );
   assert.deepEqual(facts?.platforms, []);
 });
 

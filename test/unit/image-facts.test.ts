@@ -52,6 +52,16 @@ function imageFor(architecture: string, layer: number): Image {
   return imageOf(config, [blobOf(layer)]);
 }
 
+/** The config comes first. */
+function configBytes({ blobs }: Image): number {
+  return blobs[0]?.bytes.length ?? 0;
+}
+
+/** Bytes of an image of an index, without its layers. */
+function ownBytes(of: Image): number {
+  return of.bytes.length + configBytes(of);
+}
+
 function indexOf(...images: readonly [Image, string][]): Image {
   const manifests = images.map(([of, architecture]) => ({
     ...describe(of),
@@ -71,7 +81,7 @@ test("an image has the platform and the time of its config", async () => {
     mediaType: of.mediaType,
     artifactType: "application/vnd.oci.image.config.v1+json",
     platforms: [platformOf("arm64")],
-    bytes: 100,
+    bytes: 100 + configBytes(of),
     layers: 1,
     createdAt: Date.UTC(2026, 0, 1),
     subject: undefined,
@@ -81,21 +91,44 @@ test("an image has the platform and the time of its config", async () => {
   });
 });
 
-test("an index has the platforms of all entries, the sum of those that are here, and tells what is missing", async () => {
+test("an index has the platforms of all entries, the sizes of those that are here, and tells what is missing", async () => {
   const world = worldOf();
   const [one, two, away] = [imageFor("amd64", 100), imageFor("arm64", 200), imageFor("s390x", 400)];
   const of = indexOf([one, "amd64"], [two, "arm64"], [away, "s390x"]);
   for (const each of [one, two, of]) await world.push(each);
   const { of: found } = await world.get(of);
   assert.deepEqual(found?.platforms, ["amd64", "arm64", "s390x"].map(platformOf));
-  assert.deepEqual([found?.bytes, found?.layers, found?.children, found?.missingChildren], [300, 2, 3, 1]);
+  assert.deepEqual(
+    [found?.bytes, found?.layers, found?.children, found?.missingChildren],
+    [300 + ownBytes(one) + ownBytes(two), 2, 3, 1],
+  );
   assert.equal(found?.isPartial, false);
   // It comes later, as an entry of an index of an upstream does.
   await world.push(away);
   assert.equal((await world.get(of)).of?.missingChildren, 1);
   await world.cluster.node().changes.publish({ kind: "pushed-untagged", name });
   const { of: whole } = await world.get(of);
-  assert.deepEqual([whole?.bytes, whole?.missingChildren], [700, 0]);
+  assert.deepEqual(
+    [whole?.bytes, whole?.missingChildren],
+    [700 + [one, two, away].reduce((sum, each) => sum + ownBytes(each), 0), 0],
+  );
+});
+
+test("what several images of an index share counts once, and attestations do not count", async () => {
+  const world = worldOf();
+  const shared = blobOf(1000);
+  const imageWith = (architecture: string) =>
+    imageOf(blobOf(JSON.stringify(platformOf(architecture))), [shared, blobOf(10)]);
+  const [one, two, attestation] = [imageWith("amd64"), imageWith("arm64"), imageFor("unknown", 500)];
+  const of = index([], {
+    manifests: [
+      { ...describe(one), platform: platformOf("amd64") },
+      { ...describe(two), platform: platformOf("arm64") },
+      { ...describe(attestation), annotations: { "vnd.docker.reference.type": "attestation-manifest" } },
+    ],
+  });
+  for (const each of [one, two, attestation, of]) await world.push(each);
+  assert.equal((await world.get(of)).of?.bytes, 1000 + 2 * 10 + ownBytes(one) + ownBytes(two));
 });
 
 test("a manifest that is missing, damaged or removed has no facts", async () => {

@@ -87,7 +87,12 @@ test("an image has its layers, each counted once, and what its annotations and i
     annotations: { "org.opencontainers.image.created": "2026-11-29T16:00:00Z" },
   });
   const facts = manifestFacts(bytes);
-  assert.deepEqual([facts?.layers, facts?.layerBytes, facts?.subject], [3, 130, subject.digest]);
+  assert.deepEqual([facts?.layers, facts?.otherBytes, facts?.subject], [3, 0, subject.digest]);
+  const { config } = JSON.parse(bytes.toString()) as { config: { digest: string; size: number } };
+  assert.deepEqual(
+    [...(facts?.contents ?? [])],
+    [config, one, two].map(({ digest, size }) => [digest, size]),
+  );
   assert.equal(facts?.createdAt, Date.UTC(2026, 10, 29, 16));
   assert.equal(facts?.artifactType, types.config);
 });
