@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertError, Client, serve } from "../support/client.js";
 import { blobOf, image, newName } from "../support/content.js";
+import { startInside } from "../support/inside.js";
 
 const { client, gantry } = await serve();
 
@@ -56,10 +57,14 @@ test("OPTIONS of a path outside the API is as unknown as GET", async () => {
 });
 
 for (const method of ["GET", "HEAD"]) {
-  test(`${method} / shows that the server is alive, and nothing else`, async () => {
+  test(`${method} / shows that the server is alive, and the page if there is one`, async () => {
     const answer = await client.request(method, "/");
-    assert.deepEqual([answer.status, answer.body.length], [200, 0]);
-    assert.equal(answer.headers["cache-control"], "no-cache");
+    assert.deepEqual([answer.status, answer.body.length > 0], [200, method === "GET"]);
+    assert.equal(answer.headers["content-type"], "text/html; charset=utf-8");
+    await using without = await startInside({ REGISTRY_HTTP_UI_ENABLED: "false" });
+    const plain = await new Client(without.url).request(method, "/");
+    assert.deepEqual([plain.status, plain.body.length], [200, 0]);
+    assert.equal(plain.headers["cache-control"], "no-cache");
   });
 }
 

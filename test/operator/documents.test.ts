@@ -29,6 +29,7 @@ for (const [name, text] of [
   ["issuer.pem", authority.pem],
   ["tls/fullchain.pem", pem],
   ["tls/privkey.pem", keyPem],
+  ["oidc-secret", "secret"],
 ] as const)
   await files.write(name, text);
 

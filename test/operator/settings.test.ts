@@ -151,7 +151,7 @@ for (const [name, text, settings, said] of [
     "a retention rule that keeps nothing",
     `tags: {policy: ${await fileOf('{\n  "retention": [{ "tags": "*" }]\n}')}}`,
     {},
-    /^tags\.policy = ".*" \(FILE:1\): \/.*:2: retention\.0 = .*: needs keepLast, keepPushedWithin or keepPulledWithin/m,
+    /^tags\.policy = ".*" \(FILE:1\): \/.*:2: retention\.0 = .*: needs keepLast, keepPushedWithin, keepPulledWithin or keepPrevious/m,
   ],
 ] as const)
   test(`config check reports ${name}, and serve does not start with it`, async () => {
