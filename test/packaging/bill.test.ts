@@ -14,7 +14,16 @@ interface Locked {
 }
 
 /** Licences that require at most naming them and their authors. */
-const permissive = ["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "0BSD"];
+const permissive = [
+  "MIT",
+  "ISC",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "BlueOak-1.0.0",
+  "0BSD",
+  "PSF-2.0",
+];
 
 const lock = JSON.parse(await readFile(join(checkout, "package-lock.json"), "utf8"));
 const { "": _, ...packages } = lock.packages as Record<string, Locked>;
