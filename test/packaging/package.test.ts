@@ -42,9 +42,13 @@ test("the package contains exactly the compiled files of src and workers", () =>
   const compiled = packed.contents.filter((path) => path.startsWith("dist/"));
   assert.ok(compiled.includes("dist/src/gantry.cjs") && compiled.includes("dist/workers/uploads/uploads.js"));
   for (const path of compiled) {
-    assert.match(path, /^dist\/(src|workers)\/.*\.c?js$/);
+    assert.match(path, /^dist\/(?:src|workers)\/.*\.(?:c?js|css|svg)$/);
     const source = path.replace(/^dist\//, "").replace(/\.(c?)js$/, ".$1ts");
-    assert.ok(existsSync(join(checkout, source)), `${path} has no source`);
+    // Templates end in .tsx.
+    assert.ok(
+      existsSync(join(checkout, source)) || existsSync(join(checkout, `${source}x`)),
+      `${path} has no source`,
+    );
   }
 });
 
