@@ -14,6 +14,6 @@ export const ui = section({
     .refine((seconds) => seconds >= 300 && seconds <= 30 * 86_400, "expected a time from 5m to 30d")
     .prefault("12h")
     .describe(
-      "Time after which people must log in to the web page again. Without a request for an hour, they must earlier.",
+      "Time after which people must log in to the web page again. A session without a request for an hour ends earlier.",
     ),
 });

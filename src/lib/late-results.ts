@@ -1,10 +1,10 @@
 /**
- * Keeps results that came too late for their deadline, for whoever asks for the same next: otherwise, work that always takes
- * longer than a deadline would begin anew each time and never be seen. Results in time are kept by nobody.
+ * Keeps a result that missed its deadline for the next request with the same key. Otherwise work that always takes longer than
+ * a deadline would start again each time, and its result would never be shown. A result in time is not kept.
  */
 import type { Deadline } from "./deadline.js";
 
-/** Whoever asks again does so within seconds; later, the result may be outdated. */
+/** The next request comes within seconds; later, the result may be outdated. */
 const keptMilliseconds = 5_000;
 
 /** Results at once. Without room, work begins anew. */

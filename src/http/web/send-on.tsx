@@ -1,6 +1,6 @@
 /**
- * A page that leads to another one by itself. The browser takes that for a step within this site, and sends the session, which it
- * does not after a redirect that another site has begun.
+ * A page that goes on to another one by a meta refresh. The browser counts this as navigation within the site, and so sends the
+ * strict session cookie, which it withholds after a redirect that another site has begun.
  */
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
