@@ -61,7 +61,15 @@ const mount = (query: string): Row => ({
 const many = Array.from({ length: 986 }, (_, at) => `${at * 100}-${at * 100 + 59}`).join(",");
 
 const rows: readonly Row[] = [
-  { path: "/", alike: ["status", "body", "header cache-control"] },
+  {
+    path: "/",
+    alike: ["status"],
+    apart: {
+      distribution: { body: "" },
+      gantry: { "header content-type": "text/html; charset=utf-8" },
+      reason: "a person who opens the address sees the repositories",
+    },
+  },
   { method: "HEAD", path: "/", alike: ["status", "body"] },
   { path: "/v2/", alike: ["status", "body", "header docker-distribution-api-version"] },
   {
