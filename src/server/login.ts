@@ -10,7 +10,7 @@ import type { Opening } from "./opening.js";
 import type { OpenedLogin } from "./verifiers.js";
 
 /** Returns whether authentication is enabled. */
-function isProtected({ auth, http }: Config): boolean {
+export function isProtected({ auth, http }: Config): boolean {
   const { htpasswd, token, workload, oidc, policy, robots } = auth;
   const asksForCertificates = http.tls !== undefined && http.tls.clientcas.length > 0;
   return (

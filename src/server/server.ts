@@ -30,7 +30,7 @@ import type { LogOpening, Opening } from "./opening.js";
 import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 import { openUpstreams } from "./upstreams.js";
-import { openWeb } from "./web.js";
+import { hasPages, openWeb } from "./web.js";
 
 export interface Server {
   /** `http://host:port` or `https://host:port`, with the actual port. */
@@ -77,6 +77,7 @@ async function openServer(
   const { config, closers, log } = opening;
   const { http } = config;
   const drain = new DrainClock(http.draintimeout);
+  const pagesLoaded = beginLoadingPages(config);
   const { services, opened, cluster } = await openServices(opening, {
     serving: true,
     create: true,
@@ -130,9 +131,8 @@ async function openServer(
   // Their requests never end by themselves.
   if (web !== undefined) closers.add("live updates", () => web.live.close());
   openHealthChecks(opening, services);
+  await pagesLoaded;
   const listening = await openListening(opening, app, front);
-  if (web !== undefined)
-    loadPages().catch((error: unknown) => log.error({ err: error }, "the web page cannot be loaded"));
   closers.add("listening", () => {
     drain.start();
     services.health.stop();
@@ -148,6 +148,15 @@ async function openServer(
     upstreams,
     stop: () => closers.close(),
   };
+}
+
+/** Uses the time in which the start waits for the disk and for threads: the first visitor must not wait for modules. */
+function beginLoadingPages(config: Config): Promise<void> | undefined {
+  if (!hasPages(config)) return undefined;
+  const loaded = loadPages();
+  // Awaited later, by a start that has not failed before.
+  loaded.catch(() => {});
+  return loaded;
 }
 
 /** The module is loaded only if there is an endpoint. */

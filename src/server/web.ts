@@ -9,6 +9,7 @@ import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
 import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
+import { isProtected } from "./login.js";
 import type { Opening } from "./opening.js";
 import { openReports } from "./reports.js";
 import { openWebLogins } from "./web-logins.js";
@@ -28,7 +29,7 @@ export async function openWeb(
   { services, login, upstreams, hasOtherNodes }: WebParts,
 ): Promise<Web | undefined> {
   const { config, closers } = opening;
-  if (!isEnabled(config, login !== undefined)) return undefined;
+  if (!hasPages(config)) return undefined;
   const browse = new Browse(services, { untaggedSeconds: config.gc.untagged });
   closers.add("indexes of the web page", () => browse.close());
   browse.begin();
@@ -41,10 +42,12 @@ export async function openWeb(
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);
 
-function isEnabled({ http: { ui, addr } }: Config, isProtected: boolean): boolean {
+/** Returns whether the settings enable the web page. */
+export function hasPages(config: Config): boolean {
+  const { ui, addr } = config.http;
   if (ui.enabled !== "auto") return ui.enabled === "true";
   const { host } = addr;
-  return !isProtected && host !== undefined && (host === "localhost" || loopback.has(host));
+  return !isProtected(config) && host !== undefined && (host === "localhost" || loopback.has(host));
 }
 
 async function readAssets(): Promise<Assets> {

@@ -1,4 +1,4 @@
-/** Handlers of pages, loaded with the template library when the first page is requested: loading dominates the start. */
+/** Handlers of pages, loaded with the template library only by a server that has the web page. */
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { receiveForm } from "./forms.js";
@@ -11,7 +11,11 @@ export type PageHandler<P> = (
 ) => void | Promise<void>;
 
 /** The row's handler. Rows on the registry as a whole have no `last`. */
-type RowHandler<P> = (context: HttpContext, exchange: Exchange, permit: P, last?: string) => Promise<void>;
+interface RowHandler<P> {
+  (context: HttpContext, exchange: Exchange, permit: P, last?: string): Promise<void>;
+  /** Loads the module of the handler, which else happens with the first request. */
+  load(): Promise<unknown>;
+}
 
 /** Handles a form that has passed the checks of `receiveForm`. */
 export type FormHandler<P> = (
@@ -24,18 +28,20 @@ export type FormHandler<P> = (
 
 /** A page, whose module is loaded on demand. */
 export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
-  return async (context, exchange, permit, last = "") => {
+  const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
     const handle = await load();
     context.web?.live.expectPage();
     await handle(context, exchange, permit, last);
   };
+  return Object.assign(handleRow, { load });
 }
 
 /** An action of a page: its form is received and checked before the handler runs. */
 export function form<P>(load: () => Promise<FormHandler<P>>): RowHandler<P> {
-  return async (context, exchange, permit, last = "") => {
+  const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
     const received = await receiveForm(context, exchange);
     const handle = await load();
     await handle(context, exchange, permit, received, last);
   };
+  return Object.assign(handleRow, { load });
 }

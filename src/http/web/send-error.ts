@@ -23,9 +23,10 @@ export async function sendErrorPage(
     redirect(exchange, loginUrl(exchange));
     return;
   }
-  const [{ sendPage }, { ErrorPage }] = await Promise.all([
-    import("./send-page.js"),
-    import("./error-page.js"),
-  ]);
+  const [{ sendPage }, { ErrorPage }] = await loadErrorPage();
   await sendPage(exchange, error.status, ErrorPage({ context, exchange, error }), headers);
+}
+
+export function loadErrorPage() {
+  return Promise.all([import("./send-page.js"), import("./error-page.js")]);
 }
