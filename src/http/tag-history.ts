@@ -56,7 +56,10 @@ export async function postRollback(
   last: string,
 ): Promise<void> {
   const tag = parseTag(last);
-  const digest = parseDigest(new URLSearchParams(exchange.query).get("digest") ?? "");
+  const text = new URLSearchParams(exchange.query).get("digest");
+  if (text === null)
+    throw new RegistryError("digest-invalid", "name the digest: ?digest=<digest of the history>");
+  const digest = parseDigest(text);
   const precondition = preconditionOf(exchange);
   const { manifest } = await rollBack(services, permit, { tag, digest, precondition });
   exchange.send(201, [

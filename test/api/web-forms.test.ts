@@ -84,7 +84,7 @@ for (const row of forms) {
       const isTyped = "Content-Type" in headers;
       const html = answer.body.toString();
       assert.equal(answer.status, isTyped ? 400 : 403, `${what}: ${html}`);
-      assert.match(html, isTyped ? /expected a form/ : /this form is not from this page/, what);
+      assert.match(html, isTyped ? /Expected a form/ : /This form is not from this page/, what);
       assert.doesNotMatch(answer.headers["set-cookie"]?.join() ?? "", /gantry-session/, what);
     }
     assert.deepEqual(await state(), before);
@@ -100,7 +100,7 @@ for (const row of forms) {
     for (const token of [others, anonymous, "", form.slice(1), `${form}AA`, form.toLowerCase(), "%00"]) {
       const answer = await visitor.post(path, { form: token, ...fields });
       assert.equal(answer.status, 403, `${token}: ${answer.body.toString()}`);
-      assert.match(answer.body.toString(), /this form is not from this page/);
+      assert.match(answer.body.toString(), /This form is not from this page/);
     }
     assert.equal((await visitor.post(path, fields)).status, 403, "without a token");
     assert.equal(

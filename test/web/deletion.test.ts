@@ -30,11 +30,24 @@ test("selected tags are deleted after a page that says what goes, without script
   await page.getByRole("button", { name: "Delete selected tags" }).click();
   await whole(tab);
   await page.getByRole("heading", { name: "Delete 3 tags?" }).waitFor();
-  await page.getByText("No tag will need 2 manifests and 4 blobs any more").waitFor();
+  await page.getByText("After that, 2 manifests and 4 blobs").waitFor();
   await page.getByRole("button", { name: "Delete 3 tags" }).click();
   await page.getByRole("heading", { name }).waitFor();
+  await page.getByText("The selected tags were deleted.").waitFor();
   assert.deepEqual(await tagsOf(name), { name, tags: ["b"] });
   assert.deepEqual(tab.problems, []);
+});
+
+test("deleting without a selection leads back to the tags", { skip: noBrowser }, async () => {
+  const name = newName("team/app");
+  await client.pushImage(name, image(), "a");
+  const tab = await visit(client.url, { scripts: false });
+  const { page } = tab;
+  await page.goto(`/ui/r/${name}/_tags`);
+  await whole(tab);
+  await page.getByRole("button", { name: "Delete selected tags" }).click();
+  await page.getByText("Select the tags to delete first.").waitFor();
+  await page.getByRole("checkbox", { name: "a", exact: true }).waitFor();
 });
 
 test("a tag that moves while its deletion is confirmed stays, and so do the others", {
@@ -44,6 +57,9 @@ test("a tag that moves while its deletion is confirmed stays, and so do the othe
   for (const tag of ["a", "b"]) await client.pushImage(name, image(), tag);
   const path = `/ui/r/${name}/_delete?tag=a&tag=b`;
   const withScripts = await visit(client.url);
+  await withScripts.page.goto(`/ui/r/${name}/_tags?notice=none-selected`);
+  await whole(withScripts);
+  await assertAccessible(withScripts, "nothing selected");
   await withScripts.page.goto(path);
   await whole(withScripts);
   await assertAccessible(withScripts, "confirmation");

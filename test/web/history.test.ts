@@ -21,11 +21,14 @@ test("a tag is pointed to an earlier image again, without scripts", { skip: noBr
   const tab = await visit(client.url, { scripts: false });
   const { page } = tab;
   await page.goto(`/ui/r/${name}/_history/live`);
-  await page.getByRole("link", { name: "Point live here again" }).click();
-  await page.getByRole("button", { name: "Point live here" }).click();
+  await page.getByRole("link", { name: "Roll back to this image" }).click();
+  await page.getByRole("button", { name: "Roll back" }).click();
   await page.getByRole("heading", { name: "History of live" }).waitFor();
   assert.equal(await targetOf(name, "live"), first.digest);
+  await page.getByText("The tag was rolled back.").waitFor();
   assert.equal(await page.locator("tbody tr").count(), 3);
+  const actions = page.getByRole("link", { name: "Roll back to this image" });
+  assert.equal(await actions.count(), 1, "none to the image that is current");
   assert.deepEqual(tab.problems, []);
 });
 
@@ -38,10 +41,11 @@ test("a confirmation does not undo a push that came meanwhile", { skip: noBrowse
   const { page } = tab;
   await page.goto(`/ui/r/${name}/_history/live`);
   await assertAccessible(tab, "history");
-  await page.getByRole("link", { name: "Point live here again" }).click();
+  await page.getByRole("link", { name: "Roll back to this image" }).click();
+  await page.getByRole("heading", { name: "Roll back live?" }).waitFor();
   await assertAccessible(tab, "confirmation");
   await client.pushImage(name, third, "live");
-  await page.getByRole("button", { name: "Point live here" }).click();
+  await page.getByRole("button", { name: "Roll back" }).click();
   await page.getByRole("heading", { name: "This has changed meanwhile" }).waitFor();
   assert.equal(await targetOf(name, "live"), third.digest);
 });
@@ -58,8 +62,8 @@ test("a removed tag comes back", { skip: noBrowser }, async () => {
   await page.getByRole("link", { name: "Removed tags" }).click();
   await assertAccessible(tab, "removed tags");
   await page.getByRole("link", { name: "gone" }).click();
-  await page.getByRole("link", { name: "Point gone here again" }).first().click();
-  await page.getByRole("button", { name: "Point gone here" }).click();
+  await page.getByRole("link", { name: "Roll back to this image" }).first().click();
+  await page.getByRole("button", { name: "Roll back" }).click();
   await page.getByRole("heading", { name: "History of gone" }).waitFor();
   assert.equal(await targetOf(name, "gone"), made.digest);
 });

@@ -68,7 +68,7 @@ function Plots({ activity, hasUpstreams }: PlotsProps) {
         {amounts.map(({ name, title, format }) => {
           const { values, sum } = activity.series(name);
           const max = Math.max(...values);
-          const text = `${format(sum)}, at most ${format(max)} in 15 minutes`;
+          const text = `${format(sum)}, peak ${format(max)} per 15 min`;
           return <Plot id={name} title={title} text={text} values={values} max={max} kind="amount" />;
         })}
       </div>

@@ -1,4 +1,5 @@
 /** Deletes tags, after a page that says what will be removed. */
+import type { Child } from "hono/jsx";
 import type { DeletePermit } from "../../auth/gate.js";
 import { deletedTagsMax } from "../../browse/deletion-previews.js";
 import { count, formatSeconds } from "../../commands/format.js";
@@ -13,6 +14,7 @@ import type { Exchange } from "../exchange.js";
 import { fitLine } from "./fit.js";
 import { webOf } from "./forms.js";
 import { FormToken, Layout } from "./layout.js";
+import { withNotice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
@@ -31,6 +33,10 @@ export async function getDeletionPage(
   permit: DeletePermit,
 ): Promise<void> {
   const { name } = permit;
+  if (!new URLSearchParams(exchange.query).has("tag")) {
+    redirect(exchange, withNotice(repositoryUrl(name), "none-selected"));
+    return;
+  }
   const tags = tagsIn(exchange);
   const found = await webOf(context).browse.deletions.get(permit, tags, pageDeadline(exchange));
   const removed = found.tags.filter(({ refusal }) => refusal === undefined);
@@ -55,6 +61,7 @@ export async function getDeletionPage(
         <>
           <Lost
             preview={found.after}
+            tags={removed.length}
             isComplete={found.complete}
             isSized={context.gate.mayReadMetrics(permit.identity)}
           />
@@ -80,10 +87,14 @@ function tagsIn({ query }: Exchange): Tag[] {
   return tags;
 }
 
-const refusals: Readonly<Record<NonNullable<PreviewedTag["refusal"]>, string>> = {
+const refusals: Readonly<Record<NonNullable<PreviewedTag["refusal"]>, Child>> = {
   immutable: "immutable: it stays",
   missing: "there is no such tag",
-  "delete-disabled": "it stays: deletion is disabled (setting storage.delete.enabled)",
+  "delete-disabled": (
+    <>
+      it stays: deletion is disabled (setting <code>storage.delete.enabled</code>)
+    </>
+  ),
 };
 
 function TagList({ tags }: { readonly tags: readonly PreviewedTag[] }) {
@@ -101,10 +112,13 @@ function TagList({ tags }: { readonly tags: readonly PreviewedTag[] }) {
 
 function Lost({
   preview,
+  tags,
   isComplete,
   isSized,
 }: {
   readonly preview: LostPreview | undefined;
+  /** How many tags are removed. */
+  readonly tags: number;
   readonly isComplete: boolean;
   /** Whether to say what is freed. That depends on other repositories, and so tells whether one of them has a blob. */
   readonly isSized: boolean;
@@ -116,23 +130,24 @@ function Lost({
     <section class="box">
       <h2>What will be removed</h2>
       <p>
-        The tags, at once. Their history stays, so that they can be pointed to their images again while these
-        exist.
+        {tags === 1
+          ? "The tag is removed at once. Its history stays: you can restore it while its image exists."
+          : "The tags are removed at once. Their history stays: you can restore them while their images exist."}
       </p>
       {lost !== undefined && lost.manifestCount === 0 && (
-        <p>No image: other tags, indexes or referrers need all of them.</p>
+        <p>No image is removed: something else still uses {tags === 1 ? "it" : "each of them"}.</p>
       )}
       {lost !== undefined && lost.manifestCount > 0 && (
         <>
           <p>
-            No tag will need {count(lost.manifestCount, "manifest")} and {count(lost.blobCount, "blob")} any
-            more
+            After that, {count(lost.manifestCount, "manifest")} and {count(lost.blobCount, "blob")}
             {isSized && (
               <>
-                , together <Bytes bytes={lost.bytes} /> that nothing else shares
+                {" "}
+                (<Bytes bytes={lost.bytes} />)
               </>
-            )}
-            :
+            )}{" "}
+            are unused:
           </p>
           <ul>
             {lost.manifests.slice(0, manifestsShownMax).map(({ digest, because }) => (
@@ -152,21 +167,26 @@ function Lost({
         </>
       )}
       {lost === undefined && fate.kind !== "evicted" && (
-        <p>The repository has too many manifests to tell here which of them no tag will need any more.</p>
+        <p>The repository has too many manifests to list here which of them are unused after that.</p>
       )}
-      {(lost === undefined || lost.manifestCount > 0) && <p>{fateText(fate)}</p>}
+      {(lost === undefined || lost.manifestCount > 0) && <p>{fateOf(fate)}</p>}
     </section>
   );
 }
 
-function fateText(fate: Fate): string {
+function fateOf(fate: Fate): Child {
   switch (fate.kind) {
     case "collected":
       return fate.afterSeconds === 0
         ? "Garbage collection removes them, unless a client still needs them."
         : `Garbage collection removes them when they are ${formatSeconds(fate.afterSeconds)} old and no client needs them.`;
     case "kept":
-      return "They stay until gc.untagged or gantry gc --untagged sets an age for manifests without a tag.";
+      return (
+        <>
+          They stay until <code>gc.untagged</code> or <code>gantry gc --untagged</code> sets an age for
+          manifests without a tag.
+        </>
+      );
     case "evicted":
       return "The content is cached from an upstream registry: it is evicted when it is not used, and a pull fetches the tag again.";
     case "unreadable":
@@ -225,7 +245,7 @@ export async function postDeletion(
     );
     for (const event of deleted) context.onEvent?.(exchange, event);
   }
-  redirect(exchange, repositoryUrl(permit.name));
+  redirect(exchange, withNotice(repositoryUrl(permit.name), "deleted"));
 }
 
 function moved(tag: Tag): RegistryError {

@@ -1,6 +1,7 @@
 /** Errors as pages. */
 import type { RenderedError } from "../errors.js";
 import { Layout, type LayoutProps } from "./layout.js";
+import { sentence } from "./sentence.js";
 
 const titles: Readonly<Record<number, string>> = {
   400: "This request is not valid",
@@ -15,19 +16,29 @@ const titles: Readonly<Record<number, string>> = {
   507: "The storage is full",
 };
 
+const getMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
 export function ErrorPage({
   context,
   exchange,
   error: { status, message },
 }: Pick<LayoutProps, "context" | "exchange"> & { readonly error: RenderedError }) {
-  const title = titles[status] ?? "This did not work";
+  const title = titleOf(status, exchange.method);
   return (
     <Layout context={context} exchange={exchange} title={title}>
       <h1>{title}</h1>
-      <p>{message}.</p>
+      <p>{sentence(message)}</p>
       <p class="note">
         HTTP status {status}, request {exchange.id}
       </p>
+      <p>
+        <a href="/ui/">Go to the start page</a>
+      </p>
     </Layout>
   );
+}
+
+function titleOf(status: number, method: string): string {
+  if (status === 403 && getMethods.has(method)) return "You may not see this";
+  return titles[status] ?? "This did not work";
 }

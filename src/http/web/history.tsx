@@ -14,6 +14,7 @@ import {
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { FormToken, Layout } from "./layout.js";
+import { Notice, withNotice } from "./notice.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, historyUrl, imageUrl, repositoryUrl, ShortDigest, Untrusted, When } from "./show.js";
@@ -34,13 +35,16 @@ export async function getHistoryPage(
     ...(Number.isFinite(before) && { before }),
   });
   const canPush = context.gate.may(permit.identity, "push", name);
+  // The current entry may be on another page.
+  const current = await context.services.storage.tags.resolve(name, tag);
   await sendPage(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title={`History of ${name}:${tag}`} live={name}>
       <Crumbs repository={name} />
       <h1>History of {tag}</h1>
-      <Entries name={name} tag={tag} entries={items} canPush={canPush} />
+      <Notice exchange={exchange} />
+      <Entries name={name} tag={tag} entries={items} current={current} canPush={canPush} />
       {next !== undefined && (
         <p>
           <a class="button" rel="next" href={`?before=${next.at}`}>
@@ -60,10 +64,12 @@ interface EntriesProps {
   readonly name: RepositoryName;
   readonly tag: Tag;
   readonly entries: readonly HistoryEntry[];
+  /** What the tag points to. */
+  readonly current: Digest | undefined;
   readonly canPush: boolean;
 }
 
-function Entries({ name, tag, entries, canPush }: EntriesProps) {
+function Entries({ name, tag, entries, current, canPush }: EntriesProps) {
   return (
     <table class="stack">
       <thead>
@@ -89,7 +95,7 @@ function Entries({ name, tag, entries, canPush }: EntriesProps) {
               <By entry={entry} />
             </td>
             <td>
-              <State tag={tag} entry={entry} canPush={canPush} />
+              <State tag={tag} entry={entry} current={current} canPush={canPush} />
             </td>
           </tr>
         ))}
@@ -127,16 +133,13 @@ function By({ entry: { by } }: { readonly entry: HistoryEntry }) {
 function State({
   tag,
   entry: { digest, isCurrent, isAvailable },
+  current,
   canPush,
-}: {
-  readonly tag: Tag;
-  readonly entry: HistoryEntry;
-  readonly canPush: boolean;
-}) {
+}: Pick<EntriesProps, "tag" | "current" | "canPush"> & { readonly entry: HistoryEntry }) {
   if (isCurrent) return <span class="tag">current</span>;
   if (digest === undefined || !isAvailable) return <span class="dim">no longer here</span>;
-  if (!canPush) return null;
-  return <a href={`../_rollback/${tag}?${new URLSearchParams({ digest })}`}>Point {tag} here again …</a>;
+  if (!canPush || digest === current) return null;
+  return <a href={`../_rollback/${tag}?${new URLSearchParams({ digest })}`}>Roll back to this image …</a>;
 }
 
 /** Asks for confirmation. */
@@ -156,22 +159,24 @@ export async function getRollbackPage(
     200,
     <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`}>
       <Crumbs repository={name} />
-      <h1>Point {tag} to an earlier image?</h1>
+      <h1>Roll back {tag}?</h1>
       <dl class="facts">
         <dt>Now</dt>
         <dd>{current === undefined ? "removed" : <ShortDigest digest={current} />}</dd>
-        <dt>Then</dt>
+        <dt>After</dt>
         <dd>
           <a href={imageUrl(name, digest)}>
             <ShortDigest digest={digest} />
           </a>
         </dd>
       </dl>
-      <p>This is a push by you: everybody who pulls {tag} gets the earlier image from now on.</p>
+      <p>
+        You push this image as {tag}. Everyone who pulls {tag} then gets it.
+      </p>
       <form method="post" action={action} class="row">
         <FormToken context={context} exchange={exchange} />
         <button type="submit" class="main">
-          Point {tag} here
+          Roll back
         </button>
         <a href={historyUrl(name, tag)}>Cancel</a>
       </form>
@@ -195,13 +200,14 @@ export async function postRollback(
     digest,
     precondition: isDigest(from) ? { match: new Set([from]) } : { noneMatch: "anything" },
   });
-  redirect(exchange, historyUrl(permit.name, tag));
+  redirect(exchange, withNotice(historyUrl(permit.name, tag), "rolled-back"));
   context.onEvent?.(exchange, { action: "push", manifest, tag });
 }
 
 function digestIn({ query }: Exchange): Digest {
   const text = new URLSearchParams(query).get("digest");
-  if (text === null) throw new RegistryError("digest-invalid", "no digest is given");
+  if (text === null)
+    throw new RegistryError("digest-invalid", "name the digest: ?digest=<digest of the history>");
   return parseDigest(text);
 }
 

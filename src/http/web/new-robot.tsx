@@ -11,12 +11,13 @@ import { webOf } from "./forms.js";
 import { FormToken, Layout } from "./layout.js";
 import { demandLogins, Scopes } from "./robot-parts.js";
 import { sendPage } from "./send-page.js";
+import { sentence } from "./sentence.js";
 
 const lifetimes = [
-  ["1d", "a day"],
-  ["30d", "30 days"],
-  ["90d", "90 days"],
-  ["365d", "a year"],
+  ["1d", "in a day"],
+  ["30d", "in 30 days"],
+  ["90d", "in 90 days"],
+  ["365d", "in a year"],
   ["never", "never"],
 ] as const;
 
@@ -95,7 +96,7 @@ export function NewRobot({ entered = nothing }: { readonly entered?: Entered }) 
           ))}
         </fieldset>
         <p class="field">
-          <label for="expires">The key expires after</label>
+          <label for="expires">Key expires</label>
           <select id="expires" name="expires">
             {lifetimes.map(([value, words]) => (
               <option value={value} selected={value === entered.expires}>
@@ -164,8 +165,8 @@ function requestOf({ name: typed, repositories, permissions: granted, expires }:
       "the name is not a robot's: use lower-case letters and digits, with single . _ or - between them",
     );
   const patterns = repositories.split(/[\s,]+/).filter((pattern) => pattern !== "");
-  if (patterns.length === 0) throw invalid("it needs a pattern of repositories, such as ci/**");
-  if (granted.length === 0) throw invalid("it needs a permission");
+  if (patterns.length === 0) throw invalid("enter a repository pattern, such as ci/**");
+  if (granted.length === 0) throw invalid("select at least one permission");
   if (!lifetimes.some(([value]) => value === expires))
     throw invalid("the time until the key expires is not one of those in the form");
   return {
@@ -186,7 +187,7 @@ async function create(
   const user = userNameOf(robot.name);
   const { publicOrigin } = webOf(context);
   const host = publicOrigin === undefined ? exchange.incoming.host : new URL(publicOrigin).host;
-  const title = `${user} is created`;
+  const title = `${user} was created`;
   await sendPage(
     exchange,
     200,
@@ -221,13 +222,13 @@ async function sendConfirmation(
     200,
     <Layout context={context} exchange={exchange} title={title}>
       <h1>{title}</h1>
-      <p>Whoever has its key may do this, whatever you may do yourself:</p>
+      <p>Anyone with its key can:</p>
       <Scopes scopes={scopes} />
       <p>
         {expiresAfterSeconds === null ? (
           <span class="warn">The key never expires.</span>
         ) : (
-          `The key expires after ${words}.`
+          `The key expires ${words}.`
         )}
       </p>
       <form class="box" method="post" action="/ui/robots">
@@ -261,7 +262,7 @@ async function sendAgain(
     <Layout context={context} exchange={exchange} title="Robots">
       <h1>Robots</h1>
       <p class="bad" role="alert">
-        This does not work: {message}.
+        {sentence(message)}
       </p>
       <NewRobot entered={entered} />
     </Layout>,

@@ -1,5 +1,6 @@
 /** The packages of an SBOM. */
 import type { Answer } from "../../browse/content/content-protocol.js";
+import { count } from "../../commands/format.js";
 import type { SbomFacts, SbomPackage } from "../../domain/sbom.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
 import { Paging } from "./image-layers.js";
@@ -32,7 +33,7 @@ export function Packages({
     <>
       <h2>Packages</h2>
       <p class="note">
-        {fitLine(format, cellBytesMax)}, {packages.total} packages
+        {fitLine(format, cellBytesMax)}, {count(packages.total, "package")}
       </p>
       {shown.length > 0 && (
         <table class="stack">

@@ -75,7 +75,7 @@ export function PullCommands({
     <>
       <Commands title="Pull" text={commandsFor(kind, target, `${name}:${tag}`).join("\n")} target={target} />
       <details>
-        <summary>By digest, which always gives these bytes</summary>
+        <summary>By digest (never changes)</summary>
         <pre tabindex={0}>{byDigest}</pre>
       </details>
     </>

@@ -79,7 +79,7 @@ async function sendLevel(
     >
       {namespace !== "" && <Crumbs namespace={namespace} />}
       <h1>{title}</h1>
-      <Counted found={found} namespace={namespace} />
+      <Counted found={found} />
       {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace={namespace} />}
       {entries.length === 0 && complete && <Empty exchange={exchange} namespace={namespace} />}
       {next !== undefined && (
@@ -94,15 +94,10 @@ async function sendLevel(
   );
 }
 
-function Counted({ found, namespace }: { readonly found: NamespacePage; readonly namespace: string }) {
+function Counted({ found }: { readonly found: NamespacePage }) {
   const { repositories } = found;
   if (repositories === undefined || repositories === 0) return null;
-  return (
-    <p class="note">
-      {count(repositories, "repository", "repositories")}
-      {namespace === "" ? "" : " below"}
-    </p>
-  );
+  return <p class="note">{count(repositories, "repository", "repositories")}</p>;
 }
 
 interface EntriesProps {
@@ -185,7 +180,7 @@ function Empty({ exchange, namespace }: { readonly exchange: Exchange; readonly 
   const host = exchange.incoming.host;
   return (
     <>
-      <p>There is no repository yet that you may pull from. To push the first image:</p>
+      <p>No repositories yet. To push the first image:</p>
       <pre tabindex={0}>{`docker tag alpine ${host}/alpine\ndocker push ${host}/alpine`}</pre>
     </>
   );
@@ -199,24 +194,27 @@ async function sendFound(
 ): Promise<void> {
   const deadline = pageDeadline(exchange);
   const search = { text: text.slice(0, searchCharactersMax), n: foundMax };
-  const { names, more, complete } = await webOf(context).browse.repositories.search(permit, search, deadline);
+  const { browse } = webOf(context);
+  const found = await browse.repositories.search(permit, search, deadline);
+  const { names, more } = found;
+  const { summaries, ...summarized } = await browse.summaries.get(permit, names, deadline);
+  const entries = names.map((name) => ({ kind: "repository", name }) as const);
   const shown = visibleLine(search.text);
   await sendPage(
     exchange,
     200,
-    <Layout context={context} exchange={exchange} title={`Search: ${shown}`} pending={!complete}>
+    <Layout
+      context={context}
+      exchange={exchange}
+      title={`Search: ${shown}`}
+      pending={!found.complete || !summarized.complete}
+    >
       <h1>Repositories with “{shown}”</h1>
       <p class="note" role="status">
         {more ? `The best ${names.length}` : count(names.length, "repository", "repositories")}
-        {complete ? "" : " so far"}
+        {found.complete ? "" : " so far"}
       </p>
-      <ul class="plain">
-        {names.map((name) => (
-          <li>
-            <a href={repositoryUrl(name)}>{name}</a>
-          </li>
-        ))}
-      </ul>
+      {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace="" />}
     </Layout>,
   );
 }

@@ -7,6 +7,7 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { FormToken, Layout } from "./layout.js";
 import { NewRobot } from "./new-robot.js";
+import { Notice, withNotice } from "./notice.js";
 import { redirect } from "./redirect.js";
 import { demandLogins, Scopes } from "./robot-parts.js";
 import { sendPage } from "./send-page.js";
@@ -31,6 +32,7 @@ export async function getRobots(
     200,
     <Layout context={context} exchange={exchange} title="Robots">
       <h1>Robots</h1>
+      <Notice exchange={exchange} />
       <p>
         Robots are logins for programs. Each has a key of its own and may do exactly what its scopes allow.
       </p>
@@ -157,7 +159,7 @@ export async function postRevocation(
   const name = nameOf(form.get("robot"));
   exchange.robot = name;
   await revokeRobot(context.services, permit, name);
-  redirect(exchange, "/ui/robots");
+  redirect(exchange, withNotice("/ui/robots", "revoked"));
 }
 
 function nameOf(text: string | null): RobotName {

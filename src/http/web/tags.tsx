@@ -12,6 +12,7 @@ import type { Exchange } from "../exchange.js";
 import { fitLine } from "./fit.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
+import { Notice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
@@ -67,6 +68,7 @@ export async function getTagPage(
     >
       <Crumbs repository={name} />
       <h1>{name}</h1>
+      <Notice exchange={exchange} />
       <Summary summary={summaries.get(name)} isMirrored={context.services.isMirrored(name)} />
       <Search wanted={wanted} found={found} />
       {found.tags.length === 0 ? (
@@ -183,7 +185,7 @@ function Tags({ tags, facts, canDelete }: TagsProps) {
             Size
           </th>
           <th scope="col">Digest</th>
-          <th scope="col">Stays</th>
+          <th scope="col">Kept</th>
         </tr>
       </thead>
       <tbody>
@@ -208,7 +210,7 @@ function Tags({ tags, facts, canDelete }: TagsProps) {
             <td data-label="Digest">
               {digest === undefined ? <Pending /> : <ShortDigest digest={digest} />}
             </td>
-            <td data-label="Stays">
+            <td data-label="Kept">
               <Remaining retention={retention} now={now} />
             </td>
           </tr>

@@ -388,7 +388,7 @@ function addSearch(page: LivePage): void {
   if (field === null) return;
   let timer: number | undefined;
   let searching = new AbortController();
-  let isResults = location.pathname === "/ui/";
+  let isResults = new URLSearchParams(location.search).has("q");
   const search = async () => {
     searching.abort();
     searching = new AbortController();
