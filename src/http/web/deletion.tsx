@@ -140,14 +140,14 @@ function Lost({
       {lost !== undefined && lost.manifestCount > 0 && (
         <>
           <p>
-            After that, {count(lost.manifestCount, "manifest")} and {count(lost.blobCount, "blob")}
+            After that, {count(lost.manifestCount, "manifest")} and {count(lost.blobCount, "blob")} are unused
             {isSized && (
               <>
                 {" "}
-                (<Bytes bytes={lost.bytes} />)
+                (<Bytes bytes={lost.bytes} /> that nothing else shares)
               </>
-            )}{" "}
-            are unused:
+            )}
+            :
           </p>
           <ul>
             {lost.manifests.slice(0, manifestsShownMax).map(({ digest, because }) => (
