@@ -4,6 +4,8 @@ import type { Services } from "../registry/services.js";
 import { CatalogCopy } from "./catalog-copy.js";
 import { ContentReader } from "./content/content-reader.js";
 import { DeletionPreviews } from "./deletion-previews.js";
+import { ManifestGraphs } from "./graph/manifest-graphs.js";
+import { Relations } from "./graph/relations.js";
 import { ImageFactsIndex } from "./image-facts.js";
 import { RepositoryIndex } from "./repository-index.js";
 import { RepositorySummaries } from "./repository-summaries.js";
@@ -22,8 +24,10 @@ export class Browse {
   readonly images: ImageFactsIndex;
   readonly content: ContentReader;
   readonly deletions: DeletionPreviews;
+  readonly relations: Relations;
   readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
+  readonly #graphs: ManifestGraphs;
 
   constructor(services: Services, { untaggedSeconds }: BrowseOptions) {
     const { storage, cluster, onBackgroundError: onError } = services;
@@ -35,6 +39,8 @@ export class Browse {
     this.images = new ImageFactsIndex(services, cluster.changes, onError);
     this.deletions = new DeletionPreviews(services, untaggedSeconds);
     this.tags = new TagIndex(services, this.#tables, slices);
+    this.#graphs = new ManifestGraphs(services, cluster.changes, { slices, onError });
+    this.relations = new Relations(services, this.#graphs, { untaggedSeconds });
     this.content = new ContentReader(services);
   }
 
@@ -52,6 +58,7 @@ export class Browse {
       this.summaries.close(),
       this.#tables.close(),
       this.images.close(),
+      this.#graphs.close(),
       this.content.close(),
     ]);
   }

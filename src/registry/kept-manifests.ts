@@ -185,8 +185,8 @@ async function taggedDigests(
 }
 
 /** Yields the targets that these tags had before and that a rule keeps. */
-async function* earlierTargets(
-  { storage, rules }: Services,
+export async function* earlierTargets(
+  { storage, rules }: Pick<Services, "storage" | "rules">,
   name: RepositoryName,
   tags: ReadonlyMap<Tag, Digest>,
 ): AsyncIterable<{ readonly tag: Tag; readonly digest: Digest }> {

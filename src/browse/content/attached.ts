@@ -9,10 +9,11 @@ import {
   kindOfManifest,
   predicateTypeIn,
 } from "../../domain/artifact-kind.js";
-import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
+import { cosignTagsOf } from "../../domain/attachment-tag.js";
+import type { Digest } from "../../domain/digest.js";
 import type { ManifestDetails } from "../../domain/manifest-details.js";
 import { isManifestMediaType, kindOf } from "../../domain/media-type.js";
-import { parseTag, type Tag } from "../../domain/reference.js";
+import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Deadline } from "../../lib/deadline.js";
 import { resolveTag } from "../../registry/pull-manifest.js";
@@ -44,8 +45,6 @@ const referrersAtOnce = 20;
 /** Entries of manifests that are gone, which a page skips. */
 const lookedAtMax = 100;
 
-const cosignSuffixes = ["sig", "att", "sbom"] as const;
-
 export function attachedTo(
   parts: DescribeParts,
   name: RepositoryName,
@@ -56,7 +55,7 @@ export function attachedTo(
   const find = async (): Promise<Attached> => {
     const [{ found, next }, tagged] = await Promise.all([
       referrersOf(parts, name, subject, after),
-      after === undefined ? cosignTagsOf(parts, name, subject) : [],
+      after === undefined ? cosignTagged(parts, name, subject) : [],
     ]);
     const all: (Named & { readonly referrer?: Referrer })[] = [
       ...tagged,
@@ -97,14 +96,13 @@ async function referrersOf(
 }
 
 /** Tags of cosign before version 3: `sha256-<hex>.sig`. */
-async function cosignTagsOf(
+async function cosignTagged(
   { services }: DescribeParts,
   name: RepositoryName,
   subject: Digest,
 ): Promise<readonly Named[]> {
   const found = await Promise.all(
-    cosignSuffixes.map(async (suffix) => {
-      const tag = parseTag(`${algorithmOf(subject)}-${encodedOf(subject).slice(0, 100)}.${suffix}`);
+    Object.values(cosignTagsOf(subject)).map(async (tag) => {
       const digest = await resolveTag(services, name, tag);
       return digest && { digest, tag };
     }),

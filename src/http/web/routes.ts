@@ -42,6 +42,7 @@ export const webRoutes = [
   { methods: ["GET", "HEAD"], path: assetPaths.script, action: "public", headers: encodings, handle: asset("script") },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_history/<tag>", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./history.js")).getHistoryPage) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_removed", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./history.js")).getRemovedPage) },
+  { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_untagged", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./untagged.js")).getUntaggedPage) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_rollback/<tag>", action: "push", page: true, headers: visitor, handle: page(async () => (await import("./history.js")).getRollbackPage) },
   { methods: ["POST"], path: "/ui/r/<name>/_rollback/<tag>", action: "push", page: true, body: true, headers: posting, handle: form(async () => (await import("./history.js")).postRollback) },
 ] as const satisfies readonly Route[];

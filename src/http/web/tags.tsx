@@ -1,18 +1,17 @@
 /** A repository: its tags, with what each is and how long it stays. */
 import type { PullPermit } from "../../auth/gate.js";
-import type { FoundFacts, ImageFacts } from "../../browse/image-facts.js";
+import type { FoundFacts } from "../../browse/image-facts.js";
 import type { RepositorySummary } from "../../browse/summary.js";
 import { type ListedTag, type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
 import { count } from "../../commands/format.js";
-import { titleOfKind } from "../../domain/artifact-kind.js";
-import { platformText } from "../../domain/manifest-details.js";
 import type { RemainingRetention } from "../../gc/retention.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { fitLine } from "./fit.js";
+import { ContentCells } from "./content-cells.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
+import { NumberedPages } from "./numbered-pages.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
@@ -28,10 +27,6 @@ const orderTitles: Readonly<Record<TagOrder, string>> = {
   version: "Highest version first",
   name: "By name",
 };
-
-/** Platforms of an index in its row. */
-const platformsMax = 4;
-const platformBytesMax = 60;
 
 /** What the visitor asked for. */
 interface Wanted {
@@ -85,9 +80,9 @@ export async function getTagPage(
           )}
         </form>
       )}
-      <Pages wanted={wanted} found={found} />
+      <NumberedPages page={found.page} pages={found.pages} url={(page) => pageUrl(wanted, page)} />
       <p class="note">
-        <a href="_removed">Removed tags</a>
+        <a href="_removed">Removed tags</a> · <a href="_untagged">Manifests without a tag</a>
       </p>
     </Layout>,
   );
@@ -203,7 +198,7 @@ function Tags({ tags, facts, canDelete }: TagsProps) {
             <td data-label="Pulled">
               <Pulled at={pulledAt} now={now} />
             </td>
-            <Content
+            <ContentCells
               facts={digest && facts.get(digest)}
               isKnown={digest !== undefined && facts.has(digest)}
             />
@@ -217,39 +212,6 @@ function Tags({ tags, facts, canDelete }: TagsProps) {
         ))}
       </tbody>
     </table>
-  );
-}
-
-/** Cells: what the tag points to, and its size. */
-function Content({ facts, isKnown }: { readonly facts: ImageFacts | undefined; readonly isKnown: boolean }) {
-  if (facts === undefined)
-    return (
-      <>
-        <td data-label="Content">{isKnown ? <span class="warn">missing or damaged</span> : <Pending />}</td>
-        <td data-label="Size" class="number" />
-      </>
-    );
-  const { platforms, missingChildren, bytes, isPartial } = facts;
-  const shown = platforms
-    .slice(0, platformsMax)
-    .map((platform) => fitLine(platformText(platform), platformBytesMax));
-  const more = platforms.length - shown.length;
-  return (
-    <>
-      <td data-label="Content">
-        <span>
-          {titleOfKind(facts.content)}
-          {shown.length > 0 && (
-            <span class="dim"> {shown.join(", ") + (more > 0 ? ` and ${more} more` : "")}</span>
-          )}
-          {missingChildren > 0 && <span class="warn"> {count(missingChildren, "image")} missing</span>}
-        </span>
-      </td>
-      <td data-label="Size" class="number">
-        {isPartial && "at least "}
-        <Bytes bytes={bytes} />
-      </td>
-    </>
   );
 }
 
@@ -289,29 +251,11 @@ function Remaining({
   }
 }
 
-function Pages({ wanted, found: { page, pages } }: { readonly wanted: Wanted; readonly found: TagPage }) {
-  if (pages <= 1) return null;
-  const url = (number: number) =>
-    `_tags?${new URLSearchParams({
-      sort: wanted.order,
-      ...(wanted.filter !== "" && { filter: wanted.filter }),
-      page: String(number),
-    })}`;
-  return (
-    <nav class="row" aria-label="Pages">
-      {page > 1 && (
-        <a class="button" rel="prev" href={url(page - 1)}>
-          Previous
-        </a>
-      )}
-      <span>
-        Page {page} of {pages}
-      </span>
-      {page < pages && (
-        <a class="button" rel="next" href={url(page + 1)}>
-          Next
-        </a>
-      )}
-    </nav>
-  );
+/** Returns the address of a page. */
+function pageUrl(wanted: Wanted, number: number): string {
+  return `_tags?${new URLSearchParams({
+    sort: wanted.order,
+    ...(wanted.filter !== "" && { filter: wanted.filter }),
+    page: String(number),
+  })}`;
 }

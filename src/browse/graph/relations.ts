@@ -1,0 +1,218 @@
+/** What pages show of how the manifests and tags of a repository relate to each other. */
+import type { PullPermit } from "../../auth/gate.js";
+import { cosignTagsOf } from "../../domain/attachment-tag.js";
+import type { Some } from "../../domain/bounded.js";
+import type { Digest } from "../../domain/digest.js";
+import type { Tag } from "../../domain/reference.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import type { Deadline } from "../../lib/deadline.js";
+import type { Services } from "../../registry/services.js";
+import { tagsOf } from "../../registry/tags.js";
+import { type Keeper, keeperOf } from "./keeper.js";
+import type { ManifestGraph, ManifestNode } from "./manifest-graph.js";
+import type { FoundGraph, ManifestGraphs } from "./manifest-graphs.js";
+import type { GraphProgress } from "./read-graph.js";
+
+/** What happens to manifests that nothing keeps. */
+export type Collection =
+  /** Garbage collection removes them when they are this old, and when no client may still need them. */
+  | { readonly kind: "after"; readonly seconds: number }
+  /** They stay, by the setting `gc.untagged`. */
+  | { readonly kind: "never" }
+  /** The repository belongs to an upstream: what is not used is evicted. */
+  | { readonly kind: "eviction" }
+  /** Garbage collection removes nothing from the repository, because a tag or manifest is damaged. */
+  | { readonly kind: "stopped" };
+
+export interface UntaggedManifest {
+  readonly digest: Digest;
+  /** In milliseconds since the epoch. */
+  readonly pushedAt: number | undefined;
+  readonly keeper: Keeper;
+}
+
+export interface UntaggedPage {
+  readonly manifests: readonly UntaggedManifest[];
+  readonly page: number;
+  readonly pages: number;
+  /** Manifests without a tag. */
+  readonly total: number;
+  readonly collection: Collection;
+}
+
+export interface Extent {
+  /** Manifests that are known. */
+  readonly known: number;
+  /** Further ones, which are too many to be read. */
+  readonly omitted: number;
+}
+
+/** Something that is known of a repository, or why it is not. */
+export interface Found<T> {
+  /** Absent if it is not known yet, or if the repository has too many tags. */
+  readonly value: T | undefined;
+  readonly tooManyTags: boolean;
+  /** Present if `value` is. */
+  readonly extent: Extent | undefined;
+  readonly progress: GraphProgress | undefined;
+  /** Whether nothing is missing that could be known soon. */
+  readonly complete: boolean;
+}
+
+export interface ContainingIndex {
+  readonly digest: Digest;
+  readonly tags: Some<Tag>;
+}
+
+export interface RelatedManifests {
+  /** Tags that point to the manifest. */
+  readonly tags: Some<Tag>;
+  /** Indexes that name it. */
+  readonly indexes: Some<ContainingIndex>;
+}
+
+/** What is attached to a manifest, as far as a list shows it. */
+export interface AttachedMarks {
+  readonly signed: boolean;
+  readonly sbom: boolean;
+}
+
+const indexesShownMax = 20;
+const tagsShownMax = 20;
+const indexTagsShownMax = 3;
+
+/** Referrers of one manifest that are looked at. */
+const referrersMax = 200;
+
+export interface RelationsOptions {
+  /** Seconds for which garbage collection keeps a manifest without a tag; `undefined` for ever. */
+  readonly untaggedSeconds: number | undefined;
+}
+
+export class Relations {
+  constructor(
+    readonly services: Pick<Services, "storage" | "caches" | "isMirrored">,
+    readonly graphs: ManifestGraphs,
+    readonly options: RelationsOptions,
+  ) {}
+
+  /** Returns a page of the manifests without a tag, the last pushed ones first. Rejects with `name-unknown`. */
+  async untagged(
+    permit: PullPermit,
+    query: { readonly page: number; readonly n: number },
+    deadline: Deadline,
+  ): Promise<Found<UntaggedPage>> {
+    const { name } = permit;
+    const tags = await deadline.half().within(tagsOf(this.services, permit));
+    if (tags === undefined) return notYet;
+    const found = await this.#find(name, deadline);
+    const { known } = found;
+    if (typeof known !== "object") return foundIn<UntaggedPage>(found, undefined);
+    const pages = Math.max(1, Math.ceil(known.untagged.length / query.n));
+    const page = Math.min(query.page, pages);
+    const manifests = known.untagged
+      .slice((page - 1) * query.n, page * query.n)
+      // The list may be older than the last changes.
+      .filter(isUntagged)
+      .map((node) => ({ digest: node.digest, pushedAt: node.pushedAt, keeper: keeperOf(known, node) }));
+    const collection = this.#collectionOf(name, known.graph);
+    return foundIn(found, { manifests, page, pages, total: known.untagged.length, collection });
+  }
+
+  /** Returns the tags of a manifest, and the indexes that contain it. The repository must exist. */
+  async of({ name }: PullPermit, digest: Digest, deadline: Deadline): Promise<Found<RelatedManifests>> {
+    const found = await this.#find(name, deadline);
+    if (typeof found.known !== "object") return foundIn<RelatedManifests>(found, undefined);
+    const node = found.known.graph.node(digest);
+    return foundIn(found, {
+      tags: firstOf(node?.tags, tagsShownMax),
+      indexes: mapped(firstOf(node?.indexes, indexesShownMax), (index) => ({
+        digest: index.digest,
+        tags: firstOf(index.tags, indexTagsShownMax),
+      })),
+    });
+  }
+
+  /** Returns what is attached to these manifests. The repository must exist. */
+  async marks(
+    { name }: PullPermit,
+    digests: readonly Digest[],
+    deadline: Deadline,
+  ): Promise<Found<ListMarks>> {
+    const found = await this.#find(name, deadline);
+    if (typeof found.known !== "object") return foundIn<ListMarks>(found, undefined);
+    const { graph } = found.known;
+    const marks = new Map(digests.map((digest) => [digest, marksOf(graph, digest)]));
+    return foundIn(found, { marks, attachmentTags: graph.attachmentTagCount });
+  }
+
+  async #find(name: RepositoryName, deadline: Deadline): Promise<FoundGraph> {
+    const found = this.graphs.get(name);
+    if (found.isCurrent) return found;
+    await deadline.half().within(this.graphs.ended(name));
+    return this.graphs.get(name);
+  }
+
+  #collectionOf(name: RepositoryName, graph: ManifestGraph): Collection {
+    const { untaggedSeconds } = this.options;
+    if (this.services.isMirrored(name)) return { kind: "eviction" };
+    if (untaggedSeconds === undefined) return { kind: "never" };
+    return graph.hasDamage ? { kind: "stopped" } : { kind: "after", seconds: untaggedSeconds };
+  }
+}
+
+export interface ListMarks {
+  readonly marks: ReadonlyMap<Digest, AttachedMarks>;
+  /** Tags of the repository that are names of attachments. */
+  readonly attachmentTags: number;
+}
+
+const notYet: Found<never> = {
+  value: undefined,
+  tooManyTags: false,
+  extent: undefined,
+  progress: undefined,
+  complete: false,
+};
+
+function foundIn<T>({ known, progress, isCurrent }: FoundGraph, value: T | undefined): Found<T> {
+  return {
+    value,
+    tooManyTags: known === "too-many-tags",
+    extent:
+      typeof known === "object" ? { known: known.graph.manifestCount, omitted: known.omitted } : undefined,
+    progress,
+    complete: isCurrent,
+  };
+}
+
+function isUntagged({ isHere, tags }: ManifestNode): boolean {
+  return isHere && tags.size === 0;
+}
+
+function marksOf(graph: ManifestGraph, digest: Digest): AttachedMarks {
+  const { signature, sbom } = cosignTagsOf(digest);
+  const kinds = new Set<ManifestNode["kind"]>();
+  let seen = 0;
+  for (const { kind } of graph.node(digest)?.referrers ?? []) {
+    kinds.add(kind);
+    if (++seen >= referrersMax) break;
+  }
+  return {
+    signed: graph.hasTag(signature) || kinds.has("signature"),
+    sbom: graph.hasTag(sbom) || kinds.has("sbom"),
+  };
+}
+
+function firstOf<T>(items: (Iterable<T> & { readonly size: number }) | undefined, max: number): Some<T> {
+  const first: T[] = [];
+  for (const item of items ?? []) {
+    if (first.length >= max) break;
+    first.push(item);
+  }
+  return { items: first, total: items?.size ?? 0 };
+}
+
+function mapped<T, R>({ items, total }: Some<T>, map: (item: T) => R): Some<R> {
+  return { items: items.map(map), total };
+}
