@@ -72,6 +72,7 @@ for (const theme of ["light", "dark"] as const)
       "/ui/?q=app",
       "/ui/?q=nothing-has-this-name",
       "/ui/r/team/app/_tags",
+      "/ui/r/team/app/_untagged",
       "/ui/nothing",
     ]) {
       await tab.page.goto(path);

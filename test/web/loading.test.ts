@@ -43,6 +43,7 @@ test("pages load no code after the server is ready", async () => {
       "/ui/r/app/_image/v1?show=manifest",
       "/ui/r/app/_history/v1",
       "/ui/r/app/_removed",
+      "/ui/r/app/_untagged",
       "/ui/r/app/_delete?tag=v1",
       "/ui/upstreams",
       "/ui/activity",
