@@ -40,8 +40,8 @@ export class Browse {
     this.deletions = new DeletionPreviews(services, untaggedSeconds);
     this.tags = new TagIndex(services, this.#tables, slices);
     this.#graphs = new ManifestGraphs(services, cluster.changes, { slices, onError });
-    this.relations = new Relations(services, this.#graphs, { untaggedSeconds });
     this.content = new ContentReader(services);
+    this.relations = new Relations(services, this.#graphs, this.content, { untaggedSeconds });
   }
 
   /** Begins to read what the first page needs. */

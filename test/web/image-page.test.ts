@@ -178,6 +178,14 @@ test("pages of extreme images stay small", async () => {
     [config, layer],
   );
   await client.pushImage(name, made, "v1");
+  for (let number = 0; number < 12; number++) {
+    const tag = `${number}${"t".repeat(126)}`;
+    await client.pushImage(name, made, tag);
+    const entry = { ...describe(made), platform: { os: nasty, architecture: nasty } };
+    const both = index([], { manifests: [entry] });
+    for (const end of ["a", "b", "c"])
+      await client.pushImage(name, both, `${tag.slice(1)}${number}${end}`.slice(-128));
+  }
   for (const query of ["", "?from=20", "?show=manifest", "?show=config"]) {
     const page = await read(`/ui/r/${name}/_image/v1${query}`);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);

@@ -122,7 +122,8 @@ function apart(entries: readonly DescriptorDetails[]): {
   return { images, attestations };
 }
 
-function attestedBy({ annotations }: DescriptorDetails): Digest | undefined {
+/** Returns the image that an entry with BuildKit's attestations is about; `undefined` for any other entry. */
+export function attestedBy({ annotations }: DescriptorDetails): Digest | undefined {
   const named = new Map(annotations.items);
   return named.has(referenceType) ? (named.get(referenceDigest) as Digest | undefined) : undefined;
 }

@@ -52,6 +52,10 @@ export class FewItems<T> implements Iterable<T> {
     return this.#items?.size ?? 0;
   }
 
+  has(item: T): boolean {
+    return this.#items?.has(item) === true;
+  }
+
   add(item: T): void {
     this.#items ??= new Set();
     this.#items.add(item);

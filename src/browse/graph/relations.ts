@@ -3,13 +3,15 @@ import type { PullPermit } from "../../auth/gate.js";
 import { cosignTagsOf } from "../../domain/attachment-tag.js";
 import type { Some } from "../../domain/bounded.js";
 import type { Digest } from "../../domain/digest.js";
+import type { DescriptorDetails } from "../../domain/manifest-details.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Deadline } from "../../lib/deadline.js";
 import type { Services } from "../../registry/services.js";
 import { tagsOf } from "../../registry/tags.js";
+import type { ContentReader } from "../content/content-reader.js";
 import { type Keeper, keeperOf } from "./keeper.js";
-import type { ManifestGraph, ManifestNode } from "./manifest-graph.js";
+import type { FewItems, ManifestGraph, ManifestNode } from "./manifest-graph.js";
 import type { FoundGraph, ManifestGraphs } from "./manifest-graphs.js";
 import type { GraphProgress } from "./read-graph.js";
 
@@ -62,6 +64,8 @@ export interface Found<T> {
 export interface ContainingIndex {
   readonly digest: Digest;
   readonly tags: Some<Tag>;
+  /** Its first entry for the manifest; absent if it is not known yet. */
+  readonly entry: DescriptorDetails | undefined;
 }
 
 export interface RelatedManifests {
@@ -77,9 +81,9 @@ export interface AttachedMarks {
   readonly sbom: boolean;
 }
 
-const indexesShownMax = 20;
-const tagsShownMax = 20;
-const indexTagsShownMax = 3;
+const indexesShownMax = 10;
+const tagsShownMax = 10;
+const indexTagsShownMax = 2;
 
 /** Referrers of one manifest that are looked at. */
 const referrersMax = 200;
@@ -93,6 +97,7 @@ export class Relations {
   constructor(
     readonly services: Pick<Services, "storage" | "caches" | "isMirrored">,
     readonly graphs: ManifestGraphs,
+    readonly reader: Pick<ContentReader, "read">,
     readonly options: RelationsOptions,
   ) {}
 
@@ -119,18 +124,41 @@ export class Relations {
     return foundIn(found, { manifests, page, pages, total: known.untagged.length, collection });
   }
 
-  /** Returns the tags of a manifest, and the indexes that contain it. The repository must exist. */
-  async of({ name }: PullPermit, digest: Digest, deadline: Deadline): Promise<Found<RelatedManifests>> {
+  /** Returns the tags of a manifest except `shown`, and the indexes that contain it. The repository must exist. */
+  async of(
+    { name }: PullPermit,
+    { digest, shown }: { readonly digest: Digest; readonly shown: Tag | undefined },
+    deadline: Deadline,
+  ): Promise<Found<RelatedManifests>> {
     const found = await this.#find(name, deadline);
     if (typeof found.known !== "object") return foundIn<RelatedManifests>(found, undefined);
     const node = found.known.graph.node(digest);
-    return foundIn(found, {
-      tags: firstOf(node?.tags, tagsShownMax),
-      indexes: mapped(firstOf(node?.indexes, indexesShownMax), (index) => ({
-        digest: index.digest,
-        tags: firstOf(index.tags, indexTagsShownMax),
-      })),
-    });
+    const nodes = firstOf(node?.indexes, indexesShownMax);
+    const tags = firstOf(node?.tags, tagsShownMax, shown);
+    const entries = await Promise.all(
+      nodes.items.map((index) => this.#entryOf(name, index.digest, digest, deadline)),
+    );
+    const indexes = nodes.items.map((index, place) => ({
+      digest: index.digest,
+      tags: firstOf(index.tags, indexTagsShownMax),
+      entry: entries[place]?.entry,
+    }));
+    const value = { tags, indexes: { items: indexes, total: nodes.total } };
+    const complete = found.isCurrent && entries.every((entry) => entry !== undefined);
+    return { ...foundIn(found, value), complete };
+  }
+
+  /** Resolves with `undefined` if the index has not been read by the deadline. */
+  async #entryOf(
+    name: RepositoryName,
+    index: Digest,
+    child: Digest,
+    deadline: Deadline,
+  ): Promise<{ readonly entry: DescriptorDetails | undefined } | undefined> {
+    const answer = await this.reader.read("manifest", { name, digest: index, kind: "manifest" }, deadline);
+    if (answer === undefined) return undefined;
+    const { items } = "value" in answer ? answer.value.entries : { items: [] };
+    return { entry: items.find(({ digest }) => digest === child) };
   }
 
   /** Returns what is attached to these manifests. The repository must exist. */
@@ -204,15 +232,13 @@ function marksOf(graph: ManifestGraph, digest: Digest): AttachedMarks {
   };
 }
 
-function firstOf<T>(items: (Iterable<T> & { readonly size: number }) | undefined, max: number): Some<T> {
+/** Returns the first items except `without`. */
+function firstOf<T>(items: FewItems<T> | undefined, max: number, without?: T): Some<T> {
   const first: T[] = [];
   for (const item of items ?? []) {
     if (first.length >= max) break;
-    first.push(item);
+    if (item !== without) first.push(item);
   }
-  return { items: first, total: items?.size ?? 0 };
-}
-
-function mapped<T, R>({ items, total }: Some<T>, map: (item: T) => R): Some<R> {
-  return { items: items.map(map), total };
+  const isWithout = without !== undefined && items?.has(without) === true;
+  return { items: first, total: (items?.size ?? 0) - Number(isWithout) };
 }

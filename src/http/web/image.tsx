@@ -1,6 +1,7 @@
 /** The page of an image or another artifact, by tag or digest. */
 import type { PullPermit } from "../../auth/gate.js";
 import { describeImage, type ImageDescription } from "../../browse/content/describe-image.js";
+import type { Found, RelatedManifests } from "../../browse/graph/relations.js";
 import { titleOfKind } from "../../domain/artifact-kind.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
@@ -19,6 +20,7 @@ import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { PullCommands } from "./pull-commands.js";
 import { redirect } from "./redirect.js";
+import { OtherTags, ReferencedBy } from "./related.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, imageUrl, ShortDigest, When } from "./show.js";
 import { getSource, isSource } from "./source-page.js";
@@ -43,12 +45,15 @@ export async function getImagePage(
   };
   const platform = query.get("platform") ?? undefined;
   const imageQuery = { reference, of, platform, from: wanted.from, after: digestIn(query.get("after")) };
-  const found = await describeImage(parts, permit, imageQuery, pageDeadline(exchange));
+  const deadline = pageDeadline(exchange);
+  const found = await describeImage(parts, permit, imageQuery, deadline);
   const title = textOf(reference);
   if (found?.forPlatform !== undefined) {
     redirect(exchange, `${imageUrl(permit.name, found.forPlatform)}?of=${title}`);
     return;
   }
+  const subject = found && { digest: found.digest, shown: found.tag };
+  const related = subject && (await webOf(context).browse.relations.of(permit, subject, deadline));
   await sendPage(
     exchange,
     200,
@@ -57,7 +62,7 @@ export async function getImagePage(
       exchange={exchange}
       title={`${permit.name}${reference.kind === "tag" ? ":" : "@"}${title}`}
       live={permit.name}
-      pending={found?.complete !== true}
+      pending={found?.complete !== true || related?.complete !== true}
     >
       <Crumbs repository={permit.name} />
       <h1>
@@ -71,10 +76,17 @@ export async function getImagePage(
           </>
         )}
       </h1>
-      {found === undefined ? (
+      {found === undefined || related === undefined ? (
         <p>This image is being read.</p>
       ) : (
-        <Described context={context} exchange={exchange} permit={permit} found={found} wanted={wanted} />
+        <Described
+          context={context}
+          exchange={exchange}
+          permit={permit}
+          found={found}
+          related={related}
+          wanted={wanted}
+        />
       )}
     </Layout>,
   );
@@ -86,16 +98,18 @@ export interface DescribedProps {
   readonly exchange: Exchange;
   readonly permit: PullPermit;
   readonly found: ImageDescription;
+  readonly related: Found<RelatedManifests>;
   readonly wanted: WantedParts;
 }
 
 function Described(props: DescribedProps) {
-  const { context, exchange, found, wanted } = props;
+  const { context, exchange, found, related, wanted } = props;
   const { manifest } = found;
   return (
     <>
       <Actions {...props} />
       <Facts found={found} />
+      <OtherTags related={related} isTag={found.tag !== undefined} />
       {manifest !== undefined && "problem" in manifest && (
         <ProblemNote what="The manifest" problem={manifest.problem} />
       )}
@@ -106,6 +120,7 @@ function Described(props: DescribedProps) {
       {manifest !== undefined && "value" in manifest && (
         <ImageContent found={found} details={manifest.value} wanted={wanted} />
       )}
+      <ReferencedBy related={related} />
       <AttachedArtifacts attached={found.attached} kind={found.kind} />
       {manifest !== undefined && "value" in manifest && <Annotations of={manifest.value.annotations} />}
     </>
