@@ -2,6 +2,7 @@
 import type { Activity } from "../../browse/activity.js";
 import { quarterMilliseconds, quarters } from "../../browse/activity.js";
 import { formatBytes } from "../../commands/format.js";
+import { TableHead } from "./table-head.js";
 
 const quartersOfHour = 4;
 
@@ -15,16 +16,15 @@ export function ActivityTable({ activity }: { readonly activity: Activity }) {
       <summary>The figures by hour</summary>
       <section class="scroll" tabindex={0} aria-label="The figures by hour">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">From (UTC)</th>
-              {["Pulled", "Pushed", "Sent", "Received"].map((title) => (
-                <th scope="col" class="number">
-                  {title}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              "From (UTC)",
+              { number: "Pulled" },
+              { number: "Pushed" },
+              { number: "Sent" },
+              { number: "Received" },
+            ]}
+          />
           <tbody>
             {starts.toReversed().map((start) => {
               const [pulls = 0, pushes = 0, sent = 0, received = 0] = columns.map((values) =>

@@ -3,7 +3,9 @@ import type { Attached, AttachedArtifact } from "../../browse/content/attached.j
 import { type ArtifactKind, titleOfKind } from "../../domain/artifact-kind.js";
 import { fitLine } from "./fit.js";
 import { DigestLink, Time } from "./image-parts.js";
+import { Paging } from "./paging.js";
 import { Bytes, Pending } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 const typeBytesMax = 140;
 
@@ -49,13 +51,7 @@ export function AttachedArtifacts({
         </p>
       )}
       {artifacts.length > 0 && <Artifacts artifacts={artifacts} />}
-      {next !== undefined && (
-        <p>
-          <a class="button" rel="next" href={`?after=${next}`}>
-            More
-          </a>
-        </p>
-      )}
+      <Paging label="More that is attached" next={next && `?after=${next}`} />
     </>
   );
 }
@@ -63,17 +59,7 @@ export function AttachedArtifacts({
 function Artifacts({ artifacts }: { readonly artifacts: readonly AttachedArtifact[] }) {
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Kind</th>
-          <th scope="col">Type</th>
-          <th scope="col">Created</th>
-          <th scope="col">Digest</th>
-          <th scope="col" class="number">
-            Size
-          </th>
-        </tr>
-      </thead>
+      <TableHead columns={["Kind", "Type", "Created", "Digest", { number: "Size" }]} />
       <tbody>
         {artifacts.map(({ kind, artifactType, predicateTypes, created, digest, bytes }) => (
           <tr>

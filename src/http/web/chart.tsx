@@ -5,6 +5,7 @@ import { fitItems, fitLine, fitText, htmlBytes } from "./fit.js";
 import { Fact, More, ProblemNote, TextOrLink } from "./image-parts.js";
 import { Readme } from "./readme.js";
 import { Pending } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 const lineBytesMax = 300;
 const descriptionBytesMax = 1_000;
@@ -136,14 +137,7 @@ function Dependencies({
     <>
       <h3>Dependencies</h3>
       <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">Chart</th>
-            <th scope="col">Version</th>
-            <th scope="col">Repository</th>
-            <th scope="col">Condition</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Chart", "Version", "Repository", "Condition"]} />
         <tbody>
           {shown.map(({ name, version = "", repository = "", condition = "" }) => (
             <tr>

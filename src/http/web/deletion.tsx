@@ -11,9 +11,10 @@ import { deleteManifest } from "../../registry/delete.js";
 import type { Fate, LostPreview, PreviewedTag } from "../../registry/deletion-preview.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { Confirm } from "./confirm.js";
 import { fitLine } from "./fit.js";
 import { webOf } from "./forms.js";
-import { FormToken, Layout } from "./layout.js";
+import { Layout } from "./layout.js";
 import { withNotice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
 import { redirect } from "./redirect.js";
@@ -205,16 +206,15 @@ interface ConfirmationProps {
 function Confirmation({ context, exchange, name, removed }: ConfirmationProps) {
   const query = new URLSearchParams(removed.map(({ tag }): [string, string] => ["tag", tag]));
   return (
-    <form method="post" action={`_delete?${query}`} class="row">
-      <FormToken context={context} exchange={exchange} />
-      {removed.map(({ tag, digest }) => (
-        <input type="hidden" name={fieldOf(tag)} value={digest ?? ""} />
-      ))}
-      <button type="submit" class="bad">
-        Delete {count(removed.length, "tag")}
-      </button>
-      <a href={repositoryUrl(name)}>Cancel</a>
-    </form>
+    <Confirm
+      context={context}
+      exchange={exchange}
+      action={`_delete?${query}`}
+      fields={removed.map(({ tag, digest }) => [fieldOf(tag), digest ?? ""])}
+      label={`Delete ${count(removed.length, "tag")}`}
+      isDestructive
+      cancel={repositoryUrl(name)}
+    />
   );
 }
 

@@ -13,11 +13,14 @@ import {
 } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { FormToken, Layout } from "./layout.js";
+import { Confirm } from "./confirm.js";
+import { Layout } from "./layout.js";
 import { Notice, withNotice } from "./notice.js";
+import { Paging } from "./paging.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, historyUrl, imageUrl, repositoryUrl, ShortDigest, Untrusted, When } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 const entriesOfPage = 50;
 
@@ -45,13 +48,7 @@ export async function getHistoryPage(
       <h1>History of {tag}</h1>
       <Notice exchange={exchange} />
       <Entries name={name} tag={tag} entries={items} current={current} canPush={canPush} />
-      {next !== undefined && (
-        <p>
-          <a class="button" rel="next" href={`?before=${next.at}`}>
-            Older
-          </a>
-        </p>
-      )}
+      <Paging label="Earlier entries" next={next && `?before=${next.at}`} />
       <p class="note">
         Earlier images stay until garbage collection removes those that no tag points to. A retention rule can
         keep them longer.
@@ -72,16 +69,7 @@ interface EntriesProps {
 function Entries({ name, tag, entries, current, canPush }: EntriesProps) {
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Since</th>
-          <th scope="col">Image</th>
-          <th scope="col">By</th>
-          <th scope="col">
-            <span class="hidden">State or action</span>
-          </th>
-        </tr>
-      </thead>
+      <TableHead columns={["Since", "Image", "By", { hidden: "State or action" }]} />
       <tbody>
         {entries.map((entry) => (
           <tr>
@@ -173,13 +161,13 @@ export async function getRollbackPage(
       <p>
         You push this image as {tag}. Everyone who pulls {tag} then gets it.
       </p>
-      <form method="post" action={action} class="row">
-        <FormToken context={context} exchange={exchange} />
-        <button type="submit" class="main">
-          Roll back
-        </button>
-        <a href={historyUrl(name, tag)}>Cancel</a>
-      </form>
+      <Confirm
+        context={context}
+        exchange={exchange}
+        action={action}
+        label="Roll back"
+        cancel={historyUrl(name, tag)}
+      />
     </Layout>,
   );
 }
@@ -236,13 +224,7 @@ export async function getRemovedPage(
       ) : (
         <Removed name={name} tags={items} />
       )}
-      {next !== undefined && (
-        <p>
-          <a class="button" rel="next" href={`?${new URLSearchParams({ last: next.tag })}`}>
-            Next page
-          </a>
-        </p>
-      )}
+      <Paging label="Further tags" next={next && `?${new URLSearchParams({ last: next.tag })}`} />
     </Layout>,
   );
 }
@@ -250,14 +232,7 @@ export async function getRemovedPage(
 function Removed({ name, tags }: { readonly name: RepositoryName; readonly tags: readonly RemovedTag[] }) {
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Tag</th>
-          <th scope="col">Removed</th>
-          <th scope="col">By</th>
-          <th scope="col">Image</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Tag", "Removed", "By", "Image"]} />
       <tbody>
         {tags.map(({ tag, last }) => (
           <tr>

@@ -8,8 +8,10 @@ import { isNonDistributable } from "../../domain/media-type.js";
 import type { Statement } from "../../domain/statement.js";
 import { visibleLine } from "../../lib/control-characters.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
-import { LayerMarks, Paging } from "./image-layers.js";
+import { LayerMarks } from "./image-layers.js";
+import { RowPages } from "./paging.js";
 import { Bytes, ShortDigest } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 const bytesMax = 16_000;
 /** Markup with two digests and the name for the download. */
@@ -36,26 +38,14 @@ export function Files({
     <>
       <h2>Files</h2>
       <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Media type</th>
-            <th scope="col">Digest</th>
-            <th scope="col" class="number">
-              Size
-            </th>
-            <th scope="col">
-              <span class="hidden">Download</span>
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["Name", "Media type", "Digest", { number: "Size" }, { hidden: "Download" }]} />
         <tbody>
           {shown.map((file) => (
             <Row file={file} statement={statements.get(file.digest)} absent={absent} />
           ))}
         </tbody>
       </table>
-      <Paging first={first} end={first + shown.length} known={items.length} what="files" />
+      <RowPages first={first} end={first + shown.length} known={items.length} what="files" />
       {total > items.length && <p class="note">and {total - items.length} further files</p>}
     </>
   );

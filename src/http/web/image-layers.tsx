@@ -5,7 +5,9 @@ import type { DescriptorDetails } from "../../domain/manifest-details.js";
 import { isNonDistributable } from "../../domain/media-type.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
 import { Time } from "./image-parts.js";
+import { RowPages } from "./paging.js";
 import { Bytes, ShortDigest } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 export interface LayersProps {
   readonly steps: ImageSteps;
@@ -35,23 +37,14 @@ export function ImageLayers({ steps: { steps, fits }, total, from, absent }: Lay
         </p>
       )}
       <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">Step</th>
-            <th scope="col">Created</th>
-            <th scope="col">Layer</th>
-            <th scope="col" class="number">
-              Size
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["Step", "Created", "Layer", { number: "Size" }]} />
         <tbody>
           {shown.map((step) => (
             <Row step={step} absent={absent} />
           ))}
         </tbody>
       </table>
-      <Paging first={first} end={end} known={steps.length} what="rows" />
+      <RowPages first={first} end={end} known={steps.length} what="rows" />
       {total > steps.length && <p class="note">and {total - steps.length} further layers</p>}
     </>
   );
@@ -136,38 +129,4 @@ function marksOf({ mediaType, annotations }: DescriptorDetails): string[] {
     ...(names.has("io.github.containers.zstd-chunked.manifest-position") ? ["zstd:chunked"] : []),
     ...(mediaType.includes("+encrypted") ? ["encrypted"] : []),
   ];
-}
-
-/** Leads to the first and the next rows. */
-export function Paging({
-  first,
-  end,
-  known,
-  what,
-  parameter = "from",
-}: {
-  readonly first: number;
-  readonly end: number;
-  readonly known: number;
-  readonly what: string;
-  readonly parameter?: string;
-}) {
-  if (first === 0 && end >= known) return null;
-  return (
-    <nav class="row" aria-label={`More ${what}`}>
-      {first > 0 && (
-        <a class="button" rel="first" href={`?${parameter}=0`}>
-          First
-        </a>
-      )}
-      <span>
-        {first + 1} to {end} of {known}
-      </span>
-      {end < known && (
-        <a class="button" rel="next" href={`?${parameter}=${end}`}>
-          Next
-        </a>
-      )}
-    </nav>
-  );
 }

@@ -2,9 +2,10 @@
 import type { PlatformImage, PlatformPage } from "../../browse/content/platforms.js";
 import { platformText } from "../../domain/manifest-details.js";
 import { fitLine } from "./fit.js";
-import { Paging } from "./image-layers.js";
 import { DigestLink } from "./image-parts.js";
+import { RowPages } from "./paging.js";
 import { Bytes } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 /** With the longest platforms and references, forty rows take 26 KB. */
 const platformBytesMax = 120;
@@ -17,16 +18,7 @@ export function Platforms({ page, reference }: { readonly page: PlatformPage; re
     <>
       <h2>Platforms</h2>
       <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">Platform</th>
-            <th scope="col">Digest</th>
-            <th scope="col">Attestations</th>
-            <th scope="col" class="number">
-              Pull size
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["Platform", "Digest", "Attestations", { number: "Pull size" }]} />
         <tbody>
           {images.map((image) => (
             <Row image={image} reference={reference} />
@@ -38,7 +30,7 @@ export function Platforms({ page, reference }: { readonly page: PlatformPage; re
           All platforms together: <Bytes bytes={bytes} />, with what several share counted once
         </p>
       )}
-      <Paging first={from} end={from + images.length} known={total} what="platforms" />
+      <RowPages first={from} end={from + images.length} known={total} what="platforms" />
     </>
   );
 }

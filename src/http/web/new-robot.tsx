@@ -7,8 +7,9 @@ import { isRobotName, robotOfUser, userNameOf } from "../../domain/robot.js";
 import { createRobot, type RobotRequest, robotScope } from "../../registry/robot-accounts.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { Confirm } from "./confirm.js";
 import { webOf } from "./forms.js";
-import { FormToken, Layout } from "./layout.js";
+import { Layout } from "./layout.js";
 import { demandLogins, Scopes } from "./robot-parts.js";
 import { sendPage } from "./send-page.js";
 import { sentence } from "./sentence.js";
@@ -151,6 +152,15 @@ function enteredIn(fields: URLSearchParams): Entered {
   };
 }
 
+function fieldsOf({ name, repositories, permissions: granted, expires }: Entered): [string, string][] {
+  return [
+    ["name", name],
+    ["repositories", repositories],
+    ...granted.map((permission): [string, string] => ["permissions", permission]),
+    ["expires", expires],
+  ];
+}
+
 const entryErrors: ReadonlySet<string> = new Set(["request-invalid", "robot-exists"]);
 
 function isAboutEntry(error: unknown): error is RegistryError {
@@ -231,21 +241,14 @@ async function sendConfirmation(
           `The key expires ${words}.`
         )}
       </p>
-      <form class="box" method="post" action="/ui/robots">
-        <FormToken context={context} exchange={exchange} />
-        <input type="hidden" name="name" value={entered.name} />
-        <input type="hidden" name="repositories" value={entered.repositories} />
-        {entered.permissions.map((permission) => (
-          <input type="hidden" name="permissions" value={permission} />
-        ))}
-        <input type="hidden" name="expires" value={entered.expires} />
-        <p class="row">
-          <button class="main" type="submit">
-            Create
-          </button>
-          <a href="/ui/robots">Cancel</a>
-        </p>
-      </form>
+      <Confirm
+        context={context}
+        exchange={exchange}
+        action="/ui/robots"
+        fields={fieldsOf(entered)}
+        label="Create"
+        cancel="/ui/robots"
+      />
     </Layout>,
   );
 }

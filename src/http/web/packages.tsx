@@ -3,8 +3,9 @@ import type { Answer } from "../../browse/content/content-protocol.js";
 import { count } from "../../commands/format.js";
 import type { SbomFacts, SbomPackage } from "../../domain/sbom.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
-import { Paging } from "./image-layers.js";
+import { RowPages } from "./paging.js";
 import { Pending } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 const bytesMax = 16_000;
 const rowBytes = 110;
@@ -37,13 +38,7 @@ export function Packages({
       </p>
       {shown.length > 0 && (
         <table class="stack">
-          <thead>
-            <tr>
-              <th scope="col">Package</th>
-              <th scope="col">Version</th>
-              <th scope="col">Licence</th>
-            </tr>
-          </thead>
+          <TableHead columns={["Package", "Version", "Licence"]} />
           <tbody>
             {shown.map(({ name, version = "", license = "" }) => (
               <tr>
@@ -55,7 +50,7 @@ export function Packages({
           </tbody>
         </table>
       )}
-      <Paging
+      <RowPages
         first={first}
         end={first + shown.length}
         known={packages.items.length}

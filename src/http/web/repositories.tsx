@@ -11,8 +11,10 @@ import type { Exchange } from "../exchange.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
+import { Paging } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, namespaceUrl, Pending, repositoryUrl, When } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 /** Longer than any name. */
 const searchCharactersMax = 256;
@@ -82,13 +84,10 @@ async function sendLevel(
       <Counted found={found} />
       {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace={namespace} />}
       {entries.length === 0 && complete && <Empty exchange={exchange} namespace={namespace} />}
-      {next !== undefined && (
-        <p>
-          <a class="button" rel="next" href={`/ui/?${new URLSearchParams({ in: namespace, last: next })}`}>
-            Next page
-          </a>
-        </p>
-      )}
+      <Paging
+        label="More of this level"
+        next={next && `/ui/?${new URLSearchParams({ in: namespace, last: next })}`}
+      />
       {repositories === undefined && !complete && <p class="note">The list is still being read.</p>}
     </Layout>,
   );
@@ -110,18 +109,7 @@ function Entries({ entries, summaries, namespace }: EntriesProps) {
   const prefix = namespace === "" ? 0 : namespace.length + 1;
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          <th scope="col" class="number">
-            Content
-          </th>
-          <th scope="col" class="number">
-            Size
-          </th>
-          <th scope="col">Last push</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Name", { number: "Content" }, { number: "Size" }, "Last push"]} />
       <tbody>
         {entries.map((entry) =>
           entry.kind === "repository" ? (

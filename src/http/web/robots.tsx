@@ -5,13 +5,16 @@ import { isRobotName, type Robot, type RobotName, userNameOf } from "../../domai
 import { listRobots, revokeRobot } from "../../registry/robot-accounts.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { FormToken, Layout } from "./layout.js";
+import { Confirm } from "./confirm.js";
+import { Layout } from "./layout.js";
 import { NewRobot } from "./new-robot.js";
 import { Notice, withNotice } from "./notice.js";
+import { Paging } from "./paging.js";
 import { redirect } from "./redirect.js";
 import { demandLogins, Scopes } from "./robot-parts.js";
 import { sendPage } from "./send-page.js";
 import { When } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 /** With long scopes, a page has 40 KB. */
 const pageRobots = 50;
@@ -26,7 +29,7 @@ export async function getRobots(
   const robots = listRobots(context.services, permit);
   const rest = robots.filter(({ name }) => name > after);
   const shown = rest.slice(0, pageRobots);
-  const last = shown.at(-1)?.name;
+  const last = rest.length > shown.length ? shown.at(-1) : undefined;
   await sendPage(
     exchange,
     200,
@@ -37,11 +40,7 @@ export async function getRobots(
         Robots are logins for programs. Each has a key of its own and may do exactly what its scopes allow.
       </p>
       {shown.length === 0 ? <p class="dim">There are none.</p> : <RobotTable robots={shown} />}
-      {rest.length > shown.length && last !== undefined && (
-        <p>
-          <a href={`/ui/robots?${new URLSearchParams({ after: last })}`}>Next</a>
-        </p>
-      )}
+      <Paging label="More robots" next={last && `/ui/robots?${new URLSearchParams({ after: last.name })}`} />
       <NewRobot />
     </Layout>,
   );
@@ -52,18 +51,7 @@ function RobotTable({ robots }: { readonly robots: readonly Robot[] }) {
   return (
     <div class="scroll">
       <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">User name</th>
-            <th scope="col">May</th>
-            <th scope="col">Created</th>
-            <th scope="col">Expires</th>
-            <th scope="col">Last use</th>
-            <th scope="col">
-              <span class="hidden">Action</span>
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["User name", "May", "Created", "Expires", "Last use", { hidden: "Action" }]} />
         <tbody>
           {robots.map(({ name, scopes, createdAt, expiresAt, usedAt }) => (
             <tr>
@@ -135,16 +123,15 @@ export async function getRevocation(
         .
       </p>
       <Scopes scopes={robot.scopes} />
-      <form class="box" method="post" action="/ui/robots/revoke">
-        <FormToken context={context} exchange={exchange} />
-        <input type="hidden" name="robot" value={name} />
-        <p class="row">
-          <button class="bad" type="submit">
-            Revoke
-          </button>
-          <a href="/ui/robots">Cancel</a>
-        </p>
-      </form>
+      <Confirm
+        context={context}
+        exchange={exchange}
+        action="/ui/robots/revoke"
+        fields={[["robot", name]]}
+        label="Revoke"
+        isDestructive
+        cancel="/ui/robots"
+      />
     </Layout>,
   );
 }

@@ -3,7 +3,9 @@ import type { Visible } from "../../auth/gate.js";
 import type { ReportLook } from "../../browse/background-report.js";
 import type { StorageFigures } from "../../browse/storage-figures.js";
 import { count } from "../../commands/format.js";
+import { NumberedPages } from "./paging.js";
 import { Bytes, repositoryUrl, When } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 /** With names of maximum length, a page stays below 50 KB. */
 const pageRows = 30;
@@ -87,16 +89,16 @@ function Largest({
       )}
       {rows.length > 0 && (
         <table class="stack">
-          <thead>
-            <tr>
-              <th scope="col">Repository</th>
-              {["Size", "Shared", "Unique", "Tags", "Blobs"].map((title) => (
-                <th scope="col" class="number">
-                  {title}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              "Repository",
+              { number: "Size" },
+              { number: "Shared" },
+              { number: "Unique" },
+              { number: "Tags" },
+              { number: "Blobs" },
+            ]}
+          />
           <tbody>
             {rows.map(({ name, bytes, sharedBytes, uniqueBytes, tags, blobs }) => (
               <tr>
@@ -127,27 +129,12 @@ function Largest({
           </tbody>
         </table>
       )}
-      {pages > 1 && <Paging page={page} pages={pages} />}
+      <NumberedPages
+        label="Pages of repositories"
+        page={page}
+        pages={pages}
+        url={(number) => `/ui/activity?page=${number}`}
+      />
     </>
-  );
-}
-
-function Paging({ page, pages }: { readonly page: number; readonly pages: number }) {
-  return (
-    <nav class="row" aria-label="Pages of repositories">
-      {page > 1 && (
-        <a class="button" rel="prev" href={`/ui/activity?page=${page - 1}`}>
-          Larger ones
-        </a>
-      )}
-      <span>
-        Page {page} of {pages}
-      </span>
-      {page < pages && (
-        <a class="button" rel="next" href={`/ui/activity?page=${page + 1}`}>
-          Next page
-        </a>
-      )}
-    </nav>
   );
 }

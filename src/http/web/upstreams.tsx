@@ -11,6 +11,7 @@ import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, imageUrl, repositoryUrl, ShortDigest, When } from "./show.js";
+import { TableHead } from "./table-head.js";
 import { UpstreamFacts } from "./upstream-facts.js";
 
 const imagesMax = 25;
@@ -101,16 +102,7 @@ interface ImagesProps {
 function Images({ images, upstreams }: ImagesProps) {
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Image</th>
-          <th scope="col">State</th>
-          <th scope="col" class="number">
-            Cached
-          </th>
-          <th scope="col">Pulled</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Image", "State", { number: "Cached" }, "Pulled"]} />
       <tbody>
         {images.map((image) => (
           <tr>
