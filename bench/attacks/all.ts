@@ -12,6 +12,8 @@ import { reservedMemory } from "./reserved-memory.js";
 import { tinyChunksManifest, tinyChunksToken, tinyChunksUploads } from "./tiny-chunks.js";
 import { oneByteChunksPush, pipelinedGets } from "./unfair.js";
 import { unreadOutput } from "./unread-output.js";
+import { slowVisitors, streamFlood, unreadPages } from "./web-clients.js";
+import { manyPages } from "./web-pages.js";
 
 export const attacks: readonly Attack[] = [
   tinyChunksToken,
@@ -32,4 +34,8 @@ export const attacks: readonly Attack[] = [
   longConditions,
   ...manifestAttacks,
   abortedListings,
+  manyPages,
+  slowVisitors,
+  unreadPages,
+  streamFlood,
 ];

@@ -400,6 +400,7 @@ export class App {
     try {
       await sendErrorPage(this.#admission.context, exchange, rendered, headers);
     } catch (unrendered) {
+      if (unrendered instanceof ClientGone) return;
       this.options.onUnexpectedError(unrendered, exchange);
       exchange.send(rendered.status, [jsonType], rendered.body);
     }

@@ -6,6 +6,7 @@
 
 import type { HttpResponse } from "uWebSockets.js";
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import { type LimitName, responseMemoryUsedUp } from "../domain/errors.js";
@@ -148,6 +149,7 @@ export class Exchange {
   /** Present while the response is being sent; settles when it is sent or the client has disconnected. */
   unsent: Promise<void> | undefined;
   readonly #onAbort: (() => void)[] = [];
+  #gone: AbortSignal | undefined;
   #id: string | undefined;
 
   constructor(
@@ -213,7 +215,11 @@ export class Exchange {
 
   /** Returns a signal that aborts with `ClientGone` when the client disconnects, for long work. */
   untilGone(): AbortSignal {
+    if (this.#gone !== undefined) return this.#gone;
     const gone = new AbortController();
+    // Each part of a page waits with it.
+    setMaxListeners(0, gone.signal);
+    this.#gone = gone.signal;
     this.onAbort(() => gone.abort(new ClientGone()));
     return gone.signal;
   }
@@ -222,6 +228,14 @@ export class Exchange {
   abort(): void {
     this.aborted = true;
     for (const handler of this.#onAbort) handler();
+  }
+
+  /**
+   * Resolves when the request may use the event loop for some milliseconds. The caller must start at once and await nothing
+   * meanwhile. Clients take turns. Rejects with `ClientGone` if the client disconnects first.
+   */
+  async untilTurn(): Promise<void> {
+    await this.answers.outbox.slices.next(this.client, this.untilGone());
   }
 
   onAbort(handler: () => void): void {
@@ -317,7 +331,7 @@ export class Exchange {
     const release = outbox.hold(this.client, parts);
     if (release === undefined) throw responseMemoryUsedUp();
     try {
-      await outbox.slices.next(this.client, this.untilGone());
+      await this.untilTurn();
       const position = this.#begin(status, headers, parts, size);
       if (position !== undefined) await this.#sendRest(parts, position, size);
     } finally {

@@ -7,6 +7,7 @@ import { Assets } from "../http/web/assets.js";
 import { LiveUpdates } from "../http/web/live-updates.js";
 import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
+import { KeyedTurns } from "../lib/keyed-turns.js";
 import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { isProtected } from "./login.js";
@@ -23,6 +24,9 @@ export interface WebParts {
   readonly hasOtherNodes: boolean;
 }
 
+/** Concurrent pages of one client, each at most some 20 ms. A browser asks for few at a time, and the others wait. */
+const pagesAtOnce = 4;
+
 /** Returns `undefined` if there is no web page. */
 export async function openWeb(
   opening: Opening,
@@ -37,7 +41,8 @@ export async function openWeb(
   closers.add("changes for pages", services.cluster.changes.subscribe(live.onChange));
   const reports = await openReports(opening, services, upstreams, hasOtherNodes);
   const [logins, assets] = await Promise.all([openWebLogins(opening, services, login), readAssets()]);
-  return { ...logins, assets, browse, live, reports, publicOrigin: config.http.host };
+  const turns = new KeyedTurns(pagesAtOnce);
+  return { ...logins, assets, browse, live, turns, reports, publicOrigin: config.http.host };
 }
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);

@@ -1,7 +1,7 @@
 /** Handlers of pages, loaded with the template library only by a server that has the web page. */
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { receiveForm } from "./forms.js";
+import { receiveForm, webOf } from "./forms.js";
 
 export type PageHandler<P> = (
   context: HttpContext,
@@ -26,11 +26,23 @@ export type FormHandler<P> = (
   last: string,
 ) => void | Promise<void>;
 
-/** A page, whose module is loaded on demand. */
+/** A page, whose module is loaded on demand. Those of one client take turns. */
 export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
   const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
     const handle = await load();
-    context.web?.live.expectPage();
+    const { turns, live } = webOf(context);
+    await turns.within(exchange.client, exchange.untilGone(), async () => {
+      live.expectPage();
+      await handle(context, exchange, permit, last);
+    });
+  };
+  return Object.assign(handleRow, { load });
+}
+
+/** A file, which may take as long as its reader wants. */
+export function file<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
+  const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
+    const handle = await load();
     await handle(context, exchange, permit, last);
   };
   return Object.assign(handleRow, { load });

@@ -3,7 +3,7 @@ import type { Route } from "../router.js";
 import { assetPaths } from "./assets.js";
 import { getEvents, getRepositoryEvents } from "./events.js";
 import { formHeaders } from "./forms.js";
-import { form, page } from "./lazily.js";
+import { file, form, page } from "./lazily.js";
 import { asset } from "./send-asset.js";
 
 const visitor = ["cookie"];
@@ -24,7 +24,7 @@ export const webRoutes = [
   { methods: ["GET"], path: "/ui/oidc/callback", action: "login", page: true, headers: visitor, handle: page(async () => (await import("./oidc.js")).getOidcCallback) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_tags", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./tags.js")).getTagPage) },
   { methods: ["GET", "HEAD"], path: "/ui/r/<name>/_image/<reference>", action: "pull", page: true, headers: visitor, handle: page(async () => (await import("./image.js")).getImagePage) },
-  { methods: ["GET"], path: "/ui/r/<name>/_file/<digest>", action: "pull", page: true, headers: [...visitor, ...download], handle: page(async () => (await import("./file.js")).getFile) },
+  { methods: ["GET"], path: "/ui/r/<name>/_file/<digest>", action: "pull", page: true, headers: [...visitor, ...download], handle: file(async () => (await import("./file.js")).getFile) },
   { methods: ["GET", "HEAD"], path: "/ui/robots", action: "robots", page: true, headers: visitor, handle: page(async () => (await import("./robots.js")).getRobots) },
   { methods: ["GET", "HEAD"], path: "/ui/robots/new", action: "robots", page: true, headers: visitor, handle: page(async () => (await import("./new-robot.js")).getNewRobot) },
   { methods: ["POST"], path: "/ui/robots", action: "robots", page: true, body: true, headers: posting, handle: form(async () => (await import("./new-robot.js")).postRobot) },

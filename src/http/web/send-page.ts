@@ -20,12 +20,14 @@ const pageHeaders: Headers = [
   ["Cache-Control", "no-store"],
 ];
 
+/** Renders a page, which takes up to some milliseconds, in a turn of its own. Rejects with `ClientGone`. */
 export async function sendPage(
   exchange: Exchange,
   status: number,
   page: JSX.Element,
   headers: Headers = [],
 ): Promise<void> {
+  await exchange.untilTurn();
   const html = await page.toString();
   exchange.send(status, [...pageHeaders, ...headers], `<!doctype html>${html}`);
 }

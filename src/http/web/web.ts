@@ -2,6 +2,7 @@
 import type { Identity } from "../../auth/identity.js";
 import type { Browse } from "../../browse/browse.js";
 import type { Reports } from "../../browse/reports.js";
+import type { KeyedTurns } from "../../lib/keyed-turns.js";
 import type { Exchange } from "../exchange.js";
 import type { Assets } from "./assets.js";
 import type { LiveUpdates } from "./live-updates.js";
@@ -12,6 +13,8 @@ export interface Web {
   readonly assets: Assets;
   readonly browse: Browse;
   readonly live: LiveUpdates;
+  /** Limits the concurrent pages of one client: each waits for reads, and takes milliseconds of the event loop. */
+  readonly turns: KeyedTurns;
   readonly reports: Reports;
   readonly logins: LoginWays;
   /** Absent without a login server. */
