@@ -32,8 +32,9 @@ export class SignedValues<T> {
   read(text: string): T | undefined {
     if (text.length > charactersMax) return undefined;
     const [content = "", mac = "", ...rest] = text.split(".");
-    const given = Buffer.from(mac, "base64url");
-    const expected = this.#mac(content);
+    // As texts: decoding would accept several forms of the same code, and a copy of the value could differ from the original.
+    const given = Buffer.from(mac);
+    const expected = Buffer.from(this.#mac(content).toString("base64url"));
     if (rest.length > 0 || given.length !== expected.length || !timingSafeEqual(given, expected))
       return undefined;
     const [until, value] = JSON.parse(Buffer.from(content, "base64url").toString("utf8")) as [

@@ -98,6 +98,27 @@ test("a node with another secret knows none of them", () => {
   assert.equal(two?.identify(request(cookie)).kind, "anonymous");
 });
 
+/** Another text that a lenient decoder reads as the same bytes: 43 characters of base64 have two unused bits. */
+function respelled(text: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const changed = text.slice(0, -1) + alphabet[alphabet.indexOf(text.slice(-1)) ^ 1];
+  assert.deepEqual(Buffer.from(changed.slice(-43), "base64url"), Buffer.from(text.slice(-43), "base64url"));
+  return changed;
+}
+
+test("another spelling of a session or of a form's token is refused", () => {
+  const node = nodes([randomBytes(32)]).all[0] as Sessions;
+  const cookie = logIn(node);
+  for (const other of [respelled(cookie), `${cookie}=`, `${cookie}.`, `${cookie}!`, cookie.slice(0, -1)])
+    assert.equal(node.identify(request(other)).kind, "anonymous", other);
+  const exchange = request(cookie);
+  assert.equal(node.identify(exchange).kind, "user");
+  const token = node.formToken(exchange);
+  assert.ok(node.hasFormToken(exchange, token));
+  for (const other of [respelled(token), `${token}=`, ` ${token}`, token.slice(0, -1), ""])
+    assert.ok(!node.hasFormToken(exchange, other), other);
+});
+
 test("while the engine is away, a logout holds at its node, and says that others do not know", async () => {
   const { changes, all } = nodes([secret, secret]);
   const [one, two] = all;

@@ -122,13 +122,14 @@ export class Sessions implements WebSessions {
 
   formToken(exchange: Exchange): string {
     const current = this.#current.get(exchange) ?? this.#begin(exchange, undefined);
-    return this.#tokenOf(current.id).toString("base64url");
+    return this.#tokenOf(current.id);
   }
 
   hasFormToken(exchange: Exchange, token: string): boolean {
     const current = this.#current.get(exchange);
     if (current === undefined) return false;
-    const [given, expected] = [Buffer.from(token, "base64url"), this.#tokenOf(current.id)];
+    const given = Buffer.from(token);
+    const expected = Buffer.from(this.#tokenOf(current.id));
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
 
@@ -205,8 +206,8 @@ export class Sessions implements WebSessions {
     return undefined;
   }
 
-  #tokenOf(id: WebSessionId): Buffer {
-    return createHmac("sha256", this.options.secret).update(`form ${id}`).digest();
+  #tokenOf(id: WebSessionId): string {
+    return createHmac("sha256", this.options.secret).update(`form ${id}`).digest("base64url");
   }
 }
 
