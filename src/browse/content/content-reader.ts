@@ -1,6 +1,6 @@
 /**
  * Reads what pages show of manifests and blobs. Untrusted content is bounded by its size, by the bytes that are read at a time,
- * and by a thread's memory and time. Counts no pull, grants no lease and fetches nothing.
+ * in total and for each client, and by a thread's memory and time. Counts no pull, grants no lease and fetches nothing.
  */
 import { LRUCache } from "lru-cache";
 import { readChart } from "../../domain/chart.js";
@@ -11,8 +11,10 @@ import { readManifestDetails } from "../../domain/manifest-details.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { readStatement } from "../../domain/statement.js";
 import { textHead } from "../../domain/text-head.js";
+import { ByteBudget } from "../../lib/byte-budget.js";
 import type { Deadline } from "../../lib/deadline.js";
 import { LateResults } from "../../lib/late-results.js";
+import { Places } from "../../lib/places.js";
 import { loadManifest } from "../../registry/pull-manifest.js";
 import type { Services } from "../../registry/services.js";
 import {
@@ -63,7 +65,9 @@ const inlineBytesMax = 32 * 1024;
 
 /** All content that is being read, or waits for the thread. */
 const heldBytesMax = 32 * mebibyte;
+const heldBytesPerClientMax = heldBytesMax / 2;
 const readsMax = 64;
+const readsPerClientMax = readsMax / 2;
 
 const keptBytesMax = 16 * mebibyte;
 /** After this time, content that took too long is tried again: perhaps the machine was busy. */
@@ -80,6 +84,15 @@ const inlineReaders: Partial<Readers<Reading>> = {
   statement: readStatement,
 };
 
+/** The part of the reader that describes content to one client. */
+export type ClientReader = Pick<ContentReader, "late" | "blobSize"> & {
+  read<R extends Reading>(
+    reading: R,
+    content: Content,
+    deadline: Deadline,
+  ): Promise<Answer<Readings[R]> | undefined>;
+};
+
 export class ContentReader {
   /** Of descriptions that are not kept: what is attached to an image changes. */
   readonly late = new LateResults();
@@ -89,10 +102,20 @@ export class ContentReader {
   });
   readonly #running = new Map<string, Promise<Answer<unknown> | undefined>>();
   readonly #thread: ContentThread;
-  #heldBytes = 0;
+  readonly #held = new ByteBudget(heldBytesMax, heldBytesPerClientMax);
+  readonly #reads = new Places(readsMax, readsPerClientMax);
 
   constructor(readonly services: ContentServices) {
     this.#thread = new ContentThread(services.onBackgroundError);
+  }
+
+  /** Returns the reader of one client. If much content waits to be read, clients take turns. */
+  of(client: string): ClientReader {
+    return {
+      late: this.late,
+      read: (reading, content, deadline) => this.read(reading, content, deadline, client),
+      blobSize: (name, digest) => this.blobSize(name, digest),
+    };
   }
 
   /** Resolves with `undefined` if the content has not been read by the deadline; ask again in a moment. */
@@ -100,9 +123,10 @@ export class ContentReader {
     reading: R,
     content: Content,
     deadline: Deadline,
+    client = "",
   ): Promise<Answer<Readings[R]> | undefined> {
     const key = `${reading} ${content.name}@${content.digest}`;
-    const running = this.#running.get(key) ?? this.#start(key, reading, content);
+    const running = this.#running.get(key) ?? this.#start(key, reading, content, client);
     return (await (running && deadline.within(running))) as Answer<Readings[R]> | undefined;
   }
 
@@ -116,22 +140,35 @@ export class ContentReader {
     return this.#thread.close();
   }
 
-  #start(key: string, reading: Reading, content: Content): Promise<Answer<unknown> | undefined> | undefined {
-    if (this.#running.size >= readsMax) return undefined;
-    const running = this.#answer(key, reading, content).finally(() => this.#running.delete(key));
+  #start(
+    key: string,
+    reading: Reading,
+    content: Content,
+    client: string,
+  ): Promise<Answer<unknown> | undefined> | undefined {
+    if (!this.#reads.enter(client)) return undefined;
+    const running = this.#answer(key, reading, content, client).finally(() => {
+      this.#running.delete(key);
+      this.#reads.leave(client);
+    });
     running.catch(() => {});
     this.#running.set(key, running);
     return running;
   }
 
-  async #answer(key: string, reading: Reading, content: Content): Promise<Answer<unknown> | undefined> {
+  async #answer(
+    key: string,
+    reading: Reading,
+    content: Content,
+    client: string,
+  ): Promise<Answer<unknown> | undefined> {
     try {
       const found = content.kind === "manifest" ? await this.#manifest(content) : await this.#blob(content);
       if ("problem" in found) return found;
       const kept = this.#kept.get(key);
       if (kept !== undefined) return kept;
       if (found.size > bytesMax[reading]) return { problem: "too-large" };
-      const answer = await this.#readHeld(reading, content.digest, found);
+      const answer = await this.#readHeld(reading, content.digest, found, client);
       this.#keep(key, answer);
       return answer;
     } catch (error) {
@@ -163,19 +200,24 @@ export class ContentReader {
   }
 
   /** Resolves with `undefined` if too much is being read. */
-  async #readHeld(reading: Reading, digest: Digest, source: Source): Promise<Answer<unknown> | undefined> {
+  async #readHeld(
+    reading: Reading,
+    digest: Digest,
+    source: Source,
+    client: string,
+  ): Promise<Answer<unknown> | undefined> {
     const { size } = source;
-    if (this.#heldBytes + size > heldBytesMax) return undefined;
-    this.#heldBytes += size;
+    const account = this.#held.account(client);
+    if (!account.take(size)) return undefined;
     try {
       const bytes = await source.read();
       if (bytes === undefined) return { problem: "missing" };
       const read = inlineReaders[reading];
       return read !== undefined && size <= inlineBytesMax
         ? await readChecked<unknown>({ bytes, digest }, read)
-        : await this.#thread.read({ reading, bytes, digest });
+        : await this.#thread.read({ reading, bytes, digest }, client);
     } finally {
-      this.#heldBytes -= size;
+      account.give(size);
     }
   }
 

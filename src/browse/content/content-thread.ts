@@ -2,8 +2,8 @@
  * The thread that reads large or complicated content for pages. Started when it is needed, ended when it is idle. Content that
  * takes it too much time or memory costs only the thread, which the next content replaces.
  */
+import { FairTurns } from "../../lib/fair-turns.js";
 import { IdlePool, TaskTooLong } from "../../lib/idle-pool.js";
-import { Turns } from "../../lib/turns.js";
 import type { Answer, ReadTask } from "./content-protocol.js";
 
 const workerFile = new URL("../../../workers/pages/pages.js", import.meta.url);
@@ -16,9 +16,10 @@ const taskMillisecondsMax = 4_000;
 
 /** Content that waits for the thread, with its bytes. */
 const waitingMax = 32;
+const waitingPerClientMax = 16;
 
 export class ContentThread {
-  readonly #turns = new Turns(1, waitingMax);
+  readonly #turns = new FairTurns(waitingMax, waitingPerClientMax);
   readonly #pool: IdlePool;
 
   constructor(readonly onError: (error: unknown) => void) {
@@ -31,9 +32,9 @@ export class ContentThread {
     });
   }
 
-  /** Resolves with `undefined` if too much waits for the thread. */
-  async read(task: ReadTask): Promise<Answer<unknown> | undefined> {
-    if (!(await this.#turns.begin())) return undefined;
+  /** Resolves with `undefined` if too much waits for the thread, of all clients or of this one. */
+  async read(task: ReadTask, client: string): Promise<Answer<unknown> | undefined> {
+    if (!(await this.#turns.begin(client))) return undefined;
     try {
       // The time limit is for the content, not for starting the thread.
       await this.#pool.run("ready", undefined);

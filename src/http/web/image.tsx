@@ -37,7 +37,7 @@ export async function getImagePage(
   if (isSource(source)) return getSource(context, exchange, permit, { reference, source });
   const { services } = context;
   const of = parsedOf(query.get("of"));
-  const parts = { services, reader: webOf(context).browse.content };
+  const parts = { services, reader: webOf(context).browse.content.of(exchange.client) };
   const wanted = {
     from: numberOf(query.get("from")),
     packages: numberOf(query.get("packages")),

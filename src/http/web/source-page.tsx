@@ -1,7 +1,7 @@
 /** The JSON of a manifest or of an image's config. */
 import type { PullPermit } from "../../auth/gate.js";
 import type { Answer, Problem } from "../../browse/content/content-protocol.js";
-import type { Content, ContentReader } from "../../browse/content/content-reader.js";
+import type { ClientReader, Content } from "../../browse/content/content-reader.js";
 import { digestOfReference } from "../../browse/content/describe-image.js";
 import type { Reference } from "../../domain/reference.js";
 import type { Deadline } from "../../lib/deadline.js";
@@ -34,7 +34,7 @@ export async function getSource(
   { reference, source }: { readonly reference: Reference; readonly source: Source },
 ): Promise<void> {
   const { services } = context;
-  const reader = webOf(context).browse.content;
+  const reader = webOf(context).browse.content.of(exchange.client);
   const deadline = pageDeadline(exchange);
   const digest = await deadline.within(digestOfReference(services, name, reference));
   const manifest: Content | undefined = digest && { name, digest, kind: "manifest" };
@@ -77,7 +77,7 @@ function Source({ what, found }: { readonly what: string; readonly found: Answer
 }
 
 async function configOf(
-  reader: ContentReader,
+  reader: ClientReader,
   manifest: Content,
   deadline: Deadline,
 ): Promise<Content | { readonly problem: Problem } | undefined> {
