@@ -3,7 +3,7 @@ import { Deadline } from "../../lib/deadline.js";
 import type { Exchange } from "../exchange.js";
 
 /** Of the 30 ms that a page may take; the rest is for rendering. */
-const millisecondsMax = 18;
+const millisecondsMax = 12;
 
 /** Returns when the parts of a page must be known. What is not known by then is shown as pending. */
 export function pageDeadline(exchange: Exchange): Deadline {

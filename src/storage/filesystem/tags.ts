@@ -27,6 +27,10 @@ import type { Directories } from "./sync.js";
 const markFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
+interface FoundTag extends TagLook {
+  readonly tag: Tag;
+}
+
 export class FileTags implements TagStore {
   readonly #locks = new KeyedLock<string>();
 
@@ -108,29 +112,32 @@ export class FileTags implements TagStore {
   }
 
   async *targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget> {
-    for await (const { tag, pointer } of this.#look(name, tags)) {
-      const digest = pointer.trim();
-      if (!isDigest(digest))
-        this.checkedFiles.name(`${this.layout.tag(name, tag)}/${pointerFile}`, "not a digest");
-      yield isDigest(digest) ? { tag, digest } : { tag };
+    for await (const looks of this.#look(name, tags)) {
+      for (const { tag, pointer } of looks) {
+        const digest = pointer.trim();
+        if (!isDigest(digest))
+          this.checkedFiles.name(`${this.layout.tag(name, tag)}/${pointerFile}`, "not a digest");
+        yield isDigest(digest) ? { tag, digest } : { tag };
+      }
     }
   }
 
   async *times(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TimedTag> {
-    for await (const { tag, pushedAt, pulledAt } of this.#look(name, tags))
-      yield pushedAt === undefined ? { tag } : { tag, times: { pushedAt, pulledAt } };
+    for await (const looks of this.#look(name, tags))
+      for (const { tag, pushedAt, pulledAt } of looks)
+        yield pushedAt === undefined ? { tag } : { tag, times: { pushedAt, pulledAt } };
   }
 
-  /** Yields those of `tags`, or of all, that exist. */
-  async *#look(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagLook & { readonly tag: Tag }> {
+  /** Yields those of `tags`, or of all, that exist, in batches: each step of a generator takes microseconds. */
+  async *#look(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<readonly FoundTag[]> {
     const folder = this.layout.tags(name);
     const wanted = tags ?? (await this.#demandTags(folder));
     for (const batch of batchesOf(wanted, tagLooksMax)) {
       const looks = await this.surveyor.lookAtTags(folder, batch);
-      for (const [index, tag] of batch.entries()) {
+      yield batch.flatMap((tag, index) => {
         const look = looks[index];
-        if (look !== undefined) yield { tag, ...look };
-      }
+        return look === undefined ? [] : [{ tag, ...look }];
+      });
     }
   }
 
