@@ -8,7 +8,7 @@ import { Bytes, Pending } from "./show.js";
 
 /** Platforms of an index in its row. */
 const platformsMax = 4;
-const platformBytesMax = 60;
+const platformBytesMax = 40;
 
 export function ContentCells({
   facts,

@@ -1,5 +1,6 @@
 /** A repository: its tags, with what each is and how long it stays. */
 import type { PullPermit } from "../../auth/gate.js";
+import type { ListMarks } from "../../browse/graph/relations.js";
 import type { FoundFacts } from "../../browse/image-facts.js";
 import type { RepositorySummary } from "../../browse/summary.js";
 import { type ListedTag, type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
@@ -15,9 +16,10 @@ import { NumberedPages } from "./numbered-pages.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
+import { TagMarks } from "./tag-marks.js";
 
-/** With the longest tags, a page of this many has 45 KB. */
-const tagsOfPage = 40;
+/** With the longest tags and platforms, a page of this many has 45 KB. */
+const tagsOfPage = 30;
 
 const filterCharactersMax = 128;
 
@@ -50,6 +52,7 @@ export async function getTagPage(
   ]);
   const digests = found.tags.flatMap(({ digest }) => digest ?? []);
   const images = await browse.images.get(permit, digests, deadline);
+  const attached = await browse.relations.marks(permit, digests, deadline);
   const canDelete = context.services.rules.deleteEnabled && context.gate.may(identity, "delete", name);
   await sendPage(
     exchange,
@@ -59,18 +62,18 @@ export async function getTagPage(
       exchange={exchange}
       title={name}
       live={name}
-      pending={!found.complete || !images.complete}
+      pending={!found.complete || !images.complete || !attached.complete}
     >
       <Crumbs repository={name} />
       <h1>{name}</h1>
       <Notice exchange={exchange} />
       <Summary summary={summaries.get(name)} isMirrored={context.services.isMirrored(name)} />
-      <Search wanted={wanted} found={found} />
+      <Search wanted={wanted} found={found} attachmentTags={attached.value?.attachmentTags} />
       {found.tags.length === 0 ? (
         <NoTags wanted={wanted} found={found} />
       ) : (
         <form action="_delete">
-          <Tags tags={found.tags} facts={images.facts} canDelete={canDelete} />
+          <Tags tags={found.tags} facts={images.facts} marks={attached.value?.marks} canDelete={canDelete} />
           {canDelete && (
             <p>
               <button type="submit" class="bad">
@@ -120,7 +123,15 @@ function Summary({
   );
 }
 
-function Search({ wanted, found }: { readonly wanted: Wanted; readonly found: TagPage }) {
+interface SearchProps {
+  readonly wanted: Wanted;
+  readonly found: TagPage;
+  /** Tags of the repository that are names of attachments; absent as long as they are not counted. */
+  readonly attachmentTags: number | undefined;
+}
+
+function Search(props: SearchProps) {
+  const { wanted } = props;
   return (
     <form class="row" action="_tags">
       <label>
@@ -137,17 +148,18 @@ function Search({ wanted, found }: { readonly wanted: Wanted; readonly found: Ta
         </select>
       </label>
       <button type="submit">Show</button>
-      <Counts wanted={wanted} found={found} />
+      <Counts {...props} />
     </form>
   );
 }
 
-function Counts({ wanted, found }: { readonly wanted: Wanted; readonly found: TagPage }) {
+function Counts({ wanted, found, attachmentTags = 0 }: SearchProps) {
   const { total, matching, order } = found;
   return (
     <span class="note" role="status">
       {wanted.filter !== "" && total !== undefined ? `${matching} of ` : ""}
       {total === undefined ? <Pending /> : count(total, "tag")}
+      {attachmentTags > 0 && `, ${attachmentTags} of them for signatures and other attachments`}
       {order !== wanted.order && ", by name until the times are known"}
     </span>
   );
@@ -162,11 +174,12 @@ function NoTags({ wanted, found }: { readonly wanted: Wanted; readonly found: Ta
 interface TagsProps {
   readonly tags: readonly ListedTag[];
   readonly facts: FoundFacts["facts"];
+  readonly marks: ListMarks["marks"] | undefined;
   readonly canDelete: boolean;
 }
 
 /** Addresses are relative: with a name of 255 characters in each, a page would be too large. */
-function Tags({ tags, facts, canDelete }: TagsProps) {
+function Tags({ tags, facts, marks, canDelete }: TagsProps) {
   const now = Date.now();
   return (
     <table class="stack">
@@ -190,7 +203,8 @@ function Tags({ tags, facts, canDelete }: TagsProps) {
               {canDelete && <input type="checkbox" name="tag" value={tag} aria-labelledby={`tag${row}`} />}{" "}
               <a id={`tag${row}`} href={`_image/${tag}`}>
                 {tag}
-              </a>
+              </a>{" "}
+              <TagMarks tag={tag} marks={digest && marks?.get(digest)} />
             </td>
             <td data-label="Pushed">
               {pushedAt === undefined ? <Pending /> : <When at={pushedAt} now={now} />}
