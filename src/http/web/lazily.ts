@@ -1,7 +1,11 @@
 /** Handlers of pages, loaded with the template library only by a server that has the web page. */
+import { Deadline } from "../../lib/deadline.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { receiveForm, webOf } from "./forms.js";
+
+/** A page that takes longer waits for the storage, and others of its client need not wait with it. */
+const turnMilliseconds = 250;
 
 export type PageHandler<P> = (
   context: HttpContext,
@@ -31,10 +35,14 @@ export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
   const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
     const handle = await load();
     const { turns, live } = webOf(context);
-    await turns.within(exchange.client, exchange.untilGone(), async () => {
+    const gone = exchange.untilGone();
+    const { made } = await turns.within(exchange.client, gone, async () => {
       live.expectPage();
-      await handle(context, exchange, permit, last);
+      const made = Promise.resolve(handle(context, exchange, permit, last));
+      await new Deadline(turnMilliseconds, gone).within(made);
+      return { made };
     });
+    await made;
   };
   return Object.assign(handleRow, { load });
 }
