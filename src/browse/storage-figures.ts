@@ -7,7 +7,7 @@ import type { Space } from "../storage/storage.js";
 export interface StorageFigures extends Omit<RegistryStats, "repositories"> {
   /** The repositories, largest first. */
   readonly largest: readonly RepositoryStats[];
-  /** Absent if the storage has no limit, or does not tell. */
+  /** Absent if the storage has no limit, or does not report it. */
   readonly space: Space | undefined;
 }
 

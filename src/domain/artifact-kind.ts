@@ -1,4 +1,4 @@
-/** What a manifest is, told by its media types. People see the kind beside a tag; the registry's rules never depend on it. */
+/** What a manifest is, by its media types. People see the kind beside a tag; the registry's rules never depend on it. */
 import type { ManifestDetails } from "./manifest-details.js";
 import type { ManifestKind } from "./media-type.js";
 
@@ -15,7 +15,7 @@ export type ArtifactKind =
   | "model"
   | "artifact";
 
-/** The parts of a manifest that tell its kind. */
+/** The parts of a manifest that determine its kind. */
 export interface KindHints {
   readonly kind: ManifestKind;
   readonly artifactType?: string | undefined;
@@ -102,7 +102,7 @@ function kindOfAll(types: ReadonlySet<string>): ArtifactKind | undefined {
   return kinds.size === 1 ? first : undefined;
 }
 
-/** The annotations that tell what a bundle is. */
+/** The annotations that name the type of a bundle. */
 export const bundleAnnotations = [
   "dev.sigstore.bundle.content",
   "dev.sigstore.bundle.predicateType",

@@ -38,7 +38,7 @@ export interface ChartFiles {
   /** The README as HTML without scripts, styles, images and links that are not of the web, in parts. */
   readonly readme: readonly string[];
   /** The beginning of values.yaml. */
-  readonly values: { readonly text: string; readonly isCut: boolean } | undefined;
+  readonly values: { readonly text: string; readonly isTruncated: boolean } | undefined;
 }
 
 const charactersMax = 128 * 1024;

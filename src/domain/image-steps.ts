@@ -12,7 +12,7 @@ export interface ImageSteps {
   /** The oldest first. */
   readonly steps: readonly ImageStep[];
   /**
-   * Whether the history has a step for each layer. Otherwise nobody can tell which step made which layer, and the layers come
+   * Whether the history has a step for each layer. Otherwise it is unknown which step made which layer, and the layers come
    * first, then the steps. Also true without a history.
    */
   readonly fits: boolean;

@@ -100,7 +100,7 @@ function parsed(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
-/** Returns the kind of artifact. A few entries tell, and an index has thousands. */
+/** Returns the kind of artifact. A few entries suffice, and an index has thousands. */
 function contentOf(json: JsonObject, kind: ManifestKind, entries: readonly unknown[]): ArtifactKind {
   return artifactKindOf({
     kind,

@@ -14,7 +14,7 @@ export function textHead(bytes: Uint8Array): PrettyText {
   const start = text.trimStart()[0];
   if (start === "{" || start === "[") {
     const pretty = prettyJson(text, charactersMax);
-    return { text: pretty.text, isCut: pretty.isCut || !isWhole };
+    return { text: pretty.text, isTruncated: pretty.isTruncated || !isWhole };
   }
-  return { text: text.slice(0, charactersMax), isCut: text.length > charactersMax || !isWhole };
+  return { text: text.slice(0, charactersMax), isTruncated: text.length > charactersMax || !isWhole };
 }

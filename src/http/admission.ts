@@ -10,7 +10,7 @@ import type { Exchange } from "./exchange.js";
 import type { Limits } from "./limits.js";
 import { namespaceOf } from "./query.js";
 import type { PathTexts, Route } from "./router.js";
-import { withoutPages } from "./web/without-pages.js";
+import { answerDisabledPage } from "./web/disabled-pages.js";
 
 /** A route that needs the gate's permit. */
 type PermittedRoute = Exclude<Route, { readonly action: "public" }>;
@@ -26,7 +26,7 @@ export class Admission {
    */
   run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
     if (route.action === "public") return route.handle(this.context, exchange);
-    if (route.page === true && this.context.web === undefined) return withoutPages(exchange);
+    if (route.page === true && this.context.web === undefined) return answerDisabledPage(exchange);
     if (path.name !== "") exchange.name = this.#nameOf(exchange, path.name);
     const identity = route.page === true ? this.#identifyVisitor(exchange) : this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);

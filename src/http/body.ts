@@ -219,8 +219,8 @@ export class RequestBody implements Flow {
    */
   leave(): boolean {
     if (this.#ended) this.#wait?.end();
-    const isCut = this.isUnfinishedChunks && !this.#gone;
-    if (isCut) {
+    const isLeftUnread = this.isUnfinishedChunks && !this.#gone;
+    if (isLeftUnread) {
       if (!this.#paused && !this.#slowed) this.response.pause();
       this.#wait?.end();
       this.#dropEarly();
@@ -229,7 +229,7 @@ export class RequestBody implements Flow {
       this.discard();
     }
     this.#answered = true;
-    return isCut;
+    return isLeftUnread;
   }
 
   /** Reads and drops the rest of the body. */

@@ -60,7 +60,7 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
 };
 
 /** The log or the health checks already report the cause; a line for each request would add nothing. */
-const toldElsewhere: ReadonlySet<ErrorKind> = new Set([
+const reportedElsewhere: ReadonlySet<ErrorKind> = new Set([
   "storage-full",
   "audit-unwritable",
   "upstream-failed",
@@ -81,6 +81,6 @@ export function renderError(error: unknown, accesses?: unknown): RenderedError {
     message,
     ...((detail ?? accesses) !== undefined && { detail: detail ?? accesses }),
   }));
-  const unexpected = status >= 500 && !toldElsewhere.has(errors[0].kind);
+  const unexpected = status >= 500 && !reportedElsewhere.has(errors[0].kind);
   return { status, body: JSON.stringify({ errors: entries }), message: errors[0].message, unexpected };
 }

@@ -143,7 +143,7 @@ export class Exchange {
   /** Whether the response closes the connection. */
   isLast = false;
   /** Whether the rest of the request's body stays unread, so that the connection cannot be reused. */
-  #isCut = false;
+  #leavesBodyUnread = false;
   /** The limit that refused the request, if any. */
   limit: LimitName | undefined;
   /** Present while the response is being sent; settles when it is sent or the client has disconnected. */
@@ -287,7 +287,7 @@ export class Exchange {
 
   /** Closing while the client still sends would lose the response, so uWebSockets.js closes it ten seconds later. */
   get #closes(): boolean {
-    return this.isLast && !this.#isCut;
+    return this.isLast && !this.#leavesBodyUnread;
   }
 
   #sendLast(status: number, headers: Headers, body: Body, size: number): void {
@@ -394,10 +394,10 @@ export class Exchange {
    */
   writeHead(status: number, headers: Headers, closesItself = false): void {
     this.status = status;
-    this.#isCut = this.body?.leave() === true;
+    this.#leavesBodyUnread = this.body?.leave() === true;
     const { response } = this;
     response.writeStatus(`${status} ${reasons[status] ?? ""}`);
-    if (this.#isCut || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
+    if (this.#leavesBodyUnread || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
     for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
     for (const [name, value] of headers) response.writeHeader(name, value);
     if (this.cookies !== undefined)

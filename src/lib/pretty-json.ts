@@ -6,7 +6,7 @@
 export interface PrettyText {
   readonly text: string;
   /** Whether more follows. */
-  readonly isCut: boolean;
+  readonly isTruncated: boolean;
 }
 
 /** Deeper levels are not indented further: a thousand nested lists would be a million spaces. */
@@ -60,8 +60,8 @@ export function prettyJson(json: string, charactersMax: number): PrettyText {
         text += character;
     }
   }
-  const isCut = text.length > charactersMax || skipSpace(json, index) < json.length;
-  return { text: text.slice(0, charactersMax), isCut };
+  const isTruncated = text.length > charactersMax || skipSpace(json, index) < json.length;
+  return { text: text.slice(0, charactersMax), isTruncated };
 }
 
 /** Returns the position after the string that starts at `start`, but none after `limit`. */

@@ -20,24 +20,24 @@ import { hostileTexts } from "../web/hostile-texts.js";
 
 test("pretty JSON is the same JSON, indented", () => {
   for (const value of [{}, [], [[]], { a: [1, { b: 'x,{}[]:\\"' }], c: null }, "text", 1.5]) {
-    const { text, isCut } = prettyJson(JSON.stringify(value), 10_000);
+    const { text, isTruncated } = prettyJson(JSON.stringify(value), 10_000);
     assert.equal(text, JSON.stringify(value, null, 2));
-    assert.equal(isCut, false);
+    assert.equal(isTruncated, false);
   }
 });
 
 test("pretty JSON keeps what parsing would lose, and ends at its limit", () => {
   assert.equal(prettyJson('{"a":1.0,"a":1e2}', 1000).text, '{\n  "a": 1.0,\n  "a": 1e2\n}');
   for (const json of ["[".repeat(1_000_000), `["${"x".repeat(1_000_000)}`, "1,".repeat(1_000_000)]) {
-    const { text, isCut } = prettyJson(json, 1000);
+    const { text, isTruncated } = prettyJson(json, 1000);
     assert.ok(text.length <= 1000);
-    assert.ok(isCut);
+    assert.ok(isTruncated);
   }
 });
 
 test("the head of a text has no broken characters", () => {
-  assert.deepEqual(textHead(Buffer.from([0x61, 0xff, 0x62])), { text: "a\ufffdb", isCut: false });
-  assert.equal(textHead(Buffer.from("x".repeat(100_000))).isCut, true);
+  assert.deepEqual(textHead(Buffer.from([0x61, 0xff, 0x62])), { text: "a\ufffdb", isTruncated: false });
+  assert.equal(textHead(Buffer.from("x".repeat(100_000))).isTruncated, true);
 });
 
 test("text fits into its bytes of a page, however it is escaped", () => {

@@ -19,7 +19,7 @@ test("a budget applies to one turn of the event loop", async () => {
 
 class Body implements Watched {
   isSlow = false;
-  isCut = false;
+  isTruncated = false;
   readonly watch: ChunkWatch;
   constructor(budget: ChunkBudget) {
     this.watch = new ChunkWatch(budget, this);
@@ -31,7 +31,7 @@ class Body implements Watched {
     this.isSlow = false;
   }
   cutOff(): void {
-    this.isCut = true;
+    this.isTruncated = true;
   }
   /** Returns the number of chunks until it is cut off. */
   send(count: number, bytes = 1): number {
@@ -49,7 +49,7 @@ test("tiny chunks are slowed down, and cut off if there are too many at once", a
   assert.ok(slow.isSlow);
   while (slow.isSlow) await sleep(5);
   assert.ok(flood.send(100_000) < 10_000);
-  assert.ok(flood.isCut);
+  assert.ok(flood.isTruncated);
   assert.equal(other.send(60), 60, "others may have a few");
   assert.ok(other.send(20_000) < 20_000);
   assert.equal(budget.refused, 2);
@@ -59,7 +59,7 @@ test("chunks of kilobytes are never counted", async () => {
   const body = new Body(new ChunkBudget());
   assert.equal(body.send(100_000, 300), 100_000);
   await nextTurn();
-  assert.ok(!body.isSlow && !body.isCut);
+  assert.ok(!body.isSlow && !body.isTruncated);
 });
 
 for (const [end, looksEnded] of [

@@ -24,7 +24,7 @@ export interface AttachedArtifact {
   readonly digest: Digest;
   readonly kind: ArtifactKind;
   readonly artifactType: string | undefined;
-  /** What an attestation states, if its annotations tell. */
+  /** What an attestation states, if its annotations name it. */
   readonly predicateTypes: readonly string[];
   /** Bytes of the manifest and all that it names; `undefined` if not known. */
   readonly bytes: number | undefined;
@@ -43,7 +43,7 @@ export interface Attached {
 const referrersAtOnce = 20;
 
 /** Entries of manifests that are gone, which a page skips. */
-const lookedAtMax = 100;
+const entriesReadMax = 100;
 
 export function attachedTo(
   parts: DescribeParts,
@@ -57,7 +57,7 @@ export function attachedTo(
       referrersOf(parts, name, subject, after),
       after === undefined ? cosignTagged(parts, name, subject) : [],
     ]);
-    const all: (Named & { readonly referrer?: Referrer })[] = [
+    const all: (Candidate & { readonly referrer?: Referrer })[] = [
       ...tagged,
       ...found.map((referrer) => ({ digest: referrer.digest, tag: undefined, referrer })),
     ];
@@ -71,7 +71,7 @@ export function attachedTo(
   return parts.reader.late.within(`attached ${name}@${subject} ${after}`, deadline, find);
 }
 
-interface Named {
+interface Candidate {
   readonly digest: Digest;
   readonly tag: Tag | undefined;
 }
@@ -83,10 +83,10 @@ async function referrersOf(
   after: Digest | undefined,
 ): Promise<{ readonly found: readonly Referrer[]; readonly next: Digest | undefined }> {
   const found: Referrer[] = [];
-  let looked = 0;
+  let entriesRead = 0;
   let last: Digest | undefined;
   for await (const referrer of storage.referrers.list(name, subject, after)) {
-    if (found.length >= referrersAtOnce || looked++ >= lookedAtMax) return { found, next: last };
+    if (found.length >= referrersAtOnce || entriesRead++ >= entriesReadMax) return { found, next: last };
     last = referrer.digest;
     // A crash may have left the entry of a manifest that is gone.
     const isKnown = caches.manifests.get(`${name}@${referrer.digest}`) !== undefined;
@@ -100,7 +100,7 @@ async function cosignTagged(
   { services }: DescribeParts,
   name: RepositoryName,
   subject: Digest,
-): Promise<readonly Named[]> {
+): Promise<readonly Candidate[]> {
   const found = await Promise.all(
     Object.values(cosignTagsOf(subject)).map(async (tag) => {
       const digest = await resolveTag(services, name, tag);
@@ -113,7 +113,7 @@ async function cosignTagged(
 async function describe(
   { reader }: DescribeParts,
   name: RepositoryName,
-  { digest, tag, referrer }: Named & { readonly referrer?: Referrer },
+  { digest, tag, referrer }: Candidate & { readonly referrer?: Referrer },
   deadline: Deadline,
 ): Promise<{ readonly artifact: AttachedArtifact; readonly isKnown: boolean }> {
   const found = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
@@ -133,7 +133,7 @@ async function describe(
   };
 }
 
-/** Of what says no artifact type. What cosign 2 attaches has the config of an image, and tells its type in the layer. */
+/** For manifests without an artifact type. An artifact of cosign 2 has the config of an image, and its type in the layer. */
 function typeIn(details: ManifestDetails): string | undefined {
   const { config, entries } = details;
   if (config === undefined || !imageConfigs.has(config.mediaType) || kindOfManifest(details) === "image")

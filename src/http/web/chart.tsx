@@ -157,7 +157,7 @@ function Dependencies({
 function Values({
   values,
 }: {
-  readonly values: { readonly text: string; readonly isCut: boolean } | undefined;
+  readonly values: { readonly text: string; readonly isTruncated: boolean } | undefined;
 }) {
   if (values === undefined) return null;
   const text = fitText(values.text, valuesBytesMax);
@@ -165,7 +165,7 @@ function Values({
     <>
       <h2>Values</h2>
       <pre tabindex={0}>{text}</pre>
-      {(values.isCut || text.endsWith("…")) && (
+      {(values.isTruncated || text.endsWith("…")) && (
         <p class="note">
           This is only the beginning; <code>helm show values</code> has all.
         </p>

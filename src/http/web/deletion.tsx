@@ -121,7 +121,7 @@ function Lost({
   /** How many tags are removed. */
   readonly tags: number;
   readonly isComplete: boolean;
-  /** Whether to say what is freed. That depends on other repositories, and so tells whether one of them has a blob. */
+  /** Whether to say what is freed. That depends on other repositories, and so reveals whether one of them has a blob. */
   readonly isSized: boolean;
 }) {
   if (preview === undefined)

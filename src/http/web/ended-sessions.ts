@@ -24,7 +24,7 @@ export class EndedSessions {
     });
   }
 
-  /** Resolves when the other nodes know. Rejects with `cluster-unavailable` if they cannot be told. */
+  /** Resolves when the other nodes know. Rejects with `cluster-unavailable` if they cannot be reached. */
   async add(session: WebSessionId): Promise<void> {
     await this.changes.publish({ kind: "web-session-ended", session });
   }

@@ -33,7 +33,7 @@ export function fitText(text: string, bytesMax: number): string {
 
 const ellipsisBytes = 3;
 
-function cut(visible: string, isCut: boolean, bytesMax: number): string {
+function cut(visible: string, isTruncated: boolean, bytesMax: number): string {
   let bytes = 0;
   let end = 0;
   let endWithEllipsis = 0;
@@ -43,7 +43,7 @@ function cut(visible: string, isCut: boolean, bytesMax: number): string {
     end += character.length;
     if (bytes <= bytesMax - ellipsisBytes) endWithEllipsis = end;
   }
-  return isCut ? `${visible.slice(0, endWithEllipsis)}…` : visible;
+  return isTruncated ? `${visible.slice(0, endWithEllipsis)}…` : visible;
 }
 
 /** Returns the first items that take at most `bytesMax` together, but at least one. */

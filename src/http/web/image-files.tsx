@@ -26,7 +26,7 @@ export function Files({
   absent,
 }: {
   readonly files: Some<DescriptorDetails>;
-  /** What attestations state, if no annotation tells. */
+  /** What attestations state, for files without an annotation that names it. */
   readonly statements?: ReadonlyMap<Digest, Statement> | undefined;
   readonly from: number;
   readonly absent: ReadonlySet<Digest>;

@@ -32,8 +32,8 @@ export function ImageLayers({ steps: { steps, fits }, total, from, absent }: Lay
       <h2>Layers</h2>
       {!fits && (
         <p class="note">
-          The history of this image does not have one step for each layer, so that nobody can tell which step
-          made which layer. The layers come first, then the steps.
+          The history of this image does not have one step for each layer, so it does not show which step made
+          which layer. The layers come first, then the steps.
         </p>
       )}
       <table class="stack">

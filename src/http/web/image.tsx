@@ -144,13 +144,13 @@ function Actions({ context, permit, found: { tag, manifest, index } }: Described
 }
 
 /** Titles of annotations that deserve a place at the top. */
-const told = [
+const headlines = [
   ["org.opencontainers.image.title", "Title"],
   ["org.opencontainers.image.version", "Version"],
   ["org.opencontainers.image.description", "Description"],
 ] as const;
 
-const toldBytesMax = 600;
+const headlineBytesMax = 600;
 
 function Facts({ found }: { readonly found: ImageDescription }) {
   const { digest, manifest, kind, config, pushedAt, tagTimes } = found;
@@ -160,9 +160,9 @@ function Facts({ found }: { readonly found: ImageDescription }) {
   return (
     <dl class="facts">
       {kind !== undefined && <Fact name="Kind">{titleOfKind(kind)}</Fact>}
-      {told.map(([name, title]) => {
+      {headlines.map(([name, title]) => {
         const text = annotations.get(name);
-        return text && <Fact name={title}>{fitLine(text, toldBytesMax)}</Fact>;
+        return text && <Fact name={title}>{fitLine(text, headlineBytesMax)}</Fact>;
       })}
       {image !== undefined && (
         <Fact name="Platform">

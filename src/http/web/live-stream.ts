@@ -1,4 +1,4 @@
-/** One browser that is told of changes, for as long as its visitor may know of them. */
+/** One browser that receives changes, for as long as its visitor may know of them. */
 import type { Visible } from "../../auth/gate.js";
 import { EventStream } from "../event-stream.js";
 import type { Exchange } from "../exchange.js";
@@ -15,7 +15,7 @@ const retryMilliseconds = { min: 2_000, max: 5_000 } as const;
 
 export class LiveStream {
   readonly #stream: EventStream;
-  /** Whether there were changes that the client was not told of, because it reads too slowly. */
+  /** Whether changes were not sent, because the client reads too slowly. */
   #hasMissed = false;
 
   constructor(
@@ -32,8 +32,8 @@ export class LiveStream {
     return this.#stream.ended;
   }
 
-  /** Tells the client of what its visitor may see. Ends the stream if the visitor may not see the page any more. */
-  async tell(update: Update): Promise<void> {
+  /** Sends the changes that the visitor may see. Ends the stream if the visitor may not see the page any more. */
+  async send(update: Update): Promise<void> {
     const seen = await this.sight();
     if (seen === undefined) {
       this.end();

@@ -123,7 +123,7 @@ export class LiveUpdates {
     audience.streams.add(stream);
     this.#follow(Date.now());
     try {
-      await stream.tell(this.#log.since(time));
+      await stream.send(this.#log.since(time));
       await stream.ended;
     } finally {
       this.#places.leave(client);
@@ -165,7 +165,7 @@ export class LiveUpdates {
     this.#due.clear();
     for (const { streams, recent } of due) {
       const update = recent.take();
-      await inTurns(streams, (stream) => stream.tell(update));
+      await inTurns(streams, (stream) => stream.send(update));
     }
     this.#deliveredAt = performance.now();
     this.#delivery = undefined;

@@ -62,7 +62,7 @@ export async function postLogin(
 }
 
 export async function postLogout(context: HttpContext, exchange: Exchange, _: LoginPermit): Promise<void> {
-  // Other nodes that cannot be told accept a copy of the cookie until it expires.
+  // Other nodes that cannot be reached accept a copy of the cookie until it expires.
   await webOf(context).sessions.logOut(exchange).catch(context.services.onBackgroundError);
   redirect(exchange, "/");
 }

@@ -8,6 +8,7 @@ import type { Tag } from "../../domain/reference.js";
 import { fitLine } from "./fit.js";
 import { DigestLink, Fact, More } from "./image-parts.js";
 import { KnownExtent } from "./known-extent.js";
+import { TableHead } from "./table-head.js";
 
 const platformBytesMax = 120;
 
@@ -59,13 +60,7 @@ function Indexes({ indexes: { items, total } }: { readonly indexes: Some<Contain
   return (
     <>
       <table class="stack">
-        <thead>
-          <tr>
-            <th scope="col">Index</th>
-            <th scope="col">Tags</th>
-            <th scope="col">Platform</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Index", "Tags", "Platform"]} />
         <tbody>
           {items.map((index) => (
             <tr>

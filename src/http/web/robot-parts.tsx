@@ -9,7 +9,7 @@ const patternsShown = 3;
 const patternCharactersShown = 60;
 
 /** Throws `denied` on a server without logins, where a robot could not log in. */
-export function demandLogins({ login }: HttpContext): void {
+export function requireLogins({ login }: HttpContext): void {
   if (login === undefined)
     throw new RegistryError("denied", "nobody has to log in to this registry, so robots would be of no use");
 }

@@ -7,11 +7,11 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { Confirm } from "./confirm.js";
 import { Layout } from "./layout.js";
-import { NewRobot } from "./new-robot.js";
 import { Notice, withNotice } from "./notice.js";
 import { Paging } from "./paging.js";
 import { redirect } from "./redirect.js";
-import { demandLogins, Scopes } from "./robot-parts.js";
+import { NewRobot } from "./robot-form.js";
+import { requireLogins, Scopes } from "./robot-parts.js";
 import { sendPage } from "./send-page.js";
 import { When } from "./show.js";
 import { TableHead } from "./table-head.js";
@@ -24,7 +24,7 @@ export async function getRobots(
   exchange: Exchange,
   permit: RobotsPermit,
 ): Promise<void> {
-  demandLogins(context);
+  requireLogins(context);
   const after = new URLSearchParams(exchange.query).get("after") ?? "";
   const robots = listRobots(context.services, permit);
   const rest = robots.filter(({ name }) => name > after);
@@ -100,7 +100,7 @@ export async function getRevocation(
   exchange: Exchange,
   permit: RobotsPermit,
 ): Promise<void> {
-  demandLogins(context);
+  requireLogins(context);
   const name = nameOf(new URLSearchParams(exchange.query).get("robot"));
   const robot = listRobots(context.services, permit).find((one) => one.name === name);
   if (robot === undefined) throw new RegistryError("robot-unknown", `there is no ${userNameOf(name)}`);
@@ -142,7 +142,7 @@ export async function postRevocation(
   permit: RobotsPermit,
   form: URLSearchParams,
 ): Promise<void> {
-  demandLogins(context);
+  requireLogins(context);
   const name = nameOf(form.get("robot"));
   exchange.robot = name;
   await revokeRobot(context.services, permit, name);

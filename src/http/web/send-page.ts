@@ -4,7 +4,7 @@ import type { Exchange, Headers } from "../exchange.js";
 
 /**
  * Content that got past the escaping could neither run a script, nor load or frame anything, nor send a form elsewhere.
- * `same-origin` keeps the `Origin` of our own forms, and tells other sites nothing.
+ * `same-origin` keeps the `Origin` of our own forms, and sends other sites no address.
  */
 const pageHeaders: Headers = [
   ["Content-Type", "text/html; charset=utf-8"],

@@ -64,14 +64,14 @@ export async function getSource(
 
 function Source({ what, found }: { readonly what: string; readonly found: Answer<PrettyText> }) {
   if ("problem" in found) return <ProblemNote what={`The ${what.toLowerCase()}`} problem={found.problem} />;
-  const { text, isCut } = found.value;
+  const { text, isTruncated } = found.value;
   const shown = fitText(text, bytesMax);
   return (
     <>
       <pre class="tall" tabindex={0}>
         {shown}
       </pre>
-      {(isCut || shown.endsWith("…")) && <p class="note">This is only the beginning.</p>}
+      {(isTruncated || shown.endsWith("…")) && <p class="note">This is only the beginning.</p>}
     </>
   );
 }

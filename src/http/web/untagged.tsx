@@ -14,6 +14,7 @@ import { NumberedPages } from "./numbered-pages.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, Pending, ShortDigest, When } from "./show.js";
+import { TableHead } from "./table-head.js";
 
 /** With the longest tags, digests and platforms, a page of this many has 45 KB. */
 const manifestsOfPage = 30;
@@ -72,17 +73,7 @@ function Manifests({ found, facts }: UntaggedProps) {
   const now = Date.now();
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Digest</th>
-          <th scope="col">First pushed</th>
-          <th scope="col">Content</th>
-          <th scope="col" class="number">
-            Size
-          </th>
-          <th scope="col">Kept by</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Digest", "First pushed", "Content", { number: "Size" }, "Kept by"]} />
       <tbody>
         {found.manifests.map(({ digest, pushedAt, keeper }) => (
           <tr>

@@ -49,6 +49,6 @@ export interface WebSessions {
   hasFormToken(exchange: Exchange, token: string): boolean;
   /** Makes `identity` the visitor, with the cookie of the response. Throws `request-invalid` if it does not fit into one. */
   logIn(exchange: Exchange, identity: Identity): void;
-  /** Ends the session, also for copies of the cookie. Rejects if other nodes could not be told. */
+  /** Ends the session, also for copies of the cookie. Rejects if the other nodes do not learn of it. */
   logOut(exchange: Exchange): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { RegistryError } from "../../domain/errors.js";
 import type { Exchange } from "../exchange.js";
 
 /** Charts written for CNCF distribution use `/` as a liveness probe. Throws `path-unknown` for pages. */
-export function withoutPages(exchange: Exchange): void {
+export function answerDisabledPage(exchange: Exchange): void {
   if (exchange.path !== "/")
     throw new RegistryError("path-unknown", "this server has no web page (setting http.ui.enabled)");
   exchange.send(200, [["Cache-Control", "no-cache"]]);

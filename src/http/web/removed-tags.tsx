@@ -1,0 +1,69 @@
+/** The tags that were removed and can be restored. */
+import type { PullPermit } from "../../auth/gate.js";
+import type { RepositoryName } from "../../domain/repository-name.js";
+import { type RemovedTag, removedTags } from "../../registry/tag-history.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { EntryAuthor, EntryTarget } from "./history-parts.js";
+import { Layout } from "./layout.js";
+import { Paging } from "./paging.js";
+import { sendPage } from "./send-page.js";
+import { Crumbs, repositoryUrl, When } from "./show.js";
+import { TableHead } from "./table-head.js";
+
+const tagsOfPage = 50;
+
+export async function getRemovedPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PullPermit,
+): Promise<void> {
+  const { name } = permit;
+  const after = new URLSearchParams(exchange.query).get("last") ?? "";
+  const signal = exchange.untilGone();
+  const { items, next } = await context.listingTurns.within(exchange.client, signal, () =>
+    removedTags(context.services, permit, { n: tagsOfPage, after }, signal),
+  );
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={`Removed tags of ${name}`} live={name}>
+      <Crumbs repository={name} />
+      <h1>Removed tags</h1>
+      {items.length === 0 ? (
+        <p>
+          No tag of <a href={repositoryUrl(name)}>{name}</a> was removed lately.
+        </p>
+      ) : (
+        <Removed name={name} tags={items} />
+      )}
+      <Paging label="Further tags" next={next && `?${new URLSearchParams({ last: next.tag })}`} />
+    </Layout>,
+  );
+}
+
+function Removed({ name, tags }: { readonly name: RepositoryName; readonly tags: readonly RemovedTag[] }) {
+  return (
+    <table class="stack">
+      <TableHead columns={["Tag", "Removed", "By", "Image"]} />
+      <tbody>
+        {tags.map(({ tag, last }) => (
+          <tr>
+            <td>
+              <a href={`_history/${tag}`}>{tag}</a>
+            </td>
+            <td data-label="Removed">
+              <When at={last.at} />
+            </td>
+            <td data-label="By">
+              <EntryAuthor entry={last} />
+            </td>
+            <td data-label="Image">
+              <EntryTarget name={name} entry={last} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,83 @@
+/** Points a tag to an earlier image again, after a confirmation. */
+import type { PushPermit } from "../../auth/gate.js";
+import { type Digest, isDigest, parseDigest } from "../../domain/digest.js";
+import { RegistryError } from "../../domain/errors.js";
+import { parseTag } from "../../domain/reference.js";
+import { rollBack } from "../../registry/tag-history.js";
+import type { HttpContext } from "../context.js";
+import type { Exchange } from "../exchange.js";
+import { Confirm } from "./confirm.js";
+import { Layout } from "./layout.js";
+import { withNotice } from "./notice.js";
+import { redirect } from "./redirect.js";
+import { sendPage } from "./send-page.js";
+import { Crumbs, historyUrl, imageUrl, ShortDigest } from "./show.js";
+
+/** Asks for confirmation. */
+export async function getRollbackPage(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PushPermit,
+  last: string,
+): Promise<void> {
+  const tag = parseTag(last);
+  const { name } = permit;
+  const digest = digestIn(exchange);
+  const current = await context.services.storage.tags.resolve(name, tag);
+  const action = `?${new URLSearchParams({ digest, from: current ?? "" })}`;
+  await sendPage(
+    exchange,
+    200,
+    <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`}>
+      <Crumbs repository={name} />
+      <h1>Roll back {tag}?</h1>
+      <dl class="facts">
+        <dt>Now</dt>
+        <dd>{current === undefined ? "removed" : <ShortDigest digest={current} />}</dd>
+        <dt>After</dt>
+        <dd>
+          <a href={imageUrl(name, digest)}>
+            <ShortDigest digest={digest} />
+          </a>
+        </dd>
+      </dl>
+      <p>
+        You push this image as {tag}. Everyone who pulls {tag} then gets it.
+      </p>
+      <Confirm
+        context={context}
+        exchange={exchange}
+        action={action}
+        label="Roll back"
+        cancel={historyUrl(name, tag)}
+      />
+    </Layout>,
+  );
+}
+
+/** The tag must still point to what the visitor saw: otherwise the answer is 412. */
+export async function postRollback(
+  context: HttpContext,
+  exchange: Exchange,
+  permit: PushPermit,
+  _form: URLSearchParams,
+  last: string,
+): Promise<void> {
+  const tag = parseTag(last);
+  const digest = digestIn(exchange);
+  const from = new URLSearchParams(exchange.query).get("from") ?? "";
+  const { manifest } = await rollBack(context.services, permit, {
+    tag,
+    digest,
+    precondition: isDigest(from) ? { match: new Set([from]) } : { noneMatch: "anything" },
+  });
+  redirect(exchange, withNotice(historyUrl(permit.name, tag), "rolled-back"));
+  context.onEvent?.(exchange, { action: "push", manifest, tag });
+}
+
+function digestIn({ query }: Exchange): Digest {
+  const text = new URLSearchParams(query).get("digest");
+  if (text === null)
+    throw new RegistryError("digest-invalid", "name the digest: ?digest=<digest of the history>");
+  return parseDigest(text);
+}
