@@ -88,7 +88,7 @@ export class ManifestGraph {
   #damagedTags = 0;
   #attachmentTags = 0;
 
-  /** Nodes, tags and references: about 200 bytes each. */
+  /** Nodes, tags and references: about 250 bytes each. */
   get size(): number {
     return this.#nodes.size + this.#targets.size + this.#edges;
   }

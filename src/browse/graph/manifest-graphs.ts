@@ -44,7 +44,7 @@ export interface FoundGraph {
   readonly progress: GraphProgress | undefined;
 }
 
-/** Of one repository. An object takes some 200 bytes. */
+/** Of one repository. An object takes some 250 bytes. */
 const defaultBounds: GraphBounds = { tagsMax: 50_000, manifestsMax: 50_000, objectsMax: 150_000 };
 
 /** All graphs have at most as many objects as this many large ones. */

@@ -53,8 +53,8 @@ export interface ReadResult {
   readonly tooManyTags: boolean;
 }
 
-/** Manifests of one repository that wait for their turn. */
-const readsAtOnce = 4;
+/** Manifests of one repository that are read or wait for their turn. */
+const readsAtOnce = 8;
 
 export class GraphReader {
   readonly #pieces: Pieces;
@@ -174,9 +174,10 @@ export class GraphReader {
     await this.#pieces.begin();
     const wanted = await sortedInPieces(found, newestFirst, this.#pieces);
     const { manifestsMax, objectsMax } = this.options.bounds;
+    let room = manifestsMax - this.graph.manifestCount;
     await inParallel(wanted, readsAtOnce, async ({ digest, pushedAt }) => {
-      const { manifestCount, size } = this.graph;
-      if (manifestCount >= manifestsMax || size >= objectsMax) return;
+      if (room <= 0 || this.graph.size >= objectsMax) return;
+      room--;
       await this.#readManifest(digest, pushedAt);
       this.options.onAdded();
       this.options.onProgress({ read: ++this.#read, total: wanted.length });
