@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import { setTimeout } from "node:timers/promises";
 import { Client } from "undici";
-import { startContender } from "../contenders.js";
+import { type Contender, startContender } from "../contenders.js";
+import { mainThreadMilliseconds } from "../processes.js";
 import { progress } from "../progress.js";
 import { catalog, type Listing, tags } from "../scenarios/listings.js";
 import { median } from "../statistics.js";
@@ -14,6 +15,13 @@ import { spell } from "../units.js";
 const repetitions = 50;
 const completeMsMax = 120_000;
 const retryMs = 50;
+
+/** Starts for each figure of a first request, of which the median is shown. */
+const starts = 5;
+/** After this time, a server that has just started has nothing to do any more. */
+const settledMs = 1_000;
+/** Warms the code that all pages share. */
+const otherPage = "/ui/activity";
 
 interface LargeStore {
   readonly what: string;
@@ -54,14 +62,20 @@ const stores: readonly LargeStore[] = [
 const columns = [
   "store",
   "page",
-  "first response (ms)",
+  "first request after start (ms)",
+  "its CPU (ms)",
+  "first view (ms)",
+  "its CPU (ms)",
   "complete after (ms)",
   "later: median (ms)",
   "slowest (ms)",
   "HTML (KB)",
 ];
 
-/** Each page is requested first from a server that has just started. */
+/**
+ * Each page is requested first from servers that have just started, and from servers that have shown another page. The CPU time is
+ * that of the main thread, whatever else the machine does.
+ */
 export async function measureLarge(): Promise<void> {
   process.stdout.write(`${markdownTable(columns, []).join("\n")}\n`);
   for (const { what, listing, entries, pages } of stores) {
@@ -71,8 +85,12 @@ export async function measureLarge(): Promise<void> {
     await using gantry = await startContender("gantry", { subject: "gantry" }, { settings, lay });
     if (gantry === undefined) throw new Error("Gantry is not built");
     for (const [page, path] of Object.entries(pages)) {
+      const firsts = [
+        ...(await measureFirst(gantry, path)),
+        ...(await measureFirst(gantry, path, otherPage)),
+      ];
       await gantry.restart();
-      const row = [what, page, ...(await measurePage(gantry.port, path))];
+      const row = [what, page, ...firsts, ...(await measurePage(gantry.port, path))];
       process.stdout.write(`${markdownTable(columns, [row]).slice(2).join("\n")}\n`);
     }
   }
@@ -83,6 +101,28 @@ interface Answer {
   readonly bytes: number;
   /** Whether a part of the page is still computed. */
   readonly isPending: boolean;
+}
+
+/** Returns the medians of the time and of the CPU time of the first request, perhaps after one for another page. */
+async function measureFirst(gantry: Contender, path: string, before?: string): Promise<readonly string[]> {
+  const times: number[] = [];
+  const cpuTimes: number[] = [];
+  for (let start = 0; start < starts; start++) {
+    await gantry.restart();
+    const client = new Client(`http://127.0.0.1:${gantry.port}`);
+    try {
+      if (before !== undefined) {
+        await setTimeout(settledMs);
+        await get(client, before);
+      }
+      const cpuBefore = mainThreadMilliseconds(gantry.pid);
+      times.push((await get(client, path)).ms);
+      cpuTimes.push(mainThreadMilliseconds(gantry.pid) - cpuBefore);
+    } finally {
+      await client.destroy();
+    }
+  }
+  return [median(times), median(cpuTimes)].map(spell);
 }
 
 async function measurePage(port: number, path: string): Promise<readonly string[]> {
@@ -101,7 +141,7 @@ async function measurePage(port: number, path: string): Promise<readonly string[
     for (let count = 0; count < repetitions; count++) later.push(await get(client, path));
     const times = later.map(({ ms }) => ms);
     const bytesMax = Math.max(...[first, ...later].map(({ bytes }) => bytes));
-    return [first.ms, completeMs, median(times), Math.max(...times), bytesMax / 1000].map(spell);
+    return [completeMs, median(times), Math.max(...times), bytesMax / 1000].map(spell);
   } finally {
     await client.destroy();
   }
