@@ -5,7 +5,7 @@
  */
 
 import type { HttpResponse } from "uWebSockets.js";
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
@@ -54,14 +54,6 @@ const reasons: Readonly<Record<number, string>> = {
   504: "Gateway Timeout",
   507: "Insufficient Storage",
 };
-
-/** Random prefix of this process. With a number appended, request IDs are unique across servers. */
-const requestIdStart = randomBytes(9).toString("base64url");
-let requests = 0;
-
-function newRequestId(): string {
-  return `${requestIdStart}-${requests++}`;
-}
 
 /** What observers read of a row of the route table. */
 export interface RouteOf {
@@ -159,9 +151,9 @@ export class Exchange {
     readonly answers: Answers,
   ) {}
 
-  /** Identifies the request in logs, here and elsewhere. */
+  /** Identifies the request in logs, here and elsewhere. Error pages show it, so it does not count requests. */
   get id(): string {
-    this.#id ??= this.incoming.requestId || newRequestId();
+    this.#id ??= this.incoming.requestId || randomUUID();
     return this.#id;
   }
 

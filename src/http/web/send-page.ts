@@ -16,6 +16,8 @@ const pageHeaders: Headers = [
   ["X-Frame-Options", "DENY"],
   ["Cross-Origin-Opener-Policy", "same-origin"],
   ["Cross-Origin-Resource-Policy", "same-origin"],
+  // A search engine would follow every order, filter and page of each list of tags.
+  ["X-Robots-Tag", "noindex, nofollow"],
   // Pages show what their visitor may see.
   ["Cache-Control", "no-store"],
 ];

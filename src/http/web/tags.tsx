@@ -1,22 +1,18 @@
-/** A repository: its tags, with what each is and how long it stays. */
+/** A repository: its tags, in an order, filtered and page by page. */
 import type { PullPermit } from "../../auth/gate.js";
-import type { ListMarks } from "../../browse/graph/relations.js";
-import type { FoundFacts } from "../../browse/image-facts.js";
 import type { RepositorySummary } from "../../browse/summary.js";
-import { type ListedTag, type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
+import { type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
 import { count } from "../../commands/format.js";
-import type { RemainingRetention } from "../../gc/retention.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { ContentCells } from "./content-cells.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
-import { NumberedPages } from "./numbered-pages.js";
 import { pageDeadline } from "./page-deadline.js";
+import { NumberedPages } from "./paging.js";
 import { sendPage } from "./send-page.js";
-import { Bytes, Crumbs, Pending, relative, ShortDigest, When } from "./show.js";
-import { TagMarks } from "./tag-marks.js";
+import { Bytes, Crumbs, Pending, When } from "./show.js";
+import { TagTable } from "./tag-table.js";
 
 /** With the longest tags and platforms, a page of this many has 45 KB. */
 const tagsOfPage = 30;
@@ -73,7 +69,12 @@ export async function getTagPage(
         <NoTags wanted={wanted} found={found} />
       ) : (
         <form action="_delete">
-          <Tags tags={found.tags} facts={images.facts} marks={attached.value?.marks} canDelete={canDelete} />
+          <TagTable
+            tags={found.tags}
+            facts={images.facts}
+            marks={attached.value?.marks}
+            canDelete={canDelete}
+          />
           {canDelete && (
             <p>
               <button type="submit" class="bad">
@@ -169,100 +170,6 @@ function NoTags({ wanted, found }: { readonly wanted: Wanted; readonly found: Ta
   if (!found.complete) return <p>The tags are being read.</p>;
   if (wanted.filter !== "") return <p>No tag contains this text.</p>;
   return <p>This repository has no tags. Its images can be pulled by digest.</p>;
-}
-
-interface TagsProps {
-  readonly tags: readonly ListedTag[];
-  readonly facts: FoundFacts["facts"];
-  readonly marks: ListMarks["marks"] | undefined;
-  readonly canDelete: boolean;
-}
-
-/** Addresses are relative: with a name of 255 characters in each, a page would be too large. */
-function Tags({ tags, facts, marks, canDelete }: TagsProps) {
-  const now = Date.now();
-  return (
-    <table class="stack">
-      <thead>
-        <tr>
-          <th scope="col">Tag</th>
-          <th scope="col">Pushed</th>
-          <th scope="col">Pulled</th>
-          <th scope="col">Content</th>
-          <th scope="col" class="number">
-            Size
-          </th>
-          <th scope="col">Digest</th>
-          <th scope="col">Kept</th>
-        </tr>
-      </thead>
-      <tbody>
-        {tags.map(({ tag, digest, pushedAt, pulledAt, retention }, row) => (
-          <tr>
-            <td>
-              {canDelete && <input type="checkbox" name="tag" value={tag} aria-labelledby={`tag${row}`} />}{" "}
-              <a id={`tag${row}`} href={`_image/${tag}`}>
-                {tag}
-              </a>{" "}
-              <TagMarks tag={tag} marks={digest && marks?.get(digest)} />
-            </td>
-            <td data-label="Pushed">
-              {pushedAt === undefined ? <Pending /> : <When at={pushedAt} now={now} />}
-            </td>
-            <td data-label="Pulled">
-              <Pulled at={pulledAt} now={now} />
-            </td>
-            <ContentCells
-              facts={digest && facts.get(digest)}
-              isKnown={digest !== undefined && facts.has(digest)}
-            />
-            <td data-label="Digest">
-              {digest === undefined ? <Pending /> : <ShortDigest digest={digest} />}
-            </td>
-            <td data-label="Kept">
-              <Remaining retention={retention} now={now} />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Pulled({ at, now }: { readonly at: ListedTag["pulledAt"]; readonly now: number }) {
-  if (at === undefined) return <Pending />;
-  return at === "never" ? <span class="dim">never</span> : <When at={at} now={now} />;
-}
-
-function Remaining({
-  retention,
-  now,
-}: {
-  readonly retention: RemainingRetention | undefined;
-  readonly now: number;
-}) {
-  switch (retention?.kind) {
-    case undefined:
-      return <Pending />;
-    case "immutable":
-      return <span class="tag">immutable</span>;
-    case "no-rule":
-      return <span class="dim">until deleted</span>;
-    case "among-last":
-      return (
-        <span title={retention.rule}>
-          {retention.place} of the last {retention.keepLast}
-        </span>
-      );
-    case "until":
-      return <span title={retention.rule}>expires {relative(retention.at, now)}</span>;
-    case "expired":
-      return (
-        <span class="warn" title={`${retention.rule}: ${retention.why}`}>
-          expires with the next run
-        </span>
-      );
-  }
 }
 
 /** Returns the address of a page. */

@@ -1,6 +1,7 @@
 /**
  * The only script of the web page: theme, live updates, and search while typing. Everything else works without it. It never
- * makes HTML of texts; it shows pages that the server has rendered.
+ * makes HTML of texts; it shows pages that the server has rendered. It is one file, so that browsers load it by one request
+ * without a bundler.
  */
 
 /** Milliseconds. Pauses grow by `factor` up to `max`. */
