@@ -50,6 +50,8 @@ export class Summary {
   #sizeReadAt = never;
   #failedAt = never;
   #sizeMilliseconds = 0;
+  /** Whether a running read replaces something outdated. */
+  #isReplacing = false;
 
   constructor(
     readonly services: Pick<Services, "storage" | "caches">,
@@ -62,7 +64,7 @@ export class Summary {
   }
 
   get isOutdated(): boolean {
-    return this.#areUsesOutdated || this.#isSizeOutdated;
+    return this.#isReplacing || this.#areUsesOutdated || this.#isSizeOutdated;
   }
 
   /** Whether something is outdated, and may be read now. */
@@ -106,6 +108,7 @@ export class Summary {
 
   /** Reads what is outdated. */
   async read(): Promise<void> {
+    this.#isReplacing = this.isOutdated;
     try {
       if (this.#areUsesOutdated) await this.#readUses();
       if (this.#isSizeDue) await this.#readSize();
@@ -114,6 +117,8 @@ export class Summary {
       this.#changedTags = "all";
       this.#isSizeOutdated = true;
       throw error;
+    } finally {
+      this.#isReplacing = false;
     }
   }
 

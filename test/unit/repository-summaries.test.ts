@@ -140,6 +140,8 @@ test("what takes longer than the deadline comes later, and one failure does not 
   const early = await world.summaries.get(everything, wanted, new Deadline(20));
   for (const one of wanted) assert.equal(early.summaries.get(one)?.bytes, undefined);
   assert.equal(early.complete, false);
+  const reading = await world.summaries.get(everything, [name], new Deadline(20));
+  assert.equal(reading.complete, false, "while the size is being read");
   go();
   const late = await world.summaries.get(everything, wanted, patience());
   assert.deepEqual(
