@@ -190,8 +190,8 @@ async function pushChart(client: Client): Promise<void> {
 export async function pushDemo(client: Client): Promise<void> {
   for (const [version, further] of [
     ["1.9.0", []],
-    ["2.3.0", ["2.3"]],
-    ["2.4.0", []],
+    ["2.3.0", ["2.3", "latest"]],
+    ["2.4.0", ["latest"]],
     ["2.4.1", ["2.4", "2", "latest"]],
   ] as const) {
     const steps = [

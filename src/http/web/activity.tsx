@@ -2,7 +2,7 @@
 import type { MetricsPermit } from "../../auth/gate.js";
 import type { Activity } from "../../browse/activity.js";
 import { hitsOf, missesOf, type ShownCache, shownCaches } from "../../browse/hit-totals.js";
-import { formatBytes } from "../../commands/format.js";
+import { count, formatBytes } from "../../commands/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { ActivityTable } from "./activity-table.js";
@@ -87,7 +87,7 @@ function HitRate({ activity, cache }: { readonly activity: Activity; readonly ca
   const rates = hits.values.map((hit, index) => rateOf(hit, misses.values[index] ?? 0));
   const rate = rateOf(hits.sum, misses.sum);
   const asked = hits.sum + misses.sum;
-  const text = rate === undefined ? "not used" : `${Math.floor(rate * 100)}% of ${asked} lookups`;
+  const text = rate === undefined ? "not used" : `${Math.floor(rate * 100)}% of ${count(asked, "lookup")}`;
   return <Plot id={cache} title={shownCaches[cache]} text={text} values={rates} max={1} kind="rate" />;
 }
 

@@ -1,5 +1,5 @@
 /** One upstream registry: what is cached of it, what it was asked for, and whether it answers. */
-import { formatSeconds } from "../../commands/format.js";
+import { count, formatSeconds } from "../../commands/format.js";
 import { visibleLine } from "../../lib/control-characters.js";
 import { trafficOf, type UpstreamContent } from "../../upstream/cache-report.js";
 import type { Upstream } from "../../upstream/upstream.js";
@@ -98,13 +98,13 @@ function Cached({ content }: { readonly content: UpstreamContent }) {
   const { bytes, sharedBytes, manifests, blobs } = content;
   return (
     <>
-      <Bytes bytes={bytes} /> in {manifests} manifests and {blobs} blobs, <Bytes bytes={sharedBytes} /> of it
-      shared with other repositories
+      <Bytes bytes={bytes} /> in {count(manifests, "manifest")} and {count(blobs, "blob")},{" "}
+      <Bytes bytes={sharedBytes} /> of it shared with other repositories
     </>
   );
 }
 
 function hitRate({ hits, misses }: { readonly hits: number; readonly misses: number }): string {
   if (hits + misses === 0) return "no requests yet";
-  return `${Math.floor((100 * hits) / (hits + misses))}% of ${hits + misses} requests`;
+  return `${Math.floor((100 * hits) / (hits + misses))}% of ${count(hits + misses, "request")}`;
 }
