@@ -10,9 +10,9 @@ import { Client, serve } from "../support/client.js";
 import { gantry as command } from "../support/command.js";
 import { blobOf, image, imageOf, newName } from "../support/content.js";
 import { startInside } from "../support/inside.js";
-import { LoginFiles } from "../support/login.js";
 import { eventually } from "../support/store.js";
 import { loggedIn, Visitor } from "../support/visitor.js";
+import { operatorAndReader } from "./operator-and-reader.js";
 
 const path = "/ui/activity";
 
@@ -118,15 +118,7 @@ test("many repositories are shown by pages below 50 KB", async () => {
 });
 
 test("only those who may read the metrics see the page and the way to it", async () => {
-  const files = await LoginFiles.make();
-  await files.users({ operator: "1", reader: "2" });
-  await files.policy(`
-metrics: { users: operator }
-rules:
-  - { repositories: "**", users: operator, allow: admin }
-  - { repositories: "team/**", users: reader, allow: pull }
-`);
-  await using server = await startInside({ ...files.settings, REGISTRY_HTTP_UI_ENABLED: "true" });
+  await using server = await startInside(await operatorAndReader("team/**"));
   const [operator, reader] = [
     await loggedIn(server.url, "operator", "1"),
     await loggedIn(server.url, "reader", "2"),

@@ -7,10 +7,11 @@ import { Client, serve } from "../support/client.js";
 import { gantry as command } from "../support/command.js";
 import { image } from "../support/content.js";
 import { startInside } from "../support/inside.js";
-import { basic, LoginFiles } from "../support/login.js";
+import { basic } from "../support/login.js";
 import { eventually } from "../support/store.js";
 import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
 import { loggedIn } from "../support/visitor.js";
+import { operatorAndReader } from "./operator-and-reader.js";
 
 const path = "/ui/upstreams";
 const upstream = await ScriptedUpstream.start();
@@ -88,18 +89,9 @@ test("refused credentials are a warning", async () => {
 });
 
 test("a visitor sees the images that they may pull, and figures only with the metrics", async () => {
-  const files = await LoginFiles.make();
-  await files.users({ operator: "1", reader: "2" });
-  await files.policy(`
-metrics: { users: operator }
-rules:
-  - { repositories: "**", users: operator, allow: admin }
-  - { repositories: "docker.io/open/**", users: reader, allow: pull }
-`);
   await using server = await startInside({
     ...settings,
-    ...files.settings,
-    REGISTRY_HTTP_UI_ENABLED: "true",
+    ...(await operatorAndReader("docker.io/open/**")),
   });
   const puller = new Client(server.url, undefined, undefined, basic("operator", "1"));
   await pull(puller, "open/app");
