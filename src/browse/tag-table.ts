@@ -44,6 +44,9 @@ const comparisons: Readonly<Record<KeptOrder, (a: TagEntry, b: TagEntry) => numb
 /** Changed tags that are moved within the kept orders; for more, the orders are made again. */
 const movesMax = 64;
 
+/** Changed tags that are remembered. For more, the whole table is read again. */
+const changedMax = 1_000;
+
 export class TagTable {
   readonly #entries = new Map<Tag, TagEntry>();
   /** Tags to be read again. */
@@ -67,8 +70,11 @@ export class TagTable {
     return this.#changed.size === 0;
   }
 
-  markChanged(tag: Tag): void {
+  /** Returns false if too many tags have changed since the table was last used: it has to be read again. */
+  markChanged(tag: Tag): boolean {
+    if (this.#changed.size >= changedMax && !this.#changed.has(tag)) return false;
     this.#changed.add(tag);
+    return true;
   }
 
   /** Returns the entries of those of `tags` that exist. */

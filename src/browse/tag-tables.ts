@@ -143,8 +143,8 @@ export class TagTables {
       case "tag-removed":
       case "tag-unsure": {
         const kept = this.#kept.get(change.name);
-        kept?.table?.markChanged(change.tag);
-        kept?.filling?.markChanged(change.tag);
+        if (kept?.table?.markChanged(change.tag) === false) kept.isOutdated = true;
+        if (kept?.filling?.markChanged(change.tag) === false) kept.isOutdatedAgain = true;
         return;
       }
       case "repository-emptied":

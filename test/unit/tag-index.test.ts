@@ -243,6 +243,29 @@ test("tables of more tags than fit are dropped, and one that is too large has th
   assert.notEqual(world.tables.get(other).table, undefined);
 });
 
+test("a table is read again after more changes than it remembers, while it is kept and while it is read", async () => {
+  const { storageOf, open } = waiting();
+  const world = await worldOf(ages, { storageOf });
+  const change = async (number: number) =>
+    world.elsewhere.publish({ kind: "tag-pointed", name, tag: parseTag(`t${number}`) });
+  world.tables.get(name);
+  for (let number = 0; number < 1_001; number++) await change(number);
+  open();
+  await world.tables.ended(name);
+  assert.equal(world.tables.get(name).isCurrent, false);
+  await world.tables.ended(name);
+  const { table, isCurrent } = world.tables.get(name);
+  assert.deepEqual([isCurrent, table?.isCurrent], [true, true]);
+  for (let number = 0; number < 1_000; number++) await change(number);
+  await change(0);
+  assert.equal(world.tables.get(name).isCurrent, true);
+  await change(1_000);
+  assert.equal(world.tables.get(name).isCurrent, false);
+  await world.tables.ended(name);
+  assert.equal(world.tables.get(name).isCurrent, true);
+  assert.notEqual(world.tables.get(name).table, table);
+});
+
 function patternOf(...patterns: string[]) {
   const matches = nameMatcher(patterns);
   return { matches: (_: unknown, tag: string) => matches(tag) };
