@@ -9,6 +9,7 @@ import { Relations } from "./graph/relations.js";
 import { ImageFactsIndex } from "./image-facts.js";
 import { RepositoryIndex } from "./repository-index.js";
 import { RepositorySummaries } from "./repository-summaries.js";
+import { TagHistories } from "./tag-histories.js";
 import { TagIndex } from "./tag-index.js";
 import { TagTables } from "./tag-tables.js";
 
@@ -25,6 +26,7 @@ export class Browse {
   readonly content: ContentReader;
   readonly deletions: DeletionPreviews;
   readonly relations: Relations;
+  readonly histories: TagHistories;
   readonly #tables: TagTables;
   readonly #catalog: CatalogCopy;
   readonly #graphs: ManifestGraphs;
@@ -40,6 +42,7 @@ export class Browse {
     this.deletions = new DeletionPreviews(services, untaggedSeconds);
     this.tags = new TagIndex(services, this.#tables, slices);
     this.#graphs = new ManifestGraphs(services, cluster.changes, { slices, onError });
+    this.histories = new TagHistories(services, cluster.changes);
     this.content = new ContentReader(services);
     this.relations = new Relations(services, this.#graphs, this.content, { untaggedSeconds });
   }
@@ -53,6 +56,7 @@ export class Browse {
   async close(): Promise<void> {
     this.repositories.close();
     this.deletions.close();
+    this.histories.close();
     await Promise.all([
       this.#catalog.close(),
       this.summaries.close(),

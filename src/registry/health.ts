@@ -32,6 +32,9 @@ const reasons = {
   workers: "the workers do not answer",
 } as const;
 
+/** A healthy storage answers within this time, also beside much other work. */
+const answerMillisecondsMax = 2_000;
+
 export type Part = keyof typeof reasons;
 
 /** The reason for each failed part. */
@@ -42,6 +45,8 @@ export class Health {
   /** `undefined` until the first check. */
   #failures: Failures | undefined;
   #stopping = false;
+  /** When the running check of the storage began, by the clock of `performance`. */
+  #askedAt: number | undefined;
 
   constructor(
     readonly services: HealthServices,
@@ -64,6 +69,12 @@ export class Health {
     return this.#stopping;
   }
 
+  /** Whether the storage has answered the last check, or still may in time. Known earlier than whether it counts as failed. */
+  get storageAnswers(): boolean {
+    const waited = this.#askedAt === undefined ? 0 : performance.now() - this.#askedAt;
+    return !this.#failed.has("storage") && waited < answerMillisecondsMax;
+  }
+
   /** Reports the server as not ready, for a shutdown. */
   stop(): void {
     this.#stopping = true;
@@ -74,12 +85,22 @@ export class Health {
     const { storage } = this.services;
     const parts: readonly Promise<Part | undefined>[] = [
       // A read-only storage only has to serve pulls.
-      this.#look("storage", storage.readOnly ? Promise.resolve() : storage.volume.probe()),
+      this.#look("storage", storage.readOnly ? Promise.resolve() : this.#probe()),
       this.#look("space", storage.readOnly ? Promise.resolve() : this.#checkSpace()),
       this.#look("workers", storage.workers.answer()),
     ];
     const failing = (await Promise.all(parts)).filter((part) => part !== undefined);
     this.#failures = Object.fromEntries(failing.map((part) => [part, reasons[part]]));
+  }
+
+  async #probe(): Promise<void> {
+    const askedAt = performance.now();
+    this.#askedAt ??= askedAt;
+    try {
+      await this.services.storage.volume.probe();
+    } finally {
+      if (this.#askedAt === askedAt) this.#askedAt = undefined;
+    }
   }
 
   async #checkSpace(): Promise<void> {

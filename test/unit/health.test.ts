@@ -100,3 +100,16 @@ test("the server is not ready before the first check, and not after a stop", asy
 test("without checks, everything counts as healthy", () => {
   assert.equal(registry({ enabled: false }).health.ready, true);
 });
+
+test("whether the storage answers is known from the first failure on, and before the server counts as not ready", async () => {
+  const { health, broken } = registry();
+  await health.look();
+  assert.equal(health.storageAnswers, true);
+  broken.add("storage");
+  await health.look();
+  assert.equal(health.storageAnswers, false);
+  assert.equal(health.ready, true);
+  broken.clear();
+  await health.look();
+  assert.equal(health.storageAnswers, true);
+});

@@ -53,10 +53,13 @@ export async function getDeletionPage(
     >
       <Crumbs repository={name} />
       <h1>
-        {removed.length === 0 && found.complete
-          ? "Nothing to delete"
-          : `Delete ${count(removed.length, "tag")}?`}
+        {removed.length > 0
+          ? `Delete ${count(removed.length, "tag")}?`
+          : found.complete
+            ? "Nothing to delete"
+            : "Delete tags?"}
       </h1>
+      {found.tags.length === 0 && <p>The tags are being read.</p>}
       <TagList tags={found.tags} />
       {removed.length > 0 && (
         <>

@@ -3,12 +3,14 @@ import type { PullPermit } from "../../auth/gate.js";
 import type { Digest } from "../../domain/digest.js";
 import { parseTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { type HistoryEntry, tagHistory } from "../../registry/tag-history.js";
+import type { HistoryEntry } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { webOf } from "./forms.js";
 import { EntryAuthor, EntryTarget } from "./history-parts.js";
 import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
+import { pageDeadline } from "./page-deadline.js";
 import { Paging } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, When } from "./show.js";
@@ -25,22 +27,31 @@ export async function getHistoryPage(
   const tag = parseTag(last);
   const { name } = permit;
   const before = Number(new URLSearchParams(exchange.query).get("before") ?? Number.NaN);
-  const { items, next } = await tagHistory(context.services, permit, tag, {
-    n: entriesOfPage,
-    ...(Number.isFinite(before) && { before }),
-  });
+  const query = { n: entriesOfPage, ...(Number.isFinite(before) && { before }) };
+  const asker = { client: exchange.client, deadline: pageDeadline(exchange) };
+  const { value, complete } = await webOf(context).browse.histories.history(permit, tag, query, asker);
   const canPush = context.gate.may(permit.identity, "push", name);
-  // The current entry may be on another page.
-  const current = await context.services.storage.tags.resolve(name, tag);
   await sendPage(
     exchange,
     200,
-    <Layout context={context} exchange={exchange} title={`History of ${name}:${tag}`} live={name}>
+    <Layout
+      context={context}
+      exchange={exchange}
+      title={`History of ${name}:${tag}`}
+      live={name}
+      pending={!complete}
+    >
       <Crumbs repository={name} />
       <h1>History of {tag}</h1>
       <Notice exchange={exchange} />
-      <Entries name={name} tag={tag} entries={items} current={current} canPush={canPush} />
-      <Paging label="Earlier entries" next={next && `?before=${next.at}`} />
+      {value === undefined ? (
+        <p>The history is being read.</p>
+      ) : (
+        <>
+          <Entries name={name} tag={tag} entries={value.items} current={value.current} canPush={canPush} />
+          <Paging label="Earlier entries" next={value.next && `?before=${value.next.at}`} />
+        </>
+      )}
       <p class="note">
         Earlier images stay until garbage collection removes those that no tag points to. A retention rule can
         keep them longer.

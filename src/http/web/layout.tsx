@@ -56,6 +56,11 @@ export function Layout({ context, exchange, title, live, pending = false, next, 
           data-pending={pending ? "" : undefined}
           tabindex={-1}
         >
+          {pending && !context.services.health.storageAnswers && (
+            <p class="box" role="status">
+              The storage does not answer at the moment. What is missing here appears when it does.
+            </p>
+          )}
           {children}
         </main>
         <footer>Gantry {packageVersion}</footer>

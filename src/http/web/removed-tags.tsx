@@ -1,11 +1,13 @@
 /** The tags that were removed and can be restored. */
 import type { PullPermit } from "../../auth/gate.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { type RemovedTag, removedTags } from "../../registry/tag-history.js";
+import type { RemovedTag } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { webOf } from "./forms.js";
 import { EntryAuthor, EntryTarget } from "./history-parts.js";
 import { Layout } from "./layout.js";
+import { pageDeadline } from "./page-deadline.js";
 import { Paging } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, repositoryUrl, When } from "./show.js";
@@ -20,24 +22,37 @@ export async function getRemovedPage(
 ): Promise<void> {
   const { name } = permit;
   const after = new URLSearchParams(exchange.query).get("last") ?? "";
-  const signal = exchange.untilGone();
-  const { items, next } = await context.listingTurns.within(exchange.client, signal, () =>
-    removedTags(context.services, permit, { n: tagsOfPage, after }, signal),
+  const asker = { client: exchange.client, deadline: pageDeadline(exchange) };
+  const { value, complete } = await webOf(context).browse.histories.removed(
+    permit,
+    { n: tagsOfPage, after },
+    asker,
   );
   await sendPage(
     exchange,
     200,
-    <Layout context={context} exchange={exchange} title={`Removed tags of ${name}`} live={name}>
+    <Layout
+      context={context}
+      exchange={exchange}
+      title={`Removed tags of ${name}`}
+      live={name}
+      pending={!complete}
+    >
       <Crumbs repository={name} />
       <h1>Removed tags</h1>
-      {items.length === 0 ? (
+      {value === undefined ? (
+        <p>The removed tags are being read.</p>
+      ) : value.items.length === 0 ? (
         <p>
           No tag of <a href={repositoryUrl(name)}>{name}</a> was removed lately.
         </p>
       ) : (
-        <Removed name={name} tags={items} />
+        <Removed name={name} tags={value.items} />
       )}
-      <Paging label="Further tags" next={next && `?${new URLSearchParams({ last: next.tag })}`} />
+      <Paging
+        label="Further tags"
+        next={value?.next && `?${new URLSearchParams({ last: value.next.tag })}`}
+      />
     </Layout>,
   );
 }

@@ -7,11 +7,13 @@ import { rollBack } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { Confirm } from "./confirm.js";
+import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { withNotice } from "./notice.js";
+import { pageDeadline } from "./page-deadline.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
-import { Crumbs, historyUrl, imageUrl, ShortDigest } from "./show.js";
+import { Crumbs, historyUrl, imageUrl, Pending, ShortDigest } from "./show.js";
 
 /** Asks for confirmation. */
 export async function getRollbackPage(
@@ -23,17 +25,25 @@ export async function getRollbackPage(
   const tag = parseTag(last);
   const { name } = permit;
   const digest = digestIn(exchange);
-  const current = await context.services.storage.tags.resolve(name, tag);
-  const action = `?${new URLSearchParams({ digest, from: current ?? "" })}`;
+  const asker = { client: exchange.client, deadline: pageDeadline(exchange) };
+  const { value: current, complete } = await webOf(context).browse.histories.target(permit, tag, asker);
   await sendPage(
     exchange,
     200,
-    <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`}>
+    <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`} pending={!complete}>
       <Crumbs repository={name} />
       <h1>Roll back {tag}?</h1>
       <dl class="facts">
         <dt>Now</dt>
-        <dd>{current === undefined ? "removed" : <ShortDigest digest={current} />}</dd>
+        <dd>
+          {current === undefined ? (
+            <Pending />
+          ) : current.digest === undefined ? (
+            "removed"
+          ) : (
+            <ShortDigest digest={current.digest} />
+          )}
+        </dd>
         <dt>After</dt>
         <dd>
           <a href={imageUrl(name, digest)}>
@@ -44,13 +54,15 @@ export async function getRollbackPage(
       <p>
         You push this image as {tag}. Everyone who pulls {tag} then gets it.
       </p>
-      <Confirm
-        context={context}
-        exchange={exchange}
-        action={action}
-        label="Roll back"
-        cancel={historyUrl(name, tag)}
-      />
+      {current !== undefined && (
+        <Confirm
+          context={context}
+          exchange={exchange}
+          action={`?${new URLSearchParams({ digest, from: current.digest ?? "" })}`}
+          label="Roll back"
+          cancel={historyUrl(name, tag)}
+        />
+      )}
     </Layout>,
   );
 }
