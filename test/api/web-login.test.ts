@@ -365,7 +365,21 @@ test("a login that arrives byte by byte is ended, and holds up nobody", async ()
   }
 });
 
-test("two servers on one store know each other's sessions, and others do not", async () => {
+test("a session lasts across a restart of the server", async () => {
+  const root = join(files.folder, "store");
+  const visitor = new Visitor("");
+  {
+    await using first = await startInside(settings, root);
+    for (const [name, value] of (await loggedIn(first.url, "bob", "bob's")).cookies)
+      visitor.cookies.set(name, value);
+  }
+  await using restarted = await startInside(settings, root);
+  const returning = new Visitor(restarted.url);
+  returning.cookies.set(sessionName, sessionOf(visitor));
+  assert.ok(await isIn(returning));
+});
+
+test("a server with another store does not know a session", async () => {
   const visitor = await loggedIn(url, "bob", "bob's");
   const other = await serve(settings);
   const stranger = new Visitor(other.gantry.url);
