@@ -27,7 +27,7 @@ export class Admission {
   run(exchange: Exchange, route: Route, path: PathTexts): void | Promise<void> {
     if (route.action === "public") return route.handle(this.context, exchange);
     if (route.page === true && this.context.web === undefined) return answerDisabledPage(exchange);
-    if (path.name !== "") exchange.name = this.#nameOf(exchange, path.name);
+    if (path.name !== "") exchange.name = this.#nameOf(exchange, path);
     const identity = route.page === true ? this.#identifyVisitor(exchange) : this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
     return identity.then((found) => {
@@ -37,8 +37,9 @@ export class Admission {
   }
 
   /** Returns the name under which this registry stores the repository. Throws `name-invalid` or `name-unknown`. */
-  #nameOf(exchange: Exchange, text: string): RepositoryName {
-    const name = parseRepositoryName(text);
+  #nameOf(exchange: Exchange, path: PathTexts): RepositoryName {
+    path.repository ??= parseRepositoryName(path.name);
+    const name = path.repository;
     exchange.requestedName = name;
     const { upstreams } = this.context;
     if (upstreams === undefined) return name;

@@ -20,6 +20,7 @@ import { ErrorHeaders, jsonType, type OriginWarning, retryAfter } from "./error-
 import { type RenderedError, renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers, type RouteOf } from "./exchange.js";
 import type { TrustedProxies } from "./forwarded.js";
+import { HeaderBlock } from "./header-block.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { MultipartMemory } from "./multipart.js";
 import { originOf } from "./origin.js";
@@ -127,8 +128,20 @@ function headersTooLarge(bytes: number, max: number): RegistryError {
   );
 }
 
+/** URLs whose targets are remembered: about 1 KiB each. */
+const knownUrlsMax = 2048;
+const knownUrlCharactersMax = 256;
+
+interface Target {
+  readonly method: string;
+  readonly path: string;
+  readonly match: Match | RegistryError;
+}
+
 export class App {
   readonly #router = new Router([...routes, ...webRoutes]);
+  /** By URL: CI jobs pull the same manifests and blobs again and again. */
+  readonly #targets = new Map<string, Target>();
   readonly #admission: Admission;
   readonly #errorHeaders: ErrorHeaders;
   readonly #app = uws.App();
@@ -166,7 +179,10 @@ export class App {
     this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin, options.onOrigin);
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {
-      headers: [["Docker-Distribution-Api-Version", "registry/2.0"], ...(options.headers ?? [])],
+      headers: new HeaderBlock([
+        ["Docker-Distribution-Api-Version", "registry/2.0"],
+        ...(options.headers ?? []),
+      ]),
       // A path is always correct. A guessed scheme could send a client, with its password, from HTTPS to HTTP.
       locationOrigin:
         options.absoluteLocations === true
@@ -211,20 +227,31 @@ export class App {
     });
   }
 
-  /** Reads the request synchronously: uWebSockets.js invalidates it when this returns. */
   #onRequest(response: HttpResponse, request: HttpRequest): void {
+    const exchange = this.#handle(response, request);
+    if (exchange === undefined) return;
+    exchange.isCorked = false;
+    // Most responses from memory are complete here and save the handler, which costs as much as finding a manifest.
+    if (exchange.isComplete) return;
+    response.onAborted(() => {
+      exchange.body?.abort();
+      exchange.abort();
+    });
+  }
+
+  /**
+   * Reads the request synchronously: uWebSockets.js invalidates it when this returns. Returns the exchange, unless the connection was
+   * closed or got a response without one.
+   */
+  #handle(response: HttpResponse, request: HttpRequest): Exchange | undefined {
     const method = request.getMethod().toUpperCase();
     const url = request.getUrl();
     let exchange: Exchange | undefined;
-    response.onAborted(() => {
-      exchange?.body?.abort();
-      exchange?.abort();
-    });
     try {
       const peer = this.#peerOf(response);
       if (peer === undefined) {
         response.close();
-        return;
+        return undefined;
       }
       const { path, match } = this.#target(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
@@ -245,37 +272,38 @@ export class App {
       if (query.length > queryCharactersMax) {
         const message = `a query has at most ${queryCharactersMax} characters`;
         this.#refuseHead(exchange, new RegistryError("uri-too-long", message));
-        return;
+        return exchange;
       }
       const refused = fault ?? (isChunked && route?.body !== true ? "body" : undefined);
       if (refused !== undefined) {
         this.#refuseHead(exchange, new RegistryError("request-invalid", headFaults[refused]));
-        return;
+        return exchange;
       }
       // uWebSockets.js counts only bytes that it buffers for a later read; a single read may hold twice the limit.
       if (bytes > this.#headerBytesMax) {
         this.#refuseHead(exchange, headersTooLarge(bytes, this.#headerBytesMax));
-        return;
+        return exchange;
       }
       exchange.isLast =
         this.options.keepAlive === false || (isChunked && (headers.front !== "none" || seen.peer !== peer));
       if (!this.#turn.take() || isChunked) {
         this.#track(this.#answerLater(exchange, match), exchange, response);
-        return;
+        return exchange;
       }
       const done = this.#answer(exchange, match) ?? exchange.unsent;
       if (done instanceof Promise) {
         this.#track(done, exchange, response);
-        return;
+        return exchange;
       }
     } catch (error) {
       if (exchange !== undefined && (exchange.incoming.closes || this.#isPage(exchange))) {
         this.#track(Promise.reject(error), exchange, response);
-        return;
+        return exchange;
       }
       void this.#fail(exchange, response, error);
     }
     if (exchange !== undefined) this.#observe(exchange);
+    return exchange;
   }
 
   /**
@@ -321,7 +349,18 @@ export class App {
   }
 
   /** Returns the request's path, decoded if possible, and its route or the error. */
-  #target(method: string, url: string): { readonly path: string; readonly match: Match | RegistryError } {
+  #target(method: string, url: string): Target {
+    const known = this.#targets.get(url);
+    if (known !== undefined && known.method === method) return known;
+    const target = { method, ...this.#findTarget(method, url) };
+    if (url.length <= knownUrlCharactersMax && !(target.match instanceof RegistryError)) {
+      if (this.#targets.size >= knownUrlsMax) this.#targets.clear();
+      this.#targets.set(url, target);
+    }
+    return target;
+  }
+
+  #findTarget(method: string, url: string): Omit<Target, "method"> {
     if (url.length > urlCharactersMax) {
       const error = new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
       return { path: url, match: error };
@@ -389,7 +428,7 @@ export class App {
     if (error instanceof TooManyRequests) exchange.limit = error.limit;
     if (exchange.aborted) return undefined;
     // Too late for an error response: only a broken connection shows the client that bytes are missing.
-    if (exchange.responded) response.close();
+    if (exchange.responded) exchange.close();
     else if (this.#isPage(exchange)) return this.#failPage(exchange, rendered, error);
     else exchange.send(status, this.#errorHeaders.of(exchange, error), body);
     return undefined;

@@ -45,7 +45,7 @@ class Download {
   /** Hands the bytes to the socket and returns the position up to which the socket accepted them. */
   #send(room: SocketRoom, bytes: Uint8Array, position: number): number {
     const { exchange, source } = this;
-    exchange.response.cork(() => {
+    exchange.cork(() => {
       if (!exchange.responded) {
         exchange.writeHead(this.status, this.headers);
         exchange.answeredAt = performance.now();

@@ -44,7 +44,7 @@ export class EventStream {
       this.#drained();
       return true;
     });
-    response.cork(() => {
+    exchange.cork(() => {
       exchange.writeHead(200, streamHeaders);
       this.#write(`retry: ${retryMilliseconds}\n\n`);
     });
@@ -69,6 +69,7 @@ export class EventStream {
     if (!this.#isOpen) return;
     const { response } = this.exchange;
     this.#leave();
+    this.exchange.isComplete = true;
     // The end would wait behind what the client does not read.
     if (this.#isFull) response.close();
     else response.cork(() => response.end());

@@ -17,6 +17,7 @@ import { noSpans, type Spans } from "../lib/spans.js";
 import type { Mirrored } from "../upstream/mirrored.js";
 import { ClientGone, type RequestBody } from "./body.js";
 import type { Front } from "./forwarded.js";
+import { HeaderBlock } from "./header-block.js";
 import { largeBytes, type Outbox } from "./outbox.js";
 import type { Peer } from "./peer.js";
 import type { SlowClientTimeouts } from "./slow-client-timeouts.js";
@@ -91,7 +92,7 @@ export interface Incoming {
 
 /** Properties common to all responses of the server. */
 export interface Answers {
-  readonly headers: Headers;
+  readonly headers: HeaderBlock;
   /** Returns `https://host` if `Location` must be absolute, otherwise an empty string. */
   readonly locationOrigin: (incoming: Incoming) => string;
   readonly outbox: Outbox;
@@ -134,6 +135,10 @@ export class Exchange {
   endedAt = 0;
   /** Whether the response closes the connection. */
   isLast = false;
+  /** Whether uWebSockets.js is still calling for this request: until then, it corks by itself. */
+  isCorked = true;
+  /** Whether the response is complete, so that `response` must not be touched. */
+  isComplete = false;
   /** Whether the rest of the request's body stays unread, so that the connection cannot be reused. */
   #leavesBodyUnread = false;
   /** The limit that refused the request, if any. */
@@ -230,6 +235,16 @@ export class Exchange {
     await this.answers.outbox.slices.next(this.client, this.untilGone());
   }
 
+  /** Breaks the connection. */
+  close(): void {
+    this.isComplete = true;
+    this.response.close();
+    // While uWebSockets.js is still calling for the request, no handler of it is registered.
+    if (this.aborted) return;
+    this.body?.abort();
+    this.abort();
+  }
+
   onAbort(handler: () => void): void {
     if (this.aborted) handler();
     else this.#onAbort.push(handler);
@@ -243,7 +258,7 @@ export class Exchange {
    * Sends a whole response. For HEAD, sends only the length of `body`. A large body, and the rest of a body that the socket
    * does not accept at once, is sent later: `unsent` then settles at its end.
    */
-  send(status: number, headers: Headers, body: Body = ""): void {
+  send(status: number, headers: Headers | HeaderBlock, body: Body = ""): void {
     const hasBody = status !== 204 && status !== 304;
     const size = sizeOf(body);
     if (this.isHead && hasBody) {
@@ -269,12 +284,19 @@ export class Exchange {
     sending.catch(() => {});
   }
 
-  #sendHead(status: number, headers: Headers, hasBody: boolean): void {
-    this.response.cork(() => {
+  #sendHead(status: number, headers: Headers | HeaderBlock, hasBody: boolean): void {
+    this.cork(() => {
       this.writeHead(status, headers, hasBody);
       if (hasBody) this.response.end("", this.#closes);
       else this.response.endWithoutBody();
     });
+    this.isComplete = true;
+  }
+
+  /** Runs `write`, whose writes then reach the socket together. */
+  cork(write: () => void): void {
+    if (this.isCorked) write();
+    else this.response.cork(write);
   }
 
   /** Closing while the client still sends would lose the response, so uWebSockets.js closes it ten seconds later. */
@@ -282,24 +304,25 @@ export class Exchange {
     return this.isLast && !this.#leavesBodyUnread;
   }
 
-  #sendLast(status: number, headers: Headers, body: Body, size: number): void {
+  #sendLast(status: number, headers: Headers | HeaderBlock, body: Body, size: number): void {
     const whole = typeof body === "string" ? body : Buffer.concat(partsOf(body));
-    this.response.cork(() => {
+    this.cork(() => {
       this.writeHead(status, headers, true);
       this.sent = size;
       this.response.end(whole, this.#closes);
     });
+    this.isComplete = true;
   }
 
   /** Writes headers and body. Returns the number of bytes that the socket has accepted, `undefined` for all. */
   #begin(
     status: number,
-    headers: Headers,
+    headers: Headers | HeaderBlock,
     parts: readonly (string | Uint8Array)[],
     size: number,
   ): number | undefined {
     let position: number | undefined;
-    this.response.cork(() => {
+    this.cork(() => {
       this.writeHead(status, headers);
       for (const part of parts) {
         const [ok, done] = this.response.tryEnd(part, size);
@@ -308,6 +331,7 @@ export class Exchange {
         return;
       }
     });
+    this.isComplete = position === undefined;
     this.sent = position ?? size;
     return position;
   }
@@ -315,7 +339,7 @@ export class Exchange {
   /** Rejects with `too-many-requests` if too many large responses wait for their clients. */
   async #sendLarge(
     status: number,
-    headers: Headers,
+    headers: Headers | HeaderBlock,
     parts: readonly Uint8Array[],
     size: number,
   ): Promise<void> {
@@ -335,7 +359,7 @@ export class Exchange {
   async #sendHeld(parts: readonly Uint8Array[], position: number, size: number): Promise<void> {
     const release = this.answers.outbox.hold(this.client, parts);
     // Too late for a 429: a part of this response is sent. Only a broken connection shows the client that bytes are missing.
-    if (release === undefined) return void this.response.close();
+    if (release === undefined) return this.close();
     try {
       await this.#sendRest(parts, position, size);
     } finally {
@@ -371,27 +395,30 @@ export class Exchange {
    * `endWithoutBody(length)` the response never counts as ended, and the connection breaks at the next request (seen with
    * uWebSockets.js 20.43).
    */
-  sendLength(status: number, headers: Headers, length: number): void {
+  sendLength(status: number, headers: Headers | HeaderBlock, length: number): void {
     if (this.aborted || this.responded) return;
-    this.response.cork(() => {
+    this.cork(() => {
       this.writeHead(status, headers);
       this.response.writeHeader("Content-Length", String(length));
       this.response.endWithoutBody();
     });
+    this.isComplete = true;
   }
 
   /**
    * Writes status line and headers. Call it corked. Drops the rest of the request's body. With `closesItself`, the caller
    * tells uWebSockets.js at the end of the response to close the connection, and uWebSockets.js sends the header for it.
    */
-  writeHead(status: number, headers: Headers, closesItself = false): void {
+  writeHead(status: number, headers: Headers | HeaderBlock, closesItself = false): void {
     this.status = status;
     this.#leavesBodyUnread = this.body?.leave() === true;
     const { response } = this;
-    response.writeStatus(`${status} ${reasons[status] ?? ""}`);
+    // uWebSockets.js writes 200 by itself.
+    if (status !== 200) response.writeStatus(`${status} ${reasons[status] ?? ""}`);
     if (this.#leavesBodyUnread || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
-    for (const [name, value] of this.answers.headers) response.writeHeader(name, value);
-    for (const [name, value] of headers) response.writeHeader(name, value);
+    this.answers.headers.write(response);
+    if (headers instanceof HeaderBlock) headers.write(response);
+    else for (const [name, value] of headers) response.writeHeader(name, value);
     if (this.cookies !== undefined)
       for (const cookie of this.cookies.values()) response.writeHeader("Set-Cookie", cookie);
   }

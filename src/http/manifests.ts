@@ -12,6 +12,7 @@ import { tooLarge } from "./body.js";
 import { etagOf, isNotModified, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange, Headers } from "./exchange.js";
+import { HeaderBlock } from "./header-block.js";
 import { mirrored } from "./mirrored.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
@@ -58,14 +59,30 @@ function sendManifest(
   manifest: StoredManifest,
   further: Headers = [],
 ): void {
-  const { digest, mediaType, bytes } = manifest;
+  const { digest, bytes } = manifest;
   if (isNotModified(exchange, digest)) return;
-  exchange.send(
-    200,
-    [...further, ["Content-Type", mediaType], ["Docker-Content-Digest", digest], ["ETag", etagOf(digest)]],
-    bytes,
-  );
+  exchange.send(200, further.length === 0 ? headOf(manifest) : [...further, ...headersOf(manifest)], bytes);
   onEvent?.(exchange, { action: "pull", manifest, tag: tagOf(reference) });
+}
+
+function headersOf({ digest, mediaType }: StoredManifest): Headers {
+  return [
+    ["Content-Type", mediaType],
+    ["Docker-Content-Digest", digest],
+    ["ETag", etagOf(digest)],
+  ];
+}
+
+/** Heads of responses, for as long as their manifests are cached. */
+const heads = new WeakMap<StoredManifest, HeaderBlock>();
+
+function headOf(manifest: StoredManifest): HeaderBlock {
+  let head = heads.get(manifest);
+  if (head === undefined) {
+    head = new HeaderBlock(headersOf(manifest));
+    heads.set(manifest, head);
+  }
+  return head;
 }
 
 function tagOf(reference: Reference): Tag | undefined {

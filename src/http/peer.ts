@@ -15,12 +15,23 @@ export interface Peer {
 /** Call it while the response is valid. Returns `undefined` for an unknown connection, which must be closed. */
 export type PeerLookup = (response: HttpResponse) => Peer | undefined;
 
+/** About 200 bytes each. */
+const directPeersMax = 4096;
+
+/** Peers by the bytes of their address: formatting it takes a tenth of the time of a manifest from memory. */
+const directPeers = new Map<string, Peer>();
+
 /** The lookup for clients connected directly, in plain HTTP. */
-export const directPeer: PeerLookup = (response) => ({
-  address: addressText(new Uint8Array(response.getRemoteAddress())),
-  secure: false,
-  certified: undefined,
-});
+export const directPeer: PeerLookup = (response) => {
+  const bytes = Buffer.from(response.getRemoteAddress());
+  const key = bytes.toString("latin1");
+  const known = directPeers.get(key);
+  if (known !== undefined) return known;
+  if (directPeers.size >= directPeersMax) directPeers.clear();
+  const peer: Peer = { address: addressText(bytes), secure: false, certified: undefined };
+  directPeers.set(key, peer);
+  return peer;
+};
 
 /**
  * The lookup for connections from the TLS thread. Each identifies itself by the PROXY protocol, with a connection number in

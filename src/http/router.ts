@@ -3,13 +3,16 @@
  * their end. Paths are already decoded (`path.ts`).
  */
 import type { Action, NamedAction, Permits } from "../auth/gate.js";
+import type { RepositoryName } from "../domain/repository-name.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 
-/** The texts of a path's variables, not yet parsed. */
+/** The texts of a path's variables. */
 export interface PathTexts {
   readonly name: string;
   readonly last: string;
+  /** `name`, once it has been parsed. */
+  repository?: RepositoryName;
 }
 
 interface Row {

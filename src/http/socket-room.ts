@@ -7,6 +7,7 @@ interface Sending {
   readonly response: HttpResponse;
   readonly timeouts: SlowClientTimeouts;
   readonly aborted: boolean;
+  isComplete: boolean;
   onAbort(handler: () => void): void;
 }
 
@@ -31,6 +32,7 @@ export class SocketRoom {
   write(bytes: Uint8Array, position: number, size: number): number {
     const { response } = this.sending;
     const [ok, done] = response.tryEnd(bytes, size);
+    this.sending.isComplete = done;
     this.#isFull = !ok && !done;
     return this.#isFull ? response.getWriteOffset() : position + bytes.length;
   }

@@ -12,6 +12,7 @@ import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { EventStream } from "../../src/http/event-stream.js";
 import { Exchange } from "../../src/http/exchange.js";
+import { HeaderBlock } from "../../src/http/header-block.js";
 import { Outbox } from "../../src/http/outbox.js";
 import { SlowClientTimeouts } from "../../src/http/slow-client-timeouts.js";
 import { ChangeLog } from "../../src/http/web/change-log.js";
@@ -21,7 +22,11 @@ import { RecentChanges, shownOf } from "../../src/http/web/recent-changes.js";
 import { until } from "../support/until.js";
 
 const timeouts = new SlowClientTimeouts({ senderSeconds: 60, smallBodySeconds: 60, readerSeconds: 60 });
-const answers = { headers: [], locationOrigin: () => "", outbox: new Outbox() };
+const answers = {
+  headers: new HeaderBlock([["X-Test", "1"]]),
+  locationOrigin: () => "",
+  outbox: new Outbox(),
+};
 
 /** Serves every request with `handle`, and resolves with the port. The path is the name of a user. */
 async function serve(handle: (exchange: Exchange) => Promise<void>): Promise<number> {
