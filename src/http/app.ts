@@ -257,16 +257,28 @@ export class App {
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const wanted = route?.headers ?? [];
       const { beginTrace } = this.options;
-      const { fault, isChunked, forwarded, host, bytes, ...headers } = readHead(
-        request,
-        beginTrace === undefined ? wanted : [...wanted, ...traceHeaders],
-      );
-      const seen = this.options.proxies?.seen(peer, host, forwarded) ?? { peer, host };
+      const head = readHead(request, beginTrace === undefined ? wanted : [...wanted, ...traceHeaders]);
+      const { fault, isChunked, forwarded, bytes } = head;
+      const seen = this.options.proxies?.seen(peer, head.host, forwarded) ?? { peer, host: head.host };
       const body = route?.body === true ? this.#bodyOf(response, seen.peer, isChunked) : undefined;
       const closes = body !== undefined && /\bclose\b/i.test(request.getHeader("connection"));
       // Undefined without a question mark, whatever the types say.
       const query = request.getQuery() || "";
-      const incoming = { method, path, query, ...headers, ...seen, route, body, closes };
+      const incoming = {
+        method,
+        path,
+        query,
+        headers: head.headers,
+        authorization: head.authorization,
+        host: seen.host,
+        agent: head.agent,
+        requestId: head.requestId,
+        peer: seen.peer,
+        front: head.front,
+        route,
+        body,
+        closes,
+      };
       exchange = new Exchange(response, incoming, this.#timeouts, this.#answers);
       exchange.trace = beginTrace?.(exchange);
       if (query.length > queryCharactersMax) {
@@ -285,7 +297,7 @@ export class App {
         return exchange;
       }
       exchange.isLast =
-        this.options.keepAlive === false || (isChunked && (headers.front !== "none" || seen.peer !== peer));
+        this.options.keepAlive === false || (isChunked && (head.front !== "none" || seen.peer !== peer));
       if (!this.#turn.take() || isChunked) {
         this.#track(this.#answerLater(exchange, match), exchange, response);
         return exchange;
