@@ -1,10 +1,9 @@
 /**
  * Header fields that many responses share, prepared once and written with one call: each call into uWebSockets.js converts
- * its strings, which together takes as long as finding a manifest in memory (docs/decisions/0053).
+ * its strings, which together takes as long as finding a manifest in memory (docs/decisions/0054).
  */
 import type { HttpResponse } from "uWebSockets.js";
 import { assert } from "../lib/assert.js";
-import type { Headers } from "./exchange.js";
 
 export class HeaderBlock {
   readonly #name: string;
@@ -12,7 +11,7 @@ export class HeaderBlock {
   readonly #rest: string;
 
   /** `headers` has at least one field. */
-  constructor(headers: Headers) {
+  constructor(headers: readonly (readonly [name: string, value: string])[]) {
     const [first, ...others] = headers;
     assert(first !== undefined, "a block of headers has a field");
     for (const [name, value] of headers) assert(!/[\r\n]/.test(name + value), "a header field is one line");
