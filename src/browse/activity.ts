@@ -1,6 +1,6 @@
 /**
- * What the nodes of the registry have done in the last day, by quarters of an hour. Requests only increment plain totals; the differences are
- * taken every few seconds.
+ * Activity of all nodes in the last day, by quarter hours. Requests only increment totals; a timer records the differences
+ * every few seconds.
  */
 
 export const quarterMilliseconds = 15 * 60_000;

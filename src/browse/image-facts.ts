@@ -1,6 +1,6 @@
 /**
- * What people want to know about the manifests of a list. Nothing is counted as a pull, kept by a lease or asked of an upstream:
- * only what is stored is read, beside the caches of pulls.
+ * Facts about the manifests of a list. Reads stored content beside the caches of pulls: nothing counts as a pull, takes a lease
+ * or contacts an upstream.
  */
 import { LRUCache } from "lru-cache";
 import type { PullPermit } from "../auth/gate.js";

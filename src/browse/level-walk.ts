@@ -1,4 +1,4 @@
-/** Pages of names that are not chosen or read yet, found by walking through the names in their order until the deadline. */
+/** Builds a page by walking the sorted names until the deadline, while the catalog or the caller's list is incomplete. */
 import { setImmediate } from "node:timers/promises";
 import type { Visible } from "../auth/gate.js";
 import type { RepositoryName } from "../domain/repository-name.js";

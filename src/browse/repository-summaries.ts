@@ -1,6 +1,7 @@
 /**
- * Numbers of repositories for their list: read in the background when somebody looks, and kept. A push makes them outdated: the
- * time of the last push is read again at the next look, the size at most once in some seconds, because it takes all blobs.
+ * Tags, size and last push of repositories. Read in the background when a page needs them, then cached. A push makes them
+ * stale: the next page that needs them reads the time of the last push again, but the size at most once every few seconds,
+ * because that lists all blobs.
  */
 import type { CatalogPermit } from "../auth/gate.js";
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";

@@ -34,7 +34,7 @@ export interface TagQuery {
   readonly n: number;
 }
 
-/** What is `undefined` is not known: not yet, or because the tag is damaged. */
+/** A field is undefined while it is unknown, or if the tag is damaged. */
 export interface ListedTag {
   readonly tag: Tag;
   readonly digest: Digest | undefined;

@@ -35,9 +35,9 @@ interface Kept {
   /** The table that is being filled. */
   filling?: TagTable | undefined;
   ended?: Promise<void> | undefined;
-  /** Whether the table is missing, or changes were. */
+  /** Whether the table is missing or stale. */
   isOutdated: boolean;
-  /** Whether that happened again while the tags were read. */
+  /** Whether it became stale again while it was read. */
   isOutdatedAgain: boolean;
   /** By the clock of `performance`. */
   readAt: number;

@@ -1,6 +1,6 @@
 /**
- * The names that one caller may see, chosen once by the policy: that takes 0.1 s for 100,000 names, in pieces. The lists of the
- * callers who asked last are kept, and follow the changes of the catalog when they are used.
+ * Lists of the names that a caller may see. The policy filters the catalog once for each caller, in slices: 0.1 s for 100,000
+ * names. Recently used lists are kept and follow the catalog's changes when used.
  */
 import type { CatalogPermit, Visible } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";

@@ -8,7 +8,7 @@ export const ui = section({
     .enum(["auto", "true", "false"], "expected auto, true or false")
     .prefault("auto")
     .describe(
-      "Serves a web page for browsing at `/` and `/ui/`. `auto` enables it if `http.addr` is a loopback address and nobody has to log in.",
+      "Serves a web page for browsing at `/` and `/ui/`. `auto` enables it if `http.addr` is a loopback address and no authentication is configured.",
     ),
   session: duration
     .refine((seconds) => seconds >= 300 && seconds <= 30 * 86_400, "expected a time from 5m to 30d")

@@ -38,7 +38,8 @@ export interface HistoryQuery {
 }
 
 /**
- * Returns a page of a tag's history, newest first. No two entries of a tag have the same time. Rejects with `manifest-unknown` if there is no such tag and never was.
+ * Returns a page of a tag's history, newest first. No two entries of a tag have the same time. Rejects with `manifest-unknown`
+ * if there is no such tag and never was.
  */
 export async function tagHistory(
   services: Services,

@@ -104,7 +104,7 @@ for (const [what, user, password] of [
     const html = answer.body.toString();
     assert.equal(answer.status, 401);
     assert.equal(answer.headers["www-authenticate"], undefined);
-    assert.match(html, /The name or the password is not right\./);
+    assert.match(html, /Wrong name or password\./);
     assert.match(html, /name="to" value="\/ui\/\?in=team"/);
     assert.equal(password !== "" && html.includes(password), false, "the password is not in the page");
     assert.equal(await isIn(visitor), false);

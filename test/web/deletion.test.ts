@@ -69,6 +69,6 @@ test("a tag that moves while its deletion is confirmed stays, and so do the othe
   await whole({ page });
   await client.pushImage(name, image(), "b");
   await page.getByRole("button", { name: "Delete 2 tags" }).click();
-  await page.getByRole("heading", { name: "This has changed meanwhile" }).waitFor();
+  await page.getByRole("heading", { name: "This has changed since you loaded the page" }).waitFor();
   assert.deepEqual(await tagsOf(name), { name, tags: ["a", "b"] });
 });

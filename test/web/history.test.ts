@@ -46,7 +46,7 @@ test("a confirmation does not undo a push that came meanwhile", { skip: noBrowse
   await assertAccessible(tab, "confirmation");
   await client.pushImage(name, third, "live");
   await page.getByRole("button", { name: "Roll back" }).click();
-  await page.getByRole("heading", { name: "This has changed meanwhile" }).waitFor();
+  await page.getByRole("heading", { name: "This has changed since you loaded the page" }).waitFor();
   assert.equal(await targetOf(name, "live"), third.digest);
 });
 

@@ -23,9 +23,9 @@ export function identityOf(claims: Claims, options: NamingOptions): Identity {
   const { usernameClaim } = options;
   const name = claims[usernameClaim];
   if (typeof name !== "string" || !isPrintable(name))
-    throw new RegistryError("unauthorized", `the login server tells no usable ${usernameClaim}`);
+    throw new RegistryError("unauthorized", `the ID token has no valid claim "${usernameClaim}"`);
   if (usernameClaim === "email" && claims.email_verified === false)
-    throw new RegistryError("unauthorized", "the login server has not verified the e-mail address");
+    throw new RegistryError("unauthorized", "the e-mail address in the ID token is not verified");
   return {
     ...anonymous,
     kind: "user",

@@ -53,7 +53,7 @@ export interface OidcFlow {
 /** A login server moves its endpoints rarely, and its keys are fetched apart. */
 const configurationMilliseconds = 3_600_000;
 
-/** After a failed discovery, people who try are told at once. */
+/** After a failed discovery, logins fail immediately for this time. */
 const backOffMilliseconds = 2_000;
 
 /** Logins that are being finished: each waits for up to three requests. */

@@ -10,7 +10,7 @@ import type { Deadline } from "../../lib/deadline.js";
 import type { Answer, Reading, Readings } from "./content-protocol.js";
 import type { DescribeParts } from "./describe-parts.js";
 
-/** What is `undefined` is not part of such an artifact, or not known yet. */
+/** Fields are undefined until they are known, and if such an artifact has none. */
 export interface ArtifactContent {
   readonly chart: Answer<ChartFacts> | undefined;
   readonly chartArchive: Answer<ChartFiles> | undefined;

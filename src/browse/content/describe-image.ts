@@ -16,7 +16,7 @@ import { type ArtifactContent, describeArtifact } from "./describe-artifact.js";
 import type { DescribeParts } from "./describe-parts.js";
 import { imageForPlatform, type PlatformPage, platformsOf } from "./platforms.js";
 
-/** What is `undefined` is not known yet. */
+/** Fields are undefined until they are known. */
 export interface ImageDescription {
   readonly name: RepositoryName;
   readonly digest: Digest;

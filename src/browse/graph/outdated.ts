@@ -1,4 +1,4 @@
-/** What of a graph has to be read again: changes note it, and the next look at the graph reads it. */
+/** Records which parts of a graph are stale. Changes add to it; the next lookup reads those parts again. */
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 

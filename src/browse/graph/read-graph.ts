@@ -1,6 +1,6 @@
 /**
- * Reads what of a graph is outdated. Each manifest is read once as long as the graph is kept: its bytes never change. One listing
- * finds new ones. In pieces, and few reads at a time, so that pulls do not wait.
+ * Reads the stale parts of a graph. Each manifest is read once while the graph is kept, because its bytes never change; a
+ * listing finds new ones. Works in slices with few concurrent reads, so that pulls do not wait.
  */
 import { artifactKindOf, bundleAnnotations } from "../../domain/artifact-kind.js";
 import type { Digest } from "../../domain/digest.js";

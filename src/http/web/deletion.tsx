@@ -24,7 +24,7 @@ import { Bytes, Crumbs, repositoryUrl, ShortDigest } from "./show.js";
 /** Manifests that are named. With an index of ten platforms, more say nothing. */
 const manifestsShownMax = 30;
 
-/** What a visitor reads about a manifest. */
+/** Maximum length of the reason why collection is stopped. */
 const whyBytesMax = 300;
 
 /** Asks for confirmation. */
@@ -92,11 +92,11 @@ function tagsIn({ query }: Exchange): Tag[] {
 }
 
 const refusals: Readonly<Record<NonNullable<PreviewedTag["refusal"]>, Child>> = {
-  immutable: "immutable: it stays",
+  immutable: "immutable: it is not deleted",
   missing: "there is no such tag",
   "delete-disabled": (
     <>
-      it stays: deletion is disabled (setting <code>storage.delete.enabled</code>)
+      not deleted: deletion is disabled (setting <code>storage.delete.enabled</code>)
     </>
   ),
 };

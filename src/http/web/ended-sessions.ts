@@ -1,6 +1,6 @@
 /**
- * The sessions that visitors have ended by logging out: a copy of such a cookie is refused. Every node remembers them, until
- * they would have expired. A node that was restarted, or did not hear of a logout, accepts a copy until it expires.
+ * The sessions that visitors have ended by logging out: a copy of such a cookie is refused. Every node remembers them until
+ * they expire. A restarted node, or one that missed the message, accepts a copy until then.
  */
 import { LRUCache } from "lru-cache";
 import type { Changes } from "../../cluster/cluster.js";

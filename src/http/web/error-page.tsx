@@ -7,10 +7,10 @@ const titles: Readonly<Record<number, string>> = {
   400: "This request is not valid",
   401: "Log in to see this page",
   403: "You may not do this",
-  404: "There is nothing here",
-  405: "This is not possible here",
-  409: "Somebody else was faster",
-  412: "This has changed meanwhile",
+  404: "Page not found",
+  405: "Not allowed here",
+  409: "Conflict with another change",
+  412: "This has changed since you loaded the page",
   429: "Too many requests",
   503: "Not available at the moment",
   507: "The storage is full",
@@ -40,5 +40,5 @@ export function ErrorPage({
 
 function titleOf(status: number, method: string): string {
   if (status === 403 && getMethods.has(method)) return "You may not see this";
-  return titles[status] ?? "This did not work";
+  return titles[status] ?? "The request failed";
 }

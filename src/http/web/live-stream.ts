@@ -4,7 +4,10 @@ import { EventStream } from "../event-stream.js";
 import type { Exchange } from "../exchange.js";
 import type { ShownChange, Update } from "./recent-changes.js";
 
-/** Resolves with what the visitor may see now; `undefined` if that is nothing of the page any more. Never rejects. */
+/**
+ * Resolves with the repositories that the visitor may see now; `undefined` if the visitor may no longer see the page. Never
+ * rejects.
+ */
 export type Sight = () => Promise<Pick<Visible, "has"> | undefined>;
 
 /** Repositories named in one event; the page is loaded again in any case. */

@@ -103,9 +103,8 @@ export class LiveUpdates {
   };
 
   /**
-   * Tells the client of the changes of one repository or, without one, of all that its visitor may see, beginning with those
-   * since `time`. Resolves when the client has disconnected or may not know of changes any more. Rejects with
-   * `too-many-requests` or `shutting-down`.
+   * Streams the changes of one repository, or of all that the visitor may see, beginning with those since `time`. Resolves when
+   * the client has disconnected or may no longer see the page. Rejects with `too-many-requests` or `shutting-down`.
    */
   async follow(
     exchange: Exchange,

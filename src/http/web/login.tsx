@@ -53,7 +53,7 @@ export async function postLogin(
   const user = form.get("user") ?? "";
   const identity = await identityOf(loginOf(context), user, form.get("password") ?? "", exchange);
   if (identity === undefined) {
-    const message = "The name or the password is not right.";
+    const message = "Wrong name or password.";
     await sendLogin(context, exchange, 401, { target, user, message });
     return;
   }
@@ -83,7 +83,8 @@ async function identityOf(
 }
 
 function loginOf({ login }: HttpContext): Login {
-  if (login === undefined) throw new RegistryError("path-unknown", "nobody has to log in to this registry");
+  if (login === undefined)
+    throw new RegistryError("path-unknown", "this registry has no logins (settings under auth)");
   return login;
 }
 

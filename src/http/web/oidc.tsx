@@ -47,7 +47,7 @@ export async function getOidcCallback(
     identity = await finish(login, exchange, () => oidc.provider.finish(flow, exchange.query));
   } catch (error) {
     if (!(error instanceof RegistryError) || !shownKinds.has(error.kind)) throw error;
-    const message = `This did not work: ${error.message}.`;
+    const message = `Login failed: ${error.message}.`;
     const status = error.kind === "upstream-failed" ? 502 : error.kind === "denied" ? 403 : 401;
     await sendLogin(context, exchange, status, { target: flow.target, message });
     return;

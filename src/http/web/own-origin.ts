@@ -38,7 +38,7 @@ export function hasOwnHost({ incoming }: Exchange, publicOrigin: string | undefi
 export function foreignHost(exchange: Exchange): RegistryError {
   return new RegistryError(
     "denied",
-    `nobody has to log in to this registry, so it shows pages only at localhost, at an IP address or at http.host: set http.host to the address in your browser, such as http://${exampleHost(exchange)}`,
+    `this registry has no logins, so it serves pages only at localhost, at an IP address and at http.host: set http.host to the address in your browser, such as http://${exampleHost(exchange)}`,
   );
 }
 

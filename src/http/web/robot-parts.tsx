@@ -11,7 +11,10 @@ const patternCharactersShown = 60;
 /** Throws `denied` on a server without logins, where a robot could not log in. */
 export function requireLogins({ login }: HttpContext): void {
   if (login === undefined)
-    throw new RegistryError("denied", "nobody has to log in to this registry, so robots would be of no use");
+    throw new RegistryError(
+      "denied",
+      "this registry has no logins, so a robot could not log in: configure auth first",
+    );
 }
 
 /** The scopes of a robot; of many, the first ones. */

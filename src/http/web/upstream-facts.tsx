@@ -43,11 +43,11 @@ export function UpstreamFacts({ upstream, content }: UpstreamFactsProps) {
         </dd>
         <dt>Requests to it</dt>
         <dd>
-          {traffic.requests}, of which {failures} failed
+          {traffic.requests}, {failures} failed
         </dd>
         {traffic.rateRemaining !== null && (
           <>
-            <dt>Its rate limit</dt>
+            <dt>Rate limit of the upstream</dt>
             <dd>
               {traffic.rateRemaining}
               {traffic.rateLimit !== null && ` of ${traffic.rateLimit}`} requests left
@@ -81,14 +81,17 @@ function Warnings({ upstream: { login, isPaused, options } }: Pick<UpstreamFacts
     <>
       {login === "refused" && (
         <p class="box bad" role="alert">
-          It refuses the configured user name and password. What is cached is served; all else fails.
+          The upstream rejected the configured user name and password. Cached content is served; other
+          requests fail.
         </p>
       )}
       {options.offline && (
         <p class="warn">No upstream is asked (setting proxy.offline): only what is cached is served.</p>
       )}
       {isPaused && !options.offline && (
-        <p class="warn">It has failed recently, and is not asked at the moment: what is cached is served.</p>
+        <p class="warn">
+          The upstream failed recently and is not contacted for a while. Cached content is served.
+        </p>
       )}
     </>
   );

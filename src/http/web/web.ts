@@ -38,7 +38,7 @@ export interface WebSessions {
    * makes the visitor anonymous. Throws `denied` on a server without logins if the requested host may be a foreign name.
    */
   identify(exchange: Exchange): Identity;
-  /** Returns false if only the root was let through, for which `identify` does not throw. */
+  /** Whether the requested host is known to be this server's. False only for the root, for which `identify` does not throw. */
   isTrusted(exchange: Exchange): boolean;
   /** Whether visitors can log in. */
   readonly canLogIn: boolean;
