@@ -57,7 +57,8 @@ test("a tag that moves while its deletion is confirmed stays, and so do the othe
   for (const tag of ["a", "b"]) await client.pushImage(name, image(), tag);
   const path = `/ui/r/${name}/_delete?tag=a&tag=b`;
   const withScripts = await visit(client.url);
-  await withScripts.page.goto(`/ui/r/${name}/_tags?notice=none-selected`);
+  await withScripts.page.goto(`/ui/r/${name}/_delete`);
+  await withScripts.page.getByText("Select the tags to delete first.").waitFor();
   await whole(withScripts);
   await assertAccessible(withScripts, "nothing selected");
   await withScripts.page.goto(path);

@@ -35,7 +35,7 @@ export async function getDeletionPage(
 ): Promise<void> {
   const { name } = permit;
   if (!new URLSearchParams(exchange.query).has("tag")) {
-    redirect(exchange, withNotice(repositoryUrl(name), "none-selected"));
+    redirect(exchange, withNotice(context, exchange, repositoryUrl(name), "none-selected"));
     return;
   }
   const tags = tagsIn(exchange);
@@ -248,7 +248,7 @@ export async function postDeletion(
     );
     for (const event of deleted) context.onEvent?.(exchange, event);
   }
-  redirect(exchange, withNotice(repositoryUrl(permit.name), "deleted"));
+  redirect(exchange, withNotice(context, exchange, repositoryUrl(permit.name), "deleted"));
 }
 
 function moved(tag: Tag): RegistryError {

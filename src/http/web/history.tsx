@@ -43,7 +43,7 @@ export async function getHistoryPage(
     >
       <Crumbs repository={name} />
       <h1>History of {tag}</h1>
-      <Notice exchange={exchange} />
+      <Notice context={context} exchange={exchange} />
       {value === undefined ? (
         <p>The history is being read.</p>
       ) : (

@@ -1,5 +1,11 @@
-/** Says on the next page what a form has done. The address names one text of a closed set, so no link puts other words here. */
+/**
+ * Says on the next page what a form has done. The address names one text of a closed set, with a mark of the visitor's session:
+ * nobody else's link says that something was done.
+ */
+import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { webOf } from "./forms.js";
+import type { LayoutProps } from "./layout.js";
 
 const texts = {
   deleted: "The selected tags were deleted.",
@@ -8,17 +14,26 @@ const texts = {
   "none-selected": "Select the tags to delete first.",
 } as const;
 
-const parameter = "notice";
+const parameters = { notice: "notice", mark: "mark" } as const;
 
 /** `path` is that of a page with a `Notice`. */
-export function withNotice(path: string, notice: keyof typeof texts): string {
-  return `${path}?${new URLSearchParams({ [parameter]: notice })}`;
+export function withNotice(
+  context: HttpContext,
+  exchange: Exchange,
+  path: string,
+  notice: keyof typeof texts,
+): string {
+  const mark = webOf(context).sessions.markOf(exchange, `${notice} ${path}`);
+  return `${path}?${new URLSearchParams({ [parameters.notice]: notice, [parameters.mark]: mark })}`;
 }
 
-export function Notice({ exchange }: { readonly exchange: Exchange }) {
-  const wanted = new URLSearchParams(exchange.query).get(parameter);
-  const [, text] = Object.entries(texts).find(([notice]) => notice === wanted) ?? [];
-  if (text === undefined) return null;
+export function Notice({ context, exchange }: Pick<LayoutProps, "context" | "exchange">) {
+  const query = new URLSearchParams(exchange.query);
+  const wanted = query.get(parameters.notice);
+  const [notice, text] = Object.entries(texts).find(([notice]) => notice === wanted) ?? [];
+  const mark = query.get(parameters.mark) ?? "";
+  if (notice === undefined || !webOf(context).sessions.hasMark(exchange, `${notice} ${exchange.path}`, mark))
+    return null;
   return (
     <p class="box" role="status">
       {text}

@@ -35,7 +35,7 @@ export async function getRobots(
     200,
     <Layout context={context} exchange={exchange} title="Robots">
       <h1>Robots</h1>
-      <Notice exchange={exchange} />
+      <Notice context={context} exchange={exchange} />
       <p>
         Robots are logins for programs. Each has a key of its own and may do exactly what its scopes allow.
       </p>
@@ -146,7 +146,7 @@ export async function postRevocation(
   const name = nameOf(form.get("robot"));
   exchange.robot = name;
   await revokeRobot(context.services, permit, name);
-  redirect(exchange, withNotice("/ui/robots", "revoked"));
+  redirect(exchange, withNotice(context, exchange, "/ui/robots", "revoked"));
 }
 
 function nameOf(text: string | null): RobotName {

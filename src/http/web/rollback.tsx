@@ -83,7 +83,7 @@ export async function postRollback(
     digest,
     precondition: isDigest(from) ? { match: new Set([from]) } : { noneMatch: "anything" },
   });
-  redirect(exchange, withNotice(historyUrl(permit.name, tag), "rolled-back"));
+  redirect(exchange, withNotice(context, exchange, historyUrl(permit.name, tag), "rolled-back"));
   context.onEvent?.(exchange, { action: "push", manifest, tag });
 }
 

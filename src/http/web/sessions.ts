@@ -51,6 +51,9 @@ const jobSeconds = 300;
 /** Browsers store no cookie with more than 4096 characters in its name, value and attributes. */
 const valueCharactersMax = 3900;
 
+/** 132 bits. */
+const markCharacters = 22;
+
 /** Browsers accept this prefix only from the host itself, over HTTPS: neither a subdomain nor a network can replace it. */
 const hostPrefix = "__Host-";
 
@@ -127,10 +130,17 @@ export class Sessions implements WebSessions {
 
   hasFormToken(exchange: Exchange, token: string): boolean {
     const current = this.#current.get(exchange);
-    if (current === undefined) return false;
-    const given = Buffer.from(token);
-    const expected = Buffer.from(this.#tokenOf(current.id));
-    return given.length === expected.length && timingSafeEqual(given, expected);
+    return current !== undefined && isSame(token, this.#tokenOf(current.id));
+  }
+
+  markOf(exchange: Exchange, text: string): string {
+    const { id } = this.#current.get(exchange) ?? this.#begin(exchange, undefined);
+    return this.#markOf(id, text);
+  }
+
+  hasMark(exchange: Exchange, text: string, mark: string): boolean {
+    const current = this.#current.get(exchange);
+    return current !== undefined && isSame(mark, this.#markOf(current.id, text));
   }
 
   logIn(exchange: Exchange, identity: Identity): void {
@@ -207,8 +217,22 @@ export class Sessions implements WebSessions {
   }
 
   #tokenOf(id: WebSessionId): string {
-    return createHmac("sha256", this.options.secret).update(`form ${id}`).digest("base64url");
+    return this.#mac(`form ${id}`);
   }
+
+  /** In addresses, which others may come to see: it must not be the token of a form. */
+  #markOf(id: WebSessionId, text: string): string {
+    return this.#mac(`mark ${id} ${text}`).slice(0, markCharacters);
+  }
+
+  #mac(text: string): string {
+    return createHmac("sha256", this.options.secret).update(text).digest("base64url");
+  }
+}
+
+function isSame(given: string, expected: string): boolean {
+  const [one, other] = [Buffer.from(given), Buffer.from(expected)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /** A visitor without a login: the holder of the client certificate, if there is one. */

@@ -62,7 +62,7 @@ export async function getTagPage(
     >
       <Crumbs repository={name} />
       <h1>{name}</h1>
-      <Notice exchange={exchange} />
+      <Notice context={context} exchange={exchange} />
       <Summary summary={summaries.get(name)} isMirrored={context.services.isMirrored(name)} />
       <Search wanted={wanted} found={found} attachmentTags={attached.value?.attachmentTags} />
       {found.tags.length === 0 ? (

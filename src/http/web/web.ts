@@ -47,6 +47,9 @@ export interface WebSessions {
   /** Returns the token that forms of this visitor must contain. Another site cannot know it. May set the cookie. */
   formToken(exchange: Exchange): string;
   hasFormToken(exchange: Exchange, token: string): boolean;
+  /** Returns a mark for a text in an address of this visitor, which nobody else can make. May set the cookie. */
+  markOf(exchange: Exchange, text: string): string;
+  hasMark(exchange: Exchange, text: string, mark: string): boolean;
   /** Makes `identity` the visitor, with the cookie of the response. Throws `request-invalid` if it does not fit into one. */
   logIn(exchange: Exchange, identity: Identity): void;
   /** Ends the session, also for copies of the cookie. Rejects if the other nodes do not learn of it. */

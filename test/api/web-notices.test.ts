@@ -1,0 +1,38 @@
+// What a page says that a form has done, is said only to the visitor who has sent it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { serve } from "../support/client.js";
+import { image } from "../support/content.js";
+import { tokenIn, Visitor } from "../support/visitor.js";
+
+const { client } = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "true" });
+
+test("nobody else's address says that tags were deleted", async () => {
+  const made = image();
+  for (const tag of ["one", "two"]) await client.pushImage("team/app", made, tag);
+  await client.pushImage("team/other", image(), "one");
+  const visitor = new Visitor(client.url);
+  const confirmation = await visitor.get("/ui/r/team/app/_delete?tag=one");
+  const form = tokenIn(confirmation) ?? "";
+  const fields = { form, "digest of one": made.digest };
+  const { status, headers } = await visitor.post("/ui/r/team/app/_delete?tag=one", fields);
+  assert.equal(status, 303);
+  const address = headers.location ?? "";
+  const says = async (of: Visitor, path: string) => {
+    const { status, body } = await of.get(path);
+    assert.equal(status, 200);
+    return body.toString().includes("The selected tags were deleted.");
+  };
+  assert.equal(await says(visitor, address), true);
+  const mark = new URL(address, client.url).searchParams.get("mark") ?? "";
+  assert.notEqual(mark, "");
+  assert.ok(!form.startsWith(mark), "the address does not contain the token of the form");
+  assert.equal(await says(new Visitor(client.url), address), false);
+  for (const path of [
+    "/ui/r/team/app/_tags?notice=deleted",
+    address.replace(/mark=.{4}/, "mark=AAAA"),
+    address.replace("/team/app/", "/team/other/"),
+  ])
+    assert.equal(await says(visitor, path), false, path);
+});
