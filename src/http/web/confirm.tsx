@@ -4,7 +4,7 @@ import { FormToken, type LayoutProps } from "./layout.js";
 interface ConfirmProps extends Pick<LayoutProps, "context" | "exchange"> {
   /** Where the form is sent. */
   readonly action: string;
-  /** Hidden fields: names and values. */
+  /** Hidden fields with what the visitor saw: names and values. They stay when the page is loaded again. */
   readonly fields?: readonly (readonly [name: string, value: string])[];
   /** The words of the button. */
   readonly label: string;
@@ -19,7 +19,7 @@ export function Confirm(props: ConfirmProps) {
     <form method="post" action={action} class="row">
       <FormToken context={context} exchange={exchange} />
       {fields.map(([name, value]) => (
-        <input type="hidden" name={name} value={value} />
+        <input type="hidden" name={name} value={value} data-seen="" />
       ))}
       <button type="submit" class={isDestructive ? "bad" : "main"}>
         {label}

@@ -27,7 +27,10 @@ const manifestsShownMax = 30;
 /** Maximum length of the reason why collection is stopped. */
 const whyBytesMax = 300;
 
-/** Asks for confirmation. */
+/**
+ * Asks for confirmation. The page does not follow changes: a tag that moves while the visitor reads is not deleted. It is
+ * loaded again only until all parts are known, and then the form keeps the digests that were shown first.
+ */
 export async function getDeletionPage(
   context: HttpContext,
   exchange: Exchange,
@@ -44,13 +47,7 @@ export async function getDeletionPage(
   await sendPage(
     exchange,
     200,
-    <Layout
-      context={context}
-      exchange={exchange}
-      title={`Delete tags of ${name}`}
-      live={name}
-      pending={!found.complete}
-    >
+    <Layout context={context} exchange={exchange} title={`Delete tags of ${name}`} pending={!found.complete}>
       <Crumbs repository={name} />
       <h1>
         {removed.length > 0
@@ -254,6 +251,6 @@ export async function postDeletion(
 function moved(tag: Tag): RegistryError {
   return new RegistryError(
     "precondition-failed",
-    `the tag ${tag} has moved since you saw it, so nothing was deleted: go back and look at it again`,
+    `the tag ${tag} has moved since you saw it, so nothing was deleted`,
   );
 }

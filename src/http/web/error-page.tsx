@@ -1,6 +1,7 @@
 /** Errors as pages. */
 import type { RenderedError } from "../errors.js";
 import { Layout, type LayoutProps } from "./layout.js";
+import { loginUrl } from "./local-target.js";
 import { sentence } from "./sentence.js";
 
 const titles: Readonly<Record<number, string>> = {
@@ -28,6 +29,17 @@ export function ErrorPage({
     <Layout context={context} exchange={exchange} title={title}>
       <h1>{title}</h1>
       <p>{sentence(message)}</p>
+      {status === 401 && (
+        <p>
+          <a href={loginUrl(exchange)}>Log in and go on</a>
+        </p>
+      )}
+      {status === 412 && (
+        <p>
+          {/* The page with the form has the same address. */}
+          <a href={`${exchange.path}?${exchange.query}`}>Look at it again</a>
+        </p>
+      )}
       <p class="note">
         HTTP status {status}, request {exchange.id}
       </p>
@@ -39,6 +51,7 @@ export function ErrorPage({
 }
 
 function titleOf(status: number, method: string): string {
+  if (status === 401 && !getMethods.has(method)) return "Log in to do this";
   if (status === 403 && getMethods.has(method)) return "You may not see this";
   return titles[status] ?? "The request failed";
 }

@@ -2,7 +2,7 @@
 import type { PushPermit } from "../../auth/gate.js";
 import { type Digest, isDigest, parseDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
-import { parseTag } from "../../domain/reference.js";
+import { parseTag, type Tag } from "../../domain/reference.js";
 import { rollBack } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
@@ -15,7 +15,7 @@ import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, historyUrl, imageUrl, Pending, ShortDigest } from "./show.js";
 
-/** Asks for confirmation. */
+/** Asks for confirmation. The page does not follow changes: see `postRollback`. */
 export async function getRollbackPage(
   context: HttpContext,
   exchange: Exchange,
@@ -27,12 +27,13 @@ export async function getRollbackPage(
   const digest = digestIn(exchange);
   const asker = { client: exchange.client, deadline: pageDeadline(exchange) };
   const { value: current, complete } = await webOf(context).browse.histories.target(permit, tag, asker);
+  const isThere = current?.digest === digest;
   await sendPage(
     exchange,
     200,
     <Layout context={context} exchange={exchange} title={`Roll back ${name}:${tag}`} pending={!complete}>
       <Crumbs repository={name} />
-      <h1>Roll back {tag}?</h1>
+      <h1>{isThere ? "Nothing to roll back" : `Roll back ${tag}?`}</h1>
       <dl class="facts">
         <dt>Now</dt>
         <dd>
@@ -51,10 +52,16 @@ export async function getRollbackPage(
           </a>
         </dd>
       </dl>
-      <p>
-        You push this image as {tag}. Everyone who pulls {tag} then gets it.
-      </p>
-      {current !== undefined && (
+      {isThere ? (
+        <p>
+          {tag} points to this image already. <a href={historyUrl(name, tag)}>Back to its history</a>
+        </p>
+      ) : (
+        <p>
+          You push this image as {tag}. Everyone who pulls {tag} then gets it.
+        </p>
+      )}
+      {current !== undefined && !isThere && (
         <Confirm
           context={context}
           exchange={exchange}
@@ -82,9 +89,18 @@ export async function postRollback(
     tag,
     digest,
     precondition: isDigest(from) ? { match: new Set([from]) } : { noneMatch: "anything" },
+  }).catch((error: unknown) => {
+    throw error instanceof RegistryError && error.kind === "precondition-failed" ? moved(tag) : error;
   });
   redirect(exchange, withNotice(context, exchange, historyUrl(permit.name, tag), "rolled-back"));
   context.onEvent?.(exchange, { action: "push", manifest, tag });
+}
+
+function moved(tag: Tag): RegistryError {
+  return new RegistryError(
+    "precondition-failed",
+    `the tag ${tag} has moved since you saw it, so it was not rolled back`,
+  );
 }
 
 function digestIn({ query }: Exchange): Digest {

@@ -144,6 +144,7 @@ function copyState(from: Element, to: Element): void {
     if (from.value !== from.defaultValue) to.value = from.value;
   } else if (from instanceof HTMLInputElement && to instanceof HTMLInputElement) {
     if (from.checked !== from.defaultChecked) to.checked = from.checked;
+    if (from.dataset.seen !== undefined) to.value = from.value;
   } else if (from instanceof HTMLSelectElement && to instanceof HTMLSelectElement) to.value = from.value;
 }
 
