@@ -344,7 +344,8 @@ export class App {
       this.#refuseMethod(exchange, match.allow);
       return;
     }
-    throw new RegistryError("path-unknown", "no such endpoint in the distribution API", {
+    const what = isPagePath(exchange.path) ? "page at this address" : "endpoint in the distribution API";
+    throw new RegistryError("path-unknown", `no such ${what}`, {
       path: exchange.path.slice(0, 256),
     });
   }

@@ -44,7 +44,7 @@ for (const { scripts, size } of [
     await page.getByRole("link", { name: "All robots" }).click();
     await page.getByRole("link", { name: "Revoke robot-web" }).click();
     await page.getByRole("button", { name: "Revoke" }).click();
-    await page.getByText("There are none.").waitFor();
+    await page.getByText("There are no robots yet.").waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     await page.getByText("Log in to see what it contains").waitFor();
     await page.goto("/ui/");

@@ -3,26 +3,30 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { HistoryEntry } from "../../registry/tag-history.js";
 import { imageUrl, ShortDigest, Untrusted } from "./show.js";
 
-/** The image of an entry, with a link if it is still here. */
-export function EntryTarget({
-  name,
-  entry: { kind, digest, isAvailable },
-}: {
+interface EntryProps {
   readonly name: RepositoryName;
   readonly entry: HistoryEntry;
-}) {
-  if (digest === undefined) return <span class="dim">{kind === "removed" ? "removed" : "unknown"}</span>;
+}
+
+/** What an entry says about the tag. */
+export function EntryTarget({ name, entry }: EntryProps) {
+  if (entry.kind !== "removed") return <Target name={name} entry={entry} />;
+  if (entry.digest === undefined) return <span class="dim">removed</span>;
   return (
     <>
-      {kind === "removed" && "removed, was "}
-      {isAvailable ? (
-        <a href={imageUrl(name, digest)}>
-          <ShortDigest digest={digest} />
-        </a>
-      ) : (
-        <ShortDigest digest={digest} />
-      )}
+      removed, was <Target name={name} entry={entry} />
     </>
+  );
+}
+
+/** The image of an entry, with a link if it is still here. */
+export function Target({ name, entry: { digest, isAvailable } }: EntryProps) {
+  if (digest === undefined) return <span class="dim">unknown</span>;
+  if (!isAvailable) return <ShortDigest digest={digest} />;
+  return (
+    <a href={imageUrl(name, digest)}>
+      <ShortDigest digest={digest} />
+    </a>
   );
 }
 

@@ -5,7 +5,7 @@ import type { RemovedTag } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { webOf } from "./forms.js";
-import { EntryAuthor, EntryTarget } from "./history-parts.js";
+import { EntryAuthor, Target } from "./history-parts.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { Paging } from "./paging.js";
@@ -47,7 +47,10 @@ export async function getRemovedPage(
           No tag of <a href={repositoryUrl(name)}>{name}</a> was removed lately.
         </p>
       ) : (
-        <Removed name={name} tags={value.items} />
+        <>
+          <p>To bring a tag back, open it and roll it back to one of its images.</p>
+          <Removed name={name} tags={value.items} />
+        </>
       )}
       <Paging
         label="Further tags"
@@ -60,7 +63,7 @@ export async function getRemovedPage(
 function Removed({ name, tags }: { readonly name: RepositoryName; readonly tags: readonly RemovedTag[] }) {
   return (
     <table class="stack">
-      <TableHead columns={["Tag", "Removed", "By", "Image"]} />
+      <TableHead columns={["Tag", "Removed", "By", "Last image"]} />
       <tbody>
         {tags.map(({ tag, last }) => (
           <tr>
@@ -73,8 +76,8 @@ function Removed({ name, tags }: { readonly name: RepositoryName; readonly tags:
             <td data-label="By">
               <EntryAuthor entry={last} />
             </td>
-            <td data-label="Image">
-              <EntryTarget name={name} entry={last} />
+            <td data-label="Last image">
+              <Target name={name} entry={last} />
             </td>
           </tr>
         ))}

@@ -203,6 +203,11 @@ async function sendFound(
         {found.complete ? "" : " so far"}
       </p>
       {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace="" />}
+      {entries.length === 0 && found.complete && (
+        <p>
+          No repository that you may pull from has this in its name. <a href="/ui/">See all repositories</a>
+        </p>
+      )}
     </Layout>,
   );
 }

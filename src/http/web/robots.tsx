@@ -39,7 +39,7 @@ export async function getRobots(
       <p>
         Robots are logins for programs. Each has a key of its own and may do exactly what its scopes allow.
       </p>
-      {shown.length === 0 ? <p class="dim">There are none.</p> : <RobotTable robots={shown} />}
+      {shown.length === 0 ? <p class="dim">There are no robots yet.</p> : <RobotTable robots={shown} />}
       <Paging label="More robots" next={last && `/ui/robots?${new URLSearchParams({ after: last.name })}`} />
       <NewRobot />
     </Layout>,
