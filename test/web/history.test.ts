@@ -26,6 +26,7 @@ test("a tag is pointed to an earlier image again, without scripts", { skip: noBr
   await page.getByRole("heading", { name: "History of live" }).waitFor();
   assert.equal(await targetOf(name, "live"), first.digest);
   await page.getByText("The tag was rolled back.").waitFor();
+  await page.locator("tbody tr").nth(2).waitFor();
   assert.equal(await page.locator("tbody tr").count(), 3);
   const actions = page.getByRole("link", { name: "Roll back to this image" });
   assert.equal(await actions.count(), 1, "none to the image that is current");

@@ -29,7 +29,7 @@ export function ErrorPage({
     <Layout context={context} exchange={exchange} title={title}>
       <h1>{title}</h1>
       <p>{sentence(message)}</p>
-      {status === 401 && (
+      {status === 401 && context.web?.sessions.canLogIn === true && (
         <p>
           <a href={loginUrl(exchange)}>Log in and go on</a>
         </p>
