@@ -87,11 +87,10 @@ export class Activity {
   }
 
   /** Adds what the previous process has saved. */
-  restore({ quarter, series }: Note): void {
-    const note = { quarter, series };
-    for (const name of Object.keys(series))
-      for (let of = this.#quarter - quarters + 1; of <= this.#quarter; of++)
-        this.#add(name, of, notedIn(note, name, of));
+  restore(note: Note): void {
+    for (const name of Object.keys(note.series))
+      for (let quarter = this.#quarter - quarters + 1; quarter <= this.#quarter; quarter++)
+        this.#add(name, quarter, notedIn(note, name, quarter));
   }
 
   #add(name: string, quarter: number, value: number): void {

@@ -6,37 +6,12 @@ import { LRUCache } from "lru-cache";
 import type { PullPermit } from "../auth/gate.js";
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
-import { type Content, configFacts, type ManifestFacts, type Platform } from "../domain/manifest-facts.js";
-import type { ManifestMediaType } from "../domain/media-type.js";
+import { type ManifestFacts, platformInConfig } from "../domain/manifest-facts.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Deadline } from "../lib/deadline.js";
 import { Turns } from "../lib/turns.js";
 import type { Services } from "../registry/services.js";
-
-export interface ImageFacts {
-  readonly content: Content;
-  readonly mediaType: ManifestMediaType;
-  /** The artifact type or, without one, the media type of the config. */
-  readonly artifactType: string | undefined;
-  /** For an index, those of its entries, without attestations. */
-  readonly platforms: readonly Platform[];
-  /**
-   * Size of the config and the layers, as they are transferred; for an index, of the images that are here with their manifests,
-   * without attestations, and with what several share counted once.
-   */
-  readonly bytes: number;
-  /** For an index, the sum over its entries that are here. */
-  readonly layers: number;
-  /** In milliseconds since the epoch. */
-  readonly createdAt: number | undefined;
-  readonly subject: Digest | undefined;
-  /** Entries of an index. */
-  readonly children: number;
-  /** Entries of an index that the repository does not have, at least. */
-  readonly missingChildren: number;
-  /** Whether sizes and numbers are lower bounds: an index has too many entries, or some are not known yet. */
-  readonly isPartial: boolean;
-}
+import { type ImageFacts, type OwnFacts, wholeOf } from "./whole-image.js";
 
 export interface FoundFacts {
   /** `undefined` for a manifest that is missing or damaged. Those that are not known yet are left out. */
@@ -46,11 +21,6 @@ export interface FoundFacts {
 }
 
 type Key = `${RepositoryName}@${Digest}`;
-
-/** One manifest by itself. */
-interface OwnFacts extends ManifestFacts {
-  readonly platform: Platform | undefined;
-}
 
 export type ImageFactsServices = Pick<Services, "storage" | "caches" | "manifestReader">;
 
@@ -191,8 +161,8 @@ export class ImageFactsIndex {
     if (facts === undefined) return undefined;
     const { config } = facts;
     if (facts.content !== "image" || config === undefined) return { ...facts, platform: undefined };
-    const found = configFacts((await this.#config(name, config)) ?? Buffer.alloc(0));
-    return { ...facts, platform: found.platform, createdAt: facts.createdAt ?? found.createdAt };
+    const read = await this.#config(name, config);
+    return { ...facts, platform: read && platformInConfig(read) };
   }
 
   /** Returns the bytes of an image's config, unless it is missing or large. */
@@ -241,50 +211,4 @@ export class ImageFactsIndex {
         this.#reading.clear();
     }
   }
-}
-
-/** Adds what is known of the entries of an index. */
-function wholeOf(own: OwnFacts, entries: readonly (OwnFacts | "missing" | undefined)[]): ImageFacts {
-  const here = entries.filter((entry) => typeof entry === "object");
-  const { content, mediaType, artifactType, subject, children, childCount } = own;
-  const platforms = childCount === 0 ? [own.platform] : children.map(({ platform }) => platform);
-  return {
-    content,
-    mediaType,
-    artifactType,
-    platforms: distinct(platforms),
-    bytes: bytesOf(own, entries),
-    layers: here.reduce((sum, { layers }) => sum + layers, own.layers),
-    createdAt: own.createdAt ?? latest(here),
-    subject,
-    children: childCount,
-    missingChildren: entries.filter((entry) => entry === "missing").length,
-    isPartial: childCount > children.length || entries.includes(undefined),
-  };
-}
-
-function bytesOf(own: OwnFacts, entries: readonly (OwnFacts | "missing" | undefined)[]): number {
-  const sizes = new Map(own.contents);
-  let bytes = own.otherBytes;
-  for (const [index, entry] of entries.entries()) {
-    const child = own.children[index];
-    if (typeof entry !== "object" || child === undefined || child.isAttestation) continue;
-    sizes.set(child.digest, child.size);
-    for (const [digest, size] of entry.contents) sizes.set(digest, size);
-    bytes += entry.otherBytes;
-  }
-  for (const size of sizes.values()) bytes += size;
-  return bytes;
-}
-
-function distinct(platforms: readonly (Platform | undefined)[]): Platform[] {
-  const found = new Map<string, Platform>();
-  for (const platform of platforms)
-    if (platform !== undefined) found.set(JSON.stringify(Object.values(platform)), platform);
-  return [...found.values()];
-}
-
-function latest(entries: readonly OwnFacts[]): number | undefined {
-  const times = entries.flatMap(({ createdAt }) => createdAt ?? []);
-  return times.length === 0 ? undefined : Math.max(...times);
 }

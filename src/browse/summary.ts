@@ -8,7 +8,7 @@ import type { Services } from "../registry/services.js";
 /** For more changed tags, all are read. */
 const changedTagsMax = 256;
 
-/** Uploads and pulls are published by nobody. */
+/** Uploads are published by nobody. */
 const ageMillisecondsMax = 10 * 60_000;
 
 /** The size is read during this part of the time at most. */
@@ -23,8 +23,6 @@ export interface RepositorySummary {
   readonly tags: number;
   /** In milliseconds since the epoch; `undefined` if nothing is there that was pushed. */
   readonly lastPushAt: number | undefined;
-  /** When a tag was last pulled, to an hour; `undefined` if none was. */
-  readonly pulledAt: number | undefined;
   /** Size of its distinct blobs and its manifests; `undefined` if it is not known yet. */
   readonly bytes: number | undefined;
 }
@@ -32,7 +30,6 @@ export interface RepositorySummary {
 interface Uses {
   readonly tags: number;
   readonly lastPushAt: number | undefined;
-  readonly pulledAt: number | undefined;
 }
 
 export class Summary {
@@ -133,17 +130,16 @@ export class Summary {
     this.#pushedAt = undefined;
     const tags = (await this.#tags())?.length;
     if (tags === undefined) {
-      this.#uses = { tags: 0, lastPushAt: undefined, pulledAt: undefined };
+      this.#uses = { tags: 0, lastPushAt: undefined };
       return;
     }
-    const latest = new Latest(before);
+    let lastPushAt = before?.lastPushAt;
     for await (const { times } of storage.tags.times(name, changed))
-      latest.add(times?.pushedAt, times?.pulledAt);
-    if (tags === 0 && latest.pushedAt === undefined)
+      lastPushAt = later(lastPushAt, times?.pushedAt);
+    if (tags === 0 && lastPushAt === undefined)
       for await (const at of storage.manifests.pushedAt(name, await storage.manifests.list(name)))
-        latest.add(at, undefined);
-    latest.add(pushedAt, undefined);
-    this.#uses = { tags, lastPushAt: latest.pushedAt, pulledAt: latest.pulledAt };
+        lastPushAt = later(lastPushAt, at);
+    this.#uses = { tags, lastPushAt: later(lastPushAt, pushedAt) };
     if (changed === undefined) this.#usesReadAt = performance.now();
   }
 
@@ -168,22 +164,6 @@ export class Summary {
     this.#bytes = bytes;
     this.#sizeReadAt = performance.now();
     this.#sizeMilliseconds = this.#sizeReadAt - begin;
-  }
-}
-
-/** The latest of some times. */
-class Latest {
-  pushedAt: number | undefined;
-  pulledAt: number | undefined;
-
-  constructor(before: Uses | undefined) {
-    this.pushedAt = before?.lastPushAt;
-    this.pulledAt = before?.pulledAt;
-  }
-
-  add(pushedAt: number | undefined, pulledAt: number | undefined): void {
-    this.pushedAt = later(this.pushedAt, pushedAt);
-    this.pulledAt = later(this.pulledAt, pulledAt);
   }
 }
 

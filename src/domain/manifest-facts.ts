@@ -2,10 +2,7 @@
 import { type ArtifactKind, artifactKindOf, bundleAnnotations } from "./artifact-kind.js";
 import { type Descriptor, isObject, type JsonObject } from "./descriptor.js";
 import { type Digest, isDigest } from "./digest.js";
-import { isManifestMediaType, kindOf, type ManifestKind, type ManifestMediaType } from "./media-type.js";
-
-/** What a manifest is used for. */
-export type Content = ArtifactKind;
+import { isManifestMediaType, kindOf, type ManifestKind } from "./media-type.js";
 
 /** As in an entry of an index or in an image's config (image-spec, image-index.md, "Platform"). */
 export interface Platform {
@@ -27,19 +24,13 @@ export interface ChildManifest {
 }
 
 export interface ManifestFacts {
-  readonly content: Content;
-  readonly mediaType: ManifestMediaType;
-  /** The artifact type or, without one, the media type of the config. */
-  readonly artifactType: string | undefined;
+  /** What the manifest is used for. */
+  readonly content: ArtifactKind;
   readonly config: Pick<Descriptor, "mediaType" | "digest" | "size"> | undefined;
-  readonly layers: number;
   /** Sizes of the config and the distinct layers, as they are transferred; of a manifest with very many, of the first. */
   readonly contents: ReadonlyMap<Digest, number>;
   /** Sum of the sizes of the layers that `contents` leaves out. */
   readonly otherBytes: number;
-  /** By its annotation, in milliseconds since the epoch. */
-  readonly createdAt: number | undefined;
-  readonly subject: Digest | undefined;
   /** The first entries of an index. */
   readonly children: readonly ChildManifest[];
   /** All entries of an index. */
@@ -65,30 +56,20 @@ export function manifestFacts(bytes: Uint8Array): ManifestFacts | undefined {
   const mediaType = isManifestMediaType(declared) ? declared : byShape;
   const kind = kindOf(mediaType);
   const config = descriptorOf(json.config);
-  const artifactType = text(json.artifactType) ?? text(config?.mediaType);
   const layers = listOf(json.layers);
   const entries = listOf(json.manifests);
   return {
     content: contentOf(json, kind, kind === "index" ? entries : layers),
-    mediaType,
-    artifactType,
     config,
-    layers: layers.length,
     ...contentsOf([json.config, ...layers]),
-    createdAt: timeOf(annotationOf(json, "org.opencontainers.image.created")),
-    subject: descriptorOf(json.subject)?.digest,
     children: entries.slice(0, childrenMax).flatMap((entry) => childOf(entry) ?? []),
     childCount: entries.length,
   };
 }
 
-/** Returns the platform in an image's config, and when the image was created (image-spec, config.md, "Properties"). */
-export function configFacts(bytes: Uint8Array): {
-  readonly platform: Platform | undefined;
-  readonly createdAt: number | undefined;
-} {
-  const json = parsed(bytes) ?? {};
-  return { platform: platformOf(json), createdAt: timeOf(json.created) };
+/** Returns the platform in an image's config (image-spec, config.md, "Properties"). */
+export function platformInConfig(bytes: Uint8Array): Platform | undefined {
+  return platformOf(parsed(bytes) ?? {});
 }
 
 function parsed(bytes: Uint8Array): JsonObject | undefined {
@@ -171,10 +152,4 @@ function listOf(value: unknown): readonly unknown[] {
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value.slice(0, textCharactersMax) : undefined;
-}
-
-/** RFC 3339. */
-function timeOf(value: unknown): number | undefined {
-  const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(time) ? undefined : time;
 }

@@ -48,7 +48,7 @@ function worldOf(storageOf = (storage: Storage) => storage) {
 const platformOf = (architecture: string) => ({ os: "linux", architecture });
 
 function imageFor(architecture: string, layer: number): Image {
-  const config = blobOf(JSON.stringify({ ...platformOf(architecture), created: "2026-01-01T00:00:00Z" }));
+  const config = blobOf(JSON.stringify({ ...platformOf(architecture) }));
   return imageOf(config, [blobOf(layer)]);
 }
 
@@ -70,7 +70,7 @@ function indexOf(...images: readonly [Image, string][]): Image {
   return index([], { manifests });
 }
 
-test("an image has the platform and the time of its config", async () => {
+test("an image has the platform of its config", async () => {
   const world = worldOf();
   const of = imageFor("arm64", 100);
   await world.push(of);
@@ -78,14 +78,8 @@ test("an image has the platform and the time of its config", async () => {
   assert.ok(found.complete);
   assert.deepEqual(found.of, {
     content: "image",
-    mediaType: of.mediaType,
-    artifactType: "application/vnd.oci.image.config.v1+json",
     platforms: [platformOf("arm64")],
     bytes: 100 + configBytes(of),
-    layers: 1,
-    createdAt: Date.UTC(2026, 0, 1),
-    subject: undefined,
-    children: 0,
     missingChildren: 0,
     isPartial: false,
   });
@@ -98,10 +92,7 @@ test("an index has the platforms of all entries, the sizes of those that are her
   for (const each of [one, two, of]) await world.push(each);
   const { of: found } = await world.get(of);
   assert.deepEqual(found?.platforms, ["amd64", "arm64", "s390x"].map(platformOf));
-  assert.deepEqual(
-    [found?.bytes, found?.layers, found?.children, found?.missingChildren],
-    [300 + ownBytes(one) + ownBytes(two), 2, 3, 1],
-  );
+  assert.deepEqual([found?.bytes, found?.missingChildren], [300 + ownBytes(one) + ownBytes(two), 1]);
   assert.equal(found?.isPartial, false);
   // It comes later, as an entry of an index of an upstream does.
   await world.push(away);

@@ -51,16 +51,15 @@ function worldOf({ sizeMilliseconds = 0, storageOf = (storage: Storage) => stora
   return { data, storage, cluster, elsewhere, summaries, get, putBlob, errors };
 }
 
-test("a summary has the number of tags, the last uses and the size of distinct content", async () => {
+test("a summary has the number of tags, the last push and the size of distinct content", async () => {
   const world = worldOf();
   const of = image();
   await store(world.storage, name, { tag: "a", pushedAt: 1000, of });
   await store(world.storage, name, { tag: "b", pushedAt: 3000, of });
   await store(world.storage, name, { tag: "c", pushedAt: 2000, of });
-  await world.storage.tags.setPulledAt(name, parseTag("a"), 5000);
   world.putBlob();
   const bytes = of.bytes.length + 100;
-  assert.deepEqual(await world.get(), { tags: 3, lastPushAt: 3000, pulledAt: 5000, bytes });
+  assert.deepEqual(await world.get(), { tags: 3, lastPushAt: 3000, bytes });
 });
 
 test("a repository without tags was last pushed when its last manifest was", async () => {

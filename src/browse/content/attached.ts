@@ -13,7 +13,6 @@ import { cosignTagsOf } from "../../domain/attachment-tag.js";
 import type { Digest } from "../../domain/digest.js";
 import type { ManifestDetails } from "../../domain/manifest-details.js";
 import { isManifestMediaType, kindOf } from "../../domain/media-type.js";
-import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Deadline } from "../../lib/deadline.js";
 import { resolveTag } from "../../registry/pull-manifest.js";
@@ -29,8 +28,6 @@ export interface AttachedArtifact {
   /** Bytes of the manifest and all that it names; `undefined` if not known. */
   readonly bytes: number | undefined;
   readonly created: string | undefined;
-  /** The tag under which cosign stores it; absent for a referrer. */
-  readonly tag: Tag | undefined;
 }
 
 export interface Attached {
@@ -57,9 +54,9 @@ export function attachedTo(
       referrersOf(parts, name, subject, after),
       after === undefined ? cosignTagged(parts, name, subject) : [],
     ]);
-    const all: (Candidate & { readonly referrer?: Referrer })[] = [
-      ...tagged,
-      ...found.map((referrer) => ({ digest: referrer.digest, tag: undefined, referrer })),
+    const all: Candidate[] = [
+      ...tagged.map((digest) => ({ digest })),
+      ...found.map((referrer) => ({ digest: referrer.digest, referrer })),
     ];
     const artifacts = await Promise.all(all.map((one) => describe(parts, name, one, deadline)));
     return {
@@ -73,7 +70,8 @@ export function attachedTo(
 
 interface Candidate {
   readonly digest: Digest;
-  readonly tag: Tag | undefined;
+  /** Absent for what cosign stores under a tag. */
+  readonly referrer?: Referrer;
 }
 
 async function referrersOf(
@@ -100,12 +98,9 @@ async function cosignTagged(
   { services }: DescribeParts,
   name: RepositoryName,
   subject: Digest,
-): Promise<readonly Candidate[]> {
+): Promise<readonly Digest[]> {
   const found = await Promise.all(
-    Object.values(cosignTagsOf(subject)).map(async (tag) => {
-      const digest = await resolveTag(services, name, tag);
-      return digest && { digest, tag };
-    }),
+    Object.values(cosignTagsOf(subject)).map((tag) => resolveTag(services, name, tag)),
   );
   return found.filter((one) => one !== undefined);
 }
@@ -113,7 +108,7 @@ async function cosignTagged(
 async function describe(
   { reader }: DescribeParts,
   name: RepositoryName,
-  { digest, tag, referrer }: Candidate & { readonly referrer?: Referrer },
+  { digest, referrer }: Candidate,
   deadline: Deadline,
 ): Promise<{ readonly artifact: AttachedArtifact; readonly isKnown: boolean }> {
   const found = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
@@ -123,7 +118,6 @@ async function describe(
     isKnown: found !== undefined,
     artifact: {
       digest,
-      tag,
       kind: details === undefined ? kindOfReferrer(referrer, annotations) : kindOfManifest(details),
       artifactType: details?.artifactType ?? referrer?.artifactType ?? (details && typeIn(details)),
       predicateTypes: predicateTypesOf(annotations, details),

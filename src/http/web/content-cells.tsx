@@ -1,5 +1,5 @@
 /** Two cells of a row: what a manifest is, and its size. */
-import type { ImageFacts } from "../../browse/image-facts.js";
+import type { ImageFacts } from "../../browse/whole-image.js";
 import { count } from "../../commands/format.js";
 import { titleOfKind } from "../../domain/artifact-kind.js";
 import { platformText } from "../../domain/manifest-details.js";

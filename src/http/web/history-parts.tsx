@@ -1,7 +1,8 @@
 /** Parts of pages about the history of tags. */
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { visibleLine } from "../../lib/control-characters.js";
 import type { HistoryEntry } from "../../registry/tag-history.js";
-import { imageUrl, ShortDigest, Untrusted } from "./show.js";
+import { imageUrl, ShortDigest } from "./show.js";
 
 interface EntryProps {
   readonly name: RepositoryName;
@@ -32,5 +33,5 @@ export function Target({ name, entry: { digest, isAvailable } }: EntryProps) {
 
 /** Who changed the tag. */
 export function EntryAuthor({ entry: { by } }: { readonly entry: HistoryEntry }) {
-  return by === undefined ? <span class="dim">unknown</span> : <Untrusted text={by} />;
+  return by === undefined ? <span class="dim">unknown</span> : visibleLine(by);
 }

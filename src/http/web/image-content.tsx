@@ -24,7 +24,7 @@ export interface WantedParts {
   readonly readme: number;
 }
 
-export interface ContentProps {
+interface ContentProps {
   readonly found: ImageDescription;
   readonly details: ManifestDetails;
   readonly wanted: WantedParts;

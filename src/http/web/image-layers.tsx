@@ -9,7 +9,7 @@ import { RowPages } from "./paging.js";
 import { Bytes, ShortDigest } from "./show.js";
 import { TableHead } from "./table-head.js";
 
-export interface LayersProps {
+interface LayersProps {
   readonly steps: ImageSteps;
   /** Layers of the image. */
   readonly total: number;

@@ -85,16 +85,15 @@ function webAddress(text: string): string | undefined {
 
 const rowBytes = 40;
 const nameBytesMax = 160;
+const textBytesMax = 500;
 
 /** Named texts as facts, as many as fit. */
 export function NamedTexts({
   texts,
   bytesMax,
-  textBytesMax = 500,
 }: {
   readonly texts: Some<NamedText>;
   readonly bytesMax: number;
-  readonly textBytesMax?: number;
 }) {
   const cost = ([name, text]: NamedText) =>
     rowBytes +
@@ -119,15 +118,7 @@ export function NamedTexts({
 }
 
 /** Texts one below the other, as many as fit. */
-export function Lines({
-  texts,
-  bytesMax,
-  textBytesMax = 500,
-}: {
-  readonly texts: Some<string>;
-  readonly bytesMax: number;
-  readonly textBytesMax?: number;
-}) {
+export function Lines({ texts, bytesMax }: { readonly texts: Some<string>; readonly bytesMax: number }) {
   const cost = (text: string) => rowBytes + Math.min(textBytesMax, htmlBytes(text));
   const items = fitItems(texts.items, bytesMax, cost);
   return (

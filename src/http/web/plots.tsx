@@ -3,7 +3,7 @@
 const width = 384;
 const height = 56;
 
-export interface PlotProps {
+interface PlotProps {
   /** Unique on the page. */
   readonly id: string;
   readonly title: string;

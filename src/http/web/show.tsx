@@ -2,7 +2,6 @@
 import { formatBytes } from "../../commands/format.js";
 import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { visibleLine } from "../../lib/control-characters.js";
 
 /** Hexadecimal digits that people compare. */
 const shownDigits = 12;
@@ -70,11 +69,6 @@ export function relative(at: number, now: number): string {
 
 export function ShortDigest({ digest }: { readonly digest: Digest }) {
   return <code title={digest}>{`${algorithmOf(digest)}:${encodedOf(digest).slice(0, shownDigits)}`}</code>;
-}
-
-/** Text from content, with invisible characters escaped. */
-export function Untrusted({ text }: { readonly text: string }) {
-  return <>{visibleLine(text)}</>;
 }
 
 /** Of a long path, the first and the last namespaces are shown: each address contains all before it. */

@@ -10,7 +10,7 @@ import { TableHead } from "./table-head.js";
 /** With names of maximum length, a page stays below 50 KB. */
 const pageRows = 30;
 
-export interface StorageProps {
+interface StorageProps {
   readonly look: ReportLook<StorageFigures>;
   /** Counted from 1. */
   readonly page: number;

@@ -5,7 +5,7 @@ import { trafficOf, type UpstreamContent } from "../../upstream/cache-report.js"
 import type { Upstream } from "../../upstream/upstream.js";
 import { Bytes, Pending, When } from "./show.js";
 
-export interface UpstreamFactsProps {
+interface UpstreamFactsProps {
   readonly upstream: Upstream;
   /** Absent until it is counted. */
   readonly content: UpstreamContent | undefined;
