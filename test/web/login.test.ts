@@ -38,7 +38,7 @@ for (const { scripts, size } of [
     await page.getByRole("button", { name: "Continue" }).click();
     await page.getByRole("heading", { name: "Create robot-web?" }).waitFor();
     await look("the confirmation");
-    await page.getByRole("button", { name: "Create" }).click();
+    await page.getByRole("button", { name: "Create" }).dblclick();
     await page.getByText(/^gantry_[\w-]{43}$/).waitFor();
     await look("the key");
     await page.getByRole("link", { name: "All robots" }).click();

@@ -1,5 +1,5 @@
 /**
- * The only script of the web page: theme, live updates, and search while typing. Everything else works without it. It never
+ * The only script of the web page: theme, live updates, search while typing, and forms that are sent once. Everything else works without it. It never
  * makes HTML of texts; it shows pages that the server has rendered. It is one file, so that browsers load it by one request
  * without a bundler.
  */
@@ -19,6 +19,9 @@ const quietMilliseconds = 10_000;
 
 /** How soon to look again whether the visitor still types. */
 const busyMilliseconds = 1_000;
+
+/** A form that is sent again within this time was clicked twice. */
+const sendingMilliseconds = 2_000;
 
 /** A letter typed within this time delays the search. */
 const typingMilliseconds = 150;
@@ -429,10 +432,25 @@ function addSearch(page: LivePage): void {
   });
 }
 
+// Forms
+
+/** Sends a form once for a double click: the second answer would hide the first, with the key of a new robot. */
+function sendOnce(): void {
+  const sent = new WeakSet<EventTarget>();
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.method !== "post") return;
+    if (sent.has(form)) event.preventDefault();
+    sent.add(form);
+    setTimeout(() => sent.delete(form), sendingMilliseconds);
+  });
+}
+
 applyTheme(storedTheme());
 document.addEventListener("DOMContentLoaded", () => {
   document.body.append(messages);
   addThemeButton();
+  sendOnce();
   const page = new LivePage();
   page.start();
   addSearch(page);
