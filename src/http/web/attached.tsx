@@ -33,7 +33,7 @@ export function AttachedArtifacts({
         <Pending />
       </>
     );
-  const { artifacts, next } = attached;
+  const { artifacts, next, complete } = attached;
   const isSigned = artifacts.some((artifact) => artifact.kind === "signature");
   return (
     <>
@@ -43,7 +43,8 @@ export function AttachedArtifacts({
           <strong>Signed:</strong> a signature exists; Gantry has not verified it.
         </p>
       )}
-      {!isSigned && kind !== undefined && signable.has(kind) && (
+      {/* As long as something is unread, it may be a signature. */}
+      {!isSigned && complete && kind !== undefined && signable.has(kind) && (
         <p class="note">
           {artifacts.length === 0
             ? "No signature, SBOM or attestation is attached."
