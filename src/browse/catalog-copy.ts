@@ -4,6 +4,7 @@
  */
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { Turns } from "../lib/turns.js";
 import type { Storage } from "../storage/storage.js";
 import { ChangeLog } from "./change-log.js";
 import { NameList } from "./name-list.js";
@@ -20,6 +21,13 @@ const namesBytesMax = 64 * 1024 * 1024;
 /** Pause after the storage has failed. */
 const retryMilliseconds = 5_000;
 
+/** Repositories that the storage is asked about at a time, and those that wait for it. For more, all names are read again. */
+const checksAtOnce = 8;
+const checksMax = 10_000;
+
+/** Names that are noted while all are read. For more, all names are read again. */
+const notedMax = 10_000;
+
 export class CatalogCopy {
   #list = new NameList();
   /** Names up to this one are known; `undefined` if all are. */
@@ -34,6 +42,8 @@ export class CatalogCopy {
   generation = 0;
   /** Names that are looked for, and whether they changed again meanwhile. */
   readonly #checks = new Map<RepositoryName, { again: boolean }>();
+  readonly #checkTurns = new Turns(checksAtOnce);
+  readonly #bytesMax: number;
   readonly #unsubscribe: () => void;
   #isClosed = false;
 
@@ -42,6 +52,7 @@ export class CatalogCopy {
     readonly changes: Pick<Changes, "subscribe" | "knows">,
     readonly options: CatalogCopyOptions,
   ) {
+    this.#bytesMax = options.bytesMax ?? namesBytesMax;
     this.#unsubscribe = changes.subscribe((change) => {
       this.#follow(change);
       return undefined;
@@ -59,8 +70,12 @@ export class CatalogCopy {
 
   /** Whether all names are known, and none is outdated. */
   get isComplete(): boolean {
-    const isCurrent = !this.#isOutdated && !this.isReading && this.changes.knows("tags");
-    return this.#knownTo === undefined && isCurrent;
+    return this.#knownTo === undefined && this.#isCurrent;
+  }
+
+  /** Whether only the first names are kept, because all would need too much memory. */
+  get tooMany(): boolean {
+    return this.#knownTo !== undefined && this.#isCurrent;
   }
 
   get isReading(): boolean {
@@ -95,12 +110,12 @@ export class CatalogCopy {
     this.#reading = reading;
     // Shown while they are read, unless an earlier list is better than none.
     if (this.#knownTo === "") this.#replace(reading.list, "");
-    const { onError, bytesMax = namesBytesMax } = this.options;
+    const { onError } = this.options;
     try {
       let isAll = true;
       for await (const name of this.storage.repositories.list()) {
         if (this.#isClosed) return;
-        if (reading.list.bytes > bytesMax) {
+        if (reading.list.bytes > this.#bytesMax) {
           isAll = false;
           break;
         }
@@ -111,6 +126,7 @@ export class CatalogCopy {
       const knownTo = isAll ? undefined : (reading.list.names.at(-1) ?? "");
       this.#reading = undefined;
       this.#replace(reading.list, knownTo);
+      if (reading.hasMissed) this.#isOutdated = true;
       for (const name of reading.pushed) this.#add(name);
       for (const name of reading.doubtful) this.#check(name);
     } catch (error) {
@@ -120,6 +136,10 @@ export class CatalogCopy {
     } finally {
       this.#reading = undefined;
     }
+  }
+
+  get #isCurrent(): boolean {
+    return !this.#isOutdated && !this.isReading && this.changes.knows("tags");
   }
 
   #replace(list: NameList, knownTo: string | undefined): void {
@@ -141,7 +161,7 @@ export class CatalogCopy {
         return;
       case "tag-unsure":
       case "repository-emptied":
-        this.#reading?.doubtful.add(change.name);
+        this.#reading?.note("doubtful", change.name);
         this.#check(change.name);
     }
   }
@@ -150,14 +170,28 @@ export class CatalogCopy {
     const check = this.#checks.get(name);
     if (check !== undefined) check.again = true;
     // The storage may have listed its folder before, so it need not come.
-    if (this.#reading !== undefined && !this.#reading.list.has(name)) this.#reading.pushed.add(name);
+    if (this.#reading?.list.has(name) === false) this.#reading.note("pushed", name);
     this.#add(name);
   }
 
   #add(name: RepositoryName): void {
     if (!this.#isKnownPlace(name) || this.#list.has(name)) return;
+    // The names that are being read go on after the last one.
+    const isBeingRead = this.#reading?.list === this.#list;
+    if (isBeingRead && this.#list.bytes > this.#bytesMax) return;
     this.#list.add(name);
     this.log.push({ item: name, added: true });
+    if (!isBeingRead) this.#bound();
+  }
+
+  /** Drops the last names while there are too many. */
+  #bound(): void {
+    while (this.#list.bytes > this.#bytesMax) {
+      const last = this.#list.removeLast();
+      if (last === undefined) return;
+      this.log.push({ item: last, added: false });
+      this.#knownTo = this.#list.names.at(-1) ?? "";
+    }
   }
 
   #remove(name: RepositoryName): void {
@@ -177,20 +211,33 @@ export class CatalogCopy {
       running.again = true;
       return;
     }
+    if (this.#checks.size >= checksMax) {
+      this.#isOutdated = true;
+      return;
+    }
     const check = { again: false };
     this.#checks.set(name, check);
-    void this.storage.tags
-      .list(name)
-      .then((tags) => {
-        if (check.again) return;
-        if (tags === undefined) this.#remove(name);
-        else this.#add(name);
+    void this.#exists(name)
+      .then((exists) => {
+        if (check.again || exists === undefined) return;
+        if (exists) this.#add(name);
+        else this.#remove(name);
       })
       .catch((error: unknown) => this.options.onError(error))
       .finally(() => {
         this.#checks.delete(name);
         if (check.again && !this.#isClosed) this.#check(name);
       });
+  }
+
+  /** Resolves with `undefined` if the catalog is closed. */
+  async #exists(name: RepositoryName): Promise<boolean | undefined> {
+    await this.#checkTurns.begin();
+    try {
+      return this.#isClosed ? undefined : (await this.storage.tags.list(name)) !== undefined;
+    } finally {
+      this.#checkTurns.end();
+    }
   }
 }
 
@@ -199,6 +246,14 @@ class Reading {
   readonly list = new NameList();
   readonly pushed = new Set<RepositoryName>();
   readonly doubtful = new Set<RepositoryName>();
+  /** Whether too much changed to note it. */
+  hasMissed = false;
+
+  note(what: "pushed" | "doubtful", name: RepositoryName): void {
+    const noted = this[what];
+    if (noted.size < notedMax) noted.add(name);
+    else if (!noted.has(name)) this.hasMissed = true;
+  }
 }
 
 /** Names of a storage may be parts of a larger text, which they would keep in memory. */

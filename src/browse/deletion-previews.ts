@@ -3,7 +3,8 @@ import { LRUCache } from "lru-cache";
 import type { DeletePermit } from "../auth/gate.js";
 import type { Tag } from "../domain/reference.js";
 import type { Deadline } from "../lib/deadline.js";
-import { Turns } from "../lib/turns.js";
+import { FairTurns } from "../lib/fair-turns.js";
+import { LateResults } from "../lib/late-results.js";
 import {
   type LostPreview,
   type PreviewedTag,
@@ -19,71 +20,91 @@ export interface DeletionPreview {
   readonly complete: boolean;
 }
 
-/** Each may have read tens of thousands of manifests. */
+/** Previews that are kept. Each may have read tens of thousands of manifests. */
 const previewsMax = 20;
-/** A page asks again within seconds. Older ones may be outdated. */
-const previewMilliseconds = 30_000;
-/** Visitors who wait for one preview after the other. */
+/** A page asks again within seconds. Older previews may be outdated. */
+const defaultPreviewMilliseconds = 30_000;
+/** Pause after a preview has failed. */
+const defaultRetryMilliseconds = 5_000;
+/** Previews that wait for the one that is being found. */
 const waitingMax = 20;
+const waitingPerClientMax = waitingMax / 2;
 /** Tags of one deletion. */
 export const deletedTagsMax = 100;
 
-interface Running {
-  readonly ended: Promise<void>;
-  found?: LostPreview;
+/** For tests. */
+export interface PreviewTimes {
+  readonly previewMilliseconds?: number;
+  readonly retryMilliseconds?: number;
 }
 
 export class DeletionPreviews {
-  readonly #running = new LRUCache<string, Running>({ max: previewsMax, ttl: previewMilliseconds });
-  readonly #turns = new Turns(1, waitingMax);
+  readonly #late = new LateResults();
+  /** One runs, and some wait for it. */
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #found: LRUCache<string, LostPreview>;
+  readonly #failed: LRUCache<string, true>;
+  readonly #turns = new FairTurns(1, waitingMax, waitingPerClientMax);
   readonly #stopping = new AbortController();
 
   /** `untaggedSeconds` is that of the collections, see `Keeping`. */
   constructor(
     readonly services: Services,
     readonly untaggedSeconds: number | undefined,
-  ) {}
+    times: PreviewTimes = {},
+  ) {
+    const { previewMilliseconds = defaultPreviewMilliseconds } = times;
+    const { retryMilliseconds = defaultRetryMilliseconds } = times;
+    this.#found = new LRUCache({ max: previewsMax, ttl: previewMilliseconds });
+    this.#failed = new LRUCache({ max: previewsMax, ttl: retryMilliseconds });
+  }
 
   /** Returns what is known by the deadline about the deletion of up to `deletedTagsMax` tags. */
-  async get(permit: DeletePermit, tags: readonly Tag[], deadline: Deadline): Promise<DeletionPreview> {
+  async get(
+    permit: DeletePermit,
+    tags: readonly Tag[],
+    deadline: Deadline,
+    client = "",
+  ): Promise<DeletionPreview> {
     const wanted = [...new Set(tags)].slice(0, deletedTagsMax);
-    const previewed = await deadline.within(previewTags(this.services, permit, wanted));
+    const read = () => previewTags(this.services, permit, wanted);
+    const previewed = await this.#late.within([permit.name, ...wanted].join(" "), deadline, read, client);
     if (previewed === undefined) return { tags: [], after: undefined, complete: false };
     const removed = previewed.filter(({ refusal }) => refusal === undefined);
-    const running = this.#begin(permit, removed);
-    if (running.found === undefined) await deadline.within(running.ended);
-    return { tags: previewed, after: running.found, complete: running.found !== undefined };
+    const targets = removed.map(({ tag, digest }) => `${tag}@${digest}`).toSorted();
+    const key = [permit.name, ...targets].join(" ");
+    if (!this.#found.has(key) && !this.#failed.has(key))
+      await deadline.within(this.#running.get(key) ?? this.#begin(key, permit, removed, client));
+    const after = this.#found.get(key);
+    return { tags: previewed, after, complete: after !== undefined };
   }
 
   close(): void {
     this.#stopping.abort(new Error("the server stops"));
-    this.#running.clear();
   }
 
-  #begin(permit: DeletePermit, removed: readonly PreviewedTag[]): Running {
-    const targets = removed.map(({ tag, digest }) => `${tag}@${digest}`).toSorted();
-    const key = [permit.name, ...targets].join(" ");
-    const known = this.#running.get(key);
-    if (known !== undefined) return known;
-    const running: Running = {
-      ended: this.#find(permit, removed).then(
-        (found) => {
-          if (found !== undefined) running.found = found;
-          else this.#running.delete(key);
-        },
-        (error: unknown) => {
-          this.#running.delete(key);
-          if (!this.#stopping.signal.aborted) this.services.onBackgroundError(error);
-        },
-      ),
-    };
+  /** Begins to find a preview, and returns when that has ended. Never rejects. */
+  #begin(key: string, permit: DeletePermit, removed: readonly PreviewedTag[], client: string): Promise<void> {
+    const running = this.#find(permit, removed, client)
+      .then((found) => {
+        if (found !== undefined) this.#found.set(key, found);
+      })
+      .catch((error: unknown) => {
+        this.#failed.set(key, true);
+        if (!this.#stopping.signal.aborted) this.services.onBackgroundError(error);
+      })
+      .finally(() => this.#running.delete(key));
     this.#running.set(key, running);
     return running;
   }
 
   /** Resolves with `undefined` if too many others wait. */
-  async #find(permit: DeletePermit, removed: readonly PreviewedTag[]): Promise<LostPreview | undefined> {
-    if (!(await this.#turns.begin())) return undefined;
+  async #find(
+    permit: DeletePermit,
+    removed: readonly PreviewedTag[],
+    client: string,
+  ): Promise<LostPreview | undefined> {
+    if (!(await this.#turns.begin(client))) return undefined;
     try {
       const { signal } = this.#stopping;
       signal.throwIfAborted();

@@ -9,7 +9,7 @@ import type { Digest } from "../domain/digest.js";
 import { type ManifestFacts, platformInConfig } from "../domain/manifest-facts.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Deadline } from "../lib/deadline.js";
-import { Turns } from "../lib/turns.js";
+import { FairTurns } from "../lib/fair-turns.js";
 import type { Services } from "../registry/services.js";
 import { type ImageFacts, type OwnFacts, wholeOf } from "./whole-image.js";
 
@@ -39,6 +39,7 @@ const missingMax = 2_000;
 const readsAtOnce = 8;
 /** The images of a page, with their entries. */
 const readsWaitingMax = 10_000;
+const readsWaitingPerClientMax = readsWaitingMax / 2;
 
 /** Larger configs are not read for the platform. Parsing takes 2 ms. */
 const configBytesMax = 256 * 1024;
@@ -56,7 +57,7 @@ export class ImageFactsIndex {
   readonly #reading = new Map<Key, Promise<OwnFacts | undefined>>();
   /** Counts pushes: a manifest that was missing before one may be here after it. */
   #pushes = 0;
-  readonly #turns = new Turns(readsAtOnce, readsWaitingMax);
+  readonly #turns = new FairTurns(readsAtOnce, readsWaitingMax, readsWaitingPerClientMax);
   readonly #unsubscribe: () => void;
   #isClosed = false;
 
@@ -72,9 +73,14 @@ export class ImageFactsIndex {
   }
 
   /** Returns what is known of these manifests by the deadline. */
-  async get({ name }: PullPermit, digests: readonly Digest[], deadline: Deadline): Promise<FoundFacts> {
+  async get(
+    { name }: PullPermit,
+    digests: readonly Digest[],
+    deadline: Deadline,
+    client = "",
+  ): Promise<FoundFacts> {
     const wanted = [...new Set(digests)];
-    const reads = wanted.flatMap((digest) => this.#begin(name, digest) ?? []);
+    const reads = wanted.flatMap((digest) => this.#begin(name, digest, client) ?? []);
     if (reads.length > 0) await deadline.within(Promise.all(reads));
     const facts = new Map<Digest, ImageFacts | undefined>();
     let complete = true;
@@ -104,29 +110,33 @@ export class ImageFactsIndex {
   }
 
   /** Reads the manifest and its entries, unless they are known. Never rejects. */
-  #begin(name: RepositoryName, digest: Digest): Promise<unknown> | undefined {
-    const own = this.#beginOwn(name, digest);
+  #begin(name: RepositoryName, digest: Digest, client: string): Promise<unknown> | undefined {
+    const own = this.#beginOwn(name, digest, client);
     if (own instanceof Promise)
-      return own.then((found) => found && Promise.all(this.#beginChildren(name, found)));
-    const children = own === undefined ? [] : this.#beginChildren(name, own);
+      return own.then((found) => found && Promise.all(this.#beginChildren(name, found, client)));
+    const children = own === undefined ? [] : this.#beginChildren(name, own, client);
     return children.length === 0 ? undefined : Promise.all(children);
   }
 
-  #beginChildren(name: RepositoryName, { children }: OwnFacts): Promise<unknown>[] {
+  #beginChildren(name: RepositoryName, { children }: OwnFacts, client: string): Promise<unknown>[] {
     return children.flatMap(({ digest }) => {
-      const found = this.#beginOwn(name, digest);
+      const found = this.#beginOwn(name, digest, client);
       return found instanceof Promise ? found : [];
     });
   }
 
   /** Returns what is known of the manifest, or reads it. */
-  #beginOwn(name: RepositoryName, digest: Digest): OwnFacts | undefined | Promise<OwnFacts | undefined> {
+  #beginOwn(
+    name: RepositoryName,
+    digest: Digest,
+    client: string,
+  ): OwnFacts | undefined | Promise<OwnFacts | undefined> {
     const known = this.#look(name, digest);
     if (known !== undefined || this.#isClosed) return known === "missing" ? undefined : known;
     const key: Key = `${name}@${digest}`;
     const running = this.#reading.get(key);
     if (running !== undefined) return running;
-    const reading = this.#readInTurn(name, digest, key)
+    const reading = this.#readInTurn(name, digest, client)
       .catch((error: unknown) => {
         this.onError(error);
         return undefined;
@@ -138,8 +148,9 @@ export class ImageFactsIndex {
     return reading;
   }
 
-  async #readInTurn(name: RepositoryName, digest: Digest, key: Key): Promise<OwnFacts | undefined> {
-    if (!(await this.#turns.begin())) return undefined;
+  async #readInTurn(name: RepositoryName, digest: Digest, client: string): Promise<OwnFacts | undefined> {
+    const key: Key = `${name}@${digest}`;
+    if (!(await this.#turns.begin(client))) return undefined;
     try {
       if (this.#isClosed) return undefined;
       const pushes = this.#pushes;

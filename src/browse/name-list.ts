@@ -39,6 +39,12 @@ export class NameList {
     this.#bytes += name.length + nameBytes;
   }
 
+  removeLast(): RepositoryName | undefined {
+    const last = this.#names.pop();
+    if (last !== undefined) this.#bytes -= last.length + nameBytes;
+    return last;
+  }
+
   remove(name: RepositoryName): void {
     const place = placeOf(this.#names, name);
     if (this.#names[place] !== name) return;

@@ -29,8 +29,15 @@ export interface NamespacePage {
   readonly next?: string;
   /** The number of repositories below the namespace that the caller may see; `undefined` if it is not known yet. */
   readonly repositories: number | undefined;
-  /** Whether nothing is missing: neither entries nor numbers. Otherwise, ask again in a moment. */
+  /** Whether numbers are missing for good, because the registry has too many repositories. */
+  readonly tooMany: boolean;
+  /** Whether nothing is missing that can become known: neither entries nor numbers. Otherwise, ask again in a moment. */
   readonly complete: boolean;
+}
+
+export interface SearchPage extends FoundNames {
+  /** Whether only the first repositories were searched, because the registry has too many. */
+  readonly tooMany: boolean;
 }
 
 /** Names that the caller may see, in ASCII order, as far as they are known. */
@@ -65,17 +72,20 @@ export class RepositoryIndex {
     const isCounted = entries.every(
       (entry) => entry.kind === "repository" || entry.repositories !== undefined,
     );
+    const { catalog } = this;
+    const tooMany = catalog.tooMany && known.knownTo === catalog.knownTo;
+    const isWhole = isCounted && repositories !== undefined && catalog.isComplete;
     return {
       entries,
       ...(more && last !== undefined && { next: cursorOf(last) }),
       repositories,
-      complete:
-        unknownFrom === undefined && isCounted && repositories !== undefined && this.catalog.isComplete,
+      tooMany,
+      complete: unknownFrom === undefined && (isWhole || tooMany),
     };
   }
 
   /** Returns the best of the repositories whose names contain the text, in upper or lower case. */
-  async search(permit: CatalogPermit, search: NameSearch, deadline: Deadline): Promise<FoundNames> {
+  async search(permit: CatalogPermit, search: NameSearch, deadline: Deadline): Promise<SearchPage> {
     const known = await this.#known(permit, deadline);
     const isChosen = known.knownTo === undefined;
     const { catalog } = this;
@@ -87,7 +97,8 @@ export class RepositoryIndex {
       deadline,
       new Pieces(this.slices, permit.identity.subject, deadline.signal),
     );
-    return { ...found, complete: found.complete && catalog.isComplete };
+    const { tooMany } = catalog;
+    return { ...found, tooMany, complete: found.complete && (catalog.isComplete || tooMany) };
   }
 
   close(): void {
@@ -104,7 +115,7 @@ export class RepositoryIndex {
     const visible = this.#visible.of(permit);
     // Half of the time, so that a walk can find the first entries in the rest.
     if (visible.knownTo !== undefined) await deadline.half().within(visible.ended.catch(() => {}));
-    return { names: visible.list.names, knownTo: visible.knownTo };
+    return { names: visible.list.names, knownTo: earlier(visible.knownTo, catalog.knownTo) };
   }
 
   /** Finds the entries of the page that are not known by walking through the names. */
@@ -128,6 +139,11 @@ export class RepositoryIndex {
         ? namesAfter(catalog, after)
         : catalog.storage.repositories.list(after, atOnce);
   }
+}
+
+/** Returns the smaller of two places up to which names are known. */
+function earlier(a: string | undefined, b: string | undefined): string | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
 }
 
 const everything = { has: () => true };

@@ -7,7 +7,7 @@ import type { CatalogPermit } from "../auth/gate.js";
 import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Deadline } from "../lib/deadline.js";
-import { Turns } from "../lib/turns.js";
+import { FairTurns } from "../lib/fair-turns.js";
 import type { Services } from "../registry/services.js";
 import { type RepositorySummary, Summary } from "./summary.js";
 
@@ -26,9 +26,10 @@ export interface SummariesOptions {
 /** Kept summaries, some 300 bytes each. */
 const summariesMax = 10_000;
 
-/** Repositories that are read at the same time, and those that wait for it: the entries of a few pages. */
+/** Repositories that are read at the same time, and those that wait for it: the entries of a few pages, two of one client. */
 const readsAtOnce = 4;
 const readsWaitingMax = 400;
+const readsWaitingPerClientMax = readsWaitingMax / 2;
 
 const defaultSizeMilliseconds = 10_000;
 
@@ -36,7 +37,7 @@ export class RepositorySummaries {
   /** The one that was used last comes last. */
   readonly #kept = new Map<RepositoryName, Summary>();
   readonly #reads = new Set<Promise<void>>();
-  readonly #turns = new Turns(readsAtOnce, readsWaitingMax);
+  readonly #turns = new FairTurns(readsAtOnce, readsWaitingMax, readsWaitingPerClientMax);
   readonly #unsubscribe: () => void;
   #isClosed = false;
 
@@ -56,10 +57,11 @@ export class RepositorySummaries {
     { shown }: CatalogPermit,
     names: readonly RepositoryName[],
     deadline: Deadline,
+    client = "",
   ): Promise<FoundSummaries> {
     const asked = names.filter((name) => shown.has(name));
     const wanted = asked.map((name) => [name, this.#summaryOf(name)] as const);
-    const reads = wanted.flatMap(([, summary]) => this.#begin(summary) ?? []);
+    const reads = wanted.flatMap(([, summary]) => this.#begin(summary, client) ?? []);
     if (reads.length > 0) await deadline.within(Promise.all(reads));
     const summaries = new Map<RepositoryName, RepositorySummary>();
     for (const [name, { found }] of wanted) if (found !== undefined) summaries.set(name, found);
@@ -88,9 +90,9 @@ export class RepositorySummaries {
   }
 
   /** Begins to read what is missing, and returns when that has ended. Never rejects. */
-  #begin(summary: Summary): Promise<void> | undefined {
+  #begin(summary: Summary, client: string): Promise<void> | undefined {
     if (summary.reading !== undefined || !summary.isDue || this.#isClosed) return summary.reading;
-    const reading = this.#read(summary).finally(() => {
+    const reading = this.#read(summary, client).finally(() => {
       summary.reading = undefined;
       this.#reads.delete(reading);
     });
@@ -99,8 +101,8 @@ export class RepositorySummaries {
     return reading;
   }
 
-  async #read(summary: Summary): Promise<void> {
-    if (!(await this.#turns.begin())) return;
+  async #read(summary: Summary, client: string): Promise<void> {
+    if (!(await this.#turns.begin(client))) return;
     try {
       if (!this.#isClosed) await summary.read();
     } catch (error) {

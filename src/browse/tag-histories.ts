@@ -11,7 +11,6 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { Deadline } from "../lib/deadline.js";
 import { LateResults } from "../lib/late-results.js";
-import { Places } from "../lib/places.js";
 import type { Services } from "../registry/services.js";
 import {
   type HistoryEntry,
@@ -20,10 +19,6 @@ import {
   removedTags,
   tagHistory,
 } from "../registry/tag-history.js";
-
-/** Each waits for some reads of the storage. */
-const readsMax = 256;
-const readsPerClientMax = 8;
 
 /** Repositories whose last change is remembered. Of others, a page is loaded once more. */
 const changedMax = 1_000;
@@ -48,7 +43,6 @@ export interface HistoryAsker {
 
 export class TagHistories {
   readonly #late = new LateResults();
-  readonly #reads = new Places(readsMax, readsPerClientMax);
   readonly #changed = new LRUCache<RepositoryName, number>({ max: changedMax });
   #changes = 0;
   /** The number of changes when some were lost. */
@@ -114,15 +108,11 @@ export class TagHistories {
     { client, deadline }: HistoryAsker,
     read: () => Promise<T>,
   ): Promise<FoundHistory<T>> {
-    const found = await this.#late.within(`${name} ${key}`, deadline, async () => {
-      if (!this.#reads.enter(client)) return undefined;
-      try {
-        const version = this.#versionOf(name);
-        return { value: await read(), version };
-      } finally {
-        this.#reads.leave(client);
-      }
-    });
+    const readNow = async () => {
+      const version = this.#versionOf(name);
+      return { value: await read(), version };
+    };
+    const found = await this.#late.within(`${name} ${key}`, deadline, readNow, client);
     return { value: found?.value, complete: found !== undefined && found.version === this.#versionOf(name) };
   }
 

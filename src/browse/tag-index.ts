@@ -8,13 +8,14 @@ import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { RemainingRetention } from "../gc/retention.js";
 import type { Deadline } from "../lib/deadline.js";
+import { LateResults } from "../lib/late-results.js";
 import { Pieces } from "../lib/pieces.js";
 import type { Slices } from "../lib/slices.js";
 import type { Services } from "../registry/services.js";
 import { tagsOf } from "../registry/tags.js";
 import { RemainingOfSome } from "./remaining-of-some.js";
 import { TagEntry, type TagTable } from "./tag-table.js";
-import type { TagTables } from "./tag-tables.js";
+import type { FoundTable, TagTables } from "./tag-tables.js";
 
 export const tagOrders = ["newest", "oldest", "name", "version"] as const;
 
@@ -54,13 +55,31 @@ export interface TagPage {
   readonly total: number | undefined;
   /** Tags that contain the text of the filter. */
   readonly matching: number;
-  /** Whether nothing is missing. Otherwise, ask again in a moment. */
+  /** Whether the repository has too many tags to sort them by time, or to say which of them a rule keeps. */
+  readonly tooMany: boolean;
+  /** Whether nothing is missing that can become known. Otherwise, ask again in a moment. */
   readonly complete: boolean;
 }
 
 export type TagIndexServices = Pick<Services, "storage" | "caches" | "pulls" | "rules">;
 
+/** Something that was read when the tags had this version. */
+interface ReadAt<T> {
+  readonly value: T;
+  readonly version: number | undefined;
+}
+
+/** What the reads of one page have in common. */
+interface Reading {
+  readonly name: RepositoryName;
+  readonly version: number | undefined;
+  readonly deadline: Deadline;
+  readonly client: string;
+}
+
 export class TagIndex {
+  readonly #late = new LateResults();
+
   constructor(
     readonly services: TagIndexServices,
     readonly tables: TagTables,
@@ -68,30 +87,38 @@ export class TagIndex {
   ) {}
 
   /** Returns a page of the repository's tags. Rejects with `name-unknown`. */
-  async page(permit: PullPermit, query: TagQuery, deadline: Deadline): Promise<TagPage> {
+  async page(permit: PullPermit, query: TagQuery, deadline: Deadline, client = ""): Promise<TagPage> {
     const { name, identity } = permit;
     const wanted = { ...query, n: Math.max(1, Math.min(query.n, pageTagsMax)) };
     const pieces = new Pieces(this.slices, identity.subject, deadline.signal);
-    const { table, isCurrent } = await this.#table(permit, deadline);
+    const { table, isCurrent, tooMany, version } = await this.#table(permit, deadline);
+    const reading = { name, version, deadline, client };
     const sorted = table && (await this.#sorted(table, wanted.order, pieces, deadline));
     const place =
       sorted === undefined
         ? await this.#placeByName(permit, wanted, pieces, deadline)
         : { ...(await placeIn(sorted, wanted, pieces)), total: sorted.length, order: wanted.order };
-    const entries = table?.some(place.tags) ?? (await this.#entries(name, place.tags, deadline));
-    const [digests, retention] = await Promise.all([
-      this.#digests(name, place.tags, entries, deadline),
+    const read = table === undefined ? await this.#entries(reading, place.tags) : undefined;
+    const entries = table?.some(place.tags) ?? read?.value;
+    const [targets, retention] = await Promise.all([
+      this.#digests(reading, place.tags, entries),
       this.#retention(name, entries, table, pieces, deadline),
     ]);
+    const digests = targets.value;
     const tags = place.tags.map((tag) => this.#listed(name, tag, entries?.get(tag), digests, retention));
     const isWhole = place.tags.every((tag) => {
       const entry = entries?.get(tag);
       // A tag without a time is damaged, and nothing removes it.
-      return entry !== undefined && digests.has(tag) && (retention.has(tag) || entry.pushedAt === 0);
+      const isRuled = retention.has(tag) || entry?.pushedAt === 0 || tooMany;
+      return entry !== undefined && digests.has(tag) && isRuled;
     });
     const { order, page, pages, total, matching } = place;
-    const isSorted = sorted !== undefined && isCurrent && table?.isCurrent === true;
-    return { tags, order, page, pages, total, matching, complete: isWhole && isSorted };
+    const isSorted = sorted !== undefined && table?.isCurrent === true;
+    const isListed = tooMany && total !== undefined;
+    // What came late may be older than the last change.
+    const isLast = version === targets.version && (read === undefined || version === read.version);
+    const complete = isWhole && isCurrent && isLast && (isSorted || isListed);
+    return { tags, order, page, pages, total, matching, tooMany, complete };
   }
 
   #listed(
@@ -112,12 +139,12 @@ export class TagIndex {
   }
 
   /** Waits for the table of a repository, so that a small one is complete the first time, but leaves time for the rest. */
-  async #table(permit: PullPermit, deadline: Deadline): Promise<ReturnType<TagTables["get"]>> {
+  async #table(permit: PullPermit, deadline: Deadline): Promise<FoundTable | typeof unknownTable> {
     const { name } = permit;
     if (!this.tables.has(name)) {
       // Rejects for a repository that does not exist.
       const list = await deadline.half().within(tagsOf(this.services, permit));
-      if (list === undefined) return { table: undefined, isCurrent: false };
+      if (list === undefined) return unknownTable;
     }
     const found = this.tables.get(name);
     if (found.table !== undefined) return found;
@@ -146,42 +173,44 @@ export class TagIndex {
 
   /** Reads the times of the tags of a page. */
   #entries(
-    name: RepositoryName,
+    { name, version, deadline, client }: Reading,
     tags: readonly Tag[],
-    deadline: Deadline,
-  ): Promise<ReadonlyMap<Tag, TagEntry> | undefined> {
+  ): Promise<ReadAt<ReadonlyMap<Tag, TagEntry>> | undefined> {
     const read = async () => {
       const entries = new Map<Tag, TagEntry>();
       for await (const { tag, times } of this.services.storage.tags.times(name, tags))
         entries.set(tag, new TagEntry(tag, times?.pushedAt ?? 0, times?.pulledAt));
-      return entries;
+      return { value: entries, version };
     };
-    return deadline.within(read());
+    return this.#late.within(`entries ${name} ${tags.join(" ")}`, deadline, read, client);
   }
 
   /** Returns the targets of the tags of a page, which are known or read. A damaged tag has none. */
   async #digests(
-    name: RepositoryName,
+    { name, version, deadline, client }: Reading,
     tags: readonly Tag[],
     entries: ReadonlyMap<Tag, TagEntry> | undefined,
-    deadline: Deadline,
-  ): Promise<ReadonlyMap<Tag, Digest | undefined>> {
+  ): Promise<ReadAt<ReadonlyMap<Tag, Digest | undefined>>> {
     const digests = new Map<Tag, Digest | undefined>();
     for (const tag of tags) {
       const known = entries?.get(tag)?.digest ?? this.services.caches.tags.get(`${name}:${tag}`);
       if (known !== undefined) digests.set(tag, known);
     }
     const missing = tags.filter((tag) => !digests.has(tag));
-    if (missing.length === 0) return digests;
+    if (missing.length === 0) return { value: digests, version };
     const read = async () => {
+      const targets = new Map<Tag, Digest | undefined>();
       for await (const { tag, digest } of this.services.storage.tags.targets(name, missing)) {
-        digests.set(tag, digest);
+        targets.set(tag, digest);
         const entry = entries?.get(tag);
         if (entry !== undefined) entry.digest = digest;
       }
+      return { value: targets, version };
     };
-    await deadline.within(read());
-    return digests;
+    const key = `targets ${name} ${missing.join(" ")}`;
+    const found = await this.#late.within(key, deadline, read, client);
+    for (const [tag, digest] of found?.value ?? []) digests.set(tag, digest);
+    return { value: digests, version: found === undefined ? version : found.version };
   }
 
   /** Returns how long the tags of a page stay, as far as that is known by the deadline. */
@@ -200,6 +229,8 @@ export class TagIndex {
     return remaining.found;
   }
 }
+
+const unknownTable = { table: undefined, isCurrent: false, tooMany: false, version: undefined } as const;
 
 interface PlaceAmongTags {
   readonly tags: readonly Tag[];

@@ -43,11 +43,24 @@ interface Kept {
   readAt: number;
   failedAt: number;
   tooMany: boolean;
+  /** Another number after each change of the repository's tags. */
+  version: number;
+}
+
+export interface FoundTable {
+  /** Absent until all tags were read, and if there are too many. */
+  readonly table: TagTable | undefined;
+  /** Whether nothing is missing that can become known. */
+  readonly isCurrent: boolean;
+  readonly tooMany: boolean;
+  /** Another number after each change of the repository's tags. */
+  readonly version: number;
 }
 
 export class TagTables {
   /** The one that was used last comes last. */
   readonly #kept = new Map<RepositoryName, Kept>();
+  #changes = 0;
   readonly #unsubscribe: () => void;
   readonly #closing = new AbortController();
 
@@ -66,12 +79,9 @@ export class TagTables {
     return this.#kept.has(name);
   }
 
-  /**
-   * Returns the table, if it has been read, and whether nothing is missing in it. Reads it if necessary. The repository must
-   * exist.
-   */
-  get(name: RepositoryName): { readonly table: TagTable | undefined; readonly isCurrent: boolean } {
-    const kept = this.#kept.get(name) ?? newKept();
+  /** Returns what is known of the tags, and reads them if necessary. The repository must exist. */
+  get(name: RepositoryName): FoundTable {
+    const kept = this.#kept.get(name) ?? newKept(++this.#changes);
     this.#kept.delete(name);
     this.#kept.set(name, kept);
     this.#bound();
@@ -82,8 +92,9 @@ export class TagTables {
       kept.ended = this.#read(name, kept).finally(() => {
         kept.ended = undefined;
       });
-    const isCurrent = kept.table !== undefined && !kept.isOutdated && this.changes.knows("tags");
-    return { table: kept.table, isCurrent };
+    const { table, tooMany, version } = kept;
+    const isRead = table !== undefined || tooMany;
+    return { table, isCurrent: isRead && !kept.isOutdated && this.changes.knows("tags"), tooMany, version };
   }
 
   /** Resolves when the reading of the table, if any, has ended. Never rejects. */
@@ -143,6 +154,7 @@ export class TagTables {
       case "tag-removed":
       case "tag-unsure": {
         const kept = this.#kept.get(change.name);
+        if (kept !== undefined) kept.version = ++this.#changes;
         if (kept?.table?.markChanged(change.tag) === false) kept.isOutdated = true;
         if (kept?.filling?.markChanged(change.tag) === false) kept.isOutdatedAgain = true;
         return;
@@ -154,13 +166,15 @@ export class TagTables {
         for (const kept of this.#kept.values()) {
           kept.isOutdated = true;
           kept.isOutdatedAgain = true;
+          kept.version = ++this.#changes;
         }
     }
   }
 }
 
-function newKept(): Kept {
-  return { isOutdated: true, isOutdatedAgain: false, readAt: never, failedAt: never, tooMany: false };
+function newKept(version: number): Kept {
+  const [readAt, failedAt] = [never, never];
+  return { isOutdated: true, isOutdatedAgain: false, readAt, failedAt, tooMany: false, version };
 }
 
 function sizeOf({ table, filling }: Kept): number {

@@ -24,6 +24,7 @@ import {
   newName,
   types,
 } from "../support/content.js";
+import { opening } from "../support/opening.js";
 import { serveInside } from "../support/server.js";
 
 const settings = {
@@ -39,6 +40,23 @@ function preview(name: string, ...tags: string[]): Promise<DeletionPreview> {
   const previews = new DeletionPreviews(services, 0);
   const permit = ownGate.delete(alice, parseRepositoryName(name));
   return previews.get(permit, tags.map(parseTag), patience());
+}
+
+/** Previews of a server whose manifests are listed by `list`. */
+function previewsWith(list: typeof services.storage.manifests.list) {
+  const { storage } = services;
+  const manifests = new Proxy(storage.manifests, {
+    get: (target, key: keyof typeof services.storage.manifests) =>
+      key === "list" ? list : (target[key] as () => unknown).bind(target),
+  });
+  const errors: unknown[] = [];
+  const slow = {
+    ...services,
+    storage: { ...storage, manifests },
+    onBackgroundError: (error: unknown) => void errors.push(error),
+  };
+  const previews = new DeletionPreviews(slow, 0, { previewMilliseconds: 50, retryMilliseconds: 60_000 });
+  return { previews, errors };
 }
 
 interface Numbers {
@@ -235,4 +253,50 @@ test("for any images, indexes, referrers and tags, the preview is what is remove
     }),
     { numRuns: 15 },
   );
+});
+
+test("a preview that takes longer than previews are kept is shown, and found once", async () => {
+  const name = parseRepositoryName(newName());
+  await client.pushImage(name, image(), "v1");
+  const { opened, open } = opening();
+  let listed = 0;
+  const { previews } = previewsWith(async (of) => {
+    if (listed++ === 0) await opened;
+    return services.storage.manifests.list(of);
+  });
+  const get = (deadline: Deadline) =>
+    previews.get(ownGate.delete(alice, name), [parseTag("v1")], deadline, "one");
+  for (let reload = 0; reload < 3; reload++) assert.equal((await get(new Deadline(100))).complete, false);
+  const found = get(patience());
+  open();
+  const { complete, after } = await found;
+  assert.deepEqual([complete, after?.lost?.manifestCount, listed], [true, 1, 2]);
+});
+
+test("a client that asks for many previews leaves room for others, and a failed one is not repeated at once", async () => {
+  const { opened, open } = opening();
+  let listed = 0;
+  const name = parseRepositoryName(newName());
+  const tags = Array.from({ length: 40 }, (_, number) => parseTag(`t${number}`));
+  const pushed = image();
+  for (const tag of tags) await client.pushImage(name, pushed, tag);
+  const { previews, errors } = previewsWith(async (of) => {
+    if (++listed === 1) {
+      await opened;
+      throw new Error("the store is away");
+    }
+    return services.storage.manifests.list(of);
+  });
+  const get = (wanted: typeof tags, who: string, deadline: Deadline) =>
+    previews.get(ownGate.delete(alice, name), wanted, deadline, who);
+  const [first, ...others] = tags.map((tag) => get([tag], "greedy", new Deadline(1_000)));
+  const other = get(tags.slice(0, 2), "other", patience());
+  await Promise.all(others);
+  open();
+  assert.equal((await other).complete, true);
+  assert.equal((await first)?.complete, false);
+  await Promise.all(tags.slice(1, 12).map((tag) => get([tag], "greedy", patience())));
+  const before = listed;
+  assert.equal((await get(tags.slice(0, 1), "greedy", patience())).complete, false);
+  assert.deepEqual([listed, errors.length], [before, 1]);
 });

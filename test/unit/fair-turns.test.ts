@@ -1,11 +1,11 @@
-// One task at a time, and a client with many tasks does not keep the others waiting.
+// A number of tasks at a time, and a client with many tasks does not keep the others waiting.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FairTurns } from "../../src/lib/fair-turns.js";
 
 test("the clients that wait take turns, each in order of arrival", async () => {
-  const turns = new FairTurns(10, 10);
+  const turns = new FairTurns(1, 10, 10);
   const begun: string[] = [];
   let running = 0;
   const task = async (client: string, number: number) => {
@@ -21,7 +21,7 @@ test("the clients that wait take turns, each in order of arrival", async () => {
 });
 
 test("of too many that wait, the last get no turn, but those of another client do", async () => {
-  const turns = new FairTurns(3, 2);
+  const turns = new FairTurns(1, 3, 2);
   assert.equal(await turns.begin("a"), true);
   const waiting = [turns.begin("a"), turns.begin("a")];
   assert.equal(await turns.begin("a"), false);
@@ -33,4 +33,19 @@ test("of too many that wait, the last get no turn, but those of another client d
   }
   turns.end();
   assert.equal(await turns.begin("b"), true);
+});
+
+test("several tasks run at a time, and the turn of one that ends goes to the next client", async () => {
+  const turns = new FairTurns(2, 10, 10);
+  assert.deepEqual(await Promise.all([turns.begin("a"), turns.begin("a")]), [true, true]);
+  const begun: string[] = [];
+  const waiting = ["a", "a", "b"].map((client) => turns.begin(client).then(() => void begun.push(client)));
+  await new Promise(setImmediate);
+  assert.deepEqual(begun, []);
+  turns.end();
+  turns.end();
+  await new Promise(setImmediate);
+  assert.deepEqual(begun, ["a", "b"]);
+  turns.end();
+  await Promise.all(waiting);
 });

@@ -180,6 +180,26 @@ test("a README is cut into parts of whole blocks", () => {
   }
 });
 
+test("no more work runs than its bounds, in total and for one client", async () => {
+  const late = new LateResults();
+  let begun = 0;
+  const ends: (() => void)[] = [];
+  const work = () => {
+    begun++;
+    return new Promise<void>((resolve) => ends.push(resolve));
+  };
+  const begin = (client: string, number: number) =>
+    late.within(`${client} ${number}`, new Deadline(0), work, client);
+  for (let number = 0; number < 100; number++) assert.equal(await begin("greedy", number), undefined);
+  assert.equal(begun, 16);
+  for (let number = 0; number < 200; number++) await begin(`client ${number}`, number);
+  assert.equal(begun, 128);
+  for (const end of ends) end();
+  await new Promise(setImmediate);
+  await begin("greedy", 100);
+  assert.equal(begun, 129);
+});
+
 test("a result that came too late is given to the next caller, once", async () => {
   const late = new LateResults();
   let begun = 0;

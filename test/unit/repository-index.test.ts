@@ -75,7 +75,7 @@ test("a caller sees neither names nor numbers of what the policy hides", async (
   const page = await world.index.namespace(permit, { namespace: "", n: 100, last: "" }, patience());
   assert.equal(page.repositories, 1);
   const found = await world.index.search(permit, { text: "e", n: 100 }, patience());
-  assert.deepEqual(found, { names: ["team/a"], more: false, complete: true });
+  assert.deepEqual(found, { names: ["team/a"], more: false, tooMany: false, complete: true });
 });
 
 test("a changed policy applies to the next page", async () => {
@@ -228,17 +228,77 @@ test("names beyond the memory are found by walking", async () => {
   const page = await index.namespace(everything, { namespace: "", n: 3, last: "" }, patience());
   assert.deepEqual(shortly(page), ["alone", "team", "team/ ?"]);
   const next = await index.namespace(everything, { namespace: "", n: 3, last: page.next ?? "" }, patience());
-  assert.deepEqual([shortly(next), next.complete], [["x/ ?"], false]);
+  assert.deepEqual([shortly(next), next.complete], [["x/ ?"], true]);
+  assert.deepEqual([page.tooMany, next.tooMany], [true, true], "the numbers can never become known");
+  const found = await index.search(everything, { text: "a", n: 9 }, patience());
+  assert.deepEqual([found.names, found.tooMany, found.complete], [["alone", "team"], true, true]);
   const permit = catalogOf(policyOf("team/**"));
   const below = await index.namespace(permit, { namespace: "team", n: 9, last: "" }, patience());
   assert.deepEqual(shortly(below), ["team/a", "team/b", "team/deep/ ?"]);
+});
+
+test("pushes do not add more names than fit: the last ones are dropped, and found by walking", async () => {
+  const world = await worldOf(["alone", "team/a"]);
+  const { changes } = world.cluster.node();
+  const bytesMax = 200;
+  const catalog = new CatalogCopy(world.storage, changes, {
+    onError: (error) => assert.fail(String(error)),
+    bytesMax,
+  });
+  const index = new RepositoryIndex(catalog, new Slices());
+  await catalog.refresh();
+  const permit = catalogOf(policyOf("**"));
+  const query = { namespace: "", n: 100, last: "" };
+  for (const caller of [everything, permit])
+    assert.deepEqual(shortly(await index.namespace(caller, query, patience())), ["alone", "team/ 1"]);
+  for (let number = 0; number < 20; number++) {
+    const name = parseRepositoryName(`new/${number}`);
+    await store(world.storage, name);
+    await changes.publish({ kind: "tag-pointed", name, tag });
+    assert.ok(catalog.bytes <= bytesMax);
+  }
+  assert.equal(catalog.knownTo, catalog.names.at(-1));
+  for (const caller of [everything, permit]) {
+    const page = await index.namespace(caller, query, patience());
+    assert.deepEqual(shortly(page), ["alone", "new/ ?", "team/ ?"]);
+    assert.deepEqual([page.repositories, page.tooMany, page.complete], [undefined, true, true]);
+  }
+});
+
+test("the storage is asked about few repositories at a time", async () => {
+  const names = Array.from({ length: 100 }, (_, number) => parseRepositoryName(`r${number}`));
+  let running = 0;
+  let most = 0;
+  const world = await worldOf(names, (storage) => ({
+    ...storage,
+    tags: new Proxy(storage.tags, {
+      get: (tags, key: keyof Storage["tags"]) =>
+        key !== "list"
+          ? (tags[key] as () => unknown).bind(tags)
+          : async (name: RepositoryName) => {
+              most = Math.max(most, ++running);
+              await new Promise(setImmediate);
+              running--;
+              return tags.list(name);
+            },
+    }),
+  }));
+  await root(world);
+  const { changes } = world.cluster.node();
+  for (const name of names.slice(1)) {
+    world.data.repositories.delete(name);
+    await changes.publish({ kind: "repository-emptied", name });
+  }
+  await eventually("the removals", () => (world.catalog.names.length === 1 ? true : undefined));
+  assert.equal(most, 8);
 });
 
 test("a search finds whole components first, in any case", async () => {
   const world = await worldOf(["my-app", "app", "b/app", "b/apple", "c/snapper", "other"]);
   await root(world);
   const found = await world.index.search(everything, { text: " APP", n: 4 }, patience());
-  assert.deepEqual(found, { names: ["app", "b/app", "b/apple", "c/snapper"], more: true, complete: true });
+  const names = ["app", "b/app", "b/apple", "c/snapper"];
+  assert.deepEqual(found, { names, more: true, tooMany: false, complete: true });
   for (const [text, names] of [
     ["nothing", []],
     ["", []],

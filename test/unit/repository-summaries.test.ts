@@ -16,6 +16,7 @@ import type { Storage } from "../../src/storage/storage.js";
 import { catalogOf, patience, policyOf, store } from "../support/browsing.js";
 import { blobOf, image } from "../support/content.js";
 import { memoryStorage } from "../support/memory-storage.js";
+import { opening } from "../support/opening.js";
 import { eventually } from "../support/store.js";
 
 const everything = catalogOf(openPolicy);
@@ -111,6 +112,28 @@ test("the size is not read with each push", async () => {
   const { summaries, complete } = await world.summaries.get(everything, [name], patience());
   assert.deepEqual(summaries.get(name), { ...first, tags: 2 });
   assert.equal(complete, false);
+});
+
+test("a client that waits for many repositories leaves room for others", async () => {
+  const { opened, open } = opening();
+  const world = worldOf({
+    storageOf: (storage) => ({
+      ...storage,
+      blobs: new Proxy(storage.blobs, {
+        get: (blobs, key: keyof Storage["blobs"]) =>
+          key !== "list"
+            ? (blobs[key] as () => unknown).bind(blobs)
+            : (of: typeof name) => opened.then(() => blobs.list(of)),
+      }),
+    }),
+  });
+  await store(world.storage, name, { tag: "a", pushedAt: 1000 });
+  const many = Array.from({ length: 1_000 }, (_, number) => parseRepositoryName(`many/r${number}`));
+  await world.summaries.get(everything, many, new Deadline(0), "greedy");
+  const found = world.summaries.get(everything, [name], patience(), "other");
+  open();
+  assert.equal((await found).complete, true);
+  await world.summaries.close();
 });
 
 test("what takes longer than the deadline comes later, and one failure does not affect others", async () => {

@@ -57,8 +57,8 @@ test("a client that asks for many histories leaves room for others", async () =>
   const { histories, target, waiting } = slowWorld();
   for (let number = 0; number < 100; number++)
     assert.equal((await target(new Deadline(0), "greedy", parseTag(`t${number}`))).complete, false);
-  assert.equal(waiting.length, 8);
+  assert.equal(waiting.length, 16);
   await target(new Deadline(0), "other");
-  assert.equal(waiting.length, 9);
+  assert.equal(waiting.length, 17);
   histories.close();
 });

@@ -23,6 +23,7 @@ import type { Storage } from "../../src/storage/storage.js";
 import { alice, patience, store } from "../support/browsing.js";
 import { digestOf, image } from "../support/content.js";
 import { memoryStorage } from "../support/memory-storage.js";
+import { opening } from "../support/opening.js";
 
 const name = parseRepositoryName("team/app");
 const permit = ownGate.pull(alice, name);
@@ -177,10 +178,7 @@ function tagsWith({ tags }: Storage, replaced: Partial<Storage["tags"]>): Storag
 
 /** A storage whose reading of all tags waits until it is opened. */
 function waiting() {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+  const { opened, open } = opening();
   const storageOf = (storage: Storage): Storage => ({
     ...storage,
     tags: tagsWith(storage, {
@@ -190,7 +188,7 @@ function waiting() {
       },
     }),
   });
-  return { storageOf, open: () => open() };
+  return { storageOf, open };
 }
 
 test("until all tags are read, a page has the order of the names and everything about its own tags", async () => {
@@ -233,7 +231,8 @@ test("tables of more tags than fit are dropped, and one that is too large has th
   await world.page();
   await world.tables.ended(name);
   const page = await world.page({ n: 1 });
-  assert.deepEqual([page.order, page.total, page.complete], ["name", 600, false]);
+  assert.deepEqual([page.order, page.total, page.tooMany], ["name", 600, true]);
+  assert.equal(page.complete, true, "nothing more can become known");
   assert.equal(page.tags[0]?.tag, "t0");
   assert.equal(world.tables.get(name).table, undefined);
   const other = parseRepositoryName("other");
@@ -264,6 +263,73 @@ test("a table is read again after more changes than it remembers, while it is ke
   await world.tables.ended(name);
   assert.equal(world.tables.get(name).isCurrent, true);
   assert.notEqual(world.tables.get(name).table, table);
+});
+
+/** A storage that answers nothing about some tags until it is opened, and counts what it is asked. */
+function slow() {
+  const { opened, open } = opening();
+  const asked = { times: 0, targets: 0 };
+  const storageOf = (storage: Storage): Storage => ({
+    ...storage,
+    tags: tagsWith(storage, {
+      times: async function* (of, tags) {
+        if (tags === undefined) await new Promise(() => {});
+        asked.times++;
+        await opened;
+        yield* storage.tags.times(of, tags);
+      },
+      targets: async function* (of, tags) {
+        asked.targets++;
+        await opened;
+        yield* storage.tags.targets(of, tags);
+      },
+    }),
+  });
+  return { storageOf, asked, open };
+}
+
+test("what comes too late for one page is on the next, is read once, and is not taken for current", async () => {
+  const { storageOf, asked, open } = slow();
+  const world = await worldOf(ages, { storageOf });
+  for (let reload = 0; reload < 3; reload++) {
+    const page = await world.page({}, new Deadline(200));
+    assert.deepEqual([page.total, page.tags[0]?.digest, page.tags[0]?.pulledAt], [5, undefined, undefined]);
+  }
+  assert.deepEqual(asked, { times: 1, targets: 1 });
+  open();
+  const page = await world.page({}, new Deadline(1_000));
+  assert.deepEqual([page.tags[0]?.digest, page.tags[0]?.pulledAt], [world.digest, "never"]);
+  assert.deepEqual(asked, { times: 1, targets: 1 });
+});
+
+test("targets that are older than the last change of a large repository do not complete its page", async () => {
+  const { opened, open } = opening();
+  const many = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`t${index}`, index]));
+  const world = await worldOf(many, {
+    tagsMax: 500,
+    storageOf: (storage) => ({
+      ...storage,
+      tags: tagsWith(storage, {
+        targets: async function* (of, tags) {
+          for await (const target of storage.tags.targets(of, tags)) {
+            await opened;
+            yield target;
+          }
+        },
+      }),
+    }),
+  });
+  world.tables.get(name);
+  await world.tables.ended(name);
+  assert.equal((await world.page({ n: 1 }, new Deadline(200))).complete, false);
+  const other = image();
+  await store(world.storage, name, { tag: "t0", of: other });
+  await world.elsewhere.publish({ kind: "tag-pointed", name, tag: parseTag("t0") });
+  open();
+  const late = await world.page({ n: 1 });
+  assert.deepEqual([late.tags[0]?.digest, late.complete], [world.digest, false]);
+  const next = await world.page({ n: 1 });
+  assert.deepEqual([next.tags[0]?.digest, next.complete], [digestOf(other.bytes), true]);
 });
 
 function patternOf(...patterns: string[]) {

@@ -85,7 +85,8 @@ const inlineReaders: Partial<Readers<Reading>> = {
 };
 
 /** The part of the reader that describes content to one client. */
-export type ClientReader = Pick<ContentReader, "late" | "blobSize"> & {
+export type ClientReader = Pick<ContentReader, "blobSize"> & {
+  readonly late: Pick<LateResults, "within">;
   read<R extends Reading>(
     reading: R,
     content: Content,
@@ -112,7 +113,7 @@ export class ContentReader {
   /** Returns the reader of one client. If much content waits to be read, clients take turns. */
   of(client: string): ClientReader {
     return {
-      late: this.late,
+      late: { within: (key, deadline, work) => this.late.within(key, deadline, work, client) },
       read: (reading, content, deadline) => this.read(reading, content, deadline, client),
       blobSize: (name, digest) => this.blobSize(name, digest),
     };

@@ -19,7 +19,7 @@ const waitingMax = 32;
 const waitingPerClientMax = 16;
 
 export class ContentThread {
-  readonly #turns = new FairTurns(waitingMax, waitingPerClientMax);
+  readonly #turns = new FairTurns(1, waitingMax, waitingPerClientMax);
   readonly #pool: IdlePool;
 
   constructor(readonly onError: (error: unknown) => void) {

@@ -1,5 +1,5 @@
 /** The images of an index, each with its size and the attestations that BuildKit puts beside it. */
-import type { Digest } from "../../domain/digest.js";
+import { type Digest, isDigest } from "../../domain/digest.js";
 import { type DescriptorDetails, type ManifestDetails, platformText } from "../../domain/manifest-details.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
@@ -125,5 +125,6 @@ function apart(entries: readonly DescriptorDetails[]): {
 /** Returns the image that an entry with BuildKit's attestations is about; `undefined` for any other entry. */
 export function attestedBy({ annotations }: DescriptorDetails): Digest | undefined {
   const named = new Map(annotations.items);
-  return named.has(referenceType) ? (named.get(referenceDigest) as Digest | undefined) : undefined;
+  const subject = named.get(referenceDigest);
+  return named.has(referenceType) && subject !== undefined && isDigest(subject) ? subject : undefined;
 }

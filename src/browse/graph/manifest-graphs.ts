@@ -6,6 +6,7 @@ import type { Change, Changes, ChangesLost } from "../../cluster/cluster.js";
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { FairTurns } from "../../lib/fair-turns.js";
 import type { Slices } from "../../lib/slices.js";
 import { Turns } from "../../lib/turns.js";
 import { ManifestGraph, type ManifestNode } from "./manifest-graph.js";
@@ -59,6 +60,7 @@ const readsAtOnce = 8;
 /** Graphs that are read at the same time, each in small parts, and those that wait for it. */
 const graphsAtOnce = 16;
 const graphsWaitingMax = 400;
+const graphsWaitingPerClientMax = graphsWaitingMax / 2;
 
 /** Objects added between two looks at the bound of all graphs. */
 const objectsPerLook = 256;
@@ -102,7 +104,7 @@ export class ManifestGraphs {
   /** The one that was used last comes last. */
   readonly #kept = new Map<RepositoryName, Kept>();
   readonly #turns = new Turns(readsAtOnce);
-  readonly #graphTurns = new Turns(graphsAtOnce, graphsWaitingMax);
+  readonly #graphTurns = new FairTurns(graphsAtOnce, graphsWaitingMax, graphsWaitingPerClientMax);
   readonly #bounds: GraphBounds;
   readonly #unsubscribe: () => void;
   readonly #closing = new AbortController();
@@ -120,13 +122,13 @@ export class ManifestGraphs {
   }
 
   /** Returns what is known of the repository, and begins to read what is not. The repository must exist. */
-  get(name: RepositoryName): FoundGraph {
+  get(name: RepositoryName, client = ""): FoundGraph {
     const kept = this.#kept.get(name) ?? new Kept();
     this.#kept.delete(name);
     this.#kept.set(name, kept);
     this.#bound();
     if (kept.ended === undefined && kept.isDue && !this.#closing.signal.aborted)
-      kept.ended = this.#read(name, kept).finally(() => {
+      kept.ended = this.#read(name, kept, client).finally(() => {
         kept.ended = undefined;
         kept.progress = undefined;
       });
@@ -148,8 +150,8 @@ export class ManifestGraphs {
     await Promise.all(Array.from(this.#kept.values(), ({ ended }) => ended));
   }
 
-  async #read(name: RepositoryName, kept: Kept): Promise<void> {
-    if (!(await this.#graphTurns.begin())) return;
+  async #read(name: RepositoryName, kept: Kept, client: string): Promise<void> {
+    if (!(await this.#graphTurns.begin(client))) return;
     try {
       if (this.#isWanted(name, kept)) await this.#readInTurn(name, kept);
     } catch (error) {

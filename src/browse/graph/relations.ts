@@ -106,11 +106,12 @@ export class Relations {
     permit: PullPermit,
     query: { readonly page: number; readonly n: number },
     deadline: Deadline,
+    client = "",
   ): Promise<Found<UntaggedPage>> {
     const { name } = permit;
     const tags = await deadline.half().within(tagsOf(this.services, permit));
     if (tags === undefined) return notYet;
-    const found = await this.#find(name, deadline);
+    const found = await this.#find(name, deadline, client);
     const { known } = found;
     if (typeof known !== "object") return foundIn<UntaggedPage>(found, undefined);
     const pages = Math.max(1, Math.ceil(known.untagged.length / query.n));
@@ -129,8 +130,9 @@ export class Relations {
     { name }: PullPermit,
     { digest, shown }: { readonly digest: Digest; readonly shown: Tag | undefined },
     deadline: Deadline,
+    client = "",
   ): Promise<Found<RelatedManifests>> {
-    const found = await this.#find(name, deadline);
+    const found = await this.#find(name, deadline, client);
     if (typeof found.known !== "object") return foundIn<RelatedManifests>(found, undefined);
     const node = found.known.graph.node(digest);
     const nodes = firstOf(node?.indexes, indexesShownMax);
@@ -166,19 +168,20 @@ export class Relations {
     { name }: PullPermit,
     digests: readonly Digest[],
     deadline: Deadline,
+    client = "",
   ): Promise<Found<ListMarks>> {
-    const found = await this.#find(name, deadline);
+    const found = await this.#find(name, deadline, client);
     if (typeof found.known !== "object") return foundIn<ListMarks>(found, undefined);
     const { graph } = found.known;
     const marks = new Map(digests.map((digest) => [digest, marksOf(graph, digest)]));
     return foundIn(found, { marks, attachmentTags: graph.attachmentTagCount });
   }
 
-  async #find(name: RepositoryName, deadline: Deadline): Promise<FoundGraph> {
-    const found = this.graphs.get(name);
+  async #find(name: RepositoryName, deadline: Deadline, client: string): Promise<FoundGraph> {
+    const found = this.graphs.get(name, client);
     if (found.isCurrent) return found;
     await deadline.half().within(this.graphs.ended(name));
-    return this.graphs.get(name);
+    return this.graphs.get(name, client);
   }
 
   #collectionOf(name: RepositoryName, graph: ManifestGraph): Collection {

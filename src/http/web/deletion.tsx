@@ -42,7 +42,8 @@ export async function getDeletionPage(
     return;
   }
   const tags = tagsIn(exchange);
-  const found = await webOf(context).browse.deletions.get(permit, tags, pageDeadline(exchange));
+  const { deletions } = webOf(context).browse;
+  const found = await deletions.get(permit, tags, pageDeadline(exchange), exchange.client);
   const removed = found.tags.filter(({ refusal }) => refusal === undefined);
   await sendPage(
     exchange,

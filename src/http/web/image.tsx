@@ -53,7 +53,8 @@ export async function getImagePage(
     return;
   }
   const subject = found && { digest: found.digest, shown: found.tag };
-  const related = subject && (await webOf(context).browse.relations.of(permit, subject, deadline));
+  const { relations } = webOf(context).browse;
+  const related = subject && (await relations.of(permit, subject, deadline, exchange.client));
   await sendPage(
     exchange,
     200,

@@ -66,7 +66,7 @@ async function sendLevel(
   const found = await browse.repositories.namespace(permit, level, deadline);
   const { entries, next, repositories } = found;
   const names = entries.flatMap((entry) => (entry.kind === "repository" ? [entry.name] : []));
-  const { summaries, ...summarized } = await browse.summaries.get(permit, names, deadline);
+  const { summaries, ...summarized } = await browse.summaries.get(permit, names, deadline, exchange.client);
   const complete = found.complete && summarized.complete;
   const title = namespace === "" ? "Repositories" : visibleLine(namespace);
   await sendPage(
@@ -82,7 +82,9 @@ async function sendLevel(
       {namespace !== "" && <Crumbs namespace={namespace} />}
       <h1>{title}</h1>
       <Counted found={found} />
-      {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace={namespace} />}
+      {entries.length > 0 && (
+        <Entries entries={entries} summaries={summaries} namespace={namespace} tooMany={found.tooMany} />
+      )}
       {entries.length === 0 && complete && <Empty exchange={exchange} namespace={namespace} />}
       <Paging
         label="More of this level"
@@ -94,7 +96,9 @@ async function sendLevel(
 }
 
 function Counted({ found }: { readonly found: NamespacePage }) {
-  const { repositories } = found;
+  const { repositories, tooMany } = found;
+  if (tooMany && repositories === undefined)
+    return <p class="note">Counts are not shown: the registry has too many repositories.</p>;
   if (repositories === undefined || repositories === 0) return null;
   return <p class="note">{count(repositories, "repository", "repositories")}</p>;
 }
@@ -103,9 +107,11 @@ interface EntriesProps {
   readonly entries: readonly LevelEntry[];
   readonly summaries: FoundSummaries["summaries"];
   readonly namespace: string;
+  /** Whether counts are missing for good. */
+  readonly tooMany: boolean;
 }
 
-function Entries({ entries, summaries, namespace }: EntriesProps) {
+function Entries({ entries, summaries, namespace, tooMany }: EntriesProps) {
   const prefix = namespace === "" ? 0 : namespace.length + 1;
   return (
     <table class="stack">
@@ -125,11 +131,9 @@ function Entries({ entries, summaries, namespace }: EntriesProps) {
                 <a href={namespaceUrl(entry.path)}>{entry.path.slice(prefix)}/</a>
               </td>
               <td class="number" data-label="Content">
-                {entry.repositories === undefined ? (
-                  <Pending />
-                ) : (
-                  count(entry.repositories, "repository", "repositories")
-                )}
+                {entry.repositories === undefined
+                  ? !tooMany && <Pending />
+                  : count(entry.repositories, "repository", "repositories")}
               </td>
               <td class="number" />
               <td />
@@ -185,7 +189,7 @@ async function sendFound(
   const { browse } = webOf(context);
   const found = await browse.repositories.search(permit, search, deadline);
   const { names, more } = found;
-  const { summaries, ...summarized } = await browse.summaries.get(permit, names, deadline);
+  const { summaries, ...summarized } = await browse.summaries.get(permit, names, deadline, exchange.client);
   const entries = names.map((name) => ({ kind: "repository", name }) as const);
   const shown = visibleLine(search.text);
   await sendPage(
@@ -201,8 +205,11 @@ async function sendFound(
       <p class="note" role="status">
         {more ? `The best ${names.length}` : count(names.length, "repository", "repositories")}
         {found.complete ? "" : " so far"}
+        {found.tooMany ? ", among the first repositories only: the registry has too many to search all" : ""}
       </p>
-      {entries.length > 0 && <Entries entries={entries} summaries={summaries} namespace="" />}
+      {entries.length > 0 && (
+        <Entries entries={entries} summaries={summaries} namespace="" tooMany={found.tooMany} />
+      )}
       {entries.length === 0 && found.complete && (
         <p>
           No repository that you may pull from has this in its name. <a href="/ui/">See all repositories</a>

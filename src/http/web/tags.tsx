@@ -42,13 +42,14 @@ export async function getTagPage(
   const deadline = pageDeadline(exchange);
   const { browse } = webOf(context);
   const { name, identity } = permit;
+  const { client } = exchange;
   const [found, { summaries }] = await Promise.all([
-    browse.tags.page(permit, { ...wanted, n: tagsOfPage }, deadline),
-    browse.summaries.get(context.gate.catalog(identity), [name], deadline.half()),
+    browse.tags.page(permit, { ...wanted, n: tagsOfPage }, deadline, client),
+    browse.summaries.get(context.gate.catalog(identity), [name], deadline.half(), client),
   ]);
   const digests = found.tags.flatMap(({ digest }) => digest ?? []);
-  const images = await browse.images.get(permit, digests, deadline);
-  const attached = await browse.relations.marks(permit, digests, deadline);
+  const images = await browse.images.get(permit, digests, deadline, client);
+  const attached = await browse.relations.marks(permit, digests, deadline, client);
   const canDelete = context.services.rules.deleteEnabled && context.gate.may(identity, "delete", name);
   await sendPage(
     exchange,
@@ -161,7 +162,8 @@ function Counts({ wanted, found, attachmentTags = 0 }: SearchProps) {
       {wanted.filter !== "" && total !== undefined ? `${matching} of ` : ""}
       {total === undefined ? <Pending /> : count(total, "tag")}
       {attachmentTags > 0 && `, ${attachmentTags} of them for signatures and other attachments`}
-      {order !== wanted.order && ", by name until the times are known"}
+      {order !== wanted.order && !found.tooMany && ", by name until the times are known"}
+      {order !== wanted.order && found.tooMany && ", by name: this repository has too many tags to sort them"}
     </span>
   );
 }

@@ -25,13 +25,14 @@ export async function getUntaggedPage(
   permit: PullPermit,
 ): Promise<void> {
   const { name } = permit;
+  const { client } = exchange;
   const { relations, images } = webOf(context).browse;
   const deadline = pageDeadline(exchange);
   const wanted = Number(new URLSearchParams(exchange.query).get("page") ?? 1);
   const page = Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 1;
-  const found = await relations.untagged(permit, { page, n: manifestsOfPage }, deadline);
+  const found = await relations.untagged(permit, { page, n: manifestsOfPage }, deadline, client);
   const digests = found.value?.manifests.map(({ digest }) => digest) ?? [];
-  const { facts, complete } = await images.get(permit, digests, deadline);
+  const { facts, complete } = await images.get(permit, digests, deadline, client);
   await sendPage(
     exchange,
     200,
