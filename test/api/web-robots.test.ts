@@ -84,7 +84,8 @@ test("a robot is created after a confirmation, and its key is shown once", async
   assert.equal((await robot.get("/v2/other/tags/list")).status, 403);
   const again = await visitor.submit("/ui/robots", fields, "/ui/robots");
   assert.equal(again.status, 409);
-  assert.match(again.body.toString(), /already exists/);
+  assert.match(again.body.toString(), /was created just now. If you do not have its key/);
+  assert.ok(again.body.toString().includes('href="/ui/robots/revoke?robot=web"'));
   const found = await eventually("the line", async () =>
     (await auditedRobots()).find(({ status }) => status === 200),
   );

@@ -1,8 +1,8 @@
 /** Creates a robot: shows what it may do, asks for confirmation, and shows its key once. */
 import type { RobotsPermit } from "../../auth/gate.js";
 import { RegistryError } from "../../domain/errors.js";
-import { userNameOf } from "../../domain/robot.js";
-import { createRobot, type RobotRequest } from "../../registry/robot-accounts.js";
+import { type Robot, userNameOf } from "../../domain/robot.js";
+import { createRobot, listRobots, type RobotRequest } from "../../registry/robot-accounts.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { Confirm } from "./confirm.js";
@@ -10,8 +10,12 @@ import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { type Entered, enteredIn, expiryText, fieldsOf, NewRobot, requestOf } from "./robot-form.js";
 import { requireLogins, Scopes } from "./robot-parts.js";
+import { revocationUrl } from "./robots.js";
 import { sendPage } from "./send-page.js";
 import { sentence } from "./sentence.js";
+
+/** A second click on the button, which hides the answer to the first one with the key, comes within this time. */
+const justNowMilliseconds = 60_000;
 
 /** Shows what the robot will be able to do, before it is created. */
 export async function getNewRobot(context: HttpContext, exchange: Exchange, _: RobotsPermit): Promise<void> {
@@ -38,7 +42,11 @@ export async function postRobot(
     await create(context, exchange, permit, requestOf(entered));
   } catch (error) {
     if (!isAboutEntry(error)) throw error;
-    await sendAgain(context, exchange, entered, error);
+    const taken =
+      error.kind === "robot-exists"
+        ? listRobots(context.services, permit).find(({ name }) => name === exchange.robot)
+        : undefined;
+    await sendAgain(context, exchange, entered, error, taken);
   }
 }
 
@@ -119,6 +127,7 @@ async function sendAgain(
   exchange: Exchange,
   entered: Entered,
   { kind, message }: RegistryError,
+  taken?: Robot,
 ): Promise<void> {
   await sendPage(
     exchange,
@@ -126,9 +135,26 @@ async function sendAgain(
     <Layout context={context} exchange={exchange} title="Robots">
       <h1>Robots</h1>
       <p class="bad" role="alert">
-        {sentence(message)}
+        {taken === undefined ? sentence(message) : <Taken robot={taken} />}
       </p>
       <NewRobot entered={entered} />
     </Layout>,
+  );
+}
+
+/** Says that the name is taken. Without JavaScript, a double click on the button leads here, and the key is lost. */
+function Taken({ robot: { name, createdAt } }: { readonly robot: Robot }) {
+  const url = revocationUrl(name);
+  if (Date.now() - createdAt < justNowMilliseconds)
+    return (
+      <>
+        A robot of this name was created just now. If you do not have its key, <a href={url}>revoke it</a> and
+        create it again.
+      </>
+    );
+  return (
+    <>
+      {userNameOf(name)} already exists. To create it again, <a href={url}>revoke it</a> first.
+    </>
   );
 }

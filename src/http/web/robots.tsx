@@ -91,7 +91,7 @@ function Expiry({ at, now }: { readonly at: number | undefined; readonly now: nu
   );
 }
 
-function revocationUrl(name: RobotName): string {
+export function revocationUrl(name: RobotName): string {
   return `/ui/robots/revoke?${new URLSearchParams({ robot: name })}`;
 }
 
