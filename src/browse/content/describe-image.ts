@@ -81,7 +81,7 @@ export async function describeImage(
   const details = manifest && "value" in manifest ? manifest.value : undefined;
   const kind = details && kindOfManifest(details);
   const wantsConfig = kind === "image" && details?.config !== undefined;
-  const [config, artifact, platforms, attached, absent, pushedAt, tagTimes, index] = await Promise.all([
+  const [config, artifact, platforms, attached, absent, pushed, times, index] = await Promise.all([
     wantsConfig
       ? reader.read("config", { name, digest: details.config.digest, kind: "blob" }, deadline)
       : undefined,
@@ -90,10 +90,10 @@ export async function describeImage(
       : undefined,
     details?.kind === "index" ? platformsOf(parts, name, details, query.from, deadline) : undefined,
     attachedTo(parts, name, digest, query.after, deadline),
-    details?.kind === "image" ? absentOf(parts, name, details, query.from, deadline) : noDigests,
+    details?.kind === "image" ? absentOf(parts, name, details, query.from, deadline) : { value: noDigests },
     pushedAtOf(parts, name, digest, deadline),
-    tag === undefined ? undefined : tagTimesOf(parts, name, tag, deadline),
-    indexOf(parts, name, digest, query.of, deadline),
+    tag === undefined ? { value: undefined } : tagTimesOf(parts, name, tag, deadline),
+    query.of === undefined ? { value: undefined } : indexOf(parts, name, digest, query.of, deadline),
   ]);
   const forPlatform =
     details?.kind === "index" && query.platform !== undefined
@@ -104,7 +104,8 @@ export async function describeImage(
     (!wantsConfig || config !== undefined) &&
     artifact?.complete !== false &&
     platforms?.complete !== false &&
-    attached?.complete === true;
+    attached?.complete === true &&
+    [absent, pushed, times, index].every((known) => known !== undefined);
   return {
     name,
     digest,
@@ -115,13 +116,18 @@ export async function describeImage(
     artifact,
     platforms,
     attached,
-    absent,
-    pushedAt,
-    tagTimes,
+    absent: absent?.value ?? noDigests,
+    pushedAt: pushed?.value,
+    tagTimes: times?.value,
     forPlatform,
-    index,
+    index: index?.value,
     complete,
   };
+}
+
+/** Something that is known, even if it is that there is none. */
+interface Known<T> {
+  readonly value: T;
 }
 
 const noDigests: ReadonlySet<Digest> = new Set();
@@ -136,8 +142,8 @@ async function absentOf(
   { entries, config }: ManifestDetails,
   from: number,
   deadline: Deadline,
-): Promise<ReadonlySet<Digest>> {
-  if (!services.rules.allowsSparse(name)) return noDigests;
+): Promise<Known<ReadonlySet<Digest>> | undefined> {
+  if (!services.rules.allowsSparse(name)) return { value: noDigests };
   const absent = new Set<Digest>();
   const wanted = [
     ...entries.items.slice(from, from + layersLookedFor),
@@ -146,8 +152,8 @@ async function absentOf(
   const look = inParallel(wanted, looksAtOnce, async ({ digest }) => {
     if ((await reader.blobSize(name, digest)) === undefined) absent.add(digest);
   });
-  await deadline.within(look);
-  return absent;
+  const found = look.then(() => ({ value: absent }));
+  return deadline.within(found);
 }
 
 /** Returns the digest that a reference names. Rejects with `manifest-unknown`. */
@@ -173,10 +179,10 @@ async function pushedAtOf(
   name: RepositoryName,
   digest: Digest,
   deadline: Deadline,
-): Promise<number | undefined> {
+): Promise<Known<number | undefined> | undefined> {
   const read = async () => {
-    for await (const at of services.storage.manifests.pushedAt(name, [digest])) return at;
-    return undefined;
+    for await (const value of services.storage.manifests.pushedAt(name, [digest])) return { value };
+    return { value: undefined };
   };
   return reader.late.within(`pushed ${name}@${digest}`, deadline, read);
 }
@@ -186,13 +192,15 @@ async function tagTimesOf(
   name: RepositoryName,
   tag: Tag,
   deadline: Deadline,
-): Promise<TagTimes | undefined> {
+): Promise<Known<TagTimes | undefined> | undefined> {
   const read = async () => {
-    for await (const { times } of services.storage.tags.times(name, [tag])) return times;
-    return undefined;
+    for await (const { times } of services.storage.tags.times(name, [tag])) return { times };
+    return { times: undefined };
   };
-  const times = await reader.late.within(`times ${name}:${tag}`, deadline, read);
-  return times && { ...times, pulledAt: services.pulls.lastOf(name, tag) ?? times.pulledAt };
+  const found = await reader.late.within(`times ${name}:${tag}`, deadline, read);
+  if (found?.times === undefined) return found && { value: undefined };
+  const { times } = found;
+  return { value: { ...times, pulledAt: services.pulls.lastOf(name, tag) ?? times.pulledAt } };
 }
 
 /** Returns the index if it really contains the manifest, so that an address cannot claim something else. */
@@ -200,17 +208,17 @@ async function indexOf(
   parts: DescribeParts,
   name: RepositoryName,
   child: Digest,
-  of: Reference | undefined,
+  of: Reference,
   deadline: Deadline,
-): Promise<Reference | undefined> {
-  if (of === undefined) return undefined;
+): Promise<Known<Reference | undefined> | undefined> {
   const find = async () => {
     const digest = of.kind === "digest" ? of.digest : await resolveTag(parts.services, name, of.tag);
-    const found =
-      digest && (await parts.reader.read("manifest", { name, digest, kind: "manifest" }, deadline));
+    if (digest === undefined) return { value: undefined };
+    const found = await parts.reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
+    if (found === undefined) return undefined;
     const contains =
-      found && "value" in found && found.value.entries.items.some(({ digest: entry }) => entry === child);
-    return contains ? of : undefined;
+      "value" in found && found.value.entries.items.some(({ digest: entry }) => entry === child);
+    return { value: contains ? of : undefined };
   };
   return deadline.within(find());
 }
