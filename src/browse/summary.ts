@@ -106,12 +106,14 @@ export class Summary {
   /** Reads what is outdated. */
   async read(): Promise<void> {
     this.#isReplacing = this.isOutdated;
+    const pushedAt = this.#pushedAt;
     try {
       if (this.#areUsesOutdated) await this.#readUses();
       if (this.#isSizeDue) await this.#readSize();
     } catch (error) {
       this.#failedAt = performance.now();
       this.#changedTags = "all";
+      this.#pushedAt ??= pushedAt;
       this.#isSizeOutdated = true;
       throw error;
     } finally {

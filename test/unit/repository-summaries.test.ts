@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openPolicy } from "../../src/auth/policy.js";
 import { RepositorySummaries } from "../../src/browse/repository-summaries.js";
+import { Summary } from "../../src/browse/summary.js";
 import { Caches } from "../../src/cache/caches.js";
 import { followChanges } from "../../src/cache/follow-changes.js";
 import { MemoryCluster } from "../../src/cluster/memory/open.js";
@@ -49,7 +50,7 @@ function worldOf({ sizeMilliseconds = 0, storageOf = (storage: Storage) => stora
     data.made(of).blobs.add(digest);
     return digest;
   };
-  return { data, storage, cluster, elsewhere, summaries, get, putBlob, errors };
+  return { data, storage, caches, cluster, elsewhere, summaries, get, putBlob, errors };
 }
 
 test("a summary has the number of tags, the last push and the size of distinct content", async () => {
@@ -112,6 +113,24 @@ test("the size is not read with each push", async () => {
   const { summaries, complete } = await world.summaries.get(everything, [name], patience());
   assert.deepEqual(summaries.get(name), { ...first, tags: 2 });
   assert.equal(complete, false);
+});
+
+test("a push without a tag counts after a reading that failed", async () => {
+  const world = worldOf();
+  await store(world.storage, name, { tag: "a", pushedAt: 1000 });
+  const summary = new Summary({ storage: world.storage, caches: world.caches }, name, 0);
+  await summary.read();
+  assert.equal(summary.found?.lastPushAt, 1000);
+  const { times } = world.storage.tags;
+  world.storage.tags.times = () => {
+    throw new Error("failed");
+  };
+  const before = Date.now();
+  summary.notePush();
+  await assert.rejects(summary.read(), /failed/);
+  world.storage.tags.times = times;
+  await summary.read();
+  assert.ok(Number(summary.found?.lastPushAt) >= before);
 });
 
 test("a client that waits for many repositories leaves room for others", async () => {

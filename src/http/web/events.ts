@@ -1,6 +1,7 @@
 /** Live updates of pages: `/ui/events` for all repositories, `/ui/r/<name>/_events` for one. */
 import type { CatalogPermit, Gate, PullPermit, Visible } from "../../auth/gate.js";
 import { anonymous, type Identity } from "../../auth/identity.js";
+import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { webOf } from "./forms.js";
@@ -38,7 +39,8 @@ function sightOf(
     try {
       const identity = await webOf(context).sessions.identify(exchange);
       return identity.subject === subject ? seenBy(identity) : undefined;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof RegistryError)) context.services.onBackgroundError(error);
       return undefined;
     }
   };

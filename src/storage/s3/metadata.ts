@@ -18,10 +18,17 @@ export type S3Metadata = Pick<
   "history" | "manifests" | "notes" | "referrers" | "repositories" | "robots" | "secrets" | "tags" | "volume"
 >;
 
-/** `onStray` is called for each damaged or foreign object, each time that it is found. */
-export function s3Metadata(client: S3Client, onStray: OnStray): S3Metadata {
+/**
+ * `onStray` is called for each damaged or foreign object, each time that it is found; `onUnpruned` if the history of a tag could
+ * not be pruned, which a collection does again.
+ */
+export function s3Metadata(
+  client: S3Client,
+  onStray: OnStray,
+  onUnpruned: (error: unknown) => void = () => {},
+): S3Metadata {
   const records = new StoredRecords(client, onStray);
-  const history = new S3History(client, records);
+  const history = new S3History(client, records, onUnpruned);
   return {
     history: withPortErrors(history),
     manifests: withPortErrors(new S3Manifests(client, records)),

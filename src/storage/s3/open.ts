@@ -108,7 +108,7 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
       contents: undefined,
       requests: () => sumOf(requests.sent, workers.done.requests),
     },
-    ...s3Metadata(client, onStray),
+    ...s3Metadata(client, onStray, (error) => onError(error, "the history of a tag could not be pruned")),
     blobs: withPortErrors(blobs),
     adopter: withPortErrors(new S3Adopter(client, workers, options.graceSeconds)),
     slices: withPortErrors(new S3Slices(client, removals)),

@@ -46,6 +46,8 @@ export class S3History implements HistoryStore {
   constructor(
     readonly client: S3Client,
     readonly records: StoredRecords,
+    /** Called if a history could not be pruned. A collection prunes it again. */
+    readonly onUnpruned: (error: unknown) => void,
   ) {}
 
   /** Adds an entry for a change now. The tag's own object has the same nonce. */
@@ -62,7 +64,7 @@ export class S3History implements HistoryStore {
     const added = (this.#added.get(key) ?? 0) + 1;
     this.#added.set(key, added < bounds.entriesMax ? added : 0);
     // In the background, so that a tag that is pushed all the time has few more entries than it keeps until a collection.
-    if (added >= bounds.entriesMax) this.#pruneSoon(name, tag, bounds).catch(ignore);
+    if (added >= bounds.entriesMax) this.#pruneSoon(name, tag, bounds).catch(this.onUnpruned);
   }
 
   async #pruneSoon(name: RepositoryName, tag: Tag, bounds: HistoryBounds): Promise<void> {
@@ -87,7 +89,7 @@ export class S3History implements HistoryStore {
 
   async *removed(name: RepositoryName, after = ""): AsyncIterable<Tag> {
     const removed = new Set<Tag>();
-    for await (const tag of this.#tags(name)) if (tag > after) removed.add(tag);
+    for await (const tag of this.#tags(name, after)) if (tag > after) removed.add(tag);
     if (removed.size === 0) return;
     for (const tag of await this.#existing(name)) removed.delete(tag);
     yield* [...removed].sort();
@@ -202,16 +204,14 @@ export class S3History implements HistoryStore {
     return entry;
   }
 
-  /** Yields the tags that have a history. */
-  async *#tags(name: RepositoryName): AsyncGenerator<Tag, void> {
+  /** Yields the tags that have a history, without most of those up to `after`. */
+  async *#tags(name: RepositoryName, after: string): AsyncGenerator<Tag, void> {
     const prefix = keys.histories(name);
-    for await (const folder of this.client.listFolders(prefix)) {
+    const start = after === "" ? "" : `${prefix}${after}`;
+    for await (const folder of this.client.listFolders(prefix, start)) {
       const tag = folder.slice(prefix.length, -1);
       if (isTag(tag)) yield tag;
       else this.records.onStray(folder, "not a tag");
     }
   }
 }
-
-/** A collection prunes it again. */
-function ignore(): void {}
