@@ -67,6 +67,7 @@ export const limitNames = [
   "requests",
   "uploads",
   "forms",
+  "pages",
   "memory",
   "sessions",
   "logins",

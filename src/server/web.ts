@@ -8,6 +8,7 @@ import { LiveUpdates } from "../http/web/live-updates.js";
 import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
+import { Places } from "../lib/places.js";
 import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { isProtected } from "./login.js";
@@ -24,8 +25,15 @@ export interface WebParts {
   readonly hasOtherNodes: boolean;
 }
 
-/** Concurrent pages of one client, each at most some 20 ms. A browser asks for few at a time, and the others wait. */
+/**
+ * Concurrent pages of one client that use the event loop, each at most some 20 ms. A browser asks for few at a time, and the
+ * others wait. A page that waits longer for the storage gives up its turn, so that it does not hold up the others.
+ */
 const pagesAtOnce = 4;
+
+/** Pages that are not answered yet, of all clients and of one. */
+const openPagesMax = 512;
+const openPagesPerClientMax = 16;
 
 /** Returns `undefined` if there is no web page. */
 export async function openWeb(
@@ -42,7 +50,8 @@ export async function openWeb(
   const reports = await openReports(opening, services, upstreams, hasOtherNodes);
   const [logins, assets] = await Promise.all([openWebLogins(opening, services, login), readAssets()]);
   const turns = new KeyedTurns(pagesAtOnce);
-  return { ...logins, assets, browse, live, turns, reports, publicOrigin: config.http.host };
+  const open = new Places(openPagesMax, openPagesPerClientMax);
+  return { ...logins, assets, browse, live, turns, open, reports, publicOrigin: config.http.host };
 }
 
 const loopback = new AddressRanges(["127.0.0.0/8", "::1"]);

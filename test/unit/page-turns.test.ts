@@ -7,12 +7,17 @@ import type { HttpContext } from "../../src/http/context.js";
 import type { Exchange } from "../../src/http/exchange.js";
 import { page } from "../../src/http/web/lazily.js";
 import { KeyedTurns } from "../../src/lib/keyed-turns.js";
+import { Places } from "../../src/lib/places.js";
+import { eventually } from "../support/store.js";
 
 const atOnce = 2;
+const openMax = 4;
 
 function visit() {
   const turns = new KeyedTurns(atOnce);
-  const context = { web: { turns, live: { expectPage: () => {} } } } as unknown as HttpContext;
+  const context = {
+    web: { turns, open: new Places(100, openMax), live: { expectPage: () => {} } },
+  } as unknown as HttpContext;
   return (client: string, handle: () => Promise<void>): Promise<void> => {
     const exchange = { client, untilGone: () => new AbortController().signal } as unknown as Exchange;
     return page(async () => handle)(context, exchange, undefined);
@@ -46,4 +51,22 @@ test("pages that wait for the storage do not hold up the next ones, and fail as 
   await request("a", async () => {});
   fail(new Error("the store is away"));
   for (const answer of waiting) await assert.rejects(answer, /the store is away/);
+});
+
+test("a client with many pages that wait for the storage gets no further one, until one of them is answered", async () => {
+  const request = visit();
+  const ends: (() => void)[] = [];
+  const frozen = () => new Promise<void>((resolve) => ends.push(resolve));
+  const waiting = Array.from({ length: openMax }, () => request("a", frozen));
+  await eventually("all pages wait", () => (ends.length === openMax ? true : undefined));
+  await assert.rejects(
+    request("a", async () => {}),
+    { kind: "too-many-requests", limit: "pages" },
+  );
+  await request("b", async () => {});
+  ends[0]?.();
+  await waiting[0];
+  await request("a", async () => {});
+  for (const end of ends) end();
+  await Promise.all(waiting);
 });

@@ -1,4 +1,5 @@
 /** Handlers of pages, loaded with the template library only by a server that has the web page. */
+import { TooManyRequests } from "../../domain/errors.js";
 import { Deadline } from "../../lib/deadline.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
@@ -6,6 +7,8 @@ import { receiveForm, webOf } from "./forms.js";
 
 /** A page that takes longer waits for the storage, and others of its client need not wait with it. */
 const turnMilliseconds = 250;
+
+const retrySeconds = 1;
 
 export type PageHandler<P> = (
   context: HttpContext,
@@ -34,11 +37,21 @@ export type FormHandler<P> = (
 export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
   const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
     const handle = await load();
-    const { turns, live } = webOf(context);
+    const { turns, open, live } = webOf(context);
+    const { client } = exchange;
     const gone = exchange.untilGone();
-    const { made } = await turns.within(exchange.client, gone, async () => {
+    const make = async () => {
+      try {
+        await handle(context, exchange, permit, last);
+      } finally {
+        open.leave(client);
+      }
+    };
+    const { made } = await turns.within(client, gone, async () => {
+      if (!open.enter(client))
+        throw new TooManyRequests("pages", "too many pages wait for the storage", retrySeconds);
       live.expectPage();
-      const made = Promise.resolve(handle(context, exchange, permit, last));
+      const made = make();
       await new Deadline(turnMilliseconds, gone).within(made);
       return { made };
     });

@@ -3,6 +3,7 @@ import type { Identity } from "../../auth/identity.js";
 import type { Browse } from "../../browse/browse.js";
 import type { Reports } from "../../browse/reports.js";
 import type { KeyedTurns } from "../../lib/keyed-turns.js";
+import type { Places } from "../../lib/places.js";
 import type { Exchange } from "../exchange.js";
 import type { Assets } from "./assets.js";
 import type { LiveUpdates } from "./live-updates.js";
@@ -13,8 +14,10 @@ export interface Web {
   readonly assets: Assets;
   readonly browse: Browse;
   readonly live: LiveUpdates;
-  /** Limits the concurrent pages of one client: each waits for reads, and takes milliseconds of the event loop. */
+  /** Limits the concurrent pages of one client: each takes milliseconds of the event loop. */
   readonly turns: KeyedTurns;
+  /** Limits the pages that are not answered yet, also those that wait for the storage and have given up their turn. */
+  readonly open: Places;
   readonly reports: Reports;
   readonly logins: LoginWays;
   /** Absent without a login server. */
