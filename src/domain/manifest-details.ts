@@ -132,6 +132,11 @@ function distinctBytes(descriptors: readonly unknown[]): number {
   return bytes;
 }
 
+/** Returns the title in the annotations, such as the name of a file. */
+export function titleIn({ items }: Some<NamedText>): string | undefined {
+  return items.find(([name]) => name === "org.opencontainers.image.title")?.[1] || undefined;
+}
+
 /** Such as `linux/arm64/v8`. */
 export function platformText({
   os,

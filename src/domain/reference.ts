@@ -25,6 +25,11 @@ export function parseTag(text: string): Tag {
   );
 }
 
+/** Returns the reference as it is in addresses. */
+export function referenceText(reference: Reference): string {
+  return reference.kind === "tag" ? reference.tag : reference.digest;
+}
+
 /** Parses a digest if there is a colon, which no tag has, otherwise a tag. Throws like the two parsers. */
 export function parseReference(text: string): Reference {
   return text.includes(":")

@@ -33,8 +33,9 @@ import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
 import { type SlowClientSettings, SlowClientTimeouts } from "./slow-client-timeouts.js";
 import { type Trace, traceHeaders } from "./trace.js";
+import { isPagePath } from "./web/page-requests.js";
 import { webRoutes } from "./web/routes.js";
-import { isPagePath, sendErrorPage } from "./web/send-error.js";
+import { sendErrorPage } from "./web/send-error.js";
 import type { Web } from "./web/web.js";
 import { whyNotListening } from "./why-not-listening.js";
 

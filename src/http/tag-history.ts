@@ -1,13 +1,12 @@
 /** The history of tags over HTTP, and going back in it. These are endpoints of this registry, not of the specification. */
 import type { PullPermit, PushPermit } from "../auth/gate.js";
-import { parseDigest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
 import { parseTag } from "../domain/reference.js";
 import { entryJson, type HistoryEntry, removedTags, rollBack, tagHistory } from "../registry/tag-history.js";
 import { etagOf, preconditionOf } from "./conditional.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import { nextLink, parsePageSize } from "./query.js";
+import { digestIn, nextLink, parsePageSize } from "./query.js";
 
 const json = ["Content-Type", "application/json"] as const;
 
@@ -56,10 +55,7 @@ export async function postRollback(
   last: string,
 ): Promise<void> {
   const tag = parseTag(last);
-  const text = new URLSearchParams(exchange.query).get("digest");
-  if (text === null)
-    throw new RegistryError("digest-invalid", "name the digest: ?digest=<digest of the history>");
-  const digest = parseDigest(text);
+  const digest = digestIn(exchange);
   const precondition = preconditionOf(exchange);
   const { manifest } = await rollBack(services, permit, { tag, digest, precondition });
   exchange.send(201, [

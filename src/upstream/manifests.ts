@@ -10,7 +10,7 @@ import { ownGate } from "../auth/own-gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
-import type { Reference, Tag } from "../domain/reference.js";
+import { type Reference, referenceText, type Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { describeError } from "../lib/describe-error.js";
 import { pullManifest, resolveTag } from "../registry/pull-manifest.js";
@@ -159,7 +159,7 @@ export class UpstreamManifests {
     };
     if (!isKnownAbsent && (await this.#fetches.get(key, fetch))) return;
     this.#absent.set(key, true);
-    const what = reference.kind === "tag" ? reference.tag : reference.digest;
+    const what = referenceText(reference);
     throw new RegistryError(
       "manifest-unknown",
       `neither this registry nor ${upstreamName} has this manifest`,
@@ -223,7 +223,7 @@ export class UpstreamManifests {
 
   async #run(from: Mirrored, reference: Reference): Promise<boolean> {
     const { upstream, remote } = from;
-    const what = reference.kind === "tag" ? reference.tag : reference.digest;
+    const what = referenceText(reference);
     const path = `/v2/${remote}/manifests/${what}`;
     const bytesMax = this.services.rules.manifestBytesMax;
     const found = await upstream.ask(upstream.times.answer, async (late) => {

@@ -2,7 +2,7 @@
 import { type ArtifactKind, kindByType, predicateTypeIn } from "../../domain/artifact-kind.js";
 import type { ChartFacts, ChartFiles } from "../../domain/chart.js";
 import type { Digest } from "../../domain/digest.js";
-import type { DescriptorDetails, ManifestDetails } from "../../domain/manifest-details.js";
+import { type DescriptorDetails, type ManifestDetails, titleIn } from "../../domain/manifest-details.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { SbomFacts } from "../../domain/sbom.js";
 import type { Statement } from "../../domain/statement.js";
@@ -69,7 +69,7 @@ function isChartArchive({ mediaType }: DescriptorDetails): boolean {
 }
 
 function isReadme({ annotations }: DescriptorDetails): boolean {
-  const title = annotations.items.find(([name]) => name === "org.opencontainers.image.title")?.[1];
+  const title = titleIn(annotations);
   return title !== undefined && /^(?:\.\/)?readme\.md$/i.test(title);
 }
 

@@ -5,7 +5,7 @@ import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { ImageConfig } from "../../domain/image-config.js";
 import type { ManifestDetails } from "../../domain/manifest-details.js";
-import type { Reference, Tag } from "../../domain/reference.js";
+import { type Reference, referenceText, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Deadline } from "../../lib/deadline.js";
 import { inParallel } from "../../lib/in-parallel.js";
@@ -170,7 +170,7 @@ export async function digestOfReference(
 
 function unknown(reference: Reference): RegistryError {
   return new RegistryError("manifest-unknown", "no such image in this repository", {
-    reference: reference.kind === "tag" ? reference.tag : reference.digest,
+    reference: referenceText(reference),
   });
 }
 

@@ -5,6 +5,7 @@ import { hitsOf, missesOf, type ShownCache, shownCaches } from "../../browse/hit
 import { count, formatBytes } from "../../commands/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { positiveIn } from "../query.js";
 import { ActivityTable } from "./activity-table.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
@@ -20,7 +21,7 @@ export async function getActivity(
   const { reports } = webOf(context);
   const { activity } = reports;
   activity.sample();
-  const page = pageOf(exchange);
+  const page = positiveIn(new URLSearchParams(exchange.query), "page", 1);
   const storage = reports.storage.look();
   await sendPage(
     exchange,
@@ -38,12 +39,6 @@ export async function getActivity(
       <Storage look={storage} page={page} shown={shown} />
     </Layout>,
   );
-}
-
-/** Longer numbers are not pages. */
-function pageOf({ query }: Exchange): number {
-  const text = new URLSearchParams(query).get("page") ?? "";
-  return /^[1-9]\d{0,6}$/.test(text) ? Number(text) : 1;
 }
 
 const amounts = [

@@ -2,6 +2,7 @@
 import type { RenderedError } from "../errors.js";
 import { Layout, type LayoutProps } from "./layout.js";
 import { loginUrl } from "./local-target.js";
+import { readMethods } from "./page-requests.js";
 import { sentence } from "./sentence.js";
 
 const titles: Readonly<Record<number, string>> = {
@@ -13,11 +14,11 @@ const titles: Readonly<Record<number, string>> = {
   409: "Conflict with another change",
   412: "This has changed since you loaded the page",
   429: "Too many requests",
+  502: "The other server did not answer",
   503: "Not available at the moment",
+  504: "The other server did not answer",
   507: "The storage is full",
 };
-
-const getMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 export function ErrorPage({
   context,
@@ -51,7 +52,7 @@ export function ErrorPage({
 }
 
 function titleOf(status: number, method: string): string {
-  if (status === 401 && !getMethods.has(method)) return "Log in to do this";
-  if (status === 403 && getMethods.has(method)) return "You may not see this";
+  if (status === 401 && !readMethods.has(method)) return "Log in to do this";
+  if (status === 403 && readMethods.has(method)) return "You may not see this";
   return titles[status] ?? "The request failed";
 }

@@ -1,9 +1,10 @@
 /** The files of an artifact: its layers, by the names that their annotations give them. */
 
+import { count } from "../../commands/format.js";
 import { predicateTypeIn } from "../../domain/artifact-kind.js";
 import type { Some } from "../../domain/bounded.js";
 import type { Digest } from "../../domain/digest.js";
-import type { DescriptorDetails } from "../../domain/manifest-details.js";
+import { type DescriptorDetails, titleIn } from "../../domain/manifest-details.js";
 import { isNonDistributable } from "../../domain/media-type.js";
 import type { Statement } from "../../domain/statement.js";
 import { visibleLine } from "../../lib/control-characters.js";
@@ -46,13 +47,9 @@ export function Files({
         </tbody>
       </table>
       <RowPages first={first} end={first + shown.length} known={items.length} what="files" />
-      {total > items.length && <p class="note">and {total - items.length} further files</p>}
+      {total > items.length && <p class="note">and {count(total - items.length, "further file")}</p>}
     </>
   );
-}
-
-function titleOf({ annotations }: DescriptorDetails): string | undefined {
-  return annotations.items.find(([name]) => name === "org.opencontainers.image.title")?.[1] || undefined;
 }
 
 function predicateOf({ annotations }: DescriptorDetails): string | undefined {
@@ -60,7 +57,7 @@ function predicateOf({ annotations }: DescriptorDetails): string | undefined {
 }
 
 function costOf(file: DescriptorDetails): number {
-  const texts = [titleOf(file), file.mediaType, predicateOf(file)];
+  const texts = [titleIn(file.annotations), file.mediaType, predicateOf(file)];
   return texts.reduce((sum, text = "") => sum + Math.min(nameBytesMax, htmlBytes(text)), rowBytes);
 }
 
@@ -73,7 +70,7 @@ function Row({
   readonly statement: Statement | undefined;
   readonly absent: ReadonlySet<Digest>;
 }) {
-  const title = titleOf(file);
+  const title = titleIn(file.annotations);
   const predicate = predicateOf(file) ?? statement?.predicateType;
   const isHere = !absent.has(file.digest) && !isNonDistributable(file.mediaType);
   return (

@@ -6,10 +6,11 @@ import { titleOfKind } from "../../domain/artifact-kind.js";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { platformText } from "../../domain/manifest-details.js";
-import { parseReference, type Reference } from "../../domain/reference.js";
+import { parseReference, type Reference, referenceText } from "../../domain/reference.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { readReference } from "../manifests.js";
+import { positiveIn } from "../query.js";
 import { AttachedArtifacts } from "./attached.js";
 import { fitLine } from "./fit.js";
 import { webOf } from "./forms.js";
@@ -39,15 +40,15 @@ export async function getImagePage(
   const of = parsedOf(query.get("of"));
   const parts = { services, reader: webOf(context).browse.content.of(exchange.client) };
   const wanted = {
-    from: numberOf(query.get("from")),
-    packages: numberOf(query.get("packages")),
-    readme: numberOf(query.get("readme")),
+    from: positiveIn(query, "from", 0),
+    packages: positiveIn(query, "packages", 0),
+    readme: positiveIn(query, "readme", 0),
   };
   const platform = query.get("platform") ?? undefined;
   const imageQuery = { reference, of, platform, from: wanted.from, after: digestIn(query.get("after")) };
   const deadline = pageDeadline(exchange);
   const found = await describeImage(parts, permit, imageQuery, deadline);
-  const title = textOf(reference);
+  const title = referenceText(reference);
   if (found?.forPlatform !== undefined) {
     redirect(exchange, `${imageUrl(permit.name, found.forPlatform)}?of=${title}`);
     return;
@@ -135,7 +136,7 @@ function Actions({ context, permit, found: { tag, manifest, index } }: Described
   return (
     <nav class="row" aria-label="This image">
       <a href="../_tags">Tags</a>
-      {index !== undefined && <a href={`./${textOf(index)}`}>All platforms</a>}
+      {index !== undefined && <a href={`./${referenceText(index)}`}>All platforms</a>}
       {tag !== undefined && <a href={`../_history/${tag}`}>History</a>}
       <a href="?show=manifest">Manifest JSON</a>
       {config !== undefined && <a href="?show=config">Config JSON</a>}
@@ -217,10 +218,6 @@ function Facts({ found }: { readonly found: ImageDescription }) {
   );
 }
 
-function textOf(reference: Reference): string {
-  return reference.kind === "tag" ? reference.tag : reference.digest;
-}
-
 function parsedOf(text: string | null): Reference | undefined {
   if (text === null) return undefined;
   try {
@@ -233,9 +230,4 @@ function parsedOf(text: string | null): Reference | undefined {
 
 function digestIn(text: string | null): Digest | undefined {
   return text !== null && isDigest(text) ? text : undefined;
-}
-
-function numberOf(text: string | null): number {
-  const number = Number(text ?? 0);
-  return Number.isSafeInteger(number) && number > 0 ? number : 0;
 }

@@ -1,6 +1,6 @@
 /** The page to which a login leads. It is in the address, which others can write. */
-
 import type { Exchange } from "../exchange.js";
+import { isPagePath } from "./page-requests.js";
 
 /** No page has a longer address. */
 const charactersMax = 2048;
@@ -14,10 +14,9 @@ const start = "/ui/";
 export function localTarget(text: string | null): string {
   if (!text || text.length > charactersMax || !URL.canParse(text, base)) return start;
   const { origin, pathname, search } = new URL(text, base);
-  const isPage = pathname === "/" || pathname === "/ui" || pathname.startsWith("/ui/");
   // After a login, the login would only be shown again.
   const isLogin = /^\/ui\/(?:login|logout|oidc)(?:\/|$)/.test(pathname);
-  return origin === base && isPage && !isLogin ? `${pathname}${search}` : start;
+  return origin === base && isPagePath(pathname) && !isLogin ? `${pathname}${search}` : start;
 }
 
 /** Returns the login's address, from which the visitor comes back to the requested page. */

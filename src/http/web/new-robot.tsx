@@ -4,9 +4,10 @@ import { RegistryError } from "../../domain/errors.js";
 import { type Robot, userNameOf } from "../../domain/robot.js";
 import { createRobot, listRobots, type RobotRequest } from "../../registry/robot-accounts.js";
 import type { HttpContext } from "../context.js";
+import { renderError } from "../errors.js";
 import type { Exchange } from "../exchange.js";
+import { targetOf } from "./client-target.js";
 import { Confirm } from "./confirm.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { type Entered, enteredIn, expiryText, fieldsOf, NewRobot, requestOf } from "./robot-form.js";
 import { requireLogins, Scopes } from "./robot-parts.js";
@@ -65,8 +66,7 @@ async function create(
   exchange.robot = request.name;
   const { robot, key } = await createRobot(context.services, permit, request);
   const user = userNameOf(robot.name);
-  const { publicOrigin } = webOf(context);
-  const host = publicOrigin === undefined ? exchange.incoming.host : new URL(publicOrigin).host;
+  const { host } = targetOf(context, exchange);
   const title = `${user} was created`;
   await sendPage(
     exchange,
@@ -126,12 +126,13 @@ async function sendAgain(
   context: HttpContext,
   exchange: Exchange,
   entered: Entered,
-  { kind, message }: RegistryError,
+  error: RegistryError,
   taken?: Robot,
 ): Promise<void> {
+  const { status, message } = renderError(error);
   await sendPage(
     exchange,
-    kind === "robot-exists" ? 409 : 400,
+    status,
     <Layout context={context} exchange={exchange} title="Robots">
       <h1>Robots</h1>
       <p class="bad" role="alert">

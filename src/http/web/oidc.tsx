@@ -3,6 +3,7 @@ import type { LoginPermit, PagePermit } from "../../auth/gate.js";
 import type { Identity } from "../../auth/identity.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext, Login, OidcLogin } from "../context.js";
+import { renderError } from "../errors.js";
 import type { Exchange } from "../exchange.js";
 import { originOf } from "../origin.js";
 import { webOf } from "./forms.js";
@@ -48,7 +49,7 @@ export async function getOidcCallback(
   } catch (error) {
     if (!(error instanceof RegistryError) || !shownKinds.has(error.kind)) throw error;
     const message = `Login failed: ${error.message}.`;
-    const status = error.kind === "upstream-failed" ? 502 : error.kind === "denied" ? 403 : 401;
+    const { status } = renderError(error);
     await sendLogin(context, exchange, status, { target: flow.target, message });
     return;
   }

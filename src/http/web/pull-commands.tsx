@@ -1,36 +1,18 @@
 /** Commands with which people get an image, for this registry as the visitor reaches it. */
 import type { ImageDescription } from "../../browse/content/describe-image.js";
 import type { ArtifactKind } from "../../domain/artifact-kind.js";
-import { visibleLine } from "../../lib/control-characters.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { originOf } from "../origin.js";
-import { webOf } from "./forms.js";
-
-interface Target {
-  readonly host: string;
-  /** Whether clients reach it without TLS, on the machine itself or over a network. */
-  readonly security: "tls" | "loopback" | "plain";
-}
-
-const hostCharactersMax = 255;
-
-/** Returns how clients reach this registry. */
-export function targetOf(context: HttpContext, { incoming }: Exchange): Target {
-  const origin = originOf(incoming, webOf(context).publicOrigin);
-  const host = visibleLine(
-    (origin?.replace(/^https?:\/\//, "") ?? incoming.host).slice(0, hostCharactersMax),
-  );
-  if (origin?.startsWith("https:")) return { host, security: "tls" };
-  if (origin !== undefined && /^http:\/\/(?:localhost|127\.|\[::1\])/.test(origin))
-    return { host, security: "loopback" };
-  return { host, security: "plain" };
-}
+import { type ClientTarget, targetOf } from "./client-target.js";
 
 const imageKinds: ReadonlySet<ArtifactKind> = new Set(["image", "index", "wasm"]);
 
 /** Returns a line for each tool. `name` is the image's, with its tag or digest. */
-function commandsFor(kind: ArtifactKind | undefined, { host, security }: Target, name: string): string[] {
+function commandsFor(
+  kind: ArtifactKind | undefined,
+  { host, security }: ClientTarget,
+  name: string,
+): string[] {
   const whole = `${host}/${name}`;
   // podman and skopeo expect TLS on the machine itself, too.
   const unverified = (option: string) => (security === "tls" ? "" : ` ${option}=false`);
@@ -89,7 +71,7 @@ function Commands({
 }: {
   readonly title: string;
   readonly text: string;
-  readonly target: Target;
+  readonly target: ClientTarget;
 }) {
   return (
     <>

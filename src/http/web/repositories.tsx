@@ -8,6 +8,7 @@ import { count } from "../../commands/format.js";
 import { visibleLine } from "../../lib/control-characters.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { targetOf } from "./client-target.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
@@ -85,7 +86,9 @@ async function sendLevel(
       {entries.length > 0 && (
         <Entries entries={entries} summaries={summaries} namespace={namespace} tooMany={found.tooMany} />
       )}
-      {entries.length === 0 && complete && <Empty exchange={exchange} namespace={namespace} />}
+      {entries.length === 0 && complete && (
+        <Empty context={context} exchange={exchange} namespace={namespace} />
+      )}
       <Paging
         label="More of this level"
         next={next && `/ui/?${new URLSearchParams({ in: namespace, last: next })}`}
@@ -166,10 +169,16 @@ function Facts({ summary }: { readonly summary: RepositorySummary | undefined })
   );
 }
 
+interface EmptyProps {
+  readonly context: HttpContext;
+  readonly exchange: Exchange;
+  readonly namespace: string;
+}
+
 /** What to do in a registry without content. */
-function Empty({ exchange, namespace }: { readonly exchange: Exchange; readonly namespace: string }) {
+function Empty({ context, exchange, namespace }: EmptyProps) {
   if (namespace !== "") return <p>No repository below {visibleLine(namespace)} that you may pull from.</p>;
-  const host = exchange.incoming.host;
+  const { host } = targetOf(context, exchange);
   return (
     <>
       <p>No repositories yet. To push the first image:</p>

@@ -1,4 +1,5 @@
 /** Parts of the pages about robots. */
+import { count } from "../../commands/format.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RobotScope } from "../../domain/robot.js";
 import type { HttpContext } from "../context.js";
@@ -27,7 +28,7 @@ export function Scopes({ scopes }: { readonly scopes: readonly RobotScope[] }) {
           {scope.permissions.join(", ")}: <Patterns patterns={scope.repositories} />
         </div>
       ))}
-      {more > 0 && <div class="dim">and {more} more scopes</div>}
+      {more > 0 && <div class="dim">and {count(more, "more scope")}</div>}
     </>
   );
 }

@@ -1,11 +1,12 @@
 /** Points a tag to an earlier image again, after a confirmation. */
 import type { PushPermit } from "../../auth/gate.js";
-import { type Digest, isDigest, parseDigest } from "../../domain/digest.js";
+import { isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseTag, type Tag } from "../../domain/reference.js";
 import { rollBack } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { digestIn } from "../query.js";
 import { Confirm } from "./confirm.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
@@ -101,11 +102,4 @@ function moved(tag: Tag): RegistryError {
     "precondition-failed",
     `the tag ${tag} has moved since you saw it, so it was not rolled back`,
   );
-}
-
-function digestIn({ query }: Exchange): Digest {
-  const text = new URLSearchParams(query).get("digest");
-  if (text === null)
-    throw new RegistryError("digest-invalid", "name the digest: ?digest=<digest of the history>");
-  return parseDigest(text);
 }

@@ -3,14 +3,8 @@ import type { HttpContext } from "../context.js";
 import type { RenderedError } from "../errors.js";
 import type { Exchange, Headers } from "../exchange.js";
 import { loginUrl } from "./local-target.js";
+import { readMethods } from "./page-requests.js";
 import { redirect } from "./redirect.js";
-
-const getMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
-
-/** Whether errors at this path are pages. */
-export function isPagePath(path: string): boolean {
-  return path === "/" || path === "/ui" || path.startsWith("/ui/");
-}
 
 /** `headers` are those of the error without its type and challenge. */
 export async function sendErrorPage(
@@ -19,7 +13,7 @@ export async function sendErrorPage(
   error: RenderedError,
   headers: Headers,
 ): Promise<void> {
-  if (error.status === 401 && getMethods.has(exchange.method) && context.web?.sessions.canLogIn === true) {
+  if (error.status === 401 && readMethods.has(exchange.method) && context.web?.sessions.canLogIn === true) {
     redirect(exchange, loginUrl(exchange));
     return;
   }

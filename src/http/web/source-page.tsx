@@ -3,17 +3,17 @@ import type { PullPermit } from "../../auth/gate.js";
 import type { Answer, Problem } from "../../browse/content/content-protocol.js";
 import type { ClientReader, Content } from "../../browse/content/content-reader.js";
 import { digestOfReference } from "../../browse/content/describe-image.js";
-import type { Reference } from "../../domain/reference.js";
+import { type Reference, referenceText } from "../../domain/reference.js";
 import type { Deadline } from "../../lib/deadline.js";
 import type { PrettyText } from "../../lib/pretty-json.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { targetOf } from "./client-target.js";
 import { fitText } from "./fit.js";
 import { webOf } from "./forms.js";
 import { ProblemNote } from "./image-parts.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
-import { targetOf } from "./pull-commands.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs } from "./show.js";
 
@@ -42,7 +42,7 @@ export async function getSource(
   const found =
     content === undefined || "problem" in content ? content : await reader.read("text", content, deadline);
   const title = source === "manifest" ? "Manifest" : "Config";
-  const text = reference.kind === "tag" ? reference.tag : reference.digest;
+  const text = referenceText(reference);
   const { host, security } = targetOf(context, exchange);
   const option = security === "plain" ? " --insecure" : "";
   await sendPage(

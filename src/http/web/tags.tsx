@@ -5,6 +5,7 @@ import { type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.j
 import { count } from "../../commands/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { positiveIn } from "../query.js";
 import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
@@ -95,11 +96,10 @@ export async function getTagPage(
 
 function parseWanted(query: URLSearchParams): Wanted {
   const given = query.get("sort");
-  const page = Number(query.get("page") ?? 1);
   return {
     order: tagOrders.find((order) => order === given) ?? "newest",
     filter: (query.get("filter") ?? "").trim().slice(0, filterCharactersMax),
-    page: Number.isSafeInteger(page) && page > 0 ? page : 1,
+    page: positiveIn(query, "page", 1),
   };
 }
 

@@ -6,6 +6,7 @@ import type { FoundFacts } from "../../browse/image-facts.js";
 import { count, formatSeconds } from "../../commands/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
+import { positiveIn } from "../query.js";
 import { ContentCells } from "./content-cells.js";
 import { webOf } from "./forms.js";
 import { KnownExtent } from "./known-extent.js";
@@ -28,8 +29,7 @@ export async function getUntaggedPage(
   const { client } = exchange;
   const { relations, images } = webOf(context).browse;
   const deadline = pageDeadline(exchange);
-  const wanted = Number(new URLSearchParams(exchange.query).get("page") ?? 1);
-  const page = Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 1;
+  const page = positiveIn(new URLSearchParams(exchange.query), "page", 1);
   const found = await relations.untagged(permit, { page, n: manifestsOfPage }, deadline, client);
   const digests = found.value?.manifests.map(({ digest }) => digest) ?? [];
   const { facts, complete } = await images.get(permit, digests, deadline, client);
