@@ -29,6 +29,8 @@ export interface NamespacePage {
   readonly next?: string;
   /** The number of repositories below the namespace that the caller may see; `undefined` if it is not known yet. */
   readonly repositories: number | undefined;
+  /** The repository that has the namespace as its name; absent if the caller may not see it, or if it is not known yet. */
+  readonly own: RepositoryName | undefined;
   /** Whether numbers are missing for good, because the registry has too many repositories. */
   readonly tooMany: boolean;
   /** Whether nothing is missing that can become known: neither entries nor numbers. Otherwise, ask again in a moment. */
@@ -79,6 +81,7 @@ export class RepositoryIndex {
       entries,
       ...(more && last !== undefined && { next: cursorOf(last) }),
       repositories,
+      own: namedIn(known.names, query.namespace),
       tooMany,
       complete: unknownFrom === undefined && (isWhole || tooMany),
     };
@@ -139,6 +142,11 @@ export class RepositoryIndex {
         ? namesAfter(catalog, after)
         : catalog.storage.repositories.list(after, atOnce);
   }
+}
+
+function namedIn(sorted: readonly RepositoryName[], name: string): RepositoryName | undefined {
+  const found = sorted[placeOf(sorted, name)];
+  return found === name ? found : undefined;
 }
 
 /** Returns the smaller of two places up to which names are known. */

@@ -77,7 +77,7 @@ const unknown = { kind: "unknown" } as const;
 
 /** The beginnings of paths on one repository. */
 const namePrefixes = ["/v2/", "/ui/r/"] as const;
-const nameVariable = "<name>/";
+const nameVariable = "<name>";
 
 /** Resources on one repository that share a prefix, longer and more literal ones first: `/blobs/uploads`, `/blobs/<digest>`. */
 interface NamedResources {
@@ -127,7 +127,8 @@ function groupByPath(table: readonly Route[]): Map<string, Route[]> {
 }
 
 function tailOf(prefix: string, path: string): string[] {
-  return path.slice(prefix.length + nameVariable.length).split("/");
+  const rest = path.slice(prefix.length + nameVariable.length);
+  return rest === "" ? [] : rest.slice(1).split("/");
 }
 
 function resourceOf(tail: readonly string[], rows: readonly Route[]): Resource {
@@ -162,5 +163,7 @@ function matchTail(
     } else if (segment !== tail[index]) return undefined;
     end = slash;
   }
+  // The whole rest would be the name, but no name has such a component: the path is an unknown one below a repository.
+  if ((tail[0] ?? "") === "" && path.includes("/_", start - 1)) return undefined;
   return end <= start ? undefined : { name: path.slice(start, end), last };
 }

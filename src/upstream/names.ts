@@ -24,7 +24,7 @@ export interface NamedUpstream {
 }
 
 /** Docker Hub puts official images into `library/`, and clients may leave that out. */
-const hub = "docker.io";
+export const hub = "docker.io";
 const official = "library";
 
 export interface Owned<U> {

@@ -68,6 +68,18 @@ test("the root has repositories and namespaces with the number of repositories b
   assert.deepEqual([shortly(next), next.next], [["team/deep/ 1"], undefined]);
 });
 
+test("a level has the repository of its name, if the caller may see it", async () => {
+  const { index, catalog } = await worldOf(some);
+  await catalog.refresh();
+  const ownOf = async (namespace: string, permit = everything) =>
+    (await index.namespace(permit, { namespace, n: 2, last: "" }, patience())).own;
+  assert.equal(await ownOf("team"), "team");
+  assert.equal(await ownOf("team/a"), "team/a");
+  for (const namespace of ["", "x", "team/", "team/aa", "zzz"])
+    assert.equal(await ownOf(namespace), undefined);
+  assert.equal(await ownOf("team/a", catalogOf(policyOf("alone"))), undefined);
+});
+
 test("a caller sees neither names nor numbers of what the policy hides", async () => {
   const world = await worldOf(some);
   assert.deepEqual(await root(world, catalogOf(policyOf("team/a", "team/deep/**"))), ["team/ 2"]);

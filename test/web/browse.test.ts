@@ -80,3 +80,21 @@ for (const theme of ["light", "dark"] as const)
       await assertAccessible(tab, path);
     }
   });
+
+for (const path of ["/ui/r/team/app", "/ui/r/team/app/", "/ui/r/team/app/_tags/"])
+  test(`${path} leads to the tags`, async () => {
+    const { status, headers } = await client.get(path);
+    assert.deepEqual([status, headers.location], [303, "/ui/r/team/app/_tags"]);
+  });
+
+test("an unknown path below a repository is not found", async () => {
+  for (const path of ["/ui/r/team/app/_nothing", "/ui/r/team/app/_nothing/", "/ui/r/", "/ui/r/_tags"])
+    assert.equal((await client.get(path)).status, 404, path);
+});
+
+test("the level of a repository's name leads to the repository", async () => {
+  const page = (await client.get("/ui/?in=team/app")).body.toString();
+  assert.ok(page.includes('<a href="/ui/r/team/app/_tags">The repository team/app</a>'), page);
+  assert.doesNotMatch(page, /No repository below/);
+  assert.match((await client.get("/ui/?in=team/none")).body.toString(), /No repository below team\/none/);
+});

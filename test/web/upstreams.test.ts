@@ -40,6 +40,14 @@ function computed(of: Pick<Client, "get">): Promise<string> {
   );
 }
 
+test("an empty cache shows how to pull through it, and no push that it would refuse", async () => {
+  const empty = await serve(settings);
+  const { host } = new URL(empty.client.url);
+  const page = (await empty.client.get("/")).body.toString();
+  assert.ok(page.includes(`docker pull ${host}/alpine`), page);
+  assert.doesNotMatch(page, /docker push/);
+});
+
 test("the figures are those of the commands", async () => {
   await pull(client, "library/app");
   await client.get("/v2/library/app/manifests/1");

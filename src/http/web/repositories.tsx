@@ -6,6 +6,7 @@ import type { FoundSummaries } from "../../browse/repository-summaries.js";
 import type { RepositorySummary } from "../../browse/summary.js";
 import { count } from "../../commands/format.js";
 import { visibleLine } from "../../lib/control-characters.js";
+import { hub } from "../../upstream/names.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { targetOf } from "./client-target.js";
@@ -83,10 +84,15 @@ async function sendLevel(
       {namespace !== "" && <Crumbs namespace={namespace} />}
       <h1>{title}</h1>
       <Counted found={found} />
+      {found.own !== undefined && (
+        <p>
+          <a href={repositoryUrl(found.own)}>The repository {found.own}</a>
+        </p>
+      )}
       {entries.length > 0 && (
         <Entries entries={entries} summaries={summaries} namespace={namespace} tooMany={found.tooMany} />
       )}
-      {entries.length === 0 && complete && (
+      {entries.length === 0 && complete && found.own === undefined && (
         <Empty context={context} exchange={exchange} namespace={namespace} />
       )}
       <Paging
@@ -179,6 +185,14 @@ interface EmptyProps {
 function Empty({ context, exchange, namespace }: EmptyProps) {
   if (namespace !== "") return <p>No repository below {visibleLine(namespace)} that you may pull from.</p>;
   const { host } = targetOf(context, exchange);
+  const cached = context.upstreams?.names.default;
+  if (cached !== undefined)
+    return (
+      <>
+        <p>No repositories yet. This registry caches images that you pull through it:</p>
+        <pre tabindex={0}>{`docker pull ${host}/${cached.name === hub ? "alpine" : "NAME"}`}</pre>
+      </>
+    );
   return (
     <>
       <p>No repositories yet. To push the first image:</p>
