@@ -175,7 +175,7 @@ test("a README is cut into parts of whole blocks", () => {
   );
   assert.equal(parts.length, 4);
   for (const part of parts) {
-    assert.ok(Buffer.byteLength(part) <= 16_000);
+    assert.ok(Buffer.byteLength(part) <= 10_000);
     assert.equal(part.match(/<ul>/g)?.length, part.match(/<\/ul>/g)?.length);
   }
 });

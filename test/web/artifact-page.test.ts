@@ -134,7 +134,66 @@ test("a long README is shown in parts, each on a small page", async () => {
   await client.pushImage(name, chartOf(archive), "v1");
   for (const query of ["", "?readme=2", "?readme=4", "?readme=99"]) {
     const page = await read(`/ui/r/${name}/_image/v1${query}`);
-    assert.match(textOf(page), /Part [1-4] of 4/);
+    assert.match(textOf(page), /Part [1-9] of [4-9]/);
+    assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);
+  }
+});
+
+test("a page of a chart with much of everything is small", async () => {
+  const name = newName("charts/extreme");
+  const long = '"<&>'.repeat(200);
+  const many = <T>(item: (number: number) => T) => Array.from({ length: 100 }, (_, number) => item(number));
+  const config = blobOf(
+    JSON.stringify({
+      apiVersion: "v2",
+      name: long,
+      version: long,
+      appVersion: long,
+      description: long,
+      type: long,
+      kubeVersion: long,
+      home: `https://example.com/${long}`,
+      sources: many((number) => `https://example.com/${number}${long}`),
+      keywords: many(() => long),
+      maintainers: many(() => ({ name: long, email: long, url: `https://example.com/${long}` })),
+      dependencies: many(() => ({ name: long, version: long, repository: long, condition: long })),
+    }),
+  );
+  const archive = tarball({
+    "web/README.md": many((number) => `# ${number} ${long}`).join("\n\n"),
+    "web/values.yaml": long.repeat(100),
+  });
+  const layers = [
+    { content: bytesBlob(archive), type: "application/vnd.cncf.helm.chart.content.v1.tar+gzip" },
+    ...many((number) => ({
+      content: blobOf("file"),
+      type: `application/${"x".repeat(100)}`,
+      annotations: { "org.opencontainers.image.title": `${number}${long}` },
+    })),
+  ];
+  const chart = artifact(
+    layers,
+    {
+      config: descriptorOf(config, "application/vnd.cncf.helm.config.v1+json"),
+      annotations: Object.fromEntries(many((number) => [`com.example.${number}`, long])),
+    },
+    config,
+  );
+  await client.pushImage(name, chart, "v1");
+  for (let number = 0; number < 20; number++) {
+    const statements = ["a", "b", "c", "d"].map((letter) => ({
+      content: blobOf(`statement ${number}`),
+      type: "application/vnd.in-toto+json",
+      annotations: { "in-toto.io/predicate-type": `https://example.com/${letter}${long}` },
+    }));
+    await client.pushImage(name, artifact(statements, { subject: describe(chart) }));
+  }
+  for (const query of ["", "?readme=2", "?from=1"]) {
+    const page = await read(`/ui/r/${name}/_image/v1${query}`);
+    const text = textOf(page);
+    for (const heading of ["README", "Values", "Dependencies", "Files", "Annotations", "Attached"])
+      assert.ok(text.includes(heading), heading);
+    assert.equal(page.match(/https:\/\/example\.com\/d/g)?.length, 20);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);
   }
 });

@@ -6,7 +6,7 @@ import MarkdownIt from "markdown-it";
 import { visibleText } from "../../src/lib/control-characters.js";
 
 /** A page shows one part. */
-const partBytesMax = 16_000;
+const partBytesMax = 10_000;
 const partsMax = 4;
 
 /** Longer texts are not rendered to the end. This much takes up to 250 ms. */

@@ -7,7 +7,9 @@ import { Paging } from "./paging.js";
 import { Bytes, Pending } from "./show.js";
 import { TableHead } from "./table-head.js";
 
+/** Of one type, and of all on a page. */
 const typeBytesMax = 140;
+const typesBytesMax = 5_000;
 
 /** Kinds that people sign. */
 const signable: ReadonlySet<ArtifactKind> = new Set([
@@ -58,6 +60,8 @@ export function AttachedArtifacts({
 }
 
 function Artifacts({ artifacts }: { readonly artifacts: readonly AttachedArtifact[] }) {
+  const types = artifacts.reduce((sum, { predicateTypes }) => sum + Math.max(1, predicateTypes.length), 0);
+  const bytesMax = Math.min(typeBytesMax, Math.floor(typesBytesMax / types));
   return (
     <table class="stack">
       <TableHead columns={["Kind", "Type", "Created", "Digest", { number: "Size" }]} />
@@ -67,8 +71,8 @@ function Artifacts({ artifacts }: { readonly artifacts: readonly AttachedArtifac
             <td>{titleOfKind(kind)}</td>
             <td data-label="Type">
               {predicateTypes.length > 0
-                ? predicateTypes.map((type) => <div>{fitLine(type, typeBytesMax)}</div>)
-                : fitLine(artifactType ?? "", typeBytesMax)}
+                ? predicateTypes.map((type) => <div>{fitLine(type, bytesMax)}</div>)
+                : fitLine(artifactType ?? "", bytesMax)}
             </td>
             <td data-label="Created">{created !== undefined && <Time text={created} />}</td>
             <td data-label="Digest">

@@ -9,8 +9,8 @@ import { TableHead } from "./table-head.js";
 
 const lineBytesMax = 300;
 const descriptionBytesMax = 1_000;
-const listBytesMax = 1_500;
-const valuesBytesMax = 8_000;
+const listBytesMax = 1_200;
+const valuesBytesMax = 5_000;
 
 export function Chart({
   content,
@@ -116,7 +116,7 @@ function Maintainer({ maintainer: { name, email, url } }: { readonly maintainer:
   );
 }
 
-const dependenciesBytesMax = 5_000;
+const dependenciesBytesMax = 4_000;
 const cellBytesMax = 200;
 
 function Dependencies({

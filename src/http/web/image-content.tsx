@@ -24,6 +24,9 @@ export interface WantedParts {
   readonly readme: number;
 }
 
+/** Charts and SBOMs have one file or two, and much else to show. */
+const fewFilesBytesMax = 4_000;
+
 interface ContentProps {
   readonly found: ImageDescription;
   readonly details: ManifestDetails;
@@ -33,16 +36,22 @@ interface ContentProps {
 export function ImageContent({ found, details, wanted }: ContentProps) {
   const { kind, config, artifact, absent } = found;
   const { from } = wanted;
+  const hasPackages = kind === "sbom" || artifact?.sbom !== undefined;
+  const hasMore = kind === "helm-chart" || hasPackages;
   if (kind !== "image")
     return (
       <>
         {kind === "helm-chart" && artifact !== undefined && (
           <Chart content={artifact} readmePart={wanted.readme} />
         )}
-        <Files files={filesOf(details)} statements={artifact?.statements} from={from} absent={absent} />
-        {(kind === "sbom" || artifact?.sbom !== undefined) && (
-          <Packages sbom={artifact?.sbom} from={wanted.packages} />
-        )}
+        <Files
+          files={filesOf(details)}
+          statements={artifact?.statements}
+          from={from}
+          absent={absent}
+          {...(hasMore && { bytesMax: fewFilesBytesMax })}
+        />
+        {hasPackages && <Packages sbom={artifact?.sbom} from={wanted.packages} />}
         {artifact?.readme !== undefined && "value" in artifact.readme && (
           <Readme parts={artifact.readme.value} part={wanted.readme} />
         )}

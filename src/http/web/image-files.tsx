@@ -14,7 +14,7 @@ import { RowPages } from "./paging.js";
 import { Bytes, ShortDigest } from "./show.js";
 import { TableHead } from "./table-head.js";
 
-const bytesMax = 16_000;
+const defaultBytesMax = 16_000;
 /** Markup with two digests and the name for the download. */
 const rowBytes = 850;
 const nameBytesMax = 200;
@@ -25,12 +25,15 @@ export function Files({
   statements = new Map(),
   from,
   absent,
+  bytesMax = defaultBytesMax,
 }: {
   readonly files: Some<DescriptorDetails>;
   /** What attestations state, for files without an annotation that names it. */
   readonly statements?: ReadonlyMap<Digest, Statement> | undefined;
   readonly from: number;
   readonly absent: ReadonlySet<Digest>;
+  /** Bytes of the rows. */
+  readonly bytesMax?: number;
 }) {
   const first = from < items.length ? from : 0;
   const shown = fitItems(items.slice(first), bytesMax, costOf);
