@@ -7,7 +7,7 @@ import { isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import { deleteManifest } from "../../registry/delete.js";
+import { deleteTags } from "../../registry/delete-tags.js";
 import type { Fate, LostPreview, PreviewedTag } from "../../registry/deletion-preview.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
@@ -224,34 +224,19 @@ function fieldOf(tag: Tag): string {
   return `digest of ${tag}`;
 }
 
-/** Deletes the tags, or none if one of them has moved since the visitor saw it. */
+/** Deletes the tags. Deletes none if one of them had moved before the first deletion. */
 export async function postDeletion(
   context: HttpContext,
   exchange: Exchange,
   permit: DeletePermit,
   form: URLSearchParams,
 ): Promise<void> {
-  const { services } = context;
-  const seen = new Map(tagsIn(exchange).map((tag) => [tag, form.get(fieldOf(tag)) ?? ""]));
-  for await (const { tag, digest } of services.storage.tags.targets(permit.name, [...seen.keys()]))
-    if (digest !== undefined && seen.get(tag) !== digest) throw moved(tag);
-  for (const [tag, digest] of seen) {
-    const precondition = isDigest(digest) ? { match: new Set([digest]) } : undefined;
-    const deleted = await deleteManifest(services, permit, { kind: "tag", tag }, precondition).catch(
-      (error: unknown) => {
-        // Somebody else has deleted it, which is what the visitor wants.
-        if (error instanceof RegistryError && error.kind === "manifest-unknown") return [];
-        throw error;
-      },
-    );
-    for (const event of deleted) context.onEvent?.(exchange, event);
-  }
-  redirect(exchange, withNotice(context, exchange, repositoryUrl(permit.name), "deleted"));
-}
-
-function moved(tag: Tag): RegistryError {
-  return new RegistryError(
-    "precondition-failed",
-    `the tag ${tag} has moved since you saw it, so nothing was deleted`,
+  const seen = new Map(
+    tagsIn(exchange).map((tag) => {
+      const digest = form.get(fieldOf(tag)) ?? "";
+      return [tag, isDigest(digest) ? digest : undefined] as const;
+    }),
   );
+  for await (const event of deleteTags(context.services, permit, seen)) context.onEvent?.(exchange, event);
+  redirect(exchange, withNotice(context, exchange, repositoryUrl(permit.name), "deleted"));
 }
