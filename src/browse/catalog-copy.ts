@@ -6,7 +6,7 @@ import type { Change, Changes, ChangesLost } from "../cluster/cluster.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { Turns } from "../lib/turns.js";
 import type { Storage } from "../storage/storage.js";
-import { ChangeLog } from "./change-log.js";
+import { ListChanges } from "./list-changes.js";
 import { NameList } from "./name-list.js";
 
 export interface CatalogCopyOptions {
@@ -37,7 +37,7 @@ export class CatalogCopy {
   #isOutdated = true;
   #failedAt = Number.NEGATIVE_INFINITY;
   /** Changes of the names that are known. */
-  log = new ChangeLog<RepositoryName>();
+  log = new ListChanges<RepositoryName>();
   /** Changes when `names` is another list. */
   generation = 0;
   /** Names that are looked for, and whether they changed again meanwhile. */
@@ -146,7 +146,7 @@ export class CatalogCopy {
     this.#knownTo = knownTo;
     if (this.#list === list) return;
     this.#list = list;
-    this.log = new ChangeLog();
+    this.log = new ListChanges();
     this.generation++;
   }
 

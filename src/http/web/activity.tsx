@@ -7,11 +7,11 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";
 import { ActivityTable } from "./activity-table.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { Plot } from "./plots.js";
 import { sendPage } from "./send-page.js";
 import { Storage } from "./storage.js";
+import { webOf } from "./web.js";
 
 export async function getActivity(
   context: HttpContext,

@@ -3,7 +3,7 @@ import { visibleLine } from "../../lib/control-characters.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { originOf } from "../origin.js";
-import { webOf } from "./forms.js";
+import { webOf } from "./web.js";
 
 export interface ClientTarget {
   readonly host: string;

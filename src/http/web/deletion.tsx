@@ -13,13 +13,13 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { Confirm } from "./confirm.js";
 import { fitLine } from "./fit.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { withNotice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, repositoryUrl, ShortDigest } from "./show.js";
+import { webOf } from "./web.js";
 
 /** Manifests that are named. With an index of ten platforms, more say nothing. */
 const manifestsShownMax = 30;

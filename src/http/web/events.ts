@@ -4,8 +4,8 @@ import { anonymous, type Identity } from "../../auth/identity.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { webOf } from "./forms.js";
 import type { Sight } from "./live-stream.js";
+import { webOf } from "./web.js";
 
 export function getEvents(context: HttpContext, exchange: Exchange, _: CatalogPermit): Promise<void> {
   const { gate } = context;

@@ -7,7 +7,7 @@ import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { isOwnOrigin } from "./own-origin.js";
-import type { Web } from "./web.js";
+import { webOf } from "./web.js";
 
 /** Maximum size of a form: a hundred tags of 128 characters fit, and a token. */
 const formBytesMax = 32 * 1024;
@@ -33,12 +33,6 @@ export async function receiveForm(context: HttpContext, exchange: Exchange): Pro
   );
   if (!web.sessions.hasFormToken(exchange, form.get(tokenField) ?? "")) throw foreignForm();
   return form;
-}
-
-/** Returns the parts of the pages. A route of a page has them. */
-export function webOf({ web }: HttpContext): Web {
-  if (web === undefined) throw new Error("invariant broken: this server has no pages");
-  return web;
 }
 
 function isFromElsewhere(exchange: Exchange, publicOrigin: string | undefined): boolean {

@@ -6,7 +6,6 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { HistoryEntry } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { webOf } from "./forms.js";
 import { EntryAuthor, EntryTarget } from "./history-parts.js";
 import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
@@ -15,6 +14,7 @@ import { Paging } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, When } from "./show.js";
 import { TableHead } from "./table-head.js";
+import { webOf } from "./web.js";
 
 const entriesOfPage = 50;
 

@@ -13,7 +13,6 @@ import { readReference } from "../manifests.js";
 import { positiveIn } from "../query.js";
 import { AttachedArtifacts } from "./attached.js";
 import { fitLine } from "./fit.js";
-import { webOf } from "./forms.js";
 import { ImageContent, type WantedParts } from "./image-content.js";
 import { Annotations, DigestLink, Fact, ProblemNote, Time } from "./image-parts.js";
 import { Platforms } from "./image-platforms.js";
@@ -25,6 +24,7 @@ import { OtherTags, ReferencedBy } from "./related.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, imageUrl, ShortDigest, When } from "./show.js";
 import { getSource, isSource } from "./source-page.js";
+import { webOf } from "./web.js";
 
 export async function getImagePage(
   context: HttpContext,

@@ -4,8 +4,9 @@ import type { Identity } from "../../auth/identity.js";
 import { packageVersion } from "../../lib/package-version.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { tokenField, webOf } from "./forms.js";
+import { tokenField } from "./forms.js";
 import { loginUrl } from "./local-target.js";
+import { webOf } from "./web.js";
 
 export interface LayoutProps {
   readonly context: HttpContext;

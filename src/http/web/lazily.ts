@@ -3,7 +3,8 @@ import { TooManyRequests } from "../../domain/errors.js";
 import { Deadline } from "../../lib/deadline.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { receiveForm, webOf } from "./forms.js";
+import { receiveForm } from "./forms.js";
+import { webOf } from "./web.js";
 
 /** A page that takes longer waits for the storage, and others of its client need not wait with it. */
 const turnMilliseconds = 250;

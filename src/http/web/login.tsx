@@ -4,14 +4,13 @@ import type { Identity } from "../../auth/identity.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { HttpContext, Login } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { webOf } from "./forms.js";
 import { FormToken, Layout } from "./layout.js";
 import { localTarget } from "./local-target.js";
 import { isHttps } from "./own-origin.js";
 import { redirect } from "./redirect.js";
 import { sendOn } from "./send-on.js";
 import { sendPage } from "./send-page.js";
-import type { LoginWays } from "./web.js";
+import { type LoginWays, webOf } from "./web.js";
 
 /** A longer name is not shown again. */
 const nameCharactersMax = 256;

@@ -4,8 +4,8 @@
  */
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { webOf } from "./forms.js";
 import type { LayoutProps } from "./layout.js";
+import { webOf } from "./web.js";
 
 const texts = {
   deleted: "The selected tags were deleted.",

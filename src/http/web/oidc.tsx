@@ -6,12 +6,12 @@ import type { HttpContext, Login, OidcLogin } from "../context.js";
 import { renderError } from "../errors.js";
 import type { Exchange } from "../exchange.js";
 import { originOf } from "../origin.js";
-import { webOf } from "./forms.js";
 import { localTarget } from "./local-target.js";
 import { sendLogin } from "./login.js";
 import type { OidcFlows } from "./oidc-flows.js";
 import { redirect } from "./redirect.js";
 import { sendOn } from "./send-on.js";
+import { webOf } from "./web.js";
 
 const callbackPath = "/ui/oidc/callback";
 

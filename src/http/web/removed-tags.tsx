@@ -4,7 +4,6 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RemovedTag } from "../../registry/tag-history.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { webOf } from "./forms.js";
 import { EntryAuthor, Target } from "./history-parts.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
@@ -12,6 +11,7 @@ import { Paging } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, repositoryUrl, When } from "./show.js";
 import { TableHead } from "./table-head.js";
+import { webOf } from "./web.js";
 
 const tagsOfPage = 50;
 

@@ -10,13 +10,13 @@ import { hub } from "../../upstream/names.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { targetOf } from "./client-target.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { Paging } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, namespaceUrl, Pending, repositoryUrl, When } from "./show.js";
 import { TableHead } from "./table-head.js";
+import { webOf } from "./web.js";
 
 /** Longer than any name. */
 const searchCharactersMax = 256;

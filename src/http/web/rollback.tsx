@@ -8,13 +8,13 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { digestIn } from "../query.js";
 import { Confirm } from "./confirm.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { withNotice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
 import { redirect } from "./redirect.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, historyUrl, imageUrl, Pending, ShortDigest } from "./show.js";
+import { webOf } from "./web.js";
 
 /** Asks for confirmation. The page does not follow changes: see `postRollback`. */
 export async function getRollbackPage(

@@ -10,12 +10,12 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { targetOf } from "./client-target.js";
 import { fitText } from "./fit.js";
-import { webOf } from "./forms.js";
 import { ProblemNote } from "./image-parts.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs } from "./show.js";
+import { webOf } from "./web.js";
 
 const sources = ["manifest", "config"] as const;
 type Source = (typeof sources)[number];

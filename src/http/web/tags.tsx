@@ -6,14 +6,14 @@ import { count } from "../../commands/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
 import { NumberedPages } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, Crumbs, Pending, When } from "./show.js";
-import { TagTable } from "./tag-table.js";
+import { TagRows } from "./tag-rows.js";
+import { webOf } from "./web.js";
 
 /** With the longest tags and platforms, a page of this many has 45 KB. */
 const tagsOfPage = 30;
@@ -71,7 +71,7 @@ export async function getTagPage(
         <NoTags wanted={wanted} found={found} />
       ) : (
         <form action="_delete">
-          <TagTable
+          <TagRows
             tags={found.tags}
             facts={images.facts}
             marks={attached.value?.marks}

@@ -8,7 +8,6 @@ import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";
 import { ContentCells } from "./content-cells.js";
-import { webOf } from "./forms.js";
 import { KnownExtent } from "./known-extent.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
@@ -16,6 +15,7 @@ import { NumberedPages } from "./paging.js";
 import { sendPage } from "./send-page.js";
 import { Crumbs, Pending, ShortDigest, When } from "./show.js";
 import { TableHead } from "./table-head.js";
+import { webOf } from "./web.js";
 
 /** With the longest tags, digests and platforms, a page of this many has 45 KB. */
 const manifestsOfPage = 30;

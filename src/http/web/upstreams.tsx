@@ -7,12 +7,12 @@ import type { UpstreamCache } from "../../upstream/cache.js";
 import type { CachedImage } from "../../upstream/cache-report.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { webOf } from "./forms.js";
 import { Layout } from "./layout.js";
 import { sendPage } from "./send-page.js";
 import { Bytes, imageUrl, repositoryUrl, ShortDigest, When } from "./show.js";
 import { TableHead } from "./table-head.js";
 import { UpstreamFacts } from "./upstream-facts.js";
+import { webOf } from "./web.js";
 
 const imagesMax = 25;
 

@@ -58,3 +58,9 @@ export interface WebSessions {
   /** Ends the session, also for copies of the cookie. Rejects if the other nodes do not learn of it. */
   logOut(exchange: Exchange): Promise<void>;
 }
+
+/** Returns the parts of the pages. A route of a page has them. */
+export function webOf({ web }: { readonly web?: Web | undefined }): Web {
+  if (web === undefined) throw new Error("invariant broken: this server has no pages");
+  return web;
+}

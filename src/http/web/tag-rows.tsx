@@ -16,7 +16,7 @@ interface TagsProps {
 }
 
 /** Addresses are relative: with a name of 255 characters in each, a page would be too large. */
-export function TagTable({ tags, facts, marks, canDelete }: TagsProps) {
+export function TagRows({ tags, facts, marks, canDelete }: TagsProps) {
   const now = Date.now();
   return (
     <table class="stack">

@@ -9,7 +9,7 @@ export interface ListChange<T> {
   readonly added: boolean;
 }
 
-export class ChangeLog<T> {
+export class ListChanges<T> {
   readonly #changes: ListChange<T>[] = [];
   /** The number of the first one that is kept. */
   #start = 0;
