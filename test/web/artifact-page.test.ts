@@ -193,7 +193,7 @@ test("a page of a chart with much of everything is small", async () => {
     const text = textOf(page);
     for (const heading of ["README", "Values", "Dependencies", "Files", "Annotations", "Attached"])
       assert.ok(text.includes(heading), heading);
-    assert.equal(page.match(/https:\/\/example\.com\/d/g)?.length, 20);
+    assert.equal(page.match(/https:\/\/example\.com\/d/g)?.length, 10);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);
   }
 });

@@ -186,6 +186,8 @@ test("pages of extreme images stay small", async () => {
     for (const end of ["a", "b", "c"])
       await client.pushImage(name, both, `${tag.slice(1)}${number}${end}`.slice(-128));
   }
+  for (let number = 0; number < 20; number++)
+    await client.pushImage(name, attestation(made, `${number}`));
   for (const query of ["", "?from=20", "?show=manifest", "?show=config"]) {
     const page = await read(`/ui/r/${name}/_image/v1${query}`);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);
@@ -194,6 +196,26 @@ test("pages of extreme images stay small", async () => {
   const other = await read(`/ui/r/${name}/_image/v1?from=1000000`);
   assert.ok(Buffer.byteLength(other) < pageBytesMax);
 });
+
+/** An attestation with four long types. */
+function attestation(subject: Image, text: string): Image {
+  const layer = blobOf(text);
+  const layers = ["a", "b", "c", "d"].map((letter) => ({
+    ...descriptorOf(layer, "application/vnd.in-toto+json"),
+    annotations: { "in-toto.io/predicate-type": `https://example.com/${letter}${"<&>".repeat(100)}` },
+  }));
+  const config = blobOf("{}");
+  return manifestOf(
+    {
+      schemaVersion: 2,
+      mediaType: types.manifest,
+      config: descriptorOf(config, "application/vnd.oci.empty.v1+json"),
+      layers,
+      subject: describe(subject),
+    },
+    [config, layer],
+  );
+}
 
 test("an index of a thousand platforms has small pages, and leads to each platform", async () => {
   const name = longName;
@@ -208,6 +230,8 @@ test("an index of a thousand platforms has small pages, and leads to each platfo
   });
   const tag = "t".repeat(128);
   await client.pushImage(name, whole, tag);
+  for (let number = 0; number < 20; number++)
+    await client.pushImage(name, attestation(whole, `${number}`));
   for (const query of ["", "?from=40", "?from=990", "?from=5000"]) {
     const page = await read(`/ui/r/${name}/_image/${tag}${query}`);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);

@@ -37,7 +37,7 @@ export interface Attached {
   readonly complete: boolean;
 }
 
-const referrersAtOnce = 20;
+const referrersAtOnce = 10;
 
 /** Entries of manifests that are gone, which a page skips. */
 const entriesReadMax = 100;

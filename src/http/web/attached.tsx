@@ -9,7 +9,7 @@ import { TableHead } from "./table-head.js";
 
 /** Of one type, and of all on a page. */
 const typeBytesMax = 140;
-const typesBytesMax = 5_000;
+const typesBytesMax = 2_500;
 
 /** Kinds that people sign. */
 const signable: ReadonlySet<ArtifactKind> = new Set([

@@ -83,9 +83,9 @@ function filesOf({ kind, entries }: ManifestDetails): Some<DescriptorDetails> {
   return { items, total: items.length };
 }
 
-const commandBytesMax = 600;
-const environmentBytesMax = 4_000;
-const labelsBytesMax = 4_000;
+const commandBytesMax = 400;
+const environmentBytesMax = 2_000;
+const labelsBytesMax = 2_000;
 
 function Configuration({ config }: { readonly config: ImageConfig }) {
   const { user, workingDir, stopSignal, env, labels } = config;

@@ -18,7 +18,7 @@ interface LayersProps {
   readonly absent: ReadonlySet<Digest>;
 }
 
-const bytesMax = 14_000;
+const bytesMax = 9_000;
 /** Markup of a row, with digest, size and time. */
 const rowBytes = 420;
 const stepBytesMax = 500;

@@ -140,7 +140,7 @@ export function More({ shown, total }: { readonly shown: number; readonly total:
   return total > shown ? <p class="note">and {total - shown} more</p> : null;
 }
 
-const annotationsBytesMax = 4_000;
+const annotationsBytesMax = 3_000;
 
 export function Annotations({ of }: { readonly of: Some<NamedText> }) {
   if (of.total === 0) return null;
