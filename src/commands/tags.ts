@@ -3,7 +3,7 @@ import { z } from "zod";
 import { anonymous } from "../auth/identity.js";
 import { ownGate } from "../auth/own-gate.js";
 import { entriesMax } from "../config/tags.js";
-import { isDigest } from "../domain/digest.js";
+import { isDigestPrefix, shortDigits } from "../domain/digest.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
 import { visibleLine } from "../lib/control-characters.js";
@@ -17,7 +17,11 @@ const target = {
   tag: z.string().refine(isTag, "not a tag"),
 };
 const historyOptions = z.object(target);
-const rollbackOptions = z.object({ ...target, digest: z.string().refine(isDigest, "not a digest") });
+const rollbackOptions = z.object({
+  ...target,
+  /** Perhaps shortened. */
+  digest: z.string().refine(isDigestPrefix, "not a digest"),
+});
 
 const image = { name: "NAME:TAG", description: "a tag of a repository of this registry" };
 
@@ -52,16 +56,26 @@ is the first entry of the history, and everything that the manifest names must s
 comes back.
 `,
   flags: {},
-  parameters: [image, { name: "DIGEST", description: "the manifest, as gantry tags history shows it" }],
+  parameters: [
+    image,
+    {
+      name: "DIGEST",
+      description: `the manifest, as gantry tags history shows it; at least ${shortDigits} digits of it`,
+    },
+  ],
   examples: [{ command: "gantry tags rollback team/app:latest sha256:…", what: "go back to that image" }],
   optionsOf: (_: FlagValues, [text = "", digest = ""]) => {
-    if (!isDigest(digest)) throw new UsageError(`${digest} is not a digest, such as sha256:…`);
+    if (!isDigestPrefix(digest))
+      throw new UsageError(
+        `${digest} is not a digest: write sha256: and at least ${shortDigits} hexadecimal digits`,
+      );
     return { ...targetOf(text), digest };
   },
   run: async ({ services }, given) => {
-    const { repository, tag, digest } = parseOptions(rollbackOptions, given);
-    const { rollBack } = await import("../registry/tag-history.js");
+    const { repository, tag, digest: prefix } = parseOptions(rollbackOptions, given);
+    const { digestInHistory, rollBack } = await import("../registry/tag-history.js");
     const permit = ownGate.push(anonymous, repository);
+    const digest = await digestInHistory(services, ownGate.pull(anonymous, repository), tag, prefix);
     await rollBack(services, permit, { tag, digest, by: "operator" });
     return {
       report: { repository, tag, digest },

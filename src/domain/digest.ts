@@ -73,6 +73,17 @@ export function isDigest(text: string): text is Digest {
   );
 }
 
+/** Hexadecimal digits of a shortened digest, which people compare. */
+export const shortDigits = 12;
+
+/** Whether this is a digest, or one that is cut after at least `shortDigits` digits. */
+export function isDigestPrefix(text: string): boolean {
+  const colon = text.indexOf(":");
+  const length = text.length - colon - 1;
+  const hexLength = hexLengths.get(text.slice(0, colon)) ?? 0;
+  return length >= shortDigits && length <= hexLength && lowerHex.test(text.slice(colon + 1));
+}
+
 /** Returns the number of hexadecimal digits of the algorithm's digests. */
 export function hexLengthOf(algorithm: Algorithm): number {
   return hexLengths.get(algorithm) ?? 0;

@@ -126,11 +126,7 @@ export async function rollBack(
   if (services.isMirrored(name))
     throw new RegistryError("denied", "the tags of this repository belong to an upstream registry", { name });
   const entries = await historyOf(services, name, tag);
-  if (!entries.some((entry) => entry.digest === digest))
-    throw new RegistryError("manifest-unknown", `the history of the tag ${tag} does not have this manifest`, {
-      tag,
-      digest,
-    });
+  if (!entries.some((entry) => entry.digest === digest)) throw notInHistory(tag, digest);
   const found = await readUsableManifest(services, name, digest);
   if (found === undefined)
     throw new RegistryError(
@@ -148,6 +144,36 @@ export async function rollBack(
     // It was accepted when it was pushed.
     onMismatch: () => {},
     ...(by !== undefined && { by }),
+  });
+}
+
+/**
+ * Returns the only digest in the tag's history that begins with `prefix`. Rejects with `manifest-unknown` if there is none, and
+ * with `request-invalid` if there are several.
+ */
+export async function digestInHistory(
+  services: Services,
+  { name }: PullPermit,
+  tag: Tag,
+  prefix: string,
+): Promise<Digest> {
+  const entries = await historyOf(services, name, tag);
+  const found = new Set(entries.flatMap(({ digest }) => (digest?.startsWith(prefix) ? digest : [])));
+  const [digest] = found;
+  if (digest === undefined) throw notInHistory(tag, prefix);
+  if (found.size > 1)
+    throw new RegistryError(
+      "request-invalid",
+      `${found.size} manifests in the history of the tag ${tag} begin with ${prefix}: write more digits`,
+      { tag, digest: prefix },
+    );
+  return digest;
+}
+
+function notInHistory(tag: Tag, digest: string): RegistryError {
+  return new RegistryError("manifest-unknown", `the history of the tag ${tag} does not have this manifest`, {
+    tag,
+    digest,
   });
 }
 

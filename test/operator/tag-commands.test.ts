@@ -53,6 +53,14 @@ for (const online of [true, false]) {
     );
     if (online) assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(one.bytes));
 
+    const short = two.digest.slice(0, "sha256:".length + 12);
+    const forth = await gantry(root, ["tags", "rollback", `${name}:latest`, short]);
+    assert.deepEqual(
+      [forth.code, forth.stdout],
+      [0, `${name}:latest points to ${two.digest}\n`],
+      forth.stderr,
+    );
+
     const unknown = await gantry(root, ["tags", "rollback", `${name}:latest`, image().digest]);
     assert.deepEqual([unknown.code, unknown.stdout], [1, ""]);
     assert.match(unknown.stderr, /the history of the tag latest does not have this manifest/);
@@ -66,7 +74,9 @@ test("wrong usage is explained", async () => {
   for (const [words, why] of [
     [["history", "no-tag"], /no-tag is not a tag of a repository: write NAME:TAG/],
     [["history", "Upper/case:latest"], /is not a tag of a repository/],
-    [["rollback", "team/app:latest", "latest"], /latest is not a digest/],
+    [["rollback", "team/app:latest", "latest"], /latest is not a digest: write sha256: and at least 12/],
+    [["rollback", "team/app:latest", "sha256:85238c189f0"], /is not a digest/],
+    [["rollback", "team/app:latest", `sha256:${"0".repeat(65)}`], /is not a digest/],
   ] as const) {
     const ran = await gantry(inside.place, ["tags", ...words]);
     assert.deepEqual([ran.code, ran.stdout], [2, ""]);

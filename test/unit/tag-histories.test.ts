@@ -10,6 +10,7 @@ import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { Deadline } from "../../src/lib/deadline.js";
 import type { Services } from "../../src/registry/services.js";
+import { digestInHistory } from "../../src/registry/tag-history.js";
 import { alice, patience } from "../support/browsing.js";
 import { digestOf } from "../support/content.js";
 import { memoryStorage } from "../support/memory-storage.js";
@@ -61,4 +62,22 @@ test("a client that asks for many histories leaves room for others", async () =>
   await target(new Deadline(0), "other");
   assert.equal(waiting.length, 17);
   histories.close();
+});
+
+test("a shortened digest is found in the history if only one begins with it", async () => {
+  const storage = memoryStorage();
+  const one = parseDigest(`sha256:${"a".repeat(62)}b1`);
+  const two = parseDigest(`sha256:${"a".repeat(62)}b2`);
+  storage.history.list = async function* () {
+    for (const [place, of] of [one, two, one].entries())
+      yield { kind: "pointed", digest: of, at: Date.now() - place };
+  };
+  const rules = { history: { entriesMax: 10, keptMilliseconds: 1_000_000 } };
+  const find = (prefix: string) => digestInHistory({ storage, rules } as Services, permit, tag, prefix);
+  assert.equal(await find(`sha256:${"a".repeat(62)}b1`), one);
+  await assert.rejects(find(`sha256:${"a".repeat(12)}`), {
+    kind: "request-invalid",
+    message: /^2 manifests in the history of the tag live begin with sha256:a{12}: write more digits$/,
+  });
+  await assert.rejects(find(`sha256:${"b".repeat(12)}`), { kind: "manifest-unknown" });
 });
