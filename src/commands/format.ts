@@ -34,10 +34,15 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Such as `42s`, `3m 5s` or `2h 14m`. */
+/** Such as `42s`, `3m 5s`, `2h 14m`, `7 days` or `1 day 12h`. */
 export function formatSeconds(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole}s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
-  return `${Math.floor(whole / 3600)}h ${Math.floor((whole % 3600) / 60)}m`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${smaller(whole % 60, "s")}`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h${smaller(Math.floor((whole % 3600) / 60), "m")}`;
+  return count(Math.floor(whole / 86_400), "day") + smaller(Math.floor((whole % 86_400) / 3600), "h");
+}
+
+function smaller(number: number, unit: string): string {
+  return number === 0 ? "" : ` ${number}${unit}`;
 }

@@ -9,6 +9,7 @@ import { imageSteps } from "../../src/domain/image-steps.js";
 import { type DescriptorDetails, readManifestDetails } from "../../src/domain/manifest-details.js";
 import { textHead } from "../../src/domain/text-head.js";
 import { fitItems, fitLine, fitText, htmlBytes } from "../../src/http/web/fit.js";
+import { relative } from "../../src/http/web/show.js";
 import { Deadline } from "../../src/lib/deadline.js";
 import { LateResults } from "../../src/lib/late-results.js";
 import { prettyJson } from "../../src/lib/pretty-json.js";
@@ -218,3 +219,20 @@ test("a result that came too late is given to the next caller, once", async () =
   assert.equal(await again, "second");
   assert.equal(begun, 2);
 });
+
+const day = 86_400;
+
+for (const [seconds, text] of [
+  [-20, "just now"],
+  [20, "in a moment"],
+  [-59, "1 minute ago"],
+  [3 * 3600 - 1, "in 3 hours"],
+  [day - 5, "in 24 hours"],
+  [30 * day - 5, "in 30 days"],
+  [90 * day - 5, "in 90 days"],
+  [365 * day - 5, "in 12 months"],
+  [-800 * day, "2 years ago"],
+] as const)
+  test(`${seconds} seconds from now are "${text}"`, () => {
+    assert.equal(relative(1_000 * seconds, 0), text);
+  });

@@ -94,9 +94,13 @@ test("no rate is shown before it is known", () => {
 
 for (const [seconds, text] of [
   [0, "0s"],
-  [59.2, "1m 0s"],
+  [59.2, "1m"],
   [125, "2m 5s"],
+  [7200, "2h"],
   [8040, "2h 14m"],
+  [86_399.5, "1 day"],
+  [36 * 3600, "1 day 12h"],
+  [7 * 86_400, "7 days"],
 ] as const)
   test(`${seconds} seconds are ${text}`, () => {
     assert.equal(formatSeconds(seconds), text);

@@ -50,7 +50,7 @@ test("manifests without a tag are listed with what keeps each", async () => {
   assert.match(rows.get(orphan.digest) ?? "", /nothing$/);
   const page = textOf(await readPage(client, `/ui/r/${name}/_untagged`));
   assert.match(page, /5 manifests/);
-  assert.match(page, /removes manifests that nothing keeps when they are 1h 0m old/);
+  assert.match(page, /removes manifests that nothing keeps when they are 1h old/);
 });
 
 test("the page follows pushes, moved tags and deletions", async () => {

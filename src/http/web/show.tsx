@@ -1,10 +1,7 @@
 /** Small parts of pages: sizes, times, digests, paths and addresses. */
 import { formatBytes } from "../../commands/format.js";
-import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
+import { algorithmOf, type Digest, encodedOf, shortDigits } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-
-/** Hexadecimal digits that people compare. */
-const shownDigits = 12;
 
 export function repositoryUrl(name: RepositoryName): string {
   return `/ui/r/${name}/_tags`;
@@ -49,12 +46,13 @@ export function When({ at, now = Date.now() }: { readonly at: number; readonly n
   );
 }
 
+/** Each with the least number of it that is shown, so that rounding hides little: 90 days, not 3 months. */
 const units = [
-  ["year", 365 * 86_400],
-  ["month", 30 * 86_400],
-  ["day", 86_400],
-  ["hour", 3600],
-  ["minute", 60],
+  ["year", 365 * 86_400, 2],
+  ["month", 30 * 86_400, 4],
+  ["day", 86_400, 2],
+  ["hour", 3600, 2],
+  ["minute", 60, 1],
 ] as const;
 
 const relativeTime = new Intl.RelativeTimeFormat("en");
@@ -62,13 +60,14 @@ const relativeTime = new Intl.RelativeTimeFormat("en");
 /** Such as `3 days ago` or `in 2 hours`. */
 export function relative(at: number, now: number): string {
   const seconds = (at - now) / 1000;
-  const unit = units.find(([, length]) => Math.abs(seconds) >= length);
-  if (unit === undefined) return seconds > 0 ? "in a moment" : "just now";
-  return relativeTime.format(Math.trunc(seconds / unit[1]), unit[0]);
+  const found = units.find(([, length, least]) => Math.round(Math.abs(seconds) / length) >= least);
+  if (found === undefined) return seconds > 0 ? "in a moment" : "just now";
+  const [unit, length] = found;
+  return relativeTime.format(Math.round(seconds / length), unit);
 }
 
 export function ShortDigest({ digest }: { readonly digest: Digest }) {
-  return <code title={digest}>{`${algorithmOf(digest)}:${encodedOf(digest).slice(0, shownDigits)}`}</code>;
+  return <code title={digest}>{`${algorithmOf(digest)}:${encodedOf(digest).slice(0, shortDigits)}`}</code>;
 }
 
 /** Of a long path, the first and the last namespaces are shown: each address contains all before it. */
