@@ -186,8 +186,7 @@ test("pages of extreme images stay small", async () => {
     for (const end of ["a", "b", "c"])
       await client.pushImage(name, both, `${tag.slice(1)}${number}${end}`.slice(-128));
   }
-  for (let number = 0; number < 20; number++)
-    await client.pushImage(name, attestation(made, `${number}`));
+  for (let number = 0; number < 20; number++) await client.pushImage(name, attestation(made, `${number}`));
   for (const query of ["", "?from=20", "?show=manifest", "?show=config"]) {
     const page = await read(`/ui/r/${name}/_image/v1${query}`);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);
@@ -230,8 +229,7 @@ test("an index of a thousand platforms has small pages, and leads to each platfo
   });
   const tag = "t".repeat(128);
   await client.pushImage(name, whole, tag);
-  for (let number = 0; number < 20; number++)
-    await client.pushImage(name, attestation(whole, `${number}`));
+  for (let number = 0; number < 20; number++) await client.pushImage(name, attestation(whole, `${number}`));
   for (const query of ["", "?from=40", "?from=990", "?from=5000"]) {
     const page = await read(`/ui/r/${name}/_image/${tag}${query}`);
     assert.ok(Buffer.byteLength(page) < pageBytesMax, `${query}: ${Buffer.byteLength(page)}`);
