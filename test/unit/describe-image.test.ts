@@ -3,12 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ownGate } from "../../src/auth/own-gate.js";
+import { attachedTo } from "../../src/browse/content/attached.js";
 import { ContentReader } from "../../src/browse/content/content-reader.js";
 import { describeImage } from "../../src/browse/content/describe-image.js";
 import type { DescribeParts } from "../../src/browse/content/describe-parts.js";
 import { attestedBy } from "../../src/browse/content/platforms.js";
 import { Caches } from "../../src/cache/caches.js";
 import { MemoryCluster } from "../../src/cluster/memory/open.js";
+import { parseDigest } from "../../src/domain/digest.js";
 import type { DescriptorDetails } from "../../src/domain/manifest-details.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
@@ -112,4 +114,24 @@ test("an attestation belongs to no image if its annotation has no digest", () =>
   const digest = digestOf("an image");
   assert.equal(attestedBy(annotated(digest)), digest);
   assert.equal(attestedBy(annotated("<b>sha256:</b>")), undefined);
+});
+
+test("what is attached has no kind before its manifest is read", async () => {
+  const storage = memoryStorage();
+  const of = image();
+  const signature = parseTag(`sha256-${of.digest.slice("sha256:".length)}.sig`);
+  await store(storage, name, { tag: signature, of: image() });
+  const { changes } = new MemoryCluster({ leaseSeconds: 3600 }).node();
+  const services = { storage, caches: new Caches(storage, changes) };
+  const reader = {
+    read: () => Promise.resolve(undefined),
+    late: { within: (_: string, __: Deadline, find: () => unknown) => find() },
+  };
+  const unread = { services, reader } as unknown as DescribeParts;
+  const found = await attachedTo(unread, name, parseDigest(of.digest), undefined, patience());
+  assert.deepEqual(
+    found?.artifacts.map(({ kind }) => kind),
+    [undefined],
+  );
+  assert.equal(found?.complete, false);
 });

@@ -68,3 +68,12 @@ test("a removed tag comes back", { skip: noBrowser }, async () => {
   await page.getByRole("heading", { name: "History of gone" }).waitFor();
   assert.equal(await targetOf(name, "gone"), made.digest);
 });
+
+test("the removed tags of an unknown repository are not found, and those of one without content are", async () => {
+  const name = newName("team/app");
+  assert.equal((await client.get(`/ui/r/${name}/_removed`)).status, 404);
+  await client.pushImage(name, image(), "gone");
+  assert.match((await client.get(`/ui/r/${name}/_removed`)).body.toString(), /was removed lately/);
+  assert.equal((await client.delete(`/v2/${name}/manifests/gone`)).status, 202);
+  assert.match((await client.get(`/ui/r/${name}/_removed`)).body.toString(), /_history\/gone/);
+});

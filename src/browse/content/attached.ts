@@ -21,7 +21,8 @@ import type { DescribeParts } from "./describe-parts.js";
 
 export interface AttachedArtifact {
   readonly digest: Digest;
-  readonly kind: ArtifactKind;
+  /** `undefined` as long as the manifest is unread and its entry among the referrers does not say more than "artifact". */
+  readonly kind: ArtifactKind | undefined;
   readonly artifactType: string | undefined;
   /** What an attestation states, if its annotations name it. */
   readonly predicateTypes: readonly string[];
@@ -113,12 +114,13 @@ async function describe(
 ): Promise<{ readonly artifact: AttachedArtifact; readonly isKnown: boolean }> {
   const found = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
   const details = found && "value" in found ? found.value : undefined;
+  const isKnown = found !== undefined;
   const annotations = new Map(details?.annotations.items ?? Object.entries(referrer?.annotations ?? {}));
   return {
-    isKnown: found !== undefined,
+    isKnown,
     artifact: {
       digest,
-      kind: details === undefined ? kindOfReferrer(referrer, annotations) : kindOfManifest(details),
+      kind: details === undefined ? kindOfReferrer(referrer, annotations, isKnown) : kindOfManifest(details),
       artifactType: details?.artifactType ?? referrer?.artifactType ?? (details && typeIn(details)),
       predicateTypes: predicateTypesOf(annotations, details),
       bytes: details?.contentBytes,
@@ -138,14 +140,17 @@ function typeIn(details: ManifestDetails): string | undefined {
 function kindOfReferrer(
   referrer: Referrer | undefined,
   annotations: ReadonlyMap<string, string>,
-): ArtifactKind {
-  if (referrer === undefined) return "artifact";
+  isKnown: boolean,
+): ArtifactKind | undefined {
+  const unsure = isKnown ? "artifact" : undefined;
+  if (referrer === undefined) return unsure;
   const { mediaType, artifactType } = referrer;
-  return artifactKindOf({
+  const kind = artifactKindOf({
     kind: isManifestMediaType(mediaType) ? kindOf(mediaType) : "image",
     artifactType,
     annotations,
   });
+  return kind === "artifact" ? unsure : kind;
 }
 
 const predicatesMax = 4;

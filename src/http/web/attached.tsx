@@ -68,7 +68,7 @@ function Artifacts({ artifacts }: { readonly artifacts: readonly AttachedArtifac
       <tbody>
         {artifacts.map(({ kind, artifactType, predicateTypes, created, digest, bytes }) => (
           <tr>
-            <td>{titleOfKind(kind)}</td>
+            <td>{kind === undefined ? <Pending /> : titleOfKind(kind)}</td>
             <td data-label="Type">
               {predicateTypes.length > 0
                 ? predicateTypes.map((type) => <div>{fitLine(type, bytesMax)}</div>)

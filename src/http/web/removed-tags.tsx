@@ -2,6 +2,7 @@
 import type { PullPermit } from "../../auth/gate.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RemovedTag } from "../../registry/tag-history.js";
+import { tagsOf } from "../../registry/tags.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { EntryAuthor, Target } from "./history-parts.js";
@@ -22,12 +23,15 @@ export async function getRemovedPage(
 ): Promise<void> {
   const { name } = permit;
   const after = new URLSearchParams(exchange.query).get("last") ?? "";
-  const asker = { client: exchange.client, deadline: pageDeadline(exchange) };
+  const deadline = pageDeadline(exchange);
+  const asker = { client: exchange.client, deadline };
   const { value, complete } = await webOf(context).browse.histories.removed(
     permit,
     { n: tagsOfPage, after },
     asker,
   );
+  // A repository without content may have removed tags. Without any, it must exist: this throws `name-unknown`.
+  if (value?.items.length === 0 && after === "") await deadline.within(tagsOf(context.services, permit));
   await sendPage(
     exchange,
     200,
