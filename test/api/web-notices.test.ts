@@ -22,7 +22,7 @@ test("nobody else's address says that tags were deleted", async () => {
   const says = async (of: Visitor, path: string) => {
     const { status, body } = await of.get(path);
     assert.equal(status, 200);
-    return body.toString().includes("The selected tags were deleted.");
+    return body.toString().includes("Deleted: one");
   };
   assert.equal(await says(visitor, address), true);
   const mark = new URL(address, client.url).searchParams.get("mark") ?? "";
@@ -33,6 +33,19 @@ test("nobody else's address says that tags were deleted", async () => {
     "/ui/r/team/app/_tags?notice=deleted",
     address.replace(/mark=.{4}/, "mark=AAAA"),
     address.replace("/team/app/", "/team/other/"),
+    address.replace("of=one", "of=one%2C+two"),
   ])
     assert.equal(await says(visitor, path), false, path);
+});
+
+test("of many deleted tags, the first are named", async () => {
+  const made = image();
+  const tags = ["v1", "v2", "v3", "v4"];
+  for (const tag of tags) await client.pushImage("team/many", made, tag);
+  const visitor = new Visitor(client.url);
+  const path = `/ui/r/team/many/_delete?${tags.map((tag) => `tag=${tag}`).join("&")}`;
+  const fields = Object.fromEntries(tags.map((tag) => [`digest of ${tag}`, made.digest]));
+  const { headers } = await visitor.submit(path, fields, path);
+  const page = (await visitor.get(headers.location ?? "")).body.toString();
+  assert.match(page, /Deleted: v1, v2 and 2 more\. <a href="_removed">Removed tags<\/a>/);
 });

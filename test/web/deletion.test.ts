@@ -43,7 +43,8 @@ test("selected tags are deleted after a page that says what goes, without script
   await page.getByText("After that, 2 manifests and 4 blobs").waitFor();
   await page.getByRole("button", { name: "Delete 3 tags" }).click();
   await page.getByRole("heading", { name }).waitFor();
-  await page.getByText("The selected tags were deleted.").waitFor();
+  await page.getByText("Deleted: form, c, a.").waitFor();
+  await page.getByRole("status").getByRole("link", { name: "Removed tags" }).waitFor();
   assert.deepEqual(await tagsOf(name), { name, tags: ["b"] });
   assert.deepEqual(tab.problems, []);
 });

@@ -238,5 +238,15 @@ export async function postDeletion(
     }),
   );
   for await (const event of deleteTags(context.services, permit, seen)) context.onEvent?.(exchange, event);
-  redirect(exchange, withNotice(context, exchange, repositoryUrl(permit.name), "deleted"));
+  const names = shortList([...seen.keys()]);
+  redirect(exchange, withNotice(context, exchange, repositoryUrl(permit.name), "deleted", names));
+}
+
+const namedMax = 3;
+
+/** Such as `v1, v2 and 3 more`. */
+function shortList(tags: readonly Tag[]): string {
+  if (tags.length <= namedMax) return tags.join(", ");
+  const named = tags.slice(0, namedMax - 1);
+  return `${named.join(", ")} and ${tags.length - named.length} more`;
 }
