@@ -1019,6 +1019,17 @@ function testReferrers(promise: Declare): void {
     assert.equal((await all(referrers.all(name))).length, 21);
   });
 
+  promise("all referrers of a subject are removed concurrently", async (opened) => {
+    const { referrers } = opened.storage;
+    const [name, subject] = [uniqueName(), digestFor(randomBytes(20))];
+    for (let round = 0; round < 20; round++) {
+      const added = Array.from({ length: 6 }, (_, index) => referrerOf(index + 1));
+      await Promise.all(added.map((referrer) => referrers.add(name, subject, referrer)));
+      await Promise.all(added.map((referrer) => referrers.remove(name, subject, referrer.digest)));
+      assert.deepEqual(await all(referrers.all(name)), []);
+    }
+  });
+
   promise("an entry is found, replaced and removed", async (opened) => {
     const { referrers } = opened.storage;
     const name = uniqueName();

@@ -29,7 +29,8 @@ export class FileReferrers implements ReferrerStore {
     const folder = this.layout.referrers(name, subject);
     if (!(await this.checkedFiles.demandFolder(folder))) return;
     if (!(await removeIfThere(`${folder}/${referrer}`))) return;
-    await this.directories.sync(folder);
+    // The removal of another entry may have removed the folder meanwhile.
+    await ifThere(this.directories.sync(folder));
     await removeIfEmpty(folder);
   }
 
