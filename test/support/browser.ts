@@ -87,6 +87,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 /** Fails if the page has violations of WCAG 2.2 A and AA or of best practices. Needs a visit with scripts. */
 export async function assertAccessible({ page }: Visit, what: string): Promise<void> {
+  // A page with gaps may be replaced meanwhile.
+  await page.locator("main:not([data-pending])").waitFor();
   // Through the debugger: the page's policy allows no script but its own.
   await page.evaluate(axe);
   const { violations } = await page.evaluate<AxeResults>("axe.run()");
