@@ -43,30 +43,31 @@ const referrersAtOnce = 10;
 /** Entries of manifests that are gone, which a page skips. */
 const entriesReadMax = 100;
 
-export function attachedTo(
+export async function attachedTo(
   parts: DescribeParts,
   name: RepositoryName,
   subject: Digest,
   after: Digest | undefined,
   deadline: Deadline,
 ): Promise<Attached | undefined> {
-  const find = async (): Promise<Attached> => {
-    const [{ found, next }, tagged] = await Promise.all([
+  const list = () =>
+    Promise.all([
       referrersOf(parts, name, subject, after),
       after === undefined ? cosignTagged(parts, name, subject) : [],
     ]);
-    const all: Candidate[] = [
-      ...tagged.map((digest) => ({ digest })),
-      ...found.map((referrer) => ({ digest: referrer.digest, referrer })),
-    ];
-    const artifacts = await Promise.all(all.map((one) => describe(parts, name, one, deadline)));
-    return {
-      artifacts: artifacts.map(({ artifact }) => artifact),
-      next,
-      complete: artifacts.every(({ isKnown }) => isKnown),
-    };
+  const listed = await parts.reader.late.within(`attached ${name}@${subject} ${after}`, deadline, list);
+  if (listed === undefined) return undefined;
+  const [{ found, next }, tagged] = listed;
+  const all: Candidate[] = [
+    ...tagged.map((digest) => ({ digest })),
+    ...found.map((referrer) => ({ digest: referrer.digest, referrer })),
+  ];
+  const artifacts = await Promise.all(all.map((one) => describe(parts, name, one, deadline)));
+  return {
+    artifacts: artifacts.map(({ artifact }) => artifact),
+    next,
+    complete: artifacts.every(({ isKnown }) => isKnown),
   };
-  return parts.reader.late.within(`attached ${name}@${subject} ${after}`, deadline, find);
 }
 
 interface Candidate {

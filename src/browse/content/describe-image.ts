@@ -75,13 +75,22 @@ export async function describeImage(
   const tag = reference.kind === "tag" ? reference.tag : undefined;
   const digest = await deadline.within(digestOfReference(parts.services, name, reference));
   if (digest === undefined) return undefined;
+  // None of these needs the manifest: begun after it, they would have no time left whenever it is read slowly.
+  const around = Promise.all([
+    attachedTo(parts, name, digest, query.after, deadline),
+    pushedAtOf(parts, name, digest, deadline),
+    tag === undefined ? { value: undefined } : tagTimesOf(parts, name, tag, deadline),
+    query.of === undefined ? { value: undefined } : indexOf(parts, name, digest, query.of, deadline),
+  ]);
+  // Nobody waits for it if the manifest is missing.
+  around.catch(() => {});
   const manifest = await reader.read("manifest", { name, digest, kind: "manifest" }, deadline);
   if (manifest !== undefined && "problem" in manifest && manifest.problem === "missing")
     throw unknown(reference);
   const details = manifest && "value" in manifest ? manifest.value : undefined;
   const kind = details && kindOfManifest(details);
   const wantsConfig = kind === "image" && details?.config !== undefined;
-  const [config, artifact, platforms, attached, absent, pushed, times, index] = await Promise.all([
+  const [config, artifact, platforms, absent, [attached, pushed, times, index]] = await Promise.all([
     wantsConfig
       ? reader.read("config", { name, digest: details.config.digest, kind: "blob" }, deadline)
       : undefined,
@@ -89,11 +98,8 @@ export async function describeImage(
       ? describeArtifact(parts, name, kind, details, deadline)
       : undefined,
     details?.kind === "index" ? platformsOf(parts, name, details, query.from, deadline) : undefined,
-    attachedTo(parts, name, digest, query.after, deadline),
     details?.kind === "image" ? absentOf(parts, name, details, query.from, deadline) : { value: noDigests },
-    pushedAtOf(parts, name, digest, deadline),
-    tag === undefined ? { value: undefined } : tagTimesOf(parts, name, tag, deadline),
-    query.of === undefined ? { value: undefined } : indexOf(parts, name, digest, query.of, deadline),
+    around,
   ]);
   const forPlatform =
     details?.kind === "index" && query.platform !== undefined
