@@ -43,12 +43,9 @@ export async function crawl(
   return kinds;
 }
 
-/** Content that cannot be read is given up after some seconds, and the content of one client is read in turns. */
-const wholeMillisecondsMax = 60_000;
-
 /** Waits until nothing on the page is pending. */
 export async function whole({ page }: Pick<Visit, "page">): Promise<void> {
-  await page.locator("main:not([data-pending])").waitFor({ timeout: wholeMillisecondsMax });
+  await page.locator("main:not([data-pending])").waitFor();
 }
 
 /** Returns the links to other pages of this server, without those that download. */

@@ -4,9 +4,10 @@ import { assetPaths } from "./assets.js";
 import { getEvents, getRepositoryEvents } from "./events.js";
 import { formHeaders } from "./forms.js";
 import { file, form, page } from "./lazily.js";
+import { patienceHeader } from "./page-deadline.js";
 import { asset } from "./send-asset.js";
 
-const visitor = ["cookie"];
+const visitor = ["cookie", patienceHeader];
 const encodings = ["accept-encoding"];
 const download = ["if-none-match", "range", "if-range"];
 const posting = [...visitor, ...formHeaders];

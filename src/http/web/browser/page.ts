@@ -102,9 +102,16 @@ interface Page {
   readonly title: string;
 }
 
-/** Loads a page. Returns `undefined` if the server cannot answer now. Goes to the login if the session has ended. */
-async function load(url: string, signal: AbortSignal): Promise<Page | undefined> {
-  const response = await fetch(url, { signal, headers: { accept: "text/html" } });
+/**
+ * Loads a page. Returns `undefined` if the server cannot answer now. Goes to the login if the session has ended. With
+ * `prefer: "wait=1"`, the server may take a moment to know more of what the page shows (RFC 7240).
+ */
+async function load(
+  url: string,
+  signal: AbortSignal,
+  preferences: { readonly prefer?: string } = {},
+): Promise<Page | undefined> {
+  const response = await fetch(url, { signal, headers: { accept: "text/html", ...preferences } });
   if (response.redirected) location.assign(url);
   if (response.redirected || response.status === 429 || response.status >= 500) return undefined;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -357,7 +364,7 @@ class LivePage {
     const { signal } = this.#loads;
     this.#isLoading = true;
     this.#isOutdated = false;
-    const page = await load(location.href, signal).catch(() => undefined);
+    const page = await load(location.href, signal, { prefer: "wait=1" }).catch(() => undefined);
     this.#isLoading = false;
     if (signal.aborted) return;
     this.#refreshedAt = Date.now();
