@@ -234,10 +234,7 @@ export class App {
     exchange.isCorked = false;
     // Most responses from memory are complete here and save the handler, which costs as much as finding a manifest.
     if (exchange.isComplete) return;
-    response.onAborted(() => {
-      exchange.body?.abort();
-      exchange.abort();
-    });
+    response.onAborted(() => exchange.abort());
   }
 
   /**

@@ -223,6 +223,7 @@ export class Exchange {
 
   /** Called once by the wrapper when the client has disconnected. */
   abort(): void {
+    this.body?.abort();
     this.aborted = true;
     for (const handler of this.#onAbort) handler();
   }
@@ -240,9 +241,7 @@ export class Exchange {
     this.isComplete = true;
     this.response.close();
     // While uWebSockets.js is still calling for the request, no handler of it is registered.
-    if (this.aborted) return;
-    this.body?.abort();
-    this.abort();
+    if (!this.aborted) this.abort();
   }
 
   onAbort(handler: () => void): void {
