@@ -26,7 +26,19 @@ export type Fate =
   /** The repository belongs to an upstream: its content is evicted when it is not used. */
   | { readonly kind: "evicted" }
   /** Garbage collection removes nothing from the repository, because something in it cannot be read. */
-  | { readonly kind: "unreadable"; readonly why: string };
+  | { readonly kind: "unreadable"; readonly why?: string };
+
+/** Returns what happens to them in a repository that can be read. `untaggedSeconds` is as in `PreviewOptions`. */
+export function fateIn(
+  { isMirrored }: Pick<Services, "isMirrored">,
+  name: RepositoryName,
+  untaggedSeconds: number | undefined,
+): Fate {
+  if (isMirrored(name)) return { kind: "evicted" };
+  return untaggedSeconds === undefined
+    ? { kind: "kept" }
+    : { kind: "collected", afterSeconds: untaggedSeconds };
+}
 
 export interface LostManifest {
   readonly digest: Digest;
@@ -90,9 +102,8 @@ export async function previewLost(
   removed: readonly PreviewedTag[],
   { untaggedSeconds, signal }: PreviewOptions,
 ): Promise<LostPreview> {
-  if (services.isMirrored(name)) return { fate: { kind: "evicted" } };
-  const fate: Fate =
-    untaggedSeconds === undefined ? { kind: "kept" } : { kind: "collected", afterSeconds: untaggedSeconds };
+  const fate = fateIn(services, name, untaggedSeconds);
+  if (fate.kind === "evicted") return { fate };
   if (removed.length === 0) return { fate, lost: nothing };
   if ((await services.storage.manifests.list(name)).length > manifestsMax) return { fate };
   const all = await readManifests(services, name, signal);

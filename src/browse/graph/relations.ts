@@ -7,6 +7,7 @@ import type { DescriptorDetails } from "../../domain/manifest-details.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Deadline } from "../../lib/deadline.js";
+import { type Fate, fateIn } from "../../registry/deletion-preview.js";
 import type { Services } from "../../registry/services.js";
 import { tagsOf } from "../../registry/tags.js";
 import type { ContentReader } from "../content/content-reader.js";
@@ -14,17 +15,6 @@ import { type Keeper, keeperOf } from "./keeper.js";
 import type { FewItems, ManifestGraph, ManifestNode } from "./manifest-graph.js";
 import type { FoundGraph, ManifestGraphs } from "./manifest-graphs.js";
 import type { GraphProgress } from "./read-graph.js";
-
-/** What happens to manifests that nothing keeps. */
-export type Collection =
-  /** Garbage collection removes them when they are this old, and when no client may still need them. */
-  | { readonly kind: "after"; readonly seconds: number }
-  /** They stay, by the setting `gc.untagged`. */
-  | { readonly kind: "never" }
-  /** The repository belongs to an upstream: what is not used is evicted. */
-  | { readonly kind: "eviction" }
-  /** Garbage collection removes nothing from the repository, because a tag or manifest is damaged. */
-  | { readonly kind: "stopped" };
 
 export interface UntaggedManifest {
   readonly digest: Digest;
@@ -39,7 +29,8 @@ export interface UntaggedPage {
   readonly pages: number;
   /** Manifests without a tag. */
   readonly total: number;
-  readonly collection: Collection;
+  /** What happens to those that nothing keeps. */
+  readonly fate: Fate;
 }
 
 export interface Extent {
@@ -121,8 +112,8 @@ export class Relations {
       // The list may be older than the last changes.
       .filter(isUntagged)
       .map((node) => ({ digest: node.digest, pushedAt: node.pushedAt, keeper: keeperOf(known, node) }));
-    const collection = this.#collectionOf(name, known.graph);
-    return foundIn(found, { manifests, page, pages, total: known.untagged.length, collection });
+    const fate = this.#fateIn(name, known.graph);
+    return foundIn(found, { manifests, page, pages, total: known.untagged.length, fate });
   }
 
   /** Returns the tags of a manifest except `shown`, and the indexes that contain it. The repository must exist. */
@@ -184,11 +175,9 @@ export class Relations {
     return this.graphs.get(name, client);
   }
 
-  #collectionOf(name: RepositoryName, graph: ManifestGraph): Collection {
-    const { untaggedSeconds } = this.options;
-    if (this.services.isMirrored(name)) return { kind: "eviction" };
-    if (untaggedSeconds === undefined) return { kind: "never" };
-    return graph.hasDamage ? { kind: "stopped" } : { kind: "after", seconds: untaggedSeconds };
+  #fateIn(name: RepositoryName, graph: ManifestGraph): Fate {
+    const fate = fateIn(this.services, name, this.options.untaggedSeconds);
+    return fate.kind === "collected" && graph.hasDamage ? { kind: "unreadable" } : fate;
   }
 }
 

@@ -2,17 +2,17 @@
 import type { Child } from "hono/jsx";
 import type { DeletePermit } from "../../auth/gate.js";
 import { deletedTagsMax } from "../../browse/deletion-previews.js";
-import { count, formatSeconds } from "../../commands/format.js";
+import { count } from "../../commands/format.js";
 import { isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { deleteTags } from "../../registry/delete-tags.js";
-import type { Fate, LostPreview, PreviewedTag } from "../../registry/deletion-preview.js";
+import type { LostPreview, PreviewedTag } from "../../registry/deletion-preview.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { Confirm } from "./confirm.js";
-import { fitLine } from "./fit.js";
+import { FateText } from "./fate.js";
 import { Layout } from "./layout.js";
 import { withNotice } from "./notice.js";
 import { pageDeadline } from "./page-deadline.js";
@@ -23,9 +23,6 @@ import { webOf } from "./web.js";
 
 /** Manifests that are named. With an index of ten platforms, more say nothing. */
 const manifestsShownMax = 30;
-
-/** Maximum length of the reason why collection is stopped. */
-const whyBytesMax = 300;
 
 /**
  * Asks for confirmation. The page does not follow changes: a tag that moves while the visitor reads is not deleted. It is
@@ -171,29 +168,13 @@ function Lost({
       {lost === undefined && fate.kind !== "evicted" && (
         <p>The repository has too many manifests to list here which of them are unused after that.</p>
       )}
-      {(lost === undefined || lost.manifestCount > 0) && <p>{fateOf(fate)}</p>}
+      {(lost === undefined || lost.manifestCount > 0) && (
+        <p>
+          <FateText fate={fate} of="them" />
+        </p>
+      )}
     </section>
   );
-}
-
-function fateOf(fate: Fate): Child {
-  switch (fate.kind) {
-    case "collected":
-      return fate.afterSeconds === 0
-        ? "Garbage collection removes them, unless a client still needs them."
-        : `Garbage collection removes them when they are ${formatSeconds(fate.afterSeconds)} old and no client needs them.`;
-    case "kept":
-      return (
-        <>
-          They stay until <code>gc.untagged</code> or <code>gantry gc --untagged</code> sets an age for
-          manifests without a tag.
-        </>
-      );
-    case "evicted":
-      return "The content is cached from an upstream registry: it is evicted when it is not used, and a pull fetches the tag again.";
-    case "unreadable":
-      return `Garbage collection removes nothing here as long as something in this repository cannot be read: ${fitLine(fate.why, whyBytesMax)}`;
-  }
 }
 
 interface ConfirmationProps {

@@ -1,13 +1,14 @@
 /** The manifests of a repository to which no tag points, and what keeps them. */
 import type { PullPermit } from "../../auth/gate.js";
 import type { Keeper } from "../../browse/graph/keeper.js";
-import type { Collection, UntaggedPage } from "../../browse/graph/relations.js";
+import type { UntaggedPage } from "../../browse/graph/relations.js";
 import type { FoundFacts } from "../../browse/image-facts.js";
-import { count, formatSeconds } from "../../commands/format.js";
+import { count } from "../../commands/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";
 import { ContentCells } from "./content-cells.js";
+import { FateText } from "./fate.js";
 import { KnownExtent } from "./known-extent.js";
 import { Layout } from "./layout.js";
 import { pageDeadline } from "./page-deadline.js";
@@ -57,14 +58,16 @@ interface UntaggedProps {
 }
 
 function Untagged({ found, facts }: UntaggedProps) {
-  const { total, page, pages, collection } = found;
+  const { total, page, pages, fate } = found;
   if (total === 0) return <p>Every manifest of this repository has a tag.</p>;
   return (
     <>
       <p role="status">{count(total, "manifest")}, the last pushed first</p>
       <Manifests found={found} facts={facts} />
       <NumberedPages page={page} pages={pages} url={(number) => `?page=${number}`} />
-      <p class="note">{collectionText(collection)}</p>
+      <p class="note">
+        <FateText fate={fate} of="manifests that nothing keeps" />
+      </p>
     </>
   );
 }
@@ -119,20 +122,5 @@ function KeptBy({ keeper }: { readonly keeper: Keeper }) {
           , tag {keeper.tag}
         </span>
       );
-  }
-}
-
-function collectionText(collection: Collection): string {
-  switch (collection.kind) {
-    case "after":
-      return collection.seconds === 0
-        ? "Garbage collection removes manifests that nothing keeps, unless a client still needs them."
-        : `Garbage collection removes manifests that nothing keeps when they are ${formatSeconds(collection.seconds)} old and no client needs them.`;
-    case "never":
-      return "Manifests that nothing keeps stay until gc.untagged or gantry gc --untagged sets an age for them.";
-    case "eviction":
-      return "The content is cached from an upstream registry: it is evicted when it is not used, whether it has a tag or not.";
-    case "stopped":
-      return "Garbage collection removes nothing here as long as a tag or manifest of this repository is damaged.";
   }
 }
