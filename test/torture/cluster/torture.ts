@@ -196,6 +196,13 @@ async function checkNodes({ universe, ledger, violations }: World, { members }: 
   }
 }
 
+/**
+ * What may be in the store after these rounds. Clients delete blobs that manifests name; the ledger judges whether one may be
+ * missing. A push adds its entry as a referrer before its manifest, and a deletion removes it afterwards: if the node or the
+ * store fails in between, an entry remains that no node lists (src/registry/push-manifest.ts).
+ */
+const mayRemain = /names a missing|there is an entry as a referrer of \S+, but no such manifest/;
+
 /** Ends all nodes, so that nothing is carried out any more, verifies the bucket, and starts the nodes. */
 async function startAnew(world: World, { members, commandSettings }: Parts, random: Random): Promise<void> {
   for (const { node } of members) await (random.chance(0.5) ? node.kill() : node.end());
@@ -207,9 +214,8 @@ async function startAnew(world: World, { members, commandSettings }: Parts, rand
   if (stdout === "") throw new Error(`gantry verify failed: ${stderr}`);
   const { complete, problems } = json<VerifyReport>();
   if (!complete) throw new Error("gantry verify did not come to its end");
-  // Clients delete blobs that manifests name. The ledger judges whether one may be missing.
   for (const { what, repository = "", digest = "" } of problems)
-    if (!what.includes("names a missing")) world.violations.add(`verify: ${repository}@${digest}: ${what}`);
+    if (!mayRemain.test(what)) world.violations.add(`verify: ${repository}@${digest}: ${what}`);
   await Promise.all(members.map(({ node }) => startSupervised(node)));
 }
 
