@@ -238,8 +238,8 @@ export class App {
   }
 
   /**
-   * Reads the request synchronously: uWebSockets.js invalidates it when this returns. Returns the exchange, unless the connection was
-   * closed or got a response without one.
+   * Reads the request synchronously: uWebSockets.js invalidates it when this returns. Returns the exchange, unless the connection
+   * was closed or got a response without one.
    */
   #handle(response: HttpResponse, request: HttpRequest): Exchange | undefined {
     const method = request.getMethod().toUpperCase();
@@ -361,6 +361,8 @@ export class App {
 
   /** Returns the request's path, decoded if possible, and its route or the error. */
   #target(method: string, url: string): Target {
+    // The addresses of uploads come once, and would displace the others.
+    if (method !== "GET" && method !== "HEAD") return { method, ...this.#findTarget(method, url) };
     const known = this.#targets.get(url);
     if (known !== undefined && known.method === method) return known;
     const target = { method, ...this.#findTarget(method, url) };

@@ -49,8 +49,10 @@ export async function getTagPage(
     browse.summaries.get(context.gate.catalog(identity), [name], deadline.half(), client),
   ]);
   const digests = found.tags.flatMap(({ digest }) => digest ?? []);
-  const images = await browse.images.get(permit, digests, deadline, client);
-  const attached = await browse.relations.marks(permit, digests, deadline, client);
+  const [images, attached] = await Promise.all([
+    browse.images.get(permit, digests, deadline, client),
+    browse.relations.marks(permit, digests, deadline, client),
+  ]);
   const canDelete = context.services.rules.deleteEnabled && context.gate.may(identity, "delete", name);
   await sendPage(
     exchange,
