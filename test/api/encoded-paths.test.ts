@@ -84,6 +84,15 @@ test("a mount accepts its source encoded in a query", async () => {
   assert.equal(answer.status, 201, answer.body.toString());
 });
 
+test("a response with letters beyond ASCII has all of its bytes", async () => {
+  await alice.pushImage("team/app", image(), "v1");
+  for (const n of ["é", "…"]) {
+    const answer = await alice.get(`/v2/team/app/tags/list?n=${encodeURIComponent(n)}`);
+    assertError(answer, 400, "PAGINATION_NUMBER_INVALID");
+    assert.match(answer.body.toString(), new RegExp(`"n":"${n}"`));
+  }
+});
+
 test("the access log has the decoded path and name, or the path as sent if it cannot be decoded", async () => {
   await alice.get("/v2/team%2Fapp/manifests/l%61test");
   await alice.get("/v2/%1b%5b31m%0aevil/tags/list");
