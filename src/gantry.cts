@@ -10,4 +10,10 @@
  */
 process.env.UV_THREADPOOL_SIZE ??= "16";
 
-void import("./cli/main.js");
+import path = require("node:path");
+import Program = require("./start/program.cjs");
+
+const program = new Program(path.join(__dirname, "../bundle/gantry.cjs"));
+// Other commands end before they have compiled what a server needs.
+if (process.argv[2] === "serve") program.saveCodeLater();
+void program.exports.main();

@@ -2,7 +2,7 @@
  * The worker of the S3 driver: hashes the bytes of uploads and sends them to the store. It owns the running hashes and unsent
  * bytes of its uploads, and knows nothing of sessions or HTTP.
  */
-import { workerData } from "piscina";
+import { workerData } from "node:worker_threads";
 import { type Algorithm, algorithmOf, type Digest, digestOf, encodedOf } from "../../src/domain/digest.js";
 import { RegistryError } from "../../src/domain/errors.js";
 import { newHasher } from "../../src/domain/hash.js";

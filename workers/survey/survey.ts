@@ -2,7 +2,7 @@
  * The thread that reads the store's folders. In the main thread each call would cost a round trip to another thread, several
  * times as much as the call itself. It knows the layout of the store and changes nothing.
  */
-import { workerData } from "piscina";
+import { workerData } from "node:worker_threads";
 import { Layout } from "../../src/storage/filesystem/layout.js";
 import type {
   CatalogPart,

@@ -3,7 +3,7 @@
  * hashes of its uploads, and knows nothing of repositories, sessions or HTTP.
  */
 import { closeSync, constants, openSync } from "node:fs";
-import { workerData } from "piscina";
+import { workerData } from "node:worker_threads";
 import { algorithmOf, digestOf } from "../../src/domain/digest.js";
 import { newHasher } from "../../src/domain/hash.js";
 import type { SessionId } from "../../src/domain/session-id.js";
