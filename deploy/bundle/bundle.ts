@@ -36,7 +36,10 @@ function surrounding(kind: Kind, file: string): { readonly banner: string; reado
   const traces = relative(dirname(file), "dist/src/start/stack-traces.cjs");
   const parts = {
     program: [`/*${noId}*/(function (exports, require, module, __filename, __dirname) {"use strict";`, "})"],
-    worker: [`"use strict";require("${traces}").nameSources(__dirname);`, defaultExport],
+    worker: [
+      `"use strict";require("${traces}").nameSources(require("node:path").dirname(__dirname));`,
+      defaultExport,
+    ],
     package: ['"use strict";', ""],
   } as const;
   const [start, footer] = parts[kind];

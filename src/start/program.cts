@@ -40,7 +40,7 @@ class Program {
 
   /** Whether V8 compiled the program in this process. */
   get wasCompiled(): boolean {
-    return this.#cache.isMissing;
+    return !this.#cache.isUsed;
   }
 
   /** Keeps the compiled code for later starts. */
@@ -49,7 +49,7 @@ class Program {
   }
 
   saveCodeLater(): void {
-    if (this.wasCompiled) this.#cache.saveLater(this.#script);
+    this.#cache.saveLater(this.#script);
   }
 }
 

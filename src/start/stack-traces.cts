@@ -3,6 +3,7 @@
  * start nor a server without errors pays for it.
  */
 import fs = require("node:fs");
+import path = require("node:path");
 import type maps = require("./source-map.cjs");
 
 type SourceMap = InstanceType<typeof maps.SourceMap>;
@@ -24,7 +25,10 @@ function readMap(file: string): SourceMap | undefined {
   }
 }
 
-/** Names the sources of all bundles in a folder in this thread's stack traces. */
+/** Compiled code has the bundle's path where it was compiled, which may be another machine. */
+const inBundles = /^.*[/\\]dist[/\\]bundle[/\\](.+\.cjs)$/;
+
+/** Names the sources of all bundles in this thread's stack traces. `folder` is that of the bundles. */
 function nameSources(folder: string): void {
   // V8 calls it when the trace of an error is read for the first time, not when an error is created.
   Error.prepareStackTrace = (error, sites) =>
@@ -33,11 +37,12 @@ function nameSources(folder: string): void {
 
 function lineOf(site: NodeJS.CallSite, folder: string): string {
   const text = String(site);
-  const bundle = site.getFileName();
-  if (!bundle?.startsWith(folder)) return text;
+  const file = site.getFileName() ?? "";
+  const bundle = inBundles.exec(file)?.[1];
+  if (bundle === undefined) return text;
   const [line, column] = [site.getLineNumber() ?? 0, site.getColumnNumber() ?? 0];
-  const source = mapOf(bundle)?.find(line, column);
-  return source === undefined ? text : text.replace(`${bundle}:${line}:${column}`, source);
+  const source = mapOf(path.join(folder, bundle))?.find(line, column);
+  return source === undefined ? text : text.replace(`${file}:${line}:${column}`, source);
 }
 
 /** Returns the first line of a trace. Node shows the codes of its own errors in it. */

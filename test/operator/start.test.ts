@@ -11,6 +11,18 @@ import { eventually } from "../support/store.js";
 /** Packages that a server with default settings does not need. */
 const optional = ["hash-wasm", "jose", "prom-client", "undici", "yaml"];
 
+/** Those that have a bundle of their own. */
+const separate = ["hash-wasm", "undici"];
+
+/** A script that Node ran, in its record: a function has the name that the bundle gives a module. */
+interface Script {
+  readonly url: string;
+  readonly functions: readonly {
+    readonly functionName: string;
+    readonly ranges: readonly { readonly count: number }[];
+  }[];
+}
+
 /** Returns the packages that a server with these settings has loaded by its end. */
 async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-loaded-"));
@@ -20,12 +32,32 @@ async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
       await using _ = await startGantry({ ...settings, NODE_V8_COVERAGE: folder });
     }
     const files = await readdir(folder);
-    const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
-    assert(texts.join().includes("/node_modules/zod/"), "Node has reported the modules that it ran");
-    return optional.filter((name) => texts.some((text) => text.includes(`/node_modules/${name}/`)));
+    const records = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
+    const scripts = records.flatMap((text) => (JSON.parse(text) as { result: Script[] }).result);
+    const program = scripts.find(({ url }) => url.endsWith("/dist/bundle/gantry.cjs"));
+    assert(program !== undefined, "the server runs the bundled program");
+    assert(scripts.some(({ url }) => url.endsWith("/dist/bundle/workers/uploads.cjs")));
+    return optional.filter(
+      (name) => isEvaluated(program, name) || scripts.some(({ url }) => isFileOf(url, name)),
+    );
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** Returns whether a file of a package was loaded, or its own bundle. */
+function isFileOf(url: string, name: string): boolean {
+  return url.includes(`/node_modules/${name}/`) || url.endsWith(`/dist/bundle/packages/${name}.cjs`);
+}
+
+/** Returns whether a package in the bundle was evaluated. Throws if each start evaluates it. */
+function isEvaluated(program: Script, name: string): boolean {
+  if (separate.includes(name)) return false;
+  const modules = program.functions.filter(({ functionName }) =>
+    functionName.includes(`node_modules/${name}/`),
+  );
+  assert(modules.length > 0, `the bundle can load ${name} later`);
+  return modules.some(({ ranges }) => (ranges[0]?.count ?? 0) > 0);
 }
 
 const cases: readonly (readonly [what: string, settings: GantrySettings, loaded: readonly string[]])[] = [
