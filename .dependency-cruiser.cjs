@@ -40,6 +40,12 @@ module.exports = {
       to: {},
     },
     {
+      name: "start-loads-nothing-but-the-bundle",
+      severity: "error",
+      from: { path: "^src/start/" },
+      to: { path: "^(src|workers)/", pathNot: "^src/(start/|cli/main[.]ts$)" },
+    },
+    {
       name: "lib-depends-on-nothing-of-the-project",
       severity: "error",
       from: { path: "^src/lib/" },

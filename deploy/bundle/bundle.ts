@@ -22,8 +22,11 @@ export interface BundleOptions {
   readonly kind: Kind;
 }
 
-/** The bundle's hash is inserted here. */
-const noId = "0".repeat(64);
+/** Characters of the program's hash, which follow the first two. */
+export const idLength = 64;
+
+/** The hash is inserted here. */
+const noId = "0".repeat(idLength);
 
 /**
  * piscina prepares a worker by its default export. If there is none, it loads the file again as an ES module, for which Node

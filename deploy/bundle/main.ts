@@ -1,16 +1,25 @@
 /** Part of `npm run build`: bundles the compiled program and its workers into `dist/bundle`. */
-import { readdir } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bundle } from "./bundle.js";
+import { bundle, idLength } from "./bundle.js";
 import { writeNotices } from "./notices.js";
 import { bundles, packageFile } from "./own-addresses.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const folder = `dist/${bundles}`;
+const program = `${folder}/gantry.cjs`;
 
 /** A package with a binary, and large ones that few settings need: their source would stay in every server's memory. */
-const external = ["uWebSockets.js", "pino-pretty", "@opentelemetry/*", "@aws-sdk/credential-provider-node"];
+const external = [
+  "uWebSockets.js",
+  "pino-pretty",
+  "@opentelemetry/core",
+  "@opentelemetry/exporter-trace-otlp-*",
+  "@opentelemetry/resources",
+  "@opentelemetry/sdk-trace",
+  "@aws-sdk/credential-provider-node",
+];
 
 /** Large packages that some settings need. */
 const separate = ["hash-wasm", "iovalkey", "undici"];
@@ -18,12 +27,21 @@ const separate = ["hash-wasm", "iovalkey", "undici"];
 /** Imports from piscina must be of the instance that runs the worker. */
 const workersExternal = [...external, "piscina"];
 
-const workers = await readdir(join(root, "dist/workers"));
+/** Removes V8's code of another state of the program; it would be a part of the package. */
+async function removeOldCode(): Promise<void> {
+  const id = (await readFile(join(root, program), "latin1")).slice(2, 2 + idLength);
+  for (const name of await readdir(join(root, folder))) {
+    const path = join(root, folder, name);
+    if (name.endsWith(".code") && !(await readFile(path, "latin1")).startsWith(id)) await rm(path);
+  }
+}
+
+const workers = await readdir(join(root, "workers"));
 const bundled = await Promise.all([
   bundle({
     root,
     entry: "dist/src/cli/main.js",
-    file: `${folder}/gantry.cjs`,
+    file: program,
     external,
     separate,
     kind: "program",
@@ -42,4 +60,5 @@ const bundled = await Promise.all([
     bundle({ root, entry: name, file: packageFile(name), external: [], separate: [], kind: "package" }),
   ),
 ]);
+await removeOldCode();
 await writeNotices(root, join(root, folder, "LICENSES"), bundled.flat());

@@ -1,7 +1,7 @@
 /** The package as a user gets it: built by `npm pack`, installed by `npm install --global`, run by its name. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Folder, run, temporaryFolder } from "../clients/support.js";
@@ -35,21 +35,48 @@ async function json<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, "utf8")) as T;
 }
 
-test("the package contains exactly the compiled files of src and workers", () => {
+/** Files of the package that are not compiled one by one: the bundles, V8's code, and the files of the web page. */
+const files = [
+  /^dist\/bundle\/gantry\.cjs(?:\.map|\.[\d.]+-node\.\d+-\w+-\w+\.code)?$/,
+  /^dist\/bundle\/packages\/(?:hash-wasm|iovalkey|undici)\.cjs(?:\.map)?$/,
+  /^dist\/bundle\/LICENSES$/,
+  /^dist\/src\/http\/web\/(?:style\.css|icon\.svg|browser\/page\.js)$/,
+];
+
+test("the package contains exactly the bundles, the entry that loads them, and the files of the web page", async () => {
   const others = packed.contents.filter((path) => !path.startsWith("dist/"));
   const expected = ["CHANGELOG.md", "LICENSE", "README.md", "npm-shrinkwrap.json", "package.json"];
   assert.deepEqual(others.sort(), expected);
-  const compiled = packed.contents.filter((path) => path.startsWith("dist/"));
-  assert.ok(compiled.includes("dist/src/gantry.cjs") && compiled.includes("dist/workers/uploads/uploads.js"));
-  for (const path of compiled) {
-    assert.match(path, /^dist\/(?:src|workers)\/.*\.(?:c?js|css|svg)$/);
-    const source = path.replace(/^dist\//, "").replace(/\.(c?)js$/, ".$1ts");
-    // Templates end in .tsx.
+  const built = packed.contents.filter((path) => path.startsWith("dist/"));
+  for (const pattern of files)
     assert.ok(
-      existsSync(join(checkout, source)) || existsSync(join(checkout, `${source}x`)),
-      `${path} has no source`,
+      built.some((path) => pattern.test(path)),
+      `${pattern}`,
     );
-  }
+  const workers = await readdir(join(checkout, "workers"));
+  const modules = built.filter((path) => !files.some((pattern) => pattern.test(path)));
+  const start = (await readdir(join(checkout, "src/start"))).map(
+    (name) => `start/${name.replace(/\.cts$/, ".cjs")}`,
+  );
+  assert.deepEqual(
+    modules.sort(),
+    [
+      ...workers.flatMap((name) => [
+        `dist/bundle/workers/${name}.cjs`,
+        `dist/bundle/workers/${name}.cjs.map`,
+      ]),
+      ...["gantry.cjs", ...start].map((name) => `dist/src/${name}`),
+    ].sort(),
+  );
+});
+
+test("the package has the licences of the packages in its bundles", async () => {
+  const { packages } = await json<Lock>(join(checkout, "package-lock.json"));
+  const notices = await readFile(join(installed, "dist/bundle/LICENSES"), "utf8");
+  const named = [...notices.matchAll(/^(\S+) (\d\S*): \S+$/gm)].map(([, name, version]) => [name, version]);
+  assert.ok(named.some(([name]) => name === "zod") && named.length > 20);
+  for (const [name, version] of named) assert.equal(packages[`node_modules/${name}`]?.version, version, name);
+  assert.match(notices, /Permission is hereby granted, free of charge/);
 });
 
 test("an installation has the locked versions of its run-time packages, and no development tools", async () => {
@@ -61,6 +88,14 @@ test("an installation has the locked versions of its run-time packages, and no d
     else if (!locked.optional || existsSync(manifest))
       assert.equal((await json<{ version: string }>(manifest)).version, locked.version, path);
   }
+});
+
+test("an installed gantry starts with the code that V8 compiled when it was built", async () => {
+  const files = await readdir(join(installed, "dist/bundle"));
+  assert.equal(files.filter((name) => name.endsWith(".code")).length, 1);
+  const script = `const Program = require("${installed}/dist/src/start/program.cjs");
+    console.log(new Program("${installed}/dist/bundle/gantry.cjs").wasCompiled); process.exit();`;
+  assert.equal((await run(process.execPath, ["--eval", script])).trim(), "false");
 });
 
 test("an installed gantry lists its commands", async () => {
