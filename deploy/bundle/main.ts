@@ -1,7 +1,9 @@
 /** Part of `npm run build`: bundles the compiled program and its workers into `dist/bundle`. */
+import { execFile } from "node:child_process";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { bundle, idLength } from "./bundle.js";
 import { writeNotices } from "./notices.js";
 import { bundles, packageFile } from "./own-addresses.js";
@@ -62,3 +64,8 @@ const bundled = await Promise.all([
 ]);
 await removeOldCode();
 await writeNotices(root, join(root, folder, "LICENSES"), bundled.flat());
+// Options of V8 for this build are not those of a server, and V8 refuses code that was compiled under others.
+const env = { ...process.env, NODE_OPTIONS: "" };
+await promisify(execFile)(process.execPath, [fileURLToPath(new URL("code-cache.js", import.meta.url))], {
+  env,
+});
