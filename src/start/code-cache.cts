@@ -24,8 +24,8 @@ class CodeCache {
   readonly #name: string;
   /** The bundle begins with a comment that has its hash. */
   readonly #id: string;
-  #code: Buffer | undefined;
-  #isRejected = false;
+  #isFound = false;
+  #isUsed = false;
 
   constructor(
     readonly file: string,
@@ -38,13 +38,14 @@ class CodeCache {
 
   /** Whether V8 uses code that it compiled before. */
   get isUsed(): boolean {
-    return this.#code !== undefined && !this.#isRejected;
+    return this.#isUsed;
   }
 
   compile(): vm.Script {
-    this.#code = this.#read();
-    const script = new vm.Script(this.source, { filename: this.file, cachedData: this.#code });
-    this.#isRejected = script.cachedDataRejected === true;
+    const cachedData = this.#read();
+    const script = new vm.Script(this.source, { filename: this.file, cachedData });
+    this.#isFound = cachedData !== undefined;
+    this.#isUsed = this.#isFound && script.cachedDataRejected === false;
     return script;
   }
 
@@ -63,7 +64,7 @@ class CodeCache {
 
   /** Keeps what this process has compiled by now, for later starts, if no code was found. Rejects if it cannot be written. */
   async save(script: vm.Script): Promise<void> {
-    if (this.#code !== undefined) return;
+    if (this.#isFound) return;
     const folder = path.dirname(this.#name);
     const isOther = (name: string) => name.endsWith(extension) && name !== path.basename(this.#name);
     if ((await fs.promises.readdir(folder)).filter(isOther).length >= filesMax) return;
@@ -76,7 +77,7 @@ class CodeCache {
 
   /** Saves the code after a while. A folder that cannot be written is the operator's choice. */
   saveLater(script: vm.Script): void {
-    if (this.#code !== undefined) return;
+    if (this.#isFound) return;
     setTimeout(() => void this.save(script).catch(() => {}), waitMilliseconds).unref();
   }
 }
@@ -86,8 +87,8 @@ function checksum(code: Buffer): string {
 }
 
 /**
- * Returns a text that differs between sets of V8's options, such as `--max-old-space-size`, for which V8 refuses each other's
- * code: it is in the head of all compiled code. `v8.cachedDataVersionTag` also differs between processors, which do not matter.
+ * Returns a text that differs between sets of V8's options for which V8 refuses each other's code, such as `--max-old-space-size` with
+ * Node 20: it is in the head of all compiled code. `v8.cachedDataVersionTag` also differs between processors, which do not matter.
  */
 function optionsOfV8(): string {
   return new vm.Script("").createCachedData().toString("hex", 12, 16);
