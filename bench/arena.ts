@@ -95,10 +95,10 @@ async function measured(
   round: number,
   run: (contender: Contender, round: number) => Promise<Sample>,
 ): Promise<Measured> {
-  const pids = contender.nodes.map(({ pid }) => pid);
-  pids.forEach(forgetPeak);
+  for (const { pid } of contender.nodes) forgetPeak(pid);
   const sample = await run(contender, round);
-  return { ...sample, peakBytes: Math.max(...pids.map(peakResidentBytes)) };
+  // A run may have restarted the contender.
+  return { ...sample, peakBytes: Math.max(...contender.nodes.map(({ pid }) => peakResidentBytes(pid))) };
 }
 
 /** Measures the wall time of `work`, and its CPU time on both sides. */
