@@ -1,13 +1,12 @@
 // Runs the program within the test's process, for tests that are not about the process: many times faster than starting one.
-// Its output is collected.
+// Its output is collected. The program here is the compiled modules, also where GANTRY_CLI names an installed package, which has
+// only the bundle of them.
 
-import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Writable } from "node:stream";
-import { pathToFileURL } from "node:url";
-import { cli } from "./cli.js";
+import { run } from "../../src/cli/run.js";
 import {
   type GantrySettings,
   logCharactersMax,
@@ -17,10 +16,6 @@ import {
   stopMillisecondsMax,
   within,
 } from "./gantry.js";
-
-const { run } = (await import(
-  pathToFileURL(join(dirname(realpathSync(cli)), "cli", "run.js")).href
-)) as typeof import("../../src/cli/run.js");
 
 class CollectedOutput extends Writable {
   readonly #onText: (text: string) => void;

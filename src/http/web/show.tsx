@@ -1,5 +1,5 @@
 /** Small parts of pages: sizes, times, digests, paths and addresses. */
-import { formatBytes } from "../../commands/format.js";
+import { count, formatBytes } from "../../commands/format.js";
 import { algorithmOf, type Digest, encodedOf, shortDigits } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 
@@ -55,15 +55,14 @@ const units = [
   ["minute", 60, 1],
 ] as const;
 
-const relativeTime = new Intl.RelativeTimeFormat("en");
-
-/** Such as `3 days ago` or `in 2 hours`. */
+/** Such as `3 days ago` or `in 2 hours`. `Intl.RelativeTimeFormat` would take 15 ms of the start. */
 export function relative(at: number, now: number): string {
   const seconds = (at - now) / 1000;
   const found = units.find(([, length, least]) => Math.round(Math.abs(seconds) / length) >= least);
   if (found === undefined) return seconds > 0 ? "in a moment" : "just now";
   const [unit, length] = found;
-  return relativeTime.format(Math.round(seconds / length), unit);
+  const amount = count(Math.round(Math.abs(seconds) / length), unit);
+  return seconds > 0 ? `in ${amount}` : `${amount} ago`;
 }
 
 export function ShortDigest({ digest }: { readonly digest: Digest }) {
