@@ -4,8 +4,8 @@
  */
 import { type Options, type Params, SingleBar } from "cli-progress";
 import type { Progress } from "../commands/command.js";
-import { formatBytes, formatSeconds } from "../commands/format.js";
 import { visibleLine } from "../lib/control-characters.js";
+import { formatBytes, formatSeconds } from "../lib/format.js";
 import type { Invocation } from "./invocation.js";
 import { colorsFor } from "./output.js";
 

@@ -1,9 +1,9 @@
 /** `gantry cache list`: the cached tags of upstream registries. */
 import { z } from "zod";
+import { count, formatBytes, formatTable } from "../lib/format.js";
 import type { CachedImage } from "../upstream/cache-report.js";
 import { onlyUpstream, openCache, upstreamFlag } from "./cache.js";
 import type { Command } from "./command.js";
-import { count, formatBytes, formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({ upstream: z.string().optional() });

@@ -1,10 +1,10 @@
 /** `gantry cache prune`: evicts cached content now. */
 import { z } from "zod";
 import { durationSeconds } from "../config/values.js";
+import { count, formatBytes } from "../lib/format.js";
 import type { EvictionReport } from "../upstream/evictor.js";
 import { onlyUpstream, openCache, upstreamFlag } from "./cache.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
-import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({

@@ -1,9 +1,9 @@
 /** `gantry cache stats`: what is cached of each upstream registry, and what that saves. */
 import { z } from "zod";
+import { formatBytes, formatTable } from "../lib/format.js";
 import type { Traffic } from "../upstream/cache-report.js";
 import { openCache } from "./cache.js";
 import type { Command } from "./command.js";
-import { formatBytes, formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({});

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { platform } from "../config/platform.js";
 import { describeError } from "../lib/describe-error.js";
+import { count, formatBytes } from "../lib/format.js";
 import type { Warmed } from "../upstream/warm.js";
 import { type Command, UsageError } from "./command.js";
-import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const imagesMax = 1000;

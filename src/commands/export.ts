@@ -3,10 +3,10 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { isDigest } from "../domain/digest.js";
 import { nameMatcher, patternFault } from "../domain/patterns.js";
+import { count, formatBytes } from "../lib/format.js";
 import type { ExportReport } from "../registry/export/report.js";
 import type { Selection } from "../registry/export/select.js";
 import { type Command, UsageError } from "./command.js";
-import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({

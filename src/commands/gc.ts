@@ -2,11 +2,11 @@
 import { z } from "zod";
 import { durationSeconds } from "../config/values.js";
 import { type CollectedRepository, type GarbageReport, isNothing } from "../gc/report.js";
+import { count, formatBytes } from "../lib/format.js";
 import type { RetentionReport } from "../registry/apply-retention.js";
 import type { CollectOptions, Progress } from "../registry/collect-garbage.js";
 import type { Services } from "../registry/services.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
-import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({

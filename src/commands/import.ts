@@ -1,8 +1,8 @@
 /** `gantry import`: imports from another registry, another store or an OCI layout. */
 import { z } from "zod";
+import { count, formatBytes } from "../lib/format.js";
 import type { Amount, ImportProblem, ImportReport } from "../registry/import/report.js";
 import type { Command } from "./command.js";
-import { count, formatBytes } from "./format.js";
 import { importSource, openSource, sourceFlags, sourceOf } from "./import-source.js";
 import { parseOptions } from "./options.js";
 

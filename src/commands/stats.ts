@@ -1,8 +1,8 @@
 /** `gantry stats`: space by repository and savings by deduplication. */
 import { z } from "zod";
+import { count, formatBytes, formatTable } from "../lib/format.js";
 import type { RegistryStats } from "../registry/stats.js";
 import type { Command } from "./command.js";
-import { count, formatBytes, formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({});

@@ -7,9 +7,9 @@ import { isDigestPrefix, shortDigits } from "../domain/digest.js";
 import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
 import { visibleLine } from "../lib/control-characters.js";
+import { formatTable } from "../lib/format.js";
 import type { HistoryEntry } from "../registry/tag-history.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
-import { formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const target = {

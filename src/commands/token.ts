@@ -5,9 +5,9 @@ import { ownGate } from "../auth/own-gate.js";
 import { durationSeconds } from "../config/values.js";
 import { permissions } from "../domain/permission.js";
 import { isRobotName, type Robot, type RobotName, robotOfUser, userNameOf } from "../domain/robot.js";
+import { formatTable } from "../lib/format.js";
 import { createRobot, listRobots, revokeRobot, robotRequest } from "../registry/robot-accounts.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
-import { formatTable } from "./format.js";
 import { parseOptions } from "./options.js";
 import { formatScope, parseScope } from "./robot-scopes.js";
 

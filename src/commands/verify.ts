@@ -1,8 +1,8 @@
 /** `gantry verify`: rehashes all content and quarantines damaged files. */
 import { z } from "zod";
+import { count, formatBytes } from "../lib/format.js";
 import type { VerifyReport } from "../registry/verify/report.js";
 import type { Command } from "./command.js";
-import { count, formatBytes } from "./format.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({ dryRun: z.boolean() });

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { Output } from "../../src/cli/invocation.js";
 import { lineOf, ProgressDisplay } from "../../src/cli/progress.js";
-import { formatSeconds } from "../../src/commands/format.js";
+import { formatSeconds } from "../../src/lib/format.js";
 
 /** Output on standard error, with and without a terminal. */
 function outputOf(isTTY: boolean): { output: Output; written: () => string } {

@@ -1,7 +1,7 @@
 /** The plots as a table, by hours. */
 import type { Activity } from "../../browse/activity.js";
 import { quarterMilliseconds, quarters } from "../../browse/activity.js";
-import { formatBytes } from "../../commands/format.js";
+import { formatBytes } from "../../lib/format.js";
 import { TableHead } from "./table-head.js";
 
 const quartersOfHour = 4;

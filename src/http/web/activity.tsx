@@ -2,7 +2,7 @@
 import type { MetricsPermit } from "../../auth/gate.js";
 import type { Activity } from "../../browse/activity.js";
 import { hitsOf, missesOf, type ShownCache, shownCaches } from "../../browse/hit-totals.js";
-import { count, formatBytes } from "../../commands/format.js";
+import { count, formatBytes } from "../../lib/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";

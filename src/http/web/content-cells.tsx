@@ -1,8 +1,8 @@
 /** Two cells of a row: what a manifest is, and its size. */
 import type { ImageFacts } from "../../browse/whole-image.js";
-import { count } from "../../commands/format.js";
 import { titleOfKind } from "../../domain/artifact-kind.js";
 import { platformText } from "../../domain/manifest-details.js";
+import { count } from "../../lib/format.js";
 import { fitLine } from "./fit.js";
 import { Bytes, Pending } from "./show.js";
 

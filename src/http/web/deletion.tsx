@@ -2,11 +2,11 @@
 import type { Child } from "hono/jsx";
 import type { DeletePermit } from "../../auth/gate.js";
 import { deletedTagsMax } from "../../browse/deletion-previews.js";
-import { count } from "../../commands/format.js";
 import { isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { parseTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { count } from "../../lib/format.js";
 import { deleteTags } from "../../registry/delete-tags.js";
 import type { LostPreview, PreviewedTag } from "../../registry/deletion-preview.js";
 import type { HttpContext } from "../context.js";

@@ -1,5 +1,5 @@
 /** Says what happens to manifests that nothing keeps. */
-import { formatSeconds } from "../../commands/format.js";
+import { formatSeconds } from "../../lib/format.js";
 import type { Fate } from "../../registry/deletion-preview.js";
 import { fitLine } from "./fit.js";
 

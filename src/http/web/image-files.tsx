@@ -1,6 +1,5 @@
 /** The files of an artifact: its layers, by the names that their annotations give them. */
 
-import { count } from "../../commands/format.js";
 import { predicateTypeIn } from "../../domain/artifact-kind.js";
 import type { Some } from "../../domain/bounded.js";
 import type { Digest } from "../../domain/digest.js";
@@ -8,6 +7,7 @@ import { type DescriptorDetails, titleIn } from "../../domain/manifest-details.j
 import { isNonDistributable } from "../../domain/media-type.js";
 import type { Statement } from "../../domain/statement.js";
 import { visibleLine } from "../../lib/control-characters.js";
+import { count } from "../../lib/format.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
 import { LayerMarks } from "./image-layers.js";
 import { RowPages } from "./paging.js";

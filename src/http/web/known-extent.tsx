@@ -1,6 +1,6 @@
 /** Says what is not known of how the manifests of a repository relate, and why. */
 import type { Found } from "../../browse/graph/relations.js";
-import { count } from "../../commands/format.js";
+import { count } from "../../lib/format.js";
 import { Pending } from "./show.js";
 
 export function KnownExtent({ found }: { readonly found: Found<unknown> }) {

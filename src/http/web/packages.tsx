@@ -1,7 +1,7 @@
 /** The packages of an SBOM. */
 import type { Answer } from "../../browse/content/content-protocol.js";
-import { count } from "../../commands/format.js";
 import type { SbomFacts, SbomPackage } from "../../domain/sbom.js";
+import { count } from "../../lib/format.js";
 import { fitItems, fitLine, htmlBytes } from "./fit.js";
 import { RowPages } from "./paging.js";
 import { Pending } from "./show.js";

@@ -1,7 +1,8 @@
 /** Parts of the pages about robots. */
-import { count } from "../../commands/format.js";
+
 import { RegistryError } from "../../domain/errors.js";
 import type { RobotScope } from "../../domain/robot.js";
+import { count } from "../../lib/format.js";
 import type { HttpContext } from "../context.js";
 
 /** Scopes of one robot that are shown, and patterns of each. */

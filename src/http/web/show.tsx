@@ -1,7 +1,8 @@
 /** Small parts of pages: sizes, times, digests, paths and addresses. */
-import { count, formatBytes } from "../../commands/format.js";
+
 import { algorithmOf, type Digest, encodedOf, shortDigits } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { count, formatBytes } from "../../lib/format.js";
 
 export function repositoryUrl(name: RepositoryName): string {
   return `/ui/r/${name}/_tags`;

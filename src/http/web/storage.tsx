@@ -2,7 +2,7 @@
 import type { Visible } from "../../auth/gate.js";
 import type { ReportLook } from "../../browse/background-report.js";
 import type { StorageFigures } from "../../browse/storage-figures.js";
-import { count } from "../../commands/format.js";
+import { count } from "../../lib/format.js";
 import { NumberedPages } from "./paging.js";
 import { Bytes, repositoryUrl, When } from "./show.js";
 import { TableHead } from "./table-head.js";

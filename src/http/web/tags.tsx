@@ -2,7 +2,7 @@
 import type { PullPermit } from "../../auth/gate.js";
 import type { RepositorySummary } from "../../browse/summary.js";
 import { type TagOrder, type TagPage, tagOrders } from "../../browse/tag-index.js";
-import { count } from "../../commands/format.js";
+import { count } from "../../lib/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";

@@ -3,7 +3,7 @@ import type { PullPermit } from "../../auth/gate.js";
 import type { Keeper } from "../../browse/graph/keeper.js";
 import type { UntaggedPage } from "../../browse/graph/relations.js";
 import type { FoundFacts } from "../../browse/image-facts.js";
-import { count } from "../../commands/format.js";
+import { count } from "../../lib/format.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
 import { positiveIn } from "../query.js";

@@ -1,6 +1,7 @@
 /** One upstream registry: what is cached of it, what it was asked for, and whether it answers. */
-import { count, formatSeconds } from "../../commands/format.js";
+
 import { visibleLine } from "../../lib/control-characters.js";
+import { count, formatSeconds } from "../../lib/format.js";
 import { trafficOf, type UpstreamContent } from "../../upstream/cache-report.js";
 import type { Upstream } from "../../upstream/upstream.js";
 import { Bytes, Pending, When } from "./show.js";
