@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../support/client.js";
 import { image } from "../support/content.js";
-import { tokenIn, Visitor } from "../support/visitor.js";
+import { Visitor } from "../support/visitor.js";
 
 const { client } = await serve({ REGISTRY_STORAGE_DELETE_ENABLED: "true" });
 
@@ -13,8 +13,7 @@ test("nobody else's address says that tags were deleted", async () => {
   for (const tag of ["one", "two"]) await client.pushImage("team/app", made, tag);
   await client.pushImage("team/other", image(), "one");
   const visitor = new Visitor(client.url);
-  const confirmation = await visitor.get("/ui/r/team/app/_delete?tag=one");
-  const form = tokenIn(confirmation) ?? "";
+  const form = await visitor.formToken("/ui/r/team/app/_delete?tag=one");
   const fields = { form, "digest of one": made.digest };
   const { status, headers } = await visitor.post("/ui/r/team/app/_delete?tag=one", fields);
   assert.equal(status, 303);

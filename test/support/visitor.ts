@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { SecureContextOptions } from "node:tls";
 import { type Answer, Client } from "./client.js";
+import { eventually } from "./store.js";
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -77,11 +78,9 @@ export class Visitor {
     });
   }
 
-  /** Returns the token in the forms of a page. */
-  async formToken(page = "/ui/login"): Promise<string> {
-    const token = tokenIn(await this.open(page));
-    assert.ok(token !== undefined, `${page} has a form`);
-    return token;
+  /** Returns the token in the forms of a page. On a busy machine, a page may lack its form at first. */
+  formToken(page = "/ui/login"): Promise<string> {
+    return eventually(`a form in ${page}`, async () => tokenIn(await this.open(page)));
   }
 
   /** Sends a form as the page does that has it. */
