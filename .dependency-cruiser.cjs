@@ -82,7 +82,7 @@ module.exports = {
       to: {
         path: "^src/",
         pathNot:
-          "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|registry/manifest-reader/manifest|browse/content/content|storage/filesystem/(survey|worker))-protocol[.]ts$|registry/manifest-reader/packed-manifest[.]ts$|storage/(storage|errors|scratch-file|entry-name|file-steps|filesystem/(layout|file-steps)|s3/(client|requests|signed-requests|xml|failure|keys|contents|copy|upload-state|worker-protocol))[.]ts$)",
+          "^src/(lib/|domain/|(uploads/worker|auth/bcrypt|tls/thread|registry/manifest-reader/manifest|browse/content/content|storage/filesystem/(survey|worker))-protocol[.]ts$|registry/manifest-reader/packed-manifest[.]ts$|storage/(storage|errors|scratch-file|entry-name|file-steps|filesystem/(layout|file-steps|journal/record|journal/shared)|s3/(client|requests|signed-requests|xml|failure|keys|contents|copy|upload-state|worker-protocol))[.]ts$)",
       },
     },
   ],

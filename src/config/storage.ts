@@ -15,6 +15,16 @@ export const storage = section({
       .describe(
         "`full`: an acknowledged push survives a power cut. `relaxed`: it survives a crash of the process, but not a power cut, because nothing is synced.",
       ),
+    journal: flag
+      .prefault("true")
+      .describe(
+        "Makes small blobs, manifests and tags durable by records in a journal, which one sync writes for many pushes, and their files at a checkpoint every 30 seconds. `false` syncs each file and folder before the response. Not used with relaxed durability, nor on a file system without hard links.",
+      ),
+    checkpoint: duration
+      .prefault("30s")
+      .describe(
+        "Time between two checkpoints, at which all files in the journal are synced. After a crash, the next start repeats the changes since the last one.",
+      ),
   }),
   s3: s3.optional(),
   redirect: section({

@@ -101,6 +101,10 @@ export class AffinePool<Task extends object, Result extends object> {
     return this.#running.size;
   }
 
+  isRunning(threadId: number): boolean {
+    return this.#piscina?.threads.some((thread) => thread.threadId === threadId) === true;
+  }
+
   /** Runs a task. Never rejects. A task that takes longer than `secondsMax` counts as hung. */
   run(task: Task, affinity: Affinity, secondsMax: number): Promise<Result | WorkerEnd> {
     return new Promise((resolve) => {

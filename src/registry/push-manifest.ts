@@ -3,6 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { PushPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
+import type { Hold } from "../cluster/cluster.js";
 import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
 import { RegistryError, RegistryErrors } from "../domain/errors.js";
@@ -13,9 +14,10 @@ import { type Mismatch, mismatchError } from "../domain/pushed-manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { isImmutable } from "../gc/retention.js";
+import { assert } from "../lib/assert.js";
 import { allEnded } from "../lib/in-parallel.js";
 import { noSpans, type Spans } from "../lib/spans.js";
-import type { Referrer } from "../storage/storage.js";
+import type { ManifestWrite, PointCondition, PointResult, Referrer, TagPush } from "../storage/storage.js";
 import type { PushedRead } from "./manifest-reader/manifest-reader.js";
 import type { Services } from "./services.js";
 import { type Actor, immutable, noteBy, pointing } from "./tags.js";
@@ -51,7 +53,7 @@ export interface PushedManifest {
 }
 
 /**
- * Adds the manifest to its subject's referrers, stores it and points its tags to it, in this order. A crash never leaves a
+ * Adds the manifest to its subject's referrers, stores it and points its tags to it, in this order or at once. A crash never leaves a
  * tag without its manifest or a manifest missing from its subject's referrers, and at most an entry that is never listed.
  * Rejects with `manifest-invalid`, `digest-mismatch` or, for named content that the repository lacks,
  * `manifest-blob-unknown`. Stores nothing if it rejects with `precondition-failed`.
@@ -85,24 +87,90 @@ export async function pushManifest(
     const store = async () => {
       const key = `${name}@${digest}` as const;
       services.cluster.leases.grant(key);
-      const { subject } = manifest;
-      if (subject !== undefined) {
-        const referrer = referrerOf(manifest, digest, bytes.length);
-        await spans.during("referrers", () => services.storage.referrers.add(name, subject.digest, referrer));
-      }
+      const subject = manifest.subject?.digest;
+      const entry = subject && { subject, referrer: referrerOf(manifest, digest, bytes.length) };
       hold.confirm();
-      await spans.during("store", (within) => services.storage.manifests.write(name, digest, bytes, within));
-      services.caches.manifests.set(key, stored);
-      if (tags.size === 0) services.untaggedPushes.note(name);
-      hold.confirm();
-      await allEnded(
-        Array.from(tags, (tag) => spans.during("tag", () => pointTag(services, permit, push, tag, digest))),
-      );
+      const [tag, ...others] = tags;
+      if (services.storage.pushes !== undefined && others.length === 0)
+        await storeAtOnce(services, permit, push, { stored, entry }, tag, spans);
+      else await storeOneByOne(services, permit, push, { stored, entry, hold }, tags, spans);
     };
     if (push.precondition === undefined) await store();
     else await storeIfUnchanged(services, name, push, digest, store);
   });
   return { manifest: stored, subject: manifest.subject?.digest };
+}
+
+/** A manifest to be stored, and its entry at its subject. */
+interface StoredPush {
+  readonly stored: StoredManifest;
+  readonly entry: ManifestWrite["entry"];
+}
+
+async function storeOneByOne(
+  services: Services,
+  permit: PushPermit,
+  push: ManifestPush,
+  { stored, entry, hold }: StoredPush & { readonly hold: Hold },
+  tags: ReadonlySet<Tag>,
+  spans: Spans,
+): Promise<void> {
+  const { name } = permit;
+  const { digest, bytes } = stored;
+  const { storage } = services;
+  if (entry !== undefined)
+    await spans.during("referrers", () => storage.referrers.add(name, entry.subject, entry.referrer));
+  hold.confirm();
+  await spans.during("store", (within) => storage.manifests.write(name, digest, bytes, within));
+  noteStored(services, name, stored, tags.size === 0);
+  hold.confirm();
+  await allEnded(
+    Array.from(tags, (tag) =>
+      spans.during("tag", () =>
+        pointTag(services, permit, push, tag, digest, (condition, tagPush) =>
+          storage.tags.point(name, tag, digest, condition, tagPush),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Stores the manifest with its entry, and points its only tag, if there is one. */
+async function storeAtOnce(
+  services: Services,
+  permit: PushPermit,
+  push: ManifestPush,
+  { stored, entry }: StoredPush,
+  tag: Tag | undefined,
+  spans: Spans,
+): Promise<void> {
+  const { name } = permit;
+  const { digest, bytes } = stored;
+  const { pushes } = services.storage;
+  assert(pushes !== undefined, "the storage can do that");
+  const write = (written: ManifestWrite["tag"]) =>
+    spans.during("store", async (within) => {
+      const result = await pushes.push(name, digest, { bytes, entry, tag: written }, within);
+      noteStored(services, name, stored, tag === undefined);
+      return result;
+    });
+  if (tag === undefined) await write(undefined);
+  else
+    await pointTag(services, permit, push, tag, digest, async (condition, tagPush) => {
+      const result = await write({ tag, condition, push: tagPush });
+      assert(result !== undefined, "pushing a tag has a result");
+      return result;
+    });
+}
+
+function noteStored(
+  { caches, untaggedPushes }: Services,
+  name: RepositoryName,
+  stored: StoredManifest,
+  isUntagged: boolean,
+): void {
+  caches.manifests.set(`${name}@${stored.digest}`, stored);
+  if (isUntagged) untaggedPushes.note(name);
 }
 
 /** Returns the parsed manifest and its digest. Rejects with `manifest-invalid` or `digest-mismatch`. */
@@ -175,6 +243,7 @@ async function pointTag(
   { reference, precondition, mirrored, pushedAt, by }: ManifestPush,
   tag: Tag,
   digest: Digest,
+  pointBy: (condition: PointCondition, push: TagPush) => Promise<PointResult>,
 ): Promise<void> {
   const { name, identity } = permit;
   const refusal = mirrored === true ? undefined : whyUnmovable(services, permit, tag);
@@ -183,7 +252,7 @@ async function pointTag(
   const isTarget = precondition !== undefined && reference.kind === "tag";
   const condition = isTarget ? { movable, precondition } : { movable };
   const note = noteBy(services, by ?? identity.subject);
-  const point = () => services.storage.tags.point(name, tag, digest, condition, { pushedAt, note });
+  const point = () => pointBy(condition, { pushedAt, note });
   const result = await pointing(services, name, tag, digest, () =>
     isTarget ? point() : services.cluster.targetLocks.shared(`${name}:${tag}`, point),
   );

@@ -37,10 +37,18 @@ async function openFolder(
   { serving, create }: OpenOptions,
   onStray: Services["onStray"],
 ): Promise<OpenedStorage> {
-  const { rootdirectory, durability } = config.storage.filesystem;
+  const { rootdirectory, durability, journal, checkpoint } = config.storage.filesystem;
   const storage = await openFilesystemStorage({
     rootDirectory: rootdirectory,
     durability,
+    // An operator's command is done when it ends, and leaves no record.
+    journal: journal && serving,
+    checkpointSeconds: checkpoint,
+    onReplayed: ({ records, milliseconds }) =>
+      log.info(
+        { records, milliseconds: Math.round(milliseconds) },
+        "changes that a crash had left in the journal were completed",
+      ),
     slabs,
     threads: config.uploads.workers,
     startsAtOnce: serving,

@@ -480,6 +480,29 @@ export interface WorkMeasures {
   readonly busySeconds: number;
 }
 
+/** A manifest, and what its push changes beside it. */
+export interface ManifestWrite {
+  readonly bytes: Uint8Array;
+  /** Its entry at its subject. */
+  readonly entry?: { readonly subject: Digest; readonly referrer: Referrer } | undefined;
+  readonly tag?:
+    | { readonly tag: Tag; readonly condition: PointCondition; readonly push: TagPush }
+    | undefined;
+}
+
+export interface ManifestPushStore {
+  /**
+   * Does as `referrers.add`, `manifests.write` and `tags.point` do: a crash leaves no tag without its manifest, and no
+   * manifest without its entry. Resolves with the result of pointing the tag, if there is one.
+   */
+  push(
+    name: RepositoryName,
+    digest: Digest,
+    write: ManifestWrite,
+    spans?: Spans,
+  ): Promise<PointResult | undefined>;
+}
+
 export interface Storage {
   /** Whether the storage was created when it was opened. */
   readonly fresh: boolean;
@@ -493,6 +516,8 @@ export interface Storage {
   readonly robots: RobotStore;
   readonly blobs: BlobStore;
   readonly manifests: ManifestStore;
+  /** Absent if storing a manifest, its entry and its tag at once saves nothing. */
+  readonly pushes?: ManifestPushStore;
   readonly tags: TagStore;
   readonly history: HistoryStore;
   readonly referrers: ReferrerStore;

@@ -129,7 +129,7 @@ test("the push of a manifest has spans for its stages, and one of them has child
     body: referrer.bytes,
   });
   const { root, below } = await traceOf(id);
-  assert.equal(shapeOf([root, ...below], root.id), "receive parse check referrers store(write sync) tag");
+  assert.equal(shapeOf([root, ...below], root.id), "receive parse check store(write)");
 });
 
 test("a pull has spans for its reads from the storage; one from memory has none", async () => {

@@ -750,6 +750,55 @@ function testTags(promise: Declare): void {
     assert.equal(await tags.resolve(name, tag), two);
   });
 
+  promise(
+    "a manifest, its entry and its tag are stored at once, as if one after the other",
+    async (opened) => {
+      const { pushes } = opened.storage;
+      if (pushes === undefined) return;
+      const name = uniqueName();
+      const tag = tagOf("v1");
+      const bounds = { entriesMax: 50, keptMilliseconds: 1e9 };
+      const subject = digestFor(randomBytes(10));
+      const made = Array.from({ length: 3 }, () => randomBytes(200));
+      const [one, two, three] = made.map((bytes) => digestFor(bytes)) as [Digest, Digest, Digest];
+      const push = (index: number, condition: PointCondition, referrer?: Referrer) => {
+        const bytes = made[index] ?? Buffer.alloc(0);
+        const note = { by: `pusher:${index}`, bounds };
+        return pushes.push(name, digestFor(bytes), {
+          bytes,
+          entry: referrer && { subject, referrer },
+          tag: { tag, condition, push: { note } },
+        });
+      };
+      const referrer: Referrer = {
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: one,
+        size: 200,
+      };
+      assert.equal(await push(0, { movable: false }, referrer), "pointed");
+      assert.equal(await push(0, { movable: false }, referrer), "pointed", "the same again");
+      assert.equal(await push(1, { movable: false }), "immovable", "the manifest is stored nevertheless");
+      const failing = { movable: true, precondition: { match: new Set([two]) } };
+      assert.equal(await push(2, failing), "precondition-failed");
+      assert.equal(await opened.storage.tags.resolve(name, tag), one);
+      assert.equal(await push(1, { movable: true }), "pointed");
+      const untagged = await pushes.push(name, three, { bytes: made[2] ?? Buffer.alloc(0) });
+      assert.equal(untagged, undefined);
+      const { manifests, tags, referrers, history } = await opened.reopen();
+      assert.equal(await tags.resolve(name, tag), two);
+      for (const [index, digest] of [one, two, three].entries())
+        assert.deepEqual(await manifests.read(name, digest), made[index]);
+      assert.deepEqual(await all(referrers.list(name, subject)), [referrer]);
+      assert.deepEqual(
+        (await all(history.list(name, tag))).map(({ digest, by }) => [digest, by]),
+        [
+          [two, "pusher:1"],
+          [one, "pusher:0"],
+        ],
+      );
+    },
+  );
+
   for (const [what, condition, refusal] of [
     [
       "only if there is none",

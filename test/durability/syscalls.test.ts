@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "../support/client.js";
-import { blobOf, image, newName } from "../support/content.js";
+import { blobOf, describe, image, newName } from "../support/content.js";
 import { type Call, skip, startTraced, type TracedServer } from "./trace.js";
 
 /** Returns the calls caused by `work`. Waits for work after its responses, so that the trace is complete. */
@@ -25,19 +25,20 @@ interface Syncs {
 function syncsIn(calls: readonly Call[]): Syncs {
   return {
     data: calls.filter(({ name }) => name === "fdatasync").length,
-    directories: calls.filter(({ name }) => name === "fsync").length,
+    // The name of a segment is synced once, when a worker first writes to it.
+    directories: calls.filter(({ name, path }) => name === "fsync" && !/\/journal$/.test(path ?? "")).length,
   };
 }
 
-/** Each way to push a blob of 100 KB. */
-const ways: Readonly<Record<string, (client: Client, name: string) => Promise<unknown>>> = {
-  "POST ?digest=": (client, name) => client.pushBlobs(name, blobOf(100_000)),
-  "POST, PUT": async (client, name) => {
-    const { bytes, digest } = blobOf(100_000);
+/** Each way to push a blob of that many bytes. */
+const ways: Readonly<Record<string, (client: Client, name: string, size: number) => Promise<unknown>>> = {
+  "POST ?digest=": (client, name, size) => client.pushBlobs(name, blobOf(size)),
+  "POST, PUT": async (client, name, size) => {
+    const { bytes, digest } = blobOf(size);
     assert.equal((await client.close(await client.openUpload(name), digest, bytes)).status, 201);
   },
-  "POST, PATCH, PUT": async (client, name) => {
-    const { bytes, digest } = blobOf(100_000);
+  "POST, PATCH, PUT": async (client, name, size) => {
+    const { bytes, digest } = blobOf(size);
     const location = await client.openUpload(name);
     assert.equal((await client.patch(location, bytes)).status, 202);
     assert.equal((await client.close(location, digest)).status, 201);
@@ -50,18 +51,42 @@ async function warmUp(client: Client, name: string): Promise<void> {
 }
 
 for (const [way, push] of Object.entries(ways)) {
-  test(`a blob pushed by ${way} costs one data sync and one directory sync`, { skip }, async () => {
+  for (const journal of ["true", "false"])
+    test(`a blob of 400 KB pushed by ${way} costs one data sync and one directory sync, journal: ${journal}`, {
+      skip,
+    }, async () => {
+      await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_JOURNAL: journal });
+      const client = new Client(server.url);
+      const name = newName();
+      await warmUp(client, name);
+      await push(client, name, 400_000);
+      const calls = await callsOf(server, () => push(client, name, 400_000));
+      assert.deepEqual(syncsIn(calls), { data: 1, directories: 1 });
+      assertInOrder(calls);
+    });
+
+  test(`a blob of 20 KB pushed by ${way}, the first of its repository, costs one sync of the journal`, {
+    skip,
+  }, async () => {
     await using server = await startTraced();
     const client = new Client(server.url);
-    const name = newName();
-    await warmUp(client, name);
-    const calls = await callsOf(server, () => push(client, name));
-    const { data, directories } = syncsIn(calls);
-    assert.equal(data, 1);
-    // A new pair of first digits creates one folder durably: one more sync.
-    assert.ok(directories >= 1 && directories <= 2, `${directories} directory syncs`);
-    assertInOrder(calls);
+    for (let count = 0; count < 2; count++) await warmUp(client, newName());
+    const calls = await callsOf(server, () => push(client, newName(), 20_000));
+    assert.deepEqual(syncsIn(calls), { data: 1, directories: 0 });
+    assertJournaled(calls, isLink);
   });
+}
+
+/** The record is durable before any name that tells of it, and before the response. */
+function assertJournaled(calls: readonly Call[], isName: (call: Call) => boolean): void {
+  const sync = calls.findIndex(({ name, path }) => name === "fdatasync" && /\/journal\//.test(path ?? ""));
+  const first = calls.findIndex(isName);
+  const answer = calls.findIndex(({ parameters }) => parameters.includes("HTTP/1.1 201"));
+  assert.ok(sync !== -1 && sync < first && first < answer, `${[sync, first, answer]}`);
+}
+
+function isLink({ name, parameters }: Call): boolean {
+  return name.startsWith("link") && /\/(blobs|content)\//.test(parameters);
 }
 
 /** Data is synced before it gets a name that counts, and the name before the response. */
@@ -102,10 +127,10 @@ test("a large blob bypasses the page cache, and is synced nevertheless", { skip 
   assertInOrder(calls);
 });
 
-test("a manifest pushed with a new tag costs two data syncs and three directory syncs, with a moved tag two and two", {
+test("without the journal, a manifest with a new tag costs two data syncs and three directory syncs, with a moved tag two and two", {
   skip,
 }, async () => {
-  await using server = await startTraced();
+  await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_JOURNAL: "false" });
   const client = new Client(server.url);
   const name = newName();
   await warmUp(client, name);
@@ -119,11 +144,36 @@ test("a manifest pushed with a new tag costs two data syncs and three directory 
   assert.deepEqual(syncsIn(moving), { data: 2, directories: 2 });
 });
 
+test("a manifest with its tag and its entry at its subject costs one sync of the journal", {
+  skip,
+}, async () => {
+  await using server = await startTraced();
+  const client = new Client(server.url);
+  for (let count = 0; count < 4; count++) await warmUp(client, newName());
+  const name = newName();
+  const [made, moved] = [image(), image()];
+  const referrer = image({ subject: describe(made) });
+  await client.pushBlobs(name, ...made.blobs, ...moved.blobs, ...referrer.blobs);
+  for (const [pushed, tag] of [
+    [made, "new"],
+    [moved, "new"],
+    [referrer, referrer.digest],
+    [made, "another"],
+    [made, "another"],
+  ] as const) {
+    const calls = await callsOf(server, () => client.putManifest(name, tag, pushed.bytes, pushed.mediaType));
+    assert.deepEqual(syncsIn(calls), { data: 1, directories: 0 });
+    const isRename = ({ name: call, parameters }: Call) =>
+      call.startsWith("rename") && /\/manifests\//.test(parameters);
+    if (calls.some(isRename)) assertJournaled(calls, isRename);
+  }
+});
+
 test("relaxed durability syncs nothing", { skip }, async () => {
   await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" });
   const client = new Client(server.url);
   const calls = await callsOf(server, async () => {
-    for (const push of Object.values(ways)) await push(client, newName());
+    for (const push of Object.values(ways)) await push(client, newName(), 400_000);
     await client.pushImage(newName(), image(), "latest");
   });
   assert.deepEqual(syncsIn(calls), { data: 0, directories: 0 });
@@ -133,8 +183,10 @@ test("relaxed durability syncs nothing", { skip }, async () => {
   );
 });
 
-test("32 concurrent pushes share directory syncs: less than one per push", { skip }, async (t) => {
-  await using server = await startTraced();
+test("without the journal, 32 concurrent pushes share directory syncs: less than one per push", {
+  skip,
+}, async (t) => {
+  await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_JOURNAL: "false" });
   const name = newName();
   await warmUp(new Client(server.url), name);
   const clients = Array.from({ length: 32 }, () => new Client(server.url, 1));
@@ -154,4 +206,26 @@ test("32 concurrent pushes share directory syncs: less than one per push", { ski
   t.diagnostic(`${pushes} pushes: ${all.data} data syncs, ${ofRepository} syncs of the repository's folder`);
   assert.equal(all.data, pushes);
   assert.ok(ofRepository < pushes, `${ofRepository} of ${pushes}`);
+});
+
+test("32 concurrent pushes share syncs of the journal", {
+  skip,
+}, async (t) => {
+  await using server = await startTraced({ REGISTRY_UPLOADS_WORKERS: "2" });
+  const name = newName();
+  for (let count = 0; count < 4; count++) await warmUp(new Client(server.url), name);
+  const clients = Array.from({ length: 32 }, () => new Client(server.url, 1));
+  const pushesEach = 8;
+  const calls = await callsOf(server, () =>
+    Promise.all(
+      clients.map(async (client) => {
+        for (let count = 0; count < pushesEach; count++) await client.pushBlobs(name, blobOf(20_000));
+      }),
+    ),
+  );
+  const pushes = clients.length * pushesEach;
+  const { data, directories } = syncsIn(calls);
+  t.diagnostic(`${pushes} pushes: ${data} syncs of the journal`);
+  assert.ok(data < pushes * 0.75, `${data} of ${pushes}`);
+  assert.equal(directories, 0);
 });

@@ -15,7 +15,7 @@ const startMillisecondsMax = 30_000;
 export const skip = needs("strace");
 
 const traced =
-  "fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,openat,close,write,writev,sendto";
+  "fsync,fdatasync,sync_file_range,syncfs,link,linkat,rename,renameat,renameat2,openat,close,write,writev,sendto";
 
 export interface Call {
   readonly name: string;

@@ -12,10 +12,11 @@ const server = await FaultyServer.start({ REGISTRY_UPLOADS_TASKTIMEOUT: "3s" });
 const { client } = server;
 
 /** The fault, and the response to a push by session during it. */
-const faults: readonly [what: string, fault: (id: string, digest: string) => Fault, status: number][] = [
+type FaultCase = readonly [what: string, fault: (id: string, digest: string) => Fault, status: number];
+
+const faults: readonly FaultCase[] = [
   ["a failing write", (id) => ({ call: "write", code: "EIO", path: `uploads/${id}` }), 500],
   ["a full disk", (id) => ({ call: "write", code: "ENOSPC", path: `uploads/${id}` }), 507],
-  ["a failing data sync", (id) => ({ call: "fdatasync", code: "EIO", path: `uploads/${id}` }), 500],
   ["no more open files", (id) => ({ call: "open", code: "EMFILE", path: `uploads/${id}` }), 500],
   ["a failing link to the content", (id) => ({ call: "link", code: "EIO", path: `uploads/${id}` }), 500],
   [
@@ -40,11 +41,21 @@ async function pushBySession(name: string, blob: Blob, fault: (id: string, diges
   });
 }
 
-/** One that a worker seals and places in one step, and one that is sealed before. */
-const sizes = { small: 5000, large: 3_000_000 };
+const dataSync: FaultCase = [
+  "a failing data sync",
+  (id) => ({ call: "fdatasync", code: "EIO", path: `uploads/${id}` }),
+  500,
+];
 
-for (const [size, bytes] of Object.entries(sizes))
-  for (const [what, fault, status] of faults) {
+/** One that the journal has, one that a worker seals and places in one step, and one that is sealed before. */
+const sizes = {
+  small: { bytes: 5000, cases: faults },
+  larger: { bytes: 400_000, cases: [dataSync] },
+  large: { bytes: 3_000_000, cases: [...faults, dataSync] },
+};
+
+for (const [size, { bytes, cases }] of Object.entries(sizes))
+  for (const [what, fault, status] of cases) {
     test(`${what}: the push of a ${size} blob gets ${status}, others continue, and a retry succeeds`, async () => {
       const name = newName();
       const blob = blobOf(bytes);
@@ -77,9 +88,36 @@ test("bytes lost by the disk are reported at the end, although their file was cl
   await server.isIntact();
 });
 
+for (const [what, fault, status] of [
+  ["a failing sync", { call: "fdatasync", code: "EIO", path: "/journal/\\d" }, 500],
+  ["a failing write", { call: "write", code: "EIO", path: "/journal/\\d" }, 500],
+  ["a full disk", { call: "fdatasync", code: "ENOSPC", path: "/journal/\\d" }, 507],
+] as const satisfies readonly [string, Fault, number][])
+  test(`${what} of the journal: pushes that it covers get ${status}, nothing of them is visible, and retries succeed`, async () => {
+    const name = newName();
+    for (let time = 0; time < 3; time++) {
+      const blobs = [blobOf(1000), blobOf(1000), blobOf(1000)];
+      const made = image();
+      await client.pushBlobs(name, ...made.blobs);
+      await server.during(fault, async () => {
+        const push = async ({ digest, bytes }: Blob) =>
+          client.request("POST", `/v2/${name}/blobs/uploads/?digest=${digest}`, { body: bytes });
+        for (const answer of await Promise.all(blobs.map(push))) assertError(answer, status, "UNKNOWN");
+        assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), status, "UNKNOWN");
+      });
+      for (const { digest } of blobs)
+        assert.equal((await client.head(`/v2/${name}/blobs/${digest}`)).status, 404);
+      assert.equal((await client.head(`/v2/${name}/manifests/${made.digest}`)).status, 404);
+      await client.pushBlobs(name, ...blobs);
+      for (const { digest, bytes } of blobs)
+        assert.ok((await client.get(`/v2/${name}/blobs/${digest}`)).body.equals(bytes));
+    }
+    await server.isIntact();
+  });
+
 test("after a failing directory sync there is no 201 for what it covers", async () => {
   const name = newName();
-  const blob = blobOf(1000);
+  const blob = blobOf(400_000);
   await client.pushImage(name, image(), "latest");
   await server.during({ call: "fsync", code: "EIO", path: `blobs/${name}` }, async () => {
     assertError(
@@ -166,7 +204,7 @@ test("a worker that crashes while it writes a manifest: no 201, nothing is left 
   const name = newName();
   const made = image();
   await client.pushBlobs(name, ...made.blobs);
-  await server.during({ call: "fdatasync", code: "EXIT", path: "uploads/.*tmp", once: true }, async () => {
+  await server.during({ call: "fdatasync", code: "EXIT", path: "/journal/\\d", once: true }, async () => {
     assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 500, "UNKNOWN");
   });
   assert.equal((await client.head(`/v2/${name}/manifests/${made.digest}`)).status, 404);

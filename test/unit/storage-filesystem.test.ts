@@ -15,7 +15,12 @@ async function overwrite(file: string): Promise<void> {
   await utimes(file, later, later);
 }
 
-async function createStore(hardLinks: "if supported" | "never"): Promise<TestedStore> {
+interface Variant {
+  readonly hardLinks: "if supported" | "never";
+  readonly journal: boolean;
+}
+
+async function createStore({ hardLinks, journal }: Variant): Promise<TestedStore> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-storage-"));
   const layout = new Layout(join(folder, "store"));
   return {
@@ -23,6 +28,7 @@ async function createStore(hardLinks: "if supported" | "never"): Promise<TestedS
       openFilesystemStorage({
         slabs,
         hardLinks,
+        journal,
         rootDirectory: layout.root,
         durability: "full",
         threads: 2,
@@ -55,14 +61,20 @@ async function createStore(hardLinks: "if supported" | "never"): Promise<TestedS
 }
 
 testStorage({
-  name: "hard links",
+  name: "a journal",
   sharesContent: true,
   freesAtOnce: true,
-  create: () => createStore("if supported"),
+  create: () => createStore({ hardLinks: "if supported", journal: true }),
+});
+testStorage({
+  name: "hard links, but no journal",
+  sharesContent: true,
+  freesAtOnce: true,
+  create: () => createStore({ hardLinks: "if supported", journal: false }),
 });
 testStorage({
   name: "no hard links",
   sharesContent: false,
   freesAtOnce: true,
-  create: () => createStore("never"),
+  create: () => createStore({ hardLinks: "never", journal: true }),
 });

@@ -9,23 +9,44 @@ import {
   fsync,
   linkSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { relative } from "node:path";
 import { promisify } from "node:util";
 import type { FileStep, SyncTimes } from "../../src/storage/filesystem/file-steps.js";
-import { keepHistory, mark, movePointer } from "./tag-history.js";
+import type { JournalOperation } from "../../src/storage/filesystem/journal/record.js";
+import { keepHistory, mark, movePointer, planMove } from "./tag-history.js";
 
 const syncFile = promisify(fdatasync);
 const syncFolder = promisify(fsync);
+
+/** Returns the changes that some steps will make and their caller cannot know, for a record of the journal. */
+export function planFileSteps(steps: readonly FileStep[], root: string): JournalOperation[] {
+  return steps.flatMap((step) =>
+    step.do === "move pointer" ? planMove(step, relative(root, step.folder)) : [],
+  );
+}
 
 export async function doFileSteps(steps: readonly FileStep[], durable: boolean): Promise<SyncTimes> {
   const run = new Run(durable);
   for (const step of steps) await run.do(step);
   return run.times;
+}
+
+function rename({ from, to, replaces }: Extract<FileStep, { do: "rename" }>): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (replaces !== true || (code !== "ENOTEMPTY" && code !== "EEXIST")) throw error;
+    rmSync(to, { recursive: true });
+    renameSync(from, to);
+  }
 }
 
 class Run {
@@ -47,11 +68,13 @@ class Run {
       case "sync folder":
         return this.#syncFolder(step.folder);
       case "rename":
-        return renameSync(step.from, step.to);
+        return rename(step);
       case "remove":
         return rmSync(step.file, { force: true });
       case "mark":
         return mark(step.file);
+      case "touch":
+        return lutimesSync(step.file, step.at / 1000, step.at / 1000);
       case "move pointer":
         return movePointer(step);
       case "keep history":

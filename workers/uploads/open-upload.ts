@@ -2,7 +2,7 @@
  * An upload as its worker holds it: an open file and the running hash of its bytes. It can be rebuilt from the file at any
  * time, so losing it (restart, death of the worker, eviction) costs one read at page-cache speed.
  */
-import { closeSync, constants, ftruncateSync, openSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, readSync } from "node:fs";
 import type { Algorithm, Digest } from "../../src/domain/digest.js";
 import { digestOf } from "../../src/domain/digest.js";
 import { type Hasher, newHasher } from "../../src/domain/hash.js";
@@ -97,18 +97,32 @@ export class OpenUpload {
       });
   }
 
-  /** Ends the upload and returns its digest. Its data is on stable storage then, if the store is durable. */
-  async seal(expected: Algorithm): Promise<Digest> {
+  /** Returns the digest of all bytes in the algorithm. */
+  async digest(expected: Algorithm): Promise<Digest> {
     const hasher = expected === this.algorithm ? this.hasher : await newHasher(expected);
     if (hasher !== this.hasher) {
       await hashAgain(this.file.descriptor, hasher, this.#written);
       this.hashedAt = now();
     }
-    const digest = digestOf(expected, hasher.hex());
+    return digestOf(expected, hasher.hex());
+  }
+
+  /** Resolves when the bytes are on stable storage, if the store is durable. */
+  async sync(): Promise<void> {
     await this.#writeBack;
     if (this.#writeBackError !== undefined) throw this.#writeBackError;
     if (this.durable) await this.file.sync();
-    return digest;
+  }
+
+  /** Returns all bytes of a small upload. */
+  read(): Buffer {
+    const bytes = Buffer.allocUnsafe(this.#written);
+    for (let done = 0; done < bytes.length; ) {
+      const got = readSync(this.file.descriptor, bytes, done, bytes.length - done, done);
+      if (got === 0) throw fewerBytes();
+      done += got;
+    }
+    return bytes;
   }
 
   /** Closes the file. Waits for operations that still use the descriptor, since the kernel may reuse its number. */
@@ -128,5 +142,9 @@ function create(files: UploadFiles): number {
 
 async function hashAgain(descriptor: number, hasher: Hasher, length: number): Promise<void> {
   if ((await hashFile(descriptor, hasher, length)) === length) return;
-  throw Object.assign(new Error("the upload has fewer bytes than it had"), { code: "EIO" });
+  throw fewerBytes();
+}
+
+function fewerBytes(): Error {
+  return Object.assign(new Error("the upload has fewer bytes than it had"), { code: "EIO" });
 }

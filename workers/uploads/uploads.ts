@@ -3,16 +3,19 @@
  * hashes of its uploads, and knows nothing of repositories, sessions or HTTP.
  */
 import { closeSync, constants, openSync } from "node:fs";
+import { relative } from "node:path";
 import { workerData } from "node:worker_threads";
 import { algorithmOf, digestOf } from "../../src/domain/digest.js";
 import { newHasher } from "../../src/domain/hash.js";
 import type { SessionId } from "../../src/domain/session-id.js";
+import { assert } from "../../src/lib/assert.js";
 import { now } from "../../src/lib/clock.js";
 import { InSequence } from "../../src/lib/in-sequence.js";
 import type { SlabPart } from "../../src/lib/slab-pool.js";
 import type {
   AppendTask,
   DigestTask,
+  FilesTask,
   ForgetTask,
   SealTask,
   WorkerDone,
@@ -21,8 +24,9 @@ import type {
   WorkerTask,
 } from "../../src/storage/filesystem/worker-protocol.js";
 import { BusyTime } from "./busy-time.js";
-import { doFileSteps } from "./file-steps.js";
+import { doFileSteps, planFileSteps } from "./file-steps.js";
 import { hashFile } from "./hash-file.js";
+import { Journal } from "./journal.js";
 import { OpenUpload } from "./open-upload.js";
 import { placeUpload } from "./place-upload.js";
 
@@ -39,6 +43,8 @@ const lostWrites = new Map<SessionId, NodeJS.ErrnoException>();
 
 const busy = new BusyTime();
 
+const journal = setup.journal && new Journal(setup.journal);
+
 /** The result of a task. */
 type Said = Omit<WorkerDone, "busyMilliseconds">;
 
@@ -48,14 +54,14 @@ export async function run(task: WorkerTask): Promise<WorkerResult> {
     const said = await busy.during(() => begin(task));
     return { ok: true, ...said, busyMilliseconds: busy.milliseconds };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return { ok: false, code: code ?? "UNKNOWN", message };
+    const { code, message, isRecorded = false } = error as NodeJS.ErrnoException & { isRecorded?: boolean };
+    return { ok: false, code: code ?? "UNKNOWN", message, isRecorded };
   }
 }
 
 async function begin(task: WorkerTask): Promise<Said> {
   if (task.kind === "digest") return digestFile(task);
-  if (task.kind === "files") return { syncs: await doFileSteps(task.steps, setup.durable) };
+  if (task.kind === "files") return doSteps(task);
   if (task.kind === "place") return { placedBytes: placeUpload(task.place) };
   return tasks.run(task.session, () => runUploadTask(task));
 }
@@ -75,16 +81,49 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
     const writtenAt = now();
     const times = { startedAt, openedAt, hashedAt: upload.hashedAt, writtenAt };
     if (task.kind === "append") return { times };
-    const digest = await upload.seal(algorithmOf(task.expected));
+    const digest = await upload.digest(algorithmOf(task.expected));
+    let journalSync: number | undefined;
+    if (task.journal === undefined) await upload.sync();
+    else if (digest === task.expected) journalSync = await commitBlob(task, upload, task.journal);
     const syncedAt = now();
     await forget(task.session);
     const sealed = { ...times, hashedAt: upload.hashedAt, syncedAt };
     if (task.place === undefined || digest !== task.expected) return { digest, times: sealed };
     const placedBytes = placeUpload(task.place);
-    return { digest, placedBytes, times: { ...sealed, placedAt: now() } };
+    return { digest, placedBytes, journalSync, times: { ...sealed, placedAt: now() } };
   } catch (error) {
     await forget(task.session);
     throw error;
+  }
+}
+
+/** Writes the blob to the journal. Resolves when it is on stable storage, with the time of the sync. */
+async function commitBlob(
+  { place, part }: SealTask,
+  upload: OpenUpload,
+  generation: number,
+): Promise<number | undefined> {
+  assert(journal !== undefined && setup.journal !== undefined && place !== undefined, "there is a journal");
+  const [path, content] = [
+    relative(setup.journal.root, place.blob),
+    relative(setup.journal.root, place.content),
+  ];
+  const bytes = part?.length === upload.offset ? bytesOf(part) : upload.read();
+  return journal.commit(generation, { operations: [{ do: "blob", path, content }], bytes: [bytes] });
+}
+
+async function doSteps({ steps, journal: record }: FilesTask): Promise<Said> {
+  if (record === undefined) return { syncs: await doFileSteps(steps, setup.durable) };
+  assert(journal !== undefined && setup.journal !== undefined, "there is a journal");
+  const planned = planFileSteps(steps, setup.journal.root);
+  const journalSync = await journal.commit(record.generation, {
+    operations: [...record.operations, ...planned],
+    bytes: record.bytes,
+  });
+  try {
+    return { syncs: await doFileSteps(steps, false), journalSync };
+  } catch (error) {
+    throw Object.assign(error as Error, { isRecorded: true });
   }
 }
 

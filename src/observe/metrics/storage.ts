@@ -38,7 +38,7 @@ export function measureStorage(
     );
   instruments.histogram(
     "gantry_sync_duration_seconds",
-    "Time to sync a blob's data, a small file or a directory to stable storage",
+    "Time to sync the journal, a blob's data, a small file or a directory to stable storage",
     ["of"],
     () => Object.entries(syncs).map(([of, durations]) => ({ labels: { of }, durations })),
   );

@@ -7,6 +7,7 @@ import { link, lstat, rename, unlink } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { assert } from "../../lib/assert.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
 import type { Adopted, Adopter, Adoption, Outside } from "../outside.js";
@@ -15,8 +16,17 @@ import { adoptFile } from "./adopt-file.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { ContentTally } from "./content-tally.js";
 import { FileContents } from "./contents.js";
-import { copyDurably, errorCode, foldersBelow, ifThere, linkOver, removeIfThere } from "./files.js";
+import {
+  copyDurably,
+  errorCode,
+  foldersBelow,
+  ifThere,
+  linkOver,
+  removeIfThere,
+  sameInode,
+} from "./files.js";
 import { Integrity } from "./integrity.js";
+import type { Journal } from "./journal/journal.js";
 import type { Layout } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
@@ -28,10 +38,18 @@ import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 /** Error codes for a file that this user may not read, or that the disk has lost. */
 const unreadable = new Set(["EACCES", "EIO"]);
 
+/** What a worker has done of a commit. */
+export interface CommitState {
+  readonly placedBytes: number | undefined;
+  readonly isJournaled: boolean;
+}
+
 export class FileBlobs implements BlobStore, Adopter {
   readonly #locks = new KeyedLock<Digest>();
   readonly #contents: FileContents;
   readonly integrity: Integrity;
+  /** Set when it has been opened, before any call. */
+  journal: Journal | undefined;
 
   constructor(
     readonly layout: Layout,
@@ -67,31 +85,56 @@ export class FileBlobs implements BlobStore, Adopter {
     return { file, recordFile: record?.file, content, blob, unchecked };
   }
 
+  /** Runs the commit of a small upload, which `work` makes durable by a record of the generation that it gets. */
+  during<T>(name: RepositoryName, digest: Digest, work: (generation: number) => Promise<T>): Promise<T> {
+    assert(this.journal !== undefined, "there is a journal");
+    return this.journal.during([this.layout.blob(name, digest), this.layout.content(digest)], work);
+  }
+
   /**
    * Makes the file of a sealed upload the blob. In the common case the content is new, and a worker has already linked the
    * file to its names: then `placedBytes` is its size. That needs no lock: of several callers that link to one name, the
-   * file system lets one succeed, and a caller that removes a content counts its links. Returns whether this replaced
-   * damaged bytes.
+   * file system lets one succeed, and a caller that removes a content counts its links. With `isJournaled` the blob is
+   * durable already. Returns whether this replaced damaged bytes.
    */
   async commit(
     files: UploadFiles,
     name: RepositoryName,
     digest: Digest,
-    placedBytes: number | undefined,
+    { placedBytes, isJournaled }: CommitState,
     spans: Spans,
   ): Promise<boolean> {
     if (placedBytes !== undefined) {
       this.tally.changed(digest, 1, placedBytes);
       this.integrity.remember(digest, Date.now());
-      await this.directories.ensureAll(this.#foldersOf(name, digest));
+      await this.#ensureFolders(name, digest, !isJournaled);
     }
     return spans.during("commit", async (within) => {
       const healed =
         placedBytes === undefined &&
-        (await within.during("link", () => this.#link(files, name, digest, true)));
-      await within.during("sync", () => this.directories.sync(this.layout.blobs(name)));
+        (await within.during("link", () => this.#link(files, name, digest, true, isJournaled)));
+      if (!isJournaled) await within.during("sync", () => this.#syncBlob(name, digest));
       return healed;
     });
+  }
+
+  async #syncBlob(name: RepositoryName, digest: Digest): Promise<void> {
+    await this.directories.sync(this.layout.blobs(name));
+    await this.journal?.changed(this.layout.blob(name, digest));
+  }
+
+  /** Starts to make the repository's folder durable, while a larger upload is still arriving. */
+  prepare(name: RepositoryName): void {
+    // The commit tries again, and reports the failure.
+    this.directories.ensure(this.layout.blobs(name))?.catch(() => {});
+  }
+
+  /** The folder of the content is part of an index, which need not be durable. */
+  async #ensureFolders(name: RepositoryName, digest: Digest, durably: boolean): Promise<void> {
+    const content = this.hardLinks
+      ? this.directories.ensure(this.layout.contentFolder(digest), false)
+      : undefined;
+    await Promise.all([this.directories.ensure(this.layout.blobs(name), durably), content]);
   }
 
   #foldersOf(name: RepositoryName, digest: Digest): readonly string[] {
@@ -100,10 +143,21 @@ export class FileBlobs implements BlobStore, Adopter {
   }
 
   /** `checked` tells whether the bytes are known to have the digest. Returns whether this replaced damaged bytes. */
-  #link(files: UploadFiles, name: RepositoryName, digest: Digest, checked: boolean): Promise<boolean> {
+  #link(
+    files: UploadFiles,
+    name: RepositoryName,
+    digest: Digest,
+    checked: boolean,
+    isJournaled: boolean,
+  ): Promise<boolean> {
     return this.#locks.exclusive(digest, () =>
-      this.directories.within(this.#foldersOf(name, digest), () =>
-        this.#linkLocked(files, name, digest, checked),
+      this.directories.within(
+        this.#foldersOf(name, digest),
+        async () => {
+          await this.#ensureFolders(name, digest, !isJournaled);
+          return this.#linkLocked(files, name, digest, checked, isJournaled);
+        },
+        false,
       ),
     );
   }
@@ -113,6 +167,7 @@ export class FileBlobs implements BlobStore, Adopter {
     name: RepositoryName,
     digest: Digest,
     checked: boolean,
+    isJournaled: boolean,
   ): Promise<boolean> {
     if (!this.hardLinks) {
       if (record !== undefined) await removeIfThere(record.file);
@@ -120,12 +175,18 @@ export class FileBlobs implements BlobStore, Adopter {
       return false;
     }
     const healed = await this.#makeContent(file, digest, checked);
+    if (!isJournaled) await this.#syncContent(digest, this.layout.content(digest));
     await this.#linkInto(name, digest, this.layout.content(digest));
     // Remove the record before the bytes: a crash in between must not leave a session without bytes.
     if (record !== undefined) await removeIfThere(record.file);
     // Remove it now: the link count tells whether the content is still in use.
     await unlink(file);
     return healed;
+  }
+
+  /** Syncs bytes that may be durable only in a record of another repository's blob. */
+  async #syncContent(digest: Digest, file: string): Promise<void> {
+    if (this.journal?.isLive(this.layout.content(digest))) await this.directories.syncs.fileAt(file);
   }
 
   /**
@@ -160,6 +221,8 @@ export class FileBlobs implements BlobStore, Adopter {
    */
   async #heal(file: string, digest: Digest): Promise<void> {
     const content = this.layout.content(digest);
+    // A record is about one repository only.
+    if (this.journal !== undefined) await this.directories.syncs.fileAt(file);
     for await (const folder of foldersBelow(this.layout.blobsRoot)) {
       const blob = `${folder}/${digest}`;
       if (!(await ifThere(sameInode(blob, content)))) continue;
@@ -215,10 +278,11 @@ export class FileBlobs implements BlobStore, Adopter {
       if (checked) {
         const place = this.placeFor(files, name, digest);
         const placedBytes = place && (await this.workers.place(place));
-        return { how, healed: await this.commit(files, name, digest, placedBytes, noSpans), checked };
+        const state = { placedBytes, isJournaled: false };
+        return { how, healed: await this.commit(files, name, digest, state, noSpans), checked };
       }
-      const healed = await this.#link(files, name, digest, checked);
-      await this.directories.sync(this.layout.blobs(name));
+      const healed = await this.#link(files, name, digest, checked, false);
+      await this.#syncBlob(name, digest);
       return { how, healed, checked };
     } finally {
       await removeIfThere(temporary);
@@ -258,12 +322,13 @@ export class FileBlobs implements BlobStore, Adopter {
       ifThere(this.directories.within([folder], () => this.#mountLocked(digest, to, source))),
     );
     if (found === undefined) return undefined;
-    await this.directories.sync(folder);
+    await this.#syncBlob(to, digest);
     return size;
   }
 
   async #mountLocked(digest: Digest, to: RepositoryName, source: string): Promise<true> {
     if (this.hardLinks) {
+      await this.#syncContent(digest, source);
       await this.#linkInto(to, digest, source);
     } else {
       const copy = this.layout.temporary();
@@ -282,7 +347,7 @@ export class FileBlobs implements BlobStore, Adopter {
       // It was not linked to its content, or there are no hard links: no other repository had it.
       return (await this.#removeUnlinked(digest)) ?? (nlink === 1 ? size : 0);
     });
-    if (freed !== undefined) await this.directories.sync(this.layout.blobs(name));
+    if (freed !== undefined) await this.#syncBlob(name, digest);
     return freed;
   }
 
@@ -354,10 +419,4 @@ export class FileBlobs implements BlobStore, Adopter {
       return this.quarantined.take(path);
     });
   }
-}
-
-/** Compares the links themselves: a symbolic link is not the file that it points to. */
-async function sameInode(a: string, b: string): Promise<boolean> {
-  const [first, second] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
-  return first.ino === second.ino && first.dev === second.dev;
 }

@@ -15,11 +15,14 @@ export type FileStep =
   | { readonly do: "link"; readonly from: string; readonly to: string }
   | { readonly do: "make folder"; readonly folder: string }
   | { readonly do: "sync folder"; readonly folder: string }
-  | { readonly do: "rename"; readonly from: string; readonly to: string }
+  /** With `replaces`, `to` may be a folder with entries, which are removed. */
+  | { readonly do: "rename"; readonly from: string; readonly to: string; readonly replaces?: true }
   /** Ignores a missing file. */
   | { readonly do: "remove"; readonly file: string }
   /** A new file without bytes; the name is not on stable storage. */
   | { readonly do: "mark"; readonly file: string }
+  /** Sets the time of modification, in milliseconds since the epoch, which is not on stable storage. */
+  | { readonly do: "touch"; readonly file: string; readonly at: number }
   | MovePointer
   | KeepHistory;
 
@@ -52,4 +55,4 @@ export interface SyncTimes {
 }
 
 /** Rejects with the system's error. */
-export type DoSteps = (steps: readonly FileStep[]) => Promise<SyncTimes>;
+export type DoSteps = (steps: readonly FileStep[]) => Promise<void>;

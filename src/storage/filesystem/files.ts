@@ -1,6 +1,6 @@
 /** Small file operations with the guarantees that the stores need. */
 import { randomUUID } from "node:crypto";
-import { copyFile, link, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { copyFile, link, lstat, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import type { Syncs } from "./syncs.js";
 
 export function errorCode(error: unknown): string | undefined {
@@ -95,6 +95,12 @@ export async function linkOver(from: string, to: string, temporary: string): Pro
     // Renaming one link onto another of the same inode does nothing and leaves both.
     await removeIfThere(temporary);
   }
+}
+
+/** Compares the links themselves: a symbolic link is not the file that it points to. */
+export async function sameInode(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
+  return first.ino === second.ino && first.dev === second.dev;
 }
 
 /** Returns whether the file system has hard links, tested at start rather than at the first push. */

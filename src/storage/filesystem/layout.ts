@@ -15,6 +15,8 @@
  *                                                     one came in one request, and are dropped at start
  *   records/<number>                                  the file to which such a session is a link; dropped at start
  *   quarantine/<path>                                 a file that `gantry verify` has moved from that path
+ *   journal/<worker>-<a|b>                            what pushes have changed and is not on stable storage otherwise
+ *   journal/mark                                      where it begins
  *   control.sock, lock                                of the server that holds the store
  *   notes/<name>                                      the registry's own notes across a restart
  *   secrets/<name>                                    the registry's own secrets, such as its signing key;
@@ -64,6 +66,7 @@ export class Layout {
   readonly secretsRoot: string;
   readonly robotsRoot: string;
   readonly quarantineRoot: string;
+  readonly journalRoot: string;
   readonly controlSocket: string;
   readonly lock: string;
 
@@ -77,8 +80,14 @@ export class Layout {
     this.secretsRoot = join(root, "secrets");
     this.robotsRoot = join(root, "robots");
     this.quarantineRoot = join(root, "quarantine");
+    this.journalRoot = join(root, "journal");
     this.controlSocket = join(root, "control.sock");
     this.lock = join(root, "lock");
+  }
+
+  /** Returns a path below the root, relative to it. */
+  relative(path: string): string {
+    return path.slice(this.root.length + 1);
   }
 
   blobs(name: RepositoryName): string {

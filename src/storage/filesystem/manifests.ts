@@ -9,7 +9,9 @@ import type { ManifestStore } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps } from "./file-steps.js";
 import { ifThere, removeIfThere } from "./files.js";
+import type { Journal } from "./journal/journal.js";
 import type { Layout } from "./layout.js";
+import { putFile } from "./put-file.js";
 import { measuresMax, type Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 
@@ -23,6 +25,7 @@ export class FileManifests implements ManifestStore {
     readonly doSteps: DoSteps,
     readonly checkedFiles: CheckedFiles,
     readonly surveyor: Surveyor,
+    readonly journal: Journal | undefined,
   ) {}
 
   async read(name: RepositoryName, digest: Digest): Promise<Buffer | "unreadable" | undefined> {
@@ -58,38 +61,43 @@ export class FileManifests implements ManifestStore {
   ): Promise<void> {
     const path = this.layout.manifest(name, digest);
     const folder = this.layout.manifests(name);
-    // One at a time: replacing an equal file would leave the tags with a copy of their own.
-    await spans.during("write", () =>
-      this.#writing.exclusive(path, () =>
-        // The tags' directory makes this a repository, with or without tags.
-        this.directories.within([this.layout.tags(name)], async () => {
-          const there = await this.checkedFiles.read(path);
-          if (there?.equals(bytes)) return;
-          await this.#put(path, bytes);
-        }),
-      ),
+    const isDurable = await spans.during("write", () =>
+      this.alone(name, digest, async () => {
+        if (!(await this.has(name, digest, bytes)))
+          // The tags' directory makes this a repository, with or without tags.
+          return putFile(this, path, bytes, this.layout.tags(name));
+        await this.makeDurable(name, digest);
+        return true;
+      }),
     );
-    // Also if it existed already: its writer may not have synced it yet.
+    if (isDurable) return;
     await spans.during("sync", () => this.directories.sync(folder));
+    await this.journal?.changed(path);
   }
 
-  async #put(path: string, bytes: Uint8Array): Promise<void> {
-    const temporary = this.layout.temporary();
-    try {
-      await this.doSteps([
-        { do: "write", file: temporary, bytes },
-        { do: "rename", from: temporary, to: path },
-      ]);
-    } catch (error) {
-      await removeIfThere(temporary).catch(() => {});
-      throw error;
-    }
+  /** Runs `work` while no other caller writes the manifest. Replacing an equal file would leave the tags with a copy. */
+  alone<T>(name: RepositoryName, digest: Digest, work: () => Promise<T>): Promise<T> {
+    return this.#writing.exclusive(this.layout.manifest(name, digest), work);
+  }
+
+  async has(name: RepositoryName, digest: Digest, bytes: Uint8Array): Promise<boolean> {
+    return (await this.checkedFiles.read(this.layout.manifest(name, digest)))?.equals(bytes) ?? false;
+  }
+
+  /** Makes the names of an existing manifest durable: its writer may have been killed before it has synced them. */
+  async makeDurable(name: RepositoryName, digest: Digest): Promise<void> {
+    if (this.journal?.isLive(this.layout.manifest(name, digest))) return;
+    await this.directories.ensure(this.layout.tags(name));
+    await this.directories.sync(this.layout.manifests(name));
   }
 
   async remove(name: RepositoryName, digest: Digest): Promise<boolean> {
     if (!(await this.checkedFiles.demandFolder(this.layout.manifests(name)))) return false;
     const removed = await removeIfThere(this.layout.manifest(name, digest));
-    if (removed) await this.directories.sync(this.layout.manifests(name));
+    if (removed) {
+      await this.directories.sync(this.layout.manifests(name));
+      await this.journal?.changed(this.layout.manifest(name, digest));
+    }
     return removed;
   }
 }

@@ -13,11 +13,14 @@ import { ContentTally } from "./content-tally.js";
 import { FileDiskOperations } from "./disk.js";
 import type { DoSteps } from "./file-steps.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
+import { openJournal, type Replayed } from "./journal/open.js";
+import { SharedState } from "./journal/shared.js";
 import { KeptTally } from "./kept-tally.js";
 import { Layout } from "./layout.js";
 import { lockStore, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { FileNotes } from "./notes.js";
+import { FilePushes } from "./pushes.js";
 import { Quarantine } from "./quarantine.js";
 import { RecordFiles } from "./record-files.js";
 import { FileReferrers } from "./referrers.js";
@@ -35,14 +38,22 @@ import { FileUploads } from "./uploads.js";
 import { FileVolume } from "./volume.js";
 import { WorkerPool, type WorkerPoolOptions } from "./worker-pool.js";
 
+const checkpointSeconds = 30;
+
 /** A crash loses the changes since then, until a collection counts again. */
 const tallySavedEverySeconds = 60;
 
-export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "onError"> {
+export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "journal" | "onError"> {
   /** The memory through which uploads pass. */
   readonly slabs: SlabPool;
   readonly rootDirectory: string;
   readonly durability: Durability;
+  /** Whether small pushes are durable by the redo journal. Not used with relaxed durability, nor without hard links. */
+  readonly journal: boolean;
+  /** Time between two checkpoints of the journal. */
+  readonly checkpointSeconds?: number;
+  /** Called when changes that a crash had left in the journal were repeated. */
+  readonly onReplayed?: (replayed: Replayed) => void;
   /** Called with failures that no caller waits for, each with a message for the log. */
   readonly onError: (error: unknown, message: string) => void;
   /** Called for each stray file, each time that it is found. */
@@ -72,13 +83,19 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   const closers = new Closers((error, what) => options.onError(error, `closing the store: ${what} failed`));
   closers.add("lock", () => lock.release());
   try {
+    const durable = options.durability === "full";
+    const state = new SharedState();
     const workers = new WorkerPool(options.slabs, {
       ...options,
-      durable: options.durability === "full",
+      durable,
+      journal:
+        durable && options.journal
+          ? { memory: state.memory, root: layout.root, folder: layout.journalRoot }
+          : undefined,
       onError: (error) => options.onError(error, "a worker thread crashed and was replaced"),
     });
     closers.add("workers", () => workers.close());
-    return await openLocked(layout, lock, workers, closers, options);
+    return await openLocked(layout, lock, workers, state, closers, options);
   } catch (error) {
     await closers.close();
     throw error;
@@ -114,6 +131,7 @@ async function openLocked(
   layout: Layout,
   lock: StoreLock,
   workers: WorkerPool,
+  state: SharedState,
   closers: Closers,
   options: FilesystemOptions,
 ): Promise<FilesystemStorage> {
@@ -155,6 +173,17 @@ async function openLocked(
     await directories.ensure(layout.recordsRoot);
     await uploads.dropUnfinished();
   }
+  // Now that they are removed, a disk that they had filled has room for it.
+  const journal = await openJournal({
+    ...{ layout, directories, checkedFiles, quarantine, workers, state, readOnly },
+    used: options.journal && options.durability === "full" && hardLinks && !readOnly,
+    checkpointSeconds: options.checkpointSeconds ?? checkpointSeconds,
+    onReplayed: options.onReplayed ?? (() => {}),
+    onError: options.onError,
+  });
+  if (journal !== undefined) closers.add("journal", () => journal.close());
+  quarantine.journal = journal;
+  blobs.journal = journal;
   const notes = withStorageErrors(new FileNotes(layout, directories, checkedFiles));
   const keptTally = await KeptTally.restore(tally, notes, readOnly);
   const saving = everySeconds(
@@ -164,12 +193,20 @@ async function openLocked(
   );
   if (!readOnly) closers.add("tally", () => keptTally.save());
   closers.add("saving of the tally", saving.stop);
-  const doSteps: DoSteps = async (steps) => {
-    const times = await workers.fileSteps(steps);
-    directories.syncs.took(times);
-    return times;
-  };
-  const tags = new FileTags(layout, directories, doSteps, hardLinks, checkedFiles, quarantine, surveyor);
+  const doSteps: DoSteps = async (steps) => directories.syncs.took(await workers.fileSteps(steps));
+  const tags = new FileTags(
+    layout,
+    directories,
+    doSteps,
+    hardLinks,
+    checkedFiles,
+    quarantine,
+    surveyor,
+    journal,
+  );
+  const manifests = new FileManifests(layout, directories, doSteps, checkedFiles, surveyor, journal);
+  const referrers = new FileReferrers(layout, directories, doSteps, checkedFiles, journal);
+  const pushes = new FilePushes(layout, directories, referrers, manifests, tags, journal);
   const strayFiles = new StrayFiles(layout, quarantine);
   for await (const { path, why } of strayFiles.foreign()) checkedFiles.name(join(layout.root, path), why);
   return {
@@ -183,6 +220,7 @@ async function openLocked(
         data: workers.done.syncs,
         file: directories.syncs.files,
         directory: directories.syncs.directories,
+        journal: workers.done.journalSyncs,
       },
       lookups: { directories: directories.lookups, sound_contents: blobs.integrity.lookups },
       get contents() {
@@ -191,10 +229,11 @@ async function openLocked(
     },
     volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
     blobs: withStorageErrors(blobs),
-    manifests: withStorageErrors(new FileManifests(layout, directories, doSteps, checkedFiles, surveyor)),
+    manifests: withStorageErrors(manifests),
+    ...(journal !== undefined && { pushes: withStorageErrors(pushes) }),
     tags: withStorageErrors(tags),
     history: withStorageErrors(new FileHistory(layout, checkedFiles, surveyor)),
-    referrers: withStorageErrors(new FileReferrers(layout, directories, checkedFiles)),
+    referrers: withStorageErrors(referrers),
     repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
     uploads: withStorageErrors(uploads),
     adopter: withStorageErrors(blobs),

@@ -3,10 +3,14 @@ import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import type { CheckedFiles } from "./checked-files.js";
 import { ifThere } from "./files.js";
+import type { Journal } from "./journal/journal.js";
 import type { Layout } from "./layout.js";
 import type { Directories } from "./sync.js";
 
 export class Quarantine {
+  /** Its records must not bring back what was moved. Opening it may move files, so it is set later. */
+  journal: Journal | undefined;
+
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
@@ -23,6 +27,7 @@ export class Quarantine {
     const taken = await ifThere(rename(path, place).then(() => true));
     if (taken === undefined) return false;
     await this.directories.sync(dirname(path));
+    await this.journal?.changed(path);
     return true;
   }
 

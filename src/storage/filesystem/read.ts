@@ -38,9 +38,11 @@ export async function openReadableFolder(options: ReadableFolderOptions): Promis
   const quarantine = new Quarantine(layout, directories, checkedFiles);
   return {
     repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
-    manifests: withStorageErrors(new FileManifests(layout, directories, doSteps, checkedFiles, surveyor)),
+    manifests: withStorageErrors(
+      new FileManifests(layout, directories, doSteps, checkedFiles, surveyor, undefined),
+    ),
     tags: withStorageErrors(
-      new FileTags(layout, directories, doSteps, true, checkedFiles, quarantine, surveyor),
+      new FileTags(layout, directories, doSteps, true, checkedFiles, quarantine, surveyor, undefined),
     ),
     blobs: withStorageErrors(new ReadableFileBlobs(layout, checkedFiles)),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),

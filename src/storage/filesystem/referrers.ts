@@ -5,24 +5,29 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import { parseReferrer } from "../referrer-entry.js";
 import type { Referrer, ReferrerStore } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
-import { ifThere, putDurably, removeIfEmpty, removeIfThere } from "./files.js";
+import type { DoSteps } from "./file-steps.js";
+import { ifThere, removeIfEmpty, removeIfThere } from "./files.js";
+import type { Journal } from "./journal/journal.js";
 import type { Layout } from "./layout.js";
+import { putFile } from "./put-file.js";
 import type { Directories } from "./sync.js";
 
 export class FileReferrers implements ReferrerStore {
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
+    readonly doSteps: DoSteps,
     readonly checkedFiles: CheckedFiles,
+    readonly journal: Journal | undefined,
   ) {}
 
   async add(name: RepositoryName, subject: Digest, referrer: Referrer): Promise<void> {
     const folder = this.layout.referrers(name, subject);
-    const entry = JSON.stringify(referrer);
-    await this.directories.within([folder], () =>
-      putDurably(`${folder}/${referrer.digest}`, entry, this.layout.temporary(), this.directories.syncs),
-    );
+    const path = `${folder}/${referrer.digest}`;
+    const bytes = Buffer.from(JSON.stringify(referrer));
+    if (await putFile(this, path, bytes)) return;
     await this.directories.sync(folder);
+    await this.journal?.changed(path);
   }
 
   async remove(name: RepositoryName, subject: Digest, referrer: Digest): Promise<void> {
@@ -31,6 +36,7 @@ export class FileReferrers implements ReferrerStore {
     if (!(await removeIfThere(`${folder}/${referrer}`))) return;
     // The removal of another entry may have removed the folder meanwhile.
     await ifThere(this.directories.sync(folder));
+    await this.journal?.changed(`${folder}/${referrer}`);
     await removeIfEmpty(folder);
   }
 

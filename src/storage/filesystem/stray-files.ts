@@ -67,7 +67,7 @@ export class StrayFiles {
     const own = new Set([
       ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
       ...[layout.recordsRoot, layout.notesRoot, layout.secretsRoot, layout.robotsRoot, layout.quarantineRoot],
-      ...[layout.controlSocket, layout.lock],
+      ...[layout.journalRoot, layout.controlSocket, layout.lock],
     ]);
     for (const { name } of await this.#entries(layout.root)) {
       const path = `${layout.root}/${name}`;

@@ -23,7 +23,8 @@ const attemptsMax = 5;
 
 export class Directories {
   readonly #turns = new Map<string, Turn>();
-  readonly #known = new LRUCache<string, true>(entriesMax(knownDirectoriesMax));
+  /** Whether the name is known to be on stable storage, too. */
+  readonly #known = new LRUCache<string, "there" | "durable">(entriesMax(knownDirectoriesMax));
   readonly #creating = new Map<string, Promise<void>>();
   readonly syncs: Syncs;
   readonly lookups = new HitCounts();
@@ -49,7 +50,7 @@ export class Directories {
 
   #begin(directory: string): Promise<void> {
     // Directories that were not ensured are synced once, before they are renamed.
-    const keep = this.#known.get(directory) === true;
+    const keep = this.#known.has(directory);
     const running = this.syncs.directory(directory, keep).finally(() => {
       // Callers that share the next turn have already registered on `running`.
       if (this.#turns.get(directory)?.running === running && turn.next === undefined)
@@ -62,14 +63,17 @@ export class Directories {
 
   /**
    * Ensures that the directory exists durably. An earlier process may not have synced what it created, so each directory's
-   * parent is synced once in a process's life.
+   * parent is synced once in a process's life. Without `durably`, the directory exists, and may be lost in a power failure.
    */
-  ensure(directory: string): Promise<void> | undefined {
-    if (directory === this.root || this.lookups.note(this.#known.get(directory)) === true) return undefined;
-    let creating = this.#creating.get(directory);
+  ensure(directory: string, durably = true): Promise<void> | undefined {
+    const known = this.#known.get(directory);
+    const isEnsured = known === "durable" || (known === "there" && !durably);
+    if (directory === this.root || this.lookups.note(isEnsured || undefined) === true) return undefined;
+    const key = durably ? directory : `${directory}/`;
+    let creating = this.#creating.get(key);
     if (creating === undefined) {
-      creating = this.#create(directory).finally(() => this.#creating.delete(directory));
-      this.#creating.set(directory, creating);
+      creating = this.#create(directory, durably).finally(() => this.#creating.delete(key));
+      this.#creating.set(key, creating);
     }
     return creating;
   }
@@ -78,22 +82,21 @@ export class Directories {
   unknownOn(directory: string): string[] {
     // An operator may make links of the directories directly in the root.
     const isExempt = dirname(directory) === this.root;
-    return isExempt || this.#known.get(directory) === true
-      ? []
-      : [...this.unknownOn(dirname(directory)), directory];
+    return isExempt || this.#known.has(directory) ? [] : [...this.unknownOn(dirname(directory)), directory];
   }
 
-  async #create(directory: string): Promise<void> {
+  async #create(directory: string, durably: boolean): Promise<void> {
     const parent = dirname(directory);
-    await this.ensure(parent);
+    await this.ensure(parent, durably);
     try {
       await mkdir(directory);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       await this.#refuseLink(directory);
     }
-    await this.sync(parent);
-    this.#known.set(directory, true);
+    if (durably) await this.sync(parent);
+    // Another caller may have ensured more meanwhile.
+    if (durably || !this.#known.has(directory)) this.#known.set(directory, durably ? "durable" : "there");
   }
 
   /** Refuses to write through a symbolic link. An operator may create such links directly in the root. */
@@ -106,10 +109,10 @@ export class Directories {
    * Runs `work` with existing directories. If one was removed since it was last seen (by a collection while it was empty, or
    * by an operator), creates them again and repeats the work.
    */
-  async within<T>(directories: readonly string[], work: () => Promise<T>): Promise<T> {
+  async within<T>(directories: readonly string[], work: () => Promise<T>, durably = true): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.ensureAll(directories);
+        await this.ensureAll(directories, durably);
         return await work();
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === attemptsMax) throw error;
@@ -138,8 +141,8 @@ export class Directories {
     }
   }
 
-  async ensureAll(directories: readonly string[]): Promise<void> {
-    await Promise.all(directories.map((directory) => this.ensure(directory)));
+  async ensureAll(directories: readonly string[], durably = true): Promise<void> {
+    await Promise.all(directories.map((directory) => this.ensure(directory, durably)));
   }
 
   #forget(directory: string): void {

@@ -12,16 +12,17 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { TagEntry, TagNote } from "../../domain/tag-history.js";
 import { batchesOf } from "../../lib/batches.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
-import { entryName } from "../entry-name.js";
 import type { PointCondition, PointResult, TagPush, TagStore, TagTarget, TimedTag } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps, FileStep } from "./file-steps.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
+import type { Journal } from "./journal/journal.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
 import type { Quarantine } from "./quarantine.js";
 import type { TagLook } from "./survey-protocol.js";
 import { type Surveyor, tagLooksMax } from "./surveyor.js";
 import type { Directories } from "./sync.js";
+import { putBeside, type TagChange, TagChanges } from "./tag-changes.js";
 
 /** Creates the file if it is missing, to set its time. */
 const markFlags =
@@ -31,18 +32,39 @@ interface FoundTag extends TagLook {
   readonly tag: Tag;
 }
 
+/** Returns all steps of a change that the journal makes durable. */
+export function stepsOf({ write, pointer, pushedAt, place }: TagChange): FileStep[] {
+  const stamp: FileStep[] =
+    pushedAt === undefined || pointer === undefined ? [] : [{ do: "touch", file: pointer, at: pushedAt }];
+  return [...write, ...stamp, ...place];
+}
+
+/** Runs `perform`, which ends with the change of a tag, and cleans up after a failure. */
+export async function placing({ temporaries }: TagChange, perform: () => Promise<void>): Promise<void> {
+  try {
+    await perform();
+  } catch (error) {
+    for (const temporary of temporaries) await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
 export class FileTags implements TagStore {
   readonly #locks = new KeyedLock<string>();
+  readonly changes: TagChanges;
 
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
     readonly doSteps: DoSteps,
-    readonly hardLinks: boolean,
+    hardLinks: boolean,
     readonly checkedFiles: CheckedFiles,
     readonly quarantined: Quarantine,
     readonly surveyor: Surveyor,
-  ) {}
+    readonly journal: Journal | undefined,
+  ) {
+    this.changes = new TagChanges(layout, hardLinks);
+  }
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
     const path = `${this.layout.tag(name, tag)}/${pointerFile}`;
@@ -84,31 +106,61 @@ export class FileTags implements TagStore {
     { movable, precondition }: PointCondition,
     push: TagPush = {},
   ): Promise<PointResult> {
-    const folder = this.layout.tag(name, tag);
-    return this.#locks.exclusive(folder, async () => {
-      const current = await this.#pointerOf(folder);
-      const pointsTo = asDigest(current);
-      if (precondition !== undefined && !holds(precondition, pointsTo, digest)) return "precondition-failed";
-      if (current === undefined) await this.#create(name, folder, digest, push);
-      else if (current === digest) await this.#pointAgain(name, folder, push.pushedAt);
-      else if (movable || pointsTo === undefined) await this.#move(name, folder, pointsTo, digest, push);
-      else return "immovable";
+    return this.locked(name, tag, async () => {
+      const change = await this.plan(name, tag, digest, { movable, precondition }, push);
+      if (typeof change === "string") return change;
+      await this.#perform(this.layout.tag(name, tag), change);
       return "pointed";
     });
+  }
+
+  /** Runs `work` while no other caller changes the tag. */
+  locked<T>(name: RepositoryName, tag: Tag, work: () => Promise<T>): Promise<T> {
+    return this.#locks.exclusive(this.layout.tag(name, tag), work);
+  }
+
+  /** Returns what pointing the tag has to do, or why it must not be done. Call it while the tag is locked. */
+  async plan(
+    name: RepositoryName,
+    tag: Tag,
+    digest: Digest,
+    { movable, precondition }: PointCondition,
+    push: TagPush = {},
+  ): Promise<TagChange | Exclude<PointResult, "pointed">> {
+    const current = await this.#pointerOf(this.layout.tag(name, tag));
+    const pointsTo = asDigest(current);
+    if (precondition !== undefined && !holds(precondition, pointsTo, digest)) return "precondition-failed";
+    if (current === digest) return this.changes.touch(name, tag, digest, push.pushedAt);
+    if (current !== undefined && !movable && pointsTo !== undefined) return "immovable";
+    if (current !== undefined) return this.changes.move(name, tag, pointsTo, digest, push);
+    await this.checkedFiles.demandFolder(this.layout.tags(name));
+    return this.changes.create(name, tag, digest, push);
   }
 
   async #pointerOf(folder: string): Promise<string | undefined> {
     return (await this.checkedFiles.read(`${folder}/${pointerFile}`))?.toString("latin1").trim();
   }
 
-  /**
-   * Points the tag to the same manifest again. It counts as pushed now, and its earlier writer may have been killed before
-   * the sync.
-   */
-  async #pointAgain(name: RepositoryName, folder: string, pushedAt = Date.now()): Promise<void> {
-    const at = pushedAt / 1000;
-    await lutimes(`${folder}/${pointerFile}`, at, at);
-    await Promise.all([this.directories.sync(folder), this.directories.sync(this.layout.tags(name))]);
+  async #perform(folder: string, change: TagChange): Promise<void> {
+    const { journal, directories } = this;
+    await placing(change, async () => {
+      if (journal !== undefined) await journal.do([folder], stepsOf(change), change.record);
+      else await this.#performSynced(change);
+    });
+    if (journal === undefined)
+      await Promise.all(change.directories.map((directory) => directories.sync(directory)));
+  }
+
+  /** Performs all steps in one message, unless the pointer gets another time before it is in its place. */
+  async #performSynced({ write, pointer, pushedAt, place }: TagChange): Promise<void> {
+    if (pushedAt === undefined || pointer === undefined) {
+      await this.doSteps([...write, ...place]);
+      return;
+    }
+    await this.doSteps(write);
+    await lutimes(pointer, pushedAt / 1000, pushedAt / 1000);
+    await this.directories.syncs.fileAt(pointer);
+    await this.doSteps(place);
   }
 
   async *targets(name: RepositoryName, tags?: readonly Tag[]): AsyncIterable<TagTarget> {
@@ -160,97 +212,6 @@ export class FileTags implements TagStore {
     }
   }
 
-  async #create(
-    name: RepositoryName,
-    folder: string,
-    digest: Digest,
-    { pushedAt, note }: TagPush,
-  ): Promise<void> {
-    await this.checkedFiles.demandFolder(this.layout.tags(name));
-    const aside = this.layout.temporary();
-    const write: FileStep[] = [
-      { do: "make folder", folder: aside },
-      { do: "write", file: `${aside}/${pointerFile}`, bytes: digest },
-      this.#addManifest(name, digest, `${aside}/${tagManifestFile}`),
-    ];
-    if (note !== undefined)
-      write.push({ do: "mark", file: `${aside}/${entryName(pointedNow(digest, note))}` });
-    const place: FileStep[] = [
-      { do: "sync folder", folder: aside },
-      { do: "rename", from: aside, to: folder },
-    ];
-    try {
-      await this.#doStamped(write, `${aside}/${pointerFile}`, pushedAt, place).catch(
-        async (error: unknown) => {
-          // Without a pointer it is not a tag but the remains of a crash or a manual edit, and is replaced.
-          if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
-          await rm(folder, { recursive: true });
-          await rename(aside, folder);
-        },
-      );
-    } catch (error) {
-      await rm(aside, { recursive: true, force: true });
-      throw error;
-    }
-    await this.directories.sync(this.layout.tags(name));
-  }
-
-  async #move(
-    name: RepositoryName,
-    folder: string,
-    current: Digest | undefined,
-    digest: Digest,
-    { pushedAt, note }: TagPush,
-  ): Promise<void> {
-    const pointer = this.layout.temporary();
-    const manifest = this.layout.temporary();
-    const write: FileStep[] = [
-      { do: "write", file: pointer, bytes: digest },
-      this.#addManifest(name, digest, manifest),
-    ];
-    const move: FileStep =
-      note === undefined
-        ? { do: "rename", from: pointer, to: `${folder}/${pointerFile}` }
-        : {
-            do: "move pointer",
-            from: pointer,
-            folder,
-            current,
-            entry: pointedNow(digest, note),
-            bounds: note.bounds,
-          };
-    const place = [move, ...putBeside(manifest, folder)];
-    try {
-      await this.#doStamped(write, pointer, pushedAt, place);
-    } catch (error) {
-      await removeIfThere(pointer);
-      await removeIfThere(manifest);
-      throw error;
-    }
-    await this.directories.sync(folder);
-  }
-
-  /** Does all steps in one message, unless the pointer gets another time before it is in its place. */
-  async #doStamped(
-    write: readonly FileStep[],
-    pointer: string,
-    pushedAt: number | undefined,
-    place: readonly FileStep[],
-  ): Promise<void> {
-    if (pushedAt === undefined) {
-      await this.doSteps([...write, ...place]);
-      return;
-    }
-    await this.doSteps(write);
-    await lutimes(pointer, pushedAt / 1000, pushedAt / 1000);
-    await this.directories.syncs.fileAt(pointer);
-    await this.doSteps(place);
-  }
-
-  #addManifest(name: RepositoryName, digest: Digest, to: string): FileStep {
-    return { do: this.hardLinks ? "link" : "copy", from: this.layout.manifest(name, digest), to };
-  }
-
   remove(name: RepositoryName, tag: Tag, note?: TagNote): Promise<boolean> {
     const folder = this.layout.tag(name, tag);
     return this.#locks.exclusive(folder, async () => {
@@ -260,6 +221,7 @@ export class FileTags implements TagStore {
       if ((await ifThere(rename(folder, aside).then(() => true))) === undefined) return false;
       try {
         await this.directories.sync(this.layout.tags(name));
+        await this.journal?.changed(folder);
       } finally {
         // The tag is already removed; the next start removes files that remain here.
         await rm(aside, { recursive: true, force: true }).catch((error: unknown) =>
@@ -311,7 +273,7 @@ export class FileTags implements TagStore {
       const pointer = await this.checkedFiles.read(`${folder}/${pointerFile}`);
       if (pointer?.toString("latin1").trim() !== digest || (await this.isCopied(name, tag, digest))) return;
       const temporary = this.layout.temporary();
-      const steps = [this.#addManifest(name, digest, temporary), ...putBeside(temporary, folder)];
+      const steps = [this.changes.addManifest(name, digest, temporary), ...putBeside(temporary, folder)];
       await this.doSteps(steps).catch(async (error: unknown) => {
         await removeIfThere(temporary);
         throw error;
@@ -335,16 +297,4 @@ function isFull(error: unknown): boolean {
 
 function asDigest(text: string | undefined): Digest | undefined {
   return text !== undefined && isDigest(text) ? text : undefined;
-}
-
-function pointedNow(digest: Digest, { by }: TagNote): TagEntry {
-  return { kind: "pointed", digest, at: Date.now(), by };
-}
-
-/** If both are links to the same file, renaming does nothing and leaves both. */
-function putBeside(manifest: string, folder: string): FileStep[] {
-  return [
-    { do: "rename", from: manifest, to: `${folder}/${tagManifestFile}` },
-    { do: "remove", file: manifest },
-  ];
 }

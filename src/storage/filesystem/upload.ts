@@ -11,6 +11,7 @@ import { noSpans, type Spans } from "../../lib/spans.js";
 import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
 import type { FileBlobs } from "./blobs.js";
 import { removeIfThere } from "./files.js";
+import { journaledBytesMax } from "./journal/record.js";
 import type { RecordFiles } from "./record-files.js";
 import { storageError } from "./storage-errors.js";
 import { isHung, type WorkerPool } from "./worker-pool.js";
@@ -30,6 +31,7 @@ export class FileUpload implements Upload {
     readonly id: SessionId,
     readonly files: UploadFiles,
     public algorithm: Algorithm,
+    readonly name: RepositoryName,
     readonly parts: FileUploadParts,
   ) {}
 
@@ -39,34 +41,65 @@ export class FileUpload implements Upload {
 
   append(part: SlabPart, offset: number): Promise<UploadTimes> {
     const { id: session, files, algorithm } = this;
+    if (offset <= journaledBytesMax && offset + part.length > journaledBytesMax)
+      this.parts.blobs.prepare(this.name);
     return this.#watch(
       this.parts.workers.append({ session, files, algorithm, offset, part }, this.#affinity),
     );
   }
 
   async seal(expected: Digest, tail: Tail): Promise<UploadTimes> {
-    return (await this.#seal(expected, tail, undefined)).times;
+    return (await this.#seal(expected, tail, undefined, undefined)).times;
   }
 
   async commit(name: RepositoryName, digest: Digest, tail?: Tail, spans: Spans = noSpans): Promise<Commit> {
-    const { blobs, workers, recordFiles } = this.parts;
+    const { blobs, recordFiles } = this.parts;
+    const bytes = tail === undefined ? Number.POSITIVE_INFINITY : tail.offset + (tail.part?.length ?? 0);
+    const commit =
+      tail !== undefined && bytes <= journaledBytesMax && blobs.journal !== undefined
+        ? await blobs.during(name, digest, (generation) =>
+            this.#commit(name, digest, tail, spans, generation),
+          )
+        : await this.#commit(name, digest, tail, spans, undefined);
+    const linkedFile = this.files.record?.linkedFile;
+    if (linkedFile !== undefined) recordFiles.give(linkedFile);
+    return commit;
+  }
+
+  async #commit(
+    name: RepositoryName,
+    digest: Digest,
+    tail: Tail | undefined,
+    spans: Spans,
+    journal: number | undefined,
+  ): Promise<Commit> {
+    const { blobs, workers } = this.parts;
+    const isJournaled = journal !== undefined;
+    if (!isJournaled) blobs.prepare(name);
     const place = blobs.placeFor(this.files, name, digest);
     let times: UploadTimes | undefined;
     let placedBytes: number | undefined;
-    if (tail !== undefined) ({ times, placedBytes } = await this.#seal(digest, tail, place));
+    if (tail !== undefined) ({ times, placedBytes } = await this.#seal(digest, tail, place, journal));
     else if (place !== undefined)
       placedBytes = await spans.during("link", () => this.#watch(workers.place(place)));
-    const healed = await blobs.commit(this.files, name, digest, placedBytes, spans);
-    const linkedFile = this.files.record?.linkedFile;
-    if (linkedFile !== undefined) recordFiles.give(linkedFile);
+    const state = { placedBytes, isJournaled };
+    const healed = await blobs.commit(this.files, name, digest, state, spans);
     return { healed, times };
   }
 
   /** Seals the upload. Rejects with `digest-mismatch`. If `placedBytes` is set, the file has its names in `place`. */
-  async #seal(expected: Digest, { offset, part }: Tail, place: UploadPlace | undefined) {
+  async #seal(
+    expected: Digest,
+    { offset, part }: Tail,
+    place: UploadPlace | undefined,
+    journal: number | undefined,
+  ) {
     const { id: session, files, algorithm } = this;
     const { digest, times, placedBytes } = await this.#watch(
-      this.parts.workers.seal({ session, files, algorithm, offset, part, expected, place }, this.#affinity),
+      this.parts.workers.seal(
+        { session, files, algorithm, offset, part, expected, place, journal },
+        this.#affinity,
+      ),
     );
     if (digest !== expected)
       throw new RegistryError("digest-mismatch", "the bytes of the blob do not match the digest", {

@@ -65,7 +65,7 @@ export class FileUploads implements UploadStore {
     const files = survives
       ? this.#filesOf(id, serialize(record), this.parts.recordFiles.take())
       : { file: this.layout.upload(id) };
-    return new FileUpload(id, files, record.algorithm, this.parts);
+    return new FileUpload(id, files, record.algorithm, record.name, this.parts);
   }
 
   async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
@@ -74,7 +74,7 @@ export class FileUploads implements UploadStore {
     if (record === undefined) return undefined;
     const files = this.#filesOf(id, serialize(record));
     const file = await this.checkedFiles.file(files.file);
-    const upload = new FileUpload(id, files, record.algorithm, this.parts);
+    const upload = new FileUpload(id, files, record.algorithm, record.name, this.parts);
     return { ...record, upload, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };
   }
 

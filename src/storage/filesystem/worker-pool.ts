@@ -11,10 +11,12 @@ import type { SlabPool } from "../../lib/slab-pool.js";
 import { storageFailure } from "../errors.js";
 import type { UploadTimes } from "../storage.js";
 import type { FileStep, SyncTimes } from "./file-steps.js";
+import type { JournalSetup } from "./journal/shared.js";
 import { WorkDone } from "./work-done.js";
 import type {
   AppendTask,
   SealTask,
+  StepsRecord,
   UploadPlace,
   WorkerDone,
   WorkerResult,
@@ -39,6 +41,8 @@ export interface WorkerPoolOptions {
   readonly openUploadsMax: number;
   /** A task that takes longer counts as hung, not counting the time to read bytes again. */
   readonly taskSecondsMax: number;
+  /** For each worker, see `WorkerSetup`. */
+  readonly journal?: JournalSetup | undefined;
   /** Called if a worker ends outside of a task. */
   readonly onError: (error: unknown) => void;
 }
@@ -65,16 +69,29 @@ export class WorkerPool {
     slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
-    const { threads, startsAtOnce, durable, cachedBytes, openUploadsMax, onError } = options;
+    const { threads, startsAtOnce, durable, cachedBytes, openUploadsMax, journal, onError } = options;
     const { memory, slabBytes, blockBytes } = slabs;
     this.done = new WorkDone(durable);
-    const setup: WorkerSetup = { slabs: memory, slabBytes, blockBytes, durable, cachedBytes, openUploadsMax };
+    const setup: WorkerSetup = {
+      slabs: memory,
+      slabBytes,
+      blockBytes,
+      durable,
+      cachedBytes,
+      openUploadsMax,
+      journal,
+    };
     this.#pool = new AffinePool({ file: workerFile, workerData: setup, threads, startsAtOnce, onError });
   }
 
   /** Waiting and running tasks. */
   get tasks(): number {
     return this.#pool.tasks;
+  }
+
+  /** Whether the thread is one of the pool's. */
+  isRunning(threadId: number): boolean {
+    return this.#pool.isRunning(threadId);
   }
 
   async append(task: Omit<AppendTask, "kind">, affinity: Affinity): Promise<UploadTimes> {
@@ -114,9 +131,12 @@ export class WorkerPool {
     return (await this.#run({ kind: "place", place }, {})).placedBytes;
   }
 
-  /** Rejects with the system's error for the step that failed. */
-  async fileSteps(steps: readonly FileStep[]): Promise<SyncTimes> {
-    const { syncs } = await this.#run({ kind: "files", steps }, {});
+  /**
+   * Rejects with the system's error for the step that failed. With `journal`, the record comes before the first step, and
+   * `isRecorded` in the error tells whether it may exist.
+   */
+  async fileSteps(steps: readonly FileStep[], journal?: StepsRecord): Promise<SyncTimes> {
+    const { syncs } = await this.#run({ kind: "files", steps, journal }, {});
     assert(syncs !== undefined, "file steps return their syncs");
     return syncs;
   }
@@ -133,14 +153,16 @@ export class WorkerPool {
       this.done.add(task, affinity.workerId, sentAt, result);
       return result;
     }
-    const cause = Object.assign(new Error(result.message), { code: result.code });
-    throw task.kind === "files" ? cause : storageFailure(result.code, cause);
+    const { code, isRecorded } = result;
+    const cause = Object.assign(new Error(result.message), { code, isRecorded });
+    throw task.kind === "files" ? cause : storageFailure(code, cause);
   }
 
   async #try(task: WorkerTask, affinity: Affinity): Promise<WorkerResult> {
     const result = await this.#pool.run(task, affinity, this.#secondsMax(task));
     if (!("end" in result)) return result;
-    return { ok: false, code: result.end === "hung" ? workerHung : workerLost, message: result.message };
+    const code = result.end === "hung" ? workerHung : workerLost;
+    return { ok: false, code, message: result.message, isRecorded: true };
   }
 
   #secondsMax(task: WorkerTask): number {

@@ -7,6 +7,8 @@ import type { SessionId } from "../../domain/session-id.js";
 import type { SlabPart } from "../../lib/slab-pool.js";
 import type { UploadTimes } from "../storage.js";
 import type { FileStep, SyncTimes } from "./file-steps.js";
+import type { RecordContent } from "./journal/record.js";
+import type { JournalSetup } from "./journal/shared.js";
 
 /** The start parameters of a worker. */
 export interface WorkerSetup {
@@ -19,6 +21,8 @@ export interface WorkerSetup {
   readonly cachedBytes: number;
   /** Uploads that this worker keeps open; the one idle for longest is closed, and opened again when it continues. */
   readonly openUploadsMax: number;
+  /** Absent if the store has no journal. */
+  readonly journal: JournalSetup | undefined;
 }
 
 /** The files of an upload. */
@@ -68,6 +72,11 @@ export interface SealTask {
   readonly expected: Digest;
   /** Links to create at once if the digest is the expected one. */
   readonly place: UploadPlace | undefined;
+  /**
+   * Makes the upload, which has few bytes, durable by a record in the journal, before its links. The generation in which
+   * the push began.
+   */
+  readonly journal?: number | undefined;
 }
 
 /** Releases a worker's state for an upload. */
@@ -93,6 +102,13 @@ export interface PlaceTask {
 export interface FilesTask {
   readonly kind: "files";
   readonly steps: readonly FileStep[];
+  /** Makes the steps durable by this record, before the first step. None of them is synced then. */
+  readonly journal?: StepsRecord | undefined;
+}
+
+export interface StepsRecord extends RecordContent {
+  /** In which the operation began. */
+  readonly generation: number;
 }
 
 export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | PlaceTask | FilesTask;
@@ -104,6 +120,8 @@ export interface WorkerDone {
   readonly placedBytes?: number | undefined;
   /** Sync times of file operations. */
   readonly syncs?: SyncTimes;
+  /** The time of a journal's sync, in milliseconds, reported by one of the tasks that share it. */
+  readonly journalSync?: number | undefined;
   /** Bytes and time of a file that was read to be hashed. */
   readonly read?: { readonly bytes: number; readonly milliseconds: number };
   /** Time in which the worker was busy, since it started. */
@@ -112,4 +130,10 @@ export interface WorkerDone {
 
 export type WorkerResult =
   | ({ readonly ok: true } & WorkerDone)
-  | { readonly ok: false; readonly code: string; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      /** Whether the task may have written its record to the journal. */
+      readonly isRecorded: boolean;
+    };

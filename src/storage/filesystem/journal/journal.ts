@@ -1,0 +1,218 @@
+/**
+ * The redo journal (docs/decisions/0053): small changes are on stable storage by a record that a worker appends and syncs,
+ * many at once. The files themselves are not synced one by one. A checkpoint syncs them all, and frees the records.
+ *
+ * Each operation belongs to the generation in which it began. A checkpoint begins the next generation, waits until all
+ * operations of earlier ones have ended, syncs, and moves the mark: their records are then done.
+ *
+ * A change without a record must not be undone by an earlier record. Callers report it with `changed`, which adds a record
+ * that makes the earlier ones void. A change that relies on a journaled file asks `isLive`, and syncs that file first.
+ */
+import { writeFile } from "node:fs/promises";
+import { everySeconds, type Repeating } from "../../../lib/every-seconds.js";
+import type { FileStep } from "../file-steps.js";
+import { errorCode } from "../files.js";
+import type { Layout } from "../layout.js";
+import type { WorkerPool } from "../worker-pool.js";
+import type { MarkFile } from "./mark.js";
+import type { RecordContent } from "./record.js";
+import { contentsOf, readJournal, removeSegments } from "./segments.js";
+import { brokenName, type SharedState } from "./shared.js";
+import type { SyncAll } from "./sync-all.js";
+
+/** A worker whose segment is half full does not wait for the next checkpoint. */
+const lookSeconds = 1;
+/** Some 200 bytes each. */
+const liveMax = 50_000;
+
+const full = new Set(["ENOSPC", "EDQUOT"]);
+
+/** The running operations of a generation. */
+interface Generation {
+  running: number;
+  onEnd: (() => void) | undefined;
+}
+
+export interface JournalParts {
+  readonly layout: Layout;
+  readonly state: SharedState;
+  readonly mark: MarkFile;
+  readonly workers: WorkerPool;
+  readonly syncAll: SyncAll;
+  readonly checkpointSeconds: number;
+  readonly onError: (error: unknown) => void;
+}
+
+function isRecorded(error: unknown): boolean {
+  return error instanceof Error && (error as { isRecorded?: boolean }).isRecorded === true;
+}
+
+function brokenJournal(): NodeJS.ErrnoException {
+  return Object.assign(new Error("the journal's checkpoint has failed: restart the server"), { code: "EIO" });
+}
+
+export class Journal {
+  readonly #running = new Map<number, Generation>();
+  /** The paths that records name, with the generation of the last one. */
+  readonly #live = new Map<string, number>();
+  #checkpoint: Promise<void> | undefined;
+  #checkpointAt = performance.now();
+  /** Set if a checkpoint could not sync: the kernel may have dropped what it could not write. */
+  #isBroken = false;
+  readonly #looking: Repeating;
+
+  constructor(readonly parts: JournalParts) {
+    this.#looking = everySeconds(
+      lookSeconds,
+      async () => {
+        const isDue = performance.now() - this.#checkpointAt > parts.checkpointSeconds * 1000;
+        if (this.#isBroken) return;
+        if (this.#isWanted || (isDue && this.#live.size > 0)) await this.checkpoint();
+      },
+      parts.onError,
+    );
+  }
+
+  /**
+   * Runs an operation that is durable by a record of the generation that `work` gets. `paths` are those that `isLive` and
+   * `changed` will ask for.
+   */
+  async during<T>(paths: readonly string[], work: (generation: number) => Promise<T>): Promise<T> {
+    if (this.#isBroken) throw brokenJournal();
+    const generation = this.parts.state.get("generation");
+    const running = this.#running.get(generation) ?? { running: 0, onEnd: undefined };
+    this.#running.set(generation, running);
+    running.running++;
+    for (const path of paths) this.#live.set(path, generation);
+    try {
+      return await work(generation);
+    } finally {
+      running.running--;
+      if (running.running === 0) running.onEnd?.();
+      if (this.#isWanted && !this.#isBroken) this.#startCheckpoint();
+    }
+  }
+
+  /** Performs the steps, made durable by the record. If it rejects, no later start repeats the record. */
+  async do(paths: readonly string[], steps: readonly FileStep[], record: RecordContent): Promise<void> {
+    try {
+      await this.during(paths, async (generation) => {
+        await this.parts.workers.fileSteps(steps, { ...record, generation });
+      });
+    } catch (error) {
+      if (isRecorded(error)) await this.checkpoint().catch(this.parts.onError);
+      throw error;
+    }
+  }
+
+  /** Returns whether the file at the path may be on stable storage in the journal only. */
+  isLive(path: string): boolean {
+    return this.#live.has(path);
+  }
+
+  /**
+   * Call it when a change of the path, or of a whole folder, is on stable storage without a record, before it is
+   * acknowledged, and before other callers may change the path.
+   */
+  async changed(path: string): Promise<void> {
+    if (!this.#live.has(path)) return;
+    try {
+      await this.do([], [], {
+        operations: [{ do: "void", path: this.parts.layout.relative(path) }],
+        bytes: [],
+      });
+      this.#live.delete(path);
+    } catch (error) {
+      // Removals are how an operator makes room. After a checkpoint there is nothing to be made void.
+      if (!full.has(errorCode(error) ?? "")) throw error;
+      await this.checkpoint();
+    }
+  }
+
+  get #isWanted(): boolean {
+    return this.parts.state.get("wanted") === 1 || this.#live.size > liveMax;
+  }
+
+  #startCheckpoint(): void {
+    if (this.#checkpoint === undefined) this.checkpoint().catch(this.parts.onError);
+  }
+
+  /** Resolves when all changes before the call are on stable storage without the journal. */
+  async checkpoint(): Promise<void> {
+    // One that is running may have begun before such a change.
+    await this.#checkpoint?.catch(() => {});
+    this.#checkpoint ??= this.#check().finally(() => {
+      this.#checkpoint = undefined;
+    });
+    await this.#checkpoint;
+  }
+
+  async #check(): Promise<void> {
+    // The kernel reports a failed write once: this sync could succeed.
+    if (this.#isBroken) throw brokenJournal();
+    const { layout, state, mark, syncAll, workers } = this.parts;
+    state.set("wanted", 0);
+    this.#checkpointAt = performance.now();
+    // Before the next generation, so that all their records are of earlier ones.
+    const lost = state.lostSlots((threadId) => workers.isRunning(threadId));
+    const next = state.next("generation") + 1;
+    await this.#ended(next);
+    await syncAll
+      .run(() => this.#changedFiles(next))
+      .catch(async (error: unknown) => {
+        this.#isBroken = true;
+        // The cache shows what the disk has lost, as long as the machine runs: the next start writes all files again.
+        await writeFile(`${layout.journalRoot}/${brokenName}`, "").catch(() => {});
+        throw error;
+      });
+    const { secret } = state;
+    await mark.write({ generation: next, sequence: state.get("sequence"), isClosed: false, secret });
+    state.set("mark", next);
+    for (const [path, generation] of this.#live) if (generation < next) this.#live.delete(path);
+    if (lost.length > 0) await this.#removeSegments(lost).catch(this.parts.onError);
+  }
+
+  /** A worker that replaces another has segments of its own. */
+  async #removeSegments(lost: readonly number[]): Promise<void> {
+    const { layout, state } = this.parts;
+    await removeSegments(layout.journalRoot, (slot) => lost.includes(slot));
+    for (const slot of lost) state.forgetSlot(slot);
+  }
+
+  /** Resolves when all operations of generations before `next` have ended. */
+  async #ended(next: number): Promise<void> {
+    for (const [generation, running] of this.#running) {
+      if (generation >= next) continue;
+      if (running.running > 0)
+        await new Promise<void>((resolve) => {
+          running.onEnd = resolve;
+        });
+      this.#running.delete(generation);
+    }
+  }
+
+  async *#changedFiles(next: number): AsyncIterable<string> {
+    const { layout, mark } = this.parts;
+    const { records } = await readJournal(layout.journalRoot, mark.mark ?? {});
+    for await (const { record, operations } of contentsOf(records)) {
+      if (record.generation >= next) continue;
+      for (const operation of operations) if ("path" in operation) yield `${layout.root}/${operation.path}`;
+    }
+  }
+
+  /** Frees all records. No operation may be running or start. */
+  async close(): Promise<void> {
+    await this.#looking.stop();
+    await this.#checkpoint?.catch(() => {});
+    const { state, mark } = this.parts;
+    if (this.#live.size > 0 && !this.#isBroken) await this.checkpoint();
+    if (!this.#isBroken)
+      await mark.write({
+        generation: state.get("generation") + 1,
+        sequence: state.get("sequence"),
+        isClosed: true,
+        secret: state.secret,
+      });
+    await mark.close();
+  }
+}

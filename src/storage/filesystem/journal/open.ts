@@ -1,0 +1,183 @@
+/** Opens the journal of a store: repeats what a crash has left in it, and starts it again if it is to be used. */
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, rm, writeFile } from "node:fs/promises";
+import { now } from "../../../lib/clock.js";
+import type { CheckedFiles } from "../checked-files.js";
+import { errorCode, ifThere } from "../files.js";
+import type { Layout } from "../layout.js";
+import type { Quarantine } from "../quarantine.js";
+import type { Directories } from "../sync.js";
+import type { WorkerPool } from "../worker-pool.js";
+import { Journal } from "./journal.js";
+import { type Mark, MarkFile } from "./mark.js";
+import { Replay } from "./replay.js";
+import { contentsOf, readJournal, removeSegments, type StoredJournal, segmentFiles } from "./segments.js";
+import { brokenName, markName, type SharedState } from "./shared.js";
+import { SyncAll } from "./sync-all.js";
+
+export interface JournalOptions {
+  readonly layout: Layout;
+  readonly directories: Directories;
+  readonly checkedFiles: CheckedFiles;
+  readonly quarantine: Quarantine;
+  readonly workers: WorkerPool;
+  readonly state: SharedState;
+  readonly readOnly: boolean;
+  /** Whether to use it from now on. */
+  readonly used: boolean;
+  readonly checkpointSeconds: number;
+  readonly onReplayed: (replayed: Replayed) => void;
+  readonly onError: (error: unknown, message: string) => void;
+}
+
+export interface Replayed {
+  readonly records: number;
+  readonly milliseconds: number;
+}
+
+/** Returns `undefined` if it is not to be used. Rejects if there is something to repeat that cannot be. */
+export async function openJournal(options: JournalOptions): Promise<Journal | undefined> {
+  const { layout, directories, readOnly, used } = options;
+  const { blobsRoot, manifestsRoot, contentRoot, journalRoot } = layout;
+  const syncAll = new SyncAll([blobsRoot, manifestsRoot, contentRoot, journalRoot], directories.syncs);
+  const isThere = (await segmentFiles(journalRoot)).length > 0;
+  const path = `${journalRoot}/${markName}`;
+  if (!isThere && !used) return undefined;
+  const mark = await openMark(path, options);
+  try {
+    const found = await readSince(journalRoot, mark?.mark);
+    if (mark === undefined || readOnly) {
+      if (found.records.length > 0) throw new Error(unreplayed(found, journalRoot));
+      await mark?.close();
+      return undefined;
+    }
+    if (found.records.length > 0) await replay(found, mark, syncAll, options);
+    await keepDamaged(found, options);
+    if (used) return await begin(found, mark, syncAll, options);
+    await mark.close();
+    await removeJournal(layout, directories);
+    return undefined;
+  } catch (error) {
+    await mark?.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** A journal that was closed is not read. */
+async function readSince(folder: string, mark: Mark | undefined): Promise<StoredJournal> {
+  if (mark?.isClosed !== true) return readJournal(folder, mark ?? {});
+  return { records: [], damaged: [], ...mark };
+}
+
+function unreplayed({ records }: StoredJournal, folder: string): string {
+  return `a crash has left changes in ${folder} (${records.length}), and the file system is read-only: start Gantry once on a writable one, which completes them`;
+}
+
+/**
+ * Without a readable mark, all records count: removed objects may come back, but nothing is lost. Returns `undefined` if the
+ * file is missing and the store read-only.
+ */
+async function openMark(path: string, options: JournalOptions): Promise<MarkFile | undefined> {
+  const { layout, directories, readOnly, checkedFiles } = options;
+  const hadSegments = (await segmentFiles(layout.journalRoot)).length > 0;
+  if (!readOnly) {
+    await mkdir(layout.journalRoot).catch((error: unknown) => {
+      if (errorCode(error) !== "EEXIST") throw error;
+    });
+    await directories.ensure(layout.journalRoot);
+  }
+  const file = await MarkFile.open(path, !readOnly);
+  if (file?.mark === undefined && hadSegments)
+    checkedFiles.name(path, "missing or damaged, so changes before it were repeated, too");
+  return file;
+}
+
+async function replay(
+  found: StoredJournal,
+  mark: MarkFile,
+  syncAll: SyncAll,
+  { layout, directories, checkedFiles, onReplayed }: JournalOptions,
+): Promise<void> {
+  const startedAt = now();
+  const { records, generation, sequence } = found;
+  const broken = `${layout.journalRoot}/${brokenName}`;
+  const all = (await ifThere(lstat(broken))) !== undefined;
+  const name = (path: string, why: string) => checkedFiles.name(path, why);
+  try {
+    await new Replay(layout, directories, records, all, name).run();
+  } catch (cause) {
+    throw new Error(`the changes in ${layout.journalRoot}, which a crash has left, cannot be completed`, {
+      cause,
+    });
+  }
+  try {
+    await syncAll.run(() => pathsOf(layout, records));
+  } catch (error) {
+    await writeFile(broken, "").catch(() => {});
+    throw error;
+  }
+  await mark.write({ generation: generation + 1, sequence, isClosed: false, secret: newSecret() });
+  await rm(broken, { force: true });
+  onReplayed({ records: records.length, milliseconds: now() - startedAt });
+}
+
+/** Moves damaged segments out of the way, for inspection. */
+async function keepDamaged(
+  { damaged }: StoredJournal,
+  { checkedFiles, quarantine }: JournalOptions,
+): Promise<void> {
+  for (const file of damaged) {
+    await quarantine.take(file);
+    checkedFiles.name(
+      file,
+      "damaged: acknowledged changes in it are lost; it was moved to quarantine, and gantry verify names what is incomplete",
+    );
+  }
+}
+
+async function* pathsOf(layout: Layout, records: StoredJournal["records"]): AsyncIterable<string> {
+  for await (const { operations } of contentsOf(records))
+    for (const operation of operations) if ("path" in operation) yield `${layout.root}/${operation.path}`;
+}
+
+async function begin(
+  found: StoredJournal,
+  mark: MarkFile,
+  syncAll: SyncAll,
+  { layout, directories, workers, state, checkpointSeconds, onError }: JournalOptions,
+): Promise<Journal> {
+  const next: Mark = {
+    generation: Math.max(found.generation, mark.mark?.generation ?? 0) + 1,
+    sequence: Math.max(found.sequence, mark.mark?.sequence ?? 0),
+    isClosed: false,
+    secret: newSecret(),
+  };
+  await mark.write(next);
+  // The name of the mark, too.
+  await directories.sync(layout.journalRoot);
+  await removeSegments(layout.journalRoot, (slot) => slot >= workers.options.threads);
+  state.secret = next.secret;
+  state.set("generation", next.generation);
+  state.set("mark", next.generation);
+  state.set("sequence", next.sequence);
+  return new Journal({
+    layout,
+    state,
+    mark,
+    workers,
+    syncAll,
+    checkpointSeconds,
+    onError: (error) => onError(error, "a checkpoint of the journal failed"),
+  });
+}
+
+function newSecret(): bigint {
+  return randomBytes(8).readBigUInt64LE();
+}
+
+async function removeJournal(layout: Layout, directories: Directories): Promise<void> {
+  // First the segments: without a mark, all their records would count.
+  await removeSegments(layout.journalRoot, () => true);
+  await directories.sync(layout.journalRoot);
+  await rm(`${layout.journalRoot}/${markName}`, { force: true });
+}

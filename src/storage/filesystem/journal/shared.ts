@@ -1,0 +1,84 @@
+/** The state of the journal in memory that all threads share, and the names of its segments. */
+
+/** The journal's part of a worker's start parameters. */
+export interface JournalSetup {
+  readonly memory: SharedArrayBuffer;
+  /** The store's directory, to which paths in records are relative. */
+  readonly root: string;
+  /** The directory of the segments. */
+  readonly folder: string;
+}
+
+const places = { sequence: 0, generation: 1, mark: 2, slots: 3, wanted: 4 } as const;
+type Place = keyof typeof places;
+const secretAt = Object.keys(places).length;
+/** Then the thread of each slot. Segments of slots beyond stay until the next start. */
+const ownersAt = secretAt + 1;
+const ownersMax = 1024;
+
+export class SharedState {
+  readonly #numbers: BigInt64Array;
+
+  constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(8 * (ownersAt + ownersMax))) {
+    this.#numbers = new BigInt64Array(memory);
+  }
+
+  get(place: Place): number {
+    return Number(Atomics.load(this.#numbers, places[place]));
+  }
+
+  set(place: Place, value: number): void {
+    Atomics.store(this.#numbers, places[place], BigInt(value));
+  }
+
+  /** Adds one, and returns the value before. */
+  next(place: Place): number {
+    return Number(Atomics.add(this.#numbers, places[place], 1n));
+  }
+
+  /** See `Mark.secret`. */
+  get secret(): bigint {
+    return BigInt.asUintN(64, Atomics.load(this.#numbers, secretAt));
+  }
+
+  set secret(secret: bigint) {
+    Atomics.store(this.#numbers, secretAt, secret);
+  }
+
+  /** Returns a slot that no thread of this process had before. */
+  claimSlot(threadId: number): number {
+    const slot = this.next("slots");
+    if (slot < ownersMax) Atomics.store(this.#numbers, ownersAt + slot, BigInt(threadId));
+    return slot;
+  }
+
+  /** Returns the slots of threads that do not run any more. */
+  lostSlots(isRunning: (threadId: number) => boolean): number[] {
+    const slots = Math.min(this.get("slots"), ownersMax);
+    return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => {
+      const owner = Number(Atomics.load(this.#numbers, ownersAt + slot));
+      return owner !== 0 && !isRunning(owner);
+    });
+  }
+
+  forgetSlot(slot: number): void {
+    Atomics.store(this.#numbers, ownersAt + slot, 0n);
+  }
+}
+
+/** A worker has two segments, which it writes by turns. */
+export const turns = ["a", "b"] as const;
+
+export function segmentName(slot: number, turn: (typeof turns)[number]): string {
+  return `${slot}-${turn}`;
+}
+
+/** Returns the number of the worker of a segment, or `undefined` for another file. */
+export function slotOf(fileName: string): number | undefined {
+  const [, slot] = /^(\d{1,9})-[ab]$/.exec(fileName) ?? [];
+  return slot === undefined ? undefined : Number(slot);
+}
+
+export const markName = "mark";
+/** Exists if files must be written again, whatever the cache shows. */
+export const brokenName = "broken";

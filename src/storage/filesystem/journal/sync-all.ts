@@ -1,0 +1,91 @@
+/**
+ * Makes all changes of the store durable at once. Node has no `syncfs`; coreutils' `sync -f` has. Without it, each changed
+ * file and its directory are synced.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { release } from "node:os";
+import { dirname } from "node:path";
+import { inParallel } from "../../../lib/in-parallel.js";
+import { ifThere } from "../files.js";
+import type { Syncs } from "../syncs.js";
+
+/** Earlier kernels do not report failed writes to `syncfs`. */
+const reportsErrors = !/^([0-4]|5\.[0-7])\./.test(release());
+
+/** Uploads sync meanwhile. */
+const syncsAtOnce = 4;
+
+export class SyncAll {
+  #hasProgram = reportsErrors;
+
+  /** `roots` are directories of the store, which may be on several file systems. */
+  constructor(
+    readonly roots: readonly string[],
+    readonly syncs: Syncs,
+  ) {}
+
+  /** `changed` yields the files that were changed; it is asked only if they must be synced one by one. */
+  async run(changed: () => AsyncIterable<string>): Promise<void> {
+    if (this.#hasProgram && (await this.#runProgram())) return;
+    this.#hasProgram = false;
+    const directories = new Set<string>();
+    await inParallel(changed(), syncsAtOnce, async (file) => {
+      directories.add(dirname(file));
+      // What was removed meanwhile needs no sync.
+      await ifThere(syncFile(file));
+    });
+    await inParallel(withParents(directories, this.roots), syncsAtOnce, async (directory) => {
+      await ifThere(this.syncs.directory(directory, false));
+    });
+  }
+
+  /** Returns false if there is no such program, or it has no such option. Rejects if something could not be written. */
+  async #runProgram(): Promise<boolean> {
+    const byDevice = new Map<number, string>();
+    for (const root of this.roots) {
+      const device = (await ifThere(stat(root)))?.dev;
+      if (device !== undefined) byDevice.set(device, root);
+    }
+    const child = spawn("sync", ["-f", ...byDevice.values()], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, LC_ALL: "C" },
+    });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    try {
+      const [code] = (await once(child, "close")) as [number | null];
+      if (code === 0) return true;
+    } catch {
+      return false;
+    }
+    if (/usage|option/i.test(said)) return false;
+    throw Object.assign(new Error(`sync -f failed: ${said.trim()}`), { code: "EIO" });
+  }
+}
+
+/** Syncs the file with its times. */
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A directory may be as new as the files in it. */
+function withParents(directories: ReadonlySet<string>, roots: readonly string[]): ReadonlySet<string> {
+  const all = new Set<string>();
+  for (const directory of directories) {
+    for (let path = directory; !all.has(path); path = dirname(path)) {
+      all.add(path);
+      if (roots.includes(path)) break;
+    }
+  }
+  return all;
+}

@@ -1,0 +1,182 @@
+// Generations and checkpoints of the journal: what a checkpoint waits for, what counts afterwards, and what happens if the disk
+// fails.
+
+import assert from "node:assert/strict";
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { Journal } from "../../src/storage/filesystem/journal/journal.js";
+import { MarkFile } from "../../src/storage/filesystem/journal/mark.js";
+import type { JournalOperation } from "../../src/storage/filesystem/journal/record.js";
+import { SharedState } from "../../src/storage/filesystem/journal/shared.js";
+import type { SyncAll } from "../../src/storage/filesystem/journal/sync-all.js";
+import { Layout } from "../../src/storage/filesystem/layout.js";
+import type { WorkerPool } from "../../src/storage/filesystem/worker-pool.js";
+import type { StepsRecord } from "../../src/storage/filesystem/worker-protocol.js";
+
+const folder = await mkdtemp(join(tmpdir(), "gantry-checkpoints-"));
+after(() => rm(folder, { recursive: true, force: true }));
+let stores = 0;
+
+/** A journal with workers and a disk of the test's. */
+async function open({
+  write = async () => {},
+  sync = async () => {},
+}: Partial<Record<"write" | "sync", () => Promise<void>>> = {}) {
+  const layout = new Layout(join(folder, String(stores++)));
+  await mkdir(layout.journalRoot, { recursive: true });
+  const path = join(layout.journalRoot, "mark");
+  const mark = await MarkFile.open(path, true);
+  assert.ok(mark !== undefined);
+  const state = new SharedState();
+  state.set("generation", 1);
+  state.secret = 5n;
+  const records: JournalOperation[] = [];
+  const running = new Set<number>();
+  const workers = {
+    isRunning: (threadId: number) => running.has(threadId),
+    fileSteps: async (_: unknown, { operations }: StepsRecord) => {
+      await write();
+      records.push(...operations);
+    },
+  } as unknown as WorkerPool;
+  const syncAll = { run: sync } as unknown as SyncAll;
+  const journal = new Journal({
+    ...{ layout, state, mark, workers, syncAll },
+    checkpointSeconds: 1000,
+    onError: () => {},
+  });
+  return { journal, layout, state, records, running, path };
+}
+
+test("a checkpoint waits for operations that began before it, and not for later ones", async () => {
+  const order: string[] = [];
+  const { journal, state } = await open({ sync: async () => void order.push("sync") });
+  let end = () => {};
+  const early = journal.during(["early"], async (generation) => {
+    assert.equal(generation, 1);
+    await new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    order.push("early");
+  });
+  const checkpoint = journal.checkpoint();
+  await turn();
+  const late = journal.during(["late"], async (generation) => {
+    assert.equal(generation, 2);
+    order.push("late");
+  });
+  await late;
+  assert.equal(state.get("mark"), 0);
+  end();
+  await Promise.all([early, checkpoint]);
+  assert.deepEqual(order, ["late", "early", "sync"]);
+  assert.equal(state.get("mark"), 2);
+  assert.deepEqual([journal.isLive("early"), journal.isLive("late")], [false, true]);
+  await journal.close();
+});
+
+test("a change without a record makes earlier records void, if there are any", async () => {
+  const { journal, layout, records } = await open();
+  const path = `${layout.root}/blobs/a`;
+  await journal.changed(path);
+  assert.deepEqual(records, []);
+  await journal.during([path], async () => {});
+  await journal.changed(path);
+  assert.deepEqual(records, [{ do: "void", path: "blobs/a" }]);
+  await journal.changed(path);
+  assert.equal(records.length, 1);
+  await journal.during([path], async () => {});
+  await journal.checkpoint();
+  await journal.changed(path);
+  assert.equal(records.length, 1, "after a checkpoint, no record counts");
+  await journal.close();
+});
+
+test("if a full disk has no room for a record, a checkpoint makes it unnecessary", async () => {
+  let syncs = 0;
+  const full = Object.assign(new Error("full"), { code: "ENOSPC" });
+  const { journal, layout } = await open({
+    write: () => Promise.reject(full),
+    sync: async () => void syncs++,
+  });
+  const path = `${layout.root}/blobs/a`;
+  await journal.during([path], async () => {});
+  await journal.changed(path);
+  assert.deepEqual([syncs, journal.isLive(path)], [1, false]);
+  await journal.close();
+});
+
+test("after a failed sync the journal is not used any more, and its records count at the next start", async () => {
+  const { journal, layout, path } = await open({ sync: () => Promise.reject(new Error("lost")) });
+  await journal.during(["a"], async () => {});
+  await assert.rejects(journal.checkpoint(), /lost/);
+  await assert.rejects(
+    journal.during(["b"], async () => {}),
+    { code: "EIO" },
+  );
+  await access(join(layout.journalRoot, "broken"));
+  await journal.close();
+  const mark = await MarkFile.open(path, false);
+  assert.equal(mark?.mark, undefined);
+  await mark?.close();
+});
+
+test("a checkpoint that waits for one that fails does not count its changes as synced", async () => {
+  let syncs = 0;
+  const sync = async () => {
+    // The kernel reports a failed write once.
+    if (syncs++ === 0) throw new Error("lost");
+  };
+  const { journal, state } = await open({ sync });
+  await journal.during(["a"], async () => {});
+  const [first, second] = await Promise.allSettled([journal.checkpoint(), journal.checkpoint()]);
+  assert.deepEqual([first.status, second.status], ["rejected", "rejected"]);
+  assert.equal(state.get("mark"), 0);
+  await journal.close();
+});
+
+for (const isRecorded of [true, false])
+  test(`steps that fail ${isRecorded ? "after" : "before"} their record are ${isRecorded ? "" : "not "}followed by a checkpoint`, async () => {
+    const full = Object.assign(new Error("full"), { code: "ENOSPC", isRecorded });
+    const { journal, state } = await open({ write: () => Promise.reject(full) });
+    await assert.rejects(journal.do(["a"], [], { operations: [], bytes: [] }), full);
+    assert.equal(state.get("mark"), isRecorded ? 2 : 0);
+    await journal.close();
+  });
+
+test("a checkpoint removes the segments of workers that have ended, and no others", async () => {
+  const { journal, layout, state, running } = await open();
+  for (const threadId of [7, 8]) running.add(threadId);
+  for (const threadId of [7, 8]) state.claimSlot(threadId);
+  for (const name of ["0-a", "0-b", "1-a"]) await writeFile(join(layout.journalRoot, name), "records");
+  await journal.checkpoint();
+  assert.deepEqual((await readdir(layout.journalRoot)).sort(), ["0-a", "0-b", "1-a", "mark"]);
+  running.delete(7);
+  await journal.checkpoint();
+  assert.deepEqual((await readdir(layout.journalRoot)).sort(), ["1-a", "mark"]);
+  await journal.close();
+});
+
+test("a closed journal is marked as such, and a torn mark leaves the previous one", async () => {
+  const { journal, path } = await open();
+  await journal.during(["a"], async () => {});
+  await journal.close();
+  const mark = await MarkFile.open(path, true);
+  assert.deepEqual(mark?.mark, { generation: 3, sequence: 0, isClosed: true, secret: 5n });
+  const next = { generation: 4, sequence: 9, isClosed: false, secret: 2n ** 64n - 1n };
+  await mark?.write(next);
+  await mark?.write({ ...next, generation: 5 });
+  // The last one is in the slot of the one before the previous.
+  for (const slot of [0, 512]) {
+    const bytes = Buffer.alloc(1);
+    await mark?.handle.read(bytes, 0, 1, slot + 8);
+    if (bytes[0] === 5) await mark?.handle.write(Buffer.from("torn"), 0, 4, slot + 8);
+  }
+  await mark?.close();
+  const again = await MarkFile.open(path, false);
+  assert.deepEqual(again?.mark, next);
+  await again?.close();
+});
