@@ -10,14 +10,15 @@ import type { OpenSession } from "./sessions.js";
 
 /**
  * `losesUnsynced`: acknowledged bytes may be lost; an upload is only guaranteed at its end. `leavesClosed`: a node that is killed
- * at once after it has stored a blob may leave the state of its upload, which no client uses any more.
+ * at once after it has stored a blob may leave the state of its upload, which no client uses any more. `bytesOf` returns the
+ * stored bytes of a session, where a check can see them.
  */
 export async function checkSessions(
   requests: Requests,
   stored: readonly StoredSession[],
   random: Random,
   losesUnsynced: boolean,
-  leavesClosed = false,
+  { leavesClosed = false, bytesOf }: { leavesClosed?: boolean; bytesOf?: (id: string) => Buffer } = {},
 ): Promise<void> {
   const { sessions, violations } = requests;
   for (const { id, name } of stored) {
@@ -36,7 +37,10 @@ export async function checkSessions(
     const how = random.pickWeighted({ ranged: 1, streamed: 1, closing: 1 });
     const offset = await offsetOf(requests, session, losesUnsynced);
     if (offset === undefined) sessions.forget(session);
-    else if (carryOn) await finish(requests, session, offset, how);
+    else if (carryOn) {
+      const torn = losesUnsynced && bytesOf !== undefined && isTorn(requests, session, bytesOf, offset);
+      await finish(requests, session, offset, how, torn);
+    }
   }
 }
 
@@ -67,16 +71,39 @@ async function offsetOf(
   return undefined;
 }
 
+const blockBytes = 4096;
+
+/**
+ * Returns whether the upload has lost bytes with the power. Only this can be lost: an append to a block that is on the disk
+ * changes the length of the file, which ext4 may store before the bytes, so that they are zeros up to the end of the block.
+ */
+function isTorn(
+  { violations }: Requests,
+  { location, blob }: OpenSession,
+  bytesOf: (id: string) => Buffer,
+  offset: number,
+): boolean {
+  const id = /([^/?]+)(\?.*)?$/.exec(location)?.[1] ?? "";
+  const stored = bytesOf(id).subarray(0, offset);
+  const sent = Buffer.from(blob.bytes.subarray(0, offset));
+  const first = stored.findIndex((byte, index) => byte !== sent[index]);
+  if (first === -1) return false;
+  sent.fill(0, first, Math.min(offset, Math.ceil((first + 1) / blockBytes) * blockBytes));
+  if (!stored.equals(sent)) violations.add(`${location} has other bytes than those that were sent to it`);
+  return true;
+}
+
 /** Sends the missing bytes from the offset on: as a stream, with a range, or in the closing request. */
 async function finish(
   requests: Requests,
   session: OpenSession,
   offset: number,
   how: "ranged" | "streamed" | "closing",
+  torn: boolean,
 ): Promise<void> {
   const { length } = session.blob.bytes;
   session.acknowledged = offset;
   session.ending = "no";
   if (offset < length && how !== "closing") await requests.patch(session, length, how);
-  await requests.close(session);
+  await requests.close(session, torn);
 }

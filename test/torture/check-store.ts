@@ -83,7 +83,7 @@ class StoreWalk {
   roots(): void {
     const known = [
       ...["blobs", "manifests", "content", "uploads", "records", "notes", "secrets"],
-      ...["lock", "control.sock"],
+      ...["journal", "lock", "control.sock"],
     ];
     for (const { name } of this.#entries(this.layout.root))
       if (!known.includes(name)) this.violations.add(`${name} in the store's root`);

@@ -1,4 +1,7 @@
 /** The complete check of a server restarted after a crash. */
+import { readFileSync } from "node:fs";
+import { isSessionId, type SessionId } from "../../src/domain/session-id.js";
+import { Layout } from "../../src/storage/filesystem/layout.js";
 import { checkApi } from "./check-api.js";
 import { checkSessions } from "./check-sessions.js";
 import { checkStore } from "./check-store.js";
@@ -34,8 +37,25 @@ export async function checkRestarted(
   const stored = checkStore(root, universe, violations, !losesUnsynced);
   const life: Life = { url, over: false, onEvent: () => {} };
   const requests = new Requests(life, universe, ledger, world.sessions, violations);
-  await checkSessions(requests, stored, random, losesUnsynced).catch((error: unknown) => {
+  const layout = new Layout(root);
+  const bytesOf = (id: string) => readIfThere(layout.upload(asSession(id)));
+  await checkSessions(requests, stored, random, losesUnsynced, { bytesOf }).catch((error: unknown) => {
     // The violations already contain the error.
     if (!(error instanceof Gone)) throw error;
   });
+}
+
+function asSession(id: string): SessionId {
+  if (!isSessionId(id)) throw new Error(`${id} is no session`);
+  return id;
+}
+
+/** An upload without bytes has no file. */
+function readIfThere(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return Buffer.alloc(0);
+  }
 }

@@ -12,10 +12,11 @@ export type Remains = (typeof remains)[number];
 
 export function leave(top: DirectoryNode, folder: string, what: Remains, random: Random): void {
   const written = new Map<Node, string>();
-  const bytesOf = ({ bytes, synced }: FileNode): Buffer => {
+  const bytesOf = ({ bytes, synced }: FileNode, path: string): Buffer => {
     const zeros = Buffer.alloc(bytes.length);
     synced.copy(zeros);
     if (what === "synced") return synced;
+    if (what === "mixed" && /\/journal\/[^/]+$/.test(path)) return sectorsOf(synced, bytes, random);
     return what === "kept" ? zeros : random.pick([synced, zeros, bytes]);
   };
   const leaveFolder = (node: DirectoryNode, path: string): void => {
@@ -28,10 +29,24 @@ export function leave(top: DirectoryNode, folder: string, what: Remains, random:
       if (entry instanceof DirectoryNode) leaveFolder(entry, own);
       else if (first !== undefined) linkSync(first, own);
       else {
-        writeFileSync(own, bytesOf(entry));
+        writeFileSync(own, bytesOf(entry, own));
         written.set(entry, own);
       }
     }
   };
   leaveFolder(top, folder);
+}
+
+/** A disk writes sectors whole, in any order. */
+const sectorBytes = 512;
+
+/** The journal is written over and over, so each sector may be the earlier or the later one. */
+function sectorsOf(synced: Buffer, bytes: Buffer, random: Random): Buffer {
+  const sectors = Buffer.alloc(bytes.length);
+  synced.copy(sectors);
+  for (let at = 0; at < bytes.length; at += sectorBytes) {
+    const later = bytes.subarray(at, at + sectorBytes);
+    if (!later.equals(sectors.subarray(at, at + sectorBytes)) && random.chance(0.5)) later.copy(sectors, at);
+  }
+  return sectors;
 }

@@ -119,8 +119,8 @@ export class Requests {
     session.acknowledged = end;
   }
 
-  /** Closes the session with the bytes that are still to come. */
-  async close(session: OpenSession): Promise<void> {
+  /** Closes the session with the bytes that are still to come. If it is `torn`, the server must refuse it. */
+  async close(session: OpenSession, torn = false): Promise<void> {
     const { name, location, blob, acknowledged } = session;
     const rest = blob.bytes.subarray(acknowledged);
     const headers = { "Content-Range": `${acknowledged}-${blob.bytes.length - 1}` };
@@ -129,9 +129,11 @@ export class Requests {
     const options = { body: rest, ...(rest.length > 0 && acknowledged > 0 && { headers }) };
     const path = withQuery(location, `digest=${blob.digest}`);
     const write = { key: keys.blob(name, blob.digest), value: present };
-    const refused = this.life.mayFail === true && acknowledged === 0 ? [404] : [];
+    const refused = this.life.mayFail === true && acknowledged === 0 ? [404] : torn ? [400] : [];
     session.isClosed = await this.#write([write], ["PUT", path, options], 201, refused);
+    if (torn && session.isClosed) this.#wrong("an upload that has lost bytes became a blob", 201);
     if (session.isClosed) this.sessions.end(session);
+    else if (torn) this.sessions.forget(session);
   }
 
   async cancel(session: OpenSession): Promise<void> {

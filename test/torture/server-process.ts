@@ -34,6 +34,8 @@ export class ServerProcess {
         REGISTRY_UPLOADS_WORKERS: "2",
         // So that large blobs are written in both ways: through the page cache, and past it.
         REGISTRY_UPLOADS_CACHEDMIB: "1",
+        // So that kills and power failures hit checkpoints, too.
+        REGISTRY_STORAGE_FILESYSTEM_CHECKPOINT: "2s",
         // Invisible to a tracer.
         UV_USE_IO_URING: "0",
       },

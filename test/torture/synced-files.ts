@@ -9,6 +9,8 @@ export class FileNode {
   bytes: Buffer = Buffer.alloc(0);
   /** The state on stable storage. */
   synced: Buffer = Buffer.alloc(0);
+  #changes = 0;
+  #syncedChange = 0;
 
   write(bytes: Buffer, position: number): void {
     const size = Math.max(this.bytes.length, position + bytes.length);
@@ -16,12 +18,26 @@ export class FileNode {
     this.bytes.copy(grown);
     bytes.copy(grown, position);
     this.bytes = grown;
+    this.#changes++;
+  }
+
+  /** Returns what to do when a sync that starts now has ended. */
+  covered(): () => void {
+    const { bytes } = this;
+    const change = this.#changes;
+    return () => {
+      // A shorter sync may have begun later and ended before.
+      if (change < this.#syncedChange) return;
+      this.synced = bytes;
+      this.#syncedChange = change;
+    };
   }
 
   truncate(size: number): void {
     const cut = Buffer.alloc(size);
     this.bytes.copy(cut);
     this.bytes = cut;
+    this.#changes++;
   }
 }
 
@@ -42,12 +58,18 @@ export class DirectoryNode {
     this.#changes++;
   }
 
-  /** Number of changes so far, which a sync that starts now will cover. */
-  get changes(): number {
-    return this.#changes;
+  /** Returns what to do when a sync that starts now has ended. */
+  covered(): () => void {
+    const changes = this.#changes;
+    return () => this.#syncedUpTo(changes);
   }
 
-  syncedUpTo(changes: number): void {
+  /** Entries that exist, or may still be on stable storage. */
+  allEntries(): Iterable<Node> {
+    return new Set([...this.entries.values(), ...this.synced.values()]);
+  }
+
+  #syncedUpTo(changes: number): void {
     const count = this.#unsynced.length - (this.#changes - changes);
     for (const change of this.#unsynced.splice(0, Math.max(0, count))) apply(this.synced, change);
   }
@@ -83,6 +105,7 @@ export class SyncedFiles {
 
   apply({ call, result }: TraceEvent): void {
     if (call.name === "fsync" || call.name === "fdatasync") this.#sync(call, result !== undefined);
+    else if (call.name === "syncfs") this.#syncAll(call, result !== undefined);
     else if (result !== undefined) this.#done(call, result);
   }
 
@@ -93,15 +116,28 @@ export class SyncedFiles {
       return;
     }
     const node = this.#find(call.path);
-    if (node instanceof FileNode) {
-      const { bytes } = node;
-      this.#begun.set(call, () => {
-        node.synced = bytes;
-      });
-    } else if (node !== undefined) {
-      const { changes } = node;
-      this.#begun.set(call, () => node.syncedUpTo(changes));
+    if (node !== undefined) this.#begun.set(call, node.covered());
+  }
+
+  /** Every change before the start of the call is on stable storage after its end. */
+  #syncAll(call: Call, ended: boolean): void {
+    if (ended) {
+      this.#begun.get(call)?.();
+      this.#begun.delete(call);
+      return;
     }
+    const done: (() => void)[] = [];
+    const seen = new Set<Node>();
+    const note = (node: Node): void => {
+      if (seen.has(node)) return;
+      seen.add(node);
+      done.push(node.covered());
+      if (node instanceof DirectoryNode) for (const entry of node.allEntries()) note(entry);
+    };
+    note(this.top);
+    this.#begun.set(call, () => {
+      for (const one of done) one();
+    });
   }
 
   #done(call: Call, result: number): void {

@@ -5,6 +5,7 @@ import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { Layout, pointerFile } from "../../src/storage/filesystem/layout.js";
 import { keys, present, type Value } from "./ledger.js";
 import { FileNode, type SyncedFiles } from "./synced-files.js";
+import { SyncedJournal } from "./synced-journal.js";
 import type { Universe } from "./universe.js";
 
 /** An existing file that differs from the pushed one. */
@@ -15,12 +16,15 @@ export class SyncedView {
   /** Bytes already verified as the object's; the model never changes them in place. */
   readonly #right = new WeakMap<Buffer, Buffer>();
 
+  readonly #journal: SyncedJournal;
+
   constructor(
     readonly files: SyncedFiles,
-    root: string,
+    readonly root: string,
     { names, blobs, manifests, tags }: Universe,
   ) {
     const layout = new Layout(root);
+    this.#journal = new SyncedJournal(files, layout.journalRoot);
     this.#looks = names.flatMap((text) => {
       const name = parseRepositoryName(text);
       const known = new Map(manifests.map(({ digest, bytes }) => [digest, bytes]));
@@ -36,9 +40,9 @@ export class SyncedView {
         ...tags.filter(isTag).map((tag) => ({
           key: keys.tag(text, tag),
           look: () => {
-            const pointer = this.files.findSynced(`${layout.tag(name, tag)}/${pointerFile}`);
-            if (!(pointer instanceof FileNode)) return undefined;
-            const digest = pointer.synced.toString("latin1");
+            const pointer = this.#read(`${layout.tag(name, tag)}/${pointerFile}`);
+            if (pointer === undefined) return undefined;
+            const digest = pointer.toString("latin1");
             const bytes = known.get(digest);
             const found = bytes && this.#object(layout.manifest(name, asDigest(digest)), bytes);
             return found === present ? digest : torn;
@@ -49,12 +53,20 @@ export class SyncedView {
   }
 
   #object(path: string, bytes: Buffer): Value {
-    const node = this.files.findSynced(path);
-    if (!(node instanceof FileNode)) return undefined;
-    if (this.#right.get(node.synced) === bytes) return present;
-    if (!node.synced.equals(bytes)) return torn;
-    this.#right.set(node.synced, bytes);
+    const found = this.#read(path);
+    if (found === undefined) return undefined;
+    if (this.#right.get(found) === bytes) return present;
+    if (!found.equals(bytes)) return torn;
+    this.#right.set(found, bytes);
     return present;
+  }
+
+  /** Returns the bytes that a server would find, after it has repeated the changes in the journal. */
+  #read(path: string): Buffer | undefined {
+    const recorded = this.#journal.find(path.slice(this.root.length + 1));
+    if (recorded !== undefined) return recorded === "gone" ? undefined : recorded;
+    const node = this.files.findSynced(path);
+    return node instanceof FileNode ? node.synced : undefined;
   }
 
   *values(): Iterable<[string, Value]> {

@@ -244,7 +244,7 @@ async function checkAfterStart(world: World, parts: Parts, random: Random): Prom
   for (const [key, value] of found) ledger.settle(key, value);
   const life = { url, over: false, onEvent: () => {} };
   const requests = new Requests(life, universe, ledger, sessions, violations, new PatientClient(url));
-  await checkSessions(requests, [], random, false, true).catch((error: unknown) => {
+  await checkSessions(requests, [], random, false, { leavesClosed: true }).catch((error: unknown) => {
     // The violations already contain the error.
     if (!(error instanceof Gone)) throw error;
   });
