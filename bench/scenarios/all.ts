@@ -4,6 +4,7 @@ import { attackScenarios } from "./attacks.js";
 import { ciDayScenarios } from "./ci-day.js";
 import { coldStartScenarios } from "./cold-start.js";
 import { deployStormScenarios } from "./deploy-storm.js";
+import { firstPullScenarios } from "./first-pull.js";
 import { growthBlobSize } from "./growth-blob-size.js";
 import { growthConnections } from "./growth-connections.js";
 import { growthListings } from "./growth-listings.js";
@@ -30,6 +31,7 @@ export const everything: Selection = {
     ...metadataScenarios,
     ...loginScenarios,
     ...pullScenarios,
+    ...firstPullScenarios,
     ...memoryScenarios,
     ...deployStormScenarios,
     ...mirrorScenarios,

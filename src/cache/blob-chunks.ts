@@ -3,6 +3,7 @@
  * that pull one layer at once share every read. A download holds a chunk only while it writes it to its socket, so slow
  * readers hold no memory: the chunk may be gone when they continue, and is read again from the page cache.
  */
+import { alignedBuffer } from "../lib/aligned-memory.js";
 import { assert } from "../lib/assert.js";
 import { HitCounts } from "../lib/hit-counts.js";
 import type { BlobReader } from "../storage/storage.js";
@@ -12,7 +13,7 @@ export interface OpenBlob {
   /** Unique among all blobs ever opened. */
   readonly number: number;
   readonly size: number;
-  readonly reader: Pick<BlobReader, "read">;
+  readonly reader: Pick<BlobReader, "read" | "waitsAt">;
   hold(): void;
   release(): void;
 }
@@ -57,6 +58,8 @@ export class BlobChunks {
   /** Hits and misses. A chunk that is being read counts as a hit. */
   readonly lookups = new HitCounts();
   #waiting: (() => void)[] = [];
+  /** For all chunks. Allocated when the first is read. */
+  #memory: ArrayBuffer | undefined;
   #made = 0;
   #ahead = 0;
 
@@ -71,8 +74,16 @@ export class BlobChunks {
     return this.#piece(key, chunk, position);
   }
 
-  /** Starts reading the chunk at `position` if there is memory that no other download needs. */
+  /**
+   * Starts reading the chunk at `position`, and the next one if the store does not read ahead by itself, as long as there is
+   * memory that no other download needs.
+   */
   readAhead(blob: OpenBlob, position: number): void {
+    this.#readAhead(blob, position);
+    if (blob.reader.waitsAt?.(position)) this.#readAhead(blob, position + this.options.chunkBytes);
+  }
+
+  #readAhead(blob: OpenBlob, position: number): void {
     const key = this.#keyAt(blob, position);
     if (position >= blob.size || this.#kept.has(key) || this.#ahead >= this.options.chunks / 2) return;
     const chunk = this.#begin(blob, position, key);
@@ -149,8 +160,9 @@ export class BlobChunks {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#made < this.options.chunks) {
-      this.#made++;
-      return Buffer.allocUnsafeSlow(this.options.chunkBytes);
+      const { chunkBytes, chunks } = this.options;
+      this.#memory ??= alignedBuffer(chunkBytes * chunks);
+      return Buffer.from(this.#memory, chunkBytes * this.#made++, chunkBytes);
     }
     for (const [key, chunk] of this.#kept) {
       if (chunk.holders > 0 || chunk.loading !== undefined) continue;

@@ -32,6 +32,11 @@ export interface BlobReader {
   readonly size: number;
   /** Fills `into` from `position` on; returns fewer bytes only at the end of the blob. */
   read(into: Uint8Array, position: number): Promise<number>;
+  /**
+   * Whether a read at the position waits for the store, which does not read ahead by itself: then several reads at once are
+   * faster than one after the other. Absent if unknown.
+   */
+  waitsAt?(position: number): boolean;
   close(): Promise<void>;
 }
 

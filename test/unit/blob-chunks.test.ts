@@ -22,6 +22,7 @@ class FakeBlob {
     readonly size: number,
     readonly salt: number,
     readonly turns = 1,
+    readonly waits = false,
   ) {
     this.shared = new SharedBlob(
       {
@@ -34,6 +35,7 @@ class FakeBlob {
           for (let place = 0; place < into.length; place++) into[place] = this.byteAt(position + place);
           return into.length;
         },
+        waitsAt: () => this.waits,
         close: async () => {
           this.closed = true;
         },
@@ -134,6 +136,14 @@ test("reading ahead uses at most half of the chunks, and stops at the end", asyn
   assert.equal(blob.reads, 2);
   blob.shared.readAhead(16);
   assert.equal(blob.reads, 3, "a requested chunk no longer counts as read ahead");
+});
+
+test("a store that does not read ahead by itself gets two reads ahead", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 8 }), 20, 0, 1, true);
+  blob.shared.readAhead(0);
+  assert.equal(blob.reads, 2);
+  blob.shared.readAhead(16);
+  assert.equal(blob.reads, 3, "nothing is read beyond the end");
 });
 
 test("a file released during reading ahead closes after the read", async () => {

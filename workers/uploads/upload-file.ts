@@ -12,6 +12,8 @@ const directBytesMin = 128 * 1024;
 export class UploadFile {
   /** The same file opened with O_DIRECT, or false if that is not possible. */
   #direct: number | false | undefined;
+  /** Bytes written past the page cache. */
+  directBytes = 0;
 
   constructor(
     readonly path: string,
@@ -33,6 +35,7 @@ export class UploadFile {
     if (position < cachedBytes || blocks.length < directBytesMin) return this.#writeCached(bytes, position);
     if (before > 0) await this.#writeCached(bytes.subarray(0, before), position);
     const done = await this.#writeDirect(blocks, position + before);
+    this.directBytes += done;
     const rest = bytes.subarray(before + done);
     if (rest.length > 0) await this.#writeCached(rest, position + before + done);
   }

@@ -86,11 +86,12 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
     if (task.journal === undefined) await upload.sync();
     else if (digest === task.expected) journalSync = await commitBlob(task, upload, task.journal);
     const syncedAt = now();
+    const { directBytes } = upload.file;
     await forget(task.session);
     const sealed = { ...times, hashedAt: upload.hashedAt, syncedAt };
-    if (task.place === undefined || digest !== task.expected) return { digest, times: sealed };
+    if (task.place === undefined || digest !== task.expected) return { digest, directBytes, times: sealed };
     const placedBytes = placeUpload(task.place);
-    return { digest, placedBytes, journalSync, times: { ...sealed, placedAt: now() } };
+    return { digest, directBytes, placedBytes, journalSync, times: { ...sealed, placedAt: now() } };
   } catch (error) {
     await forget(task.session);
     throw error;

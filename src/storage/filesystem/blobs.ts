@@ -13,7 +13,9 @@ import { noSpans, type Spans } from "../../lib/spans.js";
 import type { Adopted, Adopter, Adoption, Outside } from "../outside.js";
 import type { BlobReader, BlobStore, BlobUsage, Content } from "../storage.js";
 import { adoptFile } from "./adopt-file.js";
+import type { CacheFiller } from "./cache-filler.js";
 import type { CheckedFiles } from "./checked-files.js";
+import { ColdBlob, ColdBlobs } from "./cold-blobs.js";
 import type { ContentTally } from "./content-tally.js";
 import { FileContents } from "./contents.js";
 import {
@@ -48,6 +50,7 @@ export class FileBlobs implements BlobStore, Adopter {
   readonly #locks = new KeyedLock<Digest>();
   readonly #contents: FileContents;
   readonly integrity: Integrity;
+  readonly cold = new ColdBlobs();
   /** Set when it has been opened, before any call. */
   journal: Journal | undefined;
 
@@ -60,6 +63,7 @@ export class FileBlobs implements BlobStore, Adopter {
     readonly quarantined: Quarantine,
     readonly tally: ContentTally,
     readonly surveyor: Surveyor,
+    readonly cacheFiller: CacheFiller,
   ) {
     this.integrity = new Integrity((file, expected) => workers.digestFile(file, expected));
     this.#contents = new FileContents(layout, checkedFiles, surveyor, tally);
@@ -72,7 +76,7 @@ export class FileBlobs implements BlobStore, Adopter {
   async open(name: RepositoryName, digest: Digest): Promise<BlobReader | undefined> {
     const path = this.layout.blob(name, digest);
     const handle = await this.checkedFiles.open(path);
-    const reader = handle && (await FileBlobReader.over(handle));
+    const reader = handle && (await FileBlobReader.over(handle, this.cold.get(digest), this.cold));
     if (handle !== undefined && reader === undefined) this.checkedFiles.name(path, "not a file");
     return reader;
   }
@@ -135,6 +139,17 @@ export class FileBlobs implements BlobStore, Adopter {
       ? this.directories.ensure(this.layout.contentFolder(digest), false)
       : undefined;
     await Promise.all([this.directories.ensure(this.layout.blobs(name), durably), content]);
+  }
+
+  /** Reports that a new blob's bytes are not in the page cache, except for the first. */
+  bypassed(
+    name: RepositoryName,
+    digest: Digest,
+    { size, cachedBytes }: Pick<ColdBlob, "size" | "cachedBytes">,
+  ): void {
+    const blob = new ColdBlob(this.layout.blob(name, digest), size, cachedBytes);
+    this.cold.add(digest, blob);
+    this.cacheFiller.add(blob);
   }
 
   #foldersOf(name: RepositoryName, digest: Digest): readonly string[] {

@@ -1,13 +1,15 @@
 /** Opens a store on a local file system: creates its directories, tests the file system's features, and creates the parts. */
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Closers } from "../../lib/closers.js";
 import { everySeconds } from "../../lib/every-seconds.js";
+import { freeMemory } from "../../lib/free-memory.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import type { DiskOperations } from "../disk-operations.js";
 import type { Storage } from "../storage.js";
 import { StoreInUse } from "../store-in-use.js";
 import { FileBlobs } from "./blobs.js";
+import { CacheFiller } from "./cache-filler.js";
 import { CheckedFiles, type OnStray } from "./checked-files.js";
 import { ContentTally } from "./content-tally.js";
 import { FileDiskOperations } from "./disk.js";
@@ -60,6 +62,8 @@ export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "
   readonly onStray: OnStray;
   /** Whether to create a store if there is none. */
   readonly create: boolean;
+  /** The machine's, unless a test replaces it. In bytes. */
+  readonly freeMemory?: () => Promise<number>;
   /** `never` treats the file system as one without hard links, for tests. */
   readonly hardLinks?: "if supported" | "never";
 }
@@ -154,7 +158,14 @@ async function openLocked(
   closers.add("syncs", () => directories.syncs.close());
   // Without hard links each repository has its own copies, which are not counted.
   const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
-  const blobs = new FileBlobs(
+  const cacheFiller = new CacheFiller({
+    open: (file) => checkedFiles.open(file),
+    isDiskBusy: () => workers.tasks > 0 || blobs.cold.reads > 0,
+    freeMemory: options.freeMemory ?? (() => freeMemory(textOf)),
+    onError: (error) => options.onError(error, "a pushed blob could not be read into the page cache"),
+  });
+  closers.add("cache filler", () => cacheFiller.close());
+  const blobs: FileBlobs = new FileBlobs(
     layout,
     directories,
     hardLinks,
@@ -163,6 +174,7 @@ async function openLocked(
     quarantine,
     tally,
     surveyor,
+    cacheFiller,
   );
   const uploads = new FileUploads(layout, checkedFiles, {
     workers,
@@ -244,6 +256,10 @@ async function openLocked(
     workers,
     close: () => closers.close(),
   };
+}
+
+function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, "latin1").catch(() => undefined);
 }
 
 /** Tests what the file system supports. Assumes hard links on a read-only one. */

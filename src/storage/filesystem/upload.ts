@@ -26,6 +26,8 @@ export interface FileUploadParts {
 export class FileUpload implements Upload {
   readonly #affinity: Affinity = {};
   #isLost = false;
+  /** The sealed upload, if some of its bytes are not in the page cache. */
+  #cold: { readonly size: number; readonly cachedBytes: number } | undefined;
 
   constructor(
     readonly id: SessionId,
@@ -84,6 +86,7 @@ export class FileUpload implements Upload {
       placedBytes = await spans.during("link", () => this.#watch(workers.place(place)));
     const state = { placedBytes, isJournaled };
     const healed = await blobs.commit(this.files, name, digest, state, spans);
+    if (this.#cold !== undefined) blobs.bypassed(name, digest, this.#cold);
     return { healed, times };
   }
 
@@ -95,7 +98,7 @@ export class FileUpload implements Upload {
     journal: number | undefined,
   ) {
     const { id: session, files, algorithm } = this;
-    const { digest, times, placedBytes } = await this.#watch(
+    const { digest, times, placedBytes, directBytes } = await this.#watch(
       this.parts.workers.seal(
         { session, files, algorithm, offset, part, expected, place, journal },
         this.#affinity,
@@ -106,6 +109,8 @@ export class FileUpload implements Upload {
         expected,
         actual: digest,
       });
+    const size = offset + (part?.length ?? 0);
+    if (directBytes > 0) this.#cold = { size, cachedBytes: size - directBytes };
     return { times, placedBytes };
   }
 

@@ -28,6 +28,8 @@ export interface Sealed {
   readonly digest: Digest;
   /** Size of the resulting blob; `undefined` if it was not placed. */
   readonly placedBytes: number | undefined;
+  /** Bytes that are on the disk but not in the page cache. */
+  readonly directBytes: number;
 }
 
 export interface WorkerPoolOptions {
@@ -105,9 +107,14 @@ export class WorkerPool {
     task: Omit<SealTask, "kind">,
     affinity: Affinity,
   ): Promise<Sealed & { readonly times: UploadTimes }> {
-    const { digest, times, placedBytes } = await this.#run({ kind: "seal", ...task }, affinity);
+    const {
+      digest,
+      times,
+      placedBytes,
+      directBytes = 0,
+    } = await this.#run({ kind: "seal", ...task }, affinity);
     assert(digest !== undefined && times !== undefined, "a seal gives a digest and its times");
-    return { digest, times, placedBytes };
+    return { digest, times, placedBytes, directBytes };
   }
 
   async forget(session: SessionId, affinity: Affinity): Promise<void> {

@@ -116,6 +116,8 @@ export type WorkerTask = AppendTask | SealTask | ForgetTask | DigestTask | Place
 export interface WorkerDone {
   readonly digest?: Digest;
   readonly times?: UploadTimes;
+  /** Bytes of a sealed upload that bypassed the page cache, if one worker wrote all of them. */
+  readonly directBytes?: number;
   /** Size, if the upload is a blob now. */
   readonly placedBytes?: number | undefined;
   /** Sync times of file operations. */
