@@ -77,6 +77,11 @@ export class SlabPool {
     return this.#free.length === 0 || this.#waiting.size > 0;
   }
 
+  /** Whether most slabs are free, so that one body may use more than its share. */
+  get isPlentiful(): boolean {
+    return this.#free.length > this.#lent.size;
+  }
+
   /**
    * Whether so much is held without a slab that every sender without one must be paused. Each socket that is read may
    * deliver another read, and most of the overflow must stay free for bytes that cannot be held back: those that arrive

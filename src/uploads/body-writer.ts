@@ -27,6 +27,12 @@ export interface Flow {
 /** Slabs of one body being written: two keep a worker busy, more take memory from other bodies. */
 const slabsInFlightMax = 4;
 
+/**
+ * The same for bytes that arrive although the sender is paused, while most slabs are free. Otherwise half of a push by a
+ * client on the same machine went through a scratch file (docs/decisions/0056); nine in ten bursts fit (0042).
+ */
+const burstSlabsMax = 16;
+
 export class BodyWriter {
   readonly times = new BodyTimes();
   /** The slab being filled. Its bytes are those from `#start` to `#filled`. */
@@ -117,7 +123,8 @@ export class BodyWriter {
   }
 
   #takeSlab(): boolean {
-    if (this.#inFlight >= slabsInFlightMax || this.#leaveQueue !== undefined) return false;
+    const max = this.slabs.isPlentiful ? burstSlabsMax : slabsInFlightMax;
+    if (this.#inFlight >= max || this.#leaveQueue !== undefined) return false;
     const slab = this.slabs.take();
     if (slab === undefined) this.#queueForSlab();
     else this.#useSlab(slab);
