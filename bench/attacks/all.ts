@@ -5,6 +5,7 @@ import type { Attack } from "./attack.js";
 import { busyLists, halfHeads, longConditions, queuedRanges, unreadManifests } from "./costly-answers.js";
 import { descriptors } from "./descriptors.js";
 import { globStars } from "./glob-stars.js";
+import { handshakes } from "./handshakes.js";
 import { manifestAttacks } from "./large-manifests.js";
 import { manyRanges } from "./many-ranges.js";
 import { manySessions } from "./many-sessions.js";
@@ -38,4 +39,5 @@ export const attacks: readonly Attack[] = [
   slowVisitors,
   unreadPages,
   streamFlood,
+  handshakes,
 ];

@@ -15,6 +15,8 @@ export interface Attack {
   readonly what: string;
   /** Additional settings of the attacked Gantry, by environment variable. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Whether the server speaks HTTPS, with the other client too. */
+  readonly secure?: true;
   /** RLIMIT_NOFILE of the attacked server; by default the test's own limit. */
   readonly descriptorsMax?: number;
   /** Whether the server's standard error is an unread pipe. */

@@ -1,5 +1,5 @@
 /**
- * The attacking process: `attacker.js NAME PORT SECONDS`. A separate process with lower priority, so that the other client
+ * The attacking process: `attacker.js NAME PORT SECONDS [CA]`, with the certificate of HTTPS' CA as PEM. A separate process with lower priority, so that the other client
  * waits neither for its event loop nor for its share of the cores. Prints "prepared", waits for "go", attacks, prints
  * "done", checks the result of the attack and exits with status 0.
  */
@@ -8,7 +8,7 @@ import { constants, setPriority } from "node:os";
 import { attacks } from "./all.js";
 import { type AttackTarget, attackerAddress } from "./attack.js";
 
-const [name, port, seconds] = process.argv.slice(2);
+const [name, port, seconds, ca] = process.argv.slice(2);
 const attack = attacks.find((candidate) => candidate.name === name);
 if (attack === undefined || process.send === undefined) throw new Error(`there is no attack ${name}`);
 setPriority(constants.priority.PRIORITY_LOW);
@@ -22,7 +22,7 @@ function target(secondsMax: number): AttackTarget {
   setMaxListeners(0, signal);
   return {
     port: Number(port),
-    ca: undefined,
+    ca,
     localAddress: attackerAddress,
     deadline: performance.now() + secondsMax * 1000,
     signal,

@@ -38,15 +38,21 @@ export async function attackFresh(
   attack: Attack,
   seconds: number,
 ): Promise<Attacked | undefined> {
-  const { settings, descriptorsMax, unreadErrors } = attack;
+  const { secure, settings, descriptorsMax, unreadErrors } = attack;
   await using confinement = Confinement.create({ memoryBytes, descriptorsMax, unreadErrors });
-  await using contender = await startContender(name, before, { settings, confinement });
+  await using contender = await startContender(name, before, { secure, settings, confinement });
   return contender && (await measureAttack(contender, attack, seconds));
 }
 
 /** Throws if the server died, did not respond to the other client, or lost or granted something. */
 async function measureAttack(contender: Contender, attack: Attack, seconds: number): Promise<Attacked> {
-  const child = fork(attacker, [attack.name, String(contender.port), String(seconds)]);
+  const { port, ca } = contender;
+  const child = fork(attacker, [
+    attack.name,
+    String(port),
+    String(seconds),
+    ...(ca === undefined ? [] : [ca]),
+  ]);
   const guard = setTimeout(() => child.kill("SIGKILL"), (seconds + endSecondsMax) * 1000);
   try {
     const bystander = new Bystander(contender);

@@ -40,7 +40,7 @@ export const pushLargeScenarios: readonly Scenario[] = [
     "tls-push-1g",
     { ...oneLarge, shape: "put", secure: true },
     "one 1 GiB blob by HTTPS: POST, PUT",
-    { "docker-registry": 1, "distribution-3": 1, zot: null },
+    { "docker-registry": 1.3, "distribution-3": 1.3, zot: null },
   ),
   pushScenario(
     "s3-push-1g",

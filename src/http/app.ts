@@ -3,7 +3,7 @@
  * must never crash the process or leave a client waiting. After a client disconnects, nothing may touch its response.
  */
 import "./uws-settings.js";
-import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from "uWebSockets.js";
+import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
 import type { Gate } from "../auth/gate.js";
 import { RegistryError, TooManyRequests } from "../domain/errors.js";
 import { endsWithin } from "../lib/ends-within.js";
@@ -22,6 +22,7 @@ import { type Answers, Exchange, type Headers, type RouteOf } from "./exchange.j
 import type { TrustedProxies } from "./forwarded.js";
 import { HeaderBlock } from "./header-block.js";
 import { type LimitOptions, Limits } from "./limits.js";
+import { Listeners, type Listening, type SecureListening } from "./listeners.js";
 import { MultipartMemory } from "./multipart.js";
 import { originOf } from "./origin.js";
 import { Outbox } from "./outbox.js";
@@ -31,13 +32,13 @@ import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { type HeadFault, readHead } from "./request-head.js";
 import { type Match, Router } from "./router.js";
 import { routes } from "./routes.js";
+import type { CertificateFiles } from "./secure-listener.js";
 import { type SlowClientSettings, SlowClientTimeouts } from "./slow-client-timeouts.js";
 import { type Trace, traceHeaders } from "./trace.js";
 import { isPagePath } from "./web/page-requests.js";
 import { webRoutes } from "./web/routes.js";
 import { sendErrorPage } from "./web/send-error.js";
 import type { Web } from "./web/web.js";
-import { whyNotListening } from "./why-not-listening.js";
 
 export interface AppOptions {
   readonly services: Services;
@@ -75,7 +76,7 @@ export interface AppOptions {
   readonly limits: LimitOptions;
   /** `false`: each response ends its connection. */
   readonly keepAlive?: boolean;
-  /** Absent if a TLS thread already limits the connections. */
+  /** Absent if the TLS thread limits the connections. */
   readonly connections?: ConnectionGuard | undefined;
   /** Identifies the peer of a connection; by default, the connection's own address. */
   readonly peerOf?: PeerLookup;
@@ -89,16 +90,6 @@ export type AuditGate = (route: RouteOf, method: string) => void;
 
 /** Begins the trace of a request. Returns `undefined` if the request is not sampled. */
 export type BeginTrace = (exchange: Exchange) => Trace | undefined;
-
-export interface Listening {
-  readonly host: string;
-  readonly port: number;
-  /** Stops accepting connections. */
-  close(): void;
-}
-
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`. The package's types declare it as a const enum without a value at run time. */
-const exclusivePort = 1;
 
 /** A whole manifest. A client that sends more after an early response may miss that response. */
 const heardOutBytesMax = 4 * 1024 * 1024;
@@ -145,7 +136,7 @@ export class App {
   readonly #targets = new Map<string, Target>();
   readonly #admission: Admission;
   readonly #errorHeaders: ErrorHeaders;
-  readonly #app = uws.App();
+  readonly #listeners = new Listeners((app) => this.#serveOn(app));
   readonly #timeouts: SlowClientTimeouts;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
@@ -191,41 +182,28 @@ export class App {
           : () => "",
       outbox: new Outbox(),
     };
-    const { connections } = options;
+  }
+
+  #serveOn(app: TemplatedApp): void {
+    const { connections } = this.options;
     if (connections !== undefined)
-      this.#app.filter((response, change) => connections.filter(response, Number(change)));
-    this.#app.any("/*", (response, request) => this.#onRequest(response, request));
+      app.filter((response, change) => connections.filter(response, Number(change)));
+    app.any("/*", (response, request) => this.#onRequest(response, request));
   }
 
   /** Listens on `host` and `port` (0 for a free one). Rejects if it cannot. */
   listen(host: string, port: number): Promise<Listening> {
-    return new Promise((resolve, reject) => {
-      const listening = (socket: us_listen_socket | false) => {
-        if (socket === false) {
-          void whyNotListening(host, port).then(reject);
-          return;
-        }
-        const close = () => uws.us_listen_socket_close(socket);
-        resolve({ host, port: uws.us_socket_local_port(socket), close });
-      };
-      // Without this option, the kernel lets a second server share the port and gives each some of the connections.
-      const listen = this.#app.listen as (...parameters: unknown[]) => unknown;
-      listen.call(this.#app, host, port, exclusivePort, listening);
-    });
+    return this.#listeners.listen(host, port);
+  }
+
+  /** Listens for HTTPS, with TLS in this thread. Rejects if it cannot. */
+  listenSecurely(host: string, port: number, files: CertificateFiles): Promise<SecureListening> {
+    return this.#listeners.listenSecurely(host, port, files);
   }
 
   /** Listens on a Unix socket that only the server's user may open. Rejects if it cannot. */
   listenLocally(path: string): Promise<Pick<Listening, "close">> {
-    return new Promise((resolve, reject) => {
-      const listening = (socket: us_listen_socket | false) => {
-        if (socket === false) reject(new Error(`cannot listen on ${path}`));
-        else resolve({ close: () => uws.us_listen_socket_close(socket) });
-      };
-      // `listen` creates the socket; the umask keeps other users out from its first moment.
-      const mask = process.umask(0o177);
-      this.#app.listen_unix(listening, path);
-      process.umask(mask);
-    });
+    return this.#listeners.listenLocally(path);
   }
 
   #onRequest(response: HttpResponse, request: HttpRequest): void {
@@ -470,6 +448,6 @@ export class App {
   /** Ends all connections. */
   close(): void {
     this.#timeouts.stop();
-    this.#app.close();
+    this.#listeners.close();
   }
 }

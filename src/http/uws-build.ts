@@ -15,17 +15,21 @@ interface KnownBuild {
   readonly defect?: string;
   /** A defect that Gantry works around. */
   readonly handled?: string;
+  /** Whether an app can pass the connections that it accepts to another app, so that a certificate can change. */
+  readonly passesConnections: boolean;
 }
 
 const older: KnownBuild = {
   release: "about v20.43",
   commit: "b8704be92ff2b16c6dd44cc2b334158ab73eef2a",
   defect: "answers 505 to a request over plain HTTP whose first line arrives in two packets",
+  passesConnections: false,
 };
 
 const newer: KnownBuild = {
   release: "v20.61 to v20.64",
   handled: "a paused socket is read on while each read fills its buffer (docs/decisions/0042)",
+  passesConnections: true,
 };
 
 /** By `process.versions.modules`: Node 20, 21, 22, 24 and 25. */

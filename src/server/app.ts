@@ -36,7 +36,7 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
     headerBytesMax: limits.headerbytes,
     ...boundsOf(limits),
     connections:
-      tls === undefined
+      tls?.connections === undefined
         ? new ConnectionGuard({
             counts,
             proxies: proxies?.ranges,

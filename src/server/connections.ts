@@ -8,11 +8,12 @@ import { ConnectionCounts, type Recount, type Refusal } from "../lib/connection-
 import { type ConnectionLimits, connectionLimits } from "../lib/connection-limits.js";
 import { networkOf } from "../lib/network.js";
 import { TcpTable } from "../lib/tcp-table.js";
+import { whyRelayed } from "./tls-place.js";
 
-/** Descriptors of a connection: one for the client, and over HTTPS two more between the threads. */
-const descriptorsEach = { plain: 1, tls: 3 } as const;
+/** Descriptors of a connection: one for the client, and with a TLS thread two more between the threads. */
+const descriptorsEach = { direct: 1, relayed: 3 } as const;
 
-/** An unfinished head is kept once, and over HTTPS three times: 178 KB of memory for 61 KB were measured. */
+/** An unfinished head is kept once, and with a TLS thread three times: 178 KB of memory for 61 KB were measured. */
 const headsEach = descriptorsEach;
 
 /** Used if the system does not report a limit: enough for a large machine. */
@@ -23,7 +24,8 @@ const logMillisecondsMin = 60_000;
 export async function openConnectionLimits(config: Config, log: Logger): Promise<ConnectionLimits> {
   const { total, perclient: perClient } = config.limits.connections;
   const descriptors = await descriptorsMax();
-  const kind = config.http.tls === undefined ? "plain" : "tls";
+  const { tls } = config.http;
+  const kind = tls === undefined || whyRelayed(tls) === undefined ? "direct" : "relayed";
   const limits = connectionLimits(
     { total, perClient },
     {

@@ -2,8 +2,8 @@
 import { TrustedProxies } from "../http/forwarded.js";
 import type { ConnectionCounts, Refusal } from "../lib/connection-counts.js";
 import { openConnectionCounts, openConnectionLimits, refusedConnectionsLog } from "./connections.js";
+import type { OpenedTls } from "./opened-tls.js";
 import type { Opening } from "./opening.js";
-import type { OpenedTls } from "./tls.js";
 
 export interface OpenedFront {
   readonly proxies: TrustedProxies | undefined;

@@ -4,8 +4,9 @@
  * modules dominates the start (docs/decisions/0029).
  */
 import type { Config } from "../config/config.js";
-import type { App, Listening } from "../http/app.js";
+import type { App } from "../http/app.js";
 import { ChunkBudget } from "../http/chunk-watch.js";
+import type { Listening } from "../http/listeners.js";
 import { countSent } from "../http/mirrored.js";
 import { logRuntime } from "../http/uws-build.js";
 import { countRequests } from "../http/web/count-requests.js";

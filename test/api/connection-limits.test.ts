@@ -32,6 +32,7 @@ const request = "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n";
 for (const [kind, extra, secure] of [
   ["HTTP", {}, false],
   ["HTTPS", files.settings, true],
+  ["HTTPS in the TLS thread", { ...files.settings, REGISTRY_HTTP_TLS_MINIMUMTLS: "tls1.3" }, true],
 ] as const)
   describe(`by ${kind}`, async () => {
     const { gantry, page } = await startMeasured(startInside, { ...settings, ...extra });

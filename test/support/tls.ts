@@ -9,6 +9,9 @@ import { type Issued, issueCertificate } from "./certificates.js";
 import { Client } from "./client.js";
 import type { GantrySettings, RunningGantry } from "./gantry.js";
 
+/** The start of a PROXY header of version 2 for TCP over IPv6, followed by 36 bytes of addresses and ports. */
+export const proxyHead = Buffer.from("0d0a0d0a000d0a515549540a21210024", "hex");
+
 export interface Authority {
   readonly pem: string;
   issue(name: string, options?: Omit<Parameters<typeof issueCertificate>[0], "name" | "by">): Promise<Issued>;

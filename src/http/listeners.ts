@@ -1,0 +1,82 @@
+/** The sockets of the server's port. uWebSockets.js has separate apps for plain HTTP and for each certificate of HTTPS. */
+import "./uws-settings.js";
+import uws, { type TemplatedApp, type us_listen_socket } from "uWebSockets.js";
+import { type CertificateFiles, SecureListener } from "./secure-listener.js";
+import { whyNotListening } from "./why-not-listening.js";
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting connections. */
+  close(): void;
+}
+
+export interface SecureListening extends Listening {
+  /** Reads the files for new connections; earlier ones keep their certificate. Throws if BoringSSL cannot use the files. */
+  use(files: CertificateFiles): void;
+}
+
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`. The package's types declare it as a const enum without a value at run time. */
+const exclusivePort = 1;
+
+export class Listeners {
+  #plain: TemplatedApp | undefined;
+  #secure: SecureListener | undefined;
+
+  /** `serveOn` registers the handlers of connections and requests. */
+  constructor(readonly serveOn: (app: TemplatedApp) => void) {}
+
+  listen(host: string, port: number): Promise<Listening> {
+    return listenOn(this.#plainApp(), host, port);
+  }
+
+  async listenSecurely(host: string, port: number, files: CertificateFiles): Promise<SecureListening> {
+    const secure = new SecureListener(files, this.serveOn);
+    this.#secure = secure;
+    const listening = await listenOn(secure.acceptor, host, port);
+    return { ...listening, use: (changed) => secure.use(changed) };
+  }
+
+  listenLocally(path: string): Promise<Pick<Listening, "close">> {
+    return new Promise((resolve, reject) => {
+      const listening = (socket: us_listen_socket | false) => {
+        if (socket === false) reject(new Error(`cannot listen on ${path}`));
+        else resolve({ close: () => uws.us_listen_socket_close(socket) });
+      };
+      // `listen` creates the socket; the umask keeps other users out from its first moment.
+      const mask = process.umask(0o177);
+      this.#plainApp().listen_unix(listening, path);
+      process.umask(mask);
+    });
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    this.#plain?.close();
+    this.#secure?.close();
+  }
+
+  #plainApp(): TemplatedApp {
+    if (this.#plain === undefined) {
+      this.#plain = uws.App();
+      this.serveOn(this.#plain);
+    }
+    return this.#plain;
+  }
+}
+
+function listenOn(app: TemplatedApp, host: string, port: number): Promise<Listening> {
+  return new Promise((resolve, reject) => {
+    const listening = (socket: us_listen_socket | false) => {
+      if (socket === false) {
+        void whyNotListening(host, port).then(reject);
+        return;
+      }
+      const close = () => uws.us_listen_socket_close(socket);
+      resolve({ host, port: uws.us_socket_local_port(socket), close });
+    };
+    // Without this option, the kernel lets a second server share the port and gives each some of the connections.
+    const listen = app.listen as (...parameters: unknown[]) => unknown;
+    listen.call(app, host, port, exclusivePort, listening);
+  });
+}
