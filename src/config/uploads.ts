@@ -15,7 +15,7 @@ export const uploads = section({
   cachedmib: integer({ min: 0, max: 1_048_576 })
     .prefault("64")
     .describe(
-      "The first MiB of an upload that go through the page cache, so that the next pull is fast. The rest goes straight to the disk. With relaxed durability, everything goes through the page cache.",
+      "The first MiB of an upload that go through the page cache, so that the next pull is fast. The rest goes straight to the disk; Gantry reads it into the page cache later, while the disk is idle and memory is free. With relaxed durability, everything goes through the page cache.",
     ),
   tasktimeout: duration
     .prefault("5m")
