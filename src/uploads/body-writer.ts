@@ -24,14 +24,12 @@ export interface Flow {
   resume(): void;
 }
 
-/** Slabs of one body being written: two keep a worker busy, more take memory from other bodies. */
-const slabsInFlightMax = 4;
-
 /**
- * The same for bytes that arrive although the sender is paused, while most slabs are free. Otherwise half of a push by a
- * client on the same machine went through a scratch file (docs/decisions/0056); nine in ten bursts fit (0042).
+ * Slabs of one body being written: two keep a worker busy, more take memory from other bodies. While most slabs are free, a
+ * body may use more for bytes that arrive although the sender is paused. Otherwise half of a push by a client on the same
+ * machine went through a scratch file (docs/decisions/0056).
  */
-const burstSlabsMax = 16;
+const slabsInFlightMax = 4;
 
 export class BodyWriter {
   readonly times = new BodyTimes();
@@ -123,8 +121,8 @@ export class BodyWriter {
   }
 
   #takeSlab(): boolean {
-    const max = this.slabs.isPlentiful ? burstSlabsMax : slabsInFlightMax;
-    if (this.#inFlight >= max || this.#leaveQueue !== undefined) return false;
+    if (this.#leaveQueue !== undefined) return false;
+    if (this.#inFlight >= slabsInFlightMax && !this.slabs.isPlentiful) return false;
     const slab = this.slabs.take();
     if (slab === undefined) this.#queueForSlab();
     else this.#useSlab(slab);
