@@ -101,6 +101,7 @@ export class AffinePool<Task extends object, Result extends object> {
     return this.#running.size;
   }
 
+  /** Returns whether the thread is one of the pool's, even if it still loads. */
   isRunning(threadId: number): boolean {
     return this.#piscina?.threads.some((thread) => thread.threadId === threadId) === true;
   }

@@ -75,7 +75,7 @@ class Pushed {
   readonly deleted = image();
   readonly referrer: Image;
   readonly deletedBlob = blobOf(500);
-  readonly large = blobOf(400_000);
+  readonly large = blobOf(600_000);
   readonly mounted = newName();
 
   constructor(readonly client: Client) {

@@ -52,15 +52,15 @@ async function warmUp(client: Client, name: string): Promise<void> {
 
 for (const [way, push] of Object.entries(ways)) {
   for (const journal of ["true", "false"])
-    test(`a blob of 400 KB pushed by ${way} costs one data sync and one directory sync, journal: ${journal}`, {
+    test(`a blob of 600 KB pushed by ${way} costs one data sync and one directory sync, journal: ${journal}`, {
       skip,
     }, async () => {
       await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_JOURNAL: journal });
       const client = new Client(server.url);
       const name = newName();
       await warmUp(client, name);
-      await push(client, name, 400_000);
-      const calls = await callsOf(server, () => push(client, name, 400_000));
+      await push(client, name, 600_000);
+      const calls = await callsOf(server, () => push(client, name, 600_000));
       assert.deepEqual(syncsIn(calls), { data: 1, directories: 1 });
       assertInOrder(calls);
     });
@@ -173,7 +173,7 @@ test("relaxed durability syncs nothing", { skip }, async () => {
   await using server = await startTraced({ REGISTRY_STORAGE_FILESYSTEM_DURABILITY: "relaxed" });
   const client = new Client(server.url);
   const calls = await callsOf(server, async () => {
-    for (const push of Object.values(ways)) await push(client, newName(), 400_000);
+    for (const push of Object.values(ways)) await push(client, newName(), 600_000);
     await client.pushImage(newName(), image(), "latest");
   });
   assert.deepEqual(syncsIn(calls), { data: 0, directories: 0 });

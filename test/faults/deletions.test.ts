@@ -45,7 +45,7 @@ interface Repository {
 
 async function newRepository(prefix: string): Promise<Repository> {
   const name = newName(prefix);
-  const blobs = [blobOf(1000), blobOf(300_000)] as const;
+  const blobs = [blobOf(1000), blobOf(600_000)] as const;
   await client.pushBlobs(name, ...blobs);
   const made = image({ layers: blobs.map((blob) => descriptorOf(blob, types.layer)) });
   for (const tag of ["v1", "v2"]) await client.pushImage(name, made, tag);

@@ -50,7 +50,7 @@ const dataSync: FaultCase = [
 /** One that the journal has, one that a worker seals and places in one step, and one that is sealed before. */
 const sizes = {
   small: { bytes: 5000, cases: faults },
-  larger: { bytes: 400_000, cases: [dataSync] },
+  larger: { bytes: 600_000, cases: [dataSync] },
   large: { bytes: 3_000_000, cases: [...faults, dataSync] },
 };
 
@@ -117,7 +117,7 @@ for (const [what, fault, status] of [
 
 test("after a failing directory sync there is no 201 for what it covers", async () => {
   const name = newName();
-  const blob = blobOf(400_000);
+  const blob = blobOf(600_000);
   await client.pushImage(name, image(), "latest");
   await server.during({ call: "fsync", code: "EIO", path: `blobs/${name}` }, async () => {
     assertError(

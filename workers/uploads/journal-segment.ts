@@ -11,7 +11,7 @@ const writeFile = promisify(write);
 const syncFile = promisify(fdatasync);
 const syncFolder = promisify(fsync);
 
-/** At least 128 records. A start after a crash reads at most two segments of each worker. */
+/** At least 60 records. A start after a crash reads at most two segments of each worker. */
 const segmentBytes = 32 * 1024 * 1024;
 /** It grows by as much as it has, between these. */
 const stepBytesMin = 256 * 1024;

@@ -16,7 +16,7 @@
 import { crc32 } from "node:zlib";
 
 /** Larger blobs are synced themselves: writing them twice would cost more than their sync (docs/decisions/0053). */
-export const journaledBytesMax = 256 * 1024;
+export const journaledBytesMax = 512 * 1024;
 
 /** One change below the store's root; paths are relative to it. Each can be repeated without harm. */
 export type JournalOperation =
