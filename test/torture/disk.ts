@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { eventually } from "../support/store.js";
 import type { ServerProcess } from "./server-process.js";
 
 const run = promisify(execFile);
@@ -38,6 +39,9 @@ export async function makeFolder(): Promise<Disk> {
 /** Sparse; a run keeps some 100 MB. */
 const imageBytes = 2 * 1024 ** 3;
 
+/** A test may run a server in a namespace of its own. */
+const namespaceMillisecondsMax = 120_000;
+
 /**
  * EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: the file system forgets what it has not written, its
  * journal included, as if the power had failed. Node has no ioctl, Debian's base system has Perl.
@@ -63,6 +67,15 @@ export async function makeLoopDisk(): Promise<Disk> {
     await power?.broken;
     power = undefined;
     await run("umount", [mounted]);
+    // Another mount namespace of this machine may have a copy of the mount, with which the dead file system would go on.
+    await eventually(
+      "no other namespace has the file system",
+      async () => {
+        const { stdout } = await run("losetup", ["--associated", image]);
+        return stdout === "" ? true : undefined;
+      },
+      namespaceMillisecondsMax,
+    );
   };
   return {
     root: join(mounted, "store"),
