@@ -13,6 +13,8 @@ import type { JournalOperation } from "../../src/storage/filesystem/journal/reco
 import { SharedState } from "../../src/storage/filesystem/journal/shared.js";
 import type { SyncAll } from "../../src/storage/filesystem/journal/sync-all.js";
 import { Layout } from "../../src/storage/filesystem/layout.js";
+import { Syncs } from "../../src/storage/filesystem/syncs.js";
+import { FileVolume } from "../../src/storage/filesystem/volume.js";
 import type { WorkerPool } from "../../src/storage/filesystem/worker-pool.js";
 import type { StepsRecord } from "../../src/storage/filesystem/worker-protocol.js";
 
@@ -118,6 +120,7 @@ test("after a failed sync the journal is not used any more, and its records coun
     { code: "EIO" },
   );
   await access(join(layout.journalRoot, "broken"));
+  await assert.rejects(new FileVolume(layout, new Syncs("full"), journal).probe(), /restart the server/);
   await journal.close();
   const mark = await MarkFile.open(path, false);
   assert.equal(mark?.mark, undefined);

@@ -239,7 +239,7 @@ async function openLocked(
         return tally.total;
       },
     },
-    volume: withStorageErrors(new FileVolume(layout, directories.syncs)),
+    volume: withStorageErrors(new FileVolume(layout, directories.syncs, journal)),
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(manifests),
     ...(journal !== undefined && { pushes: withStorageErrors(pushes) }),

@@ -78,7 +78,7 @@ export class Journal {
    * `changed` will ask for.
    */
   async during<T>(paths: readonly string[], work: (generation: number) => Promise<T>): Promise<T> {
-    if (this.#isBroken) throw brokenJournal();
+    this.confirm();
     const generation = this.parts.state.get("generation");
     const running = this.#running.get(generation) ?? { running: 0, onEnd: undefined };
     this.#running.set(generation, running);
@@ -91,6 +91,11 @@ export class Journal {
       if (running.running === 0) running.onEnd?.();
       if (this.#isWanted && !this.#isBroken) this.#startCheckpoint();
     }
+  }
+
+  /** Throws if a checkpoint could not sync: pushes then fail until the server starts again. */
+  confirm(): void {
+    if (this.#isBroken) throw brokenJournal();
   }
 
   /** Performs the steps, made durable by the record. If it rejects, no later start repeats the record. */
@@ -149,7 +154,7 @@ export class Journal {
 
   async #check(): Promise<void> {
     // The kernel reports a failed write once: this sync could succeed.
-    if (this.#isBroken) throw brokenJournal();
+    this.confirm();
     const { layout, state, mark, syncAll, workers } = this.parts;
     state.set("wanted", 0);
     this.#checkpointAt = performance.now();
