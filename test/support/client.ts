@@ -28,6 +28,11 @@ export interface Answer {
   json(): unknown;
 }
 
+/** Lets a page wait longer for what it shows than for a person: on a busy machine, it would come with gaps. */
+function patienceOf(method: string, path: string): Readonly<Record<string, string>> {
+  return method === "GET" && path.startsWith("/ui/") ? { Prefer: "wait=1" } : {};
+}
+
 export class Client {
   readonly #agent: Agent;
 
@@ -58,7 +63,7 @@ export class Client {
           method,
           path: target,
           agent: this.#agent,
-          headers: { ...length, ...this.headers, ...headers },
+          headers: { ...length, ...patienceOf(method, path), ...this.headers, ...headers },
           timeout: answerMillisecondsMax,
         },
         (incoming) => collect(incoming).then(resolve, reject),
