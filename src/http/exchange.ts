@@ -271,7 +271,7 @@ export class Exchange {
     } else if (size > largeBytes) {
       this.#defer(this.#sendLarge(status, headers, partsOf(body), size));
     } else {
-      const parts = typeof body === "string" && isAscii(body, size) ? [body] : partsOf(body);
+      const parts = isAscii(body, size) ? [body] : partsOf(body);
       const position = this.#begin(status, headers, parts, size);
       if (position !== undefined) this.#defer(this.#sendHeld(partsOf(body), position, size));
     }
@@ -304,7 +304,7 @@ export class Exchange {
   }
 
   #sendLast(status: number, headers: Headers | HeaderBlock, body: Body, size: number): void {
-    const whole = typeof body === "string" && isAscii(body, size) ? body : Buffer.concat(partsOf(body));
+    const whole = isAscii(body, size) ? body : Buffer.concat(partsOf(body));
     this.cork(() => {
       this.writeHead(status, headers, true);
       this.sent = size;
@@ -427,8 +427,8 @@ export class Exchange {
  * uWebSockets.js 20.61 writes a string without characters above U+00FF as Latin-1 instead of UTF-8. Only a string of ASCII is as
  * long as its `size` in UTF-8.
  */
-function isAscii(text: string, size: number): boolean {
-  return text.length === size;
+function isAscii(body: Body, size: number): body is string {
+  return typeof body === "string" && body.length === size;
 }
 
 function partsOf(body: Body): readonly Uint8Array[] {

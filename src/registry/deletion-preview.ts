@@ -28,7 +28,7 @@ export type Fate =
   /** Garbage collection removes nothing from the repository, because something in it cannot be read. */
   | { readonly kind: "unreadable"; readonly why?: string };
 
-/** Returns what happens to them in a repository that can be read. `untaggedSeconds` is as in `PreviewOptions`. */
+/** Returns the fate of manifests that nothing keeps, if the repository can be read. `untaggedSeconds` is as in `PreviewOptions`. */
 export function fateIn(
   { isMirrored }: Pick<Services, "isMirrored">,
   name: RepositoryName,

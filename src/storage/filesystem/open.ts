@@ -218,7 +218,7 @@ async function openLocked(
   );
   const manifests = new FileManifests(layout, directories, doSteps, checkedFiles, surveyor, journal);
   const referrers = new FileReferrers(layout, directories, doSteps, checkedFiles, journal);
-  const pushes = new FilePushes(layout, directories, referrers, manifests, tags, journal);
+  const pushes = journal && new FilePushes(layout, directories, referrers, manifests, tags, journal);
   const strayFiles = new StrayFiles(layout, quarantine);
   for await (const { path, why } of strayFiles.foreign()) checkedFiles.name(join(layout.root, path), why);
   return {
@@ -242,7 +242,7 @@ async function openLocked(
     volume: withStorageErrors(new FileVolume(layout, directories.syncs, journal)),
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(manifests),
-    ...(journal !== undefined && { pushes: withStorageErrors(pushes) }),
+    ...(pushes !== undefined && { pushes: withStorageErrors(pushes) }),
     tags: withStorageErrors(tags),
     history: withStorageErrors(new FileHistory(layout, checkedFiles, surveyor)),
     referrers: withStorageErrors(referrers),

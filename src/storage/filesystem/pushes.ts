@@ -13,6 +13,7 @@ import type { Journal } from "./journal/journal.js";
 import { type JournalOperation, journaledBytesMax } from "./journal/record.js";
 import type { Layout } from "./layout.js";
 import type { FileManifests } from "./manifests.js";
+import { planPut } from "./put-file.js";
 import type { FileReferrers } from "./referrers.js";
 import type { Directories } from "./sync.js";
 import { type FileTags, placing, stepsOf } from "./tags.js";
@@ -33,7 +34,7 @@ export class FilePushes implements ManifestPushStore {
     readonly referrers: FileReferrers,
     readonly manifests: FileManifests,
     readonly tags: FileTags,
-    readonly journal: Journal | undefined,
+    readonly journal: Journal,
   ) {}
 
   async push(
@@ -42,17 +43,15 @@ export class FilePushes implements ManifestPushStore {
     write: ManifestWrite,
     spans: Spans = noSpans,
   ): Promise<PointResult | undefined> {
-    const { journal } = this;
     const { tag } = write;
     // An entry repeats the annotations of its manifest, and some of its fields.
-    if (journal === undefined || write.bytes.length > journaledBytesMax / 2)
-      return this.#oneByOne(name, digest, write, spans);
+    if (write.bytes.length > journaledBytesMax / 2) return this.#oneByOne(name, digest, write, spans);
     const work = () =>
       this.manifests.alone(name, digest, () =>
         spans.during("write", () =>
           this.directories.within(
             this.#foldersOf(name, write),
-            () => this.#together(journal, name, digest, write),
+            () => this.#together(name, digest, write),
             false,
           ),
         ),
@@ -80,7 +79,6 @@ export class FilePushes implements ManifestPushStore {
 
   /** Call it while the manifest and the tag are locked. */
   async #together(
-    journal: Journal,
     name: RepositoryName,
     digest: Digest,
     write: ManifestWrite,
@@ -105,32 +103,26 @@ export class FilePushes implements ManifestPushStore {
       message.operations.push(...change.record.operations);
       message.bytes.push(...change.record.bytes);
     }
-    const perform = () => this.#perform(journal, message);
+    const perform = () => this.#perform(message);
     if (change === undefined) await perform();
     else await placing(change, perform);
     return change === undefined ? (planned as PointResult | undefined) : "pointed";
   }
 
   #put(message: Message, path: string, bytes: Uint8Array, beside: string): void {
-    const temporary = this.layout.temporary();
+    const { temporary, steps, operation } = planPut(this.layout, path, bytes, beside);
     message.paths.push(path);
     message.temporaries.push(temporary);
-    message.steps.push({ do: "write", file: temporary, bytes }, { do: "rename", from: temporary, to: path });
-    message.operations.push({
-      do: "file",
-      path: this.layout.relative(path),
-      bytes: bytes.length,
-      at: Date.now(),
-      beside: this.layout.relative(beside),
-    });
+    message.steps.push(...steps);
+    message.operations.push(operation);
     message.bytes.push(bytes);
   }
 
-  async #perform(journal: Journal, message: Message): Promise<void> {
+  async #perform(message: Message): Promise<void> {
     if (message.steps.length === 0) return;
     const { paths, steps, operations, bytes } = message;
     try {
-      await journal.do(paths, steps, { operations, bytes });
+      await this.journal.do(paths, steps, { operations, bytes });
     } catch (error) {
       for (const temporary of message.temporaries) await removeIfThere(temporary).catch(() => {});
       throw error;

@@ -14,6 +14,33 @@ export interface PutParts {
   readonly journal: Journal | undefined;
 }
 
+interface PlannedPut {
+  /** Remove it if the steps fail. */
+  readonly temporary: string;
+  readonly steps: readonly FileStep[];
+  /** For the journal's record, in which `bytes` follow. */
+  readonly operation: JournalOperation;
+}
+
+/** Plans to replace the file. A start that repeats the operation also creates `folder`. */
+export function planPut(layout: Layout, path: string, bytes: Uint8Array, folder: string): PlannedPut {
+  const temporary = layout.temporary();
+  return {
+    temporary,
+    steps: [
+      { do: "write", file: temporary, bytes },
+      { do: "rename", from: temporary, to: path },
+    ],
+    operation: {
+      do: "file",
+      path: layout.relative(path),
+      bytes: bytes.length,
+      at: Date.now(),
+      beside: layout.relative(folder),
+    },
+  };
+}
+
 /**
  * Replaces the file, within `folder`, which is created if it is missing. The bytes are on stable storage when this resolves.
  * The names are, too, if it returns true; otherwise sync the directories, and then tell the journal.
@@ -26,23 +53,10 @@ export async function putFile(
 ): Promise<boolean> {
   const isJournaled = journal !== undefined && bytes.length <= journaledBytesMax;
   const put = async (): Promise<void> => {
-    const temporary = layout.temporary();
-    const steps: FileStep[] = [
-      { do: "write", file: temporary, bytes },
-      { do: "rename", from: temporary, to: path },
-    ];
+    const { temporary, steps, operation } = planPut(layout, path, bytes, folder);
     try {
       if (!isJournaled) return await doSteps(steps);
-      const operations: JournalOperation[] = [
-        {
-          do: "file",
-          path: layout.relative(path),
-          bytes: bytes.length,
-          at: Date.now(),
-          beside: layout.relative(folder),
-        },
-      ];
-      await journal.do([path], steps, { operations, bytes: [bytes] });
+      await journal.do([path], steps, { operations: [operation], bytes: [bytes] });
     } catch (error) {
       await removeIfThere(temporary).catch(() => {});
       throw error;

@@ -2,22 +2,19 @@
  * Repeats the changes in the journal's records, after a crash. It looks at each path once, by the last record that names it,
  * and changes only what differs. So it can be repeated from the start at any time, and nobody reads the store meanwhile.
  */
-import { constants } from "node:fs";
-import { lstat, lutimes, open, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, lutimes, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorCode, ifThere, linkOver, sameInode } from "../files.js";
 import type { Layout } from "../layout.js";
 import type { Directories } from "../sync.js";
 import type { JournalOperation } from "./record.js";
-import { contentsOf, type StoredRecord } from "./segments.js";
+import { contentsOf, readFile, type StoredRecord } from "./segments.js";
 
 /** The file system has no links, or no further one to this file. */
 const unlinkable = new Set(["EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
 /** Something else is in the place of a folder. */
 const blocking = new Set(["ENOTDIR", "ELOOP", "EEXIST"]);
-
-const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
 export class Replay {
   /** The last record that changes each path, or makes earlier changes of it void. */
@@ -112,7 +109,7 @@ export class Replay {
 
   /** The manifest decides what is in its copy beside a tag, and may be removed by now. */
   async #copy(from: string, path: string): Promise<void> {
-    const bytes = await ifThere(read(from));
+    const bytes = await ifThere(readFile(from));
     if (bytes !== undefined) await this.#link(from, path, bytes);
   }
 
@@ -154,7 +151,7 @@ export class Replay {
     if (this.all) return false;
     const found = await ifThere(lstat(path));
     if (found?.isFile() !== true || found.size !== bytes.length) return false;
-    return (await ifThere(read(path)))?.equals(bytes) ?? false;
+    return (await ifThere(readFile(path)))?.equals(bytes) ?? false;
   }
 }
 
@@ -173,15 +170,6 @@ function isPlace(place: string): boolean {
 function lengthOf(operation: JournalOperation, bytes: Buffer): number {
   if (operation.do === "blob") return bytes.length;
   return operation.do === "file" ? operation.bytes : 0;
-}
-
-async function read(path: string): Promise<Buffer> {
-  const handle = await open(path, readFlags);
-  try {
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Removes a folder in the way of a file. */

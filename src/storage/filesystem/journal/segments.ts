@@ -1,13 +1,11 @@
 /** The segments of a store's journal: reads their records, and removes them. */
-import { constants } from "node:fs";
 import { type FileHandle, open, readdir, unlink } from "node:fs/promises";
+import { readFlags } from "../checked-files.js";
 import { ifThere } from "../files.js";
 import type { Mark } from "./mark.js";
 import { contentOf, type JournalOperation, type PlacedRecord } from "./record.js";
 import { scanSegment } from "./scan.js";
 import { slotOf } from "./shared.js";
-
-const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 export interface StoredRecord extends PlacedRecord {
   /** The segment's path. */
@@ -42,7 +40,7 @@ export async function readJournal(
   const damaged: string[] = [];
   let [sequence, generation] = [0, 0];
   for (const file of await segmentFiles(folder)) {
-    const bytes = await readSegment(file);
+    const bytes = await readFile(file);
     const { records: found, damagedAt } = scanSegment(bytes, mark, secret);
     if (damagedAt.length > 0) damaged.push(file);
     for (const record of found) {
@@ -62,7 +60,8 @@ export async function readJournal(
   return { records, sequence, generation, damaged };
 }
 
-async function readSegment(file: string): Promise<Buffer> {
+/** Returns the bytes of a file. Follows no symbolic link, and does not wait for a pipe. */
+export async function readFile(file: string): Promise<Buffer> {
   const handle = await open(file, readFlags);
   try {
     return await handle.readFile();
