@@ -534,6 +534,7 @@ function testOnce(one: Cluster, two: Cluster): void {
     const all = [one, two].map((node) => node.once("failing", held.work));
     const refused = all.map((waiting) => assert.rejects(waiting, /wanted/));
     await until("it is begun", () => held.started);
+    await settle();
     held.end(new Error("wanted"));
     await Promise.all(refused);
     await two.once("failing", async () => {});

@@ -5,8 +5,8 @@
  */
 import type { NodeRecords } from "../../storage/node-records.js";
 import type { NodeName } from "../cluster.js";
+import { digitsOf, nodeName } from "../node-name.js";
 import type { Engine } from "./engine.js";
-import { digitsOf, nodeName } from "./node-name.js";
 import { lookedEvery, recordedEvery, type Times } from "./times.js";
 
 export interface ApartOptions {

@@ -2,11 +2,11 @@
 import type { Digest } from "../../domain/digest.js";
 import { parseRepositoryName, type RepositoryName } from "../../domain/repository-name.js";
 import type { NodeName } from "../cluster.js";
+import { digestsMax } from "../schemas.js";
 import { unavailable } from "./engine.js";
 import { nodeOf } from "./held.js";
 import type { LockParts } from "./locks.js";
 import type { HeldEntries } from "./membership.js";
-import { digestsMax } from "./protocol.js";
 
 /** Noted digests. Once some may be missing, `has` is true for every digest, so that nothing is removed. */
 class Notes extends Set<Digest> {

@@ -7,11 +7,11 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { Change, Leases, NodeName, ObjectKey } from "../cluster.js";
 import { MemoryLeases, type SavedLeases } from "../memory/leases.js";
 import { decodeLeases, encodeLeases } from "../memory/saved-leases.js";
+import { leasesMax } from "../schemas.js";
 import type { Engine } from "./engine.js";
 import { nodeOf } from "./held.js";
 import { inParts, Journals } from "./journals.js";
 import type { LockParts } from "./locks.js";
-import { leasesMax } from "./protocol.js";
 
 /** How often a node that keeps an object condemned looks whether the asker is still there. */
 const lookMilliseconds = 1_000;

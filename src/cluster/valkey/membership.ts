@@ -8,10 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { NodeRecords } from "../../storage/node-records.js";
 import type { NodeName } from "../cluster.js";
+import { nodeName } from "../node-name.js";
 import { Absent, OwnRecord } from "./apart.js";
 import { type Engine, unavailable } from "./engine.js";
 import { EngineRefused, isRefusal } from "./engine-refused.js";
-import { nodeName } from "./node-name.js";
 import { forgottenAfter, noticedAfter, recordedEvery, type Times } from "./times.js";
 
 export interface MembershipOptions {

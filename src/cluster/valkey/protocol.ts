@@ -1,60 +1,7 @@
 /** The messages between nodes. All that arrives is parsed here. */
 import { z } from "zod";
-import { parseDigest } from "../../domain/digest.js";
-import { parseTag } from "../../domain/reference.js";
-import { parseRepositoryName } from "../../domain/repository-name.js";
-import type { RobotName } from "../../domain/robot.js";
-import { isSessionId } from "../../domain/session-id.js";
-import { isWebSessionId } from "../../domain/web-session-id.js";
-import { type NodeName, noteCharactersMax } from "../cluster.js";
-
-/** Digests in one message, so that it has at most a few hundred KiB. */
-export const digestsMax = 2_000;
-/** Leases in one message, about 30 bytes each. */
-export const leasesMax = 10_000;
-
-function parsed<T>(parse: (text: string) => T) {
-  return z.string().transform((text, context) => {
-    try {
-      return parse(text);
-    } catch {
-      context.addIssue("malformed");
-      return z.NEVER;
-    }
-  });
-}
-
-const node = z.string().transform((text) => text as NodeName);
-const name = parsed(parseRepositoryName);
-const tag = parsed(parseTag);
-const digest = parsed(parseDigest);
-const digests = z.array(digest).max(digestsMax);
-const token = z.string().max(100);
-const session = z.string().transform((text, context) => {
-  if (isSessionId(text)) return text;
-  context.addIssue("malformed");
-  return z.NEVER;
-});
-
-const webSession = z.string().transform((text, context) => {
-  if (isWebSessionId(text)) return text;
-  context.addIssue("malformed");
-  return z.NEVER;
-});
-
-const change = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("tag-pointed"), name, tag }),
-  z.object({ kind: z.literal("tag-removed"), name, tag }),
-  z.object({ kind: z.literal("tag-unsure"), name, tag }),
-  z.object({ kind: z.literal("manifest-deleted"), name, digest }),
-  z.object({ kind: z.literal("blob-deleted"), name, digest }),
-  z.object({ kind: z.literal("condemned"), name, digest }),
-  z.object({ kind: z.literal("pushed-untagged"), name }),
-  z.object({ kind: z.literal("repository-emptied"), name }),
-  z.object({ kind: z.literal("blobs-healed") }),
-  z.object({ kind: z.literal("robot-changed"), robot: z.string().transform((text) => text as RobotName) }),
-  z.object({ kind: z.literal("web-session-ended"), session: webSession }),
-]);
+import { noteCharactersMax } from "../cluster.js";
+import { change, digest, digests, handedOver, leases, name, node, session, token } from "../schemas.js";
 
 const question = z.discriminatedUnion("kind", [
   /** Answered when all listeners have ended. */
@@ -77,20 +24,11 @@ const question = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("report"), token, note: z.string().max(noteCharactersMax) }),
   z.object({ kind: z.literal("leaving") }),
   /** Answered when the leases of the asker, which stops, are among those of this node. */
-  z.object({ kind: z.literal("adopt"), leases: z.array(z.tuple([z.number(), z.number()])).max(leasesMax) }),
+  z.object({ kind: z.literal("adopt"), leases }),
 ]);
 
 export type Question = z.output<typeof question>;
 export type QuestionOf<K extends Question["kind"]> = Extract<Question, { kind: K }>;
-
-const record = z.object({
-  name,
-  opener: z.string(),
-  client: z.string(),
-  algorithm: z.enum(["sha256", "sha512", "blake3"]),
-  announced: z.boolean(),
-  createdAt: z.number(),
-});
 
 /** The answers by kind of question. Those to `release`, `over`, `watch`, `report` and `leaving` are not waited for. */
 export const answers = {
@@ -103,10 +41,7 @@ export const answers = {
   note: z.null(),
   journal: z.null(),
   owns: z.boolean(),
-  claim: z.union([
-    z.enum(["keep", "released", "ended", "unknown"]),
-    z.object({ record, touchedAt: z.number() }),
-  ]),
+  claim: z.union([z.enum(["keep", "released", "ended", "unknown"]), handedOver]),
   watch: z.null(),
   report: z.null(),
   leaving: z.null(),

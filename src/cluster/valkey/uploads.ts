@@ -7,10 +7,10 @@ import { LRUCache } from "lru-cache";
 import { RegistryError } from "../../domain/errors.js";
 import { newSessionId, type SessionId } from "../../domain/session-id.js";
 import type { ClaimAnswer, Claimed, HandedOver, NodeName, Uploads } from "../cluster.js";
+import { nodeName } from "../node-name.js";
 import { type Engine, unavailable } from "./engine.js";
 import type { Membership } from "./membership.js";
 import type { Messages } from "./messages.js";
-import { nodeName } from "./node-name.js";
 import type { AnswerTo } from "./protocol.js";
 import { noticedAfter } from "./times.js";
 

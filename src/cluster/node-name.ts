@@ -1,5 +1,5 @@
 /** Names of nodes: digits that session IDs contain, with a prefix. */
-import type { NodeName } from "../cluster.js";
+import type { NodeName } from "./cluster.js";
 
 const prefix = "node:";
 

@@ -1,0 +1,190 @@
+/**
+ * The first process among those of a server: passes questions on between the nodes, and keeps what belongs to none of them,
+ * such as the order of those that wait for a lock. What a node held ends with it.
+ */
+import type { Duplex } from "node:stream";
+import { allEnded } from "../../lib/in-parallel.js";
+import type { NodeName } from "../cluster.js";
+import { MemoryHints } from "../memory/hints.js";
+import { HubLocks } from "./hub-locks.js";
+import { HubOnce } from "./hub-once.js";
+import { HubUploads } from "./hub-uploads.js";
+import { Failed, Gone, Link } from "./link.js";
+import { asUnavailable, Handlers, type Peer } from "./peer.js";
+import { type AnswerTo, type Kind, parseAnswer, type Question, type QuestionOf } from "./protocol.js";
+
+/** How the hub reaches a node. */
+interface Seat {
+  ask(from: NodeName, question: Question): Promise<unknown>;
+  tell(from: NodeName, question: Question): void;
+}
+
+interface Journal {
+  readonly name: QuestionOf<"journal">["name"];
+  readonly token: string;
+}
+
+export class Hub {
+  readonly #nodes = new Map<NodeName, Seat>();
+  readonly #handlers = new Handlers();
+  readonly #locks: HubLocks;
+  readonly #once: HubOnce;
+  readonly #uploads: HubUploads;
+  readonly #hints = new MemoryHints();
+  readonly #journals = new Map<string, Journal>();
+  #pausedUntil = 0;
+
+  constructor(readonly onError: (error: unknown) => void) {
+    this.#locks = new HubLocks({
+      isNode: (node) => this.#nodes.has(node),
+      ask: (from, question) => this.#askOthers(from, question),
+      tell: (from, question) => this.#tellOthers(from, question),
+    });
+    this.#once = new HubOnce((node, question) => this.#nodes.get(node)?.tell(node, question));
+    this.#uploads = new HubUploads({
+      isNode: (node) => this.#nodes.has(node),
+      ask: async (node, from, question) => (await this.#askOne(node, from, question))[0]?.[1],
+    });
+    const handlers = this.#handlers;
+    handlers.on("enter", (asked, from) => this.#locks.enter(asked, from));
+    handlers.on("leave", ({ token }, from) => this.#locks.leave(token, from));
+    handlers.on("once", ({ key }, from) => this.#once.begin(key, from));
+    handlers.on("ended", ({ key, ending }, from) => this.#once.end(key, from, ending));
+    handlers.on("report", ({ key, note }, from) => this.#once.report(key, from, note));
+    handlers.on("take", ({ id }, from) => this.#uploads.take(id, from));
+    handlers.on("own", ({ id, isOwn }, from) => this.#uploads.own(id, from, isOwn));
+    handlers.on("owner", ({ id }, from) => this.#uploads.owner(id, from));
+    handlers.on("hint", async ({ key }) => (await this.#hints.get(key)) ?? null);
+    handlers.on("put hint", ({ key, value, milliseconds }) => {
+      this.#hints.put(key, value, milliseconds);
+      return null;
+    });
+  }
+
+  /** Number of nodes. */
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** Returns the node of this process. */
+  own(name: NodeName): Peer {
+    const handlers = new Handlers();
+    this.#nodes.set(name, {
+      ask: (from, question) => handlers.answer(question, from),
+      tell: (from, question) => void handlers.answer(question, from).catch(this.onError),
+    });
+    return {
+      name,
+      handlers,
+      ask: async <K extends Kind>(question: QuestionOf<K>) =>
+        new Map(await this.#askOthers(name, question).catch(asUnavailable)) as Map<NodeName, AnswerTo<K>>,
+      askNode: async <K extends Kind>(node: NodeName, question: QuestionOf<K>) => {
+        const [only] = await this.#askOne(node, name, question).catch(asUnavailable);
+        return only?.[1] as AnswerTo<K> | undefined;
+      },
+      askHub: async <K extends Kind>(question: QuestionOf<K>) =>
+        (await this.#handlers.answer(question, name)) as AnswerTo<K>,
+      tell: (to, question) => void this.#pass(name, to, question, false).catch(this.onError),
+    };
+  }
+
+  /**
+   * Connects another process. It is a node from its question to join on, until its socket closes. Without having said that it
+   * leaves, it has crashed. Returns what the hub can ask it.
+   */
+  connect(name: NodeName, stream: Duplex, hasLeft: () => boolean): ConnectedNode {
+    const link = new Link(stream, {
+      onError: this.onError,
+      onClosed: () => this.#gone(name, !hasLeft()),
+      onAsked: ({ node, question }) => {
+        if (question.kind !== "join") return this.#pass(name, node, question, true);
+        return this.#join(name, {
+          ask: (from, asked) => link.ask(from, asked),
+          tell: (from, asked) => link.tell(from, asked),
+        });
+      },
+    });
+    return {
+      call: async (service, payload) => link.ask(name, { kind: "call", service, payload }),
+      tell: (service, payload) => link.tell(name, { kind: "call", service, payload }),
+    };
+  }
+
+  async #join(name: NodeName, seat: Seat): Promise<AnswerTo<"join">> {
+    this.#nodes.set(name, seat);
+    return {
+      held: this.#locks.held(),
+      journals: [...this.#journals.values()],
+      pausedUntil: this.#pausedUntil,
+    };
+  }
+
+  /** `isLinked`: the answer is sent through a socket. */
+  async #pass(from: NodeName, to: string, question: Question, isLinked: boolean): Promise<unknown> {
+    if (to === "hub") return this.#handlers.answer(question, from);
+    if (question.kind === "journal") {
+      const { name, token, begins } = question;
+      if (begins) this.#journals.set(token, { name, token });
+      else this.#journals.delete(token);
+    }
+    const isWaited = isLinked || question.kind === "call";
+    if (to === "others") return isWaited ? this.#askOthers(from, question) : this.#tellOthers(from, question);
+    return this.#askOne(to as NodeName, from, question);
+  }
+
+  async #askOthers(from: NodeName, question: Question): Promise<[NodeName, unknown][]> {
+    const given: [NodeName, unknown][] = [];
+    const asking: Promise<unknown>[] = [];
+    for (const node of this.#nodes.keys())
+      if (node !== from) asking.push(this.#askOne(node, from, question).then((one) => given.push(...one)));
+    await allEnded(asking);
+    return given;
+  }
+
+  /** Resolves without an answer if the node has ended. */
+  async #askOne(node: NodeName, from: NodeName, question: Question): Promise<[NodeName, unknown][]> {
+    const seat = this.#nodes.get(node);
+    if (seat === undefined) return [];
+    try {
+      return [[node, parseAnswer(question.kind, await seat.ask(from, question))]];
+    } catch (error) {
+      if (error instanceof Gone) return [];
+      throw error instanceof Failed ? error : new Failed(String(error), { cause: error });
+    }
+  }
+
+  #tellOthers(from: NodeName, question: Question): void {
+    for (const [node, seat] of this.#nodes) if (node !== from) seat.tell(from, question);
+  }
+
+  #gone(name: NodeName, hasCrashed: boolean): void {
+    if (!this.#nodes.delete(name)) return;
+    this.#locks.gone(name);
+    this.#once.gone(name);
+    this.#uploads.gone(name);
+    for (const token of this.#journals.keys()) if (token.startsWith(`${name}/`)) this.#journals.delete(token);
+    for (const seat of this.#nodes.values()) seat.tell(name, { kind: "gone", node: name, hasCrashed });
+  }
+
+  /** Remembers for nodes that join later until when collection pauses. */
+  pauseUntil(milliseconds: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, milliseconds);
+  }
+
+  /** Behaves like an engine that was emptied, for tests of the port's promises. */
+  async lose(from: NodeName): Promise<void> {
+    this.#uploads.lose();
+    await allEnded(
+      Array.from(this.#nodes.values(), (seat) =>
+        seat.ask(from, { kind: "gone", node: from, hasCrashed: true }),
+      ),
+    );
+  }
+}
+
+/** Another process, for the parts of the server that the cluster port does not know. */
+export interface ConnectedNode {
+  /** Rejects if the process has ended or fails. */
+  call(service: string, payload: unknown): Promise<unknown>;
+  tell(service: string, payload: unknown): void;
+}
