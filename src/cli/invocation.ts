@@ -8,6 +8,8 @@ export type Output = LineStream & Partial<Pick<WriteStream, "columns">>;
 export interface Invocation {
   /** The arguments after the program's name. */
   readonly words: readonly string[];
+  /** The digits of a process that the first process of a server has started. */
+  readonly member?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly stdout: Output;
   readonly stderr: Output;

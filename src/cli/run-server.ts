@@ -4,27 +4,34 @@ import { formatProblem } from "../config/errors.js";
 import { visibleLine } from "../lib/control-characters.js";
 import { StandardStreams } from "../observe/standard-streams.js";
 import { originIsUnknown } from "../server/origin-warnings.js";
+import type { Role } from "../server/processes/open.js";
+import { processesOf, shareOf } from "../server/processes/shares.js";
 import { type Server, startServer } from "../server/server.js";
 import type { Invocation } from "./invocation.js";
+import { processWord } from "./process-word.js";
+import { fingerprintOf } from "./settings.js";
 
 /** Maximum time to wait for readers of the logs after the server has stopped. */
 const logsMillisecondsMax = 2_000;
 
 export async function runServer(settings: Settings, invocation: Invocation): Promise<number> {
-  const { stdout, stderr, words, env } = invocation;
+  const { stdout, stderr, words, env, member } = invocation;
   const streams = new StandardStreams({ output: stdout, error: stderr }, words, env);
   try {
-    return await runUntilStopped(settings, streams, invocation);
+    if (member === undefined) return await runUntilStopped(settings, streams, invocation);
+    const { runMember } = await import("./run-member.js");
+    return await runMember(settings, streams, member);
   } finally {
     await streams.close(logsMillisecondsMax);
   }
 }
 
 async function runUntilStopped(
-  { config, notices }: Settings,
+  settings: Settings,
   streams: StandardStreams,
   invocation: Invocation,
 ): Promise<number> {
+  const { config, notices } = settings;
   // Prints a line on standard error without waiting for a reader.
   const say = (text: string) => void streams.writer("error").write(`gantry: ${visibleLine(text)}\n`);
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
@@ -32,7 +39,12 @@ async function runUntilStopped(
   const lost = new Promise<"lost">((resolve) => {
     onLost = () => resolve("lost");
   });
-  const server = await startServer(config, streams, onLost);
+  const server = await startServer(
+    shareOf(config, processesOf(config), 1),
+    streams,
+    onLost,
+    roleOf(settings, invocation),
+  );
   if (!server.protected && !isLoopback(config.http.addr.host)) {
     say(
       "warning: without authentication, anyone who can reach this address may push and delete; set auth, or listen on 127.0.0.1",
@@ -53,6 +65,18 @@ async function runUntilStopped(
   const why = await Promise.race([told, lost]);
   await server.stop();
   return why === "lost" ? 1 : 0;
+}
+
+function roleOf(settings: Settings, { words, env }: Invocation): Role | undefined {
+  const count = processesOf(settings.config);
+  if (count === 1) return undefined;
+  return {
+    kind: "first",
+    count,
+    words: (number, digits) => [processWord, String(number), digits, ...words],
+    env,
+    settings: fingerprintOf(settings),
+  };
 }
 
 function audienceOf(server: Pick<Server, "protected" | "hasPages">, thisMachineOnly: boolean): string {

@@ -10,6 +10,7 @@ import { configCheck, configReference, configShow } from "./config.js";
 import type { Invocation } from "./invocation.js";
 import { onStore } from "./on-store.js";
 import { colorsFor } from "./output.js";
+import { processWord } from "./process-word.js";
 import { serve } from "./serve.js";
 import { version } from "./version.js";
 
@@ -27,6 +28,10 @@ const entries = [
 export async function run(invocation: Invocation): Promise<number> {
   try {
     const [first, ...words] = invocation.words;
+    if (first === processWord) {
+      const [, member, ...rest] = words;
+      return await runCommandLine(entries, { ...invocation, words: rest, member });
+    }
     if (first !== asking) return await runCommandLine(entries, invocation);
     await complete(entries, words[0] === "--" ? words.slice(1) : words);
     return 0;

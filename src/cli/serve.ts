@@ -21,7 +21,8 @@ all of them.`,
   },
   run: async ({ values, parameters: [file] }, invocation) => {
     const settings = await settingsOf(invocation, file === undefined ? values : { ...values, config: file });
-    await checkFiles(settings);
+    // The first process of a server has checked them.
+    if (invocation.member === undefined) await checkFiles(settings);
     // Must precede loading the server's modules, which load uWebSockets.js and would fail with its own error first.
     uwsBuild();
     // uWebSockets.js reads this variable when it is loaded.

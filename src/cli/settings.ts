@@ -1,4 +1,5 @@
 /** Reads settings for commands, from `--config` and the environment. */
+import { createHash } from "node:crypto";
 import type { Flags, FlagValues } from "../commands/command.js";
 import { loadSettings, type Settings } from "../config/config.js";
 import type { Invocation } from "./invocation.js";
@@ -24,4 +25,9 @@ export function settingsOf(
     file: typeof config === "string" ? config : undefined,
     ignoreUnsupported: ignoreUnsupported === true ? true : undefined,
   });
+}
+
+/** Changes with the settings, except secrets. */
+export function fingerprintOf({ effective }: Settings): string {
+  return createHash("sha256").update(JSON.stringify(effective)).digest("hex");
 }

@@ -37,6 +37,8 @@ function withOwnHeaders(given: Readonly<Record<string, string[]>>): Record<strin
   return { ...Object.fromEntries(own), ...given };
 }
 
+const processesMax = 64;
+
 export const http = section({
   addr: address
     .prefault("127.0.0.1:5000")
@@ -60,6 +62,11 @@ export const http = section({
     .prefault("true")
     .describe(
       "Allows several requests on one connection, up to 10 s apart. `false` closes each connection after its response, for load balancers that keep idle connections longer and have no setting for it (docs/operating.md).",
+    ),
+  processes: integer({ min: 1, max: processesMax })
+    .prefault("1")
+    .describe(
+      "Processes that share the port, each with its own event loop, caches and workers. The first one owns the store and replaces one that dies. A bucket (`storage.s3`) has one process.",
     ),
   relativeurls: flag
     .prefault("true")

@@ -191,14 +191,22 @@ export class App {
     app.any("/*", (response, request) => this.#onRequest(response, request));
   }
 
-  /** Listens on `host` and `port` (0 for a free one). Rejects if it cannot. */
-  listen(host: string, port: number): Promise<Listening> {
-    return this.#listeners.listen(host, port);
+  /**
+   * Listens on `host` and `port` (0 for a free one). `shared` lets other processes of this user listen there, too: the kernel
+   * gives each connection to one of them. Rejects if it cannot.
+   */
+  listen(host: string, port: number, shared = false): Promise<Listening> {
+    return this.#listeners.listen(host, port, shared);
   }
 
   /** Listens for HTTPS, with TLS in this thread. Rejects if it cannot. */
-  listenSecurely(host: string, port: number, files: CertificateFiles): Promise<SecureListening> {
-    return this.#listeners.listenSecurely(host, port, files);
+  listenSecurely(
+    host: string,
+    port: number,
+    files: CertificateFiles,
+    shared = false,
+  ): Promise<SecureListening> {
+    return this.#listeners.listenSecurely(host, port, files, shared);
   }
 
   /** Listens on a Unix socket that only the server's user may open. Rejects if it cannot. */

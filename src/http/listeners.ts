@@ -18,6 +18,8 @@ export interface SecureListening extends Listening {
 
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`. The package's types declare it as a const enum without a value at run time. */
 const exclusivePort = 1;
+/** `LIBUS_LISTEN_DEFAULT`: with SO_REUSEPORT. */
+const sharedPort = 0;
 
 export class Listeners {
   #plain: TemplatedApp | undefined;
@@ -26,14 +28,19 @@ export class Listeners {
   /** `serveOn` registers the handlers of connections and requests. */
   constructor(readonly serveOn: (app: TemplatedApp) => void) {}
 
-  listen(host: string, port: number): Promise<Listening> {
-    return listenOn(this.#plainApp(), host, port);
+  listen(host: string, port: number, shared: boolean): Promise<Listening> {
+    return listenOn(this.#plainApp(), host, port, shared);
   }
 
-  async listenSecurely(host: string, port: number, files: CertificateFiles): Promise<SecureListening> {
+  async listenSecurely(
+    host: string,
+    port: number,
+    files: CertificateFiles,
+    shared: boolean,
+  ): Promise<SecureListening> {
     const secure = new SecureListener(files, this.serveOn);
     this.#secure = secure;
-    const listening = await listenOn(secure.acceptor, host, port);
+    const listening = await listenOn(secure.acceptor, host, port, shared);
     return { ...listening, use: (changed) => secure.use(changed) };
   }
 
@@ -65,7 +72,7 @@ export class Listeners {
   }
 }
 
-function listenOn(app: TemplatedApp, host: string, port: number): Promise<Listening> {
+function listenOn(app: TemplatedApp, host: string, port: number, shared: boolean): Promise<Listening> {
   return new Promise((resolve, reject) => {
     const listening = (socket: us_listen_socket | false) => {
       if (socket === false) {
@@ -77,6 +84,6 @@ function listenOn(app: TemplatedApp, host: string, port: number): Promise<Listen
     };
     // Without this option, the kernel lets a second server share the port and gives each some of the connections.
     const listen = app.listen as (...parameters: unknown[]) => unknown;
-    listen.call(app, host, port, exclusivePort, listening);
+    listen.call(app, host, port, shared ? sharedPort : exclusivePort, listening);
   });
 }

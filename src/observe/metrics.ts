@@ -3,7 +3,7 @@
  * have repository names only if enabled, because there may be as many repositories as jobs.
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import { collectDefaultMetrics } from "prom-client";
+import { AggregatorRegistry, collectDefaultMetrics, Registry } from "prom-client";
 import type { Exchange } from "../http/exchange.js";
 import type { Page } from "../http/page-server.js";
 import type { HitCounts } from "../lib/hit-counts.js";
@@ -35,7 +35,14 @@ export interface MetricsOptions {
   readonly upstreams: readonly MeasuredUpstream[];
   /** Dropped lines, by log. */
   readonly droppedLines: () => Labelled;
+  /** Messages that this process has sent to others of this server. Absent if it is alone. */
+  readonly messages?: (() => number) | undefined;
+  /** Resolves with the values of the other processes of this server. Absent if it is alone. */
+  readonly others?: (() => Promise<readonly MetricValues[]>) | undefined;
 }
+
+/** The values of the metrics of a process. */
+export type MetricValues = readonly object[];
 
 /** The pause after a rendering, as a multiple of its time. */
 const pausePerRendering = 3;
@@ -47,6 +54,8 @@ export class Metrics {
   /** Resolves when the next rendering may begin. */
   #rendered: Promise<unknown> = Promise.resolve();
   #pauseMilliseconds = 0;
+  readonly #others: MetricsOptions["others"];
+  static readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   /** An observer of requests. */
   readonly observe: (exchange: Exchange) => void;
 
@@ -69,9 +78,24 @@ export class Metrics {
     );
     const { caches, storage, health } = services;
     measureCaches(instruments, { ...caches.lookups, ...storage.measures.lookups, ...loginLookups });
-    instruments.gauge("gantry_ready", "Whether the server is ready, as reported by /readyz", () =>
-      Number(health.ready),
+    instruments.gauge(
+      "gantry_ready",
+      "Whether the server is ready, as reported by /readyz",
+      () => Number(health.ready),
+      "min",
     );
+    this.#others = options.others;
+    if (options.messages !== undefined)
+      instruments.counter(
+        "gantry_process_messages_total",
+        "Messages between the processes of the server",
+        options.messages,
+      );
+  }
+
+  /** Resolves with the values, for the process that sums them up. */
+  values(): Promise<MetricValues> {
+    return this.#instruments.registry.getMetricsAsJSON();
   }
 
   /**
@@ -92,9 +116,17 @@ export class Metrics {
     return this.#next;
   }
 
+  /** Returns the metrics of all processes. One that has just died is missing. */
+  async #registry(): Promise<Registry> {
+    const { registry } = this.#instruments;
+    if (this.#others === undefined) return registry;
+    const all = [await this.values(), ...(await this.#others())];
+    return AggregatorRegistry.aggregate(all as unknown as object[]);
+  }
+
   /** Lets other work run between the metrics. */
   async #render(): Promise<Page> {
-    const { registry } = this.#instruments;
+    const registry = await this.#registry();
     const begun = performance.now();
     const texts: string[] = [];
     for (const { name } of registry.getMetricsAsArray()) {

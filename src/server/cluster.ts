@@ -15,6 +15,7 @@ import { describeError } from "../lib/describe-error.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
 import { isRunning, nameOf, ownIdentity, parseName } from "../storage/s3/process-identity.js";
 import type { OpenedStorage, Opening, SharedStorage } from "./opening.js";
+import type { ProcessGroup } from "./processes/group.js";
 import { engineWaitMilliseconds, reachEngine } from "./reach-engine.js";
 
 export type RedisSettings = NonNullable<Config["redis"]>;
@@ -34,6 +35,7 @@ export function engineNameOf({ addrs, db }: RedisSettings): string {
 export function openCluster(opening: Opening, opened: OpenedStorage): Promise<OpenedCluster> {
   const { redis } = opening.config;
   const { shared } = opened;
+  if (opening.group !== undefined) return openSocket(opening, opening.group, opened);
   if (redis === undefined || shared === undefined) return openMemory(opening, opened);
   return openValkey(opening, redis, opened.storage.fresh, shared);
 }
@@ -47,6 +49,22 @@ async function openMemory({ config, closers }: Opening, { storage }: OpenedStora
     closers.add("leases", () => shared.save(storage.notes));
   }
   return { cluster: shared.node() };
+}
+
+/** The leases of the other processes are with the first one when it saves them. */
+async function openSocket(
+  { config, closers }: Opening,
+  group: ProcessGroup,
+  { storage }: OpenedStorage,
+): Promise<OpenedCluster> {
+  const cluster = await group.join(config.gc.lease);
+  if (!group.isFirst) return { cluster };
+  if (storage.readOnly) cluster.pause();
+  else {
+    await cluster.restore(storage.notes, storage.fresh);
+    closers.add("leases", () => cluster.save(storage.notes));
+  }
+  return { cluster };
 }
 
 /** The client is loaded only if it is used: that takes 60 ms. */

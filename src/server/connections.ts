@@ -21,7 +21,12 @@ const descriptorsAssumed = 65_536;
 
 const logMillisecondsMin = 60_000;
 
-export async function openConnectionLimits(config: Config, log: Logger): Promise<ConnectionLimits> {
+/** `processes` share the machine's memory. */
+export async function openConnectionLimits(
+  config: Config,
+  log: Logger,
+  processes = 1,
+): Promise<ConnectionLimits> {
   const { total, perclient: perClient } = config.limits.connections;
   const descriptors = await descriptorsMax();
   const { tls } = config.http;
@@ -31,7 +36,7 @@ export async function openConnectionLimits(config: Config, log: Logger): Promise
     {
       descriptors,
       descriptorsEach: descriptorsEach[kind],
-      memoryBytes: memoryMax(),
+      memoryBytes: memoryMax() / processes,
       memoryBytesEach: headsEach[kind] * config.limits.headerbytes,
     },
   );

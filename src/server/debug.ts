@@ -4,15 +4,15 @@
  */
 import { liveness, readiness } from "../http/health.js";
 import { type Pages, servePages } from "../http/page-server.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { Health } from "../registry/health.js";
+import type { OpenedMetrics } from "./metrics.js";
 import type { Opening } from "./opening.js";
 
 /** Rejects if the address is taken. */
 export async function openDebug(
   { config, log, closers }: Opening,
   health: Health,
-  metrics: Metrics | undefined,
+  metrics: OpenedMetrics | undefined,
 ): Promise<void> {
   const { addr, prometheus } = config.http.debug;
   if (addr === undefined) return;

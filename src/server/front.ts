@@ -17,7 +17,7 @@ export interface OpenedFront {
 export async function openFront(opening: Opening, port: () => number): Promise<OpenedFront> {
   const { config, log } = opening;
   const { trustedproxies } = config.http;
-  const limits = await openConnectionLimits(config, log);
+  const limits = await openConnectionLimits(config, log, opening.group?.count);
   const onRefused = refusedConnectionsLog(limits, log);
   const tls =
     config.http.tls &&

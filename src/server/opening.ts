@@ -4,12 +4,15 @@ import type { Closers } from "../lib/closers.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
 import type { NodeRecords } from "../storage/node-records.js";
 import type { Storage } from "../storage/storage.js";
+import type { ProcessGroup } from "./processes/group.js";
 
 /** The arguments of every opener. An opener adds its closer to the stack as soon as its part is open. */
 export interface Opening {
   readonly config: Config;
   readonly log: Logger;
   readonly closers: Closers;
+  /** The processes of this server. Absent if there is one. */
+  readonly group?: ProcessGroup | undefined;
 }
 
 /** The additional arguments of the openers of logs. */
@@ -41,4 +44,6 @@ export interface OpenedStorage {
   readonly warnings: readonly string[];
   /** What nodes need that share the store; absent if only one process can use it. */
   readonly shared?: SharedStorage;
+  /** The open file with the store's lock, which other processes of this server keep open, too. */
+  readonly lockDescriptor?: number | undefined;
 }

@@ -28,6 +28,7 @@ import { openLogin } from "./login.js";
 import { openGarbageCollection, openHealthChecks, openUsesSaving } from "./maintenance.js";
 import { openMetrics } from "./metrics.js";
 import type { LogOpening, Opening } from "./opening.js";
+import { type OpenedProcesses, openProcesses, type Role } from "./processes/open.js";
 import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 import { openUpstreams } from "./upstreams.js";
@@ -57,13 +58,14 @@ export async function startServer(
   streams: StandardStreams,
   /** Called if another process has taken the store over: the server must be stopped. */
   onLost: () => void = () => {},
+  role?: Role,
 ): Promise<Server> {
   const { log, lines } = await openLog(config.log, streams);
   const closers = new Closers((error, what) => log.error({ err: error, what }, closingFailed));
   closers.add("log", () => lines.close());
   try {
-    logRuntime(log);
-    return await openServer({ config, log, closers, streams }, lines, onLost);
+    if (role?.kind !== "member") logRuntime(log);
+    return await openServer({ config, log, closers, streams }, lines, onLost, role);
   } catch (error) {
     await closers.close();
     throw error;
@@ -71,11 +73,17 @@ export async function startServer(
 }
 
 async function openServer(
-  opening: LogOpening,
+  alone: LogOpening,
   serverLines: CountedLines,
   onLost: () => void,
+  role: Role | undefined,
 ): Promise<Server> {
-  const { config, closers, log } = opening;
+  const { config, closers, log } = alone;
+  let lockDescriptor: number | undefined;
+  const processes = role && openProcesses(alone, role, () => lockDescriptor);
+  const group = processes?.group;
+  const isFirst = group?.isFirst !== false;
+  const opening: LogOpening = { ...alone, group };
   const { http } = config;
   const drain = new DrainClock(http.draintimeout);
   const pagesLoaded = beginLoadingPages(config);
@@ -87,6 +95,8 @@ async function openServer(
       onLost();
     },
   });
+  lockDescriptor = opened.lockDescriptor;
+  closers.add("other processes", () => processes?.ended());
   const { gate, login, lookups } = await openLogin(opening, services);
   const front = await openFront(opening, () => listening.port);
   const audit = openAudit(opening, login !== undefined);
@@ -103,9 +113,9 @@ async function openServer(
     upstreams: upstreams?.names.upstreams ?? [],
     droppedLines: () => dropped({ server: serverLines, access: access?.lines, audit: audit?.lines }),
   });
-  await openDebug(opening, services.health, metrics);
+  if (isFirst) await openDebug(opening, services.health, metrics);
   const beginTrace = await openTraces(opening);
-  const hasOtherNodes = cluster !== undefined;
+  const hasOtherNodes = cluster !== undefined || group !== undefined;
   const web = await openWeb(opening, { services, login, upstreams, hasOtherNodes });
   const observers = [
     ...[audit?.observer, access?.observer, metrics?.observe, upstreams && countSent],
@@ -126,19 +136,24 @@ async function openServer(
     chunks,
   });
   openUsesSaving(opening, services);
-  openGarbageCollection(opening, services);
-  await openCommands(opening, services, upstreams);
+  if (isFirst) {
+    openGarbageCollection(opening, services);
+    await openCommands(opening, services, upstreams);
+  }
   openDraining(opening, app);
   // Their requests never end by themselves.
   if (web !== undefined) closers.add("live updates", () => web.live.close());
   openHealthChecks(opening, services);
   await pagesLoaded;
-  const listening = await openListening(opening, app, front);
+  const listening = await openListening(opening, app, front, processes);
   closers.add("listening", () => {
     drain.start();
+    processes?.beginStop();
     services.health.stop();
     listening.close();
   });
+  // Without a store for secrets, each process would sign tokens with a key of its own.
+  if (!services.storage.readOnly) await processes?.listening(listening.port);
   return {
     url: `${front.tls ? "https" : "http"}://${urlHost(http.addr.host)}:${listening.port}`,
     place: opened.place,
@@ -173,13 +188,34 @@ function openDraining({ config, log, closers }: Opening, app: App): void {
   });
 }
 
-function openListening({ config }: Opening, app: App, { tls }: OpenedFront): Promise<Listening> {
+function openListening(
+  { config }: Opening,
+  app: App,
+  { tls }: OpenedFront,
+  processes: OpenedProcesses | undefined,
+): Promise<Listening> {
   const { host = "", port } = config.http.addr;
   const address = host || "::";
-  const listening = tls?.listen(app, address, port) ?? app.listen(address, port);
+  const listening =
+    processes === undefined
+      ? (tls?.listen(app, address, port) ?? app.listen(address, port))
+      : listenShared(app, address, processes.port, port);
   return listening.catch((cause: unknown) => {
     throw new Error("the server cannot listen on http.addr", { cause });
   });
+}
+
+/** The first process makes sure that no other server listens there. */
+async function listenShared(
+  app: App,
+  address: string,
+  shared: number | undefined,
+  wanted: number,
+): Promise<Listening> {
+  if (shared !== undefined) return app.listen(address, shared, true);
+  const alone = await app.listen(address, wanted);
+  alone.close();
+  return app.listen(address, alone.port, true);
 }
 
 /** Returns how many lines each log has dropped. */

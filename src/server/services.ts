@@ -3,6 +3,7 @@
  * the composition root.
  */
 import { LRUCache } from "lru-cache";
+import { z } from "zod";
 import { Robots } from "../auth/robots.js";
 import { Caches } from "../cache/caches.js";
 import { followChanges } from "../cache/follow-changes.js";
@@ -13,6 +14,7 @@ import { GcStats } from "../gc/gc-stats.js";
 import { Pulls } from "../gc/pulls.js";
 import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { ByteBudget } from "../lib/byte-budget.js";
+import type { Closers } from "../lib/closers.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
@@ -21,10 +23,11 @@ import { ManifestReader } from "../registry/manifest-reader/manifest-reader.js";
 import type { Services } from "../registry/services.js";
 import { UntaggedPushes } from "../registry/untagged-pushes.js";
 import type { Storage } from "../storage/storage.js";
-import { restoreSessions, saveSessions } from "../uploads/saved-sessions.js";
+import { adoptSessions, restoreSessions, savedSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
 import { openCluster } from "./cluster.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
+import type { ProcessGroup } from "./processes/group.js";
 import { openStorage } from "./storage.js";
 import { mirroredNames } from "./upstreams.js";
 
@@ -61,9 +64,14 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const manifestReader = openManifestReader(opening);
   const { cluster, measures } = await openCluster(opening, opened);
   // Sessions without bytes are saved for the next process, which several nodes do not have.
-  const savesSessions = !storage.readOnly && measures === undefined;
-  const sessions = openSessions(opening, storage, cluster, options.serving, onBackgroundError);
+  const isFirst = opening.group?.isFirst !== false;
+  const savesSessions = !storage.readOnly && measures === undefined && isFirst;
+  // Those that nodes share are recovered when they are asked for, by the node that is asked.
+  const recovers =
+    options.serving && !storage.readOnly && (!storage.uploads.isShared || opening.group?.isFirst === true);
+  const sessions = openSessions(opening, storage, cluster, { ...options, recovers }, onBackgroundError);
   if (savesSessions) await restoreSessions(sessions, storage.notes);
+  if (opening.group !== undefined) openHandingOver(opening.group, sessions, closers);
   const isMirrored = mirroredNames(config);
   const bodyBytes = manifestsAtOnce * config.limits.manifestbytes;
   const services: Services = {
@@ -108,6 +116,22 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   return { services, opened, cluster: measures };
 }
 
+const sessionsCall = "sessions";
+
+/** The first process saves the sessions without bytes of all. */
+function openHandingOver(
+  { isFirst, calls, askFirst }: ProcessGroup,
+  sessions: SessionTable,
+  closers: Closers,
+): void {
+  if (isFirst)
+    calls.answer(sessionsCall, (saved) => {
+      adoptSessions(sessions, z.array(z.unknown()).parse(saved));
+      return null;
+    });
+  else closers.add("upload sessions", () => askFirst(sessionsCall, savedSessions(sessions)));
+}
+
 function historyBounds({ tags: { history } }: Config): HistoryBounds | undefined {
   if (history.entries === 0) return undefined;
   return { entriesMax: history.entries, keptMilliseconds: history.age * 1000 };
@@ -147,7 +171,7 @@ function openSessions(
   { config }: Opening,
   { uploads, readOnly }: Storage,
   cluster: Cluster,
-  serving: boolean,
+  { serving, recovers }: { readonly serving: boolean; readonly recovers: boolean },
   onError: (error: unknown) => void,
 ): SessionTable {
   const { total, peruser, unused } = config.limits.sessions;
@@ -158,8 +182,7 @@ function openSessions(
     sessionsPerClientMax: peruser,
     unusedSecondsMax: unused,
     idleSecondsMax: age,
-    // Shared ones are recovered when they are asked for, by the node that is asked.
-    recovers: serving && !readOnly && !uploads.isShared,
+    recovers,
     purgeEverySeconds: serving && enabled && !readOnly ? interval : 0,
   });
 }

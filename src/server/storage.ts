@@ -32,7 +32,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function openFolder(
-  { config, log, closers }: Opening,
+  { config, log, closers, group }: Opening,
   slabs: SlabPool,
   { serving, create }: OpenOptions,
   onStray: Services["onStray"],
@@ -58,6 +58,7 @@ async function openFolder(
     onStray,
     onError: (error, message) => log.error({ err: error }, message),
     create,
+    peers: group?.storePeers,
   });
   closers.add("storage", () => storage.close());
   const warnings: string[] = [];
@@ -70,5 +71,5 @@ async function openFolder(
   const { root } = storage.layout;
   if (serving && (await isFolder(join(root, distributionPath)))) warnings.push(distributionWarning(root));
   if (storage.readOnly) warnings.push("this file system is read-only; clients can only pull");
-  return { storage, place: root, warnings };
+  return { storage, place: root, warnings, lockDescriptor: storage.lockDescriptor };
 }

@@ -15,17 +15,26 @@ const savedMax = 20_000;
 
 /** Call this when no request is running any more. */
 export async function saveSessions(sessions: SessionTable, notes: NoteStore): Promise<void> {
-  const saved = sessions
-    .unused()
-    .slice(-savedMax)
-    .map((session) => ({ id: session.id, touchedAt: session.lastUsedAt, record: serializeRecord(session) }));
+  const saved = savedSessions(sessions);
   if (saved.length > 0) await notes.put(note, Buffer.from(JSON.stringify(saved)));
 }
 
-/** Skips entries that it cannot read; their clients start again. */
+/** Returns the sessions without bytes, as JSON. */
+export function savedSessions(sessions: SessionTable): object[] {
+  return sessions
+    .unused()
+    .slice(-savedMax)
+    .map((session) => ({ id: session.id, touchedAt: session.lastUsedAt, record: serializeRecord(session) }));
+}
+
 export async function restoreSessions(sessions: SessionTable, notes: NoteStore): Promise<void> {
   const bytes = await notes.take(note);
-  for (const entry of bytes === undefined ? [] : entriesOf(bytes)) {
+  if (bytes !== undefined) adoptSessions(sessions, entriesOf(bytes));
+}
+
+/** Adds saved sessions. Skips entries that it cannot read; their clients start again. */
+export function adoptSessions(sessions: SessionTable, saved: readonly unknown[]): void {
+  for (const entry of saved) {
     if (!isObject(entry)) continue;
     const { id, touchedAt, record } = entry;
     if (typeof id !== "string" || typeof touchedAt !== "number" || typeof record !== "string") continue;

@@ -29,7 +29,7 @@ const messageMilliseconds = 20;
 async function openProcesses({ leaseSeconds }: ClusterOptions, others: number) {
   const onError = (error: unknown) => console.error(error);
   const hub = new Hub(onError);
-  const first = hubCluster(hub, newNodeName(), { leaseSeconds });
+  const first = hubCluster(hub, hub.own(newNodeName()), { leaseSeconds });
   const joined: SocketCluster[] = [];
   const streams: Duplex[] = [];
   for (let count = 0; count < others; count++) {

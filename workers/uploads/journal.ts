@@ -46,7 +46,7 @@ export class Journal {
     this.#state = new SharedState(memory);
     // A worker that replaces another must not overwrite its records.
     const slot = this.#state.claimSlot(threadId);
-    this.#path = (index) => `${folder}/${segmentName(slot, turns[index])}`;
+    this.#path = (index) => `${folder}/${segmentName(this.#state.numberOf(slot), turns[index])}`;
   }
 
   /**

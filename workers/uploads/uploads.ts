@@ -69,7 +69,9 @@ async function begin(task: WorkerTask): Promise<Said> {
 async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<Said> {
   if (task.kind === "forget") {
     await forget(task.session);
+    const lost = lostWrites.get(task.session);
     lostWrites.delete(task.session);
+    if (task.isContinued === true && lost !== undefined) throw lost;
     return {};
   }
   try {

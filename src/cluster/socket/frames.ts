@@ -6,6 +6,17 @@ import type { Duplex } from "node:stream";
 
 const lengthBytes = 4;
 
+/** Numbers that only grow, which each frame carries: who acts on a message knows those of all that led to it. */
+export interface Clock {
+  read(): readonly number[];
+  raise(numbers: readonly number[]): void;
+}
+
+/** The clock of a process. Without one, frames carry none. */
+export class Clocks {
+  clock: Clock | undefined;
+}
+
 /** Metrics with many repositories are the largest message. */
 const frameBytesMax = 64 * 1024 * 1024;
 
@@ -23,6 +34,7 @@ export class Frames {
 
   constructor(
     readonly stream: Duplex,
+    readonly clocks: Clocks,
     readonly onFrame: (text: string) => void,
     onClosed: () => void,
   ) {
@@ -47,7 +59,8 @@ export class Frames {
   flush(): void {
     this.#isFlushing = false;
     if (this.isClosed || this.#messages.length === 0) return;
-    const text = `[${this.#messages.join()}]`;
+    const clock = this.clocks.clock?.read() ?? [];
+    const text = `{"clock":[${clock.join()}],"messages":[${this.#messages.join()}]}`;
     this.#messages.length = 0;
     const bytes = Buffer.allocUnsafe(lengthBytes + Buffer.byteLength(text));
     bytes.writeUInt32LE(bytes.length - lengthBytes);

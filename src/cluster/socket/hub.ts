@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { allEnded } from "../../lib/in-parallel.js";
 import type { NodeName } from "../cluster.js";
 import { MemoryHints } from "../memory/hints.js";
+import { Clocks } from "./frames.js";
 import { HubLocks } from "./hub-locks.js";
 import { HubOnce } from "./hub-once.js";
 import { HubUploads } from "./hub-uploads.js";
@@ -32,6 +33,9 @@ export class Hub {
   readonly #uploads: HubUploads;
   readonly #hints = new MemoryHints();
   readonly #journals = new Map<string, Journal>();
+  readonly #links = new Set<Link>();
+  readonly #clocks = new Clocks();
+  #sentBefore = 0;
   #pausedUntil = 0;
 
   constructor(readonly onError: (error: unknown) => void) {
@@ -61,6 +65,13 @@ export class Hub {
     });
   }
 
+  /** Messages sent to other processes. */
+  get sent(): number {
+    let sent = this.#sentBefore;
+    for (const link of this.#links) sent += link.sent;
+    return sent;
+  }
+
   /** Number of nodes. */
   get size(): number {
     return this.#nodes.size;
@@ -75,6 +86,7 @@ export class Hub {
     });
     return {
       name,
+      clocks: this.#clocks,
       handlers,
       ask: async <K extends Kind>(question: QuestionOf<K>) =>
         new Map(await this.#askOthers(name, question).catch(asUnavailable)) as Map<NodeName, AnswerTo<K>>,
@@ -93,9 +105,13 @@ export class Hub {
    * leaves, it has crashed. Returns what the hub can ask it.
    */
   connect(name: NodeName, stream: Duplex, hasLeft: () => boolean): ConnectedNode {
-    const link = new Link(stream, {
+    const link = new Link(stream, this.#clocks, {
       onError: this.onError,
-      onClosed: () => this.#gone(name, !hasLeft()),
+      onClosed: () => {
+        this.#links.delete(link);
+        this.#sentBefore += link.sent;
+        this.#gone(name, !hasLeft());
+      },
       onAsked: ({ node, question }) => {
         if (question.kind !== "join") return this.#pass(name, node, question, true);
         return this.#join(name, {
@@ -104,6 +120,7 @@ export class Hub {
         });
       },
     });
+    this.#links.add(link);
     return {
       call: async (service, payload) => link.ask(name, { kind: "call", service, payload }),
       tell: (service, payload) => link.tell(name, { kind: "call", service, payload }),

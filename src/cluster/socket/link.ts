@@ -1,8 +1,8 @@
 /** Questions and answers over one socket, in both directions. */
 import type { Duplex } from "node:stream";
 import { describeError } from "../../lib/describe-error.js";
-import { Frames } from "./frames.js";
-import { type Asked, parseFrame, type Question } from "./protocol.js";
+import { type Clocks, Frames } from "./frames.js";
+import { type Asked, type Frame, parseFrame, type Question } from "./protocol.js";
 
 /** The other end has closed the socket, so that it answers nothing any more. */
 export class Gone extends Error {
@@ -34,10 +34,12 @@ export class Link {
 
   constructor(
     stream: Duplex,
+    readonly clocks: Clocks,
     readonly events: LinkEvents,
   ) {
     this.#frames = new Frames(
       stream,
+      clocks,
       (text) => this.#receive(text),
       () => {
         for (const { reject } of this.#waiting.values()) reject(new Gone("the other process has ended"));
@@ -65,15 +67,16 @@ export class Link {
   }
 
   #receive(text: string): void {
-    let messages: ReturnType<typeof parseFrame>;
+    let frame: Frame;
     try {
-      messages = parseFrame(text);
+      frame = parseFrame(text);
     } catch (error) {
       this.events.onError(error);
       this.close();
       return;
     }
-    for (const message of messages) {
+    if (frame.clock.length > 0) this.clocks.clock?.raise(frame.clock);
+    for (const message of frame.messages) {
       if ("question" in message) this.#answer(message);
       else this.#settle(message);
     }

@@ -40,9 +40,9 @@ export interface SocketCluster extends Cluster {
 }
 
 /** The view of the first process, which has the hub. */
-export function hubCluster(hub: Hub, name: NodeName, options: SocketOptions): SocketCluster {
+export function hubCluster(hub: Hub, own: Peer, options: SocketOptions): SocketCluster {
   const { leaseSeconds } = options;
-  return clusterOf(hub.own(name), { leaseSeconds, onPaused: (until) => hub.pauseUntil(until) }).cluster;
+  return clusterOf(own, { leaseSeconds, onPaused: (until) => hub.pauseUntil(until) }).cluster;
 }
 
 /** Joins the cluster. Resolves when other processes know of this one. */

@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import { RegistryError } from "../../domain/errors.js";
 import type { NodeName } from "../cluster.js";
+import { Clocks } from "./frames.js";
 import { Failed, Gone, Link } from "./link.js";
 import {
   type AnswerTo,
@@ -35,6 +36,7 @@ export class Handlers {
 
 export interface Peer {
   readonly name: NodeName;
+  readonly clocks: Clocks;
   readonly handlers: Handlers;
   /** Resolves with the answers of all other nodes that have not ended meanwhile. Rejects if one fails. */
   ask<K extends Kind>(question: QuestionOf<K>): Promise<ReadonlyMap<NodeName, AnswerTo<K>>>;
@@ -61,6 +63,7 @@ export function asUnavailable(error: unknown): never {
 /** A process that the first one has started. */
 export class LinkedPeer implements Peer {
   readonly handlers = new Handlers();
+  readonly clocks = new Clocks();
   readonly link: Link;
 
   constructor(
@@ -68,7 +71,7 @@ export class LinkedPeer implements Peer {
     stream: Duplex,
     events: { readonly onClosed: () => void; readonly onError: (error: unknown) => void },
   ) {
-    this.link = new Link(stream, {
+    this.link = new Link(stream, this.clocks, {
       ...events,
       onAsked: ({ node, question }) => this.handlers.answer(question, node as NodeName),
     });

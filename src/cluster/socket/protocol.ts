@@ -126,12 +126,15 @@ const answered = z.object({
   error: z.string().optional(),
 });
 
-const frame = z.array(z.union([asked, answered]));
+const frame = z.object({
+  clock: z.array(z.number()),
+  messages: z.array(z.union([asked, answered])),
+});
 
 export type Asked = z.output<typeof asked>;
-export type Message = z.output<typeof frame>[number];
+export type Frame = z.output<typeof frame>;
 
 /** Throws if the text is no frame. */
-export function parseFrame(text: string): Message[] {
+export function parseFrame(text: string): Frame {
   return frame.parse(JSON.parse(text));
 }

@@ -2,7 +2,14 @@
  * Metrics that read plain numbers of other parts on each scrape. prom-client's own metrics look up labels for each
  * increment, which would slow down responses from memory.
  */
-import { Counter, Gauge, Histogram, type MetricValueWithName, Registry } from "prom-client";
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValueWithName,
+  Registry,
+} from "prom-client";
 import type { Durations } from "../../lib/durations.js";
 
 /** Pairs of a label's value and the metric's value. */
@@ -18,6 +25,12 @@ export interface Timed<L extends string> {
   readonly labels: Readonly<Record<L, string>>;
   readonly durations: Durations;
 }
+
+/**
+ * How the gauges of the processes of a server become one. `first` is for what the first process knows for all, or what all
+ * know.
+ */
+export type Aggregator = "sum" | "first" | "min" | "max";
 
 export class Instruments {
   readonly registry = new Registry();
@@ -67,10 +80,16 @@ export class Instruments {
     });
   }
 
-  gauge(name: string, help: string, value: () => number | Promise<number>): void {
+  gauge(
+    name: string,
+    help: string,
+    value: () => number | Promise<number>,
+    aggregator: Aggregator = "sum",
+  ): void {
     new Gauge({
       name,
       help,
+      aggregator,
       registers: [this.registry],
       async collect() {
         this.set(await value());
@@ -79,10 +98,17 @@ export class Instruments {
   }
 
   /** One gauge for each value of a label. */
-  gauges(name: string, help: string, label: string, values: () => Labelled): void {
+  gauges(
+    name: string,
+    help: string,
+    label: string,
+    values: () => Labelled,
+    aggregator: Aggregator = "sum",
+  ): void {
     new Gauge({
       name,
       help,
+      aggregator,
       labelNames: [label],
       registers: [this.registry],
       collect() {
@@ -111,6 +137,12 @@ class CountedHistogram<L extends string> extends Histogram<L> {
     readonly series: () => Iterable<Timed<L>>,
   ) {
     super({ name: metricName, help: text, labelNames, registers: [registry] });
+  }
+
+  /** prom-client expands labels here that this class does not shorten. */
+  override async get(): Promise<MetricObjectWithValues<MetricValueWithName<L>>> {
+    const data: unknown = { ...(await this.getForPromString()), collect: () => {} };
+    return data as MetricObjectWithValues<MetricValueWithName<L>>;
   }
 
   /** prom-client calls it to render the metric, but its types omit it. */

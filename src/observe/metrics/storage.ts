@@ -12,21 +12,29 @@ export function measureStorage(
     const found = await storage.volume.space().catch(() => undefined);
     return found === undefined ? -1 : of(found);
   };
-  instruments.gauge("gantry_storage_free_bytes", "Free bytes of the storage; -1 if unknown", () =>
-    space(({ freeBytes }) => freeBytes),
+  instruments.gauge(
+    "gantry_storage_free_bytes",
+    "Free bytes of the storage; -1 if unknown",
+    () => space(({ freeBytes }) => freeBytes),
+    "first",
   );
-  instruments.gauge("gantry_storage_size_bytes", "Size of the storage's volume in bytes; -1 if unknown", () =>
-    space(({ totalBytes }) => totalBytes),
+  instruments.gauge(
+    "gantry_storage_size_bytes",
+    "Size of the storage's volume in bytes; -1 if unknown",
+    () => space(({ totalBytes }) => totalBytes),
+    "first",
   );
   instruments.gauge(
     "gantry_storage_contents",
     "Stored distinct contents of blobs; -1 until they have been counted",
     () => measures.contents?.contents ?? -1,
+    "first",
   );
   instruments.gauge(
     "gantry_storage_contents_bytes",
     "Bytes of the distinct contents of blobs; -1 until they have been counted",
     () => measures.contents?.bytes ?? -1,
+    "first",
   );
   const { syncs, requests } = measures;
   if (requests !== undefined)
@@ -63,5 +71,6 @@ export function measureStorage(
     "gantry_gc_last_success_timestamp_seconds",
     "Unix time at which the last garbage collection ended; 0 if none has in this process",
     () => gcStats.lastSuccessAt / 1000,
+    "max",
   );
 }

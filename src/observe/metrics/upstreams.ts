@@ -69,18 +69,21 @@ export function measureUpstreams(instruments: Instruments, upstreams: readonly M
     "Whether an upstream registry is not asked for now, because it failed or none may be asked",
     "upstream",
     each(({ isPaused }) => Number(isPaused)),
+    "max",
   );
   instruments.gauges(
     "gantry_upstream_credentials_refused",
     "Whether an upstream registry refused the configured user name and password when they were sent last",
     "upstream",
     each(({ login }) => Number(login === "refused")),
+    "max",
   );
   instruments.gauges(
     "gantry_upstream_rate_remaining",
     "Requests that the upstream registry's rate limit still allows, as it said last; -1 if it has said nothing",
     "upstream",
     each(({ budget }) => budget?.remaining ?? -1),
+    "min",
   );
 }
 

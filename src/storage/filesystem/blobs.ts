@@ -8,7 +8,6 @@ import { type Digest, isDigest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { assert } from "../../lib/assert.js";
-import { KeyedLock } from "../../lib/keyed-lock.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
 import type { Adopted, Adopter, Adoption, Outside } from "../outside.js";
 import type { BlobReader, BlobStore, BlobUsage, Content } from "../storage.js";
@@ -30,6 +29,7 @@ import {
 import { Integrity } from "./integrity.js";
 import type { Journal } from "./journal/journal.js";
 import type { Layout } from "./layout.js";
+import { StoreLock, type StorePeers } from "./peers.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
 import type { Surveyor } from "./surveyor.js";
@@ -47,7 +47,7 @@ export interface CommitState {
 }
 
 export class FileBlobs implements BlobStore, Adopter {
-  readonly #locks = new KeyedLock<Digest>();
+  readonly #locks: StoreLock<Digest>;
   readonly #contents: FileContents;
   readonly integrity: Integrity;
   readonly cold = new ColdBlobs();
@@ -64,7 +64,9 @@ export class FileBlobs implements BlobStore, Adopter {
     readonly tally: ContentTally,
     readonly surveyor: Surveyor,
     readonly cacheFiller: CacheFiller,
+    peers?: StorePeers,
   ) {
+    this.#locks = new StoreLock("content", peers);
     this.integrity = new Integrity((file, expected) => workers.digestFile(file, expected));
     this.#contents = new FileContents(layout, checkedFiles, surveyor, tally);
   }
@@ -195,13 +197,13 @@ export class FileBlobs implements BlobStore, Adopter {
     // Remove the record before the bytes: a crash in between must not leave a session without bytes.
     if (record !== undefined) await removeIfThere(record.file);
     // Remove it now: the link count tells whether the content is still in use.
-    await unlink(file);
+    await removeIfThere(file);
     return healed;
   }
 
   /** Syncs bytes that may be durable only in a record of another repository's blob. */
   async #syncContent(digest: Digest, file: string): Promise<void> {
-    if (this.journal?.isLive(this.layout.content(digest))) await this.directories.syncs.fileAt(file);
+    if (this.journal?.mayBeLive(this.layout.content(digest))) await this.directories.syncs.fileAt(file);
   }
 
   /**
@@ -362,7 +364,9 @@ export class FileBlobs implements BlobStore, Adopter {
       // It was not linked to its content, or there are no hard links: no other repository had it.
       return (await this.#removeUnlinked(digest)) ?? (nlink === 1 ? size : 0);
     });
-    if (freed !== undefined) await this.#syncBlob(name, digest);
+    if (freed === undefined) return undefined;
+    await this.directories.sync(this.layout.blobs(name));
+    await this.journal?.removed(this.layout.blob(name, digest));
     return freed;
   }
 

@@ -8,11 +8,16 @@ import type { ContentTotal } from "../storage.js";
 export class ContentTally {
   readonly #walks = new Set<ContentWalk>();
 
-  /** The total; `undefined` while unknown. */
-  constructor(public total: ContentTotal | undefined) {}
+  constructor(
+    /** The total; `undefined` while unknown. */
+    public total: ContentTotal | undefined,
+    /** Called with each change, if another process counts. */
+    readonly onChanged?: (digest: Digest, contents: number, bytes: number) => void,
+  ) {}
 
   /** Reports that `contents` contents of that digest, with `bytes` bytes, were added; negative if removed. */
   changed(digest: Digest, contents: number, bytes: number): void {
+    this.onChanged?.(digest, contents, bytes);
     if (this.total !== undefined) this.total = plus(this.total, contents, bytes);
     for (const walk of this.#walks) walk.changed(digest, contents, bytes);
   }
@@ -21,7 +26,8 @@ export class ContentTally {
   walk(): ContentWalk {
     const walk = new ContentWalk((total) => {
       this.#walks.delete(walk);
-      if (total !== undefined) this.total = total;
+      // A walk here misses what other processes change meanwhile.
+      if (total !== undefined && this.onChanged === undefined) this.total = total;
     });
     this.#walks.add(walk);
     return walk;

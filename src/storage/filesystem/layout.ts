@@ -28,13 +28,12 @@
  * a component `tags` is written `_tags`, no tag begins with a period, and of a repository's names only digests hold a colon.
  */
 
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { algorithmOf, type Digest, encodedOf } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { RobotName } from "../../domain/robot.js";
-import type { SessionId } from "../../domain/session-id.js";
+import { newSessionId, type SessionId } from "../../domain/session-id.js";
 import { temporarySuffix } from "../scratch-file.js";
 
 const reserved = "tags";
@@ -70,7 +69,11 @@ export class Layout {
   readonly controlSocket: string;
   readonly lock: string;
 
-  constructor(readonly root: string) {
+  /** `node` is 12 hexadecimal digits, with which the names of this process's temporary files end. */
+  constructor(
+    readonly root: string,
+    readonly node?: string,
+  ) {
     this.blobsRoot = join(root, "blobs");
     this.manifestsRoot = join(root, "manifests");
     this.contentRoot = join(root, "content");
@@ -153,7 +156,7 @@ export class Layout {
 
   /** Returns an unused path on the same file system as everything else. */
   temporary(): string {
-    return `${this.uploadsRoot}/${randomUUID()}${temporarySuffix}`;
+    return `${this.uploadsRoot}/${newSessionId(this.node)}${temporarySuffix}`;
   }
 }
 

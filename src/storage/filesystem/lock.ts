@@ -14,6 +14,8 @@ import { errorCode, ifThere } from "./files.js";
 export interface StoreLock {
   /** Whether the store is locked; false if the system has no `flock`. */
   readonly locked: boolean;
+  /** The open file that has the lock. */
+  readonly descriptor: number | undefined;
   release(): Promise<void>;
 }
 
@@ -25,7 +27,7 @@ const lockFlags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | co
 /** Locks the store by its file. Rejects with the holder's name if another process has it. */
 export async function lockStore(file: string): Promise<StoreLock> {
   const { handle, readOnly } = await openLock(file);
-  if (handle === undefined) return { locked: false, release: async () => {} };
+  if (handle === undefined) return { locked: false, descriptor: undefined, release: async () => {} };
   try {
     const code = await flock(handle);
     if (code === taken) {
@@ -38,7 +40,7 @@ export async function lockStore(file: string): Promise<StoreLock> {
       await handle.truncate(0);
       await handle.appendFile(`process ${process.pid}\n`);
     }
-    return { locked: code !== undefined, release: () => handle.close() };
+    return { locked: code !== undefined, descriptor: handle.fd, release: () => handle.close() };
   } catch (error) {
     await handle.close();
     throw error;

@@ -96,7 +96,7 @@ export class FileManifests implements ManifestStore {
     const removed = await removeIfThere(this.layout.manifest(name, digest));
     if (removed) {
       await this.directories.sync(this.layout.manifests(name));
-      await this.journal?.changed(this.layout.manifest(name, digest));
+      await this.journal?.removed(this.layout.manifest(name, digest));
     }
     return removed;
   }

@@ -15,13 +15,15 @@ import { ContentTally } from "./content-tally.js";
 import { FileDiskOperations } from "./disk.js";
 import type { DoSteps } from "./file-steps.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
-import { openJournal, type Replayed } from "./journal/open.js";
+import { joinJournal, openJournal, type Replayed } from "./journal/open.js";
 import { SharedState } from "./journal/shared.js";
 import { KeptTally } from "./kept-tally.js";
 import { Layout } from "./layout.js";
 import { lockStore, type StoreLock } from "./lock.js";
 import { FileManifests } from "./manifests.js";
+import { MovedUploads } from "./moved-uploads.js";
 import { FileNotes } from "./notes.js";
+import { type StorePeers, tallyChange } from "./peers.js";
 import { FilePushes } from "./pushes.js";
 import { Quarantine } from "./quarantine.js";
 import { RecordFiles } from "./record-files.js";
@@ -66,6 +68,8 @@ export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "
   readonly freeMemory?: () => Promise<number>;
   /** `never` treats the file system as one without hard links, for tests. */
   readonly hardLinks?: "if supported" | "never";
+  /** The other processes that use the store. Absent if there is one. */
+  readonly peers?: StorePeers | undefined;
 }
 
 export interface FilesystemStorage extends Storage {
@@ -73,17 +77,23 @@ export interface FilesystemStorage extends Storage {
   readonly disk: DiskOperations;
   /** Whether the store is locked against other servers; false if the system has no `flock` or the file system is read-only. */
   readonly locked: boolean;
+  /** The open file that has the lock, for the other processes: the lock ends with the last that has it open. */
+  readonly lockDescriptor: number | undefined;
   /** Whether content is shared between repositories by hard links, or copied. */
   readonly hardLinks: boolean;
 }
 
 /** Rejects if the directory cannot be used. */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<FilesystemStorage> {
-  const layout = new Layout(resolve(options.rootDirectory));
+  const layout = new Layout(resolve(options.rootDirectory), options.peers?.digits);
   if (options.create) await makeRoot(layout.root, options.durability).catch(asUnusable(layout.root));
   else if ((await ifThere(stat(layout.uploadsRoot))) === undefined)
     throw new Error(`there is no store in ${layout.root}`);
-  const lock = await lockStore(layout.lock).catch(asUnusable(layout.root));
+  // Of several processes, the first one has locked the store for all.
+  const isFirst = options.peers?.isFirst !== false;
+  const lock = isFirst
+    ? await lockStore(layout.lock).catch(asUnusable(layout.root))
+    : { locked: true, descriptor: undefined, release: async () => {} };
   const closers = new Closers((error, what) => options.onError(error, `closing the store: ${what} failed`));
   closers.add("lock", () => lock.release());
   try {
@@ -149,15 +159,16 @@ async function openLocked(
   const { readOnly } = found;
   const hardLinks = found.hardLinks && options.hardLinks !== "never";
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);
-  const recordFiles = new RecordFiles(layout, hardLinks);
+  const { peers } = options;
+  const isFirst = peers?.isFirst !== false;
+  const recordFiles = new RecordFiles(layout, hardLinks, peers && `${peers.digits}-`);
   const quarantine = new Quarantine(layout, directories, checkedFiles);
   const surveyor = new Surveyor(checkedFiles, (error) =>
     options.onError(error, "a worker thread crashed and was replaced"),
   );
   closers.add("surveyor", () => surveyor.close());
   closers.add("syncs", () => directories.syncs.close());
-  // Without hard links each repository has its own copies, which are not counted.
-  const tally = new ContentTally(fresh && hardLinks ? { contents: 0, bytes: 0 } : undefined);
+  const tally = openTally(fresh && hardLinks, peers);
   const cacheFiller = new CacheFiller({
     open: (file) => checkedFiles.open(file),
     isDiskBusy: () => workers.tasks > 0 || blobs.cold.reads > 0,
@@ -175,35 +186,49 @@ async function openLocked(
     tally,
     surveyor,
     cacheFiller,
+    peers,
   );
+  const moved =
+    peers &&
+    new MovedUploads(workers, peers, (error) =>
+      options.onError(error, "an upload that another process continues could not be closed"),
+    );
   const uploads = new FileUploads(layout, checkedFiles, {
     workers,
     blobs: withStorageErrors(blobs),
     recordFiles,
+    moved,
   });
-  if (!readOnly) {
+  peers?.onCrashed((digits) => uploads.dropOf(digits));
+  peers?.onEmptied((name) => directories.forgetBelow([layout.blobs(name), layout.manifests(name)]));
+  if (!readOnly && isFirst) {
     await directories.ensure(layout.recordsRoot);
     await uploads.dropUnfinished();
   }
   // Now that they are removed, a disk that they had filled has room for it.
-  const journal = await openJournal({
-    ...{ layout, directories, checkedFiles, quarantine, workers, state, readOnly },
+  const journalOptions = {
+    ...{ layout, directories, checkedFiles, quarantine, workers, state, readOnly, peers },
     used: options.journal && options.durability === "full" && hardLinks && !readOnly,
     checkpointSeconds: options.checkpointSeconds ?? checkpointSeconds,
     onReplayed: options.onReplayed ?? (() => {}),
     onError: options.onError,
-  });
+  };
+  const journal =
+    peers === undefined || isFirst
+      ? await openJournal(journalOptions)
+      : await joinJournal(journalOptions, peers);
   if (journal !== undefined) closers.add("journal", () => journal.close());
   quarantine.journal = journal;
   blobs.journal = journal;
+  if (moved !== undefined) moved.journal = journal;
   const notes = withStorageErrors(new FileNotes(layout, directories, checkedFiles));
-  const keptTally = await KeptTally.restore(tally, notes, readOnly);
+  const keptTally = await KeptTally.restore(tally, notes, readOnly || !isFirst);
   const saving = everySeconds(
-    readOnly ? 0 : tallySavedEverySeconds,
+    readOnly || !isFirst ? 0 : tallySavedEverySeconds,
     () => keptTally.save(),
     (error) => options.onError(error, "the count of stored content could not be saved"),
   );
-  if (!readOnly) closers.add("tally", () => keptTally.save());
+  if (!readOnly && isFirst) closers.add("tally", () => keptTally.save());
   closers.add("saving of the tally", saving.stop);
   const doSteps: DoSteps = async (steps) => directories.syncs.took(await workers.fileSteps(steps));
   const tags = new FileTags(
@@ -215,17 +240,20 @@ async function openLocked(
     quarantine,
     surveyor,
     journal,
+    peers,
   );
   const manifests = new FileManifests(layout, directories, doSteps, checkedFiles, surveyor, journal);
   const referrers = new FileReferrers(layout, directories, doSteps, checkedFiles, journal);
   const pushes = journal && new FilePushes(layout, directories, referrers, manifests, tags, journal);
   const strayFiles = new StrayFiles(layout, quarantine);
-  for await (const { path, why } of strayFiles.foreign()) checkedFiles.name(join(layout.root, path), why);
+  if (isFirst)
+    for await (const { path, why } of strayFiles.foreign()) checkedFiles.name(join(layout.root, path), why);
   return {
     layout,
     fresh,
     readOnly,
     locked: lock.locked,
+    lockDescriptor: lock.descriptor,
     hardLinks,
     measures: {
       syncs: {
@@ -260,6 +288,21 @@ async function openLocked(
 
 function textOf(path: string): Promise<string | undefined> {
   return readFile(path, "latin1").catch(() => undefined);
+}
+
+/** Without hard links each repository has its own copies, which are not counted. Of several processes the first counts. */
+function openTally(isEmpty: boolean, peers: StorePeers | undefined): ContentTally {
+  if (peers?.isFirst === false)
+    return new ContentTally(undefined, (digest, contents, bytes) =>
+      peers.tellFirst("content changed", { digest, contents, bytes }),
+    );
+  const tally = new ContentTally(isEmpty ? { contents: 0, bytes: 0 } : undefined);
+  peers?.answer("content changed", (payload) => {
+    const { digest, contents, bytes } = tallyChange.parse(payload);
+    tally.changed(digest, contents, bytes);
+    return null;
+  });
+  return tally;
 }
 
 /** Tests what the file system supports. Assumes hard links on a read-only one. */

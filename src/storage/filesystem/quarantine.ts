@@ -27,7 +27,7 @@ export class Quarantine {
     const taken = await ifThere(rename(path, place).then(() => true));
     if (taken === undefined) return false;
     await this.directories.sync(dirname(path));
-    await this.journal?.changed(path);
+    await this.journal?.removed(path);
     return true;
   }
 

@@ -18,12 +18,14 @@ export class RecordFiles {
   constructor(
     readonly layout: Layout,
     readonly hardLinks: boolean,
+    /** Distinguishes the files of this process from those of others. */
+    readonly prefix = "",
   ) {}
 
   /** Removes the files of an earlier process. Records that are still in use keep their data through their other name. */
-  async dropAll(): Promise<void> {
+  async dropAll(prefix = ""): Promise<void> {
     for (const name of (await ifThere(readdir(this.layout.recordsRoot))) ?? [])
-      await removeIfThere(`${this.layout.recordsRoot}/${name}`);
+      if (name.startsWith(prefix)) await removeIfThere(`${this.layout.recordsRoot}/${name}`);
   }
 
   /** Returns a file for one record, or `undefined` if the record needs a file of its own. */
@@ -32,7 +34,7 @@ export class RecordFiles {
     if (free !== undefined) return free;
     if (!this.hardLinks || this.#made === recordFilesMax) return undefined;
     this.#made++;
-    return `${this.layout.recordsRoot}/${this.#count++}`;
+    return `${this.layout.recordsRoot}/${this.prefix}${this.#count++}`;
   }
 
   /** Takes back a file to which no record is linked and no worker writes. */

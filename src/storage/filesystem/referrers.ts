@@ -36,7 +36,7 @@ export class FileReferrers implements ReferrerStore {
     if (!(await removeIfThere(`${folder}/${referrer}`))) return;
     // The removal of another entry may have removed the folder meanwhile.
     await ifThere(this.directories.sync(folder));
-    await this.journal?.changed(`${folder}/${referrer}`);
+    await this.journal?.removed(`${folder}/${referrer}`);
     await removeIfEmpty(folder);
   }
 

@@ -145,6 +145,13 @@ export class Directories {
     await Promise.all(directories.map((directory) => this.ensure(directory, durably)));
   }
 
+  /** Forgets that these directories and those below exist, because another process has removed them. */
+  forgetBelow(removed: readonly string[]): void {
+    for (const directory of [...this.#known.keys()])
+      if (removed.some((root) => `${directory}/`.startsWith(`${root}/`))) this.#known.delete(directory);
+    for (const directory of removed) this.#forget(directory);
+  }
+
   #forget(directory: string): void {
     for (let path = directory; path.length > this.root.length; path = dirname(path)) this.#known.delete(path);
   }

@@ -11,13 +11,13 @@ import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { TagEntry, TagNote } from "../../domain/tag-history.js";
 import { batchesOf } from "../../lib/batches.js";
-import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { PointCondition, PointResult, TagPush, TagStore, TagTarget, TimedTag } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps, FileStep } from "./file-steps.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
 import type { Journal } from "./journal/journal.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
+import { StoreLock, type StorePeers } from "./peers.js";
 import type { Quarantine } from "./quarantine.js";
 import type { TagLook } from "./survey-protocol.js";
 import { type Surveyor, tagLooksMax } from "./surveyor.js";
@@ -50,7 +50,7 @@ export async function placing({ temporaries }: TagChange, perform: () => Promise
 }
 
 export class FileTags implements TagStore {
-  readonly #locks = new KeyedLock<string>();
+  readonly #locks: StoreLock<string>;
   readonly changes: TagChanges;
 
   constructor(
@@ -62,8 +62,10 @@ export class FileTags implements TagStore {
     readonly quarantined: Quarantine,
     readonly surveyor: Surveyor,
     readonly journal: Journal | undefined,
+    peers?: StorePeers,
   ) {
     this.changes = new TagChanges(layout, hardLinks);
+    this.#locks = new StoreLock("tag", peers);
   }
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
@@ -221,7 +223,7 @@ export class FileTags implements TagStore {
       if ((await ifThere(rename(folder, aside).then(() => true))) === undefined) return false;
       try {
         await this.directories.sync(this.layout.tags(name));
-        await this.journal?.changed(folder);
+        await this.journal?.removed(folder);
       } finally {
         // The tag is already removed; the next start removes files that remain here.
         await rm(aside, { recursive: true, force: true }).catch((error: unknown) =>

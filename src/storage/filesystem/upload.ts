@@ -12,6 +12,7 @@ import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
 import type { FileBlobs } from "./blobs.js";
 import { removeIfThere } from "./files.js";
 import { journaledBytesMax } from "./journal/record.js";
+import type { MovedUploads } from "./moved-uploads.js";
 import type { RecordFiles } from "./record-files.js";
 import { storageError } from "./storage-errors.js";
 import { isHung, type WorkerPool } from "./worker-pool.js";
@@ -21,13 +22,18 @@ export interface FileUploadParts {
   readonly workers: WorkerPool;
   readonly blobs: FileBlobs;
   readonly recordFiles: RecordFiles;
+  /** Absent if there are no other processes. */
+  readonly moved?: MovedUploads | undefined;
 }
 
 export class FileUpload implements Upload {
-  readonly #affinity: Affinity = {};
   #isLost = false;
   /** The sealed upload, if some of its bytes are not in the page cache. */
   #cold: { readonly size: number; readonly cachedBytes: number } | undefined;
+  /** Set while a worker of another process may hold the upload. */
+  #elsewhere: MovedUploads | undefined;
+  /** While that process closes it. Later calls must not overtake the first one, which waits for this. */
+  #taking: Promise<void> | undefined;
 
   constructor(
     readonly id: SessionId,
@@ -35,19 +41,25 @@ export class FileUpload implements Upload {
     public algorithm: Algorithm,
     readonly name: RepositoryName,
     readonly parts: FileUploadParts,
-  ) {}
+    /** The worker that holds it, if any. */
+    readonly affinity: Affinity = {},
+    /** Whether another process had it until now. */
+    wasElsewhere = false,
+  ) {
+    this.#elsewhere = wasElsewhere ? parts.moved : undefined;
+  }
 
   get isLost(): boolean {
     return this.#isLost;
   }
 
-  append(part: SlabPart, offset: number): Promise<UploadTimes> {
+  async append(part: SlabPart, offset: number): Promise<UploadTimes> {
+    const taking = this.#takeHere();
+    if (taking !== undefined) await taking;
     const { id: session, files, algorithm } = this;
     if (offset <= journaledBytesMax && offset + part.length > journaledBytesMax)
       this.parts.blobs.prepare(this.name);
-    return this.#watch(
-      this.parts.workers.append({ session, files, algorithm, offset, part }, this.#affinity),
-    );
+    return this.#watch(this.parts.workers.append({ session, files, algorithm, offset, part }, this.affinity));
   }
 
   async seal(expected: Digest, tail: Tail): Promise<UploadTimes> {
@@ -98,12 +110,20 @@ export class FileUpload implements Upload {
     journal: number | undefined,
   ) {
     const { id: session, files, algorithm } = this;
-    const { digest, times, placedBytes, directBytes } = await this.#watch(
-      this.parts.workers.seal(
-        { session, files, algorithm, offset, part, expected, place, journal },
-        this.#affinity,
-      ),
-    );
+    const elsewhere = part === undefined ? this.#elsewhere : undefined;
+    const sealed = await elsewhere?.sealElsewhere({
+      ...{ session, algorithm, offset, expected, place },
+      isJournaled: journal !== undefined,
+    });
+    if (sealed === undefined) await this.#takeHere();
+    const { digest, times, placedBytes, directBytes } =
+      sealed ??
+      (await this.#watch(
+        this.parts.workers.seal(
+          { session, files, algorithm, offset, part, expected, place, journal },
+          this.affinity,
+        ),
+      ));
     if (digest !== expected)
       throw new RegistryError("digest-mismatch", "the bytes of the blob do not match the digest", {
         expected,
@@ -112,6 +132,26 @@ export class FileUpload implements Upload {
     const size = offset + (part?.length ?? 0);
     if (directBytes > 0) this.#cold = { size, cachedBytes: size - directBytes };
     return { times, placedBytes };
+  }
+
+  /** From here on, a worker of this process continues the upload. */
+  #takeHere(): Promise<void> | undefined {
+    const elsewhere = this.#elsewhere;
+    this.#elsewhere = undefined;
+    if (elsewhere !== undefined)
+      this.#taking = elsewhere.takeHere(this.id).finally(() => {
+        this.#taking = undefined;
+      });
+    return this.#taking;
+  }
+
+  /** Leaves the upload to another process, with the running hash in the worker until that is known to be of no use. */
+  async release(): Promise<void> {
+    const { moved, recordFiles } = this.parts;
+    // Otherwise the process that has the hash still keeps it: only one may seal.
+    if (this.#elsewhere === undefined) moved?.leave(this.id, this.files, this.affinity);
+    const linkedFile = this.files.record?.linkedFile;
+    if (linkedFile !== undefined) await recordFiles.lose(linkedFile);
   }
 
   async #watch<T>(work: Promise<T>): Promise<T> {
@@ -135,7 +175,8 @@ export class FileUpload implements Upload {
   }
 
   async abort(): Promise<void> {
-    await this.parts.workers.forget(this.id, this.#affinity);
+    await this.#takeHere()?.catch(() => {});
+    await this.parts.workers.forget(this.id, this.affinity);
     await removeUpload(this.files, this.parts.recordFiles).catch((error: unknown) => {
       throw storageError(error);
     });

@@ -15,13 +15,15 @@ import type { UploadFiles } from "./worker-protocol.js";
 const looksAtOnce = 32;
 
 export class FileUploads implements UploadStore {
-  readonly isShared = false;
+  readonly isShared: boolean;
 
   constructor(
     readonly layout: Layout,
     readonly checkedFiles: CheckedFiles,
     readonly parts: FileUploadParts,
-  ) {}
+  ) {
+    this.isShared = parts.moved !== undefined;
+  }
 
   /** Removes uploads that cannot be resumed. Call it before there are uploads. */
   async dropUnfinished(): Promise<void> {
@@ -36,6 +38,22 @@ export class FileUploads implements UploadStore {
           return this.checkedFiles.passOverDamage(path, this.#dropIfUnfinished(name, recorded));
         }),
       );
+    }
+  }
+
+  /**
+   * Removes what a process that has crashed some time ago has left. Its uploads that can be resumed stay: another process may
+   * have continued one, so that all of its files are in use.
+   */
+  async dropOf(digits: string): Promise<void> {
+    await this.parts.recordFiles.dropAll(`${digits}-`);
+    const names = await readdir(this.layout.uploadsRoot);
+    const recorded = new Set(names.map(sessionOf));
+    for (const name of names) {
+      const id = name.slice(0, idCharacters);
+      if (!id.endsWith(digits) || !isSessionId(id) || recorded.has(id) || sessionOf(name) !== undefined)
+        continue;
+      await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
     }
   }
 
@@ -68,13 +86,15 @@ export class FileUploads implements UploadStore {
     return new FileUpload(id, files, record.algorithm, record.name, this.parts);
   }
 
-  async recover(id: SessionId): Promise<RecoveredUpload | undefined> {
+  async recover(id: SessionId, isReleased?: boolean): Promise<RecoveredUpload | undefined> {
     const bytes = await this.checkedFiles.read(this.layout.uploadRecord(id));
     const record = bytes === undefined ? undefined : parseRecord(bytes.toString());
     if (record === undefined) return undefined;
     const files = this.#filesOf(id, serialize(record));
     const file = await this.checkedFiles.file(files.file);
-    const upload = new FileUpload(id, files, record.algorithm, record.name, this.parts);
+    const held = this.parts.moved?.comeBack(id);
+    const wasElsewhere = held === undefined && isReleased === true;
+    const upload = new FileUpload(id, files, record.algorithm, record.name, this.parts, held, wasElsewhere);
     return { ...record, upload, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };
   }
 
@@ -107,6 +127,8 @@ export class FileUploads implements UploadStore {
     return { file: this.layout.upload(id), record };
   }
 }
+
+const idCharacters = 36;
 
 /** Minimum length of a record, so that a record that replaces another nearly always has the same length. */
 const recordCharactersMin = 512;

@@ -121,6 +121,11 @@ export class WorkerPool {
     await this.#run({ kind: "forget", session }, affinity);
   }
 
+  /** Like `forget`, for an upload that another process continues. Rejects if bytes of it are lost. */
+  async leave(session: SessionId, affinity: Affinity): Promise<void> {
+    await this.#run({ kind: "forget", session, isContinued: true }, affinity);
+  }
+
   /** Resolves when each worker has responded, after its queued tasks. Rejects if there are too few workers. */
   answer(): Promise<void> {
     return this.#pool.askAll((affinity) => this.forget(newSessionId(), affinity));

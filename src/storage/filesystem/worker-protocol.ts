@@ -83,6 +83,8 @@ export interface SealTask {
 export interface ForgetTask {
   readonly kind: "forget";
   readonly session: SessionId;
+  /** Whether another process continues the upload: then the task fails if bytes are lost. */
+  readonly isContinued?: boolean;
 }
 
 /** Reads a file and returns its digest. */

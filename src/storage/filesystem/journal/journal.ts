@@ -13,11 +13,12 @@ import { everySeconds, type Repeating } from "../../../lib/every-seconds.js";
 import type { FileStep } from "../file-steps.js";
 import { errorCode } from "../files.js";
 import type { Layout } from "../layout.js";
+import type { StorePeers } from "../peers.js";
 import type { WorkerPool } from "../worker-pool.js";
 import type { MarkFile } from "./mark.js";
 import type { RecordContent } from "./record.js";
 import { contentsOf, readJournal, removeSegments } from "./segments.js";
-import { brokenName, type SharedState } from "./shared.js";
+import { brokenName, type SharedState, slotsPerProcess } from "./shared.js";
 import type { SyncAll } from "./sync-all.js";
 
 /** A worker whose segment is half full does not wait for the next checkpoint. */
@@ -36,10 +37,12 @@ interface Generation {
 export interface JournalParts {
   readonly layout: Layout;
   readonly state: SharedState;
-  readonly mark: MarkFile;
   readonly workers: WorkerPool;
-  readonly syncAll: SyncAll;
   readonly checkpointSeconds: number;
+  /** Absent if another process of the server makes the checkpoints. */
+  readonly own?: { readonly mark: MarkFile; readonly syncAll: SyncAll };
+  /** Absent if there are no other processes. */
+  readonly peers?: StorePeers | undefined;
   readonly onError: (error: unknown) => void;
 }
 
@@ -59,6 +62,8 @@ export class Journal {
   #checkpointAt = performance.now();
   /** Set if a checkpoint could not sync: the kernel may have dropped what it could not write. */
   #isBroken = false;
+  /** Whether other processes may have records that count; in those, whether the first one knows that. */
+  #isShared = false;
   readonly #looking: Repeating;
 
   constructor(readonly parts: JournalParts) {
@@ -67,10 +72,46 @@ export class Journal {
       async () => {
         const isDue = performance.now() - this.#checkpointAt > parts.checkpointSeconds * 1000;
         if (this.#isBroken) return;
-        if (this.#isWanted || (isDue && this.#live.size > 0)) await this.checkpoint();
+        const isUsed = parts.own !== undefined && (this.#live.size > 0 || this.#isShared);
+        if (this.#isWanted || (isDue && isUsed)) await this.checkpoint();
       },
       parts.onError,
     );
+    this.#answer();
+  }
+
+  /** A checkpoint concerns all processes: the first one makes it, when the others have ended their earlier operations. */
+  #answer(): void {
+    const { peers, state, own } = this.parts;
+    peers?.shareClock({
+      read: () => [state.get("generation"), state.get("sequence")],
+      raise: ([generation = 0, sequence = 0]) => {
+        state.raise("generation", generation);
+        state.raise("sequence", sequence);
+      },
+    });
+    if (own !== undefined) {
+      peers?.answer("checkpoint", () => this.checkpoint().then(() => null));
+      peers?.answer("journal used", () => {
+        this.#isShared = true;
+        return null;
+      });
+      return;
+    }
+    peers?.answer("end generation", async (next) => {
+      state.raise("generation", Number(next));
+      this.#isShared = false;
+      await this.#ended(Number(next));
+      return null;
+    });
+    peers?.answer("journal done", (next) => {
+      this.#done(Number(next));
+      return null;
+    });
+    peers?.answer("journal broken", () => {
+      this.#isBroken = true;
+      return null;
+    });
   }
 
   /**
@@ -84,6 +125,10 @@ export class Journal {
     this.#running.set(generation, running);
     running.running++;
     for (const path of paths) this.#live.set(path, generation);
+    if (this.parts.own === undefined && !this.#isShared) {
+      this.#isShared = true;
+      this.parts.peers?.tellFirst("journal used", null);
+    }
     try {
       return await work(generation);
     } finally {
@@ -115,12 +160,25 @@ export class Journal {
     return this.#live.has(path);
   }
 
+  /** Like `isLive`, also if a record of another process may name it. */
+  mayBeLive(path: string): boolean {
+    return this.#live.has(path) || this.parts.peers !== undefined;
+  }
+
   /**
    * Call it when a change of the path, or of a whole folder, is on stable storage without a record, before it is
    * acknowledged, and before other callers may change the path.
    */
   async changed(path: string): Promise<void> {
-    if (!this.#live.has(path)) return;
+    if (this.#live.has(path)) await this.#void(path);
+  }
+
+  /** Like `changed`, for a removal, which records of other processes must not undo either. */
+  async removed(path: string): Promise<void> {
+    if (this.mayBeLive(path)) await this.#void(path);
+  }
+
+  async #void(path: string): Promise<void> {
     try {
       await this.do([], [], {
         operations: [{ do: "void", path: this.parts.layout.relative(path) }],
@@ -155,26 +213,46 @@ export class Journal {
   async #check(): Promise<void> {
     // The kernel reports a failed write once: this sync could succeed.
     this.confirm();
-    const { layout, state, mark, syncAll, workers } = this.parts;
+    const { layout, state, workers, own, peers } = this.parts;
     state.set("wanted", 0);
+    if (own === undefined) {
+      await peers?.askFirst("checkpoint", null);
+      return;
+    }
+    const { mark, syncAll } = own;
     this.#checkpointAt = performance.now();
     // Before the next generation, so that all their records are of earlier ones.
     const lost = state.lostSlots((threadId) => workers.isRunning(threadId));
     const next = state.next("generation") + 1;
-    await this.#ended(next);
+    this.#isShared = false;
+    await Promise.all([this.#ended(next), peers?.ask("end generation", next)]);
     await syncAll
       .run(() => this.#changedFiles(next))
       .catch(async (error: unknown) => {
         this.#isBroken = true;
         // The cache shows what the disk has lost, as long as the machine runs: the next start writes all files again.
         await writeFile(`${layout.journalRoot}/${brokenName}`, "").catch(() => {});
+        await peers?.ask("journal broken", null).catch(this.parts.onError);
         throw error;
       });
     const { secret } = state;
     await mark.write({ generation: next, sequence: state.get("sequence"), isClosed: false, secret });
-    state.set("mark", next);
-    for (const [path, generation] of this.#live) if (generation < next) this.#live.delete(path);
+    this.#done(next);
+    // Only to free segments, so that nobody waits for it.
+    peers?.ask("journal done", next).catch(this.parts.onError);
     if (lost.length > 0) await this.#removeSegments(lost).catch(this.parts.onError);
+  }
+
+  #done(next: number): void {
+    this.parts.state.set("mark", next);
+    for (const [path, generation] of this.#live) if (generation < next) this.#live.delete(path);
+  }
+
+  /** Removes the segments of a process that has crashed, when all of their records are done. */
+  async dropProcess(firstSlot: number): Promise<void> {
+    await this.checkpoint();
+    const end = firstSlot + slotsPerProcess;
+    await removeSegments(this.parts.layout.journalRoot, (slot) => slot >= firstSlot && slot < end);
   }
 
   /** A worker that replaces another has segments of its own. */
@@ -197,8 +275,8 @@ export class Journal {
   }
 
   async *#changedFiles(next: number): AsyncIterable<string> {
-    const { layout, mark } = this.parts;
-    const { records } = await readJournal(layout.journalRoot, mark.mark ?? {});
+    const { layout, own } = this.parts;
+    const { records } = await readJournal(layout.journalRoot, own?.mark.mark ?? {});
     for await (const { record, operations } of contentsOf(records)) {
       if (record.generation >= next) continue;
       for (const operation of operations) if ("path" in operation) yield `${layout.root}/${operation.path}`;
@@ -209,8 +287,10 @@ export class Journal {
   async close(): Promise<void> {
     await this.#looking.stop();
     await this.#checkpoint?.catch(() => {});
-    const { state, mark } = this.parts;
-    if (this.#live.size > 0 && !this.#isBroken) await this.checkpoint();
+    const { state, own, peers } = this.parts;
+    if (own === undefined) return;
+    const { mark } = own;
+    if ((this.#live.size > 0 || peers !== undefined) && !this.#isBroken) await this.checkpoint();
     if (!this.#isBroken)
       await mark.write({
         generation: state.get("generation") + 1,

@@ -1,10 +1,12 @@
 /** Opens the journal of a store: repeats what a crash has left in it, and starts it again if it is to be used. */
 import { randomBytes } from "node:crypto";
 import { lstat, mkdir, rm, writeFile } from "node:fs/promises";
+import { z } from "zod";
 import { now } from "../../../lib/clock.js";
 import type { CheckedFiles } from "../checked-files.js";
 import { errorCode, ifThere } from "../files.js";
 import type { Layout } from "../layout.js";
+import type { StorePeers } from "../peers.js";
 import type { Quarantine } from "../quarantine.js";
 import type { Directories } from "../sync.js";
 import type { WorkerPool } from "../worker-pool.js";
@@ -12,7 +14,7 @@ import { Journal } from "./journal.js";
 import { type Mark, MarkFile } from "./mark.js";
 import { Replay } from "./replay.js";
 import { contentsOf, readJournal, removeSegments, type StoredJournal, segmentFiles } from "./segments.js";
-import { brokenName, markName, type SharedState } from "./shared.js";
+import { brokenName, markName, type SharedState, slotsPerProcess } from "./shared.js";
 import { SyncAll } from "./sync-all.js";
 
 export interface JournalOptions {
@@ -26,6 +28,8 @@ export interface JournalOptions {
   /** Whether to use it from now on. */
   readonly used: boolean;
   readonly checkpointSeconds: number;
+  /** Absent if there are no other processes. */
+  readonly peers?: StorePeers | undefined;
   readonly onReplayed: (replayed: Replayed) => void;
   readonly onError: (error: unknown, message: string) => void;
 }
@@ -144,7 +148,7 @@ async function begin(
   found: StoredJournal,
   mark: MarkFile,
   syncAll: SyncAll,
-  { layout, directories, workers, state, checkpointSeconds, onError }: JournalOptions,
+  { layout, directories, workers, state, peers, checkpointSeconds, onError }: JournalOptions,
 ): Promise<Journal> {
   const next: Mark = {
     generation: Math.max(found.generation, mark.mark?.generation ?? 0) + 1,
@@ -160,12 +164,53 @@ async function begin(
   state.set("generation", next.generation);
   state.set("mark", next.generation);
   state.set("sequence", next.sequence);
+  const journal = new Journal({
+    layout,
+    state,
+    workers,
+    own: { mark, syncAll },
+    peers,
+    checkpointSeconds,
+    onError: (error) => onError(error, "a checkpoint of the journal failed"),
+  });
+  if (peers !== undefined) admitOthers(journal, state, peers);
+  return journal;
+}
+
+const admission = z.object({ secret: z.string(), mark: z.number(), firstSlot: z.number() });
+
+/** Gives each other process slots of its own. */
+function admitOthers(journal: Journal, state: SharedState, peers: StorePeers): void {
+  const slots = new Map<string, number>();
+  let processes = 1;
+  peers.answer("join journal", (digits): z.output<typeof admission> => {
+    const firstSlot = processes++ * slotsPerProcess;
+    slots.set(String(digits), firstSlot);
+    return { secret: String(state.secret), mark: state.get("mark"), firstSlot };
+  });
+  peers.onCrashed(async (digits) => {
+    const firstSlot = slots.get(digits);
+    slots.delete(digits);
+    if (firstSlot !== undefined) await journal.dropProcess(firstSlot);
+  });
+}
+
+/** Opens the journal of a process that is not the first one. Call it before its workers write records. */
+export async function joinJournal(
+  { layout, workers, state, used, checkpointSeconds, onError }: JournalOptions,
+  peers: StorePeers,
+): Promise<Journal | undefined> {
+  if (!used) return undefined;
+  const { secret, mark, firstSlot } = admission.parse(await peers.askFirst("join journal", peers.digits));
+  state.secret = BigInt(secret);
+  state.raise("generation", mark);
+  state.set("mark", mark);
+  state.set("firstSlot", firstSlot);
   return new Journal({
     layout,
     state,
-    mark,
     workers,
-    syncAll,
+    peers,
     checkpointSeconds,
     onError: (error) => onError(error, "a checkpoint of the journal failed"),
   });

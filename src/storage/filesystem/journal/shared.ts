@@ -9,7 +9,7 @@ export interface JournalSetup {
   readonly folder: string;
 }
 
-const places = { sequence: 0, generation: 1, mark: 2, slots: 3, wanted: 4 } as const;
+const places = { sequence: 0, generation: 1, mark: 2, slots: 3, wanted: 4, firstSlot: 5 } as const;
 type Place = keyof typeof places;
 const secretAt = Object.keys(places).length;
 /** Then the thread of each slot. Segments of slots beyond stay until the next start. */
@@ -45,11 +45,26 @@ export class SharedState {
     Atomics.store(this.#numbers, secretAt, secret);
   }
 
+  /** Makes the number at least `value`. */
+  raise(place: Place, value: number): void {
+    for (let found = this.get(place); found < value; ) {
+      const [old, wanted] = [BigInt(found), BigInt(value)];
+      const now = Number(Atomics.compareExchange(this.#numbers, places[place], old, wanted));
+      if (now === found) return;
+      found = now;
+    }
+  }
+
   /** Returns a slot that no thread of this process had before. */
   claimSlot(threadId: number): number {
     const slot = this.next("slots");
     if (slot < ownersMax) Atomics.store(this.#numbers, ownersAt + slot, BigInt(threadId));
     return slot;
+  }
+
+  /** Returns the number of a slot among those of all processes. Call it when the journal is open. */
+  numberOf(slot: number): number {
+    return this.get("firstSlot") + slot;
   }
 
   /** Returns the slots of threads that do not run any more. */
@@ -65,6 +80,9 @@ export class SharedState {
     Atomics.store(this.#numbers, ownersAt + slot, 0n);
   }
 }
+
+/** Slots of one process of a server, of which the second one has those after these. */
+export const slotsPerProcess = 1024;
 
 /** A worker has two segments, which it writes by turns. */
 export const turns = ["a", "b"] as const;

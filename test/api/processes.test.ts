@@ -1,0 +1,248 @@
+// Several processes share the port and the store: each request, on a connection of its own, may reach any of them.
+
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { type IncomingHttpHeaders, request } from "node:http";
+import { describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Gantry, startGantry } from "../support/gantry.js";
+import { until } from "../support/until.js";
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** Sends a request on a new connection, so that the kernel chooses a process again. */
+function ask(url: string, method = "GET", body?: Uint8Array, headers: object = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const length = { "Content-Length": body?.length ?? 0 };
+    const outgoing = request(
+      url,
+      { method, agent: false, headers: { ...length, ...headers } },
+      (incoming) => {
+        const pieces: Buffer[] = [];
+        incoming.on("data", (piece: Buffer) => pieces.push(piece));
+        incoming.once("error", reject);
+        incoming.once("end", () =>
+          resolve({
+            status: incoming.statusCode ?? 0,
+            headers: incoming.headers,
+            body: Buffer.concat(pieces),
+          }),
+        );
+      },
+    );
+    outgoing.once("error", reject);
+    outgoing.end(body);
+  });
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+const type = "application/vnd.oci.image.manifest.v1+json";
+
+function manifestOf(config: Uint8Array): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: type,
+      config: {
+        mediaType: "application/vnd.oci.image.config.v1+json",
+        digest: digestOf(config),
+        size: config.length,
+      },
+      layers: [],
+    }),
+  );
+}
+
+/** The process IDs of the processes that the first one has started. */
+async function others({ pid }: Gantry): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "latin1");
+  return text.trim().split(" ").filter(Boolean).map(Number);
+}
+
+class LostWithProcess extends Error {
+  readonly code = "ECONNRESET";
+}
+
+interface PushOptions {
+  readonly chunks?: number;
+  /** Whether a process may be killed meanwhile. */
+  readonly mayBeKilled?: boolean;
+}
+
+async function pushBlob(
+  server: Gantry,
+  name: string,
+  bytes: Buffer,
+  { chunks = 1, mayBeKilled = false }: PushOptions = {},
+): Promise<void> {
+  const opened = await ask(`${server.url}/v2/${name}/blobs/uploads/`, "POST");
+  assert.equal(opened.status, 202, opened.body.toString());
+  let location = `${server.url}${opened.headers.location}`;
+  const step = Math.ceil(bytes.length / chunks);
+  for (let at = 0; at < bytes.length; at += step) {
+    const chunk = bytes.subarray(at, at + step);
+    const range = chunks === 1 ? {} : { "Content-Range": `${at}-${at + chunk.length - 1}` };
+    const sent = await ask(location, "PATCH", chunk, range);
+    // Without bytes, an upload is in the memory of its process only, which may have been killed.
+    if (mayBeKilled && at === 0 && sent.status === 404) throw new LostWithProcess();
+    assert.equal(sent.status, 202, `${sent.body}\n${server.log()}`);
+    location = `${server.url}${sent.headers.location}`;
+    const state = await ask(location);
+    assert.deepEqual([state.status, state.headers.range], [204, `0-${at + chunk.length - 1}`]);
+  }
+  const closed = await ask(`${location}?digest=${digestOf(bytes)}`, "PUT");
+  assert.equal(closed.status, 201, closed.body.toString());
+}
+
+async function pushImage(
+  server: Gantry,
+  name: string,
+  tag: string,
+  config: Buffer,
+  options?: PushOptions,
+): Promise<string> {
+  await pushBlob(server, name, config, options);
+  const manifest = manifestOf(config);
+  const pushed = await ask(`${server.url}/v2/${name}/manifests/${tag}`, "PUT", manifest, {
+    "Content-Type": type,
+  });
+  assert.equal(pushed.status, 201, pushed.body.toString());
+  return digestOf(manifest);
+}
+
+/** Asks often enough that each process has answered, with near certainty. */
+const manyTimes = 16;
+
+async function tagEverywhere(server: Gantry, name: string, tag: string): Promise<Set<string>> {
+  const answers = new Set<string>();
+  for (let count = 0; count < manyTimes; count++) {
+    const { status, headers } = await ask(`${server.url}/v2/${name}/manifests/${tag}`, "HEAD");
+    answers.add(`${status} ${headers["docker-content-digest"] ?? ""}`.trim());
+  }
+  return answers;
+}
+
+const settings = {
+  REGISTRY_STORAGE_DELETE_ENABLED: "true",
+  REGISTRY_HTTP_METRICS_ENABLED: "true",
+  REGISTRY_LOG_ACCESSLOG_DISABLED: "true",
+};
+
+for (const count of [2, 4]) {
+  describe(`${count} processes`, () => {
+    const processes = { ...settings, REGISTRY_HTTP_PROCESSES: String(count) };
+
+    test("an upload whose requests reach several processes is stored", async () => {
+      await using server = await startGantry(processes);
+      assert.equal((await others(server)).length, count - 1);
+      const sizes = [1, 70_000, 1_500_000, 3_000_000];
+      await Promise.all(
+        Array.from({ length: 24 }, async (_, index) => {
+          const bytes = randomBytes(sizes[index % sizes.length] ?? 1);
+          await pushBlob(server, "hop/blobs", bytes, { chunks: 1 + (index % 3) });
+          const { status, body } = await ask(`${server.url}/v2/hop/blobs/blobs/${digestOf(bytes)}`);
+          assert.ok(status === 200 && body.equals(bytes));
+        }),
+      );
+    });
+
+    test("after its response, every process knows where a tag points, and that one was deleted", async () => {
+      await using server = await startGantry(processes);
+      for (let round = 0; round < 4; round++) {
+        const digest = await pushImage(server, "hop/tags", "latest", randomBytes(100));
+        assert.deepEqual(await tagEverywhere(server, "hop/tags", "latest"), new Set([`200 ${digest}`]));
+      }
+      assert.equal((await ask(`${server.url}/v2/hop/tags/manifests/latest`, "DELETE")).status, 202);
+      assert.deepEqual(await tagEverywhere(server, "hop/tags", "latest"), new Set(["404"]));
+    });
+
+    test("concurrent pushes of one tag leave one of them, with an entry in the history for each", async () => {
+      await using server = await startGantry(processes);
+      const digests = await Promise.all(
+        Array.from({ length: 12 }, () => pushImage(server, "hop/race", "latest", randomBytes(100))),
+      );
+      const [answer, ...rest] = await tagEverywhere(server, "hop/race", "latest");
+      assert.deepEqual(rest, []);
+      assert.ok(digests.some((digest) => answer === `200 ${digest}`));
+      const history = await ask(`${server.url}/v2/hop/race/_gantry/history/latest`);
+      const { entries } = JSON.parse(history.body.toString()) as { entries: { digest: string }[] };
+      assert.deepEqual(new Set(entries.map(({ digest }) => digest)), new Set(digests));
+    });
+
+    test("the metrics are those of all processes", async () => {
+      await using server = await startGantry(processes);
+      for (let sent = 0; sent < 20; sent++) await ask(`${server.url}/v2/`);
+      let page = "";
+      await until("all requests are counted", async () => {
+        page = (await ask(`${server.url}/metrics`)).body.toString();
+        return /^gantry_http_request_duration_seconds_count\{route="\/v2\/",[^}]*\} 20$/m.test(page);
+      });
+      assert.match(page, /^gantry_ready 1$/m);
+    });
+
+    test("a killed process loses its connections only, and is replaced", async () => {
+      await using server = await startGantry(processes);
+      const acknowledged = new Map<string, string>();
+      let [isOver, refused] = [false, 0];
+      const clients = Array.from({ length: 6 }, async (_, client) => {
+        for (let number = 0; !isOver; number++) {
+          const tag = `${client}-${number}`;
+          // Only the connection may be lost: every answer is a good one.
+          const lost = (error: NodeJS.ErrnoException) => {
+            if (error.code !== "ECONNRESET" && error.code !== "ECONNREFUSED" && error.code !== "EPIPE")
+              throw error;
+            refused++;
+          };
+          await pushImage(server, "kill/images", tag, randomBytes(60_000), { mayBeKilled: true }).then(
+            (digest) => acknowledged.set(tag, digest),
+            lost,
+          );
+        }
+      });
+      for (let kill = 0; kill < 3; kill++) {
+        await pause(300);
+        const before = await others(server);
+        process.kill(before[kill % before.length] ?? 0, "SIGKILL");
+        await until("it is replaced", async () => {
+          const now = await others(server);
+          return now.length === count - 1 && now.join() !== before.join();
+        });
+      }
+      isOver = true;
+      await Promise.all(clients);
+      assert.ok(acknowledged.size > 0);
+      for (const [tag, digest] of acknowledged) {
+        const { status, headers } = await ask(`${server.url}/v2/kill/images/manifests/${tag}`, "HEAD");
+        assert.deepEqual([status, headers["docker-content-digest"]], [200, digest], tag);
+      }
+      assert.ok(refused < acknowledged.size, `${refused} of ${acknowledged.size}`);
+    });
+
+    test("the others end when the first process is killed, and the next server has what was acknowledged", async () => {
+      const first = await startGantry(processes);
+      const digest = await pushImage(first, "kill/first", "latest", randomBytes(100));
+      const pids = await others(first);
+      await first.kill();
+      await until("the others have ended", async () => pids.every(hasEnded));
+      await using second = await startGantry(processes, first.root);
+      assert.deepEqual(await tagEverywhere(second, "kill/first", "latest"), new Set([`200 ${digest}`]));
+    });
+  });
+}
+
+function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
