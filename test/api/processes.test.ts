@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Gantry, startGantry } from "../support/gantry.js";
+import { memberProcesses } from "../support/server-processes.js";
 import { until } from "../support/until.js";
 
 interface Answer {
@@ -59,12 +59,6 @@ function manifestOf(config: Uint8Array): Buffer {
       layers: [],
     }),
   );
-}
-
-/** The process IDs of the processes that the first one has started. */
-async function others({ pid }: Gantry): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "latin1");
-  return text.trim().split(" ").filter(Boolean).map(Number);
 }
 
 class LostWithProcess extends Error {
@@ -142,7 +136,7 @@ for (const count of [2, 4]) {
 
     test("an upload whose requests reach several processes is stored", async () => {
       await using server = await startGantry(processes);
-      assert.equal((await others(server)).length, count - 1);
+      assert.equal((await memberProcesses(server.pid)).length, count - 1);
       const sizes = [1, 70_000, 1_500_000, 3_000_000];
       await Promise.all(
         Array.from({ length: 24 }, async (_, index) => {
@@ -209,10 +203,10 @@ for (const count of [2, 4]) {
       });
       for (let kill = 0; kill < 3; kill++) {
         await pause(300);
-        const before = await others(server);
+        const before = await memberProcesses(server.pid);
         process.kill(before[kill % before.length] ?? 0, "SIGKILL");
         await until("it is replaced", async () => {
-          const now = await others(server);
+          const now = await memberProcesses(server.pid);
           return now.length === count - 1 && now.join() !== before.join();
         });
       }
@@ -229,7 +223,7 @@ for (const count of [2, 4]) {
     test("the others end when the first process is killed, and the next server has what was acknowledged", async () => {
       const first = await startGantry(processes);
       const digest = await pushImage(first, "kill/first", "latest", randomBytes(100));
-      const pids = await others(first);
+      const pids = await memberProcesses(first.pid);
       await first.kill();
       await until("the others have ended", async () => pids.every(hasEnded));
       await using second = await startGantry(processes, first.root);

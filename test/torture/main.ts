@@ -6,11 +6,12 @@ import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { makeFolder, makeLoopDisk } from "./disk.js";
 import { cutPower } from "./power.js";
-import { torture } from "./torture.js";
+import { type TortureOptions, torture } from "./torture.js";
 
-const usage = `Usage: npm run torture -- [--kills N] [--clients C] [--seed S] [--disk | --power [--cuts N]]
+const usage = `Usage: npm run torture -- [--kills N] [--clients C] [--processes P] [--seed S] [--disk | --power [--cuts N]]
   --kills    how often the server is killed (200)
   --clients  clients at a time (12)
+  --processes  processes of the server (1); of several, some are killed meanwhile
   --seed     what everything is drawn from; the same seed gives the same plan again
   --disk     cut the power: shut down a file system of its own under the server (as root)
   --power    trace a server, and start others on what was synced at some moments of its life
@@ -22,6 +23,7 @@ async function main(): Promise<number> {
     options: {
       kills: { type: "string", default: "200" },
       clients: { type: "string", default: "12" },
+      processes: { type: "string", default: "1" },
       seed: { type: "string", default: randomBytes(4).toString("hex") },
       disk: { type: "boolean", default: false },
       power: { type: "boolean", default: false },
@@ -39,7 +41,7 @@ async function main(): Promise<number> {
   process.stdout.write(`seed ${seed}, ${clients} clients\n`);
   const { text, violations, left } = values.power
     ? await power(seed, clients, Number(values.cuts))
-    : await kill(seed, clients, kills, values.disk);
+    : await kill({ seed, clients, kills, processes: Number(values.processes) }, values.disk);
   process.stdout.write(`${process.stdout.isTTY ? "\n" : ""}${text}, `);
   process.stdout.write(violations.length === 0 ? "nothing was lost" : `${violations.length} violations`);
   process.stdout.write(`, in ${Math.round((Date.now() - began) / 1000)} s\n`);
@@ -54,11 +56,13 @@ interface Outcome {
   readonly left: string;
 }
 
-async function kill(seed: string, clients: number, kills: number, disk: boolean): Promise<Outcome> {
+async function kill(
+  plan: Pick<TortureOptions, "seed" | "clients" | "kills" | "processes">,
+  disk: boolean,
+): Promise<Outcome> {
+  const { kills } = plan;
   const report = await torture({
-    kills,
-    clients,
-    seed,
+    ...plan,
     makeDisk: disk ? makeLoopDisk : makeFolder,
     onProgress: (kill, { acknowledged }) => {
       const text = `kill ${kill} of ${kills}, ${acknowledged} acknowledged`;

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { cli } from "../support/cli.js";
+import { memberProcesses } from "../support/server-processes.js";
 
 /** Under strace on a loaded machine, and with a store to scan. */
 const startMillisecondsMax = 60_000;
@@ -20,7 +21,7 @@ export class ServerProcess {
   readonly #killAtExit = () => this.signal("SIGKILL");
 
   /** Starts it with the words of `wrapper` in front, such as a tracer's. */
-  constructor(root: string, wrapper: readonly string[] = []) {
+  constructor(root: string, wrapper: readonly string[] = [], processes = 1) {
     const [command = process.execPath, ...rest] = [...wrapper, process.execPath, cli, "serve"];
     this.child = spawn(command, rest, {
       detached: true,
@@ -32,6 +33,7 @@ export class ServerProcess {
         // Unreferenced content stays: the ledger knows no collector.
         REGISTRY_GC_INTERVAL: "0s",
         REGISTRY_UPLOADS_WORKERS: "2",
+        REGISTRY_HTTP_PROCESSES: String(processes),
         // So that large blobs are written in both ways: through the page cache, and past it.
         REGISTRY_UPLOADS_CACHEDMIB: "1",
         // So that kills and power failures hit checkpoints, too.
@@ -78,6 +80,14 @@ export class ServerProcess {
 
   #keep(text: string): void {
     this.#log = (this.#log + text).slice(-logCharactersMax);
+  }
+
+  /** Kills one of the processes that share the port with the first one, if there is any. */
+  async killMember(choose: (pids: readonly number[]) => number | undefined): Promise<void> {
+    const { pid, exitCode, signalCode } = this.child;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    const member = choose(await memberProcesses(pid).catch(() => []));
+    if (member !== undefined) process.kill(member, "SIGKILL");
   }
 
   signal(name: NodeJS.Signals): void {

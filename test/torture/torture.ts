@@ -15,6 +15,8 @@ export interface TortureOptions {
   readonly kills: number;
   readonly seed: string;
   readonly clients: number;
+  /** Processes of the server (1). Of several, some are killed while the others go on. */
+  readonly processes?: number;
   readonly makeDisk: () => Promise<Disk>;
   /** Called after each kill. */
   readonly onProgress: (kill: number, report: TortureReport) => void;
@@ -49,7 +51,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 }
 
 async function tortureStore(
-  { seed, clients, kills, onProgress }: TortureOptions,
+  { seed, clients, kills, processes = 1, onProgress }: TortureOptions,
   disk: Disk,
   first: number,
   report: TortureReport,
@@ -61,15 +63,20 @@ async function tortureStore(
     violations: new Violations(),
   };
   const before = { sent: report.sent, acknowledged: report.acknowledged };
-  let server = new ServerProcess(disk.root);
+  let server = new ServerProcess(disk.root, [], processes);
   try {
     const last = Math.min(kills, first + killsPerStore - 1);
     for (let kill = first; kill <= last && world.violations.count === 0; kill++) {
       const label = `${seed}/${kill}`;
       const random = new Random(label);
-      await untilKilled(world, await server.ready, label, random, clients, () => disk.crash(server));
+      const url = await server.ready;
+      const stopKilling = processes > 1 ? killMembers(server, random) : undefined;
+      await untilKilled(world, { url, mayFail: processes > 1 }, label, random, clients, () => {
+        stopKilling?.();
+        return disk.crash(server);
+      });
       report.kills = kill;
-      server = await startAgain(disk, random);
+      server = await startAgain(disk, random, processes);
       await checkRestarted(world, await server.ready, disk.root, random, disk.losesUnsynced);
       report.sent = before.sent + world.ledger.sent;
       report.acknowledged = before.acknowledged + world.ledger.acknowledged;
@@ -84,14 +91,14 @@ async function tortureStore(
 /** Lets the clients work until a moment drawn from `random`, then crashes the server. */
 async function untilKilled(
   world: World,
-  url: string,
+  server: Pick<Life, "url" | "mayFail">,
   label: string,
   random: Random,
   clients: number,
   crash: () => Promise<void>,
 ): Promise<void> {
   let event: () => void = () => {};
-  const life: Life = { url, over: false, onEvent: () => event() };
+  const life: Life = { ...server, over: false, onEvent: () => event() };
   const moment = momentOfKill(random);
   const struck = new Promise<void>((resolve) => {
     let events = 0;
@@ -128,11 +135,27 @@ function momentOfKill(random: Random): Moment {
 }
 
 /** Some servers are killed before they are ready. */
-async function startAgain(disk: Disk, random: Random): Promise<ServerProcess> {
+async function startAgain(disk: Disk, random: Random, processes: number): Promise<ServerProcess> {
   if (random.chance(0.15)) {
-    const server = new ServerProcess(disk.root);
+    const server = new ServerProcess(disk.root, [], processes);
     await pause(random.between(20, 500));
     await disk.crash(server);
   }
-  return new ServerProcess(disk.root);
+  return new ServerProcess(disk.root, [], processes);
+}
+
+/** Kills processes other than the first one, now and then. Returns a function that ends that. */
+function killMembers(server: ServerProcess, random: Random): () => void {
+  let timer: NodeJS.Timeout;
+  const next = () => {
+    timer = setTimeout(
+      () => {
+        void server.killMember((pids) => pids[random.between(0, pids.length)]).catch(() => {});
+        next();
+      },
+      random.between(20, 400),
+    );
+  };
+  next();
+  return () => clearTimeout(timer);
 }
