@@ -5,7 +5,7 @@ import { visibleLine } from "../lib/control-characters.js";
 import { StandardStreams } from "../observe/standard-streams.js";
 import { originIsUnknown } from "../server/origin-warnings.js";
 import type { Role } from "../server/processes/open.js";
-import { processesOf, shareOf } from "../server/processes/shares.js";
+import { processesOf, shareOf, whyOneProcess } from "../server/processes/shares.js";
 import { type Server, startServer } from "../server/server.js";
 import type { Invocation } from "./invocation.js";
 import { processWord } from "./process-word.js";
@@ -35,6 +35,8 @@ async function runUntilStopped(
   // Prints a line on standard error without waiting for a reader.
   const say = (text: string) => void streams.writer("error").write(`gantry: ${visibleLine(text)}\n`);
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
+  const one = config.http.processes > 1 ? whyOneProcess(config) : undefined;
+  if (one !== undefined) say(`warning: one process serves instead of ${config.http.processes}: ${one}`);
   let onLost = (): void => {};
   const lost = new Promise<"lost">((resolve) => {
     onLost = () => resolve("lost");

@@ -17,8 +17,11 @@ export interface OpenedTls {
   /** Absent if the app counts and limits the connections. */
   readonly connections?: Connections;
   readonly peerOf: PeerLookup;
-  /** Serves `app` by HTTPS. Rejects if it cannot listen; close it in that case, too. */
-  listen(app: App, host: string, port: number): Promise<Listening>;
+  /**
+   * Serves `app` by HTTPS. `shared` lets other processes of this user listen on the port, too. Rejects if it cannot listen;
+   * close it in that case, too.
+   */
+  listen(app: App, host: string, port: number, shared: boolean): Promise<Listening>;
 }
 
 export interface OpenTls extends OpenedTls {

@@ -11,6 +11,7 @@ import { countSent } from "../http/mirrored.js";
 import { logRuntime } from "../http/uws-build.js";
 import { countRequests } from "../http/web/count-requests.js";
 import { loadPages } from "../http/web/load-pages.js";
+import { freePort } from "../http/why-not-listening.js";
 import { Closers } from "../lib/closers.js";
 import type { CountedLines } from "../lib/counted-lines.js";
 import type { StandardStreams } from "../observe/standard-streams.js";
@@ -198,8 +199,8 @@ function openListening(
   const address = host || "::";
   const listening =
     processes === undefined
-      ? (tls?.listen(app, address, port) ?? app.listen(address, port))
-      : listenShared(app, address, processes.port, port);
+      ? (tls?.listen(app, address, port, false) ?? app.listen(address, port))
+      : listenShared(app, tls, address, processes.port, port);
   return listening.catch((cause: unknown) => {
     throw new Error("the server cannot listen on http.addr", { cause });
   });
@@ -208,14 +209,13 @@ function openListening(
 /** The first process makes sure that no other server listens there. */
 async function listenShared(
   app: App,
+  tls: OpenedFront["tls"],
   address: string,
-  shared: number | undefined,
+  taken: number | undefined,
   wanted: number,
 ): Promise<Listening> {
-  if (shared !== undefined) return app.listen(address, shared, true);
-  const alone = await app.listen(address, wanted);
-  alone.close();
-  return app.listen(address, alone.port, true);
+  const port = taken ?? (await freePort(address, wanted));
+  return tls?.listen(app, address, port, true) ?? app.listen(address, port, true);
 }
 
 /** Returns how many lines each log has dropped. */

@@ -16,8 +16,8 @@ export class TlsHere implements OpenTls {
     this.#listening?.use(this.files);
   }
 
-  async listen(app: App, host: string, port: number): Promise<Listening> {
-    this.#listening = await app.listenSecurely(host, port, this.files);
+  async listen(app: App, host: string, port: number, shared: boolean): Promise<Listening> {
+    this.#listening = await app.listenSecurely(host, port, this.files, shared);
     return this.#listening;
   }
 

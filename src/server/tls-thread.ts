@@ -35,9 +35,9 @@ export function tlsThread(
     connections: terminator,
     peerOf: announcedPeer((bytes) => terminator.peerOf(connectionIdOf(bytes))),
     use: (credentials) => terminator.use(credentials),
-    listen: async (app, host, port) => {
+    listen: async (app, host, port, shared) => {
       const listenLocally = (path: string) => app.listenLocally(path);
-      const taken = await terminator.listen(host, port, listenLocally);
+      const taken = await terminator.listen({ host, port, reusePort: shared }, listenLocally);
       return { host, port: taken, close: () => terminator.stopListening() };
     },
     close: () => terminator.close(),

@@ -66,8 +66,7 @@ export class Terminator<Peer> {
    * port. Rejects if either cannot listen; close it in that case, too.
    */
   async listen(
-    host: string,
-    port: number,
+    address: TlsSetup["address"],
     listenLocally: (path: string) => Promise<unknown>,
   ): Promise<number> {
     assert(this.#credentials !== undefined, "there are credentials");
@@ -78,7 +77,6 @@ export class Terminator<Peer> {
     await listenLocally(socketPath);
     const { port1: own, port2: theirs } = new MessageChannel();
     own.on("message", (message: FromThread) => this.#take(message));
-    const address = { host, port };
     const credentials = this.#credentials;
     const given = { minimumTls, clientAuth, limits, proxies };
     const setup: TlsSetup = { port: theirs, address, socketPath, credentials, ...given };

@@ -24,7 +24,8 @@ export type ClientAuth = "required" | "optional";
 /** The thread's start parameters. */
 export interface TlsSetup {
   readonly port: MessagePort;
-  readonly address: { readonly host: string; readonly port: number };
+  /** With `reusePort`, other processes may listen there, too, from Node 22.12 on. */
+  readonly address: { readonly host: string; readonly port: number; readonly reusePort: boolean };
   /** Path of the local socket for the plain bytes. */
   readonly socketPath: string;
   readonly credentials: Credentials;

@@ -108,7 +108,7 @@ test("a certificate identifies the client, and its address is recorded too", asy
     observers: [({ incoming }) => void seen.push(incoming.peer)],
     onUnexpectedError: (error) => assert.fail(String(error)),
   });
-  const { port } = await tls.listen(app, "::", 0);
+  const { port } = await tls.listen(app, "::", 0, false);
   const job = await clientCa.issue("job", { names: [{ type: "url", value: "spiffe://ci/job" }] });
   try {
     for (const certificate of [job, right, undefined]) {

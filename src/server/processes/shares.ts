@@ -3,12 +3,27 @@
  * process would. Limits of one client are those of each process, because its connections may all be at one.
  */
 import type { Config } from "../../config/config.js";
+import { whyRelayed } from "../tls-place.js";
 
 const memoryMibMin = 8;
 
-/** Returns the number of processes. A bucket has one for now (docs/decisions/0058). */
-export function processesOf({ http, storage }: Config): number {
-  return storage.s3 === undefined ? http.processes : 1;
+/** Returns the number of processes. */
+export function processesOf(config: Config): number {
+  return whyOneProcess(config) === undefined ? config.http.processes : 1;
+}
+
+/** Returns why these settings allow only one process (docs/decisions/0058). */
+export function whyOneProcess({ http, storage }: Config, node = process.versions.node): string | undefined {
+  if (storage.s3 !== undefined) return "a bucket (storage.s3) has one process for now";
+  if (http.tls !== undefined && whyRelayed(http.tls) !== undefined && !sharesPorts(node))
+    return "with http.tls, several processes need Node 22.12 or later";
+  return undefined;
+}
+
+/** Node's own servers, which accept TLS connections, can share a port from this version on. */
+function sharesPorts(node: string): boolean {
+  const [major = 0, minor = 0] = node.split(".").map(Number);
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 }
 
 /** Returns the settings of the process with that number. Its logs have the number as a field. */

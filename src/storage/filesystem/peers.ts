@@ -81,6 +81,7 @@ export const sealRequest = z.object({
 export const sealedAnswer = z.object({
   digest,
   placedBytes: z.number().optional(),
+  directBytes: z.number(),
   times: z.object({
     startedAt: z.number(),
     openedAt: z.number(),
@@ -92,7 +93,12 @@ export const sealedAnswer = z.object({
 });
 
 export type SealRequest = z.output<typeof sealRequest>;
-export type SealedElsewhere = { digest: Digest; placedBytes?: number | undefined; times: UploadTimes };
+export type SealedElsewhere = {
+  digest: Digest;
+  placedBytes?: number | undefined;
+  directBytes: number;
+  times: UploadTimes;
+};
 
 export const leaveRequest = z.object({ session });
 
