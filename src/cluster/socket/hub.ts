@@ -139,23 +139,27 @@ export class Hub {
   /** `isLinked`: the answer is sent through a socket. */
   async #pass(from: NodeName, to: string, question: Question, isLinked: boolean): Promise<unknown> {
     if (to === "hub") return this.#handlers.answer(question, from);
-    if (question.kind === "journal") {
-      const { name, token, begins } = question;
-      if (begins) this.#journals.set(token, { name, token });
-      else this.#journals.delete(token);
-    }
     const isWaited = isLinked || question.kind === "call";
     if (to === "others") return isWaited ? this.#askOthers(from, question) : this.#tellOthers(from, question);
     return this.#askOne(to as NodeName, from, question);
   }
 
   async #askOthers(from: NodeName, question: Question): Promise<[NodeName, unknown][]> {
+    this.#keepJournal(question);
     const given: [NodeName, unknown][] = [];
     const asking: Promise<unknown>[] = [];
     for (const node of this.#nodes.keys())
       if (node !== from) asking.push(this.#askOne(node, from, question).then((one) => given.push(...one)));
     await allEnded(asking);
     return given;
+  }
+
+  /** Those that join later must know of it. */
+  #keepJournal(question: Question): void {
+    if (question.kind !== "journal") return;
+    const { name, token, begins } = question;
+    if (begins) this.#journals.set(token, { name, token });
+    else this.#journals.delete(token);
   }
 
   /** Resolves without an answer if the node has ended. */
@@ -171,6 +175,7 @@ export class Hub {
   }
 
   #tellOthers(from: NodeName, question: Question): void {
+    this.#keepJournal(question);
     for (const [node, seat] of this.#nodes) if (node !== from) seat.tell(from, question);
   }
 
