@@ -46,7 +46,8 @@ async function open({
   } as unknown as WorkerPool;
   const syncAll = { run: sync } as unknown as SyncAll;
   const journal = new Journal({
-    ...{ layout, state, mark, workers, syncAll },
+    ...{ layout, state, workers },
+    own: { mark, syncAll },
     checkpointSeconds: 1000,
     onError: () => {},
   });

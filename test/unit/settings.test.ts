@@ -34,6 +34,7 @@ test("unset keys have their defaults", () => {
     draintimeout: 30,
     headers: { "X-Content-Type-Options": ["nosniff"] },
     keepalive: true,
+    processes: 1,
     relativeurls: true,
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
