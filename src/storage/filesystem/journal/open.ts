@@ -184,6 +184,7 @@ function admitOthers(journal: Journal, state: SharedState, peers: StorePeers): v
   const slots = new Map<string, number>();
   let processes = 1;
   peers.answer("join journal", (digits): z.output<typeof admission> => {
+    journal.confirm();
     const firstSlot = processes++ * slotsPerProcess;
     slots.set(String(digits), firstSlot);
     return { secret: String(state.secret), mark: state.get("mark"), firstSlot };
