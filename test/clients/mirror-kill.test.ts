@@ -60,8 +60,14 @@ for (const { name: client, programs, start } of [docker, containerd, buildkit, p
       t.diagnostic(`${client} gets it by ${how}`);
       if (how === "a second pull") await pulls(puller, offered);
       const asked = upstream.take("/blobs/").map((request) => request.slice(request.lastIndexOf("/") + 1));
-      const missing = image.blobs.filter((blob) => !kept.includes(blob));
-      assert.deepEqual(asked.sort(), missing.map(({ digest }) => digest).sort());
+      // What the journal holds of the others gets its name at the start, so it may have arrived as well.
+      const missing = image.blobs.filter((blob) => !kept.includes(blob)).map(({ digest }) => digest);
+      assert.ok(asked.includes(large.digest), "the upstream is asked for the layer that was arriving");
+      assert.deepEqual(
+        asked.filter((digest) => !missing.includes(digest)),
+        [],
+      );
+      assert.equal(new Set(asked).size, asked.length, `asked twice: ${asked.join(", ")}`);
     } finally {
       upstream.release();
       await gantry.stop();

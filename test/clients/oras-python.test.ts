@@ -115,7 +115,8 @@ test("a token to pull is refused for a push, as in CNCF distribution 3", { skip 
       "/v2/team/app/blobs/uploads/",
       { body: "", headers },
     );
-    answers.push([status, answered["www-authenticate"]]);
+    // distribution keeps the actions in a map, so their order varies.
+    answers.push([status, answered["www-authenticate"]?.replace("push,pull", "pull,push")]);
     const { said } = await pushAndPull(folder.path, url, "token");
     results.push([said.push, scopes.splice(0)]);
   }
