@@ -66,7 +66,7 @@ export const http = section({
   processes: integer({ min: 1, max: processesMax })
     .prefault("1")
     .describe(
-      "Processes that share the port, each with its own event loop, caches and workers. The first one owns the store and replaces one that dies. A bucket (`storage.s3`) has one process.",
+      "Processes that share the port, each with its own event loop, caches and workers. The first one owns the store and replaces one that dies. `limits` hold over all: those of all clients are divided, and the processes report what one client uses to each other. So a client may exceed its limit by what it begins at other processes within 25 ms (connections: within 250 ms); it waits correspondingly longer for its next request or login. A bucket (`storage.s3`) has one process.",
     ),
   relativeurls: flag
     .prefault("true")

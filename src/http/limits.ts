@@ -4,6 +4,7 @@
  */
 import { TooManyRequests } from "../domain/errors.js";
 import { Places } from "../lib/places.js";
+import type { SharedLimits } from "../lib/shared-limits.js";
 import { TokenBuckets } from "../lib/token-buckets.js";
 import type { Exchange } from "./exchange.js";
 
@@ -20,6 +21,8 @@ export interface LimitOptions {
   readonly formsMax: number;
   /** The same of one client. */
   readonly formsPerClientMax: number;
+  /** The use at other processes of this server. Absent if there are none. */
+  readonly shared?: SharedLimits | undefined;
 }
 
 /** Maximum number of clients whose rate is tracked. */
@@ -38,11 +41,14 @@ export class Limits {
 
   constructor(readonly options: LimitOptions) {
     const { requestsPerSecond: perSecond, requestBurst } = options;
+    const shared = (name: string) => options.shared && { limits: options.shared, name };
     const burst = Math.max(1, requestBurst, perSecond);
     this.#requests =
-      perSecond === 0 ? undefined : new TokenBuckets({ perSecond, burst, keysMax: clientsMax });
-    this.#uploads = new Places(options.uploadsMax, options.uploadsPerClientMax);
-    this.#forms = new Places(options.formsMax, options.formsPerClientMax);
+      perSecond === 0
+        ? undefined
+        : new TokenBuckets({ perSecond, burst, keysMax: clientsMax, shared: shared("requests") });
+    this.#uploads = new Places(options.uploadsMax, options.uploadsPerClientMax, shared("uploads"));
+    this.#forms = new Places(options.formsMax, options.formsPerClientMax, shared("forms"));
   }
 
   /** Counts a request of an authenticated caller. Throws `too-many-requests`. */

@@ -4,6 +4,9 @@
  * uWebSockets.js reports that a connection closed, but not whose it was. The total is therefore exact, while the count of a
  * client only grows until `recount` corrects it from the kernel's table. A recount runs when a client is about to be refused
  * although some of its connections may have closed.
+ *
+ * The kernel's table has the connections of all processes that share the port. A process therefore recounts as soon as a client
+ * has its part of the limit here.
  */
 import { type ConnectionLimits, mustLeaveRoom } from "./connection-limits.js";
 
@@ -15,6 +18,9 @@ export type Recount = () => Promise<ReadonlyMap<string, number> | undefined>;
 
 const recountMillisecondsMin = 1000;
 
+/** With other processes, which accept connections meanwhile. Reading a table of 16,000 connections takes about 10 ms. */
+const recountSharedMillisecondsMin = 250;
+
 /** Clients remembered in addition to those that can be connected. */
 const staleClientsMax = 4096;
 
@@ -23,8 +29,8 @@ export class ConnectionCounts {
   open = 0;
   readonly refused: Record<Refusal, number> = { total: 0, client: 0 };
   #byClient = new Map<string, number>();
-  /** Sum of `#byClient`: at least the number of open connections. */
-  #counted = 0;
+  /** Connections that have closed since `#byClient` was correct, of unknown clients. */
+  #closed = 0;
   #recountedAt = Number.NEGATIVE_INFINITY;
   /** Connections accepted while a recount was running. */
   #meanwhile: string[] | undefined;
@@ -51,45 +57,48 @@ export class ConnectionCounts {
   /** Call this once for each counted connection that has closed. */
   leave(): void {
     this.open--;
-    if (this.open === 0) this.#replace(new Map());
+    this.#closed++;
+    if (this.open === 0) this.#replace(new Map(), 0);
   }
 
   #refusalOf(client: string, isLimited: boolean): Refusal | undefined {
-    const { total, perClient } = this.limits;
+    const { total, perClient, processes = 1 } = this.limits;
     if (this.open >= total) return "total";
     if (!isLimited) return undefined;
     const own = this.#byClient.get(client) ?? 0;
     // Some connections have closed, of unknown clients: this client has at least `sure`.
-    const sure = own - Math.max(0, this.#counted - this.open);
+    const sure = own - this.#closed;
     if (sure >= perClient) return "client";
     if (mustLeaveRoom(sure, this.open, total)) return "total";
-    if (own >= perClient || mustLeaveRoom(own, this.open, total)) void this.#correct();
+    if (own >= perClient / processes || mustLeaveRoom(own, this.open, total)) void this.#correct();
     // While the recount runs, accept a client at its limit as long as there is room for others.
     return own < perClient || this.open < total / 2 ? undefined : "client";
   }
 
-  /** Reads the kernel's table, at most once a second. */
+  /** Reads the kernel's table, unless it was read a moment ago. */
   async #correct(): Promise<void> {
     const now = performance.now();
-    if (this.#meanwhile !== undefined || now - this.#recountedAt < recountMillisecondsMin) return;
+    const { processes = 1 } = this.limits;
+    const pause = processes === 1 ? recountMillisecondsMin : recountSharedMillisecondsMin;
+    if (this.#meanwhile !== undefined || now - this.#recountedAt < pause) return;
     this.#recountedAt = now;
     this.#meanwhile = [];
+    // The table may still have those that close from now on.
+    const closed = this.#closed;
     // Without the kernel's table, the counts gathered so far are useless.
     const found = await this.recount().catch(() => undefined);
     const meanwhile = this.#meanwhile;
     this.#meanwhile = undefined;
-    this.#replace(new Map(found));
+    this.#replace(new Map(found), this.#closed - closed);
     for (const client of meanwhile) this.#add(client, 1);
   }
 
-  #replace(counts: Map<string, number>): void {
+  #replace(counts: Map<string, number>, closed: number): void {
     this.#byClient = counts;
-    this.#counted = 0;
-    for (const count of counts.values()) this.#counted += count;
+    this.#closed = closed;
   }
 
   #add(client: string, count: number): void {
     this.#byClient.set(client, (this.#byClient.get(client) ?? 0) + count);
-    this.#counted += count;
   }
 }

@@ -5,6 +5,8 @@ export interface ConnectionLimits {
   readonly total: number;
   /** The same of one client. */
   readonly perClient: number;
+  /** Processes that share the port. `perClient` holds over all of them, `total` for each. */
+  readonly processes?: number;
 }
 
 /** Logs, libraries, threads, the store's own files, the overflow's files, and connections that wait to be refused. */

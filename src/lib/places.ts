@@ -1,12 +1,19 @@
-/** Counts concurrent operations against two limits: in total and per holder. */
+/** Counts concurrent operations against two limits: in total and per holder. The latter may hold over several processes. */
+import type { SharedLevels, SharedLimits } from "./shared-limits.js";
+
 export class Places {
   #taken = 0;
   readonly #byHolder = new Map<string, number>();
+  readonly #shared: SharedLevels | undefined;
 
   constructor(
     readonly total: number,
     readonly perHolder: number,
-  ) {}
+    /** Where other processes count, and the name of this limit there. */
+    shared?: { readonly limits: SharedLimits; readonly name: string },
+  ) {
+    this.#shared = shared?.limits.levels(shared.name, perHolder, (holder) => this.takenBy(holder));
+  }
 
   /** Number of places taken. */
   get taken(): number {
@@ -21,9 +28,11 @@ export class Places {
   /** Takes a place for `holder` and returns true, or returns false if there is none. */
   enter(holder: string): boolean {
     const own = this.takenBy(holder);
-    if (this.#taken >= this.total || own >= this.perHolder) return false;
+    const all = own + (this.#shared?.elsewhere(holder) ?? 0);
+    if (this.#taken >= this.total || all >= this.perHolder) return false;
     this.#taken++;
     this.#byHolder.set(holder, own + 1);
+    this.#shared?.changed(holder);
     return true;
   }
 
@@ -34,5 +43,6 @@ export class Places {
     this.#taken--;
     if (left === 0) this.#byHolder.delete(holder);
     else this.#byHolder.set(holder, left);
+    this.#shared?.changed(holder);
   }
 }

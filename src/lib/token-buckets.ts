@@ -4,6 +4,7 @@
  */
 import { LRUCache } from "lru-cache";
 import { entriesMax } from "./lru-bound.js";
+import type { SharedLimits, SharedRate } from "./shared-limits.js";
 
 export interface BucketOptions {
   readonly perSecond: number;
@@ -11,6 +12,8 @@ export interface BucketOptions {
   readonly burst: number;
   /** About 150 bytes each. */
   readonly keysMax: number;
+  /** Where other processes take tokens, and the name of this limit there. */
+  readonly shared?: { readonly limits: SharedLimits; readonly name: string } | undefined;
 }
 
 interface Bucket {
@@ -22,8 +25,12 @@ interface Bucket {
 export class TokenBuckets {
   readonly #buckets: LRUCache<string, Bucket>;
 
+  readonly #shared: SharedRate | undefined;
+
   constructor(readonly options: BucketOptions) {
-    this.#buckets = new LRUCache(entriesMax(options.keysMax));
+    const { keysMax, shared } = options;
+    this.#buckets = new LRUCache(entriesMax(keysMax));
+    this.#shared = shared?.limits.rate(shared.name, (key, count) => this.#takeElsewhere(key, count));
   }
 
   /** Takes a token and returns true, or returns false if there is none. */
@@ -31,7 +38,17 @@ export class TokenBuckets {
     const bucket = this.#filled(key, now);
     if (bucket.level < 1) return false;
     bucket.level -= 1;
+    this.#shared?.took(key);
     return true;
+  }
+
+  /**
+   * Takes tokens that other processes have given away. There may be too few: then the key waits longer for the next one, so that
+   * it has its rate in the long run.
+   */
+  #takeElsewhere(key: string, count: number, now: number = performance.now()): void {
+    const bucket = this.#filled(key, now);
+    bucket.level = Math.max(-this.options.burst, bucket.level - count);
   }
 
   /** Returns the whole seconds until the next token, 0 if there is one now. */

@@ -3,6 +3,7 @@ import type { Gate } from "../auth/gate.js";
 import type { Config } from "../config/config.js";
 import { App, type AppOptions } from "../http/app.js";
 import { ConnectionGuard } from "../http/connection-guard.js";
+import type { SharedLimits } from "../lib/shared-limits.js";
 import type { OpenedFront } from "./front.js";
 import type { Opening } from "./opening.js";
 import { originWarnings } from "./origin-warnings.js";
@@ -23,7 +24,7 @@ export type AppParts = Pick<
   | "chunks"
 > & { readonly gate: Gate; readonly front: OpenedFront };
 
-export function openApp({ config, log, closers }: Opening, { front, ...parts }: AppParts): App {
+export function openApp({ config, log, closers, group }: Opening, { front, ...parts }: AppParts): App {
   const { http, limits } = config;
   const { tls, counts, proxies, onRefused } = front;
   const app = new App({
@@ -34,7 +35,7 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
       values.map((value) => [name, value] as const),
     ),
     headerBytesMax: limits.headerbytes,
-    ...boundsOf(limits),
+    ...boundsOf(limits, group?.limits),
     connections:
       tls?.connections === undefined
         ? new ConnectionGuard({
@@ -58,12 +59,10 @@ export function openApp({ config, log, closers }: Opening, { front, ...parts }: 
 }
 
 /** Returns the limits of clients and the timeouts for slow clients, from the settings. */
-export function boundsOf({
-  requests,
-  uploads,
-  forms,
-  slow,
-}: Config["limits"]): Pick<AppOptions, "timeouts" | "limits"> {
+export function boundsOf(
+  { requests, uploads, forms, slow }: Config["limits"],
+  shared?: SharedLimits,
+): Pick<AppOptions, "timeouts" | "limits"> {
   return {
     timeouts: {
       senderSeconds: slow.sender ?? Number.POSITIVE_INFINITY,
@@ -77,6 +76,7 @@ export function boundsOf({
       uploadsPerClientMax: uploads.perclient,
       formsMax: forms.total,
       formsPerClientMax: forms.perclient,
+      shared,
     },
   };
 }

@@ -45,7 +45,7 @@ export async function openConnectionLimits(
       { descriptors, connections: limits.total },
       "limits.connections.total was lowered: this process has too few file descriptors; raise its hard limit (LimitNOFILE, ulimit -Hn)",
     );
-  return limits;
+  return processes === 1 ? limits : { ...limits, processes };
 }
 
 /** Counts connections made directly to `port()`. */

@@ -146,6 +146,7 @@ async function openServer(
   if (web !== undefined) closers.add("live updates", () => web.live.close());
   openHealthChecks(opening, services);
   await pagesLoaded;
+  group?.limits.begin();
   const listening = await openListening(opening, app, front, processes);
   closers.add("listening", () => {
     drain.start();

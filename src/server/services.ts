@@ -168,7 +168,7 @@ function openManifestReader({ config: { limits }, log, closers }: Opening): Mani
 }
 
 function openSessions(
-  { config }: Opening,
+  { config, group }: Opening,
   { uploads, readOnly }: Storage,
   cluster: Cluster,
   { serving, recovers }: { readonly serving: boolean; readonly recovers: boolean },
@@ -180,6 +180,7 @@ function openSessions(
     onError,
     sessionsMax: total,
     sessionsPerClientMax: peruser,
+    shared: group?.limits,
     unusedSecondsMax: unused,
     idleSecondsMax: age,
     recovers,

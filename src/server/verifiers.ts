@@ -58,7 +58,7 @@ async function openGate({ config, log, closers }: Opening, isMirrored: Gate["isM
 }
 
 async function openEach(
-  { config: { auth, limits }, log, closers }: Opening,
+  { config: { auth, limits }, log, closers, group }: Opening,
   services: Services,
   gate: Gate,
 ): Promise<Pick<OpenedLogin, "login" | "lookups">> {
@@ -106,7 +106,11 @@ async function openEach(
   const authenticator = new Authenticator({
     passwords,
     tokens,
-    failures: { burst: failures, perSecond: failures / per },
+    failures: {
+      burst: failures,
+      perSecond: failures / per,
+      shared: group && { limits: group.limits, name: "logins" },
+    },
   });
   return {
     login: { authenticator, challenge: challengeOf(auth), limitOf, tokens: own, oidc: oidc?.login },

@@ -9,6 +9,7 @@ import { isSessionId, type SessionId } from "../domain/session-id.js";
 import { each } from "../lib/each.js";
 import { Groups } from "../lib/groups.js";
 import { KeyedLock } from "../lib/keyed-lock.js";
+import type { SharedLevels, SharedLimits } from "../lib/shared-limits.js";
 import type { UploadOwner, UploadRecord, UploadStore } from "../storage/storage.js";
 import { Session } from "./session.js";
 
@@ -17,6 +18,8 @@ export interface SessionTableOptions {
   readonly sessionsMax: number;
   /** Open sessions of one client. */
   readonly sessionsPerClientMax: number;
+  /** The sessions at other processes of this server. Absent if there are none. */
+  readonly shared?: SharedLimits | undefined;
   /** A session without bytes is dropped after this time. */
   readonly unusedSecondsMax: number;
   /** A session that no request has used for this time is dropped with its bytes. */
@@ -44,6 +47,7 @@ const openRetrySeconds = 5;
 export class SessionTable {
   readonly #sessions = new Map<SessionId, Session>();
   readonly #byClient = new Groups<string, Session>();
+  readonly #shared: SharedLevels | undefined;
   /** Sessions that had no bytes when last examined, roughly in the order in which they were opened. */
   readonly #unused = new Set<Session>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -58,7 +62,8 @@ export class SessionTable {
     readonly options: SessionTableOptions,
   ) {
     cluster.uploads.onClaim((id) => this.#handOver(id));
-    const { purgeEverySeconds, unusedSecondsMax, recovers, onError } = options;
+    const { purgeEverySeconds, unusedSecondsMax, recovers, onError, shared, sessionsPerClientMax } = options;
+    this.#shared = shared?.levels("sessions", sessionsPerClientMax, (client) => this.#byClient.count(client));
     this.#every(Math.min(unusedLookSecondsMax, unusedSecondsMax / 2), () => this.purgeUnused());
     if (purgeEverySeconds > 0) this.#every(purgeEverySeconds, () => this.purge());
     if (recovers) setImmediate(() => void this.#recoverAll().catch(onError));
@@ -88,7 +93,8 @@ export class SessionTable {
   open(upload: Omit<UploadRecord, "createdAt">): Session {
     const { sessionsMax, sessionsPerClientMax } = this.options;
     const own = this.#byClient.count(upload.client);
-    if (own >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#makeRoom(own)))
+    const all = own + (this.#shared?.elsewhere(upload.client) ?? 0);
+    if (all >= sessionsPerClientMax || (this.#sessions.size >= sessionsMax && !this.#makeRoom(own)))
       throw new TooManyRequests("sessions", "too many uploads are open", openRetrySeconds);
     const session = this.openUncounted(upload);
     this.#add(session);
@@ -137,6 +143,7 @@ export class SessionTable {
       if (session.state === "idle") {
         // Now, and not when its bytes are removed: the next call must not count it.
         this.#byClient.delete(largest, session);
+        this.#shared?.changed(largest);
         void this.close(session).catch(this.options.onError);
         this.purged++;
         return true;
@@ -270,6 +277,7 @@ export class SessionTable {
     this.#sessions.set(session.id, session);
     if (session.received === 0) this.#unused.add(session);
     this.#byClient.add(session.client, session);
+    this.#shared?.changed(session.client);
   }
 
   #delete(session: Session): void {
@@ -277,6 +285,7 @@ export class SessionTable {
     if (!this.#sessions.delete(session.id)) return;
     this.cluster.uploads.release(session.id);
     this.#byClient.delete(session.client, session);
+    this.#shared?.changed(session.client);
   }
 
   /** Closes a session and removes what is left of it. The caller need not wait for the clean-up. */

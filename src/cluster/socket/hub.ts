@@ -139,6 +139,8 @@ export class Hub {
   /** `isLinked`: the answer is sent through a socket. */
   async #pass(from: NodeName, to: string, question: Question, isLinked: boolean): Promise<unknown> {
     if (to === "hub") return this.#handlers.answer(question, from);
+    // Nobody waits for the answers.
+    if (question.kind === "use") return this.#tellOthers(from, question);
     const isWaited = isLinked || question.kind === "call";
     if (to === "others") return isWaited ? this.#askOthers(from, question) : this.#tellOthers(from, question);
     return this.#askOne(to as NodeName, from, question);

@@ -6,6 +6,8 @@ import { z } from "zod";
 import { noteCharactersMax } from "../cluster.js";
 import { change, digest, digests, handedOver, leases, name, node, session, token } from "../schemas.js";
 
+const useReport = z.record(z.string(), z.array(z.tuple([z.string(), z.number()]).readonly()).readonly());
+
 const note = z.string().max(noteCharactersMax);
 const lockKey = { lock: z.string(), key: z.string() };
 
@@ -41,6 +43,8 @@ const questions = [
   z.object({ kind: z.literal("gone"), node, hasCrashed: z.boolean() }),
   /** For other parts of the server, which parse what they send. */
   z.object({ kind: z.literal("call"), service: z.string(), payload: z.unknown() }),
+  /** What clients use at the process with that number. `isNew`: that process knows nothing of the others yet. */
+  z.object({ kind: z.literal("use"), process: z.number(), isNew: z.boolean(), report: useReport }),
   // Answered by the hub.
   /** Answered with what is held now: the asker is a node from then on. */
   z.object({ kind: z.literal("join") }),
@@ -82,6 +86,7 @@ export const answers = {
   report: z.null(),
   gone: z.null(),
   call: z.unknown(),
+  use: z.null(),
   join: z.object({
     held: z.array(z.object({ ...lockKey, token })),
     journals: z.array(z.object({ name, token })),

@@ -147,6 +147,7 @@ export class FirstProcess {
   #onEnded(number: number, { child, name, startedAt }: Started): void {
     this.#running.delete(number);
     if (this.#isStopping) return;
+    this.group.limits.end(number);
     setTimeout(() => {
       this.group.cleanUp(digitsOf(name)).catch(this.options.onError);
     }, cleanUpMilliseconds).unref();

@@ -7,6 +7,7 @@ import type { Peer } from "../../cluster/socket/peer.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { StorePeers } from "../../storage/filesystem/peers.js";
 import type { Calls } from "./calls.js";
+import { ReportedLimits } from "./reported-limits.js";
 
 export interface ProcessGroup {
   /** The first process has number 1. */
@@ -16,6 +17,8 @@ export interface ProcessGroup {
   readonly isFirst: boolean;
   readonly calls: Calls;
   readonly storePeers: StorePeers;
+  /** The limits of one client, which hold over all processes. */
+  readonly limits: ReportedLimits;
   /** Messages that this process has sent to others. */
   readonly sent: () => number;
   /** Rejects if the first process fails. */
@@ -58,6 +61,7 @@ export function groupOf({
     calls,
     askFirst,
     sent,
+    limits: new ReportedLimits(number, count, peer),
     storePeers: {
       isFirst,
       digits: digitsOf(peer.name),

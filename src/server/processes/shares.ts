@@ -1,6 +1,7 @@
 /**
  * The settings of one of several processes: memory, threads and totals are divided, so that all together use as much as one
- * process would. Limits of one client are those of each process, because its connections may all be at one.
+ * process would. Limits of one client stay, because its connections may all be at one: the processes report its use to each
+ * other (`lib/shared-limits.ts`).
  */
 import type { Config } from "../../config/config.js";
 import { whyRelayed } from "../tls-place.js";
@@ -47,8 +48,6 @@ export function shareOf(config: Config, count: number, number: number): Config {
       },
       uploads: { ...limits.uploads, total: part(limits.uploads.total) },
       forms: { ...limits.forms, total: part(limits.forms.total) },
-      // An attacker may have a connection to each process.
-      logins: { ...limits.logins, failures: part(limits.logins.failures) },
       sessions: { ...limits.sessions, total: part(limits.sessions.total) },
     },
   };
