@@ -1,4 +1,4 @@
-/** Bundles a compiled module, and the packages that it imports, into one CommonJS file. */
+/** Bundles a TypeScript module, with all modules and packages that it imports, into one CommonJS file. */
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -12,7 +12,7 @@ export type Kind = "program" | "worker" | "package";
 export interface BundleOptions {
   /** The checkout, an absolute path; other paths are relative to it. */
   readonly root: string;
-  /** The compiled module whose exports the bundle has. */
+  /** The module whose exports the bundle has, or a package. */
   readonly entry: string;
   readonly file: string;
   /** Packages that are loaded from their own files. */

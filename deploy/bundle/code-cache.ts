@@ -1,5 +1,5 @@
 /**
- * Part of `npm run build`: runs the bundled program as a server, uses it like its first clients, and keeps the code that V8
+ * Part of the build: runs the bundled program as a server, uses it like its first clients, and keeps the code that V8
  * has compiled by then.
  */
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-/** esbuild plugins: bundled modules find their files where they are, workers in their bundles, and large packages in theirs. */
+/** esbuild plugins: bundled modules find their files in `dist`, workers in their bundles, and large packages in theirs. */
 import { readFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import type { Plugin } from "esbuild";
@@ -28,14 +28,14 @@ export function ownAddresses(root: string): Plugin {
   return {
     name: "own-addresses",
     setup: ({ onLoad }) => {
-      onLoad({ filter: /\/dist\/(?:src|workers)\/.*\.js$/ }, async ({ path }) => {
+      onLoad({ filter: /\.tsx?$/ }, async ({ path }) => {
         const text = await readFile(path, "utf8");
         if (!text.includes("import.meta.url")) return undefined;
-        const own = relative(`${root}/dist`, path);
+        const own = relative(root, path);
         const contents = (requiresPackage.test(text) ? text.replace(ownRequire, "") : text)
           .replaceAll(workerAddress, `new URL(${helper}("${bundles}/workers/$1.cjs"))`)
           .replaceAll("import.meta.url", `${helper}("${own}")`);
-        return { contents, loader: "js" };
+        return { contents, loader: path.endsWith("x") ? "tsx" : "ts" };
       });
       // piscina starts its own worker, beside the module that it is loaded from.
       onLoad({ filter: /\/node_modules\/piscina\/dist\/index\.js$/ }, async ({ path }) => {

@@ -1,5 +1,5 @@
 /**
- * Loads the program, which `npm run build` bundles into one file (decision 0055). V8's compiled code is kept beside it,
+ * Loads the program, which `deploy/bundle` bundles into one file (decision 0055). V8's compiled code is kept beside it,
  * because reading and compiling 400 modules takes longer than everything else that a start does.
  */
 import fs = require("node:fs");
