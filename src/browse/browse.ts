@@ -47,11 +47,6 @@ export class Browse {
     this.relations = new Relations(services, this.#graphs, this.content, { untaggedSeconds });
   }
 
-  /** Begins to read what the first page needs. */
-  begin(): void {
-    void this.#catalog.refresh();
-  }
-
   /** Ends work in the background. */
   async close(): Promise<void> {
     this.repositories.close();

@@ -1,5 +1,6 @@
 /**
- * A piscina pool in which the tasks of one thing stay with one worker, which holds its state. Ends workers that hang.
+ * A piscina pool in which the tasks of one thing stay with one worker, which holds its state. The workers start with the first
+ * task, because each takes 8 MB: a server that only serves pulls has none. Ends workers that hang.
  */
 import { Piscina } from "piscina";
 import { endsWithin } from "./ends-within.js";
@@ -14,8 +15,6 @@ export interface AffinePoolOptions {
   readonly file: URL;
   readonly workerData: unknown;
   readonly threads: number;
-  /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
-  readonly startsAtOnce: boolean;
   /**
    * Whether workers have work besides their tasks, such as sending, which goes on while no task runs. Otherwise an idle
    * worker blocks until the next task comes, which is faster.
@@ -63,11 +62,9 @@ function leastUsed<W extends { readonly currentUsage: number }>(workers: readonl
 export class AffinePool<Task extends object, Result extends object> {
   #piscina: Piscina<Task, Result> | undefined;
   readonly #running = new Set<Running>();
-  readonly #watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
+  #watch: NodeJS.Timeout | undefined;
 
-  constructor(readonly options: AffinePoolOptions) {
-    if (options.startsAtOnce) this.#start();
-  }
+  constructor(readonly options: AffinePoolOptions) {}
 
   #start(): Piscina<Task, Result> {
     const { file, workerData, threads, worksBetweenTasks = false, onError } = this.options;
@@ -93,6 +90,7 @@ export class AffinePool<Task extends object, Result extends object> {
     // Without a listener, the error would end the process; the pool has already started another worker.
     piscina.on("error", onError);
     this.#piscina = piscina;
+    this.#watch = setInterval(() => this.#endHung(), lookForHungEverySeconds * 1000).unref();
     return piscina;
   }
 
@@ -126,9 +124,13 @@ export class AffinePool<Task extends object, Result extends object> {
     });
   }
 
-  /** Calls `ask` for each worker, and resolves when all calls have. Rejects if there are too few workers. */
+  /**
+   * Calls `ask` for each worker, and resolves when all calls have. Rejects if there are too few workers. Does not start them: it
+   * is called every few seconds.
+   */
   async askAll(ask: (affinity: Affinity) => Promise<unknown>): Promise<void> {
-    const { threads } = this.#piscina ?? this.#start();
+    if (this.#piscina === undefined) return;
+    const { threads } = this.#piscina;
     if (threads.length < this.options.threads)
       throw new Error(`${threads.length} of ${this.options.threads} workers run`);
     await Promise.all(threads.map(({ threadId }) => ask({ workerId: threadId })));

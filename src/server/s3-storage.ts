@@ -84,7 +84,6 @@ export async function openBucket(
     reserve,
     slabs,
     threads: config.uploads.workers,
-    startsAtOnce: serving,
     partBytes: settings.chunksize,
     partMemoryBytes: settings.memorymib * mebibyte,
     scratchFolder,

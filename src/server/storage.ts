@@ -51,7 +51,6 @@ async function openFolder(
       ),
     slabs,
     threads: config.uploads.workers,
-    startsAtOnce: serving,
     cachedBytes: config.uploads.cachedmib * mebibyte,
     openUploadsMax: openUploadsPerWorker(await descriptorsMax(), config.uploads.workers),
     taskSecondsMax: config.uploads.tasktimeout,

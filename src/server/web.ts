@@ -44,7 +44,6 @@ export async function openWeb(
   if (!hasPages(config)) return undefined;
   const browse = new Browse(services, { untaggedSeconds: config.gc.untagged });
   closers.add("indexes of the web page", () => browse.close());
-  browse.begin();
   const live = new LiveUpdates();
   closers.add("changes for pages", services.cluster.changes.subscribe(live.onChange));
   const reports = await openReports(opening, services, upstreams, hasOtherNodes);

@@ -5,6 +5,8 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Client } from "../support/client.js";
+import { image } from "../support/content.js";
 import { type GantrySettings, startGantry } from "../support/gantry.js";
 import { eventually } from "../support/store.js";
 
@@ -36,7 +38,8 @@ async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
     const scripts = records.flatMap((text) => (JSON.parse(text) as { result: Script[] }).result);
     const program = scripts.find(({ url }) => url.endsWith("/dist/bundle/gantry.cjs"));
     assert(program !== undefined, "the server runs the bundled program");
-    assert(scripts.some(({ url }) => url.endsWith("/dist/bundle/workers/uploads.cjs")));
+    const inThreads = scripts.filter(({ url }) => url.includes("/dist/bundle/workers/"));
+    assert.deepEqual(inThreads, [], "no thread starts before it has work");
     return optional.filter(
       (name) => isEvaluated(program, name) || scripts.some(({ url }) => isFileOf(url, name)),
     );
@@ -80,6 +83,32 @@ for (const [what, settings, loaded] of cases) {
     assert.deepEqual(await loadedBy(settings), loaded);
   });
 }
+
+test("a server that only serves pulls is ready without workers, which start with the first push", {
+  skip: process.platform !== "linux" && "threads are counted in /proc",
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
+  const workers = 3;
+  try {
+    {
+      await using gantry = await startGantry({}, folder);
+      await new Client(gantry.url).pushImage("app", image(), "v1");
+    }
+    await using gantry = await startGantry({ REGISTRY_UPLOADS_WORKERS: String(workers) }, folder);
+    const threads = async () => (await readdir(`/proc/${gantry.pid}/task`)).length;
+    const client = new Client(gantry.url);
+    const isReady = async () => (await client.get("/readyz")).status === 200 || undefined;
+    const before = await threads();
+    await eventually("the first check of the server's health has ended", isReady);
+    assert.equal((await client.get("/v2/app/manifests/v1")).status, 200);
+    assert.equal(await threads(), before);
+    await client.pushImage("app", image(), "v2");
+    assert.equal(await threads(), before + workers);
+    assert.equal(await isReady(), true);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test("a server logs its runtime once, and warns only about the build for Node 20", async () => {
   await using gantry = await startGantry();

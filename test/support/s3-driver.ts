@@ -29,7 +29,6 @@ export function driverOptions(server: S3Server): Omit<S3StorageOptions, "slabs" 
     confirm: () => {},
     reserve: new Reserve(() => {}),
     threads: 1,
-    startsAtOnce: false,
     partBytes,
     partMemoryBytes: 0,
     graceSeconds: 60,

@@ -181,7 +181,7 @@ async function withPushed(
 ): Promise<void> {
   const slabs = new SlabPool(defaultSlabs);
   const storage = await openFilesystemStorage({
-    ...{ slabs, cachedBytes, threads: 1, startsAtOnce: true, openUploadsMax: 16, taskSecondsMax: 60 },
+    ...{ slabs, cachedBytes, threads: 1, openUploadsMax: 16, taskSecondsMax: 60 },
     rootDirectory: join(folder, "store"),
     durability: "full",
     journal: true,

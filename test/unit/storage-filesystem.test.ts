@@ -32,7 +32,6 @@ async function createStore({ hardLinks, journal }: Variant): Promise<TestedStore
         rootDirectory: layout.root,
         durability: "full",
         threads: 2,
-        startsAtOnce: true,
         cachedBytes: 0,
         openUploadsMax: 16,
         taskSecondsMax: 60,

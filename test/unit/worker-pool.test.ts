@@ -24,7 +24,6 @@ test("tasks of many concurrent uploads keep their order", async () => {
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: uploads * 2 });
   const options = {
     threads: 2,
-    startsAtOnce: true,
     durable: true,
     cachedBytes: 0,
     openUploadsMax: 16,
@@ -66,7 +65,6 @@ test("a worker keeps a limited number of uploads open, and closed ones continue"
   const openUploadsMax = 8;
   const options = {
     threads: 1,
-    startsAtOnce: true,
     durable: true,
     cachedBytes: 1024,
     openUploadsMax,
@@ -103,7 +101,7 @@ test("a worker keeps a limited number of uploads open, and closed ones continue"
   }
 });
 
-test("threads start at once, or with the first task", {
+test("threads start with the first task", {
   skip: process.platform !== "linux" && "threads are counted in /proc",
 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
@@ -115,18 +113,17 @@ test("threads start at once, or with the first task", {
   const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: 1 });
   try {
     const before = await count();
-    const late = new WorkerPool(slabs, { ...options, onError, startsAtOnce: false });
+    const workers = new WorkerPool(slabs, { ...options, onError });
+    await workers.answer();
     assert.equal(await count(), before);
     assert.equal(
-      await late.digestFile(file, like),
+      await workers.digestFile(file, like),
       parseDigest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
     );
     assert.equal(await count(), before + 3);
-    await late.close();
-    const early = new WorkerPool(slabs, { ...options, onError, startsAtOnce: true });
-    assert.equal(await count(), before + 3);
-    await early.close();
-    await new WorkerPool(slabs, { ...options, onError, startsAtOnce: false }).close();
+    await workers.answer();
+    await workers.close();
+    await new WorkerPool(slabs, { ...options, onError }).close();
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -34,8 +34,6 @@ export interface Sealed {
 
 export interface WorkerPoolOptions {
   readonly threads: number;
-  /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
-  readonly startsAtOnce: boolean;
   readonly durable: boolean;
   /** For each upload, see `WorkerSetup`. */
   readonly cachedBytes: number;
@@ -71,7 +69,7 @@ export class WorkerPool {
     slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
-    const { threads, startsAtOnce, durable, cachedBytes, openUploadsMax, journal, onError } = options;
+    const { threads, durable, cachedBytes, openUploadsMax, journal, onError } = options;
     const { memory, slabBytes, blockBytes } = slabs;
     this.done = new WorkDone(durable);
     const setup: WorkerSetup = {
@@ -83,7 +81,7 @@ export class WorkerPool {
       openUploadsMax,
       journal,
     };
-    this.#pool = new AffinePool({ file: workerFile, workerData: setup, threads, startsAtOnce, onError });
+    this.#pool = new AffinePool({ file: workerFile, workerData: setup, threads, onError });
   }
 
   /** Waiting and running tasks. */
@@ -126,7 +124,7 @@ export class WorkerPool {
     await this.#run({ kind: "forget", session, isContinued: true }, affinity);
   }
 
-  /** Resolves when each worker has responded, after its queued tasks. Rejects if there are too few workers. */
+  /** Resolves when each worker has responded, after its queued tasks. Rejects if there are too few workers. Resolves at once before the first task. */
   answer(): Promise<void> {
     return this.#pool.askAll((affinity) => this.forget(newSessionId(), affinity));
   }

@@ -24,8 +24,6 @@ export interface S3StorageOptions {
   readonly reserve: Reserve;
   readonly slabs: SlabPool;
   readonly threads: number;
-  /** Whether the worker threads start at once, or with the first task. */
-  readonly startsAtOnce: boolean;
   /** Size of the parts of multipart uploads. */
   readonly partBytes: number;
   /** Memory for parts, of all workers. */
@@ -63,7 +61,7 @@ export interface S3Storage extends Storage {
 
 /** The store itself has been checked: see `probe.ts` and `store-lock.ts`. */
 export function openS3Storage(options: S3StorageOptions): S3Storage {
-  const { place, limits, credentials, slabs, threads, startsAtOnce, partBytes, onStray, onError } = options;
+  const { place, limits, credentials, slabs, threads, partBytes, onStray, onError } = options;
   const { confirm, reserve } = options;
   const closers = new Closers((error, what) => onError(error, `closing the store: ${what} failed`));
   const requests = new S3Requests(place, limits, credentials.get, credentials.refused, {
@@ -90,7 +88,6 @@ export function openS3Storage(options: S3StorageOptions): S3Storage {
     confirm,
     reserve,
     threads,
-    startsAtOnce,
     taskSecondsMax: options.taskSecondsMax,
     onError: (error) => onError(error, "a worker thread crashed and was replaced"),
   });

@@ -25,8 +25,6 @@ export interface S3WorkerPoolOptions {
   readonly confirm: () => void;
   readonly reserve: Reserve;
   readonly threads: number;
-  /** Whether the threads start with the pool, so that no client waits for them, or with the first task. */
-  readonly startsAtOnce: boolean;
   /** A task that takes longer counts as hung, not counting the time to read objects. */
   readonly taskSecondsMax: number;
   /** Called if a worker ends outside of a task. */
@@ -53,12 +51,11 @@ export class S3WorkerPool implements StorageWorkers {
   readonly done = new S3WorkDone();
 
   constructor(readonly options: S3WorkerPoolOptions) {
-    const { setup, threads, startsAtOnce, onError } = options;
+    const { setup, threads, onError } = options;
     this.#pool = new AffinePool({
       file: workerFile,
       workerData: setup,
       threads,
-      startsAtOnce,
       worksBetweenTasks: true,
       onError,
     });
