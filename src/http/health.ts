@@ -17,14 +17,16 @@ export function liveness(): Page {
   return { status: 200, headers, body: '{"status":"alive"}' };
 }
 
-export function readiness(health: Pick<Health, "ready" | "stopping" | "failures">): Page {
-  const { ready, stopping, failures } = health;
-  if (ready) return { status: 200, headers, body: '{"status":"ready"}' };
+/** A process that is being replaced gets no connections, so that the server is ready without it. */
+export function readiness(health: Pick<Health, "ready" | "stopping" | "failures" | "missing">): Page {
+  const { ready, stopping, failures, missing } = health;
+  const processes = missing && { processes: missing };
+  if (ready) return { status: 200, headers, body: JSON.stringify({ status: "ready", ...processes }) };
   const status = stopping ? "stopping" : failures === undefined ? "starting" : "failing";
   return {
     status: 503,
     headers,
-    body: JSON.stringify({ status, ...(failures !== undefined && { failures }) }),
+    body: JSON.stringify({ status, ...(failures !== undefined && { failures }), ...processes }),
   };
 }
 

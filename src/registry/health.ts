@@ -23,22 +23,43 @@ export interface HealthOptions {
   readonly secondsMax: number;
   /** Called when a part starts to fail, and when it recovers. */
   readonly onChange: (part: Part, failure: unknown) => void;
+  /** Absent if this process serves alone. */
+  readonly others?: OtherProcesses | undefined;
 }
 
+export const parts = ["storage", "space", "workers", "processes"] as const;
+
 /** The reasons that clients see; the log has the cause. */
-const reasons = {
+const reasons: Readonly<Record<Part, string>> = {
   storage: "the storage cannot be written to",
   space: "there is too little space left",
   workers: "the workers do not answer",
-} as const;
+  processes: "a process does not answer",
+};
 
 /** A healthy storage answers within this time, also beside much other work. */
 const answerMillisecondsMax = 2_000;
 
-export type Part = keyof typeof reasons;
+export type Part = (typeof parts)[number];
 
 /** The reason for each failed part. */
 export type Failures = Partial<Record<Part, string>>;
+
+/** Returns the failures of a server with these failed parts. */
+export function failuresOf(failed: readonly Part[]): Failures {
+  return Object.fromEntries(failed.map((part) => [part, reasons[part]]));
+}
+
+/** The other processes of this server. */
+export interface OtherProcesses {
+  readonly failures: Failures;
+  /** Number of processes that serve, with this one. */
+  readonly serving: number;
+  /** Number of processes that should. */
+  readonly count: number;
+  /** Called after each check, with what fails in this process. */
+  tell(failures: Failures): void;
+}
 
 export class Health {
   readonly #failed = new Map<Part, number>();
@@ -55,14 +76,22 @@ export class Health {
     if (!options.enabled) this.#failures = {};
   }
 
-  /** The failed parts; `undefined` before the first check. */
+  /** The failed parts of all processes; `undefined` before the first check of this one. */
   get failures(): Failures | undefined {
-    return this.#failures;
+    return this.#failures && { ...this.options.others?.failures, ...this.#failures };
   }
 
   /** Whether the server is ready for clients. */
   get ready(): boolean {
-    return !this.#stopping && this.#failures !== undefined && Object.keys(this.#failures).length === 0;
+    const { failures } = this;
+    return !this.#stopping && failures !== undefined && Object.keys(failures).length === 0;
+  }
+
+  /** Number of processes that serve, if there should be more. */
+  get missing(): { readonly serving: number; readonly count: number } | undefined {
+    const { others } = this.options;
+    if (others === undefined || others.serving >= others.count) return undefined;
+    return { serving: others.serving, count: others.count };
   }
 
   get stopping(): boolean {
@@ -83,14 +112,15 @@ export class Health {
   /** Checks all parts. Never rejects. */
   async look(): Promise<void> {
     const { storage } = this.services;
-    const parts: readonly Promise<Part | undefined>[] = [
+    const looks: readonly Promise<Part | undefined>[] = [
       // A read-only storage only has to serve pulls.
       this.#look("storage", storage.readOnly ? Promise.resolve() : this.#probe()),
       this.#look("space", storage.readOnly ? Promise.resolve() : this.#checkSpace()),
       this.#look("workers", storage.workers.answer()),
     ];
-    const failing = (await Promise.all(parts)).filter((part) => part !== undefined);
-    this.#failures = Object.fromEntries(failing.map((part) => [part, reasons[part]]));
+    const failing = (await Promise.all(looks)).filter((part) => part !== undefined);
+    this.#failures = failuresOf(failing);
+    this.options.others?.tell(this.#failures);
   }
 
   async #probe(): Promise<void> {

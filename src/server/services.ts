@@ -188,7 +188,7 @@ function openSessions(
   });
 }
 
-function openHealth({ config, log }: Opening, storage: Storage): Health {
+function openHealth({ config, log, group }: Opening, storage: Storage): Health {
   const { enabled, threshold, freemib } = config.health.storagedriver;
   return new Health(
     { storage },
@@ -197,6 +197,7 @@ function openHealth({ config, log }: Opening, storage: Storage): Health {
       threshold,
       freeBytesMin: freemib * mebibyte,
       secondsMax: healthSecondsMax,
+      others: group?.health,
       onChange: (part, failure) =>
         failure === undefined
           ? log.info({ part }, "health check recovered")

@@ -1,10 +1,12 @@
 // Several processes share the port and the store: each request, on a connection of its own, may reach any of them.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { freePort } from "../support/free-port.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
 import { memberProcesses } from "../support/server-processes.js";
 import { until } from "../support/until.js";
@@ -218,6 +220,56 @@ for (const count of [2, 4]) {
         assert.deepEqual([status, headers["docker-content-digest"]], [200, digest], tag);
       }
       assert.ok(refused < acknowledged.size, `${refused} of ${acknowledged.size}`);
+    });
+
+    test("health speaks for all: one that is replaced is missing, one that hangs or fails makes the server unready", async () => {
+      const debug = `127.0.0.1:${await freePort()}`;
+      await using server = await startGantry({
+        ...processes,
+        REGISTRY_HTTP_DEBUG_ADDR: debug,
+        REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL: "100ms",
+        REGISTRY_HEALTH_STORAGEDRIVER_THRESHOLD: "1",
+      });
+      const health = async (url = `http://${debug}`) => {
+        const { status, body } = await ask(`${url}/readyz`);
+        return `${status} ${body}`;
+      };
+      const everywhere = async () =>
+        new Set(await Promise.all(Array.from({ length: manyTimes }, () => health(server.url))));
+      const allSay = (text: string) => async () => {
+        const said = new Set([...(await everywhere()), await health()]);
+        return said.size === 1 && said.has(text);
+      };
+      const ready = allSay('200 {"status":"ready"}');
+      await until("all are ready", ready);
+      const [pid = 0] = await memberProcesses(server.pid);
+      // A process without room for another descriptor cannot check its storage.
+      const files = (limit: string) => execFileSync("prlimit", ["--pid", String(pid), `--nofile=${limit}:`]);
+      files("10");
+      await until("a failure of one process is known", async () => {
+        return (
+          (await health()) ===
+          '503 {"status":"failing","failures":{"storage":"the storage cannot be written to"}}'
+        );
+      });
+      files("1000");
+      await until("it has recovered", ready);
+      process.kill(pid, "SIGKILL");
+      await until("it is missing", async () => {
+        return (
+          (await health()) === `200 {"status":"ready","processes":{"serving":${count - 1},"count":${count}}}`
+        );
+      });
+      await until("it is replaced", ready);
+      const [other = 0] = await memberProcesses(server.pid);
+      process.kill(other, "SIGSTOP");
+      await until("one does not answer", async () => {
+        return (
+          (await health()) === '503 {"status":"failing","failures":{"processes":"a process does not answer"}}'
+        );
+      });
+      process.kill(other, "SIGCONT");
+      await until("it answers", ready);
     });
 
     test("the others end when the first process is killed, and the next server has what was acknowledged", async () => {

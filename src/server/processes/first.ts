@@ -6,12 +6,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
+import { z } from "zod";
 import type { NodeName } from "../../cluster/cluster.js";
 import { digitsOf } from "../../cluster/node-name.js";
 import { type ConnectedNode, Hub } from "../../cluster/socket/hub.js";
 import { Gone } from "../../cluster/socket/link.js";
 import { hubCluster, newNodeName } from "../../cluster/socket/open.js";
 import type { StandardStreams } from "../../observe/standard-streams.js";
+import { failuresOf } from "../../registry/health.js";
 import { Calls } from "./calls.js";
 import { forwardLines } from "./forward-lines.js";
 import { groupOf, type ProcessGroup } from "./group.js";
@@ -28,6 +30,9 @@ const soonMilliseconds = 60_000;
 const cleanUpMilliseconds = 60_000;
 
 const askEverySeconds = 5;
+/** Until a process answers that is so late, the server is not ready: clients wait for that process, too. */
+const lateMilliseconds = 5_000;
+
 /** A process that does not answer for so long hangs, and is ended. */
 const answerMillisecondsMax = 30_000;
 
@@ -90,7 +95,8 @@ export class FirstProcess {
       askFirst: () => Promise.reject(new Error("invariant broken: this is the first process")),
       open: async (leaseSeconds) => hubCluster(this.hub, peer, { leaseSeconds }),
     });
-    this.#calls.answer("ready", () => {
+    this.#calls.answer("ready", (number) => {
+      this.group.health.began(z.number().parse(number));
       this.#ready++;
       if (this.#ready >= count) this.#onReady?.();
       return null;
@@ -148,6 +154,7 @@ export class FirstProcess {
     this.#running.delete(number);
     if (this.#isStopping) return;
     this.group.limits.end(number);
+    this.group.health.ended(number);
     setTimeout(() => {
       this.group.cleanUp(digitsOf(name)).catch(this.options.onError);
     }, cleanUpMilliseconds).unref();
@@ -168,15 +175,21 @@ export class FirstProcess {
   #askAll(): void {
     for (const [number, { child, node }] of this.#running) {
       if (node === undefined) continue;
-      const timer = setTimeout(() => {
-        if (child.exitCode !== null || child.signalCode !== null || this.#isStopping) return;
+      const hasEnded = () => child.exitCode !== null || child.signalCode !== null || this.#isStopping;
+      const late = setTimeout(() => {
+        if (!hasEnded()) this.group.health.silent(number, failuresOf(["processes"]));
+      }, lateMilliseconds).unref();
+      const kill = setTimeout(() => {
+        if (hasEnded()) return;
         this.options.log.error({ ended: number }, "a process of the server does not answer, and is ended");
         child.kill("SIGKILL");
       }, answerMillisecondsMax).unref();
-      node.call("answer", null).then(
-        () => clearTimeout(timer),
-        () => clearTimeout(timer),
-      );
+      const onAnswer = () => {
+        this.group.health.answered(number);
+        clearTimeout(late);
+        clearTimeout(kill);
+      };
+      node.call("answer", null).then(onAnswer, onAnswer);
     }
   }
 

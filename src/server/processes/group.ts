@@ -8,6 +8,7 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { StorePeers } from "../../storage/filesystem/peers.js";
 import type { Calls } from "./calls.js";
 import { ReportedLimits } from "./reported-limits.js";
+import { SharedHealth } from "./shared-health.js";
 
 export interface ProcessGroup {
   /** The first process has number 1. */
@@ -19,6 +20,7 @@ export interface ProcessGroup {
   readonly storePeers: StorePeers;
   /** The limits of one client, which hold over all processes. */
   readonly limits: ReportedLimits;
+  readonly health: SharedHealth;
   /** Messages that this process has sent to others. */
   readonly sent: () => number;
   /** Rejects if the first process fails. */
@@ -62,6 +64,7 @@ export function groupOf({
     askFirst,
     sent,
     limits: new ReportedLimits(number, count, peer),
+    health: new SharedHealth({ number, count, calls, tellFirst }),
     storePeers: {
       isFirst,
       digits: digitsOf(peer.name),

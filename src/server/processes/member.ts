@@ -64,7 +64,7 @@ export async function connectToFirst(
   return {
     group,
     welcome: given,
-    ready: () => peer.tell(first, { kind: "call", service: "ready", payload: null }),
+    ready: () => peer.tell(first, { kind: "call", service: "ready", payload: given.number }),
     stopping: stopping.then((stopped) => {
       return () => {
         void (cluster?.handOver(first) ?? Promise.resolve()).catch(onError).finally(stopped);

@@ -1,0 +1,101 @@
+/**
+ * The health of all processes. Each one tells the first its failures when they change, and the first one sends their sum to
+ * all: a connection may reach any process, so the server is ready if each one that listens is.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { type Failures, parts } from "../../registry/health.js";
+import type { Calls } from "./calls.js";
+
+export interface HealthLinks {
+  readonly number: number;
+  readonly count: number;
+  readonly calls: Calls;
+  tellFirst(service: string, payload: unknown): void;
+}
+
+const ownCall = "own health";
+const allCall = "health";
+
+const failuresSchema = z.partialRecord(z.enum(parts), z.string());
+const own = z.object({ number: z.number(), failures: failuresSchema });
+const all = z.object({ failures: failuresSchema, serving: z.number() });
+
+export class SharedHealth {
+  /** Failures of the other processes, by their numbers. Only the first process knows them apart. */
+  readonly #byNumber = new Map<number, Failures>();
+  #all: z.output<typeof all>;
+  readonly #silent = new Map<number, Failures>();
+  #own: Failures = {};
+
+  constructor(readonly links: HealthLinks) {
+    const { number, count, calls } = links;
+    this.#all = { failures: {}, serving: count };
+    if (number === 1)
+      calls.answer(ownCall, (payload) => {
+        const { number: from, failures } = own.parse(payload);
+        this.#byNumber.set(from, failures);
+        this.#publish();
+        return null;
+      });
+    else
+      calls.answer(allCall, (payload) => {
+        this.#all = all.parse(payload);
+        return null;
+      });
+  }
+
+  /** What fails at any other process. */
+  get failures(): Failures {
+    return this.#all.failures;
+  }
+
+  /** Number of processes that listen. */
+  get serving(): number {
+    return this.#all.serving;
+  }
+
+  get count(): number {
+    return this.links.count;
+  }
+
+  /** Tells the others what fails in this process. Sends nothing if that has not changed. */
+  tell(failures: Failures): void {
+    const { number, tellFirst } = this.links;
+    if (isDeepStrictEqual(failures, this.#own)) return;
+    this.#own = failures;
+    if (number > 1) tellFirst(ownCall, { number, failures });
+    else this.#publish();
+  }
+
+  /** The process with that number listens. Call these in the first process. */
+  began(number: number): void {
+    if (!this.#byNumber.has(number)) this.#byNumber.set(number, {});
+    this.#publish();
+  }
+
+  ended(number: number): void {
+    this.#byNumber.delete(number);
+    this.#silent.delete(number);
+    this.#publish();
+  }
+
+  /** The process with that number does not answer, until it does. */
+  silent(number: number, failures: Failures): void {
+    if (!this.#byNumber.has(number)) return;
+    this.#silent.set(number, failures);
+    this.#publish();
+  }
+
+  answered(number: number): void {
+    if (this.#silent.delete(number)) this.#publish();
+  }
+
+  #publish(): void {
+    const failures: Failures = Object.assign({}, ...this.#byNumber.values(), ...this.#silent.values());
+    const serving = this.#byNumber.size + 1;
+    this.#all = { failures, serving };
+    const payload = { failures: { ...failures, ...this.#own }, serving };
+    this.links.calls.peer.tell("others", { kind: "call", service: allCall, payload });
+  }
+}
