@@ -10,11 +10,13 @@ import { image, newName } from "../support/content.js";
 import { eventually } from "../support/store.js";
 import { type Call, skip, startTraced, type TracedServer } from "./trace.js";
 
-const folder = await mkdtemp(join(tmpdir(), "gantry-no-sync-"));
-after(() => rm(folder, { recursive: true, force: true }));
-await writeFile(join(folder, "sync"), "#!/bin/sh\necho \"sync: unrecognized option '-f'\" >&2\nexit 1\n", {
-  mode: 0o755,
-});
+/** Returns a search path with a script in the place of coreutils' sync. */
+async function withSync(script: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-no-sync-"));
+  after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "sync"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return `${folder}:${process.env.PATH}`;
+}
 
 const settings = { REGISTRY_STORAGE_FILESYSTEM_CHECKPOINT: "1s" };
 
@@ -45,10 +47,19 @@ test("a checkpoint syncs the whole file system, then moves the mark", { skip }, 
   );
 });
 
-test("without coreutils' sync, a checkpoint syncs each file and folder that was changed, then moves the mark", {
-  skip,
-}, async () => {
-  await using server = await startTraced({ ...settings, PATH: `${folder}:${process.env.PATH}` });
+for (const [when, script] of [
+  ["without coreutils' sync", "echo \"sync: unrecognized option '-f'\" >&2; exit 1"],
+  ["if sync is killed", "kill -KILL $$"],
+] as const) {
+  test(`${when}, a checkpoint syncs each file and folder that was changed, then moves the mark`, {
+    skip,
+  }, async () => {
+    await using server = await startTraced({ ...settings, PATH: await withSync(script) });
+    await checkSyncedOneByOne(server);
+  });
+}
+
+async function checkSyncedOneByOne(server: TracedServer): Promise<void> {
   const name = newName();
   const calls = await callsOfCheckpoint(server, name);
   const synced = new Set(
@@ -67,4 +78,4 @@ test("without coreutils' sync, a checkpoint syncs each file and folder that was 
   ])
     assert.ok(synced.has(path), `${path} is synced; these are: ${[...synced].join(", ")}`);
   assert.equal([...synced].filter((path) => path.startsWith(`blobs/${name}/`)).length, 2);
-});
+}

@@ -2,7 +2,18 @@
 // is begun.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -94,10 +105,10 @@ function expected(made: readonly Change[]): Map<string, Buffer | "nothing"> {
   return state;
 }
 
-async function replay(): Promise<void> {
+async function replay(all = false): Promise<void> {
   const { records, damaged } = await readJournal(layout.journalRoot, {});
   assert.deepEqual(damaged, []);
-  await new Replay(layout, new Directories(root, "relaxed"), records, false, (path, why) =>
+  await new Replay(layout, new Directories(root, "relaxed"), records, all, (path, why) =>
     assert.fail(`${path} ${why}`),
   ).run();
 }
@@ -130,6 +141,42 @@ test("a record that names a place outside of the store changes nothing there", a
   assert.deepEqual((await readdir(root)).sort(), ["blobs", "journal", "uploads"]);
 });
 
+test("a file whose bytes may be lost is written again, and keeps its links in other repositories", async () => {
+  await rm(root, { recursive: true, force: true });
+  const bytes = Buffer.from("the bytes of x");
+  const blob = (path: string): Change => ({ operation: { do: "blob", path, content: "content/x" }, bytes });
+  await writeSegments(blobs.map(blob), []);
+  const [content, ...links] = ["content/x", ...blobs, "blobs/c/x"].map((path) => join(root, path));
+  assert.ok(content !== undefined);
+  for (const path of [content, ...links]) await mkdir(dirname(path), { recursive: true });
+  await mkdir(layout.uploadsRoot, { recursive: true });
+  await writeFile(content, bytes);
+  for (const path of links) await link(content, path);
+  await utimes(content, 1000, 1000);
+  const before = await stat(content);
+  await replay(true);
+  for (const path of [content, ...links]) {
+    const { ino, nlink, mtimeMs } = await stat(path);
+    assert.deepEqual([ino, nlink], [before.ino, 4], path);
+    assert.ok(mtimeMs > before.mtimeMs, "it was written");
+  }
+  assert.ok((await readFile(content)).equals(bytes));
+});
+
+test("other bytes in the place of a content are replaced, and not in the files that share them", async () => {
+  await rm(root, { recursive: true, force: true });
+  const bytes = Buffer.from("the bytes of x");
+  await writeSegments([{ operation: { do: "blob", path: "blobs/a/x", content: "content/x" }, bytes }], []);
+  const [content, outside] = [join(root, "content/x"), join(root, "outside")];
+  await mkdir(dirname(content), { recursive: true });
+  await mkdir(layout.uploadsRoot, { recursive: true });
+  await writeFile(outside, "other bytes");
+  await link(outside, content);
+  await replay(true);
+  assert.equal(await readFile(outside, "utf8"), "other bytes");
+  await check(new Map([["blobs/a/x", bytes]]));
+});
+
 test("any part of the changes may be on the disk, and repeating them ends in the acknowledged state", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -137,7 +184,8 @@ test("any part of the changes may be on the disk, and repeating them ends in the
       fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
       fc.array(remains, { minLength: 7, maxLength: 7 }),
       fc.nat(6),
-      async (made, workers, left, lost) => {
+      fc.boolean(),
+      async (made, workers, left, lost, all) => {
         await rm(root, { recursive: true, force: true });
         await mkdir(layout.uploadsRoot, { recursive: true });
         const places = [...paths, ...blobs, "content/x"];
@@ -147,9 +195,9 @@ test("any part of the changes may be on the disk, and repeating them ends in the
         }
         await writeSegments(made, workers);
         const state = expected(made);
-        await replay();
+        await replay(all);
         await check(state);
-        await replay();
+        await replay(all);
         await check(state);
         // A crash in the middle of it may have lost what it had not synced.
         const place = places[lost] ?? "";

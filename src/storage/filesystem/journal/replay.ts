@@ -2,7 +2,8 @@
  * Repeats the changes in the journal's records, after a crash. It looks at each path once, by the last record that names it,
  * and changes only what differs. So it can be repeated from the start at any time, and nobody reads the store meanwhile.
  */
-import { lstat, lutimes, rename, rm, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, lutimes, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorCode, ifThere, linkOver, sameInode } from "../files.js";
 import type { Layout } from "../layout.js";
@@ -26,7 +27,7 @@ export class Replay {
     readonly layout: Layout,
     readonly directories: Directories,
     readonly records: readonly StoredRecord[],
-    /** Whether to write all files again, even if they look right. */
+    /** Whether to write all files again, even if they look right: the disk may lack what the cache shows. */
     readonly all: boolean,
     /** Called for a path at which something else prevents the change. */
     readonly onBlocked: (path: string, why: string) => void,
@@ -114,10 +115,12 @@ export class Replay {
   }
 
   async #link(from: string, path: string, bytes: Buffer): Promise<void> {
-    if (await ifThere(sameInode(from, path))) return;
+    if (!this.all && (await ifThere(sameInode(from, path)))) return;
     try {
       await this.#within(path, async () => {
         await clear(path);
+        // A link that replaces one of the same file changes nothing.
+        if (this.all) await rm(path, { force: true });
         await linkOver(from, path, this.layout.temporary());
       });
     } catch (error) {
@@ -126,9 +129,9 @@ export class Replay {
     }
   }
 
-  /** Makes the bytes those of the file. Does not write to an existing file, which may have other links. */
+  /** Makes the bytes those of the file. Never changes those of an existing file, which may have other links. */
   async #put(path: string, bytes: Buffer): Promise<void> {
-    if (await this.#has(path, bytes)) return;
+    if ((await this.#has(path, bytes)) && (!this.all || (await writeAgain(path, bytes)))) return;
     const temporary = this.layout.temporary();
     await this.#within(path, async () => {
       await clear(path);
@@ -148,7 +151,6 @@ export class Replay {
   }
 
   async #has(path: string, bytes: Buffer): Promise<boolean> {
-    if (this.all) return false;
     const found = await ifThere(lstat(path));
     if (found?.isFile() !== true || found.size !== bytes.length) return false;
     return (await ifThere(readFile(path)))?.equals(bytes) ?? false;
@@ -170,6 +172,22 @@ function isPlace(place: string): boolean {
 function lengthOf(operation: JournalOperation, bytes: Buffer): number {
   if (operation.do === "blob") return bytes.length;
   return operation.do === "file" ? operation.bytes : 0;
+}
+
+/**
+ * Writes the bytes of a file over themselves, so that the next sync writes them to the disk. All links of the file stay.
+ * Returns false if that is not possible, or if the file has no other links.
+ */
+async function writeAgain(path: string, bytes: Buffer): Promise<boolean> {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW).catch(() => undefined);
+  if (handle === undefined) return false;
+  try {
+    if ((await handle.stat()).nlink === 1) return false;
+    await handle.writeFile(bytes);
+    return true;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Removes a folder in the way of a file. */

@@ -29,8 +29,11 @@ export class SyncAll {
 
   /** `changed` yields the files that were changed; it is asked only if they must be synced one by one. */
   async run(changed: () => AsyncIterable<string>): Promise<void> {
-    if (this.#hasProgram && (await this.#runProgram())) return;
-    this.#hasProgram = false;
+    if (this.#hasProgram) {
+      const end = await this.#runProgram();
+      if (end === "synced") return;
+      this.#hasProgram = end === "killed";
+    }
     const directories = new Set<string>();
     await inParallel(changed(), syncsAtOnce, async (file) => {
       directories.add(dirname(file));
@@ -42,8 +45,12 @@ export class SyncAll {
     });
   }
 
-  /** Returns false if there is no such program, or it has no such option. Rejects if something could not be written. */
-  async #runProgram(): Promise<boolean> {
+  /**
+   * Returns `missing` if there is no such program, or it has no such option. Rejects if something could not be written. The
+   * kernel reports a failed write to one `syncfs`, so a program that was killed may have hidden it: another run could succeed.
+   * Each file's own `fsync` still fails then.
+   */
+  async #runProgram(): Promise<"synced" | "missing" | "killed"> {
     const byDevice = new Map<number, string>();
     for (const root of this.roots) {
       const device = (await ifThere(stat(root)))?.dev;
@@ -59,11 +66,12 @@ export class SyncAll {
     });
     try {
       const [code] = (await once(child, "close")) as [number | null];
-      if (code === 0) return true;
+      if (code === 0) return "synced";
+      if (code === null) return "killed";
     } catch {
-      return false;
+      return "missing";
     }
-    if (/usage|option/i.test(said)) return false;
+    if (/usage|option/i.test(said)) return "missing";
     throw Object.assign(new Error(`sync -f failed: ${said.trim()}`), { code: "EIO" });
   }
 }
