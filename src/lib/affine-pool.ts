@@ -8,6 +8,8 @@ import { endsWithin } from "./ends-within.js";
 /** The worker of a thing; chosen at its first task, and again if that worker has died. */
 export interface Affinity {
   workerId?: number;
+  /** Whether it gains from being with others of its kind: it then goes to the first worker while that has little to do. */
+  isGathered?: boolean;
 }
 
 export interface AffinePoolOptions {
@@ -51,6 +53,18 @@ interface Running {
  */
 const tasksPerWorkerMax = 1_000_000;
 
+/** As many as a client that pushes an image has at once. More are better off with several workers. */
+const gatheredTasksMax = 5;
+
+/** Returns the first of the workers, if it has room for another task that is to be with others. */
+function gathering<W extends { readonly currentUsage: number }>(
+  affinity: Affinity | null,
+  [first]: readonly W[],
+): W | undefined {
+  const gathers = affinity?.isGathered === true && first !== undefined;
+  return gathers && first.currentUsage < gatheredTasksMax ? first : undefined;
+}
+
 function leastUsed<W extends { readonly currentUsage: number }>(workers: readonly W[]): W | undefined {
   let least = workers[0];
   for (const worker of workers) {
@@ -80,7 +94,7 @@ export class AffinePool<Task extends object, Result extends object> {
       loadBalancer: (task, workers) => {
         const affinity = Reflect.get(task, Piscina.queueOptionsSymbol) as Affinity | null;
         const own = workers.find((worker) => worker.id === affinity?.workerId);
-        const chosen = own ?? leastUsed(workers);
+        const chosen = own ?? gathering(affinity, workers) ?? leastUsed(workers);
         // All workers have died, and their replacements are not ready: the task waits for them.
         if (chosen === undefined) return null;
         if (affinity !== null) affinity.workerId = chosen.id;

@@ -94,8 +94,11 @@ export interface Upload {
   algorithm: Algorithm;
   /** Whether a hanging operation may still write to the upload, so that it can only be aborted. */
   readonly isLost: boolean;
-  /** Adds bytes after the first `offset` bytes, and drops later ones. Does not make them durable. */
-  append(part: SlabPart, offset: number): Promise<UploadTimes>;
+  /**
+   * Adds bytes after the first `offset` bytes, and drops later ones. Does not make them durable. `isLast` tells whether the
+   * request has no more bytes, as far as the caller knows.
+   */
+  append(part: SlabPart, offset: number, isLast?: boolean): Promise<UploadTimes>;
   /**
    * Stores an upload that survives with its first `offset` bytes, all of which have been appended: it can be recovered with
    * them after a crash of the process, by any node if the uploads are shared. Call it at the end of each request.

@@ -234,7 +234,7 @@ export class BodyWriter {
     this.#inFlight++;
     const sentAt = now();
     this.upload
-      .append(part, offset)
+      .append(part, offset, this.#ended && this.#held === undefined)
       .then((times) => {
         this.times.add(sentAt, times);
         if (this.#failure === undefined) this.session.wrote(part.length);

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { parseDigest } from "../../src/domain/digest.js";
 import { newSessionId } from "../../src/domain/session-id.js";
+import type { Affinity } from "../../src/lib/affine-pool.js";
 import { SlabPool } from "../../src/lib/slab-pool.js";
 import { WorkerPool } from "../../src/storage/filesystem/worker-pool.js";
 
@@ -95,6 +96,38 @@ test("a worker keeps a limited number of uploads open, and closed ones continue"
         assert.ok((await open()) <= openUploadsMax);
       }
     for (const { upload } of begun) assert.equal((await readFile(upload.files.file)).length, 2 * length);
+  } finally {
+    await workers.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("small blobs that come together go to one worker, and others to the one with the fewest tasks", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-workers-"));
+  const slabs = new SlabPool({ slabBytes: length, blockBytes: length, overflowBytes: 0, slabs: 1 });
+  const options = { threads: 2, durable: true, cachedBytes: 0, openUploadsMax: 64, taskSecondsMax: 60 };
+  const workers = new WorkerPool(slabs, { ...options, onError: (error) => assert.fail(String(error)) });
+  /** Returns how many of the uploads, begun at once, each worker got. */
+  const spread = async (count: number, isGathered: boolean) => {
+    const affinities: Affinity[] = Array.from({ length: count }, () => ({ isGathered }));
+    await Promise.all(
+      affinities.map((affinity) => {
+        const session = newSessionId();
+        const files = { file: join(folder, session) };
+        const part = { slab: 0, start: 0, length };
+        return workers.append({ session, files, algorithm: "sha256", offset: 0, part }, affinity);
+      }),
+    );
+    const counts = new Map<number | undefined, number>();
+    for (const { workerId } of affinities) counts.set(workerId, (counts.get(workerId) ?? 0) + 1);
+    return [...counts.values()].sort();
+  };
+  try {
+    // Both threads have started then.
+    while ((await spread(10, false)).length < 2) await turn();
+    assert.deepEqual(await spread(10, false), [5, 5]);
+    assert.deepEqual(await spread(5, true), [5]);
+    assert.deepEqual(await spread(12, true), [6, 6]);
   } finally {
     await workers.close();
     await rm(folder, { recursive: true, force: true });

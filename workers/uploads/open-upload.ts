@@ -50,7 +50,7 @@ export class OpenUpload {
       offset === 0 ? create(files) : openSync(files.file, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       await hashAgain(descriptor, hasher, offset);
-      ftruncateSync(descriptor, offset);
+      if (offset > 0) ftruncateSync(descriptor, offset);
     } catch (error) {
       closeSync(descriptor);
       throw error;

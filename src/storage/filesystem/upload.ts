@@ -53,13 +53,19 @@ export class FileUpload implements Upload {
     return this.#isLost;
   }
 
-  async append(part: SlabPart, offset: number): Promise<UploadTimes> {
+  async append(part: SlabPart, offset: number, isLast = false): Promise<UploadTimes> {
     const taking = this.#takeHere();
     if (taking !== undefined) await taking;
     const { id: session, files, algorithm } = this;
     if (offset <= journaledBytesMax && offset + part.length > journaledBytesMax)
       this.parts.blobs.prepare(this.name);
+    if (isLast) this.#gather(offset + part.length);
     return this.#watch(this.parts.workers.append({ session, files, algorithm, offset, part }, this.affinity));
+  }
+
+  /** Small blobs that come together go to one worker, whose journal makes them durable with one sync. */
+  #gather(bytes: number): void {
+    if (bytes <= journaledBytesMax && this.parts.blobs.journal !== undefined) this.affinity.isGathered = true;
   }
 
   async seal(expected: Digest, tail: Tail): Promise<UploadTimes> {
@@ -69,6 +75,7 @@ export class FileUpload implements Upload {
   async commit(name: RepositoryName, digest: Digest, tail?: Tail, spans: Spans = noSpans): Promise<Commit> {
     const { blobs, recordFiles } = this.parts;
     const bytes = tail === undefined ? Number.POSITIVE_INFINITY : tail.offset + (tail.part?.length ?? 0);
+    this.#gather(bytes);
     const commit =
       tail !== undefined && bytes <= journaledBytesMax && blobs.journal !== undefined
         ? await blobs.during(name, digest, (generation) =>

@@ -146,7 +146,8 @@ export class WorkerPool {
    * `isRecorded` in the error tells whether it may exist.
    */
   async fileSteps(steps: readonly FileStep[], journal?: StepsRecord): Promise<SyncTimes> {
-    const { syncs } = await this.#run({ kind: "files", steps, journal }, {});
+    const affinity = { isGathered: journal !== undefined };
+    const { syncs } = await this.#run({ kind: "files", steps, journal }, affinity);
     assert(syncs !== undefined, "file steps return their syncs");
     return syncs;
   }
