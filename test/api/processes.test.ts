@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../support/free-port.js";
 import { type Gantry, startGantry } from "../support/gantry.js";
+import { documentedRows, rowsOf } from "../support/metrics.js";
 import { memberProcesses } from "../support/server-processes.js";
 import { until } from "../support/until.js";
 
@@ -182,6 +183,10 @@ for (const count of [2, 4]) {
         return /^gantry_http_request_duration_seconds_count\{route="\/v2\/",[^}]*\} 20$/m.test(page);
       });
       assert.match(page, /^gantry_ready 1$/m);
+      const [, , further] = await documentedRows();
+      const rows = rowsOf(page);
+      assert.ok(further.length > 0);
+      for (const row of further) assert.ok(rows.includes(row), row);
     });
 
     test("a killed process loses its connections only, and is replaced", async () => {

@@ -36,12 +36,12 @@ export function valuesOf(page: string): Map<string, number> {
   );
 }
 
-/** The rows of docs/metrics.md: those of every server, and those of a server with a bucket and other nodes. */
-export async function documentedRows(): Promise<[alone: string[], shared: string[]]> {
+/** The rows of docs/metrics.md: those of every server, of one with a bucket and other nodes, and of one with several processes. */
+export async function documentedRows(): Promise<[alone: string[], shared: string[], processes: string[]]> {
   const text = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
-  const [alone = "", shared = ""] = text.split("\n## With a bucket");
+  const [alone = "", shared = "", processes = ""] = text.split(/\n## With (?:a bucket|several processes)/);
   const rows = (part: string) => part.split("\n").filter((line) => line.startsWith("| `gantry_"));
-  return [rows(alone), rows(shared)];
+  return [rows(alone), rows(shared), rows(processes)];
 }
 
 /** Returns the metrics of a page as rows of docs/metrics.md, in their order. */
