@@ -15,6 +15,8 @@ export interface SlabPart {
   readonly slab: number;
   readonly start: number;
   readonly length: number;
+  /** Set when the slab was given back before the worker's answer: the worker has written the bytes, which are gone. */
+  isGivenBack?: boolean;
 }
 
 export interface SlabPoolOptions {
@@ -41,6 +43,8 @@ export interface Listener {
 
 export class SlabPool {
   readonly memory: SharedArrayBuffer;
+  /** A 32-bit flag for each slab: a worker sets it to 1 when it needs the bytes no more, before its message arrives. */
+  readonly flags: SharedArrayBuffer;
   /** For bytes that arrive while no slab is free. */
   readonly overflow: ByteBudget;
   /** Bodies whose senders are not paused. */
@@ -48,6 +52,7 @@ export class SlabPool {
   readonly slabBytes: number;
   readonly blockBytes: number;
   readonly #all: Buffer;
+  readonly #isDone: Int32Array;
   readonly #free: number[];
   readonly #lent: Set<number> = new Set();
   /** Waiters, with the time since when they wait. A Map keeps the order of arrival and can remove one that gives up. */
@@ -61,7 +66,9 @@ export class SlabPool {
     assert(slabBytes % blockBytes === 0, "slabs begin where blocks do");
     this.overflow = new ByteBudget(overflowBytes, overflowBytes / 2);
     this.memory = alignedMemory(slabBytes * slabs);
+    this.flags = new SharedArrayBuffer(slabs * Int32Array.BYTES_PER_ELEMENT);
     this.#all = Buffer.from(this.memory);
+    this.#isDone = new Int32Array(this.flags);
     this.slabBytes = slabBytes;
     this.blockBytes = blockBytes;
     this.#free = Array.from({ length: slabs }, (_, index) => slabs - 1 - index);
@@ -105,7 +112,10 @@ export class SlabPool {
   take(): number | undefined {
     if (this.#waiting.size > 0) return undefined;
     const slab = this.#free.pop();
-    if (slab !== undefined) this.#lent.add(slab);
+    if (slab !== undefined) {
+      this.#lent.add(slab);
+      Atomics.store(this.#isDone, slab, 0);
+    }
     return slab;
   }
 
@@ -123,6 +133,11 @@ export class SlabPool {
     this.#waiting.delete(waiter);
   }
 
+  /** Whether the worker that got the slab needs its bytes no more. */
+  isDone(slab: number): boolean {
+    return Atomics.load(this.#isDone, slab) === 1;
+  }
+
   give(slab: number): void {
     assert(this.#lent.has(slab), "a slab is given back once");
     const [next] = this.#waiting.keys();
@@ -131,6 +146,7 @@ export class SlabPool {
       this.#free.push(slab);
     } else {
       this.#leave(next);
+      Atomics.store(this.#isDone, slab, 0);
       next(slab);
     }
   }

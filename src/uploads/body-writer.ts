@@ -27,7 +27,8 @@ export interface Flow {
 /**
  * Slabs of one body being written: two keep a worker busy, more take memory from other bodies. While most slabs are free, a
  * body may use more for bytes that arrive although the sender is paused. Otherwise half of a push by a client on the same
- * machine went through a scratch file (docs/decisions/0056).
+ * machine went through a scratch file (docs/decisions/0056). So would a quarter if slabs were only reused when their
+ * workers' messages arrive.
  */
 const slabsInFlightMax = 4;
 
@@ -39,7 +40,10 @@ export class BodyWriter {
   #filled = 0;
   /** Bytes that arrived while there was no slab. */
   #held: HeldBytes | undefined;
-  #inFlight = 0;
+  /** Parts whose bytes a worker needs. */
+  readonly #inFlight = new Set<SlabPart>();
+  /** Parts that no worker has answered for. */
+  #unanswered = 0;
   /** Offset in the upload of the first byte that has not been sent to the storage. */
   #offset: number;
   #ended = false;
@@ -70,6 +74,7 @@ export class BodyWriter {
   /** Copies a chunk. The caller owns it again when this returns. */
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#ended) return;
+    if (this.#held !== undefined && this.#takeBack()) this.#advance();
     const taken = this.#held === undefined ? this.#fill(chunk) : 0;
     if (taken < chunk.length) {
       try {
@@ -122,11 +127,32 @@ export class BodyWriter {
 
   #takeSlab(): boolean {
     if (this.#leaveQueue !== undefined) return false;
-    if (this.#inFlight >= slabsInFlightMax && !this.slabs.isPlentiful) return false;
+    if (this.#inFlight.size >= slabsInFlightMax && !this.slabs.isPlentiful) {
+      if (!this.#takeBack()) return false;
+    }
     const slab = this.slabs.take();
     if (slab === undefined) this.#queueForSlab();
     else this.#useSlab(slab);
     return slab !== undefined;
+  }
+
+  /**
+   * Returns the slabs that workers need no more, although their messages have not arrived: they cannot while one callback
+   * after the other delivers bytes of a fast sender. Returns whether there were any.
+   */
+  #takeBack(): boolean {
+    const before = this.#inFlight.size;
+    for (const part of this.#inFlight) {
+      if (!this.slabs.isDone(part.slab)) continue;
+      part.isGivenBack = true;
+      this.#giveBack(part);
+    }
+    return this.#inFlight.size < before;
+  }
+
+  #giveBack(part: SlabPart): void {
+    if (!this.#inFlight.delete(part)) return;
+    this.slabs.give(part.slab);
   }
 
   #useSlab(slab: number): void {
@@ -153,7 +179,7 @@ export class BodyWriter {
    */
   #steer(): void {
     if (this.#ended || this.#failure !== undefined) return;
-    const busy = this.#inFlight >= slabsInFlightMax - 1;
+    const busy = this.#inFlight.size >= slabsInFlightMax - 1;
     const { exhausted, pressed } = this.slabs;
     if (!busy && this.#slab === undefined && this.#leaveQueue === undefined && (exhausted || pressed)) {
       if (this.#takeSlab()) this.#lendEmptySlab();
@@ -220,7 +246,7 @@ export class BodyWriter {
   #flush(): void {
     if (this.#ended || this.#failure !== undefined || this.#isEmpty) return;
     // While others wait for slabs, a slab is sent although it is not full.
-    if (this.#inFlight > 0 && !this.slabs.exhausted) return;
+    if (this.#inFlight.size > 0 && !this.slabs.exhausted) return;
     this.#send();
     this.#steer();
   }
@@ -231,7 +257,8 @@ export class BodyWriter {
     assert(part !== undefined, "there is something to send");
     const offset = this.#offset;
     this.#offset += part.length;
-    this.#inFlight++;
+    this.#inFlight.add(part);
+    this.#unanswered++;
     const sentAt = now();
     this.upload
       .append(part, offset, this.#ended && this.#held === undefined)
@@ -241,8 +268,8 @@ export class BodyWriter {
       })
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
-        this.#inFlight--;
-        this.slabs.give(part.slab);
+        this.#unanswered--;
+        this.#giveBack(part);
         if (this.#leaveQueue === undefined) this.#advance();
         this.#flush();
         this.#settle();
@@ -305,7 +332,7 @@ export class BodyWriter {
   }
 
   #isQuiet(): boolean {
-    return this.#inFlight === 0 && this.#held === undefined && this.#leaveQueue === undefined;
+    return this.#unanswered === 0 && this.#held === undefined && this.#leaveQueue === undefined;
   }
 
   #settle(): void {

@@ -82,8 +82,10 @@ class FakeWorkers {
         "a block in the upload is a block in the slab",
       );
       file.push(...this.slabs.bytes(part.slab).subarray(part.start, part.start + part.length));
+      Atomics.store(new Int32Array(this.slabs.flags), part.slab, 1);
     }
     this.files.set(session, file);
+    for (let count = this.turns[(number + 1) % this.turns.length] ?? 0; count > 0; count--) await turn();
   }
 }
 
@@ -248,6 +250,39 @@ test("small chunks of one turn are sent to the worker together", async () => {
   const chunks = Array.from({ length: 20 }, (_, value) => Uint8Array.of(value));
   await send({ chunks, slow: false, ending: "end" }, workers);
   assert.equal(workers.tasks, 1);
+});
+
+test("slabs that workers need no more are used again before their answers arrive", async () => {
+  const pool = new SlabPool({ slabBytes: 8, blockBytes: 4, overflowBytes: 0, slabs: 8 });
+  const session = new Session(newSessionId(), { ...upload, createdAt: 0 });
+  session.claim();
+  const stored: number[] = [];
+  const answers: (() => void)[] = [];
+  const flags = new Int32Array(pool.flags);
+  const writer = new BodyWriter(
+    session,
+    {
+      ...new FakeWorkers(pool, [0]).uploadOf(session),
+      append: ({ slab, start, length }) => {
+        stored.push(...pool.bytes(slab).subarray(start, start + length));
+        Atomics.store(flags, slab, 1);
+        return new Promise((resolve) => answers.push(() => resolve(times)));
+      },
+    },
+    pool,
+    // Its overflow has no room, so that a byte that had to be held would fail the body.
+    new Sender(pool),
+    (error) => assert.fail(String(error)),
+  );
+  const sent = Array.from({ length: 100 * 8 }, (_, place) => place % 251);
+  for (let start = 0; start < sent.length; start += 5)
+    writer.write(Uint8Array.from(sent.slice(start, start + 5)));
+  assert.equal(answers.length, 100);
+  for (const answer of answers) answer();
+  await writer.end();
+  assert.deepEqual(stored, sent);
+  assert.equal(session.received, sent.length);
+  assert.equal(pool.lent, 0);
 });
 
 test("an idle body holds no slab", async () => {

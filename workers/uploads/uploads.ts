@@ -32,6 +32,8 @@ import { placeUpload } from "./place-upload.js";
 
 const setup = workerData as WorkerSetup;
 
+const slabFlags = new Int32Array(setup.slabFlags);
+
 /** In order of last use. */
 const uploads = new Map<SessionId, OpenUpload>();
 
@@ -81,6 +83,7 @@ async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<
     const openedAt = held === undefined ? now() : startedAt;
     if (task.part !== undefined) await upload.append(bytesOf(task.part));
     const writtenAt = now();
+    if (task.kind === "append") Atomics.store(slabFlags, task.part.slab, 1);
     const times = { startedAt, openedAt, hashedAt: upload.hashedAt, writtenAt };
     if (task.kind === "append") return { times };
     const digest = await upload.digest(algorithmOf(task.expected));

@@ -61,6 +61,12 @@ export function isHung(error: unknown): boolean {
 
 const workerFile = new URL("../../../workers/uploads/uploads.js", import.meta.url);
 
+/** The result of a part that was written by a worker that died before it answered. */
+function writtenAt(sentAt: number): WorkerDone {
+  const times = { startedAt: sentAt, openedAt: sentAt, hashedAt: sentAt, writtenAt: sentAt };
+  return { times, busyMilliseconds: 0 };
+}
+
 export class WorkerPool {
   readonly #pool: AffinePool<WorkerTask, WorkerResult>;
   readonly done: WorkDone;
@@ -70,11 +76,12 @@ export class WorkerPool {
     readonly options: WorkerPoolOptions,
   ) {
     const { threads, durable, cachedBytes, openUploadsMax, journal, onError } = options;
-    const { memory, slabBytes, blockBytes } = slabs;
+    const { memory, flags, slabBytes, blockBytes } = slabs;
     this.done = new WorkDone(durable);
     const setup: WorkerSetup = {
       slabs: memory,
       slabBytes,
+      slabFlags: flags,
       blockBytes,
       durable,
       cachedBytes,
@@ -157,8 +164,10 @@ export class WorkerPool {
     let result = await this.#try(task, affinity);
     // The worker died, perhaps of this task. Another worker recovers the upload from its file and repeats the task. File
     // steps may have been done in part, and their caller cleans up.
-    if (!result.ok && result.code === workerLost && task.kind !== "files")
+    if (!result.ok && result.code === workerLost && task.kind !== "files") {
+      if (task.kind === "append" && task.part.isGivenBack === true) return writtenAt(sentAt);
       result = await this.#try(task, affinity);
+    }
     if (result.ok) {
       assert(affinity.workerId !== undefined, "some worker has done the task");
       this.done.add(task, affinity.workerId, sentAt, result);

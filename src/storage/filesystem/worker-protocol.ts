@@ -14,6 +14,8 @@ import type { JournalSetup } from "./journal/shared.js";
 export interface WorkerSetup {
   readonly slabs: SharedArrayBuffer;
   readonly slabBytes: number;
+  /** The flags of the slabs; `SlabPool` describes them. */
+  readonly slabFlags: SharedArrayBuffer;
   readonly blockBytes: number;
   /** Whether the data must be on stable storage when a seal is answered. */
   readonly durable: boolean;
