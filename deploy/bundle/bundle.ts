@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
-import { addressHelpers, ownAddresses, separatePackages } from "./own-addresses.js";
+import { addressHelpers, onlyEnglish, ownAddresses, separatePackages } from "./own-addresses.js";
 import { thinned } from "./source-map.js";
 
 /** The program is an expression, the function of a CommonJS module, for `src/start/program.cts`. */
@@ -74,7 +74,7 @@ export async function bundle(options: BundleOptions): Promise<readonly string[]>
     sourcesContent: false,
     legalComments: "none",
     metafile: true,
-    plugins: [ownAddresses(root), separatePackages(separate, file)],
+    plugins: [ownAddresses(root), separatePackages(separate, file), onlyEnglish()],
     logLevel: "warning",
   });
   await mkdir(dirname(join(root, file)), { recursive: true });

@@ -1,4 +1,7 @@
-/** esbuild plugins: bundled modules find their files in `dist`, workers in their bundles, and large packages in theirs. */
+/**
+ * esbuild plugins: bundled modules find their files in `dist`, workers in their bundles, and large packages in theirs; languages
+ * that nothing uses are left out.
+ */
 import { readFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import type { Plugin } from "esbuild";
@@ -60,6 +63,19 @@ export function separatePackages(names: readonly string[], file: string): Plugin
       onResolve({ filter: new RegExp(`^(?:${names.join("|")})$`) }, ({ path }) => ({
         path: `./${relative(dirname(file), packageFile(path))}`,
         external: true,
+      }));
+    },
+  };
+}
+
+/** zod has its messages in 50 languages, and only one is used: the others are a tenth of the program. */
+export function onlyEnglish(): Plugin {
+  return {
+    name: "only-english",
+    setup: ({ onLoad }) => {
+      onLoad({ filter: /\/node_modules\/zod\/v4\/locales\/index\.js$/ }, () => ({
+        contents: 'export { default as en } from "./en.js";',
+        loader: "js",
       }));
     },
   };

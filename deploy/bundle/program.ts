@@ -24,7 +24,7 @@ const external = [
 ];
 
 /** Large packages that some settings need. */
-const separate = ["hash-wasm", "iovalkey", "undici"];
+const separate = ["@smithy/signature-v4", "hash-wasm", "iovalkey", "undici"];
 
 /** Imports from piscina must be of the instance that runs the worker. */
 const workersExternal = [...external, "piscina"];

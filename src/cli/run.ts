@@ -1,28 +1,15 @@
-/** The command line: combines the tables of commands and turns errors into exit codes. */
+/** The command line: runs a command and turns errors into exit codes. */
 import { UsageError } from "../commands/command.js";
-import { commands } from "../commands/commands.js";
 import { ConfigError } from "../config/errors.js";
 import { visibleText } from "../lib/control-characters.js";
 import { describeError } from "../lib/describe-error.js";
 import { runCommandLine } from "./command-line.js";
-import { asking, complete, completion } from "./completion.js";
-import { configCheck, configReference, configShow } from "./config.js";
+import { asking, complete } from "./completion.js";
+import type { Entry } from "./entry.js";
 import type { Invocation } from "./invocation.js";
-import { onStore } from "./on-store.js";
 import { colorsFor } from "./output.js";
 import { processWord } from "./process-word.js";
 import { serve } from "./serve.js";
-import { version } from "./version.js";
-
-const entries = [
-  serve,
-  ...commands.map(onStore),
-  configCheck,
-  configShow,
-  configReference,
-  version,
-  completion,
-];
 
 /** Runs a command and resolves with its exit code. Never rejects: errors are printed on standard error. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -30,14 +17,20 @@ export async function run(invocation: Invocation): Promise<number> {
     const [first, ...words] = invocation.words;
     if (first === processWord) {
       const [, member, ...rest] = words;
-      return await runCommandLine(entries, { ...invocation, words: rest, member });
+      return await runCommandLine([serve], { ...invocation, words: rest, member });
     }
+    const entries = await entriesFor(first);
     if (first !== asking) return await runCommandLine(entries, invocation);
     await complete(entries, words[0] === "--" ? words.slice(1) : words);
     return 0;
   } catch (error) {
     return report(error, invocation);
   }
+}
+
+/** A server does not wait for the modules of the other commands. */
+async function entriesFor(word: string | undefined): Promise<readonly Entry[]> {
+  return word === serve.line.name ? [serve] : (await import("./entries.js")).entries;
 }
 
 /** Prints an error on standard error and returns the exit code. */

@@ -93,7 +93,8 @@ export function readSettings({ variables, file, ignoreUnsupported, prune }: Sour
   problems.push(...ruled.problems, ...engine.problems);
   const drivers = chooseStorage(settings);
   problems.push(...drivers.problems);
-  const parsed = schema.safeParse(settings.root);
+  // Once in a process: compiling functions for it would take longer.
+  const parsed = schema.safeParse(settings.root, { jitless: true });
   if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => problemOf(settings, issue)));
   const notices = [...applied.notices, ...ruled.notices, ...engine.notices, ...drivers.notices];
   if (problems.length > 0 || !parsed.success) throw ConfigError.of(problems, notices);

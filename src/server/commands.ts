@@ -1,5 +1,4 @@
 /** Opens the socket for operators' commands. */
-import { runCommand } from "../commands/commands.js";
 import { listenForCommands } from "../control/server.js";
 import type { Services } from "../registry/services.js";
 import type { OtherStores } from "../transfer/other-stores.js";
@@ -17,14 +16,11 @@ export async function openCommands(
   const listen = async () => {
     await ensureSocketFolder(config, socket);
     return listenForCommands(socket, {
-      run: (name, options, task) =>
-        runCommand(name, options, {
-          services,
-          config,
-          upstreams,
-          otherStores: openOtherStores({ config, log }),
-          ...task,
-        }),
+      run: async (name, options, task) => {
+        const { runCommand } = await import("../commands/commands.js");
+        const otherStores = openOtherStores({ config, log });
+        return await runCommand(name, options, { services, config, upstreams, otherStores, ...task });
+      },
       onError: services.onBackgroundError,
     });
   };

@@ -29,7 +29,7 @@ import { openLogin } from "./login.js";
 import { openGarbageCollection, openHealthChecks, openUsesSaving } from "./maintenance.js";
 import { openMetrics } from "./metrics.js";
 import type { LogOpening, Opening } from "./opening.js";
-import { type OpenedProcesses, openProcesses, type Role } from "./processes/open.js";
+import type { OpenedProcesses, Role } from "./processes/open.js";
 import { openServices } from "./services.js";
 import { openTraces } from "./traces.js";
 import { openUpstreams } from "./upstreams.js";
@@ -81,7 +81,8 @@ async function openServer(
 ): Promise<Server> {
   const { config, closers, log } = alone;
   let lockDescriptor: number | undefined;
-  const processes = role && openProcesses(alone, role, () => lockDescriptor);
+  const processes =
+    role && (await import("./processes/open.js")).openProcesses(alone, role, () => lockDescriptor);
   const group = processes?.group;
   const isFirst = group?.isFirst !== false;
   const opening: LogOpening = { ...alone, group };

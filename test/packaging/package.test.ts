@@ -38,7 +38,7 @@ async function json<T>(path: string): Promise<T> {
 /** Files of the package that are not compiled one by one: the bundles, V8's code, and the files of the web page. */
 const files = [
   /^dist\/bundle\/gantry\.cjs(?:\.map|\.[\d.]+-node\.\d+-\w+-\w+\.code)?$/,
-  /^dist\/bundle\/packages\/(?:hash-wasm|iovalkey|undici)\.cjs(?:\.map)?$/,
+  /^dist\/bundle\/packages\/(?:@smithy\/signature-v4|hash-wasm|iovalkey|undici)\.cjs(?:\.map)?$/,
   /^dist\/bundle\/LICENSES$/,
   /^dist\/src\/http\/web\/(?:style\.css|icon\.svg|browser\/page\.js)$/,
 ];
