@@ -35,8 +35,9 @@ async function runUntilStopped(
   // Prints a line on standard error without waiting for a reader.
   const say = (text: string) => void streams.writer("error").write(`gantry: ${visibleLine(text)}\n`);
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
-  const one = config.http.processes > 1 ? whyOneProcess(config) : undefined;
-  if (one !== undefined) say(`warning: one process serves instead of ${config.http.processes}: ${one}`);
+  const { processes = 1 } = config.http;
+  const one = processes > 1 ? whyOneProcess(config) : undefined;
+  if (one !== undefined) say(`warning: one process serves instead of ${processes}: ${one}`);
   let onLost = (): void => {};
   const lost = new Promise<"lost">((resolve) => {
     onLost = () => resolve("lost");

@@ -37,7 +37,7 @@ function withOwnHeaders(given: Readonly<Record<string, string[]>>): Record<strin
   return { ...Object.fromEntries(own), ...given };
 }
 
-const processesMax = 64;
+export const processesMax = 64;
 
 export const http = section({
   addr: address
@@ -63,11 +63,11 @@ export const http = section({
     .describe(
       "Allows several requests on one connection, up to 10 s apart. `false` closes each connection after its response, for load balancers that keep idle connections longer and have no setting for it (docs/operating.md).",
     ),
-  processes: integer({ min: 1, max: processesMax })
-    .prefault("1")
-    .describe(
+  processes: integer({ min: 1, max: processesMax }).optional().meta({
+    description:
       "Processes that share the port, each with its own event loop, caches and workers. The first one owns the store and replaces one that dies. `limits` hold over all: those of all clients are divided, and the processes report what one client uses to each other. So a client may exceed its limit by what it begins at other processes within 25 ms (connections: within 250 ms); it waits correspondingly longer for its next request or login. A bucket (`storage.s3`) has one process.",
-    ),
+    defaultNote: "1, from 8 cores on a quarter of them; 1 with a bucket",
+  }),
   relativeurls: flag
     .prefault("true")
     .describe(

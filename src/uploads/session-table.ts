@@ -53,6 +53,8 @@ export class SessionTable {
   readonly #timers: NodeJS.Timeout[] = [];
   /** Sessions being claimed, and then recovered or removed. */
   readonly #claims = new KeyedLock<SessionId>();
+  /** Sessions that are this node's, and that it reads from the storage; resolved with whether it found them. */
+  readonly #reading = new Map<SessionId, Promise<boolean>>();
   /** Number of sessions dropped because they expired. */
   purged = 0;
 
@@ -239,23 +241,37 @@ export class SessionTable {
     if (claim.owner !== "here") throw elsewhere(claim.owner);
     try {
       const { handedOver, isReleased, isUnsure } = claim;
-      const found = handedOver === undefined ? await this.store.recover(id, isReleased) : undefined;
       if (handedOver !== undefined) {
         const { record, touchedAt } = handedOver;
         this.#add(new Session(id, record, { received: 0, touchedAt }));
-      } else if (found !== undefined) {
-        this.#add(new Session(id, found, found));
-      } else if (isUnsure === true) {
-        throw new RegistryError("cluster-unavailable", "the node that may have this upload does not answer");
+        return;
       }
+      const reading = this.#readStored(id, isReleased);
+      this.#reading.set(
+        id,
+        reading.catch(() => false),
+      );
+      if (!(await reading) && isUnsure === true)
+        throw new RegistryError("cluster-unavailable", "the node that may have this upload does not answer");
     } finally {
+      this.#reading.delete(id);
       if (!this.#sessions.has(id)) uploads.release(id);
     }
   }
 
+  /** Resolves with whether the storage has the session. */
+  async #readStored(id: SessionId, isReleased: boolean | undefined): Promise<boolean> {
+    const found = await this.store.recover(id, isReleased);
+    if (found !== undefined) this.#add(new Session(id, found, found));
+    return found !== undefined;
+  }
+
   /** A session without bytes is in the memory of its node only. One with bytes can be recovered from a shared storage. */
-  #handOver(id: SessionId): ClaimAnswer {
+  #handOver(id: SessionId): ClaimAnswer | Promise<ClaimAnswer> {
     const session = this.#sessions.get(id);
+    // A request here asks for it, too, and gets it if there is one.
+    const reading = this.#reading.get(id);
+    if (reading !== undefined) return reading.then((isFound) => (isFound ? "keep" : "unknown"));
     // Its owner does not know it any more, so only the storage may.
     if (session === undefined) return this.#claims.isHeld(id) ? "keep" : "unknown";
     if (session.state !== "idle") return "keep";

@@ -4,11 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, serve } from "../support/client.js";
 import { blobOf, image as newImage, newName } from "../support/content.js";
-import type { RunningGantry } from "../support/gantry.js";
+import { oneProcess, type RunningGantry } from "../support/gantry.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
 
+// Lines of several processes also have their number.
 const { gantry, client } = await serve({
+  ...oneProcess,
   REGISTRY_LOG_FIELDS_SERVICE: "registry",
   REGISTRY_LOG_LEVEL: "error",
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, assertError, Client, serve } from "../support/client.js";
 import { blobOf, image, index, newName, types } from "../support/content.js";
+import { oneProcess } from "../support/gantry.js";
 import { startInside } from "../support/inside.js";
 import { basic, bearer, type Headers, LoginFiles, newRobot, tokenFor, tokenIn } from "../support/login.js";
 
@@ -18,7 +19,8 @@ rules:
   - { repositories: "team/**", users: remover, allow: [pull, delete] }
   - { repositories: "drop/**", users: ann, allow: push }
 `);
-const { gantry, client: nobody } = await serve(files.settings);
+// A mount without a source finds what its process has seen.
+const { gantry, client: nobody } = await serve({ ...files.settings, ...oneProcess });
 const noDelete = await serve({ ...files.settings, REGISTRY_STORAGE_DELETE_ENABLED: "false" });
 
 const by = (headers: Headers, at = gantry) => new Client(at.url, undefined, undefined, headers);

@@ -6,6 +6,7 @@ import { request } from "node:http";
 import { test } from "node:test";
 import { type Answer, assertError, Client, serve } from "../support/client.js";
 import { blobOf, newName } from "../support/content.js";
+import { oneProcess } from "../support/gantry.js";
 import { basic, bearer, type Headers, LoginFiles, tokenFor } from "../support/login.js";
 import { RawConnection } from "../support/raw.js";
 import { eventually } from "../support/store.js";
@@ -15,7 +16,9 @@ await files.users({ ann: "2", bob: "3" });
 const { REGISTRY_AUTH_HTPASSWD_PATH = "" } = files.settings;
 const users = { REGISTRY_AUTH_HTPASSWD_PATH };
 
+// Others learn later what is verified, counted once or free again: test/api/process-limits.test.ts.
 const guarded = await serve({
+  ...oneProcess,
   ...users,
   REGISTRY_LIMITS_LOGINS_FAILURES: "3",
   REGISTRY_LIMITS_LOGINS_PER: "1h",
@@ -26,6 +29,7 @@ const rated = await serve({
   REGISTRY_LIMITS_REQUESTS_BURST: "20",
 });
 const sparing = await serve({
+  ...oneProcess,
   ...users,
   REGISTRY_LIMITS_UPLOADS_PERCLIENT: "1",
   REGISTRY_LIMITS_SESSIONS_PERUSER: "2",

@@ -81,7 +81,7 @@ async function pushBlob(
   { chunks = 1, mayBeKilled = false }: PushOptions = {},
 ): Promise<void> {
   const opened = await ask(`${server.url}/v2/${name}/blobs/uploads/`, "POST");
-  assert.equal(opened.status, 202, opened.body.toString());
+  assert.equal(opened.status, 202, `${opened.body}\n${server.log()}`);
   let location = `${server.url}${opened.headers.location}`;
   const step = Math.ceil(bytes.length / chunks);
   for (let at = 0; at < bytes.length; at += step) {
@@ -96,7 +96,7 @@ async function pushBlob(
     assert.deepEqual([state.status, state.headers.range], [204, `0-${at + chunk.length - 1}`]);
   }
   const closed = await ask(`${location}?digest=${digestOf(bytes)}`, "PUT");
-  assert.equal(closed.status, 201, closed.body.toString());
+  assert.equal(closed.status, 201, `${closed.body}\n${server.log()}`);
 }
 
 async function pushImage(
@@ -111,7 +111,7 @@ async function pushImage(
   const pushed = await ask(`${server.url}/v2/${name}/manifests/${tag}`, "PUT", manifest, {
     "Content-Type": type,
   });
-  assert.equal(pushed.status, 201, pushed.body.toString());
+  assert.equal(pushed.status, 201, `${pushed.body}\n${server.log()}`);
   return digestOf(manifest);
 }
 
@@ -149,6 +149,18 @@ for (const count of [2, 4]) {
           assert.ok(status === 200 && body.equals(bytes));
         }),
       );
+    });
+
+    test("an upload that is not there is unknown to all, however many ask at once", async () => {
+      await using server = await startGantry(processes);
+      const opened = await ask(`${server.url}/v2/hop/none/blobs/uploads/`, "POST");
+      const location = `${server.url}${opened.headers.location}`;
+      assert.equal((await ask(location, "DELETE")).status, 204);
+      for (let round = 0; round < 4; round++) {
+        const methods = Array.from({ length: 24 }, (_, index) => ["GET", "PATCH", "DELETE"][index % 3]);
+        const answers = await Promise.all(methods.map((method) => ask(location, method)));
+        assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([404]));
+      }
     });
 
     test("after its response, every process knows where a tag points, and that one was deleted", async () => {

@@ -58,14 +58,17 @@ export interface Subject {
   readonly start: (settings: GantrySettings) => Promise<TestedRegistry>;
   /** Names of cases that the program may skip, if clients must log in. */
   readonly maySkip?: RegExp;
+  /** Names of the runs; absent for all. */
+  readonly runs?: readonly string[];
 }
 
 /** Adds a test for each run. Call it, and await it, before the file's first test. */
-export async function testConformance({ name: subject, skip, start, maySkip }: Subject): Promise<void> {
+export async function testConformance({ name: subject, skip, start, ...limits }: Subject): Promise<void> {
+  const { maySkip } = limits;
   const files = await LoginFiles.make();
   await files.users({ [user]: password });
   await files.policy(`rules: [{ repositories: "**", users: ${user}, allow: [pull, push, delete] }]`);
-  for (const run of runs) {
+  for (const run of runs.filter(({ name }) => limits.runs?.includes(name) !== false)) {
     const { name, version, sparse, challenge } = run;
     const login = challenge === undefined ? "" : `, logged in by ${challenge}`;
     const where = subject === "" ? "" : `, ${subject}`;

@@ -22,6 +22,9 @@ export const logCharactersMax = 16_384;
 /** Environment variables of the server, such as REGISTRY_STORAGE_DELETE_ENABLED. */
 export type GantrySettings = Readonly<Record<string, string>>;
 
+/** For a test of what each process has for itself, such as a cache, or of the time without others' reports. */
+export const oneProcess: GantrySettings = { REGISTRY_HTTP_PROCESSES: "1" };
+
 export interface RunningGantry extends AsyncDisposable {
   /** "http://127.0.0.1:PORT" */
   readonly url: string;
@@ -58,6 +61,8 @@ export async function startGantry(
       ...process.env,
       REGISTRY_HTTP_ADDR: "127.0.0.1:0",
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: folder,
+      // As many on each machine. Most tests also hold with several, which the variable chooses.
+      REGISTRY_HTTP_PROCESSES: process.env.REGISTRY_HTTP_PROCESSES ?? "1",
       ...settings,
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -10,6 +10,7 @@ import { run } from "../../src/cli/run.js";
 import {
   type GantrySettings,
   logCharactersMax,
+  oneProcess,
   type RunningGantry,
   readyLine,
   startMillisecondsMax,
@@ -52,7 +53,8 @@ export function runInside(words: readonly string[], { env, onOutput, onError }: 
   const interrupts = new Set<() => void>();
   const ended = run({
     words,
-    env: { ...process.env, ...env },
+    // The others would be processes of their own.
+    env: { ...process.env, ...oneProcess, ...env },
     stdout: new CollectedOutput(onOutput),
     stderr: new CollectedOutput(onError),
     onInterrupt: (interrupt) => {

@@ -11,6 +11,7 @@ import { schema } from "../../src/config/schema.js";
 import { Secret, secret } from "../../src/config/secret.js";
 import { group, section } from "../../src/config/section.js";
 import { durationSeconds, list, record, text } from "../../src/config/values.js";
+import { processesOf } from "../../src/server/processes/shares.js";
 
 function read(text: string, variables: Record<string, string> = {}, ignoreUnsupported?: boolean) {
   return readSettings({ variables, file: { name: "config.yml", text }, ignoreUnsupported });
@@ -34,7 +35,6 @@ test("unset keys have their defaults", () => {
     draintimeout: 30,
     headers: { "X-Content-Type-Options": ["nosniff"] },
     keepalive: true,
-    processes: 1,
     relativeurls: true,
     trustedproxies: [],
     debug: { prometheus: { enabled: false, path: "/metrics" } },
@@ -49,6 +49,17 @@ test("unset keys have their defaults", () => {
   assert.equal(config.gc.untagged, undefined);
   assert.deepEqual(read("").config, config);
   assert.deepEqual(read("http:\nstorage:\n  filesystem:\n").config, config, "a group without values");
+});
+
+test("a quarter of the cores are processes, if there are eight or more", () => {
+  const { config } = readSettings({ variables: {} });
+  const cores = [1, 4, 7, 8, 16, 64, 1000];
+  assert.deepEqual(
+    cores.map((count) => processesOf(config, count)),
+    [1, 1, 1, 2, 4, 16, 64],
+  );
+  const three = readSettings({ variables: { REGISTRY_HTTP_PROCESSES: "3" } });
+  assert.equal(processesOf(three.config, 64), 3);
 });
 
 test("a file sets keys, and variables override it", () => {

@@ -3,14 +3,20 @@
  * process would. Limits of one client stay, because its connections may all be at one: the processes report its use to each
  * other (`lib/shared-limits.ts`).
  */
+import { availableParallelism } from "node:os";
 import type { Config } from "../../config/config.js";
+import { processesMax } from "../../config/http.js";
 import { whyRelayed } from "../tls-place.js";
 
 const memoryMibMin = 8;
 
-/** Returns the number of processes. */
-export function processesOf(config: Config): number {
-  return whyOneProcess(config) === undefined ? config.http.processes : 1;
+/**
+ * Returns the number of processes. By default one, because two for four cores would leave too few for workers: from eight cores
+ * on a quarter, because a front end keeps about three other cores busy with bodies and system calls (docs/decisions/0058).
+ */
+export function processesOf(config: Config, cores = availableParallelism()): number {
+  if (whyOneProcess(config) !== undefined) return 1;
+  return config.http.processes ?? Math.min(processesMax, Math.max(1, Math.floor(cores / 4)));
 }
 
 /** Returns why these settings allow only one process (docs/decisions/0058). */
