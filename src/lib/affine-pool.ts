@@ -2,8 +2,9 @@
  * A piscina pool in which the tasks of one thing stay with one worker, which holds its state. The workers start with the first
  * task, because each takes 8 MB: a server that only serves pulls has none. Ends workers that hang.
  */
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
 import { endsWithin } from "./ends-within.js";
+import { loadPiscina } from "./piscina.js";
 
 /** The worker of a thing; chosen at its first task, and again if that worker has died. */
 export interface Affinity {
@@ -82,6 +83,7 @@ export class AffinePool<Task extends object, Result extends object> {
 
   #start(): Piscina<Task, Result> {
     const { file, workerData, threads, worksBetweenTasks = false, onError } = this.options;
+    const { Piscina } = loadPiscina();
     const piscina = new Piscina<Task, Result>({
       filename: file.href,
       name: "run",
@@ -132,7 +134,8 @@ export class AffinePool<Task extends object, Result extends object> {
       };
       this.#running.add(running);
       const piscina = this.#piscina ?? this.#start();
-      piscina.run({ ...task, [Piscina.queueOptionsSymbol]: affinity }).then(finish, (error: unknown) => {
+      const { queueOptionsSymbol } = loadPiscina();
+      piscina.run({ ...task, [queueOptionsSymbol]: affinity }).then(finish, (error: unknown) => {
         finish({ end: "lost", message: error instanceof Error ? error.message : String(error) });
       });
     });

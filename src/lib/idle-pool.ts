@@ -1,6 +1,7 @@
 /** A thread pool for occasional work: starts threads with the first task and ends them after a while without tasks. */
 import { once } from "node:events";
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
+import { loadPiscina } from "./piscina.js";
 
 export interface IdlePoolOptions {
   /** The module that exports the functions to run. */
@@ -31,14 +32,17 @@ export class TaskTooLong extends Error {
 }
 
 export class IdlePool {
-  readonly #piscina: Piscina<unknown, unknown>;
+  #piscina: Piscina<unknown, unknown> | undefined;
   /** Queued tasks, each with the function that withdraws it. */
   readonly #running = new Map<Promise<unknown>, AbortController>();
   /** Ids of the threads that accept tasks. */
   readonly #loaded = new Set<number>();
 
-  constructor({ file, threads, tasksPerThread, setup, memoryMebibytesMax, onError }: IdlePoolOptions) {
-    this.#piscina = new Piscina({
+  constructor(readonly options: IdlePoolOptions) {}
+
+  #create(): Piscina<unknown, unknown> {
+    const { file, threads, tasksPerThread, setup, memoryMebibytesMax, onError } = this.options;
+    const piscina = new (loadPiscina().Piscina)<unknown, unknown>({
       filename: file.href,
       minThreads: 0,
       maxThreads: threads,
@@ -52,12 +56,14 @@ export class IdlePool {
       },
     });
     // Without a listener, an error would end the process.
-    this.#piscina.on("error", (error: unknown) => {
+    piscina.on("error", (error: unknown) => {
       onError(error);
       if (this.#loaded.size === 0) this.#refuseAll(error);
     });
-    this.#piscina.on("workerCreate", ({ id }: { readonly id: number }) => this.#loaded.add(id));
-    this.#piscina.on("workerDestroy", ({ id }: { readonly id: number }) => this.#loaded.delete(id));
+    piscina.on("workerCreate", ({ id }: { readonly id: number }) => this.#loaded.add(id));
+    piscina.on("workerDestroy", ({ id }: { readonly id: number }) => this.#loaded.delete(id));
+    this.#piscina = piscina;
+    return piscina;
   }
 
   /** Queued and running tasks. */
@@ -83,7 +89,8 @@ export class IdlePool {
     const waiting = new AbortController();
     const end = () => waiting.abort(new TaskTooLong(`the task ${name} took more than ${millisecondsMax} ms`));
     const timer = millisecondsMax === undefined ? undefined : setTimeout(end, millisecondsMax);
-    const running = this.#piscina.run(task, { name, signal: waiting.signal, transferList: [...moved] });
+    const piscina = this.#piscina ?? this.#create();
+    const running = piscina.run(task, { name, signal: waiting.signal, transferList: [...moved] });
     this.#running.set(running, waiting);
     try {
       return await running;
@@ -100,6 +107,7 @@ export class IdlePool {
    * loads its modules.
    */
   async close(): Promise<void> {
+    if (this.#piscina === undefined) return;
     await Promise.allSettled(this.#running.keys());
     const late = AbortSignal.timeout(loadMillisecondsMax);
     while (this.#piscina.threads.length > this.#loaded.size && !late.aborted)
