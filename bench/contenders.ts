@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
 import type { Confinement } from "./confinement.js";
+import { angos } from "./contenders/angos.js";
 import {
   distribution3,
   distribution3Mirror,
@@ -25,7 +26,7 @@ import { findProgram, removeFolder } from "./processes.js";
 import { progress } from "./progress.js";
 
 /** Complete registries, which accept every request of distribution-spec. */
-export const registryNames = ["gantry", "docker-registry", "distribution-3", "zot"] as const;
+export const registryNames = ["gantry", "docker-registry", "distribution-3", "zot", "angos"] as const;
 export type RegistryName = (typeof registryNames)[number];
 
 /**
@@ -53,6 +54,7 @@ const profiles: Readonly<Record<Exclude<ContenderName, "gantry-before">, Profile
   "distribution-3-s3": distribution3OnS3,
   "distribution-3-s3-far": distribution3OnFarS3,
   zot,
+  angos,
   nginx,
   "push-limit": pushLimit,
   "get-limit": getLimit,

@@ -39,6 +39,10 @@ async function pull(endpoint: Endpoint, path: string, hash: Hash | undefined): P
           socket.destroy(new Error(`GET ${path}: ${head?.status ?? "half a head"}`));
           return;
         }
+        if (head.isChunked) {
+          socket.destroy(new Error(`GET ${path}: its end cannot be seen in chunks`));
+          return;
+        }
         body = body.subarray(head.headBytes);
       }
       bodyBytes += body.length;

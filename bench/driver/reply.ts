@@ -1,6 +1,6 @@
 /**
- * Parses HTTP/1.1 replies with a Content-Length, the only kind in the measured requests. Anything else is an error: a load
- * driver that guesses measures something else.
+ * Parses HTTP/1.1 replies with a Content-Length, and small ones in chunks, which Angos sends. Anything else is an error: a
+ * load driver that guesses measures something else.
  */
 
 export interface Reply {
@@ -16,6 +16,7 @@ export interface ReplyHead {
   /** Header bytes in the buffer, including the empty line. */
   readonly headBytes: number;
   readonly contentLength: number;
+  readonly isChunked: boolean;
 }
 
 const noBody: Buffer = Buffer.alloc(0);
@@ -41,10 +42,40 @@ export function parseHead(received: Buffer): ReplyHead | undefined {
       return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
     }),
   );
-  if (headers.has("transfer-encoding")) {
-    throw new Error("the driver reads no chunked replies");
+  return {
+    status,
+    headers,
+    headBytes: end + 4,
+    contentLength: Number(headers.get("content-length") ?? 0),
+    isChunked: headers.has("transfer-encoding"),
+  };
+}
+
+interface ReplyBody {
+  readonly bytes: Buffer;
+  /** Offset behind it in the buffer. */
+  readonly end: number;
+}
+
+/** Returns the chunked body from `start` on, without trailers, or undefined while it is incomplete. */
+function chunkedBody(received: Buffer, start: number): ReplyBody | undefined {
+  const chunks: Buffer[] = [];
+  for (let at = start; ; ) {
+    const lineEnd = received.indexOf("\r\n", at);
+    if (lineEnd < 0) return undefined;
+    const size = Number.parseInt(received.toString("latin1", at, lineEnd), 16);
+    if (Number.isNaN(size)) throw new Error("not the size of a chunk");
+    const data = lineEnd + 2;
+    at = data + size + 2;
+    if (received.length < at) return undefined;
+    if (size === 0) return { bytes: Buffer.concat(chunks), end: at };
+    chunks.push(received.subarray(data, data + size));
   }
-  return { status, headers, headBytes: end + 4, contentLength: Number(headers.get("content-length") ?? 0) };
+}
+
+function plainBody(received: Buffer, start: number, length: number): ReplyBody | undefined {
+  const end = start + length;
+  return received.length < end ? undefined : { bytes: received.subarray(start, end), end };
 }
 
 /** Parses one reply at a time from a connection; nothing is pipelined. */
@@ -59,13 +90,14 @@ export class ReplyReader {
     if (this.#head === undefined) {
       return undefined;
     }
-    const { status, headers, headBytes, contentLength } = this.#head;
-    const end = headBytes + (answersHead ? 0 : contentLength);
-    if (this.#received.length < end) {
-      return undefined;
-    }
-    const body = this.#received.subarray(headBytes, end);
-    this.#received = this.#received.subarray(end);
+    const { status, headers, headBytes, contentLength, isChunked } = this.#head;
+    const read =
+      isChunked && !answersHead
+        ? chunkedBody(this.#received, headBytes)
+        : plainBody(this.#received, headBytes, answersHead ? 0 : contentLength);
+    if (read === undefined) return undefined;
+    const body = read.bytes;
+    this.#received = this.#received.subarray(read.end);
     this.#head = undefined;
     // An interim reply (100 Continue) only announces the real one.
     return status < 200 ? this.push(noBody, answersHead) : { status, headers, body };

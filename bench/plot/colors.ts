@@ -8,6 +8,7 @@ const colors: Readonly<Record<string, string>> = {
   "docker-registry": "#e69f00",
   "distribution-3": "#d55e00",
   zot: "#cc79a7",
+  angos: "#f0e442",
   nginx: "#009e73",
   "push-limit": "#555555",
   "get-limit": "#555555",

@@ -12,7 +12,7 @@ import { Payload } from "../driver/payload.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
 import { megabyte } from "../units.js";
 
-const sides = against({ "docker-registry": 3, "distribution-3": 3, zot: null });
+const sides = against({ "docker-registry": 3, "distribution-3": 3, zot: null, angos: null });
 const seed = "a CI day";
 const configBytes = 4_000;
 

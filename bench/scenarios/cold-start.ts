@@ -7,7 +7,7 @@ import { expectStatus } from "../driver/registry.js";
 import { cpuSeconds } from "../processes.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
 
-const sides = against({ "docker-registry": null, "distribution-3": null, zot: null });
+const sides = against({ "docker-registry": null, "distribution-3": null, zot: null, angos: null });
 
 export const coldStartScenarios: readonly Scenario[] = [
   {

@@ -28,7 +28,13 @@ const [layer] = image.blobs;
 assert(layer !== undefined);
 const paths = { manifest: manifestPath(repository, image.tag), blob: blobPath(repository, layer.digest) };
 
-const overHttp: Aims = { "get-limit": 0.8, "docker-registry": 20, "distribution-3": 20, zot: null };
+const overHttp: Aims = {
+  "get-limit": 0.8,
+  "docker-registry": 20,
+  "distribution-3": 20,
+  zot: null,
+  angos: null,
+};
 
 export const metadataScenarios: readonly Scenario[] = [
   metadataScenario("get-manifest", { method: "GET", object: "manifest", tool: "autocannon" }),
@@ -40,12 +46,12 @@ export const metadataScenarios: readonly Scenario[] = [
   metadataScenario(
     "tls-get-manifest",
     { method: "GET", object: "manifest", tool: "wrk", secure: true },
-    { "docker-registry": 20, "distribution-3": 20, zot: null },
+    { "docker-registry": 20, "distribution-3": 20, zot: null, angos: null },
   ),
   metadataScenario(
     "tls-connect",
     { method: "GET", object: "manifest", tool: "wrk", secure: true, reconnect: true },
-    { "docker-registry": 2, "distribution-3": 2, zot: null },
+    { "docker-registry": 2, "distribution-3": 2, zot: null, angos: null },
   ),
   metadataScenario(
     "logging",

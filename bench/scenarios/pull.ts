@@ -8,8 +8,8 @@ import { against, type Scenario } from "../scenario.js";
 import { gibibyte, mebibyte, megabyte } from "../units.js";
 
 const repository = "bench/pull";
-const plain = against({ nginx: 1, "docker-registry": 1, "distribution-3": 1, zot: null });
-const byTls = against({ "docker-registry": 1.3, "distribution-3": 1.3, zot: null });
+const plain = against({ nginx: 1, "docker-registry": 1, "distribution-3": 1, zot: null, angos: null });
+const byTls = against({ "docker-registry": 1.3, "distribution-3": 1.3, zot: null, angos: null });
 
 export const pullScenarios: readonly Scenario[] = [
   pullScenario("pull-1g", 1, "one 1 GiB blob, one reader, three times in a row"),

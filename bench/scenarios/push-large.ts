@@ -40,7 +40,7 @@ export const pushLargeScenarios: readonly Scenario[] = [
     "tls-push-1g",
     { ...oneLarge, shape: "put", secure: true },
     "one 1 GiB blob by HTTPS: POST, PUT",
-    { "docker-registry": 1.3, "distribution-3": 1.3, zot: null },
+    { "docker-registry": 1.3, "distribution-3": 1.3, zot: null, angos: null },
   ),
   pushScenario(
     "s3-push-1g",
@@ -60,7 +60,7 @@ function pushScenario(
   name: string,
   push: Push,
   what: string,
-  aims: Aims = { "push-limit": 0.8, "docker-registry": 4, "distribution-3": 4, zot: null },
+  aims: Aims = { "push-limit": 0.8, "docker-registry": 4, "distribution-3": 4, zot: null, angos: null },
 ): Scenario {
   const sides = against(aims);
   return {

@@ -31,6 +31,7 @@ export const pushSmallScenarios: readonly Scenario[] = [
     "docker-registry": 8,
     "distribution-3": 8,
     zot: null,
+    angos: null,
   }),
   pushSmallScenario("s3-push-small", `${what}, to an S3 server`, { "distribution-3-s3": 4 }, "gantry-s3"),
   pushSmallScenario(

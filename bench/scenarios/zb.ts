@@ -44,8 +44,14 @@ interface Mix {
   readonly times: number;
 }
 
-const pushing: Aims = { "push-limit": null, "docker-registry": null, "distribution-3": null, zot: null };
-const pulling: Aims = { "docker-registry": null, "distribution-3": null, zot: null };
+const pushing: Aims = {
+  "push-limit": null,
+  "docker-registry": null,
+  "distribution-3": null,
+  zot: null,
+  angos: null,
+};
+const pulling: Aims = { "docker-registry": null, "distribution-3": null, zot: null, angos: null };
 
 export const zbScenarios: readonly Scenario[] = [
   catalogScenario(),
