@@ -34,6 +34,9 @@ export type GantryName =
   | "gantry-traced-some"
   | "gantry-notifying"
   | "gantry-login"
+  | "gantry-1-process"
+  | "gantry-2-processes"
+  | "gantry-4-processes"
   | "gantry-mirror"
   | GantryOnS3Name;
 
@@ -79,8 +82,16 @@ export function gantryProfiles(command: string): Readonly<Record<GantryName, Pro
       ...silent,
       REGISTRY_PROXY_REMOTEURL: (await Upstream.shared()).url,
     })),
+    "gantry-1-process": profile("one process, with metrics, no access log", () => ofProcesses(1)),
+    "gantry-2-processes": profile("two processes, with metrics, no access log", () => ofProcesses(2)),
+    "gantry-4-processes": profile("four processes, with metrics, no access log", () => ofProcesses(4)),
     ...gantryOnS3Profiles(command),
   };
+}
+
+/** The metrics have the number of messages. */
+function ofProcesses(count: number): Own {
+  return { ...silent, REGISTRY_HTTP_PROCESSES: String(count), REGISTRY_HTTP_METRICS_ENABLED: "true" };
 }
 
 /** Accepts and drops posted bodies in the bench's process until it ends. Returns its origin. */

@@ -15,6 +15,7 @@ import { memoryScenarios } from "./memory.js";
 import { metadataScenarios } from "./metadata.js";
 import { mirrorScenarios } from "./mirror.js";
 import { modelScenarios } from "./model.js";
+import { processesScenarios } from "./processes.js";
 import { pullScenarios } from "./pull.js";
 import { pushLargeScenarios } from "./push-large.js";
 import { pushSmallScenarios } from "./push-small.js";
@@ -37,6 +38,7 @@ export const everything: Selection = {
     ...mirrorScenarios,
     ...modelScenarios,
     ...slowBesideFastScenarios,
+    ...processesScenarios,
     ...listingScenarios,
     ...coldStartScenarios,
     ...largeStoreScenarios,

@@ -107,7 +107,7 @@ function metadataScenario(name: string, question: Question, aims = overHttp): Sc
       return await arena.interleave(
         settings,
         async (contender) => {
-          await prepare(contender);
+          await prepareManifest(contender);
           await ask(contender, question, 1);
         },
         (contender) => ask(contender, question, seconds),
@@ -116,8 +116,13 @@ function metadataScenario(name: string, question: Question, aims = overHttp): Sc
   };
 }
 
+/** Asks for the manifest by wrk, for other scenarios. Call `prepareManifest` before. */
+export function askForManifest(contender: Contender, seconds: number): Promise<Sample> {
+  return ask(contender, { method: "GET", object: "manifest", tool: "wrk" }, seconds);
+}
+
 /** Pushes the image and checks the responses that will be counted. */
-async function prepare(contender: Contender): Promise<void> {
+export async function prepareManifest(contender: Contender): Promise<void> {
   using connection = await Connection.open(contender);
   await storeImage(connection, image);
   const headers = { Accept: manifestMediaType };

@@ -99,7 +99,8 @@ function layerBytes(image: number, layer: number): number {
   );
 }
 
-async function pushImages(contender: Contender, images: readonly Image[]): Promise<Sample> {
+/** From the first request to the last 201, by all clients. */
+export async function pushImages(contender: Contender, images: readonly Image[]): Promise<Sample> {
   const durations = new Durations();
   const timing = await withConnections(contender, clients, (connections) =>
     timed(contender, () =>
