@@ -44,7 +44,7 @@ async function open({
       records.push(...operations);
     },
   } as unknown as WorkerPool;
-  const syncAll = { run: sync } as unknown as SyncAll;
+  const syncAll = { run: sync, close: async () => {} } as unknown as SyncAll;
   const journal = new Journal({
     ...{ layout, state, workers },
     own: { mark, syncAll },

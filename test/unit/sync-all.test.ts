@@ -1,7 +1,7 @@
 // What a checkpoint syncs if coreutils' sync is killed or missing.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -20,16 +20,33 @@ process.env.PATH = `${folder}:${before}`;
 async function run(...scripts: readonly string[]): Promise<number[]> {
   const all = new SyncAll([folder], new Syncs("full"));
   const asked: number[] = [];
-  for (const script of scripts) {
-    await writeFile(join(folder, "sync"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    asked.push(0);
-    await all.run(async function* () {
-      asked[asked.length - 1] = (asked.at(-1) ?? 0) + 1;
-      yield join(folder, "sync");
-    });
+  try {
+    for (const script of scripts) {
+      await writeFile(join(folder, "sync"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      asked.push(0);
+      await all.run(async function* () {
+        asked[asked.length - 1] = (asked.at(-1) ?? 0) + 1;
+        yield join(folder, "sync");
+      });
+    }
+  } finally {
+    await all.close();
   }
   return asked;
 }
+
+test("one shell runs all syncs, and ends with the store", async () => {
+  const file = join(folder, "shells");
+  await writeFile(file, "");
+  assert.deepEqual(await run(`echo $PPID >> ${file}`, `echo $PPID >> ${file}`), [0, 0]);
+  const [first, second] = (await readFile(file, "utf8")).split("\n");
+  assert.ok(first !== undefined && first === second);
+  assert.throws(() => process.kill(Number(first), 0), { code: "ESRCH" });
+});
+
+test("if the shell is killed, each file is synced, and the next checkpoint starts another", async () => {
+  assert.deepEqual(await run("kill -KILL $PPID", "exit 0"), [1, 0]);
+});
 
 test("a killed sync is no failed one: each file is synced, and the next checkpoint runs it again", async () => {
   assert.deepEqual(await run("kill -KILL $$", "exit 0", "kill -TERM $$", "exit 0"), [1, 0, 1, 0]);
@@ -37,6 +54,23 @@ test("a killed sync is no failed one: each file is synced, and the next checkpoi
 
 test("a sync without the option is not run again", async () => {
   assert.deepEqual(await run("echo \"sync: unrecognized option '-f'\" >&2; exit 1", "exit 0"), [1, 1]);
+});
+
+test("without a shell, each file is synced", async () => {
+  const all = new SyncAll([folder], new Syncs("full"));
+  const path = process.env.PATH;
+  process.env.PATH = "/nonexistent";
+  let asked = 0;
+  try {
+    await all.run(async function* () {
+      asked++;
+      yield folder;
+    });
+    await all.close();
+  } finally {
+    process.env.PATH = path;
+  }
+  assert.equal(asked, 1);
 });
 
 test("a sync that fails fails the checkpoint", async () => {

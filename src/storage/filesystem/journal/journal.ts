@@ -287,9 +287,17 @@ export class Journal {
   async close(): Promise<void> {
     await this.#looking.stop();
     await this.#checkpoint?.catch(() => {});
-    const { state, own, peers } = this.parts;
+    const { own } = this.parts;
     if (own === undefined) return;
-    const { mark } = own;
+    try {
+      await this.#close(own.mark);
+    } finally {
+      await own.syncAll.close();
+    }
+  }
+
+  async #close(mark: MarkFile): Promise<void> {
+    const { state, peers } = this.parts;
     if ((this.#live.size > 0 || peers !== undefined) && !this.#isBroken) await this.checkpoint();
     if (!this.#isBroken)
       await mark.write({

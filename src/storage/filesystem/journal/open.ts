@@ -55,7 +55,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal | un
       await mark?.close();
       return undefined;
     }
-    if (found.records.length > 0) await replay(found, mark, syncAll, options);
+    if (found.records.length > 0) await replay(found, mark, syncAll, options).finally(() => syncAll.close());
     await keepDamaged(found, options);
     if (used) return await begin(found, mark, syncAll, options);
     await mark.close();

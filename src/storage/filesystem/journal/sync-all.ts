@@ -2,8 +2,6 @@
  * Makes all changes of the store durable at once. Node has no `syncfs`; coreutils' `sync -f` has. Without it, each changed
  * file and its directory are synced.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { release } from "node:os";
@@ -11,6 +9,7 @@ import { dirname } from "node:path";
 import { inParallel } from "../../../lib/in-parallel.js";
 import { ifThere } from "../files.js";
 import type { Syncs } from "../syncs.js";
+import { SyncProgram } from "./sync-program.js";
 
 /** Earlier kernels do not report failed writes to `syncfs`. */
 const reportsErrors = !/^([0-4]|5\.[0-7])\./.test(release());
@@ -20,6 +19,7 @@ const syncsAtOnce = 4;
 
 export class SyncAll {
   #hasProgram = reportsErrors;
+  readonly #program = new SyncProgram();
 
   /** `roots` are directories of the store, which may be on several file systems. */
   constructor(
@@ -56,23 +56,14 @@ export class SyncAll {
       const device = (await ifThere(stat(root)))?.dev;
       if (device !== undefined) byDevice.set(device, root);
     }
-    const child = spawn("sync", ["-f", ...byDevice.values()], {
-      stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, LC_ALL: "C" },
-    });
-    let said = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-    try {
-      const [code] = (await once(child, "close")) as [number | null];
-      if (code === 0) return "synced";
-      if (code === null) return "killed";
-    } catch {
-      return "missing";
-    }
-    if (/usage|option/i.test(said)) return "missing";
-    throw Object.assign(new Error(`sync -f failed: ${said.trim()}`), { code: "EIO" });
+    const ended = await this.#program.run([...byDevice.values()]);
+    if (ended.end !== "failed") return ended.end;
+    throw Object.assign(new Error(`sync -f failed: ${ended.said}`), { code: "EIO" });
+  }
+
+  /** Call it when nothing is running any more. */
+  close(): Promise<void> {
+    return this.#program.close();
   }
 }
 
