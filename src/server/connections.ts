@@ -16,6 +16,9 @@ const descriptorsEach = { direct: 1, relayed: 3 } as const;
 /** An unfinished head is kept once, and with a TLS thread three times: 178 KB of memory for 61 KB were measured. */
 const headsEach = descriptorsEach;
 
+/** A record of which the end is missing, and the state of a TLS connection: 17 to 19 KB were measured (docs/decisions/0056). */
+const tlsBytesEach = 20 * 1024;
+
 /** Used if the system does not report a limit: enough for a large machine. */
 const descriptorsAssumed = 65_536;
 
@@ -37,7 +40,8 @@ export async function openConnectionLimits(
       descriptors,
       descriptorsEach: descriptorsEach[kind],
       memoryBytes: memoryMax() / processes,
-      memoryBytesEach: headsEach[kind] * config.limits.headerbytes,
+      memoryBytesEach:
+        headsEach[kind] * config.limits.headerbytes + (tls === undefined ? 0 : tlsBytesEach),
     },
   );
   if (total !== undefined && limits.total < total)
