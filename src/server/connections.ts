@@ -40,8 +40,7 @@ export async function openConnectionLimits(
       descriptors,
       descriptorsEach: descriptorsEach[kind],
       memoryBytes: memoryMax() / processes,
-      memoryBytesEach:
-        headsEach[kind] * config.limits.headerbytes + (tls === undefined ? 0 : tlsBytesEach),
+      memoryBytesEach: headsEach[kind] * config.limits.headerbytes + (tls === undefined ? 0 : tlsBytesEach),
     },
   );
   if (total !== undefined && limits.total < total)

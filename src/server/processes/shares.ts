@@ -21,7 +21,8 @@ export function processesOf(config: Config, cores = availableParallelism()): num
 
 /** Returns why these settings allow only one process (docs/decisions/0058). */
 export function whyOneProcess({ http, storage }: Config, node = process.versions.node): string | undefined {
-  if (storage.s3 !== undefined) return "a bucket (storage.s3) has one process; to use more cores, run several nodes with redis.addrs (docs/cluster.md)";
+  if (storage.s3 !== undefined)
+    return "a bucket (storage.s3) has one process; to use more cores, run several nodes with redis.addrs (docs/cluster.md)";
   if (http.tls !== undefined && whyRelayed(http.tls) !== undefined && !sharesPorts(node))
     return "with http.tls, several processes need Node 22.12 or later";
   return undefined;
