@@ -204,10 +204,11 @@ export class UpstreamBlobs {
     }: Pick<FetchOptions, "begin"> & { following: Following | undefined; reporter: Reporter },
   ): Promise<boolean> {
     const { upstream } = from;
-    const { slices } = this.services.storage;
+    const { storage, cluster } = this.services;
+    const { slices } = storage;
     upstream.demandOnline();
     await upstream.fetches.begin();
-    const sharing = slices && new Sharing(slices, reporter, this.#slicesWritten);
+    const sharing = slices && new Sharing(cluster.uploads.newId(), slices, reporter, this.#slicesWritten);
     let isStored = false;
     try {
       const growing = await following?.handOver();

@@ -2,7 +2,6 @@
  * Shares a blob that this node is fetching with the nodes whose clients wait for it: as slices in the storage, from the first
  * byte on, and only while such a node watches. A slow storage does not slow the fetch.
  */
-import { randomUUID } from "node:crypto";
 import type { Reporter } from "../cluster/cluster.js";
 import { everySeconds, type Repeating } from "../lib/every-seconds.js";
 import type { Turns } from "../lib/turns.js";
@@ -20,7 +19,6 @@ const sliceBytesMin = 1024 * 1024;
 const sliceMilliseconds = 1_000;
 
 export class Sharing {
-  readonly #fetch = randomUUID();
   readonly #positions: number[] = [];
   #growing: GrowingBlob | undefined;
   #stored = 0;
@@ -30,6 +28,8 @@ export class Sharing {
   readonly #looking: Repeating;
 
   constructor(
+    /** Names this attempt. It ends with this node's digits, so that the others can remove its slices after a crash. */
+    readonly fetch: string,
     readonly slices: SliceStore,
     readonly reporter: Reporter,
     /** Slices in memory at once. */
@@ -79,13 +79,13 @@ export class Sharing {
     await growing.readReceived(bytes, position);
     this.#storedAt = performance.now();
     this.#positions.push(position);
-    await this.slices.put(this.#fetch, position, bytes);
+    await this.slices.put(this.fetch, position, bytes);
     this.#stored += bytes.length;
   }
 
   #tell({ size }: GrowingBlob, isVerified: boolean): void {
     this.#isTold = true;
-    this.reporter.report(serializeProgress({ fetch: this.#fetch, size, stored: this.#stored, isVerified }));
+    this.reporter.report(serializeProgress({ fetch: this.fetch, size, stored: this.#stored, isVerified }));
   }
 
   /**
@@ -97,6 +97,6 @@ export class Sharing {
     if (growing !== undefined && this.#isTold && isVerified) this.#tell(growing, true);
     await this.#looking.stop();
     growing?.release();
-    this.slices.remove(this.#fetch, this.#positions);
+    this.slices.remove(this.fetch, this.#positions);
   }
 }

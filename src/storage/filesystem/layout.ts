@@ -23,6 +23,7 @@
  *                                                     only the server's user may read them
  *   robots/<name>.json                                a robot account, with the hash of its key
  *   uploads/<uuid>.tmp                                a small file or folder on its way; dropped at start
+ *   uploads/<uuid>.<position>.tmp                     bytes of a blob that another process fetches; dropped at start
  *
  * No two objects share a path: a name's component never begins with `_`, so `_referrers` cannot be one,
  * a component `tags` is written `_tags`, no tag begins with a period, and of a repository's names only digests hold a colon.
@@ -152,6 +153,10 @@ export class Layout {
 
   robot(name: RobotName): string {
     return `${this.robotsRoot}/${name}${recordSuffix}`;
+  }
+
+  slice(fetch: string, position: number): string {
+    return `${this.uploadsRoot}/${fetch}.${position}${temporarySuffix}`;
   }
 
   /** Returns an unused path on the same file system as everything else. */

@@ -31,6 +31,7 @@ import { FileReferrers } from "./referrers.js";
 import { FileRepositories } from "./repositories.js";
 import { FileRobots } from "./robots.js";
 import { FileSecrets } from "./secrets.js";
+import { FileSlices } from "./slices.js";
 import { withStorageErrors } from "./storage-errors.js";
 import { StrayFiles } from "./stray-files.js";
 import { Surveyor } from "./surveyor.js";
@@ -230,6 +231,7 @@ async function openLocked(
   );
   if (!readOnly && isFirst) closers.add("tally", () => keptTally.save());
   closers.add("saving of the tally", saving.stop);
+  const onSliceError = (error: unknown) => options.onError(error, "a slice of a blob could not be removed");
   const doSteps: DoSteps = async (steps) => directories.syncs.took(await workers.fileSteps(steps));
   const tags = new FileTags(
     layout,
@@ -276,6 +278,8 @@ async function openLocked(
     referrers: withStorageErrors(referrers),
     repositories: withStorageErrors(new FileRepositories(layout, directories, checkedFiles, surveyor)),
     uploads: withStorageErrors(uploads),
+    ...(peers !== undefined &&
+      !readOnly && { slices: withStorageErrors(new FileSlices(layout, onSliceError)) }),
     adopter: withStorageErrors(blobs),
     disk: withStorageErrors(new FileDiskOperations(layout, blobs, tags, strayFiles, quarantine)),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),
