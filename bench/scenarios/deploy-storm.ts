@@ -11,7 +11,7 @@ import { blobPath, manifestPath } from "../driver/registry.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
 import { megabyte } from "../units.js";
 
-const sides = against({ nginx: 0.5, "docker-registry": 1.5, "distribution-3": 1.5, zot: null, angos: null });
+const sides = against({ nginx: 0.5, "docker-registry": 1.5, "distribution-3": 1.5, zot: null });
 const repository = "bench/storm";
 const configBytes = 4_000;
 /** 20 MB in total, like an application on a small base. */

@@ -11,7 +11,7 @@ import { against, type Sample, type Scenario } from "../scenario.js";
 import { gibibyte, mebibyte, megabyte } from "../units.js";
 import { warmUpPush } from "../warm-up.js";
 
-const sides = against({ "distribution-3": 0.9, zot: null, angos: null });
+const sides = against({ "distribution-3": 0.9, zot: null });
 const repository = "bench/first-pull";
 
 export const firstPullScenarios: readonly Scenario[] = [

@@ -14,7 +14,7 @@ import { measureLoad, toolIsThere } from "../measure-load.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
 import { mebibyte, megabyte } from "../units.js";
 
-const sides = against({ "docker-registry": null, "distribution-3": null, zot: null, angos: null });
+const sides = against({ "docker-registry": null, "distribution-3": null, zot: null });
 const repository = "bench/slow";
 const slowSenders = 100;
 const slowReaders = 100;
