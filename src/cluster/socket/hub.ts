@@ -105,7 +105,7 @@ export class Hub {
    * leaves, it has crashed. Returns what the hub can ask it.
    */
   connect(name: NodeName, stream: Duplex, hasLeft: () => boolean): ConnectedNode {
-    const link = new Link(stream, this.#clocks, {
+    const link: Link = new Link(stream, this.#clocks, {
       onError: this.onError,
       onClosed: () => {
         this.#links.delete(link);
