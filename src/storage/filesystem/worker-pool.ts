@@ -2,6 +2,7 @@
  * The client of the workers: sends them tasks and converts failures to typed errors. An upload stays with one worker, which
  * holds its open file and running hash.
  */
+import { lstat } from "node:fs/promises";
 import { algorithmOf, type Digest } from "../../domain/digest.js";
 import { newSessionId, type SessionId } from "../../domain/session-id.js";
 import { AffinePool, type Affinity } from "../../lib/affine-pool.js";
@@ -11,6 +12,7 @@ import type { SlabPool } from "../../lib/slab-pool.js";
 import { storageFailure } from "../errors.js";
 import type { UploadTimes } from "../storage.js";
 import type { FileStep, SyncTimes } from "./file-steps.js";
+import { ifThere } from "./files.js";
 import type { JournalSetup } from "./journal/shared.js";
 import { WorkDone } from "./work-done.js";
 import type {
@@ -61,10 +63,18 @@ export function isHung(error: unknown): boolean {
 
 const workerFile = new URL("../../../workers/uploads/uploads.js", import.meta.url);
 
-/** The result of a part that was written by a worker that died before it answered. */
-function writtenAt(sentAt: number): WorkerDone {
-  const times = { startedAt: sentAt, openedAt: sentAt, hashedAt: sentAt, writtenAt: sentAt };
-  return { times, busyMilliseconds: 0 };
+/** The times of work that was done by a worker that died before it answered. */
+function writtenAt(sentAt: number): UploadTimes {
+  return { startedAt: sentAt, openedAt: sentAt, hashedAt: sentAt, writtenAt: sentAt };
+}
+
+/**
+ * Whether a worker or another process sealed the upload and made it a blob before it died without an answer. The names follow
+ * the check of the digest and the sync, or the record in the journal; the upload's own name goes last.
+ */
+async function wasPlaced({ file, blob }: UploadPlace, size: number): Promise<boolean> {
+  if ((await ifThere(lstat(file))) !== undefined) return false;
+  return (await ifThere(lstat(blob)))?.size === size;
 }
 
 export class WorkerPool {
@@ -112,14 +122,17 @@ export class WorkerPool {
     task: Omit<SealTask, "kind">,
     affinity: Affinity,
   ): Promise<Sealed & { readonly times: UploadTimes }> {
-    const {
-      digest,
-      times,
-      placedBytes,
-      directBytes = 0,
-    } = await this.#run({ kind: "seal", ...task }, affinity);
-    assert(digest !== undefined && times !== undefined, "a seal gives a digest and its times");
-    return { digest, times, placedBytes, directBytes };
+    const sentAt = now();
+    try {
+      const done = await this.#run({ kind: "seal", ...task }, affinity);
+      const { digest, times, placedBytes, directBytes = 0 } = done;
+      assert(digest !== undefined && times !== undefined, "a seal gives a digest and its times");
+      return { digest, times, placedBytes, directBytes };
+    } catch (error) {
+      const placedBytes = task.offset + (task.part?.length ?? 0);
+      if (task.place === undefined || !(await wasPlaced(task.place, placedBytes))) throw error;
+      return { digest: task.expected, placedBytes, directBytes: 0, times: writtenAt(sentAt) };
+    }
   }
 
   async forget(session: SessionId, affinity: Affinity): Promise<void> {
@@ -165,7 +178,8 @@ export class WorkerPool {
     // The worker died, perhaps of this task. Another worker recovers the upload from its file and repeats the task. File
     // steps may have been done in part, and their caller cleans up.
     if (!result.ok && result.code === workerLost && task.kind !== "files") {
-      if (task.kind === "append" && task.part.isGivenBack === true) return writtenAt(sentAt);
+      if (task.kind === "append" && task.part.isGivenBack === true)
+        return { times: writtenAt(sentAt), busyMilliseconds: 0 };
       result = await this.#try(task, affinity);
     }
     if (result.ok) {
