@@ -246,7 +246,7 @@ export class BodyWriter {
   #flush(): void {
     if (this.#ended || this.#failure !== undefined || this.#isEmpty) return;
     // While others wait for slabs, a slab is sent although it is not full.
-    if (this.#inFlight.size > 0 && !this.slabs.exhausted) return;
+    if (this.#unanswered > 0 && !this.slabs.exhausted) return;
     this.#send();
     this.#steer();
   }
