@@ -27,6 +27,8 @@ export class Frames {
   readonly #messages: string[] = [];
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
+  /** Bytes that the next frame needs, as far as they are known. Pieces are joined once they are there, not with each piece. */
+  #wanted = lengthBytes;
   #isFlushing = false;
   isClosed = false;
   /** Number of messages sent. */
@@ -72,15 +74,19 @@ export class Frames {
   #receive(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
-    if (this.#bytes < lengthBytes) return;
+    if (this.#bytes < this.#wanted) return;
     let bytes = this.#pieces.length === 1 ? piece : Buffer.concat(this.#pieces);
+    this.#wanted = lengthBytes;
     while (bytes.length >= lengthBytes) {
       const length = bytes.readUInt32LE();
       if (length > frameBytesMax) {
         this.close();
         return;
       }
-      if (bytes.length < lengthBytes + length) break;
+      if (bytes.length < lengthBytes + length) {
+        this.#wanted = lengthBytes + length;
+        break;
+      }
       this.onFrame(bytes.toString("utf8", lengthBytes, lengthBytes + length));
       bytes = bytes.subarray(lengthBytes + length);
     }
