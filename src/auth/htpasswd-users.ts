@@ -4,7 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { TooManyRequests } from "../domain/errors.js";
+import { Counts } from "../lib/counts.js";
 import { HitCounts } from "../lib/hit-counts.js";
+import { RunningWork } from "../lib/running-work.js";
 import type { CheckPassword } from "./bcrypt-pool.js";
 import type { BcryptHash } from "./htpasswd.js";
 import type { Attempt, Identity, PasswordVerifier } from "./identity.js";
@@ -30,8 +32,8 @@ export class HtpasswdUsers implements PasswordVerifier {
   readonly lookups = new HitCounts();
   readonly #verdicts = new Verdicts(this.lookups);
   /** Running checks, shared by requests with the same user and password. */
-  readonly #running = new Map<VerdictKey, Promise<Identity | undefined>>();
-  readonly #checksOf = new Map<string, number>();
+  readonly #running = new RunningWork<VerdictKey, Identity | undefined>();
+  readonly #checksOf = new Counts<string>();
 
   constructor(private readonly checkPassword: CheckPassword) {}
 
@@ -59,13 +61,10 @@ export class HtpasswdUsers implements PasswordVerifier {
     const key = this.#verdicts.keyOf(user, password, entry?.identity.version ?? "");
     const right = this.#verdicts.get(key);
     if (right !== undefined) return right ? entry?.identity : undefined;
-    let running = this.#running.get(key);
-    if (running === undefined) {
+    return this.#running.join(key, () => {
       attempt?.begin();
-      running = this.#check(key, user, password, entry, attempt).finally(() => this.#running.delete(key));
-      this.#running.set(key, running);
-    }
-    return running;
+      return this.#check(key, user, password, entry, attempt);
+    });
   }
 
   isCurrent({ kind, name, version }: Identity): boolean | undefined {
@@ -98,17 +97,9 @@ export class HtpasswdUsers implements PasswordVerifier {
   }
 
   async #oneOfFew<T>(user: string, work: () => Promise<T>): Promise<T> {
-    const checks = this.#checksOf.get(user) ?? 0;
-    if (checks >= checksOfOneUserMax)
+    if (this.#checksOf.of(user) >= checksOfOneUserMax)
       throw new TooManyRequests("logins", "too many passwords of this user are being checked", retrySeconds);
-    this.#checksOf.set(user, checks + 1);
-    try {
-      return await work();
-    } finally {
-      const left = (this.#checksOf.get(user) ?? 1) - 1;
-      if (left === 0) this.#checksOf.delete(user);
-      else this.#checksOf.set(user, left);
-    }
+    return this.#checksOf.during(user, work);
   }
 }
 

@@ -1,9 +1,10 @@
 /** Counts concurrent operations against two limits: in total and per holder. The latter may hold over several processes. */
+import { Counts } from "./counts.js";
 import type { SharedLevels, SharedLimits } from "./shared-limits.js";
 
 export class Places {
   #taken = 0;
-  readonly #byHolder = new Map<string, number>();
+  readonly #byHolder = new Counts<string>();
   readonly #shared: SharedLevels | undefined;
 
   constructor(
@@ -22,27 +23,23 @@ export class Places {
 
   /** Number of places of `holder`. */
   takenBy(holder: string): number {
-    return this.#byHolder.get(holder) ?? 0;
+    return this.#byHolder.of(holder);
   }
 
   /** Takes a place for `holder` and returns true, or returns false if there is none. */
   enter(holder: string): boolean {
-    const own = this.takenBy(holder);
-    const all = own + (this.#shared?.elsewhere(holder) ?? 0);
+    const all = this.takenBy(holder) + (this.#shared?.elsewhere(holder) ?? 0);
     if (this.#taken >= this.total || all >= this.perHolder) return false;
     this.#taken++;
-    this.#byHolder.set(holder, own + 1);
+    this.#byHolder.add(holder);
     this.#shared?.changed(holder);
     return true;
   }
 
   /** Returns a place of `holder`. */
   leave(holder: string): void {
-    const left = (this.#byHolder.get(holder) ?? 0) - 1;
-    if (left < 0) throw new Error("invariant broken: a place is given back once");
+    this.#byHolder.remove(holder);
     this.#taken--;
-    if (left === 0) this.#byHolder.delete(holder);
-    else this.#byHolder.set(holder, left);
     this.#shared?.changed(holder);
   }
 }

@@ -1,12 +1,13 @@
 /** Remembers for a while what an upstream has answered, and asks once for all who want to know at the same time. */
 import { LRUCache } from "lru-cache";
+import { RunningWork } from "../lib/running-work.js";
 
 /** About 200 bytes each, if the answers are small. */
 const defaultEntriesMax = 100_000;
 
 export class BriefAnswers<V extends {}> {
   readonly #kept: LRUCache<string, { readonly value: V }>;
-  readonly #asking = new Map<string, Promise<V>>();
+  readonly #asking = new RunningWork<string, V>();
 
   constructor(
     readonly milliseconds: number,
@@ -19,21 +20,16 @@ export class BriefAnswers<V extends {}> {
   get(key: string, ask: () => Promise<V>): Promise<V> {
     const kept = this.#kept.get(key);
     if (kept !== undefined) return Promise.resolve(kept.value);
-    const running = this.#asking.get(key);
-    if (running !== undefined) return running;
-    const asking = ask()
-      .then((value) => {
-        if (this.milliseconds > 0) this.#kept.set(key, { value });
-        return value;
-      })
-      .finally(() => this.#asking.delete(key));
-    this.#asking.set(key, asking);
-    return asking;
+    return this.#asking.join(key, async () => {
+      const value = await ask();
+      this.set(key, value);
+      return value;
+    });
   }
 
   /** Whether `ask` runs for the key. */
   isAsking(key: string): boolean {
-    return this.#asking.has(key);
+    return this.#asking.get(key) !== undefined;
   }
 
   peek(key: string): V | undefined {

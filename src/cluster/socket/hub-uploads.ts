@@ -25,7 +25,6 @@ export class HubUploads {
   take(id: SessionId, from: NodeName): Promise<AnswerTo<"take">> {
     return this.#claims.exclusive(id, async () => {
       const node = this.#nodeOf(id);
-      if (node === from) this.#taken.set(id, from);
       if (node === undefined || node === from) return this.#give(id, from, "unknown");
       const answer = (await this.nodes.ask(node, from, { kind: "claim", id })) as
         | AnswerTo<"claim">

@@ -13,6 +13,7 @@ import { HubUploads } from "./hub-uploads.js";
 import { Failed, Gone, Link } from "./link.js";
 import { asUnavailable, Handlers, type Peer } from "./peer.js";
 import { type AnswerTo, type Kind, parseAnswer, type Question, type QuestionOf } from "./protocol.js";
+import { Tokens } from "./tokens.js";
 
 /** How the hub reaches a node. */
 interface Seat {
@@ -186,7 +187,7 @@ export class Hub {
     this.#locks.gone(name);
     this.#once.gone(name);
     this.#uploads.gone(name);
-    for (const token of this.#journals.keys()) if (token.startsWith(`${name}/`)) this.#journals.delete(token);
+    for (const token of this.#journals.keys()) if (Tokens.isOf(token, name)) this.#journals.delete(token);
     for (const seat of this.#nodes.values()) seat.tell(name, { kind: "gone", node: name, hasCrashed });
   }
 

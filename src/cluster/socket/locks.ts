@@ -2,6 +2,7 @@
  * Locks over all processes. Shared holders need no message. An exclusive holder asks the hub, which makes all other processes
  * hold their own lock on its behalf.
  */
+import { Counts } from "../../lib/counts.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { Hold, Locks } from "../cluster.js";
 import type { Peer } from "./peer.js";
@@ -13,7 +14,7 @@ export class SocketLocks<Key extends string> implements Locks<Key> {
   readonly #local = new KeyedLock<string>();
   /** Serializes this process's callers, so that only one waits at the hub. */
   readonly #asking = new KeyedLock<string>();
-  readonly #sizes = new Map<string, number>();
+  readonly #callers = new Counts<Key>();
   /** Ends the holds on behalf of other processes, by token. */
   readonly #drains = new Map<string, () => void>();
   /** Keys that others held when this process joined, until they are released. */
@@ -26,15 +27,15 @@ export class SocketLocks<Key extends string> implements Locks<Key> {
   ) {}
 
   get size(): number {
-    return this.#sizes.size;
+    return this.#callers.size;
   }
 
   shared<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
-    return this.#counted(key, () => this.#local.shared(key, () => work(neverLost)));
+    return this.#callers.during(key, () => this.#local.shared(key, () => work(neverLost)));
   }
 
   exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
-    return this.#counted(key, () => this.#asking.exclusive(key, () => this.#exclusive(key, work)));
+    return this.#callers.during(key, () => this.#asking.exclusive(key, () => this.#exclusive(key, work)));
   }
 
   async #exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
@@ -74,17 +75,6 @@ export class SocketLocks<Key extends string> implements Locks<Key> {
   release(token: string): void {
     this.#drains.get(token)?.();
     this.#drains.delete(token);
-  }
-
-  async #counted<T>(key: Key, work: () => Promise<T>): Promise<T> {
-    this.#sizes.set(key, (this.#sizes.get(key) ?? 0) + 1);
-    try {
-      return await work();
-    } finally {
-      const left = (this.#sizes.get(key) ?? 1) - 1;
-      if (left === 0) this.#sizes.delete(key);
-      else this.#sizes.set(key, left);
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Owners of upload sessions. A session's ID ends with the digits of the process that opened it. */
 import { setImmediate as turn } from "node:timers/promises";
 import { newSessionId, nodeOfSession, type SessionId } from "../../domain/session-id.js";
+import { RunningWork } from "../../lib/running-work.js";
 import type { ClaimAnswer, Claimed, NodeName, Uploads } from "../cluster.js";
 import { digitsOf } from "../node-name.js";
 import type { Peer } from "./peer.js";
@@ -10,7 +11,7 @@ export class SocketUploads implements Uploads {
   readonly #own = new Set<SessionId>();
   /** Those of `#own` that the hub knows. */
   readonly #recorded = new Set<SessionId>();
-  readonly #claims = new Map<SessionId, Promise<Claimed>>();
+  readonly #claims = new RunningWork<SessionId, Claimed>();
   readonly #digits: string;
   #answer: (id: SessionId) => ClaimAnswer | Promise<ClaimAnswer> = () => "keep";
 
@@ -51,11 +52,7 @@ export class SocketUploads implements Uploads {
 
   async claim(id: SessionId): Promise<Claimed> {
     if (this.#own.has(id)) return { owner: "here" };
-    const running = this.#claims.get(id);
-    if (running !== undefined) return running;
-    const claiming = this.#claim(id).finally(() => this.#claims.delete(id));
-    this.#claims.set(id, claiming);
-    return claiming;
+    return this.#claims.join(id, () => this.#claim(id));
   }
 
   async #claim(id: SessionId): Promise<Claimed> {

@@ -1,7 +1,8 @@
 /** Changes over the engine's messages. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { allEnded } from "../../lib/in-parallel.js";
-import type { Change, ChangeListener, Changes, ChangesLost, Origin } from "../cluster.js";
+import { ChangeListeners } from "../change-listeners.js";
+import type { Change, Changes } from "../cluster.js";
 import { unavailable } from "./engine.js";
 import type { Membership } from "./membership.js";
 import type { Messages } from "./messages.js";
@@ -10,14 +11,13 @@ import { noticedAfter } from "./times.js";
 /** Time for the listeners of another node, which read something from the storage at most. */
 const listenerMillisecondsMax = 30_000;
 
-export class ValkeyChanges implements Changes {
-  readonly #listeners = new Set<ChangeListener>();
-
+export class ValkeyChanges extends ChangeListeners implements Changes {
   constructor(
     readonly members: Membership,
     readonly messages: Messages,
     onError: (error: unknown) => void,
   ) {
+    super();
     members.listen({ lost: () => void this.tell({ kind: "lost" }, "elsewhere")?.catch(onError) });
     messages.on("change", async ({ change }) => {
       await this.tell(change, "elsewhere");
@@ -54,20 +54,5 @@ export class ValkeyChanges implements Changes {
     const slow = silent.find((name) => !members.isSilent(name));
     if (members.isInTouch && slow !== undefined)
       throw unavailable(`the node ${slow} does not acknowledge a change`);
-  }
-
-  subscribe(listener: ChangeListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Calls this node's listeners. */
-  tell(change: Change | ChangesLost, origin: Origin): Promise<void> | undefined {
-    let waits: Promise<void>[] | undefined;
-    for (const listener of this.#listeners) {
-      const wait = listener(change, origin);
-      if (wait !== undefined) waits = [...(waits ?? []), wait];
-    }
-    return waits && allEnded(waits);
   }
 }

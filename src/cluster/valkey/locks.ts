@@ -3,6 +3,7 @@
  * the engine, and then every node's own lock, which that node keeps on its behalf.
  */
 import type { RegistryError } from "../../domain/errors.js";
+import { Counts } from "../../lib/counts.js";
 import { KeyedLock } from "../../lib/keyed-lock.js";
 import type { Hold, Locks, NodeName } from "../cluster.js";
 import { unavailable } from "./engine.js";
@@ -25,7 +26,7 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
   readonly #local = new KeyedLock<string>();
   /** Serializes this node's callers, so that only one asks the engine. */
   readonly #asking = new KeyedLock<string>();
-  readonly #sizes = new Map<string, number>();
+  readonly #callers = new Counts<Key>();
   /** Ends the holds on behalf of other nodes, by token. */
   readonly drains = new Map<string, () => void>();
   /** Keys that others held exclusively when this node joined, until they are released. */
@@ -40,12 +41,12 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
   }
 
   get size(): number {
-    return this.#sizes.size;
+    return this.#callers.size;
   }
 
   shared<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
     const { members } = this.parts;
-    return this.#counted(key, () =>
+    return this.#callers.during(key, () =>
       this.#local.shared(key, () => {
         const { generation } = members;
         const confirm = () => {
@@ -59,7 +60,7 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
   }
 
   exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
-    return this.#counted(key, () => this.#asking.exclusive(key, () => this.#exclusive(key, work)));
+    return this.#callers.during(key, () => this.#asking.exclusive(key, () => this.#exclusive(key, work)));
   }
 
   async #exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
@@ -170,17 +171,6 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
 
   #nameOf(key: string): string {
     return `${this.kind} ${key}`;
-  }
-
-  async #counted<T>(key: Key, work: () => Promise<T>): Promise<T> {
-    this.#sizes.set(key, (this.#sizes.get(key) ?? 0) + 1);
-    try {
-      return await work();
-    } finally {
-      const left = (this.#sizes.get(key) ?? 1) - 1;
-      if (left === 0) this.#sizes.delete(key);
-      else this.#sizes.set(key, left);
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { RegistryError } from "../../domain/errors.js";
 import { newSessionId, type SessionId } from "../../domain/session-id.js";
+import { RunningWork } from "../../lib/running-work.js";
 import type { ClaimAnswer, Claimed, HandedOver, NodeName, Uploads } from "../cluster.js";
 import { nodeName } from "../node-name.js";
 import { type Engine, unavailable } from "./engine.js";
@@ -35,7 +36,7 @@ export class ValkeyUploads implements Uploads {
   /** Those of `#own` that a record in the engine names. */
   readonly #recorded = new Set<SessionId>();
   readonly #ended = new LRUCache<SessionId, true>({ max: endedMax });
-  readonly #claims = new Map<SessionId, Promise<Claimed>>();
+  readonly #claims = new RunningWork<SessionId, Claimed>();
   #answer: (id: SessionId) => ClaimAnswer | Promise<ClaimAnswer> = () => "keep";
 
   constructor(
@@ -99,11 +100,7 @@ export class ValkeyUploads implements Uploads {
   claim(id: SessionId): Promise<Claimed> {
     if (this.isSure(id)) return Promise.resolve({ owner: "here" });
     if (this.#ended.has(id)) return Promise.resolve({ owner: ended });
-    const running = this.#claims.get(id);
-    if (running !== undefined) return running;
-    const claiming = this.#claim(id).finally(() => this.#claims.delete(id));
-    this.#claims.set(id, claiming);
-    return claiming;
+    return this.#claims.join(id, () => this.#claim(id));
   }
 
   /** Tries again while the engine does not answer, until this node is out of touch. */

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import { HitCounts } from "../../lib/hit-counts.js";
 import { entriesMax } from "../../lib/lru-bound.js";
+import { RunningWork } from "../../lib/running-work.js";
 import { type Durability, Syncs } from "./syncs.js";
 
 interface Turn {
@@ -25,7 +26,7 @@ export class Directories {
   readonly #turns = new Map<string, Turn>();
   /** Whether the name is known to be on stable storage, too. */
   readonly #known = new LRUCache<string, "there" | "durable">(entriesMax(knownDirectoriesMax));
-  readonly #creating = new Map<string, Promise<void>>();
+  readonly #creating = new RunningWork<string, void>();
   readonly syncs: Syncs;
   readonly lookups = new HitCounts();
 
@@ -70,12 +71,7 @@ export class Directories {
     const isEnsured = known === "durable" || (known === "there" && !durably);
     if (directory === this.root || this.lookups.note(isEnsured || undefined) === true) return undefined;
     const key = durably ? directory : `${directory}/`;
-    let creating = this.#creating.get(key);
-    if (creating === undefined) {
-      creating = this.#create(directory, durably).finally(() => this.#creating.delete(key));
-      this.#creating.set(key, creating);
-    }
-    return creating;
+    return this.#creating.join(key, () => this.#create(directory, durably));
   }
 
   /** Returns the directory and those above it of which `ensure` has not found that they exist and are no symbolic links. */
