@@ -19,7 +19,7 @@ import { makeImages, pushImages } from "./push-small.js";
 const repository = "bench/processes";
 const sides = against({ "gantry-1-process": null, "gantry-4-processes": null });
 
-/** Until each process has compiled what it needs, it takes up to twice as much CPU time. */
+/** Until a process has compiled its code, it takes up to twice as much CPU time. */
 const getWarmUpSeconds = 8;
 const getSeconds = 4;
 const imagesToWarmUp = 1536;

@@ -54,7 +54,7 @@ export async function buildProgram(root: string): Promise<void> {
   await compileCode();
 }
 
-/** Writes what the server sends to browsers. */
+/** Writes the style, the icon and the script of the web page. */
 async function writePageFiles(root: string): Promise<void> {
   const [from, to] = [join(root, "src/http/web"), join(root, "dist/src/http/web")];
   await mkdir(to, { recursive: true });

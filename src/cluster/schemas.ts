@@ -1,4 +1,4 @@
-/** Schemas of what nodes send each other, whatever carries it. All that arrives is parsed by them. */
+/** Schemas of the values in messages between nodes, over a socket or an engine. Every message that arrives is parsed by them. */
 import { z } from "zod";
 import { parseDigest } from "../domain/digest.js";
 import { parseTag } from "../domain/reference.js";

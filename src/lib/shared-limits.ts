@@ -14,7 +14,7 @@ const entriesMax = 1000;
 
 /** A limit whose use other processes must know. */
 interface SharedLimit {
-  /** Returns what the other processes do not know yet, and forgets that they do not. */
+  /** Returns the uses that the other processes do not know yet. They count as known from then on. */
   report(): ReportedUse[];
   /** Makes the next reports complete, for a process that has begun to listen. */
   reportAgain(): void;
@@ -66,7 +66,7 @@ export class SharedLimits {
     for (const [name, use] of Object.entries(report)) this.#limits.get(name)?.receive(process, use);
   }
 
-  /** Forgets what a process has reported, which has ended. */
+  /** Forgets the reports of a process that has ended. */
   forget(process: number): void {
     for (const limit of this.#limits.values()) limit.forget(process);
   }

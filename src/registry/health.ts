@@ -57,7 +57,7 @@ export interface OtherProcesses {
   readonly serving: number;
   /** Number of processes that should. */
   readonly count: number;
-  /** Called after each check, with what fails in this process. */
+  /** Called after each check, with the failed parts of this process. */
   tell(failures: Failures): void;
 }
 

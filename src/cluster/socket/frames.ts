@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 
 const lengthBytes = 4;
 
-/** Numbers that only grow, which each frame carries: who acts on a message knows those of all that led to it. */
+/** Numbers that only grow. Each frame carries them, so that the receiver knows the numbers of all messages that led to it. */
 export interface Clock {
   read(): readonly number[];
   raise(numbers: readonly number[]): void;
@@ -20,7 +20,7 @@ export class Clocks {
 /** Metrics with many repositories are the largest message. */
 const frameBytesMax = 64 * 1024 * 1024;
 
-/** What may wait for the other process. One that reads nothing for so long hangs. */
+/** Unread bytes for the other process. A process that lets more of them wait hangs. */
 const unreadBytesMax = 128 * 1024 * 1024;
 
 export class Frames {

@@ -91,7 +91,7 @@ export class SocketLeases implements Leases {
     });
   }
 
-  /** Ends what a process held that has ended. */
+  /** Ends the removals and journals of a process that has ended. */
   gone(node: NodeName): void {
     for (const [token, end] of this.#removals) if (Tokens.isOf(token, node)) end();
     this.journals.gone(node);

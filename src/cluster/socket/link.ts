@@ -111,7 +111,7 @@ export class Link {
     );
   }
 
-  /** Sends what waits to be sent now. */
+  /** Sends the waiting messages now. */
   flush(): void {
     this.#frames.flush();
   }

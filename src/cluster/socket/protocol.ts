@@ -43,10 +43,10 @@ const questions = [
   z.object({ kind: z.literal("gone"), node, hasCrashed: z.boolean() }),
   /** For other parts of the server, which parse what they send. */
   z.object({ kind: z.literal("call"), service: z.string(), payload: z.unknown() }),
-  /** What clients use at the process with that number. `isNew`: that process knows nothing of the others yet. */
+  /** The use of clients at the process with that number. `isNew`: that process knows nothing of the others yet. */
   z.object({ kind: z.literal("use"), process: z.number(), isNew: z.boolean(), report: useReport }),
   // Answered by the hub.
-  /** Answered with what is held now: the asker is a node from then on. */
+  /** Answered with the locks and journals that are held: the asker is a node from then on. */
   z.object({ kind: z.literal("join") }),
   /** Answered with a token when all other nodes hold the lock on behalf of the asker. */
   z.object({ kind: z.literal("enter"), ...lockKey }),
@@ -106,7 +106,7 @@ export const answers = {
 
 export type AnswerTo<K extends Kind> = z.output<(typeof answers)[K]>;
 
-/** What the others answered, by node. */
+/** The answers of the other nodes. */
 const answersOfOthers = z.array(z.tuple([node, z.unknown()]));
 
 export function parseAnswer<K extends Kind>(kind: K, value: unknown): AnswerTo<K> {

@@ -1,4 +1,6 @@
-/** Tokens name what a process holds at others, and the process, so that it ends with it. */
+/**
+ * Tokens name the locks, journals and removals that a process holds at others. They contain its name, so that they can end with it.
+ */
 import type { NodeName } from "../cluster.js";
 
 export class Tokens {

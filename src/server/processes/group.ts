@@ -1,4 +1,4 @@
-/** What each process of a server knows of the others. */
+/** The view that each process of a server has of the others. */
 import type { Cluster } from "../../cluster/cluster.js";
 import { digitsOf } from "../../cluster/node-name.js";
 import { exclusiveOnly } from "../../cluster/socket/hub-locks.js";
@@ -27,7 +27,7 @@ export interface ProcessGroup {
   askFirst(service: string, payload: unknown): Promise<unknown>;
   /** Opens the cluster when the store is open. */
   join(leaseSeconds: number): Promise<SocketCluster>;
-  /** Removes what a process that has crashed has left in the store. */
+  /** Removes the temporary files of a process that has crashed. */
   cleanUp(digits: string): Promise<void>;
 }
 

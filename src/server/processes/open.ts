@@ -1,4 +1,4 @@
-/** Opens what a server of several processes needs, by the role of this process. Part of the composition root. */
+/** Opens the links between the processes of a server, by the role of this process. Part of the composition root. */
 
 import { formatOf } from "../log.js";
 import type { LogOpening } from "../opening.js";

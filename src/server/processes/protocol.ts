@@ -1,4 +1,4 @@
-/** What the first process sends to one that it has started. */
+/** The first message of the first process to a process that it has started. */
 import { z } from "zod";
 
 /** The descriptor of the socket to the first process. */

@@ -1,4 +1,4 @@
-/** Reports what clients use here to the other processes, so that the limits of one client hold over all. */
+/** Reports the use of each client to the other processes, so that the limits of one client hold over all. */
 import type { Peer } from "../../cluster/socket/peer.js";
 import { SharedLimits, type UseReport } from "../../lib/shared-limits.js";
 
@@ -40,7 +40,7 @@ export class ReportedLimits extends SharedLimits {
     this.#tell(this.number, {}, true);
   }
 
-  /** Forgets what clients used at a process that has ended, here and at the others. */
+  /** Forgets the use at a process that has ended, here and at the others. */
   end(number: number): void {
     this.forget(number);
     this.#tell(number, {}, true);

@@ -45,7 +45,7 @@ export class SharedHealth {
       });
   }
 
-  /** What fails at any other process. */
+  /** The failed parts of all other processes. */
   get failures(): Failures {
     return this.#all.failures;
   }
@@ -59,7 +59,7 @@ export class SharedHealth {
     return this.links.count;
   }
 
-  /** Tells the others what fails in this process. Sends nothing if that has not changed. */
+  /** Sends the failed parts of this process to the others, if they have changed. */
   tell(failures: Failures): void {
     const { number, tellFirst } = this.links;
     if (isDeepStrictEqual(failures, this.#own)) return;

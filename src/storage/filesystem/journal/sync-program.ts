@@ -8,7 +8,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { assert } from "../../../lib/assert.js";
 
-/** Syncs for each line that it reads, and then writes the exit status behind what `sync` has written. */
+/** Syncs for each line that it reads, and then writes the exit status behind the output of `sync`. */
 const script = `while read -r line; do sync -f "$@" 2>&1; printf '\\n= %d\\n' $?; done`;
 const answer = /^(.*)\n= (\d+)\n$/s;
 
