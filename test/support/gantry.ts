@@ -17,7 +17,14 @@ export const startMillisecondsMax = 20_000;
 /** A stop drains running requests; after this time the server counts as hung and is killed. */
 export const stopMillisecondsMax = 20_000;
 /** Maximum log output kept for an error message. */
-export const logCharactersMax = 16_384;
+const logCharactersMax = 16_384;
+
+/** Returns the last lines of a log, none of which is cut. */
+export function endOf(log: string): string {
+  if (log.length <= logCharactersMax) return log;
+  const cut = log.slice(-logCharactersMax);
+  return cut.slice(cut.indexOf("\n") + 1);
+}
 
 /** Environment variables of the server, such as REGISTRY_STORAGE_DELETE_ENABLED. */
 export type GantrySettings = Readonly<Record<string, string>>;
@@ -162,7 +169,7 @@ class GantryProcess implements Gantry {
   }
 
   #keep(text: string): void {
-    this.#log = (this.#log + text).slice(-logCharactersMax);
+    this.#log = endOf(this.#log + text);
   }
 }
 

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { run } from "../../src/cli/run.js";
 import {
+  endOf,
   type GantrySettings,
-  logCharactersMax,
   oneProcess,
   type RunningGantry,
   readyLine,
@@ -168,6 +168,6 @@ class InsideServer implements RunningGantry {
   }
 
   #keep(text: string): void {
-    this.#log = (this.#log + text).slice(-logCharactersMax);
+    this.#log = endOf(this.#log + text);
   }
 }
