@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Wrapper } from "./contenders.js";
 
 export interface Limits {
   /** Memory of the program and its children, including page cache, which the kernel reclaims first. */
@@ -51,7 +52,7 @@ export function cannotConfine(): string | false {
   return false;
 }
 
-export class Confinement implements AsyncDisposable {
+export class Confinement implements Wrapper, AsyncDisposable {
   readonly #cgroup: string;
 
   private constructor(

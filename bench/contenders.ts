@@ -7,7 +7,6 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueCertificate } from "../test/support/certificates.js";
-import type { Confinement } from "./confinement.js";
 import { angos } from "./contenders/angos.js";
 import {
   distribution3,
@@ -102,6 +101,12 @@ export interface Contender extends Endpoint, AsyncDisposable {
   restart(): Promise<number>;
 }
 
+/** Starts programs under other conditions: with limits, or with slow syncs. */
+export interface Wrapper {
+  /** Writes a script into `folder` that becomes `program`, and returns the script's path. */
+  wrap(program: string, folder: string): string;
+}
+
 export interface StartOptions {
   /** Whether it speaks HTTPS. */
   readonly secure?: boolean | undefined;
@@ -109,8 +114,7 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** Folder of Gantry's CPU profiles; without it there are none. */
   readonly profileFolder?: string | undefined;
-  /** Its limits of memory and descriptors. */
-  readonly confinement?: Confinement | undefined;
+  readonly wrapper?: Wrapper | undefined;
   /** Fills the folder before the server starts. */
   readonly lay?: ((name: ContenderName, dataFolder: string) => void) | undefined;
 }
@@ -154,7 +158,7 @@ async function programOf({ program, needs = [] }: Profile): Promise<string | und
 export async function startContender(
   name: ContenderName,
   before: Before,
-  { secure = false, settings = {}, profileFolder, confinement, lay }: StartOptions,
+  { secure = false, settings = {}, profileFolder, wrapper, lay }: StartOptions,
 ): Promise<Contender | undefined> {
   const profile = profileOf(name, before);
   const program = await programOf(profile);
@@ -174,7 +178,7 @@ export async function startContender(
     lay?.(name, dataFolder);
     const { ca, tls } = secure ? await makeCertificate(folder) : { ca: undefined, tls: undefined };
     const place: Place = {
-      program: confinement?.wrap(program, folder) ?? program,
+      program: wrapper?.wrap(program, folder) ?? program,
       folder,
       dataFolder,
       tls,

@@ -57,6 +57,8 @@ const groups = { unit: 3, api: 4, operator: 2, upstream: 1 } as const;
 
 const quick = process.argv.includes("--quick");
 const slowestMax = 10;
+/** No file takes a quarter of it. One whose failed test has left a server or a socket open would never end. */
+const timeout = 10 * 60_000;
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const nameOf = (file: string) => basename(file, ".test.js");
@@ -128,7 +130,7 @@ const milliseconds = new Map<string, number>();
 const began = performance.now();
 
 async function tests(pool: { readonly files: string[]; readonly concurrency: number }): Promise<void> {
-  for await (const event of run(pool)) {
+  for await (const event of run({ ...pool, timeout })) {
     if (event.type === "test:fail" && event.data.todo === undefined) process.exitCode = 1;
     if (event.type === "test:pass" || event.type === "test:fail") {
       const { nesting, file = "", details } = event.data;

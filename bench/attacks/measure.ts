@@ -40,7 +40,7 @@ export async function attackFresh(
 ): Promise<Attacked | undefined> {
   const { secure, settings, descriptorsMax, unreadErrors } = attack;
   await using confinement = Confinement.create({ memoryBytes, descriptorsMax, unreadErrors });
-  await using contender = await startContender(name, before, { secure, settings, confinement });
+  await using contender = await startContender(name, before, { secure, settings, wrapper: confinement });
   return contender && (await measureAttack(contender, attack, seconds));
 }
 

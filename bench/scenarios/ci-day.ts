@@ -10,6 +10,7 @@ import { Connection } from "../driver/connection.js";
 import { type Image, makeImage, pullImage, pushImage, storeImage } from "../driver/image.js";
 import { Payload } from "../driver/payload.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
+import { warmUpPushes } from "../small-images.js";
 import { megabyte } from "../units.js";
 
 const sides = against({ "docker-registry": 3, "distribution-3": 3, zot: null, angos: null });
@@ -36,6 +37,7 @@ export const ciDayScenarios: readonly Scenario[] = [
         async (contender) => {
           using connection = await Connection.open(contender);
           for (const base of bases) await storeImage(connection, base);
+          await warmUpPushes(contender, settings);
           await spendDay(contender, warmUpDay, bases, "warm-up");
         },
         (contender, round) => spendDay(contender, shape, bases, `round-${round}`),

@@ -16,8 +16,8 @@ import { type Nodes, type NodesClient, withClients } from "../driver/nodes-clien
 import { Payload } from "../driver/payload.js";
 import { blobPath, expectStatus, manifestMediaType, manifestPath, pushBlob } from "../driver/registry.js";
 import { against, type Sample, type Scenario } from "../scenario.js";
+import { makeImages, pushNew } from "../small-images.js";
 import { gibibyte, mebibyte } from "../units.js";
-import { makeImages, pushNew } from "./push-small.js";
 
 const repository = "bench/nodes";
 

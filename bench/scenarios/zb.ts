@@ -22,6 +22,7 @@ import {
 } from "../driver/registry.js";
 import { measureLoad, toolIsThere } from "../measure-load.js";
 import { type Aims, against, type Sample, type Scenario } from "../scenario.js";
+import { warmUpPushes } from "../small-images.js";
 import { mebibyte } from "../units.js";
 
 const clients = 10;
@@ -124,6 +125,7 @@ function zbScenario(name: string, what: string, aims: Aims, { jobs, times }: Mix
       return await arena.interleave(
         settings,
         async (contender) => {
+          if (jobs.some(({ kind }) => kind !== "pull")) await warmUpPushes(contender, settings);
           await prepare(contender, [...pulled.values()]);
           await runJobs(contender, jobs, pulled, "warm-up");
         },

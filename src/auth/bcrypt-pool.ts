@@ -28,7 +28,7 @@ export class BcryptPool {
   #closing = false;
 
   constructor(readonly options: BcryptPoolOptions) {
-    this.#pool = new IdlePool({ ...options, file: workerFile, tasksPerThread: 1 });
+    this.#pool = new IdlePool({ ...options, file: workerFile });
   }
 
   readonly check: CheckPassword = async (password, hash) => {

@@ -14,7 +14,7 @@ export const activityNote = z.object({
 export async function restoreActivity(activity: Activity, notes: NoteStore): Promise<void> {
   const bytes = await notes.read(noteName);
   if (bytes === undefined) return;
-  const found = activityNote.safeParse(parsedJson(bytes));
+  const found = activityNote.safeParse(parsedJson(bytes), { jitless: true });
   if (found.success) activity.restore(found.data);
 }
 

@@ -1,60 +1,113 @@
 /**
- * The activity of several nodes, in a note that they share. Each node adds its own figures every minute, and keeps those of the
- * others, so that nothing is lost when two nodes write at once: what one overwrites, the other adds again. A node that has
- * stopped stays in the note for a day, and a restarted one is another.
+ * The activity of several nodes, in a note that they share. Each node replaces its own entry every minute. A node that stops
+ * adds its figures to the entry of those that have ended, so that restarts do not make the note longer. Nodes take turns,
+ * because each writes the whole note. Without the engine, or after some seconds, a node writes without its turn: then the
+ * figures of one that stops in the same moment may be lost.
  */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import type { Cluster } from "../cluster/cluster.js";
+import { Deadline } from "../lib/deadline.js";
 import type { NoteStore } from "../storage/storage.js";
-import { type Activity, quarters } from "./activity.js";
+import { Activity, type Note, quarterMilliseconds, quarters } from "./activity.js";
 import { activityNote, parsedJson } from "./activity-note.js";
 
 const noteName = "activity-of-nodes";
 
-/** About 10 KB each. Beyond it, the nodes that were seen least recently are forgotten. */
+/** The entry of the nodes that have ended. */
+const endedNodes = "00000000-0000-0000-0000-000000000000";
+
+/** About 10 KB each. Beyond it, those that were seen least recently lose their entries. */
 const nodesMax = 64;
+
+/** A node that has not written for so long has ended, probably by a crash. */
+const silentMillisecondsMax = 60 * 60_000;
+
+/** A stop waits for its turn, and another node may hang. */
+const turnMillisecondsMax = 5_000;
 
 const entry = activityNote.extend({ savedAt: z.number() });
 
-type Entry = z.output<typeof entry>;
+interface Entry extends Note {
+  readonly savedAt: number;
+}
 
 export class SharedActivity {
   readonly #own = randomUUID();
-  /** The other nodes' figures as they were seen last, by node. */
-  #others = new Map<string, Entry>();
 
   constructor(
     readonly activity: Activity,
     readonly notes: NoteStore,
+    readonly cluster: Pick<Cluster, "once">,
   ) {}
 
-  /** Shares this node's figures, and learns those of the others. */
-  async exchange(now = Date.now()): Promise<void> {
+  /** Learns the figures of the other nodes. */
+  async refresh(now = Date.now()): Promise<void> {
     this.activity.sample(now);
-    const own = this.activity.save();
-    const read = await this.#read();
-    for (const [node, found] of read) {
-      const known = this.#others.get(node);
-      if (node !== this.#own && (known === undefined || known.savedAt < found.savedAt))
-        this.#others.set(node, found);
-    }
-    const young = [...this.#others].filter(([, { quarter }]) => quarter > own.quarter - quarters);
-    const latest = young.toSorted(([, a], [, b]) => b.savedAt - a.savedAt).slice(0, nodesMax - 1);
-    this.#others = new Map(latest);
-    this.activity.others = [...this.#others.values()];
-    const all = new Map<string, unknown>([...this.#others, [this.#own, { ...own, savedAt: now }]]);
-    await this.notes.put(noteName, Buffer.from(JSON.stringify(Object.fromEntries(all))));
+    await this.#readOthers();
   }
 
-  /** Entries that cannot be read are ignored: only figures are lost. */
-  async #read(): Promise<Map<string, Entry>> {
+  /** Shares this node's figures, and learns those of the others. */
+  exchange(now = Date.now()): Promise<void> {
+    return this.#inTurn(() => this.#write(now, false));
+  }
+
+  /** Shares this node's last figures. Call it once, after the last exchange. */
+  leave(now = Date.now()): Promise<void> {
+    return this.#inTurn(() => this.#write(now, true));
+  }
+
+  /** Runs `work` while no other node runs its own. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    let running: Promise<void> | undefined;
+    const run = () => {
+      running ??= work();
+      return running;
+    };
+    const turn = async () => {
+      // Runs nothing if it has waited for another node. An error is that of this node alone, and thrown below.
+      while (running === undefined) await this.cluster.once("exchange activity", () => run().catch(() => {}));
+    };
+    await new Deadline(turnMillisecondsMax).within(turn()).catch(() => {});
+    await run();
+  }
+
+  async #write(now: number, isLast: boolean): Promise<void> {
+    this.activity.sample(now);
+    const own: Entry = { ...this.activity.save(), savedAt: now };
+    const { [endedNodes]: known, ...others } = Object.fromEntries(await this.#readOthers());
+    const latest = Object.entries(others).toSorted(([, a], [, b]) => b.savedAt - a.savedAt);
+    const entries = new Map(latest.slice(0, nodesMax - 1));
+    const crashed = latest
+      .slice(nodesMax - 1)
+      .map(([, other]) => other)
+      .filter(({ savedAt }) => savedAt < now - silentMillisecondsMax);
+    const ended = [...(known ? [known] : []), ...crashed, ...(isLast ? [own] : [])];
+    if (ended.length > 0) entries.set(endedNodes, { ...addedUp(ended), savedAt: now });
+    if (!isLast) entries.set(this.#own, own);
+    await this.notes.put(noteName, Buffer.from(JSON.stringify(Object.fromEntries(entries))));
+  }
+
+  /** Resolves with the entries of the last day. Those that cannot be read are ignored: only figures are lost. */
+  async #readOthers(): Promise<Map<string, Entry>> {
     const bytes = await this.notes.read(noteName);
     const found = z.record(z.uuid(), z.unknown()).safeParse(bytes && parsedJson(bytes));
-    const entries = new Map<string, Entry>();
+    const { quarter } = this.activity.save();
+    const others = new Map<string, Entry>();
     for (const [node, value] of Object.entries(found.data ?? {})) {
       const { data } = entry.safeParse(value);
-      if (data !== undefined) entries.set(node, data);
+      if (node !== this.#own && data !== undefined && Math.abs(data.quarter - quarter) < quarters)
+        others.set(node, data);
     }
-    return entries;
+    this.activity.others = [...others.values()];
+    return others;
   }
+}
+
+/** Returns the sum of at least one note. */
+function addedUp(notes: readonly Note[]): Note {
+  const last = Math.max(...notes.map(({ quarter }) => quarter));
+  const sum = new Activity(() => ({}), last * quarterMilliseconds);
+  for (const note of notes) sum.restore(note);
+  return sum.save();
 }

@@ -1,7 +1,8 @@
 /**
  * The bounded memory of all downloads: chunks of large blobs, each read once for all downloads at the same position. Many jobs
  * that pull one layer at once share every read. A download holds a chunk only while it writes it to its socket, so slow
- * readers hold no memory: the chunk may be gone when they continue, and is read again from the page cache.
+ * readers hold no memory: the chunk may be gone when they continue, and is read again from the page cache. The only reader of
+ * a larger blob reuses the memory that it has passed, which is still in the CPU's cache (docs/decisions/0008).
  */
 import { alignedBuffer } from "../lib/aligned-memory.js";
 import { assert } from "../lib/assert.js";
@@ -14,8 +15,10 @@ export interface OpenBlob {
   readonly number: number;
   readonly size: number;
   readonly reader: Pick<BlobReader, "read" | "waitsAt">;
+  /** Whether one download reads it, so that no other one needs the chunks that this one has passed. */
+  readonly hasOneReader: boolean;
   hold(): void;
-  release(): void;
+  drop(): void;
 }
 
 let numbers = 0;
@@ -39,6 +42,9 @@ export interface BlobChunksOptions {
 
 /** 32 MiB in total (docs/decisions/0008). */
 export const defaultBlobChunks: BlobChunksOptions = { chunkBytes: 2 * 1024 * 1024, chunks: 16 };
+
+/** From a store that does not read ahead by itself (docs/decisions/0057). */
+const readsAtOnce = 4;
 
 class Chunk {
   holders = 0;
@@ -67,6 +73,7 @@ export class BlobChunks {
 
   /** Returns the bytes from `position` to the end of its chunk. Synchronous if they are in memory. */
   at(blob: OpenBlob, position: number): Piece | Promise<Piece> {
+    if (blob.hasOneReader) this.#forgetBefore(blob, position);
     const key = this.#keyAt(blob, position);
     const chunk = this.lookups.note(this.#kept.get(key));
     if (chunk === undefined || chunk.loading !== undefined) return this.#load(blob, position, key);
@@ -74,13 +81,25 @@ export class BlobChunks {
     return this.#piece(key, chunk, position);
   }
 
+  /** Frees the chunk that ends at `position`, if any. A blob that fits into the memory is kept for the next reader. */
+  #forgetBefore(blob: OpenBlob, position: number): void {
+    const { chunkBytes, chunks } = this.options;
+    if (position === 0 || position % chunkBytes !== 0 || blob.size <= chunkBytes * chunks) return;
+    const key = this.#keyAt(blob, position - 1);
+    const chunk = this.#kept.get(key);
+    if (chunk === undefined || chunk.holders > 0 || chunk.loading !== undefined) return;
+    this.#kept.delete(key);
+    this.#noLongerAhead(chunk);
+    this.#giveBuffer(chunk.buffer);
+  }
+
   /**
-   * Starts reading the chunk at `position`, and the next one if the store does not read ahead by itself, as long as there is
+   * Starts reading the chunk at `position`, and further ones if the store does not read ahead by itself, as long as there is
    * memory that no other download needs.
    */
   readAhead(blob: OpenBlob, position: number): void {
-    this.#readAhead(blob, position);
-    if (blob.reader.waitsAt?.(position)) this.#readAhead(blob, position + this.options.chunkBytes);
+    const count = blob.reader.waitsAt?.(position) ? readsAtOnce : 1;
+    for (let next = 0; next < count; next++) this.#readAhead(blob, position + next * this.options.chunkBytes);
   }
 
   #readAhead(blob: OpenBlob, position: number): void {
@@ -152,7 +171,7 @@ export class BlobChunks {
       chunk.loading = undefined;
       if (chunk.holders === 0) this.#wakeAll();
     } finally {
-      blob.release();
+      blob.drop();
     }
   }
 

@@ -1,5 +1,5 @@
 /** All caches of the registry, with their bounds. */
-import type { Changes } from "../cluster/cluster.js";
+import type { Changes, TagsKey } from "../cluster/cluster.js";
 import type { Digest } from "../domain/digest.js";
 import type { ManifestMediaType } from "../domain/media-type.js";
 import type { Tag } from "../domain/reference.js";
@@ -46,20 +46,33 @@ export class Caches {
   readonly blobHomes = new BlobHomes();
   readonly openBlobs: OpenBlobs;
 
-  /** `changes` tells whether the caches are current; without it, nobody else changes the storage. */
-  constructor(storage: Storage, changes?: Pick<Changes, "knows">) {
-    const [content, tags] = (["content", "tags"] as const).map((what) => () => changes?.knows(what) ?? true);
+  /**
+   * `changes` tells whether the caches are current; without it, nobody else changes the storage. `idleBlobsMax` blobs that nobody
+   * reads stay open.
+   */
+  constructor(
+    storage: Storage,
+    changes?: Pick<Changes, "knows" | "knowsTags" | "follow">,
+    idleBlobsMax?: number,
+  ) {
+    const content = () => changes?.knows("content") ?? true;
+    const tags = (key: TagsKey) => changes?.knowsTags(key) ?? true;
+    const follow = (key: TagsKey) => changes?.follow(key);
     const sizeOf = ({ length }: Buffer) => length + entryBytes;
     this.manifests = new ReadThroughCache(
       { maxSize: manifestCacheBytes, sizeOf: ({ bytes }) => sizeOf(bytes) },
       content,
     );
-    this.tags = new ReadThroughCache({ max: tagCacheEntries }, tags);
-    this.tagLists = new ReadThroughCache({ maxSize: tagListCacheBytes, sizeOf: ({ bytes }) => bytes }, tags);
+    this.tags = new ReadThroughCache<TagKey, Digest>({ max: tagCacheEntries }, tags, follow);
+    this.tagLists = new ReadThroughCache<RepositoryName, TagList>(
+      { maxSize: tagListCacheBytes, sizeOf: ({ bytes }) => bytes },
+      tags,
+      follow,
+    );
     this.blobSizes = new ReadThroughCache({ max: blobSizeCacheEntries }, content);
     this.smallBlobs = new ReadThroughCache({ maxSize: smallBlobCacheBytes, sizeOf }, content);
     this.blobUrls = new ReadThroughCache({ max: blobUrlCacheEntries }, content);
-    this.openBlobs = new OpenBlobs(storage.blobs, content);
+    this.openBlobs = new OpenBlobs(storage.blobs, content, idleBlobsMax);
   }
 
   /** Hit counts by name of the cache. */
@@ -106,11 +119,16 @@ export class Caches {
     this.openBlobs.clear();
   }
 
+  /** Call it when it is unknown where tags point. */
+  forgetTags(): void {
+    this.tags.clear();
+    this.tagLists.clear();
+  }
+
   /** Call it when it is unknown what has changed. */
   forgetAll(): void {
     this.forgetBlobs();
     this.manifests.clear();
-    this.tags.clear();
-    this.tagLists.clear();
+    this.forgetTags();
   }
 }

@@ -46,7 +46,8 @@ function apply(caches: Caches, change: Change | ChangesLost): void {
     case "web-session-ended":
       return;
     case "lost":
-      caches.forgetAll();
+      if (change.of === "tags") caches.forgetTags();
+      else caches.forgetAll();
   }
 }
 

@@ -25,10 +25,15 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   >();
   readonly lookups = new HitCounts();
 
-  /** While `isCurrent` returns false, nothing is answered from the cache: changes elsewhere may be missed. */
   constructor(
     bound: Bound<V>,
-    readonly isCurrent: () => boolean = () => true,
+    /** While it returns false, nothing is answered from the cache: changes of the key elsewhere may be missed. */
+    readonly isCurrent: (key: K) => boolean = () => true,
+    /**
+     * Called with a key that is not current and has a value: from some time on, it will be current. Not for absent values, so
+     * that a flood of them displaces no key that is followed.
+     */
+    readonly follow: (key: K) => void = () => {},
   ) {
     this.#kept =
       "max" in bound
@@ -41,7 +46,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   /** Returns the cached value. A miss is not counted here, but by the `load` that follows. */
   get(key: K): V | undefined {
-    if (!this.isCurrent()) return undefined;
+    if (!this.isCurrent(key)) return undefined;
     const kept = this.#kept.get(key);
     if (kept !== undefined) this.lookups.hits++;
     return kept;
@@ -49,14 +54,15 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   /** Returns the cached value, or the result of `read`. Does not cache undefined. */
   load(key: K, read: () => Promise<V | undefined>): V | Promise<V | undefined> {
-    if (!this.isCurrent()) return this.#readUncached(key, read);
+    if (!this.isCurrent(key)) return this.#readUncached(key, read);
     const kept = this.lookups.note(this.#kept.get(key));
     if (kept !== undefined) return kept;
     const running = this.#reading.get(key);
     if (running !== undefined) return running;
     const reading = read().then(
       (value) => {
-        if (this.#finish(key, reading) && value !== undefined && this.isCurrent()) this.#kept.set(key, value);
+        if (this.#finish(key, reading) && value !== undefined && this.isCurrent(key))
+          this.#kept.set(key, value);
         return value;
       },
       (error: unknown) => {
@@ -88,10 +94,11 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   #beginUncached(key: K, read: () => Promise<V | undefined>): Promise<V | undefined> {
     const reads = { running: read() };
     this.#uncached.set(key, reads);
-    const end = () => {
+    const end = (value?: V) => {
       if (this.#uncached.get(key) === reads) this.#uncached.delete(key);
+      if (value !== undefined) this.follow(key);
     };
-    reads.running.then(end, end);
+    reads.running.then(end, () => end());
     return reads.running;
   }
 
@@ -104,7 +111,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   beginWrite(key: K): void {
     const writing = this.#writing.get(key);
     if (writing === undefined) {
-      this.#writing.set(key, { writers: 1, contested: false });
+      this.#writing.set(key, { writers: 1, contested: !this.isCurrent(key) });
       return;
     }
     writing.writers++;
@@ -112,8 +119,8 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
   }
 
   /**
-   * Returns whether no other change of the value was made or reported since `beginWrite`. Only then may the caller `set` its
-   * value, in the same turn: only the storage knows which of several concurrent changes was the last.
+   * Returns whether the key was current, and no other change of the value was made or reported since `beginWrite`. Only then
+   * may the caller `set` its value, in the same turn: only the storage knows which of several concurrent changes was the last.
    */
   endWrite(key: K): boolean {
     const writing = this.#writing.get(key);
@@ -124,7 +131,7 @@ export class ReadThroughCache<K extends string, V extends NonNullable<unknown>> 
 
   set(key: K, value: V): void {
     this.#reading.delete(key);
-    if (this.isCurrent()) this.#kept.set(key, value);
+    if (this.isCurrent(key)) this.#kept.set(key, value);
     else this.#kept.delete(key);
   }
 

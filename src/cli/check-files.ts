@@ -18,14 +18,14 @@ type NamedFile = readonly [
 ];
 
 /** Rejects with a `ConfigError` that names all errors in the files. */
-export async function checkFiles({ config, effective, notices }: Settings): Promise<void> {
+export async function checkFiles(settings: Settings): Promise<void> {
   const problems: Problem[] = [];
-  for (const [key, path, use] of filesOf(config)) {
+  for (const [key, path, use] of filesOf(settings.config)) {
     if (path === undefined) continue;
     try {
       await use(await read(path), path);
     } catch (error) {
-      const about = { key, origin: originOf(key, effective), value: JSON.stringify(path) };
+      const about = { key, origin: originOf(key, settings.effective), value: JSON.stringify(path) };
       // A certificate is checked again with its key; report its errors once.
       const messages = describeError(error)
         .split("\n")
@@ -33,7 +33,7 @@ export async function checkFiles({ config, effective, notices }: Settings): Prom
       problems.push(...messages.map((message) => ({ ...about, message })));
     }
   }
-  if (problems.length > 0) throw ConfigError.of(problems, notices);
+  if (problems.length > 0) throw ConfigError.of(problems, settings.notices);
 }
 
 function filesOf({ auth, http, tags, redis }: Config): NamedFile[] {

@@ -42,7 +42,10 @@ with 0 if a server can start with these settings, otherwise with 2.`,
       const { checkFiles } = await import("./check-files.js");
       await checkFiles(settings);
       const { notices } = settings;
-      const checks = values.offline === true ? [] : await checksOf(settings);
+      const checks = [
+        ...(await memoryChecks(settings)),
+        ...(values.offline === true ? [] : await checksOf(settings)),
+      ];
       const fine = checks.every(({ outcome }) => outcome !== "failed");
       const lines = [
         ...notices.map(formatProblem),
@@ -63,6 +66,13 @@ with 0 if a server can start with these settings, otherwise with 2.`,
     }
   },
 };
+
+async function memoryChecks({ config }: Settings): Promise<readonly ServiceCheck[]> {
+  const { memoryWarning, processesOf } = await import("../server/processes/shares.js");
+  const detail = memoryWarning(processesOf(config));
+  if (detail === undefined) return [];
+  return [{ key: "http.processes", what: "memory of this machine", outcome: "warning", detail }];
+}
 
 /** Loads the clients of services only if the settings name one. */
 async function checksOf({ config }: Settings): Promise<readonly ServiceCheck[]> {

@@ -5,7 +5,13 @@ import { visibleLine } from "../lib/control-characters.js";
 import { StandardStreams } from "../observe/standard-streams.js";
 import { originIsUnknown } from "../server/origin-warnings.js";
 import type { Role } from "../server/processes/open.js";
-import { processesOf, shareOf, whyOneProcess } from "../server/processes/shares.js";
+import {
+  memoryWarning,
+  oneProcessReason,
+  processesOf,
+  readOnlyReason,
+  shareOf,
+} from "../server/processes/shares.js";
 import { type Server, startServer } from "../server/server.js";
 import type { Invocation } from "./invocation.js";
 import { processWord } from "./process-word.js";
@@ -17,14 +23,20 @@ const logsMillisecondsMax = 2_000;
 export async function runServer(settings: Settings, invocation: Invocation): Promise<number> {
   const { stdout, stderr, words, env, member } = invocation;
   const streams = new StandardStreams({ output: stdout, error: stderr }, words, env);
+  // Without a listener, it ends the process at once. An audit log in a file has one of its own.
+  process.on("SIGHUP", ignore);
   try {
     if (member === undefined) return await runUntilStopped(settings, streams, invocation);
     const { runMember } = await import("./run-member.js");
     return await runMember(settings, streams, member);
   } finally {
     await streams.close(logsMillisecondsMax);
+    process.off("SIGHUP", ignore);
   }
 }
+
+/** For signals that must not end the process. */
+function ignore(): void {}
 
 async function runUntilStopped(
   settings: Settings,
@@ -35,18 +47,21 @@ async function runUntilStopped(
   // Prints a line on standard error without waiting for a reader.
   const say = (text: string) => void streams.writer("error").write(`gantry: ${visibleLine(text)}\n`);
   for (const notice of notices) say(`setting ${formatProblem(notice)}`);
+  const one = oneProcessReason(config) ?? (await readOnlyReason(config));
+  const count = one === undefined ? processesOf(config) : 1;
   const { processes = 1 } = config.http;
-  const one = processes > 1 ? whyOneProcess(config) : undefined;
-  if (one !== undefined) say(`warning: one process serves instead of ${processes}: ${one}`);
+  if (one !== undefined && processes > 1) say(`warning: one process serves instead of ${processes}: ${one}`);
+  const scarce = memoryWarning(count);
+  if (scarce !== undefined) say(`warning: ${scarce}`);
   let onLost = (): void => {};
   const lost = new Promise<"lost">((resolve) => {
     onLost = () => resolve("lost");
   });
   const server = await startServer(
-    shareOf(config, processesOf(config), 1),
+    shareOf(config, count, 1),
     streams,
     onLost,
-    roleOf(settings, invocation),
+    roleOf(settings, count, invocation),
   );
   if (!server.protected && !isLoopback(config.http.addr.host)) {
     say(
@@ -70,13 +85,12 @@ async function runUntilStopped(
   return why === "lost" ? 1 : 0;
 }
 
-function roleOf(settings: Settings, { words, env }: Invocation): Role | undefined {
-  const count = processesOf(settings.config);
+function roleOf(settings: Settings, count: number, { words, env }: Invocation): Role | undefined {
   if (count === 1) return undefined;
   return {
     kind: "first",
     count,
-    words: (number, digits) => [processWord, String(number), digits, ...words],
+    args: (number, digits) => [processWord, String(number), digits, ...words],
     env,
     settings: fingerprintOf(settings),
   };

@@ -37,8 +37,8 @@ export interface Cluster {
    * Runs `work`, unless a call with the same key is running on any node; then waits for that one instead. Resolves when the
    * work has ended, and rejects if it failed. It returns no result, because the cluster holds no truth: `work` leaves its
    * result in the storage, or in its node's memory. If the engine is lost meanwhile, the work may run once on each node, so
-   * running it twice must be harmless. If the node that runs it dies, tells nothing new for minutes, or rejects with
-   * `Abandoned`, a node that waits runs it.
+   * running it twice must be harmless. If the node that runs it dies, or rejects with `Abandoned`, a node that waits runs
+   * it; over Valkey also if it tells nothing new for minutes.
    *
    * With `onNote`, a caller that waits watches: it receives what the work tells. Notes may be lost, except that the last one
    * is received before this resolves, unless the engine or the other node is lost.
@@ -172,15 +172,15 @@ export interface Leases {
   condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased">;
   /**
    * Notes the objects that a manifest being pushed names, and the manifest itself. The caller holds the repository's lock.
-   * All journals have them when this resolves; returns `undefined` if no other node must be asked. Iterates `digests`, which
-   * may be expensive, only if there is a journal.
+   * All that asked for notes have them when this resolves; returns `undefined` if no other node must be asked. Iterates
+   * `digests`, which may be expensive, only if somebody asked.
    */
   note(name: RepositoryName, digests: Iterable<Digest>): Promise<void> | undefined;
   /**
    * Runs `work` with the objects noted for the repository meanwhile, on any node. Pushes that began earlier may not have
-   * noted theirs: a caller that takes the repository's lock once after the journal has begun has waited for them.
+   * noted theirs: a caller that takes the repository's lock once after `work` has begun has waited for them.
    */
-  withJournal<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T>;
+  withNotes<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T>;
   /**
    * Resolves with the time until which everything counts as leased, in milliseconds since the epoch; a past time if only
    * leases count.
@@ -235,12 +235,23 @@ export type Change =
   /** Somebody logged out of the web page. */
   | { readonly kind: "web-session-ended"; readonly session: WebSessionId };
 
+/** A change of a tag, or of which repositories there are. A node that follows neither need not receive it. */
+export type TagChange = Extract<
+  Change,
+  { kind: "tag-pointed" | "tag-removed" | "tag-unsure" | "pushed-untagged" }
+>;
+
+/** One tag, or all tags of one repository. */
+export type TagsKey = RepositoryName | `${RepositoryName}:${Tag}`;
+
 /**
  * Changes may have been missed, so every cached entry may be outdated. Sent when the engine was unreachable or emptied, and
  * when a node died, which may have changed the storage without publishing that.
  */
 export interface ChangesLost {
   readonly kind: "lost";
+  /** If only changes of tags were missed, because this node no longer follows them. */
+  readonly of?: "tags";
 }
 
 /** Whether this node published a change, or another one. */
@@ -255,9 +266,10 @@ export type ChangeListener = (change: Change | ChangesLost, origin: Origin) => P
  */
 export interface Changes {
   /**
-   * Sends a change to all nodes. Calls this node's listeners before it returns. When it resolves, no node answers from an
-   * entry that was cached before the change: its listeners have ended, or it was out of touch for so long that it received
-   * `lost`. Returns `undefined` if no other node must be waited for. Rejects if a listener does, after all have ended.
+   * Sends a change to all nodes; that of a tag may go only to those that follow it. Calls this node's listeners before it
+   * returns. When it resolves, no node answers from an entry that was cached before the change: its listeners have ended, or
+   * it was out of touch for so long that it received `lost`. Returns `undefined` if no other node must be waited for. Rejects
+   * if a listener does, after all have ended.
    */
   publish(change: Change): Promise<void> | undefined;
   /**
@@ -265,6 +277,18 @@ export interface Changes {
    * ask the storage each time. `content` is which blobs and manifests exist, `tags` is where tags point. Sends no message.
    */
   knows(what: "content" | "tags"): boolean;
-  /** Calls `listener` with each change from now on, until the returned function is called. The listener must not throw. */
+  /** Like `knows("tags")`, for one tag or one repository. A value may be cached only if this was true before it was read. */
+  knowsTags(of: TagsKey): boolean;
+  /** Begins to receive changes of these tags: soon after, `knowsTags` returns true. Waits for no message. */
+  follow(of: TagsKey): void;
+  /**
+   * Begins to receive all changes of tags, before the returned promise resolves and until some minutes after the last call.
+   * Then this node receives `lost`. Returns `undefined` if it receives them already.
+   */
+  followAll(): Promise<void> | undefined;
+  /**
+   * Calls `listener` with each change from now on that this node publishes or receives, until the returned function is called.
+   * The listener must not throw.
+   */
   subscribe(listener: ChangeListener): () => void;
 }

@@ -1,4 +1,4 @@
-/** Names of nodes: digits that session IDs contain, with a prefix. */
+/** Names of nodes: digits that session IDs contain, with a prefix. Tokens begin with the name of their node. */
 import type { NodeName } from "./cluster.js";
 
 const prefix = "node:";
@@ -9,4 +9,8 @@ export function nodeName(digits: string): NodeName {
 
 export function digitsOf(name: NodeName): string {
   return name.slice(prefix.length);
+}
+
+export function nodeOf(token: string): NodeName {
+  return token.slice(0, token.indexOf("/")) as NodeName;
 }

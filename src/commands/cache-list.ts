@@ -41,7 +41,7 @@ pulled by digest. Images share layers, so their sizes add up to more than the ca
       const fresh =
         tag === undefined || owner === undefined
           ? undefined
-          : context.upstreams?.manifests.isFresh(owner, repository, tag);
+          : await context.upstreams?.manifests.isFresh(owner, repository, tag);
       images.push({
         ...image,
         lastUsedAt: new Date(image.lastUsedAt).toISOString(),

@@ -32,7 +32,7 @@ export const cacheStats: Command = {
   help: `Reports for each upstream registry how much of it is cached and how much of that other repositories share. Of a running
 server, also reports since its start: requests that were answered from the cache, bytes sent to clients and fetched from
 the upstream, requests to the upstream, the remaining requests of its rate limit, and whether it refuses the configured
-credentials.
+credentials. With several processes, these are of the first one; the metrics are of all.
 `,
   flags: {},
   examples: [

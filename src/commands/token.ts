@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { anonymous } from "../auth/identity.js";
 import { ownGate } from "../auth/own-gate.js";
+import { isProtected } from "../config/is-protected.js";
 import { durationSeconds } from "../config/values.js";
 import { permissions } from "../domain/permission.js";
 import { isRobotName, type Robot, type RobotName, robotOfUser, userNameOf } from "../domain/robot.js";
@@ -58,7 +59,7 @@ exactly what its scopes allow; the policy file need not name it.
     scopes: listOf(scope).map(parseScope),
     expiresAfterSeconds: secondsOf(expires),
   }),
-  run: async ({ services }, given) => {
+  run: async ({ services, config }, given) => {
     const { robot, key } = await createRobot(services, permit, parseOptions(robotRequest, given));
     const { expiresAt, scopes } = robot;
     const report = { ...viewOf(robot), key };
@@ -67,6 +68,9 @@ exactly what its scopes allow; the policy file need not name it.
       "",
       `This key is not shown again. It expires: ${timeOf(expiresAt)}. Scopes: ${scopes.map(formatScope).join(" and ")}.`,
       `To log in: docker login --username ${report.user} --password-stdin REGISTRY`,
+      ...(isProtected(config)
+        ? []
+        : ["These settings enable no logins: set auth.robots.enabled to true, and restart the server."]),
     ].join("\n");
     return { report, text, fine: true };
   },

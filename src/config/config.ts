@@ -28,6 +28,7 @@ export interface Settings {
   readonly config: Config;
   /** Settings that were accepted but change nothing. */
   readonly notices: readonly Notice[];
+  /** Computed at each access. */
   readonly effective: readonly Effective[];
 }
 
@@ -101,7 +102,10 @@ export function readSettings({ variables, file, ignoreUnsupported, prune }: Sour
   return {
     config: parsed.data,
     notices: [...notices, ...withoutEffect(parsed.data, settings)],
-    effective: effectiveOf(settings),
+    // Only some commands, and several processes, need it.
+    get effective() {
+      return effectiveOf(settings);
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** `http`: listening address, response headers, TLS and shutdown. */
 import { z } from "zod";
 import { headerName, headerValue } from "./headers.js";
-import { section } from "./section.js";
+import { group, section } from "./section.js";
 import { tls } from "./tls.js";
 import { ui } from "./ui.js";
 import { address, addressRange, duration, flag, integer, list, origin, text } from "./values.js";
@@ -39,7 +39,20 @@ function withOwnHeaders(given: Readonly<Record<string, string[]>>): Record<strin
 
 export const processesMax = 64;
 
-export const http = section({
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const everyHost: ReadonlySet<string> = new Set(["", "::", "0.0.0.0"]);
+
+/** Whether the second of two servers would find its address in use. */
+function overlaps(one: Address, other: Address): boolean {
+  const isSameHost = one.host === other.host || everyHost.has(one.host) || everyHost.has(other.host);
+  return isSameHost && one.port === other.port && one.port !== 0;
+}
+
+const keys = group({
   addr: address
     .prefault("127.0.0.1:5000")
     .describe("Address and port. `127.0.0.1:0` picks a free port and prints it; `:5000` is all interfaces."),
@@ -65,8 +78,9 @@ export const http = section({
     ),
   processes: integer({ min: 1, max: processesMax }).optional().meta({
     description:
-      "Processes that share the port, each with its own event loop, caches and workers. The first one owns the store and replaces one that dies. `limits` hold over all: those of all clients are divided, and the processes report what one client uses to each other. So a client may exceed its limit by what it begins at other processes within 25 ms (connections: within 250 ms); it waits correspondingly longer for its next request or login. A bucket (`storage.s3`) has one process.",
-    defaultNote: "1, from 8 cores on a quarter of them; 1 with a bucket",
+      "Processes that share the port, each with its own event loop, caches and workers. The first one owns the store and replaces one that dies. `limits` hold over all: those of all clients are divided, and the processes report what one client uses to each other. So a client may exceed its limit by what it begins at other processes within 25 ms (connections: within 250 ms); it waits correspondingly longer for its next request or login. A bucket (`storage.s3`) has one process, and so has a read-only file system.",
+    defaultNote:
+      "1, from 8 cores on a quarter of them, but at most one for each 500 MB of memory; 1 with a bucket",
   }),
   relativeurls: flag
     .prefault("true")
@@ -104,4 +118,11 @@ export const http = section({
   }),
   tls,
   ui,
-}).describe("Listening address, response headers, TLS and shutdown.");
+}).superRefine(({ addr, debug }, context) => {
+  if (debug.addr !== undefined && overlaps(addr, debug.addr))
+    context.addIssue({ code: "custom", path: ["debug", "addr"], message: "http.addr has this port, too" });
+});
+
+export const http = keys
+  .prefault({} as z.input<typeof keys>)
+  .describe("Listening address, response headers, TLS and shutdown.");

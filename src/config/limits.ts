@@ -20,7 +20,7 @@ export const limits = section({
     total: count.optional().meta({
       description:
         "Open connections of all clients; Gantry closes further ones immediately. The descriptors of the process limit this number. The default leaves memory for a head of `limits.headerbytes` on each connection, and with HTTPS for 20 KiB more, or two more heads and 20 KiB in the TLS thread.",
-      defaultNote: "16384, or fewer if descriptors or memory are scarce",
+      defaultNote: "16384 for each process, or fewer if descriptors or memory are scarce",
     }),
     perclient: count.optional().meta({
       description:

@@ -17,7 +17,8 @@ const optionalText = z
   .transform((given) => (given === "" ? undefined : given))
   .optional();
 
-const expectedBucket = "expected the name of a bucket";
+const expectedBucket =
+  "expected the name of a bucket: 2 to 255 letters, digits, periods, underscores and hyphens, first a letter or digit (at Amazon, 3 to 63 characters)";
 
 const bucket = text.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/, expectedBucket);
 

@@ -3,6 +3,9 @@ import { section } from "./section.js";
 import { s3 } from "./storage-s3.js";
 import { addressRange, choice, duration, flag, list, text } from "./values.js";
 
+/** The journal looks once a second whether a checkpoint is due. */
+const checkpointSecondsMin = 1;
+
 export const storage = section({
   filesystem: section({
     rootdirectory: text
@@ -21,9 +24,10 @@ export const storage = section({
         "Makes small blobs, manifests and tags durable by records in a journal, which one sync writes for many pushes, and their files at a checkpoint every 30 seconds. `false` syncs each file and folder before the response. Not used with relaxed durability, nor on a file system without hard links.",
       ),
     checkpoint: duration
+      .refine((seconds) => seconds >= checkpointSecondsMin, "expected a time of at least 1s")
       .prefault("30s")
       .describe(
-        "Time between two checkpoints, at which all files in the journal are synced. After a crash, the next start repeats the changes since the last one.",
+        "Time between two checkpoints, at which all files in the journal are synced, at least `1s`. After a crash, the next start repeats the changes since the last one.",
       ),
   }),
   s3: s3.optional(),

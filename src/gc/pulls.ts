@@ -23,8 +23,8 @@ interface Pull {
 export class Pulls {
   readonly #last = new LRUCache<string, Pull>(entriesMax(tagsMax));
 
-  note(name: RepositoryName, tag: Tag): void {
-    const key = `${name}:${tag}`;
+  /** Callers that have the key, `name:tag`, pass it. */
+  note(name: RepositoryName, tag: Tag, key = `${name}:${tag}`): void {
     const before = this.#last.get(key);
     const at = Date.now();
     if (before === undefined || at - before.at >= hourMilliseconds)

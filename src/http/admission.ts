@@ -29,10 +29,10 @@ export class Admission {
     if (route.page === true && this.context.web === undefined) return answerDisabledPage(exchange);
     if (path.name !== "") exchange.name = this.#nameOf(exchange, path);
     const identity = route.page === true ? this.#identifyVisitor(exchange) : this.#identify(exchange);
-    if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path.last);
+    if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path);
     return identity.then((found) => {
       exchange.admittedAt = performance.now();
-      return exchange.aborted ? undefined : this.#admit(exchange, route, found, path.last);
+      return exchange.aborted ? undefined : this.#admit(exchange, route, found, path);
     });
   }
 
@@ -61,11 +61,16 @@ export class Admission {
     return this.context.web?.sessions.identify(exchange) ?? anonymous;
   }
 
-  #admit(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
+  #admit(
+    exchange: Exchange,
+    route: PermittedRoute,
+    identity: Identity,
+    path: PathTexts,
+  ): void | Promise<void> {
     exchange.identity = identity;
     this.limits.countRequest(exchange);
-    if (exchange.body === undefined) return this.#handle(exchange, route, identity, last);
-    return this.#receive(exchange, route, () => this.#handle(exchange, route, identity, last));
+    if (exchange.body === undefined) return this.#handle(exchange, route, identity, path);
+    return this.#receive(exchange, route, () => this.#handle(exchange, route, identity, path));
   }
 
   /** Handles a request with a body while it holds one of the places for bodies. */
@@ -82,7 +87,12 @@ export class Admission {
   }
 
   /** Asks the gate, then runs the handler with the permit. */
-  #handle(exchange: Exchange, route: PermittedRoute, identity: Identity, last: string): void | Promise<void> {
+  #handle(
+    exchange: Exchange,
+    route: PermittedRoute,
+    identity: Identity,
+    path: PathTexts,
+  ): void | Promise<void> {
     const { context } = this;
     const { gate } = context;
     switch (route.action) {
@@ -101,11 +111,11 @@ export class Admission {
       case "catalog":
         return route.handle(context, exchange, gate.catalog(identity));
       case "pull":
-        return route.handle(context, exchange, gate.pull(identity, nameOf(exchange)), last);
+        return route.handle(context, exchange, gate.pull(identity, nameOf(exchange)), path.last, path);
       case "push":
-        return route.handle(context, exchange, gate.push(identity, nameOf(exchange)), last);
+        return route.handle(context, exchange, gate.push(identity, nameOf(exchange)), path.last, path);
       case "delete":
-        return route.handle(context, exchange, gate.delete(identity, nameOf(exchange)), last);
+        return route.handle(context, exchange, gate.delete(identity, nameOf(exchange)), path.last, path);
     }
   }
 }

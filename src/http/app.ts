@@ -5,39 +5,39 @@
 import "./uws-settings.js";
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
 import type { Gate } from "../auth/gate.js";
-import { RegistryError, TooManyRequests } from "../domain/errors.js";
+import { RegistryError } from "../domain/errors.js";
 import { endsWithin } from "../lib/ends-within.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
 import { TurnBudget } from "../lib/turn-budget.js";
 import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { Admission } from "./admission.js";
-import { ClientGone, RequestBody } from "./body.js";
+import { RequestBody } from "./body.js";
 import { ChunkBudget } from "./chunk-watch.js";
 import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, RegistryEventListener } from "./context.js";
-import { ErrorHeaders, jsonType, type OriginWarning, retryAfter } from "./error-headers.js";
-import { type RenderedError, renderError } from "./errors.js";
+import { jsonType, type OriginWarning } from "./error-headers.js";
+import { renderError } from "./errors.js";
 import { type Answers, Exchange, type Headers, type RouteOf } from "./exchange.js";
+import { Failures } from "./failures.js";
 import type { TrustedProxies } from "./forwarded.js";
 import { HeaderBlock } from "./header-block.js";
+import { KnownPeers } from "./known-peers.js";
 import { type LimitOptions, Limits } from "./limits.js";
 import { Listeners, type Listening, type SecureListening } from "./listeners.js";
 import { MultipartMemory } from "./multipart.js";
 import { originOf } from "./origin.js";
 import { Outbox } from "./outbox.js";
 import type { Page } from "./page-server.js";
-import { decodePath } from "./path.js";
 import { directPeer, type Peer, type PeerLookup } from "./peer.js";
 import { type HeadFault, readHead } from "./request-head.js";
-import { type Match, Router } from "./router.js";
-import { routes } from "./routes.js";
+import type { Match } from "./router.js";
 import type { CertificateFiles } from "./secure-listener.js";
 import { type SlowClientSettings, SlowClientTimeouts } from "./slow-client-timeouts.js";
+import { Targets } from "./targets.js";
 import { type Trace, traceHeaders } from "./trace.js";
+import { uwsBuild } from "./uws-build.js";
 import { isPagePath } from "./web/page-requests.js";
-import { webRoutes } from "./web/routes.js";
-import { sendErrorPage } from "./web/send-error.js";
 import type { Web } from "./web/web.js";
 
 export interface AppOptions {
@@ -97,9 +97,6 @@ const heardOutBytesMax = 4 * 1024 * 1024;
 /** Concurrent list requests of one client. Further ones wait, and read nothing if the client disconnects. */
 const listingsAtOnce = 4;
 
-/** A longer path cannot be valid: a name has at most 255 characters, a digest 135. */
-const urlCharactersMax = 4096;
-
 /** A longer query cannot be valid: a push may name 100 tags of 128 characters. Parsing takes time in proportion to it. */
 const queryCharactersMax = 16_384;
 
@@ -120,23 +117,11 @@ function headersTooLarge(bytes: number, max: number): RegistryError {
   );
 }
 
-/** URLs whose targets are remembered: about 1 KiB each. */
-const knownUrlsMax = 2048;
-const knownUrlCharactersMax = 256;
-
-interface Target {
-  readonly method: string;
-  readonly path: string;
-  readonly match: Match | RegistryError;
-}
-
 export class App {
-  readonly #router = new Router([...routes, ...webRoutes]);
-  /** By URL: CI jobs pull the same manifests and blobs again and again. */
-  readonly #targets = new Map<string, Target>();
+  readonly #targets = new Targets();
   readonly #admission: Admission;
-  readonly #errorHeaders: ErrorHeaders;
-  readonly #listeners = new Listeners((app) => this.#serveOn(app));
+  readonly #failures: Failures;
+  readonly #listeners = new Listeners((app, onUnrecognised) => this.#serveOn(app, onUnrecognised));
   readonly #timeouts: SlowClientTimeouts;
   readonly #peerOf: PeerLookup;
   readonly #answers: Answers;
@@ -168,7 +153,7 @@ export class App {
       },
       new Limits(options.limits),
     );
-    this.#errorHeaders = new ErrorHeaders(login, options.publicOrigin, options.onOrigin);
+    this.#failures = new Failures(this.#admission.context, options);
     this.#peerOf = options.peerOf ?? directPeer;
     this.#answers = {
       headers: new HeaderBlock([
@@ -184,11 +169,22 @@ export class App {
     };
   }
 
-  #serveOn(app: TemplatedApp): void {
+  #serveOn(app: TemplatedApp, onUnrecognised?: () => void): KnownPeers | undefined {
     const { connections } = this.options;
-    if (connections !== undefined)
-      app.filter((response, change) => connections.filter(response, Number(change)));
-    app.any("/*", (response, request) => this.#onRequest(response, request));
+    const known = uwsBuild().reportsPorts ? new KnownPeers(this.#peerOf, onUnrecognised) : undefined;
+    const peerOf = known?.of ?? this.#peerOf;
+    const onChange = (response: HttpResponse, change: number) => {
+      known?.filter(response, change);
+      connections?.filter(response, change, peerOf);
+    };
+    app.filter((response, change) => onChange(response, Number(change)));
+    // uWebSockets.js compares these two with the request's method in less time than it takes to pass the method's text.
+    app.get("/*", (response, request) => this.#onRequest(response, request, "GET", peerOf));
+    app.head("/*", (response, request) => this.#onRequest(response, request, "HEAD", peerOf));
+    app.any("/*", (response, request) =>
+      this.#onRequest(response, request, request.getMethod().toUpperCase(), peerOf),
+    );
+    return known;
   }
 
   /**
@@ -214,8 +210,8 @@ export class App {
     return this.#listeners.listenLocally(path);
   }
 
-  #onRequest(response: HttpResponse, request: HttpRequest): void {
-    const exchange = this.#handle(response, request);
+  #onRequest(response: HttpResponse, request: HttpRequest, method: string, peerOf: PeerLookup): void {
+    const exchange = this.#handle(response, request, method, peerOf);
     if (exchange === undefined) return;
     exchange.isCorked = false;
     // Most responses from memory are complete here and save the handler, which costs as much as finding a manifest.
@@ -227,17 +223,21 @@ export class App {
    * Reads the request synchronously: uWebSockets.js invalidates it when this returns. Returns the exchange, unless the connection
    * was closed or got a response without one.
    */
-  #handle(response: HttpResponse, request: HttpRequest): Exchange | undefined {
-    const method = request.getMethod().toUpperCase();
+  #handle(
+    response: HttpResponse,
+    request: HttpRequest,
+    method: string,
+    peerOf: PeerLookup,
+  ): Exchange | undefined {
     const url = request.getUrl();
     let exchange: Exchange | undefined;
     try {
-      const peer = this.#peerOf(response);
+      const peer = peerOf(response);
       if (peer === undefined) {
         response.close();
         return undefined;
       }
-      const { path, match } = this.#target(method, url);
+      const { path, match } = this.#targets.of(method, url);
       const route = match instanceof RegistryError || match.kind !== "found" ? undefined : match.route;
       const wanted = route?.headers ?? [];
       const { beginTrace } = this.options;
@@ -292,11 +292,11 @@ export class App {
         return exchange;
       }
     } catch (error) {
-      if (exchange !== undefined && (exchange.incoming.closes || this.#isPage(exchange))) {
+      if (exchange !== undefined && (exchange.incoming.closes || this.#failures.isPage(exchange))) {
         this.#track(Promise.reject(error), exchange, response);
         return exchange;
       }
-      void this.#fail(exchange, response, error);
+      void this.#failures.answer(exchange, response, error);
     }
     if (exchange !== undefined) this.#observe(exchange);
     return exchange;
@@ -325,7 +325,7 @@ export class App {
       return;
     }
     if (match.kind === "method-not-allowed") {
-      this.#refuseMethod(exchange, match.allow);
+      this.#failures.refuseMethod(exchange, match.allow);
       return;
     }
     const what = isPagePath(exchange.path) ? "page at this address" : "endpoint in the distribution API";
@@ -343,34 +343,6 @@ export class App {
     exchange.endedAt = performance.now();
     for (const observer of this.options.observers ?? []) observer(exchange);
     exchange.trace?.end();
-  }
-
-  /** Returns the request's path, decoded if possible, and its route or the error. */
-  #target(method: string, url: string): Target {
-    // The addresses of uploads come once, and would displace the others.
-    if (method !== "GET" && method !== "HEAD") return { method, ...this.#findTarget(method, url) };
-    const known = this.#targets.get(url);
-    if (known !== undefined && known.method === method) return known;
-    const target = { method, ...this.#findTarget(method, url) };
-    if (url.length <= knownUrlCharactersMax && !(target.match instanceof RegistryError)) {
-      if (this.#targets.size >= knownUrlsMax) this.#targets.clear();
-      this.#targets.set(url, target);
-    }
-    return target;
-  }
-
-  #findTarget(method: string, url: string): Omit<Target, "method"> {
-    if (url.length > urlCharactersMax) {
-      const error = new RegistryError("uri-too-long", `a path has at most ${urlCharactersMax} characters`);
-      return { path: url, match: error };
-    }
-    try {
-      const path = decodePath(url);
-      return { path, match: this.#router.match(method, path) };
-    } catch (error) {
-      if (error instanceof RegistryError) return { path: url, match: error };
-      throw error;
-    }
   }
 
   /**
@@ -393,55 +365,13 @@ export class App {
         // uWebSockets.js closes such a connection after its response. Bytes that still arrive would make the client's
         // kernel discard the response: podman and skopeo, which connect for each request, would never see the error.
         if (exchange.incoming.closes) await exchange.body?.hearOut(heardOutBytesMax);
-        await this.#fail(exchange, response, error);
+        await this.#failures.answer(exchange, response, error);
       })
       .finally(() => {
         this.#observe(exchange);
         this.#active--;
         if (this.#active === 0) this.#onIdle?.();
       });
-  }
-
-  #refuseMethod(exchange: Exchange, allow: string): void {
-    const { status, body } = renderError(
-      new RegistryError("method-not-allowed", `this endpoint allows ${allow}`),
-    );
-    exchange.send(status, [["Allow", allow], jsonType], body);
-  }
-
-  #isPage(exchange: Exchange): boolean {
-    return this.options.web !== undefined && isPagePath(exchange.path);
-  }
-
-  /** Returns a promise for the errors of pages only. */
-  #fail(exchange: Exchange | undefined, response: HttpResponse, error: unknown): Promise<void> | undefined {
-    if (error instanceof ClientGone) return undefined;
-    const accesses = exchange && this.#errorHeaders.accesses(exchange, error);
-    const rendered = renderError(error, accesses);
-    const { status, body, unexpected } = rendered;
-    if (unexpected) this.options.onUnexpectedError(error, exchange);
-    if (exchange === undefined) {
-      response.cork(() => response.writeStatus("500 Internal Server Error").end(body));
-      return undefined;
-    }
-    if (error instanceof TooManyRequests) exchange.limit = error.limit;
-    if (exchange.aborted) return undefined;
-    // Too late for an error response: only a broken connection shows the client that bytes are missing.
-    if (exchange.responded) exchange.close();
-    else if (this.#isPage(exchange)) return this.#failPage(exchange, rendered, error);
-    else exchange.send(status, this.#errorHeaders.of(exchange, error), body);
-    return undefined;
-  }
-
-  async #failPage(exchange: Exchange, rendered: RenderedError, error: unknown): Promise<void> {
-    const headers = error instanceof TooManyRequests ? [retryAfter(error)] : [];
-    try {
-      await sendErrorPage(this.#admission.context, exchange, rendered, headers);
-    } catch (unrendered) {
-      if (unrendered instanceof ClientGone) return;
-      this.options.onUnexpectedError(unrendered, exchange);
-      exchange.send(rendered.status, [jsonType], rendered.body);
-    }
   }
 
   /** Resolves when no request is running, or after `secondsMax`. The result tells whether all requests finished. */

@@ -1,9 +1,9 @@
 /** Refuses connections beyond the limits before reading from them. */
 import type { HttpResponse } from "uWebSockets.js";
 import type { AddressRanges } from "../lib/address-ranges.js";
-import { addressText } from "../lib/address-text.js";
 import type { ConnectionCounts, Refusal } from "../lib/connection-counts.js";
 import { networkOf } from "../lib/network.js";
+import type { PeerLookup } from "./peer.js";
 
 export interface ConnectionGuardOptions {
   readonly counts: ConnectionCounts;
@@ -19,13 +19,13 @@ export class ConnectionGuard {
   constructor(readonly options: ConnectionGuardOptions) {}
 
   /** uWebSockets.js calls it for each connection that opens (1) or closes (-1). */
-  readonly filter = (response: HttpResponse, change: number): void => {
+  filter(response: HttpResponse, change: number, peerOf: PeerLookup): void {
     if (change < 0) {
       if (!this.#isRefusing) this.options.counts.leave();
       return;
     }
     const { counts, proxies, onRefused } = this.options;
-    const address = addressText(new Uint8Array(response.getRemoteAddress()));
+    const address = peerOf(response)?.address ?? "";
     const client = networkOf(address);
     const refusal = counts.enter(client, proxies?.has(address) !== true);
     if (refusal === undefined) return;
@@ -36,5 +36,5 @@ export class ConnectionGuard {
       this.#isRefusing = false;
     }
     onRefused(client, refusal);
-  };
+  }
 }

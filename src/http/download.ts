@@ -1,5 +1,6 @@
 /** Sends a source of bytes as fast as the client reads them, and reads the next piece while one is being sent. */
 import type { Exchange, Headers } from "./exchange.js";
+import { largeBytes } from "./outbox.js";
 import { SocketRoom } from "./socket-room.js";
 import type { ByteSource } from "./source.js";
 
@@ -28,6 +29,8 @@ class Download {
     const { exchange, source } = this;
     const room = new SocketRoom(exchange);
     for (let position = 0; position < source.size; ) {
+      if (source.size - position >= largeBytes) await this.#untilTurn();
+      if (exchange.aborted) return;
       const found = source.at(position);
       const piece = found instanceof Promise ? await found : found;
       try {
@@ -38,8 +41,16 @@ class Download {
         piece.release();
       }
       if (position < source.size) await room.wait();
-      if (exchange.aborted) return;
     }
+  }
+
+  /** Resolves when a piece may be written, or when the client has disconnected. */
+  #untilTurn(): Promise<void> | undefined {
+    const { exchange } = this;
+    const turn = exchange.answers.outbox.untilPiece(exchange.client, () => exchange.untilGone());
+    return turn?.catch((error: unknown) => {
+      if (!exchange.aborted) throw error;
+    });
   }
 
   /** Hands the bytes to the socket and returns the position up to which the socket accepted them. */

@@ -61,7 +61,6 @@ const rendering: Readonly<Record<ErrorKind, readonly [status: number, code: stri
 
 /** The log or the health checks already report the cause; a line for each request would add nothing. */
 const reportedElsewhere: ReadonlySet<ErrorKind> = new Set([
-  "storage-full",
   "audit-unwritable",
   "upstream-failed",
   "upstream-timeout",

@@ -5,7 +5,6 @@
  */
 
 import type { HttpResponse } from "uWebSockets.js";
-import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
@@ -13,6 +12,7 @@ import { type LimitName, responseMemoryUsedUp } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import type { RobotName } from "../domain/robot.js";
 import { networkOf } from "../lib/network.js";
+import { randomId } from "../lib/random-ids.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import type { Mirrored } from "../upstream/mirrored.js";
 import { ClientGone, type RequestBody } from "./body.js";
@@ -158,7 +158,7 @@ export class Exchange {
 
   /** Identifies the request in logs, here and elsewhere. Error pages show it, so it does not count requests. */
   get id(): string {
-    this.#id ??= this.incoming.requestId || randomUUID();
+    this.#id ??= this.incoming.requestId || randomId();
     return this.#id;
   }
 
@@ -415,9 +415,12 @@ export class Exchange {
     // uWebSockets.js writes 200 by itself.
     if (status !== 200) response.writeStatus(`${status} ${reasons[status] ?? ""}`);
     if (this.#leavesBodyUnread || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
-    this.answers.headers.write(response);
-    if (headers instanceof HeaderBlock) headers.write(response);
-    else for (const [name, value] of headers) response.writeHeader(name, value);
+    const { headers: first } = this.answers;
+    if (headers instanceof HeaderBlock) headers.writeAfter(first, response);
+    else {
+      first.write(response);
+      for (const [name, value] of headers) response.writeHeader(name, value);
+    }
     if (this.cookies !== undefined)
       for (const cookie of this.cookies.values()) response.writeHeader("Set-Cookie", cookie);
   }

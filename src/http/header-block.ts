@@ -9,6 +9,8 @@ export class HeaderBlock {
   readonly #name: string;
   /** The value of the first field, then the other fields as they are on the wire. */
   readonly #rest: string;
+  /** The rest of the last `first` and this block. */
+  #joined: { readonly first: HeaderBlock; readonly rest: string } | undefined;
 
   /** `headers` has at least one field. */
   constructor(headers: readonly (readonly [name: string, value: string])[]) {
@@ -21,5 +23,12 @@ export class HeaderBlock {
 
   write(response: HttpResponse): void {
     response.writeHeader(this.#name, this.#rest);
+  }
+
+  /** Writes `first` and this block with one call. All responses of a server begin with the same `first`. */
+  writeAfter(first: HeaderBlock, response: HttpResponse): void {
+    if (this.#joined?.first !== first)
+      this.#joined = { first, rest: `${first.#rest}\r\n${this.#name}: ${this.#rest}` };
+    response.writeHeader(first.#name, this.#joined.rest);
   }
 }

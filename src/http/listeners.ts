@@ -1,6 +1,7 @@
 /** The sockets of the server's port. uWebSockets.js has separate apps for plain HTTP and for each certificate of HTTPS. */
 import "./uws-settings.js";
 import uws, { type TemplatedApp, type us_listen_socket } from "uWebSockets.js";
+import { PlainListener, type ServeOn } from "./plain-listener.js";
 import { type CertificateFiles, SecureListener } from "./secure-listener.js";
 import { whyNotListening } from "./why-not-listening.js";
 
@@ -22,14 +23,15 @@ const exclusivePort = 1;
 const sharedPort = 0;
 
 export class Listeners {
-  #plain: TemplatedApp | undefined;
+  #plain: PlainListener | undefined;
+  #local: TemplatedApp | undefined;
   #secure: SecureListener | undefined;
 
-  /** `serveOn` registers the handlers of connections and requests. */
-  constructor(readonly serveOn: (app: TemplatedApp) => void) {}
+  constructor(readonly serveOn: ServeOn) {}
 
   listen(host: string, port: number, shared: boolean): Promise<Listening> {
-    return listenOn(this.#plainApp(), host, port, shared);
+    this.#plain ??= new PlainListener(this.serveOn);
+    return listenOn(this.#plain.acceptor, host, port, shared);
   }
 
   async listenSecurely(
@@ -45,6 +47,9 @@ export class Listeners {
   }
 
   listenLocally(path: string): Promise<Pick<Listening, "close">> {
+    const app = uws.App();
+    this.#local = app;
+    this.serveOn(app);
     return new Promise((resolve, reject) => {
       const listening = (socket: us_listen_socket | false) => {
         if (socket === false) reject(new Error(`cannot listen on ${path}`));
@@ -52,23 +57,14 @@ export class Listeners {
       };
       // `listen` creates the socket; the umask keeps other users out from its first moment.
       const mask = process.umask(0o177);
-      this.#plainApp().listen_unix(listening, path);
+      app.listen_unix(listening, path);
       process.umask(mask);
     });
   }
 
   /** Ends all connections. */
   close(): void {
-    this.#plain?.close();
-    this.#secure?.close();
-  }
-
-  #plainApp(): TemplatedApp {
-    if (this.#plain === undefined) {
-      this.#plain = uws.App();
-      this.serveOn(this.#plain);
-    }
-    return this.#plain;
+    for (const listener of [this.#plain, this.#local, this.#secure]) listener?.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { withoutParameters } from "../domain/media-type.js";
 import { parseReference, parseTag, type Reference, type Tag } from "../domain/reference.js";
 import { pullManifest } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
+import { WantedManifest } from "../registry/wanted-manifest.js";
 import type { MirroredRepository } from "../upstream/cache.js";
 import type { MirroredManifest } from "../upstream/manifests.js";
 import { tooLarge } from "./body.js";
@@ -14,6 +15,7 @@ import type { HttpContext } from "./context.js";
 import type { Exchange, Headers } from "./exchange.js";
 import { HeaderBlock } from "./header-block.js";
 import { mirrored } from "./mirrored.js";
+import type { PathTexts } from "./router.js";
 
 /** Tags of one end-7b request; the specification asks for at least ten. */
 const tagsMax = 100;
@@ -23,11 +25,14 @@ export function getManifest(
   exchange: Exchange,
   permit: PullPermit,
   last: string,
+  path: PathTexts,
 ): void | Promise<void> {
-  const reference = readReference(last);
+  if (path.manifest?.name !== permit.name)
+    path.manifest = new WantedManifest(permit.name, readReference(last));
+  const { reference } = path.manifest;
   const repository = mirrored(context, exchange, permit);
   if (repository !== undefined) return getMirrored(context, exchange, repository, reference);
-  const found = pullManifest(context.services, permit, reference, exchange.spans);
+  const found = pullManifest(context.services, permit, path.manifest, exchange.spans);
   if (found instanceof Promise)
     return found.then((manifest) => sendManifest(context, exchange, reference, manifest));
   sendManifest(context, exchange, reference, found);

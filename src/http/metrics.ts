@@ -9,7 +9,8 @@ export async function getMetrics(
   exchange: Exchange,
   _: MetricsPermit,
 ): Promise<void> {
-  if (metrics === undefined) throw new RegistryError("path-unknown", "this server has no metrics here");
+  if (metrics === undefined)
+    throw new RegistryError("path-unknown", "this server has no metrics here: http.metrics.enabled is off");
   const { status, headers, body } = await metrics();
   exchange.send(status, headers, body);
 }

@@ -25,19 +25,30 @@ export const directPeer = connectedPeer(false);
 export const securePeer = connectedPeer(true);
 
 function connectedPeer(secure: boolean): PeerLookup {
-  /** By the bytes of the address: formatting it takes a tenth of the time of a manifest from memory. */
-  const peers = new Map<string, Peer>();
+  /** Formatting an address takes a tenth of the time of a manifest from memory. */
+  const peers = new Map<number | string, Peer>();
   return (response) => {
     // The connection's own address: a PROXY header, which any client may send, is ignored.
-    const bytes = Buffer.from(response.getRemoteAddress());
-    const key = bytes.toString("latin1");
+    const address = response.getRemoteAddress();
+    const key = keyOf(address);
     const known = peers.get(key);
     if (known !== undefined) return known;
     if (peers.size >= rememberedPeersMax) peers.clear();
-    const peer: Peer = { address: addressText(bytes), secure, certified: undefined };
+    const peer: Peer = { address: addressText(new Uint8Array(address)), secure, certified: undefined };
     peers.set(key, peer);
     return peer;
   };
+}
+
+/** The third word of an IPv4 address over IPv6, `::ffff:a.b.c.d`. The first two are 0. */
+const [mappedWord] = new Int32Array(Uint8Array.of(0, 0, 0xff, 0xff).buffer);
+
+/** Returns an IPv4 address, also over IPv6, as a number: text takes a twentieth of the time of a manifest from memory. */
+function keyOf(address: ArrayBuffer): number | string {
+  const words = new Int32Array(address);
+  if (words.length === 1) return words[0] ?? 0;
+  if (words[2] === mappedWord && words[0] === 0 && words[1] === 0) return words[3] ?? 0;
+  return Buffer.from(address).toString("latin1");
 }
 
 /**

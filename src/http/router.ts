@@ -4,15 +4,18 @@
  */
 import type { Action, NamedAction, Permits } from "../auth/gate.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import type { WantedManifest } from "../registry/wanted-manifest.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 
-/** The texts of a path's variables. */
+/** The texts of a path's variables, and the values parsed from them: frequent paths are remembered. */
 export interface PathTexts {
   readonly name: string;
   readonly last: string;
   /** `name`, once it has been parsed. */
   repository?: RepositoryName;
+  /** The manifest that the path names, once it has been parsed. */
+  manifest?: WantedManifest;
 }
 
 interface Row {
@@ -37,6 +40,7 @@ interface RepositoryRoute<A extends NamedAction> extends Row {
     exchange: Exchange,
     permit: Permits[A],
     last: string,
+    path: PathTexts,
   ) => void | Promise<void>;
 }
 

@@ -5,6 +5,7 @@
  */
 import "./uws-settings.js";
 import uws, { type TemplatedApp } from "uWebSockets.js";
+import { type PassingApp, passConnections } from "./passing-app.js";
 
 export interface CertificateFiles {
   /** Path of the server's certificate and the intermediate certificates, as PEM. */
@@ -12,28 +13,18 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-declare const descriptorBrand: unique symbol;
-type AppDescriptor = { readonly [descriptorBrand]: true };
-
-/** Methods of the builds for Node 22 and later that the package's types lack. */
-interface SecureApp extends TemplatedApp {
-  getDescriptor(): AppDescriptor;
-  addChildAppDescriptor(child: AppDescriptor): void;
-  removeChildAppDescriptor(child: AppDescriptor): void;
-}
-
 /** For TLS 1.2; those of TLS 1.3 are fixed. Only ciphers with forward secrecy and authenticated encryption. */
 const ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 export class SecureListener {
   /** Accepts the connections. Serves none itself. */
-  readonly acceptor: SecureApp;
+  readonly acceptor: PassingApp;
   /** The last one serves new connections. uWebSockets.js frees no app, so each change costs about 30 KB. */
-  readonly #apps: SecureApp[] = [];
+  readonly #apps: PassingApp[] = [];
 
   constructor(
     files: CertificateFiles,
-    readonly serveOn: (app: TemplatedApp) => void,
+    readonly serveOn: (app: TemplatedApp) => unknown,
   ) {
     this.acceptor = secureApp(files);
     this.use(files);
@@ -42,9 +33,7 @@ export class SecureListener {
   use(files: CertificateFiles): void {
     const app = secureApp(files);
     this.serveOn(app);
-    const previous = this.#apps.at(-1);
-    this.acceptor.addChildAppDescriptor(app.getDescriptor());
-    if (previous !== undefined) this.acceptor.removeChildAppDescriptor(previous.getDescriptor());
+    passConnections(this.acceptor, this.#apps.at(-1), app);
     this.#apps.push(app);
   }
 
@@ -54,13 +43,13 @@ export class SecureListener {
   }
 }
 
-function secureApp({ certificate, key }: CertificateFiles): SecureApp {
+function secureApp({ certificate, key }: CertificateFiles): PassingApp {
   try {
     return uws.SSLApp({
       cert_file_name: certificate,
       key_file_name: key,
       ssl_ciphers: ciphers,
-    }) as SecureApp;
+    }) as PassingApp;
   } catch (cause) {
     const message = `BoringSSL cannot use the certificate in ${certificate} with the key in ${key}`;
     throw new Error(`${message}: use an RSA, ECDSA or Ed25519 key`, { cause });

@@ -3,8 +3,7 @@
  * system and Node ABI, from different releases (deploy/bill/uwebsockets.json), so a server's defects depend on its Node
  * version. Nothing here loads the binary.
  */
-import { createRequire } from "node:module";
-import { z } from "zod";
+import { versionOf } from "../lib/package-version.js";
 
 interface KnownBuild {
   /** The release of uNetworking/uWebSockets.js, as far as known. */
@@ -17,6 +16,8 @@ interface KnownBuild {
   readonly handled?: string;
   /** Whether an app can pass the connections that it accepts to another app, so that a certificate can change. */
   readonly passesConnections: boolean;
+  /** Whether a response has the port of its client. */
+  readonly reportsPorts: boolean;
 }
 
 const older: KnownBuild = {
@@ -24,12 +25,14 @@ const older: KnownBuild = {
   commit: "b8704be92ff2b16c6dd44cc2b334158ab73eef2a",
   defect: "answers 505 to a request over plain HTTP whose first line arrives in two packets",
   passesConnections: false,
+  reportsPorts: false,
 };
 
 const newer: KnownBuild = {
   release: "v20.61 to v20.64",
   handled: "a paused socket is read on while each read fills its buffer (docs/decisions/0042)",
   passesConnections: true,
+  reportsPorts: true,
 };
 
 /** By `process.versions.modules`: Node 20, 21, 22, 24 and 25. */
@@ -55,10 +58,11 @@ export function uwsBuild(abi = process.versions.modules): UwsBuild {
     throw new Error(
       `uWebSockets.js has no binary for this version of Node (ABI ${abi}): run Gantry with Node 24`,
     );
-  const { version } = z
-    .object({ version: z.string() })
-    .parse(createRequire(import.meta.url)("uWebSockets.js/package.json"));
-  return { package: version, build: `uws_${process.platform}_${process.arch}_${abi}`, ...known };
+  return {
+    package: versionOf("uWebSockets.js/package.json"),
+    build: `uws_${process.platform}_${process.arch}_${abi}`,
+    ...known,
+  };
 }
 
 /** The part of the server's log used here. */

@@ -9,7 +9,7 @@ import { loadPiscina } from "./piscina.js";
 /** The worker of a thing; chosen at its first task, and again if that worker has died. */
 export interface Affinity {
   workerId?: number;
-  /** Whether it gains from being with others of its kind: it then goes to the first worker while that has little to do. */
+  /** Whether it shares a worker with similar tasks: the first one, while that has fewer than `gatheredTasksMax`. */
   isGathered?: boolean;
 }
 
@@ -90,6 +90,8 @@ export class AffinePool<Task extends object, Result extends object> {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: tasksPerWorkerMax,
+      // Tasks that wait for a replacement of dead workers keep their order.
+      stricterFIFO: true,
       workerData,
       recordTiming: false,
       atomics: worksBetweenTasks ? "disabled" : "sync",

@@ -16,10 +16,8 @@ export type Refusal = "total" | "client";
 /** Returns the connections of each client from the kernel, or undefined if they cannot be read. */
 export type Recount = () => Promise<ReadonlyMap<string, number> | undefined>;
 
-const recountMillisecondsMin = 1000;
-
-/** With other processes, which accept connections meanwhile. Reading a table of 16,000 connections takes about 10 ms. */
-const recountSharedMillisecondsMin = 250;
+/** A client may be refused wrongly until the next recount. Reading a table of 16,000 connections takes about 10 ms. */
+const recountMillisecondsMin = 250;
 
 /** Clients remembered in addition to those that can be connected. */
 const staleClientsMax = 4096;
@@ -66,11 +64,16 @@ export class ConnectionCounts {
     if (this.open >= total) return "total";
     if (!isLimited) return undefined;
     const own = this.#byClient.get(client) ?? 0;
-    // Some connections have closed, of unknown clients: this client has at least `sure`.
+    const hasPart = own * processes >= perClient || mustLeaveRoom(own * processes, this.open, total);
+    // Connections have closed here, of unknown clients, or have opened or closed at other processes.
+    const mayBeWrong = processes > 1 || this.#closed > 0;
+    if (hasPart && mayBeWrong) void this.#correct();
+    // This client has at least `sure`, but for those that have closed elsewhere since the table was read.
     const sure = own - this.#closed;
     if (sure >= perClient) return "client";
-    if (mustLeaveRoom(sure, this.open, total)) return "total";
-    if (own >= perClient / processes || mustLeaveRoom(own, this.open, total)) void this.#correct();
+    // While a flood goes on, connections close all the time: counted by `sure`, no client would have many. A client whose
+    // connections have closed is refused until the table is read.
+    if (mustLeaveRoom(own, this.open, total)) return "total";
     // While the recount runs, accept a client at its limit as long as there is room for others.
     return own < perClient || this.open < total / 2 ? undefined : "client";
   }
@@ -78,9 +81,7 @@ export class ConnectionCounts {
   /** Reads the kernel's table, unless it was read a moment ago. */
   async #correct(): Promise<void> {
     const now = performance.now();
-    const { processes = 1 } = this.limits;
-    const pause = processes === 1 ? recountMillisecondsMin : recountSharedMillisecondsMin;
-    if (this.#meanwhile !== undefined || now - this.#recountedAt < pause) return;
+    if (this.#meanwhile !== undefined || now - this.#recountedAt < recountMillisecondsMin) return;
     this.#recountedAt = now;
     this.#meanwhile = [];
     // The table may still have those that close from now on.

@@ -18,8 +18,8 @@ const fileDescriptorsMax = 16_000;
 const connectionsMax = 16_384;
 const perClientMax = 4096;
 
-/** The lower bound, however low the descriptor limit is. */
-const connectionsMin = 16;
+/** The lower bound, however few descriptors and however little memory there are. */
+export const connectionsMin = 16;
 
 /** Returns the descriptors that uploads and blobs may use. */
 function fileDescriptors(descriptors: number): number {
@@ -39,32 +39,51 @@ export function openUploadsPerWorker(descriptors: number, workers: number): numb
   return Math.max(openUploadsMin, Math.min(openUploadsMax, each));
 }
 
-/** Memory for everything but the heads of requests. */
-const ownMemoryBytes = 256 * 1024 * 1024;
+/** A blob that nobody reads stays open for the next reader. */
+export const idleBlobsMax = 256;
+const idleBlobsMin = 8;
+
+/** Returns how many blobs may stay open that nobody reads: half of what blobs get, the rest is for those being read. */
+export function idleBlobs(descriptors: number): number {
+  return Math.max(idleBlobsMin, Math.min(idleBlobsMax, Math.floor(fileDescriptors(descriptors) / 4)));
+}
+
+const mebibyte = 1024 * 1024;
+
+/** Memory for everything but the heads of requests, of one process and of each further one (docs/decisions/0058). */
+const ownMemoryBytes = 256 * mebibyte;
+const furtherMemoryBytes = 128 * mebibyte;
 
 /** The resources of the process, and the part that one connection may take: a client can leave the largest head unfinished. */
 export interface ConnectionCosts {
   readonly descriptors: number;
   readonly descriptorsEach: number;
+  /** Memory of all `processes` together. */
   readonly memoryBytes: number;
   readonly memoryBytesEach: number;
+  readonly processes: number;
+  /** Processes over which the connections of one client are counted: `processes` or 1. */
+  readonly clientProcesses: number;
 }
 
 /**
  * Returns the `wanted` limits, lowered to the number that the descriptors allow. By default the memory bounds the total too,
- * and a client gets half of the total, so that one address cannot keep all others out.
+ * and a client gets half of the places of all processes, so that one address cannot keep all others out.
  */
 export function connectionLimits(
   wanted: { readonly total?: number | undefined; readonly perClient?: number | undefined },
-  { descriptors, descriptorsEach, memoryBytes, memoryBytesEach }: ConnectionCosts,
+  costs: ConnectionCosts,
 ): ConnectionLimits {
+  const { descriptors, descriptorsEach, memoryBytes, memoryBytesEach, processes, clientProcesses } = costs;
   const files = fileDescriptors(descriptors);
   const possible = Math.floor((descriptors - ownDescriptors - files) / descriptorsEach);
-  const affordable = Math.floor((memoryBytes - ownMemoryBytes) / memoryBytesEach);
+  const headBytes = memoryBytes - ownMemoryBytes - furtherMemoryBytes * (processes - 1);
+  const affordable = Math.floor(headBytes / processes / memoryBytesEach);
   const byDefault = Math.max(connectionsMin, Math.min(connectionsMax, affordable));
   const total = Math.min(Math.max(connectionsMin, possible), wanted.total ?? byDefault);
-  const perClient = wanted.perClient ?? Math.max(1, Math.min(perClientMax, Math.floor(total / 2)));
-  return { total, perClient: Math.min(total, perClient) };
+  const places = total * clientProcesses;
+  const perClient = wanted.perClient ?? Math.max(1, Math.min(perClientMax, Math.floor(places / 2)));
+  return { total, perClient: Math.min(places, perClient) };
 }
 
 /**

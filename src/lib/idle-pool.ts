@@ -1,14 +1,16 @@
-/** A thread pool for occasional work: starts threads with the first task and ends them after a while without tasks. */
+/**
+ * A thread pool for occasional work: starts threads with the first task and ends them after a while without tasks. A thread works
+ * on one task at a time; others wait in order of arrival.
+ */
 import { once } from "node:events";
 import type { Piscina } from "piscina";
 import { loadPiscina } from "./piscina.js";
+import { Turns } from "./turns.js";
 
 export interface IdlePoolOptions {
   /** The module that exports the functions to run. */
   readonly file: URL;
   readonly threads: number;
-  /** Tasks that a thread works on at a time. */
-  readonly tasksPerThread: number;
   /** Memory for the objects of a thread; V8's default if absent. A task that needs more rejects, and ends the thread. */
   readonly memoryMebibytesMax?: number;
   /** Passed to each thread when it starts. */
@@ -26,6 +28,9 @@ const youngMebibytesMax = 16;
 /** A worker loads in about 100 ms. */
 const loadMillisecondsMax = 5_000;
 
+/** A function that no module has. */
+const noTask = "none";
+
 /** A task was ended because it took too long. */
 export class TaskTooLong extends Error {
   override readonly name = "TaskTooLong";
@@ -33,20 +38,26 @@ export class TaskTooLong extends Error {
 
 export class IdlePool {
   #piscina: Piscina<unknown, unknown> | undefined;
-  /** Queued tasks, each with the function that withdraws it. */
-  readonly #running = new Map<Promise<unknown>, AbortController>();
+  /** Waiting and running tasks, each with its abort controller. */
+  readonly #tasks = new Map<Promise<unknown>, AbortController>();
   /** Ids of the threads that accept tasks. */
   readonly #loaded = new Set<number>();
+  /**
+   * Of several tasks in piscina's queue, one that has an abort signal and finds no free thread goes behind the others, each time. So
+   * at most one waits there, for the thread that is free next.
+   */
+  readonly #turns: Turns;
 
-  constructor(readonly options: IdlePoolOptions) {}
+  constructor(readonly options: IdlePoolOptions) {
+    this.#turns = new Turns(options.threads + 1);
+  }
 
   #create(): Piscina<unknown, unknown> {
-    const { file, threads, tasksPerThread, setup, memoryMebibytesMax, onError } = this.options;
+    const { file, threads, setup, memoryMebibytesMax, onError } = this.options;
     const piscina = new (loadPiscina().Piscina)<unknown, unknown>({
       filename: file.href,
       minThreads: 0,
       maxThreads: threads,
-      concurrentTasksPerWorker: tasksPerThread,
       idleTimeout: idleMilliseconds,
       workerData: setup,
       recordTiming: false,
@@ -60,45 +71,73 @@ export class IdlePool {
       onError(error);
       if (this.#loaded.size === 0) this.#refuseAll(error);
     });
-    piscina.on("workerCreate", ({ id }: { readonly id: number }) => this.#loaded.add(id));
+    piscina.on("workerCreate", ({ id }: { readonly id: number }) => {
+      this.#loaded.add(id);
+      piscina.threads.find(({ threadId }) => threadId === id)?.once("exit", () => this.#onExit(piscina, id));
+    });
+    // A thread that has ended by itself has lost its id by then.
     piscina.on("workerDestroy", ({ id }: { readonly id: number }) => this.#loaded.delete(id));
     this.#piscina = piscina;
     return piscina;
   }
 
-  /** Queued and running tasks. */
-  get tasks(): number {
-    return this.#running.size;
+  #onExit(piscina: Piscina<unknown, unknown>, id: number): void {
+    const hasEndedByItself = this.#loaded.delete(id);
+    // piscina starts a thread for a new task only, not for the one in its queue.
+    if (hasEndedByItself && this.#loaded.size === 0 && piscina.queueSize > 0)
+      piscina.run(undefined, { name: noTask }).catch(() => {});
   }
 
-  /** Fails the queued tasks: piscina leaves them waiting if a thread cannot be started. */
+  /** Waiting and running tasks. */
+  get tasks(): number {
+    return this.#tasks.size;
+  }
+
+  /** Fails all tasks: piscina leaves them waiting if a thread cannot be started. */
   #refuseAll(error: unknown): void {
-    for (const waiting of this.#running.values()) waiting.abort(error);
+    for (const ending of this.#tasks.values()) ending.abort(error);
   }
 
   /**
    * Runs the module's function `name` with `task`, and transfers `moved`. Also rejects if no thread can be started. Rejects
    * with `TaskTooLong` after `millisecondsMax`, with the time that the task waits for a thread, and ends the thread.
    */
-  async run(
+  run(
     name: string,
     task: unknown,
     moved: readonly ArrayBuffer[] = [],
     millisecondsMax?: number,
   ): Promise<unknown> {
-    const waiting = new AbortController();
-    const end = () => waiting.abort(new TaskTooLong(`the task ${name} took more than ${millisecondsMax} ms`));
+    const ending = new AbortController();
+    const end = () => ending.abort(new TaskTooLong(`the task ${name} took more than ${millisecondsMax} ms`));
     const timer = millisecondsMax === undefined ? undefined : setTimeout(end, millisecondsMax);
-    const piscina = this.#piscina ?? this.#create();
-    const running = piscina.run(task, { name, signal: waiting.signal, transferList: [...moved] });
-    this.#running.set(running, waiting);
-    try {
-      return await running;
-    } catch (error) {
-      throw waiting.signal.aborted ? waiting.signal.reason : error;
-    } finally {
+    const { signal } = ending;
+    const work = () => {
+      const piscina = this.#piscina ?? this.#create();
+      return piscina.run(task, { name, signal, transferList: [...moved] });
+    };
+    const running = this.#inTurn(work, signal, millisecondsMax).finally(() => {
       clearTimeout(timer);
-      this.#running.delete(running);
+      this.#tasks.delete(running);
+    });
+    this.#tasks.set(running, ending);
+    return running;
+  }
+
+  async #inTurn(
+    work: () => Promise<unknown>,
+    signal: AbortSignal,
+    millisecondsMax: number | undefined,
+  ): Promise<unknown> {
+    // The caller's timer is older and ends at the same time, so the signal is aborted if there is no turn.
+    const isTurn = await this.#turns.begin(millisecondsMax);
+    try {
+      signal.throwIfAborted();
+      return await work();
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      if (isTurn) this.#turns.end();
     }
   }
 
@@ -107,8 +146,8 @@ export class IdlePool {
    * loads its modules.
    */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#tasks.keys());
     if (this.#piscina === undefined) return;
-    await Promise.allSettled(this.#running.keys());
     const late = AbortSignal.timeout(loadMillisecondsMax);
     while (this.#piscina.threads.length > this.#loaded.size && !late.aborted)
       await once(this.#piscina, "workerCreate", { signal: late }).catch(() => {});

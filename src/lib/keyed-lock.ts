@@ -1,7 +1,7 @@
 /**
  * Reader-writer locks by key, first come first served: many shared holders or one exclusive holder. They lock one digest, tag
  * or repository; nothing locks everything. They work within one process. Across processes the storage's own conditional
- * writes decide.
+ * writes decide, or a lock of the cluster port.
  */
 interface Waiter {
   readonly exclusive: boolean;

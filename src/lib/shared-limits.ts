@@ -24,15 +24,16 @@ interface SharedLimit {
   readonly isDue: boolean;
 }
 
-export class SharedLimits {
+export abstract class SharedLimits {
   readonly #limits = new Map<string, SharedLimit>();
-  /** Called when there is something to report. */
-  onDue: () => void = () => {};
 
   constructor(
     /** Number of processes. */
     readonly count: number,
   ) {}
+
+  /** Called when there is something to report. */
+  protected abstract onDue(): void;
 
   /** A limit of concurrent uses. `own` returns those of this process. */
   levels(name: string, max: number, own: (key: string) => number): SharedLevels {
@@ -74,7 +75,7 @@ export class SharedLimits {
 
 /**
  * Concurrent uses of a key at all processes. A process reports those of a key from half of its part of the limit on, or if
- * another process has reported some: those that nobody reports add up to less than half of the limit.
+ * another process has reported some, so unreported uses add up to less than half of the limit.
  */
 export class SharedLevels implements SharedLimit {
   readonly #elsewhere = new Map<string, Map<number, number>>();

@@ -43,7 +43,7 @@ export interface Listener {
 
 export class SlabPool {
   readonly memory: SharedArrayBuffer;
-  /** A 32-bit flag for each slab: a worker sets it to 1 when it needs the bytes no more, before its message arrives. */
+  /** A 32-bit flag for each slab: a worker sets it to 1 as soon as it has written the bytes, before its answer arrives. */
   readonly flags: SharedArrayBuffer;
   /** For bytes that arrive while no slab is free. */
   readonly overflow: ByteBudget;

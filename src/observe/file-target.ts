@@ -3,9 +3,10 @@
  * thread. The descriptor is non-blocking: a paused terminal or an unread named pipe fails at once and is retried, without
  * blocking a thread (docs/decisions/0034).
  */
-import { close, constants, mkdirSync, openSync, write, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import { close, constants, openSync, write, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { LineTarget } from "../lib/line-writer.js";
+import { makeFolders } from "../storage/make-folders.js";
 
 /** Not readable by other users: the audit log names users and actions. */
 const fileMode = 0o640;
@@ -26,9 +27,9 @@ export class FileTarget implements LineTarget {
     readonly path: string | undefined,
   ) {}
 
-  /** Appends to the file at `path`, which is created, and its folder too. Throws if it cannot be opened. */
-  static open(path: string): FileTarget {
-    mkdirSync(dirname(path), { recursive: true });
+  /** Appends to the file at `path`, which is created, and its folder too. Rejects if it cannot be opened. */
+  static async open(path: string): Promise<FileTarget> {
+    await makeFolders(dirname(resolve(path)));
     return new FileTarget(openForAppending(path), path);
   }
 

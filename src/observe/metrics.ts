@@ -47,6 +47,11 @@ export type MetricValues = readonly object[];
 /** The pause after a rendering, as a multiple of its time. */
 const pausePerRendering = 3;
 
+/** The response to a scrape. */
+export function metricsPage(body: Page["body"]): Page {
+  return { status: 200, headers: [["Content-Type", Registry.PROMETHEUS_CONTENT_TYPE]], body };
+}
+
 export class Metrics {
   readonly #instruments = new Instruments();
   /** A rendering that has not begun. */
@@ -55,7 +60,6 @@ export class Metrics {
   #rendered: Promise<unknown> = Promise.resolve();
   #pauseMilliseconds = 0;
   readonly #others: MetricsOptions["others"];
-  static readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   /** An observer of requests. */
   readonly observe: (exchange: Exchange) => void;
 
@@ -134,7 +138,6 @@ export class Metrics {
       await setImmediate();
     }
     this.#pauseMilliseconds = pausePerRendering * (performance.now() - begun);
-    const body = Buffer.from(`${texts.join("\n\n")}\n`);
-    return { status: 200, headers: [["Content-Type", registry.contentType]], body };
+    return metricsPage(Buffer.from(`${texts.join("\n\n")}\n`));
   }
 }

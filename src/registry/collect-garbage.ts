@@ -149,7 +149,7 @@ class RepositoryCollection {
   /** Never rejects: a failure in one repository does not affect the others, and its earlier removals are reported. */
   async run(): Promise<Collected> {
     try {
-      await this.services.cluster.leases.withJournal(this.name, (noted) => this.#collect(noted));
+      await this.services.cluster.leases.withNotes(this.name, (noted) => this.#collect(noted));
     } catch (error) {
       this.#skipped ??= describeError(error);
       if (!(error instanceof RegistryError)) this.services.onBackgroundError(error);
@@ -173,7 +173,7 @@ class RepositoryCollection {
       if (!options.dryRun) await this.#dropDanglingReferrers();
       return;
     }
-    // Wait for pushes that began before the journal.
+    // Wait for pushes that began earlier: they may have noted nothing.
     await services.cluster.repositoryLocks.exclusive(name, async () => {});
     const all = await readManifests(services, name);
     if (typeof all === "string") {

@@ -124,8 +124,8 @@ async function removeManifest(
   if (precondition !== undefined && !holds(precondition, digest)) throw preconditionFailed(digest, digest);
   const removed: Tag[] = [];
   for (let time = 0; ; time++) {
-    const gone = await services.cluster.leases.withJournal(name, async (noted) => {
-      // Wait for pushes that began before the journal.
+    const gone = await services.cluster.leases.withNotes(name, async (noted) => {
+      // Wait for pushes that began earlier: they may have noted nothing.
       await services.cluster.repositoryLocks.exclusive(name, async () => {});
       const tags = await tagsOf(services, name, digest);
       while (tags.length > tagsAtOnce) {

@@ -3,40 +3,40 @@ import type { PullPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import type { Digest } from "../domain/digest.js";
 import { RegistryError } from "../domain/errors.js";
-import type { Reference, Tag } from "../domain/reference.js";
+import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
+import { assert } from "../lib/assert.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import { lease } from "./lease.js";
 import type { Services } from "./services.js";
+import type { WantedManifest } from "./wanted-manifest.js";
 
-/** Returns the manifest that `reference` names. Throws or rejects with `manifest-unknown`. */
+/** Returns the wanted manifest. Throws or rejects with `manifest-unknown`. */
 export function pullManifest(
   services: Services,
   { name }: PullPermit,
-  reference: Reference,
+  wanted: WantedManifest,
   spans: Spans = noSpans,
 ): StoredManifest | Promise<StoredManifest> {
-  const digest =
-    reference.kind === "digest" ? reference.digest : services.caches.tags.get(`${name}:${reference.tag}`);
-  const key = digest && (`${name}@${digest}` as const);
+  const { reference, tagKey } = wanted;
+  assert(wanted.name === name, "the permit is for the wanted manifest's repository");
+  const digest = reference.kind === "digest" ? reference.digest : tagKey && services.caches.tags.get(tagKey);
+  const key = digest && wanted.keyOf(digest);
   const kept = key && services.caches.manifests.get(key);
   if (key === undefined || kept === undefined)
-    return spans.during("open", () => readManifest(services, name, reference));
+    return spans.during("open", () => readManifest(services, wanted));
   services.cluster.leases.renew(key);
-  notePull(services, name, reference);
+  notePull(services, wanted);
   return kept;
 }
 
 /** Records only existing tags: requests for unknown tags must not evict the records of pulled ones. */
-function notePull({ pulls }: Services, name: RepositoryName, reference: Reference): void {
-  if (reference.kind === "tag") pulls.note(name, reference.tag);
+function notePull({ pulls }: Services, { name, reference, tagKey }: WantedManifest): void {
+  if (reference.kind === "tag") pulls.note(name, reference.tag, tagKey);
 }
 
-async function readManifest(
-  services: Services,
-  name: RepositoryName,
-  reference: Reference,
-): Promise<StoredManifest> {
+async function readManifest(services: Services, wanted: WantedManifest): Promise<StoredManifest> {
+  const { name, reference } = wanted;
   const digest =
     reference.kind === "digest" ? reference.digest : await resolveTag(services, name, reference.tag);
   const manifest =
@@ -46,7 +46,7 @@ async function readManifest(
       reference: reference.kind === "digest" ? reference.digest : reference.tag,
     });
   }
-  notePull(services, name, reference);
+  notePull(services, wanted);
   return manifest;
 }
 

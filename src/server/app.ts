@@ -8,6 +8,7 @@ import type { OpenedFront } from "./front.js";
 import type { Opening } from "./opening.js";
 import { originWarnings } from "./origin-warnings.js";
 import { redirectsOf } from "./redirects.js";
+import { requestFailures } from "./request-failures.js";
 
 /** The parts opened before. */
 export type AppParts = Pick<
@@ -49,10 +50,7 @@ export function openApp({ config, log, closers, group }: Opening, { front, ...pa
     publicOrigin: http.host,
     onOrigin: originWarnings(log),
     absoluteLocations: !http.relativeurls,
-    onUnexpectedError: (error, exchange) => {
-      const { id, method, path, trace } = exchange ?? {};
-      log.error({ err: error, id, method, path, trace_id: trace?.id }, "request failed");
-    },
+    onUnexpectedError: requestFailures(log),
   });
   closers.add("connections", () => app.close());
   return app;

@@ -32,17 +32,19 @@ const refusalStatus = 503;
 
 const closeMillisecondsMax = 2_000;
 
-/** Returns undefined if there is no audit log. Throws if its file cannot be opened. */
-export function openAudit(
+/** Returns undefined if there is no audit log. Rejects if its file cannot be opened. */
+export async function openAudit(
   { config, log, closers, streams }: LogOpening,
   isProtected: boolean,
-): OpenedAudit | undefined {
+): Promise<OpenedAudit | undefined> {
   const { to, pulls, onfailure } = config.audit;
   const target = to === "auto" ? (isProtected ? "stderr" : "off") : to;
   if (target === "off") return undefined;
   const stream = standard[target];
   const { writer, close } =
-    stream === undefined ? openFile(target, log) : { writer: streams.writer(stream), close: async () => {} };
+    stream === undefined
+      ? await openFile(target, log)
+      : { writer: streams.writer(stream), close: async () => {} };
   const lines = new CountedLines(writer, {
     onDropping: () => log.error("the audit log cannot be written and its buffer is full: dropping its lines"),
     onDropped: (dropped) => log.error({ dropped }, "audit log lines were dropped"),
@@ -79,8 +81,8 @@ function gateOf(writer: LineWriter, pulls: boolean): AuditGate {
   };
 }
 
-function openFile(path: string, log: Logger): Destination {
-  const target = FileTarget.open(path);
+async function openFile(path: string, log: Logger): Promise<Destination> {
+  const target = await FileTarget.open(path);
   const writer = new LineWriter(target, waitingBytesMax);
   const reopen = () => {
     try {

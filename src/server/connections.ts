@@ -1,11 +1,11 @@
 /** Derives connection limits from the settings and the process's descriptors. Part of the composition root. */
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { totalmem } from "node:os";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.js";
 import { ConnectionCounts, type Recount, type Refusal } from "../lib/connection-counts.js";
-import { type ConnectionLimits, connectionLimits } from "../lib/connection-limits.js";
+import { type ConnectionLimits, connectionLimits, connectionsMin } from "../lib/connection-limits.js";
+import { memoryMax } from "../lib/memory-max.js";
 import { networkOf } from "../lib/network.js";
 import { TcpTable } from "../lib/tcp-table.js";
 import { whyRelayed } from "./tls-place.js";
@@ -16,7 +16,7 @@ const descriptorsEach = { direct: 1, relayed: 3 } as const;
 /** An unfinished head is kept once, and with a TLS thread three times: 178 KB of memory for 61 KB were measured. */
 const headsEach = descriptorsEach;
 
-/** A record of which the end is missing, and the state of a TLS connection: 17 to 19 KB were measured (docs/decisions/0056). */
+/** An incomplete TLS record, and the state of a TLS connection: 17 to 19 KB were measured (docs/decisions/0056). */
 const tlsBytesEach = 20 * 1024;
 
 /** Used if the system does not report a limit: enough for a large machine. */
@@ -24,7 +24,7 @@ const descriptorsAssumed = 65_536;
 
 const logMillisecondsMin = 60_000;
 
-/** `processes` share the machine's memory. */
+/** Returns the limits of one of `processes`, which share the machine's memory. */
 export async function openConnectionLimits(
   config: Config,
   log: Logger,
@@ -33,20 +33,29 @@ export async function openConnectionLimits(
   const { total, perclient: perClient } = config.limits.connections;
   const descriptors = await descriptorsMax();
   const { tls } = config.http;
+  const memoryBytes = memoryMax();
   const kind = tls === undefined || whyRelayed(tls) === undefined ? "direct" : "relayed";
   const limits = connectionLimits(
     { total, perClient },
     {
       descriptors,
       descriptorsEach: descriptorsEach[kind],
-      memoryBytes: memoryMax() / processes,
+      memoryBytes,
       memoryBytesEach: headsEach[kind] * config.limits.headerbytes + (tls === undefined ? 0 : tlsBytesEach),
+      processes,
+      // The TLS thread counts only its own connections.
+      clientProcesses: kind === "relayed" ? 1 : processes,
     },
   );
   if (total !== undefined && limits.total < total)
     log.warn(
       { descriptors, connections: limits.total },
       "limits.connections.total was lowered: this process has too few file descriptors; raise its hard limit (LimitNOFILE, ulimit -Hn)",
+    );
+  if (total === undefined && limits.total <= connectionsMin)
+    log.warn(
+      { descriptors, memoryBytes, processes, connections: limits.total },
+      "there is too little memory, or there are too few file descriptors, for more connections at once; give the server more, lower http.processes, or set limits.connections.total",
     );
   return processes === 1 ? limits : { ...limits, processes };
 }
@@ -72,13 +81,6 @@ export function refusedConnectionsLog(
       `refusing connections: limits.connections.${refusal === "total" ? "total" : "perclient"} is reached`,
     );
   };
-}
-
-/** Returns the memory of the machine, or of the control group if that has less. */
-function memoryMax(): number {
-  // 0, or more than any machine has, if there is no limit.
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** Returns RLIMIT_NOFILE. Node raises the soft limit to the hard one at startup. */

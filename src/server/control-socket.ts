@@ -1,10 +1,11 @@
 /** The path of the socket for operators' commands: in the store's folder, or for a bucket in a folder of this user. */
 import { createHash } from "node:crypto";
-import { lstat, mkdir } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Config } from "../config/config.js";
 import { Layout } from "../storage/filesystem/layout.js";
+import { makeFolders } from "../storage/make-folders.js";
 
 const ownerOnly = 0o700;
 
@@ -20,7 +21,7 @@ export function controlSocketOf({ storage: { filesystem, s3 } }: Config): string
 export async function ensureSocketFolder({ storage: { s3 } }: Config, socket: string): Promise<void> {
   if (s3 === undefined) return;
   const folder = dirname(socket);
-  await mkdir(folder, { recursive: true, mode: ownerOnly });
+  await makeFolders(folder, ownerOnly);
   const found = await lstat(folder);
   if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o022) !== 0)
     throw new Error(`${folder} is not a folder that only this user can write to`);

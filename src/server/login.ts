@@ -4,21 +4,10 @@
  */
 import { Gate } from "../auth/gate.js";
 import { openPolicy } from "../auth/policy.js";
-import type { Config } from "../config/config.js";
+import { isProtected } from "../config/is-protected.js";
 import type { Services } from "../registry/services.js";
 import type { Opening } from "./opening.js";
 import type { OpenedLogin } from "./verifiers.js";
-
-/** Returns whether authentication is enabled. */
-export function isProtected({ auth, http }: Config): boolean {
-  const { htpasswd, token, workload, oidc, policy, robots } = auth;
-  const asksForCertificates = http.tls !== undefined && http.tls.clientcas.length > 0;
-  return (
-    [htpasswd, token, workload.issuers, oidc, policy].some((set) => set !== undefined) ||
-    robots.enabled ||
-    asksForCertificates
-  );
-}
 
 /** Rejects with `ConfigError` if a file that the settings name cannot be used. */
 export async function openLogin(opening: Opening, services: Services): Promise<OpenedLogin> {

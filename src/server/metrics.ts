@@ -24,7 +24,7 @@ export async function openMetrics(
   options: Omit<MetricsOptions, "repositoriesMax" | "others" | "messages">,
 ): Promise<OpenedMetrics | undefined> {
   if (!isMeasured(config.http)) return undefined;
-  const { Metrics } = await import("../observe/metrics.js");
+  const { Metrics, metricsPage } = await import("../observe/metrics.js");
   const metrics = new Metrics(services, {
     ...options,
     repositoriesMax: config.http.metrics.repositories,
@@ -43,10 +43,7 @@ export async function openMetrics(
   group.calls.answer(valuesCall, () => metrics.values());
   return {
     observe,
-    page: async () => {
-      const body = z.string().parse(await group.askFirst(pageCall, null));
-      return { status: 200, headers: [["Content-Type", Metrics.contentType]], body };
-    },
+    page: async () => metricsPage(z.string().parse(await group.askFirst(pageCall, null))),
   };
 }
 

@@ -21,7 +21,7 @@ export interface LogOpening extends Opening {
 }
 
 export interface OpenOptions {
-  /** Whether this process serves clients: it then purges old uploads and starts the workers at once. */
+  /** Whether this process serves clients: it then purges old uploads. */
   readonly serving: boolean;
   /** Whether to create a store if there is none. */
   readonly create: boolean;

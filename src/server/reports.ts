@@ -1,4 +1,5 @@
 /** Opens the figures that pages show, and keeps those of the last day across restarts. Part of the composition root. */
+import type { Activity } from "../browse/activity.js";
 import { restoreActivity, saveActivity } from "../browse/activity-note.js";
 import { Reports } from "../browse/reports.js";
 import { SharedActivity } from "../browse/shared-activity.js";
@@ -17,26 +18,42 @@ const savedEverySeconds = 15 * 60;
 const sharedEverySeconds = 60;
 
 export async function openReports(
-  { closers }: Opening,
+  opening: Opening,
   services: Services,
   upstreams: UpstreamCache | undefined,
   hasOtherNodes: boolean,
 ): Promise<Reports> {
+  const { closers } = opening;
   const { storage, onBackgroundError } = services;
   const reports = new Reports(services, upstreams, hasOtherNodes);
   const { activity } = reports;
   const sampling = everySeconds(sampledEverySeconds, async () => activity.sample(), onBackgroundError);
   closers.add("activity", sampling.stop);
-  if (!storage.readOnly) {
-    const shared = hasOtherNodes ? new SharedActivity(activity, storage.notes) : undefined;
-    const save = () => shared?.exchange() ?? saveActivity(activity, storage.notes);
-    // Without their figures, pages show only this node's.
-    if (shared !== undefined) await shared.exchange().catch(onBackgroundError);
-    else await restoreActivity(activity, storage.notes);
-    const seconds = hasOtherNodes ? sharedEverySeconds : savedEverySeconds;
-    closers.add("saved activity", save);
-    closers.add("saving of activity", everySeconds(seconds, save, onBackgroundError).stop);
-  }
+  if (!storage.readOnly) await (hasOtherNodes ? shareActivity : keepActivity)(opening, services, activity);
   closers.add("reports of pages", () => reports.close());
   return reports;
+}
+
+async function keepActivity(
+  { closers }: Opening,
+  { storage: { notes }, onBackgroundError }: Services,
+  activity: Activity,
+): Promise<void> {
+  const save = () => saveActivity(activity, notes);
+  await restoreActivity(activity, notes);
+  closers.add("saved activity", save);
+  closers.add("saving of activity", everySeconds(savedEverySeconds, save, onBackgroundError).stop);
+}
+
+async function shareActivity(
+  { closers }: Opening,
+  { storage: { notes }, cluster, onBackgroundError }: Services,
+  activity: Activity,
+): Promise<void> {
+  const shared = new SharedActivity(activity, notes, cluster);
+  // Without the figures of other nodes, pages show only this one's.
+  await shared.refresh().catch(onBackgroundError);
+  closers.add("saved activity", () => shared.leave());
+  const exchanging = everySeconds(sharedEverySeconds, () => shared.exchange(), onBackgroundError);
+  closers.add("saving of activity", exchanging.stop);
 }

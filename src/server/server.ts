@@ -101,7 +101,7 @@ async function openServer(
   closers.add("other processes", () => processes?.ended());
   const { gate, login, lookups } = await openLogin(opening, services);
   const front = await openFront(opening, () => listening.port);
-  const audit = openAudit(opening, login !== undefined);
+  const audit = await openAudit(opening, login !== undefined);
   const access = await openAccessLog(opening);
   const notifications = await openWebhooks(opening, drain);
   const chunks = new ChunkBudget();

@@ -15,6 +15,7 @@ import { Pulls } from "../gc/pulls.js";
 import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { ByteBudget } from "../lib/byte-budget.js";
 import type { Closers } from "../lib/closers.js";
+import { idleBlobs } from "../lib/connection-limits.js";
 import { Overflow } from "../lib/overflow.js";
 import { defaultSlabs, SlabPool } from "../lib/slab-pool.js";
 import type { ClusterMeasures } from "../observe/metrics/cluster.js";
@@ -26,6 +27,7 @@ import type { Storage } from "../storage/storage.js";
 import { adoptSessions, restoreSessions, savedSessions, saveSessions } from "../uploads/saved-sessions.js";
 import { SessionTable } from "../uploads/session-table.js";
 import { openCluster } from "./cluster.js";
+import { descriptorsMax } from "./connections.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import type { ProcessGroup } from "./processes/group.js";
 import { openStorage } from "./storage.js";
@@ -82,7 +84,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
     gcStats: new GcStats(),
     health: openHealth(opening, storage),
     robots: await Robots.load(storage.robots, cluster.changes),
-    caches: new Caches(storage, cluster.changes),
+    caches: new Caches(storage, cluster.changes, idleBlobs(await descriptorsMax())),
     sessions,
     slabs,
     overflow: new Overflow({

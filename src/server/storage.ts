@@ -44,6 +44,8 @@ async function openFolder(
     // An operator's command is done when it ends, and leaves no record.
     journal: journal && serving,
     checkpointSeconds: checkpoint,
+    onReplaying: ({ done, records }) =>
+      log.info({ done, records }, "completing the changes that a crash has left in the journal"),
     onReplayed: ({ records, milliseconds }) =>
       log.info(
         { records, milliseconds: Math.round(milliseconds) },

@@ -2,16 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { Browse } from "../browse/browse.js";
 import type { Config } from "../config/config.js";
+import { isProtected } from "../config/is-protected.js";
 import type { Login } from "../http/context.js";
 import { Assets } from "../http/web/assets.js";
 import { LiveUpdates } from "../http/web/live-updates.js";
 import type { Web } from "../http/web/web.js";
 import { AddressRanges } from "../lib/address-ranges.js";
+import { everySeconds } from "../lib/every-seconds.js";
 import { KeyedTurns } from "../lib/keyed-turns.js";
 import { Places } from "../lib/places.js";
 import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
-import { isProtected } from "./login.js";
 import type { Opening } from "./opening.js";
 import { openReports } from "./reports.js";
 import { openWebLogins } from "./web-logins.js";
@@ -35,6 +36,9 @@ const pagesAtOnce = 4;
 const openPagesMax = 512;
 const openPagesPerClientMax = 16;
 
+/** A process follows all tags for some minutes after a page. */
+const followSeconds = 60;
+
 /** Returns `undefined` if there is no web page. */
 export async function openWeb(
   opening: Opening,
@@ -46,6 +50,15 @@ export async function openWeb(
   closers.add("indexes of the web page", () => browse.close());
   const live = new LiveUpdates();
   closers.add("changes for pages", services.cluster.changes.subscribe(live.onChange));
+  // A stream receives changes for as long as it is open.
+  const following = everySeconds(
+    followSeconds,
+    async () => {
+      if (live.size > 0) await services.cluster.changes.followAll();
+    },
+    services.onBackgroundError,
+  );
+  closers.add("changes of tags for pages", () => following.stop());
   const reports = await openReports(opening, services, upstreams, hasOtherNodes);
   const [logins, assets] = await Promise.all([openWebLogins(opening, services, login), readAssets()]);
   const turns = new KeyedTurns(pagesAtOnce);

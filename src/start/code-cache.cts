@@ -71,8 +71,14 @@ class CodeCache {
     await fs.promises.access(folder, fs.constants.W_OK);
     const code = script.createCachedData();
     const unfinished = `${this.#name}.${process.pid}`;
-    await fs.promises.writeFile(unfinished, [this.#id, checksum(code), code], { flag: "wx" });
-    await fs.promises.rename(unfinished, this.#name);
+    try {
+      // One of a process that was killed may be there: in a container, each has the same ID.
+      await fs.promises.writeFile(unfinished, [this.#id, checksum(code), code]);
+      await fs.promises.rename(unfinished, this.#name);
+    } catch (error) {
+      await fs.promises.rm(unfinished, { force: true });
+      throw error;
+    }
   }
 
   /** Saves the code after a while. A folder that cannot be written is the operator's choice. */

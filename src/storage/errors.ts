@@ -3,9 +3,14 @@ import { RegistryError } from "../domain/errors.js";
 
 const full = new Set(["ENOSPC", "EDQUOT"]);
 
+/** Whether the system has no room, by its error code. */
+export function isFull(code: string | undefined): boolean {
+  return full.has(code ?? "");
+}
+
 /** `code` is the system's, such as `EIO`. `cause` is logged, never sent to a client. */
 export function storageFailure(code: string, cause: unknown): RegistryError {
-  if (full.has(code))
+  if (isFull(code))
     return new RegistryError(
       "storage-full",
       "the registry's storage is full: its operator must free space, then you can try again",

@@ -95,8 +95,8 @@ export interface Upload {
   /** Whether a hanging operation may still write to the upload, so that it can only be aborted. */
   readonly isLost: boolean;
   /**
-   * Adds bytes after the first `offset` bytes, and drops later ones. Does not make them durable. `isLast` tells whether the
-   * request has no more bytes, as far as the caller knows.
+   * Adds bytes after the first `offset` bytes, and drops later ones. Does not make them durable. `isLast` is a
+   * hint for the choice of a worker: the request has no more bytes, as far as the caller knows.
    */
   append(part: SlabPart, offset: number, isLast?: boolean): Promise<UploadTimes>;
   /**

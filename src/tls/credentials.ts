@@ -9,6 +9,9 @@ export interface CredentialFiles {
   readonly clientCas: readonly string[];
 }
 
+/** Also an encrypted one, or one of an algorithm. */
+const privateKey = /^-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/m;
+
 /** Returns the paths in the order in which `readCredentials` expects their texts. */
 export function pathsOf({ certificate, key, clientCas }: CredentialFiles): readonly string[] {
   return [certificate, key, ...clientCas];
@@ -18,6 +21,7 @@ export function pathsOf({ certificate, key, clientCas }: CredentialFiles): reado
 export function readCredentials(files: CredentialFiles, texts: readonly string[]): Credentials {
   const [certificate = "", key = "", ...clientCas] = texts;
   checkCertificate(files.certificate, certificate);
+  if (!privateKey.test(key)) throw new Error(`${files.key} contains no PEM private key`);
   for (const [index, text] of clientCas.entries()) checkCertificate(files.clientCas[index] ?? "", text);
   try {
     createSecureContext({ cert: certificate, key, ca: clientCas });

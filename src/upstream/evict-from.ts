@@ -38,8 +38,8 @@ export async function evictFrom(
 ): Promise<Evicted> {
   const { cluster } = services;
   const evicted: Evicted = { manifests: [], blobs: [], tags: 0, freedBytes: 0 };
-  await cluster.leases.withJournal(name, async (noted) => {
-    // Wait for fetches that began to store before the journal.
+  await cluster.leases.withNotes(name, async (noted) => {
+    // Wait for fetches that began to store earlier: they may have noted nothing.
     await cluster.repositoryLocks.exclusive(name, async () => {});
     const tags = order.manifests.length === 0 ? new Map<Digest, Tag[]>() : await tagsByTarget(services, name);
     const mayRemove = (digest: Digest) => !noted.has(digest) && order.mayRemove(digest);

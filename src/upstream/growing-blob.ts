@@ -25,6 +25,8 @@ export class GrowingBlob implements OpenBlob, ReadableBlob {
   #tailStart = 0;
   /** The fetch and each reader. */
   #holders = 1;
+  /** Later readers need the chunks that earlier ones have passed. */
+  readonly hasOneReader = false;
   #progress: Promise<void> | undefined;
   #wake: () => void = () => {};
   #wokenAt = 0;
@@ -153,6 +155,10 @@ export class GrowingBlob implements OpenBlob, ReadableBlob {
     assert(this.#holders > 0, "a blob is held before its last holder releases it");
     this.#holders++;
     return this;
+  }
+
+  drop(): void {
+    this.release();
   }
 
   release(): void {

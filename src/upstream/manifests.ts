@@ -16,6 +16,7 @@ import { describeError } from "../lib/describe-error.js";
 import { pullManifest, resolveTag } from "../registry/pull-manifest.js";
 import { pushManifest } from "../registry/push-manifest.js";
 import type { Services } from "../registry/services.js";
+import { WantedManifest } from "../registry/wanted-manifest.js";
 import { type Answer, discard } from "../transfer/remote/answer.js";
 import { manifestHeaders, manifestType, namedDigest } from "../transfer/remote/manifest-headers.js";
 import { BriefAnswers } from "./brief.js";
@@ -58,10 +59,13 @@ export class UpstreamManifests {
     this.#shared = new SharedAnswers(services.cluster.hints, "manifest", absentMilliseconds);
   }
 
-  /** Whether a cached tag is served without asking its upstream. */
-  isFresh({ settings }: Upstream, name: RepositoryName, tag: Tag): boolean {
-    const checkedAt = this.#checkedAt.peek(`${name}:${tag}`);
-    return checkedAt !== undefined && performance.now() - checkedAt < settings.tagSeconds * 1000;
+  /** Resolves with whether a cached tag is served without asking its upstream: this node or another has compared it lately. */
+  async isFresh({ settings }: Upstream, name: RepositoryName, tag: Tag): Promise<boolean> {
+    const key = `${name}:${tag}`;
+    const milliseconds = settings.tagSeconds * 1000;
+    const checkedAt = this.#checkedAt.peek(key);
+    if (checkedAt !== undefined && performance.now() - checkedAt < milliseconds) return true;
+    return (await this.#shared.sinceCompared(key, milliseconds)) !== undefined;
   }
 
   /** Rejects with `manifest-unknown`, or if nothing is cached and the upstream fails. */
@@ -75,7 +79,7 @@ export class UpstreamManifests {
     if (age >= milliseconds) return this.#byTag(from, reference.tag, key);
     if (age > milliseconds * refreshShare && upstream.allowsBackground)
       this.#refresh(from, reference.tag, key).catch(this.onBackgroundError);
-    const found = pullManifest(this.services, permit, reference);
+    const found = pullManifest(this.services, permit, new WantedManifest(permit.name, reference));
     if (!(found instanceof Promise)) return hit(from, found);
     // It may have been removed here meanwhile.
     return found.then(
@@ -89,7 +93,7 @@ export class UpstreamManifests {
 
   #byDigest(from: Mirrored, digest: Digest): MirroredManifest | Promise<MirroredManifest> {
     const reference = { kind: "digest", digest } as const;
-    const found = pullManifest(this.services, from.permit, reference);
+    const found = pullManifest(this.services, from.permit, new WantedManifest(from.permit.name, reference));
     if (!(found instanceof Promise)) return hit(from, found);
     return found.then(
       (manifest) => hit(from, manifest),
@@ -130,12 +134,13 @@ export class UpstreamManifests {
 
   /** A manifest that was here a moment ago may have been evicted. */
   async #pullOrDemand(from: Mirrored, reference: Reference, key: string): Promise<StoredManifest> {
+    const wanted = new WantedManifest(from.permit.name, reference);
     try {
-      return await pullManifest(this.services, from.permit, reference);
+      return await pullManifest(this.services, from.permit, wanted);
     } catch (error) {
       if (!isUnknown(error)) throw error;
       await this.#demand(from, reference, key);
-      return pullManifest(this.services, from.permit, reference);
+      return pullManifest(this.services, from.permit, wanted);
     }
   }
 

@@ -1,6 +1,8 @@
 // The access log: one line for each request on standard output, in each format, with its content.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { type Answer, serve } from "../support/client.js";
 import { blobOf, image as newImage, newName } from "../support/content.js";
@@ -136,6 +138,41 @@ test("the line of a disconnected client says so", async () => {
   connection.socket.end();
   const line = await lineOf(id);
   assert.deepEqual([line.aborted, line.status], [true, undefined]);
+});
+
+/** Sends a request on the connection, waits for the response and returns its line. */
+async function loggedOn(socket: Socket): Promise<Line> {
+  const id = newName("request");
+  socket.write(`GET /v2/ HTTP/1.1\r\nHost: registry\r\nX-Request-ID: ${id}\r\n\r\n`);
+  await once(socket, "data");
+  return lineOf(id);
+}
+
+async function connectFrom(localAddress: string, localPort?: number): Promise<Socket> {
+  const { hostname, port } = new URL(gantry.url);
+  const socket = connect({ host: hostname, port: Number(port), localAddress, localPort });
+  await once(socket, "connect");
+  return socket;
+}
+
+test("clients with the same port are told apart by their addresses", async () => {
+  const one = await connectFrom("127.0.0.1");
+  const two = await connectFrom("127.0.0.2", one.localPort);
+  try {
+    for (let round = 0; round < 2; round++) {
+      assert.equal((await loggedOn(one)).address, "127.0.0.1");
+      assert.equal((await loggedOn(two)).address, "127.0.0.2");
+    }
+    one.destroy();
+    await once(one, "close");
+    const three = await connectFrom("127.0.0.3", two.localPort);
+    assert.equal((await loggedOn(two)).address, "127.0.0.2");
+    assert.equal((await loggedOn(three)).address, "127.0.0.3");
+    three.destroy();
+  } finally {
+    one.destroy();
+    two.destroy();
+  }
 });
 
 test("health checks have no line", async () => {

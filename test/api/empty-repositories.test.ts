@@ -132,7 +132,9 @@ test("a collection that only removes an empty repository is logged", async () =>
     const by = new Client(hourly.url);
     const made = image();
     await by.pushImage("emptied/app", made, "latest");
-    await removeImage("emptied/app", made, by);
+    assert.equal((await by.delete(`/v2/emptied/app/manifests/${made.digest}`)).status, 202);
+    // Unless a collection has already removed it.
+    for (const { digest } of made.blobs) await by.delete(`/v2/emptied/app/blobs/${digest}`);
     await eventually("it is logged", async () =>
       /"emptied":\["emptied\/app"\].*"garbage collected"/.test(hourly.log()) ? true : undefined,
     );

@@ -108,7 +108,9 @@ test("the documentation lists exactly the existing metrics", async () => {
 });
 
 test("the registry's own address serves metrics only if configured", async () => {
-  assert.equal((await client.get("/metrics")).status, 404);
+  const { status, body } = await client.get("/metrics");
+  assert.equal(status, 404);
+  assert.match(body.toString(), /http\.metrics\.enabled is off/);
 });
 
 test("without authentication, everyone may read the metrics at the registry's own address", async () => {

@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Gantry, startGantry } from "../support/gantry.js";
 import { basic, LoginFiles } from "../support/login.js";
 import { memberProcesses } from "../support/server-processes.js";
+import { until } from "../support/until.js";
 
 /** So long that the processes have reported what came before: exact counts need it, only bounds do not. */
 const reportMilliseconds = 100;
@@ -40,6 +41,14 @@ async function send(
 async function statusOf(socket: Socket): Promise<number> {
   const [head] = (await once(socket, "data")) as [Buffer];
   return Number(head.toString().split(" ")[1]);
+}
+
+/** Otherwise the server has closed the connection. */
+function isAnswered(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once("data", () => resolve(true));
+    socket.once("close", () => resolve(false));
+  });
 }
 
 async function statusOnce(server: Gantry, sent?: Sent): Promise<number> {
@@ -138,12 +147,14 @@ for (const processes of [2, 4])
         REGISTRY_LIMITS_CONNECTIONS_PERCLIENT: "40",
       });
       const sockets: Socket[] = [];
+      const answers: Promise<boolean>[] = [];
       for (let number = 0; number < 40 * processes; number++) {
-        sockets.push(await send(server));
+        const socket = await send(server);
+        sockets.push(socket);
+        answers.push(isAnswered(socket));
         await pause(20);
       }
-      await pause(500);
-      const kept = sockets.filter((socket) => !socket.destroyed && !socket.readableEnded).length;
+      const kept = (await Promise.all(answers)).filter(Boolean).length;
       for (const socket of sockets) socket.destroy();
       // Without the others' connections, each process would keep 40.
       assert.ok(kept >= 40 && kept <= 40 + 25, `${kept} connections`);
@@ -159,8 +170,15 @@ for (const processes of [2, 4])
         assert.equal(await open(), 202);
         await pause(reportMilliseconds);
       }
-      for (const pid of await memberProcesses(server.pid)) process.kill(pid, "SIGKILL");
-      await pause(2000);
+      const before = await memberProcesses(server.pid);
+      for (const pid of before) process.kill(pid, "SIGKILL");
+      await until("they are replaced, and all serve", async () => {
+        const now = await memberProcesses(server.pid);
+        if (now.length < before.length || now.some((pid) => before.includes(pid))) return false;
+        const health = await fetch(`${server.url}/readyz`, { headers: { Connection: "close" } });
+        return (await health.text()) === '{"status":"ready"}';
+      });
+      await pause(reportMilliseconds);
       const statuses: number[] = [];
       for (let number = 0; number < 12; number++) {
         statuses.push(await open());

@@ -207,7 +207,7 @@ test("if the audit log refuses, a request that could not be logged gets 503 and 
 
 test("a moved file is reopened at its path, and other users cannot read it", async () => {
   const path = join(folder, "moved", "lines.log");
-  const target = FileTarget.open(path);
+  const target = await FileTarget.open(path);
   const write = (text: string) =>
     new Promise<void>((resolve, reject) =>
       target.write(Buffer.from(text), (error) => (error === undefined ? resolve() : reject(error))),

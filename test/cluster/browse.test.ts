@@ -48,3 +48,25 @@ test("pages follow the pushes and deletions at another node, also those without 
     await engine.stop();
   }
 });
+
+test("nodes that stop at once keep the figures of both", { skip: needsVersitygw }, async () => {
+  await using server = await startS3Server();
+  const engine = await startRedisServer();
+  const options = { redis: engine.address, settings: { REGISTRY_HTTP_UI_ENABLED: "true" } };
+  const nodes = [await startS3Node(server, options), await startS3Node(server, options)] as const;
+  try {
+    for (const restarts of [1, 2, 3]) {
+      for (const { url } of nodes) await new Client(url).pushImage("team/app", image(), `v${restarts}`);
+      await Promise.all(nodes.map((node) => node.end()));
+      for (const node of nodes) {
+        await node.start();
+        const page = (await new Client(node.url).get("/ui/activity")).body.toString();
+        const [, pushes] = /<figcaption>Pushed manifests <span class="note">(\d+),/.exec(page) ?? [];
+        assert.equal(pushes, String(restarts * nodes.length));
+      }
+    }
+  } finally {
+    for (const node of nodes) await node.stop();
+    await engine.stop();
+  }
+});

@@ -235,9 +235,9 @@ describe("a node without the engine and without the storage", () => {
     await close();
   });
 
-  test("makes the journals of others keep everything", async () => {
+  test("makes the notes of others keep everything", async () => {
     const { one, two, relay, close } = await openWithRelay();
-    await two.leases.withJournal(name, async (noted) => {
+    await two.leases.withNotes(name, async (noted) => {
       await one.leases.note(name, [digest]);
       assert.ok(noted.has(digest));
       const other = parseDigest(`sha256:${"2".repeat(64)}`);

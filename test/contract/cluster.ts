@@ -258,17 +258,17 @@ function testLeases(one: Cluster, two: Cluster): void {
     assert.equal(await two.leases.during(`${name}@${digest}`, () => 1), 1);
   });
 
-  test("a journal has exactly the notes of all nodes for its repository meanwhile", async () => {
+  test("notes are exactly those of all nodes for the repository meanwhile", async () => {
     const name = newName();
     await one.leases.note(name, [digestNumber(1)]);
-    await one.leases.withJournal(name, async (noted) => {
+    await one.leases.withNotes(name, async (noted) => {
       await one.leases.note(name, [digestNumber(2)]);
       await two.leases.note(name, [digestNumber(3), digestNumber(4)]);
       await two.leases.note(newName(), [digestNumber(5)]);
       assert.deepEqual([...noted], [2, 3, 4].map(digestNumber));
-      await two.leases.withJournal(name, async (second) => {
+      await two.leases.withNotes(name, async (second) => {
         await one.leases.note(name, [digestNumber(6)]);
-        assert.deepEqual([...second], [digestNumber(6)], "each journal starts empty");
+        assert.deepEqual([...second], [digestNumber(6)], "no earlier notes");
       });
       assert.ok(noted.has(digestNumber(6)));
     });
@@ -337,7 +337,10 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
     { kind: "web-session-ended", session: newWebSessionId() },
   ];
 
+  const followAll = () => Promise.all([one, two].map((node) => node.changes.followAll()));
+
   test("a change reaches its own node at once, and all others before publishing resolves", async () => {
+    await followAll();
     for (const change of changes) {
       const heard: [Change | ChangesLost, Origin][] = [];
       const stops = [one, two].map((node) =>
@@ -352,6 +355,19 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
       assert.deepEqual(heard[1], [change, "elsewhere"]);
       for (const stop of stops) stop();
     }
+  });
+
+  test("a node that follows a tag or a repository receives its changes, and knows when it does", async () => {
+    const { one, two, close } = await open({ leaseSeconds: 3600 });
+    for (const of of [name, `${name}:${tag}`] as const) {
+      two.changes.follow(of);
+      await until("it receives them", () => two.changes.knowsTags(of));
+      const { heard, stop } = hear(two);
+      await one.changes.publish({ kind: "tag-pointed", name, tag });
+      assert.deepEqual(heard, [["tag-pointed", "elsewhere"]]);
+      stop();
+    }
+    await close();
   });
 
   test("publishing waits for the listeners, and rejects with an error of one when all have ended", async () => {
@@ -379,6 +395,7 @@ function testChanges(one: Cluster, two: Cluster, open: OpenCluster): void {
   });
 
   test("changes under excluding locks arrive in order on every node", async () => {
+    await followAll();
     const listeners = [hear(one), hear(two)];
     const point = (node: Cluster) =>
       node.repositoryLocks.shared(name, async () => node.changes.publish({ kind: "tag-pointed", name, tag }));

@@ -22,7 +22,7 @@ const settings = { REGISTRY_STORAGE_FILESYSTEM_CHECKPOINT: "1s" };
 
 const isMark = ({ name, path }: Call) => name === "fdatasync" && /\/journal\/mark$/.test(path ?? "");
 
-/** Pushes an image, and returns the calls up to the next mark. */
+/** Pushes an image, and returns the calls up to the next mark. On a slow machine, one may move during the push as well. */
 async function callsOfCheckpoint(server: TracedServer, name: string): Promise<readonly Call[]> {
   await server.calls();
   const made = image();
@@ -33,8 +33,7 @@ async function callsOfCheckpoint(server: TracedServer, name: string): Promise<re
     const pushed = calls.findLastIndex(({ parameters }) => parameters.includes("HTTP/1.1 201"));
     return calls.findLastIndex(isMark) > pushed ? true : undefined;
   });
-  const pushed = calls.findLastIndex(({ parameters }) => parameters.includes("HTTP/1.1 201"));
-  return calls.slice(pushed, calls.findLastIndex(isMark) + 1);
+  return calls.slice(0, calls.findLastIndex(isMark) + 1);
 }
 
 test("a checkpoint syncs the whole file system, then moves the mark", { skip }, async () => {
@@ -42,7 +41,7 @@ test("a checkpoint syncs the whole file system, then moves the mark", { skip }, 
   const calls = await callsOfCheckpoint(server, newName());
   assert.ok(calls.some(({ name }) => name === "syncfs"));
   assert.deepEqual(
-    calls.filter(({ name, path }) => /^f(data)?sync$/.test(name) && !/\/journal\//.test(path ?? "")),
+    calls.filter(({ name, path }) => /^f(data)?sync$/.test(name) && !/\/journal(\/|$)/.test(path ?? "")),
     [],
   );
 });

@@ -20,19 +20,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
+import type { Fault } from "../faults/inject.js";
+import { injecting } from "../faults/support.js";
 import { Client } from "../support/client.js";
 import { blobOf, describe, type Image, image, newName } from "../support/content.js";
 import { type Gantry, type GantrySettings, startGantry } from "../support/gantry.js";
+import { newRoot } from "../support/new-root.js";
 
 const folders: string[] = [];
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
-
-async function newRoot(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "gantry-journal-"));
-  folders.push(folder);
-  return join(folder, "store");
-}
 
 const settings = { REGISTRY_UPLOADS_WORKERS: "2", REGISTRY_GC_INTERVAL: "0s" };
 
@@ -182,30 +178,15 @@ test("a server that is killed while it repeats the changes leaves them to the ne
   const root = await newRoot();
   const pushed = await crashed(root);
   await takeAll(root);
-  for (const milliseconds of [80, 200, 350]) {
-    const starting = start(root).then(
-      (gantry) => gantry.kill(),
-      () => {},
-    );
-    await pause(milliseconds);
-    await killOn(root);
-    await starting;
+  const planFile = `${root}-fault.json`;
+  for (const after of [0, 2, 5]) {
+    const fault: Fault = { call: "rename", code: "KILL", path: "/(blobs|manifests|content)/", after };
+    await writeFile(planFile, JSON.stringify(fault));
+    await assert.rejects(start(root, { NODE_OPTIONS: injecting, GANTRY_TEST_FAULT: planFile }));
   }
   await using gantry = await start(root);
   await pushed.check(gantry.url, false);
 });
-
-/** Kills the server that holds the store, if one does. */
-async function killOn(root: string): Promise<void> {
-  const text = await readFile(join(root, "lock"), "utf8").catch(() => "");
-  const pid = Number(/^process (\d+)/.exec(text)?.[1] ?? 0);
-  if (pid > 1)
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended by itself, or belongs to an earlier server.
-    }
-}
 
 test("a start on a full disk leaves the changes to the next one, and nothing else", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "gantry-journal-"));

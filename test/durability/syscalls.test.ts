@@ -6,15 +6,28 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "../support/client.js";
 import { blobOf, describe, image, newName } from "../support/content.js";
+import { until } from "../support/until.js";
 import { type Call, skip, startTraced, type TracedServer } from "./trace.js";
 
-/** Returns the calls caused by `work`. Waits for work after its responses, so that the trace is complete. */
+const quietMilliseconds = 300;
+
+/** Returns the calls since the last query, when no more come. */
+async function quiet(server: TracedServer): Promise<readonly Call[]> {
+  const all: Call[] = [];
+  await until("the server is quiet", async () => {
+    await pause(quietMilliseconds);
+    const calls = await server.calls();
+    all.push(...calls);
+    return calls.length === 0;
+  });
+  return all;
+}
+
+/** Returns the calls caused by `work`, also those after its responses. */
 async function callsOf(server: TracedServer, work: () => Promise<unknown>): Promise<readonly Call[]> {
-  await pause(700);
-  await server.calls();
+  await quiet(server);
   await work();
-  await pause(700);
-  return server.calls();
+  return quiet(server);
 }
 
 interface Syncs {

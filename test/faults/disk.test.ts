@@ -103,6 +103,9 @@ for (const [what, fault, status] of [
         const push = async ({ digest, bytes }: Blob) =>
           client.request("POST", `/v2/${name}/blobs/uploads/?digest=${digest}`, { body: bytes });
         for (const answer of await Promise.all(blobs.map(push))) assertError(answer, status, "UNKNOWN");
+        // So many that both segments of a worker fail, and a checkpoint finds pushes that wait for one.
+        const others = Array.from({ length: 64 }, () => blobOf(1000));
+        for (const answer of await Promise.all(others.map(push))) assertError(answer, status, "UNKNOWN");
         assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), status, "UNKNOWN");
       });
       for (const { digest } of blobs)
@@ -282,4 +285,16 @@ test("an upload interrupted by a worker's crash is recovered by another from the
   }
   assert.ok((await client.get(`/v2/${name}/blobs/${blob.digest}`)).body.equals(blob.bytes));
   await server.isIntact();
+});
+
+test("a tag is removed from a full disk, and the log names it if its history has no room", async () => {
+  const name = newName();
+  await client.pushImage(name, image(), "old");
+  const fault: Fault = { call: "fsync", code: "ENOSPC", path: "/\\.history/" };
+  const answer = await server.during(fault, () => client.delete(`/v2/${name}/manifests/old`));
+  assert.equal(answer.status, 202);
+  assert.equal((await client.get(`/v2/${name}/manifests/old`)).status, 404);
+  const log = server.gantry.log();
+  assert.ok(log.includes(`${name}:old`) && log.includes("a removed tag has lost its history"), log);
+  assert.ok(!log.includes("ignored a stray file"), log);
 });

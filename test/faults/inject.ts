@@ -9,12 +9,14 @@ import { isMainThread } from "node:worker_threads";
 /** The current fault: calls of this name on matching paths. */
 export interface Fault {
   readonly call: "write" | "fdatasync" | "fsync" | "link" | "rename" | "read" | "open" | PathCall;
-  /** A system error code; or the worker crashes, or never responds. */
-  readonly code: "EIO" | "ENOSPC" | "EMLINK" | "EMFILE" | "EXIT" | "HANG";
+  /** A system error code; or the worker crashes, or never responds; or the process is killed. */
+  readonly code: "EIO" | "ENOSPC" | "EMLINK" | "EMFILE" | "EXIT" | "HANG" | "KILL";
   /** A regular expression; for a call with two paths, both with a space between. */
   readonly path: string;
   /** Only the first such call fails. */
   readonly once?: boolean;
+  /** So many such calls of a thread succeed first. */
+  readonly after?: number;
   /** How long the call takes before it fails, so that others run in between. */
   readonly delayMilliseconds?: number;
 }
@@ -26,8 +28,9 @@ type PathCall = (typeof pathCalls)[number];
 const planFile = process.env.GANTRY_TEST_FAULT ?? "";
 const { readFileSync } = fs;
 
-/** Number of the last fault that occurred. */
 let delayMilliseconds = 0;
+/** Calls that a plan with `after` has let pass. */
+let passed = 0;
 
 function faultOf(call: Fault["call"], ...paths: readonly unknown[]): Fault["code"] | undefined {
   let plan: Fault;
@@ -37,6 +40,8 @@ function faultOf(call: Fault["call"], ...paths: readonly unknown[]): Fault["code
     return undefined;
   }
   if (plan.call !== call || !new RegExp(plan.path).test(paths.join(" "))) return undefined;
+  if (passed++ < (plan.after ?? 0)) return undefined;
+  if (plan.code === "KILL") process.kill(process.pid, "SIGKILL");
   if (plan.once) fs.rmSync(planFile);
   delayMilliseconds = plan.delayMilliseconds ?? 0;
   return plan.code;

@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
+import { cli } from "../support/cli.js";
 import { assertError, Client, locationOf } from "../support/client.js";
 import { blobOf, digestOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
@@ -77,10 +78,13 @@ test("an upload that has filled the file system frees space for others at once, 
   const client = new Client(gantry.url);
   const name = newName();
   const [large, other] = [blobOf(60 * mebibyte), blobOf(12 * mebibyte)];
+  /** A file may be gone that has just been listed. */
+  const bytesOf = (path: string) =>
+    (statSync(`${gantry.root}/uploads/${path}`, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
   const uploadedBytes = async () =>
     (await storedBelow(`${gantry.root}/uploads`))
       .filter((path) => !path.endsWith(".json"))
-      .reduce((sum, path) => sum + statSync(`${gantry.root}/uploads/${path}`).blocks * 512, 0);
+      .reduce((sum, path) => sum + bytesOf(path), 0);
   for (const acknowledged of [5 * mebibyte, 0]) {
     let location = await client.openUpload(name);
     if (acknowledged > 0)
@@ -138,6 +142,8 @@ test("a manifest that does not fit a full file system gets 507, and its tag does
   const filler = join(folder, "filler");
   execFileSync("sh", ["-c", `cat /dev/zero > ${filler} 2>/dev/null || true`]);
   assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 507, "UNKNOWN");
+  assertError(await client.putManifest(name, "latest", made.bytes, made.mediaType), 507, "UNKNOWN");
+  assert.equal(gantry.log().split("the storage is full: requests that need space").length, 2, gantry.log());
   assert.ok((await client.get(`/v2/${name}/manifests/latest`)).body.equals(before.bytes));
   rmSync(filler);
   await client.pushImage(name, made, "latest");
@@ -178,4 +184,15 @@ test("when no more files can be opened, requests fail one by one, and everything
   for (const { bytes, digest } of blobs)
     assert.ok((await again.get(`/v2/${name}/blobs/${digest}`)).body.equals(bytes));
   assert.ok((await again.get(`/v2/${name}/manifests/latest`)).body.equals(made.bytes));
+});
+
+test("with few descriptors, blobs that were pulled do not keep others from being pulled", async () => {
+  const limited = ["prlimit", "--nofile=100:100", process.execPath, cli] as const;
+  await using gantry = await startGantry({}, undefined, limited);
+  const client = new Client(gantry.url, 2);
+  const name = newName();
+  const blobs = Array.from({ length: 150 }, () => blobOf(80_000));
+  await client.pushBlobs(name, ...blobs);
+  for (const { digest, bytes } of blobs)
+    assert.ok((await client.get(`/v2/${name}/blobs/${digest}`)).body.equals(bytes));
 });

@@ -12,7 +12,8 @@ import { type Gantry, type GantrySettings, startGantry } from "../support/gantry
 import { eventually, storedBelow } from "../support/store.js";
 import type { Fault } from "./inject.js";
 
-const injector = fileURLToPath(new URL("./inject.js", import.meta.url));
+/** Node's options that load the injector. */
+export const injecting = `--import=${fileURLToPath(new URL("./inject.js", import.meta.url))}`;
 
 /** Few slabs, so that a lost one is noticed. */
 export const slabsMebibytes = 8;
@@ -29,7 +30,7 @@ export class FaultyServer {
     const folder = await mkdtemp(join(tmpdir(), "gantry-faults-"));
     const planFile = join(folder, "fault.json");
     const gantry = await startGantry({
-      NODE_OPTIONS: `--import=${injector}`,
+      NODE_OPTIONS: injecting,
       GANTRY_TEST_FAULT: planFile,
       REGISTRY_UPLOADS_MEMORYMIB: String(slabsMebibytes),
       ...settings,

@@ -223,6 +223,10 @@ test("a read-only file system serves pulls, and pushes get the reason", async (c
       assert.match(answer.body.toString(), /storage is read-only/);
     }
     await server.stop();
+    const alone = await startInside({ REGISTRY_HTTP_PROCESSES: "2" }, root);
+    assert.match(alone.log(), /one process serves instead of 2: .*read-only/);
+    assert.equal((await new Client(alone.url).get("/readyz")).body.toString(), '{"status":"ready"}');
+    await alone.stop();
     for (const name of ["stats", "verify"]) {
       const ran = await gantry(root, [name]);
       assert.equal(ran.code, 0, ran.stderr);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { parse } from "yaml";
 import { issueCertificate } from "../support/certificates.js";
@@ -188,6 +188,16 @@ for (const [name, settings, said] of [
     async () => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: await fileOf("x") }),
     /^gantry: the folder \/.* cannot be used as a store: EEXIST/m,
   ],
+  [
+    "a folder with other content",
+    async () => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: dirname(await fileOf("x")) }),
+    /^gantry: the folder \/.* cannot be used as a store: it has other content, such as "/m,
+  ],
+  [
+    "a folder that cannot be created",
+    async () => ({ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: "/proc/gantry/store" }),
+    /^gantry: the folder \/proc\/gantry\/store cannot be used as a store: ENOENT/m,
+  ],
 ] as const)
   test(`serve reports ${name}, and exits with 1`, async () => {
     await using server = await startInside();
@@ -274,6 +284,10 @@ tags: {policy: ${place}/tags}
     /^tags\.policy = "tags" \(line 8\): tags:1: immutable = 1: expected a list\n.*: retention = 2: expected a list/m,
   ])
     assert.match(said, expected);
+  assert.match(
+    await check({ ...right, key: server.pem }),
+    /^http\.tls\.key = "key" \(line 2\): key contains no PEM private key$/m,
+  );
   assert.ok(said.includes(absent));
   assert.doesNotMatch(said, /http\.tls\.certificate/);
 });

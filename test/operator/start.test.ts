@@ -16,6 +16,9 @@ const optional = ["hash-wasm", "jose", "prom-client", "undici", "yaml"];
 /** Those that have a bundle of their own. */
 const separate = ["hash-wasm", "undici"];
 
+/** Functions for commands and for visitors of the web page. */
+const needless = ["effectiveOf", "#compress"];
+
 /** A script that Node ran, in its record: a function has the name that the bundle gives a module. */
 interface Script {
   readonly url: string;
@@ -25,8 +28,8 @@ interface Script {
   }[];
 }
 
-/** Returns the packages that a server with these settings has loaded by its end. */
-async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
+/** Returns the scripts that a server with these settings has run by its end, and the program among them. */
+async function scriptsOf(settings: GantrySettings): Promise<{ program: Script; scripts: readonly Script[] }> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-loaded-"));
   try {
     {
@@ -38,14 +41,20 @@ async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
     const scripts = records.flatMap((text) => (JSON.parse(text) as { result: Script[] }).result);
     const program = scripts.find(({ url }) => url.endsWith("/dist/bundle/gantry.cjs"));
     assert(program !== undefined, "the server runs the bundled program");
-    const inThreads = scripts.filter(({ url }) => url.includes("/dist/bundle/workers/"));
-    assert.deepEqual(inThreads, [], "no thread starts before it has work");
-    return optional.filter(
-      (name) => isEvaluated(program, name) || scripts.some(({ url }) => isFileOf(url, name)),
-    );
+    return { program, scripts };
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** Returns the packages that a server with these settings has loaded by its end. */
+async function loadedBy(settings: GantrySettings): Promise<readonly string[]> {
+  const { program, scripts } = await scriptsOf(settings);
+  const inThreads = scripts.filter(({ url }) => url.includes("/dist/bundle/workers/"));
+  assert.deepEqual(inThreads, [], "no thread starts before it has work");
+  return optional.filter(
+    (name) => isEvaluated(program, name) || scripts.some(({ url }) => isFileOf(url, name)),
+  );
 }
 
 /** Returns whether a file of a package was loaded, or its own bundle. */
@@ -61,6 +70,13 @@ function isEvaluated(program: Script, name: string): boolean {
   );
   assert(modules.length > 0, `the bundle can load ${name} later`);
   return modules.some(({ ranges }) => (ranges[0]?.count ?? 0) > 0);
+}
+
+/** Throws if there is no such function. */
+function isCalled(program: Script, name: string): boolean {
+  const found = program.functions.filter(({ functionName }) => functionName === name);
+  assert(found.length > 0, `the program has ${name}`);
+  return found.some(({ ranges }) => (ranges[0]?.count ?? 0) > 0);
 }
 
 const cases: readonly (readonly [what: string, settings: GantrySettings, loaded: readonly string[]])[] = [
@@ -83,6 +99,12 @@ for (const [what, settings, loaded] of cases) {
     assert.deepEqual(await loadedBy(settings), loaded);
   });
 }
+
+test("a start computes nothing for commands, and compresses no file for visitors", async () => {
+  const { program } = await scriptsOf({});
+  assert.equal(isCalled(program, "readSettings"), true);
+  for (const name of needless) assert.equal(isCalled(program, name), false, name);
+});
 
 test("a server that only serves pulls is ready without workers, which start with the first push", {
   skip: process.platform !== "linux" && "threads are counted in /proc",

@@ -67,6 +67,7 @@ for (const online of [true, false]) {
     const lasting = await gantry(root, ["token", "create", "a", "--scope", "**:pull", "--expires", "never"]);
     assert.match(lasting.stdout, /^gantry_\S{43}\n\nThis key is not shown again.*never.*\*\*:pull/);
     assert.match(lasting.stdout, /docker login --username robot-a --password-stdin/);
+    assert.match(lasting.stdout, /These settings enable no logins: set auth\.robots\.enabled to true/);
 
     const list = await gantry(root, ["token", "list", "--json"]);
     assert.deepEqual(
@@ -97,6 +98,13 @@ test("a robot created without a server is known to the one that starts", async (
   await using _server = await startInside({}, root);
   const [robot] = (await gantry(root, ["token", "list", "--json"])).json<Listed[]>();
   assert.equal(robot?.user, "robot-early");
+});
+
+test("where robots can log in, nothing else has to be set", async () => {
+  const logins = { REGISTRY_AUTH_ROBOTS_ENABLED: "true" };
+  const made = await gantry(await newStore(), ["token", "create", "ci", "--scope", "**:pull"], logins);
+  assert.equal(made.code, 0, made.stderr);
+  assert.doesNotMatch(made.stdout, /auth\.robots\.enabled/);
 });
 
 test("wrong usage is explained, and creates nothing", async () => {

@@ -100,6 +100,8 @@ export async function assertAccessible({ page }: Visit, what: string): Promise<v
 
 /** Fails if the page is wider than the window, so that it must be scrolled sideways. */
 export async function assertFits({ page }: Visit, what: string): Promise<void> {
+  // Its text may be there before its styles.
+  await page.waitForLoadState("load");
   const [content, window] = await page.evaluate<[number, number]>(
     "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
   );

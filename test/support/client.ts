@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { after } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { SecureContextOptions } from "node:tls";
 import type { Blob, Image } from "./content.js";
 import { type Gantry, type GantrySettings, type RunningGantry, startGantry } from "./gantry.js";
@@ -28,10 +29,13 @@ export interface Answer {
   json(): unknown;
 }
 
-/** Lets a page wait longer for what it shows than for a person: on a busy machine, it would come with gaps. */
-function patienceOf(method: string, path: string): Readonly<Record<string, string>> {
-  return method === "GET" && path.startsWith("/ui/") ? { Prefer: "wait=1" } : {};
-}
+/** Lets a page wait longer for what it shows than for a person. */
+const patience = { Prefer: "wait=1" };
+/** A page of a busy server comes with gaps all the same. Its script asks again, and so does a client. */
+const pageMillisecondsMax = 20_000;
+const pageRepeatMilliseconds = 100;
+/** In a page with gaps. */
+const pending = ' data-pending=""';
 
 export class Client {
   readonly #agent: Agent;
@@ -49,8 +53,25 @@ export class Client {
     this.#agent = url.startsWith("https:") ? new TlsAgent({ ...options, ...tls }) : new Agent(options);
   }
 
-  /** `path` is sent unchanged, including `..` and escapes. It may also be a `Location` with a host. */
-  request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+  /**
+   * Sends `path` unchanged, including `..` and escapes. It may also be a `Location` with a host. A page is asked for until all its
+   * parts are known, unless the request says with `Prefer` how long it may wait.
+   */
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    if (method !== "GET" || !path.startsWith("/ui/") || options.headers?.Prefer !== undefined)
+      return this.#send(method, path, options);
+    const end = Date.now() + pageMillisecondsMax;
+    for (;;) {
+      const answer = await this.#send(method, path, {
+        ...options,
+        headers: { ...patience, ...options.headers },
+      });
+      if (!answer.body.includes(pending) || Date.now() > end) return answer;
+      await pause(pageRepeatMilliseconds);
+    }
+  }
+
+  #send(method: string, path: string, options: RequestOptions): Promise<Answer> {
     const { hostname, port } = new URL(this.url);
     const target = path.startsWith("http:") ? path.slice(new URL(path).origin.length) : path;
     const { headers = {}, body, pieces } = options;
@@ -63,7 +84,7 @@ export class Client {
           method,
           path: target,
           agent: this.#agent,
-          headers: { ...length, ...patienceOf(method, path), ...this.headers, ...headers },
+          headers: { ...length, ...this.headers, ...headers },
           timeout: answerMillisecondsMax,
         },
         (incoming) => collect(incoming).then(resolve, reject),

@@ -37,6 +37,10 @@ export class CertificateFiles {
     };
   }
 
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true });
+  }
+
   /** Replaces the files, the key last, like ACME clients. */
   async replace({ pem, keyPem }: Pick<Issued, "pem" | "keyPem">): Promise<void> {
     await this.write("server.pem", pem);
@@ -52,11 +56,15 @@ export class CertificateFiles {
   }
 }
 
+async function makeCertificateFiles(): Promise<CertificateFiles> {
+  return new CertificateFiles(await mkdtemp(join(tmpdir(), "gantry-tls-test-")));
+}
+
 /** A folder for all tests of the file, removed after them. */
 export async function newCertificateFiles(): Promise<CertificateFiles> {
-  const folder = await mkdtemp(join(tmpdir(), "gantry-tls-test-"));
-  after(() => rm(folder, { recursive: true, force: true }));
-  return new CertificateFiles(folder);
+  const files = await makeCertificateFiles();
+  after(() => files.remove());
+  return files;
 }
 
 export interface TlsServer<Server extends RunningGantry> {
@@ -73,10 +81,14 @@ export async function serveTls<Server extends RunningGantry>(
   settings: GantrySettings = {},
 ): Promise<TlsServer<Server>> {
   const authority = await newAuthority("the server's CA");
-  const files = await newCertificateFiles();
+  const files = await makeCertificateFiles();
   await files.replace(await authority.issue("registry", { addresses: ["127.0.0.1"] }));
   const gantry = await start({ ...files.settings, ...settings });
-  after(() => gantry.stop());
+  after(async () => {
+    await gantry.stop();
+    // Until then, its processes may create sockets there.
+    await files.remove();
+  });
   const client = (tls: SecureContextOptions = {}) =>
     new Client(gantry.url, undefined, { ca: authority.pem, ...tls });
   return { gantry, authority, files, client };

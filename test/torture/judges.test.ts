@@ -8,7 +8,7 @@ import type { Call } from "./trace.js";
 
 const key = "tag a:b";
 
-/** Writes of a register, each acknowledged or in flight, and the values that it may then have. */
+/** Writes of a register, each acknowledged, in flight (?) or lost (!), and the values that it may then have. */
 const histories: readonly { writes: readonly string[]; may: readonly (string | undefined)[] }[] = [
   { writes: [], may: [undefined] },
   { writes: ["one"], may: ["one"] },
@@ -18,6 +18,11 @@ const histories: readonly { writes: readonly string[]; may: readonly (string | u
   { writes: ["one", "two?", "gone?"], may: ["one", "two", undefined] },
   { writes: ["one", "gone"], may: [undefined] },
   { writes: ["one", "gone", "two?"], may: [undefined, "two"] },
+  { writes: ["one!"], may: [undefined, "one"] },
+  { writes: ["one", "two!"], may: ["one", "two"] },
+  { writes: ["one!", "two"], may: ["two"] },
+  { writes: ["one", "gone!", "two"], may: ["two"] },
+  { writes: ["one!", "two!"], may: [undefined, "one", "two"] },
   { writes: ["one", "gone if two"], may: ["one", undefined] },
   { writes: ["one", "gone if one"], may: [undefined] },
 ];
@@ -26,10 +31,11 @@ for (const { writes, may } of histories) {
   test(`after [${writes.join(", ")}] a register is ${may.map((value) => value ?? "absent").join(" or ")}`, () => {
     const ledger = new Ledger();
     for (const write of writes) {
-      const [text = "", onlyIf] = write.replace("?", "").split(" if ");
+      const [text = "", onlyIf] = write.replace(/[?!]/, "").split(" if ");
       const value = text === "gone" ? undefined : text;
       const operation = ledger.begin([{ key, value, ...(onlyIf !== undefined && { onlyIf }) }]);
-      if (!write.endsWith("?")) operation.acknowledge();
+      if (write.endsWith("!")) operation.lost();
+      else if (!write.endsWith("?")) operation.acknowledge();
     }
     for (const value of ["one", "two", undefined])
       assert.equal(ledger.objection(key, value) === undefined, may.includes(value), value ?? "absent");

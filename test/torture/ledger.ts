@@ -1,6 +1,6 @@
 // Records what clients have sent, and what was acknowledged: the judge of a store's state after a crash. Each object of the
 // registry (a blob of a repository, a manifest, a tag) is a register with a value; an operation writes some registers at an
-// unknown moment between "sent" and "acknowledged".
+// unknown moment between "sent" and "acknowledged". One that was lost wrote them before that moment, or never.
 
 /** A digest, or `present`; `undefined` if absent. */
 export type Value = string | undefined;
@@ -18,12 +18,16 @@ export interface Operation {
   acknowledge(): void;
   /** The server refused it: nothing was written. */
   reject(): void;
+  /** The process that performed it has ended: nothing will be written from now on. */
+  lost(): void;
 }
 
 /** Milliseconds since the epoch. */
 interface Written extends Write {
   readonly sent: number;
-  acknowledged: number;
+  /** When it was acknowledged or lost. */
+  ended: number;
+  isAcknowledged: boolean;
 }
 
 export const keys = {
@@ -40,6 +44,7 @@ export class Ledger {
   #now = 0;
   sent = 0;
   acknowledged = 0;
+  lost = 0;
   /** Moments of the acknowledgements, in order. */
   readonly acknowledgements: number[] = [];
 
@@ -52,16 +57,21 @@ export class Ledger {
   begin(writes: readonly Write[]): Operation {
     const sent = this.#moment();
     const written = writes.map(
-      (write): Written => ({ ...write, sent, acknowledged: Number.POSITIVE_INFINITY }),
+      (write): Written => ({ ...write, sent, ended: Number.POSITIVE_INFINITY, isAcknowledged: false }),
     );
     for (const write of written) this.#history(write.key).push(write);
     this.sent++;
     return {
       acknowledge: () => {
         const moment = this.#moment();
-        for (const write of written) write.acknowledged = moment;
+        for (const write of written) Object.assign(write, { ended: moment, isAcknowledged: true });
         this.acknowledgements.push(moment);
         this.acknowledged++;
+      },
+      lost: () => {
+        const moment = this.#moment();
+        for (const write of written) write.ended = moment;
+        this.lost++;
       },
       reject: () => {
         for (const write of written) {
@@ -90,11 +100,13 @@ export class Ledger {
       .filter((write) => write.sent <= until)
       // Moments are known only to a millisecond.
       .map((write) =>
-        write.acknowledged + 1 <= until ? write : { ...write, acknowledged: Number.POSITIVE_INFINITY },
+        write.ended + 1 <= until
+          ? write
+          : { ...write, ended: Number.POSITIVE_INFINITY, isAcknowledged: false },
       );
     const overwrites = (later: Written, earlier: Written) =>
-      later.acknowledged < Number.POSITIVE_INFINITY &&
-      later.sent > earlier.acknowledged &&
+      later.isAcknowledged &&
+      later.sent > earlier.ended &&
       later.value !== value &&
       (later.onlyIf === undefined || later.onlyIf === value);
     const writers = history.filter((write) => write.value === value);
@@ -109,13 +121,14 @@ export class Ledger {
 }
 
 function settled(key: string, value: Value): Written {
-  return { key, value, sent: Number.NEGATIVE_INFINITY, acknowledged: Number.NEGATIVE_INFINITY };
+  const before = Number.NEGATIVE_INFINITY;
+  return { key, value, sent: before, ended: before, isAcknowledged: true };
 }
 
-function told({ value, onlyIf, sent, acknowledged }: Written): string {
+function told({ value, onlyIf, sent, ended, isAcknowledged }: Written): string {
   const condition = onlyIf === undefined ? "" : ` (if it was ${onlyIf})`;
   const begun = sent === Number.NEGATIVE_INFINITY ? "before" : `sent ${sent.toFixed(4)}`;
-  const ended =
-    acknowledged === Number.POSITIVE_INFINITY ? "in flight" : `acknowledged ${acknowledged.toFixed(4)}`;
-  return `"${value ?? "absent"}"${condition} ${begun === "before" ? begun : `${begun} ${ended}`}`;
+  const how = isAcknowledged ? "acknowledged" : "lost";
+  const end = ended === Number.POSITIVE_INFINITY ? "in flight" : `${how} ${ended.toFixed(4)}`;
+  return `"${value ?? "absent"}"${condition} ${begun === "before" ? begun : `${begun} ${end}`}`;
 }

@@ -69,9 +69,9 @@ async function kill(
       if (process.stdout.isTTY || kill % 20 === 0) progress(text);
     },
   });
-  const { sent, acknowledged, violations, store = "" } = report;
+  const { sent, acknowledged, lost, violations, store = "" } = report;
   const how = disk ? "power cuts" : "kills";
-  const text = `${report.kills} ${how}: ${acknowledged} of ${sent} writes were acknowledged`;
+  const text = `${report.kills} ${how}: ${acknowledged} of ${sent} writes were acknowledged, ${lost} lost with a process`;
   return { text, violations, left: store };
 }
 

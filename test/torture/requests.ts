@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Answer, Client, type RequestOptions, withQuery } from "../support/client.js";
 import type { Blob } from "../support/content.js";
-import { keys, type Ledger, present, type Write } from "./ledger.js";
+import { keys, type Ledger, type Operation, present, type Write } from "./ledger.js";
 import type { OpenSession, Sessions } from "./sessions.js";
 import type { PushedManifest, Universe } from "./universe.js";
 import type { Violations } from "./violations.js";
@@ -17,12 +17,17 @@ export interface Life {
   over: boolean;
   /** Connections may fail, and requests may get one of `unavailable`, because parts of a cluster fail. */
   readonly mayFail?: boolean;
+  /** A connection is reset only when the process that accepted it has ended, and with it all requests on it. */
+  readonly endsWithConnection?: boolean;
   /** Called for each request and response, at which a planned kill may happen. */
   onEvent(): void;
 }
 
 /** The server disappeared during a request, or could not answer it. */
 export class Gone extends Error {}
+
+/** The process that performed a request has ended, and the server lives. */
+class Lost extends Gone {}
 
 /** Statuses by which a cluster, or the balancer before it, may say that a part of it fails. */
 const unavailable: readonly number[] = [502, 503, 504];
@@ -43,9 +48,12 @@ export class Requests {
     [method, path, options]: [string, string, RequestOptions?],
     done: number,
     refused: readonly number[] = [],
+    /** Whether another process may perform it, which goes on if the one that accepted it ends. */
+    mayGoOn = false,
   ): Promise<boolean> {
     const operation = this.ledger.begin(writes);
-    const answer = await this.send(method, path, options);
+    const sent = this.send(method, path, options);
+    const answer = await (mayGoOn ? sent : this.#performed(operation, sent));
     if (answer.status === done) operation.acknowledge();
     else if (refused.includes(answer.status)) operation.reject();
     else
@@ -54,6 +62,15 @@ export class Requests {
         answer.status,
       );
     return answer.status === done;
+  }
+
+  async #performed(operation: Operation, sent: Promise<Answer>): Promise<Answer> {
+    try {
+      return await sent;
+    } catch (error) {
+      if (error instanceof Lost) operation.lost();
+      throw error;
+    }
   }
 
   async send(method: string, path: string, options?: RequestOptions): Promise<Answer> {
@@ -71,6 +88,8 @@ export class Requests {
     } catch (error) {
       if (!this.life.over && this.life.mayFail !== true)
         this.violations.add(`${what} failed while the server lived: ${String(error)}`);
+      const isReset = (error as NodeJS.ErrnoException).code === "ECONNRESET";
+      if (isReset && !this.life.over && this.life.endsWithConnection === true) throw new Lost();
       throw new Gone();
     }
   }
@@ -130,7 +149,7 @@ export class Requests {
     const path = withQuery(location, `digest=${blob.digest}`);
     const write = { key: keys.blob(name, blob.digest), value: present };
     const refused = this.life.mayFail === true && acknowledged === 0 ? [404] : torn ? [400] : [];
-    session.isClosed = await this.#write([write], ["PUT", path, options], 201, refused);
+    session.isClosed = await this.#write([write], ["PUT", path, options], 201, refused, true);
     if (torn && session.isClosed) this.#wrong("an upload that has lost bytes became a blob", 201);
     if (session.isClosed) this.sessions.end(session);
     else if (torn) this.sessions.forget(session);
@@ -157,7 +176,8 @@ export class Requests {
   async mount(name: string, blob: Blob, from: string | undefined): Promise<boolean> {
     const query = `mount=${blob.digest}${from === undefined ? "" : `&from=${from}`}`;
     const operation = this.ledger.begin([{ key: keys.blob(name, blob.digest), value: present }]);
-    const answer = await this.send("POST", `/v2/${name}/blobs/uploads/?${query}`, { body: "" });
+    const sent = this.send("POST", `/v2/${name}/blobs/uploads/?${query}`, { body: "" });
+    const answer = await this.#performed(operation, sent);
     if (answer.status === 201) {
       operation.acknowledge();
       return true;

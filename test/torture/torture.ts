@@ -27,6 +27,8 @@ export interface TortureReport {
   /** Write operations, and how many were acknowledged. */
   sent: number;
   acknowledged: number;
+  /** Operations whose process was killed while the server went on. */
+  lost: number;
   violations: readonly string[];
   /** Folder of the store after violations. */
   store?: string;
@@ -36,7 +38,7 @@ export interface TortureReport {
 const killsPerStore = 20;
 
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const report: TortureReport = { kills: 0, sent: 0, acknowledged: 0, violations: [] };
+  const report: TortureReport = { kills: 0, sent: 0, acknowledged: 0, lost: 0, violations: [] };
   for (let first = 1; first <= options.kills && report.violations.length === 0; first += killsPerStore) {
     const disk = await options.makeDisk();
     try {
@@ -62,7 +64,7 @@ async function tortureStore(
     sessions: new Sessions(),
     violations: new Violations(),
   };
-  const before = { sent: report.sent, acknowledged: report.acknowledged };
+  const before = { ...report };
   let server = new ServerProcess(disk.root, [], processes);
   try {
     const last = Math.min(kills, first + killsPerStore - 1);
@@ -70,8 +72,10 @@ async function tortureStore(
       const label = `${seed}/${kill}`;
       const random = new Random(label);
       const url = await server.ready;
-      const stopKilling = processes > 1 ? killMembers(server, random) : undefined;
-      await untilKilled(world, { url, mayFail: processes > 1 }, label, random, clients, () => {
+      const several = processes > 1;
+      const stopKilling = several ? killMembers(server, random) : undefined;
+      const life = { url, mayFail: several, endsWithConnection: several };
+      await untilKilled(world, life, label, random, clients, () => {
         stopKilling?.();
         return disk.crash(server);
       });
@@ -80,6 +84,7 @@ async function tortureStore(
       await checkRestarted(world, await server.ready, disk.root, random, disk.losesUnsynced);
       report.sent = before.sent + world.ledger.sent;
       report.acknowledged = before.acknowledged + world.ledger.acknowledged;
+      report.lost = before.lost + world.ledger.lost;
       report.violations = world.violations.texts.map((text) => `kill ${kill}: ${text}`);
       onProgress(kill, report);
     }
@@ -91,7 +96,7 @@ async function tortureStore(
 /** Lets the clients work until a moment drawn from `random`, then crashes the server. */
 async function untilKilled(
   world: World,
-  server: Pick<Life, "url" | "mayFail">,
+  server: Omit<Life, "over" | "onEvent">,
   label: string,
   random: Random,
   clients: number,

@@ -41,7 +41,7 @@ class FakeBlob {
         },
       },
       chunks,
-    ).hold();
+    ).acquire();
   }
 
   byteAt(position: number): number {
@@ -95,6 +95,24 @@ test("readers at the same position share one read, and a later reader needs none
   assert.equal(blob.reads, 1);
 });
 
+test("the only reader of a blob reuses the memory that it has passed; several readers keep it for each other", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 4 }), 80, 0);
+  const first = await blob.shared.at(0);
+  first.release();
+  const second = await blob.shared.at(8);
+  second.release();
+  const third = await blob.shared.at(16);
+  assert.equal(third.bytes.buffer, first.bytes.buffer);
+  assert.equal(third.bytes.byteOffset, first.bytes.byteOffset);
+  third.release();
+  blob.shared.acquire();
+  (await blob.shared.at(24)).release();
+  (await blob.shared.at(32)).release();
+  assert.equal(blob.reads, 5);
+  (await blob.shared.at(24)).release();
+  assert.equal(blob.reads, 5, "the other reader needs no read");
+});
+
 test("a reader waits while all chunks are held, and continues when one is released", async () => {
   const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 2 }), 80, 0);
   const held = [await blob.shared.at(0), await blob.shared.at(8)];
@@ -138,12 +156,25 @@ test("reading ahead uses at most half of the chunks, and stops at the end", asyn
   assert.equal(blob.reads, 3, "a requested chunk no longer counts as read ahead");
 });
 
-test("a store that does not read ahead by itself gets two reads ahead", async () => {
-  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 8 }), 20, 0, 1, true);
+test("a store that does not read ahead by itself gets four reads at once", async () => {
+  const blob = new FakeBlob(new BlobChunks({ chunkBytes, chunks: 8 }), 44, 0, 1, true);
   blob.shared.readAhead(0);
-  assert.equal(blob.reads, 2);
-  blob.shared.readAhead(16);
-  assert.equal(blob.reads, 3, "nothing is read beyond the end");
+  assert.equal(blob.reads, 4);
+  await turn();
+  await turn();
+  for (const position of [0, 8, 16, 24]) (await blob.shared.at(position)).release();
+  blob.shared.readAhead(32);
+  assert.equal(blob.reads, 6, "nothing is read beyond the end");
+});
+
+test("chunks of a blob that fits are kept for the next reader, also beside the only reader of one that does not", async () => {
+  const chunks = new BlobChunks({ chunkBytes, chunks: 6 });
+  const small = new FakeBlob(chunks, 20, 0);
+  await small.readAll([0]);
+  const large = new FakeBlob(chunks, 400, 50);
+  await large.readAll([0]);
+  await small.readAll([0]);
+  assert.equal(small.reads, 3);
 });
 
 test("a file released during reading ahead closes after the read", async () => {

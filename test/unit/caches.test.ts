@@ -178,6 +178,30 @@ test("closing releases every file, including one that is being opened", async ()
   assert.equal(open(), 0);
 });
 
+test("a value is not cached by a write that began while changes of its key could be missed", () => {
+  let isCurrent = false;
+  const cache = new ReadThroughCache<string, string>({ max: 10 }, () => isCurrent);
+  cache.beginWrite("k");
+  isCurrent = true;
+  assert.ok(!cache.endWrite("k"));
+  cache.beginWrite("k");
+  assert.ok(cache.endWrite("k"));
+});
+
+test("a key that is loaded and may be outdated is followed, and cached from the next read on", async () => {
+  const followed = new Set<string>();
+  const cache = new ReadThroughCache<string, string>(
+    { max: 10 },
+    (key) => followed.has(key),
+    (key) => followed.add(key),
+  );
+  let reads = 0;
+  const read = async () => `read ${++reads}`;
+  assert.equal(cache.get("k"), undefined);
+  assert.equal(followed.size, 0, "a look into the cache follows nothing");
+  for (const expected of ["read 1", "read 2", "read 2"]) assert.equal(await cache.load("k", read), expected);
+});
+
 test("without a cache, who comes during a read waits for the next one, but not for a storage that does not answer", async () => {
   const cache = new ReadThroughCache<string, string>({ max: 10 }, () => false);
   const source = new Pending<string | undefined>();

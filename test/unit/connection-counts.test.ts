@@ -7,6 +7,7 @@ import {
   openUploadsPerWorker,
 } from "../../src/lib/connection-limits.js";
 import { TcpTable } from "../../src/lib/tcp-table.js";
+import { until } from "../support/until.js";
 
 const unknown = async () => undefined;
 
@@ -41,14 +42,47 @@ describe("connections are counted", () => {
     assert.equal(counts.open, 800);
   });
 
-  test("a client whose connections close at once is not taken for one with many", () => {
-    const counts = new ConnectionCounts({ total: 800, perClient: 400 }, unknown);
+  test("the last places stay free although connections of a flood close all the time", async () => {
+    const flood = new Map<string, number>();
+    const counts = new ConnectionCounts({ total: 800, perClient: 400 }, async () => flood);
+    const clients = Array.from({ length: 35 }, (_, number) => `flood ${number}`);
+    const enter = (client: string, places: number) => {
+      const accepted = open(counts, client, places);
+      flood.set(client, (flood.get(client) ?? 0) + accepted);
+    };
+    for (const client of clients) enter(client, 20);
+    for (let time = 0; time < 150; time++) {
+      const client = clients[time % clients.length] ?? "";
+      close(counts, 2);
+      flood.set(client, (flood.get(client) ?? 0) - 2);
+      for (const other of clients) enter(other, 3);
+      if (time % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(counts.open, 700);
+    }
+    assert.equal(counts.enter("other"), undefined);
+  });
+
+  test("a client whose connections have closed gets one of the last places when the table is read", async () => {
+    const counts = new ConnectionCounts({ total: 800, perClient: 400 }, async () => new Map());
     open(counts, "a", 400);
     open(counts, "b", 300);
-    for (let time = 0; time < 100; time++) {
-      assert.equal(counts.enter("short"), undefined);
-      counts.leave();
-    }
+    let accepted = 0;
+    await until("it has opened many connections, one after the other", () => {
+      if (counts.enter("short") === undefined) {
+        counts.leave();
+        accepted++;
+      }
+      return accepted === 20;
+    });
+  });
+
+  test("the last places are also kept from a client with few of its connections at this process", async () => {
+    const limits = { total: 800, perClient: 400, processes: 4 };
+    const counts = new ConnectionCounts(limits, async () => new Map([["spread", 12]]));
+    open(counts, "proxy", 700, false);
+    assert.equal(open(counts, "spread", 3), 3);
+    await until("its connections at the others are known", () => counts.enter("spread") === "total");
+    assert.ok(counts.open <= 704);
   });
 
   test("only the total limits a proxy", () => {
@@ -86,6 +120,23 @@ describe("connections are counted", () => {
     assert.equal(open(counts, "b", 10), 0);
   });
 
+  test("a client whose connections at other processes have closed gets its places back", async () => {
+    let elsewhere = 3;
+    let here = 0;
+    const limits = { total: 100, perClient: 4, processes: 2 };
+    const counts = new ConnectionCounts(limits, async () => new Map([["a", here + elsewhere]]));
+    const enter = () => {
+      const refusal = counts.enter("a");
+      if (refusal === undefined) here++;
+      return refusal;
+    };
+    await until("the others' connections are known", () => enter() === "client");
+    elsewhere = 0;
+    await until("it is known that they have closed", () => enter() === undefined);
+    await until("it has as many as it may", () => enter() === "client");
+    assert.ok(here >= 4);
+  });
+
   test("a client that may be at its limit gets no place in the second half", async () => {
     const counts = new ConnectionCounts({ total: 20, perClient: 4 }, unknown);
     open(counts, "other", 9, false);
@@ -107,7 +158,10 @@ describe("connections are counted", () => {
 });
 
 function costs(descriptors: number, descriptorsEach: number, memoryBytes = 2 ** 40): ConnectionCosts {
-  return { descriptors, descriptorsEach, memoryBytes, memoryBytesEach: 65_536 };
+  return {
+    ...{ descriptors, descriptorsEach, memoryBytes, memoryBytesEach: 65_536 },
+    ...{ processes: 1, clientProcesses: 1 },
+  };
 }
 
 test("the limits leave descriptors for files, and one client gets half of the places", () => {
@@ -130,6 +184,20 @@ test("by default, unfinished heads on all connections fit into the memory", () =
   assert.deepEqual(connectionLimits({}, small), { total: 4096, perClient: 2048 });
   assert.equal(connectionLimits({ total: 10_000 }, small).total, 10_000, "a setting decides");
   assert.equal(connectionLimits({}, costs(1_048_576, 1, 1024)).total, 16);
+});
+
+test("a further process takes little of the connections, and a client gets half of those of all", () => {
+  const shared = (processes: number, mebibytes: number, clientProcesses = processes): ConnectionCosts => ({
+    ...costs(1_048_576, 1, mebibytes * 1024 * 1024),
+    ...{ processes, clientProcesses },
+  });
+  assert.deepEqual(connectionLimits({}, shared(2, 512)), { total: 1024, perClient: 1024 });
+  assert.deepEqual(connectionLimits({}, shared(4, 1024)), { total: 1536, perClient: 3072 });
+  assert.deepEqual(connectionLimits({}, shared(2, 512, 1)), { total: 1024, perClient: 512 });
+  assert.deepEqual(connectionLimits({ total: 40, perClient: 100 }, shared(4, 1024)), {
+    total: 40,
+    perClient: 100,
+  });
 });
 
 describe("the kernel's table", () => {

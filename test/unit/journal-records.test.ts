@@ -165,3 +165,14 @@ test("records begin at multiples of 8 bytes", () => {
     fc.property(fc.nat(100_000), (length) => aligned(length) % 8 === 0 && aligned(length) - length < 8),
   );
 });
+
+test("a segment that begins with something else than a record counts as damaged", () => {
+  for (const known of [secret, undefined]) {
+    assert.deepEqual(scanSegment(Buffer.alloc(segmentBytes, "random"), 0, known).damagedAt, [0]);
+    assert.deepEqual(scanSegment(Buffer.alloc(segmentBytes), 0, known).damagedAt, []);
+    assert.deepEqual(scanSegment(Buffer.alloc(0), 0, known).damagedAt, []);
+  }
+  const segment = Buffer.alloc(segmentBytes);
+  write(segment, recordsOf([[10]], 1, 1));
+  assert.deepEqual(scanSegment(segment, 0, secret + 1n), { records: [], damagedAt: [] });
+});

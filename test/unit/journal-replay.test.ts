@@ -65,23 +65,26 @@ const remains = fc.constantFrom("nothing", "zeros", "other bytes", "a folder");
 /** Writes the changes to the segments of two workers, by turns as `workers` says. */
 async function writeSegments(made: readonly Change[], workers: readonly boolean[]): Promise<void> {
   await mkdir(layout.journalRoot, { recursive: true });
-  const parts: [Buffer[], Buffer[]] = [[], []];
-  for (const [index, { operation, bytes }] of made.entries()) {
+  const parts: [[number, Change][], [number, Change][]] = [[], []];
+  for (const [index, change] of made.entries())
+    parts[workers[index] === true ? 1 : 0].push([index + 1, change]);
+  for (const [slot, own] of parts.entries()) await writeSegment(`${slot}-a`, own);
+}
+
+/** Writes numbered changes to a segment. */
+async function writeSegment(name: string, changes: readonly [number, Change][]): Promise<void> {
+  const written: Buffer[] = [];
+  for (const [sequence, { operation, bytes }] of changes) {
     const record: NumberedRecord = {
-      secret: 7n,
-      json: jsonOf([operation]),
-      bytes: [bytes],
-      sequence: index + 1,
-      generation: 1,
+      ...{ secret: 7n, json: jsonOf([operation]), bytes: [bytes] },
+      ...{ sequence, generation: 1 },
     };
-    const own = parts[workers[index] === true ? 1 : 0];
-    const start = own.reduce((sum, { length }) => sum + length, 0);
+    const start = written.reduce((sum, { length }) => sum + length, 0);
     const buffer = Buffer.alloc(sizeOf(record));
     encodeRecord(record, buffer, 0, start);
-    own.push(buffer);
+    written.push(buffer);
   }
-  for (const [slot, own] of parts.entries())
-    await writeFile(join(layout.journalRoot, `${slot}-a`), Buffer.concat([...own, Buffer.alloc(64)]));
+  await writeFile(join(layout.journalRoot, name), Buffer.concat([...written, Buffer.alloc(64)]));
 }
 
 async function leave(path: string, what: string): Promise<void> {
@@ -106,9 +109,9 @@ function expected(made: readonly Change[]): Map<string, Buffer | "nothing"> {
 }
 
 async function replay(all = false): Promise<void> {
-  const { records, damaged } = await readJournal(layout.journalRoot, {});
-  assert.deepEqual(damaged, []);
-  await new Replay(layout, new Directories(root, "relaxed"), records, all, (path, why) =>
+  const found = await readJournal(layout.journalRoot, {});
+  assert.deepEqual(found.damaged, []);
+  await new Replay(layout, new Directories(root, "relaxed"), found, all, (path, why) =>
     assert.fail(`${path} ${why}`),
   ).run();
 }
@@ -133,12 +136,29 @@ test("a record that names a place outside of the store changes nothing there", a
     [...outside, "blobs/a/x"].map((path) => ({ operation: { do: "file", path, bytes: 1, at: 1 }, bytes })),
     [],
   );
-  const { records } = await readJournal(layout.journalRoot, {});
+  const found = await readJournal(layout.journalRoot, {});
   const blocked: string[] = [];
   const directories = new Directories(root, "relaxed");
-  await new Replay(layout, directories, records, false, (_, why) => blocked.push(why)).run();
+  await new Replay(layout, directories, found, false, (_, why) => blocked.push(why)).run();
   assert.equal(blocked.length, outside.length);
   assert.deepEqual((await readdir(root)).sort(), ["blobs", "journal", "uploads"]);
+});
+
+test("a cancellation concerns records of the worker that wrote it, and not another one's with the same number", async () => {
+  await rm(root, { recursive: true, force: true });
+  await mkdir(layout.uploadsRoot, { recursive: true });
+  const file = (path: string): Change => ({
+    operation: { do: "file", path, bytes: 1, at: 1 },
+    bytes: Buffer.from("x"),
+  });
+  await mkdir(layout.journalRoot, { recursive: true });
+  const [failed, kept] = ["manifests/a/one", "manifests/a/two"];
+  await writeSegment("0-a", [[1, file(kept)]]);
+  await writeSegment("1-a", [[1, file(failed)]]);
+  const operation = { do: "cancel" as const, sequences: [1] };
+  await writeSegment("1-b", [[2, { operation, bytes: Buffer.alloc(0) }]]);
+  await replay();
+  assert.deepEqual(await readdir(join(root, "manifests/a")), ["two"]);
 });
 
 test("a file whose bytes may be lost is written again, and keeps its links in other repositories", async () => {

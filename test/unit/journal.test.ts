@@ -10,9 +10,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Journal } from "../../src/storage/filesystem/journal/journal.js";
 import { MarkFile } from "../../src/storage/filesystem/journal/mark.js";
 import type { JournalOperation } from "../../src/storage/filesystem/journal/record.js";
-import { SharedState } from "../../src/storage/filesystem/journal/shared.js";
+import { SharedState, slotsPerProcess } from "../../src/storage/filesystem/journal/shared.js";
 import type { SyncAll } from "../../src/storage/filesystem/journal/sync-all.js";
 import { Layout } from "../../src/storage/filesystem/layout.js";
+import type { StorePeers } from "../../src/storage/filesystem/peers.js";
 import { Syncs } from "../../src/storage/filesystem/syncs.js";
 import { FileVolume } from "../../src/storage/filesystem/volume.js";
 import type { WorkerPool } from "../../src/storage/filesystem/worker-pool.js";
@@ -26,7 +27,8 @@ let stores = 0;
 async function open({
   write = async () => {},
   sync = async () => {},
-}: Partial<Record<"write" | "sync", () => Promise<void>>> = {}) {
+  isFirst = true,
+}: { isFirst?: boolean } & Partial<Record<"write" | "sync", () => Promise<void>>> = {}) {
   const layout = new Layout(join(folder, String(stores++)));
   await mkdir(layout.journalRoot, { recursive: true });
   const path = join(layout.journalRoot, "mark");
@@ -45,13 +47,22 @@ async function open({
     },
   } as unknown as WorkerPool;
   const syncAll = { run: sync, close: async () => {} } as unknown as SyncAll;
+  const answers = new Map<string, (payload: unknown) => unknown>();
+  const peers = {
+    shareClock: () => {},
+    tellFirst: () => {},
+    answer: (service: string, handler: (payload: unknown) => unknown) => void answers.set(service, handler),
+  } as unknown as StorePeers;
+  if (!isFirst) await mark.close();
   const journal = new Journal({
     ...{ layout, state, workers },
-    own: { mark, syncAll },
+    ...(isFirst ? { own: { mark, syncAll } } : { peers }),
     checkpointSeconds: 1000,
     onError: () => {},
   });
-  return { journal, layout, state, records, running, path };
+  /** Asks it as the first process does. */
+  const ask = async (service: string, payload: unknown) => answers.get(service)?.(payload);
+  return { journal, layout, state, records, running, path, ask };
 }
 
 test("a checkpoint waits for operations that began before it, and not for later ones", async () => {
@@ -89,12 +100,19 @@ test("a change without a record makes earlier records void, if there are any", a
   await journal.during([path], async () => {});
   await journal.changed(path);
   assert.deepEqual(records, [{ do: "void", path: "blobs/a" }]);
-  await journal.changed(path);
-  assert.equal(records.length, 1);
-  await journal.during([path], async () => {});
   await journal.checkpoint();
   await journal.changed(path);
   assert.equal(records.length, 1, "after a checkpoint, no record counts");
+  await journal.close();
+});
+
+test("a removal makes the record of a push void that was running during an earlier change", async () => {
+  const { journal, layout, records } = await open();
+  const path = `${layout.root}/blobs/a`;
+  // A mount ends while a push of the same blob has not written its record.
+  await journal.during([path], () => journal.changed(path));
+  await journal.removed(path);
+  assert.equal(records.length, 2);
   await journal.close();
 });
 
@@ -164,7 +182,32 @@ test("a checkpoint removes the segments of workers that have ended, and no other
   await journal.close();
 });
 
-test("a closed journal is marked as such, and a torn mark leaves the previous one", async () => {
+test("another process removes those of its own workers, when the first one has moved the mark", async () => {
+  const { journal, layout, state, running, ask } = await open({ isFirst: false });
+  state.set("firstSlot", slotsPerProcess);
+  for (const threadId of [7, 8]) running.add(threadId);
+  for (const threadId of [7, 8]) state.claimSlot(threadId);
+  const [lost, own] = [`${slotsPerProcess}-a`, `${slotsPerProcess + 1}-a`];
+  for (const name of ["0-a", "1-a", lost, own]) await writeFile(join(layout.journalRoot, name), "records");
+  running.delete(7);
+  await ask("end generation", 2);
+  assert.ok((await readdir(layout.journalRoot)).includes(lost));
+  await ask("journal done", 2);
+  assert.deepEqual((await readdir(layout.journalRoot)).sort(), ["0-a", "1-a", own, "mark"].sort());
+  await journal.close();
+});
+
+test("a slot is claimed again when its segments are removed, and none beyond those of the process", async () => {
+  const { journal, state, running } = await open();
+  for (let thread = 1; thread <= slotsPerProcess; thread++) assert.equal(state.claimSlot(thread), thread - 1);
+  assert.throws(() => state.claimSlot(5000), /too many workers/);
+  for (let thread = 1; thread <= slotsPerProcess; thread++) if (thread !== 10) running.add(thread);
+  await journal.checkpoint();
+  assert.equal(state.claimSlot(5000), 9);
+  await journal.close();
+});
+
+test("a closed journal is marked as such", async () => {
   const { journal, path } = await open();
   await journal.during(["a"], async () => {});
   await journal.close();
@@ -172,13 +215,6 @@ test("a closed journal is marked as such, and a torn mark leaves the previous on
   assert.deepEqual(mark?.mark, { generation: 3, sequence: 0, isClosed: true, secret: 5n });
   const next = { generation: 4, sequence: 9, isClosed: false, secret: 2n ** 64n - 1n };
   await mark?.write(next);
-  await mark?.write({ ...next, generation: 5 });
-  // The last one is in the slot of the one before the previous.
-  for (const slot of [0, 512]) {
-    const bytes = Buffer.alloc(1);
-    await mark?.handle.read(bytes, 0, 1, slot + 8);
-    if (bytes[0] === 5) await mark?.handle.write(Buffer.from("torn"), 0, 4, slot + 8);
-  }
   await mark?.close();
   const again = await MarkFile.open(path, false);
   assert.deepEqual(again?.mark, next);

@@ -1,4 +1,4 @@
-// Leases and journals: what the collector must keep, for how long, and what happens with too many leases.
+// Leases and notes: what the collector must keep, for how long, and what happens with too many leases.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
@@ -108,20 +108,20 @@ test("leases are the same after saving and restoring", () => {
   });
 });
 
-test("a journal contains only the notes of its repository while it is open", async () => {
+test("notes are only those for the repository, from the beginning of the work on", async () => {
   const leases = new MemoryLeases({ leaseSeconds: 3600 });
   leases.note(name, [digestNumber(1)]);
-  await leases.withJournal(name, async (noted) => {
+  await leases.withNotes(name, async (noted) => {
     leases.note(name, [digestNumber(2), digestNumber(3)]);
     leases.note(parseRepositoryName("other"), [digestNumber(4)]);
     assert.deepEqual([...noted], [digestNumber(2), digestNumber(3)]);
-    await leases.withJournal(name, async (second) => {
+    await leases.withNotes(name, async (second) => {
       leases.note(name, [digestNumber(5)]);
-      assert.deepEqual([...second], [digestNumber(5)], "each journal starts empty");
+      assert.deepEqual([...second], [digestNumber(5)], "no earlier notes");
     });
     assert.ok(noted.has(digestNumber(5)));
   });
-  await leases.withJournal(name, async (noted) => assert.equal(noted.size, 0));
+  await leases.withNotes(name, async (noted) => assert.equal(noted.size, 0));
 });
 
 test("a lease table has the latest end of each hash, whatever is swept, and no others", () => {

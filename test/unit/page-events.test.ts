@@ -22,7 +22,10 @@ async function seen(identify: () => typeof alice): Promise<readonly [sees: boole
   const context = {
     web: { sessions: { identify }, live: { follow } },
     gate: { may: () => true },
-    services: { onBackgroundError: (error: unknown) => void errors.push(error) },
+    services: {
+      onBackgroundError: (error: unknown) => void errors.push(error),
+      cluster: { changes: { followAll: async () => {} } },
+    },
   } as unknown as HttpContext;
   const exchange = { identity: alice, query: "" } as unknown as Exchange;
   await getRepositoryEvents(context, exchange, ownGate.pull(alice, name));

@@ -17,6 +17,7 @@ function visit() {
   const turns = new KeyedTurns(atOnce);
   const context = {
     web: { turns, open: new Places(100, openMax), live: { expectPage: () => {} } },
+    services: { cluster: { changes: { followAll: async () => {} } } },
   } as unknown as HttpContext;
   return (client: string, handle: () => Promise<void>): Promise<void> => {
     const exchange = { client, untilGone: () => new AbortController().signal } as unknown as Exchange;

@@ -11,7 +11,7 @@ import { schema } from "../../src/config/schema.js";
 import { Secret, secret } from "../../src/config/secret.js";
 import { group, section } from "../../src/config/section.js";
 import { durationSeconds, list, record, text } from "../../src/config/values.js";
-import { processesOf } from "../../src/server/processes/shares.js";
+import { memoryWarning, processesOf } from "../../src/server/processes/shares.js";
 
 function read(text: string, variables: Record<string, string> = {}, ignoreUnsupported?: boolean) {
   return readSettings({ variables, file: { name: "config.yml", text }, ignoreUnsupported });
@@ -55,11 +55,23 @@ test("a quarter of the cores are processes, if there are eight or more", () => {
   const { config } = readSettings({ variables: {} });
   const cores = [1, 4, 7, 8, 16, 64, 1000];
   assert.deepEqual(
-    cores.map((count) => processesOf(config, count)),
+    cores.map((count) => processesOf(config, count, 2 ** 40)),
     [1, 1, 1, 2, 4, 16, 64],
   );
   const three = readSettings({ variables: { REGISTRY_HTTP_PROCESSES: "3" } });
-  assert.equal(processesOf(three.config, 64), 3);
+  assert.equal(processesOf(three.config, 64, 2 ** 29), 3);
+});
+
+test("each process has 500 MB by default, and fewer cause a warning", () => {
+  const { config } = readSettings({ variables: {} });
+  const memory = [256e6, 2 ** 29, 1e9, 2e9, 64e9];
+  assert.deepEqual(
+    memory.map((bytes) => processesOf(config, 64, bytes)),
+    [1, 1, 2, 4, 16],
+  );
+  assert.equal(memoryWarning(1, 256e6), undefined);
+  assert.equal(memoryWarning(2, 1e9), undefined);
+  assert.match(memoryWarning(2, 2 ** 29) ?? "", /^2 processes share 536 MB .* lower http\.processes/);
 });
 
 test("a file sets keys, and variables override it", () => {
@@ -121,6 +133,15 @@ test("no rule for distribution's keys hides a key of Gantry", () => {
 });
 
 for (const [name, text, variables, expected] of [
+  ...["0s", "1ms", "999ms"].map(
+    (time) =>
+      [
+        `a checkpoint every ${time}`,
+        "",
+        { REGISTRY_STORAGE_FILESYSTEM_CHECKPOINT: time },
+        `storage.filesystem.checkpoint = "${time}" (REGISTRY_STORAGE_FILESYSTEM_CHECKPOINT): expected a time of at least 1s`,
+      ] as const,
+  ),
   [
     "a value that is not a boolean",
     "storage:\n  delete:\n    enabled: maybe",
@@ -187,6 +208,19 @@ for (const [name, text, variables, expected] of [
     {},
     "delete (config.yml:1): there is no such key; the nearest is storage.delete",
   ],
+  ["a short key like no other", "foo: 1", {}, 'foo = "1" (config.yml:1): there is no such key'],
+  [
+    "an address for two servers",
+    "http: {addr: ':5000', debug: {addr: '127.0.0.1:5000'}}",
+    {},
+    'http.debug.addr = "127.0.0.1:5000" (config.yml:1): http.addr has this port, too',
+  ],
+  [
+    "a bucket with a short name",
+    "storage: {s3: {bucket: x, region: eu-central-1}}",
+    {},
+    'storage.s3.bucket = "x" (config.yml:1): expected the name of a bucket: 2 to 255 letters',
+  ],
   ["a key like no other", "frobnicate: 1", {}, 'frobnicate = "1" (config.yml:1): there is no such key'],
   [
     "a variable misspelled",
@@ -251,6 +285,17 @@ for (const [name, text, variables, expected] of [
     const lines = said(text, variables);
     assert.equal(lines[0]?.slice(0, expected.length), expected, lines.join("\n"));
   });
+
+test("nothing is suggested for a name that shares less than half with any other", () => {
+  for (const name of ["a", "foo", "xyz"]) assert.ok(!said(`${name}: 1`).join().includes("nearest"), name);
+  assert.match(said("htpp: 1").join(), /the nearest is http$/);
+});
+
+test("a second address may have another host, or any port", () => {
+  const with2 = (addr: string, second: string) => `http: {addr: '${addr}', debug: {addr: '${second}'}}`;
+  for (const text of [with2("127.0.0.1:5000", "127.0.0.2:5000"), with2("127.0.0.1:0", "127.0.0.1:0")])
+    assert.doesNotThrow(() => readSettings({ variables: {}, file: { name: "config.yml", text } }));
+});
 
 test("all errors of file and environment are reported at once", () => {
   const text = "http:\n  addr: x\n  port: 5000\nreporting: {addr: x}\ngc: {lease: x}";

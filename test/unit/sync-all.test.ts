@@ -1,10 +1,13 @@
-// What a checkpoint syncs if coreutils' sync is killed or missing.
+// What a checkpoint syncs if coreutils' sync is killed, missing or cannot be started.
 
 import assert from "node:assert/strict";
+import childProcess, { execFileSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, mock, test } from "node:test";
 import { SyncAll } from "../../src/storage/filesystem/journal/sync-all.js";
 import { Syncs } from "../../src/storage/filesystem/syncs.js";
 
@@ -69,6 +72,57 @@ test("without a shell, each file is synced", async () => {
     await all.close();
   } finally {
     process.env.PATH = path;
+  }
+  assert.equal(asked, 1);
+});
+
+test("without a descriptor for the shell, each file is synced, and the next checkpoint starts one", async () => {
+  execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=200:"]);
+  await writeFile(join(folder, "sync"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
+  const all = new SyncAll([folder], new Syncs("full"));
+  const asked: number[] = [];
+  const checkpoint = () =>
+    all.run(async function* () {
+      asked.push(held.length);
+      yield join(folder, "sync");
+    });
+  const held: number[] = [];
+  try {
+    assert.throws(
+      () => {
+        for (;;) held.push(openSync("/dev/null", "r"));
+      },
+      { code: "EMFILE" },
+    );
+    // Enough for a file and its folder, but not for the pipes of a program.
+    for (const descriptor of held.splice(-2)) closeSync(descriptor);
+    await checkpoint();
+    assert.equal(asked.length, 1);
+    for (const descriptor of held.splice(0)) closeSync(descriptor);
+    await checkpoint();
+    assert.equal(asked.length, 1);
+  } finally {
+    for (const descriptor of held) closeSync(descriptor);
+    await all.close();
+  }
+});
+
+test("if no program can be started for want of memory, each file is synced", async () => {
+  const all = new SyncAll([folder], new Syncs("full"));
+  const spawning = mock.method(childProcess, "spawn", () => {
+    throw Object.assign(new Error("spawn ENOMEM"), { code: "ENOMEM" });
+  });
+  syncBuiltinESMExports();
+  let asked = 0;
+  try {
+    await all.run(async function* () {
+      asked++;
+      yield folder;
+    });
+  } finally {
+    spawning.mock.restore();
+    syncBuiltinESMExports();
+    await all.close();
   }
   assert.equal(asked, 1);
 });

@@ -20,6 +20,9 @@ class SharedChanges {
     const own: ChangeListener[] = [];
     return {
       knows: () => true,
+      knowsTags: () => true,
+      follow: () => {},
+      followAll: () => undefined,
       subscribe: (listener) => {
         own.push(listener);
         this.listeners.push(listener);

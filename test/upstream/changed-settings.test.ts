@@ -2,10 +2,7 @@
 // another registry behind the same prefix. The operator is told what happens and what to do.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { findHiddenNames } from "../../src/upstream/hidden-names.js";
 import { UpstreamNames } from "../../src/upstream/names.js";
@@ -13,17 +10,12 @@ import { Client } from "../support/client.js";
 import { gantry as run } from "../support/command.js";
 import { image, newName } from "../support/content.js";
 import { startInside } from "../support/inside.js";
+import { newRoot } from "../support/new-root.js";
 import { eventually } from "../support/store.js";
 import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
 
 const upstream = await ScriptedUpstream.start();
 const other = await ScriptedUpstream.start();
-
-async function newRoot(): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), "gantry-changed-"));
-  after(() => rm(root, { recursive: true, force: true }));
-  return root;
-}
 
 interface Line {
   readonly msg: string;

@@ -15,7 +15,7 @@ import { WebhookReceiver, webhooksTo } from "../support/webhooks.js";
 const upstream = await ScriptedUpstream.start();
 const receiver = await WebhookReceiver.start();
 const { gantry, page } = await startMeasured(startInside, {
-  ...cacheOf(upstream, { tagttl: "1s", absentttl: "60s", staletimeout: "1s", timeout: "1s" }),
+  ...cacheOf(upstream, { tagttl: "1s", absentttl: "60s", staletimeout: "1s", timeout: "10s" }),
   ...webhooksTo({ name: "all", url: receiver.origin }),
 });
 after(() => gantry.stop());

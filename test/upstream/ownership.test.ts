@@ -2,10 +2,8 @@
 // of the settings.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import type { Digest } from "../../src/domain/digest.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import type { Storage } from "../../src/storage/storage.js";
@@ -15,6 +13,7 @@ import { gantry } from "../support/command.js";
 import { blobOf, image } from "../support/content.js";
 import { startInside } from "../support/inside.js";
 import { memoryStorage } from "../support/memory-storage.js";
+import { newRoot } from "../support/new-root.js";
 import { cacheOf, ScriptedUpstream } from "../support/upstream.js";
 
 const upstream = await ScriptedUpstream.start();
@@ -73,12 +72,6 @@ test("with a damaged note, no prefix with repositories may be used", async () =>
   assert.equal(await claimPrefixes(storage, ["quay.io"]), undefined);
   assert.equal((await claimPrefixes(storage, ["ghcr.io"]))?.prefix, "ghcr.io");
 });
-
-async function newRoot(): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), "gantry-owner-"));
-  after(() => rm(root, { recursive: true, force: true }));
-  return root;
-}
 
 test("the start is refused if images or blobs were pushed below the prefix, and names what to do", async () => {
   for (const push of [

@@ -9,6 +9,7 @@ import { assertAccessible, assertFits, noBrowser, visit } from "../support/brows
 import { Client, serve } from "../support/client.js";
 import { gantry as command } from "../support/command.js";
 import { blobOf, image, imageOf, newName } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
 import { startInside } from "../support/inside.js";
 import { eventually } from "../support/store.js";
 import { loggedIn, Visitor } from "../support/visitor.js";
@@ -48,6 +49,21 @@ test("pushes, pulls and bytes are counted, and survive a restart", async () => {
   const page = await textOf(client);
   assert.match(figureOf(page, "Pulled manifests") ?? "", /^6,/);
   assert.match(figureOf(page, "Pushed manifests") ?? "", /^1,/);
+});
+
+test("the figures of several processes survive restarts", { timeout: 60_000 }, async () => {
+  const root = await mkdtemp(join(tmpdir(), "gantry-activity-"));
+  after(() => rm(root, { recursive: true, force: true }));
+  const pushes = 24;
+  for (let restarts = 0; restarts <= 2; restarts++) {
+    await using server = await startGantry({ REGISTRY_HTTP_PROCESSES: "3" }, root);
+    const page = await textOf(new Client(server.url));
+    const found = figureOf(page, "Pushed manifests") ?? "";
+    assert.equal(found.split(",")[0], String(restarts * pushes), `after ${restarts} restarts`);
+    // Each on a connection of its own, so that every process has some.
+    for (let n = 0; n < pushes; n++)
+      await new Client(server.url, 1).pushImage(newName("team/app"), image(), "v1");
+  }
 });
 
 const { gantry, client } = await serve();

@@ -1,26 +1,18 @@
 // Reading pages without a browser.
 
 import assert from "node:assert/strict";
-import { setTimeout } from "node:timers/promises";
 import type { Client } from "../support/client.js";
 
 /** A page is smaller than this. */
 export const pageBytesMax = 50_000;
 
-const tries = 60;
-
-/** Reads a page, again while parts of it are pending. */
+/** Reads a page with all its parts. */
 export async function readPage(client: Client, path: string): Promise<string> {
-  for (let number = 0; ; number++) {
-    const { status, body } = await client.get(path);
-    const page = body.toString();
-    assert.equal(status, 200, `${path}: ${page}`);
-    if (!page.includes("data-pending") || number >= tries) {
-      assert.ok(number < tries, `${path} stays pending`);
-      return page;
-    }
-    await setTimeout(100);
-  }
+  const { status, body } = await client.get(path);
+  const page = body.toString();
+  assert.equal(status, 200, `${path}: ${page}`);
+  assert.ok(!page.includes("data-pending"), `${path} stays pending`);
+  return page;
 }
 
 const entities: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', amp: "&", "#39": "'" };

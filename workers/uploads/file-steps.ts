@@ -12,6 +12,7 @@ import {
   lutimesSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -49,6 +50,20 @@ function rename({ from, to, replaces }: Extract<FileStep, { do: "rename" }>): vo
   }
 }
 
+function place({ from, to }: Extract<FileStep, { do: "place" }>): void {
+  if (hasBytesOf(to, from)) rmSync(from);
+  else renameSync(from, to);
+}
+
+function hasBytesOf(file: string, other: string): boolean {
+  try {
+    return lstatSync(file).isFile() && readFileSync(file).equals(readFileSync(other));
+  } catch {
+    // It is missing, or damaged.
+    return false;
+  }
+}
+
 class Run {
   readonly times: SyncTimes = { files: [], folders: [] };
 
@@ -69,6 +84,8 @@ class Run {
         return this.#syncFolder(step.folder);
       case "rename":
         return rename(step);
+      case "place":
+        return place(step);
       case "remove":
         return rmSync(step.file, { force: true });
       case "mark":

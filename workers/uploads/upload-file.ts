@@ -3,8 +3,9 @@
  * without gaps. Large uploads to a durable store bypass the page cache: the kernel writes straight from the slab to the disk
  * and need not find memory, copy the bytes and write them back (docs/decisions/0011).
  */
-import { closeSync, constants, fdatasync, openSync, write } from "node:fs";
+import { closeSync, constants, fdatasync, openSync } from "node:fs";
 import type { WorkerSetup } from "../../src/storage/filesystem/worker-protocol.js";
+import { writeAll, writeSome } from "./write.js";
 
 /** Smaller writes are not worth waiting for the disk. */
 const directBytesMin = 128 * 1024;
@@ -72,18 +73,4 @@ export class UploadFile {
     this.#closeDirect();
     closeSync(this.descriptor);
   }
-}
-
-async function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; )
-    done += await writeSome(descriptor, bytes.subarray(done), position + done);
-}
-
-function writeSome(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(descriptor, bytes, 0, bytes.length, position, (error, count) => {
-      if (error === null) resolve(count);
-      else reject(error);
-    });
-  });
 }

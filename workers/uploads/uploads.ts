@@ -26,7 +26,7 @@ import type {
 import { BusyTime } from "./busy-time.js";
 import { doFileSteps, planFileSteps } from "./file-steps.js";
 import { hashFile } from "./hash-file.js";
-import { Journal } from "./journal.js";
+import { JournalWriter } from "./journal-writer.js";
 import { OpenUpload } from "./open-upload.js";
 import { placeUpload } from "./place-upload.js";
 
@@ -45,30 +45,29 @@ const lostWrites = new Map<SessionId, NodeJS.ErrnoException>();
 
 const busy = new BusyTime();
 
-const journal = setup.journal && new Journal(setup.journal);
+const journal = setup.journal && new JournalWriter(setup.journal);
 
-/** The result of a task. */
-type Said = Omit<WorkerDone, "busyMilliseconds">;
+type TaskResult = Omit<WorkerDone, "busyMilliseconds">;
 
 /** Runs one task. Never rejects. */
 export async function run(task: WorkerTask): Promise<WorkerResult> {
   try {
-    const said = await busy.during(() => begin(task));
-    return { ok: true, ...said, busyMilliseconds: busy.milliseconds };
+    const result = await busy.during(() => begin(task));
+    return { ok: true, ...result, busyMilliseconds: busy.milliseconds };
   } catch (error) {
     const { code, message, isRecorded = false } = error as NodeJS.ErrnoException & { isRecorded?: boolean };
     return { ok: false, code: code ?? "UNKNOWN", message, isRecorded };
   }
 }
 
-async function begin(task: WorkerTask): Promise<Said> {
+async function begin(task: WorkerTask): Promise<TaskResult> {
   if (task.kind === "digest") return digestFile(task);
   if (task.kind === "files") return doSteps(task);
   if (task.kind === "place") return { placedBytes: placeUpload(task.place) };
   return tasks.run(task.session, () => runUploadTask(task));
 }
 
-async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<Said> {
+async function runUploadTask(task: AppendTask | SealTask | ForgetTask): Promise<TaskResult> {
   if (task.kind === "forget") {
     await forget(task.session);
     const lost = lostWrites.get(task.session);
@@ -118,7 +117,7 @@ async function commitBlob(
   return journal.commit(generation, { operations: [{ do: "blob", path, content }], bytes: [bytes] });
 }
 
-async function doSteps({ steps, journal: record }: FilesTask): Promise<Said> {
+async function doSteps({ steps, journal: record }: FilesTask): Promise<TaskResult> {
   if (record === undefined) return { syncs: await doFileSteps(steps, setup.durable) };
   assert(journal !== undefined && setup.journal !== undefined, "there is a journal");
   const planned = planFileSteps(steps, setup.journal.root);
@@ -172,7 +171,7 @@ function bytesOf(part: SlabPart): Uint8Array {
   return Buffer.from(setup.slabs, part.slab * setup.slabBytes + part.start, part.length);
 }
 
-async function digestFile(task: DigestTask): Promise<Said> {
+async function digestFile(task: DigestTask): Promise<TaskResult> {
   const startedAt = now();
   const hasher = await newHasher(task.algorithm);
   const descriptor = openSync(task.file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);

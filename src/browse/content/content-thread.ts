@@ -26,7 +26,6 @@ export class ContentThread {
     this.#pool = new IdlePool({
       file: workerFile,
       threads: 1,
-      tasksPerThread: 1,
       memoryMebibytesMax,
       onError,
     });

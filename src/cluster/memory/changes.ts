@@ -14,6 +14,9 @@ export class MemoryBus {
     return {
       publish: (change) => this.tell(change, own),
       knows: () => true,
+      knowsTags: () => true,
+      follow: () => {},
+      followAll: () => undefined,
       subscribe: (listener) => own.subscribe(listener),
     };
   }

@@ -3,18 +3,13 @@
  * a burst costs one write.
  */
 import type { Duplex } from "node:stream";
+import type { SharedClock } from "../../lib/shared-clock.js";
 
 const lengthBytes = 4;
 
-/** Numbers that only grow. Each frame carries them, so that the receiver knows the numbers of all messages that led to it. */
-export interface Clock {
-  read(): readonly number[];
-  raise(numbers: readonly number[]): void;
-}
-
-/** The clock of a process. Without one, frames carry none. */
+/** The clock of a process, which each frame carries. Without one, frames carry none. */
 export class Clocks {
-  clock: Clock | undefined;
+  clock: SharedClock | undefined;
 }
 
 /** Metrics with many repositories are the largest message. */
@@ -48,7 +43,7 @@ export class Frames {
     });
   }
 
-  /** Sends a message, as JSON, at the end of this turn. */
+  /** Sends a message, as JSON, at the end of this turn. Drops it if the socket is closed. */
   send(message: string): void {
     if (this.isClosed) return;
     this.sent++;

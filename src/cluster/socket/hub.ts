@@ -1,39 +1,37 @@
 /**
- * The first process among those of a server: passes questions on between the nodes, and keeps what belongs to none of them,
- * such as the order of those that wait for a lock. What a node held ends with it.
+ * The first process among those of a server: passes questions on between the nodes, and keeps the queues for locks, sessions and
+ * work that runs once. When a node ends, the hub releases what it held.
  */
 import type { Duplex } from "node:stream";
 import { allEnded } from "../../lib/in-parallel.js";
 import type { NodeName } from "../cluster.js";
 import { MemoryHints } from "../memory/hints.js";
+import { nodeOf } from "../node-name.js";
 import { Clocks } from "./frames.js";
+import { HubFollowers } from "./hub-followers.js";
 import { HubLocks } from "./hub-locks.js";
 import { HubOnce } from "./hub-once.js";
 import { HubUploads } from "./hub-uploads.js";
 import { Failed, Gone, Link } from "./link.js";
 import { asUnavailable, Handlers, type Peer } from "./peer.js";
 import { type AnswerTo, type Kind, parseAnswer, type Question, type QuestionOf } from "./protocol.js";
-import { Tokens } from "./tokens.js";
 
 /** How the hub reaches a node. */
-interface Seat {
+interface NodeLink {
   ask(from: NodeName, question: Question): Promise<unknown>;
   tell(from: NodeName, question: Question): void;
 }
 
-interface Journal {
-  readonly name: QuestionOf<"journal">["name"];
-  readonly token: string;
-}
-
 export class Hub {
-  readonly #nodes = new Map<NodeName, Seat>();
+  readonly #nodes = new Map<NodeName, NodeLink>();
   readonly #handlers = new Handlers();
   readonly #locks: HubLocks;
   readonly #once: HubOnce;
   readonly #uploads: HubUploads;
+  readonly #followers = new HubFollowers();
   readonly #hints = new MemoryHints();
-  readonly #journals = new Map<string, Journal>();
+  /** By token. */
+  readonly #notings = new Map<string, QuestionOf<"noting">>();
   readonly #links = new Set<Link>();
   readonly #clocks = new Clocks();
   #sentBefore = 0;
@@ -53,6 +51,9 @@ export class Hub {
     const handlers = this.#handlers;
     handlers.on("enter", (asked, from) => this.#locks.enter(asked, from));
     handlers.on("leave", ({ token }, from) => this.#locks.leave(token, from));
+    handlers.on("follow", ({ of }, from) => this.#followers.follow(of, from));
+    handlers.on("unfollow", (_, from) => this.#followers.unfollow(from));
+    handlers.on("follow all", ({ isOn }, from) => this.#followers.followAll(isOn, from));
     handlers.on("once", ({ key }, from) => this.#once.begin(key, from));
     handlers.on("ended", ({ key, ending }, from) => this.#once.end(key, from, ending));
     handlers.on("report", ({ key, note }, from) => this.#once.report(key, from, note));
@@ -71,11 +72,6 @@ export class Hub {
     let sent = this.#sentBefore;
     for (const link of this.#links) sent += link.sent;
     return sent;
-  }
-
-  /** Number of nodes. */
-  get size(): number {
-    return this.#nodes.size;
   }
 
   /** Returns the node of this process. */
@@ -113,8 +109,8 @@ export class Hub {
         this.#sentBefore += link.sent;
         this.#gone(name, !hasLeft());
       },
-      onAsked: ({ node, question }) => {
-        if (question.kind !== "join") return this.#pass(name, node, question, true);
+      onAsked: ({ number, node, question }) => {
+        if (question.kind !== "join") return this.#pass(name, node, question, number !== undefined);
         return this.#join(name, {
           ask: (from, asked) => link.ask(from, asked),
           tell: (from, asked) => link.tell(from, asked),
@@ -128,49 +124,48 @@ export class Hub {
     };
   }
 
-  async #join(name: NodeName, seat: Seat): Promise<AnswerTo<"join">> {
-    this.#nodes.set(name, seat);
-    return {
-      held: this.#locks.held(),
-      journals: [...this.#journals.values()],
-      pausedUntil: this.#pausedUntil,
-    };
+  async #join(name: NodeName, link: NodeLink): Promise<AnswerTo<"join">> {
+    this.#nodes.set(name, link);
+    for (const held of this.#locks.held()) link.tell(name, { kind: "inherit", ...held });
+    for (const noting of this.#notings.values()) link.tell(name, noting);
+    return { pausedUntil: this.#pausedUntil };
   }
 
-  /** `isLinked`: the answer is sent through a socket. */
-  async #pass(from: NodeName, to: string, question: Question, isLinked: boolean): Promise<unknown> {
+  async #pass(from: NodeName, to: string, question: Question, wantsAnswer: boolean): Promise<unknown> {
     if (to === "hub") return this.#handlers.answer(question, from);
-    // Nobody waits for the answers.
-    if (question.kind === "use") return this.#tellOthers(from, question);
-    const isWaited = isLinked || question.kind === "call";
-    if (to === "others") return isWaited ? this.#askOthers(from, question) : this.#tellOthers(from, question);
+    if (to === "others")
+      return wantsAnswer ? this.#askOthers(from, question) : this.#tellOthers(from, question);
     return this.#askOne(to as NodeName, from, question);
   }
 
   async #askOthers(from: NodeName, question: Question): Promise<[NodeName, unknown][]> {
-    this.#keepJournal(question);
+    this.#keepNoting(question);
     const given: [NodeName, unknown][] = [];
     const asking: Promise<unknown>[] = [];
     for (const node of this.#nodes.keys())
-      if (node !== from) asking.push(this.#askOne(node, from, question).then((one) => given.push(...one)));
+      if (node !== from && this.#concerns(node, question))
+        asking.push(this.#askOne(node, from, question).then((one) => given.push(...one)));
     await allEnded(asking);
     return given;
   }
 
+  #concerns(node: NodeName, question: Question): boolean {
+    return question.kind !== "change" || this.#followers.mustReceive(node, question.change);
+  }
+
   /** Those that join later must know of it. */
-  #keepJournal(question: Question): void {
-    if (question.kind !== "journal") return;
-    const { name, token, begins } = question;
-    if (begins) this.#journals.set(token, { name, token });
-    else this.#journals.delete(token);
+  #keepNoting(question: Question): void {
+    if (question.kind !== "noting") return;
+    if (question.begins) this.#notings.set(question.token, question);
+    else this.#notings.delete(question.token);
   }
 
   /** Resolves without an answer if the node has ended. */
   async #askOne(node: NodeName, from: NodeName, question: Question): Promise<[NodeName, unknown][]> {
-    const seat = this.#nodes.get(node);
-    if (seat === undefined) return [];
+    const link = this.#nodes.get(node);
+    if (link === undefined) return [];
     try {
-      return [[node, parseAnswer(question.kind, await seat.ask(from, question))]];
+      return [[node, parseAnswer(question.kind, await link.ask(from, question))]];
     } catch (error) {
       if (error instanceof Gone) return [];
       throw error instanceof Failed ? error : new Failed(String(error), { cause: error });
@@ -178,17 +173,20 @@ export class Hub {
   }
 
   #tellOthers(from: NodeName, question: Question): void {
-    this.#keepJournal(question);
-    for (const [node, seat] of this.#nodes) if (node !== from) seat.tell(from, question);
+    this.#keepNoting(question);
+    for (const [node, link] of this.#nodes) if (node !== from) link.tell(from, question);
   }
 
   #gone(name: NodeName, hasCrashed: boolean): void {
     if (!this.#nodes.delete(name)) return;
+    // Before others get its locks: what they do then must have higher numbers than what it has done.
+    if (hasCrashed) this.#clocks.clock?.skip();
     this.#locks.gone(name);
+    this.#followers.gone(name);
     this.#once.gone(name);
     this.#uploads.gone(name);
-    for (const token of this.#journals.keys()) if (Tokens.isOf(token, name)) this.#journals.delete(token);
-    for (const seat of this.#nodes.values()) seat.tell(name, { kind: "gone", node: name, hasCrashed });
+    for (const token of this.#notings.keys()) if (nodeOf(token) === name) this.#notings.delete(token);
+    for (const link of this.#nodes.values()) link.tell(name, { kind: "gone", node: name, hasCrashed });
   }
 
   /** Remembers for nodes that join later until when collection pauses. */
@@ -200,8 +198,8 @@ export class Hub {
   async lose(from: NodeName): Promise<void> {
     this.#uploads.lose();
     await allEnded(
-      Array.from(this.#nodes.values(), (seat) =>
-        seat.ask(from, { kind: "gone", node: from, hasCrashed: true }),
+      Array.from(this.#nodes.values(), (link) =>
+        link.ask(from, { kind: "gone", node: from, hasCrashed: true }),
       ),
     );
   }

@@ -6,6 +6,7 @@ import { MemoryLeases } from "../memory/leases.js";
 import { restoreLeases, saveLeases } from "../memory/saved-leases.js";
 import { nodeName } from "../node-name.js";
 import { SocketChanges } from "./changes.js";
+import type { FollowBounds } from "./followed-tags.js";
 import type { Hub } from "./hub.js";
 import { SocketLeases } from "./leases.js";
 import { answerLocks, SocketLocks } from "./locks.js";
@@ -26,6 +27,9 @@ export interface SocketOptions {
   readonly leaseSeconds: number;
   /** Called when collection pauses, with its end in milliseconds since the epoch. */
   readonly onPaused?: (until: number) => void;
+  /** Called with errors of listeners that are not reported to a publisher. */
+  readonly onError: (error: unknown) => void;
+  readonly follow?: FollowBounds | undefined;
 }
 
 /** A process's view of the cluster. */
@@ -41,27 +45,24 @@ export interface SocketCluster extends Cluster {
 
 /** The view of the first process, which has the hub. */
 export function hubCluster(hub: Hub, own: Peer, options: SocketOptions): SocketCluster {
-  const { leaseSeconds } = options;
-  return clusterOf(own, { leaseSeconds, onPaused: (until) => hub.pauseUntil(until) }).cluster;
+  return clusterOf(own, { ...options, onPaused: (until) => hub.pauseUntil(until) }).cluster;
 }
 
 /** Joins the cluster. Resolves when other processes know of this one. */
 export async function joinCluster(peer: Peer, options: SocketOptions): Promise<SocketCluster> {
-  const { cluster, all, leases } = clusterOf(peer, options);
-  const { held, journals, pausedUntil } = await peer.askHub<"join">({ kind: "join" });
-  for (const { lock, key, token } of held) all.find(({ kind }) => kind === lock)?.inherit(key, token);
-  for (const { name, token } of journals) leases.journals.begin(name, token);
+  const { cluster, leases } = clusterOf(peer, options);
+  const { pausedUntil } = await peer.askHub<"join">({ kind: "join" });
   leases.local.restore({ allUntil: Math.ceil(pausedUntil / 1000), leases: [] });
   return cluster;
 }
 
-function clusterOf(peer: Peer, { leaseSeconds, onPaused }: SocketOptions) {
+function clusterOf(peer: Peer, { leaseSeconds, onPaused, onError, follow }: SocketOptions) {
   const repositoryLocks = new SocketLocks("repository", peer);
   const targetLocks = new SocketLocks("target", peer);
   const maintenanceLocks = new SocketLocks("maintenance", peer);
   const all: SocketLocks<string>[] = [repositoryLocks, targetLocks, maintenanceLocks];
   answerLocks(peer, all);
-  const changes = new SocketChanges(peer);
+  const changes = new SocketChanges(peer, onError, follow);
   const tokens = new Tokens(peer.name);
   const local = new MemoryLeases({ leaseSeconds }, (change) => changes.tell(change, "elsewhere"));
   const leases = new SocketLeases(peer, tokens, local, repositoryLocks.inherited);
@@ -93,7 +94,7 @@ function clusterOf(peer: Peer, { leaseSeconds, onPaused }: SocketOptions) {
     pause: () => local.pause(),
     handOver: (to) => leases.handOver(to),
   };
-  return { cluster, all, leases };
+  return { cluster, leases };
 }
 
 function hintsOf(peer: Peer): Hints {

@@ -3,13 +3,12 @@
  * others on to the nodes: itself and the other processes. All that arrives is parsed here.
  */
 import { z } from "zod";
-import { noteCharactersMax } from "../cluster.js";
-import { change, digest, digests, handedOver, leases, name, node, session, token } from "../schemas.js";
-
-const useReport = z.record(z.string(), z.array(z.tuple([z.string(), z.number()]).readonly()).readonly());
+import { noteCharactersMax, type TagsKey } from "../cluster.js";
+import { claimed, lockKey, nodeAnswers, nodeQuestions } from "../questions.js";
+import { leases, node, session, token } from "../schemas.js";
 
 const note = z.string().max(noteCharactersMax);
-const lockKey = { lock: z.string(), key: z.string() };
+const tagsKey = z.string().transform((text) => text as TagsKey);
 
 /** How work has ended. `isAbandoned`: another node may do it. */
 const ending = z.object({
@@ -22,20 +21,11 @@ export type Ending = z.output<typeof ending>;
 
 const questions = [
   // Answered by nodes.
-  /** Answered when all listeners have ended. */
-  z.object({ kind: z.literal("change"), change }),
-  /** Answered when the lock is held exclusively on behalf of the node that has the token. */
-  z.object({ kind: z.literal("drain"), ...lockKey, token }),
-  z.object({ kind: z.literal("release"), token }),
-  z.object({ kind: z.literal("leased"), name, digests }),
-  /** Answered with whether the object is leased; if not, it counts as removed until `over`. */
-  z.object({ kind: z.literal("condemn"), name, digest, token }),
-  z.object({ kind: z.literal("over"), token }),
-  z.object({ kind: z.literal("note"), name, digests }),
-  z.object({ kind: z.literal("journal"), name, token, begins: z.boolean() }),
-  z.object({ kind: z.literal("owns"), id: session }),
-  z.object({ kind: z.literal("claim"), id: session }),
-  z.object({ kind: z.literal("adopt"), leases }),
+  ...nodeQuestions,
+  /** As if the node had been asked for it by `drain`, for a lock that is held when the node joins. */
+  z.object({ kind: z.literal("inherit"), ...lockKey, token }),
+  /** `allUntil`: until then, in seconds since the epoch, everything counts as leased. */
+  z.object({ kind: z.literal("adopt"), allUntil: z.number(), leases }),
   /** Another node waits for the work. */
   z.object({ kind: z.literal("watched"), key: z.string() }),
   z.object({ kind: z.literal("report"), key: z.string(), note }),
@@ -43,14 +33,21 @@ const questions = [
   z.object({ kind: z.literal("gone"), node, hasCrashed: z.boolean() }),
   /** For other parts of the server, which parse what they send. */
   z.object({ kind: z.literal("call"), service: z.string(), payload: z.unknown() }),
-  /** The use of clients at the process with that number. `isNew`: that process knows nothing of the others yet. */
-  z.object({ kind: z.literal("use"), process: z.number(), isNew: z.boolean(), report: useReport }),
   // Answered by the hub.
-  /** Answered with the locks and journals that are held: the asker is a node from then on. */
+  /**
+   * The asker is a node from now on. Before the answer, it receives the locks that are held and the requests for notes, as
+   * messages: their ends may follow at once.
+   */
   z.object({ kind: z.literal("join") }),
   /** Answered with a token when all other nodes hold the lock on behalf of the asker. */
   z.object({ kind: z.literal("enter"), ...lockKey }),
   z.object({ kind: z.literal("leave"), token }),
+  /** From the answer on, the asker receives the changes of these tags. */
+  z.object({ kind: z.literal("follow"), of: tagsKey }),
+  /** The asker needs none of those that it has followed. */
+  z.object({ kind: z.literal("unfollow") }),
+  /** The asker receives the changes of all tags, or no longer. */
+  z.object({ kind: z.literal("follow all"), isOn: z.boolean() }),
   /** Answered with `run` if the asker must run the work, or when another node's has ended. */
   z.object({ kind: z.literal("once"), key: z.string() }),
   z.object({ kind: z.literal("ended"), key: z.string(), ending }),
@@ -67,34 +64,24 @@ export type Question = z.output<typeof question>;
 export type Kind = Question["kind"];
 export type QuestionOf<K extends Kind> = Extract<Question, { kind: K }>;
 
-const claimed = z.union([z.enum(["keep", "released", "ended", "unknown"]), handedOver]);
-
 /** The answers by kind of question. */
 export const answers = {
-  change: z.null(),
-  drain: z.null(),
-  release: z.null(),
-  leased: z.array(digest),
-  condemn: z.boolean(),
-  over: z.null(),
-  note: z.null(),
-  journal: z.null(),
-  owns: z.boolean(),
-  claim: claimed,
+  ...nodeAnswers,
+  inherit: z.null(),
   adopt: z.null(),
   watched: z.null(),
   report: z.null(),
   gone: z.null(),
   call: z.unknown(),
-  use: z.null(),
   join: z.object({
-    held: z.array(z.object({ ...lockKey, token })),
-    journals: z.array(z.object({ name, token })),
     /** When collection goes on, in milliseconds since the epoch. */
     pausedUntil: z.number(),
   }),
   enter: token,
   leave: z.null(),
+  follow: z.null(),
+  unfollow: z.null(),
+  "follow all": z.null(),
   once: z.union([z.literal("run"), ending]),
   ended: z.null(),
   take: z.union([z.object({ owner: node }), z.object({ answer: claimed })]),

@@ -1,5 +1,6 @@
 /**
- * Tokens name the locks, journals and removals that a process holds at others. They contain its name, so that they can end with it.
+ * Tokens name the locks, removals and requests for notes that a process has at others. They contain its name, so that they can
+ * end with it.
  */
 import type { NodeName } from "../cluster.js";
 
@@ -10,13 +11,5 @@ export class Tokens {
 
   next(): string {
     return `${this.node}/own-${++this.#count}`;
-  }
-
-  static isOf(token: string, node: NodeName): boolean {
-    return token.startsWith(`${node}/`);
-  }
-
-  static nodeOf(token: string): NodeName {
-    return token.slice(0, token.indexOf("/")) as NodeName;
   }
 }

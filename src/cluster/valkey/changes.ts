@@ -30,6 +30,15 @@ export class ValkeyChanges extends ChangeListeners implements Changes {
     return what === "content" ? this.members.isCurrent : this.members.isComplete;
   }
 
+  /** Each node receives all changes. */
+  knowsTags(): boolean {
+    return this.knows("tags");
+  }
+
+  follow(): void {}
+
+  followAll(): undefined {}
+
   publish(change: Change): Promise<void> | undefined {
     const here = this.tell(change, "here");
     const isAlone = this.members.isInTouch && this.members.others().length === 0;

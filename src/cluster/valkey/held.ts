@@ -1,7 +1,8 @@
-/** Entries of the engine's held table that this node has or watches: locks, journals and runs of `once`. */
+/** Entries of the engine's held table that this node has or watches: locks, requests for notes and runs of `once`. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { NodeName } from "../cluster.js";
+import { nodeOf } from "../node-name.js";
 import { type Engine, unavailable } from "./engine.js";
 import type { Membership } from "./membership.js";
 import { trustedFor } from "./times.js";
@@ -33,11 +34,6 @@ const pauseMillisecondsMax = 100;
 
 /** A node that waits asks more often than this, also on a busy machine. Otherwise it loses its place. */
 const placeMilliseconds = 2_000;
-
-/** The node in a token. */
-export function nodeOf(token: string): NodeName {
-  return token.slice(0, token.indexOf("/")) as NodeName;
-}
 
 export class Held {
   readonly #own = new Set<Entry>();

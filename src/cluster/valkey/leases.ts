@@ -1,17 +1,16 @@
-/**
- * Leases over all nodes. Each node keeps the leases that it granted, and looks there for the others. A node that does not
- * answer may have any lease.
- */
+/** Leases over all nodes that share an engine. A node that does not answer may have any lease. */
 import type { Digest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
-import type { Change, Leases, NodeName, ObjectKey } from "../cluster.js";
+import { batchesOf } from "../../lib/batches.js";
+import type { Change, Leases, NodeName } from "../cluster.js";
 import { MemoryLeases, type SavedLeases } from "../memory/leases.js";
 import { decodeLeases, encodeLeases } from "../memory/saved-leases.js";
-import { leasesMax } from "../schemas.js";
+import { NodeLeases } from "../node-leases.js";
+import { nodeOf } from "../node-name.js";
+import { digestsMax, leasesMax } from "../schemas.js";
 import type { Engine } from "./engine.js";
-import { nodeOf } from "./held.js";
-import { inParts, Journals } from "./journals.js";
 import type { LockParts } from "./locks.js";
+import { ValkeyNotes } from "./notes.js";
 
 /** How often a node that keeps an object condemned looks whether the asker is still there. */
 const lookMilliseconds = 1_000;
@@ -27,56 +26,36 @@ const adoptMilliseconds = 5_000;
 /** The key in the engine of the leases of the last node. */
 const leftLeases = "leases";
 
-export class ValkeyLeases implements Leases {
-  readonly #local: MemoryLeases;
-  readonly #journals: Journals;
-  /** Ends the removals of other nodes here, by token. */
-  readonly #removals = new Map<string, () => void>();
+export class ValkeyLeases extends NodeLeases implements Leases {
+  readonly #notes: ValkeyNotes;
   #isStopping = false;
 
   constructor(
     readonly parts: LockParts,
     readonly leaseSeconds: number,
     tellHere: (change: Change) => Promise<void> | undefined,
-    /** Repositories that were locked when this node joined: their objects may be condemned. */
-    readonly inherited: ReadonlyMap<string, Promise<void>>,
+    inherited: ReadonlyMap<string, Promise<void>>,
   ) {
-    this.#local = new MemoryLeases({ leaseSeconds }, tellHere);
-    this.#journals = new Journals(parts);
+    super(new MemoryLeases({ leaseSeconds }, tellHere), inherited);
+    this.#notes = new ValkeyNotes(parts);
     const { messages } = parts;
-    messages.on("leased", async ({ name, digests }) => [...(await this.#local.leased(name, digests))]);
-    messages.on("condemn", ({ name, digest, token }) => this.#condemnFor(name, digest, token));
+    messages.on("leased", async ({ name, digests }) => [...(await this.local.leased(name, digests))]);
+    messages.on("condemn", ({ name, digest, token }) => this.condemnFor(name, digest, token));
     messages.on("adopt", ({ leases }) => {
       if (this.#isStopping) throw new Error("this node stops, too");
-      this.#local.restore({ allUntil: 0, leases });
+      this.local.restore({ allUntil: 0, leases });
       return null;
     });
     messages.on("over", ({ token }) => {
-      this.#removals.get(token)?.();
+      this.over(token);
       return null;
     });
-  }
-
-  grant(key: ObjectKey): void {
-    this.#local.grant(key);
-  }
-
-  renew(key: ObjectKey): void {
-    this.#local.renew(key);
-  }
-
-  async during<T>(
-    key: ObjectKey,
-    look: () => T | undefined | Promise<T | undefined>,
-  ): Promise<T | undefined> {
-    if (this.inherited.size > 0) await this.inherited.get(key.slice(0, key.indexOf("@")));
-    return this.#local.during(key, look);
   }
 
   async leased(name: RepositoryName, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
     if (this.#isPaused()) return new Set(digests);
-    const leased = new Set(await this.#local.leased(name, digests));
-    for (const part of inParts(digests)) {
+    const leased = new Set(await this.local.leased(name, digests));
+    for (const part of batchesOf(digests, digestsMax)) {
       const { given, silent } = await this.parts.messages.ask<"leased">({
         kind: "leased",
         name,
@@ -92,7 +71,7 @@ export class ValkeyLeases implements Leases {
   async condemn<T>(name: RepositoryName, digest: Digest, removal: () => Promise<T>): Promise<T | "leased"> {
     const { messages, members, held } = this.parts;
     if (this.#isPaused()) return "leased";
-    return this.#local.condemn(name, digest, async () => {
+    return this.local.condemn(name, digest, async () => {
       const token = held.newToken();
       try {
         const { given, silent } = await messages.ask<"condemn">({ kind: "condemn", name, digest, token });
@@ -110,43 +89,24 @@ export class ValkeyLeases implements Leases {
     return !members.isInTouch || members.pausedFor > 0;
   }
 
-  /** Resolves with whether the object is leased here. If not, it counts as removed until the asker has ended. */
-  #condemnFor(name: RepositoryName, digest: Digest, token: string): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const removed = this.#local.condemn(name, digest, () => {
-        resolve(false);
-        return this.#untilOver(token);
-      });
-      removed.then((result) => result === "leased" && resolve(true), reject);
-    });
-  }
-
-  #untilOver(token: string): Promise<void> {
+  protected watch(token: string, end: () => void): () => void {
     const { members } = this.parts;
     const limit = members.options.times.heldMilliseconds * entryLives;
-    const begun = performance.now();
-    let silentSince = begun;
-    return new Promise((resolve) => {
-      const end = () => {
-        clearInterval(timer);
-        this.#removals.delete(token);
-        resolve();
-      };
-      const timer = setInterval(() => {
-        const now = performance.now();
-        if (members.isInTouch && !members.isSilent(nodeOf(token))) silentSince = now;
-        if (now - silentSince > limit) end();
-      }, lookMilliseconds).unref();
-      this.#removals.set(token, end);
-    });
+    let silentSince = performance.now();
+    const timer = setInterval(() => {
+      const now = performance.now();
+      if (members.isInTouch && !members.isSilent(nodeOf(token))) silentSince = now;
+      if (now - silentSince > limit) end();
+    }, lookMilliseconds).unref();
+    return () => clearInterval(timer);
   }
 
   note(name: RepositoryName, digests: Iterable<Digest>): Promise<void> | undefined {
-    return this.#journals.note(name, digests);
+    return this.#notes.note(name, digests);
   }
 
-  withJournal<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T> {
-    return this.#journals.with(name, work);
+  withNotes<T>(name: RepositoryName, work: (noted: ReadonlySet<Digest>) => Promise<T>): Promise<T> {
+    return this.#notes.with(name, work);
   }
 
   /**
@@ -156,7 +116,7 @@ export class ValkeyLeases implements Leases {
   async takeOver(engine: Engine): Promise<void> {
     const text = await engine.take(leftLeases);
     const saved = text === null ? undefined : decodeLeases(Buffer.from(text, "base64"));
-    if (saved !== undefined) this.#local.restore(saved);
+    if (saved !== undefined) this.local.restore(saved);
   }
 
   /**
@@ -165,7 +125,7 @@ export class ValkeyLeases implements Leases {
    */
   async handOver(engine: Engine): Promise<number> {
     this.#isStopping = true;
-    const saved = this.#local.save();
+    const saved = this.local.save();
     const { allUntil, leases } = saved;
     const pause = Math.max(0, allUntil * 1000 - Date.now());
     const all = this.leaseSeconds * 1000;
@@ -184,10 +144,9 @@ export class ValkeyLeases implements Leases {
     const { members, messages } = this.parts;
     const node = others.find((name) => !members.isSilent(name));
     if (node === undefined) return false;
-    for (let at = 0; at < leases.length; at += leasesMax) {
-      const part = leases.slice(at, at + leasesMax).map(([hash, end]): [number, number] => [hash, end]);
+    for (const part of batchesOf(leases, leasesMax)) {
       const asking = messages.ask<"adopt">(
-        { kind: "adopt", leases: part },
+        { kind: "adopt", leases: part.map(([hash, end]) => [hash, end]) },
         { of: [node], waitMilliseconds: adoptMilliseconds },
       );
       const answers = await asking.catch(() => undefined);
@@ -200,6 +159,6 @@ export class ValkeyLeases implements Leases {
     const { members } = this.parts;
     // Unknown now, but certain to be over then.
     if (!members.isInTouch) return Date.now() + this.leaseSeconds * 1000;
-    return Math.max(Date.now() + members.pausedFor, await this.#local.pausedUntil());
+    return Math.max(Date.now() + members.pausedFor, await this.local.pausedUntil());
   }
 }

@@ -1,11 +1,8 @@
-/**
- * Locks over all nodes. Shared holders need no message: each node keeps its own. An exclusive holder first takes the entry in
- * the engine, and then every node's own lock, which that node keeps on its behalf.
- */
+/** Locks over all nodes. An exclusive holder first takes the entry in the engine, and then every node's own lock. */
 import type { RegistryError } from "../../domain/errors.js";
-import { Counts } from "../../lib/counts.js";
-import { KeyedLock } from "../../lib/keyed-lock.js";
-import type { Hold, Locks, NodeName } from "../cluster.js";
+import type { Hold, NodeName } from "../cluster.js";
+import { NodeLocks } from "../node-locks.js";
+import { nodeOf } from "../node-name.js";
 import { unavailable } from "./engine.js";
 import type { Entry, Held } from "./held.js";
 import type { HeldEntries, Membership } from "./membership.js";
@@ -22,53 +19,32 @@ export interface LockParts {
   readonly held: Held;
 }
 
-export class ValkeyLocks<Key extends string> implements Locks<Key> {
-  readonly #local = new KeyedLock<string>();
-  /** Serializes this node's callers, so that only one asks the engine. */
-  readonly #asking = new KeyedLock<string>();
-  readonly #callers = new Counts<Key>();
-  /** Ends the holds on behalf of other nodes, by token. */
-  readonly drains = new Map<string, () => void>();
-  /** Keys that others held exclusively when this node joined, until they are released. */
-  readonly inherited = new Map<string, Promise<void>>();
-
+export class ValkeyLocks<Key extends string> extends NodeLocks<Key> {
   constructor(
-    /** Distinguishes the locks of different kinds. */
-    readonly kind: string,
+    kind: string,
     readonly parts: LockParts,
   ) {
+    super(kind);
     parts.members.listen({ joined: (held) => this.#join(held) });
   }
 
-  get size(): number {
-    return this.#callers.size;
-  }
-
-  shared<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
+  protected withShared<T>(work: (hold: Hold) => Promise<T>): Promise<T> {
     const { members } = this.parts;
-    return this.#callers.during(key, () =>
-      this.#local.shared(key, () => {
-        const { generation } = members;
-        const confirm = () => {
-          if (members.isForgotten || members.generation !== generation)
-            throw unavailable("this node was out of touch with the other nodes for too long");
-        };
-        confirm();
-        return work({ confirm });
-      }),
-    );
+    const { generation } = members;
+    const confirm = () => {
+      if (members.isForgotten || members.generation !== generation)
+        throw unavailable("this node was out of touch with the other nodes for too long");
+    };
+    confirm();
+    return work({ confirm });
   }
 
-  exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
-    return this.#callers.during(key, () => this.#asking.exclusive(key, () => this.#exclusive(key, work)));
-  }
-
-  async #exclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
+  protected async withExclusive<T>(key: Key, work: (hold: Hold) => Promise<T>): Promise<T> {
     const { held, messages } = this.parts;
     this.#refuseUnsettled();
     const { entry, nodes } = await held.acquire(this.#nameOf(key), waitMillisecondsMax);
     try {
-      return await this.#local.exclusive(key, async () => {
+      return await this.local.exclusive(key, async () => {
         await this.#drain(key, entry, nodes);
         return work({ confirm: () => this.#confirm(entry, nodes) });
       });
@@ -126,25 +102,12 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
     );
   }
 
-  /**
-   * Holds this node's lock on behalf of another node, until that releases it or its entry has ended. Resolves when it is held.
-   */
-  drain(key: string, token: string): Promise<void> {
-    let release: () => void = () => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const unwatch = this.parts.held.watch(this.#nameOf(key), token, () => this.drains.get(token)?.());
-    this.drains.set(token, () => {
-      this.drains.delete(token);
+  /** Releases it, too, when the other node's entry has ended. */
+  override drain(key: string, token: string, onReleased: () => void = () => {}): Promise<void> {
+    const unwatch = this.parts.held.watch(this.#nameOf(key), token, () => this.release(token));
+    return super.drain(key, token, () => {
       unwatch();
-      release();
-    });
-    return new Promise((resolve) => {
-      void this.#local.exclusive(key, async () => {
-        resolve();
-        await released;
-      });
+      onReleased();
     });
   }
 
@@ -153,19 +116,7 @@ export class ValkeyLocks<Key extends string> implements Locks<Key> {
     for (const [name, value] of held) {
       if (!name.startsWith(prefix)) continue;
       const [key, token] = [name.slice(prefix.length), value.slice(0, value.indexOf(" "))];
-      if (token.startsWith(`${this.parts.members.name}/`)) continue;
-      void this.drain(key, token);
-      const end = this.drains.get(token) ?? (() => {});
-      this.inherited.set(
-        key,
-        new Promise((resolve) => {
-          this.drains.set(token, () => {
-            this.inherited.delete(key);
-            end();
-            resolve();
-          });
-        }),
-      );
+      if (nodeOf(token) !== this.parts.members.name) this.inherit(key, token);
     }
   }
 
@@ -181,7 +132,7 @@ export function answerLocks(messages: Messages, all: readonly ValkeyLocks<string
     return null;
   });
   messages.on("release", ({ token }) => {
-    for (const { drains } of all) drains.get(token)?.();
+    for (const locks of all) locks.release(token);
     return null;
   });
 }

@@ -7,8 +7,9 @@ import { z } from "zod";
 import { describeError } from "../../lib/describe-error.js";
 import { Abandoned, type NodeName, noteCharactersMax, type Reporter } from "../cluster.js";
 import { MemoryOnce } from "../memory/once.js";
+import { nodeOf } from "../node-name.js";
 import { type Engine, unavailable } from "./engine.js";
-import { type Entry, type Held, nodeOf } from "./held.js";
+import type { Entry, Held } from "./held.js";
 import type { Membership } from "./membership.js";
 import type { Messages } from "./messages.js";
 

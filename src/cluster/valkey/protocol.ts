@@ -1,23 +1,11 @@
 /** The messages between nodes. All that arrives is parsed here. */
 import { z } from "zod";
 import { noteCharactersMax } from "../cluster.js";
-import { change, digest, digests, handedOver, leases, name, node, session, token } from "../schemas.js";
+import { nodeAnswers, nodeQuestions } from "../questions.js";
+import { leases, node, token } from "../schemas.js";
 
 const question = z.discriminatedUnion("kind", [
-  /** Answered when all listeners have ended. */
-  z.object({ kind: z.literal("change"), change }),
-  /** Answered when the lock is held exclusively on behalf of the asker, who has the entry in the held table. */
-  z.object({ kind: z.literal("drain"), lock: z.string(), key: z.string(), token }),
-  z.object({ kind: z.literal("release"), token }),
-  /** Answered with those that are leased. */
-  z.object({ kind: z.literal("leased"), name, digests }),
-  /** Answered with whether the object is leased; if not, it counts as removed until `over`. */
-  z.object({ kind: z.literal("condemn"), name, digest, token }),
-  z.object({ kind: z.literal("over"), token }),
-  z.object({ kind: z.literal("note"), name, digests }),
-  z.object({ kind: z.literal("journal"), name, token, begins: z.boolean() }),
-  z.object({ kind: z.literal("owns"), id: session }),
-  z.object({ kind: z.literal("claim"), id: session }),
+  ...nodeQuestions,
   /** The asker waits for work of this node, and wants to be told how far it is. */
   z.object({ kind: z.literal("watch"), token }),
   /** What the work says of itself. */
@@ -32,16 +20,7 @@ export type QuestionOf<K extends Question["kind"]> = Extract<Question, { kind: K
 
 /** The answers by kind of question. Those to `release`, `over`, `watch`, `report` and `leaving` are not waited for. */
 export const answers = {
-  change: z.null(),
-  drain: z.null(),
-  release: z.null(),
-  leased: z.array(digest),
-  condemn: z.boolean(),
-  over: z.null(),
-  note: z.null(),
-  journal: z.null(),
-  owns: z.boolean(),
-  claim: z.union([z.enum(["keep", "released", "ended", "unknown"]), handedOver]),
+  ...nodeAnswers,
   watch: z.null(),
   report: z.null(),
   leaving: z.null(),

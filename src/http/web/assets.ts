@@ -18,12 +18,12 @@ const hashLength = 16;
 
 export class Assets {
   readonly #versions: Readonly<Record<AssetName, string>>;
-  readonly #compressed: Readonly<Record<AssetName, Buffer>>;
+  /** Each from its first use on: compressing takes a start longer than hashing. */
+  readonly #compressed = new Map<AssetName, Buffer>();
 
   constructor(readonly bytes: Readonly<Record<AssetName, Buffer>>) {
     const { style, script, icon } = bytes;
     this.#versions = { style: versionOf(style), script: versionOf(script), icon: versionOf(icon) };
-    this.#compressed = { style: gzipSync(style), script: gzipSync(script), icon: gzipSync(icon) };
   }
 
   /** Returns the address of a file. */
@@ -42,8 +42,14 @@ export class Assets {
         ["Vary", "Accept-Encoding"],
         ...(isCompressed ? [["Content-Encoding", "gzip"] as const] : []),
       ],
-      isCompressed ? this.#compressed[name] : this.bytes[name],
+      isCompressed ? this.#compress(name) : this.bytes[name],
     );
+  }
+
+  #compress(name: AssetName): Buffer {
+    const compressed = this.#compressed.get(name) ?? gzipSync(this.bytes[name]);
+    this.#compressed.set(name, compressed);
+    return compressed;
   }
 }
 

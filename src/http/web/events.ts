@@ -7,21 +7,23 @@ import type { Exchange } from "../exchange.js";
 import type { Sight } from "./live-stream.js";
 import { webOf } from "./web.js";
 
-export function getEvents(context: HttpContext, exchange: Exchange, _: CatalogPermit): Promise<void> {
-  const { gate } = context;
+export async function getEvents(context: HttpContext, exchange: Exchange, _: CatalogPermit): Promise<void> {
+  const { gate, services } = context;
+  await services.cluster.changes.followAll();
   const sight = sightOf(context, exchange, (identity) =>
     gate.mayList(identity) ? gate.catalog(identity).shown : undefined,
   );
-  return webOf(context).live.follow(exchange, undefined, renderedAt(exchange), sight);
+  await webOf(context).live.follow(exchange, undefined, renderedAt(exchange), sight);
 }
 
-export function getRepositoryEvents(
+export async function getRepositoryEvents(
   context: HttpContext,
   exchange: Exchange,
   { name }: PullPermit,
 ): Promise<void> {
+  await context.services.cluster.changes.followAll();
   const sight = sightOf(context, exchange, (identity) => pullOf(context.gate, identity, name));
-  return webOf(context).live.follow(exchange, name, renderedAt(exchange), sight);
+  await webOf(context).live.follow(exchange, name, renderedAt(exchange), sight);
 }
 
 function pullOf(gate: Gate, identity: Identity, name: PullPermit["name"]): Pick<Visible, "has"> | undefined {

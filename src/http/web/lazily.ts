@@ -49,6 +49,7 @@ export function page<P>(load: () => Promise<PageHandler<P>>): RowHandler<P> {
       }
     };
     const { made } = await turns.within(client, gone, async () => {
+      await context.services.cluster.changes.followAll();
       if (!open.enter(client))
         throw new TooManyRequests("pages", "too many pages wait for the storage", retrySeconds);
       live.expectPage();
@@ -75,6 +76,7 @@ export function form<P>(load: () => Promise<FormHandler<P>>): RowHandler<P> {
   const handleRow = async (context: HttpContext, exchange: Exchange, permit: P, last = "") => {
     const received = await receiveForm(context, exchange);
     const handle = await load();
+    await context.services.cluster.changes.followAll();
     await handle(context, exchange, permit, received, last);
   };
   return Object.assign(handleRow, { load });

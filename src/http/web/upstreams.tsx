@@ -32,6 +32,9 @@ export async function getUpstreams(
     if (images.length === imagesMax) break;
     if (shown.has(image.repository)) images.push(image);
   }
+  const listed = await Promise.all(
+    images.map(async (image) => ({ image, state: await stateOf(image, upstreams) })),
+  );
   await sendPage(
     exchange,
     200,
@@ -39,7 +42,7 @@ export async function getUpstreams(
       <h1>Upstream caches</h1>
       {maySeeAll && <Upstreams upstreams={upstreams} figures={found?.value} />}
       <h2>Pulled last</h2>
-      {images.length > 0 && <Images images={images} upstreams={upstreams} />}
+      {images.length > 0 && <Images listed={listed} />}
       {images.length === 0 && found !== undefined && <p>Nothing is cached that you may pull.</p>}
       {done !== undefined && (
         <p class="note" role="status">
@@ -95,21 +98,20 @@ function LimitOf({ bytes }: { readonly bytes: number }) {
 }
 
 interface ImagesProps {
-  readonly images: readonly CachedImage[];
-  readonly upstreams: UpstreamCache;
+  readonly listed: readonly { readonly image: CachedImage; readonly state: string }[];
 }
 
-function Images({ images, upstreams }: ImagesProps) {
+function Images({ listed }: ImagesProps) {
   return (
     <table class="stack">
       <TableHead columns={["Image", "State", { number: "Cached" }, "Pulled"]} />
       <tbody>
-        {images.map((image) => (
+        {listed.map(({ image, state }) => (
           <tr>
             <td>
               <ImageLink image={image} />
             </td>
-            <td data-label="State">{stateOf(image, upstreams)}</td>
+            <td data-label="State">{state}</td>
             <td class="number" data-label="Cached">
               <Bytes bytes={image.bytes} />
             </td>
@@ -141,8 +143,11 @@ function ImageLink({ image: { repository, tag, digest } }: { readonly image: Cac
 }
 
 /** A stale tag is compared with its upstream when it is pulled next. */
-function stateOf({ repository, tag }: CachedImage, { names, manifests }: UpstreamCache): string {
+async function stateOf(
+  { repository, tag }: CachedImage,
+  { names, manifests }: UpstreamCache,
+): Promise<string> {
   const owner = names.ownerOf(repository)?.upstream;
   if (tag === undefined || owner === undefined) return "";
-  return manifests.isFresh(owner, repository, tag) ? "fresh" : "stale";
+  return (await manifests.isFresh(owner, repository, tag)) ? "fresh" : "stale";
 }

@@ -33,7 +33,7 @@ export class ManifestReader {
     readonly bounds: ManifestBounds,
     onError: (error: unknown) => void,
   ) {
-    this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: 1, onError });
+    this.#pool = new IdlePool({ file: workerFile, threads: 1, onError });
   }
 
   /** Reads a pushed manifest. Consumes `pushed.bytes`. Rejects with `manifest-invalid`. */

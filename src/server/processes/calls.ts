@@ -23,4 +23,9 @@ export class Calls {
   async ask(service: string, payload: unknown): Promise<readonly unknown[]> {
     return [...(await this.peer.ask<"call">({ kind: "call", service, payload })).values()];
   }
+
+  /** Sends to all other processes. */
+  tell(service: string, payload: unknown): void {
+    this.peer.tell("others", { kind: "call", service, payload });
+  }
 }

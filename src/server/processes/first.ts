@@ -29,12 +29,10 @@ const soonMilliseconds = 60_000;
 /** Others may go on with an upload of a process that has ended, until they find that it has no record. */
 const cleanUpMilliseconds = 60_000;
 
+/** A process that leaves a question unanswered for so long makes the server not ready, because some clients are connected to it. */
 const askEverySeconds = 5;
-/** Until a process answers that is so late, the server is not ready: clients wait for that process, too. */
-const lateMilliseconds = 5_000;
-
 /** A process that does not answer for so long hangs, and is ended. */
-const answerMillisecondsMax = 30_000;
+const answerSecondsMax = 30;
 
 /** The others need some hundred milliseconds. */
 const startMillisecondsMax = 30_000;
@@ -47,9 +45,11 @@ export interface FirstOptions {
   readonly log: Logger;
   readonly streams: StandardStreams;
   /** Returns the arguments of a process. */
-  readonly words: (number: number, digits: string) => readonly string[];
+  readonly args: (number: number, digits: string) => readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly onError: (error: unknown) => void;
+  /** What the other processes run, instead of Gantry: for tests. */
+  readonly program?: string;
 }
 
 /** A process that was started, until it has ended. */
@@ -59,6 +59,8 @@ interface Started {
   readonly startedAt: number;
   hasLeft: boolean;
   node: ConnectedNode | undefined;
+  /** Since the oldest unanswered question, in rounds. */
+  silentSeconds: number;
 }
 
 export class FirstProcess {
@@ -93,7 +95,7 @@ export class FirstProcess {
       sent: () => this.hub.sent,
       tellFirst: () => {},
       askFirst: () => Promise.reject(new Error("invariant broken: this is the first process")),
-      open: async (leaseSeconds) => hubCluster(this.hub, peer, { leaseSeconds }),
+      open: async (leaseSeconds) => hubCluster(this.hub, peer, { leaseSeconds, onError }),
     });
     this.#calls.answer("ready", (number) => {
       this.group.health.began(z.number().parse(number));
@@ -113,21 +115,37 @@ export class FirstProcess {
       setTimeout(() => resolve(false), startMillisecondsMax).unref();
     });
     for (let number = 2; number <= count; number++) this.#start(number);
-    // Only if this process does something on it: otherwise it ends the server.
-    if (process.listenerCount("SIGHUP") > 0) process.on("SIGHUP", this.#onHangUp);
+    process.on("SIGHUP", this.#onHangUp);
     if (!(await ready)) log.error("some processes of http.processes are not ready; the others serve");
   }
 
   #start(number: number): void {
     if (this.#isStopping) return;
-    const { words, env } = this.options;
+    try {
+      this.#spawn(number);
+    } catch (error) {
+      // Without memory, for example. With no descriptor left, the child reports it.
+      this.options.onError(error);
+      this.#startLater(number, 0);
+    }
+  }
+
+  #spawn(number: number): void {
+    const { args, env, program = entry } = this.options;
     const name = newNodeName();
     const lock = this.lockDescriptor();
-    const child = spawn(process.execPath, [...process.execArgv, entry, ...words(number, digitsOf(name))], {
+    const child = spawn(process.execPath, [...process.execArgv, program, ...args(number, digitsOf(name))], {
       env,
       stdio: ["ignore", "pipe", "pipe", "pipe", ...(lock === undefined ? [] : [lock])],
     });
-    const started: Started = { child, name, startedAt: performance.now(), hasLeft: false, node: undefined };
+    const started: Started = {
+      child,
+      name,
+      startedAt: performance.now(),
+      hasLeft: false,
+      node: undefined,
+      silentSeconds: 0,
+    };
     this.#running.set(number, started);
     const ended = new Promise<void>((resolve) => {
       child.once("error", (error) => {
@@ -139,10 +157,12 @@ export class FirstProcess {
     this.#ended.add(ended);
     void ended.finally(() => this.#ended.delete(ended));
     const { streams, onError } = this.options;
-    if (child.stdout !== null) forwardLines(child.stdout, streams.writer("output"));
-    if (child.stderr !== null) forwardLines(child.stderr, streams.writer("error"));
-    const stream = child.stdio[3] as Duplex | null | undefined;
-    if (stream === null || stream === undefined || this.#welcome === undefined) return;
+    // A child that could not be started has none of its streams.
+    const { stdout, stderr, stdio } = child as Partial<ChildProcess>;
+    if (stdout) forwardLines(stdout, streams.writer("output"));
+    if (stderr) forwardLines(stderr, streams.writer("error"));
+    const stream = stdio?.[3] as Duplex | null | undefined;
+    if (!stream || this.#welcome === undefined) return;
     started.node = this.hub.connect(name, stream, () => started.hasLeft);
     started.node.call("welcome", { ...this.#welcome, number }).catch((error: unknown) => {
       // Its end is reported elsewhere.
@@ -158,42 +178,51 @@ export class FirstProcess {
     setTimeout(() => {
       this.group.cleanUp(digitsOf(name)).catch(this.options.onError);
     }, cleanUpMilliseconds).unref();
-    const { log } = this.options;
-    const lived = performance.now() - startedAt;
+    const milliseconds = this.#startLater(number, performance.now() - startedAt);
+    const { exitCode: code, signalCode: signal, pid } = child;
+    this.options.log.error(
+      { ended: number, pid, code, signal, milliseconds },
+      pid === undefined
+        ? "a process of the server could not be started; another attempt follows"
+        : "a process of the server has ended, with its connections; it is replaced",
+    );
+  }
+
+  /** Replaces a process that has lived for some milliseconds. Returns the pause before. */
+  #startLater(number: number, lived: number): number {
     const failures = lived < soonMilliseconds ? (this.#failures.get(number) ?? 0) + 1 : 0;
     this.#failures.set(number, failures);
     const pause = Math.min(pauseMillisecondsMax, pauseMillisecondsMin * 2 ** failures);
-    const { exitCode: code, signalCode: signal, pid } = child;
-    log.error(
-      { ended: number, pid, code, signal, milliseconds: pause },
-      "a process of the server has ended, with its connections; it is replaced",
-    );
     setTimeout(() => this.#start(number), pause);
+    return pause;
   }
 
-  /** Ends processes that do not answer. */
+  /** Asks each process, unless it still owes an answer. Ends those that are silent for `answerSecondsMax`. */
   #askAll(): void {
-    for (const [number, { child, node }] of this.#running) {
-      if (node === undefined) continue;
-      const hasEnded = () => child.exitCode !== null || child.signalCode !== null || this.#isStopping;
-      const late = setTimeout(() => {
-        if (!hasEnded()) this.group.health.silent(number, failuresOf(["processes"]));
-      }, lateMilliseconds).unref();
-      const kill = setTimeout(() => {
-        if (hasEnded()) return;
+    for (const [number, started] of this.#running) {
+      const { child, node, silentSeconds } = started;
+      if (node === undefined || child.exitCode !== null || child.signalCode !== null) continue;
+      // Rounds are counted, not the time: after a pause of the whole machine, all processes still get theirs.
+      started.silentSeconds += askEverySeconds;
+      if (silentSeconds === answerSecondsMax) {
         this.options.log.error({ ended: number }, "a process of the server does not answer, and is ended");
         child.kill("SIGKILL");
-      }, answerMillisecondsMax).unref();
-      const onAnswer = () => {
-        this.group.health.answered(number);
-        clearTimeout(late);
-        clearTimeout(kill);
-      };
-      node.call("answer", null).then(onAnswer, onAnswer);
+      } else if (silentSeconds > 0) {
+        this.group.health.silent(number, failuresOf(["processes"]));
+      } else {
+        const onAnswer = () => {
+          started.silentSeconds = 0;
+          this.group.health.answered(number);
+        };
+        node.call("answer", null).then(onAnswer, onAnswer);
+      }
     }
   }
 
-  readonly #onHangUp = () => this.#signal("SIGHUP");
+  /** A process that is starting has no listener yet. */
+  readonly #onHangUp = () => {
+    for (const { child, node } of this.#running.values()) if (node !== undefined) child.kill("SIGHUP");
+  };
 
   #signal(signal: NodeJS.Signals): void {
     for (const { child } of this.#running.values()) child.kill(signal);

@@ -5,6 +5,7 @@ import { exclusiveOnly } from "../../cluster/socket/hub-locks.js";
 import type { SocketCluster } from "../../cluster/socket/open.js";
 import type { Peer } from "../../cluster/socket/peer.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { allEnded } from "../../lib/in-parallel.js";
 import type { StorePeers } from "../../storage/filesystem/peers.js";
 import type { Calls } from "./calls.js";
 import { ReportedLimits } from "./reported-limits.js";
@@ -27,7 +28,7 @@ export interface ProcessGroup {
   askFirst(service: string, payload: unknown): Promise<unknown>;
   /** Opens the cluster when the store is open. */
   join(leaseSeconds: number): Promise<SocketCluster>;
-  /** Removes the temporary files of a process that has crashed. */
+  /** Removes the temporary files of a process that has crashed. A failure of one part leaves the others to theirs. */
   cleanUp(digits: string): Promise<void>;
 }
 
@@ -63,7 +64,7 @@ export function groupOf({
     calls,
     askFirst,
     sent,
-    limits: new ReportedLimits(number, count, peer),
+    limits: new ReportedLimits(number, count, calls),
     health: new SharedHealth({ number, count, calls, tellFirst }),
     storePeers: {
       isFirst,
@@ -80,7 +81,7 @@ export function groupOf({
       onCrashed: (listener) => void onCrashed.push(listener),
     },
     cleanUp: async (digits) => {
-      for (const listener of onCrashed) await listener(digits);
+      await allEnded(onCrashed.map((listener) => listener(digits)));
     },
     join: async (leaseSeconds) => {
       const cluster = await open(leaseSeconds);

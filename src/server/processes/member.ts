@@ -1,4 +1,4 @@
-/** A process that the first one has started. It ends when the first one does, because the store is that one's. */
+/** A process that the first one has started. It ends with the first process, which holds the store. */
 import { Socket } from "node:net";
 import type { NodeName } from "../../cluster/cluster.js";
 import { nodeName } from "../../cluster/node-name.js";
@@ -30,7 +30,11 @@ export async function connectToFirst(
     onError,
   });
   const calls = new Calls(peer);
-  calls.answer("answer", () => null);
+  let onAsked = () => {};
+  calls.answer("answer", () => {
+    onAsked();
+    return null;
+  });
   const stopping = new Promise<() => void>((resolve) => {
     calls.answer("stop", () => new Promise<void>((stopped) => resolve(stopped)).then(() => null));
   });
@@ -57,10 +61,11 @@ export async function connectToFirst(
     tellFirst: (service, payload) => peer.tell(first, { kind: "call", service, payload }),
     askFirst: (service, payload) => peer.askNode<"call">(first, { kind: "call", service, payload }),
     open: async (leaseSeconds) => {
-      cluster = await joinCluster(peer, { leaseSeconds });
+      cluster = await joinCluster(peer, { leaseSeconds, onError });
       return cluster;
     },
   });
+  onAsked = () => group.health.asked();
   return {
     group,
     welcome: given,

@@ -13,7 +13,7 @@ export type Role =
       /** Number of processes. */
       readonly count: number;
       /** Returns the arguments of another process. */
-      readonly words: (number: number, digits: string) => readonly string[];
+      readonly args: (number: number, digits: string) => readonly string[];
       readonly env: NodeJS.ProcessEnv;
       /** Changes with the settings. */
       readonly settings: string;
@@ -47,10 +47,10 @@ export function openProcesses(
       ended: async () => {},
     };
   }
-  const { count, words, env, settings } = role;
+  const { count, args, env, settings } = role;
   const onError = (error: unknown) =>
     log.error({ err: error }, "a message between the processes of the server failed");
-  const first = new FirstProcess({ count, log, streams, words, env, onError }, lockDescriptor);
+  const first = new FirstProcess({ count, log, streams, args, env, onError }, lockDescriptor);
   const formatter = formatOf(config.log, streams.isTerminal("error"));
   return {
     group: first.group,

@@ -1,9 +1,20 @@
 /** Reports the use of each client to the other processes, so that the limits of one client hold over all. */
-import type { Peer } from "../../cluster/socket/peer.js";
+import { z } from "zod";
 import { SharedLimits, type UseReport } from "../../lib/shared-limits.js";
+import type { Calls } from "./calls.js";
 
 /** Between two reports of a process. A client may exceed a limit by what it begins elsewhere within this time. */
 const pauseMilliseconds = 25;
+
+const useCall = "use";
+
+const use = z.object({
+  /** The number of the process at which the clients are. */
+  process: z.number(),
+  /** Whether that process knows nothing of the others yet. */
+  isNew: z.boolean(),
+  report: z.record(z.string(), z.array(z.tuple([z.string(), z.number()]).readonly()).readonly()),
+});
 
 export class ReportedLimits extends SharedLimits {
   #reportedAt = Number.NEGATIVE_INFINITY;
@@ -12,10 +23,11 @@ export class ReportedLimits extends SharedLimits {
   constructor(
     readonly number: number,
     count: number,
-    readonly peer: Peer,
+    readonly calls: Calls,
   ) {
     super(count);
-    peer.handlers.on("use", ({ process, isNew, report }) => {
+    calls.answer(useCall, (payload) => {
+      const { process, isNew, report } = use.parse(payload);
       if (isNew) {
         this.forget(process);
         this.reportAgain();
@@ -25,7 +37,7 @@ export class ReportedLimits extends SharedLimits {
     });
   }
 
-  override onDue = (): void => {
+  protected override onDue(): void {
     if (this.#timer !== undefined) return;
     const wait = Math.max(0, this.#reportedAt + pauseMilliseconds - performance.now());
     this.#timer = setTimeout(() => {
@@ -33,7 +45,7 @@ export class ReportedLimits extends SharedLimits {
       this.#reportedAt = performance.now();
       this.#tell(this.number, this.report(), false);
     }, wait).unref();
-  };
+  }
 
   /** Makes the others report what they know. Call it when all limits are open. */
   begin(): void {
@@ -48,6 +60,6 @@ export class ReportedLimits extends SharedLimits {
 
   #tell(process: number, report: UseReport, isNew: boolean): void {
     if (!isNew && Object.keys(report).length === 0) return;
-    this.peer.tell("others", { kind: "use", process, isNew, report });
+    this.calls.tell(useCall, { process, isNew, report } satisfies z.input<typeof use>);
   }
 }

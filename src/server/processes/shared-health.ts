@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { type Failures, parts } from "../../registry/health.js";
+import { type Failures, failuresOf, parts } from "../../registry/health.js";
 import type { Calls } from "./calls.js";
 
 export interface HealthLinks {
@@ -12,7 +12,12 @@ export interface HealthLinks {
   readonly count: number;
   readonly calls: Calls;
   tellFirst(service: string, payload: unknown): void;
+  /** In milliseconds; `performance.now` by default. */
+  readonly now?: () => number;
 }
+
+/** The first process asks the others more often. Until it does, the server is not ready: pushes wait for it. */
+const unaskedMillisecondsMax = 12_000;
 
 const ownCall = "own health";
 const allCall = "health";
@@ -27,10 +32,16 @@ export class SharedHealth {
   #all: z.output<typeof all>;
   readonly #silent = new Map<number, Failures>();
   #own: Failures = {};
+  readonly #now: () => number;
+  /** When the first process has last asked this one whether it answers. */
+  #askedAt: number;
 
   constructor(readonly links: HealthLinks) {
-    const { number, count, calls } = links;
-    this.#all = { failures: {}, serving: count };
+    const { number, count, calls, now = () => performance.now() } = links;
+    this.#now = now;
+    this.#askedAt = now();
+    // Another process soon learns of the others from the first one.
+    this.#all = { failures: {}, serving: number === 1 ? 1 : count };
     if (number === 1)
       calls.answer(ownCall, (payload) => {
         const { number: from, failures } = own.parse(payload);
@@ -47,7 +58,13 @@ export class SharedHealth {
 
   /** The failed parts of all other processes. */
   get failures(): Failures {
-    return this.#all.failures;
+    const hangs = this.links.number > 1 && this.#now() - this.#askedAt > unaskedMillisecondsMax;
+    return hangs ? { ...this.#all.failures, ...failuresOf(["processes"]) } : this.#all.failures;
+  }
+
+  /** The first process has asked this one whether it answers. */
+  asked(): void {
+    this.#askedAt = this.#now();
   }
 
   /** Number of processes that listen. */
@@ -96,6 +113,6 @@ export class SharedHealth {
     const serving = this.#byNumber.size + 1;
     this.#all = { failures, serving };
     const payload = { failures: { ...failures, ...this.#own }, serving };
-    this.links.calls.peer.tell("others", { kind: "call", service: allCall, payload });
+    this.links.calls.tell(allCall, payload);
   }
 }

@@ -3,29 +3,65 @@
  * process would. Limits of one client stay, because its connections may all be at one: the processes report its use to each
  * other (`lib/shared-limits.ts`).
  */
+import { access, constants } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { Config } from "../../config/config.js";
 import { processesMax } from "../../config/http.js";
+import { memoryMax } from "../../lib/memory-max.js";
 import { whyRelayed } from "../tls-place.js";
 
 const memoryMibMin = 8;
 
 /**
- * Returns the number of processes. By default one, because two for four cores would leave too few for workers: from eight cores
- * on a quarter, because a front end keeps about three other cores busy with bodies and system calls (docs/decisions/0058).
+ * Memory for each process under load, and for its clients' connections. `npm run attack` gives one process 512 MiB; with
+ * 500 MB each, a container with 1 GB has two.
  */
-export function processesOf(config: Config, cores = availableParallelism()): number {
-  if (whyOneProcess(config) !== undefined) return 1;
-  return config.http.processes ?? Math.min(processesMax, Math.max(1, Math.floor(cores / 4)));
+const processMegabytes = 500;
+const megabyte = 1_000_000;
+
+/**
+ * Returns the number of processes. By default one, because two for four cores would leave too few for workers: from eight cores
+ * on a quarter, because a front end keeps about three other cores busy with bodies and system calls (docs/decisions/0058). Fewer
+ * if memory is scarce.
+ */
+export function processesOf(
+  config: Config,
+  cores = availableParallelism(),
+  memoryBytes = memoryMax(),
+): number {
+  if (oneProcessReason(config) !== undefined) return 1;
+  const affordable = Math.floor(memoryBytes / (processMegabytes * megabyte));
+  return config.http.processes ?? Math.max(1, Math.min(processesMax, Math.floor(cores / 4), affordable));
+}
+
+/** Returns a warning if the memory is too small for so many processes. */
+export function memoryWarning(processes: number, memoryBytes = memoryMax()): string | undefined {
+  const megabytes = Math.floor(memoryBytes / megabyte);
+  if (processes === 1 || megabytes >= processes * processMegabytes) return undefined;
+  return (
+    `${processes} processes share ${megabytes} MB of memory, and may need ${processMegabytes} MB each under load; ` +
+    "lower http.processes, or give the server more memory"
+  );
 }
 
 /** Returns why these settings allow only one process (docs/decisions/0058). */
-export function whyOneProcess({ http, storage }: Config, node = process.versions.node): string | undefined {
+export function oneProcessReason(
+  { http, storage }: Config,
+  node = process.versions.node,
+): string | undefined {
   if (storage.s3 !== undefined)
     return "a bucket (storage.s3) has one process; to use more cores, run several nodes with redis.addrs (docs/cluster.md)";
   if (http.tls !== undefined && whyRelayed(http.tls) !== undefined && !sharesPorts(node))
     return "with http.tls, several processes need Node 22.12 or later";
   return undefined;
+}
+
+/** Returns why this store allows only one process. */
+export async function readOnlyReason({ storage }: Config): Promise<string | undefined> {
+  const root = storage.filesystem.rootdirectory;
+  const error = await access(root, constants.W_OK).catch((cause: NodeJS.ErrnoException) => cause);
+  // Without a store for secrets, each process would sign tokens with a key of its own.
+  return error?.code === "EROFS" ? "the file system of the store is read-only" : undefined;
 }
 
 /** Node's own servers, which accept TLS connections, can share a port from this version on. */

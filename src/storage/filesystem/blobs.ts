@@ -5,13 +5,10 @@
  */
 import { link, lstat, rename, unlink } from "node:fs/promises";
 import { type Digest, isDigest } from "../../domain/digest.js";
-import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { assert } from "../../lib/assert.js";
-import { noSpans, type Spans } from "../../lib/spans.js";
-import type { Adopted, Adopter, Adoption, Outside } from "../outside.js";
+import type { Spans } from "../../lib/spans.js";
 import type { BlobReader, BlobStore, BlobUsage, Content } from "../storage.js";
-import { adoptFile } from "./adopt-file.js";
 import type { CacheFiller } from "./cache-filler.js";
 import type { CheckedFiles } from "./checked-files.js";
 import { ColdBlob, ColdBlobs } from "./cold-blobs.js";
@@ -29,25 +26,27 @@ import {
 import { Integrity } from "./integrity.js";
 import type { Journal } from "./journal/journal.js";
 import type { Layout } from "./layout.js";
-import { StoreLock, type StorePeers } from "./peers.js";
+import type { StorePeers } from "./peers.js";
 import type { Quarantine } from "./quarantine.js";
 import { FileBlobReader } from "./reader.js";
+import { SharedKeyLock } from "./shared-key-lock.js";
 import type { Surveyor } from "./surveyor.js";
 import type { Directories } from "./sync.js";
 import type { WorkerPool } from "./worker-pool.js";
 import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 
-/** Error codes for a file that this user may not read, or that the disk has lost. */
-const unreadable = new Set(["EACCES", "EIO"]);
-
-/** What a worker has done of a commit. */
+/** What is known of a file, and what a worker has done of its commit. */
 export interface CommitState {
+  /** Whether the bytes are known to have the digest. */
+  readonly checked: boolean;
+  /** Its size, if it has its names. */
   readonly placedBytes: number | undefined;
+  /** Whether the blob is durable already. */
   readonly isJournaled: boolean;
 }
 
-export class FileBlobs implements BlobStore, Adopter {
-  readonly #locks: StoreLock<Digest>;
+export class FileBlobs implements BlobStore {
+  readonly #locks: SharedKeyLock<Digest>;
   readonly #contents: FileContents;
   readonly integrity: Integrity;
   readonly cold = new ColdBlobs();
@@ -66,7 +65,7 @@ export class FileBlobs implements BlobStore, Adopter {
     readonly cacheFiller: CacheFiller,
     peers?: StorePeers,
   ) {
-    this.#locks = new StoreLock("content", peers);
+    this.#locks = new SharedKeyLock("content", peers);
     this.integrity = new Integrity((file, expected) => workers.digestFile(file, expected));
     this.#contents = new FileContents(layout, checkedFiles, surveyor, tally);
   }
@@ -99,17 +98,17 @@ export class FileBlobs implements BlobStore, Adopter {
 
   /**
    * Makes the file of a sealed upload the blob. In the common case the content is new, and a worker has already linked the
-   * file to its names: then `placedBytes` is its size. That needs no lock: of several callers that link to one name, the
-   * file system lets one succeed, and a caller that removes a content counts its links. With `isJournaled` the blob is
-   * durable already. Returns whether this replaced damaged bytes.
+   * file to its names. That needs no lock: of several callers that link to one name, the file system lets one succeed, and a
+   * caller that removes a content counts its links. Returns whether this replaced damaged bytes.
    */
   async commit(
     files: UploadFiles,
     name: RepositoryName,
     digest: Digest,
-    { placedBytes, isJournaled }: CommitState,
+    state: CommitState,
     spans: Spans,
   ): Promise<boolean> {
+    const { placedBytes, isJournaled } = state;
     if (placedBytes !== undefined) {
       this.tally.changed(digest, 1, placedBytes);
       this.integrity.remember(digest, Date.now());
@@ -118,7 +117,7 @@ export class FileBlobs implements BlobStore, Adopter {
     return spans.during("commit", async (within) => {
       const healed =
         placedBytes === undefined &&
-        (await within.during("link", () => this.#link(files, name, digest, true, isJournaled)));
+        (await within.during("link", () => this.#link(files, name, digest, state)));
       if (!isJournaled) await within.during("sync", () => this.#syncBlob(name, digest));
       return healed;
     });
@@ -159,20 +158,14 @@ export class FileBlobs implements BlobStore, Adopter {
     return this.hardLinks ? [folder, this.layout.contentFolder(digest)] : [folder];
   }
 
-  /** `checked` tells whether the bytes are known to have the digest. Returns whether this replaced damaged bytes. */
-  #link(
-    files: UploadFiles,
-    name: RepositoryName,
-    digest: Digest,
-    checked: boolean,
-    isJournaled: boolean,
-  ): Promise<boolean> {
+  /** Returns whether this replaced damaged bytes. */
+  #link(files: UploadFiles, name: RepositoryName, digest: Digest, state: CommitState): Promise<boolean> {
     return this.#locks.exclusive(digest, () =>
       this.directories.within(
         this.#foldersOf(name, digest),
         async () => {
-          await this.#ensureFolders(name, digest, !isJournaled);
-          return this.#linkLocked(files, name, digest, checked, isJournaled);
+          await this.#ensureFolders(name, digest, !state.isJournaled);
+          return this.#linkLocked(files, name, digest, state);
         },
         false,
       ),
@@ -183,8 +176,7 @@ export class FileBlobs implements BlobStore, Adopter {
     { file, record }: UploadFiles,
     name: RepositoryName,
     digest: Digest,
-    checked: boolean,
-    isJournaled: boolean,
+    { checked, isJournaled }: CommitState,
   ): Promise<boolean> {
     if (!this.hardLinks) {
       if (record !== undefined) await removeIfThere(record.file);
@@ -270,63 +262,6 @@ export class FileBlobs implements BlobStore, Adopter {
       await rename(copy, source);
     } finally {
       await removeIfThere(copy);
-    }
-  }
-
-  async adopt(
-    outside: Outside,
-    name: RepositoryName,
-    digest: Digest,
-    check: boolean,
-  ): Promise<Adopted | undefined> {
-    if (!("file" in outside)) return undefined;
-    const { file } = outside;
-    // A link to a symbolic link would later lead wherever that points by then.
-    const found = await ifThere(lstat(file));
-    if (!found?.isFile()) return undefined;
-    const temporary = this.layout.temporary();
-    try {
-      const content = await ifThere(lstat(this.layout.content(digest)));
-      const differs = content !== undefined && content.size !== found.size;
-      const taken = await this.#adoptFile(file, temporary, digest, check || differs);
-      if (taken === undefined) return undefined;
-      const { how, checked } = taken;
-      const files = { file: temporary };
-      if (checked) {
-        const place = this.placeFor(files, name, digest);
-        const placedBytes = place && (await this.workers.place(place));
-        const state = { placedBytes, isJournaled: false };
-        return { how, healed: await this.commit(files, name, digest, state, noSpans), checked };
-      }
-      const healed = await this.#link(files, name, digest, checked, false);
-      await this.#syncBlob(name, digest);
-      return { how, healed, checked };
-    } finally {
-      await removeIfThere(temporary);
-    }
-  }
-
-  /**
-   * Returns `undefined` if the bytes cannot be read: the caller then reads them itself and reports why, and that the fault
-   * is not the store's.
-   */
-  async #adoptFile(
-    file: string,
-    temporary: string,
-    digest: Digest,
-    check: boolean,
-  ): Promise<{ how: Adoption; checked: boolean } | undefined> {
-    const { hardLinks } = this;
-    const { syncs } = this.directories;
-    try {
-      const how = await adoptFile(file, temporary, { hardLinks, syncs });
-      const checked = check || how === "copied";
-      if (checked) await this.integrity.demand(temporary, digest);
-      return { how, checked };
-    } catch (error) {
-      const cause = error instanceof RegistryError ? error.cause : error;
-      if (unreadable.has(errorCode(cause) ?? "")) return undefined;
-      throw error;
     }
   }
 

@@ -5,7 +5,7 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import type { ColdBlob } from "./cold-blobs.js";
+import { type ColdBlob, coldBlobsMax } from "./cold-blobs.js";
 
 export interface CacheFillerOptions {
   /** Opens the file for reading; `undefined` if it was removed. */
@@ -42,13 +42,21 @@ export class CacheFiller {
 
   add(blob: ColdBlob): void {
     if (this.#closing.signal.aborted) return;
+    // A server that is never idle fills nothing.
+    const [oldest] = this.#waiting;
+    if (oldest !== undefined && this.#waiting.size >= coldBlobsMax) this.#waiting.delete(oldest);
     this.#waiting.add(blob);
+    this.#start();
+  }
+
+  #start(): void {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
+      if (this.#waiting.size > 0 && !this.#closing.signal.aborted) this.#start();
     });
   }
 
-  /** Resolves when all blobs that fit are in the page cache. */
+  /** For tests: resolves when all blobs that fit are in the page cache. */
   async filled(): Promise<void> {
     await this.#running;
   }

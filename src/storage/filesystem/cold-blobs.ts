@@ -10,7 +10,7 @@ import type { Digest } from "../../domain/digest.js";
 const directReadsMax = 2;
 
 /** About 200 bytes each. A forgotten blob is read through the page cache. */
-const coldBlobsMax = 10_000;
+export const coldBlobsMax = 10_000;
 
 export class ColdBlob {
   #directBytesLeft: number;
@@ -18,7 +18,7 @@ export class ColdBlob {
   constructor(
     readonly file: string,
     readonly size: number,
-    /** The bytes before this position are in the page cache. */
+    /** The bytes before this position are in the page cache. It grows while `CacheFiller` reads the blob. */
     public cachedBytes: number,
   ) {
     this.#directBytesLeft = directReadsMax * (size - cachedBytes);

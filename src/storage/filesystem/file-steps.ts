@@ -17,6 +17,11 @@ export type FileStep =
   | { readonly do: "sync folder"; readonly folder: string }
   /** With `replaces`, `to` may be a folder with entries, which are removed. */
   | { readonly do: "rename"; readonly from: string; readonly to: string; readonly replaces?: true }
+  /**
+   * Renames a complete file, unless a file with the same bytes is in its place: another process may have put it there since its
+   * caller looked, and tags are links to it. Two that do so within microseconds leave those tags with a copy, which is harmless.
+   */
+  | { readonly do: "place"; readonly from: string; readonly to: string }
   /** Ignores a missing file. */
   | { readonly do: "remove"; readonly file: string }
   /** A new file without bytes; the name is not on stable storage. */

@@ -10,6 +10,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StoreInUse } from "../store-in-use.js";
 import { errorCode, ifThere } from "./files.js";
+import { lockHolders } from "./lock-holders.js";
 
 export interface StoreLock {
   /** Whether the store is locked; false if the system has no `flock`. */
@@ -30,11 +31,7 @@ export async function lockStore(file: string): Promise<StoreLock> {
   if (handle === undefined) return { locked: false, descriptor: undefined, release: async () => {} };
   try {
     const code = await flock(handle);
-    if (code === taken) {
-      const holder = (await handle.readFile("latin1")).trim();
-      const who = holder === "" ? "" : ` (${holder})`;
-      throw new StoreInUse(`${dirname(file)} is in use by another gantry${who}`);
-    }
+    if (code === taken) throw new StoreInUse(`${dirname(file)} ${await useOf(file, handle, readOnly)}`);
     if (code !== undefined && code !== 0) throw new Error(`flock ended with ${code}`);
     if (!readOnly) {
       await handle.truncate(0);
@@ -45,6 +42,23 @@ export async function lockStore(file: string): Promise<StoreLock> {
     await handle.close();
     throw error;
   }
+}
+
+/**
+ * Returns what holds the lock, as words behind the store's path. The file has the number of the process that has set it, but
+ * processes which that one has started hold it, too. They end with it, unless they were stopped or hang.
+ */
+async function useOf(file: string, handle: FileHandle, readOnly: boolean): Promise<string> {
+  const { ino } = await handle.stat({ bigint: true });
+  const holders = await lockHolders(file, ino);
+  // After the search, because a process that has just got the lock writes its number a moment later.
+  const [, written] = /^process (\d+)$/m.exec(await handle.readFile("latin1")) ?? [];
+  const first = readOnly ? holders[0] : Number(written ?? holders[0]);
+  if (first === undefined || Number.isNaN(first)) return "is in use by another gantry";
+  if (holders.length === 0 || holders.includes(first))
+    return `is in use by another gantry (process ${first})`;
+  const ids = holders.join(" ");
+  return `is in use by processes of a gantry that has ended (process ${first}): ${ids}. End them with "kill -KILL ${ids}", and start again`;
 }
 
 /** On a read-only file system an existing file can be locked; without one, no server can write here anyway. */

@@ -6,8 +6,6 @@
 import { LRUCache } from "lru-cache";
 import type { SessionId } from "../../domain/session-id.js";
 import type { Affinity } from "../../lib/affine-pool.js";
-import { assert } from "../../lib/assert.js";
-import type { Journal } from "./journal/journal.js";
 import {
   leaveRequest,
   type SealedElsewhere,
@@ -20,25 +18,23 @@ import type { WorkerPool } from "./worker-pool.js";
 import type { UploadFiles } from "./worker-protocol.js";
 
 /** Uploads that a worker keeps for other processes; the next request of nearly all comes within a second. */
-const leftMax = 1_000;
+const keptMax = 1_000;
 
-interface Left {
+interface Kept {
   readonly files: UploadFiles;
   readonly affinity: Affinity;
 }
 
 export class MovedUploads {
-  readonly #left: LRUCache<SessionId, Left>;
-  /** Set when it has been opened, before any call. */
-  journal: Journal | undefined;
+  readonly #kept: LRUCache<SessionId, Kept>;
 
   constructor(
     readonly workers: WorkerPool,
     readonly peers: StorePeers,
     onError: (error: unknown) => void,
   ) {
-    this.#left = new LRUCache({
-      max: leftMax,
+    this.#kept = new LRUCache({
+      max: keptMax,
       dispose: ({ affinity }, id, reason) => {
         if (reason === "evict") workers.forget(id, affinity).catch(onError);
       },
@@ -48,35 +44,31 @@ export class MovedUploads {
   }
 
   /** Another process goes on with the upload. No task may be running. */
-  leave(id: SessionId, files: UploadFiles, affinity: Affinity): void {
-    this.#left.set(id, { files, affinity });
+  keep(id: SessionId, files: UploadFiles, affinity: Affinity): void {
+    this.#kept.set(id, { files, affinity });
   }
 
   /** Returns the worker of this process that holds the upload, if it has come back unchanged. */
-  comeBack(id: SessionId): Affinity | undefined {
-    const left = this.#left.get(id);
-    this.#left.delete(id);
-    return left?.affinity;
+  reclaim(id: SessionId): Affinity | undefined {
+    const kept = this.#kept.get(id);
+    this.#kept.delete(id);
+    return kept?.affinity;
   }
 
-  async #sealFor({ session, isJournaled, ...request }: SealRequest): Promise<SealedElsewhere | null> {
-    const left = this.#left.get(session);
-    if (left === undefined) return null;
-    this.#left.delete(session);
-    const { files, affinity } = left;
-    const place = request.place && { ...request.place, recordFile: request.place.recordFile };
-    const seal = (journal?: number) =>
-      this.workers.seal({ ...request, session, files, part: undefined, place, journal }, affinity);
-    if (!isJournaled || place === undefined) return seal();
-    // The asker holds an operation of this generation or an earlier one, so that it counts until the asker has ended.
-    assert(this.journal !== undefined, "all processes have a journal");
-    return this.journal.during([place.blob, place.content], seal);
+  /** The record is one of the asker's operation: a checkpoint waits for that, which must not wait for the checkpoint. */
+  async #sealFor(request: SealRequest): Promise<SealedElsewhere | null> {
+    const { session } = request;
+    const kept = this.#kept.get(session);
+    if (kept === undefined) return null;
+    this.#kept.delete(session);
+    const { files, affinity } = kept;
+    return this.workers.seal({ ...request, files, part: undefined, place: request.place }, affinity);
   }
 
   async #leaveTo(session: SessionId): Promise<null> {
-    const left = this.#left.get(session);
-    this.#left.delete(session);
-    if (left !== undefined) await this.workers.leave(session, left.affinity);
+    const kept = this.#kept.get(session);
+    this.#kept.delete(session);
+    if (kept !== undefined) await this.workers.leave(session, kept.affinity);
     return null;
   }
 
@@ -88,7 +80,7 @@ export class MovedUploads {
   }
 
   /** Resolves when no other process holds the upload. Rejects if one has lost bytes of it. */
-  async takeHere(session: SessionId): Promise<void> {
+  async closeElsewhere(session: SessionId): Promise<void> {
     await this.peers.ask("leave upload", { session });
   }
 }

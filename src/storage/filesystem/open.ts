@@ -1,13 +1,15 @@
 /** Opens a store on a local file system: creates its directories, tests the file system's features, and creates the parts. */
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Closers } from "../../lib/closers.js";
 import { everySeconds } from "../../lib/every-seconds.js";
 import { freeMemory } from "../../lib/free-memory.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import type { DiskOperations } from "../disk-operations.js";
+import { makeFolders } from "../make-folders.js";
 import type { Storage } from "../storage.js";
 import { StoreInUse } from "../store-in-use.js";
+import { FileAdopter } from "./adopter.js";
 import { FileBlobs } from "./blobs.js";
 import { CacheFiller } from "./cache-filler.js";
 import { CheckedFiles, type OnStray } from "./checked-files.js";
@@ -15,7 +17,8 @@ import { ContentTally } from "./content-tally.js";
 import { FileDiskOperations } from "./disk.js";
 import type { DoSteps } from "./file-steps.js";
 import { errorCode, ifThere, supportsHardLinks } from "./files.js";
-import { joinJournal, openJournal, type Replayed } from "./journal/open.js";
+import { refuseForeignFolder } from "./foreign-folder.js";
+import { joinJournal, openJournal, type Replayed, type Replaying } from "./journal/open.js";
 import { SharedState } from "./journal/shared.js";
 import { KeptTally } from "./kept-tally.js";
 import { Layout } from "./layout.js";
@@ -57,7 +60,9 @@ export interface FilesystemOptions extends Omit<WorkerPoolOptions, "durable" | "
   readonly journal: boolean;
   /** Time between two checkpoints of the journal. */
   readonly checkpointSeconds?: number;
-  /** Called when changes that a crash had left in the journal were repeated. */
+  /** Called again and again while changes that a crash has left in the journal are repeated. */
+  readonly onReplaying?: (replaying: Replaying) => void;
+  /** Called when all of them were repeated. */
   readonly onReplayed?: (replayed: Replayed) => void;
   /** Called with failures that no caller waits for, each with a message for the log. */
   readonly onError: (error: unknown, message: string) => void;
@@ -92,6 +97,7 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
     throw new Error(`there is no store in ${layout.root}`);
   // Of several processes, the first one has locked the store for all.
   const isFirst = options.peers?.isFirst !== false;
+  if (isFirst) await refuseForeignFolder(layout).catch(asUnusable(layout.root));
   const lock = isFirst
     ? await lockStore(layout.lock).catch(asUnusable(layout.root))
     : { locked: true, descriptor: undefined, release: async () => {} };
@@ -131,7 +137,7 @@ function asUnusable(root: string): (cause: unknown) => never {
  * existing directory may have been created just before, by an operator or by a server that was killed.
  */
 async function makeRoot(root: string, durability: Durability): Promise<void> {
-  const made = await mkdir(root, { recursive: true });
+  const made = await makeFolders(root);
   const directories = new Directories(root, durability);
   for (let folder = root; ; folder = dirname(folder)) {
     await directories.sync(dirname(folder)).catch((error: unknown) => {
@@ -211,6 +217,7 @@ async function openLocked(
     ...{ layout, directories, checkedFiles, quarantine, workers, state, readOnly, peers },
     used: options.journal && options.durability === "full" && hardLinks && !readOnly,
     checkpointSeconds: options.checkpointSeconds ?? checkpointSeconds,
+    onReplaying: options.onReplaying ?? (() => {}),
     onReplayed: options.onReplayed ?? (() => {}),
     onError: options.onError,
   };
@@ -221,7 +228,6 @@ async function openLocked(
   if (journal !== undefined) closers.add("journal", () => journal.close());
   quarantine.journal = journal;
   blobs.journal = journal;
-  if (moved !== undefined) moved.journal = journal;
   const notes = withStorageErrors(new FileNotes(layout, directories, checkedFiles));
   const keptTally = await KeptTally.restore(tally, notes, readOnly || !isFirst);
   const saving = everySeconds(
@@ -241,6 +247,7 @@ async function openLocked(
     checkedFiles,
     quarantine,
     surveyor,
+    (error) => options.onError(error, "the disk is full, so a removed tag has lost its history"),
     journal,
     peers,
   );
@@ -280,7 +287,7 @@ async function openLocked(
     uploads: withStorageErrors(uploads),
     ...(peers !== undefined &&
       !readOnly && { slices: withStorageErrors(new FileSlices(layout, onSliceError)) }),
-    adopter: withStorageErrors(blobs),
+    adopter: withStorageErrors(new FileAdopter(blobs)),
     disk: withStorageErrors(new FileDiskOperations(layout, blobs, tags, strayFiles, quarantine)),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),
     notes,

@@ -1,31 +1,24 @@
 /**
- * The other processes that use the same store. Files are shared by the file system's own atomic operations; the driver asks
- * the others only for what those do not cover. Absent if there is one process.
+ * The other processes that use the same store, under the same path. Files are shared by the file system's own atomic operations;
+ * the driver asks the others only for what those do not cover. Absent if there is one process.
  */
 import { z } from "zod";
 import { type Digest, isDigest } from "../../domain/digest.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { isSessionId, type SessionId } from "../../domain/session-id.js";
-import { KeyedLock } from "../../lib/keyed-lock.js";
+import type { SharedClock } from "../../lib/shared-clock.js";
 import type { UploadTimes } from "../storage.js";
-
-/** Numbers that only grow. */
-export interface SharedClock {
-  read(): readonly number[];
-  /** Another process has had these numbers before. */
-  raise(numbers: readonly number[]): void;
-}
 
 export interface StorePeers {
   /** Whether this process has opened the store for all of them. */
   readonly isFirst: boolean;
   /** 12 hexadecimal digits that no other process has; the IDs of its sessions end with them. */
   readonly digits: string;
-  /** Runs `work` while no other process runs work with the same key. */
+  /** Runs `work` while no other process runs work with the same key. If this process dies, the next one runs its work. */
   exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
-  /** Resolves with the answers of all others. */
+  /** Resolves with the answers of all others that do not end meanwhile. Rejects if one fails. */
   ask(service: string, payload: unknown): Promise<readonly unknown[]>;
-  /** Resolves with the answer of the first process, for another one. */
+  /** Resolves with the answer of the first process, for another one. Rejects if that fails. */
   askFirst(service: string, payload: unknown): Promise<unknown>;
   /** Sends to the first process. */
   tellFirst(service: string, payload: unknown): void;
@@ -39,24 +32,6 @@ export interface StorePeers {
   onCrashed(listener: (digits: string) => Promise<void>): void;
 }
 
-/** Locks by key, over all processes. */
-export class StoreLock<Key extends string> {
-  readonly #local = new KeyedLock<Key>();
-
-  constructor(
-    readonly kind: string,
-    readonly peers: StorePeers | undefined,
-  ) {}
-
-  exclusive<T>(key: Key, work: () => Promise<T>): Promise<T> {
-    const { kind, peers } = this;
-    return this.#local.exclusive(
-      key,
-      peers === undefined ? work : () => peers.exclusive(`${kind} ${key}`, work),
-    );
-  }
-}
-
 const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value));
 const session = z.custom<SessionId>((value) => typeof value === "string" && isSessionId(value));
 
@@ -65,8 +40,8 @@ export const sealRequest = z.object({
   algorithm: z.enum(["sha256", "sha512", "blake3"]),
   offset: z.number(),
   expected: digest,
-  /** Whether the journal makes it durable. */
-  isJournaled: z.boolean(),
+  /** The generation in which the asker's operation began, if the journal makes the blob durable. */
+  journal: z.number().optional(),
   place: z
     .object({
       file: z.string(),

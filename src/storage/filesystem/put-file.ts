@@ -22,14 +22,14 @@ interface PlannedPut {
   readonly operation: JournalOperation;
 }
 
-/** Plans to replace the file. A start that repeats the operation also creates `folder`. */
+/** Plans to put the file in its place, instead of one with other bytes. A start that repeats the operation also creates `folder`. */
 export function planPut(layout: Layout, path: string, bytes: Uint8Array, folder: string): PlannedPut {
   const temporary = layout.temporary();
   return {
     temporary,
     steps: [
       { do: "write", file: temporary, bytes },
-      { do: "rename", from: temporary, to: path },
+      { do: "place", from: temporary, to: path },
     ],
     operation: {
       do: "file",

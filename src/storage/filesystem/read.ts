@@ -42,7 +42,17 @@ export async function openReadableFolder(options: ReadableFolderOptions): Promis
       new FileManifests(layout, directories, doSteps, checkedFiles, surveyor, undefined),
     ),
     tags: withStorageErrors(
-      new FileTags(layout, directories, doSteps, true, checkedFiles, quarantine, surveyor, undefined),
+      new FileTags(
+        layout,
+        directories,
+        doSteps,
+        true,
+        checkedFiles,
+        quarantine,
+        surveyor,
+        options.onError,
+        undefined,
+      ),
     ),
     blobs: withStorageErrors(new ReadableFileBlobs(layout, checkedFiles)),
     robots: withStorageErrors(new FileRobots(layout, directories, checkedFiles)),

@@ -67,6 +67,8 @@ export class FileBlobReader implements BlobReader {
     } catch (error) {
       // The memory is not aligned.
       if (errorCode(error) !== "EINVAL") throw error;
+      // Not for ever, if it never succeeds.
+      this.cold?.readDirectly(length);
       return 0;
     }
   }

@@ -32,7 +32,16 @@ type Found = AsyncIterable<StrayFile>;
 const ofTags = new Set([pointerFile, tagManifestFile, pulledFile]);
 
 /** Entries that a file system creates in its own root. */
-const tolerated = new Set(["lost+found"]);
+export const tolerated = new Set(["lost+found"]);
+
+/** The paths of a store directly below its root. */
+export function ownPaths(layout: Layout): ReadonlySet<string> {
+  return new Set([
+    ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
+    ...[layout.recordsRoot, layout.notesRoot, layout.secretsRoot, layout.robotsRoot, layout.quarantineRoot],
+    ...[layout.journalRoot, layout.controlSocket, layout.lock],
+  ]);
+}
 
 export class StrayFiles {
   /** Unreadable directories of the current walk. */
@@ -64,11 +73,7 @@ export class StrayFiles {
   /** Yields entries beside the store's own directories. */
   async *foreign(): Found {
     const { layout } = this;
-    const own = new Set([
-      ...[layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot],
-      ...[layout.recordsRoot, layout.notesRoot, layout.secretsRoot, layout.robotsRoot, layout.quarantineRoot],
-      ...[layout.journalRoot, layout.controlSocket, layout.lock],
-    ]);
+    const own = ownPaths(layout);
     for (const { name } of await this.#entries(layout.root)) {
       const path = `${layout.root}/${name}`;
       if (own.has(path) || tolerated.has(name)) continue;

@@ -31,12 +31,6 @@ export const tagLooksMax = 256;
 /** Names per message: some milliseconds of work. */
 const namesMax = 1_024;
 
-/**
- * A number that is never reached, because each task belongs to a request or a command. The thread works without
- * confirmations, and piscina would let a later task overtake one that it could not place.
- */
-const tasksMax = 1_000_000;
-
 const workerFile = new URL("../../../workers/survey/survey.js", import.meta.url);
 
 export class Surveyor {
@@ -48,7 +42,7 @@ export class Surveyor {
     onError: (error: unknown) => void,
   ) {
     const setup: SurveySetup = { root: checkedFiles.root };
-    this.#pool = new IdlePool({ file: workerFile, threads: 1, tasksPerThread: tasksMax, setup, onError });
+    this.#pool = new IdlePool({ file: workerFile, threads: 1, setup, onError });
   }
 
   /** Yields names after `after` in ASCII order, on demand: first up to `atOnce`, then more at a time. */

@@ -11,14 +11,16 @@ import { isTag, type Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
 import type { TagEntry, TagNote } from "../../domain/tag-history.js";
 import { batchesOf } from "../../lib/batches.js";
+import { isFull } from "../errors.js";
 import type { PointCondition, PointResult, TagPush, TagStore, TagTarget, TimedTag } from "../storage.js";
 import type { CheckedFiles } from "./checked-files.js";
 import type { DoSteps, FileStep } from "./file-steps.js";
 import { errorCode, ifThere, removeIfThere } from "./files.js";
 import type { Journal } from "./journal/journal.js";
 import { type Layout, pointerFile, pulledFile, tagManifestFile } from "./layout.js";
-import { StoreLock, type StorePeers } from "./peers.js";
+import type { StorePeers } from "./peers.js";
 import type { Quarantine } from "./quarantine.js";
+import { SharedKeyLock } from "./shared-key-lock.js";
 import type { TagLook } from "./survey-protocol.js";
 import { type Surveyor, tagLooksMax } from "./surveyor.js";
 import type { Directories } from "./sync.js";
@@ -50,7 +52,7 @@ export async function placing({ temporaries }: TagChange, perform: () => Promise
 }
 
 export class FileTags implements TagStore {
-  readonly #locks: StoreLock<string>;
+  readonly #locks: SharedKeyLock<string>;
   readonly changes: TagChanges;
 
   constructor(
@@ -61,18 +63,20 @@ export class FileTags implements TagStore {
     readonly checkedFiles: CheckedFiles,
     readonly quarantined: Quarantine,
     readonly surveyor: Surveyor,
+    /** Called if a full disk has no room for the history of a tag that is removed. The error names the tag. */
+    readonly onHistoryLost: (error: Error) => void,
     readonly journal: Journal | undefined,
     peers?: StorePeers,
   ) {
     this.changes = new TagChanges(layout, hardLinks);
-    this.#locks = new StoreLock("tag", peers);
+    this.#locks = new SharedKeyLock("tag", peers);
   }
 
   async resolve(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
-    const path = `${this.layout.tag(name, tag)}/${pointerFile}`;
-    const text = (await this.checkedFiles.read(path))?.toString("latin1").trim();
+    const folder = this.layout.tag(name, tag);
+    const text = await this.#pointerOf(folder);
     if (text === undefined || isDigest(text)) return text;
-    this.checkedFiles.name(path, "not a digest");
+    this.checkedFiles.name(`${folder}/${pointerFile}`, "not a digest");
     return undefined;
   }
 
@@ -256,8 +260,8 @@ export class FileTags implements TagStore {
       await this.directories.sync(root);
     } catch (error) {
       // Removals are how an operator makes room.
-      if (!isFull(error)) throw error;
-      this.checkedFiles.name(to, "the disk is full, so a removed tag loses its history");
+      if (!isFull(errorCode(error))) throw error;
+      this.onHistoryLost(new Error(`${name}:${tag}`, { cause: error }));
     }
   }
 
@@ -272,8 +276,7 @@ export class FileTags implements TagStore {
     const folder = this.layout.tag(name, tag);
     if (await this.isCopied(name, tag, digest)) return;
     await this.#locks.exclusive(folder, async () => {
-      const pointer = await this.checkedFiles.read(`${folder}/${pointerFile}`);
-      if (pointer?.toString("latin1").trim() !== digest || (await this.isCopied(name, tag, digest))) return;
+      if ((await this.#pointerOf(folder)) !== digest || (await this.isCopied(name, tag, digest))) return;
       const temporary = this.layout.temporary();
       const steps = [this.changes.addManifest(name, digest, temporary), ...putBeside(temporary, folder)];
       await this.doSteps(steps).catch(async (error: unknown) => {
@@ -291,10 +294,6 @@ export class FileTags implements TagStore {
     ]);
     return wanted === undefined || (found?.equals(wanted) ?? false);
   }
-}
-
-function isFull(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
 }
 
 function asDigest(text: string | undefined): Digest | undefined {

@@ -103,7 +103,7 @@ export class FileUpload implements Upload {
     if (tail !== undefined) ({ times, placedBytes } = await this.#seal(digest, tail, place, journal));
     else if (place !== undefined)
       placedBytes = await spans.during("link", () => this.#watch(workers.place(place)));
-    const state = { placedBytes, isJournaled };
+    const state = { checked: true, placedBytes, isJournaled };
     const healed = await blobs.commit(this.files, name, digest, state, spans);
     if (this.#cold !== undefined) blobs.bypassed(name, digest, this.#cold);
     return { healed, times };
@@ -118,10 +118,7 @@ export class FileUpload implements Upload {
   ) {
     const { id: session, files, algorithm } = this;
     const elsewhere = part === undefined ? this.#elsewhere : undefined;
-    const sealed = await elsewhere?.sealElsewhere({
-      ...{ session, algorithm, offset, expected, place },
-      isJournaled: journal !== undefined,
-    });
+    const sealed = await elsewhere?.sealElsewhere({ session, algorithm, offset, expected, place, journal });
     if (sealed === undefined) await this.#takeHere();
     const { digest, times, placedBytes, directBytes } =
       sealed ??
@@ -146,7 +143,7 @@ export class FileUpload implements Upload {
     const elsewhere = this.#elsewhere;
     this.#elsewhere = undefined;
     if (elsewhere !== undefined)
-      this.#taking = elsewhere.takeHere(this.id).finally(() => {
+      this.#taking = elsewhere.closeElsewhere(this.id).finally(() => {
         this.#taking = undefined;
       });
     return this.#taking;
@@ -156,7 +153,7 @@ export class FileUpload implements Upload {
   async release(): Promise<void> {
     const { moved, recordFiles } = this.parts;
     // Otherwise the process that has the hash still keeps it: only one may seal.
-    if (this.#elsewhere === undefined) moved?.leave(this.id, this.files, this.affinity);
+    if (this.#elsewhere === undefined) moved?.keep(this.id, this.files, this.affinity);
     const linkedFile = this.files.record?.linkedFile;
     if (linkedFile !== undefined) await recordFiles.lose(linkedFile);
   }

@@ -46,14 +46,16 @@ export class FileUploads implements UploadStore {
    * have continued one, so that all of its files are in use.
    */
   async dropOf(digits: string): Promise<void> {
-    await this.parts.recordFiles.dropAll(`${digits}-`);
+    const { recordFiles } = this.parts;
+    await this.checkedFiles.passOverDamage(this.layout.recordsRoot, recordFiles.dropAll(`${digits}-`));
     const names = await readdir(this.layout.uploadsRoot);
     const recorded = new Set(names.map(sessionOf));
     for (const name of names) {
       const id = name.slice(0, idCharacters);
       if (!id.endsWith(digits) || !isSessionId(id) || recorded.has(id) || sessionOf(name) !== undefined)
         continue;
-      await rm(`${this.layout.uploadsRoot}/${name}`, { recursive: true, force: true });
+      const path = `${this.layout.uploadsRoot}/${name}`;
+      await this.checkedFiles.passOverDamage(path, rm(path, { recursive: true, force: true }));
     }
   }
 
@@ -92,7 +94,7 @@ export class FileUploads implements UploadStore {
     if (record === undefined) return undefined;
     const files = this.#filesOf(id, serialize(record));
     const file = await this.checkedFiles.file(files.file);
-    const held = this.parts.moved?.comeBack(id);
+    const held = this.parts.moved?.reclaim(id);
     const wasElsewhere = held === undefined && isReleased === true;
     const upload = new FileUpload(id, files, record.algorithm, record.name, this.parts, held, wasElsewhere);
     return { ...record, upload, received: file?.size ?? 0, touchedAt: file?.mtimeMs ?? record.createdAt };

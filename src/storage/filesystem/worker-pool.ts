@@ -82,7 +82,7 @@ export class WorkerPool {
   readonly done: WorkDone;
 
   constructor(
-    slabs: SlabPool,
+    readonly slabs: SlabPool,
     readonly options: WorkerPoolOptions,
   ) {
     const { threads, durable, cachedBytes, openUploadsMax, journal, onError } = options;
@@ -178,7 +178,8 @@ export class WorkerPool {
     // The worker died, perhaps of this task. Another worker recovers the upload from its file and repeats the task. File
     // steps may have been done in part, and their caller cleans up.
     if (!result.ok && result.code === workerLost && task.kind !== "files") {
-      if (task.kind === "append" && task.part.isGivenBack === true)
+      // It had written the bytes. The slab may be lent to another upload while a repetition still needs it.
+      if (task.kind === "append" && (task.part.isGivenBack === true || this.slabs.isDone(task.part.slab)))
         return { times: writtenAt(sentAt), busyMilliseconds: 0 };
       result = await this.#try(task, affinity);
     }

@@ -45,7 +45,7 @@ export interface UploadRecordFiles {
 /** The links that make the file of a sealed upload a blob, and those to remove. */
 export interface UploadPlace {
   readonly file: string;
-  readonly recordFile: string | undefined;
+  readonly recordFile?: string | undefined;
   readonly content: string;
   readonly blob: string;
   /** Directories on the paths of `content` and `blob` that may be symbolic links. No link is created through one. */

@@ -4,13 +4,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { algorithmOf, type Digest, digestOf } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import { newHasher } from "../../domain/hash.js";
+import { makeFolders } from "../../storage/make-folders.js";
 import { fileSize } from "../files.js";
 import { type NamedContent, refName, type Sink } from "../sink.js";
 import { blobFile, indexFile, layoutFile, layoutVersion, readIndex, serializeIndex } from "./layout.js";
@@ -61,7 +62,7 @@ export class LayoutWriter implements Sink {
 
   /** Writes a temporary file, and renames it into place when it is synced. */
   async #put(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     const temporary = join(this.folder, `.${randomUUID()}.tmp`);
     try {
       await make(temporary);

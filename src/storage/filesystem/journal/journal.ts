@@ -10,6 +10,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { everySeconds, type Repeating } from "../../../lib/every-seconds.js";
+import { isFull } from "../../errors.js";
 import type { FileStep } from "../file-steps.js";
 import { errorCode } from "../files.js";
 import type { Layout } from "../layout.js";
@@ -17,16 +18,14 @@ import type { StorePeers } from "../peers.js";
 import type { WorkerPool } from "../worker-pool.js";
 import type { MarkFile } from "./mark.js";
 import type { RecordContent } from "./record.js";
-import { contentsOf, readJournal, removeSegments } from "./segments.js";
-import { brokenName, type SharedState, slotsPerProcess } from "./shared.js";
+import { readJournal, recordsOf, removeSegments } from "./segments.js";
+import { brokenName, clockOf, type SharedState, slotsPerProcess } from "./shared.js";
 import type { SyncAll } from "./sync-all.js";
 
 /** A worker whose segment is half full does not wait for the next checkpoint. */
 const lookSeconds = 1;
 /** Some 200 bytes each. */
 const liveMax = 50_000;
-
-const full = new Set(["ENOSPC", "EDQUOT"]);
 
 /** The running operations of a generation. */
 interface Generation {
@@ -40,7 +39,7 @@ export interface JournalParts {
   readonly workers: WorkerPool;
   readonly checkpointSeconds: number;
   /** Absent if another process of the server makes the checkpoints. */
-  readonly own?: { readonly mark: MarkFile; readonly syncAll: SyncAll };
+  readonly own?: { readonly mark: MarkFile; readonly syncAll: SyncAll } | undefined;
   /** Absent if there are no other processes. */
   readonly peers?: StorePeers | undefined;
   readonly onError: (error: unknown) => void;
@@ -82,14 +81,8 @@ export class Journal {
 
   /** A checkpoint concerns all processes: the first one makes it, when the others have ended their earlier operations. */
   #answer(): void {
-    const { peers, state, own } = this.parts;
-    peers?.shareClock({
-      read: () => [state.get("generation"), state.get("sequence")],
-      raise: ([generation = 0, sequence = 0]) => {
-        state.raise("generation", generation);
-        state.raise("sequence", sequence);
-      },
-    });
+    const { peers, state, workers, own } = this.parts;
+    peers?.shareClock(clockOf(state));
     if (own !== undefined) {
       peers?.answer("checkpoint", () => this.checkpoint().then(() => null));
       peers?.answer("journal used", () => {
@@ -98,14 +91,18 @@ export class Journal {
       });
       return;
     }
+    // Slots of workers that have ended, whose records are all of earlier generations.
+    let lost: readonly number[] = [];
     peers?.answer("end generation", async (next) => {
+      lost = state.lostSlots((threadId) => workers.isRunning(threadId));
       state.raise("generation", Number(next));
       this.#isShared = false;
       await this.#ended(Number(next));
       return null;
     });
-    peers?.answer("journal done", (next) => {
+    peers?.answer("journal done", async (next) => {
       this.#done(Number(next));
+      await this.#removeSegments(lost);
       return null;
     });
     peers?.answer("journal broken", () => {
@@ -143,7 +140,10 @@ export class Journal {
     if (this.#isBroken) throw brokenJournal();
   }
 
-  /** Performs the steps, made durable by the record. If it rejects, no later start repeats the record. */
+  /**
+   * Performs the steps, made durable by the record. If it rejects, no later start repeats the record, unless the checkpoint
+   * that must free it fails: `onError` gets that failure, and the journal is not used any more.
+   */
   async do(paths: readonly string[], steps: readonly FileStep[], record: RecordContent): Promise<void> {
     try {
       await this.during(paths, async (generation) => {
@@ -184,10 +184,10 @@ export class Journal {
         operations: [{ do: "void", path: this.parts.layout.relative(path) }],
         bytes: [],
       });
-      this.#live.delete(path);
+      // The path stays live: a push that is running may add a later record of it.
     } catch (error) {
       // Removals are how an operator makes room. After a checkpoint there is nothing to be made void.
-      if (!full.has(errorCode(error) ?? "")) throw error;
+      if (!isFull(errorCode(error))) throw error;
       await this.checkpoint();
     }
   }
@@ -240,7 +240,7 @@ export class Journal {
     this.#done(next);
     // Only to free segments, so that nobody waits for it.
     peers?.ask("journal done", next).catch(this.parts.onError);
-    if (lost.length > 0) await this.#removeSegments(lost).catch(this.parts.onError);
+    await this.#removeSegments(lost).catch(this.parts.onError);
   }
 
   #done(next: number): void {
@@ -257,8 +257,10 @@ export class Journal {
 
   /** A worker that replaces another has segments of its own. */
   async #removeSegments(lost: readonly number[]): Promise<void> {
+    if (lost.length === 0) return;
     const { layout, state } = this.parts;
-    await removeSegments(layout.journalRoot, (slot) => lost.includes(slot));
+    const numbers = lost.map((slot) => state.numberOf(slot));
+    await removeSegments(layout.journalRoot, (slot) => numbers.includes(slot));
     for (const slot of lost) state.forgetSlot(slot);
   }
 
@@ -276,9 +278,9 @@ export class Journal {
 
   async *#changedFiles(next: number): AsyncIterable<string> {
     const { layout, own } = this.parts;
-    const { records } = await readJournal(layout.journalRoot, own?.mark.mark ?? {});
-    for await (const { record, operations } of contentsOf(records)) {
-      if (record.generation >= next) continue;
+    const found = await readJournal(layout.journalRoot, own?.mark.mark ?? {});
+    for await (const { generation, operations } of recordsOf(found)) {
+      if (generation >= next) continue;
       for (const operation of operations) if ("path" in operation) yield `${layout.root}/${operation.path}`;
     }
   }
@@ -297,15 +299,18 @@ export class Journal {
   }
 
   async #close(mark: MarkFile): Promise<void> {
-    const { state, peers } = this.parts;
+    const { layout, state, peers } = this.parts;
     if ((this.#live.size > 0 || peers !== undefined) && !this.#isBroken) await this.checkpoint();
-    if (!this.#isBroken)
+    if (!this.#isBroken) {
       await mark.write({
         generation: state.get("generation") + 1,
         sequence: state.get("sequence"),
         isClosed: true,
         secret: state.secret,
       });
+      // Otherwise the next start does it.
+      await removeSegments(layout.journalRoot, () => true).catch(this.parts.onError);
+    }
     await mark.close();
   }
 }

@@ -9,29 +9,34 @@ import type { Layout } from "../layout.js";
 import type { StorePeers } from "../peers.js";
 import type { Quarantine } from "../quarantine.js";
 import type { Directories } from "../sync.js";
-import type { WorkerPool } from "../worker-pool.js";
-import { Journal } from "./journal.js";
+import { Journal, type JournalParts } from "./journal.js";
 import { type Mark, MarkFile } from "./mark.js";
+import { readSince } from "./read-since.js";
 import { Replay } from "./replay.js";
-import { contentsOf, readJournal, removeSegments, type StoredJournal, segmentFiles } from "./segments.js";
+import { demandFiles, recordsOf, removeSegments, type StoredJournal, segmentFiles } from "./segments.js";
 import { brokenName, markName, type SharedState, slotsPerProcess } from "./shared.js";
 import { SyncAll } from "./sync-all.js";
 
-export interface JournalOptions {
-  readonly layout: Layout;
+export interface JournalOptions extends Omit<JournalParts, "own" | "onError"> {
   readonly directories: Directories;
   readonly checkedFiles: CheckedFiles;
   readonly quarantine: Quarantine;
-  readonly workers: WorkerPool;
-  readonly state: SharedState;
   readonly readOnly: boolean;
   /** Whether to use it from now on. */
   readonly used: boolean;
-  readonly checkpointSeconds: number;
-  /** Absent if there are no other processes. */
-  readonly peers?: StorePeers | undefined;
+  /** Called again and again while changes are repeated. */
+  readonly onReplaying: (replaying: Replaying) => void;
   readonly onReplayed: (replayed: Replayed) => void;
   readonly onError: (error: unknown, message: string) => void;
+}
+
+/** Some 10,000 records take as long; a busy server with many workers may leave 300,000. */
+const progressEverySeconds = 10;
+
+export interface Replaying {
+  /** Number of records that are done. */
+  readonly done: number;
+  readonly records: number;
 }
 
 export interface Replayed {
@@ -44,18 +49,19 @@ export async function openJournal(options: JournalOptions): Promise<Journal | un
   const { layout, directories, readOnly, used } = options;
   const { blobsRoot, manifestsRoot, contentRoot, journalRoot } = layout;
   const syncAll = new SyncAll([blobsRoot, manifestsRoot, contentRoot, journalRoot], directories.syncs);
+  await demandFiles(journalRoot);
   const isThere = (await segmentFiles(journalRoot)).length > 0;
   const path = `${journalRoot}/${markName}`;
   if (!isThere && !used) return undefined;
   const mark = await openMark(path, options);
   try {
-    const found = await readSince(journalRoot, mark?.mark);
+    const found = await readSince(journalRoot, mark, (why) => options.checkedFiles.name(path, why));
     if (mark === undefined || readOnly) {
-      if (found.records.length > 0) throw new Error(unreplayed(found, journalRoot));
+      if (found.records > 0) throw new Error(unreplayed(found, journalRoot));
       await mark?.close();
       return undefined;
     }
-    if (found.records.length > 0) await replay(found, mark, syncAll, options).finally(() => syncAll.close());
+    if (found.records > 0) await replay(found, mark, syncAll, options).finally(() => syncAll.close());
     await keepDamaged(found, options);
     if (used) return await begin(found, mark, syncAll, options);
     await mark.close();
@@ -67,19 +73,13 @@ export async function openJournal(options: JournalOptions): Promise<Journal | un
   }
 }
 
-/** A journal that was closed is not read. */
-async function readSince(folder: string, mark: Mark | undefined): Promise<StoredJournal> {
-  if (mark?.isClosed !== true) return readJournal(folder, mark ?? {});
-  return { records: [], damaged: [], ...mark };
-}
-
 function unreplayed({ records }: StoredJournal, folder: string): string {
-  return `a crash has left changes in ${folder} (${records.length}), and the file system is read-only: start Gantry once on a writable one, which completes them`;
+  return `a crash has left changes in ${folder} (${records}), and the file system is read-only: start Gantry once on a writable one, which completes them`;
 }
 
 /**
- * Without a readable mark, all records count: removed objects may come back, but nothing is lost. Returns `undefined` if the
- * file is missing and the store read-only.
+ * Without a readable mark, all records since the last start count: removed objects may come back, and so may earlier targets of
+ * tags whose last records are overwritten. Returns `undefined` if the file is missing and the store read-only.
  */
 async function openMark(path: string, options: JournalOptions): Promise<MarkFile | undefined> {
   const { layout, directories, readOnly, checkedFiles } = options;
@@ -92,7 +92,10 @@ async function openMark(path: string, options: JournalOptions): Promise<MarkFile
   }
   const file = await MarkFile.open(path, !readOnly);
   if (file?.mark === undefined && hadSegments)
-    checkedFiles.name(path, "missing or damaged, so changes before it were repeated, too");
+    checkedFiles.name(
+      path,
+      "missing or damaged, so all changes in the journal were repeated: removed content may be back, and tags may have moved back",
+    );
   return file;
 }
 
@@ -100,29 +103,34 @@ async function replay(
   found: StoredJournal,
   mark: MarkFile,
   syncAll: SyncAll,
-  { layout, directories, checkedFiles, onReplayed }: JournalOptions,
+  { layout, directories, checkedFiles, onReplaying, onReplayed }: JournalOptions,
 ): Promise<void> {
   const startedAt = now();
   const { records, generation, sequence } = found;
   const broken = `${layout.journalRoot}/${brokenName}`;
   const all = (await ifThere(lstat(broken))) !== undefined;
   const name = (path: string, why: string) => checkedFiles.name(path, why);
+  const repeating = new Replay(layout, directories, found, all, name);
+  const report = () => onReplaying({ done: repeating.done, records });
+  const reporting = setInterval(report, progressEverySeconds * 1000);
   try {
-    await new Replay(layout, directories, records, all, name).run();
-  } catch (cause) {
-    throw new Error(`the changes in ${layout.journalRoot}, which a crash has left, cannot be completed`, {
-      cause,
+    await repeating.run().catch((cause: unknown) => {
+      throw new Error(`the changes in ${layout.journalRoot}, which a crash has left, cannot be completed`, {
+        cause,
+      });
     });
-  }
-  try {
-    await syncAll.run(() => pathsOf(layout, records));
-  } catch (error) {
-    await writeFile(broken, "").catch(() => {});
-    throw error;
+    await syncAll
+      .run(() => pathsOf(layout, found))
+      .catch(async (error: unknown) => {
+        await writeFile(broken, "").catch(() => {});
+        throw error;
+      });
+  } finally {
+    clearInterval(reporting);
   }
   await mark.write({ generation: generation + 1, sequence, isClosed: false, secret: newSecret() });
   await rm(broken, { force: true });
-  onReplayed({ records: records.length, milliseconds: now() - startedAt });
+  onReplayed({ records, milliseconds: now() - startedAt });
 }
 
 /** Moves damaged segments out of the way, for inspection. */
@@ -139,8 +147,8 @@ async function keepDamaged(
   }
 }
 
-async function* pathsOf(layout: Layout, records: StoredJournal["records"]): AsyncIterable<string> {
-  for await (const { operations } of contentsOf(records))
+async function* pathsOf(layout: Layout, journal: StoredJournal): AsyncIterable<string> {
+  for await (const { operations } of recordsOf(journal))
     for (const operation of operations) if ("path" in operation) yield `${layout.root}/${operation.path}`;
 }
 
@@ -148,8 +156,9 @@ async function begin(
   found: StoredJournal,
   mark: MarkFile,
   syncAll: SyncAll,
-  { layout, directories, workers, state, peers, checkpointSeconds, onError }: JournalOptions,
+  options: JournalOptions,
 ): Promise<Journal> {
+  const { layout, directories, state, peers } = options;
   const next: Mark = {
     generation: Math.max(found.generation, mark.mark?.generation ?? 0) + 1,
     sequence: Math.max(found.sequence, mark.mark?.sequence ?? 0),
@@ -157,22 +166,16 @@ async function begin(
     secret: newSecret(),
   };
   await mark.write(next);
+  await rm(`${layout.journalRoot}/${brokenName}`, { force: true });
   // The name of the mark, too.
   await directories.sync(layout.journalRoot);
-  await removeSegments(layout.journalRoot, (slot) => slot >= workers.options.threads);
+  // Without a mark, their records would count again.
+  await removeSegments(layout.journalRoot, () => true);
   state.secret = next.secret;
   state.set("generation", next.generation);
   state.set("mark", next.generation);
   state.set("sequence", next.sequence);
-  const journal = new Journal({
-    layout,
-    state,
-    workers,
-    own: { mark, syncAll },
-    peers,
-    checkpointSeconds,
-    onError: (error) => onError(error, "a checkpoint of the journal failed"),
-  });
+  const journal = journalOf(options, { mark, syncAll });
   if (peers !== undefined) admitOthers(journal, state, peers);
   return journal;
 }
@@ -197,24 +200,20 @@ function admitOthers(journal: Journal, state: SharedState, peers: StorePeers): v
 }
 
 /** Opens the journal of a process that is not the first one. Call it before its workers write records. */
-export async function joinJournal(
-  { layout, workers, state, used, checkpointSeconds, onError }: JournalOptions,
-  peers: StorePeers,
-): Promise<Journal | undefined> {
-  if (!used) return undefined;
+export async function joinJournal(options: JournalOptions, peers: StorePeers): Promise<Journal | undefined> {
+  if (!options.used) return undefined;
+  const { state } = options;
   const { secret, mark, firstSlot } = admission.parse(await peers.askFirst("join journal", peers.digits));
   state.secret = BigInt(secret);
   state.raise("generation", mark);
   state.set("mark", mark);
   state.set("firstSlot", firstSlot);
-  return new Journal({
-    layout,
-    state,
-    workers,
-    peers,
-    checkpointSeconds,
-    onError: (error) => onError(error, "a checkpoint of the journal failed"),
-  });
+  return journalOf(options);
+}
+
+function journalOf(options: JournalOptions, own?: JournalParts["own"]): Journal {
+  const onError = (error: unknown) => options.onError(error, "a checkpoint of the journal failed");
+  return new Journal({ ...options, own, onError });
 }
 
 function newSecret(): bigint {
@@ -225,5 +224,5 @@ async function removeJournal(layout: Layout, directories: Directories): Promise<
   // First the segments: without a mark, all their records would count.
   await removeSegments(layout.journalRoot, () => true);
   await directories.sync(layout.journalRoot);
-  await rm(`${layout.journalRoot}/${markName}`, { force: true });
+  for (const name of [markName, brokenName]) await rm(`${layout.journalRoot}/${name}`, { force: true });
 }

@@ -5,7 +5,7 @@
  *   4  checksum       4, CRC-32 of everything behind it
  *   8  length         4, of the whole record
  *   12 operations     4, length of the JSON
- *   16 sequence       8, increases from record to record across all segments
+ *   16 sequence       8, increases from record to record of a process, and is higher than those of records that this one depends on
  *   24 generation     8, see `Journal`
  *   32 group start    4, position of the first record that was written with this one
  *   36 unused         4
@@ -29,7 +29,7 @@ export type JournalOperation =
   | { readonly do: "remove"; readonly path: string }
   /** The path, and those below it, was changed and synced without the journal: earlier operations on it are void. */
   | { readonly do: "void"; readonly path: string }
-  /** These records failed, although they may be on the disk. */
+  /** These records of the same worker failed, although they may be on the disk. */
   | { readonly do: "cancel"; readonly sequences: readonly number[] };
 
 /** The next `bytes` bytes of the record are a file. */
@@ -114,17 +114,34 @@ export function encodeRecord(
   return next;
 }
 
+export function hasMagic(segment: Buffer, position: number): boolean {
+  return position + headerBytes <= segment.length && segment.readUInt32LE(position) === magic;
+}
+
 /** Returns the secret of what looks like a record, or `undefined`. */
 export function secretAt(segment: Buffer, position: number): bigint | undefined {
-  if (position + headerBytes > segment.length || segment.readUInt32LE(position) !== magic) return undefined;
+  if (!hasMagic(segment, position)) return undefined;
   return segment.readBigUInt64LE(position + 40);
+}
+
+/** Returns the length of what looks like a record. */
+export function lengthAt(segment: Buffer, position: number): number {
+  return segment.readUInt32LE(position + 8);
+}
+
+/** Returns the numbers of an intact record. */
+export function numbersAt(segment: Buffer, position: number): Pick<PlacedRecord, "sequence" | "generation"> {
+  return {
+    sequence: Number(segment.readBigUInt64LE(position + 16)),
+    generation: Number(segment.readBigUInt64LE(position + 24)),
+  };
 }
 
 /** Returns the record with the secret at the position of a segment, or `undefined` if none is intact there. */
 export function recordAt(segment: Buffer, position: number, secret: bigint): PlacedRecord | undefined {
   // First, since a client's bytes can make the rest expensive.
   if (secretAt(segment, position) !== secret) return undefined;
-  const length = segment.readUInt32LE(position + 8);
+  const length = lengthAt(segment, position);
   const json = segment.readUInt32LE(position + 12);
   if (length < headerBytes + json || position + length > segment.length) return undefined;
   if (crc32(segment.subarray(position + 8, position + length)) !== segment.readUInt32LE(position + 4))
@@ -132,8 +149,7 @@ export function recordAt(segment: Buffer, position: number, secret: bigint): Pla
   return {
     position,
     length,
-    sequence: Number(segment.readBigUInt64LE(position + 16)),
-    generation: Number(segment.readBigUInt64LE(position + 24)),
+    ...numbersAt(segment, position),
     groupStart: segment.readUInt32LE(position + 32),
   };
 }

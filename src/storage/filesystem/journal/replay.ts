@@ -2,14 +2,16 @@
  * Repeats the changes in the journal's records, after a crash. It looks at each path once, by the last record that names it,
  * and changes only what differs. So it can be repeated from the start at any time, and nobody reads the store meanwhile.
  */
-import { constants } from "node:fs";
-import { lstat, lutimes, open, rename, rm, writeFile } from "node:fs/promises";
+import { closeSync, constants, lstatSync, lutimesSync, openSync, readFileSync } from "node:fs";
+import { lstat, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { errorCode, ifThere, linkOver, sameInode } from "../files.js";
+import { readFlags } from "../checked-files.js";
+import { errorCode, ifThere, linkOver } from "../files.js";
 import type { Layout } from "../layout.js";
 import type { Directories } from "../sync.js";
+import { PathNumbers } from "./path-numbers.js";
 import type { JournalOperation } from "./record.js";
-import { contentsOf, readFile, type StoredRecord } from "./segments.js";
+import { readFile, recordsOf, type StoredJournal } from "./segments.js";
 
 /** The file system has no links, or no further one to this file. */
 const unlinkable = new Set(["EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
@@ -18,45 +20,40 @@ const unlinkable = new Set(["EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"
 const blocking = new Set(["ENOTDIR", "ELOOP", "EEXIST"]);
 
 export class Replay {
-  /** The last record that changes each path, or makes earlier changes of it void. */
-  readonly #last = new Map<string, number>();
-  readonly #voids = new Map<string, number>();
-  readonly #cancelled: ReadonlySet<number>;
+  /** The last record that changes each path, and the last one that makes earlier changes of it void. */
+  readonly #last: PathNumbers;
+  readonly #voids: PathNumbers;
+  /** Number of records that were repeated. */
+  done = 0;
 
   constructor(
     readonly layout: Layout,
     readonly directories: Directories,
-    readonly records: readonly StoredRecord[],
+    readonly journal: StoredJournal,
     /** Whether to write all files again, even if they look right: the disk may lack what the cache shows. */
     readonly all: boolean,
     /** Called for a path at which something else prevents the change. */
     readonly onBlocked: (path: string, why: string) => void,
   ) {
-    const annulments = records.flatMap((record) => record.annulments);
-    this.#cancelled = new Set(annulments.flatMap((one) => (one.do === "cancel" ? one.sequences : [])));
-    for (const { sequence, paths, annulments } of records) {
-      if (this.#cancelled.has(sequence)) continue;
-      for (const path of paths) this.#last.set(path, sequence);
-      for (const annulment of annulments)
-        if (annulment.do === "void") this.#voids.set(annulment.path, sequence);
-    }
+    this.#last = new PathNumbers(journal.changes);
+    this.#voids = new PathNumbers(journal.voids);
   }
 
   /** Resolves when all changes are made; sync them then. */
   async run(): Promise<void> {
-    for await (const { record, operations, bytes } of contentsOf(this.records)) {
-      if (this.#cancelled.has(record.sequence)) continue;
+    for await (const { sequence, operations } of recordsOf(this.journal))
+      for (const operation of operations)
+        if ("path" in operation)
+          (operation.do === "void" ? this.#voids : this.#last).raise(operation.path, sequence);
+    for await (const { sequence, operations, bytes } of recordsOf(this.journal)) {
       let read = 0;
       for (const operation of operations) {
         const length = lengthOf(operation, bytes);
-        if (
-          "path" in operation &&
-          this.#isInStore(operation) &&
-          this.#decides(record.sequence, operation.path)
-        )
+        if ("path" in operation && this.#isInStore(operation) && this.#decides(sequence, operation.path))
           await this.#attempt(operation, bytes.subarray(read, read + length));
         read += length;
       }
+      this.done++;
     }
   }
 
@@ -68,9 +65,9 @@ export class Replay {
   }
 
   #decides(sequence: number, path: string): boolean {
-    if ((this.#last.get(path) ?? 0) > sequence) return false;
+    if (this.#last.get(path) > sequence) return false;
     for (let above = path; above !== "."; above = dirname(above))
-      if ((this.#voids.get(above) ?? 0) > sequence) return false;
+      if (this.#voids.get(above) > sequence) return false;
     return true;
   }
 
@@ -93,7 +90,7 @@ export class Replay {
         if (operation.beside !== undefined)
           await this.directories.ensure(`${this.layout.root}/${operation.beside}`, false);
         await this.#put(path, bytes);
-        return lutimes(path, operation.at / 1000, operation.at / 1000);
+        return lutimesSync(path, operation.at / 1000, operation.at / 1000);
       case "mark":
         return this.#put(path, Buffer.alloc(0));
       case "link":
@@ -110,12 +107,13 @@ export class Replay {
 
   /** The manifest decides what is in its copy beside a tag, and may be removed by now. */
   async #copy(from: string, path: string): Promise<void> {
+    if (!this.all && areOne(from, path)) return;
     const bytes = await ifThere(readFile(from));
     if (bytes !== undefined) await this.#link(from, path, bytes);
   }
 
   async #link(from: string, path: string, bytes: Buffer): Promise<void> {
-    if (!this.all && (await ifThere(sameInode(from, path)))) return;
+    if (!this.all && areOne(from, path)) return;
     try {
       await this.#within(path, async () => {
         await clear(path);
@@ -131,7 +129,7 @@ export class Replay {
 
   /** Makes the bytes those of the file. Never changes those of an existing file, which may have other links. */
   async #put(path: string, bytes: Buffer): Promise<void> {
-    if ((await this.#has(path, bytes)) && (!this.all || (await writeAgain(path, bytes)))) return;
+    if (has(path, bytes) && (!this.all || (await writeAgain(path, bytes)))) return;
     const temporary = this.layout.temporary();
     await this.#within(path, async () => {
       await clear(path);
@@ -149,12 +147,42 @@ export class Replay {
   #within(path: string, work: () => Promise<void>): Promise<void> {
     return this.directories.within([dirname(path)], work, false);
   }
+}
 
-  async #has(path: string, bytes: Buffer): Promise<boolean> {
-    const found = await ifThere(lstat(path));
-    if (found?.isFile() !== true || found.size !== bytes.length) return false;
-    return (await ifThere(readFile(path)))?.equals(bytes) ?? false;
+/** Returns the result, or `undefined` if the file, or a directory above it, does not exist. */
+function ifThereNow<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
   }
+}
+
+/**
+ * Looks in this thread, which has nothing else to do: with another thread for each of its steps, a push that is complete took
+ * five times the CPU time.
+ */
+function has(path: string, bytes: Buffer): boolean {
+  const found = ifThereNow(() => lstatSync(path));
+  if (found?.isFile() !== true || found.size !== bytes.length) return false;
+  return ifThereNow(() => readNow(path))?.equals(bytes) ?? false;
+}
+
+function readNow(path: string): Buffer {
+  const descriptor = openSync(path, readFlags);
+  try {
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Returns whether both are names of one file, and not just symbolic links to it. */
+function areOne(a: string, b: string): boolean {
+  const [first, second] = [a, b].map((path) => ifThereNow(() => lstatSync(path, { bigint: true })));
+  return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
 }
 
 /** Returns all paths that repeating the operation may change or read. */

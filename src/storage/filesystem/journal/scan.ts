@@ -1,5 +1,13 @@
 /** Finds the records of a segment, and tells the end of the journal from damage. */
-import { aligned, alignment, headerBytes, type PlacedRecord, recordAt, secretAt } from "./record.js";
+import {
+  aligned,
+  alignment,
+  hasMagic,
+  headerBytes,
+  type PlacedRecord,
+  recordAt,
+  secretAt,
+} from "./record.js";
 
 export interface SegmentScan {
   readonly records: readonly PlacedRecord[];
@@ -30,7 +38,10 @@ export function scanSegment(segment: Buffer, mark: number, known?: bigint): Segm
       continue;
     }
     const later = laterGroup(segment, position, { last, mark, secret });
-    if (later === undefined) return { records, damagedAt };
+    if (later === undefined) {
+      if (position === 0 && isForeign(segment)) damagedAt.push(0);
+      return { records, damagedAt };
+    }
     damagedAt.push(position);
     position = later;
   }
@@ -48,6 +59,11 @@ function laterGroup(
     if (found.groupStart > position) return at;
   }
   return undefined;
+}
+
+/** A worker writes the first record of a segment over zeros, or over another one. */
+function isForeign(segment: Buffer): boolean {
+  return !isBlank(segment.subarray(0, 4)) && !hasMagic(segment, 0);
 }
 
 function isBlank(segment: Buffer): boolean {

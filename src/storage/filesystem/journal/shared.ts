@@ -1,4 +1,5 @@
 /** The state of the journal in memory that all threads share, and the names of its segments. */
+import type { SharedClock } from "../../../lib/shared-clock.js";
 
 /** The journal's part of a worker's start parameters. */
 export interface JournalSetup {
@@ -9,17 +10,19 @@ export interface JournalSetup {
   readonly folder: string;
 }
 
-const places = { sequence: 0, generation: 1, mark: 2, slots: 3, wanted: 4, firstSlot: 5 } as const;
+const places = { sequence: 0, generation: 1, mark: 2, wanted: 3, firstSlot: 4 } as const;
 type Place = keyof typeof places;
 const secretAt = Object.keys(places).length;
-/** Then the thread of each slot. Segments of slots beyond stay until the next start. */
+/** Then the thread of each slot, or zero. */
 const ownersAt = secretAt + 1;
-const ownersMax = 1024;
+
+/** Slots of one process: each of its workers has one, and a worker that has crashed keeps its own until the next checkpoint. */
+export const slotsPerProcess = 1024;
 
 export class SharedState {
   readonly #numbers: BigInt64Array;
 
-  constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(8 * (ownersAt + ownersMax))) {
+  constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(8 * (ownersAt + slotsPerProcess))) {
     this.#numbers = new BigInt64Array(memory);
   }
 
@@ -55,34 +58,47 @@ export class SharedState {
     }
   }
 
-  /** Returns a slot that no thread of this process had before. */
+  /** Returns a slot that no other thread of this process has, or had since it was forgotten. */
   claimSlot(threadId: number): number {
-    const slot = this.next("slots");
-    if (slot < ownersMax) Atomics.store(this.#numbers, ownersAt + slot, BigInt(threadId));
-    return slot;
+    const owner = BigInt(threadId);
+    for (let slot = 0; slot < slotsPerProcess; slot++)
+      if (Atomics.compareExchange(this.#numbers, ownersAt + slot, 0n, owner) === 0n) return slot;
+    throw new Error("too many workers have crashed since the last checkpoint of the journal");
   }
 
-  /** Returns the number of a slot among those of all processes. Call it when the journal is open. */
+  /** Returns the number of a slot among those of all processes, which follow each other. Call it when the journal is open. */
   numberOf(slot: number): number {
     return this.get("firstSlot") + slot;
   }
 
   /** Returns the slots of threads that do not run any more. */
   lostSlots(isRunning: (threadId: number) => boolean): number[] {
-    const slots = Math.min(this.get("slots"), ownersMax);
-    return Array.from({ length: slots }, (_, slot) => slot).filter((slot) => {
+    return Array.from({ length: slotsPerProcess }, (_, slot) => slot).filter((slot) => {
       const owner = Number(Atomics.load(this.#numbers, ownersAt + slot));
       return owner !== 0 && !isRunning(owner);
     });
   }
 
+  /** Lets another thread claim the slot. Call it when its segments are removed. */
   forgetSlot(slot: number): void {
     Atomics.store(this.#numbers, ownersAt + slot, 0n);
   }
 }
 
-/** Slots of one process of a server, of which the second one has those after these. */
-export const slotsPerProcess = 1024;
+/** More records than a process writes between two messages; 2 million crashes fit into the 53 bits of a safe integer. */
+const skippedSequences = 2 ** 32;
+
+/** Lets the processes of a server know of each other's generations and records. */
+export function clockOf(state: SharedState): SharedClock {
+  return {
+    read: () => [state.get("generation"), state.get("sequence")],
+    raise: ([generation = 0, sequence = 0]) => {
+      state.raise("generation", generation);
+      state.raise("sequence", sequence);
+    },
+    skip: () => state.raise("sequence", state.get("sequence") + skippedSequences),
+  };
+}
 
 /** A worker has two segments, which it writes by turns. */
 export const turns = ["a", "b"] as const;

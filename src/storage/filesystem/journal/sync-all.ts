@@ -6,6 +6,7 @@ import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { release } from "node:os";
 import { dirname } from "node:path";
+import { batchesFrom } from "../../../lib/batches.js";
 import { inParallel } from "../../../lib/in-parallel.js";
 import { ifThere } from "../files.js";
 import type { Syncs } from "../syncs.js";
@@ -16,6 +17,9 @@ const reportsErrors = !/^([0-4]|5\.[0-7])\./.test(release());
 
 /** Uploads sync meanwhile. */
 const syncsAtOnce = 4;
+
+/** A start after a crash may have to sync a million files, each in a directory of its own. */
+const filesAtOnce = 10_000;
 
 export class SyncAll {
   #hasProgram = reportsErrors;
@@ -32,17 +36,18 @@ export class SyncAll {
     if (this.#hasProgram) {
       const end = await this.#runProgram();
       if (end === "synced") return;
-      this.#hasProgram = end === "killed";
+      this.#hasProgram = end === "unknown";
     }
-    const directories = new Set<string>();
-    await inParallel(changed(), syncsAtOnce, async (file) => {
-      directories.add(dirname(file));
-      // What was removed meanwhile needs no sync.
-      await ifThere(syncFile(file));
-    });
-    await inParallel(withParents(directories, this.roots), syncsAtOnce, async (directory) => {
-      await ifThere(this.syncs.directory(directory, false));
-    });
+    for await (const files of batchesFrom(changed(), filesAtOnce)) await this.#syncEach(files);
+  }
+
+  async #syncEach(files: readonly string[]): Promise<void> {
+    // What was removed meanwhile needs no sync.
+    await inParallel(files, syncsAtOnce, (file) => ifThere(syncFile(file)));
+    const directories = withParents(new Set(files.map((file) => dirname(file))), this.roots);
+    await inParallel(directories, syncsAtOnce, (directory) =>
+      ifThere(this.syncs.directory(directory, false)),
+    );
   }
 
   /**
@@ -50,7 +55,7 @@ export class SyncAll {
    * kernel reports a failed write to one `syncfs`, so a program that was killed may have hidden it: another run could succeed.
    * Each file's own `fsync` still fails then.
    */
-  async #runProgram(): Promise<"synced" | "missing" | "killed"> {
+  async #runProgram(): Promise<"synced" | "missing" | "unknown"> {
     const byDevice = new Map<number, string>();
     for (const root of this.roots) {
       const device = (await ifThere(stat(root)))?.dev;

@@ -7,6 +7,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { assert } from "../../../lib/assert.js";
+import { errorCode } from "../files.js";
 
 /** Syncs for each line that it reads, and then writes the exit status behind the output of `sync`. */
 const script = `while read -r line; do sync -f "$@" 2>&1; printf '\\n= %d\\n' $?; done`;
@@ -16,9 +17,12 @@ const answer = /^(.*)\n= (\d+)\n$/s;
 const notRunMin = 126;
 const signalMin = 129;
 
-/** `missing`: there is no such program, or it has no such option. */
+/**
+ * `missing`: there is no such program, or it has no such option. `unknown`: it was killed, or could not be started now, for
+ * want of a descriptor or of memory.
+ */
 export type SyncEnd =
-  | { readonly end: "synced" | "missing" | "killed" }
+  | { readonly end: "synced" | "missing" | "unknown" }
   | { readonly end: "failed"; readonly said: string };
 
 export class SyncProgram {
@@ -36,16 +40,25 @@ export class SyncProgram {
     const ended = new Promise<SyncEnd>((resolve) => {
       this.#onEnd = resolve;
     });
-    this.#shell ??= this.#start(paths);
-    this.#shell.stdin.write("\n");
+    try {
+      this.#shell ??= this.#start(paths);
+      this.#shell?.stdin.write("\n");
+    } catch {
+      // Most failures to start it are events, and some are thrown.
+      this.#end({ end: "unknown" });
+    }
     return ended;
   }
 
-  #start(paths: readonly string[]): ChildProcessByStdio<Writable, Readable, null> {
+  /** Returns `undefined` if it could not be started, and ends the run. */
+  #start(paths: readonly string[]): ChildProcessByStdio<Writable, Readable, null> | undefined {
     const shell = spawn("sh", ["-c", script, "sh", ...paths], {
       stdio: ["pipe", "pipe", "ignore"],
       env: { ...process.env, LC_ALL: "C" },
     });
+    shell.on("error", (error) => this.#end({ end: errorCode(error) === "ENOENT" ? "missing" : "unknown" }));
+    // Without a descriptor, it has no streams.
+    if ((shell as Partial<typeof shell>).stdout === undefined) return undefined;
     shell.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.#said += text;
       const [all, said = "", status] = answer.exec(this.#said) ?? [];
@@ -53,10 +66,9 @@ export class SyncProgram {
     });
     // It has ended, which is reported below.
     shell.stdin.on("error", () => {});
-    shell.on("error", () => this.#end({ end: "missing" }));
     shell.on("close", () => {
       this.#shell = undefined;
-      this.#end({ end: "killed" });
+      this.#end({ end: "unknown" });
     });
     return shell;
   }
@@ -78,7 +90,8 @@ export class SyncProgram {
 
 function endOf(status: number, said: string): SyncEnd {
   if (status === 0) return { end: "synced" };
-  if (status >= signalMin) return { end: "killed" };
-  if (status >= notRunMin || /usage|option/i.test(said)) return { end: "missing" };
+  if (status >= signalMin) return { end: "unknown" };
+  if (status >= notRunMin || /^usage|(?:unrecognized|invalid|illegal) option/im.test(said))
+    return { end: "missing" };
   return { end: "failed", said: said.trim() };
 }

@@ -1,6 +1,6 @@
 /**
- * The journal of a worker: appends records, and makes them durable in groups. One group is written and synced at a time;
- * records that come meanwhile are the next group.
+ * Appends a worker's records to the journal, and makes them durable in groups. One group is written and synced at a time; records
+ * that come meanwhile are the next group.
  */
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
@@ -35,7 +35,7 @@ interface Waiting extends Unnumbered {
   reject(error: unknown): void;
 }
 
-export class Journal {
+export class JournalWriter {
   readonly #state: SharedState;
   readonly #path: (index: 0 | 1) => string;
   #segments: [JournalSegment, JournalSegment] | undefined;
@@ -102,9 +102,9 @@ export class Journal {
   async #writeBeyond(segment: JournalSegment, group: readonly Waiting[]): Promise<void> {
     if (segment.failed === undefined && (await segment.allocate(sumOf(group))))
       return this.#write(segment, group);
-    const code = segment.failed === undefined ? "ENOSPC" : "EIO";
     const taken = new Set(group);
-    this.#rejectWhere((waiting) => taken.has(waiting), noRoom(code));
+    const error = segment.failed === undefined ? noRoom() : failedBefore(segment.failed.code);
+    this.#rejectWhere((waiting) => taken.has(waiting), error);
   }
 
   #rejectWhere(is: (waiting: Waiting) => boolean, error: Error): void {
@@ -114,7 +114,14 @@ export class Journal {
   }
 
   async #open(): Promise<[JournalSegment, JournalSegment]> {
-    this.#segments ??= [await JournalSegment.open(this.#path(0)), await JournalSegment.open(this.#path(1))];
+    if (this.#segments !== undefined) return this.#segments;
+    const first = await JournalSegment.open(this.#path(0));
+    try {
+      this.#segments = [first, await JournalSegment.open(this.#path(1))];
+    } catch (error) {
+      first.close();
+      throw error;
+    }
     return this.#segments;
   }
 
@@ -155,9 +162,9 @@ export class Journal {
     this.#waiting = this.#waiting.filter((waiting) => !taken.has(waiting));
     const other = this.#segments?.find((one) => one !== segment);
     const records: Unnumbered[] = [...group];
-    if (other?.failed !== undefined && other.failed.length > 0)
+    if (other?.failed !== undefined && other.failed.sequences.length > 0)
       records.push({
-        json: jsonOf([{ do: "cancel", sequences: other.failed }]),
+        json: jsonOf([{ do: "cancel", sequences: other.failed.sequences }]),
         bytes: [],
         // It must count as long as those do.
         generation: other.generation,
@@ -165,11 +172,13 @@ export class Journal {
     const generation = records.reduce((highest, record) => Math.max(highest, record.generation), 0);
     const { buffer, sequences } = this.#encode(records, segment.used);
     try {
-      if (!(await segment.allocate(buffer.length))) throw noRoom("ENOSPC");
+      if (!(await segment.allocate(buffer.length))) throw noRoom();
       const milliseconds = await segment.append(buffer, generation, sequences);
-      if (other?.failed !== undefined) other.failed = [];
+      if (other?.failed !== undefined) other.failed.sequences = [];
       for (const [index, { resolve }] of group.entries()) resolve(index === 0 ? milliseconds : undefined);
     } catch (error) {
+      // A crash before the cancellation would repeat records that have reached the disk.
+      if (segment.failed !== undefined) Object.assign(error as Error, { isRecorded: true });
       for (const { reject } of group) reject(error);
     }
     if (segment.isHalfFull) this.#state.set("wanted", 1);
@@ -197,8 +206,14 @@ function generationOf(group: readonly Waiting[]): number {
   return group.reduce((highest, { generation }) => Math.max(highest, generation), 0);
 }
 
-function noRoom(code: "ENOSPC" | "EIO"): NodeJS.ErrnoException {
-  return Object.assign(new Error("there is no room in the journal"), { code });
+function noRoom(): NodeJS.ErrnoException {
+  return Object.assign(new Error("there is no room in the journal"), { code: "ENOSPC" });
+}
+
+function failedBefore(code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error("a write to the journal has failed, and no checkpoint has ended since"), {
+    code,
+  });
 }
 
 function unavailable(): NodeJS.ErrnoException {
