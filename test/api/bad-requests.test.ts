@@ -13,14 +13,14 @@ import {
   newName,
   types,
 } from "../support/content.js";
-import { leavesNothing, storedBelow } from "../support/store.js";
+import { leavesNothing, storedByRequests } from "../support/store.js";
 
 const { client, gantry } = await serve();
 const sparse = await serve({ REGISTRY_VALIDATION_MANIFESTS_SPARSE: "true" });
 const home = newName();
 const good = image();
 await client.pushImage(home, good, "latest");
-const stored = await storedBelow(gantry.root);
+const stored = await storedByRequests(gantry.root);
 const { digest } = blobOf(10);
 const session = "00000000-0000-4000-8000-000000000000";
 
@@ -89,7 +89,7 @@ for (const name of badNames) {
       if (method === "HEAD") assert.equal(answer.status, 400);
       else assertError(answer, 400, "NAME_INVALID");
     }
-    assert.deepEqual(await storedBelow(gantry.root), stored);
+    assert.deepEqual(await storedByRequests(gantry.root), stored);
   });
 }
 
@@ -118,7 +118,7 @@ for (const tag of badTags) {
     assertError(await client.request("PUT", path, options), 400, "MANIFEST_INVALID");
     assertError(await client.get(path), 404, "MANIFEST_UNKNOWN");
     assertError(await client.delete(path), 404, "MANIFEST_UNKNOWN");
-    assert.deepEqual(await storedBelow(gantry.root), stored);
+    assert.deepEqual(await storedByRequests(gantry.root), stored);
   });
 }
 
@@ -206,7 +206,7 @@ for (const [what, body, contentType = types.manifest] of badManifests) {
         "MANIFEST_INVALID",
       );
     }
-    assert.deepEqual(await storedBelow(gantry.root), stored);
+    assert.deepEqual(await storedByRequests(gantry.root), stored);
   });
 }
 
@@ -235,7 +235,7 @@ test("a manifest pushed with another content's digest gets 400 and is not stored
   for (const reference of [digest, blobOf(1, "sha512").digest, blobOf(1, "blake3").digest]) {
     assertError(await client.putManifest(home, reference, made.bytes, made.mediaType), 400, "DIGEST_INVALID");
   }
-  assert.deepEqual(await storedBelow(gantry.root), stored);
+  assert.deepEqual(await storedByRequests(gantry.root), stored);
 });
 
 test("a manifest that names missing content gets 400 MANIFEST_BLOB_UNKNOWN and is not stored", async () => {
@@ -249,7 +249,7 @@ test("a manifest that names missing content gets 400 MANIFEST_BLOB_UNKNOWN and i
   const answer = await client.putManifest(home, "bad", thousands.bytes, thousands.mediaType);
   assertError(answer, 400, "MANIFEST_BLOB_UNKNOWN");
   assert.ok(answer.body.length < 100_000, "thousands of errors are not listed one by one");
-  assert.deepEqual(await storedBelow(gantry.root), stored);
+  assert.deepEqual(await storedByRequests(gantry.root), stored);
 });
 
 test("sparse manifests are checked for everything except their content", async () => {

@@ -11,7 +11,7 @@ import { after, test } from "node:test";
 import { Client } from "../support/client.js";
 import { gantryProcess as command } from "../support/command.js";
 import { RawConnection } from "../support/raw.js";
-import { storedBelow } from "../support/store.js";
+import { storedByRequests } from "../support/store.js";
 import { Random } from "../torture/random.js";
 import { faultOf } from "./judge.js";
 import { drawRequest, type FuzzRequest } from "./requests.js";
@@ -89,8 +89,13 @@ async function exchange(connection: RawConnection, { text, honest }: FuzzRequest
 
 /** Every file's path and size, including uploads, and the server's own counts. */
 async function stored(): Promise<unknown> {
-  const paths = await storedBelow(gantry.root);
-  const sizes = await Promise.all(paths.map(async (path) => (await stat(join(gantry.root, path))).size));
+  const paths = await storedByRequests(gantry.root);
+  const sizes = await Promise.all(
+    paths.map(async (path) => {
+      const found = await stat(join(gantry.root, path));
+      return found.isFile() ? found.size : undefined;
+    }),
+  );
   const { code, stdout, stderr } = await command(gantry.root, ["stats", "--json"]);
   assert.equal(code, 0, stderr);
   return { files: paths.map((path, index) => [path, sizes[index]]), stats: JSON.parse(stdout) };
