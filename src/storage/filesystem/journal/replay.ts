@@ -2,16 +2,31 @@
  * Repeats the changes in the journal's records, after a crash. It looks at each path once, by the last record that names it,
  * and changes only what differs. So it can be repeated from the start at any time, and nobody reads the store meanwhile.
  */
-import { closeSync, constants, lstatSync, lutimesSync, openSync, readFileSync } from "node:fs";
-import { lstat, open, rename, rm, writeFile } from "node:fs/promises";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import { now } from "../../../lib/clock.js";
 import { readFlags } from "../checked-files.js";
-import { errorCode, ifThere, linkOver } from "../files.js";
+import { errorCode } from "../files.js";
 import type { Layout } from "../layout.js";
 import type { Directories } from "../sync.js";
 import { PathNumbers } from "./path-numbers.js";
 import type { JournalOperation } from "./record.js";
-import { readFile, recordsOf, type StoredJournal } from "./segments.js";
+import { recordsOf, type StoredJournal } from "./segments.js";
 
 /** The file system has no links, or no further one to this file. */
 const unlinkable = new Set(["EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
@@ -19,6 +34,13 @@ const unlinkable = new Set(["EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"
 /** Something else is in the place of a folder. */
 const blocking = new Set(["ENOTDIR", "ELOOP", "EEXIST"]);
 
+/** Timers and signals wait as long. */
+const turnMilliseconds = 10;
+
+/**
+ * Files are looked at, written and linked in this thread, which has nothing else to do: with another thread for each step, a push
+ * took five times the CPU time.
+ */
 export class Replay {
   /** The last record that changes each path, and the last one that makes earlier changes of it void. */
   readonly #last: PathNumbers;
@@ -45,7 +67,12 @@ export class Replay {
       for (const operation of operations)
         if ("path" in operation)
           (operation.do === "void" ? this.#voids : this.#last).raise(operation.path, sequence);
+    let began = now();
     for await (const { sequence, operations, bytes } of recordsOf(this.journal)) {
+      if (now() - began > turnMilliseconds) {
+        await turn();
+        began = now();
+      }
       let read = 0;
       for (const operation of operations) {
         const length = lengthOf(operation, bytes);
@@ -108,18 +135,18 @@ export class Replay {
   /** The manifest decides what is in its copy beside a tag, and may be removed by now. */
   async #copy(from: string, path: string): Promise<void> {
     if (!this.all && areOne(from, path)) return;
-    const bytes = await ifThere(readFile(from));
+    const bytes = ifThereNow(() => readNow(from));
     if (bytes !== undefined) await this.#link(from, path, bytes);
   }
 
   async #link(from: string, path: string, bytes: Buffer): Promise<void> {
     if (!this.all && areOne(from, path)) return;
     try {
-      await this.#within(path, async () => {
-        await clear(path);
+      await this.#within(path, () => {
+        clear(path);
         // A link that replaces one of the same file changes nothing.
-        if (this.all) await rm(path, { force: true });
-        await linkOver(from, path, this.layout.temporary());
+        if (this.all) rmSync(path, { force: true });
+        linkOver(from, path, this.layout.temporary());
       });
     } catch (error) {
       if (!unlinkable.has(errorCode(error) ?? "")) throw error;
@@ -131,21 +158,21 @@ export class Replay {
   async #put(path: string, bytes: Buffer): Promise<void> {
     if (has(path, bytes) && (!this.all || (await writeAgain(path, bytes)))) return;
     const temporary = this.layout.temporary();
-    await this.#within(path, async () => {
-      await clear(path);
+    await this.#within(path, () => {
+      clear(path);
       try {
-        await writeFile(temporary, bytes);
-        await rename(temporary, path);
+        writeFileSync(temporary, bytes);
+        renameSync(temporary, path);
       } catch (error) {
         // On a full disk each start would leave one more.
-        await rm(temporary, { force: true }).catch(() => {});
+        rmSync(temporary, { force: true });
         throw error;
       }
     });
   }
 
-  #within(path: string, work: () => Promise<void>): Promise<void> {
-    return this.directories.within([dirname(path)], work, false);
+  #within(path: string, work: () => void): Promise<void> {
+    return this.directories.within([dirname(path)], async () => work(), false);
   }
 }
 
@@ -160,13 +187,14 @@ function ifThereNow<T>(look: () => T): T | undefined {
   }
 }
 
-/**
- * Looks in this thread, which has nothing else to do: with another thread for each of its steps, a push that is complete took
- * five times the CPU time.
- */
+/** An error for each missing file would take longer than the look. */
+function lookNow(path: string): BigIntStats | undefined {
+  return ifThereNow(() => lstatSync(path, { bigint: true, throwIfNoEntry: false }));
+}
+
 function has(path: string, bytes: Buffer): boolean {
-  const found = ifThereNow(() => lstatSync(path));
-  if (found?.isFile() !== true || found.size !== bytes.length) return false;
+  const found = lookNow(path);
+  if (found?.isFile() !== true || found.size !== BigInt(bytes.length)) return false;
   return ifThereNow(() => readNow(path))?.equals(bytes) ?? false;
 }
 
@@ -181,7 +209,7 @@ function readNow(path: string): Buffer {
 
 /** Returns whether both are names of one file, and not just symbolic links to it. */
 function areOne(a: string, b: string): boolean {
-  const [first, second] = [a, b].map((path) => ifThereNow(() => lstatSync(path, { bigint: true })));
+  const [first, second] = [lookNow(a), lookNow(b)];
   return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
 }
 
@@ -219,6 +247,17 @@ async function writeAgain(path: string, bytes: Buffer): Promise<boolean> {
 }
 
 /** Removes a folder in the way of a file. */
-async function clear(path: string): Promise<void> {
-  if ((await ifThere(lstat(path)))?.isDirectory() === true) await rm(path, { recursive: true });
+function clear(path: string): void {
+  if (lookNow(path)?.isDirectory() === true) rmSync(path, { recursive: true });
+}
+
+/** As `linkOver` of `files`, in this thread. */
+function linkOver(from: string, to: string, temporary: string): void {
+  linkSync(from, temporary);
+  try {
+    renameSync(temporary, to);
+  } finally {
+    // Renaming one link onto another of the same inode does nothing and leaves both.
+    ifThereNow(() => unlinkSync(temporary));
+  }
 }

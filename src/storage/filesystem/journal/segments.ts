@@ -91,16 +91,6 @@ async function readInto(memory: Buffer, file: string): Promise<Buffer> {
   }
 }
 
-/** Returns the bytes of a file. Follows no symbolic link, and does not wait for a pipe. */
-export async function readFile(file: string): Promise<Buffer> {
-  const handle = await open(file, readFlags);
-  try {
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Yields all records that were not cancelled, in the order of their numbers, with one part of each segment in memory. */
 export async function* recordsOf({ segments, cancelled }: StoredJournal): AsyncGenerator<StoredRecord, void> {
   const readers: SegmentReader[] = [];
