@@ -9,7 +9,8 @@ import {
 import { isRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { type Access, accessesFor, type ChallengeFor, challenge } from "./challenge.js";
 import type { Login } from "./context.js";
-import type { Exchange, Headers, Incoming } from "./exchange.js";
+import type { Exchange, Headers } from "./exchange.js";
+import type { Incoming } from "./incoming.js";
 import { originOf } from "./origin.js";
 import { sessionHeaders } from "./session-headers.js";
 

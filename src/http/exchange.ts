@@ -6,7 +6,6 @@
 
 import type { HttpResponse } from "uWebSockets.js";
 import { setMaxListeners } from "node:events";
-import type { Action } from "../auth/gate.js";
 import type { Identity } from "../auth/identity.js";
 import { type LimitName, responseMemoryUsedUp } from "../domain/errors.js";
 import type { RepositoryName } from "../domain/repository-name.js";
@@ -16,10 +15,10 @@ import { randomId } from "../lib/random-ids.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import type { Mirrored } from "../upstream/mirrored.js";
 import { ClientGone, type RequestBody } from "./body.js";
-import type { Front } from "./forwarded.js";
 import { HeaderBlock } from "./header-block.js";
+import type { Incoming } from "./incoming.js";
 import { largeBytes, type Outbox } from "./outbox.js";
-import type { Peer } from "./peer.js";
+import { reasonOf } from "./reasons.js";
 import type { SlowClientTimeouts } from "./slow-client-timeouts.js";
 import { SocketRoom } from "./socket-room.js";
 import type { Trace } from "./trace.js";
@@ -28,67 +27,6 @@ import type { Trace } from "./trace.js";
 export type Body = string | Uint8Array | readonly Uint8Array[];
 
 export type Headers = readonly (readonly [name: string, value: string])[];
-
-const reasons: Readonly<Record<number, string>> = {
-  200: "OK",
-  201: "Created",
-  202: "Accepted",
-  204: "No Content",
-  206: "Partial Content",
-  303: "See Other",
-  304: "Not Modified",
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  409: "Conflict",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  416: "Range Not Satisfiable",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  507: "Insufficient Storage",
-};
-
-/** What observers read of a row of the route table. */
-export interface RouteOf {
-  readonly path: string;
-  readonly action: Action | "public";
-  readonly page?: true;
-  readonly stream?: true;
-}
-
-/** A request as received. */
-export interface Incoming {
-  /** In capitals. */
-  readonly method: string;
-  readonly path: string;
-  readonly query: string;
-  /** The headers that the route declares; `""` if absent. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** `Authorization`, kept apart from the other headers so that it is never logged with them. */
-  readonly authorization: string;
-  readonly host: string;
-  /** `User-Agent`. */
-  readonly agent: string;
-  /** `X-Request-ID`, if a proxy has set one that is safe to log. */
-  readonly requestId: string;
-  readonly peer: Peer;
-  /** What the request's own headers say about proxies; not trusted. */
-  readonly front: Front;
-  /** The row of the route table; absent if the path is not part of the API. */
-  readonly route: RouteOf | undefined;
-  /** Present on routes with a body. */
-  readonly body: RequestBody | undefined;
-  /** Whether it has a body and is the last on its connection. */
-  readonly closes: boolean;
-}
 
 /** Properties common to all responses of the server. */
 export interface Answers {
@@ -413,7 +351,7 @@ export class Exchange {
     this.#leavesBodyUnread = this.body?.leave() === true;
     const { response } = this;
     // uWebSockets.js writes 200 by itself.
-    if (status !== 200) response.writeStatus(`${status} ${reasons[status] ?? ""}`);
+    if (status !== 200) response.writeStatus(`${status} ${reasonOf(status)}`);
     if (this.#leavesBodyUnread || (this.isLast && !closesItself)) response.writeHeader("Connection", "close");
     const { headers: first } = this.answers;
     if (headers instanceof HeaderBlock) headers.writeAfter(first, response);

@@ -2,7 +2,7 @@
  * Determines the address by which a client reaches this server, if it is known. A client sends its password to the address
  * in the challenge, so a wrong scheme here would send it in clear text.
  */
-import type { Incoming } from "./exchange.js";
+import type { Incoming } from "./incoming.js";
 
 /** Names by which a machine reaches itself, without a network. */
 const loopback = /^(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?$/i;

@@ -1,7 +1,7 @@
 /** Reads a request's headers first of all: uWebSockets.js keeps them only for the duration of its callback. */
 import type { HttpRequest } from "uWebSockets.js";
-import type { Incoming } from "./exchange.js";
 import { type Forwarded, type Front, frontOf } from "./forwarded.js";
+import type { Incoming } from "./incoming.js";
 
 /** Why a request is refused regardless of its route: another parser could interpret the same bytes differently. */
 export type HeadFault = "length" | "host" | "trailer";

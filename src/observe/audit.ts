@@ -4,7 +4,8 @@
  * or body, and therefore no secret, can get into it.
  */
 import type { Action } from "../auth/gate.js";
-import type { Exchange, RouteOf } from "../http/exchange.js";
+import type { Exchange } from "../http/exchange.js";
+import type { RouteOf } from "../http/incoming.js";
 
 export interface AuditRecord {
   /** The route's action, such as `push`; `unknown` for a path outside the API. */

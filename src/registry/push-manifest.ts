@@ -1,14 +1,11 @@
 /** Pushes manifests (distribution-spec, end-7a and end-7b). */
 
-import { setImmediate } from "node:timers/promises";
 import type { PushPermit } from "../auth/gate.js";
 import type { StoredManifest } from "../cache/caches.js";
 import type { Hold } from "../cluster/cluster.js";
-import type { Descriptor } from "../domain/descriptor.js";
 import { algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
-import { RegistryError, RegistryErrors } from "../domain/errors.js";
+import { RegistryError } from "../domain/errors.js";
 import type { ManifestContent } from "../domain/manifest.js";
-import { isManifestMediaType } from "../domain/media-type.js";
 import { holds, type Precondition, preconditionFailed } from "../domain/precondition.js";
 import { type Mismatch, mismatchError } from "../domain/pushed-manifest.js";
 import type { Reference, Tag } from "../domain/reference.js";
@@ -18,6 +15,7 @@ import { assert } from "../lib/assert.js";
 import { allEnded } from "../lib/in-parallel.js";
 import { noSpans, type Spans } from "../lib/spans.js";
 import type { ManifestWrite, PointCondition, PointResult, Referrer, TagPush } from "../storage/storage.js";
+import { checkPresence, type Refuse } from "./check-presence.js";
 import type { PushedRead } from "./manifest-reader/manifest-reader.js";
 import type { Services } from "./services.js";
 import { type Actor, immutable, noteBy, pointing } from "./tags.js";
@@ -193,9 +191,6 @@ async function parsePushed(
   });
 }
 
-/** Returns the error for a descriptor that does not match its content, or `undefined` to accept it. */
-type Refuse = (mismatch: Mismatch) => RegistryError | undefined;
-
 function refuseBy({ rules }: Services, { onMismatch }: ManifestPush): Refuse {
   return (mismatch) => {
     onMismatch?.(mismatch);
@@ -287,101 +282,9 @@ function whyUnmovable(
   return new RegistryError("denied", `the tag ${tag} exists, and you may not move it`, { tag });
 }
 
-/** Descriptors looked up concurrently: a manifest of 4 MiB may name 30,000. */
-const lookupsAtOnce = 64;
-
-async function checkPresence(
-  services: Services,
-  name: RepositoryName,
-  manifest: ManifestContent,
-  refuse: Refuse,
-): Promise<void> {
-  const missing: RegistryError[] = [];
-  const lookups = lookupsOf(services, name, manifest, refuse);
-  for (;;) {
-    const batch = take(lookups, lookupsAtOnce);
-    for (const error of await Promise.all(batch)) if (error !== undefined) missing.push(error);
-    if (missing.length >= missingReportedMax || batch.length < lookupsAtOnce) break;
-    // Yields to the event loop: awaiting answers from memory does not.
-    await setImmediate();
-  }
-  const [first, ...others] = missing;
-  if (first !== undefined) throw new RegistryErrors([first, ...others.slice(0, missingReportedMax - 1)]);
-}
-
 function* itselfAndNamed(digest: Digest, { named }: ManifestContent): Generator<Digest> {
   yield digest;
   yield* named;
-}
-
-/** Each check starts when the generator yields it. */
-function* lookupsOf(
-  services: Services,
-  name: RepositoryName,
-  { blobs, children }: ManifestContent,
-  refuse: Refuse,
-): Generator<Promise<RegistryError | undefined>> {
-  for (const blob of blobs) yield checkBlob(services, name, blob, refuse);
-  for (const child of children) yield checkChild(services, name, child, refuse);
-}
-
-/** Returns the next `count` items, or the remaining ones. */
-function take<T>(source: Iterator<T>, count: number): T[] {
-  const taken: T[] = [];
-  while (taken.length < count) {
-    const next = source.next();
-    if (next.done === true) break;
-    taken.push(next.value);
-  }
-  return taken;
-}
-
-/** Maximum number of absent blobs that an error lists. */
-const missingReportedMax = 100;
-
-async function checkBlob(
-  services: Services,
-  name: RepositoryName,
-  { digest, size }: Descriptor,
-  refuse: Refuse,
-): Promise<RegistryError | undefined> {
-  const found = await presentSize(services, name, digest);
-  if (found === undefined) return absent("blob", digest);
-  return found === size ? undefined : refuse(wrongSize(digest, size, found));
-}
-
-/** Bypasses shared reads: they may wait for the lock that is held here. */
-async function presentSize(
-  { caches, storage }: Services,
-  name: RepositoryName,
-  digest: Digest,
-): Promise<number | undefined> {
-  return caches.blobSizes.get(`${name}@${digest}`) ?? (await storage.blobs.size(name, digest));
-}
-
-/** An entry of an index may also be a blob if its media type is not a manifest's, as in BuildKit's caches. */
-async function checkChild(
-  services: Services,
-  name: RepositoryName,
-  child: Descriptor,
-  refuse: Refuse,
-): Promise<RegistryError | undefined> {
-  const { digest, size, mediaType } = child;
-  const kept = services.caches.manifests.get(`${name}@${digest}`)?.bytes.length;
-  const found = kept ?? (await services.storage.manifests.size(name, digest));
-  if (found === undefined)
-    return isManifestMediaType(mediaType)
-      ? absent("manifest", digest)
-      : checkBlob(services, name, child, refuse);
-  return found === size ? undefined : refuse(wrongSize(digest, size, found));
-}
-
-function absent(what: string, digest: Digest): RegistryError {
-  return new RegistryError("manifest-blob-unknown", `the repository has no such ${what}`, { digest });
-}
-
-function wrongSize(digest: Digest, size: number, found: number): Mismatch {
-  return { what: `a descriptor has the size ${size}, but its content has ${found}`, digest, size };
 }
 
 /** Returns the manifest's entry in the referrers API (distribution-spec, "Listing Referrers"). */
