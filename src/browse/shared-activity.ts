@@ -1,8 +1,8 @@
 /**
- * The activity of several nodes, in a note that they share. Each node replaces its own entry every minute. A node that stops
- * adds its figures to the entry of those that have ended, so that restarts do not make the note longer. Nodes take turns,
- * because each writes the whole note. Without the engine, or after some seconds, a node writes without its turn: then the
- * figures of one that stops in the same moment may be lost.
+ * Keeps the activity of the last day in the storage, across restarts and for all nodes: in one note, in which each node replaces
+ * its own entry. A node that stops adds its figures to the entry of those that have ended, so that restarts do not make the note
+ * longer. Nodes take turns, because each writes the whole note. Without the engine, or after some seconds, a node writes without
+ * its turn: then the figures of one that stops in the same moment may be lost.
  */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
@@ -10,9 +10,10 @@ import type { Cluster } from "../cluster/cluster.js";
 import { Deadline } from "../lib/deadline.js";
 import type { NoteStore } from "../storage/storage.js";
 import { Activity, type Note, quarterMilliseconds, quarters } from "./activity.js";
-import { activityNote, parsedJson } from "./activity-note.js";
 
 const noteName = "activity-of-nodes";
+/** Has the figures of a single node, from before such nodes had an entry like others. */
+const earlierNoteName = "activity";
 
 /** The entry of the nodes that have ended. */
 const endedNodes = "00000000-0000-0000-0000-000000000000";
@@ -25,6 +26,11 @@ const silentMillisecondsMax = 60 * 60_000;
 
 /** A stop waits for its turn, and another node may hang. */
 const turnMillisecondsMax = 5_000;
+
+const activityNote = z.object({
+  quarter: z.int().nonnegative(),
+  series: z.record(z.string().max(100), z.array(z.number().nonnegative()).max(quarters)),
+}) satisfies z.ZodType<Note>;
 
 const entry = activityNote.extend({ savedAt: z.number() });
 
@@ -41,9 +47,11 @@ export class SharedActivity {
     readonly cluster: Pick<Cluster, "once">,
   ) {}
 
-  /** Learns the figures of the other nodes. */
+  /** Learns the figures of the other nodes, and of those that have ended. Call it once, before the first exchange. */
   async refresh(now = Date.now()): Promise<void> {
     this.activity.sample(now);
+    const earlier = activityNote.safeParse(parsedJson(await this.notes.take(earlierNoteName)));
+    if (earlier.success) this.activity.restore(earlier.data);
     await this.#readOthers();
   }
 
@@ -90,8 +98,7 @@ export class SharedActivity {
 
   /** Resolves with the entries of the last day. Those that cannot be read are ignored: only figures are lost. */
   async #readOthers(): Promise<Map<string, Entry>> {
-    const bytes = await this.notes.read(noteName);
-    const found = z.record(z.uuid(), z.unknown()).safeParse(bytes && parsedJson(bytes));
+    const found = z.record(z.uuid(), z.unknown()).safeParse(parsedJson(await this.notes.read(noteName)));
     const { quarter } = this.activity.save();
     const others = new Map<string, Entry>();
     for (const [node, value] of Object.entries(found.data ?? {})) {
@@ -110,4 +117,13 @@ function addedUp(notes: readonly Note[]): Note {
   const sum = new Activity(() => ({}), last * quarterMilliseconds);
   for (const note of notes) sum.restore(note);
   return sum.save();
+}
+
+/** Returns `undefined` for what is not JSON. */
+function parsedJson(bytes: Buffer | undefined): unknown {
+  try {
+    return bytes && JSON.parse(bytes.toString("utf8"));
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,5 @@
 /** Opens the figures that pages show, and keeps those of the last day across restarts. Part of the composition root. */
 import type { Activity } from "../browse/activity.js";
-import { restoreActivity, saveActivity } from "../browse/activity-note.js";
 import { Reports } from "../browse/reports.js";
 import { SharedActivity } from "../browse/shared-activity.js";
 import { everySeconds } from "../lib/every-seconds.js";
@@ -14,7 +13,7 @@ const sampledEverySeconds = 10;
 /** A crash loses the activity since the last save. */
 const savedEverySeconds = 15 * 60;
 
-/** How old the figures of other nodes may be. */
+/** Nodes read each other's figures when they save theirs. */
 const sharedEverySeconds = 60;
 
 export async function openReports(
@@ -29,31 +28,21 @@ export async function openReports(
   const { activity } = reports;
   const sampling = everySeconds(sampledEverySeconds, async () => activity.sample(), onBackgroundError);
   closers.add("activity", sampling.stop);
-  if (!storage.readOnly) await (hasOtherNodes ? shareActivity : keepActivity)(opening, services, activity);
+  if (!storage.readOnly)
+    await keepActivity(opening, services, activity, hasOtherNodes ? sharedEverySeconds : savedEverySeconds);
   closers.add("reports of pages", () => reports.close());
   return reports;
 }
 
 async function keepActivity(
   { closers }: Opening,
-  { storage: { notes }, onBackgroundError }: Services,
-  activity: Activity,
-): Promise<void> {
-  const save = () => saveActivity(activity, notes);
-  await restoreActivity(activity, notes);
-  closers.add("saved activity", save);
-  closers.add("saving of activity", everySeconds(savedEverySeconds, save, onBackgroundError).stop);
-}
-
-async function shareActivity(
-  { closers }: Opening,
   { storage: { notes }, cluster, onBackgroundError }: Services,
   activity: Activity,
+  seconds: number,
 ): Promise<void> {
   const shared = new SharedActivity(activity, notes, cluster);
-  // Without the figures of other nodes, pages show only this one's.
+  // Without them, pages show only the figures of this process.
   await shared.refresh().catch(onBackgroundError);
   closers.add("saved activity", () => shared.leave());
-  const exchanging = everySeconds(sharedEverySeconds, () => shared.exchange(), onBackgroundError);
-  closers.add("saving of activity", exchanging.stop);
+  closers.add("saving of activity", everySeconds(seconds, () => shared.exchange(), onBackgroundError).stop);
 }

@@ -257,9 +257,9 @@ test("the server collects periodically, and leases survive a restart", async () 
     await collected(root, early);
     await one.pushBlobs(name, late);
   }
-  assert.deepEqual((await readdir(`${root}/notes`)).sort(), ["activity", "contents", "leases"]);
+  assert.deepEqual((await readdir(`${root}/notes`)).sort(), ["activity-of-nodes", "contents", "leases"]);
   await using gantry = await startInside(settings, root);
-  const trusted = (await readdir(`${root}/notes`)).filter((note) => note !== "activity");
+  const trusted = (await readdir(`${root}/notes`)).filter((note) => note !== "activity-of-nodes");
   assert.deepEqual(trusted, [], "remains of a crash are not trusted");
   assert.ok(await isStored(root, late), "its lease continues");
   await collected(root, late);

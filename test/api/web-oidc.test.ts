@@ -101,7 +101,7 @@ test("people log in at the login server, and come back to their page", async () 
   const html = (await visitor.get("/ui/")).body.toString();
   assert.match(html, />oidc:alice</);
   assert.match(html, /team/);
-  assert.match(html, /ops/, "by group");
+  assert.match(html, />ops\//, "by group");
   assert.doesNotMatch(html, /private/, "of a user with that name and a password");
   assert.equal((await visitor.get("/ui/robots")).status, 200);
 });
@@ -141,7 +141,7 @@ test("claims that the ID token lacks are in the user info", async () => {
   issuer.infos.set("7", { preferred_username: "alice", groups: "operators" });
   const visitor = new Visitor(url);
   assert.equal((await logIn(visitor, { sub: "7" })).status, 200);
-  assert.match((await visitor.get("/ui/")).body.toString(), /ops/);
+  assert.match((await visitor.get("/ui/")).body.toString(), />ops\//);
   issuer.infos.set("8", { sub: "7", preferred_username: "alice" });
   assert.equal((await logIn(new Visitor(url), { sub: "8" })).status, 401, "another person's info");
 });
@@ -153,7 +153,8 @@ test("claims of a person are not those of a CI job, and groups need not be valid
     assert.equal(answer.status, 200, answer.body.toString());
     const html = (await visitor.get("/ui/")).body.toString();
     assert.match(html, /team/);
-    assert.doesNotMatch(html, /ops|ci/);
+    // Its random tokens may contain such short names.
+    assert.doesNotMatch(html, />(ops|ci)\//);
   }
 });
 
@@ -161,7 +162,7 @@ test("of many groups, those that the policy names are kept", async () => {
   const groups = [...Array.from({ length: 2000 }, (_, number) => `group-${number}`), "operators"];
   const visitor = new Visitor(url);
   assert.equal((await logIn(visitor, { ...alice, groups })).status, 200);
-  assert.match((await visitor.get("/ui/")).body.toString(), /ops/);
+  assert.match((await visitor.get("/ui/")).body.toString(), />ops\//);
 });
 
 /** Each is tried with a valid code of a valid flow. */

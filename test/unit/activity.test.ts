@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Activity, quarterMilliseconds, quarters } from "../../src/browse/activity.js";
-import { restoreActivity, saveActivity } from "../../src/browse/activity-note.js";
 import { SharedActivity } from "../../src/browse/shared-activity.js";
 import type { Cluster } from "../../src/cluster/cluster.js";
 import { MemoryOnce } from "../../src/cluster/memory/once.js";
@@ -63,31 +62,6 @@ test("a clock that goes back loses nothing", () => {
   activity.sample(start);
   assert.equal(activity.series("pulls").values.at(-1), 2);
 });
-
-test("a restart keeps the figures at their time, and adds to them", async () => {
-  const notes = new Notes();
-  const before = counted(Date.now());
-  before.totals.pulls = 4;
-  await saveActivity(before.activity, notes);
-  const later = counted(Date.now() + 2 * quarterMilliseconds);
-  await restoreActivity(later.activity, notes);
-  later.totals.pulls = 1;
-  later.activity.sample(Date.now() + 2 * quarterMilliseconds);
-  assert.deepEqual(later.activity.series("pulls").values.slice(-3), [4, 0, 1]);
-  const muchLater = counted(Date.now() + 2 * quarters * quarterMilliseconds);
-  await restoreActivity(muchLater.activity, notes);
-  assert.equal(muchLater.activity.series("pulls").sum, 0);
-});
-
-for (const note of ["", "{", "[]", '{"quarter":-1,"series":{}}', '{"quarter":1,"series":{"pulls":["x"]}}']) {
-  test(`a damaged note is ignored: ${note}`, async () => {
-    const notes = new Notes();
-    notes.notes.set("activity", Buffer.from(note));
-    const { activity } = counted();
-    await restoreActivity(activity, notes);
-    assert.equal(activity.series("pulls").sum, 0);
-  });
-}
 
 /** As much as nodes share, with a store that takes its time. */
 function sharing() {
@@ -154,6 +128,28 @@ test("figures of ended nodes stay at their time, and are gone after a day", asyn
   assert.equal(await sumAt(start + (quarters - 1) * quarterMilliseconds), 7);
   assert.equal(await sumAt(start + quarters * quarterMilliseconds), 4);
 });
+
+test("a single node's figures from an earlier version count once", async () => {
+  const { notes, join, sumAt } = sharing();
+  const earlier = counted();
+  earlier.totals.pulls = 4;
+  earlier.activity.sample(start);
+  notes.notes.set("activity", Buffer.from(JSON.stringify(earlier.activity.save())));
+  const later = start + 2 * quarterMilliseconds;
+  const node = join(1, later);
+  await node.shared.refresh(later);
+  assert.deepEqual(node.activity.series("pulls").values.slice(-3), [4, 0, 1]);
+  await node.shared.leave(later);
+  assert.equal(await sumAt(later), 5);
+});
+
+for (const note of ["", "{", "[]", '{"quarter":-1,"series":{}}', '{"quarter":1,"series":{"pulls":["x"]}}'])
+  test(`a damaged note is ignored: ${note}`, async () => {
+    const { notes, sumAt } = sharing();
+    notes.notes.set("activity", Buffer.from(note));
+    notes.notes.set("activity-of-nodes", Buffer.from(note));
+    assert.equal(await sumAt(start), 0);
+  });
 
 for (const [why, once] of [
   ["fails", () => Promise.reject(new Error("the engine does not answer"))],

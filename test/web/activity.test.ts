@@ -51,12 +51,14 @@ test("pushes, pulls and bytes are counted, and survive a restart", async () => {
   assert.match(figureOf(page, "Pushed manifests") ?? "", /^1,/);
 });
 
-test("the figures of several processes survive restarts", { timeout: 60_000 }, async () => {
+test("the figures of several processes survive restarts, also with another number of them", {
+  timeout: 60_000,
+}, async () => {
   const root = await mkdtemp(join(tmpdir(), "gantry-activity-"));
   after(() => rm(root, { recursive: true, force: true }));
   const pushes = 24;
-  for (let restarts = 0; restarts <= 2; restarts++) {
-    await using server = await startGantry({ REGISTRY_HTTP_PROCESSES: "3" }, root);
+  for (const [restarts, processes] of [3, 1, 2, 3].entries()) {
+    await using server = await startGantry({ REGISTRY_HTTP_PROCESSES: String(processes) }, root);
     const page = await textOf(new Client(server.url));
     const found = figureOf(page, "Pushed manifests") ?? "";
     assert.equal(found.split(",")[0], String(restarts * pushes), `after ${restarts} restarts`);
