@@ -34,6 +34,8 @@ const patience = { Prefer: "wait=1" };
 /** A page of a busy server comes with gaps all the same. Its script asks again, and so does a client. */
 const pageMillisecondsMax = 20_000;
 const pageRepeatMilliseconds = 100;
+/** A path of the web page. */
+const isPage = /^\/($|\?|ui\/)/;
 /** In a page with gaps. */
 const pending = ' data-pending=""';
 
@@ -58,7 +60,7 @@ export class Client {
    * parts are known, unless the request says with `Prefer` how long it may wait.
    */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
-    if (method !== "GET" || !path.startsWith("/ui/") || options.headers?.Prefer !== undefined)
+    if (method !== "GET" || !isPage.test(path) || options.headers?.Prefer !== undefined)
       return this.#send(method, path, options);
     const end = Date.now() + pageMillisecondsMax;
     for (;;) {
