@@ -30,7 +30,7 @@ export interface JournalOptions extends Omit<JournalParts, "own" | "onError"> {
   readonly onError: (error: unknown, message: string) => void;
 }
 
-/** Some 10,000 records take as long; a busy server with many workers may leave 300,000. */
+/** Some 20,000 records of missing files take as long; a busy server with many workers may leave 300,000. */
 const progressEverySeconds = 10;
 
 export interface Replaying {
