@@ -20,12 +20,27 @@ function keyNumber(number: number): ObjectKey {
   return `${name}@${digestNumber(number)}`;
 }
 
-function atTime(work: (advance: (seconds: number) => void) => void): void {
-  mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
+type Advance = (seconds: number) => void;
+
+/** Runs `work` with a clock that stands; `step` sets the system's time only. */
+function atTime(work: (advance: Advance, step: Advance) => void): void {
+  const begin = Date.now();
+  let [passed, stepped] = [0, 0];
+  const clocks = [
+    mock.method(performance, "now", () => begin - performance.timeOrigin + passed),
+    mock.method(Date, "now", () => begin + passed + stepped),
+  ];
   try {
-    work((seconds) => mock.timers.tick(seconds * 1000));
+    work(
+      (seconds) => {
+        passed += seconds * 1000;
+      },
+      (seconds) => {
+        stepped += seconds * 1000;
+      },
+    );
   } finally {
-    mock.timers.reset();
+    for (const { mock: clock } of clocks) clock.restore();
   }
 }
 
@@ -40,6 +55,38 @@ test("a lease protects one object in one repository until it ends", () => {
     advance(2);
     assert.ok(!leases.isLeased(keyNumber(1)));
   });
+});
+
+test("setting the system's time ends no lease, and leases that are saved then last as long as before", () => {
+  for (const hours of [7, -7, 24 * 365])
+    atTime((advance, step) => {
+      const leases = new MemoryLeases({ leaseSeconds: 100 });
+      leases.grant(keyNumber(1));
+      step(hours * 3600);
+      assert.ok(leases.isLeased(keyNumber(1)));
+      const later = new MemoryLeases({ leaseSeconds: 100 });
+      later.restore(leases.save());
+      advance(99);
+      assert.ok(leases.isLeased(keyNumber(1)) && later.isLeased(keyNumber(1)));
+      advance(3);
+      assert.ok(!leases.isLeased(keyNumber(1)) && !later.isLeased(keyNumber(1)));
+    });
+});
+
+test("a pause lasts as long as a lease, although the system's time is set", async () => {
+  for (const hours of [7, -7]) {
+    let [left, isPaused] = [Promise.resolve(0), false];
+    atTime((_, step) => {
+      const leases = new MemoryLeases({ leaseSeconds: 100 });
+      leases.pause();
+      step(hours * 3600);
+      const now = Date.now();
+      left = leases.pausedUntil().then((until) => until - now);
+      isPaused = leases.isLeased(keyNumber(1));
+    });
+    assert.ok(isPaused);
+    assert.ok(Math.abs((await left) - 100_000) <= 2_000);
+  }
 });
 
 test("a lease is renewed before a quarter of it is over", () => {

@@ -2,6 +2,7 @@
 import type { Digest } from "../../domain/digest.js";
 import { RegistryError } from "../../domain/errors.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import { now as clock } from "../../lib/clock.js";
 import { Counts } from "../../lib/counts.js";
 import { endsWithin } from "../../lib/ends-within.js";
 import type { Change, Leases, ObjectKey } from "../cluster.js";
@@ -43,7 +44,7 @@ export class MemoryLeases implements Leases {
   /** There are no others to send them to. */
   readonly #notes = new PushNotes(async () => {});
   readonly #options: Required<LeaseOptions>;
-  /** Until this time nothing may be collected, in seconds since the epoch, because not all leases are known. */
+  /** Until this time nothing may be collected, in seconds by `nowSeconds`, because not all leases are known. */
   #allUntil = 0;
 
   constructor(
@@ -134,7 +135,7 @@ export class MemoryLeases implements Leases {
   }
 
   async pausedUntil(): Promise<number> {
-    return this.#allUntil * 1000;
+    return (this.#allUntil + behindSeconds()) * 1000;
   }
 
   /** Everything counts as leased for the time of one lease, because it is unknown what clients were told before. */
@@ -151,18 +152,26 @@ export class MemoryLeases implements Leases {
   }
 
   save(): SavedLeases {
-    const now = nowSeconds();
-    return { allUntil: this.#allUntil, leases: [...this.#leases.entries()].filter(([, end]) => end > now) };
+    const [now, behind] = [nowSeconds(), behindSeconds()];
+    const leases: [hash: number, end: number][] = [];
+    for (const [hash, end] of this.#leases.entries()) if (end > now) leases.push([hash, end + behind]);
+    return { allUntil: this.#allUntil + behind, leases };
   }
 
   restore({ allUntil, leases }: SavedLeases): void {
-    const now = Math.floor(nowSeconds());
-    this.#allUntil = Math.max(this.#allUntil, allUntil);
-    for (const [hash, end] of leases) this.#leases.set(hash, end, now);
+    const [now, behind] = [Math.floor(nowSeconds()), behindSeconds()];
+    this.#allUntil = Math.max(this.#allUntil, allUntil - behind);
+    for (const [hash, end] of leases) this.#leases.set(hash, end - behind, now);
     if (this.#leases.size > this.#options.leasesMax) this.#makeRoom(now);
   }
 }
 
+/** Not the system's time: when that is set forward, as after a wrong start of a machine, no lease may end. */
 function nowSeconds(): number {
-  return Date.now() / 1000;
+  return clock() / 1000;
+}
+
+/** How far this clock is behind the system's time, in whole seconds. */
+function behindSeconds(): number {
+  return Math.round(Date.now() / 1000 - nowSeconds());
 }
