@@ -13,6 +13,7 @@ import type { JournalOperation } from "../../src/storage/filesystem/journal/reco
 import { SharedState, slotsPerProcess } from "../../src/storage/filesystem/journal/shared.js";
 import type { SyncAll } from "../../src/storage/filesystem/journal/sync-all.js";
 import { Layout } from "../../src/storage/filesystem/layout.js";
+import { unlocked } from "../../src/storage/filesystem/lock.js";
 import type { StorePeers } from "../../src/storage/filesystem/peers.js";
 import { Syncs } from "../../src/storage/filesystem/syncs.js";
 import { FileVolume } from "../../src/storage/filesystem/volume.js";
@@ -139,7 +140,8 @@ test("after a failed sync the journal is not used any more, and its records coun
     { code: "EIO" },
   );
   await access(join(layout.journalRoot, "broken"));
-  await assert.rejects(new FileVolume(layout, new Syncs("full"), journal).probe(), /restart the server/);
+  const volume = new FileVolume(layout, new Syncs("full"), unlocked(true), journal);
+  await assert.rejects(volume.probe(), /restart the server/);
   await journal.close();
   const mark = await MarkFile.open(path, false);
   assert.equal(mark?.mark, undefined);

@@ -7,8 +7,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { connect } from "node:net";
 import { dirname } from "node:path";
 import { StoreInUse } from "../store-in-use.js";
+import { confirmName } from "./confirm-name.js";
 import { errorCode, ifThere } from "./files.js";
 import { lockHolders } from "./lock-holders.js";
 
@@ -17,18 +19,28 @@ export interface StoreLock {
   readonly locked: boolean;
   /** The open file that has the lock. */
   readonly descriptor: number | undefined;
+  /** Rejects if another process could lock the store, too, because the file has lost its name. */
+  confirm(): Promise<void>;
   release(): Promise<void>;
+}
+
+/** Of a store that this process does not lock. */
+export function unlocked(locked: boolean): StoreLock {
+  return { locked, descriptor: undefined, confirm: async () => {}, release: async () => {} };
 }
 
 /** Exit code of `flock --nonblock` if another process has the lock. */
 const taken = 1;
+
+const withoutLock =
+  ", so another gantry may have opened the store: stop every gantry that uses it, and start one";
 
 const lockFlags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** Locks the store by its file. Rejects with the holder's name if another process has it. */
 export async function lockStore(file: string): Promise<StoreLock> {
   const { handle, readOnly } = await openLock(file);
-  if (handle === undefined) return { locked: false, descriptor: undefined, release: async () => {} };
+  if (handle === undefined) return unlocked(false);
   try {
     const code = await flock(handle);
     if (code === taken) throw new StoreInUse(`${dirname(file)} ${await useOf(file, handle, readOnly)}`);
@@ -37,10 +49,28 @@ export async function lockStore(file: string): Promise<StoreLock> {
       await handle.truncate(0);
       await handle.appendFile(`process ${process.pid}\n`);
     }
-    return { locked: code !== undefined, descriptor: handle.fd, release: () => handle.close() };
+    return {
+      locked: code !== undefined,
+      descriptor: handle.fd,
+      confirm: () => confirmName(file, handle, withoutLock),
+      release: () => handle.close(),
+    };
   } catch (error) {
     await handle.close();
     throw error;
+  }
+}
+
+/** Resolves with whether a process listens on the socket. */
+export async function isAnswered(socket: string): Promise<boolean> {
+  const connection = connect(socket);
+  try {
+    await once(connection, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    connection.destroy();
   }
 }
 
@@ -56,7 +86,7 @@ async function useOf(file: string, handle: FileHandle, readOnly: boolean): Promi
   const first = readOnly ? holders[0] : Number(written ?? holders[0]);
   if (first === undefined || Number.isNaN(first)) return "is in use by another gantry";
   if (holders.length === 0 || holders.includes(first))
-    return `is in use by another gantry (process ${first})`;
+    return `is in use by another gantry (process ${first}), whose lock ends with it: stop it, or use another folder; do not remove ${file}`;
   const ids = holders.join(" ");
   return `is in use by processes of a gantry that has ended (process ${first}): ${ids}. End them with "kill -KILL ${ids}", and start again`;
 }

@@ -22,7 +22,7 @@ import { joinJournal, openJournal, type Replayed, type Replaying } from "./journ
 import { SharedState } from "./journal/shared.js";
 import { KeptTally } from "./kept-tally.js";
 import { Layout } from "./layout.js";
-import { lockStore, type StoreLock } from "./lock.js";
+import { isAnswered, lockStore, type StoreLock, unlocked } from "./lock.js";
 import { FileManifests } from "./manifests.js";
 import { MovedUploads } from "./moved-uploads.js";
 import { FileNotes } from "./notes.js";
@@ -98,12 +98,11 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
   // Of several processes, the first one has locked the store for all.
   const isFirst = options.peers?.isFirst !== false;
   if (isFirst) await refuseForeignFolder(layout).catch(asUnusable(layout.root));
-  const lock = isFirst
-    ? await lockStore(layout.lock).catch(asUnusable(layout.root))
-    : { locked: true, descriptor: undefined, release: async () => {} };
+  const lock = isFirst ? await lockStore(layout.lock).catch(asUnusable(layout.root)) : unlocked(true);
   const closers = new Closers((error, what) => options.onError(error, `closing the store: ${what} failed`));
   closers.add("lock", () => lock.release());
   try {
+    if (isFirst && (await isAnswered(layout.controlSocket))) throw new StoreInUse(heldWithoutLock(layout));
     const durable = options.durability === "full";
     const state = new SharedState();
     const workers = new WorkerPool(options.slabs, {
@@ -121,6 +120,10 @@ export async function openFilesystemStorage(options: FilesystemOptions): Promise
     await closers.close();
     throw error;
   }
+}
+
+function heldWithoutLock({ root, lock, controlSocket }: Layout): string {
+  return `${root} is in use by another gantry, which answers at ${controlSocket}, although nobody holds ${lock}: that file was removed, or cannot be locked. Stop that gantry, and start again`;
 }
 
 /** Adds the directory to an error in which the system names only a file in it, or one above. */
@@ -276,7 +279,7 @@ async function openLocked(
         return tally.total;
       },
     },
-    volume: withStorageErrors(new FileVolume(layout, directories.syncs, journal)),
+    volume: withStorageErrors(new FileVolume(layout, directories.syncs, lock, journal)),
     blobs: withStorageErrors(blobs),
     manifests: withStorageErrors(manifests),
     ...(pushes !== undefined && { pushes: withStorageErrors(pushes) }),

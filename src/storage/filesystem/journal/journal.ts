@@ -140,6 +140,12 @@ export class Journal {
     if (this.#isBroken) throw brokenJournal();
   }
 
+  /** Rejects if it cannot be used any more, or if somebody has removed its files. */
+  async probe(): Promise<void> {
+    this.confirm();
+    await this.parts.own?.mark.confirm();
+  }
+
   /**
    * Performs the steps, made durable by the record. If it rejects, no later start repeats the record, unless the checkpoint
    * that must free it fails: `onError` gets that failure, and the journal is not used any more.
@@ -228,6 +234,7 @@ export class Journal {
     await Promise.all([this.#ended(next), peers?.ask("end generation", next)]);
     await syncAll
       .run(() => this.#changedFiles(next))
+      .then(() => mark.confirm())
       .catch(async (error: unknown) => {
         this.#isBroken = true;
         // The cache shows what the disk has lost, as long as the machine runs: the next start writes all files again.

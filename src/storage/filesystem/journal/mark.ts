@@ -7,6 +7,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
+import { confirmName } from "../confirm-name.js";
 import { errorCode, ifThere } from "../files.js";
 
 export interface Mark {
@@ -34,6 +35,7 @@ const earlierSlot = slotBytes;
 
 export class MarkFile {
   private constructor(
+    readonly path: string,
     readonly handle: FileHandle,
     public mark: Mark | undefined,
     /** Whether a slot is torn or damaged. */
@@ -55,11 +57,16 @@ export class MarkFile {
       const generations = marks.map((mark) => mark?.generation ?? -1);
       const newest = generations.indexOf(Math.max(...generations));
       const isDamaged = slots.includes("damaged");
-      return new MarkFile(handle, marks[newest], isDamaged, newest === 1 ? 1 : 0);
+      return new MarkFile(path, handle, marks[newest], isDamaged, newest === 1 ? 1 : 0);
     } catch (error) {
       await handle.close();
       throw error;
     }
+  }
+
+  /** Rejects if the journal was removed or replaced. */
+  confirm(): Promise<void> {
+    return confirmName(this.path, this.handle, ": restart the server");
   }
 
   /** Writes a mark of a higher generation. Resolves when it is on stable storage, twice. */

@@ -55,7 +55,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal | un
   if (!isThere && !used) return undefined;
   const mark = await openMark(path, options);
   try {
-    const found = await readSince(journalRoot, mark, (why) => options.checkedFiles.name(path, why));
+    const found = await readSince(journalRoot, mark, (why) => reportDamage(options, path, why));
     if (mark === undefined || readOnly) {
       if (found.records > 0) throw new Error(unreplayed(found, journalRoot));
       await mark?.close();
@@ -82,7 +82,7 @@ function unreplayed({ records }: StoredJournal, folder: string): string {
  * tags whose last records are overwritten. Returns `undefined` if the file is missing and the store read-only.
  */
 async function openMark(path: string, options: JournalOptions): Promise<MarkFile | undefined> {
-  const { layout, directories, readOnly, checkedFiles } = options;
+  const { layout, directories, readOnly } = options;
   const hadSegments = (await segmentFiles(layout.journalRoot)).length > 0;
   if (!readOnly) {
     await mkdir(layout.journalRoot).catch((error: unknown) => {
@@ -92,7 +92,8 @@ async function openMark(path: string, options: JournalOptions): Promise<MarkFile
   }
   const file = await MarkFile.open(path, !readOnly);
   if (file?.mark === undefined && hadSegments)
-    checkedFiles.name(
+    reportDamage(
+      options,
       path,
       "missing or damaged, so all changes in the journal were repeated: removed content may be back, and tags may have moved back",
     );
@@ -134,17 +135,19 @@ async function replay(
 }
 
 /** Moves damaged segments out of the way, for inspection. */
-async function keepDamaged(
-  { damaged }: StoredJournal,
-  { checkedFiles, quarantine }: JournalOptions,
-): Promise<void> {
+async function keepDamaged({ damaged }: StoredJournal, options: JournalOptions): Promise<void> {
   for (const file of damaged) {
-    await quarantine.take(file);
-    checkedFiles.name(
+    await options.quarantine.take(file);
+    reportDamage(
+      options,
       file,
-      "damaged: acknowledged changes in it are lost; it was moved to quarantine, and gantry verify names what is incomplete",
+      "damaged, and moved to quarantine: changes of the last minute before the crash are lost. gantry verify names images that lack content, but not tags that are missing or have an earlier target: push again what was pushed in that minute",
     );
   }
+}
+
+function reportDamage({ onError }: JournalOptions, path: string, why: string): void {
+  onError(new Error(`${path}: ${why}`), "the journal is damaged");
 }
 
 async function* pathsOf(layout: Layout, journal: StoredJournal): AsyncIterable<string> {

@@ -1,0 +1,15 @@
+/** Notices that a file which this process has open was removed or replaced. */
+
+import type { FileHandle } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
+import { ifThere } from "./files.js";
+
+/** Rejects with `what follows` if the path is not, or no longer, a name of the open file. */
+export async function confirmName(path: string, handle: FileHandle, follows: string): Promise<void> {
+  const [held, found] = await Promise.all([
+    handle.stat({ bigint: true }),
+    ifThere(lstat(path, { bigint: true })),
+  ]);
+  if (found?.ino !== held.ino || found.dev !== held.dev)
+    throw new Error(`${path} was removed or replaced while this server uses it${follows}`);
+}
