@@ -2,6 +2,7 @@
 import { LRUCache } from "lru-cache";
 import type { DeletePermit } from "../auth/gate.js";
 import type { Tag } from "../domain/reference.js";
+import type { TagPolicy } from "../gc/retention.js";
 import type { Deadline } from "../lib/deadline.js";
 import { FairTurns } from "../lib/fair-turns.js";
 import { LateResults } from "../lib/late-results.js";
@@ -11,7 +12,7 @@ import {
   previewLost,
   previewTags,
 } from "../registry/deletion-preview.js";
-import type { Services } from "../registry/services.js";
+import { type Services, withRulesOfNow } from "../registry/services.js";
 
 export interface DeletionPreview {
   readonly tags: readonly PreviewedTag[];
@@ -46,6 +47,9 @@ export class DeletionPreviews {
   readonly #failed: LRUCache<string, true>;
   readonly #turns = new FairTurns(1, waitingMax, waitingPerClientMax);
   readonly #stopping = new AbortController();
+  /** The policy of the last request, and how many there were before it. */
+  #policy: TagPolicy | undefined;
+  #policies = 0;
 
   /** `untaggedSeconds` is that of the collections, see `Keeping`. */
   constructor(
@@ -67,16 +71,25 @@ export class DeletionPreviews {
     client = "",
   ): Promise<DeletionPreview> {
     const wanted = [...new Set(tags)].slice(0, deletedTagsMax);
-    const read = () => previewTags(this.services, permit, wanted);
-    const previewed = await this.#late.within([permit.name, ...wanted].join(" "), deadline, read, client);
+    const services = withRulesOfNow(this.services);
+    const scope = `${this.#numberOf(services.rules.tagPolicy)} ${permit.name}`;
+    const read = () => previewTags(services, permit, wanted);
+    const previewed = await this.#late.within([scope, ...wanted].join(" "), deadline, read, client);
     if (previewed === undefined) return { tags: [], after: undefined, complete: false };
     const removed = previewed.filter(({ refusal }) => refusal === undefined);
     const targets = removed.map(({ tag, digest }) => `${tag}@${digest}`).toSorted();
-    const key = [permit.name, ...targets].join(" ");
+    const key = [scope, ...targets].join(" ");
     if (!this.#found.has(key) && !this.#failed.has(key))
-      await deadline.within(this.#running.get(key) ?? this.#begin(key, permit, removed, client));
+      await deadline.within(this.#running.get(key) ?? this.#begin(key, services, permit, removed, client));
     const after = this.#found.get(key);
     return { tags: previewed, after, complete: after !== undefined };
+  }
+
+  /** Numbers the policies, for the keys: a preview by earlier rules, also one that is being found, is never shown again. */
+  #numberOf(policy: TagPolicy): number {
+    if (policy !== this.#policy) this.#policies++;
+    this.#policy = policy;
+    return this.#policies;
   }
 
   close(): void {
@@ -84,8 +97,14 @@ export class DeletionPreviews {
   }
 
   /** Begins to find a preview, and returns when that has ended. Never rejects. */
-  #begin(key: string, permit: DeletePermit, removed: readonly PreviewedTag[], client: string): Promise<void> {
-    const running = this.#find(permit, removed, client)
+  #begin(
+    key: string,
+    services: Services,
+    permit: DeletePermit,
+    removed: readonly PreviewedTag[],
+    client: string,
+  ): Promise<void> {
+    const running = this.#find(services, permit, removed, client)
       .then((found) => {
         if (found !== undefined) this.#found.set(key, found);
       })
@@ -100,6 +119,7 @@ export class DeletionPreviews {
 
   /** Resolves with `undefined` if too many others wait. */
   async #find(
+    services: Services,
     permit: DeletePermit,
     removed: readonly PreviewedTag[],
     client: string,
@@ -108,7 +128,7 @@ export class DeletionPreviews {
     try {
       const { signal } = this.#stopping;
       signal.throwIfAborted();
-      return await previewLost(this.services, permit, removed, {
+      return await previewLost(services, permit, removed, {
         untaggedSeconds: this.untaggedSeconds,
         signal,
       });

@@ -1,7 +1,7 @@
 /** How long some tags of a repository stay. Only the rules that keep the last tags need the other tags, too. */
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
-import { type RemainingRetention, Retention, rulingOf, type TagPolicy } from "../gc/retention.js";
+import { type RemainingRetention, Retention, type TagPolicy } from "../gc/retention.js";
 import type { Pieces } from "../lib/pieces.js";
 import type { TagEntry } from "./tag-table.js";
 
@@ -50,7 +50,6 @@ export class RemainingOfSome {
   }
 
   #rulingOf(entry: TagEntry) {
-    entry.ruling ??= rulingOf(this.policy, this.name, entry.tag);
-    return entry.ruling;
+    return entry.rulingOf(this.policy, this.name);
   }
 }

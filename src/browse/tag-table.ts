@@ -6,7 +6,7 @@ import type { Digest } from "../domain/digest.js";
 import type { Tag } from "../domain/reference.js";
 import type { RepositoryName } from "../domain/repository-name.js";
 import { compareVersions, parseVersion, type Version } from "../domain/version.js";
-import { compareByPush, type Ruling } from "../gc/retention.js";
+import { compareByPush, type Ruling, rulingOf, type TagPolicy } from "../gc/retention.js";
 import { type Pieces, sortedInPieces } from "../lib/pieces.js";
 import type { TagStore } from "../storage/storage.js";
 
@@ -14,7 +14,9 @@ export class TagEntry {
   /** Absent until somebody has looked at the tag. */
   digest: Digest | undefined;
   /** Absent until somebody has asked how long the tag stays. */
-  ruling: Ruling | undefined;
+  #ruling: Ruling | undefined;
+  /** The policy that says so. */
+  #ruledBy: TagPolicy | undefined;
   #version: Version | undefined | "unparsed" = "unparsed";
 
   constructor(
@@ -27,6 +29,15 @@ export class TagEntry {
   get version(): Version | undefined {
     if (this.#version === "unparsed") this.#version = parseVersion(this.tag);
     return this.#version;
+  }
+
+  /** Returns what the policy says of this tag of the repository. Remembers it, because it takes microseconds to find. */
+  rulingOf(policy: TagPolicy, name: RepositoryName): Ruling {
+    if (this.#ruling === undefined || this.#ruledBy !== policy) {
+      this.#ruling = rulingOf(policy, name, this.tag);
+      this.#ruledBy = policy;
+    }
+    return this.#ruling;
   }
 }
 

@@ -5,7 +5,7 @@ import { type CollectedRepository, type GarbageReport, isNothing } from "../gc/r
 import { count, formatBytes } from "../lib/format.js";
 import type { RetentionReport } from "../registry/apply-retention.js";
 import type { CollectOptions, Progress } from "../registry/collect-garbage.js";
-import type { Services } from "../registry/services.js";
+import { type Services, withRulesOfNow } from "../registry/services.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
 import { parseOptions } from "./options.js";
 
@@ -60,9 +60,12 @@ catalog. If a tag or manifest cannot be read, gc reports it, keeps everything it
   },
 };
 
-/** Applies the retention rules, then collects garbage. Waits for a collection that is already running. */
+/**
+ * Applies the retention rules, then collects garbage. Waits for a collection that is already running. Rules that change
+ * meanwhile apply to the next collection.
+ */
 export async function collectOnce(
-  services: Services,
+  currentServices: Services,
   options: CollectOptions,
   onProgress?: Progress,
 ): Promise<{ retention: RetentionReport; garbage: GarbageReport }> {
@@ -71,6 +74,7 @@ export async function collectOnce(
     import("../registry/collect-garbage.js"),
   ]);
   const collect = async () => {
+    const services = withRulesOfNow(currentServices);
     const retention = await applyRetention(services, options, onProgress);
     const expired = new Map(
       retention.repositories.map(({ name, tags }) => [name, new Set(tags.map(({ tag }) => tag))]),
@@ -79,8 +83,9 @@ export async function collectOnce(
     const collecting = options.dryRun ? { ...options, expired } : options;
     return { retention, garbage: await collectGarbage(services, collecting, onProgress) };
   };
-  return services.cluster.maintenanceLocks.exclusive("collect", () =>
-    options.dryRun ? collect() : services.gcStats.count(collect, resultOf, options.signal),
+  const { cluster, gcStats } = currentServices;
+  return cluster.maintenanceLocks.exclusive("collect", () =>
+    options.dryRun ? collect() : gcStats.count(collect, resultOf, options.signal),
   );
 }
 

@@ -8,7 +8,9 @@ export const entriesMax = 1000;
 export const tags = section({
   policy: text
     .optional()
-    .describe("A JSON file that defines which tags are immutable and how long tags are kept."),
+    .describe(
+      "A JSON file that defines which tags are immutable and how long tags are kept. Gantry reloads it when it changes.",
+    ),
   history: section({
     entries: integer({ min: 0, max: entriesMax })
       .prefault("50")

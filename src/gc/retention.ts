@@ -48,7 +48,7 @@ export function isImmutable(policy: TagPolicy, name: RepositoryName, tag: Tag): 
 /** What the policy says of a tag, whenever that was pushed or pulled: the rule that applies, if any. */
 export type Ruling = "immutable" | "no-rule" | RetentionRule;
 
-/** Costs microseconds, and does not change. */
+/** Costs microseconds, and does not change as long as the policy does not. */
 export function rulingOf(policy: TagPolicy, name: RepositoryName, tag: Tag): Ruling {
   if (isImmutable(policy, name, tag)) return "immutable";
   const rule = ruleOf(policy, name, tag);

@@ -28,6 +28,7 @@ export interface Rules {
   allowsSparse(name: RepositoryName): boolean;
   /** Whether a manifest is refused if a descriptor's size or embedded data does not match its content. */
   readonly strictSizes: boolean;
+  /** Another object after each change of its file: see `withRulesOfNow`. */
   readonly tagPolicy: TagPolicy;
   /** Absent if no history of tags is kept. */
   readonly history: HistoryBounds | undefined;
@@ -60,4 +61,9 @@ export interface Services {
   readonly onStray: (what: string, why: string) => void;
   /** Called if clean-up fails after a request that succeeded. */
   readonly onBackgroundError: (error: unknown) => void;
+}
+
+/** Returns the services with the rules of this moment, for work that must end by the rules with which it began. */
+export function withRulesOfNow<T extends Pick<Services, "rules">>(services: T): T {
+  return { ...services, rules: { ...services.rules } };
 }

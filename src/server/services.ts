@@ -12,7 +12,6 @@ import type { Config } from "../config/config.js";
 import type { HistoryBounds } from "../domain/tag-history.js";
 import { GcStats } from "../gc/gc-stats.js";
 import { Pulls } from "../gc/pulls.js";
-import { noTagPolicy, type TagPolicy } from "../gc/retention.js";
 import { ByteBudget } from "../lib/byte-budget.js";
 import type { Closers } from "../lib/closers.js";
 import { idleBlobs } from "../lib/connection-limits.js";
@@ -31,6 +30,7 @@ import { descriptorsMax } from "./connections.js";
 import type { OpenedStorage, Opening, OpenOptions } from "./opening.js";
 import type { ProcessGroup } from "./processes/group.js";
 import { openStorage } from "./storage.js";
+import { openTagPolicy } from "./tag-policy.js";
 import { mirroredNames } from "./upstreams.js";
 
 export interface OpenedServices {
@@ -59,7 +59,7 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
   const { config, log, closers } = opening;
   const onBackgroundError = (error: unknown) => log.error({ err: error }, "clean-up failed");
   const onStray = once((what, why) => log.warn({ what, why }, "ignored a stray file in the store"));
-  const tagPolicy = await openTagPolicy(config);
+  const tagPolicy = await openTagPolicy(opening, options);
   const slabs = openSlabs(config);
   const opened = await openStorage(opening, slabs, options, onStray);
   const { storage } = opened;
@@ -98,7 +98,9 @@ export async function openServices(opening: Opening, options: OpenOptions): Prom
       anonymousMount: config.storage.mount.anonymous,
       allowsSparse: (name) => config.validation.manifests.sparse || isMirrored(name),
       strictSizes: config.validation.manifests.sizes === "strict",
-      tagPolicy,
+      get tagPolicy() {
+        return tagPolicy.current;
+      },
       history: historyBounds(config),
       manifestBytesMax: config.limits.manifestbytes,
       pageEntriesMax: config.limits.pageentries,
@@ -137,13 +139,6 @@ function openHandingOver(
 function historyBounds({ tags: { history } }: Config): HistoryBounds | undefined {
   if (history.entries === 0) return undefined;
   return { entriesMax: history.entries, keptMilliseconds: history.age * 1000 };
-}
-
-/** The module is loaded only if there is a policy. */
-async function openTagPolicy({ tags: { policy } }: Config): Promise<TagPolicy> {
-  if (policy === undefined) return noTagPolicy;
-  const { readTagPolicy } = await import("../config/tag-policy.js");
-  return readTagPolicy(policy);
 }
 
 function openSlabs({ uploads }: Config): SlabPool {

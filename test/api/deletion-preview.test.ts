@@ -9,6 +9,7 @@ import { DeletionPreviews } from "../../src/browse/deletion-previews.js";
 import type { Digest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
+import { noTagPolicy } from "../../src/gc/retention.js";
 import { Deadline } from "../../src/lib/deadline.js";
 import { collectGarbage } from "../../src/registry/collect-garbage.js";
 import { alice, patience } from "../support/browsing.js";
@@ -169,6 +170,29 @@ test("tags that cannot be deleted are told, and not counted", async () => {
     "missing",
   ]);
   assert.deepEqual(numbersOf(await ask({ rules })), { manifests: [], blobs: 0, bytes: 0 });
+});
+
+test("a preview is by the rules of now, not by those of an earlier one", async () => {
+  const name = newName();
+  const [of, next] = [image(), image()];
+  await client.pushImage(name, of, "moved");
+  await client.pushImage(name, of, "v1");
+  await client.pushImage(name, next, "moved");
+  const rules = { ...services.rules, tagPolicy: noTagPolicy };
+  const previews = new DeletionPreviews({ ...services, rules }, 0);
+  const permit = ownGate.delete(alice, parseRepositoryName(name));
+  const ask = () => previews.get(permit, [parseTag("v1")], patience());
+  assert.deepEqual(numbersOf(await ask()).manifests, [of.digest]);
+  const all = { matches: () => true };
+  Object.assign(rules, {
+    tagPolicy: { immutable: [], retention: [{ pattern: all, title: "all", keepPrevious: 1 }] },
+  });
+  assert.deepEqual(numbersOf(await ask()).manifests, []);
+  Object.assign(rules, { tagPolicy: { immutable: [all], retention: [] } });
+  assert.deepEqual(
+    (await ask()).tags.map(({ refusal }) => refusal),
+    ["immutable"],
+  );
 });
 
 test("what stays after all is told: by the settings, of an upstream, or because something cannot be read", async () => {

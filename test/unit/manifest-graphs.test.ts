@@ -12,7 +12,7 @@ import { MemoryCluster } from "../../src/cluster/memory/open.js";
 import { parseDigest } from "../../src/domain/digest.js";
 import { parseTag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
-import { noTagPolicy } from "../../src/gc/retention.js";
+import { noTagPolicy, type TagPolicy } from "../../src/gc/retention.js";
 import { Deadline } from "../../src/lib/deadline.js";
 import { Slices } from "../../src/lib/slices.js";
 import { ManifestReader } from "../../src/registry/manifest-reader/manifest-reader.js";
@@ -26,6 +26,8 @@ import { eventually } from "../support/store.js";
 const name = parseRepositoryName("team/app");
 const permit = ownGate.pull(alice, name);
 const bounds = { depthMax: 10, keysMax: 1e6, descriptorsMax: 1e5, annotationBytesMax: 1e5 };
+
+const history = { entriesMax: 10, keptMilliseconds: 1e9 };
 
 interface WorldOptions {
   readonly bounds?: ManifestGraphsOptions["bounds"];
@@ -51,13 +53,16 @@ function worldOf({ bounds: graphBounds = {}, beforeList }: WorldOptions = {}) {
   const caches = new Caches(storage, changes);
   followChanges(caches, changes);
   const errors: unknown[] = [];
+  const policies = { current: noTagPolicy };
   const services = {
     storage,
     caches,
     manifestReader: new ManifestReader(bounds, assert.ifError),
     rules: {
-      tagPolicy: noTagPolicy,
-      history: { entriesMax: 10, keptMilliseconds: 1e9 },
+      get tagPolicy() {
+        return policies.current;
+      },
+      history,
     } as Services["rules"],
     isMirrored: () => false,
   };
@@ -72,13 +77,17 @@ function worldOf({ bounds: graphBounds = {}, beforeList }: WorldOptions = {}) {
     onBackgroundError: (error) => void errors.push(error),
   });
   const relations = new Relations(services, graphs, reader, { untaggedSeconds: 0 });
+  const rule = (tagPolicy: TagPolicy) => {
+    policies.current = tagPolicy;
+  };
   /** Asks until nothing is missing. */
   const untagged = () =>
     eventually("the whole page", async () => {
       const found = await relations.untagged(permit, { page: 1, n: 100 }, patience());
       return found.complete ? found : undefined;
     });
-  return { storage, changes, elsewhere: cluster.node().changes, graphs, relations, untagged, reads, errors };
+  const elsewhere = cluster.node().changes;
+  return { storage, changes, elsewhere, graphs, relations, rule, untagged, reads, errors };
 }
 
 test("a manifest is read once, whatever changes", async () => {
@@ -95,6 +104,26 @@ test("a manifest is read once, whatever changes", async () => {
   await world.untagged();
   assert.deepEqual(world.reads.sort(), [one, two, three].map(({ digest }) => digest).sort());
   assert.deepEqual(world.errors, []);
+});
+
+test("what a tag pointed to before is kept by the rules of now, which cost no read of a manifest", async () => {
+  const world = worldOf();
+  const [before, now] = [image(), image()];
+  for (const of of [before, now]) {
+    const digest = parseDigest(of.digest);
+    await world.storage.manifests.write(name, digest, of.bytes);
+    const push = { note: { by: "alice", bounds: history } };
+    await world.storage.tags.point(name, parseTag("latest"), digest, { movable: true }, push);
+  }
+  const keeper = async () => (await world.untagged()).value?.manifests[0]?.keeper;
+  assert.deepEqual(await keeper(), { kind: "nothing" });
+  const reads = [...world.reads];
+  const matches = () => true;
+  world.rule({ immutable: [], retention: [{ pattern: { matches }, title: "all", keepPrevious: 1 }] });
+  assert.deepEqual(await keeper(), { kind: "earlier", tag: "latest" });
+  world.rule(noTagPolicy);
+  assert.deepEqual(await keeper(), { kind: "nothing" });
+  assert.deepEqual(world.reads, reads);
 });
 
 test("removed manifests go, also if the message was lost", async () => {

@@ -56,12 +56,14 @@ async function worldOf(ages: Readonly<Record<string, number>>, options: Options 
     tagsMax,
   });
   const pulls = new Pulls();
-  const services = { storage, caches, pulls, rules: { tagPolicy: policy } as Services["rules"] };
+  const rules = { tagPolicy: policy };
+  const services = { storage, caches, pulls, rules: rules as Services["rules"] };
   const index = new TagIndex(services, tables, slices);
   const page = (query: Partial<TagQuery> = {}, deadline = patience()) =>
     index.page(permit, { order: "newest", filter: "", page: 1, n: 100, ...query }, deadline);
   const elsewhere = cluster.node().changes;
-  return { data, storage, cluster, tables, pulls, page, elsewhere, errors, digest: digestOf(of.bytes), now };
+  const digest = digestOf(of.bytes);
+  return { data, storage, cluster, tables, pulls, rules, page, elsewhere, errors, digest, now };
 }
 
 function tagsIn({ tags }: TagPage): string[] {
@@ -360,6 +362,21 @@ test("a damaged tag has no target, and does not keep a page incomplete", async (
   tags?.set(parseTag("damaged"), { digest: undefined, pushedAt: Date.now() });
   const page = await world.page();
   assert.deepEqual([page.tags[0]?.tag, page.tags[0]?.digest, page.complete], ["damaged", undefined, true]);
+});
+
+test("a page tells how long tags stay by the rules of now", async () => {
+  const world = await worldOf({ v1: 3, "pr-1": 2, "pr-2": 1 });
+  const matches = (_: unknown, tag: string) => tag.startsWith("pr-");
+  const last = { immutable: [], retention: [{ pattern: { matches }, title: "pr", keepLast: 1 }] };
+  const kinds = async () => (await world.page()).tags.map(({ retention }) => retention?.kind);
+  for (const [policy, expected] of [
+    [noTagPolicy, ["no-rule", "no-rule", "no-rule"]],
+    [last, ["among-last", "expired", "no-rule"]],
+    [{ ...noTagPolicy, immutable: [{ matches }] }, ["immutable", "immutable", "no-rule"]],
+  ] as const) {
+    world.rules.tagPolicy = policy;
+    assert.deepEqual(await kinds(), expected);
+  }
 });
 
 test("looking at tags changes nothing that retention or an upstream's eviction reads", async () => {

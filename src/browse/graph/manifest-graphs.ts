@@ -6,9 +6,11 @@ import type { Change, Changes, ChangesLost } from "../../cluster/cluster.js";
 import type { Digest } from "../../domain/digest.js";
 import type { Tag } from "../../domain/reference.js";
 import type { RepositoryName } from "../../domain/repository-name.js";
+import type { TagPolicy } from "../../gc/retention.js";
 import { FairTurns } from "../../lib/fair-turns.js";
 import type { Slices } from "../../lib/slices.js";
 import { Turns } from "../../lib/turns.js";
+import { withRulesOfNow } from "../../registry/services.js";
 import { ManifestGraph, type ManifestNode } from "./manifest-graph.js";
 import { Outdated } from "./outdated.js";
 import {
@@ -81,6 +83,8 @@ class Kept {
   readonly outdated = new Outdated();
   graph = new ManifestGraph();
   known: KnownGraph | "too-many-tags" | undefined;
+  /** The policy that says what `known.earlier` is. */
+  ruledBy: TagPolicy | undefined;
   progress: GraphProgress | undefined;
   ended: Promise<void> | undefined;
   /** By the clock of `performance`. */
@@ -88,12 +92,18 @@ class Kept {
   listMilliseconds = 0;
   failedAt = never;
 
+  /** Whether what is known is what these rules keep. */
+  isRuledBy(policy: TagPolicy): boolean {
+    return this.known === "too-many-tags" || this.ruledBy === policy;
+  }
+
   /** Whether to read now. A repository that is pushed to all the time is not listed all the time. */
-  get isDue(): boolean {
+  isDue(policy: TagPolicy): boolean {
     const now = performance.now();
     const age = now - this.readAt;
     if (now - this.failedAt < retryMilliseconds) return false;
     if (age > ageMillisecondsMax) return true;
+    if (!this.isRuledBy(policy)) return true;
     if (this.known === "too-many-tags" || this.outdated.isNothing) return false;
     const pause = Math.max(listMillisecondsMin, this.listMilliseconds / listTimePart);
     return !this.outdated.needsListing || age > pause;
@@ -127,7 +137,8 @@ export class ManifestGraphs {
     this.#kept.delete(name);
     this.#kept.set(name, kept);
     this.#bound();
-    if (kept.ended === undefined && kept.isDue && !this.#closing.signal.aborted)
+    const { tagPolicy } = this.services.rules;
+    if (kept.ended === undefined && kept.isDue(tagPolicy) && !this.#closing.signal.aborted)
       kept.ended = this.#read(name, kept, client).finally(() => {
         kept.ended = undefined;
         kept.progress = undefined;
@@ -135,7 +146,8 @@ export class ManifestGraphs {
     const { known, progress, outdated, ended } = kept;
     const isWhole =
       known === "too-many-tags" || (known !== undefined && outdated.isNothing && ended === undefined);
-    const isCurrent = isWhole && this.changes.knows("tags") && this.changes.knows("content");
+    const isCurrent =
+      isWhole && kept.isRuledBy(tagPolicy) && this.changes.knows("tags") && this.changes.knows("content");
     return { known, isCurrent, progress };
   }
 
@@ -166,7 +178,8 @@ export class ManifestGraphs {
   async #readInTurn(name: RepositoryName, kept: Kept): Promise<void> {
     if (performance.now() - kept.readAt > ageMillisecondsMax) kept.outdated.noteAll();
     const due = kept.outdated.take();
-    const reader = new GraphReader(this.services, name, kept.graph, {
+    const services = withRulesOfNow(this.services);
+    const reader = new GraphReader(services, name, kept.graph, {
       slices: this.options.slices,
       turns: this.#turns,
       signal: this.#closing.signal,
@@ -178,6 +191,7 @@ export class ManifestGraphs {
     });
     const result = await reader.read(due);
     kept.known = await this.#knownOf(kept, reader, result);
+    kept.ruledBy = services.rules.tagPolicy;
     if (result === undefined) return;
     kept.readAt = performance.now();
     kept.listMilliseconds = result.listMilliseconds;
