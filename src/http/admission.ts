@@ -1,10 +1,11 @@
 /**
- * Admits a request to its handler: authenticates the caller, applies the limits and asks the gate. No other code path
- * reaches a handler that needs a permit.
+ * Admits a request to its handler: refuses changes that a page of another site has sent, authenticates the caller, applies the
+ * limits and asks the gate. No other code path reaches a handler that needs a permit.
  */
 import { anonymous, type Identity } from "../auth/identity.js";
 import { parseRepositoryName, type RepositoryName } from "../domain/repository-name.js";
 import { assert } from "../lib/assert.js";
+import type { BrowserGuard } from "./browser-guard.js";
 import type { HttpContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
 import type { Limits } from "./limits.js";
@@ -19,6 +20,7 @@ export class Admission {
   constructor(
     readonly context: HttpContext,
     readonly limits: Limits,
+    readonly guard: BrowserGuard,
   ) {}
 
   /**
@@ -28,6 +30,7 @@ export class Admission {
     if (route.action === "public") return route.handle(this.context, exchange);
     if (route.page === true && this.context.web === undefined) return answerDisabledPage(exchange);
     if (path.name !== "") exchange.name = this.#nameOf(exchange, path);
+    if (route.page !== true) this.guard.check(exchange);
     const identity = route.page === true ? this.#identifyVisitor(exchange) : this.#identify(exchange);
     if (!(identity instanceof Promise)) return this.#admit(exchange, route, identity, path);
     return identity.then((found) => {

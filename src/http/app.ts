@@ -13,6 +13,7 @@ import type { Services } from "../registry/services.js";
 import type { UpstreamCache } from "../upstream/cache.js";
 import { Admission } from "./admission.js";
 import { RequestBody } from "./body.js";
+import { BrowserGuard } from "./browser-guard.js";
 import { ChunkBudget } from "./chunk-watch.js";
 import type { ConnectionGuard } from "./connection-guard.js";
 import type { Login, RegistryEventListener } from "./context.js";
@@ -153,6 +154,11 @@ export class App {
         listingTurns: new KeyedTurns(listingsAtOnce),
       },
       new Limits(options.limits),
+      new BrowserGuard({
+        headers: options.headers ?? [],
+        publicOrigin: options.publicOrigin,
+        hasLogins: login !== undefined,
+      }),
     );
     this.#failures = new Failures(this.#admission.context, options);
     this.#peerOf = options.peerOf ?? directPeer;

@@ -6,6 +6,7 @@
 
 import { getBase } from "./base.js";
 import { getBlob, headBlob } from "./blobs.js";
+import { browserHeaders } from "./browser-guard.js";
 import { deleteBlob, deleteManifest } from "./deletions.js";
 import { getLiveness, getReadiness } from "./health.js";
 import { getCatalog, getReferrers, getTags } from "./listings.js";
@@ -18,8 +19,10 @@ import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./u
 
 const conditional = ["if-none-match"];
 const download = ["if-none-match", "range", "if-range"];
-const chunk = ["content-length", "content-range"];
-const typed = ["content-type", "content-length"];
+// Of requests that change something.
+const change = browserHeaders;
+const chunk = [...change, "content-length", "content-range"];
+const typed = [...change, "content-type", "content-length"];
 const preconditions = ["if-match", "if-none-match"];
 
 // biome-ignore format: a table reads better in columns
@@ -30,11 +33,11 @@ export const routes = [
   // end-2, end-10
   { methods: ["GET"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: download, handle: getBlob },
   { methods: ["HEAD"], path: "/v2/<name>/blobs/<digest>", action: "pull", headers: conditional, handle: headBlob },
-  { methods: ["DELETE"], path: "/v2/<name>/blobs/<digest>", action: "delete", headers: [], handle: deleteBlob },
+  { methods: ["DELETE"], path: "/v2/<name>/blobs/<digest>", action: "delete", headers: change, handle: deleteBlob },
   // end-3, end-7, end-9
   { methods: ["GET", "HEAD"], path: "/v2/<name>/manifests/<reference>", action: "pull", headers: conditional, handle: getManifest },
   { methods: ["PUT"], path: "/v2/<name>/manifests/<reference>", action: "push", headers: [...typed, ...preconditions], body: true, handle: putManifest },
-  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: preconditions, handle: deleteManifest },
+  { methods: ["DELETE"], path: "/v2/<name>/manifests/<reference>", action: "delete", headers: [...change, ...preconditions], handle: deleteManifest },
   // end-4, end-11
   { methods: ["POST"], path: "/v2/<name>/blobs/uploads/", action: "push", headers: chunk, body: true, handle: postUpload },
   { methods: ["POST"], path: "/v2/<name>/blobs/uploads", action: "push", headers: chunk, body: true, handle: postUpload },
@@ -42,14 +45,14 @@ export const routes = [
   { methods: ["PATCH"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: patchUpload },
   { methods: ["PUT"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: chunk, body: true, handle: putUpload },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: getUpload },
-  { methods: ["DELETE"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: [], handle: deleteUpload },
+  { methods: ["DELETE"], path: "/v2/<name>/blobs/uploads/<session>", action: "push", headers: change, handle: deleteUpload },
   // end-8, end-12
   { methods: ["GET", "HEAD"], path: "/v2/<name>/tags/list", action: "pull", headers: [], handle: getTags },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/referrers/<digest>", action: "pull", headers: [], handle: getReferrers },
   // the history of tags
   { methods: ["GET", "HEAD"], path: "/v2/<name>/_gantry/history/<tag>", action: "pull", headers: [], handle: getHistory },
   { methods: ["GET", "HEAD"], path: "/v2/<name>/_gantry/removed-tags", action: "pull", headers: [], handle: getRemovedTags },
-  { methods: ["POST"], path: "/v2/<name>/_gantry/rollback/<tag>", action: "push", headers: preconditions, handle: postRollback },
+  { methods: ["POST"], path: "/v2/<name>/_gantry/rollback/<tag>", action: "push", headers: [...change, ...preconditions], handle: postRollback },
   // Docker's token protocol
   { methods: ["GET"], path: "/token", action: "token", headers: [], handle: getToken },
   { methods: ["POST"], path: "/token", action: "token", headers: typed, body: true, handle: postToken },

@@ -4,16 +4,17 @@
  * session, and `SameSite=Strict` of the session cookie.
  */
 import { RegistryError } from "../../domain/errors.js";
+import { browserHeaders } from "../browser-guard.js";
 import type { HttpContext } from "../context.js";
 import type { Exchange } from "../exchange.js";
-import { isOwnOrigin } from "./own-origin.js";
+import { isFromElsewhere } from "./own-origin.js";
 import { webOf } from "./web.js";
 
 /** Maximum size of a form: a hundred tags of 128 characters fit, and a token. */
 const formBytesMax = 32 * 1024;
 
 /** The headers that the check needs. */
-export const formHeaders = ["content-type", "content-length", "origin", "sec-fetch-site"];
+export const formHeaders = ["content-type", "content-length", ...browserHeaders];
 
 /** The field with the token. */
 export const tokenField = "form";
@@ -33,14 +34,6 @@ export async function receiveForm(context: HttpContext, exchange: Exchange): Pro
   );
   if (!web.sessions.hasFormToken(exchange, form.get(tokenField) ?? "")) throw foreignForm();
   return form;
-}
-
-function isFromElsewhere(exchange: Exchange, publicOrigin: string | undefined): boolean {
-  const site = exchange.header("sec-fetch-site");
-  if (site !== "") return site !== "same-origin";
-  // Browsers send no Fetch Metadata over plain HTTP, except to the machine itself, but the origin with every form.
-  const origin = exchange.header("origin");
-  return origin !== "" && !isOwnOrigin(origin, exchange, publicOrigin);
 }
 
 function foreignForm(): RegistryError {

@@ -1,4 +1,4 @@
-/** Which addresses in a browser are this server's: other sites must not send forms, and no name of theirs may lead here. */
+/** Which addresses in a browser are this server's: other sites must change nothing, and no name of theirs may lead here. */
 import { isIP } from "node:net";
 import { RegistryError } from "../../domain/errors.js";
 import type { Exchange } from "../exchange.js";
@@ -18,6 +18,15 @@ export function isOwnOrigin(origin: string, exchange: Exchange, publicOrigin: st
   return given === `http://${host}` && !isHttps(exchange, publicOrigin);
 }
 
+/** Returns whether the browser says that a page of another origin has sent the request. Needs `Origin` and `Sec-Fetch-Site`. */
+export function isFromElsewhere(exchange: Exchange, publicOrigin: string | undefined): boolean {
+  const site = exchange.header("sec-fetch-site");
+  if (site !== "") return site !== "same-origin";
+  // Browsers send no Fetch Metadata over plain HTTP, except to the machine itself, but the origin with every change.
+  const origin = exchange.header("origin");
+  return origin !== "" && !isOwnOrigin(origin, exchange, publicOrigin);
+}
+
 /**
  * Returns whether the requested host is an address, or a name that only this machine or the operator can have given. On a
  * server without logins, a page of another site could otherwise read and change everything: its own name may resolve to this
@@ -35,10 +44,13 @@ export function hasOwnHost({ incoming }: Exchange, publicOrigin: string | undefi
 }
 
 /** The error for a host that `hasOwnHost` does not know. */
-export function foreignHost(exchange: Exchange): RegistryError {
+export function foreignHost(
+  exchange: Exchange,
+  what: "it serves pages" | "browsers may change it",
+): RegistryError {
   return new RegistryError(
     "denied",
-    `this registry has no logins, so it serves pages only at localhost, at an IP address and at http.host: set http.host to the address in your browser, such as http://${exampleHost(exchange)}`,
+    `this registry has no logins, so ${what} only at localhost, at an IP address and at http.host: set http.host to the address in your browser, such as http://${exampleHost(exchange)}`,
   );
 }
 

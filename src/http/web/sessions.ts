@@ -85,7 +85,7 @@ export class Sessions implements WebSessions {
 
   identify(exchange: Exchange): Identity {
     // A probe may ask for the root by any name.
-    if (exchange.path !== "/" && !this.isTrusted(exchange)) throw foreignHost(exchange);
+    if (exchange.path !== "/" && !this.isTrusted(exchange)) throw foreignHost(exchange, "it serves pages");
     const found = this.#read(exchange, "session");
     const identity = found?.caller && this.#identityOf(found.caller);
     if (found === undefined || identity === undefined) {
