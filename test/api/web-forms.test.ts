@@ -78,6 +78,13 @@ async function state(): Promise<unknown> {
 
 test("the table has forms", () => assert.ok(forms.length >= 2));
 
+test("a visitor whose browser refuses cookies is told so", async () => {
+  const form = await new Visitor(url).formToken();
+  const answer = await new Visitor(url).post("/ui/login", { form, user: "alice", password: "alice's" });
+  assert.equal(answer.status, 403);
+  assert.match(answer.body.toString(), /accept cookies from here/);
+});
+
 for (const row of forms) {
   const path = pathOf(row);
 

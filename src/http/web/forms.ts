@@ -39,6 +39,6 @@ export async function receiveForm(context: HttpContext, exchange: Exchange): Pro
 function foreignForm(): RegistryError {
   return new RegistryError(
     "denied",
-    "this form is not from this page, or your session has ended: go back, reload the page and try again; if that does not help behind a proxy, set http.host to the address in the browser",
+    "this form is not from this page, your session has ended, or your browser refuses the cookie of this page: let it accept cookies from here, go back, reload the page and try again; if that does not help behind a proxy, set http.host to the address in the browser",
   );
 }
