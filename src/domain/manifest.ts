@@ -3,7 +3,9 @@
  * once on push. The bytes are stored unchanged; this file extracts the parts that the registry's rules need.
  */
 import { isUtf8 } from "node:buffer";
-import { countKeys, jsonShape } from "../lib/json-scan.js";
+import { visibleLine } from "../lib/control-characters.js";
+import { cutText } from "../lib/cut-text.js";
+import { countKeys, duplicateKey, jsonShape } from "../lib/json-scan.js";
 import {
   type Annotations,
   type Descriptor,
@@ -85,7 +87,7 @@ export function parseManifest(
   refuseExcess("keys", shape.keys, keysMax, "limits.manifestkeys");
   refuseExcess("values", shape.entries, keysMax * entriesPerKeyMax, "limits.manifestkeys");
   const json = parseJson(bytes);
-  if (countKeys(json) !== shape.keys) throw invalid("an object in the manifest has a key twice");
+  if (countKeys(json) !== shape.keys) throw duplicate(bytes);
   for (const [where, object, known] of objectsRead(json)) {
     refuseOtherSpellings(object, known, where);
     for (const what of malformedMediaTypes(object, where)) onMalformed(what);
@@ -115,6 +117,13 @@ export function listed({ annotations, ...manifest }: Manifest): Manifest {
     manifest.subject !== undefined &&
     JSON.stringify(annotations).length <= listedAnnotationsMax;
   return { ...manifest, annotations: areListed ? annotations : undefined };
+}
+
+const keyCharactersShownMax = 100;
+
+function duplicate(bytes: Uint8Array): RegistryError {
+  const key = cutText(duplicateKey(bytes) ?? "", keyCharactersShownMax);
+  return invalid(`an object in the manifest has a key twice: ${visibleLine(JSON.stringify(key))}`);
 }
 
 /** A field that Go clients parse as an integer, with a number that they reject although it may be whole: `1.0`, `1e2`. */

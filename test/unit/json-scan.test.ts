@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { countKeys, jsonShape } from "../../src/lib/json-scan.js";
+import { countKeys, duplicateKey, jsonShape } from "../../src/lib/json-scan.js";
 
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
@@ -34,6 +34,19 @@ test("a duplicate key of an object counts twice", () => {
   const text = '{"a":1,"\\u0061":{"b":2,"b":3}}';
   assert.equal(jsonShape(Buffer.from(text)).keys, 4);
   assert.equal(countKeys(JSON.parse(text)), 2);
+});
+
+test("the duplicate key of an object is found, and a key of several objects is none", () => {
+  for (const [text, key] of [
+    ['{"a":1,"\\u0061":{"b":2,"b":3}}', "a"],
+    ['{"a":1,"c":{"b":2,"b":3},"a":1}', "b"],
+    ['{"é \\" : ":1,"\\u00e9 \\" : " :2}', 'é " : '],
+    ['[{"":":","x":"","":1}]', ""],
+    ['{"a":{"a":["a","a",{"a":1},{"a":1}]},"b":{"a":"a:"}}', undefined],
+  ] as const) {
+    JSON.parse(text);
+    assert.equal(duplicateKey(Buffer.from(text)), key, text);
+  }
 });
 
 test("bytes that are not JSON are scanned to the end, too", () => {

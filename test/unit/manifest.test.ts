@@ -309,6 +309,20 @@ for (const [what, text] of ambiguous) {
   });
 }
 
+test("a key that an object has twice is named, cut and with its invisible characters escaped", () => {
+  const long = "k".repeat(5_000);
+  for (const [key, shown] of [
+    ["layers", '"layers"'],
+    [long, `"${"k".repeat(100)}…"`],
+    ["a\n\u202eb", String.raw`"a\n\u202eb"`],
+  ] as const) {
+    const text = `{"schemaVersion":2,"annotations":{${[1, 2].map((value) => `${JSON.stringify(key)}:"${value}"`)}}}`;
+    assert.throws(() => parse(Buffer.from(text), ""), {
+      message: `an object in the manifest has a key twice: ${shown}`,
+    });
+  }
+});
+
 test("annotations may differ only in case, because all clients read them unchanged", () => {
   const annotations = { layers: "1", Layers: "2" };
   assert.deepEqual(parse(bytesOf({ ...image, annotations }), "").annotations, annotations);
