@@ -1,7 +1,7 @@
 // Import from another store in a folder, through the real program. Buckets are tested in test/cluster.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { lstat, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -9,6 +9,7 @@ import type { ImportReport } from "../../src/registry/import/report.js";
 import { Client } from "../support/client.js";
 import { gantry } from "../support/command.js";
 import { blobOf, describe, descriptorOf, image, index, types } from "../support/content.js";
+import { startGantry } from "../support/gantry.js";
 import { startInside } from "../support/inside.js";
 import { newRobot } from "../support/login.js";
 import { storedBelow } from "../support/store.js";
@@ -105,6 +106,41 @@ test("a later import, through the server that holds the store, follows the sourc
   assert.equal(v1?.pushedAt, state.other?.tags.v1?.pushedAt);
   assert.equal(all?.digest, both.digest, "what was deleted at the source remains");
 });
+
+test("a store whose journal has what a power failure took of its files is refused until a start completes it", async () => {
+  const root = await newFolder();
+  await using source = await startGantry({}, root);
+  const client = new Client(source.url);
+  await client.pushImage("team/kept", two, "v1");
+  await client.pushImage("team/lost", two, "v2");
+  const live = await importStore(await newFolder(), root);
+  assert.deepEqual([live.code, live.problems, live.tags.imported], [0, [], 2], "the server has the files");
+  await source.kill();
+  for (const taken of ["manifests/team/lost", "manifests"]) {
+    await rm(join(root, taken), { recursive: true });
+    const before = await filesOf(root);
+    const target = await newFolder();
+    const { code, stderr } = await gantry(target, ["import", "--from-store", root]);
+    assert.equal(code, 1);
+    assert.match(stderr, /a crash has left changes in .*\/journal \(\d+\), .*: start Gantry once on that store/);
+    assert.deepEqual(await filesOf(root), before);
+  }
+  const completed = await startGantry({}, root);
+  await completed.stop();
+  const report = await importStore(await newFolder(), root);
+  assert.deepEqual([report.code, report.problems, report.tags.imported], [0, [], 2]);
+});
+
+/** Returns the path, the time and the size of each file. */
+async function filesOf(root: string) {
+  const paths = await storedBelow(root);
+  return Promise.all(
+    paths.map(async (path) => {
+      const { mtimeNs, size } = await lstat(join(root, path), { bigint: true });
+      return [path, mtimeNs, size];
+    }),
+  );
+}
 
 test("only matching repositories are imported, and robots only if asked for", async () => {
   const { root } = await fullStore();

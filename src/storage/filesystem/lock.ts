@@ -35,6 +35,7 @@ const taken = 1;
 const withoutLock =
   ", so another gantry may have opened the store: stop every gantry that uses it, and start one";
 
+const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
 const lockFlags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** Locks the store by its file. Rejects with the holder's name if another process has it. */
@@ -75,6 +76,20 @@ export async function isAnswered(socket: string): Promise<boolean> {
 }
 
 /**
+ * Returns whether a process holds the lock, which need not be of this user. Locks the file for a moment to find out, and does not
+ * change it. Returns false if the system has no `flock`, or if there is no file.
+ */
+export async function isLocked(file: string): Promise<boolean> {
+  const handle = await ifThere(open(file, readFlags));
+  if (handle === undefined) return false;
+  try {
+    return (await flock(handle, "--shared")) === taken;
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
  * Returns what holds the lock, as words behind the store's path. The file has the number of the process that has set it, but
  * processes which that one has started hold it, too. They end with it, unless they were stopped or hang.
  */
@@ -97,14 +112,17 @@ async function openLock(file: string): Promise<{ handle: FileHandle | undefined;
     return { handle: await open(file, lockFlags), readOnly: false };
   } catch (error) {
     if (errorCode(error) !== "EROFS") throw error;
-    return { handle: await ifThere(open(file, constants.O_RDONLY | constants.O_NOFOLLOW)), readOnly: true };
+    return { handle: await ifThere(open(file, readFlags)), readOnly: true };
   }
 }
 
 /** Returns the exit code of `flock`, or `undefined` if there is no such program. */
-async function flock(handle: FileHandle): Promise<number | undefined> {
+async function flock(
+  handle: FileHandle,
+  mode: "--exclusive" | "--shared" = "--exclusive",
+): Promise<number | undefined> {
   const inherited = 3;
-  const child = spawn("flock", ["--nonblock", String(inherited)], {
+  const child = spawn("flock", ["--nonblock", mode, String(inherited)], {
     stdio: ["ignore", "ignore", "ignore", handle.fd],
   });
   try {

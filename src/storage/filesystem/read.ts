@@ -1,4 +1,4 @@
-/** Opens a store in a directory for reading only: it locks nothing, creates nothing and repairs nothing. */
+/** Opens a store in a directory for reading only: it holds no lock, creates nothing and repairs nothing. */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Digest, isDigest } from "../../domain/digest.js";
@@ -6,6 +6,7 @@ import type { RepositoryName } from "../../domain/repository-name.js";
 import type { ReadableBlob, ReadableBlobs, ReadableStore } from "../readable-store.js";
 import { CheckedFiles, type OnStray } from "./checked-files.js";
 import { ifThere } from "./files.js";
+import { refuseUnfinished } from "./journal/unfinished.js";
 import { Layout } from "./layout.js";
 import { FileManifests } from "./manifests.js";
 import { Quarantine } from "./quarantine.js";
@@ -25,9 +26,11 @@ export interface ReadableFolderOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Rejects if there is no store. */
+/** Rejects if there is no store, or if a crash has left changes in its journal. */
 export async function openReadableFolder(options: ReadableFolderOptions): Promise<ReadableStore> {
   const layout = new Layout(resolve(options.rootDirectory));
+  // First: a power failure may have taken the folders, too.
+  await refuseUnfinished(layout);
   for (const folder of [layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot])
     if (!(await ifThere(stat(folder)))?.isDirectory()) throw new Error(`there is no store in ${layout.root}`);
   const checkedFiles = new CheckedFiles(layout.root, options.onStray);

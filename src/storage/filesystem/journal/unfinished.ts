@@ -1,0 +1,35 @@
+/** Tells whether a store that is only read lacks acknowledged changes, because they are in its journal and nowhere else. */
+import { isLocked } from "../lock.js";
+import type { Layout } from "../layout.js";
+import { MarkFile } from "./mark.js";
+import { readSince } from "./read-since.js";
+import { demandFiles, type StoredJournal, segmentFiles } from "./segments.js";
+import { markName } from "./shared.js";
+
+/**
+ * Rejects if a crash has left changes in the journal that a start would repeat. The journal of a running server has changes,
+ * too, but their files are in place. Its segments change while they are read, so they are not looked at.
+ */
+export async function refuseUnfinished({ root, journalRoot, lock }: Layout): Promise<void> {
+  const found = await readStopped(journalRoot, lock).catch((cause: unknown) => {
+    throw new Error(`it is not known whether a crash has left changes in ${journalRoot}`, { cause });
+  });
+  if (found === undefined || (found.records === 0 && found.damaged.length === 0)) return;
+  throw new Error(
+    `a crash has left changes in ${journalRoot} (${found.records}), which the files in ${root} may lack: start Gantry once on that store, which completes them, and import again`,
+  );
+}
+
+/** Resolves with `undefined` if there is no journal, or if a server uses it. */
+async function readStopped(journalRoot: string, lock: string): Promise<StoredJournal | undefined> {
+  await demandFiles(journalRoot);
+  if ((await segmentFiles(journalRoot)).length === 0) return undefined;
+  const mark = await MarkFile.open(`${journalRoot}/${markName}`, false);
+  try {
+    if (mark?.mark?.isClosed !== true && (await isLocked(lock))) return undefined;
+    // Damage of the mark is reported by the start that completes the changes.
+    return await readSince(journalRoot, mark, () => {});
+  } finally {
+    await mark?.close();
+  }
+}
