@@ -26,7 +26,9 @@ export async function runOperatorCommand(
 ): Promise<Outcome> {
   const controlSocket = controlSocketOf(config);
   const interrupted = new AbortController();
-  const ignoreInterrupts = invocation.onInterrupt(() => interrupted.abort(new Error("interrupted")));
+  const ignoreInterrupts = invocation.onInterrupt(() =>
+    interrupted.abort(new Error("it got a signal to stop")),
+  );
   const display = new ProgressDisplay(invocation);
   const task: Task = { onProgress: (progress) => display.show(progress), signal: interrupted.signal };
   try {

@@ -5,6 +5,7 @@ import { count, formatBytes } from "../lib/format.js";
 import type { EvictionReport } from "../upstream/evictor.js";
 import { onlyUpstream, openCache, upstreamFlag } from "./cache.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
+import { untilInterrupted } from "./interruption.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({
@@ -63,7 +64,9 @@ pushed; --max-mib 0 removes all the rest. Removed content is fetched again when 
       dryRun,
       signal: context.signal,
     });
-    return { report: reportOf(report), text: render(report), fine: !context.signal.aborted };
+    const complete = !context.signal.aborted;
+    const text = render(report) + untilInterrupted(complete, context.signal);
+    return { report: { ...reportOf(report), complete }, text, fine: complete };
   },
 };
 

@@ -7,6 +7,7 @@ import { count, formatBytes } from "../lib/format.js";
 import type { ExportReport } from "../registry/export/report.js";
 import type { Selection } from "../registry/export/select.js";
 import { type Command, UsageError } from "./command.js";
+import { untilInterrupted } from "./interruption.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({
@@ -70,7 +71,7 @@ exported by digest has no name.
       unmet: unmet.map(({ text }) => text),
     };
     const fine = report.complete && report.problems.length === 0 && unmet.length === 0;
-    return { report, text: render(report), fine };
+    return { report, text: render(report, signal), fine };
   },
 };
 
@@ -93,7 +94,7 @@ function selectionOf(text: string): Selection {
   return { text, wants, what: { digest: rest } };
 }
 
-function render(report: ExportReport & { readonly unmet: readonly string[] }): string {
+function render(report: ExportReport & { readonly unmet: readonly string[] }, signal: AbortSignal): string {
   const { problems, written, there, references, complete, unmet } = report;
   const lines = problems.map(({ repository, tag, digest, what }) => {
     const place = tag === undefined ? [repository, digest].filter(Boolean).join("@") : `${repository}:${tag}`;
@@ -102,7 +103,7 @@ function render(report: ExportReport & { readonly unmet: readonly string[] }): s
   lines.push(...unmet.map((text) => `${text}: there is no such image`));
   lines.push(
     `${count(references, "reference")}: ${count(written.count, "content")} written (${formatBytes(written.bytes)}), ` +
-      `${there.count} already there (${formatBytes(there.bytes)})${complete ? "" : " until it was interrupted"}`,
+      `${there.count} already there (${formatBytes(there.bytes)})${untilInterrupted(complete, signal)}`,
   );
   return lines.join("\n");
 }

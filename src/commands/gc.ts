@@ -7,6 +7,7 @@ import type { RetentionReport } from "../registry/apply-retention.js";
 import type { CollectOptions, Progress } from "../registry/collect-garbage.js";
 import { type Services, withRulesOfNow } from "../registry/services.js";
 import { type Command, type FlagValues, UsageError } from "./command.js";
+import { untilInterrupted } from "./interruption.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({
@@ -46,17 +47,20 @@ catalog. If a tag or manifest cannot be read, gc reports it, keeps everything it
   },
   run: async ({ services, config, onProgress, signal }, given) => {
     const { dryRun, untagged = config.gc.untagged ?? null } = parseOptions(options, given);
-    const report = await collectOnce(
+    const { garbage, retention } = await collectOnce(
       services,
       { dryRun, signal, untaggedSeconds: untagged ?? undefined },
       (done, what) => onProgress({ what, done, unit: "repositories" }),
     );
-    const { garbage, retention } = report;
+    const complete = !signal.aborted;
     const told =
       retention.unread.length === 0 && !garbage.repositories.some(({ skipped }) => skipped !== undefined);
-    const fine = !signal.aborted && told;
-    const text = render(report.retention, report.garbage, config.gc.lease, untagged === null);
-    return { report, text, fine };
+    const text = render(retention, garbage, {
+      leaseSeconds: config.gc.lease,
+      keepsUntagged: untagged === null,
+      interruption: untilInterrupted(complete, signal),
+    });
+    return { report: { retention, garbage, complete }, text, fine: complete && told };
   },
 };
 
@@ -103,11 +107,17 @@ function untaggedOf({ untagged }: FlagValues): { untagged?: number | null } {
   return { untagged: seconds };
 }
 
+interface Circumstances {
+  readonly leaseSeconds: number;
+  readonly keepsUntagged: boolean;
+  /** What follows the totals if the collection did not run to the end. */
+  readonly interruption: string;
+}
+
 function render(
   retention: RetentionReport,
   garbage: GarbageReport,
-  leaseSeconds: number,
-  keepsUntagged: boolean,
+  { leaseSeconds, keepsUntagged, interruption }: Circumstances,
 ): string {
   const removed = garbage.dryRun ? "would be removed" : "removed";
   const { manifests, blobs, leased, spared, orphans, bytesFreed, kept, protectedUntil } = garbage;
@@ -118,7 +128,7 @@ function render(
     ...retention.unread.map(({ name, why }) => `${name}: left as it is: ${why}`),
     ...garbage.repositories.flatMap(linesOf),
     `${count(retention.tags, "tag")}, ${count(manifests, "manifest")}, ${count(blobs, "blob")} and ` +
-      `${count(orphans, "orphaned content")} ${removed}: ${formatBytes(bytesFreed)}`,
+      `${count(orphans, "orphaned content")} ${removed}: ${formatBytes(bytesFreed)}${interruption}`,
   ];
   if (garbage.emptied.length > 0)
     lines.push(
@@ -146,7 +156,7 @@ function render(
         "too many (a shorter gc.lease avoids that).",
     );
   }
-  if (retention.tags === 0 && isNothing(garbage))
+  if (interruption === "" && retention.tags === 0 && isNothing(garbage))
     lines.push(
       keepsUntagged
         ? "There is nothing to remove. Manifests without a tag are kept with their blobs; --untagged TIME removes them."

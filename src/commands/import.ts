@@ -4,6 +4,7 @@ import { count, formatBytes } from "../lib/format.js";
 import type { Amount, ImportProblem, ImportReport } from "../registry/import/report.js";
 import type { Command } from "./command.js";
 import { importSource, openSource, sourceFlags, sourceOf } from "./import-source.js";
+import { untilInterrupted } from "./interruption.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({
@@ -102,11 +103,11 @@ servers on its host or on the hosts that --realm-host names.
       (done, total, name, bytes) =>
         onProgress({ what: `${name}, ${formatBytes(bytes)} of blobs`, done, total, unit: "manifests" }),
     );
-    return { report, text: render(report), fine: report.complete && report.problems.length === 0 };
+    return { report, text: render(report, signal), fine: report.complete && report.problems.length === 0 };
   },
 };
 
-function render(report: ImportReport): string {
+function render(report: ImportReport, signal: AbortSignal): string {
   const { blobs, dryRun, manifests, tags, problems } = report;
   const lines = problems.map(problemLine);
   lines.push(...report.warnings.map((warning) => `warning: ${problemLine(warning)}`));
@@ -128,7 +129,7 @@ function render(report: ImportReport): string {
       ? [`robots: ${report.robots.imported} ${come}, ${report.robots.there} already there`]
       : []),
     `blobs: ${ways.length === 0 ? "none" : ways.join(", ")}`,
-    `${count(problems.length, "problem")}, ${count(report.warned, "warning")}${report.complete ? "" : " until it was interrupted; run it again to continue"}`,
+    `${count(problems.length, "problem")}, ${count(report.warned, "warning")}${untilInterrupted(report.complete, signal)}`,
   );
   return lines.join("\n");
 }

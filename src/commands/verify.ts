@@ -3,6 +3,7 @@ import { z } from "zod";
 import { count, formatBytes } from "../lib/format.js";
 import type { VerifyReport } from "../registry/verify/report.js";
 import type { Command } from "./command.js";
+import { untilInterrupted } from "./interruption.js";
 import { parseOptions } from "./options.js";
 
 const options = z.object({ dryRun: z.boolean() });
@@ -36,13 +37,13 @@ push restores them. It names the tags that cannot be pulled completely.
         },
       ),
     );
-    return { report, text: render(report), fine: report.complete && report.problems.length === 0 };
+    return { report, text: render(report, signal), fine: report.complete && report.problems.length === 0 };
   },
 };
 
 const remedies = { quarantined: " (quarantined)", mended: " (mended)", none: "" } as const;
 
-function render(report: VerifyReport): string {
+function render(report: VerifyReport, signal: AbortSignal): string {
   const { problems, hurtTags, odd } = report;
   const lines = problems.map(({ repository, tag, digest, what, remedy }) => {
     const where = [repository === undefined ? undefined : repository + (tag ? `:${tag}` : ""), digest];
@@ -65,6 +66,6 @@ function render(report: VerifyReport): string {
     `${count(report.tags, "tag")} checked, ${formatBytes(report.bytesRead)} read`,
   ];
   const found = `${count(problems.length, "problem")}, ${count(hurtTags.length, "tag")} affected`;
-  lines.push(`${read.join(", ")}: ${found}${report.complete ? "" : " until it was interrupted"}`);
+  lines.push(`${read.join(", ")}: ${found}${untilInterrupted(report.complete, signal)}`);
   return lines.join("\n");
 }

@@ -1,8 +1,9 @@
 // Operators' commands, through the real program: the same results with a server that holds the store and without one.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { createServer, request, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -15,9 +16,9 @@ import { Client } from "../support/client.js";
 import { gantry } from "../support/command.js";
 import { blobOf, image, newName } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
-import { startInside } from "../support/inside.js";
-import { serveInside } from "../support/server.js";
-import { storedBelow } from "../support/store.js";
+import { runInside, startInside } from "../support/inside.js";
+import { serveInside, startInsideOn } from "../support/server.js";
+import { eventually, storedBelow } from "../support/store.js";
 
 /** The output of `gc --json`. */
 interface Collected {
@@ -350,3 +351,71 @@ test("stats reports the repositories despite stray files", async () => {
   assert.equal(ran.code, 0, ran.stderr);
   assert.match(ran.stdout, new RegExp(two));
 });
+
+test("gc says that the end of its server has interrupted it", async () => {
+  const root = await newFolder();
+  const server = await startInsideOn(root, settings);
+  await filled(new Client(server.url));
+  const { repositories } = server.services.storage;
+  const all = repositories.all.bind(repositories);
+  const [begun, released] = [new Gate(), new Gate()];
+  repositories.all = async function* () {
+    begun.open();
+    await released.opened;
+    yield* all();
+  };
+  const running = gantry(root, ["gc", "--delete"], settings);
+  await begun.opened;
+  const stopped = server.stop();
+  await eventually("the end of the socket", async () => !(await storedBelow(root)).includes("control.sock"));
+  released.open();
+  const { code, stdout } = await running;
+  await stopped;
+  assert.equal(code, 1);
+  assert.match(stdout, / removed: 0 B until it was interrupted \(the server is stopping\); run it again\n$/);
+});
+
+test("a command whose server is killed, and one that is interrupted, say what has happened", async () => {
+  const root = await newFolder();
+  const [asked, answering] = [new Gate(), new Set<ServerResponse>()];
+  const server = createServer((_, response) => {
+    response.writeHead(200).flushHeaders();
+    answering.add(response);
+    asked.open();
+  });
+  server.listen(join(root, "control.sock"));
+  await once(server, "listening");
+  try {
+    const killed = gantry(root, ["verify"]);
+    await asked.opened;
+    for (const response of answering) response.destroy();
+    assert.match(
+      (await killed).stderr,
+      /^gantry: the server ended before gantry verify did, .*run the command again/,
+    );
+    const again = once(server, "request");
+    let said = "";
+    const env = { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root };
+    const { interrupt, ended } = runInside(["verify"], {
+      env,
+      onOutput: () => {},
+      onError: (text) => {
+        said += text;
+      },
+    });
+    await again;
+    interrupt();
+    assert.equal(await ended, 1);
+    assert.match(said, /^gantry: gantry verify was interrupted, and the server ends it, too; run it again/);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+class Gate {
+  open: () => void = () => {};
+  readonly opened = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
+}

@@ -122,7 +122,10 @@ test("a store whose journal has what a power failure took of its files is refuse
     const target = await newFolder();
     const { code, stderr } = await gantry(target, ["import", "--from-store", root]);
     assert.equal(code, 1);
-    assert.match(stderr, /a crash has left changes in .*\/journal \(\d+\), .*: start Gantry once on that store/);
+    assert.match(
+      stderr,
+      /a crash has left changes in .*\/journal \(\d+\), .*: start Gantry once on that store/,
+    );
     assert.deepEqual(await filesOf(root), before);
   }
   const completed = await startGantry({}, root);

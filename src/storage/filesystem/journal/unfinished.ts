@@ -1,6 +1,7 @@
 /** Tells whether a store that is only read lacks acknowledged changes, because they are in its journal and nowhere else. */
-import { isLocked } from "../lock.js";
+
 import type { Layout } from "../layout.js";
+import { isLocked } from "../lock.js";
 import { MarkFile } from "./mark.js";
 import { readSince } from "./read-since.js";
 import { demandFiles, type StoredJournal, segmentFiles } from "./segments.js";
