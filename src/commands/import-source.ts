@@ -6,7 +6,7 @@ import { isTag } from "../domain/reference.js";
 import { isRepositoryName } from "../domain/repository-name.js";
 import { parseBytes } from "../lib/parse-bytes.js";
 import type { OtherStores } from "../transfer/other-stores.js";
-import type { OnStray, Source } from "../transfer/source.js";
+import type { OnStray, OnUndelivered, Source } from "../transfer/source.js";
 import { type Flags, type FlagValues, UsageError } from "./command.js";
 
 const globs = z
@@ -206,17 +206,22 @@ function listOf(value: FlagValues[string]): string[] {
   return Array.isArray(value) ? [...(value as readonly string[])] : [];
 }
 
+interface SourceCallbacks {
+  readonly onStray: OnStray;
+  readonly onUndelivered: OnUndelivered;
+  readonly signal: AbortSignal;
+}
+
 /** Rejects with `SourceError`. */
 export async function openSource(
   source: ImportSource,
   otherStores: () => Promise<OtherStores>,
-  onStray: OnStray,
-  signal: AbortSignal,
+  { onStray, onUndelivered, signal }: SourceCallbacks,
 ): Promise<Source> {
   if (source.kind === "layout") {
     const { folder: path, name, tag } = source;
     const { openLayout } = await import("../transfer/oci-layout/reader.js");
-    return openLayout({ path, name, tag, onStray });
+    return openLayout({ path, name, tag, onStray, onUndelivered });
   }
   const wants = nameMatcher(source.repositories.length > 0 ? source.repositories : ["**"]);
   if (source.kind === "store") {

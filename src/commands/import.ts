@@ -98,7 +98,7 @@ servers on its host or on the hosts that --realm-host names.
     const { importFrom } = await import("../registry/import/import.js");
     const report = await importFrom(
       services,
-      (onStray) => openSource(source, otherStores, onStray, signal),
+      (onStray, onUndelivered) => openSource(source, otherStores, { onStray, onUndelivered, signal }),
       { ...how, signal },
       (done, total, name, bytes) =>
         onProgress({ what: `${name}, ${formatBytes(bytes)} of blobs`, done, total, unit: "manifests" }),

@@ -49,6 +49,9 @@ export async function* atMost(
 /** Called for each stray object in a source, which is skipped. */
 export type OnStray = (what: string, why: string) => void;
 
+/** Called for each object that the import cannot deliver before it begins, and that is part of what was asked for. */
+export type OnUndelivered = (digest: Digest, why: string) => void;
+
 export interface SourceManifest {
   readonly bytes: Buffer;
   /** As the source states it; `""` if it does not. */

@@ -186,6 +186,28 @@ test("the only image of a layout gets the requested tag", async () => {
   assert.deepEqual((await client.get("/v2/app/tags/list")).json(), { name: "app", tags: ["new"] });
 });
 
+test("an import without --as fails for images that are not named NAME:TAG, and imports the others", async () => {
+  const { root, server } = await filled();
+  await server.stop();
+  const [byTag, byDigest] = [await newFolder(), await newFolder()];
+  await exported(root, "team/app:v1", byTag);
+  await exported(root, `team/app@${two.digest}`, byDigest);
+  const target = await newFolder();
+  for (const [layout, said] of [
+    [byTag, `${one.digest}: v1: not imported, because it is not named NAME:TAG`],
+    [byDigest, `${two.digest}: not imported, because it is not named NAME:TAG`],
+  ] as const) {
+    const { code, stdout } = await gantry(target, ["import", "--from-oci", layout]);
+    assert.deepEqual([code, stdout.includes(said)], [1, true], stdout);
+    assert.match(stdout, /\n1 problem, /);
+  }
+  // Names with their repositories, beside the one that has none.
+  await exported(root, "team/app:v2", "tools/lint:v1", byTag);
+  const { code, stdout } = await gantry(target, ["import", "--from-oci", byTag]);
+  assert.equal(code, 1);
+  assert.match(stdout, /2 manifests and 2 tags imported/);
+});
+
 test("an incomplete image is reported and not added to the layout's index", async () => {
   const { root, server } = await filled();
   await server.stop();

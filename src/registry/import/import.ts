@@ -5,7 +5,7 @@
 
 import type { RepositoryName } from "../../domain/repository-name.js";
 import { inParallel } from "../../lib/in-parallel.js";
-import type { Source, SourceRepository } from "../../transfer/source.js";
+import type { OnStray, OnUndelivered, Source, SourceRepository } from "../../transfer/source.js";
 import type { Services } from "../services.js";
 import { Findings } from "../verify/report.js";
 import { verifyNames } from "../verify/repository.js";
@@ -23,17 +23,20 @@ const repositoriesAtOnce = 4;
 const ofUpstream =
   "not imported: the name belongs to an upstream registry (setting proxy), whose images are only fetched; use another name";
 
-/** Rejects if the storage fails, or if the source cannot be listed. `open` gets the callback for stray objects. */
+/** Rejects if the storage fails, or if the source cannot be listed. `open` gets the callbacks for what the source skips. */
 export async function importFrom(
   services: Services,
-  open: (onStray: (what: string, why: string) => void) => Promise<Source>,
+  open: (onStray: OnStray, onUndelivered: OnUndelivered) => Promise<Source>,
   options: ImportOptions,
   onProgress: ImportProgress,
 ): Promise<ImportReport> {
   const { signal, dryRun } = options;
   const tally = new Tally();
   const run = new ImportRun(services, options, tally);
-  const source = await open((what, why) => tally.odd(what, why));
+  const source = await open(
+    (what, why) => tally.odd(what, why),
+    (digest, what) => tally.problem({ digest, what }),
+  );
   try {
     const repositories: SourceRepository[] = [];
     let total = 0;

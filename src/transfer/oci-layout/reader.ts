@@ -8,6 +8,7 @@ import { fileSize, readFileBytes, readSmall } from "../files.js";
 import { type NamedContent, refName } from "../sink.js";
 import {
   type OnStray,
+  type OnUndelivered,
   type Source,
   type SourceBlob,
   SourceError,
@@ -24,10 +25,19 @@ export interface LayoutOptions {
   /** The tag for the layout's only image, whatever its name in the layout. */
   readonly tag: Tag | undefined;
   readonly onStray: OnStray;
+  readonly onUndelivered: OnUndelivered;
 }
 
+const notPlaced = "not imported, because it is not named NAME:TAG; choose its repository with --as";
+
 /** Rejects if there is no layout, or if `tag` is set and the layout has not exactly one image. */
-export async function openLayout({ path, name, tag, onStray }: LayoutOptions): Promise<Source> {
+export async function openLayout({
+  path,
+  name,
+  tag,
+  onStray,
+  onUndelivered,
+}: LayoutOptions): Promise<Source> {
   const folder = resolve(path);
   const entries = await readIndex(folder);
   if (entries === undefined) throw new SourceError(`there is no OCI layout in ${folder}`);
@@ -46,12 +56,17 @@ export async function openLayout({ path, name, tag, onStray }: LayoutOptions): P
     repository(name).add(entry.digest, tag);
     for (const { digest } of entries) repository(name).add(digest);
   } else {
+    const unplaced: { digest: Digest; ref: string | undefined }[] = [];
     for (const { digest, annotations } of entries) {
       const ref = annotations?.[refName];
       const place = placeOf(ref, name);
       if (place !== undefined) repository(place.name).add(digest, place.tag);
-      else onStray(`${digest} ${ref ?? ""}`.trim(), "not named NAME:TAG; choose its repository with --as");
+      else unplaced.push({ digest, ref });
     }
+    // Beside images that have a place, an entry without a name is attached to one of them.
+    for (const { digest, ref } of unplaced)
+      if (ref === undefined && repositories.size > 0) onStray(digest, notPlaced);
+      else onUndelivered(digest, `${ref === undefined ? "" : `${ref}: `}${notPlaced}`);
   }
   return {
     repositories: async function* () {
