@@ -116,6 +116,21 @@ test("an image is exported by its tag and another one, and imported unchanged", 
   assert.match(again.stdout, /0 manifests and 0 tags imported, 3 and 2 already there/);
 });
 
+test("deeply nested indexes are exported and imported again", async () => {
+  const { root, server, client } = await filled();
+  let nested = many;
+  for (let depth = 0; depth < 20; depth++) {
+    nested = index([nested]);
+    await client.pushImage("team/app", nested, "deep");
+  }
+  await server.stop();
+  const layout = await newFolder();
+  assert.equal((await exported(root, "team/app:deep", layout)).code, 0);
+  const back = await gantry(await newFolder(), ["import", "--from-oci", layout, "--as", "app", "--json"]);
+  assert.equal(back.code, 0, back.stdout);
+  assert.equal(back.json<ImportReport>().manifests.imported, 23);
+});
+
 test("repositories are exported by pattern with their names and referrers, and imported under them", async () => {
   const { root, server, client } = await filled();
   const layout = await newFolder();

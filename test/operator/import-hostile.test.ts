@@ -142,20 +142,26 @@ test("a token that cannot be sent is refused", async () => {
   assert.match(ran.stderr, /returned no token/);
 });
 
-test("endlessly nested indexes are read up to a bound", async () => {
-  let nested = index([good]);
-  await client.pushBlobs("deep/app", layer);
-  await client.pushImage("deep/app", good);
-  for (let depth = 0; depth < 6; depth++) {
-    await client.pushImage("deep/app", nested, `depth-${depth}`);
-    nested = index([nested]);
-  }
-  after(() => client.delete("/v2/deep/app/manifests/depth-5"));
-  const { report, what } = await importFrom(({ url = "" }, response) => {
-    if (!url.includes("deep/app/tags/list")) return false;
-    response.end('{"tags":["depth-5"]}');
-    return true;
+for (const [what, indexes, filler, said] of [
+  ["endlessly nested", 102, "", /nested more than 100 deep; copy the image with another client/],
+  ["large nested", 8, "x".repeat(3_900_000), /indexes that lead to it have more than 20971520 bytes; copy/],
+] as const)
+  test(`${what} indexes are read up to a bound`, async () => {
+    const tag = what.replace(" ", "-");
+    await client.pushBlobs("deep/app", layer);
+    await client.pushImage("deep/app", good);
+    let nested = good;
+    for (let count = 0; count < indexes; count++) {
+      nested = index([nested], { annotations: { filler } });
+      await client.pushImage("deep/app", nested);
+    }
+    await client.pushImage("deep/app", nested, tag);
+    after(() => client.delete(`/v2/deep/app/manifests/${tag}`));
+    const { report, what: problems } = await importFrom(({ url = "" }, response) => {
+      if (!url.includes("deep/app/tags/list")) return false;
+      response.end(JSON.stringify({ tags: [tag] }));
+      return true;
+    });
+    assert.match(problems, said);
+    assert.equal(report.complete, true);
   });
-  assert.match(what, /nested more than 4 deep/);
-  assert.equal(report.complete, true);
-});

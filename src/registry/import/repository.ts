@@ -4,7 +4,7 @@
  */
 import { LRUCache } from "lru-cache";
 import { algorithmOf, type Digest, isDigest } from "../../domain/digest.js";
-import type { ManifestContent } from "../../domain/manifest.js";
+import { type ManifestContent, manifestBytesMax } from "../../domain/manifest.js";
 import { isManifestMediaType } from "../../domain/media-type.js";
 import type { Mismatch } from "../../domain/pushed-manifest.js";
 import type { Tag } from "../../domain/reference.js";
@@ -34,11 +34,24 @@ const blobsAtOnce = 8;
 /** Bounds on the size of a malicious source's repository; a manifest costs about 200 bytes here. */
 const manifestsMax = 1_000_000;
 const blobsMax = 1_000_000;
-/** An index of indexes is rare, and no use of a third level is known. */
-const depthMax = 4;
+/** No real image comes near. Digests rule out circles, so that this bounds only the work for a chain made to be long. */
+const depthMax = 100;
+/** All manifests from the source above one that is being imported are in memory: 32 of such chains at once. */
+const chainBytesMax = 5 * manifestBytesMax;
+
+const otherClient = "copy the image with another client, such as skopeo copy --all";
 
 /** Tags of the referrers tag schema, which clients create in a registry without the referrers API. */
 const referrersTag = /^([a-z0-9]+)-([0-9a-f]{64,128})$/;
+
+/** The indexes that lead to a manifest. */
+interface Chain {
+  readonly depth: number;
+  /** Size of those that come from the source. */
+  readonly bytes: number;
+}
+
+const noChain: Chain = { depth: 0, bytes: 0 };
 
 /** The result for a manifest or blob. A failure has already been reported. */
 type Outcome = "there" | "absent" | "failed";
@@ -103,14 +116,14 @@ export class RepositoryImport {
       this.#problem({ digest, what: "the source lists the manifest but does not have it" });
   }
 
-  #manifest(digest: Digest, depth = 0): Promise<Outcome> {
+  #manifest(digest: Digest, above = noChain): Promise<Outcome> {
     if (this.#manifests.size >= manifestsMax && !this.#manifests.has(digest))
       return this.#told({ digest }, () => {
         throw new SourceError(`the repository has more than ${manifestsMax} manifests`);
       });
     return once(this.#manifests, digest, () => {
       this.#unasked.push(digest);
-      return this.#told({ digest }, () => this.#bringManifest(digest, depth));
+      return this.#told({ digest }, () => this.#bringManifest(digest, above));
     });
   }
 
@@ -122,15 +135,21 @@ export class RepositoryImport {
     );
   }
 
-  async #bringManifest(digest: Digest, depth: number): Promise<Outcome> {
+  async #bringManifest(digest: Digest, above: Chain): Promise<Outcome> {
     const { tally, options } = this.run;
-    if (depth > depthMax) throw new SourceError(`indexes are nested more than ${depthMax} deep`);
+    if (above.depth > depthMax)
+      throw new SourceError(`indexes are nested more than ${depthMax} deep; ${otherClient}`);
+    if (above.bytes > chainBytesMax)
+      throw new SourceError(
+        `the indexes that lead to it have more than ${chainBytesMax} bytes; ${otherClient}`,
+      );
     // A manifest that is stored here was accepted before, perhaps with wider bounds.
     const own = await this.#ownManifest(digest);
     const found = own === undefined ? await this.from.manifest(digest) : undefined;
     const manifest = own?.manifest ?? (found && (await this.#parse(digest, found)));
     if (manifest === undefined) return "absent";
-    const missing = await this.#bringNamed(manifest, depth);
+    const chain = { depth: above.depth + 1, bytes: above.bytes + (found?.bytes.length ?? 0) };
+    const missing = await this.#bringNamed(manifest, chain);
     if (missing.length > 0) {
       this.#problem({ digest, what: `the manifest names missing content: ${missing.join(", ")}` });
       return "failed";
@@ -161,7 +180,7 @@ export class RepositoryImport {
   }
 
   /** Imports everything that a manifest names, and returns the required objects that are missing. */
-  async #bringNamed({ blobs, children }: ManifestContent, depth: number): Promise<Digest[]> {
+  async #bringNamed({ blobs, children }: ManifestContent, chain: Chain): Promise<Digest[]> {
     const missing: Digest[] = [];
     const look = async (digest: Digest, coming: Promise<Outcome>) => {
       const outcome = await coming;
@@ -171,7 +190,7 @@ export class RepositoryImport {
     await inParallel(blobs, blobsAtOnce, ({ digest, size }) => look(digest, this.#blob(digest, size)));
     for (const { digest, size, mediaType } of children) {
       const isBlob = !isManifestMediaType(mediaType);
-      await look(digest, isBlob ? this.#blob(digest, size) : this.#manifest(digest, depth + 1));
+      await look(digest, isBlob ? this.#blob(digest, size) : this.#manifest(digest, chain));
     }
     return missing;
   }
