@@ -2,6 +2,7 @@
  * Runs an operator's command: in the server that has the store open, or in this process if none has. Part of the
  * composition root.
  */
+import { setMaxListeners } from "node:events";
 import { pino } from "pino";
 import type { Command, Outcome, Task } from "../commands/command.js";
 import { runCommand } from "../commands/commands.js";
@@ -26,6 +27,8 @@ export async function runOperatorCommand(
 ): Promise<Outcome> {
   const controlSocket = controlSocketOf(config);
   const interrupted = new AbortController();
+  // Each concurrent read of a command listens.
+  setMaxListeners(0, interrupted.signal);
   const ignoreInterrupts = invocation.onInterrupt(() =>
     interrupted.abort(new Error("it got a signal to stop")),
   );

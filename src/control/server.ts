@@ -2,6 +2,7 @@
  * Accepts operators' commands while the server runs, on a socket in the store's directory that only the server's user may
  * open. Does not know what the commands do.
  */
+import { setMaxListeners } from "node:events";
 import { unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { z } from "zod";
@@ -78,6 +79,8 @@ async function answer(
   response.writeHead(200, { "Content-Type": "application/x-ndjson" });
   const send = (line: Message) => response.write(`${JSON.stringify(line)}\n`);
   const signal = AbortSignal.any([gone.signal, stopping]);
+  // Each concurrent read of a command listens.
+  setMaxListeners(0, signal);
   try {
     const onProgress = throttled((progress) => send({ progress }), response);
     send({ outcome: await run(command, options, { onProgress, signal }) });

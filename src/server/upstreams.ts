@@ -1,4 +1,5 @@
 /** Opens the pull-through cache from the settings. Part of the composition root. */
+import { setMaxListeners } from "node:events";
 import type { Gate } from "../auth/gate.js";
 import type { Config } from "../config/config.js";
 import { asConfigError, ConfigError } from "../config/errors.js";
@@ -64,6 +65,8 @@ export async function openUpstreams(
   await warnOfChangedOrigins(opening, services.storage, settings);
   const { UpstreamCache } = await import("../upstream/cache.js");
   const ended = new AbortController();
+  // Each concurrent request to an upstream listens.
+  setMaxListeners(0, ended.signal);
   const opened: Upstream[] = [];
   let cache: UpstreamCache | undefined;
   const uses = await openUses(services);
