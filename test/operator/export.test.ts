@@ -223,6 +223,26 @@ test("an import without --as fails for images that are not named NAME:TAG, and i
   assert.match(stdout, /2 manifests and 2 tags imported/);
 });
 
+test("an export to a place where no folder can be written says what to do", async () => {
+  const { root, server } = await filled();
+  const file = join(await newFolder(), "file");
+  await writeFile(file, "");
+  const blocked = await newFolder();
+  await writeFile(join(blocked, "blobs"), "");
+  for (const [place, cause] of [
+    [file, "EEXIST"],
+    [join(file, "below"), "ENOTDIR"],
+    ["/proc/gantry-export", "ENOENT"],
+    [blocked, "ENOTDIR"],
+  ] as const) {
+    const { code, stdout, stderr } = await gantry(root, ["export", "team/app:v1", place]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    const said = `gantry: nothing can be exported to the folder ${place}: name another one: ${cause}`;
+    assert.ok(stderr.startsWith(said), stderr);
+  }
+  await server.stop();
+});
+
 test("an incomplete image is reported and not added to the layout's index", async () => {
   const { root, server } = await filled();
   await server.stop();

@@ -22,9 +22,12 @@ export class LayoutWriter implements Sink {
     readonly entries: readonly NamedContent[],
   ) {}
 
-  /** Rejects if the directory contains files but no layout. */
+  /** Creates the directory if it is missing. Rejects if that fails, or if the layout in it is invalid. */
   static async open(path: string): Promise<LayoutWriter> {
     const folder = resolve(path);
+    await makeFolders(folder).catch((error: unknown) => {
+      throw unwritable(folder, error);
+    });
     return new LayoutWriter(folder, (await readIndex(folder)) ?? []);
   }
 
@@ -62,15 +65,32 @@ export class LayoutWriter implements Sink {
 
   /** Writes a temporary file, and renames it into place when it is synced. */
   async #put(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-    await makeFolders(dirname(path));
     const temporary = join(this.folder, `.${randomUUID()}.tmp`);
     try {
+      await makeFolders(dirname(path));
       await make(temporary);
       const handle = await open(temporary, "r");
       await handle.datasync().finally(() => handle.close());
       await rename(temporary, path);
+    } catch (error) {
+      throw unwritable(this.folder, error);
     } finally {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => {});
     }
   }
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: "free space there, and export again to continue",
+  EDQUOT: "free space there, and export again to continue",
+  EACCES: "name another one, or let this user write there, or that of the server if one runs",
+  EROFS: "it is on a read-only file system: name another one",
+};
+
+/** Adds what to do to an error of the system. */
+function unwritable(folder: string, error: unknown): unknown {
+  const { code = "", errno } = error as NodeJS.ErrnoException;
+  if (errno === undefined) return error;
+  const remedy = remedies[code] ?? "name another one";
+  return new Error(`nothing can be exported to the folder ${folder}: ${remedy}`, { cause: error });
 }
