@@ -203,7 +203,10 @@ test("a start on a full disk leaves the changes to the next one, and nothing els
     const filler = join(folder, "filler");
     execFileSync("sh", ["-c", `cat /dev/zero > ${filler} 2>/dev/null || true`]);
     for (let time = 0; time < 2; time++) {
-      await assert.rejects(start(root), /the changes in .*journal.* cannot be completed.*ENOSPC/s);
+      await assert.rejects(
+        start(root),
+        /the changes in .*journal.* cannot be completed: free space .*do not remove that folder.*ENOSPC/s,
+      );
       assert.deepEqual(await readdir(join(root, "uploads")), []);
     }
     // What an interrupted push has left is removed first.

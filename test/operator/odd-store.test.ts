@@ -236,6 +236,24 @@ test("a read-only file system serves pulls, and pushes get the reason", async (c
   }
 });
 
+test("a read-only store that lacks a folder says what to do", async (context) => {
+  const root = await newFolder();
+  await (await startInside({}, root)).stop();
+  await rm(`${root}/blobs`, { recursive: true });
+  const mounted = isDone("mount", "--bind", root, root) && isDone("mount", "-o", "remount,bind,ro", root);
+  if (!mounted) return context.skip("this machine does not allow a bind mount");
+  try {
+    const said = /is incomplete, and the file system is read-only: start Gantry once on a writable one/;
+    for (const name of ["stats", "gc", "verify", "serve"]) {
+      const { code, stderr } = await gantry(root, [name], { REGISTRY_HTTP_ADDR: "127.0.0.1:0" });
+      assert.equal(code, 1);
+      assert.match(stderr, said);
+    }
+  } finally {
+    isDone("umount", root);
+  }
+});
+
 test("an unreadable file hides nothing else", async (context) => {
   const root = await newFolder();
   const server = await startInside({}, root);

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { Closers } from "../../lib/closers.js";
 import { everySeconds } from "../../lib/every-seconds.js";
 import { freeMemory } from "../../lib/free-memory.js";
+import { allEnded } from "../../lib/in-parallel.js";
 import type { SlabPool } from "../../lib/slab-pool.js";
 import type { DiskOperations } from "../disk-operations.js";
 import { makeFolders } from "../make-folders.js";
@@ -160,9 +161,16 @@ async function openLocked(
   options: FilesystemOptions,
 ): Promise<FilesystemStorage> {
   const directories = new Directories(layout.root, options.durability);
+  closers.add("syncs", () => directories.syncs.close());
   const fresh = (await ifThere(stat(layout.uploadsRoot))) === undefined;
   const folders = [layout.blobsRoot, layout.manifestsRoot, layout.contentRoot, layout.uploadsRoot];
-  await Promise.all(folders.map((folder) => directories.ensure(folder)));
+  await allEnded(folders.map(async (folder) => directories.ensure(folder))).catch((cause: unknown) => {
+    if (errorCode(cause) !== "EROFS") throw cause;
+    throw new Error(
+      `the store in ${layout.root} is incomplete, and the file system is read-only: start Gantry once on a writable one, which creates the missing folders`,
+      { cause },
+    );
+  });
   for (const folder of folders)
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
   const found = await probe(layout.uploadsRoot);
@@ -177,7 +185,6 @@ async function openLocked(
     options.onError(error, "a worker thread crashed and was replaced"),
   );
   closers.add("surveyor", () => surveyor.close());
-  closers.add("syncs", () => directories.syncs.close());
   const tally = openTally(fresh && hardLinks, peers);
   const cacheFiller = new CacheFiller({
     open: (file) => checkedFiles.open(file),

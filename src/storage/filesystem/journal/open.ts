@@ -116,9 +116,11 @@ async function replay(
   const reporting = setInterval(report, progressEverySeconds * 1000);
   try {
     await repeating.run().catch((cause: unknown) => {
-      throw new Error(`the changes in ${layout.journalRoot}, which a crash has left, cannot be completed`, {
-        cause,
-      });
+      const isFull = ["ENOSPC", "EDQUOT"].includes(errorCode(cause) ?? "");
+      throw new Error(
+        `the changes in ${layout.journalRoot}, which a crash has left, cannot be completed: ${isFull ? "free space outside of the store" : "mend the cause"}, start again, and do not remove that folder, because it has acknowledged pushes`,
+        { cause },
+      );
     });
     await syncAll
       .run(() => pathsOf(layout, found))
