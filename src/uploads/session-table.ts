@@ -215,7 +215,7 @@ export class SessionTable {
     if (await this.#store(session)) return;
     session.enter("closed");
     this.#delete(session);
-    throw new RegistryError("upload-busy", "another node has continued this upload");
+    throw new RegistryError("upload-busy", "another process or node has continued this upload");
   }
 
   /** Resolves with whether no other node has continued the upload. */
@@ -397,7 +397,9 @@ function owned(session: Session | undefined, { name, opener }: UploadOwner): Ses
 }
 
 function elsewhere(owner: NodeName): RegistryError {
-  return new RegistryError("upload-busy", `the node ${owner} owns this upload`);
+  // Each process of a server has the name of a node, also where there are no other nodes.
+  const what = `another request for this upload is running at another process or node (${owner})`;
+  return new RegistryError("upload-busy", what);
 }
 
 function unknown(): RegistryError {

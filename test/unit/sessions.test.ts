@@ -182,6 +182,18 @@ function used(sessions: SessionTable, of: typeof upload = upload): Session {
   return session;
 }
 
+test("a session with a request at another process is refused, in words that also hold without nodes", async () => {
+  const cluster = new MemoryCluster({ leaseSeconds: 3600 });
+  const [here, there] = [cluster.node(), cluster.node()];
+  const session = table({}, undefined, there).sessions.open(upload);
+  session.enter("receiving");
+  const found = async () => table({}, undefined, here).sessions.find(owner, session.id);
+  await assert.rejects(found, {
+    kind: "upload-busy",
+    message: /^another request for this upload is running at another process or node \(node:/,
+  });
+});
+
 test("the number of sessions is limited, and closing one makes room", async () => {
   const { sessions } = table();
   const [first] = [1, 2, 3].map(() => used(sessions));

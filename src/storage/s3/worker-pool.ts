@@ -34,7 +34,7 @@ export interface S3WorkerPoolOptions {
 /** Another node has continued the upload, so this node must not touch it any more. */
 export class UploadTaken extends RegistryError {
   constructor() {
-    super("upload-busy", "another node has continued this upload");
+    super("upload-busy", "another process or node has continued this upload");
   }
 }
 
