@@ -1,13 +1,14 @@
 // Import from another store in a folder, through the real program. Buckets are tested in test/cluster.
 
 import assert from "node:assert/strict";
-import { lstat, mkdtemp, rm, stat } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, chown, lstat, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { ImportReport } from "../../src/registry/import/report.js";
 import { Client } from "../support/client.js";
-import { gantry } from "../support/command.js";
+import { gantry, gantryProcess } from "../support/command.js";
 import { blobOf, describe, descriptorOf, image, index, types } from "../support/content.js";
 import { startGantry } from "../support/gantry.js";
 import { startInside } from "../support/inside.js";
@@ -132,6 +133,30 @@ test("a store whose journal has what a power failure took of its files is refuse
   await completed.stop();
   const report = await importStore(await newFolder(), root);
   assert.deepEqual([report.code, report.problems, report.tags.imported], [0, [], 2]);
+});
+
+test("a user who cannot read the journal of a killed server is told to be another one", async (context) => {
+  const root = await newFolder();
+  await using source = await startGantry({}, root);
+  await new Client(source.url).pushImage("app", two, "v1");
+  const target = await newFolder();
+  const user = "65534";
+  const other = ["setpriv", "--reuid", user, "--clear-groups"];
+  try {
+    execFileSync("setpriv", [...other.slice(1), "true"]);
+    await chown(target, Number(user), 0);
+    await chmod(root, 0o755);
+  } catch {
+    return context.skip("this machine does not allow changing to another user");
+  }
+  const words = ["import", "--from-store", root];
+  const live = await gantryProcess(target, words, {}, other);
+  if (live.code === 127) return context.skip(`this user cannot run node: ${live.stderr}`);
+  assert.deepEqual([live.code, live.stderr], [0, ""]);
+  await source.kill();
+  const { code, stderr } = await gantryProcess(target, words, {}, other);
+  assert.equal(code, 1);
+  assert.match(stderr, /run the import as the user of that store's server: EACCES/);
 });
 
 /** Returns the path, the time and the size of each file. */

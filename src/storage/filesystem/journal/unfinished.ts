@@ -1,5 +1,6 @@
 /** Tells whether a store that is only read lacks acknowledged changes, because they are in its journal and nowhere else. */
 
+import { errorCode } from "../files.js";
 import type { Layout } from "../layout.js";
 import { isLocked } from "../lock.js";
 import { MarkFile } from "./mark.js";
@@ -13,7 +14,12 @@ import { markName } from "./shared.js";
  */
 export async function refuseUnfinished({ root, journalRoot, lock }: Layout): Promise<void> {
   const found = await readStopped(journalRoot, lock).catch((cause: unknown) => {
-    throw new Error(`it is not known whether a crash has left changes in ${journalRoot}`, { cause });
+    // Segments have bytes of blobs, so only the server's user may read them.
+    if (errorCode(cause) !== "EACCES") throw cause;
+    throw new Error(
+      `this user cannot read whether a crash has left changes in ${journalRoot}: run the import as the user of that store's server`,
+      { cause },
+    );
   });
   if (found === undefined || (found.records === 0 && found.damaged.length === 0)) return;
   throw new Error(
