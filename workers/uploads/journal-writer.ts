@@ -94,7 +94,11 @@ export class JournalWriter {
     const current = this.#state.get("generation");
     const early = this.#group(this.#waiting.filter(({ generation }) => generation < current));
     if (early.length > 0) return this.#writeBeyond(segments[0], early);
-    this.#rejectWhere(({ since }) => performance.now() - since > waitMillisecondsMax, unavailable());
+    const isBroken = this.#state.get("broken") === 1;
+    this.#rejectWhere(
+      ({ since }) => isBroken || performance.now() - since > waitMillisecondsMax,
+      unavailable(),
+    );
     await pause(lookMilliseconds);
   }
 

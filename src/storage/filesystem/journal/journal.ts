@@ -106,7 +106,7 @@ export class Journal {
       return null;
     });
     peers?.answer("journal broken", () => {
-      this.#isBroken = true;
+      this.#break();
       return null;
     });
   }
@@ -138,6 +138,12 @@ export class Journal {
   /** Throws if a checkpoint could not sync: pushes then fail until the server starts again. */
   confirm(): void {
     if (this.#isBroken) throw brokenJournal();
+  }
+
+  /** Nobody waits for a further checkpoint. */
+  #break(): void {
+    this.#isBroken = true;
+    this.parts.state.set("broken", 1);
   }
 
   /** Rejects if it cannot be used any more, or if somebody has removed its files. */
@@ -236,7 +242,7 @@ export class Journal {
       .run(() => this.#changedFiles(next))
       .then(() => mark.confirm())
       .catch(async (error: unknown) => {
-        this.#isBroken = true;
+        this.#break();
         // The cache shows what the disk has lost, as long as the machine runs: the next start writes all files again.
         await writeFile(`${layout.journalRoot}/${brokenName}`, "").catch(() => {});
         await peers?.ask("journal broken", null).catch(this.parts.onError);

@@ -10,7 +10,7 @@ export interface JournalSetup {
   readonly folder: string;
 }
 
-const places = { sequence: 0, generation: 1, mark: 2, wanted: 3, firstSlot: 4 } as const;
+const places = { sequence: 0, generation: 1, mark: 2, wanted: 3, firstSlot: 4, broken: 5 } as const;
 type Place = keyof typeof places;
 const secretAt = Object.keys(places).length;
 /** Then the thread of each slot, or zero. */
