@@ -8,6 +8,7 @@ import { type Digest, parseDigest } from "../../src/domain/digest.js";
 import type { Tag } from "../../src/domain/reference.js";
 import { parseRepositoryName } from "../../src/domain/repository-name.js";
 import { nonce, S3Client } from "../../src/storage/s3/client.js";
+import { copyOwn, copyOwnPart } from "../../src/storage/s3/copy.js";
 import { s3Metadata } from "../../src/storage/s3/metadata.js";
 import { S3Requests } from "../../src/storage/s3/requests.js";
 import { digestOf } from "../support/content.js";
@@ -70,6 +71,32 @@ for (const fault of faults)
     relay.failNext(fault, matching("DELETE"));
     await client.delete("key");
     assert.equal(await client.get("key"), undefined);
+    await client.close();
+  });
+
+for (const fault of ["insideBefore", "insideAfter"] as const)
+  test(`an error inside a 200 is one that is tried again: ${fault}`, { skip }, async () => {
+    await using server = await startS3Server();
+    await using relay = await startFaultRelay(server.port);
+    const client = behind(relay, server);
+    const bytes = randomBytes(6 * 1024 * 1024);
+    const upload = await client.createMultipart("large");
+    const parts = [
+      await client.putPart("large", upload, 1, bytes.subarray(0, 5 * 1024 * 1024)),
+      await client.putPart("large", upload, 2, bytes.subarray(5 * 1024 * 1024)),
+    ];
+    relay.failNext(fault);
+    const etag = await client.completeMultipart("large", upload, parts, bytes.length);
+    assert.equal((await client.head("large"))?.etag, etag);
+    relay.failNext(fault);
+    await copyOwn(client, "large", "copy", bytes.length);
+    assert.deepEqual((await client.get("copy"))?.bytes, bytes);
+    const second = await client.createMultipart("parts");
+    const range = { key: "parts", upload: second, number: 1, start: 0, end: bytes.length };
+    relay.failNext(fault);
+    const part = await copyOwnPart(client, "large", range);
+    await client.completeMultipart("parts", second, [part], bytes.length);
+    assert.deepEqual((await client.get("parts"))?.bytes, bytes);
     await client.close();
   });
 

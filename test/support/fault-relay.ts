@@ -16,7 +16,15 @@ import { reset } from "./reset.js";
  * - `hang`: no answer, and the store hears nothing.
  */
 export const faults = ["errorBefore", "errorAfter", "resetBefore", "resetAfter", "halfBody", "hang"] as const;
-export type Fault = (typeof faults)[number];
+
+/**
+ * Faults that only some requests can have:
+ *
+ * - `insideBefore`: status 200 with an S3 error in the body, instead of passing on a completion or a copy.
+ * - `insideAfter`: the same once the store has answered.
+ * - `full`: status 507 instead of passing a write on.
+ */
+export type Fault = (typeof faults)[number] | "insideBefore" | "insideAfter" | "full";
 
 export interface RelayedRequest {
   readonly method: string;
@@ -72,7 +80,7 @@ export async function startFaultRelay(target: number): Promise<FaultRelay> {
     if (named !== undefined) return named.fault;
     if (plan === undefined || plan.matches?.(request) === false) return undefined;
     let rest = random.next();
-    for (const fault of faults) {
+    for (const fault of Object.keys(plan.rates) as Fault[]) {
       rest -= plan.rates[fault] ?? 0;
       if (rest < 0) return fault;
     }
@@ -143,7 +151,7 @@ class Exchange {
     this.response.on("error", () => {});
     if (fault === "hang") {
       this.incoming.resume();
-    } else if (fault === "errorBefore") {
+    } else if (fault === "errorBefore" || fault === "insideBefore" || fault === "full") {
       this.incoming.resume();
       this.#answerError();
     } else {
@@ -182,9 +190,9 @@ class Exchange {
   #onAnswer(answer: IncomingMessage): void {
     const { fault } = this.options;
     answer.on("error", () => this.#reset());
-    if (fault === "errorAfter" || fault === "resetAfter") {
+    if (fault === "errorAfter" || fault === "insideAfter" || fault === "resetAfter") {
       answer.resume();
-      finished(answer, () => (fault === "errorAfter" ? this.#answerError() : this.#reset()));
+      finished(answer, () => (fault === "resetAfter" ? this.#reset() : this.#answerError()));
       return;
     }
     this.response.sendDate = false;
@@ -213,11 +221,19 @@ class Exchange {
   }
 
   #answerError(): void {
-    const { status, code, message } = this.options.error;
+    const { code, message } = this.options.error;
     if (this.response.destroyed) return;
     const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
     const headers = { "content-type": "application/xml", "content-length": Buffer.byteLength(body) };
-    this.response.writeHead(status, headers).end(this.incoming.method === "HEAD" ? undefined : body);
+    this.response
+      .writeHead(this.#errorStatus(), headers)
+      .end(this.incoming.method === "HEAD" ? undefined : body);
+  }
+
+  #errorStatus(): number {
+    const { fault, error } = this.options;
+    if (fault === "full") return 507;
+    return fault === "insideBefore" || fault === "insideAfter" ? 200 : error.status;
   }
 
   #reset(): void {

@@ -271,6 +271,7 @@ export class S3Client {
     parts: readonly Part[],
     size?: number,
   ): Promise<string> {
+    const result = "CompleteMultipartUploadResult";
     const list = parts.map(
       ({ number, etag }) => `<Part><ETag>${escaped(etag)}</ETag><PartNumber>${number}</PartNumber></Part>`,
     );
@@ -283,11 +284,9 @@ export class S3Client {
       ),
       expected: [200, 404],
       moreSeconds: completionSeconds,
+      check: (answer) => refuseError(answer, "completing a multipart upload", result),
     });
-    if (status === 200) {
-      refuseError(bytes, "completing a multipart upload");
-      return textOf(rootOf(bytes, "CompleteMultipartUploadResult"), "ETag");
-    }
+    if (status === 200) return textOf(rootOf(bytes, result), "ETag");
     const found = await this.head(key);
     if (found === undefined || (size !== undefined && found.size !== size))
       throw new S3Failure("the multipart upload is gone", { status: 404, code: noSuchUpload });

@@ -57,7 +57,7 @@ async function copy(
   headers: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   if (size > copiedBytesMax) return copyInParts(client, from, size, to);
-  const { bytes, status } = await client.requests.send({
+  const { status } = await client.requests.send({
     method: "PUT",
     key: to,
     headers: {
@@ -67,8 +67,8 @@ async function copy(
     },
     expected: [200, ...refusedCopies],
     moreSeconds: copySeconds(size),
+    check: (answer) => refuseError(answer, "copying an object"),
   });
-  if (status === 200) refuseError(bytes, "copying an object");
   return status === 200;
 }
 
@@ -93,6 +93,8 @@ async function copyInParts(client: S3Client, from: CopySource, size: number, key
   }
 }
 
+const copiedPart = "CopyPartResult";
+
 async function copyPart(
   client: S3Client,
   from: CopySource,
@@ -108,10 +110,10 @@ async function copyPart(
     },
     expected: [200, ...refusedCopies],
     moreSeconds: copySeconds(end - start),
+    check: (answer) => refuseError(answer, "copying a part", copiedPart),
   });
   if (status !== 200) return undefined;
-  refuseError(bytes, "copying a part");
-  return { number, etag: textOf(rootOf(bytes, "CopyPartResult"), "ETag") };
+  return { number, etag: textOf(rootOf(bytes, copiedPart), "ETag") };
 }
 
 function ownSource({ requests: { place } }: S3Client, key: string): CopySource {

@@ -41,6 +41,24 @@ export const noSuchUpload = "NoSuchUpload";
 /** Codes of stores that have no room, with other statuses than 507. */
 const fullCodes = new Set(["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"]);
 
+/**
+ * Codes of failures that may pass: the store's own, and those that end when new credentials have been fetched, or when the clock
+ * has been set.
+ */
+const passingCodes = new Set([
+  "ExpiredToken",
+  "InternalError",
+  "RequestTimeout",
+  "RequestTimeTooSkewed",
+  "ServiceUnavailable",
+  "SlowDown",
+]);
+
+/** Whether the same request may succeed later, by the store's code. */
+export function passesLater(code: string): boolean {
+  return passingCodes.has(code);
+}
+
 /** Whether the store has no room for what was sent. */
 export function isFull(error: unknown): boolean {
   return error instanceof S3Failure && (error.status === 507 || fullCodes.has(error.code));

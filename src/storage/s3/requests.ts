@@ -1,13 +1,13 @@
 /**
- * Sends signed requests to the store, each attempt within a bounded time. Failures that may pass (500, 503 SlowDown, resets,
- * timeouts, an answer that is cut short) are tried again after growing pauses, until the request's time is over. Both times
+ * Sends signed requests to the store, each attempt within a bounded time. Failures that may pass (500, 503 SlowDown, also inside
+ * a 200, resets, timeouts, an answer that is cut short) are tried again after growing pauses, until the request's time is over. Both times
  * grow with the bytes that are sent and received.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import { Turns } from "../../lib/turns.js";
 import { type AnswerHeaders, AnswerLate, exchange } from "./exchange.js";
-import { isFull, noCredentials, S3Failure, unanswered } from "./failure.js";
+import { isFull, noCredentials, passesLater, S3Failure, unanswered } from "./failure.js";
 import { encodedPath, type Query, queryText, type S3Credentials, Signer } from "./signed-requests.js";
 import { Silence } from "./silence.js";
 import { parsed, textOf, type Xml } from "./xml.js";
@@ -50,6 +50,11 @@ export interface S3Request {
   readonly into?: Uint8Array;
   /** Time that one attempt may take beyond that of others, because the store has much to do. */
   readonly moreSeconds?: number;
+  /**
+   * Throws `S3Failure` if an answer with status 200 is a failure nevertheless: S3 may send that status before it knows whether it
+   * can complete or copy an object.
+   */
+  readonly check?: (bytes: Buffer) => void;
   /** Maximum bytes of an answer. A larger one is a failure with the code `AnswerTooLarge`. */
   readonly bytesMax?: number;
 }
@@ -193,7 +198,7 @@ export class S3Requests {
   }
 
   async #try(request: S3Request, milliseconds: number): Promise<Omit<S3Response, "attempts">> {
-    const { method, key, query = {}, headers = {}, body, expected, into } = request;
+    const { method, key, query = {}, headers = {}, body, expected, into, check } = request;
     const { bytesMax = answerBytesMax } = request;
     const path = this.#pathOf(key);
     const length = body === undefined ? undefined : { "content-length": String(body.length) };
@@ -224,7 +229,10 @@ export class S3Requests {
       );
       const { status, bytes } = answer;
       // A missing bucket must not pass for one without objects.
-      if (expected.includes(status) && !(status === 404 && isOfBucket(bytes))) return answer;
+      if (expected.includes(status) && !(status === 404 && isOfBucket(bytes))) {
+        if (status === 200) check?.(bytes);
+        return answer;
+      }
       throw failureOf(method, status, bytes);
     } catch (cause) {
       if (cause instanceof S3Failure) throw cause;
@@ -265,9 +273,6 @@ function isOfBucket(bytes: Buffer): boolean {
 /** Statuses below 500 with which a store asks to try again. */
 const passing = new Set([408, 409, 425, 429]);
 
-/** Codes that end when new credentials have been fetched, or when the clock has been set. */
-const passingCodes = new Set(["ExpiredToken", "RequestTimeout", "RequestTimeTooSkewed", "SlowDown"]);
-
 function failureOf(method: string, status: number, bytes: Buffer): S3Failure {
   const error = errorOf(bytes);
   const code = textOf(error, "Code");
@@ -275,7 +280,7 @@ function failureOf(method: string, status: number, bytes: Buffer): S3Failure {
   return new S3Failure(`the store answered ${method} with ${status}${said === "" ? "" : `: ${said}`}`, {
     status,
     code,
-    mayPass: status >= 500 ? status !== 501 && status !== 507 : passing.has(status) || passingCodes.has(code),
+    mayPass: status >= 500 ? status !== 501 && status !== 507 : passing.has(status) || passesLater(code),
   });
 }
 

@@ -1,7 +1,7 @@
 /** The XML of the S3 protocol: the parts that the driver reads and writes. */
 import { XMLParser } from "fast-xml-parser";
 import { isObject } from "../../domain/descriptor.js";
-import { S3Failure } from "./failure.js";
+import { passesLater, S3Failure } from "./failure.js";
 
 const parser = new XMLParser({
   ignoreAttributes: true,
@@ -32,15 +32,18 @@ export function parsed(bytes: Buffer): Xml {
   }
 }
 
-/** Throws `S3Failure` for an error with status 200: S3 may send that before it knows whether it can complete or copy an object. */
-export function refuseError(bytes: Buffer, what: string): void {
+/** Throws `S3Failure` for an error with status 200, and, with `name`, for anything but a root element of that name. */
+export function refuseError(bytes: Buffer, what: string, name?: string): void {
   const { Error: error } = parsed(bytes);
-  if (typeof error !== "object" || error === null) return;
+  if (typeof error !== "object" || error === null) {
+    if (name !== undefined) rootOf(bytes, name);
+    return;
+  }
   const code = textOf(error as Record<string, unknown>, "Code");
   const said = textOf(error as Record<string, unknown>, "Message");
   throw new S3Failure(`${what}: ${code}: ${said}`, {
     code,
-    mayPass: /^(InternalError|SlowDown)$/.test(code),
+    mayPass: passesLater(code),
   });
 }
 
