@@ -1,7 +1,7 @@
 /** Pushes blobs (distribution-spec, end-4 to end-6, end-13, end-14). Every kind of upload ends in the same commit. */
 import type { PushPermit } from "../auth/gate.js";
 import { type Algorithm, algorithmOf, type Digest, defaultAlgorithm } from "../domain/digest.js";
-import { attempt, ChunkOutOfOrder, RegistryError } from "../domain/errors.js";
+import { attempt, ChunkOutOfOrder, type ErrorKind, RegistryError } from "../domain/errors.js";
 import type { ByteRange } from "../domain/range.js";
 import type { HeldBytes } from "../lib/held-bytes.js";
 import { noSpans, type Spans } from "../lib/spans.js";
@@ -11,6 +11,9 @@ import type { Services } from "./services.js";
 
 /** Uploads of at most one slab are sealed within some milliseconds. */
 const sealedInPlaceBytesMax = 1024 * 1024;
+
+/** Errors of a commit that a repeated request would get again. */
+const finalErrors: ReadonlySet<ErrorKind> = new Set(["digest-mismatch", "upload-unknown", "name-invalid"]);
 
 /** Published when damaged bytes may have been replaced. */
 const healing = { kind: "blobs-healed" } as const;
@@ -151,7 +154,10 @@ export class IncomingBody {
     this.session.enter("idle");
   }
 
-  /** Ends the upload. The blob is durable when this resolves. Also rejects with `digest-mismatch`. */
+  /**
+   * Ends the upload. The blob is durable when this resolves. Also rejects with `digest-mismatch`, which ends the upload, too.
+   * After any other error the upload is as before this request, if the storage can return to that.
+   */
   async commit(expected: Digest): Promise<void> {
     try {
       this.#checkLength();
@@ -164,11 +170,8 @@ export class IncomingBody {
       if (this.size > sealedInPlaceBytesMax) await this.#writer.seal(expected);
       await this.#commit(expected);
     } catch (error) {
-      await this.#writer.abort();
-      await this.#freed;
-      const closed = this.#close();
-      // Before the response: a client that retries must find the place of this upload free.
-      if (!this.#writer.upload.isLost) await closed;
+      if (this.#isFinal(error)) await this.#drop();
+      else await this.#giveUp(false);
       throw error;
     } finally {
       this.#writer.times.tell(this.spans);
@@ -194,6 +197,21 @@ export class IncomingBody {
     });
   }
 
+  /** Whether no request can continue the upload after the error of its commit. */
+  #isFinal(error: unknown): boolean {
+    const isConsumed = this.session.upload === undefined;
+    return isConsumed || (error instanceof RegistryError && finalErrors.has(error.kind));
+  }
+
+  /** Ends an upload that cannot be continued. Never rejects. */
+  async #drop(): Promise<void> {
+    await this.#writer.abort();
+    await this.#freed;
+    const closed = this.#close();
+    // Before the response: a client that retries must find the place of this upload free.
+    if (!this.#writer.upload.isLost) await closed;
+  }
+
   /** The blob is either linked or never will be, so removes the rest of the upload. Never rejects. */
   async #close(): Promise<void> {
     const { sessions, onBackgroundError } = this.services;
@@ -210,13 +228,13 @@ export class IncomingBody {
   }
 
   async #giveUp(keep: boolean): Promise<void> {
-    const { services, session } = this;
+    const { session } = this;
     await this.#writer.abort();
     await this.#freed;
-    if (session.state !== "receiving") return;
-    if (this.#writer.upload.isLost) return services.sessions.close(session);
+    if (session.state !== "receiving" && session.state !== "sealing") return;
+    if (this.#writer.upload.isLost) return this.#drop();
     if (!keep || !(await this.#flushed())) await this.#rollBack(this.#start);
-    if (this.#writer.upload.isLost) return services.sessions.close(session);
+    if (this.#writer.upload.isLost) return this.#drop();
     session.enter("idle");
   }
 

@@ -4,6 +4,7 @@ import { algorithmOf, type Digest } from "../domain/digest.js";
 import { unlimitedMemory } from "../lib/growing-buffer.js";
 import { HeldBytes } from "../lib/held-bytes.js";
 import type { Flow } from "../uploads/body-writer.js";
+import type { Session } from "../uploads/session.js";
 import { IncomingBody, openSingleUpload } from "./push-blob.js";
 import type { Services } from "./services.js";
 
@@ -52,8 +53,18 @@ export async function pushStream(
     }
   } catch (error) {
     await body.abort();
-    if (session.state !== "closed") await services.sessions.close(session);
+    await end(services, session);
     throw error;
   }
-  await body.commit(digest);
+  try {
+    await body.commit(digest);
+  } catch (error) {
+    await end(services, session);
+    throw error;
+  }
+}
+
+/** Nobody continues the upload of a stream. */
+async function end({ sessions }: Services, session: Session): Promise<void> {
+  if (session.state === "idle") await sessions.close(session);
 }

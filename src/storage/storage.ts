@@ -92,7 +92,7 @@ export interface Commit {
 export interface Upload {
   /** The hash algorithm. May change while there are no bytes. */
   algorithm: Algorithm;
-  /** Whether a hanging operation may still write to the upload, so that it can only be aborted. */
+  /** Whether it can only be aborted: a hanging operation may still write to it, or some of its bytes are lost or a blob's. */
   readonly isLost: boolean;
   /**
    * Adds bytes after the first `offset` bytes, and drops later ones. Does not make them durable. `isLast` is a
@@ -111,20 +111,25 @@ export interface Upload {
   seal(expected: Digest, tail: Tail): Promise<UploadTimes>;
   /**
    * Makes the upload the blob `digest` of the repository. With `tail`, it seals the upload first. Consumes the upload when
-   * it resolves; if it rejects, the upload must be aborted.
+   * it resolves. If it or `seal` rejects, the upload must be truncated, after which it can be continued, or aborted.
    */
   commit(name: RepositoryName, digest: Digest, tail?: Tail, spans?: Spans): Promise<Commit>;
   /**
    * Frees the space after the first `bytes`. No call may be running. Resolves with the number of bytes that remain: fewer if
-   * the storage can only return to the end of an earlier request.
+   * the storage can only return to the end of an earlier request. If it cannot return to any, rejects, and the upload is lost.
    */
   truncate(bytes: number): Promise<number>;
   /** Removes the upload's data. */
   abort(): Promise<void>;
   /** Frees the memory of a shared upload, which another node continues from what `flush` has stored. */
   release?(): Promise<void>;
-  /** Whether another node may have it too, because it did not say that it hands it over. */
+  /**
+   * Whether another node may have it too, because it did not say that it hands it over, or a commit that has failed may have made
+   * its data that of a blob.
+   */
   readonly isShared?: boolean;
+  /** Whether another node would take it for a blob, after a commit that has failed, until it is flushed again. */
+  readonly isOnlyHere?: boolean;
 }
 
 export interface RecoveredUpload extends UploadRecord {

@@ -277,6 +277,11 @@ export class SessionTable {
     if (session.state !== "idle") return "keep";
     const { name, opener, client, algorithm, announced, createdAt, lastUsedAt, received } = session;
     if (received > 0 && !this.store.isShared) return "keep";
+    if (session.upload?.isOnlyHere === true)
+      return this.#store(session).then(
+        (isOwn) => (isOwn ? this.#handOver(id) : "unknown"),
+        () => "keep",
+      );
     session.enter("closed");
     this.#delete(session);
     if (received > 0) {

@@ -4,6 +4,7 @@
  *   idle → receiving → idle        a request with a body (PATCH) came and went
  *   idle → receiving → sealing     the closing PUT, or a POST with the digest
  *   sealing → closed               the blob is stored, or its digest was wrong
+ *   sealing → idle                 the storage failed: the upload is as the request before left it
  *   idle → closed                  canceled, or purged by age
  *
  * One request at a time: a second one is refused. Owned by the main thread.
@@ -20,7 +21,7 @@ export type SessionState = "idle" | "receiving" | "sealing" | "closed";
 const transitions: Readonly<Record<SessionState, readonly SessionState[]>> = {
   idle: ["receiving", "closed"],
   receiving: ["idle", "sealing", "closed"],
-  sealing: ["closed"],
+  sealing: ["idle", "closed"],
   closed: [],
 };
 

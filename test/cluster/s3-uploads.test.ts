@@ -201,7 +201,9 @@ for (const inChunks of [false, true])
     await node.append(upload, bytes.subarray(1000), 1000);
     assert.equal((await all(server.client().openMultiparts(""))).length, 1);
     assert.equal(await upload.truncate(1000), 1000);
-    assert.deepEqual(await all(server.client().openMultiparts("")), []);
+    await eventually("the parts are removed", async () =>
+      (await all(server.client().openMultiparts(""))).length === 0 ? true : undefined,
+    );
     await node.append(upload, bytes.subarray(1000), 1000);
     await upload.commit(name, digestFor(bytes), end(bytes.length));
     assert.ok((await node.read(name, digestFor(bytes)))?.equals(bytes));

@@ -21,7 +21,7 @@ export interface Fault {
   readonly delayMilliseconds?: number;
 }
 
-/** Calls with one path that return a promise. */
+/** Calls with one path that return a promise; `unlink` also one that does not. */
 const pathCalls = ["unlink", "rm", "rmdir", "stat", "lstat", "readFile", "readdir"] as const;
 type PathCall = (typeof pathCalls)[number];
 
@@ -116,6 +116,12 @@ for (const call of ["link", "rename"] as const) {
     return original(...parameters);
   });
 }
+
+patch(fs, "unlinkSync", (original) => (...parameters) => {
+  const code = faultOf("unlink", parameters[0]);
+  if (code !== undefined) throw errorOf(code, "unlink");
+  return original(...parameters);
+});
 
 for (const call of pathCalls) {
   patch(fs.promises, call, (original) => async (...parameters) => {

@@ -48,6 +48,30 @@ export async function continueCompleted(
   return continueFrom(client, key, size);
 }
 
+/**
+ * Makes the parts of an upload an object, or finds that they are one, which may have more bytes after the first `size`: those of
+ * another node, or of a request that failed after it had completed the upload. Rejects with the code `NoSuchUpload` if there is no
+ * such object.
+ */
+export async function completed(
+  client: S3Client,
+  { key, id, parts }: SentParts,
+  size: number,
+): Promise<void> {
+  try {
+    await client.completeMultipart(key, id, parts, size);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    const found = await client.head(key);
+    if (found === undefined || found.size < size) throw error;
+  }
+}
+
+/** Whether the multipart upload was completed or aborted. */
+export function isGone(error: unknown): boolean {
+  return error instanceof S3Failure && error.code === noSuchUpload;
+}
+
 export function uploadGone(): S3Failure {
   return new S3Failure("the multipart upload is gone", { status: 404, code: noSuchUpload });
 }

@@ -8,7 +8,6 @@ import type { SessionId } from "../../src/domain/session-id.js";
 import { now } from "../../src/lib/clock.js";
 import { nonce, type Part, type S3Client } from "../../src/storage/s3/client.js";
 import type { Data } from "../../src/storage/s3/contents.js";
-import { noSuchUpload, S3Failure } from "../../src/storage/s3/failure.js";
 import { keys } from "../../src/storage/s3/keys.js";
 import {
   type EarlyData,
@@ -20,7 +19,7 @@ import {
   type StoredUpload,
   sentBytes,
 } from "../../src/storage/s3/upload-state.js";
-import { continueCompleted, continueFrom, uploadGone } from "./completed-data.js";
+import { completed, continueCompleted, continueFrom, isGone, uploadGone } from "./completed-data.js";
 import type { HeldPart } from "./held-part.js";
 import type { PartBuffers } from "./part-buffers.js";
 import { readObject } from "./read-object.js";
@@ -64,6 +63,8 @@ export class OpenUpload {
   #recovered: SentParts | undefined;
   /** The upload that continues with the bytes of `#recovered`, after another node has completed that one. */
   #continued: Promise<SentParts> | undefined;
+  /** Whether an earlier commit may have completed the recovered parts, so that a part would be sent in vain. */
+  #mayBeCompleted = false;
   #lastNumber = 0;
   #sentBytes = 0;
   readonly #sending = new Set<Promise<void>>();
@@ -75,6 +76,8 @@ export class OpenUpload {
   #leavesEarly = false;
   /** Whether no other node can have completed the recovered parts, and made them a content. */
   #isAlone = false;
+  /** The multipart upload of the stored upload. */
+  #storedMultipart: string | undefined;
   sealed: Data | undefined;
   /** Whether a content may name the sealed data, which therefore must stay. */
   isShared = false;
@@ -101,7 +104,16 @@ export class OpenUpload {
     tools: UploadTools,
     algorithm: Algorithm,
     inChunks: boolean,
-    { sent, hash, hex, rest, early, leavesEarly = false, isAlone = false }: StoredUpload,
+    {
+      sent,
+      hash,
+      hex,
+      rest,
+      early,
+      leavesEarly = false,
+      isAlone = false,
+      mayBeCompleted = false,
+    }: StoredUpload,
   ): OpenUpload {
     const atPart = hashAt(algorithm, inChunks, sent, hash);
     const upload = new OpenUpload(tools, algorithm, inChunks, { known: hex }, atPart);
@@ -109,14 +121,21 @@ export class OpenUpload {
     upload.#early = early;
     upload.#leavesEarly = leavesEarly;
     upload.#isAlone = isAlone;
+    upload.#mayBeCompleted = mayBeCompleted;
     upload.#multipart = sent && { key: sent.key, id: sent.id };
     upload.#parts = [...(sent?.parts ?? [])];
     upload.#recovered = sent;
+    upload.#storedMultipart = sent?.id;
     upload.#sentBytes = sentBytes(sent);
     // The node that has stored it may send parts still, until it notices that it is no longer the owner.
     const last = sent?.parts.at(-1)?.number ?? 0;
     upload.#lastNumber = last === 0 || last > partsMax / 2 ? last : last + partNumberGap;
     return upload;
+  }
+
+  /** Whether neither a part was lost, nor the data was sealed: otherwise only the stored upload can be continued. */
+  get isUnbroken(): boolean {
+    return this.#failure === undefined && this.sealed === undefined;
   }
 
   get received(): number {
@@ -190,7 +209,9 @@ export class OpenUpload {
       hex: this.hex(),
       leavesEarly: this.#leavesEarly,
     };
-    return this.#held.lend(lineOf(upload, this.#held.length, nonce()), this.tools.copies, store);
+    const done = await this.#held.lend(lineOf(upload, this.#held.length, nonce()), this.tools.copies, store);
+    this.#storedMultipart = sent?.id;
+    return done;
   }
 
   async #sent(): Promise<SentParts | undefined> {
@@ -248,10 +269,15 @@ export class OpenUpload {
     if (this.#held.length > 0) await this.#send();
     const sent = await this.#sent();
     if (sent === undefined) throw new Error("invariant broken: there is a multipart upload");
+    return this.#completed(sent).catch(async (error: unknown) => {
+      if (!isGone(error)) throw error;
+      return this.#completed(await this.#continue(sent.id));
+    });
+  }
+
+  async #completed({ key, id, parts }: SentParts): Promise<Data> {
     const size = this.#sentBytes;
-    const etag = await this.tools.client.completeMultipart(sent.key, sent.id, sent.parts, size);
-    await this.dropLeftover();
-    return { key: sent.key, size, etag };
+    return { key, size, etag: await this.tools.client.completeMultipart(key, id, parts, size) };
   }
 
   /** Sends the held bytes as a part. Resolves when another may be sent. */
@@ -295,15 +321,25 @@ export class OpenUpload {
   async #putPart(to: { key: string; id: string }, number: number, bytes: Uint8Array): Promise<Part> {
     const { client } = this.tools;
     try {
+      if (await this.#isCompleted(to)) throw uploadGone();
       return await client.putPart(to.key, to.id, number, bytes);
     } catch (error) {
-      if (!(error instanceof S3Failure) || error.code !== noSuchUpload) throw error;
+      if (!isGone(error)) throw error;
       const { key, id } = await this.#continue(to.id);
       return client.putPart(key, id, number, bytes);
     }
   }
 
-  /** Goes on after another node has completed the parts of this upload, unless parts of this node were among them. */
+  /** Some stores reset the connection of a part for an upload that is gone, instead of saying so. */
+  async #isCompleted({ key, id }: { key: string; id: string }): Promise<boolean> {
+    if (!this.#mayBeCompleted || this.#recovered?.id !== id) return false;
+    return (await this.tools.client.head(key)) !== undefined;
+  }
+
+  /**
+   * Goes on after another node, or an earlier request, has completed the parts of this upload, unless parts that were sent since were
+   * among them.
+   */
   #continue(id: string): Promise<SentParts> {
     const recovered = this.#recovered;
     if (recovered?.id !== id) return Promise.reject(uploadGone());
@@ -344,7 +380,7 @@ export class OpenUpload {
     const sent = await this.#sent();
     if (sent === undefined) return hash;
     const size = this.#sentBytes;
-    await client.completeMultipart(sent.key, sent.id, sent.parts, size);
+    await completed(client, sent, size);
     const read = await readObject(client, sent.key, size, (bytes) => hash.update(bytes));
     if (read < size) throw uploadGone();
     const { key, id, parts } = await continueFrom(client, sent.key, size);
@@ -357,7 +393,10 @@ export class OpenUpload {
     return hash;
   }
 
-  /** Removes the data that the upload no longer needs, now that it has been stored in another form or is a blob. */
+  /**
+   * Removes the data that the upload no longer needs, now that it has been stored in another form or is a blob. Not before: the stored
+   * upload may consist of it.
+   */
   async dropLeftover(): Promise<void> {
     const unneeded = [this.#leftover, this.#early?.key].filter((key) => key !== this.sealed?.key);
     this.#leftover = undefined;
@@ -371,11 +410,14 @@ export class OpenUpload {
     await Promise.all(this.#sending);
   }
 
-  /** Aborts the multipart upload, unless it is the stored one or has been completed. */
-  async eraseUnstored(stored: string | undefined): Promise<void> {
+  /** Removes what is in the store, but is not part of the stored upload. */
+  async eraseUnstored(): Promise<void> {
+    const { client } = this.tools;
     const multipart = this.#multipart;
-    if (multipart === undefined || multipart.id === stored || this.sealed !== undefined) return;
-    await this.tools.client.abortMultipart(multipart.key, multipart.id);
+    if (this.isShared || (multipart !== undefined && multipart.id === this.#storedMultipart)) return;
+    if (this.sealed === undefined) {
+      if (multipart !== undefined) await client.abortMultipart(multipart.key, multipart.id);
+    } else if (this.sealed.key !== this.#early?.key) await client.delete(this.sealed.key);
   }
 
   /** Removes what is in the store. */

@@ -111,7 +111,7 @@ async function runUploadTask(task: UploadTask): Promise<Said> {
     case "flush":
       return flush(upload, task);
     case "rewind":
-      return (await upload.rewind(task.offset)) ? { offset: task.offset } : {};
+      return upload.isUnbroken && (await upload.rewind(task.offset)) ? { offset: task.offset } : {};
     case "seal":
       return seal(upload, task, startedAt, openedAt);
     case "commit":
@@ -216,12 +216,13 @@ async function commit(
   return { ...said, healed: shared.healed };
 }
 
-async function forget({ session, erases, kept }: ForgetTask): Promise<Said> {
+async function forget({ session, erases }: ForgetTask): Promise<Said> {
   const upload = uploads.get(session);
   uploads.delete(session);
   await upload?.close();
-  if (erases) await upload?.erase();
-  else if (kept !== undefined) await upload?.eraseUnstored(kept.multipart);
+  if (erases === "all") await upload?.erase();
+  // What a failing store keeps is swept.
+  else if (erases === "unstored") upload?.eraseUnstored().catch(() => {});
   return {};
 }
 

@@ -19,13 +19,16 @@ import { UploadFile } from "./upload-file.js";
  */
 const writeBackBytes = 8 * 1024 * 1024;
 
+/** Bytes that were written may not be on the disk, although reading the file shows them. */
+export type LostWrites = NodeJS.ErrnoException & { readonly isLost: true };
+
 export class OpenUpload {
   /** When bytes were last hashed, by the clock that all threads share; 0 if none were. */
   hashedAt = 0;
   #written: number;
   #writeBackFrom: number;
   #writeBack: Promise<void> | undefined;
-  #writeBackError: NodeJS.ErrnoException | undefined;
+  #writeBackError: LostWrites | undefined;
 
   private constructor(
     readonly file: UploadFile,
@@ -59,8 +62,8 @@ export class OpenUpload {
     return new OpenUpload(file, algorithm, hasher, offset, setup.durable);
   }
 
-  /** The error of a failed write-back: some bytes are lost, although reading the file shows them. */
-  get writeBackError(): NodeJS.ErrnoException | undefined {
+  /** The error of a failed write-back or sync. */
+  get writeBackError(): LostWrites | undefined {
     return this.#writeBackError;
   }
 
@@ -88,13 +91,15 @@ export class OpenUpload {
     this.#writeBackFrom = this.#written;
     this.#writeBack = this.file
       .sync()
-      // The kernel reports a failed write-back once. Keep the error: the seal must not succeed after it.
-      .catch((error: NodeJS.ErrnoException) => {
-        this.#writeBackError = error;
-      })
+      .catch((error: NodeJS.ErrnoException) => this.#lose(error))
       .finally(() => {
         this.#writeBack = undefined;
       });
+  }
+
+  /** The kernel reports a failed write-back once. Keep the error: no seal must succeed after it. */
+  #lose(error: NodeJS.ErrnoException): void {
+    this.#writeBackError = Object.assign(error, { isLost: true } as const);
   }
 
   /** Returns the digest of all bytes in the algorithm. */
@@ -110,8 +115,9 @@ export class OpenUpload {
   /** Resolves when the bytes are on stable storage, if the store is durable. */
   async sync(): Promise<void> {
     await this.#writeBack;
+    if (this.durable && this.#writeBackError === undefined)
+      await this.file.sync().catch((error: NodeJS.ErrnoException) => this.#lose(error));
     if (this.#writeBackError !== undefined) throw this.#writeBackError;
-    if (this.durable) await this.file.sync();
   }
 
   /** Returns all bytes of a small upload. */

@@ -27,7 +27,7 @@ import { BusyTime } from "./busy-time.js";
 import { doFileSteps, planFileSteps } from "./file-steps.js";
 import { hashFile } from "./hash-file.js";
 import { JournalWriter } from "./journal-writer.js";
-import { OpenUpload } from "./open-upload.js";
+import { type LostWrites, OpenUpload } from "./open-upload.js";
 import { placeUpload } from "./place-upload.js";
 
 const setup = workerData as WorkerSetup;
@@ -41,12 +41,13 @@ const uploads = new Map<SessionId, OpenUpload>();
 const tasks = new InSequence<SessionId>();
 
 /** Write-back errors of uploads that were closed since: the kernel does not report them again to whoever reopens the file. */
-const lostWrites = new Map<SessionId, NodeJS.ErrnoException>();
+const lostWrites = new Map<SessionId, LostWrites>();
 
 const busy = new BusyTime();
 
 const journal = setup.journal && new JournalWriter(setup.journal);
 
+type TaskError = NodeJS.ErrnoException & { readonly isRecorded?: boolean; readonly isLost?: boolean };
 type TaskResult = Omit<WorkerDone, "busyMilliseconds">;
 
 /** Runs one task. Never rejects. */
@@ -55,8 +56,8 @@ export async function run(task: WorkerTask): Promise<WorkerResult> {
     const result = await busy.during(() => begin(task));
     return { ok: true, ...result, busyMilliseconds: busy.milliseconds };
   } catch (error) {
-    const { code, message, isRecorded = false } = error as NodeJS.ErrnoException & { isRecorded?: boolean };
-    return { ok: false, code: code ?? "UNKNOWN", message, isRecorded };
+    const { code = "UNKNOWN", message, isRecorded = false, isLost = false } = error as TaskError;
+    return { ok: false, code, message, isRecorded, isLost };
   }
 }
 

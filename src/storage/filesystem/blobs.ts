@@ -183,9 +183,15 @@ export class FileBlobs implements BlobStore {
       await rename(file, this.layout.blob(name, digest));
       return false;
     }
-    const healed = await this.#makeContent(file, digest, checked);
-    if (!isJournaled) await this.#syncContent(digest, this.layout.content(digest));
-    await this.#linkInto(name, digest, this.layout.content(digest));
+    const { healed, isNew } = await this.#makeContent(file, digest, checked);
+    try {
+      if (!isJournaled) await this.#syncContent(digest, this.layout.content(digest));
+      await this.#linkInto(name, digest, this.layout.content(digest));
+    } catch (error) {
+      // An upload whose file has another name cannot be continued.
+      if (isNew) await this.#removeUnshared(digest);
+      throw error;
+    }
     // Remove the record before the bytes: a crash in between must not leave a session without bytes.
     if (record !== undefined) await removeIfThere(record.file);
     // Remove it now: the link count tells whether the content is still in use.
@@ -198,12 +204,30 @@ export class FileBlobs implements BlobStore {
     if (this.journal?.mayBeLive(this.layout.content(digest))) await this.directories.syncs.fileAt(file);
   }
 
+  /** Removes a content that this push has just made. Never rejects: otherwise it is an orphan. */
+  async #removeUnshared(digest: Digest): Promise<void> {
+    const content = this.layout.content(digest);
+    try {
+      const { nlink, size } = await lstat(content);
+      // The upload's own name is the other one.
+      if (nlink !== 2) return;
+      this.integrity.forget(digest);
+      await unlink(content);
+      this.tally.changed(digest, -1, -size);
+    } catch {}
+  }
+
   /**
    * Makes the file the content, or finds that there already is an intact one. Returns whether it replaced a damaged one.
    * Unchecked bytes are no reason to doubt the existing ones.
    */
-  async #makeContent(file: string, digest: Digest, checked: boolean): Promise<boolean> {
+  async #makeContent(
+    file: string,
+    digest: Digest,
+    checked: boolean,
+  ): Promise<{ readonly healed: boolean; readonly isNew: boolean }> {
     let healed = false;
+    let isNew = true;
     let soundSince = Date.now();
     const content = this.layout.content(digest);
     try {
@@ -211,6 +235,7 @@ export class FileBlobs implements BlobStore {
       this.tally.changed(digest, 1, (await lstat(file)).size);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
+      isNew = false;
       healed = checked && !(await this.integrity.isIntact(content, digest));
       if (healed) {
         const damaged = await lstat(content);
@@ -220,7 +245,7 @@ export class FileBlobs implements BlobStore {
       }
     }
     if (checked) this.integrity.remember(digest, soundSince);
-    return healed;
+    return { healed, isNew };
   }
 
   /**

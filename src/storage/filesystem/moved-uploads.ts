@@ -14,7 +14,7 @@ import {
   sealedAnswer,
   sealRequest,
 } from "./peers.js";
-import type { WorkerPool } from "./worker-pool.js";
+import { losesUpload, type WorkerPool } from "./worker-pool.js";
 import type { UploadFiles } from "./worker-protocol.js";
 
 /** Uploads that a worker keeps for other processes; the next request of nearly all comes within a second. */
@@ -23,6 +23,8 @@ const keptMax = 1_000;
 interface Kept {
   readonly files: UploadFiles;
   readonly affinity: Affinity;
+  /** Whether a seal for another process has failed so that nobody may continue the upload. */
+  readonly isLost?: boolean;
 }
 
 export class MovedUploads {
@@ -62,13 +64,20 @@ export class MovedUploads {
     if (kept === undefined) return null;
     this.#kept.delete(session);
     const { files, affinity } = kept;
-    return this.workers.seal({ ...request, files, part: undefined, place: request.place }, affinity);
+    try {
+      return await this.workers.seal({ ...request, files, part: undefined, place: request.place }, affinity);
+    } catch (error) {
+      // The asker closes it here before it goes on, and learns then whether it can.
+      this.#kept.set(session, { files, affinity, isLost: losesUpload(error) });
+      throw error;
+    }
   }
 
   async #leaveTo(session: SessionId): Promise<null> {
     const kept = this.#kept.get(session);
     this.#kept.delete(session);
     if (kept !== undefined) await this.workers.leave(session, kept.affinity);
+    if (kept?.isLost === true) throw new Error("bytes of the upload may be lost");
     return null;
   }
 

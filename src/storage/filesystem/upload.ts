@@ -10,12 +10,12 @@ import type { SlabPart } from "../../lib/slab-pool.js";
 import { noSpans, type Spans } from "../../lib/spans.js";
 import type { Commit, Tail, Upload, UploadTimes } from "../storage.js";
 import type { FileBlobs } from "./blobs.js";
-import { removeIfThere } from "./files.js";
+import { ifThere, removeIfThere } from "./files.js";
 import { journaledBytesMax } from "./journal/record.js";
 import type { MovedUploads } from "./moved-uploads.js";
 import type { RecordFiles } from "./record-files.js";
 import { storageError } from "./storage-errors.js";
-import { isHung, type WorkerPool } from "./worker-pool.js";
+import { losesUpload, type WorkerPool } from "./worker-pool.js";
 import type { UploadFiles, UploadPlace } from "./worker-protocol.js";
 
 export interface FileUploadParts {
@@ -143,9 +143,15 @@ export class FileUpload implements Upload {
     const elsewhere = this.#elsewhere;
     this.#elsewhere = undefined;
     if (elsewhere !== undefined)
-      this.#taking = elsewhere.closeElsewhere(this.id).finally(() => {
-        this.#taking = undefined;
-      });
+      this.#taking = elsewhere
+        .closeElsewhere(this.id)
+        .catch((error: unknown) => {
+          this.#isLost = true;
+          throw error;
+        })
+        .finally(() => {
+          this.#taking = undefined;
+        });
     return this.#taking;
   }
 
@@ -162,7 +168,7 @@ export class FileUpload implements Upload {
     try {
       return await work;
     } catch (error) {
-      if (isHung(error)) this.#isLost = true;
+      if (losesUpload(error)) this.#isLost = true;
       throw error;
     }
   }
@@ -171,11 +177,15 @@ export class FileUpload implements Upload {
   async flush(): Promise<void> {}
 
   async truncate(bytes: number): Promise<number> {
+    // A seal by another process may have failed.
+    await this.#takeHere();
     // Not through the worker, which must not forget which writes were lost.
-    await truncateFile(this.files.file, bytes).catch((error: unknown) => {
+    const isTruncated = await truncateFile(this.files.file, bytes).catch((error: unknown) => {
       throw storageError(error);
     });
-    return bytes;
+    if (isTruncated) return bytes;
+    this.#isLost = true;
+    throw new RegistryError("storage-failed", "the upload cannot be continued: begin it again");
   }
 
   async abort(): Promise<void> {
@@ -187,10 +197,18 @@ export class FileUpload implements Upload {
   }
 }
 
-async function truncateFile(file: string, bytes: number): Promise<void> {
-  const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+/**
+ * Returns whether the file has its first `bytes` only. False if a commit that failed later has made it a blob, whose bytes must stay,
+ * or if it has fewer.
+ */
+async function truncateFile(file: string, bytes: number): Promise<boolean> {
+  const handle = await ifThere(open(file, constants.O_WRONLY | constants.O_NOFOLLOW));
+  if (handle === undefined) return false;
   try {
+    const { nlink, size } = await handle.stat();
+    if (nlink > 1 || size < bytes) return false;
     await handle.truncate(bytes);
+    return true;
   } finally {
     await handle.close();
   }

@@ -56,9 +56,14 @@ const readBytesPerSecondMin = 20 * 1024 * 1024;
 const workerLost = "WORKER";
 const workerHung = "HUNG";
 
-/** Returns whether a worker did not respond in time. It may still write to the upload, whose file must not be used again. */
-export function isHung(error: unknown): boolean {
-  return error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === workerHung;
+/**
+ * Returns whether the upload's file must not be used again: a worker that did not respond in time may still write to it, or bytes
+ * may be lost.
+ */
+export function losesUpload(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, isLost } = (error.cause ?? {}) as { readonly code?: string; readonly isLost?: boolean };
+  return code === workerHung || isLost === true;
 }
 
 const workerFile = new URL("../../../workers/uploads/uploads.js", import.meta.url);
@@ -188,8 +193,8 @@ export class WorkerPool {
       this.done.add(task, affinity.workerId, sentAt, result);
       return result;
     }
-    const { code, isRecorded } = result;
-    const cause = Object.assign(new Error(result.message), { code, isRecorded });
+    const { code, isRecorded, isLost } = result;
+    const cause = Object.assign(new Error(result.message), { code, isRecorded, isLost });
     throw task.kind === "files" ? cause : storageFailure(code, cause);
   }
 
@@ -197,7 +202,7 @@ export class WorkerPool {
     const result = await this.#pool.run(task, affinity, this.#secondsMax(task));
     if (!("end" in result)) return result;
     const code = result.end === "hung" ? workerHung : workerLost;
-    return { ok: false, code, message: result.message, isRecorded: true };
+    return { ok: false, code, message: result.message, isRecorded: true, isLost: false };
   }
 
   #secondsMax(task: WorkerTask): number {

@@ -142,4 +142,6 @@ export type WorkerResult =
       readonly message: string;
       /** Whether the task may have written its record to the journal. */
       readonly isRecorded: boolean;
+      /** Whether bytes of the upload that were written before may be lost. */
+      readonly isLost: boolean;
     };

@@ -35,6 +35,8 @@ export interface StoredUpload {
   readonly leavesEarly?: boolean;
   /** Whether no other node can have completed the parts, and made them a content. Not part of the serialized form. */
   readonly isAlone?: boolean;
+  /** Whether a commit that has failed may have completed the parts. Not part of the serialized form. */
+  readonly mayBeCompleted?: boolean;
   /** Present if the bytes are stored as data that nobody else may use, see `EarlyData`. Not part of the serialized form. */
   readonly early?: EarlyData;
 }

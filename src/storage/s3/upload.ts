@@ -21,7 +21,7 @@ import {
   serializeUpload,
 } from "./upload-state.js";
 import { type S3WorkerPool, UploadTaken } from "./worker-pool.js";
-import type { S3Task } from "./worker-protocol.js";
+import type { UploadStep } from "./worker-protocol.js";
 
 export interface S3UploadParts {
   readonly client: S3Client;
@@ -52,16 +52,22 @@ export class S3Upload implements Upload {
   #etag: string | undefined;
   /** The stored upload, until a worker holds it. */
   #stored: StoredUpload | undefined;
+  /** The number of bytes of the stored upload; `undefined` if there is none. */
+  #storedBytes: number | undefined;
+  /** Whether no worker holds the upload, and it has to be read from the store again. */
+  #isReset = false;
+  /** While it is read, and afterwards: tasks that wait for it must stay in order with later ones. */
+  #reloading: Promise<void> | undefined;
   /** Whether another node has continued the upload. */
   #isTaken = false;
   #isLost = false;
   /** Whether there is, or may be, early data that belongs to this node alone. */
   #hasEarly: boolean;
-  /** Whether another node may have early data of this upload, which therefore cannot be removed. */
-  readonly isShared: boolean;
-  /** Whether no other node can have completed its parts. */
-  readonly #isAlone: boolean;
-  /** Whether a commit was tried, after which a content may name the early data. */
+  /** Whether another node, or a content, may have early data of this upload, which therefore cannot be removed. */
+  #leavesEarly: boolean;
+  /** Whether nobody else can have completed its parts, and made them a content. */
+  #isAlone: boolean;
+  /** Whether a commit was tried, after which a content may name the data. */
   #wasCommitted = false;
 
   constructor(
@@ -73,8 +79,9 @@ export class S3Upload implements Upload {
     this.algorithm = options.algorithm;
     this.#etag = version?.etag;
     this.#stored = version?.stored;
+    this.#storedBytes = version && receivedOf(version.stored);
     this.#hasEarly = version?.stored.early !== undefined;
-    this.isShared = version?.isShared === true;
+    this.#leavesEarly = version?.isShared === true;
     this.#isAlone = version === undefined || version.stored.isAlone === true;
   }
 
@@ -82,8 +89,16 @@ export class S3Upload implements Upload {
     return this.#isLost || this.#isTaken;
   }
 
+  get isShared(): boolean {
+    return this.#leavesEarly || !this.#isAlone;
+  }
+
+  get isOnlyHere(): boolean {
+    return this.#wasCommitted && this.#hasEarly;
+  }
+
   async append(part: SlabPart, offset: number): Promise<UploadTimes> {
-    const { times } = await this.#run({ kind: "append", ...this.#common(), offset, part });
+    const { times } = await this.#run({ kind: "append", offset, part });
     assert(times !== undefined, "an append returns its times");
     return times;
   }
@@ -95,13 +110,14 @@ export class S3Upload implements Upload {
     const mayBeEarly = etag === undefined && !this.options.inChunks && !this.#hasEarly;
     // An attempt that fails may have stored it.
     this.#hasEarly ||= mayBeEarly;
-    const said = await this.#run({ kind: "flush", ...this.#common(), offset, record, etag, mayBeEarly });
+    const said = await this.#run({ kind: "flush", offset, record, etag, mayBeEarly });
     this.#etag = said.etag;
     this.#hasEarly = said.isEarly === true;
+    this.#storedBytes = offset;
   }
 
   async seal(expected: Digest, { offset, part }: Tail): Promise<UploadTimes> {
-    const { digest, times } = await this.#run({ kind: "seal", ...this.#common(), offset, part, expected });
+    const { digest, times } = await this.#run({ kind: "seal", offset, part, expected });
     checkDigest(expected, digest);
     assert(times !== undefined, "a seal returns its times");
     return times;
@@ -109,33 +125,79 @@ export class S3Upload implements Upload {
 
   async commit(name: RepositoryName, expected: Digest, tail?: Tail): Promise<Commit> {
     const { offset, part } = tail ?? { offset: 0, part: undefined };
-    const task = { kind: "commit", ...this.#common(), offset, part, expected, name } as const;
     this.#wasCommitted = true;
-    const { digest, healed, times } = await this.#run(task);
+    const { digest, healed, times } = await this.#run({ kind: "commit", offset, part, expected, name });
     if (digest !== expected) this.#wasCommitted = false;
     checkDigest(expected, digest);
     // The blob is stored. A mark that cannot be written leaves an upload that nobody asks for.
-    if (this.isShared) await this.#mark().catch(() => {});
+    if (this.#leavesEarly) await this.#mark().catch(() => {});
     else if (this.#etag !== undefined) this.parts.removals.add(keys.upload(this.id));
     return { healed: healed === true, times };
   }
 
   async truncate(bytes: number): Promise<number> {
-    const rewind = () => this.#run({ kind: "rewind", ...this.#common(), offset: bytes });
-    if ((await rewind()).offset === bytes) return bytes;
-    // Only what was stored at the end of a request can be reached: its parts cannot be cut.
-    const version = await onStore(() => readUpload(this.parts.client, this.id));
-    const isSame = version?.etag === this.#etag && (version?.stored.early !== undefined) === this.#hasEarly;
-    // Parts that were sent since then would take space until they are swept.
-    const kept = isSame ? { multipart: version?.stored.sent?.id } : undefined;
-    await this.parts.workers.forget(this.id, false, this.#affinity, kept);
-    this.#affinity = {};
-    if (version === undefined || !isSame || receivedOf(version.stored) > bytes) {
-      this.#isLost = true;
-      throw new RegistryError("storage-failed", "the upload cannot be continued: begin it again");
+    if (!this.#isReset && (await this.#rewinds(bytes))) {
+      // Nothing has been shared: then the worker would hold sealed data, which cannot be rewound.
+      this.#wasCommitted = false;
+      return bytes;
     }
-    this.#stored = { ...version.stored, isAlone: this.#isAlone };
-    return receivedOf(version.stored);
+    await this.#reset();
+    // Only what was stored at the end of a request can be reached: its parts cannot be cut.
+    if (this.#storedBytes === undefined || this.#storedBytes > bytes) throw this.#lost();
+    return this.#storedBytes;
+  }
+
+  /** Resolves with whether the worker still has what it needs to go on after the first `bytes`. */
+  #rewinds(bytes: number): Promise<boolean> {
+    return this.#run({ kind: "rewind", offset: bytes }).then(
+      ({ offset }) => offset === bytes,
+      () => false,
+    );
+  }
+
+  /**
+   * Drops what the worker holds. The upload is read from the store when the next request needs it: a store that has just failed
+   * should not keep the client waiting.
+   */
+  async #reset(): Promise<void> {
+    this.#isReset = true;
+    this.#reloading = undefined;
+    this.#stored = undefined;
+    if (this.#wasCommitted) {
+      this.#isAlone = false;
+      this.#leavesEarly ||= this.#hasEarly;
+    }
+    // Parts that were sent since then would take space until they are swept.
+    await this.parts.workers.forget(this.id, "unstored", this.#affinity).then(
+      () => {
+        this.#affinity = {};
+      },
+      () => {},
+    );
+  }
+
+  #lost(): RegistryError {
+    this.#isLost = true;
+    return new RegistryError("storage-failed", "the upload cannot be continued: begin it again");
+  }
+
+  /** Resolves when a worker can continue the upload. */
+  async #reloaded(): Promise<void> {
+    if (this.#isReset)
+      this.#reloading ??= this.#reload().finally(() => {
+        if (this.#isReset) this.#reloading = undefined;
+      });
+    await this.#reloading;
+  }
+
+  async #reload(): Promise<void> {
+    const version = await onStore(() => readUpload(this.parts.client, this.id));
+    if (version?.etag !== this.#etag || version === undefined) throw this.#lost();
+    if (receivedOf(version.stored) !== this.#storedBytes) throw this.#lost();
+    const { early: _, ...others } = version.stored;
+    const known = this.#leavesEarly ? { ...others, leavesEarly: true } : version.stored;
+    this.#stored = { ...known, isAlone: this.#isAlone, mayBeCompleted: this.#wasCommitted };
+    this.#isReset = false;
   }
 
   /** Removes nothing if another node has continued the upload: its parts are in the same multipart upload. */
@@ -147,12 +209,12 @@ export class S3Upload implements Upload {
       if (this.#etag !== undefined && !this.#isTaken) ended = await onStore(() => this.#end());
       isOwn = !this.#isTaken;
     } finally {
-      await workers.forget(this.id, isOwn, this.#affinity);
+      await workers.forget(this.id, isOwn ? "all" : "nothing", this.#affinity);
     }
     if (!isOwn) return;
     await onStore(async () => {
       if (ended !== undefined) await abortParts(client, ended);
-      if (this.isShared || (this.#hasEarly && this.#wasCommitted)) await this.#mark();
+      if (this.#leavesEarly || (this.#hasEarly && this.#wasCommitted)) await this.#mark();
       else if (ended !== undefined) await client.delete(keys.upload(this.id));
       else if (this.#hasEarly) await client.delete(keys.early(this.id));
     });
@@ -180,19 +242,17 @@ export class S3Upload implements Upload {
 
   /** Releases the worker's memory. The upload continues from what was stored at the end of the last request. */
   async release(): Promise<void> {
-    await this.parts.workers.forget(this.id, false, this.#affinity);
+    await this.parts.workers.forget(this.id, "nothing", this.#affinity);
   }
 
-  #common() {
+  async #run(task: UploadStep) {
+    if (this.#isReset || this.#reloading !== undefined) await this.#reloaded();
     const { id: session, algorithm } = this;
     const stored = this.#stored;
     this.#stored = undefined;
-    return { session, algorithm, inChunks: this.options.inChunks, stored };
-  }
-
-  async #run(task: S3Task) {
+    const { inChunks } = this.options;
     try {
-      return await this.parts.workers.run(task, this.#affinity);
+      return await this.parts.workers.run({ ...task, session, algorithm, inChunks, stored }, this.#affinity);
     } catch (error) {
       if (error instanceof UploadTaken) this.#isTaken = true;
       throw error;

@@ -66,16 +66,11 @@ export class S3WorkerPool implements StorageWorkers {
   }
 
   answer(): Promise<void> {
-    return this.#pool.askAll((affinity) => this.forget(newSessionId(), false, affinity));
+    return this.#pool.askAll((affinity) => this.forget(newSessionId(), "nothing", affinity));
   }
 
-  async forget(
-    session: SessionId,
-    erases: boolean,
-    affinity: Affinity,
-    kept?: ForgetTask["kept"],
-  ): Promise<void> {
-    await this.run({ kind: "forget", session, erases, kept }, affinity);
+  async forget(session: SessionId, erases: ForgetTask["erases"], affinity: Affinity): Promise<void> {
+    await this.run({ kind: "forget", session, erases }, affinity);
   }
 
   /** Reads an object. Resolves with its digest in the algorithm of `like`, or with `undefined` if there is none. */
@@ -122,6 +117,6 @@ export class S3WorkerPool implements StorageWorkers {
   }
 
   close(): Promise<void> {
-    return this.#pool.close((affinity) => this.forget(newSessionId(), false, affinity));
+    return this.#pool.close((affinity) => this.forget(newSessionId(), "nothing", affinity));
   }
 }

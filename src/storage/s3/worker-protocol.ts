@@ -83,13 +83,14 @@ export interface CommitTask extends OfUpload, WithTail {
   readonly name: RepositoryName;
 }
 
-/** Releases the worker's state of an upload, and with `erases` what it has sent to the store. */
+/**
+ * Releases the worker's state of an upload, and erases what it has sent to the store. With `unstored`, only what is not part of
+ * the stored upload, which continues, and nobody waits for that.
+ */
 export interface ForgetTask extends Signed {
   readonly kind: "forget";
   readonly session: SessionId;
-  readonly erases: boolean;
-  /** Without `erases`: erases another multipart upload than that of the stored upload, which continues. */
-  readonly kept?: { readonly multipart: string | undefined } | undefined;
+  readonly erases: "all" | "unstored" | "nothing";
 }
 
 /** Reads an object and returns its digest. */
@@ -102,9 +103,11 @@ export interface DigestTask extends Signed {
 export type UploadTask = AppendTask | FlushTask | RewindTask | SealTask | CommitTask | ForgetTask;
 export type S3WorkerTask = UploadTask | DigestTask;
 
-type Unsigned<T> = T extends unknown ? Omit<T, "credentials"> : never;
+type Without<T, Keys extends PropertyKey> = T extends unknown ? Omit<T, Keys> : never;
 /** A task to which the pool adds the credentials. */
-export type S3Task = Unsigned<S3WorkerTask>;
+export type S3Task = Without<S3WorkerTask, "credentials">;
+/** A task to which the upload adds what it has in common with others. */
+export type UploadStep = Without<Exclude<UploadTask, ForgetTask>, keyof OfUpload>;
 
 export interface S3WorkerDone {
   /** Absent if there is no object to read. */
