@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { Client } from "../support/client.js";
+import { Client, withQuery } from "../support/client.js";
 import { blobOf, image, types } from "../support/content.js";
 import { startRelay } from "../support/relay.js";
 import { startS3Node } from "../support/s3-node.js";
@@ -103,6 +103,35 @@ test("clients of a frozen store get 503 within half a minute, and what is in mem
   await client.pushImage("app", again, "again");
   assert.equal((await client.get("/v2/app/manifests/again", { accept: types.manifest })).status, 200);
   await becomes(node.url, 200);
+});
+
+test("a closing request gets 503 as fast as others, and its repetition succeeds when the store is back", {
+  skip: needsVersitygw,
+}, async () => {
+  await using server = await startS3Server();
+  await using relay = await startRelay(server.port);
+  await using node = await startS3Node(server, { endpoint: relay.url });
+  const client = new Client(node.url);
+  const begun = await Promise.all(
+    [100_000, 13_000_000].map(async (bytes) => {
+      const blob = blobOf(bytes);
+      const location = await client.openUpload("app");
+      assert.equal((await client.patch(location, blob.bytes)).status, 202);
+      return { url: new URL(withQuery(location, `digest=${blob.digest}`), node.url).href, blob };
+    }),
+  );
+  await relay.set("hang");
+  const answers = await Promise.all(begun.map(({ url }) => answerOf(url, "PUT", Buffer.alloc(0))));
+  for (const { status, retryAfter, milliseconds } of answers) {
+    assert.equal(status, 503);
+    assert.ok(Number(retryAfter) > 0);
+    assert.ok(milliseconds < answerMillisecondsMax, `${milliseconds} ms`);
+  }
+  await relay.set("pass");
+  for (const { url, blob } of begun) {
+    assert.equal((await answerOf(url, "PUT", Buffer.alloc(0))).status, 201);
+    assert.equal((await client.head(`/v2/app/blobs/${blob.digest}`)).status, 200);
+  }
 });
 
 /** Three checks fail, or one succeeds, within this time. */
