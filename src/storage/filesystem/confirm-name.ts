@@ -11,5 +11,7 @@ export async function confirmName(path: string, handle: FileHandle, follows: str
     ifThere(lstat(path, { bigint: true })),
   ]);
   if (found?.ino !== held.ino || found.dev !== held.dev)
-    throw new Error(`${path} was removed or replaced while this server uses it${follows}`);
+    throw Object.assign(new Error(`${path} was removed or replaced while this server uses it${follows}`), {
+      code: "EIO",
+    });
 }
