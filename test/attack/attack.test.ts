@@ -15,11 +15,27 @@ const peakBytesMax = 400_000_000;
 /** Other work on the machine delays a response occasionally; an attack's effect occurs every time. */
 const attempts = 3;
 
+/**
+ * Whether the other client was refused a connection. That may happen to a client that opens several while the server is short of
+ * time to read the kernel's table of connections (docs/decisions/0032).
+ */
+function isRefusal(error: unknown): boolean {
+  return /the other client failed: .*ECONNRESET/.test(String(error));
+}
+
 for (const attack of attacks) {
   test(`${attack.name}: ${attack.what}`, { skip: cannotConfine() }, async (context) => {
     for (let attempt = 1; ; attempt++) {
-      const attacked = await attackFresh("gantry", { subject: "gantry" }, attack, seconds);
-      assert.ok(attacked !== undefined, "Gantry is always installed");
+      const attacked = await attackFresh("gantry", { subject: "gantry" }, attack, seconds).catch(
+        (error: unknown) => {
+          if (attempt === attempts || !isRefusal(error)) throw error;
+          context.diagnostic(String(error));
+        },
+      );
+      if (attacked === undefined) {
+        assert.ok(attempt < attempts, "Gantry is always installed");
+        continue;
+      }
       const { longestMilliseconds, longest, longestSyncMilliseconds, p50Milliseconds, requests, peakBytes } =
         attacked;
       context.diagnostic(
