@@ -10,6 +10,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { StoreInUse } from "../store-in-use.js";
+import { readFlags } from "./checked-files.js";
 import { confirmName } from "./confirm-name.js";
 import { errorCode, ifThere } from "./files.js";
 import { lockHolders } from "./lock-holders.js";
@@ -35,7 +36,6 @@ const taken = 1;
 const withoutLock =
   ", so another gantry may have opened the store: stop every gantry that uses it, and start one";
 
-const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
 const lockFlags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** Locks the store by its file. Rejects with the holder's name if another process has it. */
